@@ -1,0 +1,1 @@
+"""What process entry points read before they build anything: settings, the Temporal connection, logs."""

@@ -1,0 +1,130 @@
+"""Every setting, read once from the environment and `.env`; it must not know what is built from them."""
+
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from visit.names import DEFAULT_TASK_QUEUE
+from visit.state import Limits
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class Settings(BaseSettings):
+    """Environment variables `VISIT_...`; durations are ISO 8601 (`PT4H`) or seconds."""
+
+    model_config = SettingsConfigDict(env_prefix="VISIT_", env_file=".env", extra="ignore", frozen=True)
+
+    #: Where state and event log are kept; by default a SQLite file in the data directory.
+    database_url: str = ""
+    temporal_address: str = ""
+    temporal_namespace: str = "default"
+    task_queue: str = DEFAULT_TASK_QUEUE
+    http_host: str = "127.0.0.1"
+    http_port: Port = 8000
+    #: The port of Temporal's own UI, under `up`.
+    ui_port: Port = 8233
+    #: The port of the embedded Temporal server, under `up`.
+    temporal_port: Port = 7233
+    #: Where a browser finds Temporal's UI; empty: at the UI port of this host.
+    temporal_ui_url: str = ""
+    data_dir: Path = Path("data")
+    #: The hospital's IANA time zone, which says when a day ends.
+    timezone: str = "UTC"
+    #: How long a freed patient is kept for the doctor who waited; 0: for nobody.
+    offer_seconds: Annotated[timedelta, Field(ge=timedelta(0), le=timedelta(hours=1))] = timedelta(seconds=60)
+    #: When a consultation that nobody completed is closed.
+    abandon_after: Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(hours=24))] = timedelta(hours=4)
+    #: How often the holder is reminded of an overdue consultation.
+    remind_every: Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(hours=24))] = timedelta(minutes=15)
+    #: How long a request waits for its decision before it is answered 503 `undecided`.
+    decision_timeout: Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(minutes=2))] = timedelta(seconds=10)
+    #: How long events stay in the log, at least as long as a browser may sleep.
+    event_retention: Annotated[timedelta, Field(ge=timedelta(minutes=1))] = timedelta(days=7)
+    #: How often the worker looks for consultations that no visit keeps and for requests that met a closed day.
+    sweep_every: Annotated[timedelta, Field(ge=timedelta(seconds=1))] = timedelta(minutes=1)
+    #: How many messages one run of a visit takes before it continues as new.
+    messages_per_run: Annotated[int, Field(ge=1, le=1_500)] = 1_000
+    session_lifetime: Annotated[timedelta, Field(gt=timedelta(0))] = timedelta(hours=12)
+    jwt_secret: SecretStr | None = None
+    jwt_jwks_url: str | None = None
+    jwt_issuer: str | None = None
+    jwt_audience: str | None = None
+    #: 1: load the demonstration hospital into an empty database without asking.
+    demo: bool = False
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError("not an IANA time zone") from None
+        return name
+
+    @field_validator("jwt_secret")
+    @classmethod
+    def _long_enough(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None and len(secret.get_secret_value().encode()) < 32:
+            raise ValueError("must be at least 32 bytes for HS256")
+        return secret
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, url: str) -> str:
+        if url:
+            try:
+                driver = make_url(url).drivername
+            except ArgumentError:
+                raise ValueError("not a database URL") from None
+            if driver not in ("sqlite+aiosqlite", "postgresql+asyncpg"):
+                raise ValueError("must begin with sqlite+aiosqlite:/// or postgresql+asyncpg://")
+        return url
+
+    @model_validator(mode="after")
+    def _one_kind_of_token(self) -> "Settings":
+        if self.jwt_secret is not None and self.jwt_jwks_url is not None:
+            raise ValueError("VISIT_JWT_SECRET and VISIT_JWT_JWKS_URL exclude each other")
+        return self
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+    @property
+    def database(self) -> str:
+        """The database URL in force."""
+        return self.database_url or f"sqlite+aiosqlite:///{self.data_dir.resolve() / 'visits.db'}"
+
+    @property
+    def temporal(self) -> str:
+        """The Temporal frontend's address in force."""
+        return self.temporal_address or f"127.0.0.1:{self.temporal_port}"
+
+    @property
+    def limits(self) -> Limits:
+        """The durations that a new visit is given."""
+        return Limits(
+            offer=self.offer_seconds,
+            abandon_after=self.abandon_after,
+            remind_every=self.remind_every,
+            messages_per_run=self.messages_per_run,
+        )
+
+
+def load() -> Settings:
+    """The settings, or exit 2 with one line a wrong variable."""
+    try:
+        return Settings()
+    except ValidationError as wrong:
+        for error in wrong.errors(include_url=False, include_input=False):
+            name = f"VISIT_{str(error['loc'][0]).upper()}: " if error["loc"] else ""
+            print(f"{name}{error['msg'].removeprefix('Value error, ')}", file=sys.stderr)
+        raise SystemExit(2) from None

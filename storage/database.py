@@ -1,0 +1,123 @@
+"""The one way to a connection: a unit of work written once, as plain calls, runs on SQLite and PostgreSQL; it must not know any table.
+
+On SQLite the unit runs whole in a thread of its own. An asynchronous driver would cross threads at each statement, some forty
+times in one recorded start, and that costs more than the statements. On PostgreSQL the same function runs under SQLAlchemy's
+`run_sync` on asyncpg.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import QueuePool, StaticPool
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Unit = Callable[Concatenate[Connection, P], T]
+
+BUSY_TIMEOUT_MS = 10_000
+READERS = 4
+
+
+class Database:
+    """`read` and `write` run a function of a `Connection` in one transaction; a write is retried by nobody but its caller."""
+
+    def __init__(self, url: str) -> None:
+        self.url: URL = make_url(url)
+        self._sqlite = _Sqlite(self.url) if self.url.get_backend_name() == "sqlite" else None
+        self._postgres = None if self._sqlite else _postgres(self.url)
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self._sqlite is not None
+
+    async def write(self, unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `unit` in one writing transaction; an exception rolls all of it back."""
+        if self._sqlite is not None:
+            return await self._sqlite.run(self._sqlite.writer, unit, *args, **kwargs)
+        assert self._postgres is not None
+        async with self._postgres.begin() as connection:
+            return await connection.run_sync(unit, *args, **kwargs)
+
+    async def read(self, unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `unit` on one snapshot: all that it reads was true at the same moment."""
+        if self._sqlite is not None:
+            return await self._sqlite.run(self._sqlite.reader, unit, *args, **kwargs)
+        assert self._postgres is not None
+        async with self._postgres.connect() as connection:
+            await connection.execution_options(isolation_level="REPEATABLE READ")
+            async with connection.begin():
+                return await connection.run_sync(unit, *args, **kwargs)
+
+    async def close(self) -> None:
+        if self._sqlite is not None:
+            self._sqlite.close()
+        if self._postgres is not None:
+            await self._postgres.dispose()
+
+
+class _Sqlite:
+    def __init__(self, url: URL) -> None:
+        path = url.set(drivername="sqlite")
+        # One thread and one connection write: within a process nobody waits on a lock by polling for it.
+        self.writer = _SqliteSide(_sqlite_engine(path, "BEGIN IMMEDIATE", 1), 1)
+        self.reader = _SqliteSide(_sqlite_engine(path, "BEGIN", READERS), READERS)
+
+    async def run(
+        self, side: "_SqliteSide", unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        def whole() -> T:
+            with side.engine.begin() as connection:
+                return unit(connection, *args, **kwargs)
+
+        return await asyncio.get_running_loop().run_in_executor(side.threads, whole)
+
+    def close(self) -> None:
+        for side in (self.writer, self.reader):
+            side.threads.shutdown(wait=True)
+            side.engine.dispose()
+
+
+class _SqliteSide:
+    def __init__(self, engine: Engine, threads: int) -> None:
+        self.engine = engine
+        self.threads = ThreadPoolExecutor(threads, thread_name_prefix="sqlite")
+
+
+def _sqlite_engine(url: URL, begin: str, connections: int) -> Engine:
+    in_memory = url.database in (None, "", ":memory:")
+    if in_memory:
+        raise ValueError("a database in memory cannot be shared by processes: name a file")
+    pool: dict[str, Any] = {"poolclass": StaticPool if connections == 1 else QueuePool}
+    if connections > 1:
+        pool |= {"pool_size": connections, "max_overflow": 0}
+    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000}, **pool)
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _record: Any) -> None:
+        # The driver must not open transactions on its own, or BEGIN IMMEDIATE comes too late.
+        connection.isolation_level = None
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY_TIMEOUT_MS}", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def start(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def _postgres(url: URL) -> AsyncEngine:
+    return create_async_engine(url, pool_size=10, max_overflow=10, pool_pre_ping=True)
+
+
+def is_unavailable(error: BaseException) -> bool:
+    """Whether this is the database being away or locked, which passes, and not a wrong statement, which does not."""
+    return isinstance(error, OSError | TimeoutError) or (
+        isinstance(error, DBAPIError) and (error.connection_invalidated or type(error).__name__ == "OperationalError")
+    )

@@ -1,0 +1,39 @@
+"""Appending to the event log, in the transaction of the change that the events tell of; it must not know who reads it."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, insert, select, update
+
+from storage.tables import events, log_head
+from visit.events import Event
+
+ADVANCE = update(log_head).where(log_head.c.id == 1).returning(log_head.c.seq)
+
+
+def append(connection: Connection, told: Sequence[Event], at: datetime) -> None:
+    """Write the events behind all others. Call it last in the transaction: the head stays locked until the commit.
+
+    A position taken earlier would be seen later than a higher one, and a reader that had passed would never go back.
+    """
+    keys = [event.dedup_key for event in told]
+    known = set(connection.scalars(select(events.c.dedup_key).where(events.c.dedup_key.in_(keys)))) if keys else set()
+    fresh = [event for event in told if event.dedup_key not in known]
+    if not fresh:
+        return
+    last: int = connection.execute(ADVANCE.values(seq=log_head.c.seq + len(fresh))).scalar_one()
+    rows = [
+        {
+            "seq": seq,
+            "dedup_key": event.dedup_key,
+            "at": at,
+            "channel": event.channel,
+            "name": event.name,
+            "data": json.dumps(event.data, ensure_ascii=False, separators=(",", ":")),
+            "patient_id": event.patient_id,
+            "consultation_id": event.consultation_id,
+        }
+        for seq, event in enumerate(fresh, last - len(fresh) + 1)
+    ]
+    connection.execute(insert(events), rows)

@@ -1,0 +1,284 @@
+"""The tables, and the rules that the database keeps by itself; it must not know who writes or reads them."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    text,
+)
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from visit.calendar import on_the_wire
+
+# SQLite numbers rows by itself only in a column of type INTEGER; PostgreSQL wants 64 bits.
+Id = BigInteger().with_variant(Integer(), "sqlite")
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware moment to the millisecond: TIMESTAMPTZ on PostgreSQL, sortable RFC 3339 text on SQLite."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        kept = String(24) if dialect.name == "sqlite" else DateTime(timezone=True)
+        return dialect.type_descriptor(kept)
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        if value is None or dialect.name != "sqlite":
+            return value
+        return on_the_wire(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        if isinstance(value, str):
+            return datetime.fromisoformat(value)
+        return None if value is None else value.astimezone(UTC)
+
+
+metadata = MetaData()
+
+patients = Table(
+    "patients",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("first_name", String(200), nullable=False),
+    Column("last_name", String(200), nullable=False),
+    Column("birth_date", Date),
+)
+
+doctors = Table(
+    "doctors",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("name", String(200), nullable=False),
+    Column("specialization", String(200)),
+)
+
+prestations = Table(
+    "prestations",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("name", String(200), nullable=False),
+    Column("exclusive", Boolean, nullable=False),
+    Column("expected_minutes", Integer, nullable=False),
+    CheckConstraint("expected_minutes > 0", name="a_prestation_takes_time"),
+)
+
+appointments = Table(
+    "appointments",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("patient_id", ForeignKey("patients.id"), nullable=False),
+    Column("doctor_id", ForeignKey("doctors.id"), nullable=False),
+    Column("prestation_id", ForeignKey("prestations.id"), nullable=False),
+    Column("scheduled_at", Moment, nullable=False),
+    Column("status", SmallInteger, nullable=False),
+    CheckConstraint("status BETWEEN 0 AND 5", name="an_appointment_has_a_known_status"),
+    Index("appointments_by_time", "scheduled_at", "id"),
+    Index("appointments_by_doctor", "doctor_id", "scheduled_at"),
+    Index("appointments_by_patient", "patient_id", "scheduled_at"),
+)
+
+# A caller is whoever asks for a change: "7" for the account with that id, or a bearer token's subject behind "token:".
+# Commands carry the number, so that no client's text travels through a workflow's history.
+callers = Table(
+    "callers",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("subject", String(300), nullable=False, unique=True),
+    Column("created_by", String(300), nullable=False),
+)
+
+patient_trackings = Table(
+    "patient_trackings",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("patient_id", ForeignKey("patients.id"), nullable=False),
+    Column("appointment_id", ForeignKey("appointments.id"), nullable=False),
+    Column("prestation_id", ForeignKey("prestations.id"), nullable=False),
+    Column("doctor_id", ForeignKey("doctors.id"), nullable=False),
+    Column("exclusive", Boolean, nullable=False),
+    Column("visit_day", Date, nullable=False),
+    Column("status", String(20), nullable=False),
+    Column("outcome", String(20)),
+    Column("check_in_time", Moment, nullable=False),
+    Column("check_out_time", Moment),
+    Column("created_by", ForeignKey("callers.id"), nullable=False),
+    Column("consultation_id", String(36), unique=True),
+    Column("started_at", Moment),
+    Column("overdue_at", Moment),
+    Column("remind_at", Moment),
+    Column("reminders", Integer, nullable=False, default=0),
+    Column("abandon_at", Moment),
+    CheckConstraint("status IN ('pending', 'in_progress', 'completed')", name="a_tracking_has_a_known_status"),
+    CheckConstraint(
+        "(status = 'completed') = (check_out_time IS NOT NULL) AND (status = 'completed') = (outcome IS NOT NULL)",
+        name="a_completed_tracking_says_when_and_why",
+    ),
+    CheckConstraint("status <> 'in_progress' OR consultation_id IS NOT NULL", name="in_progress_means_a_consultation"),
+    Index(
+        "one_exclusive_consultation_per_patient",
+        "patient_id",
+        unique=True,
+        sqlite_where=text("status = 'in_progress' AND exclusive"),
+        postgresql_where=text("status = 'in_progress' AND exclusive"),
+    ),
+    Index(
+        "one_consultation_per_appointment",
+        "appointment_id",
+        unique=True,
+        sqlite_where=text("status = 'in_progress'"),
+        postgresql_where=text("status = 'in_progress'"),
+    ),
+    Index(
+        "one_check_in_per_appointment",
+        "appointment_id",
+        unique=True,
+        sqlite_where=text("status = 'pending'"),
+        postgresql_where=text("status = 'pending'"),
+    ),
+    Index(
+        "an_appointment_is_completed_once",
+        "appointment_id",
+        unique=True,
+        sqlite_where=text("outcome = 'done'"),
+        postgresql_where=text("outcome = 'done'"),
+    ),
+    Index("trackings_by_patient", "patient_id", "status"),
+    Index("trackings_by_appointment", "appointment_id"),
+    Index(
+        "open_trackings_by_day",
+        "visit_day",
+        sqlite_where=text("status <> 'completed'"),
+        postgresql_where=text("status <> 'completed'"),
+    ),
+)
+
+waiting_line = Table(
+    "waiting_line",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("patient_id", ForeignKey("patients.id"), nullable=False),
+    Column("doctor_id", ForeignKey("doctors.id"), nullable=False),
+    Column("appointment_id", ForeignKey("appointments.id"), nullable=False),
+    Column("visit_day", Date, nullable=False),
+    Column("since", Moment, nullable=False),
+    Column("offered_until", Moment),
+    Index("one_place_in_line_per_doctor", "patient_id", "visit_day", "doctor_id", unique=True),
+)
+
+# What happened to a patient, decision by decision: kept for good, where the event log is pruned.
+timeline = Table(
+    "timeline",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("patient_id", ForeignKey("patients.id"), nullable=False),
+    Column("visit_day", Date, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("event", String(40), nullable=False),
+    Column("doctor_id", BigInteger),
+    Column("appointment_id", BigInteger),
+    Column("consultation_id", String(36)),
+    Column("caller_id", ForeignKey("callers.id")),
+    Column("particulars", Text, nullable=False, default="{}"),
+    Column("reason", Text),
+    Index("timeline_by_visit", "patient_id", "visit_day", "id"),
+)
+
+# `request_id` is the SHA-256 of caller and Idempotency-Key, so its primary key is UNIQUE (caller, key) without a client's text.
+requests = Table(
+    "requests",
+    metadata,
+    Column("request_id", String(64), primary_key=True),
+    Column("caller_id", ForeignKey("callers.id"), nullable=False),
+    Column("fingerprint", String(64), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("command", Text),
+    Column("reason", Text),
+    Column("decided_at", Moment),
+    Column("status", SmallInteger),
+    Column("body", Text),
+    Column("location", String(200)),
+    CheckConstraint("(decided_at IS NULL) = (status IS NULL)", name="a_decided_request_has_a_status"),
+    Index("requests_by_age", "created_at"),
+    Index(
+        "undecided_requests",
+        "created_at",
+        sqlite_where=text("decided_at IS NULL"),
+        postgresql_where=text("decided_at IS NULL"),
+    ),
+)
+
+log_head = Table(
+    "log_head",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("epoch", String(16), nullable=False),
+    CheckConstraint("id = 1", name="one_log_has_one_head"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("dedup_key", String(200), nullable=False, unique=True),
+    Column("at", Moment, nullable=False),
+    Column("channel", String(60), nullable=False),
+    Column("name", String(40), nullable=False),
+    Column("data", Text, nullable=False),
+    Column("patient_id", BigInteger, nullable=False),
+    Column("consultation_id", String(36)),
+    Index("events_by_channel", "channel", "seq"),
+    Index("events_by_age", "at"),
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("username", String(200), nullable=False, unique=True),
+    Column("password_hash", String(300), nullable=False),
+    Column("name", String(200), nullable=False),
+    Column("role", String(20), nullable=False),
+    Column("doctor_id", ForeignKey("doctors.id")),
+    Column("revoked_at", Moment),
+    CheckConstraint("role IN ('doctor', 'reception', 'supervisor', 'service')", name="an_account_has_a_known_role"),
+    CheckConstraint("(role = 'doctor') = (doctor_id IS NOT NULL)", name="a_doctors_account_names_the_doctor"),
+)
+
+# A session is kept under the SHA-256 of its cookie: whoever reads the table cannot sign in with it.
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("token_hash", String(64), primary_key=True),
+    Column("account_id", ForeignKey("accounts.id"), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Index("sessions_by_account", "account_id"),
+    Index("sessions_by_expiry", "expires_at"),
+)
+
+sign_in_failures = Table(
+    "sign_in_failures",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("who", String(64), nullable=False),
+    Column("at", Moment, nullable=False),
+    Index("sign_in_failures_by_who", "who", "at"),
+)

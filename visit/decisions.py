@@ -1,0 +1,184 @@
+"""What a visit decides: the answer to whoever asked and the changes to record; it must not know how either is written down."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from visit.codes import AppointmentStatus, Outcome
+from visit.refusals import Refusal
+from visit.state import Appointment, Consultation, Frozen, WaitingDoctor
+
+
+class OpenConsultation(Frozen):
+    """The patient's tracking goes in progress, and with it the appointment."""
+
+    change: Literal["open_consultation"] = "open_consultation"
+    consultation: Consultation
+
+
+class EndConsultation(Frozen):
+    """This consultation's own tracking is completed, and no other; the appointment is done, or confirmed again."""
+
+    change: Literal["end_consultation"] = "end_consultation"
+    consultation: Consultation
+    outcome: Outcome
+
+
+class PostponeConsultation(Frozen):
+    """The holder took more time: `consultation` is as it shall be."""
+
+    change: Literal["postpone_consultation"] = "postpone_consultation"
+    consultation: Consultation
+    minutes: int
+
+
+class RemindHolder(Frozen):
+    """The expected time is over: `consultation` is as it shall be, with its next reminder."""
+
+    change: Literal["remind_holder"] = "remind_holder"
+    consultation: Consultation
+
+
+class AdoptConsultation(Frozen):
+    """From now on this visit keeps the consultation's timers."""
+
+    change: Literal["adopt_consultation"] = "adopt_consultation"
+    consultation: Consultation
+
+
+class OpenTracking(Frozen):
+    """The patient is checked in."""
+
+    change: Literal["open_tracking"] = "open_tracking"
+    appointment: Appointment
+
+
+class CloseTracking(Frozen):
+    """The patient waits no longer for this appointment, which gets `status`."""
+
+    change: Literal["close_tracking"] = "close_tracking"
+    appointment_id: int
+    outcome: Outcome
+    status: AppointmentStatus
+
+
+class WriteAppointmentStatus(Frozen):
+    """The appointment gets a status that opens and closes nothing."""
+
+    change: Literal["write_appointment_status"] = "write_appointment_status"
+    appointment_id: int
+    status: AppointmentStatus
+
+
+class JoinLine(Frozen):
+    """A doctor takes the last place in the waiting line."""
+
+    change: Literal["join_line"] = "join_line"
+    place: WaitingDoctor
+
+
+class LeaveLine(Frozen):
+    """A doctor leaves the waiting line."""
+
+    change: Literal["leave_line"] = "leave_line"
+    place: WaitingDoctor
+    why: Literal["started", "left", "passed", "canceled", "day_over"]
+
+
+class OfferPatient(Frozen):
+    """The patient is free for this doctor: `place` is as it shall be, with `offered_until`."""
+
+    change: Literal["offer_patient"] = "offer_patient"
+    place: WaitingDoctor
+
+
+class NoteRefusal(Frozen):
+    """A start was refused; the doctor who asked hears of it when the patient is busy."""
+
+    change: Literal["note_refusal"] = "note_refusal"
+    appointment: Appointment
+    refusal: Refusal
+
+
+Change = Annotated[
+    OpenConsultation
+    | EndConsultation
+    | PostponeConsultation
+    | RemindHolder
+    | AdoptConsultation
+    | OpenTracking
+    | CloseTracking
+    | WriteAppointmentStatus
+    | JoinLine
+    | LeaveLine
+    | OfferPatient
+    | NoteRefusal,
+    Field(discriminator="change"),
+]
+
+
+class ConsultationStands(Frozen):
+    """The consultation as it is now; `created` when this very request began it."""
+
+    answer: Literal["consultation"] = "consultation"
+    consultation: Consultation
+    created: bool = False
+
+
+class ConsultationEndedWith(Frozen):
+    """This request ended the consultation, or it had ended before: `accepts` says with which outcome that is success."""
+
+    answer: Literal["consultation_ended"] = "consultation_ended"
+    consultation_id: str
+    accepts: Outcome | None
+
+
+class TrackingStands(Frozen):
+    """The appointment's latest tracking; `created` when this request opened it."""
+
+    answer: Literal["tracking"] = "tracking"
+    appointment_id: int
+    created: bool = False
+
+
+class StatusStands(Frozen):
+    """The appointment's status now."""
+
+    answer: Literal["status"] = "status"
+    appointment_id: int
+    status: AppointmentStatus
+
+
+class PlaceInLine(Frozen):
+    """The doctor's place in the waiting line, counted from 1."""
+
+    answer: Literal["place"] = "place"
+    position: int
+
+
+class NotInLine(Frozen):
+    """The doctor does not wait, or waits no longer."""
+
+    answer: Literal["not_in_line"] = "not_in_line"
+
+
+class Refused(Frozen):
+    """No, and why."""
+
+    answer: Literal["refused"] = "refused"
+    refusal: Refusal
+
+
+Answer = Annotated[
+    ConsultationStands | ConsultationEndedWith | TrackingStands | StatusStands | PlaceInLine | NotInLine | Refused,
+    Field(discriminator="answer"),
+]
+
+
+class Decision(Frozen):
+    """One decision, recorded in one transaction; `answer` is None when time decided and nobody asked."""
+
+    changes: tuple[Change, ...] = ()
+    answer: Answer | None = None
+    at: datetime

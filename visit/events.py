@@ -1,0 +1,214 @@
+"""What each change tells the browsers, as `data` of the stream's events; pure, it must not know the log, SQL or HTTP."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import singledispatch
+from typing import Any
+
+from visit.calendar import on_the_wire
+from visit.codes import AppointmentStatus, Outcome
+from visit.decisions import (
+    AdoptConsultation,
+    Change,
+    CloseTracking,
+    EndConsultation,
+    JoinLine,
+    LeaveLine,
+    NoteRefusal,
+    OfferPatient,
+    OpenConsultation,
+    OpenTracking,
+    PostponeConsultation,
+    RemindHolder,
+    WriteAppointmentStatus,
+)
+from visit.refusals import PatientInConsultation
+from visit.state import Consultation
+
+CONSULTATIONS = "consultations"
+
+STARTED = "consultation.started"
+BLOCKED = "consultation.blocked"
+COMPLETED = "consultation.completed"
+AVAILABLE = "consultation.available"
+OVERDUE = "consultation.overdue"
+RELEASED = "consultation.released"
+APPOINTMENT_UPDATED = "appointment.updated"
+PATIENT_UPDATED = "patient.updated"
+
+
+def doctor_channel(doctor_id: int) -> str:
+    """The private channel of one doctor."""
+    return f"doctor.{doctor_id}"
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event to be appended to the log; `dedup_key` names the logical step, never the attempt at it."""
+
+    name: str
+    channel: str
+    dedup_key: str
+    data: dict[str, Any]
+    patient_id: int
+    consultation_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Telling:
+    """What the words of an event need besides the change: names, the moment, and the request or step that caused it."""
+
+    patient_id: int
+    patient: str
+    doctors: Mapping[int, str]
+    prestations: Mapping[int, str]
+    at: datetime
+    cause: str
+
+    def about_patient(self, message: str) -> dict[str, Any]:
+        return {
+            "patient_id": self.patient_id,
+            "patient_name": self.patient,
+            "message": message,
+            "timestamp": on_the_wire(self.at),
+        }
+
+    def about(self, consultation: Consultation, message: str) -> dict[str, Any]:
+        return self.about_patient(message) | {
+            "doctor_id": consultation.doctor_id,
+            "doctor_name": self.doctors[consultation.doctor_id],
+            "appointment_id": consultation.appointment_id,
+            "consultation_id": consultation.id,
+            "prestation_id": consultation.prestation_id,
+            "prestation": self.prestations[consultation.prestation_id],
+            "exclusive": consultation.exclusive,
+            "started_at": on_the_wire(consultation.started_at),
+            "overdue_at": on_the_wire(consultation.overdue_at),
+        }
+
+    def event(
+        self, name: str, channel: str, step: str, data: dict[str, Any], consultation_id: str | None = None
+    ) -> Event:
+        return Event(name, channel, f"{name}/{step}", data, self.patient_id, consultation_id)
+
+
+@singledispatch
+def tell(change: Change, telling: Telling) -> Iterator[Event]:
+    """The events that tell of `change`, in the order in which they go to the log."""
+    raise TypeError(f"nothing is told of {type(change).__name__}")
+
+
+@tell.register
+def _started(change: OpenConsultation, telling: Telling) -> Iterator[Event]:
+    begun = change.consultation
+    doctor = telling.doctors[begun.doctor_id]
+    data = telling.about(begun, f"Patient {telling.patient} is now in consultation with {doctor}")
+    yield telling.event(STARTED, CONSULTATIONS, begun.id, data, begun.id)
+
+
+@tell.register
+def _ended(change: EndConsultation, telling: Telling) -> Iterator[Event]:
+    ended = change.consultation
+    data = telling.about(ended, f"Patient {telling.patient} consultation completed")
+    data |= {"outcome": change.outcome.value, "completed_at": on_the_wire(telling.at)}
+    yield telling.event(COMPLETED, CONSULTATIONS, ended.id, data, ended.id)
+    if change.outcome in (Outcome.released, Outcome.timed_out):
+        why = (
+            "was released by a supervisor" if change.outcome is Outcome.released else "was closed: its time had run out"
+        )
+        private = data | {"message": f"Your consultation with patient {telling.patient} {why}"}
+        yield telling.event(RELEASED, doctor_channel(ended.doctor_id), ended.id, private, ended.id)
+
+
+@tell.register
+def _postponed(change: PostponeConsultation, telling: Telling) -> Iterator[Event]:
+    data = telling.about(change.consultation, f"Patient {telling.patient} consultation extended")
+    yield telling.event(PATIENT_UPDATED, CONSULTATIONS, f"{telling.cause}/extended", data, change.consultation.id)
+
+
+@tell.register
+def _overdue(change: RemindHolder, telling: Telling) -> Iterator[Event]:
+    late = change.consultation
+    minutes = int((telling.at - late.overdue_at).total_seconds() // 60)
+    data = telling.about(late, f"Your consultation with patient {telling.patient} is over its expected time")
+    data["overdue_minutes"] = minutes
+    yield telling.event(OVERDUE, doctor_channel(late.doctor_id), f"{late.id}/{late.reminders}", data, late.id)
+
+
+@tell.register
+def _adopted(change: AdoptConsultation, telling: Telling) -> Iterator[Event]:
+    yield from ()
+
+
+@tell.register
+def _checked_in(change: OpenTracking, telling: Telling) -> Iterator[Event]:
+    yield _appointment(change.appointment.id, AppointmentStatus.pending, telling)
+
+
+@tell.register
+def _closed(change: CloseTracking, telling: Telling) -> Iterator[Event]:
+    yield _appointment(change.appointment_id, change.status, telling, outcome=change.outcome.value)
+
+
+@tell.register
+def _status(change: WriteAppointmentStatus, telling: Telling) -> Iterator[Event]:
+    yield _appointment(change.appointment_id, change.status, telling)
+
+
+def _appointment(appointment_id: int, status: AppointmentStatus, telling: Telling, **more: str) -> Event:
+    data = telling.about_patient(f"Patient {telling.patient} appointment updated")
+    data |= {"appointment_id": appointment_id, "status": status.name, "status_code": status.value, **more}
+    return telling.event(APPOINTMENT_UPDATED, CONSULTATIONS, f"{appointment_id}/{telling.cause}/{status.name}", data)
+
+
+@tell.register
+def _joined(change: JoinLine, telling: Telling) -> Iterator[Event]:
+    data = telling.about_patient(f"A doctor waits for patient {telling.patient}")
+    data |= {"doctor_id": change.place.doctor_id, "doctor_name": telling.doctors[change.place.doctor_id]}
+    yield telling.event(PATIENT_UPDATED, CONSULTATIONS, f"{telling.cause}/joined/{change.place.doctor_id}", data)
+
+
+@tell.register
+def _left(change: LeaveLine, telling: Telling) -> Iterator[Event]:
+    data = telling.about_patient(f"The line for patient {telling.patient} is shorter")
+    data |= {"doctor_id": change.place.doctor_id, "doctor_name": telling.doctors[change.place.doctor_id]}
+    data["why"] = change.why
+    yield telling.event(PATIENT_UPDATED, CONSULTATIONS, f"{telling.cause}/left/{change.place.doctor_id}", data)
+
+
+@tell.register
+def _offered(change: OfferPatient, telling: Telling) -> Iterator[Event]:
+    place = change.place
+    until = None if place.offered_until is None else on_the_wire(place.offered_until)
+    data = telling.about_patient(f"Patient {telling.patient} is free for you")
+    data |= {"doctor_id": place.doctor_id, "appointment_id": place.appointment_id, "offer_until": until}
+    step = f"{place.doctor_id}/{on_the_wire(telling.at)}/{telling.cause}"
+    yield telling.event(AVAILABLE, doctor_channel(place.doctor_id), step, data)
+    if place.offered_until is not None and place.offered_until > telling.at:
+        reserved = telling.about_patient(f"Patient {telling.patient} is reserved")
+        reserved |= {
+            "doctor_id": place.doctor_id,
+            "doctor_name": telling.doctors[place.doctor_id],
+            "offer_until": until,
+        }
+        yield telling.event(PATIENT_UPDATED, CONSULTATIONS, f"{telling.cause}/reserved/{place.doctor_id}", reserved)
+
+
+@tell.register
+def _refused(change: NoteRefusal, telling: Telling) -> Iterator[Event]:
+    if not isinstance(change.refusal, PatientInConsultation):
+        return
+    holder = change.refusal.holder
+    doctor = telling.doctors[holder.doctor_id]
+    data = telling.about_patient(f"Patient {telling.patient} is currently in consultation with {doctor}")
+    data |= {
+        "active_doctor_id": holder.doctor_id,
+        "active_doctor_name": doctor,
+        "prestation": telling.prestations[holder.prestation_id],
+        "consultation_id": holder.id,
+        "started_at": on_the_wire(holder.started_at),
+        "appointment_id": change.appointment.id,
+        "request_id": telling.cause,
+    }
+    yield telling.event(BLOCKED, doctor_channel(change.appointment.doctor_id), telling.cause, data)

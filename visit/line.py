@@ -1,0 +1,35 @@
+"""The waiting line for a busy patient: who is offered the patient next; pure, it must not know what else a visit decides."""
+
+from datetime import datetime
+from typing import Literal
+
+from visit.decisions import Change, LeaveLine, OfferPatient
+from visit.state import VisitState, WaitingDoctor
+
+
+def serve(state: VisitState, line: tuple[WaitingDoctor, ...], now: datetime) -> tuple[Change, ...]:
+    """The offers due to `line` now that the patient is free: to its head, or to all of it where nothing is reserved."""
+    until = now + state.limits.offer
+    if until == now:
+        untold = tuple(place for place in line if place.offered_until is None)
+    else:
+        untold = line[:1] if all(place.offered_until is None for place in line) else ()
+    return tuple(OfferPatient(place=place.model_copy(update={"offered_until": until})) for place in untold)
+
+
+def take_out(
+    state: VisitState, leaving: WaitingDoctor, why: Literal["left", "passed", "canceled"], now: datetime
+) -> tuple[Change, ...]:
+    """One doctor out of the line; when the patient is free, whoever is then its head is served."""
+    left = LeaveLine(place=leaving, why=why)
+    if state.exclusive_consultation() is not None:
+        return (left,)
+    return left, *serve(state, tuple(place for place in state.line() if place is not leaving), now)
+
+
+def let_go(
+    state: VisitState, appointment_id: int, why: Literal["left", "canceled"], now: datetime
+) -> tuple[Change, ...]:
+    """The doctor who waits for this appointment's sake out of the line, if there is one."""
+    leaving = next((place for place in state.line() if place.appointment_id == appointment_id), None)
+    return () if leaving is None else take_out(state, leaving, why, now)

@@ -1,0 +1,16 @@
+"""The names under which a visit is known to Temporal; it must not know how they are used."""
+
+from datetime import date
+
+DEFAULT_TASK_QUEUE = "visits"
+WORKFLOW_TYPE = "PatientVisit"
+PATIENT_ID_ATTRIBUTE = "PatientId"
+VISIT_DAY_ATTRIBUTE = "VisitDay"
+
+RECORD_DECISION = "record_decision"
+LOAD_FACTS = "load_facts"
+
+
+def visit_id(patient_id: int, day: date) -> str:
+    """The workflow id of one patient's local day, as in `visit/123/2026-03-02`."""
+    return f"visit/{patient_id}/{day.isoformat()}"

@@ -1,0 +1,26 @@
+"""What passes between a visit and the ledger: one decision with what it was based on, and the truth in return."""
+
+from datetime import date
+
+from visit.commands import Request
+from visit.decisions import Decision
+from visit.state import Appointment, Facts, Frozen
+
+
+class Entry(Frozen):
+    """One decision to record. It holds only if the ledger still has the facts, and the appointment, that it was based on."""
+
+    patient_id: int
+    day: date
+    decision: Decision
+    seen: Facts
+    request: Request | None = None
+    appointment: Appointment | None = None
+
+
+class Recorded(Frozen):
+    """The patient's facts as they are now; with `overtaken` nothing was written, since they were not those of the entry."""
+
+    facts: Facts
+    overtaken: bool = False
+    appointment: Appointment | None = None

@@ -1,0 +1,120 @@
+"""What one visit knows: the open facts of its patient and its time limits; it must not know how they are stored."""
+
+from datetime import date, datetime, timedelta
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from visit.codes import AppointmentStatus
+
+
+class Frozen(BaseModel):
+    """A value that travels and never changes; fields are added with defaults and never renamed, so that old histories replay."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Limits(Frozen):
+    """The durations that a visit goes by; they enter with its input, so a replay uses those it was decided with."""
+
+    offer: timedelta = timedelta(seconds=60)
+    abandon_after: timedelta = timedelta(hours=4)
+    remind_every: timedelta = timedelta(minutes=15)
+    messages_per_run: int = 1_000
+
+
+class Appointment(Frozen):
+    """One appointment as the database had it, with what its prestation says."""
+
+    id: int
+    patient_id: int
+    doctor_id: int
+    prestation_id: int
+    exclusive: bool
+    expected_minutes: int
+    status: AppointmentStatus
+
+
+class Consultation(Frozen):
+    """A consultation in progress. `day` is that of the visit which keeps its timers."""
+
+    id: str
+    patient_id: int
+    doctor_id: int
+    appointment_id: int
+    prestation_id: int
+    exclusive: bool
+    day: date
+    started_at: datetime
+    overdue_at: datetime
+    remind_at: datetime
+    reminders: int = 0
+    abandon_at: datetime
+
+
+class PendingTracking(Frozen):
+    """A patient checked in and waiting for one appointment."""
+
+    appointment_id: int
+    day: date
+
+
+class WaitingDoctor(Frozen):
+    """A doctor in the line for a busy patient; `offered_until` is set once the patient was offered to this doctor."""
+
+    doctor_id: int
+    appointment_id: int
+    day: date
+    since: datetime
+    offered_until: datetime | None = None
+
+
+class Facts(Frozen):
+    """Everything open for one patient, whichever day's visit it belongs to; only the ledger makes new ones."""
+
+    in_progress: tuple[Consultation, ...] = ()
+    pending: tuple[PendingTracking, ...] = ()
+    waiting: tuple[WaitingDoctor, ...] = ()
+
+
+class VisitState(Frozen):
+    """A visit's whole state, which continue-as-new carries over."""
+
+    patient_id: int
+    day: date
+    day_ends_at: datetime
+    limits: Limits = Limits()
+    phase: Literal["open", "closing"] = "open"
+    facts: Facts = Facts()
+
+    def exclusive_consultation(self) -> Consultation | None:
+        """The one consultation that keeps the patient from starting another exclusive one."""
+        return next((c for c in self.facts.in_progress if c.exclusive), None)
+
+    def consultation(self, consultation_id: str) -> Consultation | None:
+        """The consultation in progress with this id."""
+        return next((c for c in self.facts.in_progress if c.id == consultation_id), None)
+
+    def consultation_of(self, appointment_id: int) -> Consultation | None:
+        """The consultation in progress for this appointment."""
+        return next((c for c in self.facts.in_progress if c.appointment_id == appointment_id), None)
+
+    def tracking_of(self, appointment_id: int) -> PendingTracking | None:
+        """The open check-in of this appointment."""
+        return next((p for p in self.facts.pending if p.appointment_id == appointment_id), None)
+
+    def my_consultations(self) -> tuple[Consultation, ...]:
+        """The consultations whose timers this visit keeps."""
+        return tuple(c for c in self.facts.in_progress if c.day == self.day)
+
+    def line(self) -> tuple[WaitingDoctor, ...]:
+        """This day's waiting line, first come first."""
+        return tuple(w for w in self.facts.waiting if w.day == self.day)
+
+    def place_of(self, doctor_id: int) -> int | None:
+        """The doctor's place in the line, counted from 1."""
+        return next((n for n, w in enumerate(self.line(), 1) if w.doctor_id == doctor_id), None)
+
+    def reservation(self, now: datetime) -> WaitingDoctor | None:
+        """The doctor for whom the patient is reserved at this moment."""
+        return next((w for w in self.facts.waiting if w.offered_until is not None and w.offered_until > now), None)
