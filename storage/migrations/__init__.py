@@ -1,0 +1,118 @@
+"""Bringing a database to the schema that this program knows, and refusing any other; it must not know what the tables mean.
+
+One history serves SQLite and PostgreSQL. Each step runs in the one transaction of `upgrade`, so a failed one leaves nothing.
+"""
+
+import asyncio
+import fcntl
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Connection, make_url, text
+
+from storage.database import Database
+
+T = TypeVar("T")
+
+HISTORY = Path(__file__).parent
+# Any number will do, as long as every migration of this program asks for the same one.
+ADVISORY_LOCK = 7_240_251_101
+
+
+class UnknownSchemaError(Exception):
+    """The database is not at the schema that this program was written for."""
+
+
+def upgrade(url: str) -> str:
+    """Bring the database to the newest schema and return its revision; a second call, also at the same time, changes nothing.
+
+    Blocks; call it from a thread where a loop runs. Raises `UnknownSchemaError` for a database of a newer program.
+    """
+    with _alone(url):
+        return _in_one_transaction(url, _bring_up)
+
+
+def current(url: str) -> str | None:
+    """The revision that the database is at, or None for one without a schema. Blocks."""
+    path = _file(url)
+    if path is not None and not path.exists():
+        return None
+    return _in_one_transaction(url, _revision)
+
+
+def newest() -> str:
+    """The revision that this program knows as the last."""
+    head = ScriptDirectory(HISTORY).get_current_head()
+    assert head is not None
+    return head
+
+
+def check(url: str) -> None:
+    """Raise `UnknownSchemaError`, with what to do about it, unless the database is at the newest schema. Blocks."""
+    found = current(url)
+    if found is None:
+        raise UnknownSchemaError("the database has no schema yet: run `visit-engine migrate`")
+    if found != newest():
+        known = found in {step.revision for step in ScriptDirectory(HISTORY).walk_revisions()}
+        remedy = "run `visit-engine migrate`" if known else "it was made by a newer program: use that one"
+        raise UnknownSchemaError(f"the database is at schema {found}, this program needs {newest()}: {remedy}")
+
+
+def _bring_up(connection: Connection) -> str:
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": ADVISORY_LOCK})
+    history = ScriptDirectory(HISTORY)
+
+    def steps(found: Any, _context: MigrationContext) -> Any:
+        return history._upgrade_revs("head", found)
+
+    with EnvironmentContext(Config(), history, fn=steps) as environment:
+        environment.configure(connection=connection)
+        try:
+            environment.run_migrations()
+        except CommandError:
+            raise UnknownSchemaError("the database was made by a newer program: use that one") from None
+    return newest()
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _in_one_transaction(url: str, unit: Callable[[Connection], T]) -> T:
+    async def whole() -> T:
+        database = Database(url)
+        try:
+            return await database.write(unit)
+        finally:
+            await database.close()
+
+    # A thread of its own, or this could not be called where a loop runs already.
+    with ThreadPoolExecutor(1, thread_name_prefix="migration") as threads:
+        return threads.submit(lambda: asyncio.run(whole())).result()
+
+
+def _file(url: str) -> Path | None:
+    parsed = make_url(url)
+    return Path(parsed.database or "") if parsed.get_backend_name() == "sqlite" else None
+
+
+@contextmanager
+def _alone(url: str) -> Iterator[None]:
+    """Keep other migrations of the same SQLite file out; two that make one file together meet `database is locked`."""
+    path = _file(url)
+    if path is None:
+        yield
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_name(f"{path.name}.migrating").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,199 @@
+"""The history of the schema: it ends where the tables are, on both databases, whoever runs it and how often."""
+
+import asyncio
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, Inspector, inspect, select, text
+from sqlalchemy.exc import DBAPIError
+
+from storage import migrations
+from storage.database import Database
+from storage.tables import callers, log_head, metadata
+
+
+@pytest.fixture(scope="module")
+def postgres_server() -> Iterator[str]:
+    """The address of a PostgreSQL server: the one named by `VISIT_TEST_POSTGRES_URL`, or one started for these tests."""
+    given = os.environ.get("VISIT_TEST_POSTGRES_URL")
+    if given:
+        yield given.rpartition("/")[0]
+        return
+    program = shutil.which("pg_ctl")
+    if program is None:
+        pytest.skip("PostgreSQL: neither VISIT_TEST_POSTGRES_URL nor pg_ctl on the PATH")
+    owner = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+    with tempfile.TemporaryDirectory(prefix="visit-postgres-") as home, socket.socket() as probe:
+        shutil.chown(home, owner)
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+        probe.close()
+
+        def run(*arguments: str) -> None:
+            subprocess.run(  # the server refuses to run as root
+                [program, "-D", f"{home}/db", "-s", *arguments],
+                check=True,
+                user=owner,
+                cwd=home,
+                stdout=subprocess.DEVNULL,
+                timeout=60,
+            )
+
+        run("initdb", "-o", "-U visit -A trust --no-sync")
+        run("start", "-w", "-l", f"{home}/log", "-o", f"-p {port} -k {home} -c listen_addresses=127.0.0.1 -c fsync=off")
+        try:
+            yield f"postgresql+asyncpg://visit@127.0.0.1:{port}"
+        finally:
+            run("stop", "-m", "immediate")
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a database without anything in it."""
+    if request.param == "sqlite":
+        return f"sqlite+aiosqlite:///{tmp_path / 'visits.db'}"
+    server = request.getfixturevalue("postgres_server")
+    name = f"visits_{os.urandom(6).hex()}"
+
+    async def make() -> None:
+        database = Database(f"{server}/postgres")
+        assert database._postgres is not None
+        async with database._postgres.connect() as connection:
+            await connection.execution_options(isolation_level="AUTOCOMMIT")
+            await connection.execute(text(f"CREATE DATABASE {name}"))
+        await database.close()
+
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(lambda: asyncio.run(make())).result()
+    return f"{server}/{name}"
+
+
+async def on(url: str, unit: Any) -> Any:
+    database = Database(url)
+    try:
+        return await database.write(unit)
+    finally:
+        await database.close()
+
+
+def differences(connection: Connection) -> list[Any]:
+    return list(compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), metadata))
+
+
+def rules(connection: Connection) -> dict[str, Any]:
+    """Everything that the database says of its tables, names and conditions of the rules included."""
+    seen: Inspector = inspect(connection)
+    names = sorted(set(seen.get_table_names()) - {"alembic_version"})
+    return {
+        name: {
+            "columns": [
+                (each["name"], str(each["type"]), each["nullable"], each.get("default"))
+                for each in seen.get_columns(name)
+            ],
+            "primary key": seen.get_pk_constraint(name),
+            "checks": sorted((str(each["name"]), each["sqltext"]) for each in seen.get_check_constraints(name)),
+            "unique": sorted((str(each["name"]), each["column_names"]) for each in seen.get_unique_constraints(name)),
+            "foreign keys": sorted(
+                (each["constrained_columns"], each["referred_table"], each["referred_columns"])
+                for each in seen.get_foreign_keys(name)
+            ),
+            "indexes": sorted(
+                (
+                    str(each["name"]),
+                    each["column_names"],
+                    bool(each["unique"]),
+                    sorted((key, str(value)) for key, value in each.get("dialect_options", {}).items()),
+                )
+                for each in seen.get_indexes(name)
+            ),
+        }
+        for name in names
+    }
+
+
+async def test_the_history_ends_where_the_tables_are(url: str) -> None:
+    migrations.upgrade(url)
+
+    migrated = await on(url, rules)
+    assert await on(url, differences) == []
+    await on(url, metadata.drop_all)
+    await on(url, metadata.create_all)
+    assert migrated == await on(url, rules)
+    assert set(migrated) == set(metadata.tables)
+
+
+async def test_a_new_database_has_an_empty_log_and_the_engine_as_a_caller(url: str) -> None:
+    migrations.upgrade(url)
+
+    head = await on(url, lambda connection: connection.execute(select(log_head)).one())
+    assert (head.id, head.seq, len(head.epoch)) == (1, 0, 8)
+    assert await on(url, lambda connection: connection.scalars(select(callers.c.subject)).all()) == ["system"]
+
+
+async def test_a_second_migration_changes_nothing(url: str) -> None:
+    assert migrations.current(url) is None
+    migrations.upgrade(url)
+    before = await on(url, lambda connection: connection.scalar(select(log_head.c.epoch)))
+
+    assert migrations.upgrade(url) == migrations.newest() == migrations.current(url)
+
+    assert await on(url, lambda connection: connection.scalar(select(log_head.c.epoch))) == before
+
+
+async def test_migrations_at_the_same_time_do_not_collide(url: str) -> None:
+    together = 6
+
+    ended = await asyncio.gather(*(asyncio.to_thread(migrations.upgrade, url) for _ in range(together)))
+
+    assert ended == [migrations.newest()] * together
+    assert await on(url, lambda connection: connection.scalars(select(log_head.c.seq)).all()) == [0]
+
+
+def test_the_folder_of_a_new_file_is_made(tmp_path: Path) -> None:
+    migrations.upgrade(f"sqlite+aiosqlite:///{tmp_path / 'not' / 'yet' / 'visits.db'}")
+
+    assert (tmp_path / "not" / "yet" / "visits.db").exists()
+
+
+async def test_a_migration_that_fails_leaves_nothing(url: str) -> None:
+    await on(url, lambda connection: connection.execute(text("CREATE TABLE sign_in_failures (id INTEGER)")))
+
+    with pytest.raises(DBAPIError, match="already exists"):
+        migrations.upgrade(url)
+
+    assert migrations.current(url) is None
+    assert set(await on(url, lambda connection: inspect(connection).get_table_names())) == {"sign_in_failures"}
+
+
+def test_a_database_without_a_schema_is_refused_and_left_alone(url: str) -> None:
+    with pytest.raises(migrations.UnknownSchemaError, match="run `visit-engine migrate`"):
+        migrations.check(url)
+
+    assert not url.startswith("sqlite") or not Path(url.partition("///")[2]).exists()
+
+
+def test_a_database_at_the_newest_schema_is_accepted(url: str) -> None:
+    migrations.upgrade(url)
+
+    migrations.check(url)
+
+
+async def test_a_database_of_a_newer_program_is_refused(url: str) -> None:
+    migrations.upgrade(url)
+    await on(url, lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = '9999'")))
+
+    with pytest.raises(migrations.UnknownSchemaError, match=r"schema 9999, .* newer program"):
+        migrations.check(url)
+    with pytest.raises(migrations.UnknownSchemaError, match="newer program"):
+        migrations.upgrade(url)
