@@ -18,7 +18,6 @@ from sqlalchemy.pool import QueuePool, StaticPool
 
 P = ParamSpec("P")
 T = TypeVar("T")
-Unit = Callable[Concatenate[Connection, P], T]
 
 BUSY_TIMEOUT_MS = 10_000
 READERS = 4
@@ -96,7 +95,9 @@ def _sqlite_engine(url: URL, begin: str, connections: int) -> Engine:
     pool: dict[str, Any] = {"poolclass": StaticPool if connections == 1 else QueuePool}
     if connections > 1:
         pool |= {"pool_size": connections, "max_overflow": 0}
-    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000}, **pool)
+    waits = {"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000}
+    # An error must not quote its parameters: they hold names, and errors reach logs and workflow histories.
+    engine = create_engine(url, connect_args=waits, hide_parameters=True, **pool)
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:
@@ -113,7 +114,7 @@ def _sqlite_engine(url: URL, begin: str, connections: int) -> Engine:
 
 
 def _postgres(url: URL) -> AsyncEngine:
-    return create_async_engine(url, pool_size=10, max_overflow=10, pool_pre_ping=True)
+    return create_async_engine(url, pool_size=10, max_overflow=10, pool_pre_ping=True, hide_parameters=True)
 
 
 def is_unavailable(error: BaseException) -> bool:

@@ -29,6 +29,7 @@ class CompleteConsultation(Frozen):
     """The holder says that the consultation is over."""
 
     request: Request
+    patient_id: int
     consultation_id: str
     doctor_id: int
 
@@ -37,6 +38,7 @@ class ExtendConsultation(Frozen):
     """The holder needs `minutes` more."""
 
     request: Request
+    patient_id: int
     consultation_id: str
     doctor_id: int
     minutes: int
@@ -46,6 +48,7 @@ class ReleaseConsultation(Frozen):
     """A supervisor ends somebody else's forgotten consultation; the reason stays in the database."""
 
     request: Request
+    patient_id: int
     consultation_id: str
 
 
@@ -92,17 +95,20 @@ class Adopt(Frozen):
     consultation_ids: tuple[str, ...] = ()
 
 
+OnConsultation = CompleteConsultation | ExtendConsultation | ReleaseConsultation
 Command = (
-    StartConsultation
-    | CompleteConsultation
-    | ExtendConsultation
-    | ReleaseConsultation
-    | CheckIn
-    | CheckOut
-    | SetAppointmentStatus
-    | JoinWaitingLine
-    | LeaveWaitingLine
+    OnConsultation | StartConsultation | CheckIn | CheckOut | SetAppointmentStatus | JoinWaitingLine | LeaveWaitingLine
 )
+
+
+def patient_of(command: Command) -> int:
+    """Whose visit the command is for."""
+    return command.patient_id if isinstance(command, OnConsultation) else command.appointment.patient_id
+
+
+def appointment_of(command: Command) -> Appointment | None:
+    """The appointment that the command is about, as the asker knew it; those about a consultation name none."""
+    return None if isinstance(command, OnConsultation) else command.appointment
 
 
 class OpenVisit(Frozen):

@@ -93,6 +93,13 @@ class OfferPatient(Frozen):
     place: WaitingDoctor
 
 
+class WithdrawOffer(Frozen):
+    """The doctor keeps the place in line, but the patient is no longer free: `place` is as it shall be."""
+
+    change: Literal["withdraw_offer"] = "withdraw_offer"
+    place: WaitingDoctor
+
+
 class NoteRefusal(Frozen):
     """A start was refused; the doctor who asked hears of it when the patient is busy."""
 
@@ -113,6 +120,7 @@ Change = Annotated[
     | JoinLine
     | LeaveLine
     | OfferPatient
+    | WithdrawOffer
     | NoteRefusal,
     Field(discriminator="change"),
 ]

@@ -21,6 +21,7 @@ from visit.decisions import (
     OpenTracking,
     PostponeConsultation,
     RemindHolder,
+    WithdrawOffer,
     WriteAppointmentStatus,
 )
 from visit.refusals import PatientInConsultation
@@ -137,7 +138,7 @@ def _overdue(change: RemindHolder, telling: Telling) -> Iterator[Event]:
 
 
 @tell.register
-def _adopted(change: AdoptConsultation, telling: Telling) -> Iterator[Event]:
+def _untold(change: AdoptConsultation | WithdrawOffer, telling: Telling) -> Iterator[Event]:
     yield from ()
 
 

@@ -3,11 +3,11 @@
 from datetime import datetime
 from typing import Literal
 
-from visit.decisions import Change, LeaveLine, OfferPatient
-from visit.state import VisitState, WaitingDoctor
+from visit.decisions import Change, LeaveLine, OfferPatient, WithdrawOffer
+from visit.state import Consultation, VisitState, WaitingDoctor
 
 
-def serve(state: VisitState, line: tuple[WaitingDoctor, ...], now: datetime) -> tuple[Change, ...]:
+def serve(state: VisitState, line: tuple[WaitingDoctor, ...], now: datetime) -> tuple[OfferPatient, ...]:
     """The offers due to `line` now that the patient is free: to its head, or to all of it where nothing is reserved."""
     until = now + state.limits.offer
     if until == now:
@@ -15,6 +15,19 @@ def serve(state: VisitState, line: tuple[WaitingDoctor, ...], now: datetime) -> 
     else:
         untold = line[:1] if all(place.offered_until is None for place in line) else ()
     return tuple(OfferPatient(place=place.model_copy(update={"offered_until": until})) for place in untold)
+
+
+def taken_up(state: VisitState, begun: Consultation) -> tuple[Change, ...]:
+    """What a start does to the line: its doctor leaves it, and no offer to another outlives an exclusive one."""
+    changes: list[Change] = []
+    for place in state.facts.waiting:
+        if place.doctor_id == begun.doctor_id:
+            changes.append(LeaveLine(place=place, why="started"))
+        elif begun.exclusive and place.offered_until is not None and state.limits.offer:
+            changes.append(LeaveLine(place=place, why="passed"))
+        elif begun.exclusive and place.offered_until is not None:
+            changes.append(WithdrawOffer(place=place.model_copy(update={"offered_until": None})))
+    return tuple(changes)
 
 
 def take_out(

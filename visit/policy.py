@@ -31,7 +31,6 @@ from visit.decisions import (
     Decision,
     EndConsultation,
     JoinLine,
-    LeaveLine,
     NoteRefusal,
     NotInLine,
     OpenConsultation,
@@ -43,7 +42,7 @@ from visit.decisions import (
     TrackingStands,
     WriteAppointmentStatus,
 )
-from visit.line import let_go, serve
+from visit.line import let_go, serve, taken_up
 from visit.refusals import (
     AppointmentClosed,
     AppointmentInProgress,
@@ -91,11 +90,23 @@ def start_consultation(command: StartConsultation, state: VisitState, now: datet
     if mine.exclusive:
         if (holder := state.exclusive_consultation()) is not None:
             return _refuse_or_wait(command, state, now, partial(PatientInConsultation, holder=holder))
-        offered = state.reservation(now)
+        offered, offers = _whose_turn(state, now)
         if offered is not None and offered.doctor_id != mine.doctor_id:
             reserved = partial(PatientReserved, doctor_id=offered.doctor_id, until=offered.offered_until)
-            return _refuse_or_wait(command, state, now, reserved)
+            answer, changes = _refuse_or_wait(command, state, now, reserved)
+            return answer, (*changes, *offers)
     return _grant(mine, command.request, state, now)
+
+
+def _whose_turn(state: VisitState, now: datetime) -> tuple[WaitingDoctor | None, tuple[Change, ...]]:
+    """For whom the free patient is kept, and the offer that has yet to say so to the head of a line not served."""
+    if (offered := state.reservation(now)) is not None:
+        return offered, ()
+    if not state.limits.offer or not (offers := serve(state, state.line(), now)):
+        return None, ()
+    # A consultation that another day's visit ended frees the patient before this visit's line has heard of it:
+    # without this whoever presses Start in that moment would go before those who waited.
+    return offers[0].place, offers
 
 
 def _grant(mine: Appointment, request: Request, state: VisitState, now: datetime) -> Verdict:
@@ -114,8 +125,8 @@ def _grant(mine: Appointment, request: Request, state: VisitState, now: datetime
         remind_at=due,
         abandon_at=now + state.limits.abandon_after,
     )
-    waited = tuple(LeaveLine(place=w, why="started") for w in state.facts.waiting if w.doctor_id == mine.doctor_id)
-    return ConsultationStands(consultation=begun, created=True), (OpenConsultation(consultation=begun), *waited)
+    changes = (OpenConsultation(consultation=begun), *taken_up(state, begun))
+    return ConsultationStands(consultation=begun, created=True), changes
 
 
 def _refuse_start(mine: Appointment, refusal: Refusal) -> Verdict:

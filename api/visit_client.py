@@ -1,0 +1,79 @@
+"""The API's only door to Temporal: it sends one command to the right visit; it must not know what the answer says."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+
+from temporalio.client import Client, RPCError, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
+from temporalio.service import RPCError as ServiceError
+
+from api.problems import Undecided
+from visit.commands import Command, patient_of
+from workflows.opening import DayClosedError, Visits
+
+# A visit that took the message but could not finish it, a server that is away or overloaded, a call that ran out of time:
+# in none of them is it known whether the request was or will be carried out.
+UNKNOWN = (
+    RPCError,
+    ServiceError,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+    TimeoutError,
+    # What the SDK raises when a call outlives the server's own wait for a worker.
+    asyncio.InvalidStateError,
+)
+
+
+class VisitClient:
+    """Sends commands to visits and waits until the ledger holds the answer."""
+
+    def __init__(
+        self, client: Client, visits: Visits, decision_timeout: timedelta, clock: Callable[[], datetime]
+    ) -> None:
+        self._client = client
+        self._visits = visits
+        self._patience = decision_timeout.total_seconds()
+        self._clock = clock
+
+    async def send(self, command: Command, *, day: date) -> None:
+        """Have the visit of `day` decide; on return the answer is in the ledger under the command's request id.
+
+        Raises `Undecided` when that is not known within the decision timeout: the command may still be carried out, once.
+        """
+        try:
+            async with asyncio.timeout(self._patience):
+                await self._send(command, day)
+        except UNKNOWN:
+            raise Undecided from None
+
+    async def _send(self, command: Command, day: date) -> None:
+        patient_id, update_id = patient_of(command), command.request.id
+        try:
+            await self._visits.update(patient_id, day, command, update_id)
+        except DayClosedError:
+            # The API's clock and the server's differ around midnight; and a consultation from a closed day is anybody's.
+            following = max(self._visits.today(self._clock()), day + timedelta(days=1))
+            try:
+                await self._visits.update(patient_id, following, command, update_id)
+            except DayClosedError:
+                raise Undecided from None
+
+    async def send_later(self, command: Command, *, day: date) -> None:
+        """Hand the command over without waiting; the caller has written the open request down before.
+
+        A closed day is no failure here: the worker's sweep finds the open request and sends it to the next day.
+        """
+        try:
+            async with asyncio.timeout(self._patience):
+                await self._visits.signal(patient_of(command), day, command)
+        except DayClosedError:
+            return
+        except UNKNOWN:
+            raise Undecided from None
+
+    async def reachable(self) -> bool:
+        """Whether Temporal's frontend answers."""
+        try:
+            return await self._client.service_client.check_health(timeout=timedelta(seconds=1))
+        except RPCError:
+            return False

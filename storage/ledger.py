@@ -1,0 +1,154 @@
+"""The only writer of visit state: one decision, one transaction, once; it must not know who decides, or why.
+
+A decision holds only while the facts that it was based on are still the patient's facts. When they are not (yesterday's
+consultation still runs, a worker died after a commit, a desk changed the appointment) nothing is written and the facts come
+back, for the visit to decide again. The unique indexes stand behind that: on PostgreSQL two visits of one patient can meet.
+"""
+
+import json
+
+from sqlalchemy import Connection, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from storage import event_log
+from storage.changes import Hand, OvertakenError, apply
+from storage.database import Database
+from storage.facts import (
+    LOCK_PATIENT,
+    Known,
+    latest_tracking,
+    read_appointment,
+    read_facts,
+    tracking_of_consultation,
+)
+from storage.tables import callers, requests, timeline
+from visit.answers import TrackingRow, Wording, Written, write
+from visit.decisions import Answer, ConsultationEndedWith, Refused, TrackingStands
+from visit.events import Telling, tell
+from visit.record import Entry, Recorded
+from visit.refusals import AppointmentClosed
+from visit.state import Facts
+from visit.timeline import moment_of
+
+# Two visits of one patient that meet at an index: one of them wins, the other reads what won and is overtaken.
+TRIES = 3
+
+
+class Ledger:
+    """What is open for each patient, in SQL; see `activities.ledger.Ledger` for what it promises."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def load(self, patient_id: int) -> Facts:
+        """The patient's facts now."""
+        return await self._database.read(read_facts, patient_id, Known())
+
+    async def record(self, entry: Entry) -> Recorded:
+        """Write the entry's decision, its events and its answer, or say that it was overtaken."""
+        for _ in range(TRIES):
+            try:
+                return await self._database.write(_record, entry)
+            except (OvertakenError, IntegrityError) as lost:
+                taken = lost
+        raise taken
+
+
+def _record(connection: Connection, entry: Entry) -> Recorded:
+    known = Known()
+    asked = entry.request
+    if asked is not None:
+        earlier = connection.execute(
+            select(requests.c.decided_at, requests.c.reason).where(requests.c.request_id == asked.id)
+        ).one_or_none()
+        if earlier is not None and earlier.decided_at is not None:
+            return Recorded(facts=read_facts(connection, entry.patient_id, known))
+    else:
+        earlier = None
+    first, last = connection.execute(LOCK_PATIENT, {"patient_id": entry.patient_id}).one()
+    facts = read_facts(connection, entry.patient_id, known)
+    appointment = (
+        None if entry.appointment is None else read_appointment(connection, entry.appointment.id, known, lock=True)
+    )
+    if facts != entry.seen or appointment != entry.appointment:
+        return Recorded(facts=facts, overtaken=True, appointment=appointment)
+    caller_id = asked.caller_id if asked is not None else _engine(connection)
+    hand = Hand(connection, entry, caller_id)
+    for change in entry.decision.changes:
+        apply(change, hand)
+    telling = Telling(
+        patient_id=entry.patient_id,
+        patient=f"{first} {last}",
+        doctors=known.doctors,
+        prestations=known.prestations,
+        at=entry.decision.at,
+        cause=_cause(entry),
+    )
+    _remember(connection, entry, None if earlier is None else earlier.reason)
+    if asked is not None and entry.decision.answer is not None:
+        row = _spoken_of(connection, entry.decision.answer, entry)
+        written = write(entry.decision.answer, Wording(telling, asked.id, row))
+        _keep(connection, entry, written, is_open=earlier is not None)
+    now = read_facts(connection, entry.patient_id, known) if entry.decision.changes else facts
+    told = [event for change in entry.decision.changes for event in tell(change, telling)]
+    event_log.append(connection, told, entry.decision.at)
+    return Recorded(facts=now)
+
+
+def _engine(connection: Connection) -> int:
+    found: int = connection.execute(select(callers.c.id).where(callers.c.subject == "system")).scalar_one()
+    return found
+
+
+def _cause(entry: Entry) -> str:
+    if entry.request is not None:
+        return entry.request.id
+    # Time decides a thing at one moment once: had it been recorded, the facts would be others.
+    return f"{entry.day.isoformat()}/{entry.decision.at.isoformat()}"
+
+
+def _spoken_of(connection: Connection, answer: Answer, entry: Entry) -> TrackingRow | None:
+    if isinstance(answer, ConsultationEndedWith):
+        return tracking_of_consultation(connection, answer.consultation_id)
+    if isinstance(answer, TrackingStands):
+        return latest_tracking(connection, answer.appointment_id)
+    if isinstance(answer, Refused) and isinstance(answer.refusal, AppointmentClosed) and entry.appointment is not None:
+        return latest_tracking(connection, entry.appointment.id)
+    return None
+
+
+def _remember(connection: Connection, entry: Entry, reason: str | None) -> None:
+    rows = [
+        {
+            "patient_id": entry.patient_id,
+            "visit_day": entry.day,
+            "at": entry.decision.at,
+            "event": moment.event,
+            "doctor_id": moment.doctor_id,
+            "appointment_id": moment.appointment_id,
+            "consultation_id": moment.consultation_id,
+            "caller_id": None if entry.request is None else entry.request.caller_id,
+            "particulars": json.dumps(moment.particulars),
+            "reason": reason,
+        }
+        for moment in map(moment_of, entry.decision.changes)
+    ]
+    if rows:
+        connection.execute(insert(timeline), rows)
+
+
+def _keep(connection: Connection, entry: Entry, written: Written, *, is_open: bool) -> None:
+    asked = entry.request
+    assert asked is not None
+    body = None if written.body is None else json.dumps(written.body, ensure_ascii=False)
+    answered = {
+        "decided_at": entry.decision.at,
+        "status": written.status,
+        "body": body,
+        "location": written.location,
+    }
+    if is_open:
+        connection.execute(update(requests).where(requests.c.request_id == asked.id), answered)
+        return
+    identity = {"request_id": asked.id, "caller_id": asked.caller_id, "fingerprint": asked.fingerprint}
+    connection.execute(insert(requests), identity | {"created_at": entry.decision.at} | answered)

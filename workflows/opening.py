@@ -1,0 +1,128 @@
+"""How a message finds its visit, opening it when there is none; it must not know who sends the message or why."""
+
+from datetime import date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from temporalio.client import Client, WithStartWorkflowOperation, WorkflowUpdateStage
+from temporalio.common import (
+    SearchAttributeKey,
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
+from temporalio.exceptions import WorkflowAlreadyStartedError
+
+from visit.calendar import day_ends_at
+from visit.commands import Adopt, Command, OpenVisit, Reply
+from visit.names import PATIENT_ID_ATTRIBUTE, VISIT_DAY_ATTRIBUTE, visit_id
+from visit.state import Limits
+from workflows.patient_visit import PatientVisit
+
+# With the default of ten seconds, a worker killed inside an activity keeps everybody else waiting for as long.
+TASK_TIMEOUT = timedelta(seconds=2)
+PATIENT_ID = SearchAttributeKey.for_int(PATIENT_ID_ATTRIBUTE)
+VISIT_DAY = SearchAttributeKey.for_keyword(VISIT_DAY_ATTRIBUTE)
+
+UPDATES = {
+    "StartConsultation": PatientVisit.start_consultation,
+    "CompleteConsultation": PatientVisit.complete_consultation,
+    "ExtendConsultation": PatientVisit.extend_consultation,
+    "ReleaseConsultation": PatientVisit.release_consultation,
+    "CheckIn": PatientVisit.check_in,
+    "CheckOut": PatientVisit.check_out,
+    "SetAppointmentStatus": PatientVisit.set_appointment_status,
+    "JoinWaitingLine": PatientVisit.join_waiting_line,
+    "LeaveWaitingLine": PatientVisit.leave_waiting_line,
+    "Adopt": PatientVisit.adopt,
+}
+SIGNALS = {
+    "StartConsultation": PatientVisit.start_consultation_later,
+    "CompleteConsultation": PatientVisit.complete_consultation_later,
+}
+
+
+class DayClosedError(Exception):
+    """The visit of that day takes no more messages of this kind."""
+
+
+class Visits:
+    """The visits of all patients, by patient and day."""
+
+    def __init__(self, client: Client, task_queue: str, zone: ZoneInfo, limits: Limits) -> None:
+        self._client = client
+        self._task_queue = task_queue
+        self._zone = zone
+        self._limits = limits
+
+    async def update(self, patient_id: int, day: date, command: Command | Adopt, update_id: str | None = None) -> None:
+        """Have the visit of that day carry out `command`, opening the visit if there is none.
+
+        One that has closed is not opened again, since the day would begin anew: `DayClosedError`. One that was
+        terminated is, and reads the ledger.
+        """
+        opening: WithStartWorkflowOperation[PatientVisit, None] = WithStartWorkflowOperation(
+            PatientVisit.run, self._input(patient_id, day), **self._options(patient_id, day)
+        )
+        handler: Any = UPDATES[type(command).__name__]
+        try:
+            handle = await self._client.start_update_with_start_workflow(
+                handler,
+                command,
+                start_workflow_operation=opening,
+                wait_for_stage=WorkflowUpdateStage.COMPLETED,
+                id=update_id,
+                result_type=Reply,
+            )
+            reply: Reply = await handle.result()
+        except WorkflowAlreadyStartedError:
+            raise DayClosedError from None
+        except BaseException:
+            # Whatever failed has failed the start as well; unread, its exception would be reported as never retrieved.
+            _read_later(opening)
+            raise
+        if not reply.decided:
+            raise DayClosedError
+
+    async def signal(self, patient_id: int, day: date, command: Command) -> None:
+        """Hand `command` to the visit of that day and do not wait; `DayClosedError` as for `update`."""
+        handler: Any = SIGNALS[type(command).__name__]
+        try:
+            await self._client.start_workflow(
+                PatientVisit.run,
+                self._input(patient_id, day),
+                start_signal=handler.__temporal_signal_definition.name,
+                start_signal_args=[command],
+                **self._options(patient_id, day),
+            )
+        except WorkflowAlreadyStartedError:
+            raise DayClosedError from None
+
+    def today(self, now: datetime) -> date:
+        """The hospital's date at `now`."""
+        return now.astimezone(self._zone).date()
+
+    def _input(self, patient_id: int, day: date) -> OpenVisit:
+        ends_at = day_ends_at(day, self._zone)
+        return OpenVisit(patient_id=patient_id, day=day, day_ends_at=ends_at, limits=self._limits)
+
+    def _options(self, patient_id: int, day: date) -> dict[str, Any]:
+        attributes: list[SearchAttributePair[Any]] = [
+            SearchAttributePair(PATIENT_ID, patient_id),
+            SearchAttributePair(VISIT_DAY, day.isoformat()),
+        ]
+        return {
+            "id": visit_id(patient_id, day),
+            "task_queue": self._task_queue,
+            "task_timeout": TASK_TIMEOUT,
+            "id_conflict_policy": WorkflowIDConflictPolicy.USE_EXISTING,
+            "id_reuse_policy": WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+            "search_attributes": TypedSearchAttributes(attributes),
+        }
+
+
+def _read_later(opening: WithStartWorkflowOperation[PatientVisit, None]) -> None:
+    # The public way to it waits, and a call that was cut off before it began would be waited for without end.
+    waiting: Any = opening._workflow_handle
+    waiting.add_done_callback(lambda done: done.cancelled() or done.exception())
