@@ -1,0 +1,65 @@
+"""What has been left lying: rows whose time has passed unnoticed, and rows that nobody needs any more; it must not know Temporal."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, or_, select
+
+from storage.tables import events, patient_trackings, requests, sessions, sign_in_failures, waiting_line
+from visit.codes import TrackingStatus
+
+PRUNE_BATCH = 1_000
+
+
+@dataclass
+class Neglected:
+    """The visit of one patient and day that ought to have done something by now."""
+
+    patient_id: int
+    day: date
+    consultation_ids: list[str] = field(default_factory=list)
+
+
+def neglected(
+    connection: Connection, overdue_since: datetime, today: date, limit: int, *, offers_expire: bool
+) -> list[Neglected]:
+    """Visits with a timer that was due before `overdue_since`, or with a day that is past and was not closed."""
+    found: dict[tuple[int, date], Neglected] = {}
+    rows = patient_trackings.c
+    late = and_(
+        rows.status == TrackingStatus.in_progress.value,
+        or_(rows.remind_at < overdue_since, rows.abandon_at < overdue_since),
+    )
+    unclosed = and_(rows.status == TrackingStatus.pending.value, rows.visit_day < today)
+    query = select(rows.patient_id, rows.visit_day, rows.consultation_id).where(or_(late, unclosed)).limit(limit)
+    for row in connection.execute(query):
+        visit = found.setdefault((row.patient_id, row.visit_day), Neglected(row.patient_id, row.visit_day))
+        if row.consultation_id is not None:
+            visit.consultation_ids.append(row.consultation_id)
+    line = waiting_line.c
+    unserved = line.visit_day < today
+    if offers_expire:
+        unserved = or_(unserved, line.offered_until < overdue_since)
+    for row in connection.execute(select(line.patient_id, line.visit_day).where(unserved).limit(limit)):
+        found.setdefault((row.patient_id, row.visit_day), Neglected(row.patient_id, row.visit_day))
+    return list(found.values())
+
+
+def prune(connection: Connection, keep_since: datetime, now: datetime) -> int:
+    """Delete one batch of each kind that is past keeping; how many rows went. Ask again until it is 0."""
+    return sum(_delete_some(connection, table, past) for table, past in _past_keeping(keep_since, now))
+
+
+def _past_keeping(keep_since: datetime, now: datetime) -> Iterator[tuple[Table, ColumnElement[bool]]]:
+    yield events, events.c.at < keep_since
+    yield requests, and_(requests.c.created_at < keep_since, requests.c.decided_at.is_not(None))
+    yield sessions, sessions.c.expires_at < now
+    yield sign_in_failures, sign_in_failures.c.at < keep_since
+
+
+def _delete_some(connection: Connection, table: Table, past: ColumnElement[bool]) -> int:
+    (key,) = table.primary_key.columns
+    # In order of the key: the log must lose its oldest positions first, or readers would meet a hole.
+    batch = select(key).where(past).order_by(key).limit(PRUNE_BATCH)
+    return connection.execute(delete(table).where(key.in_(batch))).rowcount

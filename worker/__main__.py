@@ -1,0 +1,79 @@
+"""The worker process: it builds every part from the settings and runs until it is told to stop; it must not know HTTP."""
+
+import asyncio
+import contextlib
+import signal
+from datetime import UTC, datetime
+
+import structlog
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from config import logs, temporal
+from config.settings import Settings, load
+from storage import migrations
+from storage.database import Database
+from storage.ledger import Ledger
+from worker.builder import build
+from worker.sweep import Sweep
+from workflows.opening import Visits
+
+log = structlog.get_logger()
+TEMPORAL_PATIENCE = 60.0
+
+
+def now() -> datetime:
+    """The moment, in UTC."""
+    return datetime.now(UTC)
+
+
+def run(settings: Settings) -> None:
+    """Run the worker until SIGTERM or SIGINT; messages under way get their grace period."""
+    logs.configure("worker")
+    migrations.check(settings.database)
+    asyncio.run(_run(settings))
+
+
+async def _run(settings: Settings) -> None:
+    stop = asyncio.Event()
+    for told in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(told, stop.set)
+    client = await _connect(settings, stop)
+    if client is None:
+        return
+    database = Database(settings.database)
+    visits = Visits(client, settings.task_queue, settings.zone, settings.limits)
+    sweep = Sweep(
+        database,
+        visits,
+        every=settings.sweep_every,
+        offers_expire=bool(settings.offer_seconds),
+        retention=settings.event_retention,
+        clock=now,
+    )
+    try:
+        async with build(client, settings.task_queue, Ledger(database)):
+            log.info("worker ready", task_queue=settings.task_queue)
+            rounds = asyncio.create_task(sweep.run())
+            await stop.wait()
+            rounds.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await rounds
+    finally:
+        await database.close()
+
+
+async def _connect(settings: Settings, stop: asyncio.Event) -> Client | None:
+    """A client once the server answers; None when told to stop before. Gives up after a minute, for its keeper to try again."""
+    async with asyncio.timeout(TEMPORAL_PATIENCE):
+        while not stop.is_set():
+            try:
+                return await temporal.connect(settings.temporal, settings.temporal_namespace)
+            except (RPCError, RuntimeError):
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), 0.5)
+    return None
+
+
+if __name__ == "__main__":
+    run(load())
