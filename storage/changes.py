@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import singledispatch
 
-from sqlalchemy import Connection, delete, insert, update
+from sqlalchemy import Connection, Update, bindparam, delete, insert, update
 
 from storage.tables import appointments, patient_trackings, waiting_line
 from visit.codes import AppointmentStatus, Outcome, TrackingStatus
@@ -27,6 +27,28 @@ from visit.decisions import (
 from visit.record import Entry
 from visit.state import WaitingDoctor
 
+# Written out once: building a statement costs more than SQLite takes to run it.
+SET_APPOINTMENT_STATUS = update(appointments).where(appointments.c.id == bindparam("of")).values(status=bindparam("to"))
+INSERT_TRACKING = insert(patient_trackings)
+PENDING_OF_APPOINTMENT = (
+    update(patient_trackings)
+    .where(patient_trackings.c.appointment_id == bindparam("of"))
+    .where(patient_trackings.c.status == TrackingStatus.pending.value)
+)
+RUNNING_CONSULTATION = (
+    update(patient_trackings)
+    .where(patient_trackings.c.consultation_id == bindparam("of"))
+    .where(patient_trackings.c.status == TrackingStatus.in_progress.value)
+)
+PLACE_IN_LINE = (
+    (waiting_line.c.patient_id == bindparam("patient"))
+    & (waiting_line.c.visit_day == bindparam("day"))
+    & (waiting_line.c.doctor_id == bindparam("doctor"))
+)
+INSERT_PLACE = insert(waiting_line)
+DELETE_PLACE = delete(waiting_line).where(PLACE_IN_LINE)
+SET_OFFER = update(waiting_line).where(PLACE_IN_LINE).values(offered_until=bindparam("until"))
+
 
 class OvertakenError(Exception):
     """The row to change is not there any more: the decision was overtaken, and all of it is taken back."""
@@ -44,31 +66,16 @@ class Hand:
     def at(self) -> datetime:
         return self.entry.decision.at
 
-    def tracking(self, consultation_id: str, **values: object) -> None:
-        found = self.connection.execute(
-            update(patient_trackings)
-            .where(patient_trackings.c.consultation_id == consultation_id)
-            .where(patient_trackings.c.status == TrackingStatus.in_progress.value)
-            .values(**values)
-        )
-        if found.rowcount != 1:
+    def one(self, statement: Update, of: object, **values: object) -> None:
+        """Change the one row that `statement` finds for `of`; when it is not there any more the decision was overtaken."""
+        if self.connection.execute(statement, {"of": of, **values}).rowcount != 1:
             raise OvertakenError
 
     def appointment(self, appointment_id: int, status: AppointmentStatus) -> None:
-        self.connection.execute(
-            update(appointments).where(appointments.c.id == appointment_id).values(status=status.value)
-        )
+        self.one(SET_APPOINTMENT_STATUS, appointment_id, to=status.value)
 
-    def offer(self, place: WaitingDoctor) -> None:
-        found = self.connection.execute(
-            update(waiting_line)
-            .where(waiting_line.c.patient_id == self.entry.patient_id)
-            .where(waiting_line.c.visit_day == place.day)
-            .where(waiting_line.c.doctor_id == place.doctor_id)
-            .values(offered_until=place.offered_until)
-        )
-        if found.rowcount != 1:
-            raise OvertakenError
+    def place(self, place: WaitingDoctor) -> dict[str, object]:
+        return {"patient": self.entry.patient_id, "day": place.day, "doctor": place.doctor_id}
 
 
 @singledispatch
@@ -95,14 +102,7 @@ def _open_consultation(change: OpenConsultation, hand: Hand) -> None:
     }
     if any(p.appointment_id == begun.appointment_id for p in hand.entry.seen.pending):
         # Only this appointment's own check-in goes in progress, whatever else the patient waits for.
-        found = hand.connection.execute(
-            update(patient_trackings)
-            .where(patient_trackings.c.appointment_id == begun.appointment_id)
-            .where(patient_trackings.c.status == TrackingStatus.pending.value)
-            .values(**values)
-        )
-        if found.rowcount != 1:
-            raise OvertakenError
+        hand.one(PENDING_OF_APPOINTMENT, begun.appointment_id, **values)
     else:
         walked_in = {
             "patient_id": begun.patient_id,
@@ -110,14 +110,15 @@ def _open_consultation(change: OpenConsultation, hand: Hand) -> None:
             "check_in_time": begun.started_at,
             "created_by": hand.caller_id,
         }
-        hand.connection.execute(insert(patient_trackings).values(**values, **walked_in))
+        hand.connection.execute(INSERT_TRACKING, values | walked_in)
     hand.appointment(begun.appointment_id, AppointmentStatus.in_progress)
 
 
 @apply.register
 def _end_consultation(change: EndConsultation, hand: Hand) -> None:
     completed = TrackingStatus.completed.value
-    hand.tracking(change.consultation.id, status=completed, outcome=change.outcome.value, check_out_time=hand.at)
+    ended = {"status": completed, "outcome": change.outcome.value, "check_out_time": hand.at}
+    hand.one(RUNNING_CONSULTATION, change.consultation.id, **ended)
     after = AppointmentStatus.done if change.outcome is Outcome.done else AppointmentStatus.confirmed
     hand.appointment(change.consultation.appointment_id, after)
 
@@ -125,7 +126,8 @@ def _end_consultation(change: EndConsultation, hand: Hand) -> None:
 @apply.register
 def _keep_time(change: PostponeConsultation | RemindHolder, hand: Hand) -> None:
     kept = change.consultation
-    hand.tracking(
+    hand.one(
+        RUNNING_CONSULTATION,
         kept.id,
         overdue_at=kept.overdue_at,
         remind_at=kept.remind_at,
@@ -136,39 +138,33 @@ def _keep_time(change: PostponeConsultation | RemindHolder, hand: Hand) -> None:
 
 @apply.register
 def _adopt_consultation(change: AdoptConsultation, hand: Hand) -> None:
-    hand.tracking(change.consultation.id, visit_day=change.consultation.day)
+    hand.one(RUNNING_CONSULTATION, change.consultation.id, visit_day=change.consultation.day)
 
 
 @apply.register
 def _open_tracking(change: OpenTracking, hand: Hand) -> None:
     mine = change.appointment
-    hand.connection.execute(
-        insert(patient_trackings).values(
-            patient_id=mine.patient_id,
-            appointment_id=mine.id,
-            prestation_id=mine.prestation_id,
-            doctor_id=mine.doctor_id,
-            exclusive=mine.exclusive,
-            visit_day=hand.entry.day,
-            status=TrackingStatus.pending.value,
-            check_in_time=hand.at,
-            created_by=hand.caller_id,
-            reminders=0,
-        )
-    )
+    arrived = {
+        "patient_id": mine.patient_id,
+        "appointment_id": mine.id,
+        "prestation_id": mine.prestation_id,
+        "doctor_id": mine.doctor_id,
+        "exclusive": mine.exclusive,
+        "visit_day": hand.entry.day,
+        "status": TrackingStatus.pending.value,
+        "check_in_time": hand.at,
+        "created_by": hand.caller_id,
+        "reminders": 0,
+    }
+    hand.connection.execute(INSERT_TRACKING, arrived)
     hand.appointment(mine.id, AppointmentStatus.pending)
 
 
 @apply.register
 def _close_tracking(change: CloseTracking, hand: Hand) -> None:
-    found = hand.connection.execute(
-        update(patient_trackings)
-        .where(patient_trackings.c.appointment_id == change.appointment_id)
-        .where(patient_trackings.c.status == TrackingStatus.pending.value)
-        .values(status=TrackingStatus.completed.value, outcome=change.outcome.value, check_out_time=hand.at)
-    )
-    if found.rowcount != 1:
-        raise OvertakenError
+    completed = TrackingStatus.completed.value
+    left = {"status": completed, "outcome": change.outcome.value, "check_out_time": hand.at}
+    hand.one(PENDING_OF_APPOINTMENT, change.appointment_id, **left)
     hand.appointment(change.appointment_id, change.status)
 
 
@@ -181,29 +177,27 @@ def _write_appointment_status(change: WriteAppointmentStatus, hand: Hand) -> Non
 def _join_line(change: JoinLine, hand: Hand) -> None:
     place = change.place
     hand.connection.execute(
-        insert(waiting_line).values(
-            patient_id=hand.entry.patient_id,
-            doctor_id=place.doctor_id,
-            appointment_id=place.appointment_id,
-            visit_day=place.day,
-            since=place.since,
-        )
+        INSERT_PLACE,
+        {
+            "patient_id": hand.entry.patient_id,
+            "doctor_id": place.doctor_id,
+            "appointment_id": place.appointment_id,
+            "visit_day": place.day,
+            "since": place.since,
+        },
     )
 
 
 @apply.register
 def _leave_line(change: LeaveLine, hand: Hand) -> None:
-    hand.connection.execute(
-        delete(waiting_line)
-        .where(waiting_line.c.patient_id == hand.entry.patient_id)
-        .where(waiting_line.c.visit_day == change.place.day)
-        .where(waiting_line.c.doctor_id == change.place.doctor_id)
-    )
+    hand.connection.execute(DELETE_PLACE, hand.place(change.place))
 
 
 @apply.register
 def _offer(change: OfferPatient | WithdrawOffer, hand: Hand) -> None:
-    hand.offer(change.place)
+    offered = hand.place(change.place) | {"until": change.place.offered_until}
+    if hand.connection.execute(SET_OFFER, offered).rowcount != 1:
+        raise OvertakenError
 
 
 @apply.register

@@ -4,12 +4,16 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from storage.tables import events, log_head
 from visit.events import Event
 
-ADVANCE = update(log_head).where(log_head.c.id == 1).returning(log_head.c.seq)
+KNOWN = select(events.c.dedup_key).where(events.c.dedup_key.in_(bindparam("keys", expanding=True)))
+ADVANCE = (
+    update(log_head).where(log_head.c.id == 1).values(seq=log_head.c.seq + bindparam("by")).returning(log_head.c.seq)
+)
+INSERT = insert(events)
 
 
 def append(connection: Connection, told: Sequence[Event], at: datetime) -> None:
@@ -18,11 +22,11 @@ def append(connection: Connection, told: Sequence[Event], at: datetime) -> None:
     A position taken earlier would be seen later than a higher one, and a reader that had passed would never go back.
     """
     keys = [event.dedup_key for event in told]
-    known = set(connection.scalars(select(events.c.dedup_key).where(events.c.dedup_key.in_(keys)))) if keys else set()
+    known = set(connection.scalars(KNOWN, {"keys": keys})) if keys else set()
     fresh = [event for event in told if event.dedup_key not in known]
     if not fresh:
         return
-    last: int = connection.execute(ADVANCE.values(seq=log_head.c.seq + len(fresh))).scalar_one()
+    last: int = connection.execute(ADVANCE, {"by": len(fresh)}).scalar_one()
     rows = [
         {
             "seq": seq,
@@ -36,4 +40,4 @@ def append(connection: Connection, told: Sequence[Event], at: datetime) -> None:
         }
         for seq, event in enumerate(fresh, last - len(fresh) + 1)
     ]
-    connection.execute(insert(events), rows)
+    connection.execute(INSERT, rows)

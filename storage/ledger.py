@@ -7,7 +7,7 @@ back, for the visit to decide again. The unique indexes stand behind that: on Po
 
 import json
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from storage import event_log
@@ -32,6 +32,12 @@ from visit.timeline import moment_of
 
 # Two visits of one patient that meet at an index: one of them wins, the other reads what won and is overtaken.
 TRIES = 3
+
+FIND_REQUEST = select(requests.c.decided_at, requests.c.reason).where(requests.c.request_id == bindparam("of"))
+INSERT_REQUEST = insert(requests)
+DECIDE_REQUEST = update(requests).where(requests.c.request_id == bindparam("of"))
+INSERT_MOMENTS = insert(timeline)
+ENGINE = select(callers.c.id).where(callers.c.subject == "system")
 
 
 class Ledger:
@@ -58,9 +64,7 @@ def _record(connection: Connection, entry: Entry) -> Recorded:
     known = Known()
     asked = entry.request
     if asked is not None:
-        earlier = connection.execute(
-            select(requests.c.decided_at, requests.c.reason).where(requests.c.request_id == asked.id)
-        ).one_or_none()
+        earlier = connection.execute(FIND_REQUEST, {"of": asked.id}).one_or_none()
         if earlier is not None and earlier.decided_at is not None:
             return Recorded(facts=read_facts(connection, entry.patient_id, known))
     else:
@@ -96,7 +100,7 @@ def _record(connection: Connection, entry: Entry) -> Recorded:
 
 
 def _engine(connection: Connection) -> int:
-    found: int = connection.execute(select(callers.c.id).where(callers.c.subject == "system")).scalar_one()
+    found: int = connection.execute(ENGINE).scalar_one()
     return found
 
 
@@ -134,7 +138,7 @@ def _remember(connection: Connection, entry: Entry, reason: str | None) -> None:
         for moment in map(moment_of, entry.decision.changes)
     ]
     if rows:
-        connection.execute(insert(timeline), rows)
+        connection.execute(INSERT_MOMENTS, rows)
 
 
 def _keep(connection: Connection, entry: Entry, written: Written, *, is_open: bool) -> None:
@@ -148,7 +152,7 @@ def _keep(connection: Connection, entry: Entry, written: Written, *, is_open: bo
         "location": written.location,
     }
     if is_open:
-        connection.execute(update(requests).where(requests.c.request_id == asked.id), answered)
+        connection.execute(DECIDE_REQUEST, {"of": asked.id} | answered)
         return
     identity = {"request_id": asked.id, "caller_id": asked.caller_id, "fingerprint": asked.fingerprint}
-    connection.execute(insert(requests), identity | {"created_at": entry.decision.at} | answered)
+    connection.execute(INSERT_REQUEST, identity | {"created_at": entry.decision.at} | answered)

@@ -41,8 +41,8 @@ def neglected(
     unserved = line.visit_day < today
     if offers_expire:
         unserved = or_(unserved, line.offered_until < overdue_since)
-    for row in connection.execute(select(line.patient_id, line.visit_day).where(unserved).limit(limit)):
-        found.setdefault((row.patient_id, row.visit_day), Neglected(row.patient_id, row.visit_day))
+    for place in connection.execute(select(line.patient_id, line.visit_day).where(unserved).limit(limit)):
+        found.setdefault((place.patient_id, place.visit_day), Neglected(place.patient_id, place.visit_day))
     return list(found.values())
 
 
