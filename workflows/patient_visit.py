@@ -37,6 +37,7 @@ with workflow.unsafe.imports_passed_through():
     from visit.policy import decide, mismatch
     from visit.record import Entry, Recorded
     from visit.state import Appointment, Facts, VisitState
+    from visit.summary import summary
     from visit.timers import day_is_over, due, next_deadline
 
 T = TypeVar("T")
@@ -221,8 +222,10 @@ class PatientVisit:
         return answered
 
     def _take(self, facts: Facts) -> None:
+        """Make the ledger's facts the visit's own, and show them to whoever looks at the visit in Temporal's UI."""
         was_busy = self._state.exclusive_consultation() is not None
         self._state = self._state.model_copy(update={"facts": facts})
+        workflow.set_current_details(summary(self._state))
         if was_busy and self._state.exclusive_consultation() is None:
             self._waiting_elsewhere |= {place.day for place in facts.waiting if place.day != self._state.day}
 
