@@ -8,6 +8,7 @@ from temporalio.client import Client, RPCError, WorkflowUpdateFailedError, Workf
 from temporalio.service import RPCError as ServiceError
 
 from api.problems import Undecided
+from config.settings import Settings
 from visit.commands import Command, patient_of
 from workflows.opening import DayClosedError, Visits
 
@@ -77,3 +78,9 @@ class VisitClient:
             return await self._client.service_client.check_health(timeout=timedelta(seconds=1))
         except RPCError:
             return False
+
+
+def connect_visits(client: Client, settings: Settings, clock: Callable[[], datetime]) -> VisitClient:
+    """The client for the visits that these settings describe."""
+    visits = Visits(client, settings.task_queue, settings.zone, settings.limits)
+    return VisitClient(client, visits, settings.decision_timeout, clock)

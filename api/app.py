@@ -1,0 +1,128 @@
+"""The HTTP application put together from its parts, and the process that serves it; it must not know what a route does."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from datetime import datetime
+from pathlib import Path
+
+import uvloop
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from api import problems
+from api.asking import Asking
+from api.authentication import Authentication
+from api.documentation import document
+from api.front import Front
+from api.metrics import Metrics
+from api.parts import Parts, Readiness, clock
+from api.routes import appointments, consultations, master_data, operations, patients, session
+from api.serving import DrainingServer, listen
+from api.sessions import Sessions
+from api.stream import EventStream, end_closed_sessions
+from api.tokens import Tokens
+from api.visit_client import VisitClient, connect_visits
+from config import logs, temporal
+from config.settings import Settings, load
+from live.hub import Hub
+from live.running import running
+from storage import migrations
+from storage.database import Database
+from storage.log_reader import LogReader, sqlite_changes
+
+#: Seconds between two looks at which of the sessions that read the stream have been ended elsewhere.
+SESSIONS_LOOKED_AT_EVERY = 2.0
+#: The page, where it was built into the project.
+PAGE = Path(__file__).parent.parent / "web"
+
+
+def create_app(
+    settings: Settings,
+    database: Database,
+    visits: VisitClient,
+    *,
+    hub: Hub | None = None,
+    readiness: Readiness | None = None,
+    page: Path | None = None,
+    now: Callable[[], datetime] = clock,
+) -> Front:
+    """The ASGI application. Without a hub it serves no event stream, without a page nothing but the API.
+
+    `now` gives the moment, aware and to the millisecond. The caller owns what it hands in, and closes it.
+    """
+    sessions = Sessions(database, settings.session_lifetime, now)
+    parts = Parts(
+        settings=settings,
+        database=database,
+        visits=visits,
+        asking=Asking(database, visits, now),
+        sessions=sessions,
+        authentication=Authentication(sessions, Tokens(settings, now)),
+        metrics=Metrics(hub),
+        hub=hub,
+        readiness=readiness or Readiness(),
+        now=now,
+    )
+    events = None if hub is None else EventStream(parts.authentication.caller_of, hub)
+    return Front(_application(parts), events, parts, page)
+
+
+def _application(parts: Parts) -> FastAPI:
+    app = FastAPI(
+        title="Patient visit engine",
+        description="A patient is never in two consultations at once, and every doctor's screen says so at once.",
+        version="1",
+        # The pages of documentation load their code from elsewhere: a hospital's network has no elsewhere.
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
+        exception_handlers={
+            problems.Problem: problems.on_problem,
+            RequestValidationError: problems.on_invalid,
+            HTTPException: problems.on_http_error,
+            Exception: problems.on_fault,
+        },
+    )
+    app.state.parts = parts
+    for subject in (session, consultations, appointments, patients, master_data, operations):
+        app.include_router(subject.router)
+    # The framework's own way to a document of one's own: its route asks the application for it.
+    app.openapi = lambda: document(app)  # type: ignore[method-assign]
+    return app
+
+
+def run(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT, which end the streams first, then the requests under way.
+
+    Raises UnknownSchemaError when the database is not at this program's schema.
+    """
+    logs.configure("api")
+    migrations.check(settings.database)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    async with AsyncExitStack() as stack:
+        database = Database(settings.database)
+        stack.push_async_callback(database.close)
+        client = await temporal.connect(settings.temporal, settings.temporal_namespace, lazy=True)
+        visits = connect_visits(client, settings, clock)
+        changes = sqlite_changes(database)
+        stack.callback(changes.close)
+        hub = await stack.enter_async_context(running(LogReader(database), changes))
+        readiness = Readiness()
+        page = PAGE if (PAGE / "index.html").exists() else None
+        app = create_app(settings, database, visits, hub=hub, readiness=readiness, page=page)
+        stack.callback(app.parts.sessions.close)
+        watch = end_closed_sessions(hub, app.parts.sessions.still_open, SESSIONS_LOOKED_AT_EVERY)
+        watching = asyncio.create_task(watch)
+        stack.callback(watching.cancel)
+        await DrainingServer(app, readiness, hub).serve([listen(settings.http_host, settings.http_port)])
+
+
+if __name__ == "__main__":
+    run(load())

@@ -1,0 +1,68 @@
+"""What this process counts, as Prometheus text; it must not carry anything of a patient, nor a path that a client made up."""
+
+from collections.abc import Iterator
+from dataclasses import fields
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from live.hub import Hub
+
+BUCKETS = (0.001, 0.002, 0.004, 0.006, 0.008, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+#: The stream's counts that rise and fall; all others only rise.
+GAUGES = frozenset({"holding", "lag"})
+
+
+class Metrics:
+    """The registry of one process."""
+
+    def __init__(self, hub: Hub | None) -> None:
+        self._registry = CollectorRegistry()
+        self._requests = Counter(
+            "visit_http_requests", "Requests answered", ["method", "route", "status"], registry=self._registry
+        )
+        self._seconds = Histogram(
+            "visit_http_request_seconds", "Time to answer", ["route"], buckets=BUCKETS, registry=self._registry
+        )
+        self._starts = Counter(
+            "visit_start_decisions", "Answers to a start, by code", ["code"], registry=self._registry
+        )
+        if hub is not None:
+            self._registry.register(StreamCollector(hub))
+
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count one answer; `route` is the template, never the path."""
+        self._requests.labels(method if method in METHODS else "other", route, str(status)).inc()
+        self._seconds.labels(route).observe(seconds)
+
+    def start_decided(self, code: str) -> None:
+        """Count one answer to a start."""
+        self._starts.labels(code).inc()
+
+    def text(self) -> bytes:
+        return generate_latest(self._registry)
+
+
+class StreamCollector(Collector):
+    """Reads the hub's own counts when asked."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+
+    def collect(self) -> Iterator[Metric]:
+        yield GaugeMetricFamily("visit_stream_subscribers", "Open streams", value=self._hub.subscribers)
+        yield GaugeMetricFamily("visit_stream_behind", "Streams that are catching up", value=self._hub.behind)
+        counters = self._hub.counters
+        for counter in fields(counters):
+            value, name = getattr(counters, counter.name), f"visit_stream_{counter.name}"
+            if counter.name in GAUGES:
+                yield GaugeMetricFamily(name, f"The stream's {counter.name} now", value=float(value))
+            elif isinstance(value, dict):
+                family = CounterMetricFamily(name, f"The stream's {counter.name}, by reason", labels=["reason"])
+                for reason, count in value.items():
+                    family.add_metric([reason], count)
+                yield family
+            else:
+                yield CounterMetricFamily(name, f"The stream's {counter.name}", value=value)

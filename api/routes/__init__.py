@@ -1,0 +1,1 @@
+"""The routes, a file a subject; they must not know SQL, the ledger or Temporal."""

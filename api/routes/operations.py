@@ -1,0 +1,103 @@
+"""What those who run the system ask of it: liveness, readiness, counts, who is connected, and open requests; it changes nothing."""
+
+import asyncio
+from dataclasses import asdict
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request
+from prometheus_client import CONTENT_TYPE_LATEST
+from sqlalchemy import Connection, select
+from starlette.responses import JSONResponse, Response
+
+from api import shapes
+from api.asking import standing
+from api.authentication import Staff, Supervisor
+from api.documentation import OF_STAFF, answers
+from api.idempotency import KEY, address_of, request_id
+from api.parts import Parts, parts_of
+from api.problems import RETRY_AFTER, Problem, Unknown
+from storage.requests import find_request
+from storage.tables import log_head
+from visit.calendar import on_the_wire
+
+router = APIRouter(tags=["operations"])
+
+#: Seconds that a dependency is given to show that it is there.
+PATIENCE = 2.0
+
+
+@router.get(
+    "/api/requests/{key:path}",
+    response_model=None,
+    responses=answers({200: shapes.AskedLater, 202: shapes.AskedLater}, 401, 404),
+)
+async def show_request(key: Annotated[str, Path()], caller: Staff, http: Request) -> Response:
+    """The decision of the caller's own request: 200 with its status and body, 202 while it is open."""
+    parts = parts_of(http)
+    number = await parts.asking.number_if_any(caller)
+    found = None
+    if KEY.fullmatch(key) and number is not None:
+        found = await parts.database.read(find_request, request_id(number, key))
+    if found is None:
+        raise Unknown("request")
+    if found.decided:
+        return JSONResponse(standing(found))
+    return JSONResponse(standing(found), 202, {"Location": address_of(key), "Retry-After": str(RETRY_AFTER)})
+
+
+@router.get("/api/presence", response_model=None, responses=answers({200: shapes.Presence}, *OF_STAFF))
+async def show_presence(_caller: Supervisor, http: Request) -> Response:
+    """Who is connected to this process's event stream, since when, and how many events behind."""
+    hub = parts_of(http).hub
+    present = [] if hub is None else hub.presence()
+    return JSONResponse({"items": [asdict(one) | {"since": on_the_wire(one.since)} for one in present]})
+
+
+@router.get("/livez", response_model=None, responses={200: {"model": shapes.Liveness}})
+async def show_liveness() -> Response:
+    """The process runs."""
+    return JSONResponse({"status": "live"})
+
+
+@router.get("/readyz", response_model=None, responses=answers({200: shapes.Readiness}))
+async def show_readiness(http: Request) -> Response:
+    """Whether this process can serve, with the state of each dependency."""
+    parts = parts_of(http)
+    database, temporal = await asyncio.gather(_database_is_up(parts), _temporal_is_up(parts))
+    state = {"database": "up" if database else "down", "temporal": "up" if temporal else "down"}
+    if parts.readiness.draining:
+        raise Problem(503, "draining", "This process is stopping", headers={"Retry-After": str(RETRY_AFTER)}, **state)
+    if not (database and temporal):
+        raise Problem(503, "not_ready", "A dependency is away", headers={"Retry-After": str(RETRY_AFTER)}, **state)
+    return JSONResponse({"status": "ready", **state})
+
+
+async def _database_is_up(parts: Parts) -> bool:
+    try:
+        async with asyncio.timeout(PATIENCE):
+            return await parts.database.read(_has_a_log)
+    except Exception:  # noqa: BLE001 - whatever it is, the database does not answer
+        return False
+
+
+def _has_a_log(connection: Connection) -> bool:
+    return connection.scalar(select(log_head.c.id)) is not None
+
+
+async def _temporal_is_up(parts: Parts) -> bool:
+    try:
+        async with asyncio.timeout(PATIENCE):
+            return await parts.visits.reachable()
+    except Exception:  # noqa: BLE001 - whatever it is, Temporal does not answer
+        return False
+
+
+@router.get(
+    "/metrics",
+    response_class=Response,
+    response_model=None,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "Prometheus text"}},
+)
+async def show_metrics(http: Request) -> Response:
+    """What this process has counted, for Prometheus."""
+    return Response(parts_of(http).metrics.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -1,0 +1,66 @@
+"""What a screen shows of one patient's day; it must not change anything."""
+
+from typing import Annotated
+from urllib.parse import quote
+
+from fastapi import APIRouter, Path, Query, Request
+from starlette.responses import JSONResponse, Response
+
+from api import bodies, shapes
+from api.authentication import Staff
+from api.documentation import OF_STAFF, answers
+from api.parts import Parts, parts_of
+from api.problems import Unknown
+from api.sessions import Caller
+from storage import visit_view
+from storage.visit_view import Looking
+from visit.codes import Role
+from visit.names import visit_id
+
+router = APIRouter(tags=["patients"])
+
+PatientId = Annotated[bodies.TextId, Path()]
+LOOKED = (*OF_STAFF, 404, 422)
+
+
+@router.get("/api/patients/{patient_id}/visit", response_model=None, responses=answers({200: shapes.Visit}, *LOOKED))
+async def show_visit(
+    patient_id: PatientId, query: Annotated[bodies.DayQuery, Query()], caller: Staff, http: Request
+) -> Response:
+    """State, holder, waiting line and timeline of the patient's day, today if none is named."""
+    parts = parts_of(http)
+    looking = _looking(parts, patient_id, query, caller)
+    found = await parts.database.read(visit_view.read_visit, looking)
+    if found is None:
+        raise Unknown("patient")
+    # Only where something happened is there a workflow to look at.
+    shown = looking.audited and bool(found["timeline"] or found["holder"])
+    return JSONResponse(found | {"temporal_url": _temporal_url(parts, looking) if shown else None})
+
+
+@router.get(
+    "/api/patients/{patient_id}/trackings",
+    response_model=None,
+    responses=answers({200: shapes.Trackings}, *LOOKED),
+)
+async def show_trackings(
+    patient_id: PatientId, query: Annotated[bodies.DayQuery, Query()], caller: Staff, http: Request
+) -> Response:
+    """The day's rows of `patient_trackings`; today's include a consultation that began before midnight and still runs."""
+    parts = parts_of(http)
+    found = await parts.database.read(visit_view.trackings, _looking(parts, patient_id, query, caller))
+    if found is None:
+        raise Unknown("patient")
+    return JSONResponse({"items": found})
+
+
+def _looking(parts: Parts, patient_id: int, query: bodies.DayQuery, caller: Caller) -> Looking:
+    today = parts.today()
+    return Looking(patient_id, query.date or today, today, parts.now(), audited=caller.role is Role.supervisor)
+
+
+def _temporal_url(parts: Parts, looking: Looking) -> str:
+    settings = parts.settings
+    ui = settings.temporal_ui_url.rstrip("/") or f"http://127.0.0.1:{settings.ui_port}"
+    workflow = quote(visit_id(looking.patient_id, looking.day), safe="")
+    return f"{ui}/namespaces/{quote(settings.temporal_namespace, safe='')}/workflows/{workflow}"

@@ -1,0 +1,71 @@
+"""uvicorn as this system runs it: its sockets, and what it does first when it is told to stop; it must not know what is served."""
+
+import asyncio
+import socket
+from types import FrameType
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from api.parts import Readiness
+from live.hub import Hub
+
+#: Seconds that requests under way are given on a stop. Streams need none of it: they are ended first.
+GRACE = 15
+BACKLOG = 2048
+#: Bytes that the kernel keeps for a reader that does not read: more would hide for minutes how far behind it is.
+SEND_BUFFER = 96 * 1024
+#: Milliseconds after which the kernel gives up a connection whose other end acknowledges nothing.
+GIVE_UP_AFTER = 30_000
+
+
+class DrainingServer(uvicorn.Server):
+    """Ends the streams as soon as it is told to stop: uvicorn would wait for them, and they do not end by themselves."""
+
+    def __init__(self, app: ASGIApp, readiness: Readiness, hub: Hub | None) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                access_log=False,
+                log_config=None,
+                server_header=False,
+                lifespan="off",
+                ws="none",
+                timeout_graceful_shutdown=GRACE,
+            )
+        )
+        self._readiness = readiness
+        self._hub = hub
+        self._draining: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
+        await super().serve(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._readiness.draining = True
+        if self._loop is not None:
+            # A signal's handler runs between any two steps of the loop: what touches the hub has to wait for its turn.
+            self._loop.call_soon_threadsafe(self._drain)
+        super().handle_exit(sig, frame)
+
+    def _drain(self) -> None:
+        if self._hub is not None and self._draining is None:
+            self._draining = asyncio.get_running_loop().create_task(self._hub.drain())
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket whose connections cannot hide a reader that is slow or gone. Raises OSError when the port is taken."""
+    family, kind, protocol, _name, address = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    listening = socket.socket(family, kind, protocol)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, GIVE_UP_AFTER)
+    listening.bind(address)
+    listening.listen(BACKLOG)
+    listening.settimeout(0)
+    return listening

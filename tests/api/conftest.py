@@ -1,0 +1,177 @@
+"""The application in process on a real database, with visits that decide by the real rules but without Temporal."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import httpx
+import jwt
+import pytest
+from sqlalchemy import Connection, func, select
+
+from api.app import create_app
+from api.front import Front
+from api.problems import Undecided
+from config.settings import Settings
+from storage.database import Database
+from storage.ledger import Ledger
+from storage.tables import metadata
+from tests.builders import (
+    CARDIOLOGY,
+    DERMATOLOGY,
+    DR_AMRANI,
+    DR_OKAFOR,
+    DR_SMITH,
+    MARIA_SILVA,
+    NOON,
+    X_RAY,
+    ZONE,
+    an_appointment,
+    seed,
+)
+from visit.calendar import day_ends_at
+from visit.commands import Command, appointment_of, patient_of
+from visit.policy import decide
+from visit.record import Entry
+from visit.state import VisitState
+
+SECRET = "a secret of more than thirty-two bytes, for tests alone"
+
+JOHNS = an_appointment(DR_AMRANI, number=1)
+JOHNS_OTHER = an_appointment(DR_OKAFOR, number=2, prestation=DERMATOLOGY)
+JOHNS_XRAY = an_appointment(DR_SMITH, number=3, prestation=X_RAY)
+MARIAS = an_appointment(DR_AMRANI, number=4, patient=MARIA_SILVA, prestation=CARDIOLOGY)
+
+
+class Clock:
+    """A clock that stands until it is moved."""
+
+    def __init__(self) -> None:
+        self.at = NOON
+
+    def __call__(self) -> datetime:
+        return self.at
+
+    def pass_by(self, **much: float) -> None:
+        self.at += timedelta(**much)
+
+
+@dataclass
+class Visits:
+    """Decides at once, by the rules and in the ledger; `away` is Temporal being away."""
+
+    ledger: Ledger
+    now: Clock
+    away: bool = False
+    signals: list[tuple[Command, date]] = field(default_factory=list)
+    sent: list[Command] = field(default_factory=list)
+
+    async def send(self, command: Command, *, day: date) -> None:
+        if self.away:
+            raise Undecided
+        self.sent.append(command)
+        patient = patient_of(command)
+        facts = await self.ledger.load(patient)
+        state = VisitState(patient_id=patient, day=day, day_ends_at=day_ends_at(day, ZONE), facts=facts)
+        entry = Entry(
+            patient_id=patient,
+            day=day,
+            decision=decide(state, command, self.now()),
+            seen=facts,
+            request=command.request,
+            appointment=appointment_of(command),
+        )
+        if (await self.ledger.record(entry)).overtaken:
+            raise Undecided
+
+    async def send_later(self, command: Command, *, day: date) -> None:
+        if self.away:
+            raise Undecided
+        self.signals.append((command, day))
+
+    async def reachable(self) -> bool:
+        return not self.away
+
+
+@dataclass
+class Clinic:
+    """The application and those who speak to it."""
+
+    app: Front
+    database: Database
+    visits: Visits
+    clock: Clock
+    settings: Settings
+    stack: AsyncExitStack
+
+    def token(self, role: str, doctor_id: int | None = None, **claims: Any) -> str:
+        said = {"sub": f"{role}-{doctor_id}", "role": role, "name": f"A {role}", "exp": NOON + timedelta(hours=8)}
+        said |= {} if doctor_id is None else {"doctor_id": doctor_id}
+        return jwt.encode({name: value for name, value in (said | claims).items() if value is not ...}, SECRET, "HS256")
+
+    async def anyone(self, base_url: str = "http://clinic", **headers: str) -> httpx.AsyncClient:
+        transport = httpx.ASGITransport(self.app)
+        return await self.stack.enter_async_context(
+            httpx.AsyncClient(transport=transport, base_url=base_url, headers=headers)
+        )
+
+    async def staff(self, role: str, doctor_id: int | None = None, **claims: Any) -> httpx.AsyncClient:
+        return await self.anyone(Authorization=f"Bearer {self.token(role, doctor_id, **claims)}")
+
+    async def doctor(self, doctor_id: int = DR_AMRANI.id) -> httpx.AsyncClient:
+        return await self.staff("doctor", doctor_id)
+
+    async def everything(self) -> dict[str, list[Any]]:
+        """All rows of all tables, but for who has asked so far."""
+
+        def dump(connection: Connection) -> dict[str, list[Any]]:
+            kept = [table for table in metadata.sorted_tables if table.name != "callers"]
+            return {table.name: sorted(map(repr, connection.execute(select(table)))) for table in kept}
+
+        return await self.database.read(dump)
+
+    async def count(self, table: Any) -> int:
+        def counted(connection: Connection) -> int:
+            return connection.execute(select(func.count()).select_from(table)).scalar_one()
+
+        return await self.database.read(counted)
+
+
+def a_start(appointment: Any = JOHNS, **more: Any) -> dict[str, Any]:
+    """The body of a start of this appointment."""
+    return {
+        "appointment_id": appointment.id,
+        "patient_id": appointment.patient_id,
+        "doctor_id": appointment.doctor_id,
+        **more,
+    }
+
+
+def settings_with(**named: Any) -> Settings:
+    """Settings of a clinic in Paris that trusts the tests' secret."""
+    return Settings(_env_file=None, **({"timezone": "Europe/Paris", "jwt_secret": SECRET} | named))  # type: ignore[call-arg]
+
+
+@pytest.fixture
+async def opening(database: Database) -> AsyncIterator[Callable[..., Any]]:
+    """Opens a clinic with settings of its own."""
+    async with AsyncExitStack() as stack:
+
+        async def opened(**named: Any) -> Clinic:
+            await database.write(seed, JOHNS, JOHNS_OTHER, JOHNS_XRAY, MARIAS)
+            clock, settings = Clock(), settings_with(**named)
+            visits = Visits(Ledger(database), clock)
+            app = create_app(settings, database, visits, now=clock)  # type: ignore[arg-type]
+            stack.callback(app.parts.sessions.close)
+            return Clinic(app, database, visits, clock, settings, stack)
+
+        yield opened
+
+
+@pytest.fixture
+async def clinic(opening: Callable[..., Any]) -> Clinic:
+    """John Doe has three appointments today, Maria Silva has one; it is noon."""
+    opened: Clinic = await opening()
+    return opened
