@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
@@ -15,6 +15,17 @@ from visit.names import DEFAULT_TASK_QUEUE
 from visit.state import Limits
 
 Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+def _seconds(written: object) -> object:
+    """A number of seconds, as the environment has it, for what pydantic reads as ISO 8601."""
+    try:
+        return float(written) if isinstance(written, str) else written
+    except ValueError:
+        return written
+
+
+Duration = Annotated[timedelta, BeforeValidator(_seconds)]
 
 
 class Settings(BaseSettings):
@@ -39,20 +50,20 @@ class Settings(BaseSettings):
     #: The hospital's IANA time zone, which says when a day ends.
     timezone: str = "UTC"
     #: How long a freed patient is kept for the doctor who waited; 0: for nobody.
-    offer_seconds: Annotated[timedelta, Field(ge=timedelta(0), le=timedelta(hours=1))] = timedelta(seconds=60)
+    offer_seconds: Annotated[Duration, Field(ge=timedelta(0), le=timedelta(hours=1))] = timedelta(seconds=60)
     #: When a consultation that nobody completed is closed.
-    abandon_after: Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(hours=24))] = timedelta(hours=4)
+    abandon_after: Annotated[Duration, Field(gt=timedelta(0), le=timedelta(hours=24))] = timedelta(hours=4)
     #: How often the holder is reminded of an overdue consultation.
-    remind_every: Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(hours=24))] = timedelta(minutes=15)
+    remind_every: Annotated[Duration, Field(gt=timedelta(0), le=timedelta(hours=24))] = timedelta(minutes=15)
     #: How long a request waits for its decision before it is answered 503 `undecided`.
-    decision_timeout: Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(minutes=2))] = timedelta(seconds=10)
+    decision_timeout: Annotated[Duration, Field(gt=timedelta(0), le=timedelta(minutes=2))] = timedelta(seconds=10)
     #: How long events stay in the log, at least as long as a browser may sleep.
-    event_retention: Annotated[timedelta, Field(ge=timedelta(minutes=1))] = timedelta(days=7)
+    event_retention: Annotated[Duration, Field(ge=timedelta(minutes=1))] = timedelta(days=7)
     #: How often the worker looks for consultations that no visit keeps and for requests that met a closed day.
-    sweep_every: Annotated[timedelta, Field(ge=timedelta(seconds=1))] = timedelta(minutes=1)
+    sweep_every: Annotated[Duration, Field(ge=timedelta(seconds=1))] = timedelta(minutes=1)
     #: How many messages one run of a visit takes before it continues as new.
     messages_per_run: Annotated[int, Field(ge=1, le=1_500)] = 1_000
-    session_lifetime: Annotated[timedelta, Field(gt=timedelta(0))] = timedelta(hours=12)
+    session_lifetime: Annotated[Duration, Field(gt=timedelta(0))] = timedelta(hours=12)
     jwt_secret: SecretStr | None = None
     jwt_jwks_url: str | None = None
     jwt_issuer: str | None = None

@@ -37,10 +37,7 @@ UPDATES = {
     "LeaveWaitingLine": PatientVisit.leave_waiting_line,
     "Adopt": PatientVisit.adopt,
 }
-SIGNALS = {
-    "StartConsultation": PatientVisit.start_consultation_later,
-    "CompleteConsultation": PatientVisit.complete_consultation_later,
-}
+SIGNALS = {"StartConsultation": "start_consultation", "CompleteConsultation": "complete_consultation"}
 
 
 class DayClosedError(Exception):
@@ -87,12 +84,11 @@ class Visits:
 
     async def signal(self, patient_id: int, day: date, command: Command) -> None:
         """Hand `command` to the visit of that day and do not wait; `DayClosedError` as for `update`."""
-        handler: Any = SIGNALS[type(command).__name__]
         try:
             await self._client.start_workflow(
                 PatientVisit.run,
                 self._input(patient_id, day),
-                start_signal=handler.__temporal_signal_definition.name,
+                start_signal=SIGNALS[type(command).__name__],
                 start_signal_args=[command],
                 **self._options(patient_id, day),
             )
