@@ -1,0 +1,259 @@
+"""Who reads the stream, and the one pass that writes to all who are level with it; it must not know what an event means.
+
+A reader whose connection takes what it is given is written to here, with one message object for all, by stepping its `send`:
+no task wakes, which is what a delivery costs in Python. A `send` that would have to wait for its connection is handed to a
+task of that reader's own, which catches up and comes back. So the slowest reader delays nobody.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from datetime import UTC, datetime
+from random import SystemRandom
+
+from live.catch_up import CatchUp
+from live.counters import StreamCounters
+from live.farewells import Farewells
+from live.frames import Frame, encode, encode_retry, joined
+from live.limits import DEFAULT_LIMITS, StreamLimits
+from live.log import Log
+from live.places import Places
+from live.refusals import StreamDrainingError, StreamNotReadyError, StreamRefusedError
+from live.stepping import Suspended, step
+from live.subscriber import Presence, Reader, Send, Subscriber, body
+from live.window import Window
+
+logger = logging.getLogger(__name__)
+
+CHANCE = SystemRandom().random
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Hub:
+    """One a process, on one event loop. Everything here that is not a coroutine runs whole: no reader sees half of it."""
+
+    def __init__(
+        self,
+        log: Log,
+        limits: StreamLimits = DEFAULT_LIMITS,
+        *,
+        now: Callable[[], datetime] = _now,
+        chance: Callable[[], float] = CHANCE,
+    ) -> None:
+        self.limits = limits
+        self.counters = StreamCounters()
+        self.window = Window(limits)
+        #: Set by the tailer when the window stands at the log's head for the first time.
+        self.started = False
+        self.draining = False
+        self._now = now
+        self._chance = chance
+        self._catch_up = CatchUp(log, self.window, limits, self.counters)
+        self._farewells = Farewells(limits.farewell)
+        self._places = Places(limits)
+        self._behind: set[Subscriber] = set()
+        self._live: dict[str, set[Subscriber]] = {}
+
+    @property
+    def subscribers(self) -> int:
+        return len(self._places)
+
+    @property
+    def behind(self) -> int:
+        """Readers that are catching up now."""
+        return len(self._behind)
+
+    def admit(self, reader: Reader, send: Send, release: Callable[[], object]) -> Subscriber:
+        """Take a place for the reader, or raise `StreamRefusedError`. `release` is called when the hub ends the stream.
+
+        The place is given back by `leave`, or when the hub ends the stream, whichever comes first.
+        """
+        if why := self._refusal(reader):
+            self.counters.refused[why.code] += 1
+            raise why
+        time = asyncio.get_running_loop().time()
+        since = self._now()
+        lifetime = self.limits.lifetime * (0.8 + 0.2 * self._chance())
+        if reader.ends_at is not None:
+            lifetime = min(lifetime, (reader.ends_at - since).total_seconds())
+        new = Subscriber(reader, since, time + lifetime, send, release)
+        new.writing_since = time
+        self._places.take(new)
+        self._behind.add(new)
+        self.counters.opened += 1
+        return new
+
+    def _refusal(self, reader: Reader) -> StreamRefusedError | None:
+        if self.draining:
+            return StreamDrainingError()
+        if not self.started:
+            return StreamNotReadyError()
+        return self._places.refusal(reader.user)
+
+    def follow(self, reader: Subscriber, last_id: str | None) -> None:
+        """Begin to write, behind the event `last_id`, or at the head when that is None. The response's start must be out.
+
+        A stream that was ended before this is the caller's to complete.
+        """
+        if reader.ended is None:
+            reader.following = True
+            waiting = step(self._drive(reader, self._catch_up.open(reader, last_id)))
+            if waiting is not None:
+                reader.task = asyncio.get_running_loop().create_task(waiting.finish())
+
+    def leave(self, reader: Subscriber) -> None:
+        """The connection is gone; harmless for a stream that is over."""
+        self._forget(reader, "left")
+
+    async def _drive(self, reader: Subscriber, first: Awaitable[None]) -> None:
+        try:
+            await first
+            reader.writing_since = None
+            await self._catch_up.bring(reader)
+        except Exception:
+            logger.exception("stream failed", extra={"position": reader.cursor})
+            reader.task = None
+            self._cut_off(reader, "failed")
+        else:
+            # No wait between the comparison that ended `bring` and this, or an event published then would be lost.
+            self._join(reader)
+
+    def _join(self, reader: Subscriber) -> None:
+        if reader.ended is not None:
+            return
+        reader.task = None
+        reader.live = reader.was_live = True
+        self._behind.discard(reader)
+        for channel in reader.reader.channels:
+            self._live.setdefault(channel, set()).add(reader)
+
+    def _part(self, reader: Subscriber) -> None:
+        """Out of the pass, at the cursor that all in it have."""
+        reader.live = False
+        reader.cursor = self.window.position
+        for channel in reader.reader.channels:
+            readers = self._live[channel]
+            readers.discard(reader)
+            if not readers:
+                del self._live[channel]
+
+    def publish(self, run: Sequence[Frame]) -> None:
+        """Move the window by frames of one channel and write them to everyone who is live and may have them."""
+        channel = run[0].channel
+        content = joined(run)
+        self.window.extend(run)
+        self.counters.events += len(run)
+        readers = [one for one in self._live.get(channel, ()) if one.reader.may_read(channel)]
+        if readers:
+            self.counters.deliveries += len(run) * len(readers)
+            self._write(readers, content)
+        for late in [one for one in self._behind if one.was_live and not self.window.ring.follows(one.cursor)]:
+            self.counters.dropped["lagged"] += 1
+            self._end(late, "lagged", b"")
+
+    def _write(self, readers: Iterable[Subscriber], content: bytes) -> None:
+        message = body(content)
+        time = asyncio.get_running_loop().time()
+        written = 0
+        slow: list[tuple[Subscriber, Suspended]] = []
+        failed: list[Subscriber] = []
+        for reader in readers:
+            if reader.deadline <= time:
+                continue
+            try:
+                waiting = step(reader.send(message))
+            except Exception:
+                logger.exception("stream failed", extra={"position": self.window.position})
+                failed.append(reader)
+                continue
+            written += 1
+            if waiting is not None:
+                slow.append((reader, waiting))
+        self.counters.bytes += written * len(content)
+        for reader, waiting in slow:
+            self._part(reader)
+            self._behind.add(reader)
+            reader.writing_since = time
+            reader.task = asyncio.get_running_loop().create_task(self._drive(reader, waiting))
+        for reader in failed:
+            self._cut_off(reader, "failed")
+
+    def heartbeat(self) -> None:
+        """Tell every live reader its cursor. One that is behind gets none: this id would make it skip what it has not had."""
+        live = [one for one in self._places if one.live]
+        self.counters.heartbeats += len(live)
+        if live:
+            self._write(live, encode("{}", name="heartbeat", cursor=self.window.cursor))
+
+    def sweep(self) -> None:
+        """End the streams whose time is over and cut off those whose connection has stood still for too long."""
+        time = asyncio.get_running_loop().time()
+        for reader in [one for one in self._places if one.deadline <= time]:
+            self._end(reader, "lifetime", b"")
+        for reader in list(self._behind):
+            if reader.writing_since is not None and time - reader.writing_since >= self.limits.stalled_after:
+                self._cut_off(reader, "stalled")
+
+    def revoke(self, session: str) -> int:
+        """End the streams of a session that is no longer good; how many there were."""
+        concerned = [one for one in self._places if one.reader.session == session]
+        for reader in concerned:
+            self._end(reader, "revoked", b"")
+        return len(concerned)
+
+    def sessions(self) -> Collection[str]:
+        """The sessions that have a stream open, so that whoever keeps sessions can look which are over."""
+        return {one.reader.session for one in self._places}
+
+    def channels(self) -> Collection[str]:
+        """The channels that a live reader follows now."""
+        return set(self._live)
+
+    def restart(self, epoch: str, position: int) -> None:
+        """The log is not what it was: end all streams, so that each comes back and is told what it missed."""
+        for reader in self._places:
+            self._end(reader, "log_restarted", self._come_back())
+        self.window.restart(epoch, position)
+
+    async def drain(self) -> None:
+        """Admit nobody and end all streams, each told to come back at a moment of its own; at most `farewell` seconds."""
+        self.draining = True
+        for reader in self._places:
+            self._end(reader, "drained", self._come_back())
+        await self._farewells.wait()
+
+    def _come_back(self) -> bytes:
+        return encode_retry(self.limits.retry + self._chance() * (self.limits.retry_spread - self.limits.retry))
+
+    def presence(self) -> list[Presence]:
+        """All readers, longest connected first."""
+        return [one.presence(self.window) for one in sorted(self._places, key=lambda one: one.since)]
+
+    def _cut_off(self, reader: Subscriber, reason: str) -> None:
+        """End without a last byte, for a connection that takes none."""
+        if reader.ended is None:
+            self.counters.dropped[reason] += 1
+            self._forget(reader, reason)
+            reader.release()
+
+    def _end(self, reader: Subscriber, reason: str, last: bytes) -> None:
+        """End with `last` as the stream's last bytes; an orderly end, which no server logs as an error."""
+        if reader.ended is None:
+            self._forget(reader, reason)
+            if reader.following:
+                self._farewells.say(reader, body(last, more=False))
+
+    def _forget(self, reader: Subscriber, reason: str) -> None:
+        if reader.ended is not None:
+            return
+        reader.ended = reason
+        self.counters.ended[reason] += 1
+        if reader.live:
+            self._part(reader)
+        self._behind.discard(reader)
+        self._places.give_back(reader)
+        if reader.task is not None:
+            reader.task.cancel()

@@ -1,0 +1,40 @@
+"""Running a coroutine up to its first wait without a task of its own; it must not know what the coroutine does."""
+
+from collections.abc import Coroutine, Generator
+from typing import Any
+
+
+class Suspended:
+    """A coroutine that was stepped and has to wait; awaiting this takes it from there, in whichever task awaits."""
+
+    __slots__ = ("_awaited", "_coroutine")
+
+    def __init__(self, coroutine: Coroutine[Any, Any, None], awaited: Any) -> None:
+        self._coroutine = coroutine
+        self._awaited = awaited
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        try:
+            # The very future that the coroutine waits on: the task that awaits us waits on it in the coroutine's place.
+            yield self._awaited
+        except BaseException:
+            self._coroutine.close()
+            raise
+        yield from self._coroutine.__await__()
+
+    async def finish(self) -> None:
+        """The rest, as a coroutine, which is what a task wants."""
+        await self
+
+    def close(self) -> None:
+        """Give the coroutine up where it stands."""
+        self._coroutine.close()
+
+
+def step(coroutine: Coroutine[Any, Any, None]) -> Suspended | None:
+    """Run to the first wait; None: it ended without one. Its exceptions are the caller's."""
+    try:
+        awaited = coroutine.send(None)
+    except StopIteration:
+        return None
+    return Suspended(coroutine, awaited)

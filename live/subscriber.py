@@ -1,0 +1,100 @@
+"""One reader of the stream: who it is, what it may read, how far it is; it must not know the log or the other readers."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from live.cursor import write_cursor
+from live.window import Window
+
+Message = dict[str, Any]
+#: An ASGI `send`. What stands in front of it must not write into a message: one object goes to all readers.
+Send = Callable[[Message], Coroutine[Any, Any, None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Who asks to read. `may_read` is asked for every event; at `ends_at` (aware) the right to read is over."""
+
+    user: str
+    session: str
+    name: str
+    role: str
+    channels: frozenset[str]
+    may_read: Callable[[str], bool]
+    ends_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """One connected reader as others may see it; `behind` in events, `cursor` as the reader's next resume would name it."""
+
+    user: str
+    name: str
+    role: str
+    since: datetime
+    cursor: str
+    behind: int
+    live: bool
+
+
+class Subscriber:
+    """A cursor and a connection. While `live`, the cursor is the hub's own position and `cursor` here is not kept up."""
+
+    __slots__ = (
+        "cursor",
+        "deadline",
+        "ended",
+        "following",
+        "live",
+        "reader",
+        "release",
+        "send",
+        "since",
+        "task",
+        "was_live",
+        "writing_since",
+    )
+
+    def __init__(
+        self, reader: Reader, since: datetime, deadline: float, send: Send, release: Callable[[], object]
+    ) -> None:
+        self.reader = reader
+        self.since = since
+        self.deadline = deadline
+        self.send = send
+        self.release = release
+        self.cursor = 0
+        self.live = False
+        self.was_live = False
+        #: Why the stream is over; None while it is not.
+        self.ended: str | None = None
+        #: Since when a write waits for the connection; None while none does.
+        self.writing_since: float | None = None
+        #: Whether the response has begun, so that it can be ended with a last message.
+        self.following = False
+        self.task: asyncio.Task[None] | None = None
+
+    def may_have(self, channel: str) -> bool:
+        """Whether an event of this channel is for this reader, asked for and allowed."""
+        return channel in self.reader.channels and self.reader.may_read(channel)
+
+    def presence(self, window: Window) -> Presence:
+        """This reader as others may see it now."""
+        cursor = window.position if self.live else self.cursor
+        return Presence(
+            user=self.reader.user,
+            name=self.reader.name,
+            role=self.reader.role,
+            since=self.since,
+            cursor=write_cursor(window.epoch, cursor),
+            behind=max(0, window.position - cursor),
+            live=self.live,
+        )
+
+
+def body(content: bytes, *, more: bool = True) -> Message:
+    """The ASGI message for a part of the stream."""
+    return {"type": "http.response.body", "body": content, "more_body": more}

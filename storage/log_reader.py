@@ -1,0 +1,135 @@
+"""Reading the event log: pages, bounds, and word that it has grown; it must not know who reads it or what an event means."""
+
+import asyncio
+import sqlite3
+from collections.abc import Collection
+from dataclasses import dataclass
+from heapq import merge
+from pathlib import Path
+
+from sqlalchemy import Connection, Select, func, select
+
+from storage.database import Database
+from storage.tables import events, log_head
+
+#: A look at the change counter costs one or two microseconds and the wake-up around it some twenty, so every 4 ms is half a
+#: percent of a core and 2 ms of delay on average. It must be asked for: SQLite tells nobody of a commit, and a watch on the
+#: file fires before the commit can be seen.
+LOOK_EVERY = 0.004
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedEvent:
+    """One event as it is kept; `data` is JSON text."""
+
+    seq: int
+    channel: str
+    name: str
+    data: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogBounds:
+    """The log holds `oldest` to `head`; when it holds nothing, `oldest` is `head + 1`."""
+
+    epoch: str
+    oldest: int
+    head: int
+
+
+@dataclass(frozen=True, slots=True)
+class LogPage:
+    """Events in order and the bounds of the same snapshot; up to `reached` nothing that was asked for is missing."""
+
+    entries: list[LoggedEvent]
+    reached: int
+    bounds: LogBounds
+
+
+class LogReader:
+    """Reads on the database's own snapshots."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def read_after(self, position: int, limit: int, channels: Collection[str] | None) -> LogPage:
+        """At most `limit` events behind `position`, of these channels or (None) of all."""
+        return await self._database.read(read_page, position, limit, channels)
+
+    async def bounds(self) -> LogBounds:
+        """What the log holds now."""
+        return await self._database.read(read_bounds)
+
+
+def read_bounds(connection: Connection) -> LogBounds:
+    """Epoch, oldest kept position and head; in a transaction, those of its snapshot."""
+    head = connection.execute(select(log_head.c.seq, log_head.c.epoch).where(log_head.c.id == 1)).one()
+    oldest = connection.scalar(select(func.min(events.c.seq)))
+    return LogBounds(epoch=head.epoch, oldest=head.seq + 1 if oldest is None else oldest, head=head.seq)
+
+
+def read_page(connection: Connection, position: int, limit: int, channels: Collection[str] | None) -> LogPage:
+    """One page, within the caller's snapshot."""
+    bounds = read_bounds(connection)
+    if channels is None:
+        found = _read(connection, _behind(position, limit))
+    else:
+        # One statement a channel, each a walk along (channel, seq) that stops at its limit. With `channel IN (...)` a quiet
+        # channel is found by reading all that lies between, or a busy one is sorted whole before its first row.
+        each = [_read(connection, _behind(position, limit, channel)) for channel in sorted(channels)]
+        found = list(merge(*each, key=lambda event: event.seq))[:limit]
+    reached = found[-1].seq if len(found) == limit else max(bounds.head, position)
+    return LogPage(found, reached, bounds)
+
+
+def _behind(position: int, limit: int, channel: str | None = None) -> Select[int, str, str, str]:
+    page = select(events.c.seq, events.c.channel, events.c.name, events.c.data).where(events.c.seq > position)
+    if channel is not None:
+        page = page.where(events.c.channel == channel)
+    return page.order_by(events.c.seq).limit(limit)
+
+
+def _read(connection: Connection, page: Select[int, str, str, str]) -> list[LoggedEvent]:
+    return [LoggedEvent(*row) for row in connection.execute(page)]
+
+
+class SqliteChanges:
+    """Word of commits by any other connection, in this process or another, from SQLite's own counter of them."""
+
+    def __init__(self, path: Path, look_every: float = LOOK_EVERY) -> None:
+        # A connection of its own, which never writes: the counter does not move for what its own connection commits.
+        self._connection = sqlite3.connect(path, timeout=0, isolation_level=None)
+        self._look_every = look_every
+        self._seen = -1
+
+    async def changed(self, within: float) -> bool:
+        """Wait for a commit since the last call, `within` seconds at most; whether there was one."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + within
+        while not self._moved():
+            left = until - loop.time()
+            if left <= 0:
+                return False
+            await asyncio.sleep(min(self._look_every, left))
+        return True
+
+    def _moved(self) -> bool:
+        try:
+            (now,) = self._connection.execute("PRAGMA data_version").fetchone()
+        except sqlite3.OperationalError:
+            # Busy for a moment while the write-ahead log is reset; the counter will differ from what was seen at the next look too.
+            return False
+        moved = now != self._seen
+        self._seen = now
+        return bool(moved)
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._connection.close()
+
+
+def sqlite_changes(database: Database) -> SqliteChanges:
+    """The watcher for this database's file, which must exist."""
+    if not database.is_sqlite or database.url.database is None:
+        raise ValueError("changes are looked for in a file only where the database is one")
+    return SqliteChanges(Path(database.url.database))

@@ -1,0 +1,30 @@
+"""What the tests of the stream share: a server on the test's database, and that database as others have it."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+
+from live.limits import StreamLimits
+from storage.database import Database
+from tests.live.stream_rig import Serve, Served, served
+
+
+@pytest.fixture
+async def serve(database: Database) -> AsyncIterator[Serve]:
+    """Start a server on the database, with the limits of the test; stopped at its end."""
+    async with AsyncExitStack() as stack:
+
+        async def start(**limits: Any) -> Served:
+            return await stack.enter_async_context(served(database, StreamLimits(**limits)))
+
+        yield start
+
+
+@pytest.fixture
+async def elsewhere(database: Database) -> AsyncIterator[Database]:
+    """The same database as another process has it: connections of its own."""
+    other = Database(database.url.render_as_string())
+    yield other
+    await other.close()

@@ -1,0 +1,170 @@
+"""Following the log: what it never skips, what it does when the log is not what it was, and how it notices that it grew."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+import pytest
+from sqlalchemy import Connection
+
+from live.limits import StreamLimits
+from live.running import running
+from storage.database import Database
+from storage.event_log import append
+from storage.log_reader import LogReader, SqliteChanges, sqlite_changes
+from tests.live.stream_rig import NOON, Serve, an_event, tell, until
+
+
+@pytest.fixture
+async def changes(database: Database) -> AsyncIterator[SqliteChanges]:
+    watcher = sqlite_changes(database)
+    yield watcher
+    watcher.close()
+
+
+class Deaf:
+    """A watcher whose every hint is lost."""
+
+    async def changed(self, within: float) -> bool:
+        await asyncio.sleep(within)
+        return False
+
+
+async def test_a_gap_in_the_log_holds_the_stream_until_it_is_filled(
+    serve: Serve, elsewhere: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    served = await serve(poll_every=0.05)
+    client = await served.live_client()
+
+    def without_the_second(connection: Connection) -> None:
+        append(connection, [an_event(1), an_event(2), an_event(3)], NOON)
+        connection.exec_driver_sql("CREATE TABLE aside AS SELECT * FROM events WHERE seq = 2")
+        connection.exec_driver_sql("DELETE FROM events WHERE seq = 2")
+
+    with caplog.at_level(logging.ERROR):
+        await elsewhere.write(without_the_second)
+        await client.read_events(1)
+        await until(lambda: served.hub.counters.holding, "the hold")
+    assert served.hub.window.position == 1
+    assert served.hub.counters.lag == 2
+    assert [record.message for record in caplog.records] == ["the log has a gap, the stream holds"]
+
+    await elsewhere.write(lambda c: c.exec_driver_sql("INSERT INTO events SELECT * FROM aside"))
+    await client.read_events(3)
+    assert client.seqs == [1, 2, 3]
+    assert not served.hub.counters.holding
+    assert served.hub.counters.holds == 1
+
+
+async def test_a_head_without_its_events_is_a_gap_too(serve: Serve, elsewhere: Database) -> None:
+    served = await serve(poll_every=0.05)
+    await tell(elsewhere, an_event(1))
+    await until(lambda: served.hub.window.position == 1, "the tailer")
+
+    await elsewhere.write(lambda c: c.exec_driver_sql("UPDATE log_head SET seq = 3"))
+    await until(lambda: served.hub.counters.holding, "the hold")
+
+    assert served.hub.window.position == 1
+
+
+async def test_a_writer_that_rolls_back_leaves_no_gap(serve: Serve, elsewhere: Database) -> None:
+    served = await serve()
+    client = await served.live_client()
+
+    def regret(connection: Connection) -> None:
+        append(connection, [an_event(1), an_event(2)], NOON)
+        raise LookupError
+
+    for number in range(3, 7):
+        with suppress(LookupError):
+            await elsewhere.write(regret)
+        await tell(elsewhere, an_event(number))
+    await client.read_events(4)
+
+    assert client.seqs == [1, 2, 3, 4]
+    assert client.numbers == [3, 4, 5, 6]
+    assert served.hub.counters.holds == 0
+
+
+async def test_a_restored_log_ends_all_streams_and_resets_them(serve: Serve, elsewhere: Database) -> None:
+    served = await serve(poll_every=0.05)
+    await tell(elsewhere, an_event(1), an_event(2))
+    client = await served.live_client(last_id=f"{served.hub.window.epoch}-0")
+    await client.read_events(2)
+
+    def restore(connection: Connection) -> None:
+        connection.exec_driver_sql("DELETE FROM events WHERE seq = 2")
+        connection.exec_driver_sql("UPDATE log_head SET seq = 1, epoch = 'restored'")
+
+    await elsewhere.write(restore)
+    await client.read_to_the_end()
+    again = await served.live_client(last_id=client.blocks.last_id)
+
+    assert client.complete
+    assert again.ready == {"resume": "reset", "cursor": "restored-1"}
+
+
+async def test_events_come_within_the_poll_bound_when_every_hint_is_lost(database: Database) -> None:
+    async with running(LogReader(database), Deaf(), StreamLimits(poll_every=0.1)) as hub:
+        await until(lambda: hub.started, "the first reading")
+        await tell(database, an_event(1))
+        await until(lambda: hub.counters.found_unasked == 1, "the reading that nobody asked for")
+
+    assert hub.window.position == 1
+
+
+async def test_a_database_that_is_away_is_said_once_and_read_again(
+    database: Database, changes: SqliteChanges, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Flaky(LogReader):
+        away = False
+
+        async def read_after(self, *asked: object) -> object:
+            if self.away:
+                raise ConnectionError("away")
+            return await super().read_after(*asked)
+
+    log = Flaky(database)
+    with caplog.at_level(logging.WARNING):
+        async with running(log, changes) as hub:
+            await until(lambda: hub.started, "the first reading")
+            log.away = True
+            await tell(database, an_event(1))
+            await until(lambda: hub.counters.failures >= 2, "failed readings")
+            log.away = False
+            await until(lambda: hub.window.position == 1, "the tailer")
+
+    assert [record.message for record in caplog.records] == ["the log cannot be read", "the log is read again"]
+
+
+async def test_a_restarted_process_keeps_the_newest_events_at_hand(database: Database, changes: SqliteChanges) -> None:
+    await tell(database, *(an_event(number) for number in range(1, 21)))
+
+    async with running(LogReader(database), changes, StreamLimits(ring_frames=8)) as hub:
+        await until(lambda: hub.started, "the first reading")
+
+        assert (hub.window.position, hub.window.ring.oldest) == (20, 13)
+
+
+async def test_a_commit_of_anybody_is_noticed_and_quiet_is_not(
+    database: Database, elsewhere: Database, changes: SqliteChanges
+) -> None:
+    await changes.changed(0)
+
+    assert not await changes.changed(0.02)
+    await tell(elsewhere, an_event(1))
+    assert await changes.changed(5)
+    await tell(database, an_event(2))
+    assert await changes.changed(5)
+    assert not await changes.changed(0.02)
+
+
+async def test_watching_costs_next_to_nothing(changes: SqliteChanges) -> None:
+    await changes.changed(0)
+    spent = time.thread_time()
+
+    await changes.changed(1.0)
+
+    assert time.thread_time() - spent < 0.1
