@@ -73,11 +73,11 @@ class Visits:
                 result_type=Reply,
             )
             reply: Reply = await handle.result()
-        except WorkflowAlreadyStartedError:
-            raise DayClosedError from None
-        except BaseException:
+        except BaseException as fault:
             # Whatever failed has failed the start as well; unread, its exception would be reported as never retrieved.
             _read_later(opening)
+            if isinstance(fault, WorkflowAlreadyStartedError):
+                raise DayClosedError from None
             raise
         if not reply.decided:
             raise DayClosedError
