@@ -1,0 +1,58 @@
+# One word a task; continuous integration calls the same ones. Needs Python >= 3.11 and make.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV_VERSION := 0.13.9
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help up test lint bench clean requirements
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+up: $(VENV)/run.stamp ## run the whole system on this machine; Ctrl-C stops it
+	@exec $(BIN)/visit-engine up
+
+test: lint ## lint, then every test that this machine can run; names what it skipped and why
+	$(BIN)/python -m pytest -ra
+
+lint: $(VENV)/dev.stamp ## format, style, types and import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/dev.stamp ## measure the engine on this machine
+	$(BIN)/python -m bench
+
+clean: ## remove what the targets above made; data/ stays
+	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+requirements: $(VENV)/dev.stamp ## resolve the hashed requirements again, to the newest versions
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	$(BIN)/uv pip compile --quiet --upgrade $(RESOLVE) --extra dev -o requirements/dev.txt
+	$(BIN)/uv pip compile --quiet --upgrade $(RESOLVE) -c requirements/dev.txt -o requirements/run.txt
+
+RESOLVE := pyproject.toml --universal --generate-hashes --no-emit-index-url --no-header --no-annotate \
+	--python-version 3.11 --extra build
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "$(PYTHON) is too old or missing: this needs Python 3.11 or newer; name one with make PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+		{ echo "$(PYTHON) cannot make a virtual environment (on Debian: apt install python3-venv)" >&2; rm -rf $(VENV); exit 1; }
+
+# Every package is checked against its hash, the tools that build this project too.
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+$(VENV)/run.stamp: requirements/run.txt pyproject.toml | $(VENV)/bin/python
+	$(INSTALL) --require-hashes -r requirements/run.txt
+	$(INSTALL) --no-build-isolation --no-deps --editable .
+	@touch $@
+
+$(VENV)/dev.stamp: requirements/dev.txt $(VENV)/run.stamp
+	$(INSTALL) --require-hashes -r requirements/dev.txt
+	@touch $@

@@ -1,0 +1,70 @@
+"""The program `visit-engine`: its commands by name; it must not import one before it is asked for.
+
+So the worker's process never loads HTTP, and a command that is not used costs no start-up time.
+"""
+
+import sys
+from importlib import import_module
+from importlib.util import find_spec
+
+import typer
+from typer.core import TyperGroup
+
+from cli.operator_error import OperatorError
+
+#: Each command's module and the function, or group of commands, in it.
+COMMANDS = {
+    "up": ("cli.up", "up"),
+    "api": ("cli.parts", "api"),
+    "worker": ("cli.parts", "worker"),
+    "migrate": ("cli.migrating", "migrate"),
+    "user": ("cli.users", "users"),
+    "demo": ("cli.demo", "demo"),
+    "import": ("cli.importing", "import_files"),
+    "replay": ("cli.replay", "replay"),
+    "audit": ("cli.audit", "audit"),
+}
+
+
+class Commands(TyperGroup):
+    """Loads a command when it is run, or when all are listed."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
+        return [name for name, (module, _name) in COMMANDS.items() if find_spec(module)]
+
+    def get_command(self, ctx: typer.Context, cmd_name: str):  # type: ignore[no-untyped-def, override]
+        if cmd_name not in COMMANDS:
+            return None
+        module, name = COMMANDS[cmd_name]
+        found = getattr(import_module(module), name)
+        if isinstance(found, typer.Typer):
+            return typer.main.get_command(found)
+        alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        alone.command(cmd_name)(found)
+        return typer.main.get_command(alone)
+
+
+def build() -> typer.Typer:
+    """The program with all its commands."""
+    program = typer.Typer(
+        cls=Commands,
+        no_args_is_help=True,
+        add_completion=False,
+        # The pretty form prints local variables: patients.
+        pretty_exceptions_enable=False,
+    )
+
+    @program.callback()
+    def visit_engine() -> None:
+        """The patient visit engine. Settings are environment variables `VISIT_...`, or lines of a file `.env`."""
+
+    return program
+
+
+def main() -> None:
+    """Run the command that was asked for; what the operator can set right is one line, without a traceback."""
+    try:
+        build()(prog_name="visit-engine")
+    except OperatorError as wrong:
+        print(wrong, file=sys.stderr)
+        raise SystemExit(wrong.exit_code) from None

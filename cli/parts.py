@@ -1,0 +1,29 @@
+"""The commands that are one part of the system each, for production; they must not know how a part works."""
+
+from importlib import import_module
+
+from cli.operator_error import OperatorError
+from config import logs
+from config.settings import Settings, load
+from storage.migrations import UnknownSchemaError
+
+
+def api() -> None:
+    """Answer HTTP: the page, the calls and the event stream. Run as many as wanted; SIGTERM drains one."""
+    settings = load()
+    logs.configure("api")
+    _run("api.app", settings)
+
+
+def worker() -> None:
+    """Decide and record: carry out the visits. Run as many as wanted; SIGTERM drains one."""
+    settings = load()
+    logs.configure("worker")
+    _run("worker.__main__", settings)
+
+
+def _run(module: str, settings: Settings) -> None:
+    try:
+        import_module(module).run(settings)
+    except UnknownSchemaError as unknown:
+        raise OperatorError(f"VISIT_DATABASE_URL: {unknown}") from None

@@ -1,0 +1,85 @@
+"""The logs: every logger the same way, one line an event, and no patient in any of them."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+from sqlalchemy.exc import IntegrityError
+
+from config import logs
+
+
+@pytest.fixture(autouse=True)
+def restored() -> Iterator[None]:
+    """The loggers as pytest had them."""
+    root = logging.getLogger()
+    handlers, level, access = root.handlers[:], root.level, logging.getLogger("uvicorn.access").disabled
+
+    yield
+
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.getLogger("uvicorn.access").disabled = access
+    structlog.reset_defaults()
+
+
+@pytest.mark.parametrize("name", ["uvicorn.error", "temporalio.worker", "visit"])
+def test_everything_that_logs_gives_the_same_json_lines(name: str) -> None:
+    stream = io.StringIO()
+    logs.configure("api", as_json=True, to=stream)
+
+    structlog.get_logger(name).info("stream opened", position=7)
+    logging.getLogger(name).warning("closed after %d s", 3)
+
+    ours, theirs = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert (ours["event"], ours["position"], ours["level"], ours["part"]) == ("stream opened", 7, "info", "api")
+    assert (theirs["event"], theirs["level"], theirs["part"], theirs["logger"]) == (
+        "closed after 3 s",
+        "warning",
+        "api",
+        name,
+    )
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_an_error_that_quotes_a_row_is_logged_without_its_words(as_json: bool) -> None:
+    stream = io.StringIO()
+    logs.configure("api", as_json=as_json, to=stream)
+
+    try:
+        try:
+            raise ValueError("John Doe")
+        except ValueError as cause:
+            raise IntegrityError("INSERT", {"last_name": "Doe"}, Exception("Doe")) from cause
+    except IntegrityError:
+        structlog.get_logger().exception("not recorded")
+        logging.getLogger("uvicorn.error").exception("Exception in ASGI application")
+
+    assert stream.getvalue().count("IntegrityError") == 2
+    assert stream.getvalue().count("ValueError") == 2
+    assert "test_logs.py" in stream.getvalue()
+    assert "Doe" not in stream.getvalue()
+
+
+def test_an_error_of_the_machine_keeps_its_words() -> None:
+    stream = io.StringIO()
+    logs.configure("api", as_json=True, to=stream)
+
+    try:
+        raise ConnectionRefusedError("port 7233")
+    except ConnectionRefusedError:
+        structlog.get_logger().exception("no Temporal")
+
+    assert "port 7233" in json.loads(stream.getvalue())["exception"]
+
+
+def test_what_was_asked_for_is_not_logged() -> None:
+    stream = io.StringIO()
+    logs.configure("api", as_json=True, to=stream)
+
+    logging.getLogger("uvicorn.access").info('%s - "GET %s"', "127.0.0.1", "/api/appointments?q=Doe")
+
+    assert stream.getvalue() == ""
