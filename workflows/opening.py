@@ -1,5 +1,6 @@
 """How a message finds its visit, opening it when there is none; it must not know who sends the message or why."""
 
+import asyncio
 from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,6 +14,7 @@ from temporalio.common import (
     WorkflowIDReusePolicy,
 )
 from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
 
 from visit.calendar import day_ends_at
 from visit.commands import Adopt, Command, OpenVisit, Reply
@@ -22,6 +24,9 @@ from workflows.patient_visit import PatientVisit
 
 # With the default of ten seconds, a worker killed inside an activity keeps everybody else waiting for as long.
 TASK_TIMEOUT = timedelta(seconds=2)
+# How often and after how many seconds a message that met the change of two runs is sent again.
+TRIES = 20
+PAUSE = 0.1
 PATIENT_ID = SearchAttributeKey.for_int(PATIENT_ID_ATTRIBUTE)
 VISIT_DAY = SearchAttributeKey.for_keyword(VISIT_DAY_ATTRIBUTE)
 
@@ -59,6 +64,22 @@ class Visits:
         One that has closed is not opened again, since the day would begin anew: `DayClosedError`. One that was
         terminated is, and reads the ledger.
         """
+        for _ in range(TRIES):
+            try:
+                reply = await self._update(patient_id, day, command, update_id)
+                break
+            except RPCError as fault:
+                if fault.status is not RPCStatusCode.FAILED_PRECONDITION:
+                    raise
+                not_ready = fault
+            # Where two runs of a visit meet, the server lets go of messages that the earlier one had not taken.
+            await asyncio.sleep(PAUSE)
+        else:
+            raise not_ready
+        if not reply.decided:
+            raise DayClosedError
+
+    async def _update(self, patient_id: int, day: date, command: Command | Adopt, update_id: str | None) -> Reply:
         opening: WithStartWorkflowOperation[PatientVisit, None] = WithStartWorkflowOperation(
             PatientVisit.run, self._input(patient_id, day), **self._options(patient_id, day)
         )
@@ -79,8 +100,7 @@ class Visits:
             if isinstance(fault, WorkflowAlreadyStartedError):
                 raise DayClosedError from None
             raise
-        if not reply.decided:
-            raise DayClosedError
+        return reply
 
     async def signal(self, patient_id: int, day: date, command: Command) -> None:
         """Hand `command` to the visit of that day and do not wait; `DayClosedError` as for `update`."""
