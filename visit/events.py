@@ -175,7 +175,9 @@ def _left(change: LeaveLine, telling: Telling) -> Iterator[Event]:
     data = telling.about_patient(f"The line for patient {telling.patient} is shorter")
     data |= {"doctor_id": change.place.doctor_id, "doctor_name": telling.doctors[change.place.doctor_id]}
     data["why"] = change.why
-    yield telling.event(PATIENT_UPDATED, CONSULTATIONS, f"{telling.cause}/left/{change.place.doctor_id}", data)
+    # Around midnight a start can take one doctor out of two days' lines at once.
+    step = f"{telling.cause}/left/{change.place.day.isoformat()}/{change.place.doctor_id}"
+    yield telling.event(PATIENT_UPDATED, CONSULTATIONS, step, data)
 
 
 @tell.register

@@ -31,6 +31,7 @@ from visit.decisions import (
     Decision,
     EndConsultation,
     JoinLine,
+    LeaveLine,
     NoteRefusal,
     NotInLine,
     OpenConsultation,
@@ -90,12 +91,23 @@ def start_consultation(command: StartConsultation, state: VisitState, now: datet
     if mine.exclusive:
         if (holder := state.exclusive_consultation()) is not None:
             return _refuse_or_wait(command, state, now, partial(PatientInConsultation, holder=holder))
-        offered, offers = _whose_turn(state, now)
+        unused, line = _without_unused_offers(state, now)
+        offered, offers = _whose_turn(line, now)
         if offered is not None and offered.doctor_id != mine.doctor_id:
             reserved = partial(PatientReserved, doctor_id=offered.doctor_id, until=offered.offered_until)
-            answer, changes = _refuse_or_wait(command, state, now, reserved)
-            return answer, (*changes, *offers)
+            answer, changes = _refuse_or_wait(command, line, now, reserved)
+            return answer, (*unused, *changes, *offers)
     return _grant(mine, command.request, state, now)
+
+
+def _without_unused_offers(state: VisitState, now: datetime) -> tuple[tuple[LeaveLine, ...], VisitState]:
+    """The doctors whose offer has run out, and the visit without them: a start can come before the timer that says so."""
+    unused = tuple(place for place in state.line() if place.offered_until is not None and place.offered_until <= now)
+    if not unused or not state.limits.offer:
+        return (), state
+    waiting = tuple(place for place in state.facts.waiting if place not in unused)
+    line = state.model_copy(update={"facts": state.facts.model_copy(update={"waiting": waiting})})
+    return tuple(LeaveLine(place=place, why="passed") for place in unused), line
 
 
 def _whose_turn(state: VisitState, now: datetime) -> tuple[WaitingDoctor | None, tuple[Change, ...]]:
@@ -176,7 +188,8 @@ def _end(state: VisitState, consultation_id: str, doctor_id: int | None, outcome
 
 def end_and_serve(state: VisitState, running: Consultation, outcome: Outcome, now: datetime) -> tuple[Change, ...]:
     """The end of a consultation and, when it freed the patient, the offer to the head of the line."""
-    served = serve(state, state.line(), now) if running.exclusive else ()
+    # Past midnight the line that waited is over: it is about to be emptied, and its doctors must not be called.
+    served = serve(state, state.line(), now) if running.exclusive and now < state.day_ends_at else ()
     return EndConsultation(consultation=running, outcome=outcome), *served
 
 

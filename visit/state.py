@@ -116,5 +116,5 @@ class VisitState(Frozen):
         return next((n for n, w in enumerate(self.line(), 1) if w.doctor_id == doctor_id), None)
 
     def reservation(self, now: datetime) -> WaitingDoctor | None:
-        """The doctor for whom the patient is reserved at this moment."""
-        return next((w for w in self.facts.waiting if w.offered_until is not None and w.offered_until > now), None)
+        """The doctor for whom the patient is reserved at this moment; an offer of another day ended with that day."""
+        return next((w for w in self.line() if w.offered_until is not None and w.offered_until > now), None)
