@@ -2,9 +2,12 @@
 
 import contextlib
 import os
+import pty
+import select
 import signal
 import socket
 import stat
+import subprocess
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from config.temporal import connect
-from tests.cli.running import Running, Surroundings, eventually
+from tests.cli.running import PROGRAM, Running, Surroundings, eventually
 
 Start = Callable[..., Running]
 
@@ -163,14 +166,14 @@ def test_two_settings_with_the_same_port_are_refused(surroundings: Surroundings)
     assert refused.stderr == f"VISIT_UI_PORT: port {surroundings.ports[0]} is VISIT_HTTP_PORT's already\n"
 
 
-@pytest.mark.parametrize("command", ["up", "api", "worker", "migrate"])
 @pytest.mark.parametrize(
-    ("variable", "value"),
+    ("command", "variable", "value"),
     [
-        ("VISIT_HTTP_PORT", "0"),
-        ("VISIT_TIMEZONE", "Mars/Olympus"),
-        ("VISIT_OFFER_SECONDS", "-1"),
-        ("VISIT_DATABASE_URL", "mysql://somewhere"),
+        ("up", "VISIT_HTTP_PORT", "0"),
+        ("up", "VISIT_TIMEZONE", "Mars/Olympus"),
+        ("api", "VISIT_OFFER_SECONDS", "-1"),
+        ("worker", "VISIT_ABANDON_AFTER", "PT25H"),
+        ("migrate", "VISIT_DATABASE_URL", "mysql://somewhere"),
     ],
 )
 def test_a_wrong_setting_is_one_line_that_names_the_variable(
@@ -201,3 +204,52 @@ def test_a_part_refuses_a_database_without_a_schema(surroundings: Surroundings, 
     assert refused.returncode == 1
     assert refused.stderr == ("VISIT_DATABASE_URL: the database has no schema yet: run `visit-engine migrate`\n")
     assert not Path(surroundings.database.partition("///")[2]).exists()
+
+
+def test_at_a_terminal_the_demonstration_is_offered_and_loaded_by_a_yes(surroundings: Surroundings) -> None:
+    with at_a_terminal(surroundings) as (program, terminal):
+        shown = read_until(terminal, b"[Y/n] ")
+        os.write(terminal, b"\n")
+        shown += read_until(terminal, b"ready in")
+        program.send_signal(signal.SIGINT)
+        read_until(terminal, b"stopped")
+
+        assert program.wait(30) == 0
+    assert b"login: " in shown
+
+
+def test_ctrl_c_at_the_question_leaves_nothing_behind(surroundings: Surroundings) -> None:
+    with at_a_terminal(surroundings) as (program, terminal):
+        read_until(terminal, b"[Y/n] ")
+        program.send_signal(signal.SIGINT)
+        read_until(terminal, b"stopped")
+
+        assert program.wait(30) == 0
+    assert surroundings.processes() == []
+
+
+@contextlib.contextmanager
+def at_a_terminal(surroundings: Surroundings) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """`visit-engine up` with somebody in front of it, and that person's end of the terminal."""
+    person, program = pty.openpty()
+    try:
+        with subprocess.Popen(
+            [PROGRAM, "up"],
+            env=surroundings.environment(),
+            cwd=surroundings.folder,
+            stdin=program,
+            stdout=program,
+            stderr=program,
+        ) as running:
+            yield running, person
+    finally:
+        os.close(program)
+        os.close(person)
+
+
+def read_until(terminal: int, words: bytes) -> bytes:
+    shown = b""
+    while words not in shown:
+        assert select.select([terminal], [], [], 60)[0], shown
+        shown += os.read(terminal, 4096)
+    return shown
