@@ -191,7 +191,8 @@ def _particulars(refusal: Refusal, wording: Wording) -> tuple[str | None, dict[s
     if isinstance(refusal, PatientReserved):
         doctor, until = telling.doctors[refusal.doctor_id], on_the_wire(refusal.until)
         actions = ["wait"] if refusal.position is None else ["leave"]
-        more = {"reserved_for": doctor, "reserved_for_id": refusal.doctor_id, "until": until}
+        more = {"active_doctor": doctor, "active_doctor_id": refusal.doctor_id, "until": until}
+        more |= {"reserved_for": doctor, "reserved_for_id": refusal.doctor_id}
         more |= {"actions": actions, "position": refusal.position}
         return f"Patient {telling.patient} is reserved for {doctor} until {until}.", more
     if isinstance(refusal, AppointmentInProgress):
@@ -199,7 +200,7 @@ def _particulars(refusal: Refusal, wording: Wording) -> tuple[str | None, dict[s
         return f"The appointment is in progress with {more['active_doctor']} for {more['prestation']}.", more
     if isinstance(refusal, AppointmentClosed):
         word = "done" if refusal.status is AppointmentStatus.done else "canceled"
-        return f"The appointment is {word}.", {"appointment_status": word} | _who_closed(wording.row)
+        return f"The appointment is {word}.", {"appointment_status": word} | _who_closed(wording)
     if isinstance(refusal, ConsultationEnded) and wording.row is not None:
         ended = wording.row.consultation()
         return None, {
@@ -210,10 +211,18 @@ def _particulars(refusal: Refusal, wording: Wording) -> tuple[str | None, dict[s
     return None, {}
 
 
-def _who_closed(row: TrackingRow | None) -> dict[str, Any]:
+def _who_closed(wording: Wording) -> dict[str, Any]:
+    row = wording.row
     if row is None:
-        return {}
-    return {"active_doctor_id": row.doctor_id, "completed_at": _maybe(row.check_out_time)}
+        # Canceled before the patient came: nobody has had the appointment.
+        return {"active_doctor": None, "active_doctor_id": None, "prestation": None, "completed_at": None}
+    return {
+        # The appointment may have passed to another doctor since, and then this one's name was not read.
+        "active_doctor": wording.telling.doctors.get(row.doctor_id),
+        "active_doctor_id": row.doctor_id,
+        "prestation": wording.telling.prestations.get(row.prestation_id),
+        "completed_at": _maybe(row.check_out_time),
+    }
 
 
 def _holder(holder: Consultation, telling: Telling) -> dict[str, Any]:

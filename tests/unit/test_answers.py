@@ -1,0 +1,292 @@
+"""Every answer as clients read it: status, body and place, field by field."""
+
+from typing import Any
+
+import pytest
+
+from tests.builders import (
+    A_DOCTORS_ACCOUNT,
+    DR_AMRANI,
+    DR_SMITH,
+    JOHN_DOE,
+    NOON,
+    a_consultation,
+    a_telling,
+    an_appointment,
+    minutes,
+)
+from visit.answers import TrackingRow, Wording, Written, write
+from visit.codes import AppointmentStatus, Outcome, TrackingStatus
+from visit.decisions import (
+    ConsultationEndedWith,
+    ConsultationStands,
+    NotInLine,
+    PlaceInLine,
+    Refused,
+    StatusStands,
+    TrackingStands,
+)
+from visit.refusals import (
+    AppointmentClosed,
+    AppointmentInProgress,
+    AppointmentMismatch,
+    NotCheckedIn,
+    NotInConsultation,
+    NotYours,
+    PatientFree,
+    PatientInConsultation,
+    PatientReserved,
+)
+
+WITH_SMITH = a_consultation(an_appointment(DR_SMITH))
+AT = NOON + minutes(14)
+STARTED_AT, ASKED_AT, DUE_AT = (f"2026-03-02T11:{minute}:00.000Z" for minute in ("00", "14", "20"))
+
+
+def a_row(outcome: Outcome | None = None) -> TrackingRow:
+    """Dr. Smith's consultation as its row has it, running or ended at 12:14."""
+    return TrackingRow(
+        id=1,
+        patient_id=JOHN_DOE.id,
+        appointment_id=WITH_SMITH.appointment_id,
+        consultation_id=WITH_SMITH.id,
+        prestation_id=WITH_SMITH.prestation_id,
+        doctor_id=DR_SMITH.id,
+        status=TrackingStatus.in_progress if outcome is None else TrackingStatus.completed,
+        outcome=outcome,
+        check_in_time=NOON,
+        check_out_time=None if outcome is None else AT,
+        created_by=str(A_DOCTORS_ACCOUNT),
+        started_at=NOON,
+        overdue_at=WITH_SMITH.overdue_at,
+    )
+
+
+def written(answer: Any, row: TrackingRow | None = None) -> Written:
+    """The answer to request `abc` at 12:14."""
+    return write(answer, Wording(a_telling(AT), "abc", row))
+
+
+def refused(refusal: Any, row: TrackingRow | None = None) -> dict[str, Any]:
+    """The body of a refusal that is a 409."""
+    answer = written(Refused(refusal=refusal), row)
+    assert answer.status == 409
+    assert answer.body is not None
+    return answer.body
+
+
+HOLDER = {
+    "in_consultation": True,
+    "active_doctor": "Dr. Smith",
+    "active_doctor_id": 456,
+    "prestation": "Cardiology",
+    "consultation_id": WITH_SMITH.id,
+    "started_at": STARTED_AT,
+    "elapsed_seconds": 840,
+}
+
+
+def test_a_refused_start_says_it_all_as_old_and_new_clients_expect_it() -> None:
+    body = refused(PatientInConsultation(holder=WITH_SMITH))
+
+    assert body == HOLDER | {
+        "type": "about:blank",
+        "title": "Patient is in another consultation",
+        "status": 409,
+        "detail": "Patient John Doe is currently in consultation with Dr. Smith for Cardiology."
+        " Please wait until the consultation is completed.",
+        "code": "patient_in_consultation",
+        "success": False,
+        "message": "Patient is currently in another consultation."
+        " Please wait until the current consultation is complete.",
+        "actions": ["wait"],
+        "position": None,
+        "request_id": "abc",
+    }
+
+
+def test_who_waits_already_is_told_the_place_and_may_leave_it() -> None:
+    body = refused(PatientInConsultation(holder=WITH_SMITH, position=2))
+
+    assert (body["position"], body["actions"]) == (2, ["leave"])
+
+
+def test_a_holder_whose_clock_is_ahead_has_not_been_there_for_less_than_no_time() -> None:
+    body = refused(
+        PatientInConsultation(holder=a_consultation(an_appointment(DR_SMITH), started_at=NOON + minutes(15)))
+    )
+
+    assert body["elapsed_seconds"] == 0
+
+
+def test_an_appointment_in_progress_says_with_whom_and_until_when() -> None:
+    body = refused(AppointmentInProgress(holder=WITH_SMITH))
+
+    detail = "The appointment is in progress with Dr. Smith for Cardiology."
+    assert body == HOLDER | {
+        "type": "about:blank",
+        "title": "Appointment is in progress",
+        "status": 409,
+        "detail": detail,
+        "code": "appointment_in_progress",
+        "success": False,
+        "message": detail,
+        "until": DUE_AT,
+        "request_id": "abc",
+    }
+
+
+def test_a_reserved_patient_says_for_whom_and_until_when() -> None:
+    body = refused(PatientReserved(doctor_id=DR_AMRANI.id, until=WITH_SMITH.overdue_at))
+
+    detail = f"Patient John Doe is reserved for Dr. Amrani until {DUE_AT}."
+    assert body == {
+        "type": "about:blank",
+        "title": "Patient is reserved for a doctor who waited",
+        "status": 409,
+        "detail": detail,
+        "code": "patient_reserved",
+        "success": False,
+        "in_consultation": False,
+        "message": detail,
+        "active_doctor": "Dr. Amrani",
+        "active_doctor_id": 7,
+        "reserved_for": "Dr. Amrani",
+        "reserved_for_id": 7,
+        "until": DUE_AT,
+        "actions": ["wait"],
+        "position": None,
+        "request_id": "abc",
+    }
+
+
+def test_a_closed_appointment_says_who_closed_it_and_when() -> None:
+    body = refused(AppointmentClosed(status=AppointmentStatus.done), a_row(Outcome.done))
+
+    assert body == {
+        "type": "about:blank",
+        "title": "Appointment is closed",
+        "status": 409,
+        "detail": "The appointment is done.",
+        "code": "appointment_closed",
+        "success": False,
+        "in_consultation": False,
+        "message": "The appointment is done.",
+        "appointment_status": "done",
+        "active_doctor": "Dr. Smith",
+        "active_doctor_id": 456,
+        "prestation": "Cardiology",
+        "completed_at": ASKED_AT,
+        "request_id": "abc",
+    }
+
+
+def test_an_appointment_canceled_before_anybody_came_names_nobody() -> None:
+    body = refused(AppointmentClosed(status=AppointmentStatus.canceled))
+
+    assert (body["appointment_status"], body["active_doctor"], body["completed_at"]) == ("canceled", None, None)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "status", "code"),
+    [
+        (NotYours(), 403, "not_yours"),
+        (AppointmentMismatch(), 422, "appointment_mismatch"),
+        (PatientFree(), 409, "patient_free"),
+        (NotCheckedIn(), 409, "not_checked_in"),
+        (NotInConsultation(), 409, "not_in_consultation"),
+    ],
+    ids=lambda value: getattr(value, "code", None),
+)
+def test_a_refusal_that_names_nobody_says_why(refusal: Any, status: int, code: str) -> None:
+    answer = written(Refused(refusal=refusal))
+
+    title = type(refusal).__doc__
+    assert answer == Written(
+        status,
+        {
+            "type": "about:blank",
+            "title": title,
+            "status": status,
+            "detail": title,
+            "code": code,
+            "success": False,
+            "in_consultation": False,
+            "message": title,
+            "request_id": "abc",
+        },
+    )
+
+
+CONSULTATION = {
+    "id": WITH_SMITH.id,
+    "patient_id": 123,
+    "doctor_id": 456,
+    "appointment_id": WITH_SMITH.appointment_id,
+    "prestation_id": 11,
+    "status": "in_progress",
+    "started_at": STARTED_AT,
+    "completed_at": None,
+    "outcome": None,
+    "overdue_at": DUE_AT,
+}
+
+
+@pytest.mark.parametrize(("created", "status"), [(True, 201), (False, 200)], ids=["new", "already yours"])
+def test_a_granted_start_is_the_consultation_and_where_it_is(created: bool, status: int) -> None:
+    answer = written(ConsultationStands(consultation=WITH_SMITH, created=created))
+
+    assert answer == Written(status, CONSULTATION, f"/api/consultations/{WITH_SMITH.id}")
+    assert a_row().consultation() == CONSULTATION
+
+
+@pytest.mark.parametrize("outcome", [Outcome.done, Outcome.released])
+def test_an_end_answers_with_the_consultation_that_ended_the_first_time_and_again(outcome: Outcome) -> None:
+    answer = written(ConsultationEndedWith(consultation_id=WITH_SMITH.id, accepts=outcome), a_row(outcome))
+
+    ended = {"status": "completed", "completed_at": ASKED_AT, "outcome": outcome.value}
+    assert answer == Written(200, CONSULTATION | ended)
+
+
+@pytest.mark.parametrize(
+    ("accepts", "found"),
+    [(Outcome.done, Outcome.released), (Outcome.done, Outcome.timed_out), (None, Outcome.done)],
+    ids=["completed after a release", "completed after a timeout", "extended after the end"],
+)
+def test_a_consultation_that_ended_otherwise_says_how_and_when(accepts: Outcome | None, found: Outcome) -> None:
+    answer = written(ConsultationEndedWith(consultation_id=WITH_SMITH.id, accepts=accepts), a_row(found))
+
+    assert answer.status == 409
+    assert answer.body is not None
+    assert answer.body["code"] == "consultation_ended"
+    assert (answer.body["outcome"], answer.body["completed_at"]) == (found.value, ASKED_AT)
+
+
+@pytest.mark.parametrize(("created", "status"), [(True, 201), (False, 200)], ids=["new", "the same one"])
+def test_a_check_in_answers_with_its_row(created: bool, status: int) -> None:
+    answer = written(TrackingStands(appointment_id=1, created=created), a_row())
+
+    assert answer == Written(
+        status,
+        {
+            "id": 1,
+            "patient_id": 123,
+            "appointment_id": WITH_SMITH.appointment_id,
+            "consultation_id": WITH_SMITH.id,
+            "prestation_id": 11,
+            "doctor_id": 456,
+            "status": "in_progress",
+            "outcome": None,
+            "check_in_time": STARTED_AT,
+            "check_out_time": None,
+            "created_by": "3",
+        },
+    )
+
+
+def test_the_short_answers() -> None:
+    status = StatusStands(appointment_id=5, status=AppointmentStatus.canceled)
+
+    assert written(status) == Written(200, {"appointment_id": 5, "status": "canceled", "status_code": 2})
+    assert written(PlaceInLine(position=3)) == Written(200, {"position": 3})
+    assert written(NotInLine()) == Written(204, None)
