@@ -111,9 +111,18 @@ class Empty(Body):
     """An empty object, for calls that say everything by their address."""
 
 
+def _is_text(secret: SecretStr) -> SecretStr:
+    try:
+        secret.get_secret_value().encode()
+    except UnicodeEncodeError:
+        # Of this error the client would be told what it quotes.
+        raise ValueError("half of a surrogate pair is no character") from None
+    return secret
+
+
 class Credentials(Body):
     username: Name
-    password: Annotated[SecretStr, Field(min_length=1, max_length=1_000)]
+    password: Annotated[SecretStr, Field(min_length=1, max_length=1_000), AfterValidator(_is_text)]
 
 
 class StartConsultation(Body):

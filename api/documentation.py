@@ -4,6 +4,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 from api import shapes
@@ -64,6 +65,9 @@ def document(app: FastAPI) -> dict[str, Any]:
         for guessed in ("HTTPValidationError", "ValidationError"):
             made["components"]["schemas"].pop(guessed, None)
         made["paths"]["/api/events"] = {"get": _events()}
+        for route in app.routes:
+            for method in route.methods if isinstance(route, APIRoute) else ():
+                made["paths"][route.path_format][method.lower()]["operationId"] = route.name
         for address, calls in made["paths"].items():
             for method, call in calls.items():
                 _refine(call, is_open=address in OPEN and method == "post")

@@ -120,7 +120,7 @@ async def on_http_error(request: Request, error: Exception) -> Response:
 
 def _method_not_allowed(request: Request) -> Problem:
     allowed: set[str] = set()
-    # The router stops at the first route of this path: the methods of the others would be missing from Allow.
+    # The router stops at the first route of an address: the methods of the others would be missing from Allow.
     for route in request.app.router.routes:
         match, _ = route.matches(request.scope)
         if match is not Match.NONE:

@@ -37,7 +37,7 @@ from visit.policy import decide
 from visit.record import Entry
 from visit.state import VisitState
 
-SECRET = "a secret of more than thirty-two bytes, for tests alone"
+SECRET = "a secret of more than sixty-four bytes, which is enough for any of HMAC, for tests alone"
 
 JOHNS = an_appointment(DR_AMRANI, number=1)
 JOHNS_OTHER = an_appointment(DR_OKAFOR, number=2, prestation=DERMATOLOGY)

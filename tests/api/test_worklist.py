@@ -1,0 +1,254 @@
+"""The day's appointments: what is on the list, where each patient is, and the cursor that it is true at."""
+
+import asyncio
+import json
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, insert, select, update
+
+from storage.database import Database
+from storage.tables import appointments, events, log_head, patients, waiting_line
+from storage.worklist import Wanted, read_worklist
+from tests.api.conftest import JOHNS, JOHNS_OTHER, JOHNS_XRAY, MARIAS, Clinic, a_start
+from tests.builders import DAY, DR_AMRANI, DR_OKAFOR, DR_SMITH, NOON
+
+
+async def listed(clinic: Clinic, query: str = "", doctor_id: int = DR_AMRANI.id) -> dict[str, Any]:
+    answer = await (await clinic.doctor(doctor_id)).get(f"/api/appointments{query}")
+    assert answer.status_code == 200, answer.text
+    body: dict[str, Any] = answer.json()
+    return body
+
+
+def ids(body: dict[str, Any]) -> list[int]:
+    return [item["appointment_id"] for item in body["items"]]
+
+
+async def test_a_free_patients_line_on_the_list(clinic: Clinic) -> None:
+    body = await listed(clinic)
+
+    assert (body["page"], body["page_size"], body["total"]) == (1, 50, 4)
+    assert body["items"][0] == {
+        "appointment_id": 1,
+        "scheduled_at": "2026-03-02T11:00:00.000Z",
+        "status": "confirmed",
+        "status_code": 1,
+        "patient_id": 123,
+        "patient_name": "John Doe",
+        "doctor_id": 7,
+        "doctor_name": "Dr. Amrani",
+        "prestation_id": 11,
+        "prestation": "Cardiology",
+        "checked_in_at": None,
+        "consultation_id": None,
+        "patient": {
+            "state": "free",
+            "doctor": None,
+            "doctor_id": None,
+            "prestation": None,
+            "since": None,
+            "position": None,
+        },
+    }
+
+
+async def test_a_busy_patient_is_busy_on_every_line_and_the_waiting_doctor_sees_the_place(clinic: Clinic) -> None:
+    begun = await (await clinic.doctor()).post("/api/consultations", json=a_start())
+    other = await clinic.doctor(DR_OKAFOR.id)
+    await other.post("/api/consultations", json=a_start(JOHNS_OTHER, wait=True))
+
+    mine, theirs = await listed(clinic), await listed(clinic, doctor_id=DR_OKAFOR.id)
+
+    busy = {
+        "state": "in_consultation",
+        "doctor": "Dr. Amrani",
+        "doctor_id": 7,
+        "prestation": "Cardiology",
+        "since": "2026-03-02T11:00:00.000Z",
+    }
+    assert [item["patient"] for item in mine["items"][:3]] == [busy | {"position": None}] * 3
+    assert [item["patient"] for item in theirs["items"][:3]] == [busy | {"position": 1}] * 3
+    assert mine["items"][3]["patient"]["state"] == "free"
+    assert [item["consultation_id"] for item in mine["items"]] == [begun.json()["id"], None, None, None]
+    assert mine["items"][0]["status"] == "in_progress"
+
+
+async def test_an_x_ray_keeps_nobody_from_the_patient(clinic: Clinic) -> None:
+    await (await clinic.doctor(DR_SMITH.id)).post("/api/consultations", json=a_start(JOHNS_XRAY))
+
+    assert [item["patient"]["state"] for item in (await listed(clinic))["items"]] == ["free"] * 4
+
+
+async def test_a_patient_is_reserved_until_the_offer_is_over(clinic: Clinic) -> None:
+    doctor = await clinic.doctor()
+    begun = await doctor.post("/api/consultations", json=a_start())
+    await (await clinic.doctor(DR_OKAFOR.id)).post("/api/consultations", json=a_start(JOHNS_OTHER, wait=True))
+    await doctor.post(f"/api/consultations/{begun.json()['id']}/complete")
+
+    during = await listed(clinic)
+    clinic.clock.pass_by(seconds=61)
+    after = await listed(clinic)
+
+    reserved = during["items"][0]["patient"]
+    assert (reserved["state"], reserved["doctor_id"], reserved["prestation"]) == ("reserved", 8, "Dermatology")
+    assert after["items"][0]["patient"]["state"] == "free"
+
+
+async def test_what_ended_without_being_done_is_off_the_line(clinic: Clinic) -> None:
+    begun = await (await clinic.doctor()).post("/api/consultations", json=a_start())
+    supervisor = await clinic.staff("supervisor")
+    await supervisor.post(f"/api/consultations/{begun.json()['id']}/release", json={"reason": "forgotten"})
+
+    first = (await listed(clinic))["items"][0]
+
+    assert (first["status"], first["consultation_id"], first["checked_in_at"]) == ("confirmed", None, None)
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("?doctor_id=7", [1, 4]),
+        ("?doctor_id=999", []),
+        ("?status=confirmed", [1, 2, 3]),
+        ("?status=2", [4]),
+        ("?status=1,canceled", [1, 2, 3, 4]),
+        ("?status=1&status=2", [1, 2, 3, 4]),
+        ("?status=done", []),
+        ("?q=DOE", [1, 2, 3]),
+        ("?q=doe%20john", [1, 2, 3]),
+        ("?q=lind", []),
+        ("?q=okafor", [2]),
+        ("?q=x-RAY", [3]),
+        ("?q=silva%20cardio", [4]),
+        ("?q=%25", []),
+        ("?q=_", []),
+        ("?q=%5C", []),
+        ("?q=%27%20OR%201=1--", []),
+        ("?q=%00", None),
+        ("?date=2026-03-03", []),
+        ("?date=&doctor_id=&status=&q=&page=&page_size=", [1, 2, 3, 4]),
+        ("?page_size=3", [1, 2, 3]),
+        ("?page_size=3&page=2", [4]),
+        ("?page=1000000", []),
+        ("?date=1800-01-01", []),
+        ("?date=2200-12-31", []),
+    ],
+)
+async def test_the_list_can_be_narrowed(clinic: Clinic, query: str, found: list[int] | None) -> None:
+    await clinic.database.write(
+        lambda c: c.execute(update(appointments).where(appointments.c.id == 4).values(status=2))
+    )
+
+    if found is None:
+        answer = await (await clinic.doctor()).get(f"/api/appointments{query}")
+        assert answer.status_code == 422
+    else:
+        assert ids(await listed(clinic, query)) == found
+
+
+async def test_names_are_found_whatever_their_case_and_accents(clinic: Clinic) -> None:
+    elodie = update(patients).where(patients.c.id == MARIAS.patient_id).values(first_name="Élodie", last_name="Straße")
+    await clinic.database.write(lambda c: c.execute(elodie))
+
+    assert ids(await listed(clinic, "?q=éLODIE")) == [4]
+    assert ids(await listed(clinic, "?q=STRASSE")) == [4]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "date=yesterday",
+        "date=2026-02-30",
+        "date=1799-12-31",
+        "date=9999-12-31",
+        "date=0001-01-01",
+        "date=2026-03-02T00:00",
+        "doctor_id=0",
+        "doctor_id=x",
+        f"doctor_id={2**53}",
+        "status=6",
+        "status=-1",
+        "status=busy",
+        "status=1.0",
+        "&".join(["status=1"] * 21),
+        "page=0",
+        "page=1000001",
+        "page=1.5",
+        "page_size=0",
+        "page_size=501",
+        "q=" + "x" * 201,
+        "doctr_id=7",
+    ],
+)
+async def test_a_question_that_makes_no_sense_is_invalid(clinic: Clinic, query: str) -> None:
+    answer = await (await clinic.doctor()).get(f"/api/appointments?{query}")
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
+
+
+async def test_the_day_is_the_hospitals_own(clinic: Clinic) -> None:
+    def book(connection: Connection) -> None:
+        for number, at in enumerate(
+            ["2026-03-28T22:59:59.999Z", "2026-03-28T23:00:00Z", "2026-03-29T21:59:59.999Z", "2026-03-29T22:00:00Z"]
+        ):
+            row = {"id": 100 + number, "patient_id": 124, "doctor_id": 9, "prestation_id": 11, "status": 0}
+            connection.execute(insert(appointments).values(scheduled_at=datetime.fromisoformat(at), **row))
+
+    await clinic.database.write(book)
+
+    # The clocks go forward in that night: the day has 23 hours.
+    assert ids(await listed(clinic, "?date=2026-03-29")) == [101, 102]
+
+
+async def test_the_list_is_in_order_of_time_then_number(clinic: Clinic) -> None:
+    earlier = update(appointments).where(appointments.c.id == 3).values(scheduled_at=NOON - timedelta(hours=1))
+    await clinic.database.write(lambda c: c.execute(earlier))
+
+    assert ids(await listed(clinic)) == [3, 1, 2, 4]
+
+
+async def test_the_cursor_is_true_at_exactly_these_rows(clinic: Clinic) -> None:
+    database = clinic.database
+    stop = asyncio.Event()
+
+    async def desk() -> None:
+        reception = await clinic.staff("reception")
+        while not stop.is_set():
+            await reception.post(f"/api/appointments/{JOHNS.id}/check-in")
+            await reception.post(f"/api/appointments/{JOHNS.id}/check-out")
+
+    working = asyncio.create_task(desk())
+    try:
+        for _ in range(40):
+            body = await listed(clinic)
+            epoch, seq = body["cursor"].rsplit("-", 1)
+            told = await database.read(_last_status, int(seq))
+            assert body["items"][0]["status"] == (told or "confirmed")
+            assert epoch == await database.read(lambda c: c.scalar(select(log_head.c.epoch)))
+    finally:
+        stop.set()
+        await working
+    assert await clinic.count(events) > 2
+
+
+def _last_status(connection: Connection, seq: int) -> str | None:
+
+    query = select(events.c.data).where(events.c.seq <= seq, events.c.name == "appointment.updated")
+    data = connection.scalar(query.order_by(events.c.seq.desc()).limit(1))
+    return None if data is None else str(json.loads(data)["status"])
+
+
+async def test_the_place_is_that_of_todays_line(database: Database, clinic: Clinic) -> None:
+    def line_up(connection: Connection) -> None:
+        for day, doctor in ((DAY - timedelta(days=1), 9), (DAY, 456), (DAY, 8)):
+            row = {"patient_id": 123, "doctor_id": doctor, "appointment_id": 2, "visit_day": day, "since": NOON}
+            connection.execute(insert(waiting_line).values(**row))
+
+    await database.write(line_up)
+    wanted = Wanted(NOON - timedelta(hours=1), NOON + timedelta(hours=1), DAY, NOON, 1, 50, asking_doctor=8)
+
+    body = await database.read(read_worklist, wanted)
+
+    assert body["items"][0]["patient"]["position"] == 2
