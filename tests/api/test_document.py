@@ -1,0 +1,124 @@
+"""The OpenAPI document and the answers say the same."""
+
+from typing import Any
+
+import httpx
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from tests.api.conftest import Clinic
+from tests.builders import DR_AMRANI
+
+EXAMPLES = 8
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+CALLS = {
+    ("/api/session", "POST"),
+    ("/api/session", "GET"),
+    ("/api/session", "DELETE"),
+    ("/api/consultations", "POST"),
+    ("/api/consultations/{consultation_id}", "GET"),
+    ("/api/consultations/{consultation_id}/complete", "POST"),
+    ("/api/consultations/{consultation_id}/extend", "POST"),
+    ("/api/consultations/{consultation_id}/release", "POST"),
+    ("/api/appointments/{appointment_id}/status", "PATCH"),
+    ("/api/appointments/{appointment_id}/check-in", "POST"),
+    ("/api/appointments/{appointment_id}/check-out", "POST"),
+    ("/api/appointments/{appointment_id}/wait", "POST"),
+    ("/api/appointments/{appointment_id}/wait", "DELETE"),
+    ("/api/appointments", "GET"),
+    ("/api/patients/{patient_id}/visit", "GET"),
+    ("/api/patients/{patient_id}/trackings", "GET"),
+    ("/api/patients/{record_id}", "PUT"),
+    ("/api/doctors/{record_id}", "PUT"),
+    ("/api/prestations/{record_id}", "PUT"),
+    ("/api/appointments/{record_id}", "PUT"),
+    ("/api/events", "GET"),
+    ("/api/presence", "GET"),
+    ("/api/requests/{key}", "GET"),
+    ("/livez", "GET"),
+    ("/readyz", "GET"),
+    ("/metrics", "GET"),
+}
+
+
+async def document(clinic: Clinic) -> dict[str, Any]:
+    answer: httpx.Response = await (await clinic.anyone()).get("/openapi.json")
+    body: dict[str, Any] = answer.json()
+    return body
+
+
+async def test_the_document_lists_every_call_and_no_other(clinic: Clinic) -> None:
+    paths = (await document(clinic))["paths"]
+
+    assert {(path, method.upper()) for path, calls in paths.items() for method in calls} == CALLS
+
+
+async def test_every_error_is_documented_as_a_problem(clinic: Clinic) -> None:
+    said = await document(clinic)
+
+    for path, calls in said["paths"].items():
+        for call in calls.values():
+            for status, answer in call["responses"].items():
+                kinds = set(answer.get("content", {}))
+                if int(status) >= 400:
+                    assert kinds == {"application/problem+json"}, (path, status)
+            if path.startswith("/api/"):
+                assert {"500", "503"} <= call["responses"].keys(), path
+                assert ("security" in call) == (call["operationId"] != "sign_in"), path
+    assert set(said["components"]["securitySchemes"]) == {"session", "bearer"}
+
+
+async def test_every_call_that_changes_a_visit_takes_a_key(clinic: Clinic) -> None:
+    paths = (await document(clinic))["paths"]
+
+    for path, method in CALLS:
+        named = {parameter["name"] for parameter in paths[path][method.lower()].get("parameters", [])}
+        changes = method != "GET" and method != "PUT" and path != "/api/session"
+        assert ("Idempotency-Key" in named) == changes, (path, method)
+
+
+def test_whatever_fits_the_document_is_answered_as_it_says(clinic: Clinic) -> None:
+    schema = schemathesis.openapi.from_asgi("/openapi.json", clinic.app)
+    tokens = [clinic.token(role, DR_AMRANI.id if role == "doctor" else None) for role in ROLES]
+    bounded = settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    seen = set()
+
+    for found in schema.get_all_operations():
+        call = found.ok()
+        if call.path == "/api/events":
+            continue
+        seen.add((call.path, call.method.upper()))
+
+        @bounded
+        @given(case=call.as_strategy(), token=st.sampled_from(tokens))
+        def answered(case: Any, token: str) -> None:
+            response = case.call(headers={"Authorization": f"Bearer {token}"})
+            case.validate_response(response, checks=CHECKS)
+
+        answered()
+
+    assert seen == CALLS - {("/api/events", "GET")}
+
+
+ROLES = ("doctor", "reception", "supervisor", "service")

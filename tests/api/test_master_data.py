@@ -1,0 +1,144 @@
+"""How the hospital's own system feeds this one, and what it may not touch."""
+
+import json
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from storage.tables import events
+from tests.api.conftest import JOHNS, JOHNS_OTHER, Clinic, a_start
+from tests.builders import DR_OKAFOR
+
+PLANNED: dict[str, Any] = {
+    "patient_id": 123,
+    "doctor_id": 7,
+    "prestation_id": 11,
+    "scheduled_at": "2026-03-02T10:00:00+01:00",
+}
+MINE = f"/api/appointments/{JOHNS.id}"
+
+
+async def told(clinic: Clinic) -> list[tuple[str, dict[str, Any]]]:
+    """The log's events, by name and data."""
+    rows = await clinic.database.read(
+        lambda c: list(c.execute(select(events.c.name, events.c.data).order_by(events.c.seq)))
+    )
+    return [(name, json.loads(data)) for name, data in rows]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "stands"),
+    [
+        ("/api/patients/5", {"first_name": " Ada ", "last_name": "Byron"}, {"first_name": "Ada", "birth_date": None}),
+        (
+            "/api/patients/5",
+            {"first_name": "A", "last_name": "B", "birth_date": "1815-12-10"},
+            {"birth_date": "1815-12-10"},
+        ),
+        ("/api/doctors/5", {"name": "Dr. Who", "specialization": "Time"}, {"specialization": "Time"}),
+        ("/api/prestations/5", {"name": "Scan", "exclusive": False, "expected_minutes": 1440}, {"exclusive": False}),
+        (
+            "/api/appointments/9007199254740991",
+            PLANNED,
+            {"status": "scheduled", "scheduled_at": "2026-03-02T09:00:00.000Z"},
+        ),
+    ],
+)
+async def test_a_record_is_created_once_and_replaced_after(
+    clinic: Clinic, path: str, body: dict[str, Any], stands: dict[str, Any]
+) -> None:
+    service = await clinic.staff("service")
+
+    created, replaced = await service.put(path, json=body), await service.put(path, json=body)
+
+    assert (created.status_code, replaced.status_code) == (201, 200), created.text
+    assert created.headers["location"] == path
+    assert created.json() == replaced.json()
+    assert created.json().items() >= stands.items()
+
+
+async def test_an_appointment_that_changed_is_told_once_and_one_that_did_not_is_not(clinic: Clinic) -> None:
+    service = await clinic.staff("service")
+
+    for _ in range(2):
+        answer = await service.put(MINE, json=PLANNED | {"status": "canceled"})
+        assert (answer.status_code, answer.json()["status"]) == (200, "canceled")
+
+    ((name, data),) = await told(clinic)
+    assert name == "appointment.updated"
+    assert (data["appointment_id"], data["status"], data["patient_id"]) == (1, "canceled", 123)
+
+
+async def test_an_appointment_without_a_status_keeps_its_own(clinic: Clinic) -> None:
+    answer = await (await clinic.staff("service")).put(MINE, json=PLANNED)
+
+    assert answer.json()["status"] == "confirmed"
+
+
+async def test_an_appointment_moved_to_another_patient_is_told_of_both(clinic: Clinic) -> None:
+    await (await clinic.staff("supervisor")).put(MINE, json=PLANNED | {"patient_id": 124})
+
+    assert [data["patient_name"] for _, data in await told(clinic)] == ["John Doe", "Maria Silva"]
+
+
+async def test_a_new_name_is_told_and_a_new_birthday_is_not(clinic: Clinic) -> None:
+    service = await clinic.staff("service")
+
+    await service.put("/api/patients/123", json={"first_name": "John", "last_name": "Doe", "birth_date": "1980-01-01"})
+    await service.put("/api/patients/123", json={"first_name": "John", "last_name": "Roe"})
+
+    ((name, data),) = await told(clinic)
+    assert (name, data["patient_id"], data["patient_name"]) == ("patient.updated", 123, "John Roe")
+
+
+@pytest.mark.parametrize("field", ["patient_id", "doctor_id", "prestation_id"])
+@pytest.mark.parametrize("number", [1, 77])
+async def test_a_reference_to_nothing_is_refused(clinic: Clinic, field: str, number: int) -> None:
+    before = await clinic.everything()
+
+    answer = await (await clinic.staff("service")).put(f"/api/appointments/{number}", json=PLANNED | {field: 999})
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "unknown_reference")
+    assert answer.json()["field"] == field
+    assert await clinic.everything() == before
+
+
+@pytest.mark.parametrize("status", [3, 4, 5, "pending", "done", "in_progress"])
+async def test_a_plan_cannot_say_what_only_a_visit_knows(clinic: Clinic, status: int | str) -> None:
+    answer = await (await clinic.staff("service")).put(MINE, json=PLANNED | {"status": status})
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
+
+
+@pytest.mark.parametrize(
+    "at",
+    ["2026-03-02", "2026-03-02T10:00:00", "1799-12-31T23:00:00Z", "2026-03-02T24:00:00Z", "2026-03-02T10:00:00+25:00"],
+)
+async def test_a_time_says_its_offset(clinic: Clinic, at: str) -> None:
+    answer = await (await clinic.staff("service")).put(MINE, json=PLANNED | {"scheduled_at": at})
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
+
+
+async def test_what_a_visit_has_opened_is_the_visits(clinic: Clinic) -> None:
+    service, doctor, desk = await clinic.staff("service"), await clinic.doctor(), await clinic.staff("reception")
+    codes: list[str] = []
+
+    async def attempt(number: int, **more: Any) -> None:
+        before = await clinic.everything()
+        answer = await service.put(f"/api/appointments/{number}", json=PLANNED | more)
+        assert answer.status_code == 409
+        assert await clinic.everything() == before
+        codes.append(answer.json()["code"])
+
+    await desk.post(f"{MINE}/check-in")
+    await attempt(JOHNS.id)
+    begun = await doctor.post("/api/consultations", json=a_start())
+    await attempt(JOHNS.id, status="canceled")
+    await (await clinic.doctor(DR_OKAFOR.id)).post(f"/api/appointments/{JOHNS_OTHER.id}/wait")
+    await attempt(JOHNS_OTHER.id, doctor_id=DR_OKAFOR.id, prestation_id=12, status="canceled")
+    await doctor.post(f"/api/consultations/{begun.json()['id']}/complete")
+    await attempt(JOHNS.id)
+
+    assert codes == ["tracking_open", "tracking_open", "doctor_waiting", "appointment_closed"]

@@ -1,0 +1,86 @@
+"""What those who run the system see."""
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from api.app import create_app
+from api.front import Front
+from live.hub import Hub
+from storage.log_reader import LogReader
+from tests.api.conftest import JOHNS_OTHER, Clinic, a_start
+from tests.builders import DR_OKAFOR
+
+
+async def test_a_process_that_lives_says_so_whatever_is_away(clinic: Clinic) -> None:
+    clinic.visits.away = True
+
+    assert (await (await clinic.anyone()).get("/livez")).json() == {"status": "live"}
+
+
+async def test_ready_names_each_dependency(clinic: Clinic) -> None:
+    anyone = await clinic.anyone()
+
+    ready = await anyone.get("/readyz")
+    clinic.visits.away = True
+    without_temporal = await anyone.get("/readyz")
+    await clinic.database.write(lambda c: c.exec_driver_sql("DROP TABLE log_head"))
+    without_either = await anyone.get("/readyz")
+
+    assert (ready.status_code, ready.json()) == (200, {"status": "ready", "database": "up", "temporal": "up"})
+    assert (without_temporal.status_code, without_temporal.json()["code"]) == (503, "not_ready")
+    states = [(one.json()["database"], one.json()["temporal"]) for one in (without_temporal, without_either)]
+    assert states == [("up", "down"), ("down", "down")]
+
+
+async def test_a_process_that_stops_is_not_ready(clinic: Clinic) -> None:
+    clinic.app.parts.readiness.draining = True
+
+    answer = await (await clinic.anyone()).get("/readyz")
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "draining")
+
+
+async def test_counts_go_by_route_and_code_and_name_nobody(clinic: Clinic) -> None:
+    doctor = await clinic.doctor()
+    for _ in range(2):
+        await doctor.post("/api/consultations", json=a_start())
+    await (await clinic.doctor(DR_OKAFOR.id)).post("/api/consultations", json=a_start(JOHNS_OTHER))
+    await doctor.get("/api/patients/123/visit")
+    await doctor.get("/secret/place")
+
+    text = (await (await clinic.anyone()).get("/metrics")).text
+
+    samples = [s for family in text_string_to_metric_families(text) for s in family.samples]
+    starts = {s.labels["code"]: s.value for s in samples if s.name == "visit_start_decisions_total"}
+    routes = {s.labels["route"]: s.value for s in samples if s.name == "visit_http_requests_total"}
+    assert starts == {"started": 1, "already_yours": 1, "patient_in_consultation": 1}
+    assert routes["/api/patients/{patient_id}/visit"] == 1
+    assert routes["unmatched"] == 1
+    assert not any(word in text for word in ("123", "John", "secret"))
+
+
+async def test_the_streams_counts_stand_beside_the_others(clinic: Clinic) -> None:
+    hub = Hub(LogReader(clinic.database))
+    hub.counters.refused["stream_not_ready"] = 3
+    app = _with(clinic, hub)
+    clinic.app = app
+    supervisor = await clinic.staff("supervisor")
+
+    text = (await supervisor.get("/metrics")).text
+    present = await supervisor.get("/api/presence")
+
+    assert 'visit_stream_refused_total{reason="stream_not_ready"} 3.0' in text
+    assert "visit_stream_subscribers 0.0" in text
+    assert present.json() == {"items": []}
+    app.parts.sessions.close()
+
+
+def _with(clinic: Clinic, hub: Hub) -> Front:
+    return create_app(clinic.settings, clinic.database, clinic.visits, hub=hub, now=clinic.clock)  # type: ignore[arg-type]
+
+
+async def test_what_was_never_asked_has_no_decision(clinic: Clinic) -> None:
+    doctor = await clinic.doctor()
+
+    for key in ("never", "a%2Fb", "%00", "x" * 200, "%C3%A9"):
+        answer = await doctor.get(f"/api/requests/{key}")
+        assert (answer.status_code, answer.json()["code"]) == (404, "unknown_request")

@@ -1,0 +1,87 @@
+"""One patient's day as a screen shows it."""
+
+import pytest
+
+from tests.api.conftest import JOHNS_OTHER, Clinic, a_start
+from tests.builders import DR_OKAFOR
+
+
+async def test_a_patient_without_a_visit_is_free(clinic: Clinic) -> None:
+    supervisor = await clinic.staff("supervisor")
+
+    today = await supervisor.get("/api/patients/124/visit")
+    another = await supervisor.get("/api/patients/124/visit?date=2020-02-29")
+
+    empty = {"patient_id": 124, "state": "free", "holder": None, "waiting": [], "timeline": [], "temporal_url": None}
+    assert today.json() == empty | {"date": "2026-03-02"}
+    assert another.json() == empty | {"date": "2020-02-29"}
+    assert (await supervisor.get("/api/patients/124/trackings")).json() == {"items": []}
+
+
+async def test_the_day_shows_holder_line_and_what_happened(clinic: Clinic) -> None:
+    begun = await (await clinic.doctor()).post("/api/consultations", json=a_start())
+    await (await clinic.doctor(DR_OKAFOR.id)).post("/api/consultations", json=a_start(JOHNS_OTHER, wait=True))
+
+    shown = (await (await clinic.doctor()).get("/api/patients/123/visit?date=2026-03-02")).json()
+
+    assert shown["state"] == "in_consultation"
+    assert shown["holder"] == {
+        "doctor_id": 7,
+        "name": "Dr. Amrani",
+        "prestation_id": 11,
+        "prestation": "Cardiology",
+        "appointment_id": 1,
+        "consultation_id": begun.json()["id"],
+        "started_at": "2026-03-02T11:00:00.000Z",
+        "overdue_at": "2026-03-02T11:20:00.000Z",
+    }
+    assert shown["waiting"] == [
+        {"doctor_id": 8, "name": "Dr. Okafor", "since": "2026-03-02T11:00:00.000Z", "position": 1}
+    ]
+    first = shown["timeline"][0]
+    assert (first["at"], first["doctor_id"], first["doctor"]) == ("2026-03-02T11:00:00.000Z", 7, "Dr. Amrani")
+    assert "by" not in first
+    assert shown["temporal_url"] is None
+
+
+@pytest.mark.parametrize(
+    ("named", "address"),
+    [
+        ({}, "http://127.0.0.1:8233/namespaces/default/workflows/visit%2F123%2F2026-03-02"),
+        (
+            {"temporal_ui_url": "https://ui.example/"},
+            "https://ui.example/namespaces/default/workflows/visit%2F123%2F2026-03-02",
+        ),
+    ],
+)
+async def test_supervisors_find_the_visit_in_temporals_ui(opening: object, named: dict[str, str], address: str) -> None:
+    clinic: Clinic = await opening(**named)  # type: ignore[operator]
+    await (await clinic.doctor()).post("/api/consultations", json=a_start())
+
+    shown = await (await clinic.staff("supervisor")).get("/api/patients/123/visit")
+
+    assert shown.json()["temporal_url"] == address
+
+
+async def test_a_consultation_across_midnight_is_seen_on_both_days(clinic: Clinic) -> None:
+    await (await clinic.doctor()).post("/api/consultations", json=a_start())
+    clinic.clock.pass_by(hours=13)
+    desk = await clinic.staff("reception", exp=4_000_000_000)
+
+    today, before = [await desk.get(f"/api/patients/123/visit{day}") for day in ("", "?date=2026-03-02")]
+    other_day = await desk.get("/api/patients/123/visit?date=2026-03-01")
+    open_rows = await desk.get("/api/patients/123/trackings")
+
+    assert [one.json()["state"] for one in (today, before, other_day)] == ["in_consultation", "in_consultation", "free"]
+    assert today.json()["date"] == "2026-03-03"
+    assert [row["status"] for row in open_rows.json()["items"]] == ["in_progress"]
+
+
+@pytest.mark.parametrize("what", ["visit", "trackings"])
+@pytest.mark.parametrize(
+    "query", ["date=x", "date=2026-13-01", "date=2026-1-1", "day=2026-01-01", "date=2026-01-01&date=x"]
+)
+async def test_a_day_is_a_day(clinic: Clinic, what: str, query: str) -> None:
+    answer = await (await clinic.doctor()).get(f"/api/patients/123/{what}?{query}")
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
