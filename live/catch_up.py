@@ -92,7 +92,7 @@ class CatchUp:
             reader.cursor = window.position
             await self.write(reader, self._reset(reader))
             return
-        # The log may be ahead of the tailer. What lies there comes from the window, or it would come twice.
+        # The log may be ahead of the tailer, and the tailer may be holding before a gap: nobody is led past it here.
         reached = min(page.reached, window.position)
         taken: list[Frame] = []
         size = 0

@@ -1,16 +1,24 @@
 """Reading the event log: pages, bounds, and word that it has grown; it must not know who reads it or what an event means."""
 
 import asyncio
+import logging
 import sqlite3
 from collections.abc import Collection
 from dataclasses import dataclass
 from heapq import merge
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Connection, Select, func, select
+import asyncpg  # type: ignore[import-untyped]
+from sqlalchemy import URL, Connection, Select, func, select
 
 from storage.database import Database
 from storage.tables import events, log_head
+
+logger = logging.getLogger(__name__)
+
+#: The channel to which a writer on PostgreSQL sends an empty NOTIFY in the transaction of its events.
+NOTIFICATION = "visit_events"
 
 #: A look at the change counter costs one or two microseconds and the wake-up around it some twenty, so every 4 ms is half a
 #: percent of a core and 2 ms of delay on average. It must be asked for: SQLite tells nobody of a commit, and a watch on the
@@ -126,6 +134,61 @@ class SqliteChanges:
     def close(self) -> None:
         """Give the connection back."""
         self._connection.close()
+
+
+class PostgresChanges:
+    """Word of commits by NOTIFY, on a session of its own: one from a pool would lose its LISTEN with the next borrower.
+
+    A session that is lost is opened again by the next call. Without one, or before a writer that sends no NOTIFY, there are no
+    hints, and whoever waits here has to look unasked.
+    """
+
+    def __init__(self, url: URL) -> None:
+        self._arguments = dict(url.get_dialect()().create_connect_args(url)[1])
+        self._session: Any = None
+        self._hint = asyncio.Event()
+
+    async def changed(self, within: float) -> bool:
+        """Wait for a notification, `within` seconds at most; whether there was one, or may have been."""
+        try:
+            async with asyncio.timeout(within):
+                if self._session is None or self._session.is_closed():
+                    await self._listen()
+                await self._hint.wait()
+        except TimeoutError:
+            return False
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            logger.warning("no session to listen on", extra={"error": type(error).__name__})
+            await asyncio.sleep(within)
+            return False
+        self._hint.clear()
+        return True
+
+    async def _listen(self) -> None:
+        session = await asyncpg.connect(**self._arguments)
+        try:
+            await session.add_listener(NOTIFICATION, self._notified)
+        except BaseException:
+            session.terminate()
+            raise
+        session.add_termination_listener(self._notified)
+        self._session = session
+        # What was committed before the LISTEN has notified nobody here: read again.
+        self._hint.set()
+
+    def _notified(self, *_particulars: object) -> None:
+        self._hint.set()
+
+    def close(self) -> None:
+        """Give the session back."""
+        if self._session is not None:
+            self._session.remove_termination_listener(self._notified)
+            self._session.terminate()
+
+
+def changes_of(database: Database) -> "SqliteChanges | PostgresChanges":
+    """The watcher that fits this database."""
+    return sqlite_changes(database) if database.is_sqlite else PostgresChanges(database.url)
 
 
 def sqlite_changes(database: Database) -> SqliteChanges:

@@ -189,3 +189,29 @@ async def test_a_connection_that_fails_costs_nobody_else_an_event(database: Data
     assert hub.counters.dropped == {"failed": 1}
     assert [one.name for one in blocks[1].told] == ["ready", "patient.updated"]
     await hub.drain()
+
+
+async def test_a_right_that_is_gone_is_gone_for_the_very_next_event(database: Database) -> None:
+    log = LogReader(database)
+    changes = sqlite_changes(database)
+    hub = Hub(log, StreamLimits())
+    tailer = Tailer(log, changes, hub)
+    await tailer.begin()
+    channels = {"consultations", "doctor.7"}
+    blocks = Blocks()
+
+    async def send(message: Message) -> None:
+        blocks.feed(message["body"])
+
+    hub.follow(
+        hub.admit(Reader("u", "s", "n", "r", frozenset(channels), channels.__contains__), send, lambda: None), None
+    )
+    await tell(database, an_event(1, "doctor.7"))
+    await tailer.read_on()
+    channels.discard("doctor.7")
+    await tell(database, an_event(2, "doctor.7"), an_event(3))
+    await tailer.read_on()
+    changes.close()
+
+    assert [one.id.rpartition("-")[2] for one in blocks.told[1:]] == ["1", "3"]
+    await hub.drain()

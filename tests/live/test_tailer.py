@@ -88,22 +88,44 @@ async def test_a_writer_that_rolls_back_leaves_no_gap(serve: Serve, elsewhere: D
     assert served.hub.counters.holds == 0
 
 
-async def test_a_restored_log_ends_all_streams_and_resets_them(serve: Serve, elsewhere: Database) -> None:
+async def test_a_reader_that_comes_back_is_not_led_past_a_gap(serve: Serve, elsewhere: Database) -> None:
+    served = await serve(poll_every=0.05, ring_frames=2)
+    await tell(elsewhere, *(an_event(number) for number in range(1, 9)))
+    await until(lambda: served.hub.window.position == 8, "the tailer")
+
+    def without_the_ninth(connection: Connection) -> None:
+        append(connection, [an_event(9), an_event(10)], NOON)
+        connection.exec_driver_sql("DELETE FROM events WHERE seq = 9")
+
+    await elsewhere.write(without_the_ninth)
+    await until(lambda: served.hub.counters.holding, "the hold")
+
+    client = await served.client(last_id=f"{served.hub.window.epoch}-1")
+    await client.read_events(7)
+    await until(lambda: served.hub.behind == 0, "a live reader")
+    await served.hub.drain()
+    await client.read_to_the_end()
+
+    assert client.seqs == list(range(2, 9))
+
+
+@pytest.mark.parametrize("head", [1, 2, 9], ids=["shorter", "as long", "longer"])
+async def test_a_restored_log_ends_all_streams_and_resets_them(serve: Serve, elsewhere: Database, head: int) -> None:
     served = await serve(poll_every=0.05)
     await tell(elsewhere, an_event(1), an_event(2))
     client = await served.live_client(last_id=f"{served.hub.window.epoch}-0")
     await client.read_events(2)
 
     def restore(connection: Connection) -> None:
-        connection.exec_driver_sql("DELETE FROM events WHERE seq = 2")
-        connection.exec_driver_sql("UPDATE log_head SET seq = 1, epoch = 'restored'")
+        connection.exec_driver_sql(f"DELETE FROM events WHERE seq > {head}")
+        connection.exec_driver_sql(f"UPDATE log_head SET seq = {head}, epoch = 'restored'")
 
     await elsewhere.write(restore)
     await client.read_to_the_end()
     again = await served.live_client(last_id=client.blocks.last_id)
 
     assert client.complete
-    assert again.ready == {"resume": "reset", "cursor": "restored-1"}
+    assert again.ready == {"resume": "reset", "cursor": f"restored-{head}"}
 
 
 async def test_events_come_within_the_poll_bound_when_every_hint_is_lost(database: Database) -> None:
@@ -134,7 +156,8 @@ async def test_a_database_that_is_away_is_said_once_and_read_again(
             await tell(database, an_event(1))
             await until(lambda: hub.counters.failures >= 2, "failed readings")
             log.away = False
-            await until(lambda: hub.window.position == 1, "the tailer")
+            await until(lambda: len(caplog.records) == 2, "word that the log is read again")
+            assert hub.window.position == 1
 
     assert [record.message for record in caplog.records] == ["the log cannot be read", "the log is read again"]
 
