@@ -108,7 +108,8 @@ def _cause(entry: Entry) -> str:
     if entry.request is not None:
         return entry.request.id
     # Time decides a thing at one moment once: had it been recorded, the facts would be others.
-    return f"{entry.day.isoformat()}/{entry.decision.at.isoformat()}"
+    # The patient belongs in it: at midnight many visits end in the same millisecond, and one doctor may wait in several.
+    return f"{entry.patient_id}/{entry.day.isoformat()}/{entry.decision.at.isoformat()}"
 
 
 def _spoken_of(connection: Connection, answer: Answer, entry: Entry) -> TrackingRow | None:
