@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from itertools import takewhile
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, delete, or_, select
 
@@ -48,18 +49,25 @@ def neglected(
 
 def prune(connection: Connection, keep_since: datetime, now: datetime) -> int:
     """Delete one batch of each kind that is past keeping; how many rows went. Ask again until it is 0."""
-    return sum(_delete_some(connection, table, past) for table, past in _past_keeping(keep_since, now))
+    rows = sum(_delete_some(connection, table, past) for table, past in _past_keeping(keep_since, now))
+    return rows + _shorten_log(connection, keep_since)
 
 
 def _past_keeping(keep_since: datetime, now: datetime) -> Iterator[tuple[Table, ColumnElement[bool]]]:
-    yield events, events.c.at < keep_since
     yield requests, and_(requests.c.created_at < keep_since, requests.c.decided_at.is_not(None))
     yield sessions, sessions.c.expires_at < now
     yield sign_in_failures, sign_in_failures.c.at < keep_since
 
 
+def _shorten_log(connection: Connection, keep_since: datetime) -> int:
+    # Up to the first event that is to be kept and no further. Clocks of several workers differ, so a later position can
+    # carry an earlier moment: deleted by its moment alone it would leave a hole, and a hole stops every reader.
+    oldest = connection.execute(select(events.c.seq, events.c.at).order_by(events.c.seq).limit(PRUNE_BATCH))
+    past = [row.seq for row in takewhile(lambda row: row.at < keep_since, oldest)]
+    return connection.execute(delete(events).where(events.c.seq <= past[-1])).rowcount if past else 0
+
+
 def _delete_some(connection: Connection, table: Table, past: ColumnElement[bool]) -> int:
     (key,) = table.primary_key.columns
-    # In order of the key: the log must lose its oldest positions first, or readers would meet a hole.
     batch = select(key).where(past).order_by(key).limit(PRUNE_BATCH)
     return connection.execute(delete(table).where(key.in_(batch))).rowcount
