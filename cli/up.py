@@ -125,7 +125,8 @@ def _page(settings: Settings) -> str:
 def _tell_addresses(settings: Settings, folder: Path) -> None:
     say(f"page:        {_page(settings)}")
     say(f"HTTP calls:  {_page(settings)}/openapi.json")
-    say(f"Temporal UI: {settings.temporal_ui_url or f'http://127.0.0.1:{settings.ui_port}'}")
+    if settings.temporal_ui_url or not settings.temporal_address:
+        say(f"Temporal UI: {settings.temporal_ui_url or f'http://127.0.0.1:{settings.ui_port}'}")
     say(f"data, logs:  {folder}")
 
 
