@@ -30,7 +30,7 @@ from live.hub import Hub
 from live.running import running
 from storage import migrations
 from storage.database import Database
-from storage.log_reader import LogReader, sqlite_changes
+from storage.log_reader import LogReader, changes_of
 
 #: Seconds between two looks at which of the sessions that read the stream have been ended elsewhere.
 SESSIONS_LOOKED_AT_EVERY = 2.0
@@ -111,7 +111,7 @@ async def _serve(settings: Settings) -> None:
         stack.push_async_callback(database.close)
         client = await temporal.connect(settings.temporal, settings.temporal_namespace, lazy=True)
         visits = connect_visits(client, settings, clock)
-        changes = sqlite_changes(database)
+        changes = changes_of(database)
         stack.callback(changes.close)
         hub = await stack.enter_async_context(running(LogReader(database), changes))
         readiness = Readiness()

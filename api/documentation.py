@@ -66,8 +66,9 @@ def document(app: FastAPI) -> dict[str, Any]:
             made["components"]["schemas"].pop(guessed, None)
         made["paths"]["/api/events"] = {"get": _events()}
         for route in app.routes:
-            for method in route.methods if isinstance(route, APIRoute) else ():
-                made["paths"][route.path_format][method.lower()]["operationId"] = route.name
+            if isinstance(route, APIRoute):
+                for method in route.methods or ():
+                    made["paths"][route.path_format][method.lower()]["operationId"] = route.name
         for address, calls in made["paths"].items():
             for method, call in calls.items():
                 _refine(call, is_open=address in OPEN and method == "post")

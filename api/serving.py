@@ -1,6 +1,7 @@
 """uvicorn as this system runs it: its sockets, and what it does first when it is told to stop; it must not know what is served."""
 
 import asyncio
+import signal
 import socket
 from types import FrameType
 
@@ -48,7 +49,9 @@ class DrainingServer(uvicorn.Server):
         if self._loop is not None:
             # A signal's handler runs between any two steps of the loop: what touches the hub has to wait for its turn.
             self._loop.call_soon_threadsafe(self._drain)
-        super().handle_exit(sig, frame)
+        # Not left to uvicorn, which raises the signal once more when all is done: an orderly end is no failure.
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
 
     def _drain(self) -> None:
         if self._hub is not None and self._draining is None:

@@ -54,7 +54,7 @@ def add_account(
 ) -> bool:
     """Open an account; False when the name is taken. A doctor's account names the doctor, no other does."""
     row = {"username": username, "password_hash": password_hash, "name": name, "role": role.value}
-    return insert_if_new(connection, accounts, **row, doctor_id=doctor_id)
+    return insert_if_new(connection, accounts, by="username", **row, doctor_id=doctor_id)
 
 
 def change_password(connection: Connection, username: str, password_hash: str) -> bool:

@@ -13,6 +13,6 @@ def find_caller(connection: Connection, subject: str) -> int | None:
 
 def register_caller(connection: Connection, subject: str, created_by: str) -> int:
     """The number of `subject`, given now if it has none; `created_by` is how trackings name it, as text."""
-    insert_if_new(connection, callers, subject=subject, created_by=created_by)
+    insert_if_new(connection, callers, by="subject", subject=subject, created_by=created_by)
     number: int = connection.execute(select(callers.c.id).where(callers.c.subject == subject)).scalar_one()
     return number

@@ -52,7 +52,7 @@ class AppointmentPut:
 
 def put_patient(connection: Connection, put: Put, first_name: str, last_name: str, birth_date: date | None) -> bool:
     """Create or replace a patient, and say so to the screens when the name has changed; whether it was created."""
-    values = {"first_name": first_name, "last_name": last_name, "birth_date": birth_date}
+    values: dict[str, Any] = {"first_name": first_name, "last_name": last_name, "birth_date": birth_date}
     if insert_if_new(connection, patients, id=put.id, **values):
         return True
     before = _locked(connection, patients, put.id)
@@ -86,7 +86,7 @@ def put_appointment(connection: Connection, put: Put, wanted: AppointmentPut) ->
     """
     patient = _check_references(connection, wanted)
     status = AppointmentStatus.scheduled if wanted.status is None else wanted.status
-    values = {
+    values: dict[str, Any] = {
         "patient_id": wanted.patient_id,
         "doctor_id": wanted.doctor_id,
         "prestation_id": wanted.prestation_id,

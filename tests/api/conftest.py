@@ -151,7 +151,7 @@ def a_start(appointment: Any = JOHNS, **more: Any) -> dict[str, Any]:
 
 def settings_with(**named: Any) -> Settings:
     """Settings of a clinic in Paris that trusts the tests' secret."""
-    return Settings(_env_file=None, **({"timezone": "Europe/Paris", "jwt_secret": SECRET} | named))  # type: ignore[call-arg]
+    return Settings(_env_file=None, **({"timezone": "Europe/Paris", "jwt_secret": SECRET} | named))
 
 
 @pytest.fixture

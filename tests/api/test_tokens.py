@@ -88,7 +88,7 @@ async def test_a_token_ends_at_its_second_without_leeway(clinic: Clinic) -> None
         "a" * 5000,
         signed(key="another secret of more than thirty-two bytes"),
         signed(algorithm="HS512"),
-        jwt.encode(SAID, None, "none"),
+        jwt.encode(SAID, "", "none"),
         signed()[:-2],
         signed(headers={"kid": "../../etc/passwd"})[1:],
         "eyJhbGciOiJIUzI1NiJ9." + "W1tb" * 2000 + ".x",

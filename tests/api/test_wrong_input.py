@@ -263,7 +263,7 @@ async def test_a_database_that_is_away_is_not_a_fault(clinic: Clinic, caplog: py
     async def away(*_: Any, **__: Any) -> None:
         raise ConnectionRefusedError
 
-    clinic.app.parts.database.read = away  # type: ignore[method-assign]
+    clinic.app.parts.database.read = away  # type: ignore[method-assign, assignment]
 
     answer = await doctor.post("/api/consultations", json=a_start())
 
