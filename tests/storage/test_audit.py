@@ -265,3 +265,14 @@ async def test_only_so_many_violations_are_kept_but_all_are_counted(database: Da
 
     assert len(report.violations) == MOST_NAMED
     assert report.kinds["gap_in_log"] == MOST_NAMED + 5
+
+
+async def test_an_event_that_tells_of_somebody_else_and_one_of_no_consultation_are_told_apart(
+    database: Database,
+) -> None:
+    stranger = await audit_after(database, "UPDATE events SET patient_id = 2 WHERE seq = 1")
+    await database.write(run, "DELETE FROM patient_trackings WHERE appointment_id = 10")
+    nobody = await database.read(audit)
+
+    assert any(found.about.endswith(f"told of patient {MARY}, kept of {JOHN}") for found in stranger.violations)
+    assert any(found.about.endswith("and no such tracking") for found in nobody.violations)
