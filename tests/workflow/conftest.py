@@ -1,0 +1,55 @@
+"""A Temporal server for the whole session, and a clinic of its own for each test; it must not know what they are used for."""
+
+import itertools
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from temporalio.testing import WorkflowEnvironment
+
+from storage.database import Database
+from worker.builder import CACHED_VISITS
+
+from .clinic import Clinic
+from .server import start_server
+
+
+@pytest.fixture(scope="session")
+async def temporal_server() -> AsyncIterator[WorkflowEnvironment]:
+    """The server; a visit's time passes as everybody's until a test lets it skip."""
+    async with await start_server() as env:
+        with env.with_time_skipping_disabled():
+            yield env
+
+
+@pytest.fixture(scope="session")
+def patients() -> Iterator[int]:
+    """A new patient's id at each call: visits of several tests live on one server."""
+    return itertools.count(1_001)
+
+
+@pytest.fixture(params=[CACHED_VISITS, 0], ids=["cached", "uncached"])
+def cached_visits(request: pytest.FixtureRequest) -> int:
+    """With none kept in memory, every message is decided by a visit that was just rebuilt from its history."""
+    kept: int = request.param
+    return kept
+
+
+@pytest.fixture
+async def unstaffed_clinic(
+    temporal_server: WorkflowEnvironment, patients: Iterator[int], database: Database
+) -> AsyncIterator[Clinic]:
+    """A clinic whose worker the test hires itself."""
+    clinic = Clinic(temporal_server, database, next(patients))
+    await clinic.furnish()
+
+    yield clinic
+
+    clinic.ledger.reopen()
+    await clinic.dismiss()
+
+
+@pytest.fixture
+async def clinic(unstaffed_clinic: Clinic, cached_visits: int) -> Clinic:
+    """A clinic with a worker."""
+    await unstaffed_clinic.hire(cached=cached_visits)
+    return unstaffed_clinic
