@@ -226,7 +226,7 @@ class Clinic:
 
 
 @pytest.mark.parametrize("offer", [timedelta(seconds=60), timedelta(0)], ids=["reserved", "first-to-start"])
-@settings(max_examples=400, deadline=None, derandomize=True, database=None)
+@settings(max_examples=250, deadline=None, derandomize=True, database=None)
 @given(before_midnight=st.sampled_from(BEFORE_MIDNIGHT), is_busy=st.booleans(), day=steps)
 def test_the_rules_hold_whatever_happens_and_whenever(
     offer: timedelta, before_midnight: timedelta, is_busy: bool, day: list[Any]
