@@ -73,7 +73,7 @@ def undecided(connection: Connection, older_than: datetime, limit: int) -> list[
         .order_by(requests.c.created_at, requests.c.request_id)
         .limit(limit)
     )
-    return [parse_command(text) for text in connection.scalars(query) if text is not None]
+    return [parse_command(str(text)) for text in connection.scalars(query)]
 
 
 def write_command(command: Command) -> str:

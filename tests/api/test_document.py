@@ -14,8 +14,9 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.api.conftest import Clinic
-from tests.builders import DR_AMRANI
+from api import shapes
+from tests.api.conftest import JOHNS_OTHER, Clinic, a_start
+from tests.builders import DR_AMRANI, DR_OKAFOR
 
 EXAMPLES = 8
 CHECKS = [
@@ -89,6 +90,42 @@ async def test_every_call_that_changes_a_visit_takes_a_key(clinic: Clinic) -> No
         named = {parameter["name"] for parameter in paths[path][method.lower()].get("parameters", [])}
         changes = method != "GET" and method != "PUT" and path != "/api/session"
         assert ("Idempotency-Key" in named) == changes, (path, method)
+
+
+async def test_a_day_at_the_clinic_is_answered_in_the_documented_shapes(clinic: Clinic) -> None:
+    doctor, other, desk = await clinic.doctor(), await clinic.doctor(DR_OKAFOR.id), await clinic.staff("reception")
+    supervisor = await clinic.staff("supervisor")
+
+    arrived = await desk.post("/api/appointments/1/check-in")
+    begun = await doctor.post("/api/consultations", json=a_start())
+    where = begun.headers["location"]
+    refused = await other.post("/api/consultations", json=a_start(JOHNS_OTHER))
+    place = await other.post("/api/appointments/2/wait")
+    later = await doctor.post(f"{where}/complete", headers={"Prefer": "respond-async"})
+    longer = await doctor.post(f"{where}/extend", json={"minutes": 5})
+    seen = [await supervisor.get(path) for path in ("/api/appointments", "/api/patients/123/visit")]
+    ended = await supervisor.post(f"{where}/release", json={"reason": "forgotten"})
+    status = await desk.patch("/api/appointments/1/status", json={"status": 0})
+    rows = await desk.get("/api/patients/123/trackings")
+
+    said: list[tuple[httpx.Response, int, type[shapes.BaseModel]]] = [
+        (arrived, 201, shapes.Tracking),
+        (begun, 201, shapes.Consultation),
+        (refused, 409, shapes.Refusal),
+        (place, 200, shapes.Place),
+        (later, 202, shapes.AskedLater),
+        (longer, 200, shapes.Consultation),
+        (seen[0], 200, shapes.Worklist),
+        (seen[1], 200, shapes.Visit),
+        (ended, 200, shapes.Consultation),
+        (status, 200, shapes.AppointmentStatusNow),
+        (rows, 200, shapes.Trackings),
+        (await doctor.get("/api/session"), 200, shapes.Who),
+        (await doctor.get(later.headers["location"]), 202, shapes.AskedLater),
+    ]
+    for answer, expected, shape in said:
+        assert answer.status_code == expected, answer.text
+        shape.model_validate_json(answer.content)
 
 
 def test_whatever_fits_the_document_is_answered_as_it_says(clinic: Clinic) -> None:

@@ -9,7 +9,7 @@ import pytest
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 
-from storage import accounts
+from storage import accounts, tables
 from storage.tables import sessions, sign_in_failures
 from tests.api.conftest import Clinic, a_start
 from tests.builders import DR_AMRANI
@@ -70,6 +70,14 @@ async def test_a_session_ends_after_twelve_hours(clinic: Clinic) -> None:
     late = await doctor.get("/api/session")
 
     assert (last.status_code, late.status_code) == (200, 401)
+
+
+async def test_a_revoked_account_has_no_session_whatever_is_still_stored(clinic: Clinic) -> None:
+    doctor = await signed_in(clinic)
+    await clinic.database.write(lambda c: c.execute(tables.accounts.update().values(revoked_at=clinic.clock())))
+
+    assert (await doctor.get("/api/session")).status_code == 401
+    assert await clinic.count(sessions) == 1
 
 
 @pytest.mark.parametrize("how", ["revoked", "new password"])
