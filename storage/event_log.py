@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, text, update
 
 from storage.tables import events, log_head
 from visit.events import Event
@@ -14,6 +14,9 @@ ADVANCE = (
     update(log_head).where(log_head.c.id == 1).values(seq=log_head.c.seq + bindparam("by")).returning(log_head.c.seq)
 )
 INSERT = insert(events)
+#: The channel on which PostgreSQL tells readers that there is something new; what it is they read in the log.
+NOTIFICATION = "visit_events"
+NOTIFY = text(f"NOTIFY {NOTIFICATION}")
 
 
 def append(connection: Connection, told: Sequence[Event], at: datetime) -> None:
@@ -41,3 +44,6 @@ def append(connection: Connection, told: Sequence[Event], at: datetime) -> None:
         for seq, event in enumerate(fresh, last - len(fresh) + 1)
     ]
     connection.execute(INSERT, rows)
+    if connection.dialect.name == "postgresql":
+        # Sent with the commit and not before. SQLite's readers watch the file instead.
+        connection.execute(NOTIFY)

@@ -13,12 +13,10 @@ import asyncpg  # type: ignore[import-untyped]
 from sqlalchemy import URL, Connection, Select, func, select
 
 from storage.database import Database
+from storage.event_log import NOTIFICATION
 from storage.tables import events, log_head
 
 logger = logging.getLogger(__name__)
-
-#: The channel to which a writer on PostgreSQL sends an empty NOTIFY in the transaction of its events.
-NOTIFICATION = "visit_events"
 
 #: A look at the change counter costs one or two microseconds and the wake-up around it some twenty, so every 4 ms is half a
 #: percent of a core and 2 ms of delay on average. It must be asked for: SQLite tells nobody of a commit, and a watch on the

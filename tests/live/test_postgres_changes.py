@@ -84,7 +84,9 @@ async def test_a_killed_session_is_opened_again_and_read_after(hospital: Databas
     assert await hospital.write(lambda connection: connection.scalar(text(kill))) == 1
 
     assert await changes.changed(5)
-    assert await changes.changed(5)
+    # The loss and the opening are two reasons to read again, or one, when the loss was known before anybody asked.
+    while await changes.changed(0.2):
+        pass
     await notify(hospital)
     assert await changes.changed(5)
 

@@ -58,7 +58,7 @@ async def test_a_snapshots_cursor_and_the_stream_from_it_are_the_whole_log_whene
     async def read() -> list[int]:
         snapshot = await database.read(lambda c: (read_bounds(c), whole_log(c)))
         client = await served.client(last_id=f"{snapshot[0].epoch}-{snapshot[0].head}")
-        await client.read_until(lambda: len(snapshot[1]) + len(client.events) >= wanted)
+        await client.read_until(lambda: client.told and len(snapshot[1]) + len(client.events) >= wanted)
         assert client.ready["resume"] == "exact"
         return [seq for seq, _, _ in snapshot[1]] + client.seqs
 
