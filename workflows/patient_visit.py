@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError, FailureError
+from temporalio.exceptions import ApplicationError, FailureError
 
 with workflow.unsafe.imports_passed_through():
     from visit.calendar import to_millisecond
@@ -47,9 +47,13 @@ TRIES = 10
 FAULT_PAUSE = timedelta(seconds=5)
 LEDGER_CALL: dict[str, Any] = {
     "start_to_close_timeout": timedelta(seconds=10),
-    "schedule_to_close_timeout": timedelta(seconds=60),
+    # About a minute of a ledger that refuses at once. A time limit over all attempts is not kept for local activities, and a
+    # visit that never gives up would fill its history with heartbeats until the server ends it.
     "retry_policy": RetryPolicy(
-        initial_interval=timedelta(milliseconds=50), backoff_coefficient=2.0, maximum_interval=timedelta(seconds=2)
+        initial_interval=timedelta(milliseconds=50),
+        backoff_coefficient=2.0,
+        maximum_interval=timedelta(seconds=2),
+        maximum_attempts=34,
     ),
 }
 
@@ -216,7 +220,8 @@ class PatientVisit:
         self._known = True
         try:
             answered: T = await workflow.execute_local_activity(name, question, result_type=answer, **LEDGER_CALL)
-        except ActivityError:
+        # A local activity's own failure comes bare, not inside an `ActivityError`; uncaught in the timers' loop it ends the visit.
+        except FailureError:
             self._known = False
             raise
         return answered
@@ -240,7 +245,7 @@ class PatientVisit:
                     await self._record(decision)
                 if day_is_over(self._state, self._now()):
                     self._state = self._state.model_copy(update={"phase": "closing"})
-        except ActivityError:
+        except FailureError:
             workflow.logger.warning("the ledger is away", extra={"visit_id": workflow.info().workflow_id})
             await workflow.sleep(FAULT_PAUSE)
 
