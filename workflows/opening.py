@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from temporalio.client import Client, WithStartWorkflowOperation, WorkflowUpdateStage
+from temporalio.client import Client, WithStartWorkflowOperation, WorkflowUpdateFailedError, WorkflowUpdateStage
 from temporalio.common import (
     SearchAttributeKey,
     SearchAttributePair,
@@ -68,6 +68,12 @@ class Visits:
             try:
                 reply = await self._update(patient_id, day, command, update_id)
                 break
+            except WorkflowUpdateFailedError:
+                if update_id is None:
+                    raise
+                # The server repeats a failure for the same id as long as the run lasts; the ledger knows what was carried out.
+                update_id = None
+                continue
             except RPCError as fault:
                 if fault.status is not RPCStatusCode.FAILED_PRECONDITION:
                     raise
