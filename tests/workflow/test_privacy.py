@@ -1,0 +1,76 @@
+"""What may stand in a workflow's history for ever: ids, numbers and codes, and nothing that a person wrote or is called."""
+
+from datetime import timedelta
+
+from storage.requests import open_request
+from visit.codes import AppointmentStatus
+from visit.commands import ReleaseConsultation
+from visit.state import Limits
+
+from .clinic import (
+    DOCTOR_NAMES,
+    DR_AMRANI,
+    DR_BENNIS,
+    DR_CHRAIBI,
+    DR_DAOUDI,
+    DR_IMAGING,
+    PATIENT_NAME,
+    Answer,
+    Clinic,
+)
+
+REASON = "forgot to sign out"
+KEY = "the-key-that-a-client-made-up"
+
+
+async def _release_with_a_reason(clinic: Clinic, begun: Answer) -> None:
+    command = ReleaseConsultation(
+        request=clinic.request(), patient_id=clinic.patient, consultation_id=begun.body["id"]
+    )
+    await clinic.database.write(open_request, command.request, await clinic.now(), reason=REASON)
+    await clinic.send(command)
+
+
+async def _everything_that_can_happen(clinic: Clinic) -> None:
+    await clinic.check_in(DR_CHRAIBI)
+    await clinic.check_out(DR_CHRAIBI)
+    await clinic.set_status(DR_CHRAIBI, AppointmentStatus.scheduled)
+    begun = await clinic.start(DR_AMRANI, key=KEY)
+    await clinic.start(DR_BENNIS, wait=True)
+    await clinic.wait(DR_CHRAIBI)
+    await clinic.start(DR_IMAGING)
+    await clinic.extend(begun, 10)
+    await clinic.complete(begun, by=DR_DAOUDI)
+    clinic.ledger.fails = 2
+    await clinic.complete(begun)
+    await clinic.leave(DR_BENNIS)
+    clinic.ledger.loses_answers = 2
+    taken_up = await clinic.start(DR_CHRAIBI)
+    await _release_with_a_reason(clinic, taken_up)
+    signalled = await clinic.to_start(DR_DAOUDI)
+    await clinic.visits.signal(clinic.patient, clinic.today, signalled)
+    await clinic.eventually(lambda: clinic.answer(signalled.request))
+    await clinic.time_passes(until=await clinic.now() + timedelta(minutes=21))
+
+
+async def test_histories_hold_no_names_no_reasons_and_no_keys(clinic: Clinic) -> None:
+    clinic.goes_by(Limits(messages_per_run=6))
+    await _everything_that_can_happen(clinic)
+
+    histories = await clinic.histories()
+
+    kept = b"".join(event.SerializeToString() for history in histories for event in history.events)
+    secrets = [*PATIENT_NAME, *DOCTOR_NAMES.values(), "Cardiology", "Radiography", REASON, KEY]
+    assert len(histories) > 1
+    assert b"appointment" in kept
+    assert [secret for secret in secrets if secret.encode() in kept] == []
+
+
+async def test_a_failure_that_a_history_keeps_quotes_no_row(clinic: Clinic) -> None:
+    clinic.ledger.fails = 2
+    await clinic.start(DR_AMRANI)
+    failed = [
+        event for event in (await clinic.visit().fetch_history()).events if b"Zebulon" in event.SerializeToString()
+    ]
+
+    assert failed == []
