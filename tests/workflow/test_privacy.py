@@ -24,9 +24,7 @@ KEY = "the-key-that-a-client-made-up"
 
 
 async def _release_with_a_reason(clinic: Clinic, begun: Answer) -> None:
-    command = ReleaseConsultation(
-        request=clinic.request(), patient_id=clinic.patient, consultation_id=begun.body["id"]
-    )
+    command = ReleaseConsultation(request=clinic.request(), patient_id=clinic.patient, consultation_id=begun.body["id"])
     await clinic.database.write(open_request, command.request, await clinic.now(), reason=REASON)
     await clinic.send(command)
 
