@@ -190,3 +190,7 @@ class Decision(Frozen):
     changes: tuple[Change, ...] = ()
     answer: Answer | None = None
     at: datetime
+
+
+#: What a rule comes to: the answer, and the changes to record with it.
+Verdict = tuple[Answer | None, tuple[Change, ...]]

@@ -183,12 +183,16 @@ def _left(change: LeaveLine, telling: Telling) -> Iterator[Event]:
 @tell.register
 def _offered(change: OfferPatient, telling: Telling) -> Iterator[Event]:
     place = change.place
-    until = None if place.offered_until is None else on_the_wire(place.offered_until)
+    # With nothing reserved the offer lasts no time: all who wait are told, and the first to start wins.
+    reserved_until = (
+        place.offered_until if place.offered_until is not None and place.offered_until > telling.at else None
+    )
+    until = None if reserved_until is None else on_the_wire(reserved_until)
     data = telling.about_patient(f"Patient {telling.patient} is free for you")
     data |= {"doctor_id": place.doctor_id, "appointment_id": place.appointment_id, "offer_until": until}
     step = f"{place.doctor_id}/{on_the_wire(telling.at)}/{telling.cause}"
     yield telling.event(AVAILABLE, doctor_channel(place.doctor_id), step, data)
-    if place.offered_until is not None and place.offered_until > telling.at:
+    if reserved_until is not None:
         reserved = telling.about_patient(f"Patient {telling.patient} is reserved")
         reserved |= {
             "doctor_id": place.doctor_id,

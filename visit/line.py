@@ -1,10 +1,44 @@
-"""The waiting line for a busy patient: who is offered the patient next; pure, it must not know what else a visit decides."""
+"""The waiting line for a busy patient: who joins it, leaves it, and is offered the patient next; pure, it must not know starts."""
 
 from datetime import datetime
 from typing import Literal
 
-from visit.decisions import Change, LeaveLine, OfferPatient, WithdrawOffer
-from visit.state import Consultation, VisitState, WaitingDoctor
+from visit.commands import JoinWaitingLine, LeaveWaitingLine
+from visit.decisions import (
+    Change,
+    JoinLine,
+    LeaveLine,
+    NotInLine,
+    OfferPatient,
+    PlaceInLine,
+    Refused,
+    Verdict,
+    WithdrawOffer,
+)
+from visit.refusals import PatientFree, taken_or_closed
+from visit.state import Appointment, Consultation, VisitState, WaitingDoctor
+
+
+def join_waiting_line(command: JoinWaitingLine, state: VisitState, now: datetime) -> Verdict:
+    """Give the doctor the last place in the line, or say which one the doctor has."""
+    mine = command.appointment
+    if (refusal := taken_or_closed(mine, state)) is not None:
+        return Refused(refusal=refusal), ()
+    if (position := state.place_of(mine.doctor_id)) is not None:
+        return PlaceInLine(position=position), ()
+    if not mine.exclusive or (state.exclusive_consultation() is None and state.reservation(now) is None):
+        return Refused(refusal=PatientFree()), ()
+    return PlaceInLine(position=len(state.line()) + 1), (join(mine, state, now),)
+
+
+def leave_waiting_line(command: LeaveWaitingLine, state: VisitState, now: datetime) -> Verdict:
+    """Take the doctor out of the line; an offer that was open passes on."""
+    return NotInLine(), let_go(state, command.appointment.id, "left", now)
+
+
+def join(mine: Appointment, state: VisitState, now: datetime) -> JoinLine:
+    """The last place in this day's line."""
+    return JoinLine(place=WaitingDoctor(doctor_id=mine.doctor_id, appointment_id=mine.id, day=state.day, since=now))
 
 
 def serve(state: VisitState, line: tuple[WaitingDoctor, ...], now: datetime) -> tuple[OfferPatient, ...]:

@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from visit.codes import AppointmentStatus
-from visit.state import Consultation, Frozen
+from visit.codes import CLOSED_APPOINTMENT, AppointmentStatus
+from visit.state import Appointment, Consultation, Frozen, VisitState
 
 
 class PatientInConsultation(Frozen):
@@ -89,3 +89,10 @@ Refusal = Annotated[
     | NotInConsultation,
     Field(discriminator="code"),
 ]
+
+
+def taken_or_closed(mine: Appointment, state: VisitState) -> Refusal | None:
+    """Why this appointment is not open to anything new: it is in progress, or it is over."""
+    if (running := state.consultation_of(mine.id)) is not None:
+        return AppointmentInProgress(holder=running)
+    return AppointmentClosed(status=mine.status) if mine.status in CLOSED_APPOINTMENT else None

@@ -4,8 +4,8 @@ from datetime import datetime
 
 from visit.codes import AppointmentStatus, Outcome
 from visit.decisions import Change, CloseTracking, Decision, LeaveLine, RemindHolder
+from visit.ending import end_and_serve
 from visit.line import serve, take_out
-from visit.policy import end_and_serve
 from visit.state import Consultation, VisitState
 
 
