@@ -1,6 +1,7 @@
 """What holds for the project's text as a whole: one version, and nothing of the machine that it was written on."""
 
 import re
+import shutil
 import tomllib
 
 import pytest
@@ -12,6 +13,7 @@ HOSTS = [".".join(parts) for parts in (("pypi", "org"), ("pythonhosted", "org"),
 FOLDERS = ["/".join(("", *parts)) for parts in (("work", ""), ("tmp", "bash_jobs"), ("home", ""), ("Users", ""))]
 
 
+@pytest.mark.skipif(not ((ROOT / ".git").exists() and shutil.which("git")), reason="needs git, and a clone")
 @pytest.mark.parametrize("words", [HOSTS, FOLDERS], ids=["package registries", "folders of one machine"])
 def test_no_file_names(words: list[str]) -> None:
     forbidden = re.compile("|".join(rf"(?<![\w.]){re.escape(word)}" for word in words))
