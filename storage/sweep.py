@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from itertools import takewhile
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, delete, or_, select
@@ -11,6 +11,8 @@ from storage.tables import events, patient_trackings, requests, sessions, sign_i
 from visit.codes import TrackingStatus
 
 PRUNE_BATCH = 1_000
+#: How long an Idempotency-Key stands for its answer: promised to clients, so no setting of an operator's shortens it.
+ANSWERS_KEPT = timedelta(days=7)
 
 
 @dataclass
@@ -48,15 +50,20 @@ def neglected(
 
 
 def prune(connection: Connection, keep_since: datetime, now: datetime) -> int:
-    """Delete one batch of each kind that is past keeping; how many rows went. Ask again until it is 0."""
-    rows = sum(_delete_some(connection, table, past) for table, past in _past_keeping(keep_since, now))
+    """Delete one batch of each kind that is past keeping, events before `keep_since`; how many rows went.
+
+    Ask again until it is 0.
+    """
+    rows = sum(_delete_some(connection, table, past) for table, past in _past_keeping(now))
     return rows + _shorten_log(connection, keep_since)
 
 
-def _past_keeping(keep_since: datetime, now: datetime) -> Iterator[tuple[Table, ColumnElement[bool]]]:
-    yield requests, and_(requests.c.created_at < keep_since, requests.c.decided_at.is_not(None))
+def _past_keeping(now: datetime) -> Iterator[tuple[Table, ColumnElement[bool]]]:
+    # A command that waits to be sent again is no answer yet: it stays until it has one.
+    answered = or_(requests.c.decided_at.is_not(None), requests.c.command.is_(None))
+    yield requests, and_(requests.c.created_at < now - ANSWERS_KEPT, answered)
     yield sessions, sessions.c.expires_at < now
-    yield sign_in_failures, sign_in_failures.c.at < keep_since
+    yield sign_in_failures, sign_in_failures.c.at < now - ANSWERS_KEPT
 
 
 def _shorten_log(connection: Connection, keep_since: datetime) -> int:

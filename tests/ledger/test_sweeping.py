@@ -9,7 +9,7 @@ from sqlalchemy import Connection, insert
 from storage import sweep
 from storage.database import Database
 from storage.log_reader import read_bounds
-from storage.sweep import Neglected, neglected, prune
+from storage.sweep import ANSWERS_KEPT, Neglected, neglected, prune
 from storage.tables import events, requests
 from tests.builders import (
     DAY,
@@ -149,14 +149,23 @@ async def test_a_position_is_never_used_again_after_all_events_are_gone(database
 async def test_answers_are_forgotten_after_their_time_and_open_requests_are_not(database: Database) -> None:
     def ask(connection: Connection) -> None:
         for nth in range(4):
-            values = {"request_id": f"r{nth}", "caller_id": RECEPTIONIST, "fingerprint": "f", "created_at": NOON}
+            values = {
+                "request_id": f"r{nth}",
+                "caller_id": RECEPTIONIST,
+                "fingerprint": "f",
+                "created_at": NOON,
+                "command": "{}",
+            }
             decided = {"decided_at": NOON, "status": 200} if nth else {}
             connection.execute(insert(requests).values(**values, **decided))
 
     await database.write(seed)
     await database.write(ask)
 
-    gone = [await database.write(prune, NOON + minutes(1), NOON) for _ in range(3)]
+    short = NOON + timedelta(days=6)
+    kept = await database.write(prune, short, short)
+    gone = [await database.write(prune, NOON, NOON + ANSWERS_KEPT + minutes(1)) for _ in range(3)]
 
+    assert kept == 0
     assert gone == [2, 1, 0]
     assert await database.read(column, "requests", "request_id") == ["r0"]
