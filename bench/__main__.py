@@ -87,7 +87,7 @@ def arguments(given: list[str]) -> Run:
     parser.add_argument("--rounds", type=_positive, default=5, help="how often each is started and measured")
     parser.add_argument("--count", type=_positive, default=120, help="patients of the calls timed one by one")
     parser.add_argument("--pairs", type=_positive, default=192, help=f"patients of the {CLIENTS} clients")
-    parser.add_argument("--minutes", type=float, default=4.0, help="begin no round that would end later")
+    parser.add_argument("--minutes", type=float, default=3.75, help="begin no round that would end later")
     parser.add_argument("--only", choices=SUBJECTS, help="measure one of the two; no ratios")
     asked = parser.parse_args(given)
     subjects = (asked.only,) if asked.only else tuple(SUBJECTS)
