@@ -100,7 +100,7 @@ class Sessions:
         return holding.union(one for one in asked if one.startswith(TOKEN))
 
     async def _by_hash(self, session: str) -> Caller | None:
-        found = await self._database.read(accounts.find_session, session, self._now())
+        found = await self._database.glance(accounts.find_session, session, self._now())
         if found is None:
             return None
         number = str(found.account_id)

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Annotated, Any
 
 import jwt
@@ -20,6 +21,8 @@ BY_SECRET = ["HS256"]
 BY_PUBLIC_KEY = ["RS256", "ES256"]
 #: Seconds that the key server is given, for which its keys are kept, and between two looks for an unknown key.
 KEYS_TIMEOUT, KEYS_KEPT_FOR, KEYS_COOLDOWN = 5.0, 300.0, 30.0
+#: For how many seconds, and for how many tokens at once, a check once made is believed: a program sends the same one with each call.
+BELIEVED_FOR, BELIEVED_AT_ONCE = 300.0, 10_000
 #: Far beyond any token, and before `datetime` ends.
 LATEST_EXPIRY = 32_503_680_000
 
@@ -57,20 +60,33 @@ class Tokens:
                 timeout=KEYS_TIMEOUT,
                 cooldown_duration=KEYS_COOLDOWN,
             )
+        self._believed: dict[bytes, tuple[datetime, Caller]] = {}
         self._issuer = settings.jwt_issuer
         self._audience = settings.jwt_audience
 
     async def caller(self, token: str) -> Caller:
         """Who carries the token. Raises Problem 401 `bad_token`, or 503 when the key server does not answer."""
+        now = self._now()
+        # Under its digest: the tokens of all callers have no place in a process's memory.
+        known_as = sha256(token.encode()).digest()
+        until, caller = self._believed.get(known_as, (now, None))
+        if caller is None or until <= now:
+            caller = await self._checked(token)
+            if len(self._believed) >= BELIEVED_AT_ONCE:
+                self._believed.clear()
+            # A key that its server has withdrawn must not be believed for as long as its tokens last.
+            self._believed[known_as] = (now + timedelta(seconds=BELIEVED_FOR), caller)
+        if caller.expires_at <= now:
+            raise bad_token()
+        return caller
+
+    async def _checked(self, token: str) -> Caller:
         try:
             claims = Claims.model_validate(await self._verified(token))
         except PyJWKClientConnectionError:
             raise Unavailable from None
         except (jwt.PyJWTError, ValidationError, ValueError, TypeError, OverflowError, RecursionError):
             raise bad_token() from None
-        expires_at = datetime.fromtimestamp(claims.exp, UTC)
-        if expires_at <= self._now():
-            raise bad_token()
         doctor_id = claims.doctor_id if claims.role is Role.doctor else None
         subject = f"{TOKEN}{claims.sub}"
         return Caller(
@@ -79,7 +95,7 @@ class Tokens:
             name=claims.name,
             role=claims.role,
             doctor_id=doctor_id,
-            expires_at=expires_at,
+            expires_at=datetime.fromtimestamp(claims.exp, UTC),
             session=subject,
             by_cookie=False,
         )

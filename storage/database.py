@@ -12,7 +12,8 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import QueuePool, StaticPool
 
@@ -20,7 +21,13 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 BUSY_TIMEOUT_MS = 10_000
+# Waited for on the event loop, so next to nothing.
+GLANCE_TIMEOUT_MS = 20
 READERS = 4
+# PostgreSQL's classes of errors that time mends: connection, rollback for a deadlock, resources, object in use, operator.
+PASSING_CLASSES = ("08", "40", "53", "55", "57")
+# A standby that was written to in the middle of a failover.
+READ_ONLY = "25006"
 
 
 class Database:
@@ -53,6 +60,20 @@ class Database:
             async with connection.begin():
                 return await connection.run_sync(unit, *args, **kwargs)
 
+    async def glance(self, unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """`read` for a unit that finds a few rows by their keys.
+
+        On SQLite it runs where it is called: crossing to a thread and back costs ten times such a unit, and a reader of
+        a write-ahead log waits for no writer. A unit that walks a table would stop the event loop for as long.
+        """
+        if self._sqlite is not None:
+            try:
+                return self._sqlite.glance(unit, *args, **kwargs)
+            except OperationalError:
+                # Somebody recovers the file after a crash: that is waited for in a thread.
+                return await self.read(unit, *args, **kwargs)
+        return await self.read(unit, *args, **kwargs)
+
     async def close(self) -> None:
         if self._sqlite is not None:
             self._sqlite.close()
@@ -66,6 +87,8 @@ class _Sqlite:
         # One thread and one connection write: within a process nobody waits on a lock by polling for it.
         self.writer = _SqliteSide(_sqlite_engine(path, "BEGIN IMMEDIATE", 1), 1)
         self.reader = _SqliteSide(_sqlite_engine(path, "BEGIN", READERS), READERS)
+        self.glancer = _sqlite_engine(path, "BEGIN", 1, busy_timeout_ms=GLANCE_TIMEOUT_MS)
+        self._glancing: Connection | None = None
 
     async def run(
         self, side: "_SqliteSide", unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
@@ -76,7 +99,17 @@ class _Sqlite:
 
         return await asyncio.get_running_loop().run_in_executor(side.threads, whole)
 
+    def glance(self, unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        if self._glancing is None:
+            # One connection for good: to borrow one and give it back costs as much as the reading.
+            self._glancing = self.glancer.connect()
+        with self._glancing.begin():
+            return unit(self._glancing, *args, **kwargs)
+
     def close(self) -> None:
+        if self._glancing is not None:
+            self._glancing.close()
+        self.glancer.dispose()
         for side in (self.writer, self.reader):
             side.threads.shutdown(wait=True)
             side.engine.dispose()
@@ -88,14 +121,14 @@ class _SqliteSide:
         self.threads = ThreadPoolExecutor(threads, thread_name_prefix="sqlite")
 
 
-def _sqlite_engine(url: URL, begin: str, connections: int) -> Engine:
+def _sqlite_engine(url: URL, begin: str, connections: int, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> Engine:
     in_memory = url.database in (None, "", ":memory:")
     if in_memory:
         raise ValueError("a database in memory cannot be shared by processes: name a file")
     pool: dict[str, Any] = {"poolclass": StaticPool if connections == 1 else QueuePool}
     if connections > 1:
         pool |= {"pool_size": connections, "max_overflow": 0}
-    waits = {"check_same_thread": False, "timeout": BUSY_TIMEOUT_MS / 1000}
+    waits = {"check_same_thread": False, "timeout": busy_timeout_ms / 1000}
     # An error must not quote its parameters: they hold names, and errors reach logs and workflow histories.
     engine = create_engine(url, connect_args=waits, hide_parameters=True, **pool)
 
@@ -103,7 +136,7 @@ def _sqlite_engine(url: URL, begin: str, connections: int) -> Engine:
     def prepare(connection: Any, _record: Any) -> None:
         # The driver must not open transactions on its own, or BEGIN IMMEDIATE comes too late.
         connection.isolation_level = None
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY_TIMEOUT_MS}", "foreign_keys=ON"):
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={busy_timeout_ms}", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
@@ -118,7 +151,10 @@ def _postgres(url: URL) -> AsyncEngine:
 
 
 def is_unavailable(error: BaseException) -> bool:
-    """Whether this is the database being away or locked, which passes, and not a wrong statement, which does not."""
-    return isinstance(error, OSError | TimeoutError) or (
-        isinstance(error, DBAPIError) and (error.connection_invalidated or type(error).__name__ == "OperationalError")
-    )
+    """Whether this is the database being away, locked or overloaded, which passes, and not a wrong statement, which does not."""
+    if isinstance(error, OSError | TimeoutError | PoolTimeoutError | OperationalError):
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    state = getattr(error.orig, "sqlstate", None) or ""
+    return error.connection_invalidated or state.startswith(PASSING_CLASSES) or state == READ_ONLY

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, or_, select
 
-from storage.facts import TRACKING, Known, as_tracking, read_appointment
+from storage.facts import TRACKING, TRACKING_OF_CONSULTATION, Known, as_tracking, read_appointment
 from storage.tables import callers, doctors, patient_trackings, patients, prestations, timeline, waiting_line
 from visit.answers import TrackingRow
 from visit.calendar import on_the_wire
@@ -44,7 +44,7 @@ def doctor_exists(connection: Connection, doctor_id: int) -> bool:
 
 def consultation(connection: Connection, consultation_id: str) -> tuple[TrackingRow, date] | None:
     """The row of this consultation and the day of the visit that keeps it."""
-    row = connection.execute(TRACKING.where(patient_trackings.c.consultation_id == consultation_id)).one_or_none()
+    row = connection.execute(TRACKING_OF_CONSULTATION, {"of": consultation_id}).one_or_none()
     return None if row is None else (as_tracking(row), row.visit_day)
 
 
