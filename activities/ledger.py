@@ -6,7 +6,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from visit.names import LOAD_FACTS, RECORD_DECISION
-from visit.record import Entry, Recorded
+from visit.record import Entry, Recorded, UnrecordableError
 from visit.state import Facts
 
 
@@ -20,7 +20,7 @@ class Ledger(Protocol):
         """Write the decision, its events and its answer in one transaction, once however often it is asked.
 
         When the patient's facts or the appointment are not those the decision was based on, nothing is written
-        and the answer is `overtaken`, with the facts as they are.
+        and the answer is `overtaken`, with the facts as they are. Raises `UnrecordableError` for what can never be recorded.
         """
 
 
@@ -50,4 +50,6 @@ class LedgerActivities:
 def _nameless(fault: Exception) -> ApplicationError:
     """The fault by its kind alone: a database's own words can quote a row, and failures stay in the visit's history."""
     activity.logger.warning("ledger call failed", extra={"fault": type(fault).__name__}, exc_info=None)
-    return ApplicationError("the ledger did not answer", type=type(fault).__name__)
+    # Tried again and again, what can never be recorded would hold the visit's lock against everybody else.
+    hopeless = isinstance(fault, UnrecordableError)
+    return ApplicationError("the ledger did not answer", type=type(fault).__name__, non_retryable=hopeless)

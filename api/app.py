@@ -57,7 +57,7 @@ def create_app(
         settings=settings,
         database=database,
         visits=visits,
-        asking=Asking(database, visits, now),
+        asking=Asking(database, visits, settings.decision_timeout, now),
         sessions=sessions,
         authentication=Authentication(sessions, Tokens(settings, now)),
         metrics=Metrics(hub),

@@ -1,10 +1,12 @@
 """One change from the request to its kept answer, the same for a repeated key; it must not know what is asked, nor decide it."""
 
+import asyncio
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Generic, TypeVar
 
@@ -18,7 +20,7 @@ from api.problems import Undecided
 from api.sessions import Caller
 from api.visit_client import VisitClient
 from storage.callers import find_caller, register_caller
-from storage.database import Database
+from storage.database import Database, is_unavailable
 from storage.requests import KeptRequest, find_request, open_request
 from visit.commands import Command, Request
 
@@ -47,7 +49,10 @@ class Asked(Generic[T]):
 class Asking:
     """Asks visits on behalf of callers, and reads the answers from where the ledger keeps them."""
 
-    def __init__(self, database: Database, visits: VisitClient, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, database: Database, visits: VisitClient, patience: timedelta, now: Callable[[], datetime]
+    ) -> None:
+        self._patience = patience.total_seconds()
         self._database = database
         self._visits = visits
         self._now = now
@@ -60,8 +65,9 @@ class Asking:
 
         Raises what `look` raises, and Problem 422 `idempotency_key_reused`.
         """
-        request = identify(await self.number_of(caller), key, http, body)
-        kept, found = await self._database.read(_kept_or_found, request.id, look)
+        async with self._in_time():
+            request = identify(await self.number_of(caller), key, http, body)
+            kept, found = await self._database.glance(_kept_or_found, request.id, look)
         if kept is not None:
             check_same(kept, request)
         return Asked(request, answer_again(kept) if kept is not None and kept.decided else None, found)
@@ -69,7 +75,7 @@ class Asking:
     async def number_if_any(self, caller: Caller) -> int | None:
         """The caller's number, if the caller ever asked for a change."""
         known = self._numbers.get(caller.subject)
-        return known if known is not None else await self._database.read(find_caller, caller.subject)
+        return known if known is not None else await self._database.glance(find_caller, caller.subject)
 
     async def number_of(self, caller: Caller) -> int:
         """The caller's number, given at the first request."""
@@ -83,23 +89,41 @@ class Asking:
 
     async def send(self, command: Command, day: date) -> Response:
         """Have the visit of `day` decide, and give the answer that the ledger keeps. Raises Undecided."""
-        await self._visits.send(command, day=day)
-        kept = await self._database.read(find_request, command.request.id)
+        async with self._in_time():
+            await self._visits.send(command, day=day)
+            kept = await self._database.glance(find_request, command.request.id)
+            if kept is None or not kept.decided:
+                # A visit repeats what it said under this key before, although the ledger, restored from a copy, has lost it.
+                await self._visits.send(command, day=day, anew=True)
+                kept = await self._database.glance(find_request, command.request.id)
         if kept is None or not kept.decided:
             raise Undecided
         # Two requests with one key can pass `begin` side by side: the one that came second has the other's answer.
         check_same(kept, command.request)
         return answer_again(kept)
 
+    @asynccontextmanager
+    async def _in_time(self) -> AsyncIterator[None]:
+        """A change is decided within the decision timeout or `Undecided`, whichever part of the system is away."""
+        try:
+            async with asyncio.timeout(self._patience):
+                yield
+        except Exception as fault:
+            if is_unavailable(fault):
+                raise Undecided from None
+            raise
+
     async def send_with_reason(self, command: Command, day: date, reason: str) -> Response:
         """The same, with a text that stays in the database: the ledger finds it at the open request."""
-        kept = await self._database.write(partial(open_request, reason=reason), command.request, self._now())
+        async with self._in_time():
+            kept = await self._database.write(partial(open_request, reason=reason), command.request, self._now())
         check_same(kept, command.request)
         return await self.send(command, day)
 
     async def send_later(self, command: Command, day: date, key: str) -> Response:
         """Write the request down, hand it over and answer 202 with the address of its decision."""
-        kept = await self._database.write(partial(open_request, command=command), command.request, self._now())
+        async with self._in_time():
+            kept = await self._database.write(partial(open_request, command=command), command.request, self._now())
         check_same(kept, command.request)
         if kept.decided:
             return answer_again(kept)

@@ -74,7 +74,7 @@ def request_id(caller_id: int, key: str) -> str:
 def identify(caller_id: int, key: str, http: HttpRequest, body: BaseModel | None) -> Request:
     """The identity that the answer is kept under; the fingerprint is that of method, path and body as it was understood."""
     said = "" if body is None else body.model_dump_json()
-    fingerprint = hashlib.sha256(f"{http.method}\n{http.url.path}\n{said}".encode()).hexdigest()
+    fingerprint = hashlib.sha256(f"{http.method}\n{http.url.path.lower()}\n{said}".encode()).hexdigest()
     return Request(id=request_id(caller_id, key), caller_id=caller_id, fingerprint=fingerprint)
 
 

@@ -25,6 +25,10 @@ UNKNOWN = (
 )
 
 
+# Seconds to hand a signal over: whoever would rather not wait does not wait, and the sweep sends what was not taken.
+HANDING_OVER = 1.0
+
+
 class VisitClient:
     """Sends commands to visits and waits until the ledger holds the answer."""
 
@@ -36,19 +40,20 @@ class VisitClient:
         self._patience = decision_timeout.total_seconds()
         self._clock = clock
 
-    async def send(self, command: Command, *, day: date) -> None:
+    async def send(self, command: Command, *, day: date, anew: bool = False) -> None:
         """Have the visit of `day` decide; on return the answer is in the ledger under the command's request id.
 
-        Raises `Undecided` when that is not known within the decision timeout: the command may still be carried out, once.
+        `anew` has the visit look at the ledger even if it has answered this request before. Raises `Undecided` when the
+        decision is not known within the decision timeout: the command may still be carried out, once.
         """
         try:
             async with asyncio.timeout(self._patience):
-                await self._send(command, day)
+                await self._send(command, day, None if anew else command.request.id)
         except UNKNOWN:
             raise Undecided from None
 
-    async def _send(self, command: Command, day: date) -> None:
-        patient_id, update_id = patient_of(command), command.request.id
+    async def _send(self, command: Command, day: date, update_id: str | None) -> None:
+        patient_id = patient_of(command)
         try:
             await self._visits.update(patient_id, day, command, update_id)
         except DayClosedError:
@@ -65,7 +70,7 @@ class VisitClient:
         A closed day is no failure here: the worker's sweep finds the open request and sends it to the next day.
         """
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(min(self._patience, HANDING_OVER)):
                 await self._visits.signal(patient_of(command), day, command)
         except DayClosedError:
             return

@@ -106,9 +106,7 @@ class Supervisor:
         pause = FIRST_PAUSE_SECONDS
         while True:
             kept.since, began = datetime.now(UTC), monotonic()
-            await kept.part.start()
-            self._save_state()
-            code = await kept.part.wait()
+            code = await self._run_once(kept)
             if kept.stopping:
                 return
             kept.restarts += 1
@@ -123,6 +121,16 @@ class Supervisor:
             self._save_state()
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+    async def _run_once(self, kept: _Kept) -> int:
+        try:
+            await kept.part.start()
+        except OSError as error:
+            # No memory or no file left, for a moment: a keeper that ended here would never start the part again.
+            self._report(f"{kept.part.name} cannot be started: {error.strerror}")
+            return error.errno or 1
+        self._save_state()
+        return await kept.part.wait()
 
     def _give_up(self, part: Part, code: int) -> None:
         if not self._hopeless.done():

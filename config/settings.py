@@ -54,7 +54,7 @@ class Settings(BaseSettings):
     #: When a consultation that nobody completed is closed.
     abandon_after: Annotated[Duration, Field(gt=timedelta(0), le=timedelta(hours=24))] = timedelta(hours=4)
     #: How often the holder is reminded of an overdue consultation.
-    remind_every: Annotated[Duration, Field(gt=timedelta(0), le=timedelta(hours=24))] = timedelta(minutes=15)
+    remind_every: Annotated[Duration, Field(ge=timedelta(seconds=1), le=timedelta(hours=24))] = timedelta(minutes=15)
     #: How long a request waits for its decision before it is answered 503 `undecided`.
     decision_timeout: Annotated[Duration, Field(gt=timedelta(0), le=timedelta(minutes=2))] = timedelta(seconds=10)
     #: How long events stay in the log, at least as long as a browser may sleep.

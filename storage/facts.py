@@ -38,9 +38,18 @@ APPOINTMENT = (
     .join(doctors, doctors.c.id == appointments.c.doctor_id)
     .where(appointments.c.id == bindparam("appointment_id"))
 )
-LOCK_APPOINTMENT = APPOINTMENT.with_for_update(of=appointments, key_share=True)
+LOCK_APPOINTMENT = (
+    select(appointments.c.id).where(appointments.c.id == bindparam("appointment_id")).with_for_update(key_share=True)
+)
 TRACKING = select(patient_trackings, callers.c.created_by.label("created_by_text")).join(
     callers, callers.c.id == patient_trackings.c.created_by
+)
+
+TRACKING_OF_CONSULTATION = TRACKING.where(patient_trackings.c.consultation_id == bindparam("of"))
+LATEST_TRACKING = (
+    TRACKING.where(patient_trackings.c.appointment_id == bindparam("of"))
+    .order_by(patient_trackings.c.id.desc())
+    .limit(1)
 )
 
 
@@ -101,8 +110,11 @@ def read_appointment(
     connection: Connection, appointment_id: int, known: Known, *, lock: bool = False
 ) -> Appointment | None:
     """The appointment as it is stored now, with its prestation; None when there is none."""
-    query = LOCK_APPOINTMENT if lock else APPOINTMENT
-    row = connection.execute(query, {"appointment_id": appointment_id}).one_or_none()
+    if lock:
+        # Apart from the reading: PostgreSQL, having waited for the lock, would join the new appointment to the doctor and the
+        # prestation of the old one, find no row, and the appointment would seem not to exist.
+        connection.execute(LOCK_APPOINTMENT, {"appointment_id": appointment_id})
+    row = connection.execute(APPOINTMENT, {"appointment_id": appointment_id}).one_or_none()
     if row is None:
         return None
     known.doctors[row.doctor_id] = row.doctor
@@ -120,15 +132,13 @@ def read_appointment(
 
 def tracking_of_consultation(connection: Connection, consultation_id: str) -> TrackingRow | None:
     """The row that holds this consultation, running or ended."""
-    query = TRACKING.where(patient_trackings.c.consultation_id == consultation_id)
-    row = connection.execute(query).one_or_none()
+    row = connection.execute(TRACKING_OF_CONSULTATION, {"of": consultation_id}).one_or_none()
     return None if row is None else as_tracking(row)
 
 
 def latest_tracking(connection: Connection, appointment_id: int) -> TrackingRow | None:
     """The last row of this appointment."""
-    query = TRACKING.where(patient_trackings.c.appointment_id == appointment_id)
-    row = connection.execute(query.order_by(patient_trackings.c.id.desc()).limit(1)).one_or_none()
+    row = connection.execute(LATEST_TRACKING, {"of": appointment_id}).one_or_none()
     return None if row is None else as_tracking(row)
 
 

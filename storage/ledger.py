@@ -23,9 +23,9 @@ from storage.facts import (
 )
 from storage.tables import callers, requests, timeline
 from visit.answers import TrackingRow, Wording, Written, write
-from visit.decisions import Answer, ConsultationEndedWith, Refused, TrackingStands
+from visit.decisions import Answer, ConsultationEndedWith, NoteRefusal, Refused, TrackingStands
 from visit.events import Telling, tell
-from visit.record import Entry, Recorded
+from visit.record import Entry, Recorded, UnrecordableError
 from visit.refusals import AppointmentClosed
 from visit.state import Facts
 from visit.timeline import moment_of
@@ -33,9 +33,11 @@ from visit.timeline import moment_of
 # Two visits of one patient that meet at an index: one of them wins, the other reads what won and is overtaken.
 TRIES = 3
 
-FIND_REQUEST = select(requests.c.decided_at, requests.c.reason).where(requests.c.request_id == bindparam("of"))
+FIND_REQUEST = select(requests.c.decided_at, requests.c.reason, requests.c.fingerprint).where(
+    requests.c.request_id == bindparam("of")
+)
 INSERT_REQUEST = insert(requests)
-DECIDE_REQUEST = update(requests).where(requests.c.request_id == bindparam("of"))
+DECIDE_REQUEST = update(requests).where(requests.c.request_id == bindparam("of")).where(requests.c.decided_at.is_(None))
 INSERT_MOMENTS = insert(timeline)
 ENGINE = select(callers.c.id).where(callers.c.subject == "system")
 
@@ -51,26 +53,28 @@ class Ledger:
         return await self._database.read(read_facts, patient_id, Known())
 
     async def record(self, entry: Entry) -> Recorded:
-        """Write the entry's decision, its events and its answer, or say that it was overtaken."""
+        """Write the entry's decision, its events and its answer, or say that it was overtaken.
+
+        Raises `UnrecordableError` when the database's rules refuse it however often it is tried.
+        """
         for _ in range(TRIES):
             try:
                 return await self._database.write(_record, entry)
             except (OvertakenError, IntegrityError) as lost:
                 taken = lost
-        raise taken
+        raise UnrecordableError(type(taken).__name__)
 
 
 def _record(connection: Connection, entry: Entry) -> Recorded:
     known = Known()
     asked = entry.request
-    if asked is not None:
-        earlier = connection.execute(FIND_REQUEST, {"of": asked.id}).one_or_none()
-        if earlier is not None and earlier.decided_at is not None:
-            return Recorded(facts=read_facts(connection, entry.patient_id, known))
-    else:
-        earlier = None
     first, last = connection.execute(LOCK_PATIENT, {"patient_id": entry.patient_id}).one()
     facts = read_facts(connection, entry.patient_id, known)
+    # Behind the lock: one request can reach two days' visits, and must be decided by the first.
+    earlier = None if asked is None else connection.execute(FIND_REQUEST, {"of": asked.id}).one_or_none()
+    if asked is not None and earlier is not None and (earlier.decided_at or earlier.fingerprint != asked.fingerprint):
+        # With another fingerprint the key stands for something else, and whoever asked is told so by what is kept.
+        return Recorded(facts=facts)
     appointment = (
         None if entry.appointment is None else read_appointment(connection, entry.appointment.id, known, lock=True)
     )
@@ -93,7 +97,8 @@ def _record(connection: Connection, entry: Entry) -> Recorded:
         row = _spoken_of(connection, entry.decision.answer, entry)
         written = write(entry.decision.answer, Wording(telling, asked.id, row))
         _keep(connection, entry, written, is_open=earlier is not None)
-    now = read_facts(connection, entry.patient_id, known) if entry.decision.changes else facts
+    changed = any(not isinstance(change, NoteRefusal) for change in entry.decision.changes)
+    now = read_facts(connection, entry.patient_id, known) if changed else facts
     told = [event for change in entry.decision.changes for event in tell(change, telling)]
     event_log.append(connection, told, entry.decision.at)
     return Recorded(facts=now)
@@ -153,7 +158,8 @@ def _keep(connection: Connection, entry: Entry, written: Written, *, is_open: bo
         "location": written.location,
     }
     if is_open:
-        connection.execute(DECIDE_REQUEST, {"of": asked.id} | answered)
+        if connection.execute(DECIDE_REQUEST, {"of": asked.id} | answered).rowcount != 1:
+            raise OvertakenError
         return
     identity = {"request_id": asked.id, "caller_id": asked.caller_id, "fingerprint": asked.fingerprint}
     connection.execute(INSERT_REQUEST, identity | {"created_at": entry.decision.at} | answered)

@@ -7,6 +7,7 @@ a person may travel through a workflow: nobody sends it again but the client.
 """
 
 import json
+import logging
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, get_args
@@ -16,6 +17,8 @@ from sqlalchemy import Connection, Row, bindparam, select
 from storage.inserting import insert_if_new
 from storage.tables import requests
 from visit.commands import Command, Request
+
+log = logging.getLogger(__name__)
 
 COMMANDS: dict[str, type[Command]] = {command.__name__: command for command in get_args(Command)}
 
@@ -73,7 +76,16 @@ def undecided(connection: Connection, older_than: datetime, limit: int) -> list[
         .order_by(requests.c.created_at, requests.c.request_id)
         .limit(limit)
     )
-    return [parse_command(str(text)) for text in connection.scalars(query)]
+    return [command for text in connection.scalars(query) if (command := _readable(str(text))) is not None]
+
+
+def _readable(text: str) -> Command | None:
+    """The command, or None for one of another version: a single such row must not keep all others from being sent."""
+    try:
+        return parse_command(text)
+    except ValueError:
+        log.warning("an open request cannot be read")
+        return None
 
 
 def write_command(command: Command) -> str:

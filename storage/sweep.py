@@ -35,8 +35,9 @@ def neglected(
         or_(rows.remind_at < overdue_since, rows.abandon_at < overdue_since),
     )
     unclosed = and_(rows.status == TrackingStatus.pending.value, rows.visit_day < today)
-    query = select(rows.patient_id, rows.visit_day, rows.consultation_id).where(or_(late, unclosed)).limit(limit)
-    for row in connection.execute(query):
+    query = select(rows.patient_id, rows.visit_day, rows.consultation_id).where(or_(late, unclosed))
+    # The newest first: a row that cannot be helped grows old, and must not keep the rest from its turn.
+    for row in connection.execute(query.order_by(rows.id.desc()).limit(limit)):
         visit = found.setdefault((row.patient_id, row.visit_day), Neglected(row.patient_id, row.visit_day))
         if row.consultation_id is not None:
             visit.consultation_ids.append(row.consultation_id)

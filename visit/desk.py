@@ -82,7 +82,7 @@ def set_appointment_status(command: SetAppointmentStatus, state: VisitState, now
     if not written and mine.status is not wanted:
         written = (WriteAppointmentStatus(appointment_id=mine.id, status=wanted),)
     if wanted is AppointmentStatus.canceled:
-        written = (*written, *let_go(state, mine.id, "canceled", now))
+        written = (*written, *let_go(state, mine.id, now))
     return stands, written
 
 

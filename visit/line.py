@@ -33,7 +33,9 @@ def join_waiting_line(command: JoinWaitingLine, state: VisitState, now: datetime
 
 def leave_waiting_line(command: LeaveWaitingLine, state: VisitState, now: datetime) -> Verdict:
     """Take the doctor out of the line; an offer that was open passes on."""
-    return NotInLine(), let_go(state, command.appointment.id, "left", now)
+    # By doctor: the one place is the doctor's, whichever of the doctor's appointments it was taken for.
+    mine = next((place for place in state.line() if place.doctor_id == command.appointment.doctor_id), None)
+    return NotInLine(), () if mine is None else take_out(state, mine, "left", now)
 
 
 def join(mine: Appointment, state: VisitState, now: datetime) -> JoinLine:
@@ -74,9 +76,7 @@ def take_out(
     return left, *serve(state, tuple(place for place in state.line() if place is not leaving), now)
 
 
-def let_go(
-    state: VisitState, appointment_id: int, why: Literal["left", "canceled"], now: datetime
-) -> tuple[Change, ...]:
-    """The doctor who waits for this appointment's sake out of the line, if there is one."""
+def let_go(state: VisitState, appointment_id: int, now: datetime) -> tuple[Change, ...]:
+    """The doctor who waits for the sake of a canceled appointment out of the line, if there is one."""
     leaving = next((place for place in state.line() if place.appointment_id == appointment_id), None)
-    return () if leaving is None else take_out(state, leaving, why, now)
+    return () if leaving is None else take_out(state, leaving, "canceled", now)

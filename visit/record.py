@@ -7,6 +7,10 @@ from visit.decisions import Decision
 from visit.state import Appointment, Facts, Frozen
 
 
+class UnrecordableError(Exception):
+    """The ledger's own rules refuse the entry, and will at every try."""
+
+
 class Entry(Frozen):
     """One decision to record. It holds only if the ledger still has the facts, and the appointment, that it was based on."""
 

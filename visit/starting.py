@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
+from hashlib import sha256
 from uuid import UUID
 
 from visit.codes import CLOSED_APPOINTMENT
@@ -59,8 +60,7 @@ def _whose_turn(state: VisitState, now: datetime) -> tuple[WaitingDoctor | None,
 def _grant(mine: Appointment, request: Request, state: VisitState, now: datetime) -> Verdict:
     due = now + timedelta(minutes=mine.expected_minutes)
     begun = Consultation(
-        # From the request and not from chance: whatever is run again begins the same consultation.
-        id=str(UUID(request.id[:32])),
+        id=_id(request, now),
         patient_id=mine.patient_id,
         doctor_id=mine.doctor_id,
         appointment_id=mine.id,
@@ -74,6 +74,14 @@ def _grant(mine: Appointment, request: Request, state: VisitState, now: datetime
     )
     changes = (OpenConsultation(consultation=begun), *taken_up(state, begun))
     return ConsultationStands(consultation=begun, created=True), changes
+
+
+def _id(request: Request, now: datetime) -> str:
+    """From the request and not from chance, so that a replay begins the same consultation.
+
+    And from the moment: a key may be used anew once its answer is no longer kept, and begins another one then.
+    """
+    return str(UUID(bytes=sha256(f"{request.id}/{now.isoformat()}".encode()).digest()[:16], version=5))
 
 
 def _refuse_start(mine: Appointment, refusal: Refusal) -> Verdict:

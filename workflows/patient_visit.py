@@ -186,7 +186,7 @@ class PatientVisit:
                 recorded = await self._record(decision, command.request, appointment)
                 if not recorded.overtaken:
                     return Reply(decided=True)
-                appointment = recorded.appointment
+                appointment = recorded.appointment or appointment
             raise _overtaken()
 
     async def _answer_later(self, command: Command) -> None:
@@ -251,13 +251,14 @@ class PatientVisit:
 
     async def _tell_other_days(self) -> None:
         for day in sorted(self._waiting_elsewhere):
+            # Taken out before the await: a day added meanwhile must not be forgotten with those that were told.
+            self._waiting_elsewhere.discard(day)
             other = workflow.get_external_workflow_handle(visit_id(self._state.patient_id, day))
             try:
                 await other.signal(PatientVisit.patient_freed)
             except FailureError:
                 # A visit that has ended has no line any more.
                 workflow.logger.info("no visit to tell", extra={"visit_id": other.id})
-        self._waiting_elsewhere.clear()
 
     async def _sleep(self) -> None:
         """Until something is due; a deadline that moves away leaves the timer as it is, one that comes nearer does not."""

@@ -94,6 +94,7 @@ async def test_a_database_that_fails_in_the_middle_is_reported_without_names(
     with caplog.at_level(logging.DEBUG), pytest.raises(ApplicationError) as failed:
         await ActivityEnvironment().run(activities.record_decision, Desk(database).entry(a_start(MINE), MIDNIGHT))
 
-    assert failed.value.type == "IntegrityError"
+    assert failed.value.type == "UnrecordableError"
+    assert failed.value.non_retryable
     assert not any(name in str(failed.value) for name in NAMES)
     assert not any(name in record.getMessage() for record in caplog.records for name in NAMES)

@@ -59,7 +59,8 @@ async def test_both_consultations_of_one_visit_are_found_together(database: Data
     desk = Desk(database)
     both = [(await desk.ask(a_start(mine, f"start {mine.id}"))).body["id"] for mine in (MINE, x_ray)]
 
-    assert await found(database, NOON + timedelta(hours=1)) == [Neglected(JOHN_DOE.id, DAY, both)]
+    [neglected] = await found(database, NOON + timedelta(hours=1))
+    assert (neglected.patient_id, neglected.day, sorted(neglected.consultation_ids)) == (JOHN_DOE.id, DAY, sorted(both))
 
 
 async def test_a_check_in_is_neglected_when_its_day_is_past(database: Database) -> None:
