@@ -1,16 +1,21 @@
 """A Temporal server for the whole session, and a clinic of its own for each test; it must not know what they are used for."""
 
+import dataclasses
 import itertools
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
 from storage.database import Database
 from worker.builder import CACHED_VISITS
+from workflows import patient_visit
 
 from .clinic import Clinic
 from .server import start_server
+
+SOON = timedelta(milliseconds=20)
 
 
 @pytest.fixture(scope="session")
@@ -53,3 +58,12 @@ async def clinic(unstaffed_clinic: Clinic, cached_visits: int) -> Clinic:
     """A clinic with a worker."""
     await unstaffed_clinic.hire(cached=cached_visits)
     return unstaffed_clinic
+
+
+@pytest.fixture
+def impatient_visits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Visits try the ledger as often as they always do, but sooner: they give it up in a second instead of a minute."""
+    patient = patient_visit.LEDGER_CALL["retry_policy"]
+    hasty = dataclasses.replace(patient, initial_interval=SOON, maximum_interval=SOON)
+    monkeypatch.setitem(patient_visit.LEDGER_CALL, "retry_policy", hasty)
+    monkeypatch.setattr(patient_visit, "FAULT_PAUSE", 10 * SOON)

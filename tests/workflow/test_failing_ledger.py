@@ -1,28 +1,17 @@
 """The ledger fails, comes back, or loses its answer on the way: everything is decided in the end, and once."""
 
 import asyncio
-import dataclasses
 from datetime import timedelta
 
 import pytest
 from temporalio.client import WorkflowUpdateFailedError
 
 from storage.requests import open_request
-from visit.state import Limits
-from workflows import patient_visit
+from visit.state import Consultation, Limits
 
 from .clinic import DR_AMRANI, DR_BENNIS, Clinic
 
 A_SECOND = timedelta(seconds=1)
-
-
-@pytest.fixture
-def impatient_visits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Visits try the ledger as often as they always do, but sooner: they give it up in a second instead of a minute."""
-    patient = patient_visit.LEDGER_CALL["retry_policy"]
-    hasty = dataclasses.replace(patient, initial_interval=A_SECOND / 50, maximum_interval=A_SECOND / 50)
-    monkeypatch.setitem(patient_visit.LEDGER_CALL, "retry_policy", hasty)
-    monkeypatch.setattr(patient_visit, "FAULT_PAUSE", A_SECOND / 5)
 
 
 async def test_a_start_is_decided_once_after_the_ledger_has_failed_a_few_times(clinic: Clinic) -> None:
@@ -92,6 +81,20 @@ async def test_a_visit_that_gave_the_ledger_up_tells_the_asker_and_decides_when_
     assert len(await clinic.trackings()) == 1
 
 
+async def test_a_visit_that_never_got_the_answer_to_its_commit_reads_the_ledger_by_itself(
+    clinic: Clinic, impatient_visits: None
+) -> None:
+    await clinic.check_in(DR_BENNIS)
+    clinic.ledger.loses_answers = 1_000
+    with pytest.raises(WorkflowUpdateFailedError):
+        await clinic.start(DR_AMRANI)
+    clinic.ledger.loses_answers = 0
+
+    known = await clinic.eventually(lambda: _what_the_visit_knows_to_run(clinic))
+
+    assert known == (await clinic.facts()).in_progress
+
+
 async def test_a_signal_that_could_not_be_recorded_ends_no_visit_and_is_sent_again(
     clinic: Clinic, impatient_visits: None
 ) -> None:
@@ -140,3 +143,7 @@ async def _the_visit_gave_up(clinic: Clinic) -> bool:
         if event.HasField("marker_recorded_event_attributes")
     ]
     return any(marker.HasField("failure") for marker in markers)
+
+
+async def _what_the_visit_knows_to_run(clinic: Clinic) -> tuple[Consultation, ...]:
+    return (await clinic.snapshot()).facts.in_progress
