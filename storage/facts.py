@@ -64,9 +64,18 @@ class Known:
 
 def read_facts(connection: Connection, patient_id: int, known: Known) -> Facts:
     """The patient's open trackings and waiting lines now; the names met on the way are added to `known`."""
+    in_progress, pending = read_trackings(connection, patient_id, known)
+    waiting = read_line(connection, patient_id, known)
+    known.facts = Facts(in_progress=in_progress, pending=pending, waiting=waiting)
+    return known.facts
+
+
+def read_trackings(
+    connection: Connection, patient_id: int, known: Known
+) -> tuple[tuple[Consultation, ...], tuple[PendingTracking, ...]]:
+    """What the patient is in, and what the patient waits for."""
     in_progress: list[Consultation] = []
     pending: list[PendingTracking] = []
-    waiting: list[WaitingDoctor] = []
     for row in connection.execute(OPEN_TRACKINGS, {"patient_id": patient_id}):
         known.doctors[row.doctor_id] = row.doctor
         known.prestations[row.prestation_id] = row.prestation
@@ -74,6 +83,12 @@ def read_facts(connection: Connection, patient_id: int, known: Known) -> Facts:
             pending.append(PendingTracking(appointment_id=row.appointment_id, day=row.visit_day))
         else:
             in_progress.append(_consultation(row))
+    return tuple(in_progress), tuple(pending)
+
+
+def read_line(connection: Connection, patient_id: int, known: Known) -> tuple[WaitingDoctor, ...]:
+    """Who waits for the patient, on whichever day."""
+    waiting: list[WaitingDoctor] = []
     for row in connection.execute(LINE, {"patient_id": patient_id}):
         known.doctors[row.doctor_id] = row.doctor
         waiting.append(
@@ -85,8 +100,7 @@ def read_facts(connection: Connection, patient_id: int, known: Known) -> Facts:
                 offered_until=row.offered_until,
             )
         )
-    known.facts = Facts(in_progress=tuple(in_progress), pending=tuple(pending), waiting=tuple(waiting))
-    return known.facts
+    return tuple(waiting)
 
 
 def _consultation(row: Row[tuple[object, ...]]) -> Consultation:
@@ -110,9 +124,9 @@ def read_appointment(
     connection: Connection, appointment_id: int, known: Known, *, lock: bool = False
 ) -> Appointment | None:
     """The appointment as it is stored now, with its prestation; None when there is none."""
-    if lock:
-        # Apart from the reading: PostgreSQL, having waited for the lock, would join the new appointment to the doctor and the
-        # prestation of the old one, find no row, and the appointment would seem not to exist.
+    if lock and connection.dialect.name != "sqlite":
+        # SQLite has one writer, who needs no lock. Apart from the reading: PostgreSQL, having waited for the lock, would join the
+        # new appointment to the doctor and the prestation of the old one, find no row, and it would seem not to exist.
         connection.execute(LOCK_APPOINTMENT, {"appointment_id": appointment_id})
     row = connection.execute(APPOINTMENT, {"appointment_id": appointment_id}).one_or_none()
     if row is None:

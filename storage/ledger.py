@@ -19,11 +19,23 @@ from storage.facts import (
     latest_tracking,
     read_appointment,
     read_facts,
+    read_line,
+    read_trackings,
     tracking_of_consultation,
 )
 from storage.tables import callers, requests, timeline
 from visit.answers import TrackingRow, Wording, Written, write
-from visit.decisions import Answer, ConsultationEndedWith, NoteRefusal, Refused, TrackingStands
+from visit.decisions import (
+    Answer,
+    ConsultationEndedWith,
+    JoinLine,
+    LeaveLine,
+    NoteRefusal,
+    OfferPatient,
+    Refused,
+    TrackingStands,
+    WithdrawOffer,
+)
 from visit.events import Telling, tell
 from visit.record import Entry, Recorded, UnrecordableError
 from visit.refusals import AppointmentClosed
@@ -32,6 +44,7 @@ from visit.timeline import moment_of
 
 # Two visits of one patient that meet at an index: one of them wins, the other reads what won and is overtaken.
 TRIES = 3
+LINE_CHANGES = JoinLine | LeaveLine | OfferPatient | WithdrawOffer
 
 FIND_REQUEST = select(requests.c.decided_at, requests.c.reason, requests.c.fingerprint).where(
     requests.c.request_id == bindparam("of")
@@ -97,11 +110,21 @@ def _record(connection: Connection, entry: Entry) -> Recorded:
         row = _spoken_of(connection, entry.decision.answer, entry)
         written = write(entry.decision.answer, Wording(telling, asked.id, row))
         _keep(connection, entry, written, is_open=earlier is not None)
-    changed = any(not isinstance(change, NoteRefusal) for change in entry.decision.changes)
-    now = read_facts(connection, entry.patient_id, known) if changed else facts
+    now = _facts_after(connection, entry, known)
     told = [event for change in entry.decision.changes for event in tell(change, telling)]
     event_log.append(connection, told, entry.decision.at)
     return Recorded(facts=now)
+
+
+def _facts_after(connection: Connection, entry: Entry, known: Known) -> Facts:
+    """What is true now, of which only the part that was written to has to be read again."""
+    in_progress, pending, waiting = entry.seen.in_progress, entry.seen.pending, entry.seen.waiting
+    changes = entry.decision.changes
+    if any(not isinstance(change, LINE_CHANGES | NoteRefusal) for change in changes):
+        in_progress, pending = read_trackings(connection, entry.patient_id, known)
+    if any(isinstance(change, LINE_CHANGES) for change in changes):
+        waiting = read_line(connection, entry.patient_id, known)
+    return Facts(in_progress=in_progress, pending=pending, waiting=waiting)
 
 
 def _engine(connection: Connection) -> int:

@@ -87,9 +87,11 @@ class PatientVisit:
             if self._is_finished() or self._has_grown_long():
                 # A handler cut off by the end of its run would leave its caller without the answer.
                 await workflow.wait_condition(workflow.all_handlers_finished)
+                if not self._known or self._waiting_elsewhere:
+                    continue
                 if self._is_finished():
                     return
-                if self._known and not self._waiting_elsewhere:
+                if self._has_grown_long():
                     workflow.continue_as_new(opening.model_copy(update={"carried": self._state}))
             else:
                 await self._sleep()
