@@ -1,11 +1,19 @@
-"""What several kinds of tests share: an empty database with a schema of its own."""
+"""What several kinds of tests share: an empty database with a schema of its own, on SQLite or on PostgreSQL."""
 
 import asyncio
+import os
+import pwd
 import shutil
-from collections.abc import AsyncIterator
+import socket
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from storage import migrations
 from storage.database import Database
@@ -25,6 +33,69 @@ async def database(tmp_path: Path, migrated_file: Path) -> AsyncIterator[Databas
     path = tmp_path / "visits.db"
     await asyncio.to_thread(shutil.copyfile, migrated_file, path)
     opened = Database(f"sqlite+aiosqlite:///{path}")
+
+    yield opened
+
+    await opened.close()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The address of a PostgreSQL server: the one named by `VISIT_TEST_POSTGRES_URL`, or one started for these tests."""
+    given = os.environ.get("VISIT_TEST_POSTGRES_URL")
+    if given:
+        yield given.rpartition("/")[0]
+        return
+    program = shutil.which("pg_ctl")
+    owner = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+    if program is None or owner not in {one.pw_name for one in pwd.getpwall()}:
+        pytest.skip("PostgreSQL: no VISIT_TEST_POSTGRES_URL, and no pg_ctl on the PATH or nobody to run it as")
+    with tempfile.TemporaryDirectory(prefix="visit-postgres-") as home, socket.socket() as probe:
+        shutil.chown(home, owner)
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+        probe.close()
+
+        def run(*arguments: str) -> None:
+            subprocess.run(  # the server refuses to run as root
+                [program, "-D", f"{home}/db", "-s", *arguments],
+                check=True,
+                user=owner,
+                cwd=home,
+                stdout=subprocess.DEVNULL,
+                timeout=60,
+            )
+
+        run("initdb", "-o", "-U visit -A trust --no-sync")
+        run("start", "-w", "-l", f"{home}/log", "-o", f"-p {port} -k {home} -c listen_addresses=127.0.0.1 -c fsync=off")
+        try:
+            yield f"postgresql+asyncpg://visit@127.0.0.1:{port}"
+        finally:
+            run("stop", "-m", "immediate")
+
+
+@pytest.fixture
+def empty_postgres(postgres_server: str) -> str:
+    """The address of a database on PostgreSQL without anything in it."""
+    name = f"visits_{os.urandom(6).hex()}"
+
+    async def make() -> None:
+        engine = create_async_engine(f"{postgres_server}/postgres", isolation_level="AUTOCOMMIT")
+        async with engine.connect() as connection:
+            await connection.execute(text(f"CREATE DATABASE {name}"))
+        await engine.dispose()
+
+    # Asked for while the tests' own loop runs, or not.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(lambda: asyncio.run(make())).result()
+    return f"{postgres_server}/{name}"
+
+
+@pytest.fixture
+async def on_postgres(empty_postgres: str) -> AsyncIterator[Database]:
+    """A fresh database on PostgreSQL with the newest schema, closed at the end of the test."""
+    await asyncio.to_thread(migrations.upgrade, empty_postgres)
+    opened = Database(empty_postgres)
 
     yield opened
 

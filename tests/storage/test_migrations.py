@@ -1,14 +1,6 @@
 """The history of the schema: it ends where the tables are, on both databases, whoever runs it and how often."""
 
 import asyncio
-import os
-import pwd
-import shutil
-import socket
-import subprocess
-import tempfile
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -23,60 +15,13 @@ from storage.database import Database
 from storage.tables import callers, log_head, metadata
 
 
-@pytest.fixture(scope="module")
-def postgres_server() -> Iterator[str]:
-    """The address of a PostgreSQL server: the one named by `VISIT_TEST_POSTGRES_URL`, or one started for these tests."""
-    given = os.environ.get("VISIT_TEST_POSTGRES_URL")
-    if given:
-        yield given.rpartition("/")[0]
-        return
-    program = shutil.which("pg_ctl")
-    if program is None:
-        pytest.skip("PostgreSQL: neither VISIT_TEST_POSTGRES_URL nor pg_ctl on the PATH")
-    owner = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
-    with tempfile.TemporaryDirectory(prefix="visit-postgres-") as home, socket.socket() as probe:
-        shutil.chown(home, owner)
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-        probe.close()
-
-        def run(*arguments: str) -> None:
-            subprocess.run(  # the server refuses to run as root
-                [program, "-D", f"{home}/db", "-s", *arguments],
-                check=True,
-                user=owner,
-                cwd=home,
-                stdout=subprocess.DEVNULL,
-                timeout=60,
-            )
-
-        run("initdb", "-o", "-U visit -A trust --no-sync")
-        run("start", "-w", "-l", f"{home}/log", "-o", f"-p {port} -k {home} -c listen_addresses=127.0.0.1 -c fsync=off")
-        try:
-            yield f"postgresql+asyncpg://visit@127.0.0.1:{port}"
-        finally:
-            run("stop", "-m", "immediate")
-
-
 @pytest.fixture(params=["sqlite", "postgres"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of a database without anything in it."""
     if request.param == "sqlite":
         return f"sqlite+aiosqlite:///{tmp_path / 'visits.db'}"
-    server = request.getfixturevalue("postgres_server")
-    name = f"visits_{os.urandom(6).hex()}"
-
-    async def make() -> None:
-        database = Database(f"{server}/postgres")
-        assert database._postgres is not None
-        async with database._postgres.connect() as connection:
-            await connection.execution_options(isolation_level="AUTOCOMMIT")
-            await connection.execute(text(f"CREATE DATABASE {name}"))
-        await database.close()
-
-    with ThreadPoolExecutor(1) as thread:
-        thread.submit(lambda: asyncio.run(make())).result()
-    return f"{server}/{name}"
+    empty: str = request.getfixturevalue("empty_postgres")
+    return empty
 
 
 async def on(url: str, unit: Any) -> Any:
