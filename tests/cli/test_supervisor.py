@@ -107,6 +107,19 @@ async def test_a_part_that_ends_by_itself_is_started_again_after_a_longer_and_lo
     assert clinic.state["worker"]["restarts"] == 3
 
 
+async def test_a_part_that_could_not_be_started_for_a_moment_is_started_again(clinic: Clinic, tmp_path: Path) -> None:
+    clinic.supervisor.ready()
+    part = clinic.start("away/worker", SAYS_WHEN_IT_ENDS, str(tmp_path / "order"), "worker")
+    await eventually(lambda: clinic.lines)
+
+    (tmp_path / "away").mkdir()
+    await eventually(lambda: "up" in said(part))
+
+    assert clinic.lines[0] == "away/worker cannot be started: No such file or directory"
+    assert clinic.state["away/worker"]["pid"] == part.pid is not None
+    assert clinic.state["away/worker"]["restarts"] >= 1
+
+
 async def test_a_part_that_never_starts_is_given_up_with_the_end_of_its_log(clinic: Clinic) -> None:
     clinic.start("worker", ENDS_AT_ONCE)
 

@@ -1,0 +1,154 @@
+"""A change that is asked for while the database is away or locked: `undecided` in time, and its key finds out afterwards."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import closing, contextmanager
+from time import monotonic
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+
+from storage.database import Database
+from storage.tables import patient_trackings
+from tests.api.conftest import JOHNS_XRAY, Clinic, a_start
+from tests.builders import DR_SMITH
+from tests.ledger.desk import column
+from visit.commands import Command
+
+PATIENCE_SECONDS = 1
+# Far less than a writer waits for SQLite's lock, or a connection for a server that says nothing.
+IN_TIME_SECONDS = 5
+KEY = {"Idempotency-Key": "bad-times"}
+
+
+@pytest.fixture
+async def clinic(opening: Callable[..., Any]) -> Clinic:
+    """A clinic with little patience, where a doctor and a supervisor are known, and one X-ray runs."""
+    opened: Clinic = await opening(decision_timeout=PATIENCE_SECONDS)
+    await (await opened.doctor(DR_SMITH.id)).post("/api/consultations", json=a_start(JOHNS_XRAY))
+    return opened
+
+
+@pytest.fixture(params=["nobody listens", "nobody answers"])
+async def gone(request: pytest.FixtureRequest) -> AsyncIterator[Database]:
+    """The database as it is when its server is away."""
+    speaking: list[asyncio.StreamWriter] = []
+    server = await asyncio.start_server(lambda _reader, writer: speaking.append(writer), "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1] if request.param == "nobody answers" else 1
+    database = Database(f"postgresql+asyncpg://visit@127.0.0.1:{port}/visits")
+
+    yield database
+
+    await database.close()
+    server.close()
+    for writer in speaking:
+        writer.close()
+
+
+@contextmanager
+def switched_off(clinic: Clinic, gone: Database) -> Iterator[None]:
+    """The API's calls reach what is gone."""
+    with pytest.MonkeyPatch.context() as patch:
+        for call in ("read", "glance", "write"):
+            patch.setattr(clinic.database, call, getattr(gone, call))
+        yield
+
+
+@contextmanager
+def locked(clinic: Clinic) -> Iterator[None]:
+    """Somebody else holds SQLite's one lock for writing."""
+    with closing(sqlite3.connect(str(clinic.database.url.database), isolation_level=None)) as somebody:
+        somebody.execute("BEGIN IMMEDIATE")
+        yield
+        somebody.execute("ROLLBACK")
+
+
+async def ask(who: httpx.AsyncClient, path: str, **sent: Any) -> httpx.Response:
+    """The answer, in time."""
+    began = monotonic()
+    answer = await who.post(path, **sent)
+    assert monotonic() - began < IN_TIME_SECONDS
+    return answer
+
+
+def assert_undecided(answer: httpx.Response) -> None:
+    """It may still be carried out, and it is worth asking again."""
+    assert (answer.status_code, answer.json()["code"]) == (503, "undecided")
+    assert int(answer.headers["retry-after"]) >= 1
+
+
+async def a_running_consultation(clinic: Clinic) -> str:
+    """The id of Dr. Smith's X-ray."""
+    trackings = await clinic.database.read(column, "patient_trackings", "consultation_id")
+    return str(trackings[0])
+
+
+async def test_a_start_while_the_database_is_away_is_undecided(clinic: Clinic, gone: Database) -> None:
+    doctor = await clinic.doctor()
+
+    with switched_off(clinic, gone):
+        answer = await ask(doctor, "/api/consultations", json=a_start(), headers=KEY)
+
+    assert_undecided(answer)
+    assert (await doctor.post("/api/consultations", json=a_start(), headers=KEY)).status_code == 201
+
+
+async def test_a_start_whose_database_goes_away_after_the_decision_is_undecided_and_was_carried_out_once(
+    clinic: Clinic, gone: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    doctor = await clinic.doctor()
+    decide = clinic.visits.send
+
+    async def decide_and_lose(command: Command, **how: Any) -> None:
+        await decide(command, **how)
+        for call in ("read", "glance", "write"):
+            monkeypatch.setattr(clinic.database, call, getattr(gone, call))
+
+    monkeypatch.setattr(clinic.visits, "send", decide_and_lose)
+
+    answer = await ask(doctor, "/api/consultations", json=a_start(), headers=KEY)
+    monkeypatch.undo()
+
+    assert_undecided(answer)
+    assert (await doctor.post("/api/consultations", json=a_start(), headers=KEY)).status_code == 201
+    assert await clinic.count(patient_trackings) == 2
+
+
+async def test_a_first_request_of_a_caller_is_undecided_while_nothing_can_be_written(clinic: Clinic) -> None:
+    doctor = await clinic.doctor()
+
+    with locked(clinic):
+        answer = await ask(doctor, "/api/consultations", json=a_start(), headers=KEY)
+
+    assert_undecided(answer)
+    assert (await doctor.post("/api/consultations", json=a_start(), headers=KEY)).status_code == 201
+
+
+@pytest.mark.parametrize("prefer", [{}, {"Prefer": "respond-async"}], ids=["and waits", "and does not wait"])
+async def test_a_completion_is_undecided_while_nothing_can_be_written(clinic: Clinic, prefer: dict[str, str]) -> None:
+    doctor = await clinic.doctor(DR_SMITH.id)
+    running = await a_running_consultation(clinic)
+    path = f"/api/consultations/{running}/complete"
+
+    with locked(clinic):
+        answer = await ask(doctor, path, headers=KEY | prefer)
+
+    assert_undecided(answer)
+    again = await doctor.post(path, headers=KEY)
+    assert (again.status_code, again.json()["status"]) == (200, "completed")
+
+
+async def test_a_release_is_undecided_while_nothing_can_be_written(clinic: Clinic) -> None:
+    supervisor = await clinic.staff("supervisor")
+    # Known by its first request: what is left to write is the reason.
+    await supervisor.post(f"/api/consultations/{UUID(int=1)}/release", json={"reason": "mistaken"})
+    path = f"/api/consultations/{await a_running_consultation(clinic)}/release"
+
+    with locked(clinic):
+        answer = await ask(supervisor, path, json={"reason": "forgotten"}, headers=KEY)
+
+    assert_undecided(answer)
+    assert (await supervisor.post(path, json={"reason": "forgotten"}, headers=KEY)).status_code == 200
