@@ -6,6 +6,7 @@ times in one recorded start, and that costs more than the statements. On Postgre
 """
 
 import asyncio
+import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -85,9 +86,9 @@ class _Sqlite:
     def __init__(self, url: URL) -> None:
         path = url.set(drivername="sqlite")
         # One thread and one connection write: within a process nobody waits on a lock by polling for it.
-        self.writer = _SqliteSide(_sqlite_engine(path, "BEGIN IMMEDIATE", 1), 1)
-        self.reader = _SqliteSide(_sqlite_engine(path, "BEGIN", READERS), READERS)
-        self.glancer = _sqlite_engine(path, "BEGIN", 1, busy_timeout_ms=GLANCE_TIMEOUT_MS)
+        self.writer = _SqliteSide(_sqlite_engine(path, "BEGIN IMMEDIATE", 1, BUSY_TIMEOUT_MS), 1)
+        self.reader = _SqliteSide(_sqlite_engine(path, "BEGIN", READERS, BUSY_TIMEOUT_MS), READERS)
+        self.glancer = _sqlite_engine(path, "BEGIN", 1, GLANCE_TIMEOUT_MS)
         self._glancing: Connection | None = None
 
     async def run(
@@ -121,7 +122,7 @@ class _SqliteSide:
         self.threads = ThreadPoolExecutor(threads, thread_name_prefix="sqlite")
 
 
-def _sqlite_engine(url: URL, begin: str, connections: int, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> Engine:
+def _sqlite_engine(url: URL, begin: str, connections: int, busy_timeout_ms: int) -> Engine:
     in_memory = url.database in (None, "", ":memory:")
     if in_memory:
         raise ValueError("a database in memory cannot be shared by processes: name a file")
@@ -152,8 +153,11 @@ def _postgres(url: URL) -> AsyncEngine:
 
 def is_unavailable(error: BaseException) -> bool:
     """Whether this is the database being away, locked or overloaded, which passes, and not a wrong statement, which does not."""
-    if isinstance(error, OSError | TimeoutError | PoolTimeoutError | OperationalError):
+    if isinstance(error, OSError | TimeoutError | PoolTimeoutError):
         return True
+    if isinstance(error, OperationalError):
+        # SQLite says a table that is not there by the same class as a file that is locked.
+        return getattr(error.orig, "sqlite_errorcode", None) != sqlite3.SQLITE_ERROR
     if not isinstance(error, DBAPIError):
         return False
     state = getattr(error.orig, "sqlstate", None) or ""

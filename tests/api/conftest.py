@@ -68,9 +68,10 @@ class Visits:
     signals: list[tuple[Command, date]] = field(default_factory=list)
     sent: list[Command] = field(default_factory=list)
 
-    async def send(self, command: Command, *, day: date) -> None:
+    async def send(self, command: Command, *, day: date, anew: bool = False) -> None:
         if self.away:
             raise Undecided
+        assert not anew, "the ledger lost what it had recorded"
         self.sent.append(command)
         patient = patient_of(command)
         facts = await self.ledger.load(patient)

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import httpx
 import pytest
+from sqlalchemy import Connection, text
 
 from config import temporal
 from tests.e2e.hospital import Hospital, eventually, eventually_true
@@ -240,3 +241,22 @@ async def test_a_database_that_is_locked_for_a_while_delays_a_start_and_doubles_
 
     assert undecided.status_code == 503
     await _assert_started_once(fragile, patient, answer)
+
+
+async def test_a_ledger_that_was_restored_from_an_older_copy_decides_what_it_has_lost_again(
+    fragile: Hospital, patient: int
+) -> None:
+    await fragile.admit(patient, {patient: 1})
+    await fragile.start(1, patient, patient, "once")
+
+    def lose(connection: Connection) -> None:
+        for table in ("requests", "timeline", "patient_trackings", "events"):
+            connection.execute(text(f"DELETE FROM {table}"))
+        connection.execute(text("UPDATE appointments SET status = 1"))
+        connection.execute(text("UPDATE log_head SET seq = 0, epoch = 'restored'"))
+
+    await fragile.database.write(lose)
+    answer = await _answered(lambda: fragile.start(1, patient, patient, "once"))
+
+    await _assert_started_once(fragile, patient, answer)
+    await _assert_goes_on(fragile, patient, answer)
