@@ -17,7 +17,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from visit.calendar import day_ends_at
-from visit.commands import Adopt, Command, OpenVisit, Reply
+from visit.commands import Adopt, Command, OnConsultation, OpenVisit, Reply
 from visit.names import PATIENT_ID_ATTRIBUTE, VISIT_DAY_ATTRIBUTE, visit_id
 from visit.state import Limits
 from workflows.patient_visit import PatientVisit
@@ -86,6 +86,21 @@ class Visits:
             raise DayClosedError
 
     async def _update(self, patient_id: int, day: date, command: Command | Adopt, update_id: str | None) -> Reply:
+        if isinstance(command, OnConsultation):
+            # A consultation that runs has its visit, nearly always: the server has less to do without the start.
+            visit = self._client.get_workflow_handle_for(PatientVisit.run, visit_id(patient_id, day))
+            handler: Any = UPDATES[type(command).__name__]
+            try:
+                reply: Reply = await visit.execute_update(handler, command, id=update_id, result_type=Reply)
+                return reply
+            except RPCError as fault:
+                if fault.status is not RPCStatusCode.NOT_FOUND:
+                    raise
+        return await self._open_and_update(patient_id, day, command, update_id)
+
+    async def _open_and_update(
+        self, patient_id: int, day: date, command: Command | Adopt, update_id: str | None
+    ) -> Reply:
         opening: WithStartWorkflowOperation[PatientVisit, None] = WithStartWorkflowOperation(
             PatientVisit.run, self._input(patient_id, day), **self._options(patient_id, day)
         )
