@@ -36,7 +36,7 @@ requirements: $(VENV)/dev.stamp ## resolve the hashed requirements again, to the
 	$(BIN)/uv pip compile --quiet --upgrade $(RESOLVE) --extra dev -o requirements/dev.txt
 	$(BIN)/uv pip compile --quiet --upgrade $(RESOLVE) -c requirements/dev.txt -o requirements/run.txt
 
-RESOLVE := pyproject.toml --universal --generate-hashes --no-emit-index-url --no-header --no-annotate \
+RESOLVE := pyproject.toml --universal --generate-hashes --no-header --no-annotate \
 	--python-version 3.11 --extra build
 
 $(VENV)/bin/python:
