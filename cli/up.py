@@ -30,7 +30,7 @@ ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 
 
 def up() -> None:
-    """Run the whole system: Temporal server with its UI, SQLite, worker, API and page.
+    """Run the whole system: Temporal server with its UI, SQLite, worker and API.
 
     A part that dies is started again. Ctrl-C stops everything; the data stays in VISIT_DATA_DIR for the next time. An empty
     database is offered the demonstration hospital; VISIT_DEMO=1 loads it without asking.
@@ -103,7 +103,7 @@ async def _ready(settings: Settings, client: Client) -> bool:
         async with asyncio.timeout(READY_WITHIN_SECONDS), httpx.AsyncClient(trust_env=False, timeout=5) as http:
             await namespace.wait_for_worker(client, settings.task_queue)
             while True:
-                if await _says_ready(http, f"{_page(settings)}/readyz"):
+                if await _says_ready(http, f"{_address(settings)}/readyz"):
                     return True
                 await asyncio.sleep(0.05)
     except TimeoutError:
@@ -117,14 +117,13 @@ async def _says_ready(http: httpx.AsyncClient, address: str) -> bool:
         return False
 
 
-def _page(settings: Settings) -> str:
+def _address(settings: Settings) -> str:
     host = ANYWHERE.get(settings.http_host, settings.http_host)
     return f"http://{f'[{host}]' if ':' in host else host}:{settings.http_port}"
 
 
 def _tell_addresses(settings: Settings, folder: Path) -> None:
-    say(f"page:        {_page(settings)}")
-    say(f"HTTP calls:  {_page(settings)}/openapi.json")
+    say(f"HTTP calls:  {_address(settings)}/openapi.json")
     if settings.temporal_ui_url or not settings.temporal_address:
         say(f"Temporal UI: {settings.temporal_ui_url or f'http://127.0.0.1:{settings.ui_port}'}")
     say(f"data, logs:  {folder}")

@@ -42,7 +42,7 @@ def is_ready(surroundings: Surroundings) -> bool:
 
 def test_the_whole_system_starts_and_ctrl_c_leaves_nothing_behind(up: Start, surroundings: Surroundings) -> None:
     running = up()
-    page = running.line("page:").split()[-1]
+    page = running.line("HTTP calls:").split()[-1].removesuffix("/openapi.json")
     running.line("ready in")
 
     with urllib.request.urlopen(f"{page}/readyz") as answer:
