@@ -28,8 +28,8 @@ def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-async def database(tmp_path: Path, migrated_file: Path) -> AsyncIterator[Database]:
-    """A fresh database, closed at the end of the test."""
+async def on_sqlite(tmp_path: Path, migrated_file: Path) -> AsyncIterator[Database]:
+    """A fresh database on SQLite with the newest schema, closed at the end of the test."""
     path = tmp_path / "visits.db"
     await asyncio.to_thread(shutil.copyfile, migrated_file, path)
     opened = Database(f"sqlite+aiosqlite:///{path}")
@@ -37,6 +37,12 @@ async def database(tmp_path: Path, migrated_file: Path) -> AsyncIterator[Databas
     yield opened
 
     await opened.close()
+
+
+@pytest.fixture
+def database(on_sqlite: Database) -> Database:
+    """A fresh database, on SQLite where a test does not say otherwise."""
+    return on_sqlite
 
 
 @pytest.fixture(scope="session")
@@ -74,28 +80,42 @@ def postgres_server() -> Iterator[str]:
             run("stop", "-m", "immediate")
 
 
+def _on_server(postgres_server: str, statement: str) -> None:
+    """Run a statement that no transaction may hold, beside the tests' own loop or without one."""
+
+    async def run() -> None:
+        engine = create_async_engine(f"{postgres_server}/postgres", isolation_level="AUTOCOMMIT")
+        async with engine.connect() as connection:
+            await connection.execute(text(statement))
+        await engine.dispose()
+
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(lambda: asyncio.run(run())).result()
+
+
 @pytest.fixture
 def empty_postgres(postgres_server: str) -> str:
     """The address of a database on PostgreSQL without anything in it."""
     name = f"visits_{os.urandom(6).hex()}"
-
-    async def make() -> None:
-        engine = create_async_engine(f"{postgres_server}/postgres", isolation_level="AUTOCOMMIT")
-        async with engine.connect() as connection:
-            await connection.execute(text(f"CREATE DATABASE {name}"))
-        await engine.dispose()
-
-    # Asked for while the tests' own loop runs, or not.
-    with ThreadPoolExecutor(1) as thread:
-        thread.submit(lambda: asyncio.run(make())).result()
+    _on_server(postgres_server, f"CREATE DATABASE {name}")
     return f"{postgres_server}/{name}"
 
 
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres_server: str) -> str:
+    """The name of a database on PostgreSQL with the newest schema, to be copied."""
+    name = f"schema_{os.urandom(6).hex()}"
+    _on_server(postgres_server, f"CREATE DATABASE {name}")
+    migrations.upgrade(f"{postgres_server}/{name}")
+    return name
+
+
 @pytest.fixture
-async def on_postgres(empty_postgres: str) -> AsyncIterator[Database]:
+async def on_postgres(postgres_server: str, migrated_postgres: str) -> AsyncIterator[Database]:
     """A fresh database on PostgreSQL with the newest schema, closed at the end of the test."""
-    await asyncio.to_thread(migrations.upgrade, empty_postgres)
-    opened = Database(empty_postgres)
+    name = f"visits_{os.urandom(6).hex()}"
+    await asyncio.to_thread(_on_server, postgres_server, f"CREATE DATABASE {name} TEMPLATE {migrated_postgres}")
+    opened = Database(f"{postgres_server}/{name}")
 
     yield opened
 

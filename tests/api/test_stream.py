@@ -15,7 +15,7 @@ from api.stream import MOST_CHANNELS, EventStream
 from live.hub import Hub
 from live.running import running
 from storage.database import Database
-from storage.log_reader import LogReader, sqlite_changes
+from storage.log_reader import LogReader, changes_of
 from tests.live.stream_rig import until
 from visit.codes import Role
 
@@ -33,7 +33,7 @@ async def by_header(request: Request) -> Caller:
 
 @pytest.fixture
 async def hub(database: Database) -> AsyncIterator[Hub]:
-    changes = sqlite_changes(database)
+    changes = changes_of(database)
     async with running(LogReader(database), changes) as following:
         await until(lambda: following.started, "the first reading")
         yield following

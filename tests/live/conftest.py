@@ -11,6 +11,13 @@ from storage.database import Database
 from tests.live.stream_rig import Serve, Served, served
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest) -> Database:
+    """A fresh database: every test of the stream is held on both."""
+    fresh: Database = request.getfixturevalue(f"on_{request.param}")
+    return fresh
+
+
 @pytest.fixture
 async def serve(database: Database) -> AsyncIterator[Serve]:
     """Start a server on the database, with the limits of the test; stopped at its end."""

@@ -24,7 +24,7 @@ from live.limits import StreamLimits
 from live.running import running
 from storage.database import Database
 from storage.event_log import append
-from storage.log_reader import LogReader, sqlite_changes
+from storage.log_reader import LogReader, changes_of
 from visit.codes import Role
 from visit.events import Event
 
@@ -240,7 +240,7 @@ Serve = Callable[..., Awaitable[Served]]
 
 @asynccontextmanager
 async def served(database: Database, limits: StreamLimits) -> AsyncIterator[Served]:
-    changes = sqlite_changes(database)
+    changes = changes_of(database)
     listening = socket.socket()
     # Or the kernel takes megabytes for a reader that takes nothing.
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 64 * 1024)

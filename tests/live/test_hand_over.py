@@ -10,7 +10,7 @@ from live.limits import StreamLimits
 from live.subscriber import Message, Reader
 from live.tailer import Tailer
 from storage.database import Database
-from storage.log_reader import LogBounds, LogPage, LogReader, SqliteChanges, sqlite_changes
+from storage.log_reader import LogBounds, LogPage, LogReader, SqliteChanges, changes_of
 from tests.live.stream_rig import Blocks, an_event, tell, until
 
 BACKLOG = 20
@@ -97,7 +97,7 @@ async def follow_with_an_interruption(database: Database, changes: SqliteChanges
 @pytest.mark.parametrize("ring", [3, 10, 4096], ids=["from the log", "from both", "from the ring"])
 async def test_an_event_committed_at_any_point_of_connecting_is_had_once(database: Database, ring: int) -> None:
     await tell(database, *(an_event(number) for number in range(1, BACKLOG + 1)))
-    changes = sqlite_changes(database)
+    changes = changes_of(database)
 
     points = await follow_with_an_interruption(database, changes, 0, ring)
     assert 1 < points < MOST_POINTS
@@ -108,7 +108,7 @@ async def test_an_event_committed_at_any_point_of_connecting_is_had_once(databas
 
 async def test_a_reader_ahead_of_the_tailer_waits_for_it_and_gets_nothing_twice(database: Database) -> None:
     log = LogReader(database)
-    changes = sqlite_changes(database)
+    changes = changes_of(database)
     hub = Hub(log, StreamLimits())
     tailer = Tailer(log, changes, hub)
     await tailer.begin()
@@ -135,7 +135,7 @@ async def test_a_reader_ahead_of_the_tailer_waits_for_it_and_gets_nothing_twice(
 async def test_a_log_pruned_under_a_reader_resets_it_instead_of_skipping(database: Database) -> None:
     await tell(database, *(an_event(number) for number in range(1, 31)))
     log = LogReader(database)
-    changes = sqlite_changes(database)
+    changes = changes_of(database)
     blocks = Blocks()
 
     async def prune() -> None:
@@ -161,7 +161,7 @@ async def test_a_log_pruned_under_a_reader_resets_it_instead_of_skipping(databas
 
 async def test_a_connection_that_fails_costs_nobody_else_an_event(database: Database) -> None:
     log = LogReader(database)
-    changes = sqlite_changes(database)
+    changes = changes_of(database)
     hub = Hub(log, StreamLimits())
     tailer = Tailer(log, changes, hub)
     await tailer.begin()
@@ -193,7 +193,7 @@ async def test_a_connection_that_fails_costs_nobody_else_an_event(database: Data
 
 async def test_a_right_that_is_gone_is_gone_for_the_very_next_event(database: Database) -> None:
     log = LogReader(database)
-    changes = sqlite_changes(database)
+    changes = changes_of(database)
     hub = Hub(log, StreamLimits())
     tailer = Tailer(log, changes, hub)
     await tailer.begin()
