@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import fields
+from itertools import accumulate
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from live.counters import DELAY_BOUNDS, Delays
 from live.hub import Hub
 
 BUCKETS = (0.001, 0.002, 0.004, 0.006, 0.008, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -54,10 +56,17 @@ class StreamCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         yield GaugeMetricFamily("visit_stream_subscribers", "Open streams", value=self._hub.subscribers)
         yield GaugeMetricFamily("visit_stream_behind", "Streams that are catching up", value=self._hub.behind)
+        yield GaugeMetricFamily(
+            "visit_stream_lag_seconds",
+            "At most for how long the log has held what readers have not had",
+            value=self._hub.lag_seconds,
+        )
         counters = self._hub.counters
         for counter in fields(counters):
             value, name = getattr(counters, counter.name), f"visit_stream_{counter.name}"
-            if counter.name in GAUGES:
+            if isinstance(value, Delays):
+                yield _histogram("visit_stream_delay_seconds", value)
+            elif counter.name in GAUGES:
                 yield GaugeMetricFamily(name, f"The stream's {counter.name} now", value=float(value))
             elif isinstance(value, dict):
                 family = CounterMetricFamily(name, f"The stream's {counter.name}, by reason", labels=["reason"])
@@ -66,3 +75,9 @@ class StreamCollector(Collector):
                 yield family
             else:
                 yield CounterMetricFamily(name, f"The stream's {counter.name}", value=value)
+
+
+def _histogram(name: str, delays: Delays) -> HistogramMetricFamily:
+    bounds = [*map(str, DELAY_BOUNDS), "+Inf"]
+    buckets = list(zip(bounds, map(float, accumulate(delays.classes)), strict=True))
+    return HistogramMetricFamily(name, "From an event's decision to its readers", buckets, sum_value=delays.total)

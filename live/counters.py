@@ -1,7 +1,25 @@
 """What the stream counts, as plain attributes; it must not know who reads them."""
 
+from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass, field
+
+#: Upper bounds, in seconds, of the classes that delays are counted in; the last class has none.
+DELAY_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+@dataclass(slots=True)
+class Delays:
+    """How long events took from their decision to the readers, counted by class; `total` is in seconds."""
+
+    classes: list[int] = field(default_factory=lambda: [0] * (len(DELAY_BOUNDS) + 1))
+    total: float = 0.0
+
+    def count(self, seconds: float) -> None:
+        """Count one event. Below nothing is nothing: the clock of who decided may be ahead of the one here."""
+        seconds = max(0.0, seconds)
+        self.classes[bisect_left(DELAY_BOUNDS, seconds)] += 1
+        self.total += seconds
 
 
 @dataclass(slots=True)
@@ -20,6 +38,7 @@ class StreamCounters:
     deliveries: int = 0
     bytes: int = 0
     heartbeats: int = 0
+    delays: Delays = field(default_factory=Delays)
     #: Readings of the log that found events though no hint had come: hints are being lost.
     found_unasked: int = 0
     #: Times that the tailer began to hold before a gap in the log.

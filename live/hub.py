@@ -10,6 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from random import SystemRandom
+from time import monotonic
 
 from live.catch_up import CatchUp
 from live.counters import StreamCounters
@@ -49,7 +50,7 @@ class Hub:
         #: Set by the tailer when the window stands at the log's head for the first time.
         self.started = False
         self.draining = False
-        self._now = now
+        self.now = now
         self._chance = chance
         self._catch_up = CatchUp(log, self.window, limits, self.counters)
         self._farewells = Farewells(limits.farewell)
@@ -66,6 +67,11 @@ class Hub:
         """Readers that are catching up now."""
         return len(self._behind)
 
+    @property
+    def lag_seconds(self) -> float:
+        """For how long at most the log may have held what the readers have not had; infinite before the first reading."""
+        return monotonic() - self.window.level_at
+
     def admit(self, reader: Reader, send: Send, release: Callable[[], object]) -> Subscriber:
         """Take a place for the reader, or raise `StreamRefusedError`. `release` is called when the hub ends the stream.
 
@@ -75,7 +81,7 @@ class Hub:
             self.counters.refused[why.code] += 1
             raise why
         time = asyncio.get_running_loop().time()
-        since = self._now()
+        since = self.now()
         lifetime = self.limits.lifetime * (0.8 + 0.2 * self._chance())
         if reader.ends_at is not None:
             lifetime = min(lifetime, (reader.ends_at - since).total_seconds())
@@ -89,7 +95,7 @@ class Hub:
     def _refusal(self, reader: Reader) -> StreamRefusedError | None:
         if self.draining:
             return StreamDrainingError()
-        if not self.started:
+        if not self.started or self.lag_seconds > self.limits.out_of_sight_after:
             return StreamNotReadyError()
         return self._places.refusal(reader.user)
 
@@ -182,7 +188,12 @@ class Hub:
             self._cut_off(reader, "failed")
 
     def heartbeat(self) -> None:
-        """Tell every live reader its cursor. One that is behind gets none: this id would make it skip what it has not had."""
+        """Tell every live reader its cursor. One that is behind gets none: this id would make it skip what it has not had.
+
+        Nobody gets one while the log is out of sight: a screen must not be told that all is well by a process that cannot know.
+        """
+        if self.lag_seconds > self.limits.out_of_sight_after:
+            return
         live = [one for one in self._places if one.live]
         self.counters.heartbeats += len(live)
         if live:

@@ -1,14 +1,17 @@
 """What a log must offer to be followed; it must not know any log there is."""
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Protocol
 
 
 class Entry(Protocol):
-    """One event; `data` is text that goes to readers as it stands."""
+    """One event; `data` is text that goes to readers as it stands, `at` (aware) when what it tells of was decided."""
 
     @property
     def seq(self) -> int: ...
+    @property
+    def at(self) -> datetime: ...
     @property
     def channel(self) -> str: ...
     @property

@@ -23,7 +23,7 @@ class StreamsExhaustedError(StreamRefusedError):
 
 
 class StreamNotReadyError(StreamRefusedError):
-    """The log has not been read yet."""
+    """The log is out of sight: not read yet, or not lately."""
 
     code = "stream_not_ready"
 

@@ -7,6 +7,7 @@ tries again, and hands out nothing behind the gap, because whoever has been give
 import asyncio
 import logging
 from collections.abc import Sequence
+from time import monotonic
 
 from live.frames import frame, runs
 from live.hub import Hub
@@ -55,8 +56,7 @@ class Tailer:
         bounds = await self._log.bounds()
         behind = max(bounds.oldest - 1, bounds.head - self._hub.limits.ring_frames, 0)
         self._hub.restart(bounds.epoch, behind)
-        while self._hub.window.position < bounds.head and await self.read_on():
-            pass
+        await self.read_on()
         self._hub.started = True
 
     def _recovered(self) -> None:
@@ -68,6 +68,7 @@ class Tailer:
         """Hand out all that the log has; whether there was anything."""
         found = False
         while True:
+            asked_at = monotonic()
             page = await self._log.read_after(self._hub.window.position, PAGE, None)
             if self._restarted(page.bounds):
                 return True
@@ -75,6 +76,8 @@ class Tailer:
             await self._hand_out(follows)
             found = found or bool(follows)
             self._hub.counters.lag = page.bounds.head - self._hub.window.position
+            if not self._hub.counters.lag:
+                self._hub.window.level_at = asked_at
             if len(follows) < len(page.entries) or page.reached == page.bounds.head:
                 return found
 
@@ -116,6 +119,10 @@ class Tailer:
 
     async def _hand_out(self, entries: Sequence[Entry]) -> None:
         hub = self._hub
+        if hub.started:
+            now = hub.now()
+            for entry in entries:
+                hub.counters.delays.count((now - entry.at).total_seconds())
         for run in runs((frame(entry, hub.window.epoch) for entry in entries), hub.limits.joined_bytes):
             hub.publish(run)
             # A long page goes to thousands of readers: requests must have their turn in between.

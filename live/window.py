@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from math import inf
 
 from live.cursor import write_cursor
 from live.frames import Frame, Ring
@@ -15,6 +16,8 @@ class Window:
         self.epoch = ""
         self.position = 0
         self.ring = Ring(limits.ring_frames, limits.ring_bytes)
+        #: The latest time, by the monotonic clock, at which the log held nothing behind `position`.
+        self.level_at = -inf
         self._moved = asyncio.Event()
 
     @property

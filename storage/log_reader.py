@@ -5,6 +5,7 @@ import logging
 import sqlite3
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 from heapq import merge
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ BOUNDS = select(log_head.c.seq, log_head.c.epoch, select(func.min(events.c.seq))
     log_head.c.id == 1
 )
 BEHIND = (
-    select(events.c.seq, events.c.channel, events.c.name, events.c.data)
+    select(events.c.seq, events.c.at, events.c.channel, events.c.name, events.c.data)
     .where(events.c.seq > bindparam("position"))
     .order_by(events.c.seq)
     .limit(bindparam("limit"))
@@ -37,9 +38,10 @@ BEHIND_IN_CHANNEL = BEHIND.where(events.c.channel == bindparam("channel"))
 
 @dataclass(frozen=True, slots=True)
 class LoggedEvent:
-    """One event as it is kept; `data` is JSON text."""
+    """One event as it is kept: `at` is its decision's moment, `data` JSON text."""
 
     seq: int
+    at: datetime
     channel: str
     name: str
     data: str
@@ -102,7 +104,11 @@ def read_page(connection: Connection, position: int, limit: int, channels: Colle
 
 
 def _read(
-    connection: Connection, page: Select[int, str, str, str], position: int, limit: int, channel: str | None = None
+    connection: Connection,
+    page: Select[int, datetime, str, str, str],
+    position: int,
+    limit: int,
+    channel: str | None = None,
 ) -> list[LoggedEvent]:
     values = {"position": position, "limit": limit} | ({} if channel is None else {"channel": channel})
     return [LoggedEvent(*row) for row in connection.execute(page, values)]

@@ -62,6 +62,8 @@ async def test_counts_go_by_route_and_code_and_name_nobody(clinic: Clinic) -> No
 async def test_the_streams_counts_stand_beside_the_others(clinic: Clinic) -> None:
     hub = Hub(LogReader(clinic.database))
     hub.counters.refused["stream_not_ready"] = 3
+    for seconds in (0.02, 0.02, 60):
+        hub.counters.delays.count(seconds)
     app = _with(clinic, hub)
     clinic.app = app
     supervisor = await clinic.staff("supervisor")
@@ -71,6 +73,10 @@ async def test_the_streams_counts_stand_beside_the_others(clinic: Clinic) -> Non
 
     assert 'visit_stream_refused_total{reason="stream_not_ready"} 3.0' in text
     assert "visit_stream_subscribers 0.0" in text
+    assert "visit_stream_lag_seconds +Inf" in text
+    for line in ('bucket{le="0.01"} 0.0', 'bucket{le="0.025"} 2.0', 'bucket{le="30.0"} 2.0', 'bucket{le="+Inf"} 3.0'):
+        assert f"visit_stream_delay_seconds_{line}" in text
+    assert "visit_stream_delay_seconds_sum 60.04" in text
     assert present.json() == {"items": []}
     app.parts.sessions.close()
 

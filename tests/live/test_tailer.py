@@ -5,17 +5,21 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection
 
 from live.limits import StreamLimits
 from live.log import Changes
+from live.refusals import StreamNotReadyError
 from live.running import running
+from live.subscriber import Message, Reader
 from storage.database import Database
 from storage.event_log import append
-from storage.log_reader import LogReader, PostgresChanges, SqliteChanges, changes_of
-from tests.live.stream_rig import NOON, Serve, an_event, tell, until
+from storage.log_reader import LogPage, LogReader, PostgresChanges, SqliteChanges, changes_of
+from tests.live.stream_rig import NOON, PATIENCE, Blocks, Serve, an_event, tell, until
 
 
 @pytest.fixture
@@ -138,18 +142,21 @@ async def test_events_come_within_the_poll_bound_when_every_hint_is_lost(databas
     assert hub.window.position == 1
 
 
+class Breakable(LogReader):
+    """The real log, out of reach for as long as a test says."""
+
+    away = False
+
+    async def read_after(self, *asked: Any) -> LogPage:
+        if self.away:
+            raise ConnectionError("away")
+        return await super().read_after(*asked)
+
+
 async def test_a_database_that_is_away_is_said_once_and_read_again(
     database: Database, changes: Changes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    class Flaky(LogReader):
-        away = False
-
-        async def read_after(self, *asked: object) -> object:
-            if self.away:
-                raise ConnectionError("away")
-            return await super().read_after(*asked)
-
-    log = Flaky(database)
+    log = Breakable(database)
     with caplog.at_level(logging.WARNING):
         async with running(log, changes) as hub:
             await until(lambda: hub.started, "the first reading")
@@ -161,6 +168,69 @@ async def test_a_database_that_is_away_is_said_once_and_read_again(
             assert hub.window.position == 1
 
     assert [record.message for record in caplog.records] == ["the log cannot be read", "the log is read again"]
+
+
+async def test_a_log_that_is_out_of_sight_gives_no_heartbeat_and_opens_no_stream(
+    database: Database, changes: Changes
+) -> None:
+    log, blocks = Breakable(database), Blocks()
+    everybody = frozenset({"consultations"})
+    reader = Reader("u", "s", "n", "r", everybody, everybody.__contains__)
+
+    async def send(message: Message) -> None:
+        blocks.feed(message["body"])
+
+    async with running(log, changes, StreamLimits(poll_every=0.05, out_of_sight_after=0.5)) as hub:
+        await until(lambda: hub.started, "the first reading")
+        hub.follow(hub.admit(reader, send, lambda: None), None)
+        log.away = True
+        await until(lambda: hub.lag_seconds > 0.5, "the log to be out of sight")
+
+        hub.heartbeat()
+        with pytest.raises(StreamNotReadyError):
+            hub.admit(reader, send, lambda: None)
+        assert [one.name for one in blocks.told] == ["ready"]
+
+        log.away = False
+        await tell(database, an_event(1))
+        await until(lambda: hub.lag_seconds < 0.5, "the log to be in sight again")
+        hub.heartbeat()
+        hub.leave(hub.admit(reader, send, lambda: None))
+        assert [one.name for one in blocks.told] == ["ready", "patient.updated", "heartbeat"]
+
+
+async def test_a_gap_in_the_log_puts_it_out_of_sight(serve: Serve, elsewhere: Database) -> None:
+    served = await serve(poll_every=0.05, out_of_sight_after=0.3)
+    client = await served.live_client()
+    await tell(elsewhere, an_event(1))
+    await client.read_events(1)
+
+    await elsewhere.write(lambda c: c.exec_driver_sql("UPDATE log_head SET seq = 3"))
+    await until(lambda: served.hub.lag_seconds > 0.3, "the log to be out of sight")
+    served.hub.heartbeat()
+    refused = await served.client()
+
+    assert (refused.status, (await refused.problem())["code"]) == (503, "stream_not_ready")
+    assert served.hub.counters.heartbeats == 0
+    assert served.hub.subscribers == 1
+    client.close()
+
+
+async def test_how_long_events_took_is_counted_once_they_are_handed_out(database: Database, changes: Changes) -> None:
+    now = datetime.now(UTC)
+    await tell(database, an_event(1))
+
+    async with running(LogReader(database), changes) as hub:
+        await until(lambda: hub.started, "the first reading")
+        await database.write(append, [an_event(2), an_event(3)], now - timedelta(seconds=7))
+        await database.write(append, [an_event(4)], now + timedelta(hours=1))
+        await until(lambda: hub.window.position == 4, "the tailer")
+
+    # Not what was there before the start, and nothing less than nothing for a clock that is ahead.
+    delays = hub.counters.delays
+    assert sum(delays.classes) == 3
+    assert delays.classes[0] == 1
+    assert 14 <= delays.total < 14 + PATIENCE
 
 
 async def test_a_restarted_process_keeps_the_newest_events_at_hand(database: Database, changes: Changes) -> None:
