@@ -20,6 +20,7 @@ from live.limits import DEFAULT_LIMITS
 #: Seconds between two events, and between two looks at the memory.
 EVERY = 0.2
 LOOK_EVERY = 5.0
+FEWEST = 20
 SHOWN_EACH = 4
 STALLED_SHARE = 0.01
 FILLED_WITHIN = 120.0
@@ -68,7 +69,7 @@ async def soak(connections: int, minutes: float) -> bool:
                 raise
     found = slope(samples)
     verdict = "flat" if found.flat else "NOT flat"
-    print(f"after the first {WARM_UP:.0%} of the time: {found.kib_a_minute:+.1f} KiB a minute, {verdict}")
+    print(f"memory, after the first {WARM_UP:.0%} of the time: {found.kib_a_minute:+.1f} KiB a minute, {verdict}")
     return found.flat
 
 
@@ -110,8 +111,8 @@ def _soaked(subject: Engine, processes: Processes, connections: int, minutes: fl
 def _watch(server: int, seconds: float) -> list[Sample]:
     began = monotonic()
     samples = [Sample(0.0, resident(server))]
-    while (at := monotonic() - began) < seconds:
-        sleep(min(LOOK_EVERY, max(0.1, seconds - at)))
+    while monotonic() - began < seconds:
+        sleep(min(LOOK_EVERY, seconds / FEWEST))
         samples.append(Sample(monotonic() - began, resident(server)))
         if len(samples) % SHOWN_EACH == 0:
             print(f"{samples[-1].at:6.0f} s  {samples[-1].kib / 1024:7.2f} MiB", flush=True)

@@ -100,7 +100,7 @@ class Engine(Subject):
 
 
 class Nchan(Subject):
-    """nginx with one worker process and nchan, which keeps messages in memory; it asks nobody for a token."""
+    """nginx as one process with nchan, which keeps messages in memory; it asks nobody for a token."""
 
     name = "nchan"
     #: nginx writes the head when the subscriber has its place.

@@ -12,7 +12,7 @@ from bench.fanout.dialogue import Dialogue
 from bench.fanout.footprint import room
 from bench.fanout.hearing import Faults, Hearing, Resuming
 from bench.fanout.rounds import Heard, Load, Measured, NotVerifiedError, Stand, measure
-from bench.fanout.soak import Sample, slope
+from bench.fanout.soak import Sample, slope, soak
 from bench.fanout.subjects import SUBJECTS, Engine, Subject
 from bench.fanout.telling import an_event, as_text
 from bench.processes import Processes
@@ -61,6 +61,13 @@ def test_an_event_after_a_later_one_is_reordered_and_not_missing() -> None:
 def test_an_event_cut_off_in_its_middle_is_missing() -> None:
     hearing = Hearing(1)
     hearing.feed(block(1) + block(2)[:-1])
+
+    assert hearing.faults(2) == Faults(missing=1)
+
+
+def test_an_event_whose_end_is_lost_is_missing_though_another_follows() -> None:
+    hearing = Hearing(1)
+    hearing.feed(block(1)[:-30] + block(2))
 
     assert hearing.faults(2) == Faults(missing=1)
 
@@ -127,6 +134,18 @@ async def test_streams_that_are_refused_end_the_run(tmp_path: Path) -> None:
 
         with pytest.raises(NotVerifiedError, match="401"):
             stand.connect(2)
+
+
+async def test_the_soak_verifies_what_its_readers_hear_and_prints_the_memory(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    await soak(READERS, minutes=0.03)
+
+    printed = capsys.readouterr().out
+    assert "20 readers, 1 of them stalled" in printed
+    assert "Faults(missing=0, duplicate=0, reordered=0)" in printed
+    assert "MiB" in printed
+    assert "KiB a minute" in printed
 
 
 def of(p99: float, kib: float = 10.0) -> Measured:
