@@ -1,6 +1,7 @@
 """The API as a process: it starts without Temporal, and ends in order while somebody reads the stream."""
 
 import asyncio
+import gc
 import os
 import shutil
 import signal
@@ -14,7 +15,10 @@ from pathlib import Path
 import httpx
 import jwt
 import pytest
+import uvicorn
 
+from api.parts import Readiness
+from api.serving import DrainingServer
 from tests.api.conftest import SECRET
 
 #: Seconds in which a start or an end has to happen, on a machine that has other things to do.
@@ -99,3 +103,24 @@ async def test_a_database_of_another_schema_stops_the_start(process: Started, tm
 
     assert code != 0
     assert "UnknownSchemaError" in log.read_text()
+
+
+async def test_what_there_is_at_the_start_is_left_out_of_the_collections_that_stop_every_stream(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    left_out: list[int] = []
+
+    async def serve(_self: uvicorn.Server, _sockets: object) -> None:
+        left_out.append(gc.get_freeze_count())
+
+    monkeypatch.setattr(uvicorn.Server, "serve", serve)
+
+    async def nothing(*_asked: object) -> None: ...
+
+    try:
+        await DrainingServer(nothing, Readiness(), None).serve([])
+    finally:
+        gc.unfreeze()
+
+    assert left_out[0] > 10_000
+    assert gc.isenabled()
