@@ -13,6 +13,8 @@ from bench.fanout.hearing import Faults, Resuming
 PORTION = 1 << 16
 #: Bytes that a stalled reader's kernel takes for it.
 STALLED_BUFFER = 4096
+#: Seconds between two looks of a stalled reader's kernel at whether the connection is still there.
+ASKED_EACH = 5
 HANG_UPS = select.EPOLLRDHUP
 PATIENCE = 30.0
 LINGER = 0.5
@@ -33,6 +35,10 @@ class Reader:
         self.socket = socket.socket()
         if self.stalled:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, STALLED_BUFFER)
+            # The server's kernel gives up a connection without a word; whoever never sends must ask, as a browser's watchdog does.
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, ASKED_EACH)
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, ASKED_EACH)
         self.socket.settimeout(PATIENCE)
         self.socket.connect(("127.0.0.1", port))
         last = self.hearing.last_id

@@ -101,8 +101,8 @@ def _soaked(subject: Engine, processes: Processes, connections: int, minutes: fl
     print(
         f"server {computed(server):.1f} CPU s; {told['came_back']} readers came back, the stalled {told['cut_off']} times; {faults}"
     )
-    for name in ("visit_stream_dropped_total", "visit_stream_ended_total"):
-        print("\n".join(line for line in _metrics(subject.port) if line.startswith(name)))
+    counted = ("visit_stream_dropped_total", "visit_stream_ended_total")
+    print("\n".join(line for line in _metrics(subject.port) if line.startswith(counted)))
     if faults:
         raise NotVerifiedError(f"soak: {faults}")
     return samples
