@@ -52,6 +52,7 @@ def figures(connections: Sequence[int], loads: Sequence[Load]) -> list[Figure]:
                     ("deliveries/s", "per_second", ",.0f"),
                     ("server CPU s", "server", ".2f"),
                     ("CPU us a delivery", "microseconds", ".1f"),
+                    ("server without a core s", "waited", ".2f"),
                 )
             ]
     return lines

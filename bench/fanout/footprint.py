@@ -20,6 +20,14 @@ def computed(pid: int) -> float:
     return sum(cpu_seconds(one) or 0.0 for one in family(pid))
 
 
+def waited(pid: int) -> float:
+    """Seconds that the process was ready and had no core, because others computed; 0 where the system does not tell."""
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+    except OSError:
+        return 0.0
+
+
 def resident(pid: int) -> int:
     """KiB that the family holds in memory."""
     return sum(int(found[1]) for one in family(pid) if (found := RESIDENT.search(_status(one))))

@@ -8,7 +8,7 @@ from time import sleep
 from typing import Any
 
 from bench.fanout.dialogue import Dialogue
-from bench.fanout.footprint import computed, resident
+from bench.fanout.footprint import computed, resident, waited
 from bench.fanout.hearing import Faults
 from bench.fanout.subjects import Subject
 from bench.processes import Processes
@@ -47,6 +47,8 @@ class Heard:
     #: Seconds of computing.
     server: float
     client: float
+    #: Seconds that the server was ready and had no core: what others on the machine took from it.
+    waited: float
     #: The part of the time that the client computed.
     client_share: float
     faults: Faults
@@ -95,12 +97,12 @@ class Stand:
         """Tell the load's events and hear them all. Raises NotVerifiedError when one is missing, duplicate or reordered."""
         within = 30 + load.count * load.every + load.count * connections / SLOWEST
         first, self._next = self._next, self._next + load.count
-        before = computed(self.server)
+        before, wait_before = computed(self.server), waited(self.server)
         self._crowd.ask(10, do="listen", first=first, count=load.count, within=within)
         self._publisher.say(first=first, count=load.count, every=load.every)
         committed: list[int] = self._publisher.hear(within)["committed"]
         heard = self._crowd.hear(within + 10)
-        cost = computed(self.server) - before
+        cost, wait = computed(self.server) - before, waited(self.server) - wait_before
         faults = Faults(**heard["faults"])
         if faults:
             raise NotVerifiedError(f"{self._subject.name}, {connections} connections, {load.name}: {faults}")
@@ -113,6 +115,7 @@ class Stand:
             per_second=judged["deliveries"] / judged["seconds"],
             server=cost,
             client=heard["computed"],
+            waited=wait,
             client_share=heard["computed"] / heard["seconds"],
             faults=faults,
         )

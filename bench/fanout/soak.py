@@ -2,6 +2,7 @@
 
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import linear_regression
@@ -12,7 +13,7 @@ import httpx
 from bench.fanout.dialogue import Dialogue
 from bench.fanout.footprint import computed, resident
 from bench.fanout.hearing import Faults
-from bench.fanout.rounds import CONNECT_WITHIN, SETTLE, NotVerifiedError
+from bench.fanout.rounds import CONNECT_WITHIN, NotVerifiedError
 from bench.fanout.subjects import Engine
 from bench.processes import Processes
 from live.limits import DEFAULT_LIMITS
@@ -80,14 +81,13 @@ def _soaked(subject: Engine, processes: Processes, connections: int, minutes: fl
     # The ring of newest events is memory that fills once: it is full before the first look.
     ring = DEFAULT_LIMITS.ring_frames
     publisher.ask(FILLED_WITHIN, first=1, count=ring, every=0.0)
+    # A reader that comes before the server has handed out the last of them would be sent it.
+    _until(lambda: _metric(subject.port, "visit_stream_events_total") >= ring, "the ring was not filled")
     first, count = ring + 1, max(1, round(60 * minutes / EVERY))
     stalled = max(1, round(STALLED_SHARE * connections))
     asked = {"port": subject.port, "requests": subject.requests(connections), "first": first, "stalled": stalled}
     readers.ask(CONNECT_WITHIN, do="connect", **asked)
-    while _metric(subject.port, "visit_stream_subscribers") < connections or _metric(
-        subject.port, "visit_stream_behind"
-    ):
-        sleep(SETTLE)
+    _until(lambda: _followed(subject.port, connections), "the readers did not all become live")
     print(
         f"{connections} readers, {stalled} of them stalled; an event each {EVERY:g} s for {minutes:g} min", flush=True
     )
@@ -117,6 +117,18 @@ def _watch(server: int, seconds: float) -> list[Sample]:
         if len(samples) % SHOWN_EACH == 0:
             print(f"{samples[-1].at:6.0f} s  {samples[-1].kib / 1024:7.2f} MiB", flush=True)
     return samples
+
+
+def _until(holds: Callable[[], bool], otherwise: str) -> None:
+    end = monotonic() + FILLED_WITHIN
+    while not holds():
+        if monotonic() > end:
+            raise NotVerifiedError(f"soak: {otherwise} within {FILLED_WITHIN:.0f} s")
+        sleep(0.1)
+
+
+def _followed(port: int, connections: int) -> bool:
+    return _metric(port, "visit_stream_subscribers") >= connections and not _metric(port, "visit_stream_behind")
 
 
 def _metrics(port: int) -> list[str]:

@@ -149,7 +149,7 @@ async def test_the_soak_verifies_what_its_readers_hear_and_prints_the_memory(
 
 
 def of(p99: float, kib: float = 10.0) -> Measured:
-    load = Heard(1.0, p99, p99, 100, 1000.0, 0.1, 0.1, 0.95, Faults())
+    load = Heard(1.0, p99, p99, 100, 1000.0, 0.1, 0.1, 0.0, 0.95, Faults())
     return Measured(kib, {one.name: load for one in LOADS})
 
 
