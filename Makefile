@@ -7,7 +7,7 @@ UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up test lint bench clean requirements
+.PHONY: help up test lint bench fanout clean requirements
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -26,6 +26,9 @@ lint: $(VENV)/dev.stamp ## format, style, types and import contracts
 
 bench: $(VENV)/dev.stamp ## measure the engine on this machine
 	$(BIN)/python -m bench
+
+fanout: $(VENV)/dev.stamp ## measure the event stream beside nginx with nchan, and beside queues
+	$(BIN)/python -m bench.fanout
 
 clean: ## remove what the targets above made; data/ stays
 	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

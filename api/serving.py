@@ -1,6 +1,7 @@
 """uvicorn as this system runs it: its sockets, and what it does first when it is told to stop; it must not know what is served."""
 
 import asyncio
+import gc
 import signal
 import socket
 from types import FrameType
@@ -42,6 +43,7 @@ class DrainingServer(uvicorn.Server):
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         self._loop = asyncio.get_running_loop()
+        leave_out_of_collections()
         await super().serve(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -56,6 +58,18 @@ class DrainingServer(uvicorn.Server):
     def _drain(self) -> None:
         if self._hub is not None and self._draining is None:
             self._draining = asyncio.get_running_loop().create_task(self._hub.drain())
+
+
+def leave_out_of_collections() -> None:
+    """Have the garbage collector pass over all that there is now, which is the program itself and stays.
+
+    A full collection stops every stream. With 5,000 of them it took 212 ms, and takes 128 without the program's own 168,000
+    objects; while as many come back at once, half. It is not turned off: a stream that is over leaves nothing that only a
+    collection would free, but the libraries that answer requests promise nothing of the kind. What they leave is bounded as
+    ever, since Python collects in full when what is new comes to a quarter of what it last kept.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def listen(host: str, port: int) -> socket.socket:

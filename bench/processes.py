@@ -25,7 +25,8 @@ def free_port() -> int:
         return port
 
 
-def _cpu_seconds(pid: int) -> float | None:
+def cpu_seconds(pid: int) -> float | None:
+    """How long the process has computed since it began, in steps of a clock tick; None where the system does not tell."""
     try:
         # The name, in parentheses, may hold spaces; user and system time are the 14th and 15th field.
         told = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -41,26 +42,37 @@ class Processes:
         self._folder = folder
         self._running: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self, name: str, command: Sequence[str], settings: dict[str, str] | None = None) -> None:
-        """Run `command` in the round's folder, its output in a file there; no setting of the caller's shell reaches it."""
+    def start(
+        self, name: str, command: Sequence[str], settings: dict[str, str] | None = None, *, asked: bool = False
+    ) -> subprocess.Popen[bytes]:
+        """Run `command` in the round's folder, its output in a file there; no setting of the caller's shell reaches it.
+
+        One that is `asked` reads its input from the caller and answers on its output; only its errors go to the file.
+        """
+        assert name not in self._running, "two of one name: the first would never be ended"
         inherited = {key: value for key, value in os.environ.items() if not key.startswith(("VISIT_", "TEMPORAL_"))}
         with self._log(name).open("ab") as log:
-            self._running[name] = subprocess.Popen(
+            process = self._running[name] = subprocess.Popen(
                 [sys.executable, "-I", "-S", str(TETHER), str(os.getpid()), *command],
                 cwd=self._folder,
                 env=inherited | {"PYTHONPATH": str(ROOT)} | (settings or {}),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
+                stdin=subprocess.PIPE if asked else subprocess.DEVNULL,
+                stdout=subprocess.PIPE if asked else log,
                 stderr=log,
                 process_group=0,
             )
+        return process
+
+    def pid(self, name: str) -> int:
+        """The process that was started under this name."""
+        return self._running[name].pid
 
     def cpu_seconds(self) -> dict[str, float]:
         """How long each has computed since it began, in steps of a clock tick; nothing where the system does not tell."""
         return {
             name: seconds
             for name, process in self._running.items()
-            if (seconds := _cpu_seconds(process.pid)) is not None
+            if (seconds := cpu_seconds(process.pid)) is not None
         }
 
     def last_words(self) -> str:
@@ -88,3 +100,6 @@ class Processes:
                 except subprocess.TimeoutExpired:
                     os.killpg(process.pid, signal.SIGKILL)
                     process.wait()
+            for pipe in (process.stdin, process.stdout):
+                if pipe is not None:
+                    pipe.close()

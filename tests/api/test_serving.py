@@ -1,6 +1,7 @@
 """The API as a process: it starts without Temporal, and ends in order while somebody reads the stream."""
 
 import asyncio
+import gc
 import os
 import shutil
 import signal
@@ -8,13 +9,17 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import jwt
 import pytest
+import uvicorn
 
+from api.parts import Readiness
+from api.serving import DrainingServer
 from tests.api.conftest import SECRET
 
 #: Seconds in which a start or an end has to happen, on a machine that has other things to do.
@@ -67,6 +72,17 @@ async def answered(client: httpx.AsyncClient, address: str) -> httpx.Response:
                 await asyncio.sleep(0.05)
 
 
+async def read(client: httpx.AsyncClient) -> httpx.Response:
+    """A stream, once the process has found its place in the log: until then it answers 503, as it must."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            stream = await client.send(client.build_request("GET", "/api/events"), stream=True)
+            if stream.status_code != 503:
+                return stream
+            await stream.aclose()
+            await asyncio.sleep(0.05)
+
+
 async def test_it_starts_without_temporal_and_ends_in_order_under_a_stream(process: Started) -> None:
     url, start, log = process
     api = start()
@@ -74,7 +90,7 @@ async def test_it_starts_without_temporal_and_ends_in_order_under_a_stream(proce
 
     async with httpx.AsyncClient(base_url=url, headers=headers, timeout=PATIENCE) as client:
         live, ready = await answered(client, "/livez"), await answered(client, "/readyz")
-        async with client.stream("GET", "/api/events") as stream:
+        async with aclosing(await read(client)) as stream:
             assert stream.status_code == 200, log.read_text()
             lines = stream.aiter_lines()
             assert "ready" in await anext(lines) + await anext(lines)
@@ -99,3 +115,24 @@ async def test_a_database_of_another_schema_stops_the_start(process: Started, tm
 
     assert code != 0
     assert "UnknownSchemaError" in log.read_text()
+
+
+async def test_what_there_is_at_the_start_is_left_out_of_the_collections_that_stop_every_stream(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    left_out: list[int] = []
+
+    async def serve(_self: uvicorn.Server, _sockets: object) -> None:
+        left_out.append(gc.get_freeze_count())
+
+    monkeypatch.setattr(uvicorn.Server, "serve", serve)
+
+    async def nothing(*_asked: object) -> None: ...
+
+    try:
+        await DrainingServer(nothing, Readiness(), None).serve([])
+    finally:
+        gc.unfreeze()
+
+    assert left_out[0] > 10_000
+    assert gc.isenabled()
