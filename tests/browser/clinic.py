@@ -13,7 +13,6 @@ from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 from sqlalchemy import insert
 
-from config.settings import Settings
 from storage import accounts
 from storage.database import Database
 from storage.tables import doctors
@@ -25,7 +24,7 @@ from visit.codes import Role
 
 ROOT = Path(__file__).parent.parent.parent
 PATIENCE = 20.0
-NAME, PASSWORD = "amrani", "a password for tests alone"
+PASSWORD = "a password for tests alone"
 LIMITS = {"heartbeat": HEARTBEAT, "patience": 2, "backoffFirst": 0.2, "backoffMost": 1, "askAgain": 1}
 
 
@@ -37,33 +36,29 @@ async def until(holds: Callable[[], Awaitable[object]], what: str) -> None:
         await asyncio.sleep(0.03)
 
 
-class Clinic:
-    """One doctor, Dr. Amrani, who is signed in in every tab."""
+class Premises:
+    """What the tests share, since it takes seconds to start: a database and the API's process, which a test may kill."""
 
-    def __init__(self, folder: Path, database_file: Path, context: BrowserContext) -> None:
+    def __init__(self, folder: Path, database_file: Path) -> None:
         self.database = Database(f"sqlite+aiosqlite:///{database_file}")
-        self.context = context
-        port = free_port()
+        self.port = free_port()
         environment = {
             "VISIT_DATABASE_URL": f"sqlite+aiosqlite:///{database_file}",
-            "VISIT_HTTP_PORT": str(port),
+            "VISIT_HTTP_PORT": str(self.port),
             "VISIT_DATA_DIR": str(folder),
             "VISIT_TEMPORAL_ADDRESS": f"127.0.0.1:{free_port()}",
             "VISIT_JWT_SECRET": "a secret of more than thirty-two bytes, for tests alone",
             "PYTHONPATH": str(ROOT),
         }
-        self.settings = Settings(_env_file=None, http_port=port)  # type: ignore[call-arg]
         self.api = Part("api", [sys.executable, "-m", "tests.browser.brisk_api"], environment, folder)
-        self.proxy = Proxy(port)
-        self._told = 0
+        #: Events that were told so far, in all tests.
+        self.told = 0
+        self.accounts = 0
+        self.hashed = PasswordHash((Argon2Hasher(),)).hash(PASSWORD)
 
     async def open(self) -> None:
-        await self.proxy.start()
         await self.database.write(lambda at: at.execute(insert(doctors).values(id=7, name="Dr. Amrani")))
-        hashed = PasswordHash((Argon2Hasher(),)).hash(PASSWORD)
-        await self.database.write(accounts.add_account, NAME, hashed, "Dr. Amrani", Role.doctor, 7)
         await self.start_api()
-        await self.sign_in()
 
     async def start_api(self) -> None:
         self.api.start()
@@ -71,31 +66,59 @@ class Clinic:
         async def answers() -> bool:
             async with httpx.AsyncClient() as client:
                 try:
-                    return (await client.get(f"http://127.0.0.1:{self.settings.http_port}/livez")).status_code == 200
+                    return (await client.get(f"http://127.0.0.1:{self.port}/livez")).status_code == 200
                 except httpx.TransportError:
                     return False
 
         await until(answers, "the API")
 
     async def close(self) -> None:
-        await self.context.close()
-        await self.proxy.stop()
         await asyncio.to_thread(self.api.stop)
         await self.database.close()
 
+
+class Clinic:
+    """A test's own account of Dr. Amrani, proxy and browser profile; signed in in every tab."""
+
+    def __init__(self, premises: Premises, context: BrowserContext) -> None:
+        self.premises = premises
+        self.database = premises.database
+        self.api = premises.api
+        self.context = context
+        self.proxy = Proxy(premises.port)
+        premises.accounts += 1
+        self.username = f"amrani-{premises.accounts}"
+        self._before = premises.told
+
+    async def open(self) -> None:
+        await self.proxy.start()
+        if not self.api.running:
+            await self.start_api()
+        await self.database.write(
+            accounts.add_account, self.username, self.premises.hashed, "Dr. Amrani", Role.doctor, 7
+        )
+        await self.sign_in()
+
+    async def start_api(self) -> None:
+        await self.premises.start_api()
+
+    async def close(self) -> None:
+        await self.context.close()
+        await self.proxy.stop()
+
     async def sign_in(self) -> None:
         answer = await self.context.request.post(
-            f"{self.proxy.url}/api/session", data={"username": NAME, "password": PASSWORD}
+            f"{self.proxy.url}/api/session", data={"username": self.username, "password": PASSWORD}
         )
         assert answer.status == 204
 
     async def tell(self, count: int = 1) -> list[int]:
-        """Commit events; the numbers of all so far."""
-        numbers = range(self._told + 1, self._told + count + 1)
-        self._told += count
+        """Commit events; the numbers of all that this test has told."""
+        numbers = range(self.premises.told + 1, self.premises.told + count + 1)
+        self.premises.told += count
         channel = ("consultations", "doctor.7")
         await tell(self.database, *(an_event(number, channel[number % 2], **ABOUT_JOHN_DOE) for number in numbers))
-        return list(range(1, self._told + 1))
+        return list(range(self._before + 1, self.premises.told + 1))
 
     async def tab(self, **options: Any) -> Page:
         """A tab that follows the stream; it need not be live yet."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, async_playwright
 
-from tests.browser.clinic import Clinic
+from tests.browser.clinic import Clinic, Premises
 from tests.browser.proxy import CLIENT
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -29,12 +29,25 @@ async def chromium() -> AsyncIterator[Browser]:
         await browser.close()
 
 
+@pytest.fixture(scope="session")
+async def premises(
+    tmp_path_factory: pytest.TempPathFactory, migrated_file: Path, chromium: Browser
+) -> AsyncIterator[Premises]:
+    """The database and the API of all these tests."""
+    folder = tmp_path_factory.mktemp("clinic")
+    await asyncio.to_thread(shutil.copyfile, migrated_file, folder / "visits.db")
+    opened = Premises(folder, folder / "visits.db")
+    try:
+        await opened.open()
+        yield opened
+    finally:
+        await opened.close()
+
+
 @pytest.fixture
-async def clinic(tmp_path: Path, migrated_file: Path, chromium: Browser) -> AsyncIterator[Clinic]:
-    """A clinic of the test's own, open."""
-    path = tmp_path / "visits.db"
-    await asyncio.to_thread(shutil.copyfile, migrated_file, path)
-    opened = Clinic(tmp_path, path, await chromium.new_context())
+async def clinic(premises: Premises, chromium: Browser) -> AsyncIterator[Clinic]:
+    """A doctor of the test's own, signed in."""
+    opened = Clinic(premises, await chromium.new_context())
     try:
         await opened.open()
         yield opened

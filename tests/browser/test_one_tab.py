@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from storage import accounts
-from tests.browser.clinic import NAME, Clinic, hears, resets, shows, until
+from tests.browser.clinic import Clinic, hears, resets, shows, until
 from visit.calendar import on_the_wire
 
 
@@ -90,7 +90,7 @@ async def test_a_screen_says_signed_out_when_the_session_is_ended_and_goes_on_af
 async def test_a_screen_says_signed_out_when_the_account_is_revoked(clinic: Clinic) -> None:
     tab = await clinic.live_tab()
 
-    await clinic.database.write(accounts.revoke, NAME, datetime.now(UTC))
+    await clinic.database.write(accounts.revoke, clinic.username, datetime.now(UTC))
 
     await shows(tab, "signed_out")
 
