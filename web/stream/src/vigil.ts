@@ -15,7 +15,7 @@ export class Vigil {
     /** `chance` makes tabs different, or all would rob a silent leader at the same moment. */
     constructor(limits: StreamLimits, chance: number, now: number) {
         this.heartbeat = limits.heartbeat * 1000;
-        this.tired = this.heartbeat * (limits.watchdog + chance / 2);
+        this.tired = this.heartbeat * (limits.watchdog + chance);
         this.heardAt = now;
         this.lookedAt = now;
     }

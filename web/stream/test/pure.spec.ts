@@ -6,6 +6,7 @@ import { readData } from "../src/events.js";
 import { DEFAULT_LIMITS, type StreamLimits, withDefaults } from "../src/limits.js";
 import { Position } from "../src/position.js";
 import { readTabMessage } from "../src/tab_messages.js";
+import { Vigil } from "../src/vigil.js";
 
 const at = (text: string) => readCursor(text) ?? expect.fail(text);
 
@@ -152,5 +153,31 @@ describe("a message between tabs", () => {
 
     it("is understood whole", () => {
         expect(readTabMessage({ kind: "ask", stamp: 1, from: place })).toEqual({ kind: "ask", stamp: 1, from: place });
+    });
+});
+
+describe("the watch over a leader", () => {
+    /** What is found at each half heartbeat until the leader's place is taken. */
+    const findings = (vigil: Vigil): string[] => {
+        const found: string[] = [];
+        for (let now = 7500; found.at(-1) !== "take its place"; now += 7500) found.push(vigil.look(now));
+        return found;
+    };
+
+    it("asks after one heartbeat and takes its place after the watchdog's time", () => {
+        const found = findings(new Vigil(DEFAULT_LIMITS, 0, 0));
+
+        expect(found).toEqual(["well", "well", "ask", "ask", "ask", "take its place"]);
+    });
+
+    it("lets chance make one tab the first", () => {
+        expect(findings(new Vigil(DEFAULT_LIMITS, 0.99, 0))).toHaveLength(7);
+    });
+
+    it("spares a leader once after the machine has slept", () => {
+        const vigil = new Vigil(DEFAULT_LIMITS, 0, 0);
+
+        expect(vigil.look(3_600_000)).toBe("ask");
+        expect(vigil.look(3_600_000 + 16_000)).toBe("take its place");
     });
 });

@@ -174,6 +174,42 @@ describe("tabs of one account", () => {
         for (const tab of [...all, late]) expect(tab.heard).toEqual([1]);
     });
 
+    it("are not led into a log that is gone by a new leader who has yet to connect", async () => {
+        const { clinic, all } = await tabs(3);
+        const leader = clinic.leader(all);
+        const [away, follower] = all.filter(tab => tab !== leader) as [Opened, Opened];
+        away.page.happens("pagehide");
+        clinic.server.restore("e2");
+        await clinic.pass(5);
+        clinic.server.way = { kind: "unreachable" };
+        leader.page.hang();
+        away.page.happens("pageshow");
+        // The follower goes behind the tab that was away, which so leads next.
+        follower.page.happens("pagehide");
+        follower.page.happens("pageshow");
+        leader.page.die();
+        await clinic.pass(30);
+        expect(clinic.leader(all)).toBe(away);
+        expect(follower.resets).toEqual(["e2-0"]);
+
+        clinic.server.way = { kind: "open" };
+        await clinic.pass(60);
+
+        for (const tab of [away, follower]) expect(tab.resets).toEqual(["e2-0"]);
+    });
+
+    it("do not go back to a log that is gone though their leader still reads it", async () => {
+        const { clinic, all } = await tabs(1);
+        clinic.server.epoch = "e2";
+        clinic.server.head = 5;
+
+        const late = clinic.open({ from: "e2-5" });
+        await clinic.pass(2);
+
+        expect(late.resets).toEqual([]);
+        expect(all[0]?.resets).toEqual(["e2-5"]);
+    });
+
     it("show all that the leader was signed out, and a look at any of them is enough to try again", async () => {
         const { clinic, all } = await tabs(3);
         clinic.server.way = { kind: "answers", status: 401 };
