@@ -15,6 +15,7 @@ import httpx
 import jwt
 import pytest
 
+from api.serving import GIVE_UP_AFTER, SEND_BUFFER, listen
 from tests.api.conftest import SECRET
 
 #: Seconds in which a start or an end has to happen, on a machine that has other things to do.
@@ -99,3 +100,15 @@ async def test_a_database_of_another_schema_stops_the_start(process: Started, tm
 
     assert code != 0
     assert "UnknownSchemaError" in log.read_text()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="how long a connection may say nothing is set on Linux alone")
+def test_each_connection_gives_up_a_silent_reader_and_hides_little_of_a_slow_one() -> None:
+    with listen("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname()):
+        listening.settimeout(PATIENCE)
+        accepted, _address = listening.accept()
+
+    with accepted:
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == GIVE_UP_AFTER
+        # The kernel keeps as much again for its own accounts.
+        assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) == 2 * SEND_BUFFER
