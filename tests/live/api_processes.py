@@ -38,7 +38,9 @@ def token(subject: str, doctor: int | None = None) -> str:
 class Api(Part):
     """One API process."""
 
-    def __init__(self, name: str, database: Database, folder: Path, host: str, within: Sequence[str]) -> None:
+    def __init__(
+        self, name: str, database: Database, folder: Path, host: str = "127.0.0.1", within: Sequence[str] = ()
+    ) -> None:
         self.host = host
         self.port = free_port()
         environment = {
@@ -102,13 +104,15 @@ class Hospital:
         self._writers: list[Writer] = []
         self._clients: list[Client] = []
 
-    async def start(self, host: str = "127.0.0.1", within: Sequence[str] = ()) -> Api:
+    async def start(self) -> Api:
         """One more API process, which opens streams by the time this returns."""
-        api = Api(f"api-{len(self.apis) + 1}", self.database, self._folder, host, within)
+        return await self.have(Api(f"api-{len(self.apis) + 1}", self.database, self._folder))
+
+    async def have(self, api: Api) -> Api:
+        """Start this one, and see to its end."""
         self.apis.append(api)
         api.start()
-        if not within:
-            await api.ready()
+        await api.ready()
         return api
 
     async def open(

@@ -187,6 +187,11 @@ async def connect(host: str, port: int, receive_buffer: int | None = None) -> Cl
     except BaseException:
         raw.close()
         raise
+    return await over(raw, receive_buffer)
+
+
+async def over(raw: socket.socket, receive_buffer: int | None = None) -> Client:
+    """A client on a socket that is connected."""
     # A small limit, or the client's own buffer would read on for a test that wants a slow reader.
     return Client(*await asyncio.open_connection(sock=raw, limit=256 * 1024 if receive_buffer is None else 2048))
 

@@ -50,7 +50,7 @@ async def obey(database: Database, order: dict[str, Any]) -> None:
         await database.write(write, do, told)
     say()
     if do == "halt behind":
-        time.sleep(600)
+        await asyncio.sleep(600)
 
 
 async def main(url: str) -> None:
