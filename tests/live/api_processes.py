@@ -80,13 +80,13 @@ class Api(Part):
                 return await self.count("visit_stream_lag_seconds") < 5
             return False
 
-        await eventually(sees_the_log, f"{self.name} to see the log")
+        await eventually_true(sees_the_log, f"{self.name} to see the log")
 
     async def exited(self) -> int:
         return await asyncio.to_thread(self.wait, LONG)
 
 
-async def eventually(holds: Any, what: str, patience: float = LONG) -> None:
+async def eventually_true(holds: Any, what: str, patience: float = LONG) -> None:
     """Wait until `await holds()`; a test that waits in vain says for what."""
     end = asyncio.get_running_loop().time() + patience
     while not await holds():

@@ -7,7 +7,7 @@ from contextlib import suppress
 import pytest
 
 from storage.database import Database
-from tests.live.api_processes import GONE, Hospital, eventually, raised_file_limit
+from tests.live.api_processes import GONE, Hospital, eventually_true, raised_file_limit
 from tests.live.stream_rig import Client, an_event, of_channel, tell, whole_log
 
 STREAMS = 2_000
@@ -60,7 +60,7 @@ async def test_a_process_that_stops_ends_two_thousand_streams_in_order(hospital:
             return '"code":"draining"' in (await api.answer("/readyz"))[1]
         return True
 
-    await eventually(draining, "readiness to say so")
+    await eventually_true(draining, "readiness to say so")
     await asyncio.gather(*(client.read_to_the_end() for client in clients))
     code = await api.exited()
 

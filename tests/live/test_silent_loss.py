@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from storage.database import Database
-from tests.live.api_processes import Api, Hospital, eventually
+from tests.live.api_processes import Api, Hospital, eventually_true
 from tests.live.networks import HERE, Network, why_not
 from tests.live.stream_rig import Client, an_event, over, tell
 
@@ -70,7 +70,7 @@ async def _cut_and_mend(hospital: Hospital, api: ApiHere, network: Network) -> N
     async def given_up() -> bool:
         return await api.count("visit_stream_subscribers") == 1
 
-    await eventually(given_up, "the server to give up the two behind the cable", patience=45)
+    await eventually_true(given_up, "the server to give up the two behind the cable", patience=45)
     await tell(hospital.database, an_event(200))
     await spared.read_events(32)
     assert (len(quiet.events), len(busy.events)) == (1, 1)

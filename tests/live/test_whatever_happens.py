@@ -13,7 +13,7 @@ from sqlalchemy import Connection, text
 
 from live.cursor import read_cursor
 from storage.database import Database
-from tests.live.api_processes import GONE, Hospital, Writer, eventually
+from tests.live.api_processes import GONE, Hospital, Writer, eventually_true
 from tests.live.stream_rig import Client
 
 CLIENTS = 50
@@ -120,7 +120,7 @@ class Storm:
         async def reached() -> bool:
             return await self.head() >= wanted
 
-        await eventually(reached, f"{count} more events")
+        await eventually_true(reached, f"{count} more events")
 
     def events(self, count: int) -> list[tuple[str, int]]:
         channels = ["consultations", *(f"doctor.{doctor}" for doctor in range(1, DOCTORS + 1))]
@@ -156,7 +156,7 @@ class Storm:
         async def heard() -> bool:
             return self.delivered() >= before + CLIENTS // 2
 
-        await eventually(heard, f"readers to hear at step {self.step}")
+        await eventually_true(heard, f"readers to hear at step {self.step}")
 
     def delivered(self) -> int:
         return sum(len(screen.had) for screen in self.screens)
@@ -256,7 +256,7 @@ async def test_whatever_dies_stalls_or_is_cut_each_reader_has_the_log_that_its_r
         async def all_have_begun() -> bool:
             return all(screen.begun_at is not None for screen in screens)
 
-        await eventually(all_have_begun, "everybody's first stream")
+        await eventually_true(all_have_begun, "everybody's first stream")
         await storm.rage()
         await storm.calm()
         epoch, log = await the_log(hospital.database)
@@ -272,7 +272,7 @@ async def test_whatever_dies_stalls_or_is_cut_each_reader_has_the_log_that_its_r
                 assert not task.done(), task.exception()
             return all(screen.had and screen.had[-1] == wanted[screen.subject][-1] for screen in screens)
 
-        await eventually(all_have_caught_up, "everybody to catch up")
+        await eventually_true(all_have_caught_up, "everybody to catch up")
 
     print(f"{len(log)} events, {sum(screen.connections for screen in screens)} connections")
     assert {screen.subject: screen.had for screen in screens} == wanted
