@@ -19,7 +19,7 @@ import pytest
 import uvicorn
 
 from api.parts import Readiness
-from api.serving import DrainingServer
+from api.serving import GIVE_UP_AFTER, SEND_BUFFER, DrainingServer, listen
 from tests.api.conftest import SECRET
 
 #: Seconds in which a start or an end has to happen, on a machine that has other things to do.
@@ -136,3 +136,15 @@ async def test_what_there_is_at_the_start_is_left_out_of_the_collections_that_st
 
     assert left_out[0] > 10_000
     assert gc.isenabled()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="how long a connection may say nothing is set on Linux alone")
+def test_each_connection_gives_up_a_silent_reader_and_hides_little_of_a_slow_one() -> None:
+    with listen("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname()):
+        listening.settimeout(PATIENCE)
+        accepted, _address = listening.accept()
+
+    with accepted:
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == GIVE_UP_AFTER
+        # The kernel keeps as much again for its own accounts.
+        assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) == 2 * SEND_BUFFER

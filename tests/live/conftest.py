@@ -2,12 +2,14 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from live.limits import StreamLimits
 from storage.database import Database
+from tests.live.api_processes import Hospital
 from tests.live.stream_rig import Serve, Served, served
 
 
@@ -35,3 +37,11 @@ async def elsewhere(database: Database) -> AsyncIterator[Database]:
     other = Database(database.url.render_as_string())
     yield other
     await other.close()
+
+
+@pytest.fixture
+async def hospital(database: Database, tmp_path: Path) -> AsyncIterator[Hospital]:
+    """API processes and writers on the database; none outlives the test."""
+    processes = Hospital(database, tmp_path)
+    yield processes
+    await processes.close()

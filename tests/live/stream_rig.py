@@ -165,11 +165,35 @@ class Client:
             while await self.read_chunk():
                 pass
 
+    async def text(self) -> str:
+        """The whole of an answer that is no stream."""
+        return (await self._reader.readexactly(int(self.headers["content-length"]))).decode()
+
     async def problem(self) -> dict[str, Any]:
-        return json.loads(await self._reader.readexactly(int(self.headers["content-length"])))
+        return json.loads(await self.text())
 
     def close(self) -> None:
         self._writer.transport.abort()
+
+
+async def connect(host: str, port: int, receive_buffer: int | None = None) -> Client:
+    """A connection on which nothing is asked yet; with a small buffer, of a reader that can be slow."""
+    raw = socket.socket()
+    if receive_buffer is not None:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    raw.settimeout(0)
+    try:
+        await asyncio.get_running_loop().sock_connect(raw, (host, port))
+    except BaseException:
+        raw.close()
+        raise
+    return await over(raw, receive_buffer)
+
+
+async def over(raw: socket.socket, receive_buffer: int | None = None) -> Client:
+    """A client on a socket that is connected."""
+    # A small limit, or the client's own buffer would read on for a test that wants a slow reader.
+    return Client(*await asyncio.open_connection(sock=raw, limit=256 * 1024 if receive_buffer is None else 2048))
 
 
 class Served:
@@ -193,14 +217,7 @@ class Served:
         method: str = "GET",
     ) -> Client:
         """A connection whose response has begun; nothing of its body is read yet."""
-        raw = socket.socket()
-        if receive_buffer is not None:
-            raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        raw.settimeout(0)
-        await asyncio.get_running_loop().sock_connect(raw, ("127.0.0.1", self.port))
-        # A small limit, or the client's own buffer would read on for a test that wants a slow reader.
-        reader, writer = await asyncio.open_connection(sock=raw, limit=256 * 1024 if receive_buffer is None else 2048)
-        client = Client(reader, writer)
+        client = await connect("127.0.0.1", self.port, receive_buffer)
         self._stack.callback(client.close)
         headers = {"x-doctor": "" if doctor is None else str(doctor), "x-session": session}
         headers |= {} if last_id is None else {"last-event-id": last_id}

@@ -1,0 +1,102 @@
+"""Readers as browsers are: each comes back wherever it can, and keeps the ids that it has had; it must not know what goes wrong."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from random import Random
+
+from live.cursor import read_cursor
+from tests.live.api_processes import GONE, Hospital
+from tests.live.stream_rig import Client
+
+CLIENTS = 50
+DOCTORS = 10
+
+
+@dataclass
+class Screen:
+    """One reader as a browser is one: it comes back wherever it can with its last id, and drops what it has seen."""
+
+    subject: str
+    doctor: int | None
+    asked: str | None
+    channels: frozenset[str]
+    begun_at: int | None = None
+    last_id: str | None = None
+    had: list[str] = field(default_factory=list)
+    client: Client | None = None
+    connections: int = 0
+    resets: int = 0
+    reading: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def position(self) -> int:
+        found = read_cursor(self.last_id or "")
+        return found[1] if found else 0
+
+    async def live(self, hospital: Hospital, chance: Random) -> None:
+        """Read for ever, on one process after the other."""
+        seen = set[str]()
+        while True:
+            with suppress(*GONE):
+                api = chance.choice(hospital.apis)
+                self.client = await hospital.open(
+                    api, self.subject, self.doctor, channels=self.asked, last_id=self.last_id, receive_buffer=32_768
+                )
+                if self.client.status == 200:
+                    self.connections += 1
+                    await self._read(self.client, seen)
+            if self.client is not None:
+                self.client.close()
+            # Nobody is there, or not yet: asked again, as a browser does, only sooner.
+            await asyncio.sleep(0.05)
+
+    async def _read(self, client: Client, seen: set[str]) -> None:
+        while await client.read_chunk():
+            for one in client.told:
+                self.resets += one.name == "reset"
+                if one.name == "ready" and self.begun_at is None:
+                    cursor = read_cursor(one.id)
+                    assert cursor is not None
+                    self.begun_at = cursor[1]
+            fresh = [one.id for one in client.events if one.id not in seen]
+            seen.update(fresh)
+            self.had += fresh
+            self.last_id = client.blocks.last_id or self.last_id
+            client.told.clear()
+            client.body = b""
+            await self.reading.wait()
+
+    def drop(self) -> None:
+        if self.client is not None:
+            self.client.close()
+
+
+def the_screens() -> list[Screen]:
+    """Doctors with all that is theirs, reception, and doctors who asked for their private channel alone."""
+    found = []
+    for number in range(CLIENTS):
+        doctor, kind = number % DOCTORS + 1, number // DOCTORS
+        own = f"doctor.{doctor}"
+        if kind < 3:
+            screen = Screen(f"doctor-{number}", doctor, None, frozenset({"consultations", own}))
+        elif kind == 3:
+            screen = Screen(f"desk-{number}", None, None, frozenset({"consultations"}))
+        else:
+            screen = Screen(f"alone-{number}", doctor, own, frozenset({own}))
+        screen.reading.set()
+        found.append(screen)
+    return found
+
+
+@asynccontextmanager
+async def read_by(hospital: Hospital, screens: list[Screen], chance: Random) -> AsyncIterator[list[asyncio.Task[None]]]:
+    """All screens read for as long as this lasts."""
+    tasks = [asyncio.create_task(screen.live(hospital, chance)) for screen in screens]
+    try:
+        yield tasks
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
