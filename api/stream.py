@@ -62,6 +62,9 @@ class EventStream:
             subscriber = None
             if request.method == "GET":
                 subscriber = self._hub.admit(reader, connection.send, connection.release)
+            elif why := self._hub.refusal(reader):
+                # An EventSource does not say why it was refused; a browser's client finds out by HEAD.
+                raise why
         except Exception as error:  # noqa: BLE001 - noted; what this raised would be the server's to log and to answer
             await (await _answer(request, error))(scope, receive, send)
             return

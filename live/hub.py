@@ -78,7 +78,7 @@ class Hub:
 
         The place is given back by `leave`, or when the hub ends the stream, whichever comes first.
         """
-        if why := self._refusal(reader):
+        if why := self.refusal(reader):
             self.counters.refused[why.code] += 1
             raise why
         time = asyncio.get_running_loop().time()
@@ -93,7 +93,8 @@ class Hub:
         self.counters.opened += 1
         return new
 
-    def _refusal(self, reader: Reader) -> StreamRefusedError | None:
+    def refusal(self, reader: Reader) -> StreamRefusedError | None:
+        """Why this reader would get no stream now, if so."""
         if self.draining:
             return StreamDrainingError()
         if not self.started or self.lag_seconds > self.limits.out_of_sight_after:
