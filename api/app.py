@@ -34,6 +34,8 @@ from storage.log_reader import LogReader, changes_of
 
 #: Seconds between two looks at which of the sessions that read the stream have been ended elsewhere.
 SESSIONS_LOOKED_AT_EVERY = 2.0
+#: Seconds that the first reading of the log is waited for before anything is served.
+LOG_FOUND_WITHIN = 5.0
 #: The page, where it was built into the project.
 PAGE = Path(__file__).parent.parent / "web"
 
@@ -121,6 +123,8 @@ async def _serve(settings: Settings) -> None:
         watch = end_closed_sessions(hub, app.parts.sessions.still_open, SESSIONS_LOOKED_AT_EVERY)
         watching = asyncio.create_task(watch)
         stack.callback(watching.cancel)
+        # An EventSource that meets a 503 gives up for good. Without the database the rest is served all the same.
+        await hub.begun(LOG_FOUND_WITHIN)
         await DrainingServer(app, readiness, hub).serve([listen(settings.http_host, settings.http_port)])
 
 

@@ -8,6 +8,7 @@ task of that reader's own, which catches up and comes back. So the slowest reade
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from random import SystemRandom
 from time import monotonic
@@ -47,8 +48,7 @@ class Hub:
         self.limits = limits
         self.counters = StreamCounters()
         self.window = Window(limits)
-        #: Set by the tailer when the window stands at the log's head for the first time.
-        self.started = False
+        self._begun = asyncio.Event()
         self.draining = False
         self.now = now
         self._chance = chance
@@ -67,6 +67,21 @@ class Hub:
     def behind(self) -> int:
         """Readers that are catching up now."""
         return len(self._behind)
+
+    @property
+    def started(self) -> bool:
+        """Whether the window has stood at the log's head once."""
+        return self._begun.is_set()
+
+    def begin(self) -> None:
+        """Admit readers from now on; the tailer says so."""
+        self._begun.set()
+
+    async def begun(self, within: float) -> bool:
+        """Wait until readers are admitted, so many seconds at most; whether they are."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._begun.wait(), within)
+        return self.started
 
     @property
     def lag_seconds(self) -> float:

@@ -57,7 +57,7 @@ class Tailer:
         behind = max(bounds.oldest - 1, bounds.head - self._hub.limits.ring_frames, 0)
         self._hub.restart(bounds.epoch, behind)
         await self.read_on()
-        self._hub.started = True
+        self._hub.begin()
 
     def _recovered(self) -> None:
         if self._failing:

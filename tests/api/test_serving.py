@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -72,17 +71,6 @@ async def answered(client: httpx.AsyncClient, address: str) -> httpx.Response:
                 await asyncio.sleep(0.05)
 
 
-async def read(client: httpx.AsyncClient) -> httpx.Response:
-    """A stream, once the process has found its place in the log: until then it answers 503, as it must."""
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            stream = await client.send(client.build_request("GET", "/api/events"), stream=True)
-            if stream.status_code != 503:
-                return stream
-            await stream.aclose()
-            await asyncio.sleep(0.05)
-
-
 async def test_it_starts_without_temporal_and_ends_in_order_under_a_stream(process: Started) -> None:
     url, start, log = process
     api = start()
@@ -90,7 +78,7 @@ async def test_it_starts_without_temporal_and_ends_in_order_under_a_stream(proce
 
     async with httpx.AsyncClient(base_url=url, headers=headers, timeout=PATIENCE) as client:
         live, ready = await answered(client, "/livez"), await answered(client, "/readyz")
-        async with aclosing(await read(client)) as stream:
+        async with client.stream("GET", "/api/events") as stream:
             assert stream.status_code == 200, log.read_text()
             lines = stream.aiter_lines()
             assert "ready" in await anext(lines) + await anext(lines)
