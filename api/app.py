@@ -1,6 +1,7 @@
 """The HTTP application put together from its parts, and the process that serves it; it must not know what a route does."""
 
 import asyncio
+import secrets
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import datetime
@@ -18,6 +19,7 @@ from api.documentation import document
 from api.front import Front
 from api.metrics import Metrics
 from api.parts import Parts, Readiness, clock
+from api.presence_reports import reporting
 from api.routes import appointments, consultations, master_data, operations, patients, session
 from api.serving import DrainingServer, listen
 from api.sessions import Sessions
@@ -34,6 +36,8 @@ from storage.log_reader import LogReader, changes_of
 
 #: Seconds between two looks at which of the sessions that read the stream have been ended elsewhere.
 SESSIONS_LOOKED_AT_EVERY = 2.0
+#: Random bytes in the name under which a process reports its readers.
+PROCESS_BYTES = 8
 #: Seconds that the first reading of the log is waited for before anything is served.
 LOG_FOUND_WITHIN = 5.0
 #: The page, where it was built into the project.
@@ -66,6 +70,7 @@ def create_app(
         hub=hub,
         readiness=readiness or Readiness(),
         now=now,
+        process=secrets.token_hex(PROCESS_BYTES),
     )
     events = None if hub is None else EventStream(parts.authentication.caller_of, hub)
     return Front(_application(parts), events, parts, page)
@@ -123,6 +128,7 @@ async def _serve(settings: Settings) -> None:
         watch = end_closed_sessions(hub, app.parts.sessions.still_open, SESSIONS_LOOKED_AT_EVERY)
         watching = asyncio.create_task(watch)
         stack.callback(watching.cancel)
+        await stack.enter_async_context(reporting(app.parts.process, hub, database, clock))
         # An EventSource that meets a 503 gives up for good. Without the database the rest is served all the same.
         await hub.begun(LOG_FOUND_WITHIN)
         await DrainingServer(app, readiness, hub).serve([listen(settings.http_host, settings.http_port)])

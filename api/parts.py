@@ -31,7 +31,7 @@ class Readiness:
 
 @dataclass(frozen=True)
 class Parts:
-    """The parts of one API process; `hub` is None where no stream is served."""
+    """The parts of one API process, which others know as `process`; `hub` is None where no stream is served."""
 
     settings: Settings
     database: Database
@@ -43,6 +43,7 @@ class Parts:
     hub: Hub | None
     readiness: Readiness
     now: Callable[[], datetime]
+    process: str
 
     def today(self) -> date:
         """The hospital's local date now."""

@@ -215,10 +215,24 @@ class AskedLater(Shape):
     body: dict[str, Any] | None
 
 
-class Presence(BaseModel):
-    """Who is connected to the event stream of this process."""
+class ConnectedReader(Shape):
+    """One open event stream, as it was at `as_of`: now for the process that answers, at its last report for any other."""
 
-    model_config = ConfigDict(extra="allow")
+    user: str = Field(description="`account:` and a number, or `token:` and the token's subject")
+    name: str
+    role: Role
+    since: datetime
+    cursor: str = Field(description="the event id that the reader would resume from")
+    behind: int = Field(ge=0, description="events that its process has and the reader has not")
+    live: bool = Field(description="whether it has all that its process has, and is written to at once")
+    process: str = Field(description="the API process that serves it, by a name drawn at its start")
+    as_of: datetime
+
+
+class Presence(Shape):
+    """Who is connected to the event stream of any API process, longest connected first."""
+
+    items: list[ConnectedReader]
 
 
 class Readiness(Shape):

@@ -103,9 +103,11 @@ class Hub:
             lifetime = min(lifetime, (reader.ends_at - since).total_seconds())
         new = Subscriber(reader, since, time + lifetime, send, release)
         new.writing_since = time
+        new.cursor = self.window.position
         self._places.take(new)
         self._behind.add(new)
         self.counters.opened += 1
+        new.number = self.counters.opened
         return new
 
     def refusal(self, reader: Reader) -> StreamRefusedError | None:
@@ -262,6 +264,14 @@ class Hub:
 
     def _come_back(self) -> bytes:
         return encode_retry(self.limits.retry + self._chance() * (self.limits.retry_spread - self.limits.retry))
+
+    def connected(self) -> set[Subscriber]:
+        """All readers as they are now, to be compared with those of another moment."""
+        return set(self._places)
+
+    def catching_up(self) -> set[Subscriber]:
+        """Those of them that are behind."""
+        return set(self._behind)
 
     def presence(self) -> list[Presence]:
         """All readers, longest connected first."""

@@ -49,6 +49,7 @@ class Subscriber:
         "ended",
         "following",
         "live",
+        "number",
         "reader",
         "release",
         "send",
@@ -66,6 +67,8 @@ class Subscriber:
         self.deadline = deadline
         self.send = send
         self.release = release
+        #: Given by the hub: no other reader of this process ever has it.
+        self.number = 0
         self.cursor = 0
         self.live = False
         self.was_live = False

@@ -282,3 +282,25 @@ sign_in_failures = Table(
     Column("at", Moment, nullable=False),
     Index("sign_in_failures_by_who", "who", "at"),
 )
+
+# Who reads the event stream of which API process, as each last reported: no state of a visit, and gone when the process is.
+stream_processes = Table(
+    "stream_processes",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("at", Moment, nullable=False),
+    Column("cursor", String(40), nullable=False),
+)
+
+# `cursor` is null for a reader that has had all that its process has.
+stream_readers = Table(
+    "stream_readers",
+    metadata,
+    Column("process_id", ForeignKey("stream_processes.id"), primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("user", String(300), nullable=False),
+    Column("name", String(200), nullable=False),
+    Column("role", String(20), nullable=False),
+    Column("since", Moment, nullable=False),
+    Column("cursor", String(40)),
+)

@@ -1,7 +1,6 @@
 """What those who run the system ask of it: liveness, readiness, counts, who is connected, and open requests; it changes nothing."""
 
 import asyncio
-from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request
@@ -9,21 +8,23 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from sqlalchemy import Connection, select
 from starlette.responses import JSONResponse, Response
 
-from api import shapes
+from api import presence, shapes
 from api.asking import standing
 from api.authentication import Staff, Supervisor
 from api.documentation import OF_STAFF, answers
 from api.idempotency import KEY, address_of, request_id
 from api.parts import Parts, parts_of
 from api.problems import RETRY_AFTER, Problem, Unknown
+from storage.presence import others
 from storage.requests import find_request
 from storage.tables import log_head
-from visit.calendar import on_the_wire
 
 router = APIRouter(tags=["operations"])
 
 #: Seconds that a dependency is given to show that it is there.
 PATIENCE = 2.0
+#: Seconds that the database is given to say what other processes have reported.
+PRESENCE_WITHIN = 5.0
 
 
 @router.get(
@@ -47,10 +48,13 @@ async def show_request(key: Annotated[str, Path()], caller: Staff, http: Request
 
 @router.get("/api/presence", response_model=None, responses=answers({200: shapes.Presence}, *OF_STAFF))
 async def show_presence(_caller: Supervisor, http: Request) -> Response:
-    """Who is connected to this process's event stream, since when, and how many events behind."""
-    hub = parts_of(http).hub
-    present = [] if hub is None else hub.presence()
-    return JSONResponse({"items": [asdict(one) | {"since": on_the_wire(one.since)} for one in present]})
+    """Who is connected to the event stream of any API process, since when, at which event, and how many events behind."""
+    parts = parts_of(http)
+    # Without the others the list would look complete and not be: a database that is away is the answer then.
+    async with asyncio.timeout(PRESENCE_WITHIN):
+        reported = await parts.database.read(others, parts.process, parts.now())
+    here = presence.here(parts.hub, parts.process, parts.now())
+    return Response(await presence.together(here, presence.elsewhere(reported)), media_type="application/json")
 
 
 @router.get("/livez", response_model=None, responses={200: {"model": shapes.Liveness}})

@@ -28,10 +28,10 @@ LONG = 60.0
 GONE = (ConnectionError, asyncio.IncompleteReadError)
 
 
-def token(subject: str, doctor: int | None = None) -> str:
+def token(subject: str, doctor: int | None = None, role: str = "reception") -> str:
     """What the hospital's own system signs for one member of staff."""
     claims: dict[str, Any] = {"sub": subject, "name": subject, "exp": datetime.now(UTC) + timedelta(hours=1)}
-    claims |= {"role": "reception"} if doctor is None else {"role": "doctor", "doctor_id": doctor}
+    claims |= {"role": role} if doctor is None else {"role": "doctor", "doctor_id": doctor}
     return jwt.encode(claims, SECRET, "HS256")
 
 

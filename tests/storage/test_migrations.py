@@ -6,13 +6,21 @@ from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.runtime.environment import EnvironmentContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Inspector, inspect, select, text
 from sqlalchemy.exc import DBAPIError
 
 from storage import migrations
 from storage.database import Database
-from storage.tables import callers, log_head, metadata
+from storage.event_log import append
+from storage.tables import callers, log_head, metadata, stream_readers
+from tests.builders import NOON, an_appointment, seed
+from visit.events import Event
+
+AN_EVENT = Event("patient.updated", "consultations", "once", {"number": 1}, 1)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -30,6 +38,19 @@ async def on(url: str, unit: Any) -> Any:
         return await database.write(unit)
     finally:
         await database.close()
+
+
+def bring_to(revision: str) -> Any:
+    """A unit that brings the database to an older schema, as an older program left it."""
+
+    def unit(connection: Connection) -> None:
+        history = ScriptDirectory(migrations.HISTORY)
+        steps: Any = lambda found, _context: history._upgrade_revs(revision, found)  # noqa: E731
+        with EnvironmentContext(Config(), history, fn=steps) as environment:
+            environment.configure(connection=connection)
+            environment.run_migrations()
+
+    return unit
 
 
 def differences(connection: Connection) -> list[Any]:
@@ -94,6 +115,28 @@ async def test_a_second_migration_changes_nothing(url: str) -> None:
     assert migrations.upgrade(url) == migrations.newest() == migrations.current(url)
 
     assert await on(url, lambda connection: connection.scalar(select(log_head.c.epoch))) == before
+
+
+async def test_what_the_first_schema_holds_is_there_in_the_newest(url: str) -> None:
+    await on(url, bring_to("0001"))
+    assert migrations.current(url) == "0001"
+    await on(url, lambda connection: seed(connection, an_appointment()))
+    await on(url, lambda connection: append(connection, [AN_EVENT], NOON))
+    kept = [table for table in metadata.sorted_tables if not table.name.startswith("stream_")]
+
+    def rows(connection: Connection) -> dict[str, list[Any]]:
+        return {table.name: sorted(map(repr, connection.execute(select(table)))) for table in kept}
+
+    before = await on(url, rows)
+    with pytest.raises(migrations.UnknownSchemaError, match=r"schema 0001, .* run `visit-engine migrate`"):
+        migrations.check(url)
+    migrations.upgrade(url)
+
+    assert before["appointments"]
+    assert before["events"]
+    assert await on(url, rows) == before
+    assert await on(url, differences) == []
+    assert await on(url, lambda connection: connection.scalars(select(stream_readers.c.number)).all()) == []
 
 
 async def test_migrations_at_the_same_time_do_not_collide(url: str) -> None:
