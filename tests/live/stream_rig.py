@@ -264,7 +264,7 @@ async def served(database: Database, limits: StreamLimits) -> AsyncIterator[Serv
     listening.bind(("127.0.0.1", 0))
     async with AsyncExitStack() as clients, running(LogReader(database), changes, limits) as hub:
         app = Starlette(routes=[Route("/api/events", EventStream(caller_by_header, hub))])
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off", timeout_graceful_shutdown=5))
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=5))
         task = asyncio.create_task(server.serve([listening]))
         await until(lambda: server.started and hub.started, "the server")
         try:
