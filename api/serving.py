@@ -5,11 +5,14 @@ import gc
 import signal
 import socket
 from types import FrameType
+from typing import ClassVar
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.parts import Readiness
+from api.stream import GIVEN_UP, OFFER
 from live.hub import Hub
 
 #: Seconds that requests under way are given on a stop. Streams need none of it: they are ended first.
@@ -17,8 +20,39 @@ GRACE = 15
 BACKLOG = 2048
 #: Bytes that the kernel keeps for a reader that does not read: more would hide for minutes how far behind it is.
 SEND_BUFFER = 96 * 1024
-#: Milliseconds after which the kernel gives up a connection whose other end acknowledges nothing.
+#: Milliseconds after which the kernel gives up a connection whose other end acknowledges nothing, or has room for nothing.
 GIVE_UP_AFTER = 30_000
+
+
+class Protocol(HttpToolsProtocol):
+    """Gives the stream two things that ASGI has no word for: a write without a coroutine, and that the kernel gave a reader up."""
+
+    #: The last part that was written, and the same as a chunk: one event goes to thousands of connections one after the other.
+    framed: ClassVar[tuple[bytes, bytes]] = (b"", b"")
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.scope["state"][OFFER] = self.offer
+
+    def offer(self, content: bytes) -> bool:
+        """Write a part of the response under way, unless that has to wait or is for `send` to do: then False."""
+        cycle = self.cycle
+        if self.flow.write_paused or cycle.disconnected or not cycle.chunked_encoding:
+            return False
+        framed = Protocol.framed
+        if framed[0] is not content:
+            framed = Protocol.framed = content, b"%x\r\n%b\r\n" % (len(content), content)
+        self.transport.write(framed[1])
+        return True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self.scope is not None:
+            # The method holds this object: without this, only a collection of garbage would free the two.
+            self.scope["state"].pop(OFFER, None)
+            if isinstance(exc, TimeoutError):
+                # ETIMEDOUT is no reset and no end: nobody is there, or nobody reads.
+                self.scope["state"][GIVEN_UP] = True
+        super().connection_lost(exc)
 
 
 class DrainingServer(uvicorn.Server):
@@ -28,6 +62,7 @@ class DrainingServer(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
+                http=Protocol,
                 access_log=False,
                 log_config=None,
                 server_header=False,

@@ -36,6 +36,10 @@ LONGEST_CHANNEL = 60
 #: Seconds after which a refused client may try again.
 RETRY_AFTER = 5
 LARGEST_ID = 2**53 - 1
+#: In the request's state, where the server can: a write without a coroutine (`live.subscriber.Offer`).
+OFFER = "offer"
+#: Set in the request's state when its connection did not end but was given up by the kernel.
+GIVEN_UP = "given_up"
 
 _DOCTOR = re.compile(r"doctor\.([1-9][0-9]{0,15})", re.ASCII)
 _HEADERS = (
@@ -61,7 +65,9 @@ class EventStream:
             reader = await self._reader(request)
             subscriber = None
             if request.method == "GET":
-                subscriber = self._hub.admit(reader, connection.send, connection.release)
+                subscriber = self._hub.admit(
+                    reader, connection.send, connection.release, getattr(request.state, OFFER, None)
+                )
             elif why := self._hub.refusal(reader):
                 # An EventSource does not say why it was refused; a browser's client finds out by HEAD.
                 raise why
@@ -87,7 +93,7 @@ class EventStream:
                 raise
         finally:
             connection.over = True
-            self._hub.leave(subscriber)
+            self._hub.leave(subscriber, given_up=getattr(request.state, GIVEN_UP, False))
 
     async def _reader(self, request: Request) -> Reader:
         if request.method not in METHODS:

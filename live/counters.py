@@ -31,7 +31,7 @@ class StreamCounters:
     refused: Counter[str] = field(default_factory=Counter)
     #: Streams over, by reason, cut off or not.
     ended: Counter[str] = field(default_factory=Counter)
-    #: Streams that were cut off (`stalled`, `lagged`, `failed`), by reason.
+    #: Streams that were cut off (`stalled`, `lagged`, `given_up`, `failed`), by reason.
     dropped: Counter[str] = field(default_factory=Counter)
     resets: int = 0
     events: int = 0

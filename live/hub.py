@@ -1,4 +1,4 @@
-"""Who reads the stream, and the one pass that writes to all who are level with it; it must not know what an event means.
+"""Who reads the stream, from a reader's first moment to its last; it must not know what an event means.
 
 A reader whose connection takes what it is given is written to here, with one message object for all, by stepping its `send`:
 no task wakes, which is what a delivery costs in Python. A `send` that would have to wait for its connection is handed to a
@@ -17,12 +17,13 @@ from live.catch_up import CatchUp
 from live.counters import StreamCounters
 from live.farewells import Farewells
 from live.frames import Frame, encode, encode_retry, joined
+from live.level import Level
 from live.limits import DEFAULT_LIMITS, StreamLimits
 from live.log import Log
 from live.places import Places
 from live.refusals import StreamDrainingError, StreamNotReadyError, StreamRefusedError
-from live.stepping import Suspended, step
-from live.subscriber import Presence, Reader, Send, Subscriber, body
+from live.stepping import step
+from live.subscriber import Offer, Presence, Reader, Send, Subscriber, body
 from live.window import Window
 
 logger = logging.getLogger(__name__)
@@ -56,8 +57,7 @@ class Hub:
         self._farewells = Farewells(limits.farewell)
         self._places = Places(limits)
         self._behind: set[Subscriber] = set()
-        #: By channel, in the order in which they came: what belongs to one reader was allocated together, and is met again so.
-        self._live: dict[str, dict[Subscriber, None]] = {}
+        self._level = Level(self.window, self.counters)
 
     @property
     def subscribers(self) -> int:
@@ -88,9 +88,12 @@ class Hub:
         """For how long at most the log may have held what the readers have not had; infinite before the first reading."""
         return monotonic() - self.window.level_at
 
-    def admit(self, reader: Reader, send: Send, release: Callable[[], object]) -> Subscriber:
+    def admit(
+        self, reader: Reader, send: Send, release: Callable[[], object], offer: Offer | None = None
+    ) -> Subscriber:
         """Take a place for the reader, or raise `StreamRefusedError`. `release` is called when the hub ends the stream.
 
+        `offer` writes without a coroutine what `send` would, where the server can do that.
         The place is given back by `leave`, or when the hub ends the stream, whichever comes first.
         """
         if why := self.refusal(reader):
@@ -101,7 +104,7 @@ class Hub:
         lifetime = self.limits.lifetime * (0.8 + 0.2 * self._chance())
         if reader.ends_at is not None:
             lifetime = min(lifetime, (reader.ends_at - since).total_seconds())
-        new = Subscriber(reader, since, time + lifetime, send, release)
+        new = Subscriber(reader, since, time + lifetime, send, release, offer)
         new.writing_since = time
         new.cursor = self.window.position
         self._places.take(new)
@@ -129,9 +132,11 @@ class Hub:
             if waiting is not None:
                 reader.task = asyncio.get_running_loop().create_task(waiting.finish())
 
-    def leave(self, reader: Subscriber) -> None:
-        """The connection is gone; harmless for a stream that is over."""
-        self._forget(reader, "left")
+    def leave(self, reader: Subscriber, *, given_up: bool = False) -> None:
+        """The connection is gone, or was given up because nobody took what it held; harmless for a stream that is over."""
+        if given_up and reader.ended is None:
+            self.counters.dropped["given_up"] += 1
+        self._forget(reader, "given_up" if given_up else "left")
 
     async def _drive(self, reader: Subscriber, first: Awaitable[None]) -> None:
         try:
@@ -150,20 +155,8 @@ class Hub:
         if reader.ended is not None:
             return
         reader.task = None
-        reader.live = reader.was_live = True
         self._behind.discard(reader)
-        for channel in reader.reader.channels:
-            self._live.setdefault(channel, {})[reader] = None
-
-    def _part(self, reader: Subscriber) -> None:
-        """Out of the pass, at the cursor that all in it have."""
-        reader.live = False
-        reader.cursor = self.window.position
-        for channel in reader.reader.channels:
-            readers = self._live[channel]
-            readers.pop(reader, None)
-            if not readers:
-                del self._live[channel]
+        self._level.join(reader)
 
     def publish(self, run: Sequence[Frame]) -> None:
         """Move the window by frames of one channel and write them to everyone who is live and may have them."""
@@ -171,47 +164,23 @@ class Hub:
         content = joined(run)
         self.window.extend(run)
         self.counters.events += len(run)
-        # A copy: a write may be the end of a reader.
-        written = self._write(list(self._live.get(channel, ())), content, channel)
+        written = self._write(self._level.followers(channel), content, channel)
         self.counters.deliveries += len(run) * written
         for late in [one for one in self._behind if one.was_live and not self.window.ring.follows(one.cursor)]:
             self.counters.dropped["lagged"] += 1
             self._end(late, "lagged", b"")
 
     def _write(self, readers: Iterable[Subscriber], content: bytes, channel: str | None = None) -> int:
-        """Write to those whose time is not over and who may read the channel, if it is of one; how many that were.
-
-        One loop that looks at each reader once, and steps by itself what `step` would: with thousands of readers nothing of one is
-        in the processor's cache any more when its turn comes, and a second look costs as much as the first.
-        """
-        message = body(content)
-        time = asyncio.get_running_loop().time()
-        written = 0
-        slow: list[tuple[Subscriber, Suspended]] = []
-        failed: list[Subscriber] = []
-        for reader in readers:
-            if reader.deadline <= time or not (channel is None or reader.reader.may_read(channel)):
-                continue
-            try:
-                sending = reader.send(message)
-                awaited = sending.send(None)
-            except StopIteration:
-                written += 1
-            except Exception:
-                logger.exception("stream failed", extra={"position": self.window.position})
-                failed.append(reader)
-            else:
-                written += 1
-                slow.append((reader, Suspended(sending, awaited)))
-        self.counters.bytes += written * len(content)
-        for reader, waiting in slow:
-            self._part(reader)
+        done = self._level.write(readers, content, channel)
+        for reader, waiting in done.slow:
+            self._level.part(reader)
             self._behind.add(reader)
-            reader.writing_since = time
-            reader.task = asyncio.get_running_loop().create_task(self._drive(reader, waiting))
-        for reader in failed:
+            loop = asyncio.get_running_loop()
+            reader.writing_since = loop.time()
+            reader.task = loop.create_task(self._drive(reader, waiting))
+        for reader in done.failed:
             self._cut_off(reader, "failed")
-        return written
+        return done.written
 
     def heartbeat(self) -> None:
         """Tell every live reader its cursor. One that is behind gets none: this id would make it skip what it has not had.
@@ -247,7 +216,7 @@ class Hub:
 
     def channels(self) -> Collection[str]:
         """The channels that a live reader follows now."""
-        return set(self._live)
+        return self._level.channels()
 
     def restart(self, epoch: str, position: int) -> None:
         """The log is not what it was: end all streams, so that each comes back and is told what it missed."""
@@ -297,7 +266,7 @@ class Hub:
         reader.ended = reason
         self.counters.ended[reason] += 1
         if reader.live:
-            self._part(reader)
+            self._level.part(reader)
         self._behind.discard(reader)
         self._places.give_back(reader)
         if reader.task is not None:

@@ -12,6 +12,8 @@ from live.window import Window
 Message = dict[str, Any]
 #: An ASGI `send`. What stands in front of it must not write into a message: one object goes to all readers.
 Send = Callable[[Message], Coroutine[Any, Any, None]]
+#: Writes a part of the stream to a connection that takes it at once; False, and nothing written, where `send` has to wait.
+Offer = Callable[[bytes], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class Subscriber:
         "following",
         "live",
         "number",
+        "offer",
         "reader",
         "release",
         "send",
@@ -60,13 +63,20 @@ class Subscriber:
     )
 
     def __init__(
-        self, reader: Reader, since: datetime, deadline: float, send: Send, release: Callable[[], object]
+        self,
+        reader: Reader,
+        since: datetime,
+        deadline: float,
+        send: Send,
+        release: Callable[[], object],
+        offer: Offer | None = None,
     ) -> None:
         self.reader = reader
         self.since = since
         self.deadline = deadline
         self.send = send
         self.release = release
+        self.offer = offer
         #: Given by the hub: no other reader of this process ever has it.
         self.number = 0
         self.cursor = 0

@@ -66,10 +66,11 @@ class Api(Part):
         finally:
             client.close()
 
-    async def count(self, metric: str) -> float:
-        """What the process counts under this name, over all labels."""
+    async def count(self, metric: str, **labels: str) -> float:
+        """What the process counts under this name and these labels, over all others."""
         families = text_string_to_metric_families((await self.answer("/metrics"))[1])
-        return sum(sample.value for family in families for sample in family.samples if sample.name == metric)
+        samples = [sample for family in families for sample in family.samples if sample.name == metric]
+        return sum(sample.value for sample in samples if labels.items() <= sample.labels.items())
 
     async def ready(self) -> None:
         """Wait until it has seen the log, from when on it opens streams."""

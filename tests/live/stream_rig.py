@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.routing import Route
 
 from api.problems import Problem
+from api.serving import Protocol
 from api.sessions import Caller
 from api.stream import EventStream
 from live.hub import Hub
@@ -264,7 +265,10 @@ async def served(database: Database, limits: StreamLimits) -> AsyncIterator[Serv
     listening.bind(("127.0.0.1", 0))
     async with AsyncExitStack() as clients, running(LogReader(database), changes, limits) as hub:
         app = Starlette(routes=[Route("/api/events", EventStream(caller_by_header, hub))])
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=5))
+        # The protocol of the process that serves in production: what is offered to a connection goes past ASGI.
+        server = uvicorn.Server(
+            uvicorn.Config(app, http=Protocol, log_config=None, lifespan="off", timeout_graceful_shutdown=5)
+        )
         task = asyncio.create_task(server.serve([listening]))
         await until(lambda: server.started and hub.started, "the server")
         try:

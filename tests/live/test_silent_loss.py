@@ -71,6 +71,8 @@ async def _cut_and_mend(hospital: Hospital, api: ApiHere, network: Network) -> N
         return await api.count("visit_stream_subscribers") == 1
 
     await eventually_true(given_up, "the server to give up the two behind the cable", patience=45)
+    # Not as readers that went by themselves: who watches the counters must see a network that swallows.
+    assert await api.count("visit_stream_dropped_total", reason="given_up") == 2
     await tell(hospital.database, an_event(200))
     await spared.read_events(32)
     assert (len(quiet.events), len(busy.events)) == (1, 1)
