@@ -60,6 +60,7 @@ class Who(Shape):
     name: str
     role: Role
     doctor_id: int | None
+    timezone: str = Field(description="the hospital's, an IANA name: its days begin and end by it")
 
 
 class Consultation(Shape):
@@ -110,6 +111,7 @@ class PatientNow(Shape):
     prestation: str | None
     since: datetime | None
     position: int | None
+    until: datetime | None = Field(description="of a reserved patient: when the offer ends")
 
 
 class WorklistItem(Shape):
@@ -123,15 +125,68 @@ class WorklistItem(Shape):
     doctor_name: str
     prestation_id: int
     prestation: str
+    exclusive: bool
     checked_in_at: datetime | None
     consultation_id: str | None
+    started_at: datetime | None = Field(description="of this appointment's own consultation, running or done")
+    overdue_at: datetime | None
+    ended_as: Literal["released", "timed_out"] | None = Field(
+        description="how this appointment's last consultation ended, when it may be started again"
+    )
     patient: PatientNow
 
 
 class Worklist(Shape):
+    date: date
     items: list[WorklistItem]
     page: int
     page_size: int
+    total: int
+    cursor: str
+
+
+class WithDoctor(Shape):
+    """What a patient is in, or waits for: one appointment with its doctor."""
+
+    appointment_id: int
+    doctor_id: int
+    doctor: str
+    prestation: str
+
+
+class Running(WithDoctor):
+    consultation_id: str
+    exclusive: bool
+    started_at: datetime
+    overdue_at: datetime
+
+
+class CheckedIn(WithDoctor):
+    since: datetime
+
+
+class PlaceInLine(WithDoctor):
+    since: datetime
+    position: int
+    offer_until: datetime | None = Field(description="while the patient is kept for this doctor")
+
+
+class BoardItem(Shape):
+    """One patient in house."""
+
+    patient_id: int
+    patient_name: str
+    state: PatientState
+    consultations: list[Running]
+    checked_in: list[CheckedIn]
+    waiting: list[PlaceInLine]
+
+
+class Board(Shape):
+    """Everybody who is checked in, in consultation or waited for; `total` counts those beyond the limit too."""
+
+    date: date
+    items: list[BoardItem]
     total: int
     cursor: str
 
@@ -155,7 +210,7 @@ class Waiting(Shape):
 
 
 class TimelineEntry(BaseModel):
-    """One decision; further members depend on the event, and supervisors see `by` and `reason`."""
+    """One decision; further members depend on the event, and supervisors see `by`, `by_name` and `reason`."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -164,11 +219,13 @@ class TimelineEntry(BaseModel):
     doctor_id: int | None
     doctor: str | None
     appointment_id: int | None
+    prestation: str | None
     consultation_id: str | None
 
 
 class Visit(Shape):
     patient_id: int
+    patient_name: str
     date: date
     state: PatientState
     holder: Holder | None

@@ -5,10 +5,20 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, or_, select
+from sqlalchemy import Connection, Row, Table, and_, or_, select
 
-from storage.facts import TRACKING, TRACKING_OF_CONSULTATION, Known, as_tracking, read_appointment
-from storage.tables import callers, doctors, patient_trackings, patients, prestations, timeline, waiting_line
+from storage.facts import PATIENT, TRACKING, TRACKING_OF_CONSULTATION, Known, as_tracking, read_appointment
+from storage.tables import (
+    accounts,
+    appointments,
+    callers,
+    doctors,
+    patient_trackings,
+    patients,
+    prestations,
+    timeline,
+    waiting_line,
+)
 from visit.answers import TrackingRow
 from visit.calendar import on_the_wire
 from visit.codes import TrackingStatus
@@ -62,13 +72,15 @@ def trackings(connection: Connection, looking: Looking) -> list[dict[str, Any]] 
 
 def read_visit(connection: Connection, looking: Looking) -> dict[str, Any] | None:
     """State, holder, waiting line and timeline of the day; None for an unknown patient."""
-    if not patient_exists(connection, looking.patient_id):
+    patient = connection.execute(PATIENT, {"patient_id": looking.patient_id}).one_or_none()
+    if patient is None:
         return None
     holder = _holder(connection, looking)
     line = _line(connection, looking)
     reserved = any(row.offered_until is not None and row.offered_until > looking.now for row in line)
     return {
         "patient_id": looking.patient_id,
+        "patient_name": f"{patient.first_name} {patient.last_name}",
         "date": looking.day.isoformat(),
         "state": "in_consultation" if holder else "reserved" if reserved else "free",
         "holder": holder,
@@ -120,24 +132,55 @@ def _line(connection: Connection, looking: Looking) -> list[Row[Any]]:
 
 def _timeline(connection: Connection, looking: Looking) -> list[dict[str, Any]]:
     query = (
-        select(timeline, doctors.c.name.label("doctor"), callers.c.created_by.label("by"))
+        select(
+            timeline,
+            doctors.c.name.label("doctor"),
+            prestations.c.name.label("prestation"),
+            callers.c.created_by.label("by"),
+            callers.c.subject,
+        )
         .outerjoin(doctors, doctors.c.id == timeline.c.doctor_id)
+        .outerjoin(appointments, appointments.c.id == timeline.c.appointment_id)
+        .outerjoin(prestations, prestations.c.id == appointments.c.prestation_id)
         .outerjoin(callers, callers.c.id == timeline.c.caller_id)
         .where(timeline.c.patient_id == looking.patient_id, timeline.c.visit_day == looking.day)
         .order_by(timeline.c.id.desc())
         .limit(TIMELINE_LIMIT)
     )
-    rows = list(connection.execute(query))
-    return [_entry(row, looking.audited) for row in reversed(rows)]
+    rows = list(reversed(list(connection.execute(query))))
+    entries = [_entry(row) for row in rows]
+    holders = _names(
+        connection, doctors, {entry["active_doctor_id"] for entry in entries if "active_doctor_id" in entry}
+    )
+    for entry in entries:
+        if "active_doctor_id" in entry:
+            entry["active_doctor"] = holders.get(entry["active_doctor_id"])
+    if looking.audited:
+        staff = _names(connection, accounts, {number for row in rows if (number := _account(row)) is not None})
+        for entry, row in zip(entries, rows, strict=True):
+            number = _account(row)
+            entry |= {"by": row.by, "by_name": None if number is None else staff.get(number), "reason": row.reason}
+    return entries
 
 
-def _entry(row: Row[Any], audited: bool) -> dict[str, Any]:
-    entry: dict[str, Any] = json.loads(row.particulars) | {
+def _account(row: Row[Any]) -> int | None:
+    """The number of the account that asked; a token has none, and is known by its subject alone."""
+    kind, _, number = (row.subject or "").partition(":")
+    return int(number) if kind == "account" and number.isdecimal() else None
+
+
+def _names(connection: Connection, table: Table, ids: set[int]) -> dict[int, str]:
+    return {row.id: row.name for row in connection.execute(select(table.c.id, table.c.name).where(table.c.id.in_(ids)))}
+
+
+def _entry(row: Row[Any]) -> dict[str, Any]:
+    entry: dict[str, Any] = json.loads(row.particulars)
+    return entry | {
         "at": on_the_wire(row.at),
         "event": row.event,
         "doctor_id": row.doctor_id,
         "doctor": row.doctor,
         "appointment_id": row.appointment_id,
+        "prestation": row.prestation,
         "consultation_id": row.consultation_id,
     }
-    return entry | ({"by": row.by, "reason": row.reason} if audited else {})

@@ -17,15 +17,26 @@ from storage.tables import (
     waiting_line,
 )
 from visit.calendar import on_the_wire
-from visit.codes import AppointmentStatus, Outcome, TrackingStatus
+from visit.codes import CLOSED_APPOINTMENT, AppointmentStatus, Outcome, TrackingStatus
 
-FREE = {"state": "free", "doctor": None, "doctor_id": None, "prestation": None, "since": None, "position": None}
+FREE = {
+    "state": "free",
+    "doctor": None,
+    "doctor_id": None,
+    "prestation": None,
+    "since": None,
+    "position": None,
+    "until": None,
+}
+#: How a consultation can have ended whose appointment may be started again.
+UNDONE = (Outcome.released, Outcome.timed_out)
 
 
 @dataclass(frozen=True)
 class Wanted:
     """Which appointments are asked for; times are the bounds of the day, `today` that of the waiting lines now."""
 
+    day: date
     starts_at: datetime
     ends_at: datetime
     today: date
@@ -50,15 +61,17 @@ def read_worklist(connection: Connection, wanted: Wanted) -> dict[str, Any]:
             patients.c.last_name,
             doctors.c.name.label("doctor"),
             prestations.c.name.label("prestation"),
+            prestations.c.exclusive,
         )
     )
     page = page.where(*where).order_by(appointments.c.scheduled_at, appointments.c.id)
     rows = connection.execute(page.limit(wanted.page_size).offset((wanted.page - 1) * wanted.page_size)).all()
-    trackings = _trackings(connection, [row.id for row in rows])
+    latest = _trackings(connection, [row.id for row in rows])
     states = patient_states(connection, {row.patient_id for row in rows}, wanted)
-    items = [_item(row, trackings.get(row.id), states.get(row.patient_id, FREE)) for row in rows]
+    items = [_item(row, latest.get(row.id), states.get(row.patient_id, FREE)) for row in rows]
     where_read = f"{epoch}-{seq}"
     return {
+        "date": wanted.day.isoformat(),
         "items": items,
         "page": wanted.page,
         "page_size": wanted.page_size,
@@ -98,14 +111,8 @@ def _contains(connection: Connection, text: ColumnElement[str], word: str) -> Co
 
 
 def _trackings(connection: Connection, ids: Sequence[int]) -> dict[int, Row[Any]]:
-    # An appointment that was released or timed out may be started again: what ended so is no longer where it stands.
-    query = select(patient_trackings).where(
-        patient_trackings.c.appointment_id.in_(ids),
-        or_(
-            patient_trackings.c.status != TrackingStatus.completed.value,
-            patient_trackings.c.outcome == Outcome.done.value,
-        ),
-    )
+    """Of each appointment its last tracking, if it has one."""
+    query = select(patient_trackings).where(patient_trackings.c.appointment_id.in_(ids))
     return {row.appointment_id: row for row in connection.execute(query.order_by(patient_trackings.c.id))}
 
 
@@ -118,11 +125,14 @@ def patient_states(connection: Connection, patient_ids: set[int], wanted: Wanted
             places[row.patient_id] = places.get(row.patient_id, 0) + 1
         state = states.setdefault(row.patient_id, FREE)
         if row.offered_until is not None and row.offered_until > wanted.now and state["state"] == "free":
-            states[row.patient_id] = state | _with(row, "reserved", row.since)
+            until = {"until": on_the_wire(row.offered_until)}
+            states[row.patient_id] = state | _with(row, "reserved", row.since) | until
         if row.doctor_id == wanted.asking_doctor and row.visit_day == wanted.today:
             states[row.patient_id] = states[row.patient_id] | {"position": places[row.patient_id]}
     for row in connection.execute(_exclusive(patient_ids)):
-        states[row.patient_id] = states.get(row.patient_id, FREE) | _with(row, "in_consultation", row.started_at)
+        states[row.patient_id] = (
+            states.get(row.patient_id, FREE) | _with(row, "in_consultation", row.started_at) | {"until": None}
+        )
     return states
 
 
@@ -163,6 +173,10 @@ def _exclusive(patient_ids: set[int]) -> Select[Any]:
 
 def _item(row: Row[Any], tracking: Row[Any] | None, patient: dict[str, Any]) -> dict[str, Any]:
     status = AppointmentStatus(row.status)
+    # What was cancelled, not seen, released or timed out is over, and no longer where the appointment stands.
+    over = tracking is not None and tracking.outcome not in (None, Outcome.done)
+    stands = None if over else tracking
+    undone = over and tracking is not None and tracking.outcome in UNDONE and status not in CLOSED_APPOINTMENT
     return {
         "appointment_id": row.id,
         "scheduled_at": on_the_wire(row.scheduled_at),
@@ -174,7 +188,16 @@ def _item(row: Row[Any], tracking: Row[Any] | None, patient: dict[str, Any]) -> 
         "doctor_name": row.doctor,
         "prestation_id": row.prestation_id,
         "prestation": row.prestation,
-        "checked_in_at": None if tracking is None else on_the_wire(tracking.check_in_time),
-        "consultation_id": None if tracking is None else tracking.consultation_id,
+        "exclusive": row.exclusive,
+        "checked_in_at": None if stands is None else on_the_wire(stands.check_in_time),
+        "consultation_id": None if stands is None else stands.consultation_id,
+        "started_at": _moment(stands, "started_at"),
+        "overdue_at": _moment(stands, "overdue_at"),
+        "ended_as": tracking.outcome if undone and tracking is not None else None,
         "patient": patient,
     }
+
+
+def _moment(tracking: Row[Any] | None, name: str) -> str | None:
+    at = None if tracking is None else getattr(tracking, name)
+    return None if at is None else on_the_wire(at)

@@ -35,6 +35,7 @@ async def show_worklist(query: Annotated[bodies.WorklistQuery, Query()], caller:
     parts = parts_of(http)
     zone, day = parts.settings.zone, query.date or parts.today()
     wanted = worklist.Wanted(
+        day=day,
         starts_at=day_starts_at(day, zone),
         ends_at=day_ends_at(day, zone),
         today=parts.today(),

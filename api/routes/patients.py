@@ -1,4 +1,4 @@
-"""What a screen shows of one patient's day; it must not change anything."""
+"""What a screen shows of one patient's day, and of all who are in house; it must not change anything."""
 
 from typing import Annotated
 from urllib.parse import quote
@@ -12,7 +12,7 @@ from api.documentation import OF_STAFF, answers
 from api.parts import Parts, parts_of
 from api.problems import Unknown
 from api.sessions import Caller
-from storage import visit_view
+from storage import board, visit_view
 from storage.visit_view import Looking
 from visit.codes import Role
 from visit.names import visit_id
@@ -36,6 +36,14 @@ async def show_visit(
     # Only where something happened is there a workflow to look at.
     shown = looking.audited and bool(found["timeline"] or found["holder"])
     return JSONResponse(found | {"temporal_url": _temporal_url(parts, looking) if shown else None})
+
+
+@router.get("/api/board", response_model=None, responses=answers({200: shapes.Board}, *OF_STAFF))
+async def show_board(_caller: Staff, http: Request) -> Response:
+    """Every patient in house now: who is with whom, who is checked in, and who waits for whom."""
+    parts = parts_of(http)
+    wanted = board.BoardWanted(today=parts.today(), now=parts.now())
+    return JSONResponse(await parts.database.read(board.read_board, wanted))
 
 
 @router.get(

@@ -27,10 +27,10 @@ async def sign_in(body: bodies.Credentials, http: Request) -> Response:
 
 
 @router.get("/api/session", response_model=None, responses=answers({200: shapes.Who}, 401))
-async def show_session(caller: Staff) -> Response:
-    """Who is signed in."""
+async def show_session(caller: Staff, http: Request) -> Response:
+    """Who is signed in, and by which time zone the house lives."""
     who = {"user_id": caller.created_by, "name": caller.name, "role": caller.role.value, "doctor_id": caller.doctor_id}
-    return JSONResponse(who)
+    return JSONResponse(who | {"timezone": parts_of(http).settings.timezone})
 
 
 @router.delete("/api/session", status_code=204, response_model=None, responses=answers({204: None}, 401, 403, 413))

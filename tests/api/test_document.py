@@ -48,6 +48,7 @@ CALLS = {
     ("/api/prestations/{record_id}", "PUT"),
     ("/api/appointments/{record_id}", "PUT"),
     ("/api/events", "GET"),
+    ("/api/board", "GET"),
     ("/api/presence", "GET"),
     ("/api/requests/{key}", "GET"),
     ("/livez", "GET"),

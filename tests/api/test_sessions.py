@@ -42,7 +42,13 @@ async def test_a_doctor_signs_in_works_and_signs_out(clinic: Clinic) -> None:
     cookies = dict(doctor.cookies)
     out = await doctor.delete("/api/session")
 
-    assert who.json() == {"user_id": "1", "name": "Dr. Amrani", "role": "doctor", "doctor_id": 7}
+    assert who.json() == {
+        "user_id": "1",
+        "name": "Dr. Amrani",
+        "role": "doctor",
+        "doctor_id": 7,
+        "timezone": "Europe/Paris",
+    }
     assert begun.status_code == 201
     assert (out.status_code, out.content) == (204, b"")
     stolen = await clinic.anyone(Cookie=f"visit_session={cookies['visit_session']}")

@@ -41,7 +41,8 @@ async def test_a_program_is_whom_its_token_names(clinic: Clinic) -> None:
 
     who = await doctor.get("/api/session")
 
-    assert who.json() == {"user_id": "robot", "name": "Robot", "role": "doctor", "doctor_id": DR_AMRANI.id}
+    robot = {"user_id": "robot", "name": "Robot", "role": "doctor", "doctor_id": DR_AMRANI.id}
+    assert who.json() == robot | {"timezone": "Europe/Paris"}
     assert (await doctor.delete("/api/session")).status_code == 204
     assert await code(clinic, signed()) == "ok"
 

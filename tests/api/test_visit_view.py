@@ -1,9 +1,14 @@
 """One patient's day as a screen shows it."""
 
 import pytest
+from sqlalchemy import update
 
+from storage.accounts import add_account
+from storage.callers import register_caller
+from storage.tables import timeline
 from tests.api.conftest import JOHNS_OTHER, Clinic, a_start
 from tests.builders import DR_OKAFOR
+from visit.codes import Role
 
 
 async def test_a_patient_without_a_visit_is_free(clinic: Clinic) -> None:
@@ -12,7 +17,8 @@ async def test_a_patient_without_a_visit_is_free(clinic: Clinic) -> None:
     today = await supervisor.get("/api/patients/124/visit")
     another = await supervisor.get("/api/patients/124/visit?date=2020-02-29")
 
-    empty = {"patient_id": 124, "state": "free", "holder": None, "waiting": [], "timeline": [], "temporal_url": None}
+    empty = {"patient_id": 124, "patient_name": "Maria Silva"}
+    empty |= {"state": "free", "holder": None, "waiting": [], "timeline": [], "temporal_url": None}
     assert today.json() == empty | {"date": "2026-03-02"}
     assert another.json() == empty | {"date": "2020-02-29"}
     assert (await supervisor.get("/api/patients/124/trackings")).json() == {"items": []}
@@ -85,3 +91,37 @@ async def test_a_day_is_a_day(clinic: Clinic, what: str, query: str) -> None:
     answer = await (await clinic.doctor()).get(f"/api/patients/123/{what}?{query}")
 
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
+
+
+async def test_the_story_says_for_what_and_with_whom_and_a_supervisor_sees_by_whom(clinic: Clinic) -> None:
+    await (await clinic.doctor()).post("/api/consultations", json=a_start())
+    await (await clinic.doctor(DR_OKAFOR.id)).post("/api/consultations", json=a_start(JOHNS_OTHER))
+
+    told = (await (await clinic.doctor()).get("/api/patients/123/visit")).json()
+    audited = (await (await clinic.staff("supervisor")).get("/api/patients/123/visit")).json()
+
+    started, refused = told["timeline"]
+    assert told["patient_name"] == "John Doe"
+    assert (started["event"], started["prestation"]) == ("started", "Cardiology")
+    assert (refused["event"], refused["prestation"], refused["active_doctor"]) == (
+        "refused",
+        "Dermatology",
+        "Dr. Amrani",
+    )
+    assert "by_name" not in refused
+    # Who has a token has no account here, and is known by its subject alone.
+    assert [(entry["by"], entry["by_name"]) for entry in audited["timeline"]] == [
+        ("doctor-7", None),
+        ("doctor-8", None),
+    ]
+
+
+async def test_a_supervisor_sees_the_name_of_the_account_that_asked(clinic: Clinic) -> None:
+    await clinic.database.write(add_account, "amrani", "x", "Dr. L. Amrani", Role.doctor, 7)
+    amrani = await clinic.database.write(register_caller, "account:1", "1")
+    await (await clinic.doctor()).post("/api/consultations", json=a_start())
+    await clinic.database.write(lambda at: at.execute(update(timeline).values(caller_id=amrani)))
+
+    audited = (await (await clinic.staff("supervisor")).get("/api/patients/123/visit")).json()
+
+    assert [(entry["by"], entry["by_name"]) for entry in audited["timeline"]] == [("1", "Dr. L. Amrani")]

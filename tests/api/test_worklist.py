@@ -41,8 +41,12 @@ async def test_a_free_patients_line_on_the_list(clinic: Clinic) -> None:
         "doctor_name": "Dr. Amrani",
         "prestation_id": 11,
         "prestation": "Cardiology",
+        "exclusive": True,
         "checked_in_at": None,
         "consultation_id": None,
+        "started_at": None,
+        "overdue_at": None,
+        "ended_as": None,
         "patient": {
             "state": "free",
             "doctor": None,
@@ -50,8 +54,10 @@ async def test_a_free_patients_line_on_the_list(clinic: Clinic) -> None:
             "prestation": None,
             "since": None,
             "position": None,
+            "until": None,
         },
     }
+    assert body["date"] == "2026-03-02"
 
 
 async def test_a_busy_patient_is_busy_on_every_line_and_the_waiting_doctor_sees_the_place(clinic: Clinic) -> None:
@@ -67,12 +73,16 @@ async def test_a_busy_patient_is_busy_on_every_line_and_the_waiting_doctor_sees_
         "doctor_id": 7,
         "prestation": "Cardiology",
         "since": "2026-03-02T11:00:00.000Z",
+        "until": None,
     }
     assert [item["patient"] for item in mine["items"][:3]] == [busy | {"position": None}] * 3
     assert [item["patient"] for item in theirs["items"][:3]] == [busy | {"position": 1}] * 3
     assert mine["items"][3]["patient"]["state"] == "free"
     assert [item["consultation_id"] for item in mine["items"]] == [begun.json()["id"], None, None, None]
     assert mine["items"][0]["status"] == "in_progress"
+    assert mine["items"][0]["started_at"] == "2026-03-02T11:00:00.000Z"
+    assert mine["items"][0]["overdue_at"] == "2026-03-02T11:20:00.000Z"
+    assert mine["items"][1]["started_at"] is None
 
 
 async def test_an_x_ray_keeps_nobody_from_the_patient(clinic: Clinic) -> None:
@@ -93,6 +103,8 @@ async def test_a_patient_is_reserved_until_the_offer_is_over(clinic: Clinic) -> 
 
     reserved = during["items"][0]["patient"]
     assert (reserved["state"], reserved["doctor_id"], reserved["prestation"]) == ("reserved", 8, "Dermatology")
+    assert reserved["until"] == "2026-03-02T11:01:00.000Z"
+    assert after["items"][0]["patient"]["until"] is None
     assert after["items"][0]["patient"]["state"] == "free"
 
 
@@ -104,6 +116,41 @@ async def test_what_ended_without_being_done_is_off_the_line(clinic: Clinic) -> 
     first = (await listed(clinic))["items"][0]
 
     assert (first["status"], first["consultation_id"], first["checked_in_at"]) == ("confirmed", None, None)
+    assert (first["started_at"], first["ended_as"]) == (None, "released")
+
+
+async def test_what_was_started_anew_after_a_release_runs_and_is_no_longer_called_released(clinic: Clinic) -> None:
+    doctor = await clinic.doctor()
+    begun = await doctor.post("/api/consultations", json=a_start())
+    supervisor = await clinic.staff("supervisor")
+    await supervisor.post(f"/api/consultations/{begun.json()['id']}/release", json={"reason": "forgotten"})
+    anew = await doctor.post("/api/consultations", json=a_start())
+
+    running = (await listed(clinic))["items"][0]
+    await doctor.post(f"/api/consultations/{anew.json()['id']}/complete")
+    done = (await listed(clinic))["items"][0]
+
+    assert (running["consultation_id"], running["ended_as"]) == (anew.json()["id"], None)
+    assert (done["status"], done["consultation_id"], done["ended_as"]) == ("done", anew.json()["id"], None)
+
+
+async def test_an_appointment_that_is_canceled_after_a_release_is_not_to_be_started_again(clinic: Clinic) -> None:
+    begun = await (await clinic.doctor()).post("/api/consultations", json=a_start())
+    supervisor = await clinic.staff("supervisor")
+    await supervisor.post(f"/api/consultations/{begun.json()['id']}/release", json={"reason": "forgotten"})
+    await supervisor.patch("/api/appointments/1/status", json={"status": "canceled"})
+
+    assert (await listed(clinic))["items"][0]["ended_as"] is None
+
+
+async def test_who_left_unseen_is_no_longer_checked_in(clinic: Clinic) -> None:
+    desk = await clinic.staff("reception")
+    await desk.post("/api/appointments/1/check-in")
+    await desk.post("/api/appointments/1/check-out")
+
+    first = (await listed(clinic))["items"][0]
+
+    assert (first["checked_in_at"], first["ended_as"]) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -247,7 +294,7 @@ async def test_the_place_is_that_of_todays_line(database: Database, clinic: Clin
             connection.execute(insert(waiting_line).values(**row))
 
     await database.write(line_up)
-    wanted = Wanted(NOON - timedelta(hours=1), NOON + timedelta(hours=1), DAY, NOON, 1, 50, asking_doctor=8)
+    wanted = Wanted(DAY, NOON - timedelta(hours=1), NOON + timedelta(hours=1), DAY, NOON, 1, 50, asking_doctor=8)
 
     body = await database.read(read_worklist, wanted)
 
