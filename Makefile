@@ -23,7 +23,7 @@ test: lint ## lint, then every test that this machine can run; names what it ski
 	$(NPM) test --silent
 	$(BIN)/python -m pytest -ra
 
-lint: $(VENV)/dev.stamp web/stream/dist/index.js ## format, style, types and import contracts
+lint: $(VENV)/dev.stamp web/stream/dist/index.js web/page/src/api/schema.d.ts ## format, style, types and import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -37,7 +37,7 @@ fanout: $(VENV)/dev.stamp ## measure the event stream beside nginx with nchan, a
 	$(BIN)/python -m bench.fanout
 
 clean: ## remove what the targets above made; data/ stays
-	rm -rf $(VENV) dist web/node_modules web/stream/dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) dist web/node_modules web/stream/dist api/built_page .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 requirements: $(VENV)/dev.stamp ## resolve the hashed requirements again, to the newest versions
@@ -57,7 +57,10 @@ $(VENV)/bin/python:
 # Every package is checked against its hash, the tools that build this project too.
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-$(VENV)/run.stamp: requirements/run.txt pyproject.toml | $(VENV)/bin/python
+# Installing the project builds the page, so what the page is made from belongs to it.
+PAGE_SOURCES = $(shell find web/page web/stream/src -type f -not -path '*/node_modules/*' -not -path '*/src/api/schema.d.ts' -not -name openapi.json) web/package-lock.json web/build_hook.py
+
+$(VENV)/run.stamp: requirements/run.txt pyproject.toml $(PAGE_SOURCES) | $(VENV)/bin/python
 	$(INSTALL) --require-hashes -r requirements/run.txt
 	$(INSTALL) --no-build-isolation --no-deps --editable .
 	@touch $@
@@ -66,9 +69,14 @@ $(VENV)/dev.stamp: requirements/dev.txt $(VENV)/run.stamp
 	$(INSTALL) --require-hashes -r requirements/dev.txt
 	@touch $@
 
-web/node_modules/installed.stamp: web/package-lock.json web/package.json web/stream/package.json $(VENV)/dev.stamp
+web/node_modules/installed.stamp: web/package-lock.json web/package.json web/stream/package.json web/page/package.json $(VENV)/dev.stamp
 	$(NPM) ci --silent
 	@touch $@
+
+# The page's calls are typed by the API's own document.
+web/page/src/api/schema.d.ts: $(wildcard api/*.py api/routes/*.py visit/codes.py) web/node_modules/installed.stamp
+	$(BIN)/python -m api.document > web/page/openapi.json
+	$(NPM) run schema --silent --workspace visit-page
 
 web/stream/dist/index.js: $(wildcard web/stream/src/*.ts) web/stream/tsconfig.json web/stream/tsconfig.build.json web/node_modules/installed.stamp
 	rm -rf web/stream/dist

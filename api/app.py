@@ -18,6 +18,7 @@ from api.authentication import Authentication
 from api.documentation import document
 from api.front import Front
 from api.metrics import Metrics
+from api.page import Page, built
 from api.parts import Parts, Readiness, clock
 from api.presence_reports import reporting
 from api.routes import appointments, consultations, master_data, operations, patients, session
@@ -40,8 +41,6 @@ SESSIONS_LOOKED_AT_EVERY = 2.0
 PROCESS_BYTES = 8
 #: Seconds that the first reading of the log is waited for before anything is served.
 LOG_FOUND_WITHIN = 5.0
-#: The page, where it was built into the project.
-PAGE = Path(__file__).parent.parent / "web"
 
 
 def create_app(
@@ -73,10 +72,17 @@ def create_app(
         process=secrets.token_hex(PROCESS_BYTES),
     )
     events = None if hub is None else EventStream(parts.authentication.caller_of, hub)
-    return Front(_application(parts), events, parts, page)
+    return Front(_application(parts), events, parts, None if page is None else Page(page))
 
 
 def _application(parts: Parts) -> FastAPI:
+    app = describe()
+    app.state.parts = parts
+    return app
+
+
+def describe() -> FastAPI:
+    """All calls and their document, without what they need to be answered."""
     app = FastAPI(
         title="Patient visit engine",
         description="A patient is never in two consultations at once, and every doctor's screen says so at once.",
@@ -92,7 +98,6 @@ def _application(parts: Parts) -> FastAPI:
             Exception: problems.on_fault,
         },
     )
-    app.state.parts = parts
     for subject in (session, consultations, appointments, patients, master_data, operations):
         # Not included as routers: one flat list is looked through faster, and says which methods an address takes.
         app.router.routes.extend(subject.router.routes)
@@ -122,8 +127,7 @@ async def _serve(settings: Settings) -> None:
         stack.callback(changes.close)
         hub = await stack.enter_async_context(running(LogReader(database), changes))
         readiness = Readiness()
-        page = PAGE if (PAGE / "index.html").exists() else None
-        app = create_app(settings, database, visits, hub=hub, readiness=readiness, page=page)
+        app = create_app(settings, database, visits, hub=hub, readiness=readiness, page=built())
         stack.callback(app.parts.sessions.close)
         watch = end_closed_sessions(hub, app.parts.sessions.still_open, SESSIONS_LOOKED_AT_EVERY)
         watching = asyncio.create_task(watch)

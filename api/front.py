@@ -5,11 +5,8 @@ delivery, and a start has no milliseconds to give away.
 """
 
 import time
-from pathlib import Path
 
 from starlette.datastructures import Headers
-from starlette.exceptions import HTTPException
-from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.parts import Parts
@@ -26,12 +23,12 @@ ALWAYS = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff
 class Front:
     """Passes requests on to the application, the event stream or the page."""
 
-    def __init__(self, app: ASGIApp, events: ASGIApp | None, parts: Parts, page: Path | None) -> None:
+    def __init__(self, app: ASGIApp, events: ASGIApp | None, parts: Parts, page: ASGIApp | None) -> None:
         self.app = app
         self.parts = parts
         self._events = events
         self._metrics = parts.metrics
-        self._page = None if page is None else StaticFiles(directory=page, html=True)
+        self._page = page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -39,18 +36,9 @@ class Front:
         elif scope["path"] == EVENTS and self._events is not None:
             await self._events(scope, receive, send)
         elif self._page is not None and not scope["path"].startswith(OURS):
-            await self._show_page(scope, receive, send)
+            await self._page(scope, receive, send)
         else:
             await self._answer(scope, receive, send)
-
-    async def _show_page(self, scope: Scope, receive: Receive, send: Send) -> None:
-        assert self._page is not None
-        # The application knows nothing of the page, so its words for "not found" are borrowed here.
-        try:
-            await self._page(scope, receive, send)
-        except HTTPException as error:
-            code = "method_not_allowed" if error.status_code == 405 else "not_found"
-            await Problem(error.status_code, code, "There is no such page").response()(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         began = time.perf_counter()

@@ -123,6 +123,7 @@ def _address(settings: Settings) -> str:
 
 
 def _tell_addresses(settings: Settings, folder: Path) -> None:
+    say(f"page:        {_address(settings)}/")
     say(f"HTTP calls:  {_address(settings)}/openapi.json")
     if settings.temporal_ui_url or not settings.temporal_address:
         say(f"Temporal UI: {settings.temporal_ui_url or f'http://127.0.0.1:{settings.ui_port}'}")

@@ -1,0 +1,34 @@
+/** How the board sorts patients, shortens names, and finds what changed; pure, it must not know how it looks. */
+
+import type { BoardItem } from "../api/client.js";
+
+export const COLUMNS = ["in_consultation", "reserved", "free"] as const;
+export type Column = (typeof COLUMNS)[number];
+
+/** How long what changed is marked, in milliseconds. */
+export const MARKED_FOR = 2_500;
+
+/** `J. D.`: for a screen that strangers can see. */
+export function initials(name: string): string {
+    const words = name.trim().split(/\s+/u);
+    const shown = words.length > 1 ? [words[0], words[words.length - 1]] : words;
+    return shown.map(word => `${[...(word ?? "")][0] ?? ""}.`.toLocaleUpperCase()).join(" ");
+}
+
+/** By state, each as the API orders them: longest in house first. */
+export function inColumns(items: readonly BoardItem[]): Readonly<Record<Column, readonly BoardItem[]>> {
+    return {
+        in_consultation: items.filter(item => item.state === "in_consultation"),
+        reserved: items.filter(item => item.state === "reserved"),
+        free: items.filter(item => item.state === "free"),
+    };
+}
+
+/** Whose lines a reader of the board would see differ; nobody's on the first look. */
+export function changed(before: readonly BoardItem[] | undefined, after: readonly BoardItem[]): ReadonlySet<number> {
+    if (before === undefined) return new Set();
+    const known = new Map(before.map(item => [item.patient_id, JSON.stringify(item)]));
+    return new Set(
+        after.filter(item => known.get(item.patient_id) !== JSON.stringify(item)).map(item => item.patient_id),
+    );
+}

@@ -1,0 +1,36 @@
+/** The board as it is, and who on it has just changed; it must not know which screen shows it. */
+
+import { computed, onScopeDispose, ref, watch } from "vue";
+import { streamState } from "../live.js";
+import { useBoard } from "../queries.js";
+import { changed, inColumns, MARKED_FOR } from "./board.js";
+
+export function useBoardPatients() {
+    const { data, error, isPending, refetch } = useBoard();
+    const marked = ref<ReadonlySet<number>>(new Set());
+    const timers = new Set<ReturnType<typeof setTimeout>>();
+
+    watch(data, (after, before) => {
+        const now = changed(before?.items, after?.items ?? []);
+        if (now.size === 0) return;
+        marked.value = new Set([...marked.value, ...now]);
+        const timer = setTimeout(() => {
+            timers.delete(timer);
+            marked.value = new Set([...marked.value].filter(id => !now.has(id)));
+        }, MARKED_FOR);
+        timers.add(timer);
+    });
+    onScopeDispose(() => timers.forEach(clearTimeout));
+
+    return {
+        columns: computed(() => inColumns(data.value?.items ?? [])),
+        total: computed(() => data.value?.total ?? 0),
+        isEmpty: computed(() => data.value?.items.length === 0),
+        isStale: computed(() => ["offline", "signed_out", "refused"].includes(streamState.value.name)),
+        data,
+        error,
+        isPending,
+        refetch,
+        marked,
+    };
+}

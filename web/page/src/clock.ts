@@ -1,0 +1,90 @@
+/** The hospital's time as the server tells it, and how times are written; it must not know what is timed. */
+
+import { type Ref, ref } from "vue";
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+
+/** Milliseconds since 1970 by the server's clock, each second anew: a workstation's own clock may be minutes off. */
+export const now: Ref<number> = ref(Date.now());
+let ahead = 0;
+
+/** Take the server's word from an answer's `Date`, which is whole seconds; smaller differences are left as they are. */
+export function heardFromServer(date: string | null, at: number = Date.now()): void {
+    const told = date === null ? Number.NaN : Date.parse(date);
+    if (Number.isNaN(told)) return;
+    const difference = told - at;
+    if (Math.abs(difference - ahead) > 2 * SECOND) ahead = difference;
+}
+
+export function tick(): void {
+    now.value = Date.now() + ahead;
+}
+
+/** Run the clock until the answer is called. */
+export function startClock(): () => void {
+    tick();
+    const timer = setInterval(tick, SECOND);
+    return () => clearInterval(timer);
+}
+
+/** Days before months, as hospitals outside of America write them in English too. */
+const FORMAT: Readonly<Record<string, string>> = { en: "en-GB", fr: "fr-FR" };
+
+/** `14 min`, `1 h 05 min`; below a minute `0 min`, and nothing is below zero. */
+export function inMinutes(milliseconds: number): string {
+    const minutes = Math.max(0, Math.floor(milliseconds / MINUTE));
+    if (minutes < 60) return `${minutes} min`;
+    return `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, "0")} min`;
+}
+
+/** `14:05`, `1:02:09`: for what ticks. */
+export function ticking(milliseconds: number): string {
+    const seconds = Math.max(0, Math.floor(milliseconds / SECOND));
+    const hours = Math.floor(milliseconds / HOUR);
+    const minutes = Math.floor(seconds / 60) % 60;
+    const rest = String(seconds % 60).padStart(2, "0");
+    return hours > 0 ? `${hours}:${String(minutes).padStart(2, "0")}:${rest}` : `${minutes}:${rest}`;
+}
+
+/** `09:30` in the hospital's zone. */
+export function timeOfDay(at: string | number, zone: string, locale: string): string {
+    const written = new Intl.DateTimeFormat(FORMAT[locale], {
+        hour: "2-digit",
+        minute: "2-digit",
+        hourCycle: "h23",
+        timeZone: zone,
+    });
+    return written.format(new Date(at));
+}
+
+/** `Wednesday 25 November` for a local date. */
+export function longDay(date: string, locale: string): string {
+    const written = new Intl.DateTimeFormat(FORMAT[locale], {
+        weekday: "long",
+        day: "numeric",
+        month: "long",
+        timeZone: "UTC",
+    });
+    return written.format(new Date(`${date}T00:00:00Z`));
+}
+
+/** The hospital's local date at this moment, as `2026-11-25`. */
+export function localDay(at: number, zone: string): string {
+    return new Intl.DateTimeFormat("en-CA", { timeZone: zone, dateStyle: "short" }).format(new Date(at));
+}
+
+/** The date so many days later; no time zone can come between. */
+export function daysLater(date: string, days: number): string {
+    const at = new Date(`${date}T00:00:00Z`);
+    at.setUTCDate(at.getUTCDate() + days);
+    return at.toISOString().slice(0, 10);
+}
+
+/** Whether the text is a date of the calendar. */
+export function isDay(text: string): boolean {
+    if (!/^\d{4}-\d{2}-\d{2}$/.test(text)) return false;
+    const at = Date.parse(`${text}T00:00:00Z`);
+    return !Number.isNaN(at) && new Date(at).toISOString().startsWith(text);
+}

@@ -1,0 +1,44 @@
+/** Patients who are free for the doctor who looks, each until its offer ends; it must not know how they are started. */
+
+import { ref } from "vue";
+import { now } from "./clock.js";
+
+/** Where nothing is reserved the page still says for so long that the patient is free, in milliseconds. */
+export const SAID_FOR = 30_000;
+
+export interface Offer {
+    readonly appointment_id: number;
+    readonly patient_id: number;
+    readonly patient_name: string;
+    readonly doctor_id: number;
+    /** Milliseconds since 1970. */
+    readonly until: number;
+}
+
+export const offers = ref<readonly Offer[]>([]);
+
+interface Heard {
+    readonly name: string;
+    readonly data: Readonly<Record<string, unknown>>;
+}
+
+/** The offers after an event: a new one in place of an older one for the patient, or none where the patient is taken. */
+export function offersAfter(before: readonly Offer[], { name, data }: Heard, at: number): readonly Offer[] {
+    const others = before.filter(one => one.patient_id !== data.patient_id);
+    if (name === "consultation.available") {
+        const until = typeof data.offer_until === "string" ? Date.parse(data.offer_until) : at + SAID_FOR;
+        return until > at ? [...others, { ...(data as unknown as Offer), until }] : others;
+    }
+    const mine = before.find(one => one.patient_id === data.patient_id);
+    // An X-ray beside does not take the patient from whoever waited.
+    if (name === "consultation.started" && (data.exclusive !== false || data.doctor_id === mine?.doctor_id))
+        return others;
+    const passedOn = name === "patient.updated" && data.why !== undefined && data.doctor_id === mine?.doctor_id;
+    return passedOn ? others : before;
+}
+
+/** Let go of what is over. */
+export function dropOver(): void {
+    if (offers.value.some(one => one.until <= now.value))
+        offers.value = offers.value.filter(one => one.until > now.value);
+}

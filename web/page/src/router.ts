@@ -1,0 +1,52 @@
+/** The page's addresses, and who is sent where; it must not know what stands there. */
+
+import type { QueryClient } from "@tanstack/vue-query";
+import { createRouter, createWebHistory, type RouteLocationNormalized } from "vue-router";
+import type { Who } from "./api/client.js";
+import { readSession, SESSION } from "./queries.js";
+
+export const HOME_OF = { doctor: "worklist", reception: "board", supervisor: "board", service: "board" } as const;
+
+/** An address within this page, or undefined: nobody is sent elsewhere by what stands in an address. */
+export function within(next: unknown): string | undefined {
+    return typeof next === "string" && /^\/(?![/\\])/.test(next) ? next : undefined;
+}
+
+export function newRouter(client: QueryClient) {
+    const router = createRouter({
+        history: createWebHistory(),
+        routes: [
+            {
+                path: "/sign-in",
+                name: "sign_in",
+                component: () => import("./sign_in/SignInPage.vue"),
+                meta: { open: true },
+            },
+            { path: "/worklist", name: "worklist", component: () => import("./worklist/WorklistPage.vue") },
+            { path: "/board", name: "board", component: () => import("./board/BoardPage.vue") },
+            { path: "/wall", name: "wall", component: () => import("./board/WallPage.vue") },
+            {
+                path: "/patients/:patient(\\d+)/:date(\\d{4}-\\d{2}-\\d{2})?",
+                name: "visit",
+                component: () => import("./visit/VisitPage.vue"),
+            },
+            { path: "/", name: "home", component: { render: () => null } },
+            { path: "/:elsewhere(.*)*", name: "elsewhere", component: () => import("./shell/NoSuchPage.vue") },
+        ],
+    });
+    router.beforeEach(async to => admit(to, client));
+    return router;
+}
+
+async function admit(to: RouteLocationNormalized, client: QueryClient) {
+    if (to.meta.open) return true;
+    let who: Who | null;
+    try {
+        who = await client.ensureQueryData({ queryKey: SESSION, queryFn: readSession });
+    } catch {
+        // An API that does not answer is no reason to ask for a password: the sign-in page says what is wrong.
+        return { name: "sign_in", query: { next: to.fullPath, unreachable: "1" } };
+    }
+    if (who === null) return { name: "sign_in", query: { next: to.fullPath } };
+    return to.name === "home" ? { name: HOME_OF[who.role] } : true;
+}

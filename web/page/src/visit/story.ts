@@ -1,0 +1,115 @@
+/** A patient's day as bars and marks in time, from the timeline; pure, it must not know how they are drawn. */
+
+import type { TimelineEntry, Visit } from "../api/client.js";
+
+export type BarKind = "checked_in" | "consultation" | "in_line";
+
+export interface Bar {
+    readonly kind: BarKind;
+    readonly from: number;
+    readonly to: number;
+    /** Still going on. */
+    readonly open: boolean;
+    readonly entry: TimelineEntry;
+}
+
+export interface Mark {
+    readonly kind: string;
+    readonly at: number;
+    readonly entry: TimelineEntry;
+}
+
+/** What one doctor had of the day. */
+export interface Lane {
+    readonly doctor: string;
+    readonly bars: readonly Bar[];
+    readonly marks: readonly Mark[];
+}
+
+export interface Story {
+    readonly lanes: readonly Lane[];
+    readonly from: number;
+    readonly to: number;
+}
+
+const BEGINS: Readonly<Record<string, BarKind>> = {
+    checked_in: "checked_in",
+    started: "consultation",
+    waiting: "in_line",
+};
+const ENDS: Readonly<Record<BarKind, readonly string[]>> = {
+    checked_in: ["started", "left"],
+    consultation: ["completed"],
+    in_line: ["left_line"],
+};
+const MARKS = new Set(["refused", "overdue", "extended", "offered", "offer_withdrawn", "adopted", "status"]);
+/** A day of one moment is still drawn with some width, in milliseconds. */
+const NARROWEST = 10 * 60_000;
+
+/** Where the entry ends that began at `begun`: the first that closes it, for the same consultation, appointment or doctor. */
+export function endOf(timeline: readonly TimelineEntry[], begun: number): TimelineEntry | undefined {
+    const entry = timeline[begun];
+    const kind = entry === undefined ? undefined : BEGINS[entry.event];
+    if (entry === undefined || kind === undefined) return undefined;
+    const same = (other: TimelineEntry): boolean => {
+        if (kind === "consultation") return other.consultation_id === entry.consultation_id;
+        return kind === "checked_in"
+            ? other.appointment_id === entry.appointment_id
+            : other.doctor_id === entry.doctor_id;
+    };
+    return timeline.slice(begun + 1).find(other => ENDS[kind].includes(other.event) && same(other));
+}
+
+/** How long what began here went on, or has gone on until now, in milliseconds; undefined for what is but a moment. */
+export function lasted(timeline: readonly TimelineEntry[], index: number, now: number): number | undefined {
+    const entry = timeline[index];
+    if (entry === undefined || BEGINS[entry.event] === undefined) return undefined;
+    return Math.max(0, Date.parse(endOf(timeline, index)?.at ?? new Date(now).toISOString()) - Date.parse(entry.at));
+}
+
+export function storyOf({ timeline }: Visit, now: number, isToday: boolean): Story {
+    const lanes = new Map<string, { bars: Bar[]; marks: Mark[] }>();
+    const doctorOf = doctors(timeline);
+    const last = timeline.reduce((latest, entry) => Math.max(latest, Date.parse(entry.at)), 0);
+    const until = isToday ? now : last;
+    for (const [index, entry] of timeline.entries()) {
+        const at = Date.parse(entry.at);
+        const kind = BEGINS[entry.event];
+        if (kind === undefined && !MARKS.has(entry.event)) continue;
+        const doctor = doctorOf(entry);
+        const lane = lanes.get(doctor) ?? { bars: [], marks: [] };
+        lanes.set(doctor, lane);
+        if (kind === undefined) {
+            lane.marks.push({ kind: entry.event, at, entry });
+            continue;
+        }
+        const end = endOf(timeline, index);
+        lane.bars.push({
+            kind,
+            from: at,
+            to: Math.max(at, end === undefined ? until : Date.parse(end.at)),
+            open: end === undefined,
+            entry,
+        });
+    }
+    const from = timeline[0] === undefined ? now : Date.parse(timeline[0].at);
+    const to = Math.max(from + NARROWEST, last, ...[...lanes.values()].flatMap(lane => lane.bars.map(bar => bar.to)));
+    return { lanes: [...lanes].map(([doctor, lane]) => ({ doctor, ...lane })), from, to };
+}
+
+/** An entry without a doctor belongs to the one of its appointment. */
+function doctors(timeline: readonly TimelineEntry[]): (entry: TimelineEntry) => string {
+    const known = new Map(
+        timeline.flatMap(entry => (entry.doctor && entry.appointment_id ? [[entry.appointment_id, entry.doctor]] : [])),
+    );
+    return entry => entry.doctor ?? known.get(entry.appointment_id ?? 0) ?? "–";
+}
+
+/** Full hours, or halves, quarters, ... of them, between two moments: at most eight. */
+export function ticksOf(from: number, to: number): readonly number[] {
+    const steps = [1, 5, 10, 15, 30, 60, 120, 240, 480].map(minutes => minutes * 60_000);
+    const step = steps.find(one => (to - from) / one <= 8) ?? 1_440 * 60_000;
+    const ticks: number[] = [];
+    for (let at = Math.ceil(from / step) * step; at <= to; at += step) ticks.push(at);
+    return ticks;
+}

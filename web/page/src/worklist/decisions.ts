@@ -1,0 +1,78 @@
+/** What the buttons of a row do: ask, tell what was refused, and have the rows read again; it must not know how a row looks. */
+
+import { useQueryClient } from "@tanstack/vue-query";
+import { reactive } from "vue";
+import { askUntilDecided } from "../api/asking.js";
+import { type Appointment, answered, api, ProblemError } from "../api/client.js";
+import { useNotices } from "../notices.js";
+import { BOARD, VISIT, WORKLIST } from "../queries.js";
+import { type Action, EXTEND_BY } from "./row.js";
+
+/** What an action needs of an appointment: a row has it, and so has an offer. */
+export type Concerned = Pick<Appointment, "appointment_id" | "patient_id" | "patient_name" | "doctor_id"> & {
+    readonly consultation_id: string | null;
+};
+
+const as = (key: string) => ({ header: { "Idempotency-Key": key } });
+
+function call(action: Action, item: Concerned, key: string): Promise<unknown> {
+    const { appointment_id, patient_id, doctor_id } = item;
+    const appointment = { params: { path: { appointment_id }, ...as(key) } };
+    const consultation = { params: { path: { consultation_id: item.consultation_id ?? "" }, ...as(key) } };
+    switch (action) {
+        case "start":
+        case "resume":
+            return answered(
+                api.POST("/api/consultations", {
+                    params: as(key),
+                    body: { appointment_id, patient_id, doctor_id, wait: false },
+                }),
+            );
+        case "complete":
+            return answered(api.POST("/api/consultations/{consultation_id}/complete", consultation));
+        case "extend":
+            return answered(
+                api.POST("/api/consultations/{consultation_id}/extend", {
+                    ...consultation,
+                    body: { minutes: EXTEND_BY },
+                }),
+            );
+        case "wait":
+            return answered(api.POST("/api/appointments/{appointment_id}/wait", appointment));
+        case "leave":
+            return answered(api.DELETE("/api/appointments/{appointment_id}/wait", appointment));
+    }
+}
+
+/** Appointments whose button was pressed and not answered yet, with what is to be said meanwhile. */
+const pressed = reactive(new Map<number, "asking" | "unknown">());
+
+export function useDecisions() {
+    const queries = useQueryClient();
+    const notices = useNotices();
+
+    async function decide(action: Action, item: Concerned): Promise<void> {
+        const id = item.appointment_id;
+        // A double click is one press.
+        if (pressed.has(id)) return;
+        pressed.set(id, "asking");
+        try {
+            await askUntilDecided(
+                key => call(action, item, key),
+                () => pressed.set(id, "unknown"),
+            );
+        } catch (error) {
+            if (!(error instanceof ProblemError)) throw error;
+            notices.failed(error, item.patient_name);
+        } finally {
+            await readAgain();
+            pressed.delete(id);
+        }
+    }
+
+    async function readAgain(): Promise<void> {
+        await Promise.all([WORKLIST, BOARD, VISIT].map(first => queries.invalidateQueries({ queryKey: [first] })));
+    }
+
+    return { decide, pressed: pressed as ReadonlyMap<number, "asking" | "unknown"> };
+}

@@ -1,0 +1,28 @@
+/** The worklist's filters, kept in the address so that Back, a reload and a bookmark show the same; it must not know the rows. */
+
+import { computed, type Ref } from "vue";
+import { useRoute, useRouter } from "vue-router";
+import type { Who } from "../api/client.js";
+import { daysLater, localDay, now } from "../clock.js";
+import { type Filters, readFilters, writeFilters } from "./filters.js";
+
+export function useFilters(who: Ref<Who>) {
+    const route = useRoute();
+    const router = useRouter();
+    const filters = computed(() => readFilters(route.query, route.hash));
+    const today = computed(() => localDay(now.value, who.value.timezone));
+    const day = computed(() => filters.value.date ?? today.value);
+
+    /** `typing`: the address is replaced, or Back would take a letter away. */
+    function change(changed: Partial<Filters>, typing = false): void {
+        const address = writeFilters({ ...filters.value, ...changed });
+        void (typing ? router.replace(address) : router.push(address));
+    }
+
+    function turnDay(days: number): void {
+        const date = daysLater(day.value, days);
+        change({ date: date === today.value ? undefined : date, page: 1 });
+    }
+
+    return { filters, day, change, turnDay };
+}

@@ -1,0 +1,53 @@
+/** Appointments as the worklist has them, for the page's units. */
+
+import type { Appointment } from "../src/api/client.js";
+
+export const NOON = Date.parse("2026-03-02T12:00:00.000Z");
+export const ME = 7;
+export const OTHER = 8;
+
+export const at = (minutes: number): string => new Date(NOON + minutes * 60_000).toISOString();
+
+const FREE: Appointment["patient"] = {
+    state: "free",
+    doctor: null,
+    doctor_id: null,
+    prestation: null,
+    since: null,
+    position: null,
+    until: null,
+};
+
+export function anAppointment(
+    changed: Partial<Omit<Appointment, "patient">> = {},
+    patient: Partial<Appointment["patient"]> = {},
+): Appointment {
+    return {
+        appointment_id: 1,
+        scheduled_at: at(0),
+        status: "confirmed",
+        status_code: 1,
+        patient_id: 123,
+        patient_name: "John Doe",
+        doctor_id: ME,
+        doctor_name: "Dr. Amrani",
+        prestation_id: 11,
+        prestation: "Cardiology",
+        exclusive: true,
+        checked_in_at: null,
+        consultation_id: null,
+        started_at: null,
+        overdue_at: null,
+        ended_as: null,
+        ...changed,
+        patient: { ...FREE, ...patient },
+    };
+}
+
+export const withDrOkafor: Partial<Appointment["patient"]> = {
+    state: "in_consultation",
+    doctor: "Dr. Okafor",
+    doctor_id: OTHER,
+    prestation: "Dermatology",
+    since: at(-14),
+};

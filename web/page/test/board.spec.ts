@@ -1,0 +1,43 @@
+import { describe, expect, it } from "vitest";
+import type { BoardItem } from "../src/api/client.js";
+import { changed, inColumns, initials } from "../src/board/board.js";
+
+const patient = (id: number, state: BoardItem["state"], since = "a"): BoardItem => ({
+    patient_id: id,
+    patient_name: "John Doe",
+    state,
+    consultations: [],
+    checked_in: [{ appointment_id: id, doctor_id: 7, doctor: "Dr. Amrani", prestation: "Cardiology", since }],
+    waiting: [],
+});
+
+describe("the board", () => {
+    it.each([
+        ["John Doe", "J. D."],
+        ["Maria da Silva", "M. S."],
+        ["élodie Müller-Öz", "É. M."],
+        ["Pelé", "P."],
+        ["  𝒜da   Lovelace ", "𝒜. L."],
+    ])("shortens %s to %s", (name, short) => {
+        expect(initials(name)).toBe(short);
+    });
+
+    it("shows nothing of a name but its first letters", () => {
+        expect(initials("John Doe")).not.toMatch(/ohn|oe/);
+    });
+
+    it("sorts by state and keeps the order", () => {
+        const sorted = inColumns([patient(3, "free"), patient(1, "in_consultation"), patient(2, "free")]);
+        expect(sorted.free.map(item => item.patient_id)).toEqual([3, 2]);
+        expect(sorted.in_consultation.map(item => item.patient_id)).toEqual([1]);
+        expect(sorted.reserved).toEqual([]);
+    });
+
+    it("marks who came and who changed, and nobody on the first look", () => {
+        const before = [patient(1, "free"), patient(2, "free"), patient(3, "free")];
+        const after = [patient(1, "free"), patient(2, "in_consultation"), patient(4, "free")];
+        expect([...changed(before, after)]).toEqual([2, 4]);
+        expect(changed(undefined, after).size).toBe(0);
+        expect(changed(after, structuredClone(after)).size).toBe(0);
+    });
+});

@@ -1,0 +1,60 @@
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { daysLater, heardFromServer, inMinutes, isDay, localDay, now, tick, ticking, timeOfDay } from "../src/clock.js";
+
+afterEach(() => {
+    vi.useRealTimers();
+});
+
+describe("the clock", () => {
+    it("goes by the server when the workstation's is off", () => {
+        vi.useFakeTimers({ now: Date.parse("2026-03-02T12:07:00Z") });
+        heardFromServer("Mon, 02 Mar 2026 12:00:00 GMT");
+        tick();
+        expect(new Date(now.value).toISOString()).toBe("2026-03-02T12:00:00.000Z");
+    });
+
+    it("does not jump for the part of a second that a Date leaves out", () => {
+        vi.useFakeTimers({ now: Date.parse("2026-03-02T12:00:00Z") });
+        heardFromServer("Mon, 02 Mar 2026 12:00:00 GMT");
+        heardFromServer("Mon, 02 Mar 2026 11:59:59 GMT");
+        heardFromServer(null);
+        heardFromServer("yesterday");
+        tick();
+        expect(now.value).toBe(Date.parse("2026-03-02T12:00:00Z"));
+    });
+
+    it.each([
+        [-5, "0 min", "0:00"],
+        [59_999, "0 min", "0:59"],
+        [14 * 60_000 + 5_000, "14 min", "14:05"],
+        [62 * 60_000 + 9_000, "1 h 02 min", "1:02:09"],
+        [25 * 3_600_000, "25 h 00 min", "25:00:00"],
+    ])("writes %i ms as %s and %s", (milliseconds, words, digits) => {
+        expect(inMinutes(milliseconds)).toBe(words);
+        expect(ticking(milliseconds)).toBe(digits);
+    });
+
+    it("knows the hospital's day and hour, whatever zone the screen is in", () => {
+        const at = Date.parse("2026-03-01T23:30:00Z");
+        expect(localDay(at, "Europe/Paris")).toBe("2026-03-02");
+        expect(localDay(at, "America/Vancouver")).toBe("2026-03-01");
+        expect(timeOfDay(at, "Europe/Paris", "fr")).toBe("00:30");
+    });
+
+    it("turns days over the ends of months, years and summers", () => {
+        expect(daysLater("2026-03-28", 1)).toBe("2026-03-29");
+        expect(daysLater("2026-03-29", 1)).toBe("2026-03-30");
+        expect(daysLater("2026-01-01", -1)).toBe("2025-12-31");
+        expect(daysLater("2028-02-28", 1)).toBe("2028-02-29");
+    });
+
+    it("tells a date of the calendar from others", () => {
+        expect(["2028-02-29", "2027-02-29", "2026-13-01", "26-1-1", ""].map(isDay)).toEqual([
+            true,
+            false,
+            false,
+            false,
+            false,
+        ]);
+    });
+});

@@ -1,0 +1,62 @@
+import { describe, expect, it } from "vitest";
+import { isTouched } from "../src/live.js";
+import { offersAfter } from "../src/offers.js";
+import { anAppointment, at, ME, NOON, OTHER } from "./appointments.js";
+
+const rows = { items: [anAppointment()] };
+
+describe("what an event makes old", () => {
+    it.each<[string, readonly unknown[], unknown, string, object, ReturnType<typeof isTouched>]>([
+        ["a row of its patient", ["worklist", {}], rows, "consultation.started", { patient_id: 123 }, "now"],
+        ["no row of another patient", ["worklist", {}], rows, "consultation.started", { patient_id: 124 }, "no"],
+        ["a list that may get a new row", ["worklist", {}], rows, "appointment.updated", { patient_id: 124 }, "soon"],
+        ["a list that is being read", ["worklist", {}], undefined, "consultation.started", { patient_id: 124 }, "now"],
+        ["the board, always", ["board"], { items: [] }, "patient.updated", { patient_id: 124 }, "now"],
+        ["its patient's visit", ["visit", 123, "2026-03-02"], {}, "consultation.completed", { patient_id: 123 }, "now"],
+        ["no other visit", ["visit", 124, "2026-03-02"], {}, "consultation.completed", { patient_id: 123 }, "no"],
+        ["not who is signed in", ["session"], {}, "appointment.updated", { patient_id: 123 }, "no"],
+    ])("is %s", (_what, key, shown, name, about, when) => {
+        expect(isTouched(key, shown, name, about)).toBe(when);
+    });
+});
+
+describe("the offers", () => {
+    const available = (until: string | null) => ({
+        name: "consultation.available",
+        data: { appointment_id: 1, patient_id: 123, patient_name: "John Doe", doctor_id: ME, offer_until: until },
+    });
+    const mine = offersAfter([], available(at(1)), NOON);
+
+    it("begin with the event and last until it says", () => {
+        expect(mine.map(offer => [offer.appointment_id, offer.until])).toEqual([[1, NOON + 60_000]]);
+        expect(offersAfter([], available(at(-1)), NOON)).toEqual([]);
+    });
+
+    it("last a while where nothing is reserved", () => {
+        expect(offersAfter([], available(null), NOON)[0]?.until).toBe(NOON + 30_000);
+    });
+
+    it("are one for a patient, the newest", () => {
+        expect(offersAfter(mine, available(at(5)), NOON).map(offer => offer.until)).toEqual([NOON + 300_000]);
+    });
+
+    it("end when the patient is taken, by whomever, but not by an X-ray beside", () => {
+        const started = { patient_id: 123, doctor_id: OTHER, exclusive: true };
+        expect(offersAfter(mine, { name: "consultation.started", data: started }, NOON)).toEqual([]);
+        expect(
+            offersAfter(mine, { name: "consultation.started", data: { ...started, exclusive: false } }, NOON),
+        ).toEqual(mine);
+        expect(
+            offersAfter(mine, { name: "consultation.started", data: { ...started, patient_id: 124 } }, NOON),
+        ).toEqual(mine);
+    });
+
+    it("end when the doctor is out of the line, not when another is", () => {
+        const left = { patient_id: 123, doctor_id: ME, why: "passed" };
+        expect(offersAfter(mine, { name: "patient.updated", data: left }, NOON)).toEqual([]);
+        expect(offersAfter(mine, { name: "patient.updated", data: { ...left, doctor_id: OTHER } }, NOON)).toEqual(mine);
+        expect(offersAfter(mine, { name: "patient.updated", data: { patient_id: 123, doctor_id: ME } }, NOON)).toEqual(
+            mine,
+        );
+    });
+});

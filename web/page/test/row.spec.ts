@@ -1,0 +1,86 @@
+import { describe, expect, it } from "vitest";
+import type { Appointment } from "../src/api/client.js";
+import { LONG_WAIT, type Row, rowOf } from "../src/worklist/row.js";
+import { anAppointment, at, ME, NOON, OTHER, withDrOkafor } from "./appointments.js";
+
+const look = (item: Appointment, doctor: number | null = ME): Row => rowOf(item, doctor, NOON);
+const running = { status: "in_progress", consultation_id: "c", started_at: at(-14) } as const;
+const reserved = { state: "reserved", doctor: "Dr. Okafor", doctor_id: OTHER, since: at(-20), until: at(1) } as const;
+
+describe("a row of the worklist", () => {
+    it.each<[string, Appointment, Row["situation"], Row["primary"], Row["secondary"]]>([
+        ["a free patient can be started", anAppointment(), "free", "start", []],
+        ["what a supervisor released is resumed", anAppointment({ ended_as: "released" }), "free", "resume", []],
+        ["my own is completed", anAppointment({ ...running, overdue_at: at(6) }), "mine", "complete", ["extend"]],
+        [
+            "my own that is overdue is extended",
+            anAppointment({ ...running, overdue_at: at(-1) }),
+            "overdue",
+            "extend",
+            ["complete"],
+        ],
+        ["a busy patient is waited for", anAppointment({}, withDrOkafor), "busy", "wait", []],
+        [
+            "in line, only leaving is left",
+            anAppointment({}, { ...withDrOkafor, position: 2 }),
+            "in_line",
+            null,
+            ["leave"],
+        ],
+        ["an X-ray runs beside", anAppointment({ exclusive: false }, withDrOkafor), "busy", "start", []],
+        [
+            "an X-ray of a doctor in line runs beside",
+            anAppointment({ exclusive: false }, { ...withDrOkafor, position: 1 }),
+            "in_line",
+            "start",
+            ["leave"],
+        ],
+        ["nobody waits for oneself", anAppointment({}, { ...withDrOkafor, doctor_id: ME }), "busy", null, []],
+        [
+            "reserved for me is started",
+            anAppointment({}, { ...reserved, doctor_id: ME, position: 1 }),
+            "reserved_for_me",
+            "start",
+            [],
+        ],
+        ["reserved for another is waited for", anAppointment({}, reserved), "reserved", "wait", []],
+        [
+            "behind whom it is reserved for one is in line",
+            anAppointment({}, { ...reserved, position: 2 }),
+            "in_line",
+            null,
+            ["leave"],
+        ],
+        ["a reservation that is over is none", anAppointment({}, { ...reserved, until: at(0) }), "free", "start", []],
+        ["what is done offers nothing", anAppointment({ status: "done" }, withDrOkafor), "done", null, []],
+        ["what is canceled offers nothing", anAppointment({ status: "canceled" }), "canceled", null, []],
+        [
+            "a colleague's consultation is looked at",
+            anAppointment({ ...running, doctor_id: OTHER }),
+            "elsewhere",
+            null,
+            [],
+        ],
+        ["a colleague's appointment is looked at", anAppointment({ doctor_id: OTHER }), "free", null, []],
+    ])("%s", (_what, item, situation, primary, secondary) => {
+        expect(look(item)).toMatchObject({ situation, primary, secondary });
+    });
+
+    it("offers nothing to staff who start nothing", () => {
+        expect(look(anAppointment(), null).primary).toBeNull();
+    });
+
+    it("tells since when a consultation runs, and until when an offer holds", () => {
+        expect(look(anAppointment(running)).since).toBe(NOON - 14 * 60_000);
+        expect(look(anAppointment({}, withDrOkafor)).since).toBe(NOON - 14 * 60_000);
+        expect(look(anAppointment({}, { ...reserved, doctor_id: ME })).until).toBe(NOON + 60_000);
+    });
+
+    it("calls a wait long from half an hour on, while the patient waits", () => {
+        const arrived = (minutes: number, status: "pending" | "done" = "pending") =>
+            look(anAppointment({ status, checked_in_at: at(-minutes) })).longWait;
+        expect(arrived(29)).toBeNull();
+        expect(arrived(30)).toBe(LONG_WAIT);
+        expect(arrived(90, "done")).toBeNull();
+    });
+});
