@@ -6,27 +6,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser
 
 from tests.browser.clinic import Clinic, Premises
 from tests.browser.proxy import CLIENT
-
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-
-
-@pytest.fixture(scope="session")
-async def chromium() -> AsyncIterator[Browser]:
-    """The machine's own Chromium."""
-    program = next((found for name in NAMES if (found := shutil.which(name))), None)
-    if program is None:
-        pytest.skip("Chromium: none on the PATH")
-    if not (CLIENT / "index.js").exists():
-        pytest.skip("the browser's client is not built: make lint builds it")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
-        yield browser
-        await browser.close()
 
 
 @pytest.fixture(scope="session")
@@ -34,6 +17,8 @@ async def premises(
     tmp_path_factory: pytest.TempPathFactory, migrated_file: Path, chromium: Browser
 ) -> AsyncIterator[Premises]:
     """The database and the API of all these tests."""
+    if not (CLIENT / "index.js").exists():
+        pytest.skip("the browser's client is not built: make lint builds it")
     folder = tmp_path_factory.mktemp("clinic")
     await asyncio.to_thread(shutil.copyfile, migrated_file, folder / "visits.db")
     opened = Premises(folder, folder / "visits.db")

@@ -38,8 +38,10 @@ class _Passing:
 class Proxy:
     """`mode`: `open`, `502`, `html` (200 with a page), or `lost` (packets vanish)."""
 
-    def __init__(self, api_port: int) -> None:
+    def __init__(self, api_port: int, *, own_page: bool = True) -> None:
         self.api_port = api_port
+        #: Whether what is not the API's is a page for the stream's client alone; otherwise it is the API's too.
+        self.own_page = own_page
         self.mode = "open"
         self.opened = 0
         self._passing: set[_Passing] = set()
@@ -94,7 +96,7 @@ class Proxy:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         method, path, _ = head.split(" ", 2)
-        if not path.startswith("/api"):
+        if self.own_page and not path.startswith("/api"):
             await self._page(path, writer)
             return
         if self.mode == "lost":

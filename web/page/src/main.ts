@@ -1,7 +1,7 @@
 /** Puts the page together from its parts; it must not know what any of them does. */
 
 import "vue-sonner/style.css";
-import "./style.css";
+import "./style/index.css";
 import { VueQueryPlugin } from "@tanstack/vue-query";
 import { createApp } from "vue";
 import App from "./App.vue";

@@ -1,0 +1,195 @@
+"""What the screen does when the network, the server or the session goes, and when it comes back."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import httpx
+from playwright.async_api import expect
+from sqlalchemy import update
+
+from storage.tables import sessions
+from tests.page.ward import PASSWORD, Shift, is_live, is_offline, notices, press, row, until
+
+
+async def test_a_cut_network_greys_the_rows_and_all_is_caught_up_when_it_is_back(shift: Shift) -> None:
+    first, second = shift.doctor(), shift.doctor()
+    _, (mine, theirs) = await shift.patient(first, second)
+    proxy = await shift.proxy()
+    there = await shift.screen(second, base=proxy.url)
+    here = await shift.screen(first)
+
+    proxy.mode = "502"
+    proxy.cut()
+    await is_offline(there)
+    await press(here, mine, "Start").click()
+    await expect(row(here, mine)).to_contain_text("In consultation with you")
+
+    await expect(there.locator(".light")).to_contain_text("Offline since ")
+    await expect(there.locator(".worklist.stale")).to_be_visible()
+    await expect(row(there, theirs)).to_contain_text("Free")
+    proxy.mode = "open"
+    await is_live(there)
+    await expect(row(there, theirs)).to_contain_text(f"With Dr. {first}")
+    await expect(there.locator(".stale")).to_have_count(0)
+
+
+async def test_a_screen_that_was_read_while_nobody_answered_reads_when_somebody_does(shift: Shift) -> None:
+    doctor = shift.doctor()
+    _, (mine,) = await shift.patient(doctor)
+    proxy = await shift.proxy()
+    here = await shift.screen(doctor, base=proxy.url)
+    proxy.mode = "html"
+    proxy.cut()
+    await is_offline(here)
+
+    await here.get_by_role("button", name="Day after").click()
+    await here.get_by_role("button", name="Day before").click()
+    proxy.mode = "open"
+
+    await is_live(here)
+    await expect(press(here, mine, "Start")).to_be_visible()
+
+
+async def test_a_start_whose_answer_is_lost_is_asked_again_and_happens_once(shift: Shift) -> None:
+    doctor = shift.doctor()
+    patient, (mine,) = await shift.patient(doctor)
+    proxy = await shift.proxy()
+    here = await shift.screen(doctor, base=proxy.url)
+    keys: list[str] = []
+    here.on(
+        "request",
+        lambda request: (
+            keys.append(request.headers["idempotency-key"]) if request.url.endswith("/api/consultations") else None
+        ),
+    )
+
+    proxy.mode = "502"
+    await press(here, mine, "Start").click()
+    await expect(row(here, mine)).to_contain_text("Asking again")
+    proxy.mode = "open"
+
+    await expect(row(here, mine)).to_contain_text("In consultation with you")
+    assert len(keys) > 1
+    assert len(set(keys)) == 1
+    begun = await shift.ward.rows("SELECT id FROM patient_trackings WHERE patient_id = :p", p=patient)
+    assert len(begun) == 1
+
+
+async def test_a_server_that_is_killed_and_started_again_is_noticed_and_found(shift: Shift) -> None:
+    first, second = shift.doctor(), shift.doctor()
+    _, (mine, theirs) = await shift.patient(first, second)
+    here, there = await shift.screen(first), await shift.screen(second)
+
+    shift.hospital.api.kill()
+    await asyncio.gather(is_offline(here), is_offline(there))
+    shift.hospital.api.start()
+    await shift.hospital.ready()
+    await asyncio.gather(is_live(here), is_live(there))
+
+    await press(here, mine, "Start").click()
+    await expect(row(there, theirs)).to_contain_text(f"With Dr. {first}")
+
+
+async def test_seven_tabs_have_one_stream_and_all_show_what_happens(shift: Shift) -> None:
+    first, second = shift.doctor(), shift.doctor()
+    _, (mine, theirs) = await shift.patient(first, second)
+    proxy = await shift.proxy()
+    context = await shift.browser(second, base=proxy.url)
+    tabs = [await context.new_page() for _ in range(7)]
+    for tab in tabs:
+        await tab.goto("/worklist")
+        await is_live(tab)
+    assert proxy.streams == 1
+    here = await shift.screen(first)
+
+    await press(here, mine, "Start").click()
+
+    for tab in tabs:
+        await expect(row(tab, theirs)).to_contain_text(f"With Dr. {first}")
+    await tabs[0].close()
+    await press(here, mine, "Complete").click()
+    for tab in tabs[1:]:
+        await expect(row(tab, theirs)).to_contain_text("Free")
+
+
+async def test_a_double_click_on_start_is_one_start(shift: Shift) -> None:
+    doctor = shift.doctor()
+    patient, (mine,) = await shift.patient(doctor)
+    here = await shift.screen(doctor)
+    asked: list[str] = []
+    here.on("request", lambda request: asked.append(request.method) if "/api/consultations" in request.url else None)
+
+    await press(here, mine, "Start").dblclick()
+
+    await expect(row(here, mine)).to_contain_text("In consultation with you")
+    assert asked == ["POST"]
+    begun = await shift.ward.rows("SELECT status FROM patient_trackings WHERE patient_id = :p", p=patient)
+    assert [one["status"] for one in begun] == ["in_progress"]
+
+
+async def test_a_stale_row_is_refused_in_words_and_then_shows_what_is_true(shift: Shift) -> None:
+    first, second = shift.doctor(), shift.doctor()
+    patient, (mine, theirs) = await shift.patient(first, second)
+    context = await shift.browser(second)
+    await context.route("**/api/events*", lambda route: route.abort())
+    there = await context.new_page()
+    await there.goto("/worklist")
+    await expect(press(there, theirs, "Start")).to_be_visible()
+    assert (await shift.hospital.start(first, patient, mine)).status_code == 201
+
+    await press(there, theirs, "Start").click()
+
+    await expect(notices(there)).to_contain_text(f"With Dr. {first} for Cardiology")
+    await expect(row(there, theirs)).to_contain_text(f"With Dr. {first}")
+
+
+async def test_an_expired_session_asks_to_sign_in_and_leads_back_to_where_one_was(shift: Shift) -> None:
+    doctor = shift.doctor()
+    await shift.patient(doctor)
+    here = await shift.screen(doctor, "/worklist?status=confirmed#q=doe")
+    address = here.url
+
+    await shift.hospital.database.write(
+        lambda at: at.execute(update(sessions).values(expires_at=datetime.now(UTC) - timedelta(seconds=1)))
+    )
+
+    await here.get_by_text("Your session is over").wait_for()
+    await here.get_by_label("Name", exact=True).fill(f"doctor-{doctor}")
+    await here.get_by_label("Password").fill(PASSWORD)
+    await here.keyboard.press("Enter")
+    await is_live(here)
+    assert here.url == address
+    await expect(here.locator(".row")).to_have_count(1)
+
+
+async def test_signing_out_ends_the_streams_and_leaves_nothing_of_the_patients(shift: Shift) -> None:
+    doctor = shift.doctor()
+    patient, _ = await shift.patient(doctor)
+    here = await shift.screen(doctor)
+    await expect(here.get_by_text(f"John Doe{patient}")).to_be_visible()
+
+    await here.get_by_role("button", name="Sign out").click()
+    await here.get_by_label("Password").wait_for()
+
+    assert f"Doe{patient}" not in await here.content()
+    async with httpx.AsyncClient(base_url=shift.hospital.url) as anyone:
+        assert (await anyone.get("/api/session")).status_code == 401
+    await here.goto("/worklist")
+    await expect(here.get_by_label("Password")).to_be_visible()
+
+
+async def test_what_changed_while_a_tab_was_out_of_sight_is_there_when_it_comes_back(shift: Shift) -> None:
+    first, second = shift.doctor(), shift.doctor()
+    _, (mine, theirs) = await shift.patient(first, second)
+    there, here = await shift.screen(second), await shift.screen(first)
+    session = await there.context.new_cdp_session(there)
+    await session.send("Page.setWebLifecycleState", {"state": "frozen"})
+
+    await press(here, mine, "Start").click()
+    await expect(row(here, mine)).to_contain_text("In consultation with you")
+    await session.send("Page.setWebLifecycleState", {"state": "active"})
+
+    async def shown() -> bool:
+        return f"With Dr. {first}" in await row(there, theirs).inner_text()
+
+    await until(shown, "the row to tell of what happened while the page slept")
