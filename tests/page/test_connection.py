@@ -127,6 +127,45 @@ async def test_a_double_click_on_start_is_one_start(shift: Shift) -> None:
     assert [one["status"] for one in begun] == ["in_progress"]
 
 
+async def test_a_slow_double_click_does_not_complete_what_it_started(shift: Shift) -> None:
+    doctor = shift.doctor()
+    _, (mine,) = await shift.patient(doctor)
+    here = await shift.screen(doctor)
+    box = await press(here, mine, "Start").bounding_box()
+    assert box is not None
+    at = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+
+    await here.mouse.click(*at)
+    await expect(row(here, mine)).to_contain_text("In consultation with you")
+    await expect(press(here, mine, "Complete")).to_have_attribute("aria-disabled", "false")
+    await here.mouse.move(*at)
+    await here.mouse.down(click_count=2)
+    await here.mouse.up(click_count=2)
+    await press(here, mine, "+15 min").click()
+
+    [kept] = await shift.ward.rows("SELECT status FROM patient_trackings WHERE appointment_id = :a", a=mine)
+    assert kept["status"] == "in_progress"
+
+
+async def test_a_key_that_is_held_does_not_complete_what_it_started(shift: Shift) -> None:
+    doctor = shift.doctor()
+    _, (mine,) = await shift.patient(doctor)
+    here = await shift.screen(doctor)
+    await row(here, mine).wait_for()
+
+    await here.keyboard.press("j")
+    await here.keyboard.down("Enter")
+    await expect(row(here, mine)).to_contain_text("In consultation with you")
+    await expect(press(here, mine, "Complete")).to_have_attribute("aria-disabled", "false")
+    # A second `down` without an `up` is what a held key sends.
+    await here.keyboard.down("Enter")
+    await here.keyboard.up("Enter")
+    await press(here, mine, "+15 min").click()
+
+    [kept] = await shift.ward.rows("SELECT status FROM patient_trackings WHERE appointment_id = :a", a=mine)
+    assert kept["status"] == "in_progress"
+
+
 async def test_a_stale_row_is_refused_in_words_and_then_shows_what_is_true(shift: Shift) -> None:
     first, second = shift.doctor(), shift.doctor()
     patient, (mine, theirs) = await shift.patient(first, second)

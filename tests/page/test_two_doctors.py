@@ -42,7 +42,7 @@ async def test_a_refused_start_warns_with_doctor_and_prestation_and_leaves_the_r
     await expect(row(there, theirs)).to_contain_text(f"With Dr. {first}")
     await is_live(there)
     await expect(notices(there)).to_have_count(1)
-    await expect(notices(there)).to_have_count(0, timeout=15_000)
+    await expect(notices(there)).to_have_count(0)
     [kept] = await shift.ward.rows("SELECT status FROM appointments WHERE id = :id", id=theirs)
     assert kept["status"] == 1
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 
-from playwright.async_api import Browser, BrowserContext, Locator, Page
+from playwright.async_api import Browser, BrowserContext, Locator, Page, expect
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 from sqlalchemy import Connection, insert
@@ -20,6 +20,7 @@ from visit.codes import Role
 
 PATIENCE = 20.0
 PASSWORD = "a password for tests alone"
+expect.set_options(timeout=PATIENCE * 1000)
 #: More doctors than the hospital has: each test takes its own, so that no list shows another test's patients.
 DOCTORS = range(101, 301)
 

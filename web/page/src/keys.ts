@@ -24,7 +24,10 @@ export function useKeys(acts: Readonly<Record<string, (event: KeyboardEvent) => 
     function pressed(event: KeyboardEvent): void {
         const act = acts[event.key];
         if (act === undefined || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
-        if (!keysAreOn.value && event.key !== "?") return;
+        const isHeld = event.repeat && event.key === "Enter";
+        // A key that is held would start, and then complete what it has started.
+        if (isHeld) event.preventDefault();
+        if (isHeld || (!keysAreOn.value && event.key !== "?")) return;
         event.preventDefault();
         act(event);
     }
