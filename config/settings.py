@@ -1,4 +1,4 @@
-"""Every setting, read once from the environment and `.env`; it must not know what is built from them."""
+"""Every setting, read once from the environment, `.env` and files of secrets; it must not know what is built from them."""
 
 import sys
 from datetime import timedelta
@@ -7,7 +7,13 @@ from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SecretsSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -35,6 +41,8 @@ class Settings(BaseSettings):
 
     #: Where state and event log are kept; by default a SQLite file in the data directory.
     database_url: str = ""
+    #: The password of the database's user, where it is kept apart from the address.
+    database_password: Annotated[SecretStr, Field(min_length=1)] | None = None
     temporal_address: str = ""
     temporal_namespace: str = "default"
     task_queue: str = DEFAULT_TASK_QUEUE
@@ -70,6 +78,25 @@ class Settings(BaseSettings):
     jwt_audience: str | None = None
     #: 1: load the demonstration hospital into an empty database without asking.
     demo: bool = False
+    #: A folder of files that are named as variables are, in small letters; the environment and `.env` go before them.
+    secrets_dir: Path | None = None
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The usual sources; which folder the secrets are in, those before it say."""
+        known = init_settings, env_settings, dotenv_settings
+        named = [folder for source in known if (folder := source().get("secrets_dir"))]
+        # Of a folder that is not there pydantic would only warn: the field's own check refuses it.
+        if not named or not Path(named[0]).is_dir():
+            return known
+        return *known, SecretsSettingsSource(settings_cls, named[0])
 
     @field_validator("timezone")
     @classmethod
@@ -79,6 +106,13 @@ class Settings(BaseSettings):
         except (ZoneInfoNotFoundError, ValueError, OSError):
             raise ValueError("not an IANA time zone") from None
         return name
+
+    @field_validator("secrets_dir")
+    @classmethod
+    def _a_folder(cls, folder: Path | None) -> Path | None:
+        if folder is not None and not folder.is_dir():
+            raise ValueError("not a folder")
+        return folder
 
     @field_validator("jwt_secret")
     @classmethod
@@ -105,13 +139,29 @@ class Settings(BaseSettings):
             raise ValueError("VISIT_JWT_SECRET and VISIT_JWT_JWKS_URL exclude each other")
         return self
 
+    @model_validator(mode="after")
+    def _one_password(self) -> "Settings":
+        if self.database_password is not None:
+            url = make_url(self._address)
+            if url.get_backend_name() != "postgresql" or url.username is None or url.password is not None:
+                wanted = "an address of PostgreSQL with a user and without a password"
+                raise ValueError(f"VISIT_DATABASE_PASSWORD wants {wanted} in VISIT_DATABASE_URL")
+        return self
+
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.timezone)
 
     @property
     def database(self) -> str:
-        """The database URL in force."""
+        """The database URL in force, its password included."""
+        if self.database_password is None:
+            return self._address
+        whole = make_url(self._address).set(password=self.database_password.get_secret_value())
+        return whole.render_as_string(hide_password=False)
+
+    @property
+    def _address(self) -> str:
         return self.database_url or f"sqlite+aiosqlite:///{self.data_dir.resolve() / 'visits.db'}"
 
     @property
@@ -138,4 +188,8 @@ def load() -> Settings:
         for error in wrong.errors(include_url=False, include_input=False):
             name = f"VISIT_{str(error['loc'][0]).upper()}: " if error["loc"] else ""
             print(f"{name}{error['msg'].removeprefix('Value error, ')}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except (SettingsError, OSError) as unread:
+        # The class alone: what could not be decoded is quoted in the error's own text.
+        print(f"VISIT_SECRETS_DIR: cannot be read ({type(unread.__cause__ or unread).__name__})", file=sys.stderr)
         raise SystemExit(2) from None

@@ -4,6 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 
 from config.settings import Settings, load
 
@@ -70,3 +71,115 @@ def test_a_wrong_value_is_not_quoted(monkeypatch: pytest.MonkeyPatch, capsys: py
         load()
 
     assert "swordfish" not in capsys.readouterr().err
+
+
+@pytest.fixture
+def secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder that secrets are handed over in."""
+    folder = tmp_path / "secrets"
+    folder.mkdir()
+    monkeypatch.setenv("VISIT_SECRETS_DIR", str(folder))
+    return folder
+
+
+def test_a_secret_is_read_from_the_file_of_its_name_without_the_line_end(secrets: Path) -> None:
+    (secrets / "visit_jwt_secret").write_text(f"{'k' * 40}\n")
+
+    found = load().jwt_secret
+
+    assert found is not None
+    assert found.get_secret_value() == "k" * 40
+
+
+def test_a_secrets_folder_can_be_named_beside_the_environment(tmp_path: Path) -> None:
+    (tmp_path / "handed").mkdir()
+    (tmp_path / "handed" / "visit_jwt_issuer").write_text("from a file")
+    (tmp_path / ".env").write_text("VISIT_SECRETS_DIR=handed\n")
+
+    assert load().jwt_issuer == "from a file"
+
+
+def test_the_environment_goes_before_a_file_of_secrets(secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (secrets / "visit_jwt_issuer").write_text("from a file")
+    monkeypatch.setenv("VISIT_JWT_ISSUER", "from the environment")
+
+    assert load().jwt_issuer == "from the environment"
+
+
+def test_a_wrong_secret_is_named_as_its_variable_and_not_quoted(
+    secrets: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (secrets / "visit_jwt_secret").write_text("swordfish")
+
+    with pytest.raises(SystemExit):
+        load()
+
+    said = capsys.readouterr().err
+    assert said.startswith("VISIT_JWT_SECRET: ")
+    assert "swordfish" not in said
+
+
+def test_a_secrets_folder_that_is_not_there_stops_the_start(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("VISIT_SECRETS_DIR", "nowhere")
+
+    with pytest.raises(SystemExit) as stopped:
+        load()
+
+    assert stopped.value.code == 2
+    assert capsys.readouterr().err == "VISIT_SECRETS_DIR: not a folder\n"
+
+
+def test_a_secret_that_is_no_text_stops_the_start_and_is_not_quoted(
+    secrets: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (secrets / "visit_jwt_secret").write_bytes(b"swordfish\xff")
+
+    with pytest.raises(SystemExit) as stopped:
+        load()
+
+    assert stopped.value.code == 2
+    assert capsys.readouterr().err == "VISIT_SECRETS_DIR: cannot be read (UnicodeDecodeError)\n"
+
+
+def test_the_password_of_the_database_comes_from_a_file_of_its_own(
+    secrets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (secrets / "visit_database_password").write_text("p@ss/word:\n")
+    monkeypatch.setenv("VISIT_DATABASE_URL", "postgresql+asyncpg://visit@postgres/visits")
+
+    settings = load()
+
+    assert make_url(settings.database).password == "p@ss/word:"
+    assert make_url(settings.database).host == "postgres"
+    assert "p@ss" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["", "sqlite+aiosqlite:///visits.db", "postgresql+asyncpg://postgres/visits", "postgresql+asyncpg://a:b@c/visits"],
+    ids=["none", "SQLite", "no user", "a password already"],
+)
+def test_a_password_that_the_address_has_no_use_for_stops_the_start(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], address: str
+) -> None:
+    monkeypatch.setenv("VISIT_DATABASE_URL", address)
+    monkeypatch.setenv("VISIT_DATABASE_PASSWORD", "swordfish")
+
+    with pytest.raises(SystemExit) as stopped:
+        load()
+
+    said = capsys.readouterr().err
+    assert stopped.value.code == 2
+    assert said.startswith("VISIT_DATABASE_PASSWORD wants ")
+    assert "swordfish" not in said
+
+
+def test_a_password_of_nothing_stops_the_start(secrets: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (secrets / "visit_database_password").write_text("\n")
+
+    with pytest.raises(SystemExit):
+        load()
+
+    assert capsys.readouterr().err.startswith("VISIT_DATABASE_PASSWORD: ")
