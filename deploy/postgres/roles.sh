@@ -1,0 +1,23 @@
+#!/bin/sh
+# PostgreSQL's image runs this once, in an empty database cluster: a role and databases for the engine, others for Temporal.
+# Neither may enter the other's, and neither is a superuser.
+set -eu
+
+for secret in visit_database_password temporal_database_password; do
+    test -s "/run/secrets/$secret"
+done
+
+# The passwords are read by psql itself: in its arguments every look at the processes would show them.
+psql --no-psqlrc --quiet --set ON_ERROR_STOP=1 --username "$POSTGRES_USER" --dbname postgres <<'SQL'
+\set visit_password `cat /run/secrets/visit_database_password`
+\set temporal_password `cat /run/secrets/temporal_database_password`
+
+CREATE ROLE visit LOGIN PASSWORD :'visit_password';
+CREATE ROLE temporal LOGIN PASSWORD :'temporal_password';
+
+CREATE DATABASE visits OWNER visit;
+CREATE DATABASE temporal OWNER temporal;
+CREATE DATABASE temporal_visibility OWNER temporal;
+
+REVOKE CONNECT, TEMPORARY ON DATABASE visits, temporal, temporal_visibility FROM PUBLIC;
+SQL
