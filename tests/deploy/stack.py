@@ -1,5 +1,6 @@
 """docker-compose.yml and the Dockerfile as tests read them, and a container of ours as a plain process; it must not know an engine."""
 
+import json
 import re
 import shlex
 import shutil
@@ -41,6 +42,11 @@ def health_check(name: str) -> list[str]:
     kind, *asked = SERVICES[name]["healthcheck"]["test"]
     assert kind == "CMD"
     return _here(asked)
+
+
+def images_health_check() -> list[str]:
+    """What the image asks where no Compose file says otherwise."""
+    return _here(json.loads(instruction("HEALTHCHECK").partition(" CMD ")[2]))
 
 
 def seconds(duration: str) -> float:

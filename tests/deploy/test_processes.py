@@ -57,7 +57,10 @@ class Stack:
         return part
 
     def is_healthy(self, name: str) -> bool:
-        asked = [word.replace("8000", str(self.ports[name])) for word in stack.health_check(name)]
+        return self.answers(name, stack.health_check(name))
+
+    def answers(self, name: str, check: list[str]) -> bool:
+        asked = [word.replace("8000", str(self.ports[name])) for word in check]
         patience = seconds(SERVICES[name]["healthcheck"]["timeout"])
         environment = os.environ | self.environment(name)
         checked = subprocess.run(
@@ -138,7 +141,12 @@ def test_the_migration_after_it_ends_well(containers: Stack) -> None:
 
 def test_nothing_is_healthy_before_it_runs(containers: Stack) -> None:
     assert not containers.is_healthy("api-1")
+    assert not containers.answers("api-1", stack.images_health_check())
     assert not containers.is_healthy("worker-1")
+
+
+async def test_the_image_asks_after_the_health_of_an_api_as_compose_does(running: Stack) -> None:
+    assert await asyncio.to_thread(running.answers, "api-1", stack.images_health_check())
 
 
 async def test_a_consultation_starts_on_the_system_as_it_is_deployed(running: Stack, secrets: Path) -> None:
