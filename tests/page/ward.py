@@ -106,10 +106,12 @@ class Shift:
         return opened
 
     async def screen(self, who: int | str, path: str = "/", base: str | None = None, **context: Any) -> Page:
-        """A page that is signed in and live."""
+        """A page that is signed in and live, and shows what it has read."""
         page = await (await self.browser(who, base, **context)).new_page()
         await page.goto(path)
         await is_live(page)
+        await page.locator("h1").wait_for()
+        await expect(page.locator(".skeleton")).to_have_count(0)
         return page
 
     def _hear(self, kind: str, text: str) -> None:
