@@ -20,8 +20,8 @@ from cli.supervisor import Stopped, Supervisor
 from config import dev_server
 from config.settings import Settings, load
 
-#: How long each part may take to end. The worker's own grace, for messages under way, is shorter; so is the API's.
-API_GRACE_SECONDS = 15.0
+#: How long each part may take to end: longer than the grace that the API and the worker give to what is under way.
+API_GRACE_SECONDS = 20.0
 WORKER_GRACE_SECONDS = 15.0
 SERVER_GRACE_SECONDS = 10.0
 #: How long the API may take to say that it is ready; after that the addresses are printed with a warning.
