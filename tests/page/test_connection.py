@@ -242,7 +242,7 @@ async def test_a_tab_whose_cookie_became_somebody_elses_shows_that_ones_list(shi
     await expect(here.get_by_text(f"John Doe{mine}")).to_be_visible()
 
     await here.context.request.post("/api/session", data={"username": f"doctor-{second}", "password": PASSWORD})
-    await here.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    await here.evaluate("document.dispatchEvent(new Event('visibilitychange', { bubbles: true }))")
 
     await expect(here.get_by_text(f"John Doe{theirs}")).to_be_visible()
     await expect(here.get_by_text(f"John Doe{mine}")).to_have_count(0)
