@@ -11,7 +11,7 @@ UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up test lint bench fanout clean requirements
+.PHONY: help up test lint bench fanout pictures clean requirements
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -35,6 +35,9 @@ bench: $(VENV)/dev.stamp ## measure the engine on this machine
 
 fanout: $(VENV)/dev.stamp ## measure the event stream beside nginx with nchan, and beside queues
 	$(BIN)/python -m bench.fanout
+
+pictures: $(VENV)/dev.stamp ## take the pictures of the README again
+	$(BIN)/python -m tests.page.screenshots
 
 clean: ## remove what the targets above made; data/ stays
 	rm -rf $(VENV) dist web/node_modules web/stream/dist api/built_page .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.parts import Readiness
-from api.stream import GIVEN_UP, OFFER
+from api.stream import CONNECTION, GIVEN_UP
 from live.hub import Hub
 
 #: Seconds that requests under way are given on a stop. Streams need none of it: they are ended first.
@@ -25,14 +25,14 @@ GIVE_UP_AFTER = 30_000
 
 
 class Protocol(HttpToolsProtocol):
-    """Gives the stream two things that ASGI has no word for: a write without a coroutine, and that the kernel gave a reader up."""
+    """Gives the stream what ASGI has no word for: a write without a coroutine, an end without a wait, and who was given up."""
 
     #: The last part that was written, and the same as a chunk: one event goes to thousands of connections one after the other.
     framed: ClassVar[tuple[bytes, bytes]] = (b"", b"")
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.scope["state"][OFFER] = self.offer
+        self.scope["state"][CONNECTION] = self
 
     def offer(self, content: bytes) -> bool:
         """Write a part of the response under way, unless that has to wait or is for `send` to do: then False."""
@@ -45,10 +45,14 @@ class Protocol(HttpToolsProtocol):
         self.transport.write(framed[1])
         return True
 
+    def abort(self) -> None:
+        """Close now, whatever is still to be sent."""
+        self.transport.abort()
+
     def connection_lost(self, exc: Exception | None) -> None:
         if self.scope is not None:
-            # The method holds this object: without this, only a collection of garbage would free the two.
-            self.scope["state"].pop(OFFER, None)
+            # The two hold each other: without this, only a collection of garbage would free them.
+            self.scope["state"].pop(CONNECTION, None)
             if isinstance(exc, TimeoutError):
                 # ETIMEDOUT is no reset and no end: nobody is there, or nobody reads.
                 self.scope["state"][GIVEN_UP] = True

@@ -296,6 +296,7 @@ class Readiness(Shape):
     status: Literal["ready"]
     database: Literal["up"]
     temporal: Literal["up"]
+    stream: Literal["up"] = Field(description="the event log was read not too long ago")
 
 
 class Liveness(Shape):

@@ -36,8 +36,8 @@ LONGEST_CHANNEL = 60
 #: Seconds after which a refused client may try again.
 RETRY_AFTER = 5
 LARGEST_ID = 2**53 - 1
-#: In the request's state, where the server can: a write without a coroutine (`live.subscriber.Offer`).
-OFFER = "offer"
+#: In the request's state, where the server gives it: the connection itself (`live.subscriber.Connection`).
+CONNECTION = "connection"
 #: Set in the request's state when its connection did not end but was given up by the kernel.
 GIVEN_UP = "given_up"
 
@@ -66,7 +66,7 @@ class EventStream:
             subscriber = None
             if request.method == "GET":
                 subscriber = self._hub.admit(
-                    reader, connection.send, connection.release, getattr(request.state, OFFER, None)
+                    reader, connection.send, connection.release, getattr(request.state, CONNECTION, None)
                 )
             elif why := self._hub.refusal(reader):
                 # An EventSource does not say why it was refused; a browser's client finds out by HEAD.

@@ -33,7 +33,7 @@ def audit(
 
 async def of_database(url: str) -> Report:
     """The audit of the database at `url`, on one snapshot; raises `OperatorError` when it cannot be read."""
-    database = Database(url)
+    database = Database(url, statement_within=None)
     try:
         await asyncio.to_thread(migrations.check, url)
         return await database.read(look)

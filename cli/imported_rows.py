@@ -39,7 +39,7 @@ def run(url: str, sets: Sequence[RecordedSet], zone: ZoneInfo, bar: Bar) -> Tall
 
 
 async def _import(url: str, sets: Sequence[RecordedSet], zone: ZoneInfo, bar: Bar) -> Tally:
-    database = Database(url)
+    database = Database(url, statement_within=None)
     try:
         tally = Tally()
         for found in sets:

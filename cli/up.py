@@ -20,8 +20,8 @@ from cli.supervisor import Stopped, Supervisor
 from config import dev_server
 from config.settings import Settings, load
 
-#: How long each part may take to end. The worker's own grace, for messages under way, is shorter; so is the API's.
-API_GRACE_SECONDS = 15.0
+#: How long each part may take to end: longer than the grace that the API and the worker give to what is under way.
+API_GRACE_SECONDS = 20.0
 WORKER_GRACE_SECONDS = 15.0
 SERVER_GRACE_SECONDS = 10.0
 #: How long the API may take to say that it is ready; after that the addresses are printed with a warning.
@@ -30,7 +30,7 @@ ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 
 
 def up() -> None:
-    """Run the whole system: Temporal server with its UI, SQLite, worker and API.
+    """Run the whole system: Temporal server with its UI, SQLite, worker, API and page.
 
     A part that dies is started again. Ctrl-C stops everything; the data stays in VISIT_DATA_DIR for the next time. An empty
     database is offered the demonstration hospital; VISIT_DEMO=1 loads it without asking.
@@ -123,7 +123,7 @@ def _address(settings: Settings) -> str:
 
 
 def _tell_addresses(settings: Settings, folder: Path) -> None:
-    say(f"page:        {_address(settings)}/")
+    say(f"page:        {_address(settings)}")
     say(f"HTTP calls:  {_address(settings)}/openapi.json")
     if settings.temporal_ui_url or not settings.temporal_address:
         say(f"Temporal UI: {settings.temporal_ui_url or f'http://127.0.0.1:{settings.ui_port}'}")

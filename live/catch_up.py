@@ -42,12 +42,17 @@ class CatchUp:
         at = read_cursor(last_id)
         if at is None or at[0] != window.epoch:
             return False
-        if not (window.ring.follows(at[1]) and at[1] <= window.position):
+        if at[1] > window.position:
             # A snapshot may have been taken ahead of the tailer, so the log's head decides what is in the future.
-            bounds = await self._log.bounds()
+            async with self._pages:
+                bounds = await self._log.bounds()
             reader.cursor = window.position
-            if bounds.epoch != window.epoch or not bounds.oldest - 1 <= at[1] <= bounds.head:
+            if bounds.epoch != window.epoch or at[1] > bounds.head:
                 return False
+        elif at[1] < window.oldest - 1:
+            # By what the tailer read last: a look for each reader of a wave would keep others from the database. What was pruned
+            # since then is found missing with the page.
+            return False
         reader.cursor = at[1]
         return True
 
@@ -71,11 +76,12 @@ class CatchUp:
 
     async def _from_ring(self, reader: Subscriber) -> None:
         ring = self._window.ring
+        time = asyncio.get_running_loop().time()
         taken: list[Frame] = []
         size = 0
         for seq in range(reader.cursor + 1, ring.newest + 1):
             one = ring[seq]
-            if reader.may_have(one.channel):
+            if reader.may_have(one.channel, time):
                 if taken and size + len(one.body) > self._limits.joined_bytes:
                     break
                 taken.append(one)
@@ -94,10 +100,11 @@ class CatchUp:
             return
         # The log may be ahead of the tailer, and the tailer may be holding before a gap: nobody is led past it here.
         reached = min(page.reached, window.position)
+        time = asyncio.get_running_loop().time()
         taken: list[Frame] = []
         size = 0
         for entry in page.entries:
-            if entry.seq > reached or not reader.may_have(entry.channel):
+            if entry.seq > reached or not reader.may_have(entry.channel, time):
                 continue
             one = frame(entry, window.epoch)
             if taken and size + len(one.body) > self._limits.joined_bytes:

@@ -35,7 +35,9 @@ class Farewells:
             async with asyncio.timeout(self._limit):
                 await waiting
         except TimeoutError:
-            pass
+            # Left to be closed in order, it would wait for the other end to read, and the process with it.
+            if reader.connection is not None:
+                reader.connection.abort()
         except Exception:
             logger.exception("stream did not end in order")
         finally:

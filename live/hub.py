@@ -23,7 +23,7 @@ from live.log import Log
 from live.places import Places
 from live.refusals import StreamDrainingError, StreamNotReadyError, StreamRefusedError
 from live.stepping import step
-from live.subscriber import Offer, Presence, Reader, Send, Subscriber, body
+from live.subscriber import Connection, Presence, Reader, Send, Subscriber, body
 from live.window import Window
 
 logger = logging.getLogger(__name__)
@@ -89,11 +89,11 @@ class Hub:
         return monotonic() - self.window.level_at
 
     def admit(
-        self, reader: Reader, send: Send, release: Callable[[], object], offer: Offer | None = None
+        self, reader: Reader, send: Send, release: Callable[[], object], connection: Connection | None = None
     ) -> Subscriber:
         """Take a place for the reader, or raise `StreamRefusedError`. `release` is called when the hub ends the stream.
 
-        `offer` writes without a coroutine what `send` would, where the server can do that.
+        `connection` is the server's own, where the server has more to give than ASGI.
         The place is given back by `leave`, or when the hub ends the stream, whichever comes first.
         """
         if why := self.refusal(reader):
@@ -104,7 +104,7 @@ class Hub:
         lifetime = self.limits.lifetime * (0.8 + 0.2 * self._chance())
         if reader.ends_at is not None:
             lifetime = min(lifetime, (reader.ends_at - since).total_seconds())
-        new = Subscriber(reader, since, time + lifetime, send, release, offer)
+        new = Subscriber(reader, since, time + lifetime, send, release, connection)
         new.writing_since = time
         new.cursor = self.window.position
         self._places.take(new)
@@ -117,7 +117,7 @@ class Hub:
         """Why this reader would get no stream now, if so."""
         if self.draining:
             return StreamDrainingError()
-        if not self.started or self.lag_seconds > self.limits.out_of_sight_after:
+        if not self.in_sight:
             return StreamNotReadyError()
         return self._places.refusal(reader.user)
 
@@ -187,7 +187,7 @@ class Hub:
 
         Nobody gets one while the log is out of sight: a screen must not be told that all is well by a process that cannot know.
         """
-        if self.lag_seconds > self.limits.out_of_sight_after:
+        if not self.in_sight:
             return
         live = [one for one in self._places if one.live]
         self.counters.heartbeats += len(live)
@@ -244,13 +244,22 @@ class Hub:
 
     def presence(self) -> list[Presence]:
         """All readers, longest connected first."""
-        return [one.presence(self.window) for one in sorted(self._places, key=lambda one: one.since)]
+        in_sight = self.in_sight
+        readers = sorted(self._places, key=lambda one: one.since)
+        return [one.presence(self.window, in_sight=in_sight) for one in readers]
+
+    @property
+    def in_sight(self) -> bool:
+        """Whether the log was found level not too long ago."""
+        return self.started and self.lag_seconds <= self.limits.out_of_sight_after
 
     def _cut_off(self, reader: Subscriber, reason: str) -> None:
         """End without a last byte, for a connection that takes none."""
         if reader.ended is None:
             self.counters.dropped[reason] += 1
             self._forget(reader, reason)
+            if reader.connection is not None:
+                reader.connection.abort()
             reader.release()
 
     def _end(self, reader: Subscriber, reason: str, last: bytes) -> None:

@@ -69,7 +69,7 @@ class Level:
             if reader.deadline <= time or not (channel is None or reader.reader.may_read(channel)):
                 continue
             try:
-                if reader.offer is not None and reader.offer(content):
+                if reader.connection is not None and reader.connection.offer(content):
                     written += 1
                     continue
                 sending = reader.send(message)

@@ -22,6 +22,8 @@ class StreamLimits:
     pages_at_once: int = 2
     #: A hint can be lost; this is how long an event then waits.
     poll_every: float = 1.0
+    #: A reading of the log that takes longer has failed: a connection can fall silent without an end.
+    read_within: float = 3.0
     #: When the log was last found level so long ago it is out of sight: no heartbeat says that all is well, no stream is opened.
     out_of_sight_after: float = 5.0
     heartbeat_every: float = 15.0

@@ -1,6 +1,7 @@
 """Running a coroutine up to its first wait without a task of its own; it must not know what the coroutine does."""
 
 from collections.abc import Coroutine, Generator
+from functools import partial
 from typing import Any
 
 
@@ -14,13 +15,19 @@ class Suspended:
         self._awaited = awaited
 
     def __await__(self) -> Generator[Any, Any, None]:
-        try:
-            # The very future that the coroutine waits on: the task that awaits us waits on it in the coroutine's place.
-            yield self._awaited
-        except BaseException:
-            self._coroutine.close()
-            raise
-        yield from self._coroutine.__await__()
+        # The very future that the coroutine waits on: the task that awaits us waits on it in the coroutine's place.
+        awaited = self._awaited
+        while True:
+            try:
+                sent = yield awaited
+            except BaseException as error:  # noqa: BLE001 - the coroutine's to catch: closed instead, it could not tidy up
+                take_on = partial(self._coroutine.throw, error)
+            else:
+                take_on = partial(self._coroutine.send, sent)
+            try:
+                awaited = take_on()
+            except StopIteration:
+                return
 
     async def finish(self) -> None:
         """The rest, as a coroutine, which is what a task wants."""

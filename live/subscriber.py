@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from live.cursor import write_cursor
 from live.window import Window
@@ -12,8 +12,16 @@ from live.window import Window
 Message = dict[str, Any]
 #: An ASGI `send`. What stands in front of it must not write into a message: one object goes to all readers.
 Send = Callable[[Message], Coroutine[Any, Any, None]]
-#: Writes a part of the stream to a connection that takes it at once; False, and nothing written, where `send` has to wait.
-Offer = Callable[[bytes], bool]
+
+
+class Connection(Protocol):
+    """What a server's connection can do that ASGI has no word for."""
+
+    def offer(self, content: bytes) -> bool:
+        """Write a part of the stream at once; False, and nothing written, where that is for `send` to do, or to wait for."""
+
+    def abort(self) -> None:
+        """Close now, with what it still holds unsent: to be sent off in order, the other end would have to read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +54,13 @@ class Subscriber:
     """A cursor and a connection. While `live`, the cursor is the hub's own position and `cursor` here is not kept up."""
 
     __slots__ = (
+        "connection",
         "cursor",
         "deadline",
         "ended",
         "following",
         "live",
         "number",
-        "offer",
         "reader",
         "release",
         "send",
@@ -69,14 +77,14 @@ class Subscriber:
         deadline: float,
         send: Send,
         release: Callable[[], object],
-        offer: Offer | None = None,
+        connection: Connection | None = None,
     ) -> None:
         self.reader = reader
         self.since = since
         self.deadline = deadline
         self.send = send
         self.release = release
-        self.offer = offer
+        self.connection = connection
         #: Given by the hub: no other reader of this process ever has it.
         self.number = 0
         self.cursor = 0
@@ -90,12 +98,12 @@ class Subscriber:
         self.following = False
         self.task: asyncio.Task[None] | None = None
 
-    def may_have(self, channel: str) -> bool:
-        """Whether an event of this channel is for this reader, asked for and allowed."""
-        return channel in self.reader.channels and self.reader.may_read(channel)
+    def may_have(self, channel: str, time: float) -> bool:
+        """Whether an event of this channel is for this reader at this moment of the loop's time: asked for, allowed, and not over."""
+        return channel in self.reader.channels and time < self.deadline and self.reader.may_read(channel)
 
-    def presence(self, window: Window) -> Presence:
-        """This reader as others may see it now."""
+    def presence(self, window: Window, *, in_sight: bool = True) -> Presence:
+        """This reader as others may see it now; nobody is level with a log that is out of sight."""
         cursor = window.position if self.live else self.cursor
         return Presence(
             user=self.reader.user,
@@ -104,7 +112,7 @@ class Subscriber:
             since=self.since,
             cursor=write_cursor(window.epoch, cursor),
             behind=max(0, window.position - cursor),
-            live=self.live,
+            live=self.live and in_sight,
         )
 
 

@@ -53,7 +53,9 @@ class Tailer:
 
     async def begin(self) -> None:
         """Start a ring's length before the head, so that readers who come back after a restart need no page of the log."""
-        bounds = await self._log.bounds()
+        async with asyncio.timeout(self._hub.limits.read_within):
+            bounds = await self._log.bounds()
+        self._hub.window.oldest = bounds.oldest
         behind = max(bounds.oldest - 1, bounds.head - self._hub.limits.ring_frames, 0)
         self._hub.restart(bounds.epoch, behind)
         await self.read_on()
@@ -69,7 +71,9 @@ class Tailer:
         found = False
         while True:
             asked_at = monotonic()
-            page = await self._log.read_after(self._hub.window.position, PAGE, None)
+            async with asyncio.timeout(self._hub.limits.read_within):
+                page = await self._log.read_after(self._hub.window.position, PAGE, None)
+            self._hub.window.oldest = page.bounds.oldest
             if self._restarted(page.bounds):
                 return True
             follows = self._in_order(page)

@@ -15,6 +15,8 @@ class Window:
     def __init__(self, limits: StreamLimits) -> None:
         self.epoch = ""
         self.position = 0
+        #: The oldest position that the log held when it was last read.
+        self.oldest = 1
         self.ring = Ring(limits.ring_frames, limits.ring_bytes)
         #: The latest time, by the monotonic clock, at which the log held nothing behind `position`.
         self.level_at = -inf

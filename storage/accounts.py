@@ -1,10 +1,11 @@
 """Staff accounts, their sessions and failed sign-ins; it must not know passwords, cookies or HTTP: only hashes come here."""
 
+import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import ARRAY, ColumnElement, Connection, String, bindparam, delete, func, insert, select, update
 
 from storage.inserting import insert_if_new
 from storage.tables import accounts, sessions, sign_in_failures
@@ -110,12 +111,20 @@ def find_session(connection: Connection, token_hash: str, now: datetime) -> Open
 
 def open_sessions(connection: Connection, token_hashes: Collection[str], now: datetime) -> set[str]:
     """Those of the sessions that hold now."""
-    holding = (
-        select(sessions.c.token_hash)
-        .join(accounts, accounts.c.id == sessions.c.account_id)
-        .where(sessions.c.token_hash.in_(token_hashes), sessions.c.expires_at > now, accounts.c.revoked_at.is_(None))
-    )
+    # Who is revoked has no session any more, so nobody is looked up besides: PostgreSQL would, for a third of a second.
+    holding = select(sessions.c.token_hash).where(_one_of(connection, token_hashes), sessions.c.expires_at > now)
     return set(connection.scalars(holding))
+
+
+def _one_of(connection: Connection, token_hashes: Collection[str]) -> ColumnElement[bool]:
+    """One parameter for thousands of hashes: with one each, the statement is compiled anew each time."""
+    if connection.dialect.name == "postgresql":
+        asked = (
+            func.unnest(bindparam("asked", list(token_hashes), ARRAY(String))).table_valued("value").render_derived()
+        )
+    else:
+        asked = func.json_each(json.dumps(list(token_hashes))).table_valued("value")
+    return sessions.c.token_hash.in_(select(asked.c.value))
 
 
 def close_session(connection: Connection, token_hash: str) -> None:

@@ -25,6 +25,8 @@ BUSY_TIMEOUT_MS = 10_000
 # Waited for on the event loop, so next to nothing.
 GLANCE_TIMEOUT_MS = 20
 READERS = 4
+#: Seconds after which a statement on PostgreSQL has failed: a connection can fall silent without an end, and whoever waits with it.
+STATEMENT_WITHIN = 10.0
 # PostgreSQL's classes of errors that time mends: connection, rollback for a deadlock, resources, object in use, operator.
 PASSING_CLASSES = ("08", "40", "53", "55", "57")
 # A standby that was written to in the middle of a failover.
@@ -34,10 +36,11 @@ READ_ONLY = "25006"
 class Database:
     """`read` and `write` run a function of a `Connection` in one transaction; a write is retried by nobody but its caller."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, statement_within: float | None = STATEMENT_WITHIN) -> None:
+        """On PostgreSQL a statement that takes longer than `statement_within` seconds fails; None: none does."""
         self.url: URL = make_url(url)
         self._sqlite = _Sqlite(self.url) if self.url.get_backend_name() == "sqlite" else None
-        self._postgres = None if self._sqlite else _postgres(self.url)
+        self._postgres = None if self._sqlite else _postgres(self.url, statement_within)
 
     @property
     def is_sqlite(self) -> bool:
@@ -147,8 +150,11 @@ def _sqlite_engine(url: URL, begin: str, connections: int, busy_timeout_ms: int)
     return engine
 
 
-def _postgres(url: URL) -> AsyncEngine:
-    return create_async_engine(url, pool_size=10, max_overflow=10, pool_pre_ping=True, hide_parameters=True)
+def _postgres(url: URL, statement_within: float | None) -> AsyncEngine:
+    limits = {"command_timeout": statement_within, "timeout": STATEMENT_WITHIN}
+    return create_async_engine(
+        url, pool_size=10, max_overflow=10, pool_pre_ping=True, hide_parameters=True, connect_args=limits
+    )
 
 
 def is_unavailable(error: BaseException) -> bool:

@@ -104,6 +104,7 @@ def _record(connection: Connection, entry: Entry) -> Recorded:
         prestations=known.prestations,
         at=entry.decision.at,
         cause=_cause(entry),
+        doctor_of={} if entry.appointment is None else {entry.appointment.id: entry.appointment.doctor_id},
     )
     _remember(connection, entry, None if earlier is None else earlier.reason)
     if asked is not None and entry.decision.answer is not None:

@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 #: Seconds between two looks at the change counter: 1 ms of delay on average, for under three percent of a core. It must be asked
 #: for: SQLite tells nobody of a commit, and a watch on the file fires before the commit can be seen.
 LOOK_EVERY = 0.002
+#: Seconds without a word after which a session that listens on PostgreSQL has to show that it is still there.
+PROVED_EVERY = 15.0
 
 
 BOUNDS = select(log_head.c.seq, log_head.c.epoch, select(func.min(events.c.seq)).scalar_subquery()).where(
@@ -156,10 +158,13 @@ class PostgresChanges:
     hints, and whoever waits here has to look unasked.
     """
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, proved_every: float = PROVED_EVERY) -> None:
         self._arguments = dict(url.get_dialect()().create_connect_args(url)[1])
+        self._proved_every = proved_every
         self._session: Any = None
         self._hint = asyncio.Event()
+        #: When, by the loop's time, the session was last heard.
+        self._heard_at = 0.0
 
     async def changed(self, within: float) -> bool:
         """Wait for a notification, `within` seconds at most; whether there was one, or may have been."""
@@ -167,6 +172,8 @@ class PostgresChanges:
             async with asyncio.timeout(within):
                 if self._session is None or self._session.is_closed():
                     await self._listen()
+                elif self._time() - self._heard_at > self._proved_every:
+                    await self._prove()
                 await self._hint.wait()
         except TimeoutError:
             return False
@@ -177,6 +184,20 @@ class PostgresChanges:
         self._hint.clear()
         return True
 
+    async def _prove(self) -> None:
+        """Have the session answer, or give it up: one that a firewall has forgotten would bring no hint for good."""
+        session = self._session
+        try:
+            await session.execute("SELECT 1")
+        except BaseException:
+            session.terminate()
+            raise
+        self._heard_at = self._time()
+
+    @staticmethod
+    def _time() -> float:
+        return asyncio.get_running_loop().time()
+
     async def _listen(self) -> None:
         session = await asyncpg.connect(**self._arguments)
         try:
@@ -186,10 +207,12 @@ class PostgresChanges:
             raise
         session.add_termination_listener(self._notified)
         self._session = session
+        self._heard_at = self._time()
         # What was committed before the LISTEN has notified nobody here: read again.
         self._hint.set()
 
     def _notified(self, *_particulars: object) -> None:
+        self._heard_at = self._time()
         self._hint.set()
 
     def close(self) -> None:

@@ -101,7 +101,7 @@ def put_appointment(connection: Connection, put: Put, wanted: AppointmentPut) ->
             return False, status
         if before.patient_id != wanted.patient_id:
             _tell(connection, put, before.patient_id, _name(connection, before.patient_id), status, "/moved")
-    _tell(connection, put, wanted.patient_id, patient, status)
+    _tell(connection, put, wanted.patient_id, patient, status, doctor=wanted.doctor_id)
     return created, status
 
 
@@ -136,9 +136,16 @@ def _check_replaceable(
 
 
 def _tell(
-    connection: Connection, put: Put, patient_id: int, patient: str, status: AppointmentStatus, step: str = ""
+    connection: Connection,
+    put: Put,
+    patient_id: int,
+    patient: str,
+    status: AppointmentStatus,
+    step: str = "",
+    doctor: int | None = None,
 ) -> None:
-    telling = Telling(patient_id, patient, {}, {}, put.at, put.cause + step)
+    whose = {} if doctor is None else {put.id: doctor}
+    telling = Telling(patient_id, patient, {}, {}, put.at, put.cause + step, whose)
     told = list(tell(WriteAppointmentStatus(appointment_id=put.id, status=status), telling))
     event_log.append(connection, told, put.at)
 

@@ -1,7 +1,7 @@
 """What each change tells the browsers, as `data` of the stream's events; pure, it must not know the log, SQL or HTTP."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import singledispatch
 from typing import Any
@@ -66,6 +66,8 @@ class Telling:
     prestations: Mapping[int, str]
     at: datetime
     cause: str
+    #: Whose the appointments are that are known here: a list of another doctor need not look for them.
+    doctor_of: Mapping[int, int] = field(default_factory=dict)
 
     def about_patient(self, message: str) -> dict[str, Any]:
         return {
@@ -160,6 +162,8 @@ def _status(change: WriteAppointmentStatus, telling: Telling) -> Iterator[Event]
 def _appointment(appointment_id: int, status: AppointmentStatus, telling: Telling, **more: str) -> Event:
     data = telling.about_patient(f"Patient {telling.patient} appointment updated")
     data |= {"appointment_id": appointment_id, "status": status.name, "status_code": status.value, **more}
+    if appointment_id in telling.doctor_of:
+        data["doctor_id"] = telling.doctor_of[appointment_id]
     return telling.event(APPOINTMENT_UPDATED, CONSULTATIONS, f"{appointment_id}/{telling.cause}/{status.name}", data)
 
 

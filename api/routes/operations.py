@@ -68,10 +68,13 @@ async def show_readiness(http: Request) -> Response:
     """Whether this process can serve, with the state of each dependency."""
     parts = parts_of(http)
     database, temporal = await asyncio.gather(_database_is_up(parts), _temporal_is_up(parts))
-    state = {"database": "up" if database else "down", "temporal": "up" if temporal else "down"}
+    # A process that cannot see the log has no business with screens, even if its database answers others.
+    stream = parts.hub is None or parts.hub.in_sight
+    up = {"database": database, "temporal": temporal, "stream": stream}
+    state = {name: "up" if is_up else "down" for name, is_up in up.items()}
     if parts.readiness.draining:
         raise Problem(503, "draining", "This process is stopping", headers={"Retry-After": str(RETRY_AFTER)}, **state)
-    if not (database and temporal):
+    if not all(up.values()):
         raise Problem(503, "not_ready", "A dependency is away", headers={"Retry-After": str(RETRY_AFTER)}, **state)
     return JSONResponse({"status": "ready", **state})
 

@@ -1,5 +1,7 @@
 """What those who run the system see."""
 
+from math import inf
+
 from prometheus_client.parser import text_string_to_metric_families
 
 from api.app import create_app
@@ -7,6 +9,7 @@ from api.front import Front
 from live.hub import Hub
 from storage.log_reader import LogReader
 from tests.api.conftest import JOHNS_OTHER, Clinic, a_start
+from tests.api.stream_process import a_process
 from tests.builders import DR_OKAFOR
 
 
@@ -25,10 +28,28 @@ async def test_ready_names_each_dependency(clinic: Clinic) -> None:
     await clinic.database.write(lambda c: c.exec_driver_sql("DROP TABLE log_head"))
     without_either = await anyone.get("/readyz")
 
-    assert (ready.status_code, ready.json()) == (200, {"status": "ready", "database": "up", "temporal": "up"})
+    assert (ready.status_code, ready.json()) == (
+        200,
+        {"status": "ready", "database": "up", "temporal": "up", "stream": "up"},
+    )
     assert (without_temporal.status_code, without_temporal.json()["code"]) == (503, "not_ready")
     states = [(one.json()["database"], one.json()["temporal"]) for one in (without_temporal, without_either)]
     assert states == [("up", "down"), ("down", "down")]
+
+
+async def test_a_process_that_does_not_see_the_log_is_not_ready(clinic: Clinic) -> None:
+    hub = (await a_process(clinic.database, clinic.clock)).hub
+    clinic.app = create_app(clinic.settings, clinic.database, clinic.visits, hub=hub, now=clinic.clock)  # type: ignore[arg-type]
+    clinic.stack.callback(clinic.app.parts.sessions.close)
+    anyone = await clinic.anyone()
+
+    seeing = await anyone.get("/readyz")
+    hub.window.level_at = -inf
+    blind = await anyone.get("/readyz")
+
+    assert (seeing.status_code, seeing.json()["stream"]) == (200, "up")
+    assert (blind.status_code, blind.json()["code"], blind.json()["stream"]) == (503, "not_ready", "down")
+    assert blind.json()["database"] == "up"
 
 
 async def test_a_process_that_stops_is_not_ready(clinic: Clinic) -> None:

@@ -42,9 +42,11 @@ def is_ready(surroundings: Surroundings) -> bool:
 
 def test_the_whole_system_starts_and_ctrl_c_leaves_nothing_behind(up: Start, surroundings: Surroundings) -> None:
     running = up()
-    page = running.line("HTTP calls:").split()[-1].removesuffix("/openapi.json")
+    page = running.line("page:").split()[-1]
     running.line("ready in")
 
+    with urllib.request.urlopen(page) as answer:
+        assert answer.headers["Content-Type"].startswith("text/html")
     with urllib.request.urlopen(f"{page}/readyz") as answer:
         assert answer.status == 200
     assert set(surroundings.parts()) == {"temporal", "worker", "api"}

@@ -28,6 +28,8 @@ class Screen:
     client: Client | None = None
     connections: int = 0
     resets: int = 0
+    #: The newest place that came over the present connection.
+    newest: tuple[str, int] | None = None
     reading: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -53,6 +55,7 @@ class Screen:
             await asyncio.sleep(0.05)
 
     async def _read(self, client: Client, seen: set[str]) -> None:
+        self.newest = None
         while await client.read_chunk():
             for one in client.told:
                 self.resets += one.name == "reset"
@@ -60,6 +63,13 @@ class Screen:
                     cursor = read_cursor(one.id)
                     assert cursor is not None
                     self.begun_at = cursor[1]
+            places = [read_cursor(one.id) for one in client.events]
+            # Dropped it would be, but a server that sends an event twice over one connection has a fault.
+            assert places == sorted({place for place in places if place}), (
+                "one connection, one event twice or out of order"
+            )
+            assert not places or self.newest is None or places[0] > self.newest, "one connection, one event twice"
+            self.newest = places[-1] if places else self.newest
             fresh = [one.id for one in client.events if one.id not in seen]
             seen.update(fresh)
             self.had += fresh

@@ -74,6 +74,24 @@ async def test_a_process_that_stops_ends_two_thousand_streams_in_order(hospital:
     assert not [word for word in ("traceback", "exception", '"error"', '"warning"', '"critical"') if word in log], log
 
 
+async def test_readers_that_take_nothing_do_not_keep_a_process_from_stopping_in_order(hospital: Hospital) -> None:
+    api = await hospital.start()
+    stalled = [await hospital.live(api, f"amrani-{number}", 7, receive_buffer=4096) for number in range(3)]
+    well = await hospital.live(api, "haddad", 8)
+    for number in range(1, 31):
+        await tell(hospital.database, an_event(number, text="x" * 60_000))
+    await well.read_events(30)
+    assert await api.count("visit_stream_behind") == len(stalled)
+
+    api.signal(signal.SIGTERM)
+    await well.read_to_the_end()
+
+    assert await api.exited() == 0
+    log = api.log.read_text().lower()
+    # Not a word of "timeout graceful shutdown exceeded": whoever waited for them would be killed before it has tidied up.
+    assert not [word for word in ("traceback", "exceeded", '"error"', '"critical"') if word in log], log
+
+
 async def test_a_writer_that_dies_before_its_commit_leaves_nothing_and_no_gap(
     hospital: Hospital, database: Database, elsewhere: Database
 ) -> None:

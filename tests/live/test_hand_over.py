@@ -144,8 +144,8 @@ async def test_a_log_pruned_under_a_reader_resets_it_instead_of_skipping(databas
     async def send(message: Message) -> None:
         blocks.feed(message["body"])
 
-    # The third point stands before the first page: the cursor has been found good by then.
-    hub = Hub(InterruptedLog(log, Interruptions(3, prune)), StreamLimits(ring_frames=4, page=5))
+    # The first point stands before the first page: the cursor has been found good by then.
+    hub = Hub(InterruptedLog(log, Interruptions(1, prune)), StreamLimits(ring_frames=4, page=5))
     await Tailer(log, changes, hub).begin()
     channels = frozenset({"consultations"})
     subscriber = hub.admit(Reader("u", "s", "n", "r", channels, channels.__contains__), send, lambda: None)

@@ -26,7 +26,7 @@ async def test_a_connection_that_is_over_needs_no_collection_of_garbage(serve: S
     served = await serve()
     client = await served.live_client()
     (reader,) = served.hub.connected()
-    connection = weakref.ref(reader.offer.__self__)  # type: ignore[union-attr]
+    connection = weakref.ref(reader.connection)  # type: ignore[union-attr]
     assert isinstance(connection(), Protocol)
     del reader
 

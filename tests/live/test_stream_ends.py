@@ -2,12 +2,17 @@
 
 import asyncio
 import logging
+from datetime import timedelta
 
 import pytest
 
 from api.stream import end_closed_sessions
+from live.hub import Hub
+from live.subscriber import Message, Reader
+from live.tailer import Tailer
 from storage.database import Database
-from tests.live.stream_rig import Serve, an_event, tell, until
+from storage.log_reader import LogReader, changes_of
+from tests.live.stream_rig import Blocks, Serve, an_event, tell, until
 
 
 async def test_stopping_ends_all_streams_in_order_and_spreads_their_return(
@@ -88,12 +93,13 @@ async def test_a_session_that_was_ended_elsewhere_is_found_out(serve: Serve) -> 
 async def test_a_stream_does_not_outlive_its_session(serve: Serve, elsewhere: Database) -> None:
     served = await serve(sweep_every=0.05)
     client = await served.live_client(7, ends_in=1.0)
+    await tell(elsewhere, an_event(1, "doctor.7"))
+    await client.read_events(1)
 
     await client.read_to_the_end()
-    await tell(elsewhere, an_event(1, "doctor.7"))
 
     assert client.complete
-    assert client.events == []
+    assert client.numbers == [1]
     assert served.hub.counters.ended == {"lifetime": 1}
 
 
@@ -130,3 +136,30 @@ async def test_one_user_and_all_together_have_so_many_streams_and_no_more(serve:
     first.close()
     await until(lambda: served.hub.subscribers == 2, "the place")
     assert (await served.live_client(8)).status == 200
+
+
+async def test_what_is_caught_up_on_stops_at_the_sessions_end(database: Database) -> None:
+    log, blocks, gate = LogReader(database), Blocks(), asyncio.Event()
+    hub = Hub(log)
+    changes = changes_of(database)
+    await tell(database, *(an_event(number) for number in range(1, 6)))
+    tailer = Tailer(log, changes, hub)
+    await tailer.begin()
+
+    async def send(message: Message) -> None:
+        await gate.wait()
+        blocks.feed(message["body"])
+
+    channels = frozenset({"consultations"})
+    ends_at = hub.now() + timedelta(seconds=0.2)
+    reader = Reader("u", "s", "n", "r", channels, channels.__contains__, ends_at)
+    subscriber = hub.admit(reader, send, lambda: None)
+    hub.follow(subscriber, f"{hub.window.epoch}-0")
+    loop = asyncio.get_running_loop()
+    await until(lambda: loop.time() > subscriber.deadline, "the session's end")
+
+    gate.set()
+    await until(lambda: hub.behind == 0, "the reader to be level")
+    changes.close()
+
+    assert [one.name for one in blocks.told] == ["ready"]

@@ -232,3 +232,19 @@ async def test_what_changed_while_a_tab_was_out_of_sight_is_there_when_it_comes_
         return f"With Dr. {first}" in await row(there, theirs).inner_text()
 
     await until(shown, "the row to tell of what happened while the page slept")
+
+
+async def test_a_tab_whose_cookie_became_somebody_elses_shows_that_ones_list(shift: Shift) -> None:
+    first, second = shift.doctor(), shift.doctor()
+    mine, _ = await shift.patient(first)
+    theirs, _ = await shift.patient(second)
+    here = await shift.screen(first, "/worklist?status=confirmed")
+    await expect(here.get_by_text(f"John Doe{mine}")).to_be_visible()
+
+    await here.context.request.post("/api/session", data={"username": f"doctor-{second}", "password": PASSWORD})
+    await here.evaluate("document.dispatchEvent(new Event('visibilitychange', { bubbles: true }))")
+
+    await expect(here.get_by_text(f"John Doe{theirs}")).to_be_visible()
+    await expect(here.get_by_text(f"John Doe{mine}")).to_have_count(0)
+    await expect(here.locator(".who")).to_contain_text(f"Dr. {second}")
+    await is_live(here)

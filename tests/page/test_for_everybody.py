@@ -65,12 +65,8 @@ async def violations(page: Page) -> list[str]:
 
 
 async def shown(scene: Scene, who: str, path: str, **context: object) -> Page:
-    page = await scene.shift.screen(
-        scene.doctor if who == "doctor" else who, path.format(patient=scene.patient), **context
-    )
-    await page.locator("h1").wait_for()
-    await expect(page.locator(".skeleton")).to_have_count(0)
-    return page
+    name = scene.doctor if who == "doctor" else who
+    return await scene.shift.screen(name, path.format(patient=scene.patient), **context)
 
 
 @pytest.mark.skipif(not AXE.exists(), reason="axe: the web packages are not installed")

@@ -3,17 +3,17 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
 from playwright.async_api import Browser, BrowserContext, Locator, Page, expect
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, insert, update
 
 from storage import accounts
-from storage.tables import doctors
+from storage.tables import doctors, patient_trackings
 from tests.browser.proxy import Proxy
 from tests.e2e.hospital import CARDIOLOGY, Hospital
 from visit.codes import Role
@@ -82,6 +82,12 @@ class Shift:
         await self.hospital.admit(number, booked, prestation)
         return number, list(booked)
 
+    async def long_ago(self, appointment: int, **minutes: int) -> None:
+        """Have it that these moments of an appointment's tracking were so many minutes ago: nobody waits for them in a test."""
+        at = {name: datetime.now(UTC) - timedelta(minutes=ago) for name, ago in minutes.items()}
+        of = patient_trackings.c.appointment_id == appointment
+        await self.hospital.database.write(lambda to: to.execute(update(patient_trackings).where(of).values(**at)))
+
     async def proxy(self) -> Proxy:
         proxy = Proxy(self.hospital.settings.http_port, own_page=False)
         await proxy.start()
@@ -106,10 +112,12 @@ class Shift:
         return opened
 
     async def screen(self, who: int | str, path: str = "/", base: str | None = None, **context: Any) -> Page:
-        """A page that is signed in and live."""
+        """A page that is signed in and live, and shows what it has read."""
         page = await (await self.browser(who, base, **context)).new_page()
         await page.goto(path)
         await is_live(page)
+        await page.locator("h1").wait_for()
+        await expect(page.locator(".skeleton")).to_have_count(0)
         return page
 
     def _hear(self, kind: str, text: str) -> None:

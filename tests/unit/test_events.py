@@ -1,5 +1,6 @@
 """What the stream tells of each change, field by field, and on whose channel."""
 
+from dataclasses import replace
 from typing import Any, get_args
 
 import pytest
@@ -226,3 +227,14 @@ def test_what_a_screen_shows_of_the_patient_otherwise_is_told_to_everybody(kind:
 
     assert (event.name, event.channel) == ("patient.updated", "consultations")
     assert event.data.keys() >= {"patient_id", "patient_name", "message", "timestamp", "doctor_id", "doctor_name"}
+
+
+def test_an_appointment_is_told_with_its_doctor_where_that_is_known() -> None:
+    change = WriteAppointmentStatus(appointment_id=MINE.id, status=AppointmentStatus.confirmed)
+    telling = a_telling(AT, "the-request")
+
+    [unknown] = tell(change, telling)
+    [known] = tell(change, replace(telling, doctor_of={MINE.id: DR_AMRANI.id}))
+
+    assert "doctor_id" not in unknown.data
+    assert known.data == unknown.data | {"doctor_id": DR_AMRANI.id}

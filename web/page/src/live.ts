@@ -4,7 +4,7 @@ import type { QueryClient } from "@tanstack/vue-query";
 import { type StreamState, type VisitEvent, VisitStream } from "visit-stream";
 import { ref } from "vue";
 import type { Board, Visit, Worklist } from "./api/client.js";
-import { BOARD, VISIT, WORKLIST } from "./queries.js";
+import { BOARD, VISIT, WORKLIST, type WorklistWanted } from "./queries.js";
 
 /** Events that come together are read for once. */
 const GATHER = 40;
@@ -13,7 +13,7 @@ const SPREAD = 1_500;
 
 export const streamState = ref<StreamState>({ name: "catching_up", since: Date.now() });
 
-type About = { patient_id?: unknown; appointment_id?: unknown };
+type About = { patient_id?: unknown; doctor_id?: unknown };
 
 /** Whether what is shown under this key tells of the event's patient, or may have to from now on. */
 export function isTouched(key: readonly unknown[], shown: unknown, name: string, about: About): "now" | "soon" | "no" {
@@ -22,7 +22,10 @@ export function isTouched(key: readonly unknown[], shown: unknown, name: string,
     if (key[0] !== WORKLIST) return "no";
     const rows = (shown as Worklist | undefined)?.items;
     if (rows === undefined || rows.some(row => row.patient_id === about.patient_id)) return "now";
-    return name === "appointment.updated" ? "soon" : "no";
+    // Another doctor's appointment is not on a doctor's list, whatever happens to it.
+    const { doctorId } = key[1] as WorklistWanted;
+    const isOthers = typeof about.doctor_id === "number" && doctorId !== null && about.doctor_id !== doctorId;
+    return name === "appointment.updated" && !isOthers ? "soon" : "no";
 }
 
 /** Follows the stream for one account, and keeps what is on screen true. */

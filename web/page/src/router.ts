@@ -3,7 +3,13 @@
 import type { QueryClient } from "@tanstack/vue-query";
 import { createRouter, createWebHistory, type RouteLocationNormalized } from "vue-router";
 import type { Who } from "./api/client.js";
+import BoardPage from "./board/BoardPage.vue";
+import WallPage from "./board/WallPage.vue";
 import { readSession, SESSION } from "./queries.js";
+import NoSuchPage from "./shell/NoSuchPage.vue";
+import SignInPage from "./sign_in/SignInPage.vue";
+import VisitPage from "./visit/VisitPage.vue";
+import WorklistPage from "./worklist/WorklistPage.vue";
 
 export const HOME_OF = { doctor: "worklist", reception: "board", supervisor: "board", service: "board" } as const;
 
@@ -15,23 +21,24 @@ export function within(next: unknown): string | undefined {
 export function newRouter(client: QueryClient) {
     const router = createRouter({
         history: createWebHistory(),
+        // All pages come at once: one that is fetched when it is asked for is missing when the server is away, or has a newer page.
         routes: [
             {
                 path: "/sign-in",
                 name: "sign_in",
-                component: () => import("./sign_in/SignInPage.vue"),
+                component: SignInPage,
                 meta: { open: true },
             },
-            { path: "/worklist", name: "worklist", component: () => import("./worklist/WorklistPage.vue") },
-            { path: "/board", name: "board", component: () => import("./board/BoardPage.vue") },
-            { path: "/wall", name: "wall", component: () => import("./board/WallPage.vue") },
+            { path: "/worklist", name: "worklist", component: WorklistPage },
+            { path: "/board", name: "board", component: BoardPage },
+            { path: "/wall", name: "wall", component: WallPage },
             {
                 path: "/patients/:patient(\\d+)/:date(\\d{4}-\\d{2}-\\d{2})?",
                 name: "visit",
-                component: () => import("./visit/VisitPage.vue"),
+                component: VisitPage,
             },
             { path: "/", name: "home", component: { render: () => null } },
-            { path: "/:elsewhere(.*)*", name: "elsewhere", component: () => import("./shell/NoSuchPage.vue") },
+            { path: "/:elsewhere(.*)*", name: "elsewhere", component: NoSuchPage },
         ],
     });
     router.beforeEach(async to => admit(to, client));

@@ -7,7 +7,12 @@ import { readSession, SESSION } from "./queries.js";
 
 /** Known from the first page on: the router lets nobody in without. */
 export function useSession() {
-    const { data } = useQuery({ queryKey: SESSION, queryFn: readSession, staleTime: Number.POSITIVE_INFINITY });
+    const { data } = useQuery({
+        queryKey: SESSION,
+        queryFn: readSession,
+        staleTime: Number.POSITIVE_INFINITY,
+        refetchOnWindowFocus: "always",
+    });
     return computed(() => data.value ?? undefined);
 }
 
@@ -31,8 +36,13 @@ export async function signOut(): Promise<void> {
     await answered(api.DELETE("/api/session"));
 }
 
-/** Nobody is signed in any more, and what one saw is not for the next who sits here. */
+/** What one saw is not for the next who sits here. */
+export function forgetReads(client: QueryClient): void {
+    client.removeQueries({ predicate: query => query.queryKey[0] !== SESSION[0] });
+}
+
+/** Nobody is signed in any more. */
 export function forget(client: QueryClient): void {
     client.setQueryData(SESSION, null);
-    client.removeQueries({ predicate: query => query.queryKey[0] !== SESSION[0] });
+    forgetReads(client);
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import type { TimelineEntry, Visit } from "../src/api/client.js";
-import { lasted, storyOf, ticksOf } from "../src/visit/story.js";
+import type { TimelineEntry } from "../src/api/client.js";
+import { endsOf, lasted, storyOf, ticksOf } from "../src/visit/story.js";
 import { at, NOON } from "./appointments.js";
 
 const entry = (minutes: number, event: string, more: Partial<TimelineEntry> = {}): TimelineEntry => ({
@@ -25,12 +25,13 @@ const DAY = [
     entry(46, "left_line", okafor),
     entry(46, "started", { ...okafor, consultation_id: "d" }),
 ];
-const visit = (timeline: TimelineEntry[]) => ({ timeline }) as unknown as Visit;
+const told = (timeline: TimelineEntry[], now: number, isToday: boolean) =>
+    storyOf({ timeline }, endsOf(timeline), now, isToday);
 const later = NOON + 60 * 60_000;
 
 describe("the story of a day", () => {
     it("has a lane for each doctor, a bar for what lasts and a mark for what does not", () => {
-        const { lanes, from, to } = storyOf(visit(DAY), later, true);
+        const { lanes, from, to } = told(DAY, later, true);
         expect(lanes.map(lane => lane.doctor)).toEqual(["Dr. Amrani", "Dr. Okafor"]);
         expect(
             lanes[0]?.bars.map(bar => [bar.kind, (bar.from - NOON) / 60_000, (bar.to - NOON) / 60_000, bar.open]),
@@ -47,22 +48,22 @@ describe("the story of a day", () => {
     });
 
     it("draws what never ended on a past day up to the day's last entry", () => {
-        expect(storyOf(visit(DAY), later, false).lanes[1]?.bars[1]?.to).toBe(NOON + 46 * 60_000);
+        expect(told(DAY, later, false).lanes[1]?.bars[1]?.to).toBe(NOON + 46 * 60_000);
     });
 
     it("gives the patient who leaves unseen to the doctor of the appointment", () => {
         const left = entry(20, "left", { doctor_id: null, doctor: null });
-        const [lane] = storyOf(visit([entry(0, "checked_in"), left]), later, true).lanes;
+        const [lane] = told([entry(0, "checked_in"), left], later, true).lanes;
         expect([lane?.doctor, lane?.bars[0]?.to]).toEqual(["Dr. Amrani", NOON + 20 * 60_000]);
     });
 
     it("draws a day of one moment with some width", () => {
-        const { from, to } = storyOf(visit([entry(0, "checked_in")]), NOON, true);
+        const { from, to } = told([entry(0, "checked_in")], NOON, true);
         expect(to - from).toBeGreaterThan(0);
     });
 
     it("tells how long what began has lasted", () => {
-        expect(DAY.map((_entry, index) => lasted(DAY, index, later))).toEqual([
+        expect(DAY.map(entry => lasted(entry, endsOf(DAY), later))).toEqual([
             10 * 60_000,
             35 * 60_000,
             undefined,

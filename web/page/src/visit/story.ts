@@ -42,37 +42,49 @@ const ENDS: Readonly<Record<BarKind, readonly string[]>> = {
     consultation: ["completed"],
     in_line: ["left_line"],
 };
+const KINDS = Object.values(BEGINS);
 const MARKS = new Set(["refused", "overdue", "extended", "offered", "offer_withdrawn", "adopted", "status"]);
 /** A day of one moment is still drawn with some width, in milliseconds. */
 const NARROWEST = 10 * 60_000;
 
-/** Where the entry ends that began at `begun`: the first that closes it, for the same consultation, appointment or doctor. */
-export function endOf(timeline: readonly TimelineEntry[], begun: number): TimelineEntry | undefined {
-    const entry = timeline[begun];
-    const kind = entry === undefined ? undefined : BEGINS[entry.event];
-    if (entry === undefined || kind === undefined) return undefined;
-    const same = (other: TimelineEntry): boolean => {
-        if (kind === "consultation") return other.consultation_id === entry.consultation_id;
-        return kind === "checked_in"
-            ? other.appointment_id === entry.appointment_id
-            : other.doctor_id === entry.doctor_id;
-    };
-    return timeline.slice(begun + 1).find(other => ENDS[kind].includes(other.event) && same(other));
+/** By entry that began something the one that ended it: the first that closes it, for the same consultation, appointment or doctor. */
+export type Ends = ReadonlyMap<TimelineEntry, TimelineEntry>;
+
+export function endsOf(timeline: readonly TimelineEntry[]): Ends {
+    const ends = new Map<TimelineEntry, TimelineEntry>();
+    const open = new Map<string, TimelineEntry>();
+    for (const entry of timeline) {
+        for (const kind of KINDS) {
+            const name = `${kind} ${subject(kind, entry)}`;
+            const begun = open.get(name);
+            if (begun !== undefined && ENDS[kind].includes(entry.event)) {
+                ends.set(begun, entry);
+                open.delete(name);
+            }
+            if (BEGINS[entry.event] === kind) open.set(name, entry);
+        }
+    }
+    return ends;
+}
+
+function subject(kind: BarKind, entry: TimelineEntry): string | number | null {
+    if (kind === "consultation") return entry.consultation_id;
+    return kind === "checked_in" ? entry.appointment_id : entry.doctor_id;
 }
 
 /** How long what began here went on, or has gone on until now, in milliseconds; undefined for what is but a moment. */
-export function lasted(timeline: readonly TimelineEntry[], index: number, now: number): number | undefined {
-    const entry = timeline[index];
-    if (entry === undefined || BEGINS[entry.event] === undefined) return undefined;
-    return Math.max(0, Date.parse(endOf(timeline, index)?.at ?? new Date(now).toISOString()) - Date.parse(entry.at));
+export function lasted(entry: TimelineEntry, ends: Ends, now: number): number | undefined {
+    if (BEGINS[entry.event] === undefined) return undefined;
+    const end = ends.get(entry);
+    return Math.max(0, (end === undefined ? now : Date.parse(end.at)) - Date.parse(entry.at));
 }
 
-export function storyOf({ timeline }: Visit, now: number, isToday: boolean): Story {
+export function storyOf({ timeline }: Pick<Visit, "timeline">, ends: Ends, now: number, isToday: boolean): Story {
     const lanes = new Map<string, { bars: Bar[]; marks: Mark[] }>();
     const doctorOf = doctors(timeline);
     const last = timeline.reduce((latest, entry) => Math.max(latest, Date.parse(entry.at)), 0);
     const until = isToday ? now : last;
-    for (const [index, entry] of timeline.entries()) {
+    for (const entry of timeline) {
         const at = Date.parse(entry.at);
         const kind = BEGINS[entry.event];
         if (kind === undefined && !MARKS.has(entry.event)) continue;
@@ -83,7 +95,7 @@ export function storyOf({ timeline }: Visit, now: number, isToday: boolean): Sto
             lane.marks.push({ kind: entry.event, at, entry });
             continue;
         }
-        const end = endOf(timeline, index);
+        const end = ends.get(entry);
         lane.bars.push({
             kind,
             from: at,
