@@ -11,28 +11,37 @@ from cli.operator_error import OperatorError
 from config.settings import Settings, load
 from storage import migrations
 
+BackTo = Annotated[
+    str, typer.Option("--back-to", metavar="REVISION", help="Take the database back to an older schema instead.")
+]
 DatabaseOnly = Annotated[bool, typer.Option("--database-only", help="Leave Temporal alone.")]
 
 
-def migrate(database_only: DatabaseOnly = False) -> None:
+def migrate(database_only: DatabaseOnly = False, back_to: BackTo = "") -> None:
     """Prepare the database's schema, then the Temporal namespace's retention and search attributes.
 
-    Run it before every start of a new version; twice, or twice at once, does no harm.
+    Run it before every start of a new version; twice does no harm, twice at once is refused.
     """
     settings = load()
-    typer.echo(f"database: at schema {schema(settings)}")
+    typer.echo(f"database: at schema {schema(settings, back_to)}")
+    if back_to:
+        return
     if not database_only:
         asyncio.run(namespace.prepare(settings.temporal, settings.temporal_namespace))
         days = namespace.RETENTION.days
         typer.echo(f"temporal: namespace {settings.temporal_namespace} keeps closed visits for {days} days or longer")
 
 
-def schema(settings: Settings) -> str:
-    """Bring the database to the newest schema and return its revision; blocks. Raises `OperatorError`."""
+def schema(settings: Settings, back_to: str = "") -> str:
+    """Bring the database to the newest schema, or back to an older one; its revision. Blocks. Raises `OperatorError`."""
     try:
-        return migrations.upgrade(settings.database)
+        return migrations.downgrade(settings.database, back_to) if back_to else migrations.upgrade(settings.database)
     except migrations.UnknownSchemaError as unknown:
         raise OperatorError(f"VISIT_DATABASE_URL: {unknown}") from None
+    except migrations.MigrationUnderWayError:
+        raise OperatorError(
+            "VISIT_DATABASE_URL: another migration of this database is under way: wait for its end"
+        ) from None
     except (DBAPIError, OSError) as error:
         # Not the error's own text: it quotes the address, password included.
         raise OperatorError(f"VISIT_DATABASE_URL: the database cannot be migrated ({_reason(error)})") from error

@@ -8,6 +8,7 @@ import fcntl
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,17 +28,32 @@ HISTORY = Path(__file__).parent
 ADVISORY_LOCK = 7_240_251_101
 
 
+class MigrationUnderWayError(Exception):
+    """Another program is at work on this database's schema."""
+
+
 class UnknownSchemaError(Exception):
     """The database is not at the schema that this program was written for."""
 
 
 def upgrade(url: str) -> str:
-    """Bring the database to the newest schema and return its revision; a second call, also at the same time, changes nothing.
+    """Bring the database to the newest schema and return its revision; a second call changes nothing.
 
-    Blocks; call it from a thread where a loop runs. Raises `UnknownSchemaError` for a database of a newer program.
+    Blocks; call it from a thread where a loop runs. Raises `UnknownSchemaError` for a database of a newer program, and
+    `MigrationUnderWayError` when another one is at work: two that wait for each other would hide that they were started twice.
     """
     with _alone(url):
         return _in_one_transaction(url, _bring_up)
+
+
+def downgrade(url: str, revision: str) -> str:
+    """Take the database back to an older schema that this program knows, for an older program, and return its revision.
+
+    What the newer schema alone can hold is lost. Blocks. Raises `UnknownSchemaError` where there is no way back to that
+    revision, and `MigrationUnderWayError`; nothing is changed then.
+    """
+    with _alone(url):
+        return _in_one_transaction(url, partial(_take_back, revision=revision))
 
 
 def current(url: str) -> str | None:
@@ -66,13 +82,33 @@ def check(url: str) -> None:
         raise UnknownSchemaError(f"the database is at schema {found}, this program needs {newest()}: {remedy}")
 
 
-def _bring_up(connection: Connection) -> str:
+def _lock(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": ADVISORY_LOCK})
+        alone = text("SELECT pg_try_advisory_xact_lock(:number)")
+        if not connection.scalar(alone, {"number": ADVISORY_LOCK}):
+            raise MigrationUnderWayError
+
+
+def _bring_up(connection: Connection) -> str:
+    _lock(connection)
+    _run(connection, lambda history, found: history._upgrade_revs("head", found))
+    return newest()
+
+
+def _take_back(connection: Connection, revision: str) -> str:
+    _lock(connection)
+    older = {step.revision for step in ScriptDirectory(HISTORY).iterate_revisions(_revision(connection), "base")}
+    if revision not in older:
+        raise UnknownSchemaError(f"there is no way back to schema {revision}")
+    _run(connection, lambda history, found: history._downgrade_revs(revision, found))
+    return revision
+
+
+def _run(connection: Connection, way: Callable[[ScriptDirectory, Any], Any]) -> None:
     history = ScriptDirectory(HISTORY)
 
     def steps(found: Any, _context: MigrationContext) -> Any:
-        return history._upgrade_revs("head", found)
+        return way(history, found)
 
     with EnvironmentContext(Config(), history, fn=steps) as environment:
         environment.configure(connection=connection)
@@ -80,7 +116,6 @@ def _bring_up(connection: Connection) -> str:
             environment.run_migrations()
         except CommandError:
             raise UnknownSchemaError("the database was made by a newer program: use that one") from None
-    return newest()
 
 
 def _revision(connection: Connection) -> str | None:
@@ -89,7 +124,8 @@ def _revision(connection: Connection) -> str | None:
 
 def _in_one_transaction(url: str, unit: Callable[[Connection], T]) -> T:
     async def whole() -> T:
-        database = Database(url)
+        # An index over years of rows takes its time.
+        database = Database(url, statement_within=None)
         try:
             return await database.write(unit)
         finally:
@@ -114,5 +150,8 @@ def _alone(url: str) -> Iterator[None]:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.with_name(f"{path.name}.migrating").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise MigrationUnderWayError from None
         yield

@@ -65,7 +65,7 @@ async def test_a_namespace_that_keeps_visits_longer_is_left_so(temporal: str) ->
     assert (await prepared(client))[0] == timedelta(days=30)
 
 
-def test_migrating_twice_and_twice_at_once_does_no_harm(temporal: str, surroundings: Surroundings) -> None:
+def test_migrating_twice_does_no_harm_and_of_two_at_once_one_is_done(temporal: str, surroundings: Surroundings) -> None:
     environment = surroundings.environment(VISIT_TEMPORAL_ADDRESS=temporal)
     both = [
         subprocess.Popen(
@@ -73,23 +73,34 @@ def test_migrating_twice_and_twice_at_once_does_no_harm(temporal: str, surroundi
         )
         for _ in range(2)
     ]
-    told = [process.communicate(timeout=60) for process in both]
+    told = [(*process.communicate(timeout=60), process.returncode) for process in both]
 
     again = surroundings.run("migrate", VISIT_TEMPORAL_ADDRESS=temporal)
 
-    told.append((again.stdout, again.stderr))
-    assert (
-        told
-        == [
-            (
-                f"database: at schema {migrations.newest()}\n"
-                "temporal: namespace default keeps closed visits for 7 days or longer\n",
-                "",
-            )
-        ]
-        * 3
+    done = (
+        f"database: at schema {migrations.newest()}\n"
+        "temporal: namespace default keeps closed visits for 7 days or longer\n",
+        "",
+        0,
     )
+    refused = ("", "VISIT_DATABASE_URL: another migration of this database is under way: wait for its end\n", 1)
+    assert done in told
+    assert set(told) <= {done, refused}
+    assert (again.stdout, again.stderr, again.returncode) == done
     migrations.check(surroundings.database)
+
+
+def test_a_database_can_be_taken_back_for_an_older_program(surroundings: Surroundings) -> None:
+    surroundings.run("migrate", "--database-only")
+
+    told = surroundings.run("migrate", "--back-to", "0001")
+    nowhere = surroundings.run("migrate", "--back-to", "7777")
+    api = surroundings.run("api")
+
+    assert (told.returncode, told.stdout) == (0, "database: at schema 0001\n")
+    assert (nowhere.returncode, nowhere.stderr) == (1, "VISIT_DATABASE_URL: there is no way back to schema 7777\n")
+    assert api.returncode != 0
+    assert "run `visit-engine migrate`" in api.stdout + api.stderr
 
 
 def test_the_database_can_be_migrated_without_temporal(surroundings: Surroundings) -> None:

@@ -1,6 +1,11 @@
 """The history of the schema: it ends where the tables are, on both databases, whoever runs it and how often."""
 
 import asyncio
+import fcntl
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -139,13 +144,80 @@ async def test_what_the_first_schema_holds_is_there_in_the_newest(url: str) -> N
     assert await on(url, lambda connection: connection.scalars(select(stream_readers.c.number)).all()) == []
 
 
-async def test_migrations_at_the_same_time_do_not_collide(url: str) -> None:
+async def test_of_migrations_at_the_same_time_one_is_done_and_others_are_refused_or_find_it_done(url: str) -> None:
     together = 6
 
-    ended = await asyncio.gather(*(asyncio.to_thread(migrations.upgrade, url) for _ in range(together)))
+    ended = await asyncio.gather(
+        *(asyncio.to_thread(migrations.upgrade, url) for _ in range(together)), return_exceptions=True
+    )
 
-    assert ended == [migrations.newest()] * together
+    assert migrations.newest() in ended
+    assert {one if isinstance(one, str) else type(one) for one in ended} <= {
+        migrations.newest(),
+        migrations.MigrationUnderWayError,
+    }
     assert await on(url, lambda connection: connection.scalars(select(log_head.c.seq)).all()) == [0]
+
+
+@contextmanager
+def another_at_work(url: str) -> Iterator[None]:
+    """Somebody holds what a migration holds while it is under way."""
+    if url.startswith("sqlite"):
+        path = Path(url.partition("///")[2])
+        with path.with_name(f"{path.name}.migrating").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        return
+    begun, over = threading.Event(), threading.Event()
+
+    def hold(connection: Connection) -> None:
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({migrations.ADVISORY_LOCK})"))
+        begun.set()
+        assert over.wait(30)
+
+    with ThreadPoolExecutor(1) as threads:
+        holding = threads.submit(lambda: asyncio.run(on(url, hold)))
+        assert begun.wait(30)
+        try:
+            yield
+        finally:
+            over.set()
+        holding.result()
+
+
+async def test_a_migration_is_refused_while_another_is_under_way(url: str) -> None:
+    with another_at_work(url):
+        with pytest.raises(migrations.MigrationUnderWayError):
+            await asyncio.to_thread(migrations.upgrade, url)
+        with pytest.raises(migrations.MigrationUnderWayError):
+            await asyncio.to_thread(migrations.downgrade, url, "0001")
+
+    assert migrations.current(url) is None
+    assert migrations.upgrade(url) == migrations.newest()
+
+
+async def test_the_way_back_leaves_what_the_older_schema_holds_and_can_be_gone_again(url: str) -> None:
+    migrations.upgrade(url)
+    await on(url, lambda connection: seed(connection, an_appointment()))
+    await on(url, lambda connection: append(connection, [AN_EVENT], NOON))
+
+    assert migrations.downgrade(url, "0001") == "0001" == migrations.current(url)
+
+    tables = set(await on(url, lambda connection: inspect(connection).get_table_names()))
+    assert not {name for name in tables if name.startswith("stream_")}
+    assert await on(url, lambda connection: connection.scalar(select(log_head.c.seq))) == 1
+    assert migrations.upgrade(url) == migrations.newest()
+    assert await on(url, differences) == []
+
+
+@pytest.mark.parametrize("revision", ["0000", "base", "", "9999", "head"])
+async def test_there_is_no_way_back_to_what_is_no_older_schema(url: str, revision: str) -> None:
+    migrations.upgrade(url)
+
+    with pytest.raises(migrations.UnknownSchemaError, match="no way back"):
+        migrations.downgrade(url, revision)
+
+    assert migrations.current(url) == migrations.newest()
 
 
 def test_the_folder_of_a_new_file_is_made(tmp_path: Path) -> None:

@@ -32,3 +32,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["process_id"], ["stream_processes.id"]),
         sa.PrimaryKeyConstraint("process_id", "number"),
     )
+
+
+def downgrade() -> None:
+    """Drop both: nothing is lost that the next report would not say anew."""
+    op.drop_table("stream_readers")
+    op.drop_table("stream_processes")
