@@ -2,11 +2,7 @@
 
 import asyncio
 import os
-import pwd
 import shutil
-import socket
-import subprocess
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,6 +14,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from storage import migrations
 from storage.database import Database
+from tests.throwaway_postgres import ThrowawayPostgres
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
@@ -68,32 +65,14 @@ def postgres_server() -> Iterator[str]:
     if given:
         yield given.rpartition("/")[0]
         return
-    program = shutil.which("pg_ctl")
-    owner = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
-    if program is None or owner not in {one.pw_name for one in pwd.getpwall()}:
-        pytest.skip("PostgreSQL: no VISIT_TEST_POSTGRES_URL, and no pg_ctl on the PATH or nobody to run it as")
-    with tempfile.TemporaryDirectory(prefix="visit-postgres-") as home, socket.socket() as probe:
-        shutil.chown(home, owner)
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-        probe.close()
-
-        def run(*arguments: str) -> None:
-            subprocess.run(  # the server refuses to run as root
-                [program, "-D", f"{home}/db", "-s", *arguments],
-                check=True,
-                user=owner,
-                cwd=home,
-                stdout=subprocess.DEVNULL,
-                timeout=60,
-            )
-
-        run("initdb", "-o", "-U visit -A trust --no-sync")
-        run("start", "-w", "-l", f"{home}/log", "-o", f"-p {port} -k {home} -c listen_addresses=127.0.0.1 -c fsync=off")
-        try:
-            yield f"postgresql+asyncpg://visit@127.0.0.1:{port}"
-        finally:
-            run("stop", "-m", "immediate")
+    if reason := ThrowawayPostgres.why_not():
+        pytest.skip(reason)
+    server = ThrowawayPostgres("-c fsync=off")
+    server.open()
+    try:
+        yield server.url
+    finally:
+        server.close()
 
 
 def _on_server(postgres_server: str, statement: str) -> None:

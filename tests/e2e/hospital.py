@@ -122,8 +122,10 @@ class Hospital:
         if doctor_id is not None:
             claims["doctor_id"] = doctor_id
         token = jwt.encode(claims, SECRET, "HS256")
+        # The server closes what is idle for five seconds: a client that would use it until then meets the end sometimes.
+        limits = httpx.Limits(keepalive_expiry=2)
         return httpx.AsyncClient(
-            base_url=self.url, headers={"Authorization": f"Bearer {token}"}, timeout=60, limits=httpx.Limits()
+            base_url=self.url, headers={"Authorization": f"Bearer {token}"}, timeout=60, limits=limits
         )
 
     async def start(
