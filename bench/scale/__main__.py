@@ -12,7 +12,6 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import linear_regression
 
-from bench.scale import postgres
 from bench.scale.day import DECISIONS, Day, live
 from bench.scale.house import House
 from bench.scale.meters import KEPT, Stock, computing, histories, milliseconds, stock, with_children
@@ -20,6 +19,7 @@ from bench.scale.picture import draw
 from config import temporal
 from storage.board import BoardWanted, read_board
 from storage.worklist import Wanted, read_worklist
+from tests.throwaway_postgres import ThrowawayPostgres
 from visit.calendar import local_day
 
 BATCHES = (25, 50, 100, 200, 400)
@@ -133,12 +133,17 @@ def tell(points: Sequence[Point], history: tuple[float, float]) -> None:
 
 
 async def main(processes: int, batches: Sequence[int], picture: Path | None) -> None:
-    with tempfile.TemporaryDirectory(prefix="visit-scale-") as folder, postgres.server() as (url, postmaster):
-        house = House(Path(folder), url, processes)
+    if reason := ThrowawayPostgres.why_not():
+        raise SystemExit(reason)
+    server = ThrowawayPostgres("-c max_connections=300")
+    server.open()
+    with tempfile.TemporaryDirectory(prefix="visit-scale-") as folder:
+        house = House(Path(folder), f"{server.url}/postgres", processes)
         try:
-            points, history = await measure(house, postmaster, batches)
+            points, history = await measure(house, server.postmaster, batches)
         finally:
             await house.close()
+            server.close()
     tell(points, history)
     if picture is not None:
         lines = {

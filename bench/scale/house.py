@@ -1,6 +1,5 @@
 """The system under measurement: server, database, workers and APIs as processes, asked over HTTP; it must not count anything."""
 
-import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import count, cycle
@@ -10,11 +9,9 @@ from typing import Any
 import httpx
 from sqlalchemy import Connection, insert
 
-from bench.processes import free_port
 from bench.scale.day import Day
 from storage.tables import appointments, patients
-from tests.e2e.hospital import Hospital
-from tests.e2e.processes import Part
+from tests.e2e.replicas import Replicas
 
 DOCTORS = 30
 EXCLUSIVE, BESIDE = 1, 2
@@ -24,30 +21,14 @@ class House:
     """A hospital on PostgreSQL with as many workers and APIs as asked for."""
 
     def __init__(self, folder: Path, database_url: str, processes: int) -> None:
-        self.hospital = Hospital(folder, database_url=database_url)
-        self.workers = [self.hospital.worker]
-        self.apis = [(self.hospital.api, self.hospital.url)]
-        for number in range(2, processes + 1):
-            self.workers.append(self._another("worker", number, {}))
-            port = free_port()
-            self.apis.append((self._another("api", number, {"VISIT_HTTP_PORT": str(port)}), f"http://127.0.0.1:{port}"))
+        self.hospital = Replicas(folder, database_url, processes)
+        self.workers = self.hospital.workers
+        self.apis = self.hospital.apis
         self._ids = count(1)
         self._clients: dict[tuple[int | None, str], httpx.AsyncClient] = {}
 
-    def _another(self, name: str, number: int, differing: dict[str, str]) -> Part:
-        like = self.hospital.worker if name == "worker" else self.hospital.api
-        environment = self.hospital.environment | differing
-        part = Part(f"{name}-{number}", like._command, environment, self.hospital.folder)
-        self.hospital.others.append(part)
-        return part
-
     async def open(self) -> None:
         await self.hospital.open()
-        for part in self.hospital.others:
-            part.start()
-        async with httpx.AsyncClient() as client:
-            for _part, url in self.apis:
-                await _answers(client, f"{url}/readyz")
 
     async def admit(self, number: int) -> Sequence[Day]:
         """So many patients with the appointments of a day."""
@@ -104,14 +85,3 @@ def _write(connection: Connection, days: Sequence[Day]) -> None:
         for place, (appointment, doctor) in enumerate(zip(day.appointments, day.doctors, strict=True))
     ]
     connection.execute(insert(appointments), booked)
-
-
-async def _answers(client: httpx.AsyncClient, url: str) -> None:
-    async with asyncio.timeout(60):
-        while True:
-            try:
-                if (await client.get(url)).status_code == 200:
-                    return
-            except httpx.TransportError:
-                pass
-            await asyncio.sleep(0.05)
