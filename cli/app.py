@@ -20,6 +20,7 @@ COMMANDS = {
     "api": ("cli.parts", "api"),
     "worker": ("cli.parts", "worker"),
     "migrate": ("cli.migrating", "migrate"),
+    "restored": ("cli.restored", "restored"),
     "user": ("cli.users", "users"),
     "demo": ("cli.demo", "demo"),
     "import": ("cli.importing", "import_files"),
