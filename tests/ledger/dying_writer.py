@@ -20,10 +20,14 @@ MINE = an_appointment(DR_AMRANI)
 
 def die_after(database: Database, statements: int) -> None:
     """Have the process killed as soon as so many statements of the writing connection have run."""
-    assert database._sqlite is not None
+    if database._sqlite is not None:
+        engine = database._sqlite.writer.engine
+    else:
+        assert database._postgres is not None
+        engine = database._postgres.sync_engine
     done = 0
 
-    @event.listens_for(database._sqlite.writer.engine, "after_cursor_execute")
+    @event.listens_for(engine, "after_cursor_execute")
     def count(*_: Any) -> None:
         nonlocal done
         done += 1
