@@ -102,7 +102,9 @@ def _where(connection: Connection, wanted: Wanted) -> list[ColumnElement[bool]]:
 
 def _contains(connection: Connection, text: ColumnElement[str], word: str) -> ColumnElement[bool]:
     if connection.dialect.name != "sqlite":
-        return text.icontains(word, autoescape=True)
+        # PostgreSQL folds letter by letter: without this, nobody finds Straße under "strasse".
+        folded_here = func.replace(func.lower(text), "ß", "ss", type_=text.type)
+        return folded_here.contains(word.casefold(), autoescape=True)
     # SQLite folds the case of ASCII letters alone: without this, nobody finds ÉLODIE under "élodie".
     raw: Any = connection.connection.driver_connection
     raw.create_function("fold_case", 1, str.casefold, deterministic=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, insert, text
 
 from storage.inserting import insert_if_new
 from storage.tables import appointments, callers, doctors, patients, prestations
@@ -258,6 +258,11 @@ def seed(connection: Connection, *booked: Appointment, scheduled_at: datetime = 
         )
     for number in (RECEPTIONIST, A_DOCTORS_ACCOUNT):
         insert_if_new(connection, callers, id=number, subject=f"account:{number}", created_by=str(number))
+    if connection.dialect.name == "postgresql":
+        # Numbers that were given by hand are given once more by its own counting, which SQLite does by looking.
+        connection.execute(
+            text("SELECT setval(pg_get_serial_sequence('callers', 'id'), (SELECT max(id) FROM callers))")
+        )
     for mine in booked:
         connection.execute(
             insert(appointments).values(

@@ -44,7 +44,7 @@ class ThrowawayPostgres:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        self._run("initdb", "-o", "-U visit -A trust --no-sync")
+        self._run("initdb", "-o", "-U visit -A trust --no-sync --encoding=UTF8 --locale=C.UTF-8")
         self.start()
 
     def start(self) -> None:

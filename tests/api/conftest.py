@@ -155,6 +155,13 @@ def settings_with(**named: Any) -> Settings:
     return Settings(_env_file=None, **({"timezone": "Europe/Paris", "jwt_secret": SECRET} | named))
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest) -> Database:
+    """A fresh database with the newest schema: what a call answers does not depend on which."""
+    opened: Database = request.getfixturevalue(f"on_{request.param}")
+    return opened
+
+
 @pytest.fixture
 async def opening(database: Database) -> AsyncIterator[Callable[..., Any]]:
     """Opens a clinic with settings of its own."""

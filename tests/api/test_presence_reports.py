@@ -234,6 +234,7 @@ async def test_a_database_that_does_not_answer_is_given_up_in_time(database: Dat
     assert await shown(database) == ["Dr. Amrani"]
 
 
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 async def test_a_defect_is_noted_by_its_place_and_names_nobody(
     database: Database, process: StreamProcess, caplog: pytest.LogCaptureFixture
 ) -> None:
