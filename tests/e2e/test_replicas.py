@@ -2,9 +2,9 @@
 
 import asyncio
 import os
-import subprocess
 import sys
 import time
+from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import AsyncIterator
 from pathlib import Path
 from random import Random
@@ -43,12 +43,14 @@ async def replicas(postgres: ThrowawayPostgres, tmp_path: Path) -> AsyncIterator
         await asyncio.to_thread(postgres.close)
 
 
-def audit(replicas: Replicas) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "cli", "audit"]
+async def program(replicas: Replicas, *asked: str) -> tuple[int | None, str]:
+    """Exit code and output of a command of the program."""
     environment = os.environ | replicas.environment
-    return subprocess.run(
-        command, check=False, env=environment, cwd=replicas.folder, capture_output=True, text=True, timeout=120
+    ran = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "cli", *asked, env=environment, cwd=replicas.folder, stdout=PIPE, stderr=STDOUT
     )
+    printed, _ = await asyncio.wait_for(ran.communicate(), 150)
+    return ran.returncode, printed.decode()
 
 
 async def says_that_it_is_away(replicas: Replicas) -> None:
@@ -111,8 +113,8 @@ async def test_a_rush_hour_in_which_everything_dies_once(replicas: Replicas, pos
     await every_key_is_answered_as_before(rush)
     await every_screen_has_what_is_its_own(replicas, screens)
     await what_was_granted_is_what_was_begun(replicas, rush)
-    proved = await asyncio.to_thread(audit, replicas)
-    assert (proved.returncode, proved.stdout.splitlines()[-1]) == (0, "audit: the rule holds"), proved.stdout
+    code, proved = await program(replicas, "audit")
+    assert (code, proved.splitlines()[-1]) == (0, "audit: the rule holds"), proved
     for task in reading:
         task.cancel()
     ended = await asyncio.gather(*reading, return_exceptions=True)
@@ -142,3 +144,23 @@ async def what_was_granted_is_what_was_begun(replicas: Replicas, rush: Rush) -> 
     granted = [body["id"] for status, body in rush.answers.values() if status == 201]
     assert len(granted) > len(PATIENTS)
     assert sorted(row["consultation_id"] for row in begun) == sorted(granted)
+
+
+async def test_a_replayed_day_is_as_promised_while_the_other_api_and_a_worker_die(replicas: Replicas) -> None:
+    address = replicas.apis[1][1]
+    asked = ("--url", address, "--within", "15", "--patients", "60", "--doctors-race", "3", "--run", "7")
+    replaying = asyncio.create_task(program(replicas, "replay", *asked))
+
+    async def under_way() -> bool:
+        [decided] = await replicas.rows("SELECT count(*) AS n FROM requests")
+        return decided["n"] >= 20
+
+    await eventually_true(under_way, "the replay to be in the thick of it")
+    for part in (replicas.apis[0][0], replicas.workers[0]):
+        part.kill()
+        part.start()
+    code, printed = await replaying
+
+    assert "replay: all as promised" in printed, printed
+    assert code == 0
+    assert "the rule holds" in printed
