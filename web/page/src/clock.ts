@@ -18,6 +18,11 @@ export function heardFromServer(date: string | null, at: number = Date.now()): v
     if (Math.abs(difference - ahead) > 2 * SECOND) ahead = difference;
 }
 
+/** A moment of the workstation's clock by the server's. */
+export function byServer(at: number): number {
+    return at + ahead;
+}
+
 export function tick(): void {
     now.value = Date.now() + ahead;
 }

@@ -8,6 +8,9 @@ import { now } from "./clock.js";
 import { useNotices } from "./notices.js";
 import { offers, offersAfter } from "./offers.js";
 
+/** How old an event may be to be told, in milliseconds. */
+const TOLD_FOR = 60_000;
+
 export function useEventNotices(session: Ref<Who | undefined>) {
     const notices = useNotices();
     const { t } = useI18n();
@@ -16,6 +19,8 @@ export function useEventNotices(session: Ref<Who | undefined>) {
         const { name, data } = event;
         const patient = String(data.patient_name);
         if (session.value?.doctor_id) offers.value = offersAfter(offers.value, event, now.value);
+        // What came while nobody was here is in the rows; a warning of an hour ago helps nobody.
+        if (now.value - Date.parse(String(data.timestamp)) > TOLD_FOR) return;
         if (name === "consultation.blocked") {
             notices.blocked(
                 patient,

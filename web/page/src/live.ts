@@ -8,6 +8,8 @@ import { BOARD, VISIT, WORKLIST, type WorklistWanted } from "./queries.js";
 
 /** Events that come together are read for once. */
 const GATHER = 40;
+/** What is being read already is read once more so much later, in milliseconds. */
+const AGAIN = 250;
 /** An appointment that no row shows may be a new one for this list: thousands of lists must not look at the same moment. */
 const SPREAD = 1_500;
 
@@ -23,9 +25,11 @@ export function isTouched(key: readonly unknown[], shown: unknown, name: string,
     const rows = (shown as Worklist | undefined)?.items;
     if (rows === undefined || rows.some(row => row.patient_id === about.patient_id)) return "now";
     // Another doctor's appointment is not on a doctor's list, whatever happens to it.
-    const { doctorId } = key[1] as WorklistWanted;
+    const { doctorId, statuses } = key[1] as WorklistWanted;
     const isOthers = typeof about.doctor_id === "number" && doctorId !== null && about.doctor_id !== doctorId;
-    return name === "appointment.updated" && !isOthers ? "soon" : "no";
+    // On a list of some statuses anything that happens may bring a row.
+    const mayBring = name === "appointment.updated" || (statuses?.length ?? 0) > 0;
+    return mayBring && !isOthers ? "soon" : "no";
 }
 
 /** Follows the stream for one account, and keeps what is on screen true. */
@@ -94,6 +98,11 @@ export class Live {
         if (before !== undefined) clearTimeout(before.timer);
         const timer = setTimeout(() => {
             this.due.delete(name);
+            // A reading under way is let end: cancelled by each event, it would never show anything in a busy hour.
+            if (this.queries.isFetching({ queryKey: key, exact: true }) > 0) {
+                this.look(key, AGAIN);
+                return;
+            }
             void this.queries.invalidateQueries({ queryKey: key, exact: true });
         }, within);
         this.due.set(name, { key, timer, at });

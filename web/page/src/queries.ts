@@ -5,6 +5,8 @@ import { computed, type Ref } from "vue";
 import { answered, api, ProblemError, type StatusName, type Who } from "./api/client.js";
 
 export const PAGE_SIZE = 50;
+/** How often an open visit is read anew, in milliseconds. */
+export const VISIT_READ_EVERY = 10_000;
 
 export interface WorklistWanted {
     readonly date: string;
@@ -20,9 +22,9 @@ export const BOARD = "board";
 export const VISIT = "visit";
 
 /** A wrong address or a refusal stays what it is; what did not answer is asked again, ever more slowly. */
-function asksAgain(failures: number, error: unknown): boolean {
+function asksAgain(_failures: number, error: unknown): boolean {
     const final = error instanceof ProblemError && error.status >= 400 && error.status < 500 && error.status !== 429;
-    return !final && failures < 6;
+    return !final;
 }
 
 export function newQueryClient(): QueryClient {
@@ -65,7 +67,12 @@ export function useWorklist(wanted: Ref<WorklistWanted>) {
             };
             return answered(api.GET("/api/appointments", { params: { query }, signal }));
         },
-        placeholderData: shown => shown,
+        // Another day's rows, or another doctor's, under this one's heading could be pressed.
+        placeholderData: (shown, query) => {
+            const before = query?.queryKey[1] as WorklistWanted | undefined;
+            const isSame = before?.date === wanted.value.date && before.doctorId === wanted.value.doctorId;
+            return isSame ? shown : undefined;
+        },
     });
 }
 
@@ -78,6 +85,8 @@ export function useBoard() {
 
 export function useVisit(patientId: Ref<number>, date: Ref<string>) {
     return useQuery({
+        // A refusal and an overdue consultation are told to their own doctor alone, so the stream does not say all of a day.
+        refetchInterval: VISIT_READ_EVERY,
         queryKey: computed(() => [VISIT, patientId.value, date.value]),
         queryFn: ({ signal }) => {
             const params = { path: { patient_id: patientId.value }, query: { date: date.value } };

@@ -18,6 +18,12 @@ export function within(next: unknown): string | undefined {
     return typeof next === "string" && /^\/(?![/\\])/.test(next) ? next : undefined;
 }
 
+/** Where to sign in, and come back to where one was. What is searched for, which may be a name, stays out of the address. */
+export function signInFor(from: RouteLocationNormalized, why: Record<string, string> = {}) {
+    const next = from.fullPath.replace(/#.*$/s, "");
+    return { name: "sign_in", query: { next, ...why }, state: { search: from.hash } };
+}
+
 export function newRouter(client: QueryClient) {
     const router = createRouter({
         history: createWebHistory(),
@@ -49,11 +55,11 @@ async function admit(to: RouteLocationNormalized, client: QueryClient) {
     if (to.meta.open) return true;
     let who: Who | null;
     try {
-        who = await client.ensureQueryData({ queryKey: SESSION, queryFn: readSession });
+        who = await client.ensureQueryData({ queryKey: SESSION, queryFn: readSession, retry: false });
     } catch {
         // An API that does not answer is no reason to ask for a password: the sign-in page says what is wrong.
-        return { name: "sign_in", query: { next: to.fullPath, unreachable: "1" } };
+        return signInFor(to, { unreachable: "1" });
     }
-    if (who === null) return { name: "sign_in", query: { next: to.fullPath } };
+    if (who === null) return signInFor(to);
     return to.name === "home" ? { name: HOME_OF[who.role] } : true;
 }

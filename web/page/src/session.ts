@@ -2,8 +2,14 @@
 
 import { type QueryClient, useQuery } from "@tanstack/vue-query";
 import { computed } from "vue";
+import { toast } from "vue-sonner";
+import { standUp } from "./api/asking.js";
 import { answered, api, type Who } from "./api/client.js";
+import { offers } from "./offers.js";
 import { readSession, SESSION } from "./queries.js";
+
+/** How often it is asked who is signed in, in milliseconds: another tab may have changed it, and the cookie is one for all. */
+const LOOKED_AT_EVERY = 30_000;
 
 /** Known from the first page on: the router lets nobody in without. */
 export function useSession() {
@@ -12,6 +18,8 @@ export function useSession() {
         queryFn: readSession,
         staleTime: Number.POSITIVE_INFINITY,
         refetchOnWindowFocus: "always",
+        refetchInterval: LOOKED_AT_EVERY,
+        retry: false,
     });
     return computed(() => data.value ?? undefined);
 }
@@ -38,6 +46,9 @@ export async function signOut(): Promise<void> {
 
 /** What one saw is not for the next who sits here. */
 export function forgetReads(client: QueryClient): void {
+    standUp();
+    offers.value = [];
+    toast.dismiss();
     client.removeQueries({ predicate: query => query.queryKey[0] !== SESSION[0] });
 }
 

@@ -31,6 +31,13 @@ export function isUnknown(error: unknown): error is ProblemError {
     );
 }
 
+let sitting = 0;
+
+/** Whoever sat here is gone: what was pressed is not asked again in the next one's name. */
+export function standUp(): void {
+    sitting += 1;
+}
+
 /** The decision on one press. The same key throughout: however often it is asked, it happens once. Throws ProblemError. */
 export async function askUntilDecided<T>(
     call: (key: string) => Promise<T>,
@@ -38,14 +45,16 @@ export async function askUntilDecided<T>(
     { now, wait }: Asking = REAL,
 ): Promise<T> {
     const key = newKey();
+    const whose = sitting;
     const until = now() + ASK_FOR;
     for (let pause = FIRST_WAIT; ; pause = Math.min(pause * 2, LONGEST_WAIT)) {
         try {
             return await call(key);
         } catch (error) {
-            if (!isUnknown(error) || now() + pause > until) throw error;
+            if (!isUnknown(error) || now() + pause > until || whose !== sitting) throw error;
             onUnknown();
             await wait(Math.max(pause, Math.min((error.retryAfter ?? 0) * 1000, LONGEST_WAIT)));
+            if (whose !== sitting) throw error;
         }
     }
 }

@@ -47,7 +47,17 @@ const listening: Middleware = {
     },
 };
 
-export const api = createClient<paths>({ baseUrl: "/" });
+/** A call that is not answered for so long has failed, in milliseconds: a network can fall silent without an end. */
+const READ_WITHIN = 15_000;
+const DECIDED_WITHIN = 30_000;
+
+export const api = createClient<paths>({
+    baseUrl: "/",
+    fetch: request => {
+        const within = AbortSignal.timeout(request.method === "GET" ? READ_WITHIN : DECIDED_WITHIN);
+        return fetch(request, { signal: AbortSignal.any([request.signal, within]) });
+    },
+});
 api.use(listening);
 
 type Answer<Data> = { data?: Data | undefined; error?: unknown; response: Response };

@@ -1,12 +1,12 @@
 /** The board as it is, and who on it has just changed; it must not know which screen shows it. */
 
 import { computed, onScopeDispose, ref, watch } from "vue";
-import { streamState } from "../live.js";
 import { useBoard } from "../queries.js";
+import { useStale } from "../stale.js";
 import { changed, inColumns, MARKED_FOR } from "./board.js";
 
 export function useBoardPatients() {
-    const { data, error, isPending, refetch } = useBoard();
+    const { data, error, failureCount, isPending, refetch } = useBoard();
     const marked = ref<ReadonlySet<number>>(new Set());
     const timers = new Set<ReturnType<typeof setTimeout>>();
 
@@ -26,7 +26,7 @@ export function useBoardPatients() {
         columns: computed(() => inColumns(data.value?.items ?? [])),
         total: computed(() => data.value?.total ?? 0),
         isEmpty: computed(() => data.value?.items.length === 0),
-        isStale: computed(() => ["offline", "signed_out", "refused"].includes(streamState.value.name)),
+        isStale: useStale(failureCount),
         data,
         error,
         isPending,

@@ -20,7 +20,8 @@ export type Situation =
     | "reserved"
     | "done"
     | "canceled"
-    | "elsewhere";
+    | "elsewhere"
+    | "planned";
 
 export interface Row {
     readonly situation: Situation;
@@ -33,11 +34,15 @@ export interface Row {
     readonly longWait: number | null;
 }
 
+/** Where the patient is now says nothing of another day's appointment, but for the one that runs. */
+const KEPT_ON_OTHER_DAYS: ReadonlySet<Situation> = new Set(["mine", "overdue", "elsewhere", "done", "canceled"]);
+
 const at = (moment: string | null): number | null => (moment === null ? null : Date.parse(moment));
 
-/** `doctorId` is who looks; null for staff who start nothing. */
-export function rowOf(item: Appointment, doctorId: number | null, now: number): Row {
-    const situation = situationOf(item, doctorId, now);
+/** `doctorId` is who looks; null for staff who start nothing. On another day than today nothing is started or waited for. */
+export function rowOf(item: Appointment, doctorId: number | null, now: number, isToday = true): Row {
+    const today = situationOf(item, doctorId, now);
+    const situation = isToday || KEPT_ON_OTHER_DAYS.has(today) ? today : "planned";
     const [primary, ...secondary] = item.doctor_id === doctorId ? actionsOf(item, situation, doctorId) : [];
     const arrived = item.status === "pending" ? at(item.checked_in_at) : null;
     const waited = arrived === null ? 0 : now - arrived;
