@@ -90,7 +90,14 @@ def _joined(query: Select[Any]) -> Select[Any]:
 
 
 def _where(connection: Connection, wanted: Wanted) -> list[ColumnElement[bool]]:
-    where = [appointments.c.scheduled_at >= wanted.starts_at, appointments.c.scheduled_at < wanted.ends_at]
+    of_day = and_(appointments.c.scheduled_at >= wanted.starts_at, appointments.c.scheduled_at < wanted.ends_at)
+    if wanted.day == wanted.today:
+        # What began before midnight and still runs is today's business too: its doctor has to complete it.
+        running = select(patient_trackings.c.appointment_id).where(
+            patient_trackings.c.status == TrackingStatus.in_progress.value
+        )
+        of_day = or_(of_day, appointments.c.id.in_(running))
+    where: list[ColumnElement[bool]] = [of_day]
     if wanted.doctor_id is not None:
         where.append(appointments.c.doctor_id == wanted.doctor_id)
     if wanted.statuses:

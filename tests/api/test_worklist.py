@@ -299,3 +299,16 @@ async def test_the_place_is_that_of_todays_line(database: Database, clinic: Clin
     body = await database.read(read_worklist, wanted)
 
     assert body["items"][0]["patient"]["position"] == 2
+
+
+async def test_a_consultation_that_crossed_midnight_is_on_its_doctors_list_of_today(clinic: Clinic) -> None:
+    begun = await (await clinic.doctor()).post("/api/consultations", json=a_start())
+    yesterday = update(appointments).where(appointments.c.id == 1).values(scheduled_at=NOON - timedelta(days=1))
+    await clinic.database.write(lambda c: c.execute(yesterday))
+
+    today = await listed(clinic, "?doctor_id=7&status=in_progress")
+    tomorrow = await listed(clinic, "?doctor_id=7&date=2026-03-03")
+    others = await listed(clinic, "?doctor_id=8&status=in_progress")
+
+    assert [item["consultation_id"] for item in today["items"]] == [begun.json()["id"]]
+    assert (tomorrow["items"], others["items"]) == ([], [])
