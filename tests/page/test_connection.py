@@ -8,7 +8,8 @@ from playwright.async_api import expect
 from sqlalchemy import update
 
 from storage.tables import sessions
-from tests.page.ward import PASSWORD, Shift, is_live, is_offline, notices, press, row, until
+from tests.browser.clinic import until
+from tests.page.ward import PASSWORD, Shift, is_live, is_offline, notices, press, row
 
 
 async def test_a_cut_network_greys_the_rows_and_all_is_caught_up_when_it_is_back(shift: Shift) -> None:

@@ -1,8 +1,5 @@
 """A ward whose staff sit at real browsers in front of the whole system; it must not know what a test proves."""
 
-import asyncio
-import time
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
@@ -23,14 +20,6 @@ PASSWORD = "a password for tests alone"
 expect.set_options(timeout=PATIENCE * 1000)
 #: More doctors than the hospital has: each test takes its own, so that no list shows another test's patients.
 DOCTORS = range(101, 301)
-
-
-async def until(holds: Callable[[], Awaitable[object]], what: str) -> None:
-    """Wait for a condition; a test that waits in vain says for what."""
-    end = time.monotonic() + PATIENCE
-    while not await holds():
-        assert time.monotonic() < end, f"waited in vain: {what}"
-        await asyncio.sleep(0.03)
 
 
 class Ward:

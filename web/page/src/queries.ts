@@ -5,6 +5,8 @@ import { computed, type Ref } from "vue";
 import { answered, api, ProblemError, type StatusName, type Who } from "./api/client.js";
 
 export const PAGE_SIZE = 50;
+/** How long the hand may rest between two letters before it is searched for, in milliseconds. */
+export const TYPED = 200;
 /** How often an open visit is read anew, in milliseconds. */
 export const VISIT_READ_EVERY = 10_000;
 
