@@ -7,15 +7,14 @@ one stretch meanwhile.
 
 import argparse
 import asyncio
-import shutil
 import tempfile
 import time
 from pathlib import Path
 from statistics import median
 
-from playwright.async_api import Browser, CDPSession, Page, async_playwright, expect
+from playwright.async_api import Browser, CDPSession, Page, expect
 
-from tests.conftest import CHROMIUM, CHROMIUM_ARGUMENTS
+from tests.chromium import launched
 from tests.e2e.hospital import Hospital
 from tests.page.ward import Shift, Ward, card
 
@@ -96,14 +95,9 @@ async def measure(browser: Browser, folder: Path, rounds: int) -> dict[str, list
 
 
 async def main(rounds: int) -> None:
-    program = next((one for name in CHROMIUM if (one := shutil.which(name))), None)
-    if program is None:
-        raise SystemExit("Chromium: none on the PATH")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=program, args=CHROMIUM_ARGUMENTS)
+    async with launched() as browser:
         with tempfile.TemporaryDirectory(prefix="visit-page-") as folder:
             found = await measure(browser, Path(folder), rounds)
-        await browser.close()
     print(f"{ROWS} patients on the board, {rounds} rounds")
     for name, values in found.items():
         print(f"{name:20} {median(values):8.2f}  ({min(values):.2f} to {max(values):.2f})")

@@ -5,19 +5,18 @@ since nobody wants to wait an hour for a picture.
 """
 
 import asyncio
-import shutil
 import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page
 from sqlalchemy import Connection, select, update
 
 from cli import demo
 from storage import migrations
 from storage.tables import appointments, patient_trackings, timeline, waiting_line
-from tests.conftest import CHROMIUM, CHROMIUM_ARGUMENTS
+from tests.chromium import launched
 from tests.e2e.hospital import Hospital
 from tests.page.ward import is_live
 
@@ -150,14 +149,9 @@ async def take(browser: Browser, folder: Path) -> None:
 
 
 async def main() -> None:
-    program = next((found for name in CHROMIUM if (found := shutil.which(name))), None)
-    if program is None:
-        raise SystemExit("Chromium: none on the PATH")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=program, args=CHROMIUM_ARGUMENTS)
+    async with launched() as browser:
         with tempfile.TemporaryDirectory(prefix="visit-pictures-") as folder:
             await take(browser, Path(folder))
-        await browser.close()
 
 
 if __name__ == "__main__":
