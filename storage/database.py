@@ -37,7 +37,11 @@ class Database:
     """`read` and `write` run a function of a `Connection` in one transaction; a write is retried by nobody but its caller."""
 
     def __init__(self, url: str, statement_within: float | None = STATEMENT_WITHIN) -> None:
-        """On PostgreSQL a statement that takes longer than `statement_within` seconds fails; None: none does."""
+        """On PostgreSQL a statement that takes longer than `statement_within` seconds fails; None: none does.
+
+        Without it a wait is not ended by its caller's own timeout either: what SQLAlchemy's ping does after a
+        cancellation waits for the silent connection too.
+        """
         self.url: URL = make_url(url)
         self._sqlite = _Sqlite(self.url) if self.url.get_backend_name() == "sqlite" else None
         self._postgres = None if self._sqlite else _postgres(self.url, statement_within)

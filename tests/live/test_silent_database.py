@@ -1,16 +1,30 @@
 """Connections to PostgreSQL that fall silent without an end, as behind a firewall that has forgotten them: they are given up."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import pytest
 
+from live.hub import Hub
 from live.limits import StreamLimits
 from live.running import running
 from storage.database import Database
 from storage.log_reader import LogReader, PostgresChanges
 from tests.live.stream_rig import an_event, tell, until
+
+
+class Silence:
+    """What falls silent, and how many portions still get through, in either direction, before it does."""
+
+    def __init__(self) -> None:
+        self.left: int | None = None
+
+    def swallows(self) -> bool:
+        if self.left is None:
+            return False
+        self.left -= 1
+        return self.left < 0
 
 
 class Relay:
@@ -20,7 +34,7 @@ class Relay:
         self._to = (host, port)
         self._server: asyncio.Server | None = None
         self._passing: set[asyncio.Task[None]] = set()
-        self._silent = asyncio.Event()
+        self._silence = Silence()
         self.opened = 0
 
     async def start(self) -> int:
@@ -28,9 +42,9 @@ class Relay:
         port: int = self._server.sockets[0].getsockname()[1]
         return port
 
-    def hush(self) -> None:
-        self._silent.set()
-        self._silent = asyncio.Event()
+    def hush(self, after: int = 0) -> None:
+        self._silence.left = after
+        self._silence = Silence()
 
     async def stop(self) -> None:
         assert self._server is not None
@@ -45,56 +59,83 @@ class Relay:
         self._passing.add(task)
         self.opened += 1
         back, there = await asyncio.open_connection(*self._to)
-        silent = self._silent
+        silence = self._silence
         try:
             with suppress(OSError):
-                await asyncio.gather(self._pump(reader, there, silent), self._pump(back, writer, silent))
+                await asyncio.gather(self._pump(reader, there, silence), self._pump(back, writer, silence))
         finally:
             writer.close()
             there.close()
 
-    async def _pump(self, source: asyncio.StreamReader, to: asyncio.StreamWriter, silent: asyncio.Event) -> None:
+    async def _pump(self, source: asyncio.StreamReader, to: asyncio.StreamWriter, silence: Silence) -> None:
         while portion := await source.read(65_536):
-            if silent.is_set():
+            if silence.swallows():
                 await asyncio.Event().wait()
             to.write(portion)
             await to.drain()
         to.close()
 
 
+@asynccontextmanager
+async def relayed(to: Database) -> AsyncIterator[tuple[Relay, Database]]:
+    """A relay, and the database as it is seen through it."""
+    assert to.url.host is not None
+    assert to.url.port is not None
+    opened = Relay(to.url.host, to.url.port)
+    url = to.url.set(host="127.0.0.1", port=await opened.start())
+    through = Database(url.render_as_string(hide_password=False), statement_within=0.5)
+    try:
+        yield opened, through
+    finally:
+        await through.close()
+        await opened.stop()
+
+
 @pytest.fixture
-async def relay(on_postgres: Database, request: pytest.FixtureRequest) -> AsyncIterator[tuple[Relay, Database]]:
-    """A relay, and the database as it is seen through it; statements are given what the test says, or for ever."""
-    assert on_postgres.url.host is not None
-    assert on_postgres.url.port is not None
-    opened = Relay(on_postgres.url.host, on_postgres.url.port)
-    url = on_postgres.url.set(host="127.0.0.1", port=await opened.start())
-    within = getattr(request, "param", None)
-    through = Database(url.render_as_string(hide_password=False), statement_within=within)
-    yield opened, through
-    await through.close()
-    await opened.stop()
+async def relay(on_postgres: Database) -> AsyncIterator[tuple[Relay, Database]]:
+    """A relay, and the database as it is seen through it."""
+    async with relayed(on_postgres) as both:
+        yield both
 
 
-async def test_the_stream_goes_on_over_new_connections(on_postgres: Database, relay: tuple[Relay, Database]) -> None:
-    between, through = relay
-    changes = PostgresChanges(through.url, proved_every=0.2)
-    limits = StreamLimits(read_within=0.5, poll_every=0.3)
-    async with running(LogReader(through), changes, limits) as hub:
+@asynccontextmanager
+async def follower(of: Database) -> AsyncIterator[tuple[Relay, Hub]]:
+    """A hub as in a process of its own, that has the log through a relay of its own."""
+    async with relayed(of) as (between, through):
+        changes = PostgresChanges(through.url, proved_every=0.2)
+        async with running(LogReader(through), changes, StreamLimits(read_within=0.5, poll_every=0.3)) as hub:
+            yield between, hub
+        changes.close()
+
+
+async def test_streams_go_on_over_new_connections_wherever_a_reading_falls_silent(on_postgres: Database) -> None:
+    """To prove a connection, read and give it back takes a dozen portions: there is silence before each, for one of these hubs."""
+    async with AsyncExitStack() as stack:
+        relays, hubs = zip(
+            *[await stack.enter_async_context(follower(on_postgres)) for _portions in range(16)], strict=True
+        )
+        await until(lambda: all(hub.started for hub in hubs), "the first reading")
+
+        for portions, between in enumerate(relays):
+            between.hush(after=portions)
         await tell(on_postgres, an_event(1))
-        await until(lambda: hub.window.position == 1, "the first event")
-
-        between.hush()
+        await until(lambda: all(hub.counters.failures for hub in hubs), "silence everywhere")
         await tell(on_postgres, an_event(2))
-        await until(lambda: hub.window.position == 2, "the event behind the silence")
+        await until(lambda: all(hub.window.position == 2 for hub in hubs), "the event behind the silence")
 
-        assert hub.counters.failures > 0
-        # Hints come again too, over a session of their own.
-        unasked = hub.counters.found_unasked
-        await tell(on_postgres, an_event(3))
-        await until(lambda: hub.window.position == 3, "the third event")
-        assert hub.counters.found_unasked <= unasked + 1
-    changes.close()
+        # Hints come again too, over sessions of their own.
+        position = 3
+        while await _found_unasked(on_postgres, hubs, position):
+            position += 1
+            assert position < 30
+
+
+async def _found_unasked(database: Database, hubs: Sequence[Hub], number: int) -> int:
+    """How many of the hubs found one more event without a hint."""
+    before = sum(hub.counters.found_unasked for hub in hubs)
+    await tell(database, an_event(number))
+    await until(lambda: all(hub.window.position == number for hub in hubs), "one more event")
+    return sum(hub.counters.found_unasked for hub in hubs) - before
 
 
 async def test_a_session_that_listens_and_falls_silent_is_replaced(
@@ -119,7 +160,6 @@ async def test_a_session_that_listens_and_falls_silent_is_replaced(
     changes.close()
 
 
-@pytest.mark.parametrize("relay", [0.5], indirect=True)
 async def test_a_request_on_a_silent_connection_fails_and_the_next_one_is_answered(
     relay: tuple[Relay, Database],
 ) -> None:
