@@ -62,16 +62,17 @@ async def test_forty_doctors_at_once_for_one_patient_are_all_answered_within_a_s
         answer = await clients[doctor].post("/api/consultations", json=body)
         return answer.status_code, time.monotonic() - begun
 
+    # With the server's default of ten messages under way to one visit the overflow waits for over a second each time;
+    # a busy machine may be slow for once, but not ten times.
     slowest = []
-    for patient in (20_001, 20_002, 20_003):
+    while not slowest or slowest[-1] >= 1.0:
+        assert len(slowest) < 10, slowest
+        patient = 20_001 + len(slowest)
         await hospital.admit(patient, {patient * 100 + doctor: doctor for doctor in clients})
         pressed = await asyncio.gather(*(press(patient, doctor) for doctor in clients))
         slowest.append(max(took for _, took in pressed))
 
         assert Counter(status for status, _ in pressed) == {201: 1, 409: 39}
 
-    # With the server's default of ten messages under way to one visit the overflow waits for over a second each time;
-    # one of three tries is enough here, since a busy machine may be slow for once.
-    assert min(slowest) < 1.0
     for client in clients.values():
         await client.aclose()
