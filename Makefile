@@ -21,7 +21,7 @@ up: $(VENV)/run.stamp ## run the whole system on this machine; Ctrl-C stops it
 
 test: lint ## lint, then every test that this machine can run; names what it skipped and why
 	$(NPM) test --silent
-	$(BIN)/python -m pytest -ra
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(VENV)/dev.stamp web/stream/dist/index.js web/page/src/api/schema.d.ts ## format, style, types and import contracts
 	$(BIN)/ruff format --check .

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -62,7 +62,7 @@ def postgres_server() -> Iterator[str]:
         return
     if reason := ThrowawayPostgres.why_not():
         pytest.skip(reason)
-    server = ThrowawayPostgres("-c fsync=off")
+    server = ThrowawayPostgres("-c fsync=off -c max_connections=200")
     server.open()
     try:
         yield server.url
@@ -83,29 +83,36 @@ def _on_server(postgres_server: str, statement: str) -> None:
         thread.submit(lambda: asyncio.run(run())).result()
 
 
+@pytest.fixture(scope="session")
+def new_postgres(postgres_server: str) -> Callable[[str], str]:
+    """Makes a database on PostgreSQL as a copy of the one of that name, and says its address; `template1` is an empty one."""
+
+    def made(template: str) -> str:
+        name = f"visits_{os.urandom(6).hex()}"
+        _on_server(postgres_server, f"CREATE DATABASE {name} TEMPLATE {template}")
+        return f"{postgres_server}/{name}"
+
+    return made
+
+
 @pytest.fixture
-def empty_postgres(postgres_server: str) -> str:
+def empty_postgres(new_postgres: Callable[[str], str]) -> str:
     """The address of a database on PostgreSQL without anything in it."""
-    name = f"visits_{os.urandom(6).hex()}"
-    _on_server(postgres_server, f"CREATE DATABASE {name}")
-    return f"{postgres_server}/{name}"
+    return new_postgres("template1")
 
 
 @pytest.fixture(scope="session")
-def migrated_postgres(postgres_server: str) -> str:
+def migrated_postgres(new_postgres: Callable[[str], str]) -> str:
     """The name of a database on PostgreSQL with the newest schema, to be copied."""
-    name = f"schema_{os.urandom(6).hex()}"
-    _on_server(postgres_server, f"CREATE DATABASE {name}")
-    migrations.upgrade(f"{postgres_server}/{name}")
-    return name
+    address = new_postgres("template1")
+    migrations.upgrade(address)
+    return address.rpartition("/")[2]
 
 
 @pytest.fixture
-async def on_postgres(postgres_server: str, migrated_postgres: str) -> AsyncIterator[Database]:
+async def on_postgres(new_postgres: Callable[[str], str], migrated_postgres: str) -> AsyncIterator[Database]:
     """A fresh database on PostgreSQL with the newest schema, closed at the end of the test."""
-    name = f"visits_{os.urandom(6).hex()}"
-    await asyncio.to_thread(_on_server, postgres_server, f"CREATE DATABASE {name} TEMPLATE {migrated_postgres}")
-    opened = Database(f"{postgres_server}/{name}")
+    opened = Database(await asyncio.to_thread(new_postgres, migrated_postgres))
 
     yield opened
 

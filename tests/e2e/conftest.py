@@ -1,35 +1,58 @@
 """The hospitals of these tests: one that stays healthy, and one whose parts are killed."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from itertools import count
+from pathlib import Path
 
 import pytest
 
 from tests.e2e.hospital import Hospital
 
+Opening = Callable[..., Awaitable[Hospital]]
+
 _numbers = count(1)
 
 
-@pytest.fixture(scope="session")
-async def hospital(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hospital]:
+async def _address(request: pytest.FixtureRequest) -> str:
+    """An empty database of the kind that the fixture's parameter names; the file in the hospital's folder has none."""
+    if request.param == "sqlite":
+        return ""
+    address: str = await asyncio.to_thread(request.getfixturevalue("new_postgres"), "template1")
+    return address
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgres"])
+async def hospital(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hospital]:
     """A hospital that every test may use with patients of its own."""
-    opened = Hospital(tmp_path_factory.mktemp("hospital"), decision_timeout="30")
+    folder = tmp_path_factory.mktemp("hospital")
+    opened = Hospital(folder, database_url=await _address(request), decision_timeout="30")
     await opened.open()
 
     yield opened
 
     await opened.close()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+async def opening(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Opening]:
+    """Opens a hospital of the test's own, with these settings, for it to break."""
+    async with AsyncExitStack() as stack:
+
+        async def opened(**settings: str) -> Hospital:
+            own = Hospital(tmp_path, database_url=await _address(request), **settings)
+            stack.push_async_callback(own.close)
+            await own.open()
+            return own
+
+        yield opened
 
 
 @pytest.fixture
-async def fragile(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hospital]:
-    """A hospital of the test's own, to break: it gives up on a decision soon, and looks often for what was left behind."""
-    opened = Hospital(tmp_path_factory.mktemp("fragile"), decision_timeout="3", sweep_every="1")
-    await opened.open()
-
-    yield opened
-
-    await opened.close()
+async def fragile(opening: Opening) -> Hospital:
+    """It gives up on a decision soon, and looks often for what was left behind."""
+    return await opening(decision_timeout="3", sweep_every="1")
 
 
 @pytest.fixture

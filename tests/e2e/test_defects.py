@@ -4,8 +4,9 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import httpx
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, update
 
+from storage.tables import patient_trackings
 from tests.e2e.hospital import Hospital
 from tests.e2e.reader import Reader
 
@@ -77,11 +78,11 @@ async def test_a_consultation_from_yesterday_still_blocks_and_is_completed_today
     first, second = patient * 10 + 1, patient * 10 + 2
     await hospital.admit(patient, {first: 1, second: 2})
     running = (await hospital.start(1, patient, first)).json()
-    yesterday = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
+    yesterday = (datetime.now(UTC) - timedelta(days=1)).date()
 
     def belongs_to_yesterday(connection: Connection) -> None:
-        moved = "UPDATE patient_trackings SET visit_day = :day WHERE consultation_id = :id"
-        connection.execute(text(moved), {"day": yesterday, "id": running["id"]})
+        row = patient_trackings.c.consultation_id == running["id"]
+        connection.execute(update(patient_trackings).where(row).values(visit_day=yesterday))
 
     await hospital.database.write(belongs_to_yesterday)
     refused = await hospital.start(2, patient, second)

@@ -85,10 +85,10 @@ async def test_a_worker_and_a_server_killed_just_after_the_commit_leave_a_row_th
     await _assert_goes_on(fragile, patient, answer)
 
 
-async def test_a_worker_killed_while_a_consultation_runs_keeps_its_timers(patient: int, tmp_path_factory) -> None:  # type: ignore[no-untyped-def]
-    folder = tmp_path_factory.mktemp("timers")
-    quick = Hospital(folder, decision_timeout="3", abandon_after="4", sweep_every="3600")
-    await quick.open()
+async def test_a_worker_killed_while_a_consultation_runs_keeps_its_timers(
+    opening: Callable[..., Awaitable[Hospital]], patient: int
+) -> None:
+    quick = await opening(decision_timeout="3", abandon_after="4", sweep_every="3600")
     await quick.admit(patient, {patient: 1})
 
     started = await quick.start(1, patient, patient, "once")
@@ -106,7 +106,6 @@ async def test_a_worker_killed_while_a_consultation_runs_keeps_its_timers(patien
     assert late.json()["outcome"] == "timed_out"
     assert again.status_code == 201
     assert len(await quick.events(patient, "consultation.released")) == 1
-    await quick.close()
 
 
 async def test_an_api_killed_in_the_middle_of_a_request_loses_and_doubles_nothing(
@@ -227,16 +226,8 @@ async def test_a_database_that_is_locked_for_a_while_delays_a_start_and_doubles_
     fragile: Hospital, patient: int
 ) -> None:
     await fragile.admit(patient, {patient: 1})
-    release = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def hold(_connection: object) -> None:
-        asyncio.run_coroutine_threadsafe(release.wait(), loop).result()
-
-    held = asyncio.create_task(fragile.database.write(hold))
-    undecided = await fragile.start(1, patient, patient, "once")
-    release.set()
-    await held
+    async with fragile.locked():
+        undecided = await fragile.start(1, patient, patient, "once")
     answer = await _answered(lambda: fragile.start(1, patient, patient, "once"))
 
     assert undecided.status_code == 503

@@ -32,6 +32,13 @@ def patients() -> Iterator[int]:
     return itertools.count(1_001)
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest) -> Database:
+    """A fresh database: a visit decides the same on both."""
+    opened: Database = request.getfixturevalue(f"on_{request.param}")
+    return opened
+
+
 @pytest.fixture(params=[CACHED_VISITS, 0], ids=["cached", "uncached"])
 def cached_visits(request: pytest.FixtureRequest) -> int:
     """With none kept in memory, every message is decided by a visit that was just rebuilt from its history."""
