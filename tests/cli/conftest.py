@@ -11,10 +11,28 @@ import pytest
 from tests.cli.running import Running, Surroundings
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where a command's database is to be: it is not there yet on SQLite, and empty on PostgreSQL."""
+    if request.param == "sqlite":
+        return f"sqlite+aiosqlite:///{tmp_path / 'visits.db'}"
+    on_postgres: str = request.getfixturevalue("empty_postgres")
+    return on_postgres
+
+
 @pytest.fixture
-def surroundings(tmp_path: Path) -> Iterator[Surroundings]:
+def postgres(request: pytest.FixtureRequest) -> str:
+    """The address of an empty database on PostgreSQL where a test asks for one; SQLite's file has none here."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return ""
+    address: str = request.getfixturevalue("empty_postgres")
+    return address
+
+
+@pytest.fixture
+def surroundings(tmp_path: Path, postgres: str) -> Iterator[Surroundings]:
     """A place for the program to run in; whatever it leaves behind is ended."""
-    place = Surroundings(tmp_path)
+    place = Surroundings(tmp_path, postgres=postgres)
 
     yield place
 

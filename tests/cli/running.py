@@ -15,6 +15,10 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
+import pytest
+
+#: For tests of commands that use the database: they are held on both.
+ON_BOTH = pytest.mark.parametrize("postgres", ["sqlite", "postgres"], indirect=True)
 PROGRAM = Path(sys.executable).parent / "visit-engine"
 PATIENCE_SECONDS = 60
 
@@ -43,6 +47,8 @@ class Surroundings:
 
     folder: Path
     ports: list[int] = field(default_factory=lambda: free_ports(3))
+    #: An address on PostgreSQL; without one the program keeps its file in the folder.
+    postgres: str = ""
 
     @property
     def data(self) -> Path:
@@ -54,7 +60,7 @@ class Surroundings:
 
     @property
     def database(self) -> str:
-        return f"sqlite+aiosqlite:///{self.data / 'visits.db'}"
+        return self.postgres or f"sqlite+aiosqlite:///{self.data / 'visits.db'}"
 
     def environment(self, **settings: str) -> dict[str, str]:
         outside = {name: value for name, value in os.environ.items() if not name.startswith("VISIT_")}
@@ -64,6 +70,8 @@ class Surroundings:
             "VISIT_UI_PORT": str(self.ports[1]),
             "VISIT_TEMPORAL_PORT": str(self.ports[2]),
         }
+        if self.postgres:
+            own["VISIT_DATABASE_URL"] = self.postgres
         return outside | own | settings
 
     def run(self, *arguments: str, stdin: str = "", **settings: str) -> subprocess.CompletedProcess[str]:

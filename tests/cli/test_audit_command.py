@@ -21,26 +21,26 @@ Command = Callable[..., Any]
 
 
 @pytest.fixture
-def visit_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
+def visit_engine(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
     """Runs a command in a folder of its own."""
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith("VISIT_")]:
         monkeypatch.delenv(name)
-    monkeypatch.setenv("VISIT_DATABASE_URL", f"sqlite+aiosqlite:///{tmp_path / 'visits.db'}")
+    monkeypatch.setenv("VISIT_DATABASE_URL", address)
     return lambda *words: CliRunner().invoke(build(), list(words))
 
 
-def run(tmp_path: Path, statement: str) -> None:
+def run(address: str, statement: str) -> None:
     async def whole() -> None:
-        database = Database(f"sqlite+aiosqlite:///{tmp_path / 'visits.db'}")
+        database = Database(address)
         await database.write(lambda connection: connection.execute(text(statement)).close())
         await database.close()
 
     asyncio.run(whole())
 
 
-def test_a_database_that_keeps_the_rule_is_told_so(visit_engine: Command, tmp_path: Path) -> None:
-    migrations.upgrade(f"sqlite+aiosqlite:///{tmp_path / 'visits.db'}")
+def test_a_database_that_keeps_the_rule_is_told_so(visit_engine: Command, address: str) -> None:
+    migrations.upgrade(address)
 
     result = visit_engine("audit")
 
@@ -49,11 +49,11 @@ def test_a_database_that_keeps_the_rule_is_told_so(visit_engine: Command, tmp_pa
     assert result.stdout.splitlines()[-1] == "audit: the rule holds"
 
 
-def test_a_broken_database_is_named_and_ends_with_1(visit_engine: Command, tmp_path: Path) -> None:
-    migrations.upgrade(f"sqlite+aiosqlite:///{tmp_path / 'visits.db'}")
-    run(tmp_path, "UPDATE log_head SET seq = 3")
+def test_a_broken_database_is_named_and_ends_with_1(visit_engine: Command, address: str) -> None:
+    migrations.upgrade(address)
+    run(address, "UPDATE log_head SET seq = 3")
     run(
-        tmp_path,
+        address,
         "INSERT INTO events VALUES (2, 'k', '2026-03-02T09:00:00.000Z', 'consultations', 'patient.updated', '{}', 7, NULL)",
     )
 

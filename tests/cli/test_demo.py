@@ -38,26 +38,39 @@ class Loaded:
     told: list[demo.Login]
 
 
-@pytest.fixture(scope="session")
-async def once(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demonstration of Monday, to be copied: nine passwords take a while to hash."""
-    folder = tmp_path_factory.mktemp("demo")
-    await asyncio.to_thread(shutil.copyfile, migrated_file, folder / "visits.db")
-    opened = Database(f"sqlite+aiosqlite:///{folder / 'visits.db'}")
+@pytest.fixture(scope="session", params=["sqlite", "postgres"])
+async def once(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The demonstration of Monday, to be copied: nine passwords take a while to hash. Its folder, and on PostgreSQL its address."""
+    folder, address = tmp_path_factory.mktemp("demo"), ""
+    if request.param == "sqlite":
+        await asyncio.to_thread(shutil.copyfile, request.getfixturevalue("migrated_file"), folder / "visits.db")
+    else:
+        names = [request.getfixturevalue(name) for name in ("new_postgres", "migrated_postgres")]
+        address = await asyncio.to_thread(*names)
+    opened = Database(address or f"sqlite+aiosqlite:///{folder / 'visits.db'}")
     await demo.load(opened, PARIS, MONDAY, data_dir=folder)
     await opened.close()
-    return folder
+    return folder, address
 
 
 @pytest.fixture
-async def loaded(once: Path, tmp_path: Path) -> AsyncIterator[Loaded]:
-    folder = tmp_path / "loaded"
-    await asyncio.to_thread(shutil.copytree, once, folder)
-    opened = Database(f"sqlite+aiosqlite:///{folder / 'visits.db'}")
+async def loaded(once: tuple[Path, str], tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Loaded]:
+    folder, address = tmp_path / "loaded", once[1]
+    await asyncio.to_thread(shutil.copytree, once[0], folder)
+    if address:
+        address = await asyncio.to_thread(request.getfixturevalue("new_postgres"), address.rpartition("/")[2])
+    opened = Database(address or f"sqlite+aiosqlite:///{folder / 'visits.db'}")
 
     yield Loaded(opened, folder, await demo.logins(opened, folder))
 
     await opened.close()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest) -> Database:
+    """A fresh database."""
+    opened: Database = request.getfixturevalue(f"on_{request.param}")
+    return opened
 
 
 async def all_rows(database: Database) -> dict[str, list[Any]]:
@@ -178,11 +191,14 @@ def test_the_day_that_clocks_change_keeps_its_wall_times() -> None:
     assert booked[0]["scheduled_at"] == datetime(2026, 3, 29, 6, tzinfo=UTC)
 
 
-def test_the_command_makes_the_schema_and_tells_every_login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_makes_the_schema_and_tells_every_login(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith("VISIT_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("VISIT_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("VISIT_DATABASE_URL", address)
 
     first = CliRunner().invoke(build(), ["demo"])
     (tmp_path / "data" / demo.LOGINS_FILE).unlink()

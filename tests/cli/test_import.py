@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from sqlalchemy import Connection, Executable, insert, select, update
+from sqlalchemy import Connection, Executable, insert, inspect, select, update
 from typer.testing import CliRunner
 
 from cli.app import build
@@ -58,12 +58,12 @@ Command = Callable[..., Any]
 
 
 @pytest.fixture
-def visit_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
+def visit_engine(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
     """Runs a command against a database of its own, the hospital being in Vitoria."""
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith("VISIT_")]:
         monkeypatch.delenv(name)
-    monkeypatch.setenv("VISIT_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("VISIT_DATABASE_URL", address)
     monkeypatch.setenv("VISIT_TIMEZONE", "America/Sao_Paulo")
     return lambda *words: CliRunner().invoke(build(), [str(word) for word in words])
 
@@ -83,9 +83,9 @@ def mimic_folder(tmp_path: Path) -> Path:
     return tmp_path / "mimic"
 
 
-def in_database(tmp_path: Path, unit: Callable[[Connection], T]) -> T:
+def in_database(address: str, unit: Callable[[Connection], T]) -> T:
     async def whole() -> T:
-        database = Database(f"sqlite+aiosqlite:///{tmp_path / 'data' / 'visits.db'}")
+        database = Database(address)
         try:
             return await database.write(unit)
         finally:
@@ -94,14 +94,14 @@ def in_database(tmp_path: Path, unit: Callable[[Connection], T]) -> T:
     return asyncio.run(whole())
 
 
-def rows(tmp_path: Path, name: str) -> list[dict[str, object]]:
+def rows(address: str, name: str) -> list[dict[str, object]]:
     table = tables.metadata.tables[name]
     query = select(table).order_by(*table.primary_key)
-    return in_database(tmp_path, lambda connection: [dict(row) for row in connection.execute(query).mappings()])
+    return in_database(address, lambda connection: [dict(row) for row in connection.execute(query).mappings()])
 
 
-def write(tmp_path: Path, statement: Executable) -> None:
-    in_database(tmp_path, lambda connection: connection.execute(statement).close())
+def write(address: str, statement: Executable) -> None:
+    in_database(address, lambda connection: connection.execute(statement).close())
 
 
 def test_rows_that_cannot_be_taken_are_refused_with_line_and_reason(tmp_path: Path) -> None:
@@ -183,7 +183,7 @@ def test_the_same_number_in_two_sets_is_never_one_patient(tmp_path: Path) -> Non
     ],
 )
 def test_a_file_that_is_no_whole_data_set_is_one_line_and_nothing_is_written(
-    visit_engine: Command, tmp_path: Path, name: str, content: bytes, why: str
+    visit_engine: Command, address: str, tmp_path: Path, name: str, content: bytes, why: str
 ) -> None:
     (tmp_path / name).write_bytes(content)
 
@@ -193,7 +193,7 @@ def test_a_file_that_is_no_whole_data_set_is_one_line_and_nothing_is_written(
     assert result.exception.exit_code == 2
     assert why in str(result.exception)
     assert "\n" not in str(result.exception)
-    assert not (tmp_path / "data").exists()
+    assert in_database(address, lambda connection: inspect(connection).get_table_names()) == []
 
 
 def test_a_missing_file_and_a_folder_without_tables_are_one_line(tmp_path: Path) -> None:
@@ -204,46 +204,46 @@ def test_a_missing_file_and_a_folder_without_tables_are_one_line(tmp_path: Path)
 
 
 def test_imported_appointments_stand_at_the_hospitals_wall_time_and_send_no_event(
-    visit_engine: Command, tmp_path: Path
+    visit_engine: Command, address: str, tmp_path: Path
 ) -> None:
     result = visit_engine("import", written(tmp_path, "any.csv", NO_SHOW))
 
     assert result.exit_code == 0, result.output
     assert "refused: any.csv line 5: PatientId '93779E-5' is not a whole number" in result.stderr
     assert "added 2 patients, 1 doctors, 1 prestations, 3 appointments" in result.stdout
-    first = (rows(tmp_path, "appointments"))[0]
+    first = (rows(address, "appointments"))[0]
     # 08:20 in Vitoria, which was three hours behind UTC.
     assert str(first["scheduled_at"]) == "2016-04-30 11:20:00+00:00"
     assert first["status"] == 0
-    assert rows(tmp_path, "events") == []
+    assert rows(address, "events") == []
 
 
-def test_a_second_import_changes_nothing_and_says_so(visit_engine: Command, tmp_path: Path) -> None:
+def test_a_second_import_changes_nothing_and_says_so(visit_engine: Command, address: str, tmp_path: Path) -> None:
     files = [written(tmp_path, "a.csv", NO_SHOW), mimic_folder(tmp_path), written(tmp_path, "b.csv", HANGU)]
     assert visit_engine("import", *files).exit_code == 0
-    before = {table: rows(tmp_path, table) for table in ("patients", "doctors", "prestations", "appointments")}
-    write(tmp_path, update(tables.appointments).values(status=1))
+    before = {table: rows(address, table) for table in ("patients", "doctors", "prestations", "appointments")}
+    write(address, update(tables.appointments).values(status=1))
 
     result = visit_engine("import", *files)
 
     assert result.exit_code == 0, result.output
     assert "nothing to add, all 10 appointments are there already" in result.stdout
-    after = {table: rows(tmp_path, table) for table in before}
+    after = {table: rows(address, table) for table in before}
     assert after == before | {"appointments": [row | {"status": 1} for row in before["appointments"]]}
 
 
 def test_nobodys_appointment_falls_to_a_patient_who_only_has_the_same_number(
-    visit_engine: Command, tmp_path: Path
+    visit_engine: Command, address: str, tmp_path: Path
 ) -> None:
     assert visit_engine("migrate", "--database-only").exit_code == 0
-    write(tmp_path, insert(tables.patients).values(id=29872, first_name="Ana", last_name="Real"))
+    write(address, insert(tables.patients).values(id=29872, first_name="Ana", last_name="Real"))
 
     result = visit_engine("import", written(tmp_path, "any.csv", NO_SHOW))
 
     assert result.exit_code == 0, result.output
     assert "line 2: patient 29872 is there already and says something else: left as it is" in result.stderr
-    assert [row["id"] for row in rows(tmp_path, "appointments")] == [102]
-    assert (rows(tmp_path, "patients"))[0]["first_name"] == "Ana"
+    assert [row["id"] for row in rows(address, "appointments")] == [102]
+    assert (rows(address, "patients"))[0]["first_name"] == "Ana"
 
 
 def test_only_so_many_refusals_are_named_and_the_rest_counted(visit_engine: Command, tmp_path: Path) -> None:

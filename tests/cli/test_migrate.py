@@ -16,7 +16,7 @@ from cli.operator_error import OperatorError
 from config import dev_server
 from config.settings import Settings
 from storage import migrations
-from tests.cli.running import PROGRAM, Surroundings, free_ports
+from tests.cli.running import ON_BOTH, PROGRAM, Surroundings, free_ports
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +65,7 @@ async def test_a_namespace_that_keeps_visits_longer_is_left_so(temporal: str) ->
     assert (await prepared(client))[0] == timedelta(days=30)
 
 
+@ON_BOTH
 def test_migrating_twice_does_no_harm_and_of_two_at_once_one_is_done(temporal: str, surroundings: Surroundings) -> None:
     environment = surroundings.environment(VISIT_TEMPORAL_ADDRESS=temporal)
     both = [
@@ -90,6 +91,7 @@ def test_migrating_twice_does_no_harm_and_of_two_at_once_one_is_done(temporal: s
     migrations.check(surroundings.database)
 
 
+@ON_BOTH
 def test_a_database_can_be_taken_back_for_an_older_program(surroundings: Surroundings) -> None:
     surroundings.run("migrate", "--database-only")
 
@@ -103,6 +105,7 @@ def test_a_database_can_be_taken_back_for_an_older_program(surroundings: Surroun
     assert "run `visit-engine migrate`" in api.stdout + api.stderr
 
 
+@ON_BOTH
 def test_the_database_can_be_migrated_without_temporal(surroundings: Surroundings) -> None:
     told = surroundings.run("migrate", "--database-only")
 

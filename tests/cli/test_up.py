@@ -10,12 +10,11 @@ import stat
 import subprocess
 import urllib.request
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
 from config.temporal import connect
-from tests.cli.running import PROGRAM, Running, Surroundings, eventually
+from tests.cli.running import ON_BOTH, PROGRAM, Running, Surroundings, eventually
 
 Start = Callable[..., Running]
 
@@ -40,6 +39,7 @@ def is_ready(surroundings: Surroundings) -> bool:
         return False
 
 
+@ON_BOTH
 def test_the_whole_system_starts_and_ctrl_c_leaves_nothing_behind(up: Start, surroundings: Surroundings) -> None:
     running = up()
     page = running.line("page:").split()[-1]
@@ -57,6 +57,7 @@ def test_the_whole_system_starts_and_ctrl_c_leaves_nothing_behind(up: Start, sur
     assert [line for line in running.lines if "Traceback" in line or "killed" in line] == []
 
 
+@ON_BOTH
 async def test_the_next_start_finds_what_the_last_one_kept(up: Start, surroundings: Surroundings) -> None:
     first = up()
     first.line("ready in")
@@ -124,6 +125,7 @@ def test_without_a_terminal_nobody_is_asked_and_no_demonstration_is_loaded(all_d
     assert [line for line in all_day.lines if line.startswith("login:")] == []
 
 
+@ON_BOTH
 def test_the_demonstration_prints_its_logins_now_and_next_time(up: Start) -> None:
     first = up(VISIT_DEMO="1")
     first.line("ready in")
@@ -199,13 +201,14 @@ def test_a_folder_that_cannot_be_written_is_one_line_that_names_the_variable(sur
     assert refused.stderr.count("\n") == 1
 
 
+@ON_BOTH
 @pytest.mark.parametrize("command", ["api", "worker"])
 def test_a_part_refuses_a_database_without_a_schema(surroundings: Surroundings, command: str) -> None:
     refused = surroundings.run(command)
 
     assert refused.returncode == 1
     assert refused.stderr == ("VISIT_DATABASE_URL: the database has no schema yet: run `visit-engine migrate`\n")
-    assert not Path(surroundings.database.partition("///")[2]).exists()
+    assert not surroundings.data.exists()
 
 
 def test_at_a_terminal_the_demonstration_is_offered_and_loaded_by_a_yes(surroundings: Surroundings) -> None:

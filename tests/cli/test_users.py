@@ -10,7 +10,9 @@ from sqlalchemy import Connection, insert, select
 from storage import migrations
 from storage.database import Database
 from storage.tables import accounts, doctors
-from tests.cli.running import PROGRAM, Surroundings
+from tests.cli.running import ON_BOTH, PROGRAM, Surroundings
+
+pytestmark = ON_BOTH
 
 ON_A_TERMINAL = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
 
@@ -39,7 +41,7 @@ def at_a_terminal(surroundings: Surroundings, password: bytes, *arguments: str) 
 
 @pytest.fixture
 async def hospital(surroundings: Surroundings) -> Database:
-    """An empty database with Dr. Smith in it; the program that is tested uses the same file."""
+    """An empty database with Dr. Smith in it; the program that is tested uses the same one."""
     migrations.upgrade(surroundings.database)
     database = Database(surroundings.database)
     await database.write(lambda connection: connection.execute(insert(doctors).values(id=7, name="Dr. Smith")))
