@@ -67,7 +67,7 @@ class Endpoint:
 
 
 async def tell(database: Database, endpoint: Endpoint | None, numbers: range, every: float) -> list[int]:
-    """Commit and post, an event each `every` seconds or back to back; when each commit was done, in monotonic nanoseconds."""
+    """Commit and post, an event each `every` seconds or back to back; when each commit was known to be done, in monotonic nanoseconds."""
     committed: list[int] = []
     due = asyncio.get_running_loop().time()
     for number in numbers:

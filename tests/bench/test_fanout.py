@@ -108,7 +108,9 @@ async def test_every_reader_of_each_subject_hears_every_event_once_and_in_order(
     assert {name: (one.deliveries, one.faults) for name, one in measured.heard.items()} == {
         load.name: (load.count * READERS, Faults()) for load in LOADS
     }
-    assert all(0 < one.p50 <= one.p99 <= one.max for one in measured.heard.values())
+    # A reader may hear of a commit before its writer does, when the writer's thread waits for a core: less than 0 for that one.
+    assert all(one.p50 <= one.p99 <= one.max for one in measured.heard.values())
+    assert max(one.max for one in measured.heard.values()) > 0
 
 
 async def test_a_reader_whose_events_are_told_twice_ends_the_run(tmp_path: Path) -> None:
