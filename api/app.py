@@ -121,7 +121,7 @@ async def _serve(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         database = Database(settings.database)
         stack.push_async_callback(database.close)
-        client = await temporal.connect(settings.temporal, settings.temporal_namespace, lazy=True)
+        client = await temporal.connect(settings, lazy=True)
         visits = connect_visits(client, settings, clock)
         changes = changes_of(database)
         stack.callback(changes.close)

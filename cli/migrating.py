@@ -27,7 +27,7 @@ def migrate(database_only: DatabaseOnly = False, back_to: BackTo = "") -> None:
     if back_to:
         return
     if not database_only:
-        asyncio.run(namespace.prepare(settings.temporal, settings.temporal_namespace))
+        asyncio.run(namespace.prepare(settings))
         days = namespace.RETENTION.days
         typer.echo(f"temporal: namespace {settings.temporal_namespace} keeps closed visits for {days} days or longer")
 

@@ -19,6 +19,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from cli.operator_error import OperatorError
 from config.dev_server import SEARCH_ATTRIBUTES
+from config.settings import Settings
 from config.temporal import connect
 
 #: A closed day must be remembered for as long as an Idempotency-Key is, or it would open again, empty.
@@ -38,7 +39,7 @@ PASSES = {
 }
 
 
-async def prepare(address: str, namespace: str, patience: timedelta = PATIENCE) -> Client:
+async def prepare(settings: Settings, patience: timedelta = PATIENCE) -> Client:
     """Make the namespace fit, whether it exists or not, waiting for the frontend; again changes nothing.
 
     Raises `OperatorError` when Temporal does not answer within `patience`, or has other uses for the names.
@@ -47,20 +48,20 @@ async def prepare(address: str, namespace: str, patience: timedelta = PATIENCE) 
     while True:
         try:
             async with asyncio.timeout(max(deadline - monotonic(), PAUSE_SECONDS)):
-                client = await connect(address, namespace)
+                client = await connect(settings)
                 await _keep_closed_visits(client)
                 await _register_search_attributes(client)
             return client
         except (RuntimeError, TimeoutError, RPCError) as error:
             if isinstance(error, RPCError) and error.status not in PASSES:
                 raise OperatorError(
-                    f"Temporal refused to prepare namespace {namespace}: {error.status.name}"
+                    f"Temporal refused to prepare namespace {settings.temporal_namespace}: {error.status.name}"
                 ) from error
             if monotonic() >= deadline:
                 seconds = patience.total_seconds()
-                raise OperatorError(
-                    f"VISIT_TEMPORAL_ADDRESS: no Temporal frontend answered at {address} within {seconds:g} s"
-                ) from None
+                answered = f"no Temporal frontend answered at {settings.temporal} within {seconds:g} s"
+                why = str(error).partition("\n")[0]
+                raise OperatorError(f"VISIT_TEMPORAL_ADDRESS: {answered}{why and f' ({why})'}") from None
         await asyncio.sleep(PAUSE_SECONDS)
 
 

@@ -68,7 +68,7 @@ async def _start(supervisor: Supervisor, settings: Settings, folder: Path, began
     if not settings.temporal_address:
         supervisor.start(part("temporal", dev_server.command(settings)), SERVER_GRACE_SECONDS)
     await supervisor.until(asyncio.to_thread(schema, settings))
-    client = await supervisor.until(namespace.prepare(settings.temporal, settings.temporal_namespace))
+    client = await supervisor.until(namespace.prepare(settings))
     logins = await supervisor.until(offer(settings))
     # -P: a folder `cli` where the operator happens to stand must not be taken for this one.
     program = [sys.executable, "-P", "-m", "cli"]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, Field, FilePath, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -45,6 +45,16 @@ class Settings(BaseSettings):
     database_password: Annotated[SecretStr, Field(min_length=1)] | None = None
     temporal_address: str = ""
     temporal_namespace: str = "default"
+    #: 1: TLS to Temporal; it is on too where one of those that follow is set.
+    temporal_tls: bool = False
+    #: The authority that the frontend's certificate must be from, in PEM; without one any that this machine believes.
+    temporal_tls_ca: FilePath | None = None
+    #: Our own certificate and its key, in PEM, for a frontend that asks for one.
+    temporal_tls_cert: FilePath | None = None
+    temporal_tls_key: FilePath | None = None
+    #: The name in the frontend's certificate, where that is not the address's own.
+    temporal_tls_server_name: str = ""
+    temporal_api_key: Annotated[SecretStr, Field(min_length=1)] | None = None
     task_queue: str = DEFAULT_TASK_QUEUE
     http_host: str = "127.0.0.1"
     http_port: Port = 8000
@@ -147,6 +157,22 @@ class Settings(BaseSettings):
                 wanted = "an address of PostgreSQL with a user and without a password"
                 raise ValueError(f"VISIT_DATABASE_PASSWORD wants {wanted} in VISIT_DATABASE_URL")
         return self
+
+    @model_validator(mode="after")
+    def _whole_tls(self) -> "Settings":
+        if (self.temporal_tls_cert is None) != (self.temporal_tls_key is None):
+            raise ValueError("VISIT_TEMPORAL_TLS_CERT and VISIT_TEMPORAL_TLS_KEY go together")
+        if self.temporal_is_encrypted and not self.temporal_address:
+            raise ValueError(
+                "VISIT_TEMPORAL_ADDRESS: must be set where TLS to Temporal is: the embedded server has none"
+            )
+        return self
+
+    @property
+    def temporal_is_encrypted(self) -> bool:
+        """Whether there is TLS to Temporal. An API key never travels without."""
+        files = (self.temporal_tls_ca, self.temporal_tls_cert, self.temporal_tls_server_name, self.temporal_api_key)
+        return self.temporal_tls or any(files)
 
     @property
     def zone(self) -> ZoneInfo:

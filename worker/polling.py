@@ -5,6 +5,7 @@ could have.
 """
 
 import asyncio
+import os
 import socket
 import sys
 from datetime import UTC, datetime, timedelta
@@ -24,7 +25,7 @@ PATIENCE_SECONDS = 5.0
 
 async def is_polled(settings: Settings, machine: str, now: datetime) -> bool:
     """Whether a worker of `machine` asked for visits just now."""
-    client = await connect(settings.temporal, settings.temporal_namespace)
+    client = await connect(settings)
     request = DescribeTaskQueueRequest(
         namespace=settings.temporal_namespace,
         task_queue=TaskQueue(name=settings.task_queue),
@@ -48,4 +49,8 @@ async def _check(settings: Settings) -> str | None:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(_check(load())))
+    wrong = asyncio.run(_check(load()))
+    if wrong:
+        print(wrong, file=sys.stderr, flush=True)
+    # At once: the client's threads may outlive the interpreter, and it would abort, a process in health said to be ill.
+    os._exit(bool(wrong))

@@ -56,7 +56,7 @@ async def batch(house: House, days: Sequence[Day]) -> float:
 async def measure(house: House, postmaster: int, batches: Sequence[int]) -> tuple[list[Point], tuple[float, float]]:
     await house.open()
     hospital = house.hospital
-    client = await temporal.connect(hospital.settings.temporal, hospital.settings.temporal_namespace)
+    client = await temporal.connect(hospital.settings)
     days = list(await house.admit(5))
     await batch(house, days)
     points = [await look(house, postmaster, len(days), 0.0, 0)]

@@ -34,6 +34,10 @@ def temporal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         server.terminate()
 
 
+def frontend(address: str, namespace: str = "default") -> Settings:
+    return Settings(temporal_address=address, temporal_namespace=namespace)
+
+
 async def prepared(client: Client) -> tuple[timedelta, dict[str, int]]:
     described = await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=client.namespace))
     listed = await client.operator_service.list_search_attributes(
@@ -43,24 +47,24 @@ async def prepared(client: Client) -> tuple[timedelta, dict[str, int]]:
 
 
 async def test_the_default_namespace_keeps_visits_for_a_week_and_can_be_searched(temporal: str) -> None:
-    client = await namespace.prepare(temporal, "default")
+    client = await namespace.prepare(frontend(temporal))
 
     assert await prepared(client) == (timedelta(days=7), {"PatientId": 3, "VisitDay": 2})
 
 
 async def test_a_namespace_that_is_missing_is_made_also_by_several_at_the_same_time(temporal: str) -> None:
-    clients = await asyncio.gather(*(namespace.prepare(temporal, "hospital") for _ in range(4)))
+    clients = await asyncio.gather(*(namespace.prepare(frontend(temporal, "hospital")) for _ in range(4)))
 
     assert await prepared(clients[0]) == (timedelta(days=7), {"PatientId": 3, "VisitDay": 2})
 
 
 async def test_a_namespace_that_keeps_visits_longer_is_left_so(temporal: str) -> None:
-    client = await namespace.prepare(temporal, "archive")
+    client = await namespace.prepare(frontend(temporal, "archive"))
     longer = UpdateNamespaceRequest(namespace="archive")
     longer.config.workflow_execution_retention_ttl.FromTimedelta(timedelta(days=30))
     await client.workflow_service.update_namespace(longer)
 
-    await namespace.prepare(temporal, "archive")
+    await namespace.prepare(frontend(temporal, "archive"))
 
     assert (await prepared(client))[0] == timedelta(days=30)
 
@@ -126,4 +130,4 @@ async def test_a_temporal_that_does_not_answer_is_named_after_a_while() -> None:
     (port,) = free_ports(1)
 
     with pytest.raises(OperatorError, match=rf"VISIT_TEMPORAL_ADDRESS: .* 127.0.0.1:{port} within 0.3 s"):
-        await namespace.prepare(f"127.0.0.1:{port}", "default", timedelta(seconds=0.3))
+        await namespace.prepare(frontend(f"127.0.0.1:{port}"), timedelta(seconds=0.3))

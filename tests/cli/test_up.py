@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from config.settings import Settings
 from config.temporal import connect
 from tests.cli.running import ON_BOTH, PROGRAM, Running, Surroundings, eventually
 
@@ -61,14 +62,14 @@ def test_the_whole_system_starts_and_ctrl_c_leaves_nothing_behind(up: Start, sur
 async def test_the_next_start_finds_what_the_last_one_kept(up: Start, surroundings: Surroundings) -> None:
     first = up()
     first.line("ready in")
-    client = await connect(surroundings.temporal, "default")
+    client = await connect(Settings(temporal_address=surroundings.temporal))
     await client.start_workflow("AVisitNobodyServes", id="visit/123/2026-03-02", task_queue="nobody")
     secret = (surroundings.data / "jwt.secret").read_text()
     first.end(signal.SIGTERM)
 
     up().line("ready in")
 
-    client = await connect(surroundings.temporal, "default")
+    client = await connect(Settings(temporal_address=surroundings.temporal))
     assert (await client.get_workflow_handle("visit/123/2026-03-02").describe()).status is not None
     assert (surroundings.data / "jwt.secret").read_text() == secret
 

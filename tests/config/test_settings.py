@@ -48,6 +48,9 @@ def test_settings_are_read_from_a_file_beside_the_environment(tmp_path: Path) ->
         ("VISIT_DATABASE_URL", "mysql://somewhere"),
         ("VISIT_DATABASE_URL", "nonsense"),
         ("VISIT_JWT_SECRET", "short"),
+        ("VISIT_TEMPORAL_TLS", "perhaps"),
+        ("VISIT_TEMPORAL_TLS_CA", "nowhere.pem"),
+        ("VISIT_TEMPORAL_API_KEY", ""),
     ],
 )
 def test_a_wrong_value_stops_the_start_with_one_line_that_names_the_variable(
@@ -62,6 +65,46 @@ def test_a_wrong_value_stops_the_start_with_one_line_that_names_the_variable(
     assert stopped.value.code == 2
     assert said.startswith(f"{variable}: ")
     assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("address", "named", "says"),
+    [
+        ("", "VISIT_TEMPORAL_TLS_CA", "VISIT_TEMPORAL_ADDRESS: must be set where TLS to Temporal is"),
+        ("there:7233", "VISIT_TEMPORAL_TLS_CERT", "VISIT_TEMPORAL_TLS_CERT and VISIT_TEMPORAL_TLS_KEY go together\n"),
+        ("there:7233", "VISIT_TEMPORAL_TLS_KEY", "VISIT_TEMPORAL_TLS_CERT and VISIT_TEMPORAL_TLS_KEY go together\n"),
+    ],
+)
+def test_half_a_tls_stops_the_start(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    address: str,
+    named: str,
+    says: str,
+) -> None:
+    (tmp_path / "file.pem").write_text("")
+    monkeypatch.setenv("VISIT_TEMPORAL_ADDRESS", address)
+    monkeypatch.setenv(named, "file.pem")
+
+    with pytest.raises(SystemExit):
+        load()
+
+    said = capsys.readouterr().err
+    assert said.startswith(says)
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "named", ["TLS_CA=file.pem", "TLS_SERVER_NAME=temporal.example", "API_KEY=key", "TLS=1", "TLS=0"]
+)
+def test_whatever_belongs_to_tls_turns_it_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str) -> None:
+    (tmp_path / "file.pem").write_text("")
+    monkeypatch.setenv("VISIT_TEMPORAL_ADDRESS", "there:7233")
+    name, _, value = named.partition("=")
+    monkeypatch.setenv(f"VISIT_TEMPORAL_{name}", value)
+
+    assert load().temporal_is_encrypted is (named != "TLS=0")
 
 
 def test_a_wrong_value_is_not_quoted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -128,7 +128,7 @@ async def running(containers: Stack) -> Stack:
 
 
 async def test_the_job_prepares_the_namespace_as_the_engine_wants_it(registered: str) -> None:
-    client = await connect(registered, NAMESPACE)
+    client = await connect(Settings(temporal_address=registered, temporal_namespace=NAMESPACE))
 
     assert await prepared(client) == (timedelta(days=7), {"PatientId": 3, "VisitDay": 2})
 

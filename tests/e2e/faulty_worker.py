@@ -42,7 +42,7 @@ class HaltingLedger:
 
 
 async def run(settings: Settings, fault: str) -> None:
-    client = await temporal.connect(settings.temporal, settings.temporal_namespace)
+    client = await temporal.connect(settings)
     ledger = HaltingLedger(Ledger(Database(settings.database)), fault, settings.data_dir / "halted")
     async with build(client, settings.task_queue, ledger):
         await asyncio.Event().wait()

@@ -153,7 +153,7 @@ async def test_a_server_that_stops_and_comes_back_on_its_file_knows_its_visits(
 async def test_a_visit_terminated_by_ops_goes_on_from_the_ledger(fragile: Hospital, patient: int) -> None:
     await fragile.admit(patient, {patient: 1, patient + 1000: 2})
     answer = await fragile.start(1, patient, patient, "once")
-    client = await temporal.connect(fragile.settings.temporal, "default")
+    client = await temporal.connect(fragile.settings)
     [row] = await fragile.rows("SELECT visit_day FROM patient_trackings WHERE patient_id = :p", p=patient)
 
     await client.get_workflow_handle(f"visit/{patient}/{row['visit_day']}").terminate("by ops, in the UI")
@@ -169,7 +169,7 @@ async def test_a_visit_terminated_while_a_consultation_runs_is_completed_at_once
 ) -> None:
     await fragile.admit(patient, {patient: 1})
     answer = await fragile.start(1, patient, patient, "once")
-    client = await temporal.connect(fragile.settings.temporal, "default")
+    client = await temporal.connect(fragile.settings)
     [row] = await fragile.rows("SELECT visit_day FROM patient_trackings WHERE patient_id = :p", p=patient)
 
     await client.get_workflow_handle(f"visit/{patient}/{row['visit_day']}").terminate("by ops, in the UI")
