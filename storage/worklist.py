@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, literal, or_, select
 
 from storage.tables import (
     appointments,
@@ -30,6 +30,8 @@ FREE = {
 }
 #: How a consultation can have ended whose appointment may be started again.
 UNDONE = (Outcome.released, Outcome.timed_out)
+
+FINAL_SIGMA, SIGMA = "\N{GREEK SMALL LETTER FINAL SIGMA}", "\N{GREEK SMALL LETTER SIGMA}"
 
 
 @dataclass(frozen=True)
@@ -93,10 +95,11 @@ def _where(connection: Connection, wanted: Wanted) -> list[ColumnElement[bool]]:
     of_day = and_(appointments.c.scheduled_at >= wanted.starts_at, appointments.c.scheduled_at < wanted.ends_at)
     if wanted.day == wanted.today:
         # What began before midnight and still runs is today's business too: its doctor has to complete it.
+        # Read before, not as a part of the query: with it there, all appointments ever stored are walked.
         running = select(patient_trackings.c.appointment_id).where(
             patient_trackings.c.status == TrackingStatus.in_progress.value
         )
-        of_day = or_(of_day, appointments.c.id.in_(running))
+        of_day = or_(of_day, appointments.c.id.in_(connection.scalars(running).all()))
     where: list[ColumnElement[bool]] = [of_day]
     if wanted.doctor_id is not None:
         where.append(appointments.c.doctor_id == wanted.doctor_id)
@@ -109,14 +112,17 @@ def _where(connection: Connection, wanted: Wanted) -> list[ColumnElement[bool]]:
 
 def _contains(connection: Connection, text: ColumnElement[str], word: str) -> ColumnElement[bool]:
     if connection.dialect.name != "sqlite":
-        # PostgreSQL folds letter by letter: without this, nobody finds Straße under "strasse".
-        folded_here = func.replace(func.lower(text), "ß", "ss", type_=text.type)
-        return folded_here.contains(word.casefold(), autoescape=True)
+        return func.strpos(_folded(text), _folded(literal(word))) > 0
     # SQLite folds the case of ASCII letters alone: without this, nobody finds ÉLODIE under "élodie".
     raw: Any = connection.connection.driver_connection
     raw.create_function("fold_case", 1, str.casefold, deterministic=True)
     folded: ColumnElement[str] = func.fold_case(text, type_=text.type)
     return func.instr(folded, word.casefold()) > 0
+
+
+def _folded(text: ColumnElement[str]) -> ColumnElement[str]:
+    """As PostgreSQL folds case, letter by letter; without the rest nobody finds Straße under "strasse", or ΝΊΚΟΣ under "νίκος"."""
+    return func.replace(func.replace(func.lower(text), "ß", "ss"), FINAL_SIGMA, SIGMA, type_=text.type)
 
 
 def _trackings(connection: Connection, ids: Sequence[int]) -> dict[int, Row[Any]]:

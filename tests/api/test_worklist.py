@@ -13,6 +13,7 @@ from storage.tables import appointments, events, log_head, patients, waiting_lin
 from storage.worklist import Wanted, read_worklist
 from tests.api.conftest import JOHNS, JOHNS_OTHER, JOHNS_XRAY, MARIAS, Clinic, a_start
 from tests.builders import DAY, DR_AMRANI, DR_OKAFOR, DR_SMITH, NOON
+from tests.work import work_of
 
 
 async def listed(clinic: Clinic, query: str = "", doctor_id: int = DR_AMRANI.id) -> dict[str, Any]:
@@ -201,6 +202,43 @@ async def test_names_are_found_whatever_their_case_and_accents(clinic: Clinic) -
 
     assert ids(await listed(clinic, "?q=éLODIE")) == [4]
     assert ids(await listed(clinic, "?q=STRASSE")) == [4]
+
+
+@pytest.mark.parametrize("name", ["Γιώργος", "İbrahim", "ﬁona", "Nguyễn", "O'Brien 100%", "a_b"])
+async def test_a_name_is_found_as_it_stands_there(clinic: Clinic, name: str) -> None:
+    renamed = update(patients).where(patients.c.id == MARIAS.patient_id).values(first_name=name)
+    await clinic.database.write(lambda c: c.execute(renamed))
+
+    answer = await (await clinic.doctor()).get("/api/appointments", params={"q": name})
+
+    assert ids(answer.json()) == [4]
+
+
+async def test_capital_letters_find_a_name_in_greek(clinic: Clinic) -> None:
+    renamed = update(patients).where(patients.c.id == MARIAS.patient_id).values(last_name="Παπαδόπουλος")
+    await clinic.database.write(lambda c: c.execute(renamed))
+
+    assert ids(await listed(clinic, "?q=ΠΑΠΑΔΌΠΟΥΛΟΣ")) == [4]
+
+
+async def test_today_is_read_without_walking_the_years_before(database: Database, clinic: Clinic) -> None:
+    def years_before(connection: Connection) -> None:
+        row = {"patient_id": 123, "doctor_id": 8, "prestation_id": 11, "status": 4}
+        some = [row | {"id": 1_000 + n, "scheduled_at": NOON - timedelta(days=1, minutes=n)} for n in range(20_000)]
+        connection.execute(insert(appointments), some)
+        connection.exec_driver_sql("ANALYZE")
+
+    await database.write(years_before)
+    wanted = Wanted(DAY, NOON - timedelta(hours=12), NOON + timedelta(hours=12), DAY, NOON, 1, 50, doctor_id=8)
+
+    def read(connection: Connection) -> tuple[dict[str, Any], int]:
+        with work_of(connection, "appointments") as done:
+            return read_worklist(connection, wanted), done()
+
+    page, work = await database.read(read)
+
+    assert page["total"] > 0
+    assert work < 5_000
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,15 @@
 """Pages of the log: complete, of one snapshot, and found without walking past what was not asked for."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from itertools import count
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from live.running import running
 from live.subscriber import Message, Reader
 from storage.database import Database
 from storage.log_reader import LogPage, LogReader, changes_of, read_page
 from tests.live.stream_rig import Blocks, an_event, tell, until
+from tests.work import work_of
 
 MILLION = 1_000_000
 FOREIGN_EVENTS = f"""
@@ -28,31 +26,13 @@ def a_million_foreign_events(connection: Connection) -> None:
     connection.exec_driver_sql("ANALYZE events")
 
 
-@contextmanager
-def work_of(connection: Connection) -> Iterator[Callable[[], int]]:
-    """How much the database does for what is asked in between: SQLite's steps, PostgreSQL's rows and index entries touched."""
-    if connection.dialect.name == "sqlite":
-        steps = count()
-        driver: Any = connection.connection.driver_connection
-        driver.set_progress_handler(lambda: next(steps) and 0, 1)
-        yield lambda: next(steps)
-        driver.set_progress_handler(None, 0)
-    else:
-        touched = text(
-            "SELECT sum(pg_stat_get_xact_tuples_returned(oid) + pg_stat_get_xact_tuples_fetched(oid))"
-            " FROM pg_class WHERE relname LIKE 'events%'"
-        )
-        before = int(connection.scalar(touched) or 0)
-        yield lambda: int(connection.scalar(touched) or 0) - before
-
-
 async def test_a_quiet_channel_behind_a_million_foreign_events_is_read_without_walking_them(database: Database) -> None:
     await tell(database, an_event(1, "doctor.7"))
     await database.write(a_million_foreign_events)
     await tell(database, an_event(2, "doctor.7"))
 
     def read(connection: Connection) -> tuple[LogPage, int]:
-        with work_of(connection) as done:
+        with work_of(connection, "events") as done:
             page = read_page(connection, 1, 100, {"consultations", "doctor.7"})
             return page, done()
 
