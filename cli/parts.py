@@ -3,9 +3,9 @@
 from importlib import import_module
 
 from cli.operator_error import OperatorError
-from config import logs
+from config import logs, temporal
 from config.settings import Settings, load
-from storage.migrations import UnknownSchemaError
+from storage.migrations import UnknownSchemaError, UnreadSchemaError
 
 
 def api() -> None:
@@ -25,5 +25,7 @@ def worker() -> None:
 def _run(module: str, settings: Settings) -> None:
     try:
         import_module(module).run(settings)
-    except UnknownSchemaError as unknown:
-        raise OperatorError(f"VISIT_DATABASE_URL: {unknown}") from None
+    except (UnknownSchemaError, UnreadSchemaError) as unfit:
+        raise OperatorError(f"VISIT_DATABASE_URL: {unfit}") from None
+    except temporal.UnreachableError as away:
+        raise OperatorError(f"VISIT_TEMPORAL_ADDRESS: {away}") from None

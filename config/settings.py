@@ -35,9 +35,11 @@ Duration = Annotated[timedelta, BeforeValidator(_seconds)]
 
 
 class Settings(BaseSettings):
-    """Environment variables `VISIT_...`; durations are ISO 8601 (`PT4H`) or seconds."""
+    """Environment variables `VISIT_...`; an empty one is not set; durations are ISO 8601 (`PT4H`) or seconds."""
 
-    model_config = SettingsConfigDict(env_prefix="VISIT_", env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="VISIT_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
+    )
 
     #: Where state and event log are kept; by default a SQLite file in the data directory.
     database_url: str = ""

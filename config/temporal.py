@@ -24,6 +24,10 @@ class VisitPayloadConverter(CompositePayloadConverter):
 DATA_CONVERTER = DataConverter(payload_converter_class=VisitPayloadConverter)
 
 
+class UnreachableError(Exception):
+    """No frontend answered for as long as one may take to come up."""
+
+
 async def connect(settings: Settings, *, lazy: bool = False) -> Client:
     """A client of the Temporal frontend; `lazy` puts off the first call, so that a process starts without it."""
     key = settings.temporal_api_key

@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Concatenate, ParamSpec, TypeVar
+from weakref import WeakSet
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
@@ -27,8 +28,13 @@ GLANCE_TIMEOUT_MS = 20
 READERS = 4
 #: Seconds after which a statement on PostgreSQL has failed: a connection can fall silent without an end, and whoever waits with it.
 STATEMENT_WITHIN = 10.0
-# PostgreSQL's classes of errors that time mends: connection, rollback for a deadlock, resources, object in use, operator.
-PASSING_CLASSES = ("08", "40", "53", "55", "57")
+#: Seconds that a unit of work waits for one of the pool's connections, all of which may be waiting for a silent server.
+CONNECTION_WITHIN = 5.0
+#: Seconds for taking leave of PostgreSQL; then the connections are dropped. A process that stops has few of them.
+CLOSED_WITHIN = 2.0
+# PostgreSQL's classes of errors that time, or whoever runs it, mends: connection, a login or a database that it does not know
+# (yet), rollback for a deadlock, resources, object in use, operator.
+PASSING_CLASSES = ("08", "28", "3D", "40", "53", "55", "57")
 # A standby that was written to in the middle of a failover.
 READ_ONLY = "25006"
 
@@ -44,7 +50,7 @@ class Database:
         """
         self.url: URL = make_url(url)
         self._sqlite = _Sqlite(self.url) if self.url.get_backend_name() == "sqlite" else None
-        self._postgres = None if self._sqlite else _postgres(self.url, statement_within)
+        self._postgres = None if self._sqlite else _Postgres(self.url, statement_within)
 
     @property
     def is_sqlite(self) -> bool:
@@ -55,7 +61,7 @@ class Database:
         if self._sqlite is not None:
             return await self._sqlite.run(self._sqlite.writer, unit, *args, **kwargs)
         assert self._postgres is not None
-        async with self._postgres.begin() as connection:
+        async with self._postgres.engine.begin() as connection:
             return await connection.run_sync(unit, *args, **kwargs)
 
     async def read(self, unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -63,7 +69,7 @@ class Database:
         if self._sqlite is not None:
             return await self._sqlite.run(self._sqlite.reader, unit, *args, **kwargs)
         assert self._postgres is not None
-        async with self._postgres.connect() as connection:
+        async with self._postgres.engine.connect() as connection:
             await connection.execution_options(isolation_level="REPEATABLE READ")
             async with connection.begin():
                 return await connection.run_sync(unit, *args, **kwargs)
@@ -86,7 +92,7 @@ class Database:
         if self._sqlite is not None:
             self._sqlite.close()
         if self._postgres is not None:
-            await self._postgres.dispose()
+            await self._postgres.close()
 
 
 class _Sqlite:
@@ -154,11 +160,31 @@ def _sqlite_engine(url: URL, begin: str, connections: int, busy_timeout_ms: int)
     return engine
 
 
-def _postgres(url: URL, statement_within: float | None) -> AsyncEngine:
-    limits = {"command_timeout": statement_within, "timeout": STATEMENT_WITHIN}
-    return create_async_engine(
-        url, pool_size=10, max_overflow=10, pool_pre_ping=True, hide_parameters=True, connect_args=limits
-    )
+class _Postgres:
+    def __init__(self, url: URL, statement_within: float | None) -> None:
+        self.engine: AsyncEngine = create_async_engine(
+            url,
+            pool_size=10,
+            max_overflow=10,
+            pool_timeout=CONNECTION_WITHIN,
+            pool_pre_ping=True,
+            hide_parameters=True,
+            connect_args={"command_timeout": statement_within, "timeout": STATEMENT_WITHIN},
+        )
+        self._connections: WeakSet[Any] = WeakSet()
+        event.listen(self.engine.sync_engine, "connect", self._connected)
+
+    def _connected(self, connection: Any, _record: Any) -> None:
+        self._connections.add(connection.driver_connection)
+
+    async def close(self) -> None:
+        """One connection after the other is closed, and each that has fallen silent would wait for its statement's limit."""
+        try:
+            async with asyncio.timeout(CLOSED_WITHIN):
+                await self.engine.dispose()
+        except TimeoutError:
+            for connection in self._connections:
+                connection.terminate()
 
 
 def is_unavailable(error: BaseException) -> bool:

@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 LOOK_EVERY = 0.002
 #: Seconds without a word after which a session that listens on PostgreSQL has to show that it is still there.
 PROVED_EVERY = 15.0
+NOT_THE_DRIVERS = ("prepared_statement_cache_size", "prepared_statement_name_func")
 
 
 BOUNDS = select(log_head.c.seq, log_head.c.epoch, select(func.min(events.c.seq)).scalar_subquery()).where(
@@ -159,7 +160,9 @@ class PostgresChanges:
     """
 
     def __init__(self, url: URL, proved_every: float = PROVED_EVERY) -> None:
-        self._arguments = dict(url.get_dialect()().create_connect_args(url)[1])
+        found = url.get_dialect()().create_connect_args(url)[1]
+        # What of an address is meant for SQLAlchemy's own way with the driver, and not known to that.
+        self._arguments = {name: value for name, value in found.items() if name not in NOT_THE_DRIVERS}
         self._proved_every = proved_every
         self._session: Any = None
         self._hint = asyncio.Event()

@@ -64,18 +64,25 @@ async def _run(settings: Settings) -> None:
 
 
 async def _connect(settings: Settings, stop: asyncio.Event) -> Client | None:
-    """A client once the server answers; None when told to stop before. Gives up after a minute, for its keeper to try again."""
+    """A client once the server answers; None when told to stop before.
+
+    Raises `UnreachableError` after a minute, for its keeper to try again.
+    """
     told = ""
-    async with asyncio.timeout(TEMPORAL_PATIENCE):
-        while not stop.is_set():
-            try:
+    end = asyncio.get_running_loop().time() + TEMPORAL_PATIENCE
+    while not stop.is_set():
+        try:
+            async with asyncio.timeout_at(end):
                 return await temporal.connect(settings)
-            except (RPCError, RuntimeError) as error:
-                if told != str(error):
-                    told = str(error)
-                    log.warning("Temporal cannot be reached", address=settings.temporal, error=told)
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), 0.5)
+        except TimeoutError:
+            answered = f"no Temporal frontend answered at {settings.temporal} within {TEMPORAL_PATIENCE:g} s"
+            raise temporal.UnreachableError(answered) from None
+        except (RPCError, RuntimeError) as error:
+            if told != str(error):
+                told = str(error)
+                log.warning("Temporal cannot be reached", address=settings.temporal, error=told)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), 0.5)
     return None
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Request
 from prometheus_client import CONTENT_TYPE_LATEST
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 from starlette.responses import JSONResponse, Response
 
 from api import presence, shapes
@@ -82,12 +82,16 @@ async def show_readiness(http: Request) -> Response:
 async def _database_is_up(parts: Parts) -> bool:
     try:
         async with asyncio.timeout(PATIENCE):
-            return await parts.database.read(_has_a_log)
+            return await parts.database.read(_takes_what_is_decided)
     except Exception:  # noqa: BLE001 - whatever it is, the database does not answer
         return False
 
 
-def _has_a_log(connection: Connection) -> bool:
+def _takes_what_is_decided(connection: Connection) -> bool:
+    writes = select(func.current_setting("transaction_read_only") == "off")
+    if connection.dialect.name == "postgresql" and not connection.scalar(writes):
+        # A standby, or a server that somebody has set so: it answers, and nothing can be decided on it.
+        return False
     return connection.scalar(select(log_head.c.id)) is not None
 
 

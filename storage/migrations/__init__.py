@@ -17,7 +17,9 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
+from asyncpg import PostgresError  # type: ignore[import-untyped]
 from sqlalchemy import Connection, make_url, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from storage.database import Database
 
@@ -30,6 +32,10 @@ ADVISORY_LOCK = 7_240_251_101
 
 class MigrationUnderWayError(Exception):
     """Another program is at work on this database's schema."""
+
+
+class UnreadSchemaError(Exception):
+    """The database does not say which schema it is at: it is away, or not to be read."""
 
 
 class UnknownSchemaError(Exception):
@@ -72,8 +78,15 @@ def newest() -> str:
 
 
 def check(url: str) -> None:
-    """Raise `UnknownSchemaError`, with what to do about it, unless the database is at the newest schema. Blocks."""
-    found = current(url)
+    """Raise `UnknownSchemaError`, with what to do about it, unless the database is at the newest schema. Blocks.
+
+    Raises `UnreadSchemaError` where that cannot be told.
+    """
+    try:
+        found = current(url)
+    except (SQLAlchemyError, PostgresError, OSError) as error:
+        # Not the error's own text: it may quote the address.
+        raise UnreadSchemaError(f"the database cannot be read ({type(error).__name__})") from error
     if found is None:
         raise UnknownSchemaError("the database has no schema yet: run `visit-engine migrate`")
     if found != newest():

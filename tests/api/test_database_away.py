@@ -98,6 +98,43 @@ async def test_a_start_while_the_database_is_away_is_undecided(clinic: Clinic, g
     assert (await doctor.post("/api/consultations", json=a_start(), headers=KEY)).status_code == 201
 
 
+@pytest.mark.parametrize("gone", ["nobody listens"], indirect=True)
+@pytest.mark.parametrize(
+    ("role", "method", "path", "sent"),
+    [
+        ("anyone", "POST", "/api/session", {"username": "smith", "password": "stethoscope"}),
+        ("doctor", "GET", "/api/appointments", None),
+        ("doctor", "GET", "/api/board", None),
+        ("doctor", "GET", "/api/patients/123/visit", None),
+        ("doctor", "GET", "/api/patients/123/trackings", None),
+        ("doctor", "GET", f"/api/consultations/{UUID(int=1)}", None),
+        ("doctor", "GET", "/api/requests/bad-times", None),
+        ("doctor", "POST", f"/api/consultations/{UUID(int=1)}/complete", None),
+        ("doctor", "POST", f"/api/consultations/{UUID(int=1)}/extend", {"minutes": 5}),
+        ("doctor", "POST", "/api/appointments/1/wait", None),
+        ("doctor", "DELETE", "/api/appointments/1/wait", None),
+        ("doctor", "PATCH", "/api/appointments/1/status", {"status": "confirmed"}),
+        ("reception", "POST", "/api/appointments/1/check-in", None),
+        ("reception", "POST", "/api/appointments/1/check-out", None),
+        ("supervisor", "POST", f"/api/consultations/{UUID(int=1)}/release", {"reason": "forgotten"}),
+        ("supervisor", "PUT", "/api/doctors/70", {"name": "Dr. New"}),
+        ("supervisor", "GET", "/api/presence", None),
+        ("anyone", "GET", "/readyz", None),
+    ],
+)
+async def test_every_call_is_worth_asking_again_while_the_database_is_away(
+    clinic: Clinic, gone: Database, role: str, method: str, path: str, sent: Any
+) -> None:
+    who = {"anyone": clinic.anyone, "doctor": clinic.doctor}.get(role)
+    client = await (who() if who else clinic.staff(role))
+
+    with switched_off(clinic, gone):
+        answer = await client.request(method, path, json=sent)
+
+    assert answer.status_code == 503, answer.text
+    assert int(answer.headers["retry-after"]) >= 1
+
+
 async def test_a_start_whose_database_goes_away_after_the_decision_is_undecided_and_was_carried_out_once(
     clinic: Clinic, gone: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

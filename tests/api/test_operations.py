@@ -2,7 +2,9 @@
 
 from math import inf
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy.exc import DBAPIError
 
 from api.app import create_app
 from api.front import Front
@@ -35,6 +37,21 @@ async def test_ready_names_each_dependency(clinic: Clinic) -> None:
     assert (without_temporal.status_code, without_temporal.json()["code"]) == (503, "not_ready")
     states = [(one.json()["database"], one.json()["temporal"]) for one in (without_temporal, without_either)]
     assert states == [("up", "down"), ("down", "down")]
+
+
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)
+async def test_a_process_whose_database_takes_no_writes_is_not_ready(clinic: Clinic) -> None:
+    anyone, name = await clinic.anyone(), clinic.database.url.database
+    takes_none = f"ALTER DATABASE {name} SET default_transaction_read_only = on"
+    await clinic.database.write(lambda connection: connection.exec_driver_sql(takes_none))
+    # What holds for sessions that begin from now on.
+    everybody = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+    with pytest.raises(DBAPIError):
+        await clinic.database.read(lambda connection: connection.exec_driver_sql(everybody))
+
+    answer = await anyone.get("/readyz")
+
+    assert (answer.status_code, answer.json()["database"]) == (503, "down")
 
 
 async def test_a_process_that_does_not_see_the_log_is_not_ready(clinic: Clinic) -> None:

@@ -77,13 +77,13 @@ class Relay:
 
 
 @asynccontextmanager
-async def relayed(to: Database) -> AsyncIterator[tuple[Relay, Database]]:
+async def relayed(to: Database, statement_within: float = 0.5) -> AsyncIterator[tuple[Relay, Database]]:
     """A relay, and the database as it is seen through it."""
     assert to.url.host is not None
     assert to.url.port is not None
     opened = Relay(to.url.host, to.url.port)
     url = to.url.set(host="127.0.0.1", port=await opened.start())
-    through = Database(url.render_as_string(hide_password=False), statement_within=0.5)
+    through = Database(url.render_as_string(hide_password=False), statement_within=statement_within)
     try:
         yield opened, through
     finally:
@@ -177,3 +177,17 @@ async def test_a_request_on_a_silent_connection_fails_and_the_next_one_is_answer
         while not await answered():
             pass
     assert between.opened > 1
+
+
+async def test_a_process_takes_leave_of_many_silent_connections_at_once(on_postgres: Database) -> None:
+    async with relayed(on_postgres, statement_within=30) as (between, through):
+        at_once = [
+            through.read(lambda connection: connection.exec_driver_sql("SELECT pg_sleep(0.2)").one()) for _ in range(8)
+        ]
+        await asyncio.gather(*at_once)
+        assert between.opened == 8
+        between.hush()
+
+        # One after the other they would take four minutes.
+        async with asyncio.timeout(20):
+            await through.close()

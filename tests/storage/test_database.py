@@ -28,6 +28,17 @@ async def test_a_wrong_statement_is_not_taken_for_a_database_that_is_away(databa
     assert not is_unavailable(wrong.value)
 
 
+@pytest.mark.parametrize("unknown", [{"username": "nobody"}, {"database": "nowhere"}])
+async def test_a_server_that_does_not_know_us_yet_is_away(on_postgres: Database, unknown: dict[str, str]) -> None:
+    stranger = Database(on_postgres.url.set(**unknown).render_as_string(hide_password=False))
+
+    with pytest.raises(Exception, match="does not exist") as refused:
+        await stranger.read(lambda connection: connection.scalar(text("SELECT 1")))
+    await stranger.close()
+
+    assert is_unavailable(refused.value)
+
+
 @pytest.mark.usefixtures("locked")
 async def test_a_database_that_another_program_locks_is_away_for_writers(
     database: Database, monkeypatch: pytest.MonkeyPatch

@@ -1,0 +1,34 @@
+"""A part that cannot start says so in one line, and ends for its keeper to try again."""
+
+import asyncio
+
+import pytest
+
+from config import temporal
+from config.settings import Settings
+from tests.cli.running import Surroundings, free_ports
+from worker import __main__ as worker
+
+
+@pytest.mark.parametrize("command", ["api", "worker"])
+def test_a_part_whose_database_is_away_is_one_line_that_names_the_variable(
+    surroundings: Surroundings, command: str
+) -> None:
+    (port,) = free_ports(1)
+
+    refused = surroundings.run(
+        command, VISIT_DATABASE_URL=f"postgresql+asyncpg://visit:swordfish@127.0.0.1:{port}/visits"
+    )
+
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("VISIT_DATABASE_URL: the database cannot be read (")
+    assert refused.stderr.count("\n") == 1
+    assert "swordfish" not in refused.stderr
+
+
+async def test_a_worker_whose_temporal_does_not_answer_names_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    (port,) = free_ports(1)
+    monkeypatch.setattr(worker, "TEMPORAL_PATIENCE", 0.3)
+
+    with pytest.raises(temporal.UnreachableError, match=f"answered at 127.0.0.1:{port} within 0.3 s"):
+        await worker._connect(Settings(temporal_address=f"127.0.0.1:{port}"), asyncio.Event())
