@@ -55,6 +55,17 @@ class ThrowawayPostgres:
         """As if the power were cut."""
         self._run("stop", "-m", "immediate")
 
+    def create_database(self, name: str) -> None:
+        self._ask("createdb", name)
+
+    def drop_database(self, name: str) -> None:
+        """With whatever is still connected to it."""
+        self._ask("dropdb", "--force", name)
+
+    def _ask(self, program: str, *arguments: str) -> None:
+        where = ["--host=127.0.0.1", f"--port={self.port}", "--username=visit"]
+        subprocess.run([program, *where, *arguments], check=True, capture_output=True, timeout=PATIENCE)
+
     def close(self) -> None:
         if Path(self._home, "db", "postmaster.pid").exists():
             self.stop()

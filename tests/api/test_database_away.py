@@ -1,9 +1,8 @@
 """A change that is asked for while the database is away or locked: `undecided` in time, and its key finds out afterwards."""
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from time import monotonic
 from typing import Any
 from uuid import UUID
@@ -16,14 +15,13 @@ from storage.tables import patient_trackings
 from tests.api.conftest import JOHNS_XRAY, Clinic, a_start
 from tests.builders import DR_SMITH
 from tests.ledger.desk import column
+from tests.locking import locked
 from visit.commands import Command
 
 PATIENCE_SECONDS = 1
-# Far less than a writer waits for SQLite's lock, or a connection for a server that says nothing.
+# Far less than a writer waits for somebody's lock, or a connection for a server that says nothing.
 IN_TIME_SECONDS = 5
 KEY = {"Idempotency-Key": "bad-times"}
-#: On SQLite one may write at a time; on PostgreSQL nobody keeps all others from it.
-ONE_WRITER = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
 
 @pytest.fixture
@@ -57,15 +55,6 @@ def switched_off(clinic: Clinic, gone: Database) -> Iterator[None]:
         for call in ("read", "glance", "write"):
             patch.setattr(clinic.database, call, getattr(gone, call))
         yield
-
-
-@contextmanager
-def locked(clinic: Clinic) -> Iterator[None]:
-    """Somebody else holds SQLite's one lock for writing."""
-    with closing(sqlite3.connect(str(clinic.database.url.database), isolation_level=None)) as somebody:
-        somebody.execute("BEGIN IMMEDIATE")
-        yield
-        somebody.execute("ROLLBACK")
 
 
 async def ask(who: httpx.AsyncClient, path: str, **sent: Any) -> httpx.Response:
@@ -156,25 +145,23 @@ async def test_a_start_whose_database_goes_away_after_the_decision_is_undecided_
     assert await clinic.count(patient_trackings) == 2
 
 
-@ONE_WRITER
 async def test_a_first_request_of_a_caller_is_undecided_while_nothing_can_be_written(clinic: Clinic) -> None:
     doctor = await clinic.doctor()
 
-    with locked(clinic):
+    async with locked(clinic.database):
         answer = await ask(doctor, "/api/consultations", json=a_start(), headers=KEY)
 
     assert_undecided(answer)
     assert (await doctor.post("/api/consultations", json=a_start(), headers=KEY)).status_code == 201
 
 
-@ONE_WRITER
 @pytest.mark.parametrize("prefer", [{}, {"Prefer": "respond-async"}], ids=["and waits", "and does not wait"])
 async def test_a_completion_is_undecided_while_nothing_can_be_written(clinic: Clinic, prefer: dict[str, str]) -> None:
     doctor = await clinic.doctor(DR_SMITH.id)
     running = await a_running_consultation(clinic)
     path = f"/api/consultations/{running}/complete"
 
-    with locked(clinic):
+    async with locked(clinic.database):
         answer = await ask(doctor, path, headers=KEY | prefer)
 
     assert_undecided(answer)
@@ -182,14 +169,13 @@ async def test_a_completion_is_undecided_while_nothing_can_be_written(clinic: Cl
     assert (again.status_code, again.json()["status"]) == (200, "completed")
 
 
-@ONE_WRITER
 async def test_a_release_is_undecided_while_nothing_can_be_written(clinic: Clinic) -> None:
     supervisor = await clinic.staff("supervisor")
     # Known by its first request: what is left to write is the reason.
     await supervisor.post(f"/api/consultations/{UUID(int=1)}/release", json={"reason": "mistaken"})
     path = f"/api/consultations/{await a_running_consultation(clinic)}/release"
 
-    with locked(clinic):
+    async with locked(clinic.database):
         answer = await ask(supervisor, path, json={"reason": "forgotten"}, headers=KEY)
 
     assert_undecided(answer)

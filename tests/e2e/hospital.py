@@ -1,11 +1,9 @@
 """A whole hospital for a test: Temporal server, worker and API as real processes on free ports, spoken to over HTTP."""
 
 import asyncio
-import sqlite3
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, closing
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,6 @@ from typing import Any
 import httpx
 import jwt
 from sqlalchemy import Connection, insert, text
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from config import dev_server
 from config.settings import Settings
@@ -88,20 +85,6 @@ class Hospital:
         for part in (self.api, self.worker, *self.others, self.temporal):
             await asyncio.to_thread(part.stop)
         await self.database.close()
-
-    @asynccontextmanager
-    async def locked(self) -> AsyncIterator[None]:
-        """Nobody can write meanwhile."""
-        if self.database.is_sqlite:
-            with closing(sqlite3.connect(self.folder / "visits.db", isolation_level=None)) as connection:
-                connection.execute("BEGIN IMMEDIATE")
-                yield
-            return
-        engine = create_async_engine(self.settings.database)
-        async with engine.begin() as connection:
-            await connection.execute(text("LOCK TABLE requests, patient_trackings, events IN EXCLUSIVE MODE"))
-            yield
-        await engine.dispose()
 
     async def admit(self, patient_id: int, doctor_ids: Mapping[int, int], prestation_id: int = CARDIOLOGY) -> None:
         """One patient with today's appointments: by id, the doctor of each."""

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, text
 
 from config import temporal
 from tests.e2e.hospital import Hospital, eventually, eventually_true
+from tests.locking import locked
 
 Answer = Awaitable[httpx.Response]
 
@@ -226,7 +227,7 @@ async def test_a_database_that_is_locked_for_a_while_delays_a_start_and_doubles_
     fragile: Hospital, patient: int
 ) -> None:
     await fragile.admit(patient, {patient: 1})
-    async with fragile.locked():
+    async with locked(fragile.database):
         undecided = await fragile.start(1, patient, patient, "once")
     answer = await _answered(lambda: fragile.start(1, patient, patient, "once"))
 

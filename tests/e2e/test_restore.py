@@ -30,14 +30,16 @@ class Copies:
 
     def make(self) -> None:
         if self.server is not None:
-            self._run("pg_dump", "--format=custom", f"--file={self.copy}", self._address("postgres"))
+            self._run("pg_dump", "--format=custom", f"--file={self.copy}", self._address("visits"))
             return
         with closing(sqlite3.connect(self._file)) as source, closing(sqlite3.connect(self.copy)) as target:
             source.backup(target)
 
     def put_back(self) -> None:
         if self.server is not None:
-            self._run("pg_restore", "--clean", "--if-exists", f"--dbname={self._address('postgres')}", str(self.copy))
+            self.server.drop_database("visits")
+            self.server.create_database("visits")
+            self._run("pg_restore", "--exit-on-error", f"--dbname={self._address('visits')}", str(self.copy))
             return
         for beside in ("-wal", "-shm"):
             Path(f"{self._file}{beside}").unlink(missing_ok=True)
@@ -64,7 +66,8 @@ async def copies(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
             pytest.skip(reason)
         server = ThrowawayPostgres("-c fsync=off")
         await asyncio.to_thread(server.open)
-    url = "" if server is None else f"{server.url}/postgres"
+        await asyncio.to_thread(server.create_database, "visits")
+    url = "" if server is None else f"{server.url}/visits"
     hospital = Hospital(tmp_path, database_url=url, decision_timeout="5", sweep_every="1")
     try:
         await hospital.open()
@@ -136,3 +139,27 @@ async def test_after_a_restore_the_hospital_goes_on_from_the_copy(copies: Copies
     assert (granted.status_code, anew.status_code) == (201, 201)
     assert "the rule holds" in await asyncio.to_thread(program, hospital, "audit")
     assert json.loads(anew.text)["patient_id"] == 2
+
+
+async def test_a_copy_of_an_older_program_is_put_back_for_a_newer_one(copies: Copies) -> None:
+    hospital = copies.hospital
+    await hospital.admit(1, {11: 1})
+    running = await decided(hospital, 1, 1, 11, "before-the-copy")
+    for part in (hospital.api, hospital.worker):
+        await asyncio.to_thread(part.stop)
+    await asyncio.to_thread(program, hospital, "migrate", "--back-to", "0001")
+    await asyncio.to_thread(copies.make)
+    await asyncio.to_thread(program, hospital, "migrate", "--database-only")
+    await hospital.database.close()
+
+    await asyncio.to_thread(copies.put_back)
+    for command in (["migrate", "--database-only"], ["restored"]):
+        await asyncio.to_thread(program, hospital, *command)
+    hospital.database = Database(hospital.settings.database)
+    for part in (hospital.worker, hospital.api):
+        part.start()
+    await hospital.ready()
+
+    completed = await hospital.complete(1, running.json()["id"], "done")
+    assert (completed.status_code, completed.json()["outcome"]) == (200, "done")
+    assert "the rule holds" in await asyncio.to_thread(program, hospital, "audit")
