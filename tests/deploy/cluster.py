@@ -42,7 +42,9 @@ class Cluster:
         shutil.chown(password, _owner())
         arguments = SERVICES["postgres"]["environment"]["POSTGRES_INITDB_ARGS"]
         self._run("pg_ctl", "-D", "db", "-s", "initdb", "-o", f"-U postgres --pwfile=password {arguments} --no-sync")
-        options = f"-p {self.port} -k {self._home} -c listen_addresses=127.0.0.1 -c fsync=off"
+        program, *as_asked = SERVICES["postgres"]["command"]
+        assert program == "postgres"
+        options = f"-p {self.port} -k {self._home} -c listen_addresses=127.0.0.1 -c fsync=off {' '.join(as_asked)}"
         self._run("pg_ctl", "-D", "db", "-s", "-w", "-l", "log", "-o", options, "start")
         roles = self._home / "roles.sh"
         roles.write_text(ROLES.read_text().replace(IMAGES_SECRETS, str(self._secrets)))
@@ -50,6 +52,13 @@ class Cluster:
 
     def stop(self) -> None:
         self._run("pg_ctl", "-D", "db", "-s", "-m", "immediate", "stop")
+
+    def is_healthy(self) -> bool:
+        """What the container's health check asks."""
+        kind, *asked = SERVICES["postgres"]["healthcheck"]["test"]
+        assert kind == "CMD"
+        asking = subprocess.run([*asked, f"--port={self.port}"], check=False, stdout=subprocess.DEVNULL, timeout=60)
+        return asking.returncode == 0
 
     def ask(self, user: str, database: str, query: str, password: str) -> subprocess.CompletedProcess[str]:
         """By TCP, as the containers come."""

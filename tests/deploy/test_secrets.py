@@ -54,6 +54,13 @@ def test_each_role_enters_its_own_databases_with_its_own_password(postgres: Clus
     assert postgres.ask("visit", "visits", "SELECT 1", passwords["temporal"]).returncode == 2
 
 
+def test_the_database_is_healthy_and_has_room_for_every_session(postgres: Cluster, secrets: Path) -> None:
+    password = (secrets / "visit_database_password").read_text()
+
+    assert postgres.is_healthy()
+    assert int(postgres.ask("visit", "visits", "SHOW max_connections", password).stdout) >= 300
+
+
 def test_no_role_is_more_than_it_must_be(postgres: Cluster, secrets: Path) -> None:
     query = "SELECT rolsuper OR rolcreaterole OR rolcreatedb FROM pg_roles WHERE rolname = current_user"
     password = (secrets / "visit_database_password").read_text()
