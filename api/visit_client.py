@@ -1,16 +1,21 @@
 """The API's only door to Temporal: it sends one command to the right visit; it must not know what the answer says."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import date, datetime, timedelta
 
+import structlog
 from temporalio.client import Client, RPCError, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
 from temporalio.service import RPCError as ServiceError
 
 from api.problems import Undecided
 from config.settings import Settings
+from config.temporal import is_unconnected
 from visit.commands import Command, patient_of
 from workflows.opening import DayClosedError, Visits
+
+log = structlog.get_logger()
 
 # A visit that took the message but could not finish it, a server that is away or overloaded, a call that ran out of time:
 # in none of them is it known whether the request was or will be carried out.
@@ -39,6 +44,7 @@ class VisitClient:
         self._visits = visits
         self._patience = decision_timeout.total_seconds()
         self._clock = clock
+        self._told = ""
 
     async def send(self, command: Command, *, day: date, anew: bool = False) -> None:
         """Have the visit of `day` decide; on return the answer is in the ledger under the command's request id.
@@ -46,11 +52,9 @@ class VisitClient:
         `anew` has the visit look at the ledger even if it has answered this request before. Raises `Undecided` when the
         decision is not known within the decision timeout: the command may still be carried out, once.
         """
-        try:
+        with _undecided():
             async with asyncio.timeout(self._patience):
                 await self._send(command, day, None if anew else command.request.id)
-        except UNKNOWN:
-            raise Undecided from None
 
     async def _send(self, command: Command, day: date, update_id: str | None) -> None:
         patient_id = patient_of(command)
@@ -69,20 +73,36 @@ class VisitClient:
 
         A closed day is no failure here: the worker's sweep finds the open request and sends it to the next day.
         """
-        try:
+        with suppress(DayClosedError), _undecided():
             async with asyncio.timeout(min(self._patience, HANDING_OVER)):
                 await self._visits.signal(patient_of(command), day, command)
-        except DayClosedError:
-            return
-        except UNKNOWN:
-            raise Undecided from None
 
     async def reachable(self) -> bool:
-        """Whether Temporal's frontend answers."""
+        """Whether Temporal's frontend answers; why there is no connection is logged, once."""
         try:
             return await self._client.service_client.check_health(timeout=timedelta(seconds=1))
         except RPCError:
             return False
+        except RuntimeError as error:
+            if not is_unconnected(error):
+                raise
+            if self._told != str(error):
+                self._told = str(error)
+                log.warning("Temporal cannot be reached", error=self._told)
+            return False
+
+
+@contextmanager
+def _undecided() -> Iterator[None]:
+    """What leaves open whether the request is carried out becomes `Undecided`."""
+    try:
+        yield
+    except UNKNOWN:
+        raise Undecided from None
+    except RuntimeError as error:
+        if is_unconnected(error):
+            raise Undecided from None
+        raise
 
 
 def connect_visits(client: Client, settings: Settings, clock: Callable[[], datetime]) -> VisitClient:

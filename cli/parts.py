@@ -5,7 +5,7 @@ from importlib import import_module
 from cli.operator_error import OperatorError
 from config import logs, temporal
 from config.settings import Settings, load
-from storage.migrations import UnknownSchemaError, UnreadSchemaError
+from storage.migrations import UnknownSchemaError
 
 
 def api() -> None:
@@ -25,7 +25,7 @@ def worker() -> None:
 def _run(module: str, settings: Settings) -> None:
     try:
         import_module(module).run(settings)
-    except (UnknownSchemaError, UnreadSchemaError) as unfit:
+    except UnknownSchemaError as unfit:
         raise OperatorError(f"VISIT_DATABASE_URL: {unfit}") from None
     except temporal.UnreachableError as away:
         raise OperatorError(f"VISIT_TEMPORAL_ADDRESS: {away}") from None

@@ -1,12 +1,13 @@
 """Every setting, read once from the environment, `.env` and files of secrets; it must not know what is built from them."""
 
+import re
 import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BeforeValidator, Field, FilePath, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -35,11 +36,9 @@ Duration = Annotated[timedelta, BeforeValidator(_seconds)]
 
 
 class Settings(BaseSettings):
-    """Environment variables `VISIT_...`; an empty one is not set; durations are ISO 8601 (`PT4H`) or seconds."""
+    """Environment variables `VISIT_...`; durations are ISO 8601 (`PT4H`) or seconds."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="VISIT_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
-    )
+    model_config = SettingsConfigDict(env_prefix="VISIT_", env_file=".env", extra="ignore", frozen=True)
 
     #: Where state and event log are kept; by default a SQLite file in the data directory.
     database_url: str = ""
@@ -50,10 +49,10 @@ class Settings(BaseSettings):
     #: 1: TLS to Temporal; it is on too where one of those that follow is set.
     temporal_tls: bool = False
     #: The authority that the frontend's certificate must be from, in PEM; without one any that this machine believes.
-    temporal_tls_ca: FilePath | None = None
+    temporal_tls_ca: Path | None = None
     #: Our own certificate and its key, in PEM, for a frontend that asks for one.
-    temporal_tls_cert: FilePath | None = None
-    temporal_tls_key: FilePath | None = None
+    temporal_tls_cert: Path | None = None
+    temporal_tls_key: Path | None = None
     #: The name in the frontend's certificate, where that is not the address's own.
     temporal_tls_server_name: str = ""
     temporal_api_key: Annotated[SecretStr, Field(min_length=1)] | None = None
@@ -86,8 +85,9 @@ class Settings(BaseSettings):
     session_lifetime: Annotated[Duration, Field(gt=timedelta(0))] = timedelta(hours=12)
     jwt_secret: SecretStr | None = None
     jwt_jwks_url: str | None = None
-    jwt_issuer: str | None = None
-    jwt_audience: str | None = None
+    #: Not empty: a variable that was not filled in must not be taken for a check that is not wanted.
+    jwt_issuer: Annotated[str, Field(min_length=1)] | None = None
+    jwt_audience: Annotated[str, Field(min_length=1)] | None = None
     #: 1: load the demonstration hospital into an empty database without asking.
     demo: bool = False
     #: A folder of files that are named as variables are, in small letters; the environment and `.env` go before them.
@@ -126,6 +126,24 @@ class Settings(BaseSettings):
             raise ValueError("not a folder")
         return folder
 
+    @field_validator("temporal_address")
+    @classmethod
+    def _host_and_port(cls, address: str) -> str:
+        # With a scheme the client would take the address's word for it whether there is TLS.
+        if address and not re.fullmatch(r"([^\s/:@\[\]]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}", address):
+            raise ValueError("must be host:port, as temporal.hospital.example:7233")
+        return address
+
+    @field_validator("temporal_tls_ca", "temporal_tls_cert", "temporal_tls_key")
+    @classmethod
+    def _readable(cls, path: Path | None) -> Path | None:
+        try:
+            if path is not None:
+                path.read_bytes()
+        except OSError as unread:
+            raise ValueError(f"the file cannot be read ({unread.strerror})") from None
+        return path
+
     @field_validator("jwt_secret")
     @classmethod
     def _long_enough(cls, secret: SecretStr | None) -> SecretStr | None:
@@ -143,6 +161,8 @@ class Settings(BaseSettings):
                 raise ValueError("not a database URL") from None
             if driver not in ("sqlite+aiosqlite", "postgresql+asyncpg"):
                 raise ValueError("must begin with sqlite+aiosqlite:/// or postgresql+asyncpg://")
+            if "sslmode" in make_url(url).query:
+                raise ValueError("asyncpg knows sslmode as ssl, as in ?ssl=verify-full")
         return url
 
     @model_validator(mode="after")

@@ -28,6 +28,11 @@ class UnreachableError(Exception):
     """No frontend answered for as long as one may take to come up."""
 
 
+def is_unconnected(error: BaseException) -> bool:
+    """Whether this is how the SDK says that a client has no connection yet, by a class that says nothing."""
+    return isinstance(error, RuntimeError) and str(error).startswith("Failed client connect")
+
+
 async def connect(settings: Settings, *, lazy: bool = False) -> Client:
     """A client of the Temporal frontend; `lazy` puts off the first call, so that a process starts without it."""
     key = settings.temporal_api_key

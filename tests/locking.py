@@ -22,7 +22,9 @@ async def locked(database: Database) -> AsyncIterator[None]:
             connection.execute("ROLLBACK")
         return
     engine = create_async_engine(database.url)
-    async with engine.begin() as connection:
-        await connection.execute(text(f"LOCK TABLE {TABLES} IN EXCLUSIVE MODE"))
-        yield
-    await engine.dispose()
+    try:
+        async with engine.begin() as connection:
+            await connection.execute(text(f"LOCK TABLE {TABLES} IN EXCLUSIVE MODE"))
+            yield
+    finally:
+        await engine.dispose()

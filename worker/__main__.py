@@ -76,7 +76,7 @@ async def _connect(settings: Settings, stop: asyncio.Event) -> Client | None:
                 return await temporal.connect(settings)
         except TimeoutError:
             answered = f"no Temporal frontend answered at {settings.temporal} within {TEMPORAL_PATIENCE:g} s"
-            raise temporal.UnreachableError(answered) from None
+            raise temporal.UnreachableError(f"{answered}{told and f' ({told})'}") from None
         except (RPCError, RuntimeError) as error:
             if told != str(error):
                 told = str(error)

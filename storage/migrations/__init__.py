@@ -17,9 +17,8 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from asyncpg import PostgresError  # type: ignore[import-untyped]
 from sqlalchemy import Connection, make_url, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 
 from storage.database import Database
 
@@ -34,12 +33,8 @@ class MigrationUnderWayError(Exception):
     """Another program is at work on this database's schema."""
 
 
-class UnreadSchemaError(Exception):
-    """The database does not say which schema it is at: it is away, or not to be read."""
-
-
 class UnknownSchemaError(Exception):
-    """The database is not at the schema that this program was written for."""
+    """The database is not at the schema that this program was written for, or does not say which."""
 
 
 def upgrade(url: str) -> str:
@@ -78,15 +73,13 @@ def newest() -> str:
 
 
 def check(url: str) -> None:
-    """Raise `UnknownSchemaError`, with what to do about it, unless the database is at the newest schema. Blocks.
-
-    Raises `UnreadSchemaError` where that cannot be told.
-    """
+    """Raise `UnknownSchemaError`, with what to do about it, unless the database is at the newest schema. Blocks."""
     try:
         found = current(url)
-    except (SQLAlchemyError, PostgresError, OSError) as error:
-        # Not the error's own text: it may quote the address.
-        raise UnreadSchemaError(f"the database cannot be read ({type(error).__name__})") from error
+    except (DBAPIError, OSError) as error:
+        # Not the error's own text: it may quote the address. Its driver's class says more than SQLAlchemy's.
+        kind = type(error.driver_exception if isinstance(error, DBAPIError) else error).__name__
+        raise UnknownSchemaError(f"the database cannot be read ({kind})") from error
     if found is None:
         raise UnknownSchemaError("the database has no schema yet: run `visit-engine migrate`")
     if found != newest():

@@ -193,6 +193,7 @@ def test_a_file_that_is_no_whole_data_set_is_one_line_and_nothing_is_written(
     assert result.exception.exit_code == 2
     assert why in str(result.exception)
     assert "\n" not in str(result.exception)
+    assert not (tmp_path / "visits.db").exists()
     assert in_database(address, lambda connection: inspect(connection).get_table_names()) == []
 
 

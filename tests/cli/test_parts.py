@@ -1,4 +1,4 @@
-"""A part that cannot start says so in one line, and ends for its keeper to try again."""
+"""What cannot start says so in one line, and ends for its keeper to try again."""
 
 import asyncio
 
@@ -10,14 +10,20 @@ from tests.cli.running import Surroundings, free_ports
 from worker import __main__ as worker
 
 
-@pytest.mark.parametrize("command", ["api", "worker"])
-def test_a_part_whose_database_is_away_is_one_line_that_names_the_variable(
-    surroundings: Surroundings, command: str
+@pytest.mark.parametrize(
+    "command",
+    [["api"], ["worker"], ["audit"], ["restored"], ["user", "passwd", "smith", "--password-stdin"]],
+    ids=lambda words: words[0],
+)
+def test_whatever_wants_a_database_that_is_away_is_one_line_that_names_the_variable(
+    surroundings: Surroundings, command: list[str]
 ) -> None:
     (port,) = free_ports(1)
 
     refused = surroundings.run(
-        command, VISIT_DATABASE_URL=f"postgresql+asyncpg://visit:swordfish@127.0.0.1:{port}/visits"
+        *command,
+        stdin="stethoscope\n",
+        VISIT_DATABASE_URL=f"postgresql+asyncpg://visit:swordfish@127.0.0.1:{port}/visits",
     )
 
     assert refused.returncode == 1

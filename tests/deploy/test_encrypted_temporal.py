@@ -110,6 +110,7 @@ async def test_the_namespace_is_prepared_and_the_worker_asked_after_over_it(hosp
 )
 async def test_nobody_comes_in_who_is_not_known_or_does_not_know_it(hospital: Hospital, missing: str) -> None:
     settings = hospital.settings.model_dump()
+    await temporal.connect(hospital.settings)
     without = {missing, "temporal_tls_key"} if missing == "temporal_tls_cert" else {missing}
 
     with pytest.raises((RuntimeError, RPCError)):

@@ -132,6 +132,30 @@ async def test_an_api_killed_in_the_middle_of_a_request_loses_and_doubles_nothin
     await _assert_goes_on(fragile, patient, answer)
 
 
+async def test_an_api_that_starts_before_temporal_leaves_a_start_undecided_until_it_is_there(
+    fragile: Hospital, patient: int
+) -> None:
+    await fragile.admit(patient, {patient: 1})
+    fragile.temporal.kill()
+    fragile.api.kill()
+    fragile.api.start()
+
+    async def lives() -> bool:
+        try:
+            async with httpx.AsyncClient() as client:
+                return (await client.get(f"{fragile.url}/livez")).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    await eventually_true(lives, "the API to live")
+    undecided = await fragile.start(1, patient, patient, "once")
+    fragile.temporal.start()
+    answer = await _answered(lambda: fragile.start(1, patient, patient, "once"))
+
+    assert (undecided.status_code, undecided.json()["code"]) == (503, "undecided")
+    await _assert_started_once(fragile, patient, answer)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 async def test_a_server_that_stops_and_comes_back_on_its_file_knows_its_visits(
     fragile: Hospital, patient: int, number: signal.Signals
