@@ -24,7 +24,7 @@ def die_after(database: Database, statements: int) -> None:
         engine = database._sqlite.writer.engine
     else:
         assert database._postgres is not None
-        engine = database._postgres.sync_engine
+        engine = database._postgres.engine.sync_engine
     done = 0
 
     @event.listens_for(engine, "after_cursor_execute")
