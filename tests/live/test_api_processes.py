@@ -70,8 +70,10 @@ async def test_a_process_that_stops_ends_two_thousand_streams_in_order(hospital:
     delays = [client.blocks.retry for client in clients]
     assert all(2000 <= delay <= 6000 for delay in delays)
     assert len(set(delays)) > 1000
-    log = api.log.read_text().lower()
-    assert not [word for word in ("traceback", "exception", '"error"', '"warning"', '"critical"') if word in log], log
+    # There is no Temporal here, which readiness says when it is asked.
+    log = [line for line in api.log.read_text().lower().splitlines() if "temporal cannot be reached" not in line]
+    bad = ("traceback", "exception", '"error"', '"warning"', '"critical"')
+    assert not [line for line in log if any(word in line for word in bad)]
 
 
 async def test_readers_that_take_nothing_do_not_keep_a_process_from_stopping_in_order(hospital: Hospital) -> None:
