@@ -31,7 +31,7 @@ WORKDIR /
 EXPOSE 8000
 STOPSIGNAL SIGTERM
 
-# Of the API; a worker is asked with `python -m worker.polling`.
+# Of the API; a worker is asked with `python -m patient_visit_engine.worker.polling`.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["python", "-c", "import http.client, sys\nasked = http.client.HTTPConnection('127.0.0.1', 8000, timeout=4)\nasked.request('GET', '/readyz')\nsys.exit(asked.getresponse().status != 200)"]
 ENTRYPOINT ["visit-engine"]
 CMD ["api"]

@@ -77,8 +77,8 @@ web/node_modules/installed.stamp: web/package-lock.json web/package.json web/str
 	@touch $@
 
 # The page's calls are typed by the API's own document.
-web/page/src/api/schema.d.ts: $(wildcard api/*.py api/routes/*.py visit/codes.py) web/node_modules/installed.stamp
-	$(BIN)/python -m api.document > web/page/openapi.json
+web/page/src/api/schema.d.ts: $(wildcard api/*.py api/routes/*.py api/schema/*.py wire/*.py visit/codes.py) web/node_modules/installed.stamp
+	$(BIN)/python -m patient_visit_engine.api.schema.document > web/page/openapi.json
 	$(NPM) run schema --silent --workspace visit-page
 
 web/stream/dist/index.js: $(wildcard web/stream/src/*.ts) web/stream/tsconfig.json web/stream/tsconfig.build.json web/node_modules/installed.stamp

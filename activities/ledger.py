@@ -5,9 +5,9 @@ from typing import Protocol
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from visit.names import LOAD_FACTS, RECORD_DECISION
-from visit.record import Entry, Recorded, UnrecordableError
-from visit.state import Facts
+from patient_visit_engine.visit.names import LOAD_FACTS, RECORD_DECISION
+from patient_visit_engine.visit.record import LedgerEntry, Recorded, UnrecordableError
+from patient_visit_engine.visit.state import Facts
 
 
 class Ledger(Protocol):
@@ -16,7 +16,7 @@ class Ledger(Protocol):
     async def load(self, patient_id: int) -> Facts:
         """Everything open for the patient now."""
 
-    async def record(self, entry: Entry) -> Recorded:
+    async def record(self, entry: LedgerEntry) -> Recorded:
         """Write the decision, its events and its answer in one transaction, once however often it is asked.
 
         When the patient's facts or the appointment are not those the decision was based on, nothing is written
@@ -31,7 +31,7 @@ class LedgerActivities:
         self._ledger = ledger
 
     @activity.defn(name=RECORD_DECISION)
-    async def record_decision(self, entry: Entry) -> Recorded:
+    async def record_decision(self, entry: LedgerEntry) -> Recorded:
         """Record one decision; see `Ledger.record`."""
         try:
             return await self._ledger.record(entry)

@@ -12,28 +12,28 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from api import problems
-from api.asking import Asking
-from api.authentication import Authentication
-from api.documentation import document
-from api.front import Front
-from api.metrics import Metrics
-from api.page import Page, built
-from api.parts import Parts, Readiness, clock
-from api.presence_reports import reporting
-from api.routes import appointments, consultations, master_data, operations, patients, session
-from api.serving import DrainingServer, listen
-from api.sessions import Sessions
-from api.stream import EventStream, end_closed_sessions
-from api.tokens import Tokens
-from api.visit_client import VisitClient, connect_visits
-from config import logs, temporal
-from config.settings import Settings, load
-from live.hub import Hub
-from live.running import running
-from storage import migrations
-from storage.database import Database
-from storage.log_reader import LogReader, changes_of
+from patient_visit_engine.api import problems
+from patient_visit_engine.api.access.authentication import Authentication
+from patient_visit_engine.api.access.sessions import Sessions
+from patient_visit_engine.api.access.tokens import Tokens
+from patient_visit_engine.api.commands.dispatcher import CommandDispatcher
+from patient_visit_engine.api.commands.visit_client import VisitClient, connect_visits
+from patient_visit_engine.api.dependencies import Dependencies, Readiness, clock
+from patient_visit_engine.api.gateway import Gateway
+from patient_visit_engine.api.metrics import Metrics
+from patient_visit_engine.api.page import Page, built
+from patient_visit_engine.api.routes import appointments, consultations, master_data, operations, patients, session
+from patient_visit_engine.api.schema.openapi import document
+from patient_visit_engine.api.server import DrainingServer, listen
+from patient_visit_engine.api.stream.endpoint import EventStream, end_closed_sessions
+from patient_visit_engine.api.stream.presence_reports import reporting
+from patient_visit_engine.live.hub import Hub
+from patient_visit_engine.live.running import running
+from patient_visit_engine.runtime import logs, temporal
+from patient_visit_engine.runtime.settings import Settings, load
+from patient_visit_engine.storage import migrations
+from patient_visit_engine.storage.database import Database
+from patient_visit_engine.storage.log_reader import LogReader, changes_of
 
 #: Seconds between two looks at which of the sessions that read the stream have been ended elsewhere.
 SESSIONS_LOOKED_AT_EVERY = 2.0
@@ -52,17 +52,17 @@ def create_app(
     readiness: Readiness | None = None,
     page: Path | None = None,
     now: Callable[[], datetime] = clock,
-) -> Front:
+) -> Gateway:
     """The ASGI application. Without a hub it serves no event stream, without a page nothing but the API.
 
     `now` gives the moment, aware and to the millisecond. The caller owns what it hands in, and closes it.
     """
     sessions = Sessions(database, settings.session_lifetime, now)
-    parts = Parts(
+    parts = Dependencies(
         settings=settings,
         database=database,
         visits=visits,
-        asking=Asking(database, visits, settings.decision_timeout, now),
+        asking=CommandDispatcher(database, visits, settings.decision_timeout, now),
         sessions=sessions,
         authentication=Authentication(sessions, Tokens(settings, now)),
         metrics=Metrics(hub),
@@ -72,10 +72,10 @@ def create_app(
         process=secrets.token_hex(PROCESS_BYTES),
     )
     events = None if hub is None else EventStream(parts.authentication.caller_of, hub)
-    return Front(_application(parts), events, parts, None if page is None else Page(page))
+    return Gateway(_application(parts), events, parts, None if page is None else Page(page))
 
 
-def _application(parts: Parts) -> FastAPI:
+def _application(parts: Dependencies) -> FastAPI:
     app = describe()
     app.state.parts = parts
     return app

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.problems import Problem
+from patient_visit_engine.api.problems import Problem
 
 #: Where the build puts the page.
 BUILT = Path(__file__).parent / "built_page"

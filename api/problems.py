@@ -12,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match
 
-from storage.database import is_unavailable
-from visit.answers import problem
+from patient_visit_engine.storage.database import is_unavailable
+from patient_visit_engine.wire.answers import problem
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class Unavailable(Problem):
         super().__init__(503, "unavailable", title, headers={"Retry-After": str(RETRY_AFTER)})
 
 
-class Unknown(Problem):
+class NotFound(Problem):
     """What the request speaks of does not exist; `what` is one word of ours, as in `patient`."""
 
     def __init__(self, what: str) -> None:

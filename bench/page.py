@@ -14,9 +14,9 @@ from statistics import median
 
 from playwright.async_api import Browser, CDPSession, Page, expect
 
-from tests.chromium import launched
-from tests.e2e.hospital import Hospital
-from tests.page.ward import Shift, Ward, card
+from tests.support.chromium import launched
+from tests.support.engine import Engine
+from tests.support.page_site import PageSite, StaffPages, card
 
 ROWS = 300
 #: How long the browser's main thread may be held by one task before a frame is late, in milliseconds, by the browser's own measure.
@@ -39,7 +39,7 @@ class Sizes:
         self.bytes += event["encodedDataLength"]
 
 
-async def first_load(shift: Shift, doctor: int) -> tuple[float, float]:
+async def first_load(shift: StaffPages, doctor: int) -> tuple[float, float]:
     """Seconds to the rows, and kilobytes, with nothing in the cache."""
     context = await shift.browser(doctor)
     page, sizes = await context.new_page(), Sizes()
@@ -52,7 +52,9 @@ async def first_load(shift: Shift, doctor: int) -> tuple[float, float]:
     return seconds, sizes.bytes / 1000
 
 
-async def one_change(shift: Shift, board: Page, patient: int, appointment: int, doctor: int) -> tuple[float, float]:
+async def one_change(
+    shift: StaffPages, board: Page, patient: int, appointment: int, doctor: int
+) -> tuple[float, float]:
     """Milliseconds from the answer of a start to the card that shows it, and the longest task meanwhile."""
     await board.evaluate("busy.length = 0")
     assert (await shift.hospital.start(doctor, patient, appointment)).status_code == 201
@@ -63,9 +65,9 @@ async def one_change(shift: Shift, board: Page, patient: int, appointment: int, 
 
 
 async def measure(browser: Browser, folder: Path, rounds: int) -> dict[str, list[float]]:
-    ward = Ward(Hospital(folder), browser)
+    ward = PageSite(Engine(folder), browser)
     await ward.open()
-    shift = Shift(ward)
+    shift = StaffPages(ward)
     try:
         doctor, patients = shift.doctor(), []
         for _ in range(ROWS):

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
-from cli.part import TETHER
+from patient_visit_engine.cli.supervisor.managed_process import TETHER
 
 ROOT = Path(__file__).parent.parent
 GRACE_SECONDS = 15

@@ -11,7 +11,7 @@ from math import ceil
 from statistics import median
 
 from bench.workload import Measured
-from config import dev_server
+from patient_visit_engine.runtime import dev_server
 
 PACKAGES = ("temporalio", "fastapi", "uvicorn", "sqlalchemy", "pydantic")
 #: What the engine may cost, as a multiple of the floor: the median call, and the pairs a second.

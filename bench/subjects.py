@@ -19,12 +19,12 @@ from temporalio.service import RPCError
 from bench.floor import activity as floor
 from bench.plan import Plan
 from bench.processes import Processes, free_port
-from config import dev_server
-from config.settings import Settings
-from storage import migrations
-from storage.database import Database
-from storage.tables import appointments, doctors, patients, prestations
-from visit.codes import AppointmentStatus
+from patient_visit_engine.runtime import dev_server
+from patient_visit_engine.runtime.settings import Settings
+from patient_visit_engine.storage import migrations
+from patient_visit_engine.storage.database import Database
+from patient_visit_engine.storage.tables import appointments, doctors, patients, prestations
+from patient_visit_engine.visit.codes import AppointmentStatus
 
 SERVER_WITHIN = 30.0
 
@@ -112,8 +112,8 @@ class Engine(Subject):
             "VISIT_TIMEZONE": self.settings.timezone,
             "VISIT_JWT_SECRET": secret.get_secret_value(),
         }
-        processes.start("worker", [sys.executable, "-m", "cli", "worker"], settings)
-        processes.start("api", [sys.executable, "-m", "cli", "api"], settings)
+        processes.start("worker", [sys.executable, "-m", "patient_visit_engine.cli", "worker"], settings)
+        processes.start("api", [sys.executable, "-m", "patient_visit_engine.cli", "api"], settings)
 
     def headers_of(self, doctor_id: int) -> dict[str, str]:
         claims = {

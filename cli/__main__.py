@@ -1,5 +1,5 @@
 """`python -m cli` is `visit-engine`: how the supervisor starts its parts, whatever the PATH."""
 
-from cli.app import main
+from patient_visit_engine.cli.app import main
 
 main()

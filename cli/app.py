@@ -12,20 +12,20 @@ from typing import NoReturn
 import typer
 from typer.core import TyperGroup
 
-from cli.operator_error import OperatorError
+from patient_visit_engine.runtime.operator_error import OperatorError
 
 #: Each command's module and the function, or group of commands, in it.
 COMMANDS = {
-    "up": ("cli.up", "up"),
-    "api": ("cli.parts", "api"),
-    "worker": ("cli.parts", "worker"),
-    "migrate": ("cli.migrating", "migrate"),
-    "restored": ("cli.restored", "restored"),
-    "user": ("cli.users", "users"),
-    "demo": ("cli.demo", "demo"),
-    "import": ("cli.importing", "import_files"),
-    "replay": ("cli.replay", "replay"),
-    "audit": ("cli.audit", "audit"),
+    "up": ("patient_visit_engine.cli.supervisor.up", "up"),
+    "api": ("patient_visit_engine.cli.processes", "api"),
+    "worker": ("patient_visit_engine.cli.processes", "worker"),
+    "migrate": ("patient_visit_engine.cli.migrate", "migrate"),
+    "restored": ("patient_visit_engine.cli.restored", "restored"),
+    "user": ("patient_visit_engine.cli.users", "users"),
+    "demo": ("patient_visit_engine.cli.demo.command", "demo"),
+    "import": ("patient_visit_engine.cli.datasets.import_command", "import_files"),
+    "replay": ("patient_visit_engine.cli.replay.command", "replay"),
+    "audit": ("patient_visit_engine.cli.audit", "audit"),
 }
 
 

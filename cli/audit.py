@@ -7,12 +7,12 @@ import typer
 from rich.console import Console
 from sqlalchemy.exc import DBAPIError
 
-from cli.operator_error import OperatorError
-from config.settings import load
-from storage import migrations
-from storage.audit import Report
-from storage.audit import audit as look
-from storage.database import Database
+from patient_visit_engine.runtime.operator_error import OperatorError
+from patient_visit_engine.runtime.settings import load
+from patient_visit_engine.storage import migrations
+from patient_visit_engine.storage.database import Database
+from patient_visit_engine.storage.upkeep.audit import AuditReport
+from patient_visit_engine.storage.upkeep.audit import audit as look
 
 MOST_SHOWN = 50
 
@@ -31,7 +31,7 @@ def audit(
         raise typer.Exit(1)
 
 
-async def of_database(url: str) -> Report:
+async def of_database(url: str) -> AuditReport:
     """The audit of the database at `url`, on one snapshot; raises `OperatorError` when it cannot be read."""
     database = Database(url, statement_within=None)
     try:
@@ -46,7 +46,7 @@ async def of_database(url: str) -> Report:
         await database.close()
 
 
-def verdict(report: Report, show: int = MOST_SHOWN) -> list[str]:
+def verdict(report: AuditReport, show: int = MOST_SHOWN) -> list[str]:
     """The report in lines: what was looked at, each violation, and the verdict last."""
     lines = [f"looked at: {', '.join(f'{count} {what}' for what, count in report.looked_at.items())}"]
     lines += [f"violation: {found.kind}: {found.about}" for found in report.violations[:show]]

@@ -7,11 +7,11 @@ import typer
 from sqlalchemy import Connection, update
 from sqlalchemy.exc import DBAPIError
 
-from cli.operator_error import OperatorError
-from config.settings import load
-from storage import migrations
-from storage.database import Database
-from storage.tables import log_head
+from patient_visit_engine.runtime.operator_error import OperatorError
+from patient_visit_engine.runtime.settings import load
+from patient_visit_engine.storage import migrations
+from patient_visit_engine.storage.database import Database
+from patient_visit_engine.storage.tables import log_head
 
 
 def restored() -> None:

@@ -11,12 +11,12 @@ from pwdlib import PasswordHash
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from cli.operator_error import OperatorError
-from config.settings import load
-from storage import accounts, migrations
-from storage.database import Database
-from visit.calendar import to_millisecond
-from visit.codes import Role
+from patient_visit_engine.runtime.operator_error import OperatorError
+from patient_visit_engine.runtime.settings import load
+from patient_visit_engine.storage import accounts, migrations
+from patient_visit_engine.storage.database import Database
+from patient_visit_engine.visit.calendar import to_millisecond
+from patient_visit_engine.visit.codes import Role
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -7,13 +7,13 @@ its cursor is the window's position. That is compared, and acted on, without a w
 import asyncio
 from collections.abc import Sequence
 
-from live.counters import StreamCounters
-from live.cursor import read_cursor, write_cursor
-from live.frames import Frame, encode, frame, joined
-from live.limits import StreamLimits
-from live.log import Log
-from live.subscriber import Subscriber, body
-from live.window import Window
+from patient_visit_engine.live.counters import StreamCounters
+from patient_visit_engine.live.cursor import read_cursor, write_cursor
+from patient_visit_engine.live.frames import Frame, encode, frame, joined
+from patient_visit_engine.live.limits import StreamLimits
+from patient_visit_engine.live.log import Log
+from patient_visit_engine.live.subscriber import Subscriber, body
+from patient_visit_engine.live.window import Window
 
 
 class CatchUp:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from sse_starlette.event import ServerSentEvent
 
-from live.cursor import write_cursor
-from live.log import Entry
+from patient_visit_engine.live.cursor import write_cursor
+from patient_visit_engine.live.log import Entry
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,18 +13,18 @@ from datetime import UTC, datetime
 from random import SystemRandom
 from time import monotonic
 
-from live.catch_up import CatchUp
-from live.counters import StreamCounters
-from live.farewells import Farewells
-from live.frames import Frame, encode, encode_retry, joined
-from live.level import Level
-from live.limits import DEFAULT_LIMITS, StreamLimits
-from live.log import Log
-from live.places import Places
-from live.refusals import StreamDrainingError, StreamNotReadyError, StreamRefusedError
-from live.stepping import step
-from live.subscriber import Connection, Presence, Reader, Send, Subscriber, body
-from live.window import Window
+from patient_visit_engine.live.admission import Admission
+from patient_visit_engine.live.catch_up import CatchUp
+from patient_visit_engine.live.closer import Closer
+from patient_visit_engine.live.counters import StreamCounters
+from patient_visit_engine.live.frames import Frame, encode, encode_retry, joined
+from patient_visit_engine.live.limits import DEFAULT_LIMITS, StreamLimits
+from patient_visit_engine.live.live_set import LiveSet
+from patient_visit_engine.live.log import Log
+from patient_visit_engine.live.refusals import StreamDrainingError, StreamNotReadyError, StreamRefusedError
+from patient_visit_engine.live.stepping import step
+from patient_visit_engine.live.subscriber import Presence, SendMessage, StreamConnection, Subscriber, Subscription, body
+from patient_visit_engine.live.window import Window
 
 logger = logging.getLogger(__name__)
 
@@ -54,10 +54,10 @@ class Hub:
         self.now = now
         self._chance = chance
         self._catch_up = CatchUp(log, self.window, limits, self.counters)
-        self._farewells = Farewells(limits.farewell)
-        self._places = Places(limits)
+        self._farewells = Closer(limits.farewell)
+        self._places = Admission(limits)
         self._behind: set[Subscriber] = set()
-        self._level = Level(self.window, self.counters)
+        self._level = LiveSet(self.window, self.counters)
 
     @property
     def subscribers(self) -> int:
@@ -89,7 +89,11 @@ class Hub:
         return monotonic() - self.window.level_at
 
     def admit(
-        self, reader: Reader, send: Send, release: Callable[[], object], connection: Connection | None = None
+        self,
+        reader: Subscription,
+        send: SendMessage,
+        release: Callable[[], object],
+        connection: StreamConnection | None = None,
     ) -> Subscriber:
         """Take a place for the reader, or raise `StreamRefusedError`. `release` is called when the hub ends the stream.
 
@@ -113,7 +117,7 @@ class Hub:
         new.number = self.counters.opened
         return new
 
-    def refusal(self, reader: Reader) -> StreamRefusedError | None:
+    def refusal(self, reader: Subscription) -> StreamRefusedError | None:
         """Why this reader would get no stream now, if so."""
         if self.draining:
             return StreamDrainingError()

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from live.hub import Hub
-from live.limits import DEFAULT_LIMITS, StreamLimits
-from live.log import Changes, Log
-from live.tailer import Tailer
+from patient_visit_engine.live.hub import Hub
+from patient_visit_engine.live.limits import DEFAULT_LIMITS, StreamLimits
+from patient_visit_engine.live.log import Changes, Log
+from patient_visit_engine.live.tailer import Tailer
 
 
 @asynccontextmanager

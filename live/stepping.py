@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 
-class Suspended:
+class SuspendedCoroutine:
     """A coroutine that was stepped and has to wait; awaiting this takes it from there, in whichever task awaits."""
 
     __slots__ = ("_awaited", "_coroutine")
@@ -38,10 +38,10 @@ class Suspended:
         self._coroutine.close()
 
 
-def step(coroutine: Coroutine[Any, Any, None]) -> Suspended | None:
+def step(coroutine: Coroutine[Any, Any, None]) -> SuspendedCoroutine | None:
     """Run to the first wait; None: it ended without one. Its exceptions are the caller's."""
     try:
         awaited = coroutine.send(None)
     except StopIteration:
         return None
-    return Suspended(coroutine, awaited)
+    return SuspendedCoroutine(coroutine, awaited)

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from live.cursor import write_cursor
-from live.window import Window
+from patient_visit_engine.live.cursor import write_cursor
+from patient_visit_engine.live.window import Window
 
 Message = dict[str, Any]
 #: An ASGI `send`. What stands in front of it must not write into a message: one object goes to all readers.
-Send = Callable[[Message], Coroutine[Any, Any, None]]
+SendMessage = Callable[[Message], Coroutine[Any, Any, None]]
 
 
-class Connection(Protocol):
+class StreamConnection(Protocol):
     """What a server's connection can do that ASGI has no word for."""
 
     def offer(self, content: bytes) -> bool:
@@ -25,7 +25,7 @@ class Connection(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class Subscription:
     """Who asks to read. `may_read` is asked for every event; at `ends_at` (aware) the right to read is over."""
 
     user: str
@@ -72,12 +72,12 @@ class Subscriber:
 
     def __init__(
         self,
-        reader: Reader,
+        reader: Subscription,
         since: datetime,
         deadline: float,
-        send: Send,
+        send: SendMessage,
         release: Callable[[], object],
-        connection: Connection | None = None,
+        connection: StreamConnection | None = None,
     ) -> None:
         self.reader = reader
         self.since = since

@@ -9,9 +9,9 @@ import logging
 from collections.abc import Sequence
 from time import monotonic
 
-from live.frames import frame, runs
-from live.hub import Hub
-from live.log import Bounds, Changes, Entry, Log, Page
+from patient_visit_engine.live.frames import frame, runs
+from patient_visit_engine.live.hub import Hub
+from patient_visit_engine.live.log import Bounds, Changes, Entry, Log, Page
 
 logger = logging.getLogger(__name__)
 

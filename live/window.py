@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Sequence
 from math import inf
 
-from live.cursor import write_cursor
-from live.frames import Frame, Ring
-from live.limits import StreamLimits
+from patient_visit_engine.live.cursor import write_cursor
+from patient_visit_engine.live.frames import Frame, Ring
+from patient_visit_engine.live.limits import StreamLimits
 
 
 class Window:

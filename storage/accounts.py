@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ARRAY, ColumnElement, Connection, String, bindparam, delete, func, insert, select, update
 
-from storage.inserting import insert_if_new
-from storage.tables import accounts, sessions, sign_in_failures
-from visit.codes import Role
+from patient_visit_engine.storage.inserting import insert_if_new
+from patient_visit_engine.storage.tables import accounts, sessions, sign_in_failures
+from patient_visit_engine.visit.codes import Role
 
 #: How long a failed sign-in counts, and how many of them stop further ones.
 FAILURES_COUNT_FOR = timedelta(minutes=5)

@@ -17,7 +17,7 @@ Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Added:
+class BatchResult:
     """What became of a batch; `other` are ids of rows that were there already and say something else."""
 
     added: int
@@ -25,7 +25,7 @@ class Added:
     other: tuple[int, ...]
 
 
-def add_missing(connection: Connection, table: Table, rows: Sequence[Row], compare: Sequence[str]) -> Added:
+def add_missing(connection: Connection, table: Table, rows: Sequence[Row], compare: Sequence[str]) -> BatchResult:
     """Insert those rows, at most `BATCH`, whose id is not taken; the others are compared in the columns `compare`, and kept."""
     if len(rows) > BATCH:
         raise ValueError(f"{len(rows)} rows are more than a batch of {BATCH}")
@@ -36,7 +36,7 @@ def add_missing(connection: Connection, table: Table, rows: Sequence[Row], compa
         # Another writer may have come in between: its row stands.
         connection.execute(insert(table).on_conflict_do_nothing(), fresh)
     other = tuple(row["id"] for row in rows if row["id"] in kept and kept[row["id"]] != _seen(row, compare))
-    return Added(len(fresh), len(kept) - len(other), other)
+    return BatchResult(len(fresh), len(kept) - len(other), other)
 
 
 def _kept(

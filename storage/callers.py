@@ -2,8 +2,8 @@
 
 from sqlalchemy import Connection, select
 
-from storage.inserting import insert_if_new
-from storage.tables import callers
+from patient_visit_engine.storage.inserting import insert_if_new
+from patient_visit_engine.storage.tables import callers
 
 
 def find_caller(connection: Connection, subject: str) -> int | None:

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, insert, text, update
 
-from storage.tables import events, log_head
-from visit.events import Event
+from patient_visit_engine.storage.tables import events, log_head
+from patient_visit_engine.wire.events import Event
 
 ADVANCE = (
     update(log_head).where(log_head.c.id == 1).values(seq=log_head.c.seq + bindparam("by")).returning(log_head.c.seq)

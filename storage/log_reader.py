@@ -13,9 +13,9 @@ from typing import Any
 import asyncpg  # type: ignore[import-untyped]
 from sqlalchemy import URL, Connection, Select, bindparam, func, select
 
-from storage.database import Database
-from storage.event_log import NOTIFICATION
-from storage.tables import events, log_head
+from patient_visit_engine.storage.database import Database
+from patient_visit_engine.storage.event_log import NOTIFICATION
+from patient_visit_engine.storage.tables import events, log_head
 
 logger = logging.getLogger(__name__)
 

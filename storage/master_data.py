@@ -6,12 +6,19 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, Table, select, update
 
-from storage import event_log
-from storage.inserting import insert_if_new
-from storage.tables import appointments, doctors, patient_trackings, patients, prestations, waiting_line
-from visit.codes import AppointmentStatus, TrackingStatus
-from visit.decisions import WriteAppointmentStatus
-from visit.events import CONSULTATIONS, PATIENT_UPDATED, Telling, tell
+from patient_visit_engine.storage import event_log
+from patient_visit_engine.storage.inserting import insert_if_new
+from patient_visit_engine.storage.tables import (
+    appointments,
+    doctors,
+    patient_trackings,
+    patients,
+    prestations,
+    waiting_line,
+)
+from patient_visit_engine.visit.codes import AppointmentStatus, TrackingStatus
+from patient_visit_engine.visit.decisions import WriteAppointmentStatus
+from patient_visit_engine.wire.events import CONSULTATIONS, PATIENT_UPDATED, EventContext, events_of
 
 
 class UnknownReferenceError(Exception):
@@ -31,7 +38,7 @@ class NotReplaceableError(Exception):
 
 
 @dataclass(frozen=True)
-class Put:
+class MasterDataPut:
     """One replacement: `cause` is unique to the request, and `at` its moment."""
 
     id: int
@@ -50,7 +57,9 @@ class AppointmentPut:
     status: AppointmentStatus | None
 
 
-def put_patient(connection: Connection, put: Put, first_name: str, last_name: str, birth_date: date | None) -> bool:
+def put_patient(
+    connection: Connection, put: MasterDataPut, first_name: str, last_name: str, birth_date: date | None
+) -> bool:
     """Create or replace a patient, and say so to the screens when the name has changed; whether it was created."""
     values: dict[str, Any] = {"first_name": first_name, "last_name": last_name, "birth_date": birth_date}
     if insert_if_new(connection, patients, id=put.id, **values):
@@ -60,7 +69,7 @@ def put_patient(connection: Connection, put: Put, first_name: str, last_name: st
         first_name,
         last_name,
     ):
-        telling = Telling(put.id, f"{first_name} {last_name}", {}, {}, put.at, put.cause)
+        telling = EventContext(put.id, f"{first_name} {last_name}", {}, {}, put.at, put.cause)
         data = telling.about_patient(f"Patient {telling.patient} has a new name")
         event_log.append(
             connection, [telling.event(PATIENT_UPDATED, CONSULTATIONS, f"{put.cause}/named", data)], put.at
@@ -68,18 +77,22 @@ def put_patient(connection: Connection, put: Put, first_name: str, last_name: st
     return False
 
 
-def put_doctor(connection: Connection, put: Put, name: str, specialization: str | None) -> bool:
+def put_doctor(connection: Connection, put: MasterDataPut, name: str, specialization: str | None) -> bool:
     """Create or replace a doctor; whether it was created."""
     return _put(connection, doctors, put.id, {"name": name, "specialization": specialization})
 
 
-def put_prestation(connection: Connection, put: Put, name: str, exclusive: bool, expected_minutes: int) -> bool:
+def put_prestation(
+    connection: Connection, put: MasterDataPut, name: str, exclusive: bool, expected_minutes: int
+) -> bool:
     """Create or replace a prestation; whether it was created. Consultations that run keep what they began with."""
     values = {"name": name, "exclusive": exclusive, "expected_minutes": expected_minutes}
     return _put(connection, prestations, put.id, values)
 
 
-def put_appointment(connection: Connection, put: Put, wanted: AppointmentPut) -> tuple[bool, AppointmentStatus]:
+def put_appointment(
+    connection: Connection, put: MasterDataPut, wanted: AppointmentPut
+) -> tuple[bool, AppointmentStatus]:
     """Create or replace an appointment that no visit has opened anything for; whether it was created, and its status.
 
     Raises UnknownReferenceError or NotReplaceableError, and then nothing is written.
@@ -137,7 +150,7 @@ def _check_replaceable(
 
 def _tell(
     connection: Connection,
-    put: Put,
+    put: MasterDataPut,
     patient_id: int,
     patient: str,
     status: AppointmentStatus,
@@ -145,8 +158,8 @@ def _tell(
     doctor: int | None = None,
 ) -> None:
     whose = {} if doctor is None else {put.id: doctor}
-    telling = Telling(patient_id, patient, {}, {}, put.at, put.cause + step, whose)
-    told = list(tell(WriteAppointmentStatus(appointment_id=put.id, status=status), telling))
+    telling = EventContext(patient_id, patient, {}, {}, put.at, put.cause + step, whose)
+    told = list(events_of(WriteAppointmentStatus(appointment_id=put.id, status=status), telling))
     event_log.append(connection, told, put.at)
 
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
-from storage.tables import stream_processes, stream_readers
+from patient_visit_engine.storage.tables import stream_processes, stream_readers
 
 #: A process that has not reported for so long is dead: nobody shows its readers, and whoever reports next deletes them.
 DEAD_AFTER = timedelta(seconds=60)
@@ -48,7 +48,7 @@ class ReportedReader:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class PresenceReport:
     """What is different at the moment `at` from what `process` reported before: who came, who went, who is elsewhere.
 
     `whole`: nothing that was reported before holds. `cursor` is how far the process itself has read the log.
@@ -73,7 +73,7 @@ class ReportedProcess:
     readers: Sequence[ReportedReader]
 
 
-def report(connection: Connection, told: Report) -> bool:
+def report(connection: Connection, told: PresenceReport) -> bool:
     """Write what is different; False, with nothing written, when the process has been taken for dead: it must report whole."""
     if told.whole:
         withdraw(connection, told.process)

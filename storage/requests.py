@@ -14,9 +14,9 @@ from typing import Any, get_args
 
 from sqlalchemy import Connection, Row, bindparam, select
 
-from storage.inserting import insert_if_new
-from storage.tables import requests
-from visit.commands import Command, Request
+from patient_visit_engine.storage.inserting import insert_if_new
+from patient_visit_engine.storage.tables import requests
+from patient_visit_engine.visit.commands import Command, Request
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ def open_request(
     return _kept(connection.execute(FIND, {"request_id": request.id}).one())
 
 
-def undecided(connection: Connection, older_than: datetime, limit: int) -> list[Command]:
+def find_open_commands(connection: Connection, older_than: datetime, limit: int) -> list[Command]:
     """The commands of open requests written before `older_than`, the oldest first, at most `limit`."""
     query = (
         select(requests.c.command)

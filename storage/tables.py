@@ -23,13 +23,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from visit.calendar import on_the_wire
+from patient_visit_engine.visit.calendar import to_rfc3339
 
 # SQLite numbers rows by itself only in a column of type INTEGER; PostgreSQL wants 64 bits.
 Id = BigInteger().with_variant(Integer(), "sqlite")
 
 
-class Moment(TypeDecorator[datetime]):
+class Timestamp(TypeDecorator[datetime]):
     """An aware moment to the millisecond: TIMESTAMPTZ on PostgreSQL, sortable RFC 3339 text on SQLite."""
 
     impl = DateTime(timezone=True)
@@ -42,7 +42,7 @@ class Moment(TypeDecorator[datetime]):
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
         if value is None or dialect.name != "sqlite":
             return value
-        return on_the_wire(value)
+        return to_rfc3339(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         if isinstance(value, str):
@@ -86,7 +86,7 @@ appointments = Table(
     Column("patient_id", ForeignKey("patients.id"), nullable=False),
     Column("doctor_id", ForeignKey("doctors.id"), nullable=False),
     Column("prestation_id", ForeignKey("prestations.id"), nullable=False),
-    Column("scheduled_at", Moment, nullable=False),
+    Column("scheduled_at", Timestamp, nullable=False),
     Column("status", SmallInteger, nullable=False),
     CheckConstraint("status BETWEEN 0 AND 5", name="an_appointment_has_a_known_status"),
     Index("appointments_by_time", "scheduled_at", "id"),
@@ -116,15 +116,15 @@ patient_trackings = Table(
     Column("visit_day", Date, nullable=False),
     Column("status", String(20), nullable=False),
     Column("outcome", String(20)),
-    Column("check_in_time", Moment, nullable=False),
-    Column("check_out_time", Moment),
+    Column("check_in_time", Timestamp, nullable=False),
+    Column("check_out_time", Timestamp),
     Column("created_by", ForeignKey("callers.id"), nullable=False),
     Column("consultation_id", String(36), unique=True),
-    Column("started_at", Moment),
-    Column("overdue_at", Moment),
-    Column("remind_at", Moment),
+    Column("started_at", Timestamp),
+    Column("overdue_at", Timestamp),
+    Column("remind_at", Timestamp),
     Column("reminders", Integer, nullable=False, default=0),
-    Column("abandon_at", Moment),
+    Column("abandon_at", Timestamp),
     CheckConstraint("status IN ('pending', 'in_progress', 'completed')", name="a_tracking_has_a_known_status"),
     CheckConstraint(
         "(status = 'completed') = (check_out_time IS NOT NULL) AND (status = 'completed') = (outcome IS NOT NULL)",
@@ -177,8 +177,8 @@ waiting_line = Table(
     Column("doctor_id", ForeignKey("doctors.id"), nullable=False),
     Column("appointment_id", ForeignKey("appointments.id"), nullable=False),
     Column("visit_day", Date, nullable=False),
-    Column("since", Moment, nullable=False),
-    Column("offered_until", Moment),
+    Column("since", Timestamp, nullable=False),
+    Column("offered_until", Timestamp),
     Index("one_place_in_line_per_doctor", "patient_id", "visit_day", "doctor_id", unique=True),
 )
 
@@ -189,7 +189,7 @@ timeline = Table(
     Column("id", Id, primary_key=True),
     Column("patient_id", ForeignKey("patients.id"), nullable=False),
     Column("visit_day", Date, nullable=False),
-    Column("at", Moment, nullable=False),
+    Column("at", Timestamp, nullable=False),
     Column("event", String(40), nullable=False),
     Column("doctor_id", BigInteger),
     Column("appointment_id", BigInteger),
@@ -207,10 +207,10 @@ requests = Table(
     Column("request_id", String(64), primary_key=True),
     Column("caller_id", ForeignKey("callers.id"), nullable=False),
     Column("fingerprint", String(64), nullable=False),
-    Column("created_at", Moment, nullable=False),
+    Column("created_at", Timestamp, nullable=False),
     Column("command", Text),
     Column("reason", Text),
-    Column("decided_at", Moment),
+    Column("decided_at", Timestamp),
     Column("status", SmallInteger),
     Column("body", Text),
     Column("location", String(200)),
@@ -238,7 +238,7 @@ events = Table(
     metadata,
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
     Column("dedup_key", String(200), nullable=False, unique=True),
-    Column("at", Moment, nullable=False),
+    Column("at", Timestamp, nullable=False),
     Column("channel", String(60), nullable=False),
     Column("name", String(40), nullable=False),
     Column("data", Text, nullable=False),
@@ -257,7 +257,7 @@ accounts = Table(
     Column("name", String(200), nullable=False),
     Column("role", String(20), nullable=False),
     Column("doctor_id", ForeignKey("doctors.id")),
-    Column("revoked_at", Moment),
+    Column("revoked_at", Timestamp),
     CheckConstraint("role IN ('doctor', 'reception', 'supervisor', 'service')", name="an_account_has_a_known_role"),
     CheckConstraint("(role = 'doctor') = (doctor_id IS NOT NULL)", name="a_doctors_account_names_the_doctor"),
 )
@@ -268,8 +268,8 @@ sessions = Table(
     metadata,
     Column("token_hash", String(64), primary_key=True),
     Column("account_id", ForeignKey("accounts.id"), nullable=False),
-    Column("created_at", Moment, nullable=False),
-    Column("expires_at", Moment, nullable=False),
+    Column("created_at", Timestamp, nullable=False),
+    Column("expires_at", Timestamp, nullable=False),
     Index("sessions_by_account", "account_id"),
     Index("sessions_by_expiry", "expires_at"),
 )
@@ -279,7 +279,7 @@ sign_in_failures = Table(
     metadata,
     Column("id", Id, primary_key=True),
     Column("who", String(64), nullable=False),
-    Column("at", Moment, nullable=False),
+    Column("at", Timestamp, nullable=False),
     Index("sign_in_failures_by_who", "who", "at"),
 )
 
@@ -288,7 +288,7 @@ stream_processes = Table(
     "stream_processes",
     metadata,
     Column("id", String(32), primary_key=True),
-    Column("at", Moment, nullable=False),
+    Column("at", Timestamp, nullable=False),
     Column("cursor", String(40), nullable=False),
 )
 
@@ -301,6 +301,6 @@ stream_readers = Table(
     Column("user", String(300), nullable=False),
     Column("name", String(200), nullable=False),
     Column("role", String(20), nullable=False),
-    Column("since", Moment, nullable=False),
+    Column("since", Timestamp, nullable=False),
     Column("cursor", String(40)),
 )

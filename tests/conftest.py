@@ -12,10 +12,10 @@ from playwright.async_api import Browser
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from storage import migrations
-from storage.database import Database
-from tests.chromium import MISSING, launched, program
-from tests.throwaway_postgres import ThrowawayPostgres
+from patient_visit_engine.storage import migrations
+from patient_visit_engine.storage.database import Database
+from tests.support.chromium import MISSING, launched, program
+from tests.support.postgres import ThrowawayPostgres
 
 
 @pytest.fixture(scope="session")

@@ -29,6 +29,6 @@ def to_millisecond(at: datetime) -> datetime:
     return at.replace(microsecond=at.microsecond // 1000 * 1000)
 
 
-def on_the_wire(at: datetime) -> str:
+def to_rfc3339(at: datetime) -> str:
     """RFC 3339 in UTC with milliseconds, as in `2025-10-14T10:30:00.000Z`."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"

@@ -2,8 +2,8 @@
 
 from datetime import date, datetime
 
-from visit.codes import AppointmentStatus
-from visit.state import Appointment, Frozen, Limits, VisitState
+from patient_visit_engine.visit.codes import AppointmentStatus
+from patient_visit_engine.visit.state import Appointment, Frozen, Limits, VisitState
 
 
 class Request(Frozen):

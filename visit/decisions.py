@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from visit.codes import AppointmentStatus, Outcome
-from visit.refusals import Refusal
-from visit.state import Appointment, Consultation, Frozen, WaitingDoctor
+from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
+from patient_visit_engine.visit.refusals import Refusal
+from patient_visit_engine.visit.state import Appointment, Consultation, Frozen, WaitingDoctor
 
 
 class OpenConsultation(Frozen):

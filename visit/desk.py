@@ -2,9 +2,9 @@
 
 from datetime import datetime
 
-from visit.codes import AppointmentStatus, Outcome
-from visit.commands import CheckIn, CheckOut, SetAppointmentStatus
-from visit.decisions import (
+from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
+from patient_visit_engine.visit.commands import CheckIn, CheckOut, SetAppointmentStatus
+from patient_visit_engine.visit.decisions import (
     Change,
     CloseTracking,
     OpenTracking,
@@ -14,23 +14,23 @@ from visit.decisions import (
     Verdict,
     WriteAppointmentStatus,
 )
-from visit.ending import end_and_serve
-from visit.line import let_go
-from visit.refusals import (
+from patient_visit_engine.visit.ending import end_and_offer
+from patient_visit_engine.visit.refusals import (
     AppointmentClosed,
     AppointmentInProgress,
     NotCheckedIn,
     NotInConsultation,
     NotYours,
-    taken_or_closed,
+    appointment_refusal,
 )
-from visit.state import Appointment, VisitState
+from patient_visit_engine.visit.state import Appointment, VisitState
+from patient_visit_engine.visit.waiting_line import remove_canceled
 
 
 def check_in(command: CheckIn, state: VisitState, now: datetime) -> Verdict:
     """Open a pending tracking, once a day."""
     mine = command.appointment
-    if (refusal := taken_or_closed(mine, state)) is not None:
+    if (refusal := appointment_refusal(mine, state)) is not None:
         return Refused(refusal=refusal), ()
     changes = _check_in(mine, state)
     return TrackingStands(appointment_id=mine.id, created=bool(changes)), changes
@@ -82,7 +82,7 @@ def set_appointment_status(command: SetAppointmentStatus, state: VisitState, now
     if not written and mine.status is not wanted:
         written = (WriteAppointmentStatus(appointment_id=mine.id, status=wanted),)
     if wanted is AppointmentStatus.canceled:
-        written = (*written, *let_go(state, mine.id, now))
+        written = (*written, *remove_canceled(state, mine.id, now))
     return stands, written
 
 
@@ -94,4 +94,4 @@ def _set_done(command: SetAppointmentStatus, state: VisitState, now: datetime) -
         return Refused(refusal=NotInConsultation()), ()
     if command.doctor_id != (running or mine).doctor_id:
         return Refused(refusal=NotYours()), ()
-    return stands, () if running is None else end_and_serve(state, running, Outcome.done, now)
+    return stands, () if running is None else end_and_offer(state, running, Outcome.done, now)

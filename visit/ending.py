@@ -2,9 +2,9 @@
 
 from datetime import datetime, timedelta
 
-from visit.codes import Outcome
-from visit.commands import CompleteConsultation, ExtendConsultation, ReleaseConsultation
-from visit.decisions import (
+from patient_visit_engine.visit.codes import Outcome
+from patient_visit_engine.visit.commands import CompleteConsultation, ExtendConsultation, ReleaseConsultation
+from patient_visit_engine.visit.decisions import (
     Change,
     ConsultationEndedWith,
     ConsultationStands,
@@ -13,9 +13,9 @@ from visit.decisions import (
     Refused,
     Verdict,
 )
-from visit.line import serve
-from visit.refusals import NotYours
-from visit.state import Consultation, VisitState
+from patient_visit_engine.visit.refusals import NotYours
+from patient_visit_engine.visit.state import Consultation, VisitState
+from patient_visit_engine.visit.waiting_line import offer_to_line
 
 
 def complete_consultation(command: CompleteConsultation, state: VisitState, now: datetime) -> Verdict:
@@ -35,13 +35,13 @@ def _end(state: VisitState, consultation_id: str, doctor_id: int | None, outcome
         return ended, ()
     if doctor_id is not None and running.doctor_id != doctor_id:
         return Refused(refusal=NotYours()), ()
-    return ended, end_and_serve(state, running, outcome, now)
+    return ended, end_and_offer(state, running, outcome, now)
 
 
-def end_and_serve(state: VisitState, running: Consultation, outcome: Outcome, now: datetime) -> tuple[Change, ...]:
+def end_and_offer(state: VisitState, running: Consultation, outcome: Outcome, now: datetime) -> tuple[Change, ...]:
     """The end of a consultation and, when it freed the patient, the offer to the head of the line."""
     # Past midnight the line that waited is over: it is about to be emptied, and its doctors must not be called.
-    served = serve(state, state.line(), now) if running.exclusive and now < state.day_ends_at else ()
+    served = offer_to_line(state, state.line(), now) if running.exclusive and now < state.day_ends_at else ()
     return EndConsultation(consultation=running, outcome=outcome), *served
 
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from visit import desk, ending, line, starting
-from visit.commands import (
+from patient_visit_engine.visit import desk, ending, starting, waiting_line
+from patient_visit_engine.visit.commands import (
     Adopt,
     CheckIn,
     CheckOut,
@@ -18,9 +18,9 @@ from visit.commands import (
     SetAppointmentStatus,
     StartConsultation,
 )
-from visit.decisions import AdoptConsultation, Decision, Refused, Verdict
-from visit.refusals import AppointmentMismatch
-from visit.state import VisitState
+from patient_visit_engine.visit.decisions import AdoptConsultation, Decision, Refused, Verdict
+from patient_visit_engine.visit.refusals import AppointmentMismatch
+from patient_visit_engine.visit.state import VisitState
 
 
 def adopt(command: Adopt, state: VisitState, now: datetime) -> Verdict:
@@ -37,8 +37,8 @@ RULES: dict[type, Callable[[Any, VisitState, datetime], Verdict]] = {
     CheckIn: desk.check_in,
     CheckOut: desk.check_out,
     SetAppointmentStatus: desk.set_appointment_status,
-    JoinWaitingLine: line.join_waiting_line,
-    LeaveWaitingLine: line.leave_waiting_line,
+    JoinWaitingLine: waiting_line.join_waiting_line,
+    LeaveWaitingLine: waiting_line.leave_waiting_line,
     Adopt: adopt,
 }
 

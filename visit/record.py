@@ -2,16 +2,16 @@
 
 from datetime import date
 
-from visit.commands import Request
-from visit.decisions import Decision
-from visit.state import Appointment, Facts, Frozen
+from patient_visit_engine.visit.commands import Request
+from patient_visit_engine.visit.decisions import Decision
+from patient_visit_engine.visit.state import Appointment, Facts, Frozen
 
 
 class UnrecordableError(Exception):
     """The ledger's own rules refuse the entry, and will at every try."""
 
 
-class Entry(Frozen):
+class LedgerEntry(Frozen):
     """One decision to record. It holds only if the ledger still has the facts, and the appointment, that it was based on."""
 
     patient_id: int

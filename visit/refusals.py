@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from visit.codes import CLOSED_APPOINTMENT, AppointmentStatus
-from visit.state import Appointment, Consultation, Frozen, VisitState
+from patient_visit_engine.visit.codes import CLOSED_APPOINTMENT, AppointmentStatus
+from patient_visit_engine.visit.state import Appointment, Consultation, Frozen, VisitState
 
 
 class PatientInConsultation(Frozen):
@@ -91,7 +91,7 @@ Refusal = Annotated[
 ]
 
 
-def taken_or_closed(mine: Appointment, state: VisitState) -> Refusal | None:
+def appointment_refusal(mine: Appointment, state: VisitState) -> Refusal | None:
     """Why this appointment is not open to anything new: it is in progress, or it is over."""
     if (running := state.consultation_of(mine.id)) is not None:
         return AppointmentInProgress(holder=running)

@@ -6,12 +6,26 @@ from functools import partial
 from hashlib import sha256
 from uuid import UUID
 
-from visit.codes import CLOSED_APPOINTMENT
-from visit.commands import Request, StartConsultation
-from visit.decisions import Change, ConsultationStands, LeaveLine, NoteRefusal, OpenConsultation, Refused, Verdict
-from visit.line import join, serve, taken_up
-from visit.refusals import AppointmentClosed, AppointmentInProgress, PatientInConsultation, PatientReserved, Refusal
-from visit.state import Appointment, Consultation, VisitState, WaitingDoctor
+from patient_visit_engine.visit.codes import CLOSED_APPOINTMENT
+from patient_visit_engine.visit.commands import Request, StartConsultation
+from patient_visit_engine.visit.decisions import (
+    Change,
+    ConsultationStands,
+    LeaveLine,
+    NoteRefusal,
+    OpenConsultation,
+    Refused,
+    Verdict,
+)
+from patient_visit_engine.visit.refusals import (
+    AppointmentClosed,
+    AppointmentInProgress,
+    PatientInConsultation,
+    PatientReserved,
+    Refusal,
+)
+from patient_visit_engine.visit.state import Appointment, Consultation, VisitState, WaitingDoctor
+from patient_visit_engine.visit.waiting_line import join_change, offer_to_line, update_line_after_start
 
 
 def start_consultation(command: StartConsultation, state: VisitState, now: datetime) -> Verdict:
@@ -50,7 +64,7 @@ def _whose_turn(state: VisitState, now: datetime) -> tuple[WaitingDoctor | None,
     """For whom the free patient is kept, and the offer that has yet to say so to the head of a line not served."""
     if (offered := state.reservation(now)) is not None:
         return offered, ()
-    if not state.limits.offer or not (offers := serve(state, state.line(), now)):
+    if not state.limits.offer or not (offers := offer_to_line(state, state.line(), now)):
         return None, ()
     # A consultation that another day's visit ended frees the patient before this visit's line has heard of it:
     # without this whoever presses Start in that moment would go before those who waited.
@@ -72,7 +86,7 @@ def _grant(mine: Appointment, request: Request, state: VisitState, now: datetime
         remind_at=due,
         abandon_at=now + state.limits.abandon_after,
     )
-    changes = (OpenConsultation(consultation=begun), *taken_up(state, begun))
+    changes = (OpenConsultation(consultation=begun), *update_line_after_start(state, begun))
     return ConsultationStands(consultation=begun, created=True), changes
 
 
@@ -98,6 +112,6 @@ def _refuse_or_wait(
     position = state.place_of(mine.doctor_id)
     joined: tuple[Change, ...] = ()
     if command.wait and position is None:
-        position, joined = len(state.line()) + 1, (join(mine, state, now),)
+        position, joined = len(state.line()) + 1, (join_change(mine, state, now),)
     answer, noted = _refuse_start(mine, refusal(position=position))
     return answer, (*noted, *joined)

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from visit.codes import AppointmentStatus
+from patient_visit_engine.visit.codes import AppointmentStatus
 
 
 class Frozen(BaseModel):

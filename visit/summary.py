@@ -1,7 +1,7 @@
 """One visit in a few lines for whoever operates the system, in ids; pure, it must not know where the lines are shown."""
 
-from visit.calendar import on_the_wire
-from visit.state import VisitState
+from patient_visit_engine.visit.calendar import to_rfc3339
+from patient_visit_engine.visit.state import VisitState
 
 
 def summary(state: VisitState) -> str:
@@ -9,11 +9,11 @@ def summary(state: VisitState) -> str:
     lines = [f"**Day** {state.day.isoformat()}, {state.phase}"]
     for running in state.facts.in_progress:
         kind = "In consultation" if running.exclusive else "Beside it"
-        since, due = on_the_wire(running.started_at), on_the_wire(running.overdue_at)
+        since, due = to_rfc3339(running.started_at), to_rfc3339(running.overdue_at)
         lines.append(f"**{kind}** with doctor {running.doctor_id}, appointment {running.appointment_id}")
         lines.append(f"since {since}, expected until {due}, id `{running.id}`")
     lines += [f"**Checked in** for appointment {pending.appointment_id}" for pending in state.facts.pending]
     for position, place in enumerate(state.line(), 1):
-        offered = "" if place.offered_until is None else f", offered until {on_the_wire(place.offered_until)}"
+        offered = "" if place.offered_until is None else f", offered until {to_rfc3339(place.offered_until)}"
         lines.append(f"**Waiting {position}.** doctor {place.doctor_id}{offered}")
     return "\n\n".join(lines)

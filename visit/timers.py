@@ -2,14 +2,14 @@
 
 from datetime import datetime
 
-from visit.codes import AppointmentStatus, Outcome
-from visit.decisions import Change, CloseTracking, Decision, LeaveLine, RemindHolder
-from visit.ending import end_and_serve
-from visit.line import serve, take_out
-from visit.state import Consultation, VisitState
+from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
+from patient_visit_engine.visit.decisions import Change, CloseTracking, Decision, LeaveLine, RemindHolder
+from patient_visit_engine.visit.ending import end_and_offer
+from patient_visit_engine.visit.state import Consultation, VisitState
+from patient_visit_engine.visit.waiting_line import offer_to_line, remove_from_line
 
 
-def due(state: VisitState, now: datetime) -> Decision | None:
+def decide_due(state: VisitState, now: datetime) -> Decision | None:
     """The first thing that time, or a patient who became free elsewhere, has brought about; ask again until it is None."""
     changes = _ended_or_overdue(state, now) or _line_to_serve(state, now) or _day_to_close(state, now)
     return Decision(changes=changes, at=now) if changes else None
@@ -33,7 +33,7 @@ def day_is_over(state: VisitState, now: datetime) -> bool:
 def _ended_or_overdue(state: VisitState, now: datetime) -> tuple[Change, ...]:
     for running in state.my_consultations():
         if now >= running.abandon_at:
-            return end_and_serve(state, running, Outcome.timed_out, now)
+            return end_and_offer(state, running, Outcome.timed_out, now)
         if now >= running.remind_at:
             return (RemindHolder(consultation=_reminded(running, state, now)),)
     return ()
@@ -52,8 +52,8 @@ def _line_to_serve(state: VisitState, now: datetime) -> tuple[Change, ...]:
         return ()
     for place in state.line() if state.limits.offer else ():
         if place.offered_until is not None and place.offered_until <= now:
-            return take_out(state, place, "passed", now)
-    return serve(state, state.line(), now) if state.exclusive_consultation() is None else ()
+            return remove_from_line(state, place, "passed", now)
+    return offer_to_line(state, state.line(), now) if state.exclusive_consultation() is None else ()
 
 
 def _day_to_close(state: VisitState, now: datetime) -> tuple[Change, ...]:

@@ -9,14 +9,14 @@ import structlog
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from config import logs, temporal
-from config.settings import Settings, load
-from storage import migrations
-from storage.database import Database
-from storage.ledger import Ledger
-from worker.builder import build
-from worker.sweep import Sweep
-from workflows.opening import Visits
+from patient_visit_engine.runtime import logs, temporal
+from patient_visit_engine.runtime.settings import Settings, load
+from patient_visit_engine.storage import migrations
+from patient_visit_engine.storage.database import Database
+from patient_visit_engine.storage.ledger.recording import Ledger
+from patient_visit_engine.worker.builder import build
+from patient_visit_engine.worker.sweep import Sweep
+from patient_visit_engine.workflows.opening import Visits
 
 log = structlog.get_logger()
 TEMPORAL_PATIENCE = 60.0

@@ -5,8 +5,8 @@ from datetime import timedelta
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
 
-from activities.ledger import Ledger, LedgerActivities
-from workflows.patient_visit import PatientVisit
+from patient_visit_engine.activities.ledger import Ledger, LedgerActivities
+from patient_visit_engine.workflows.patient_visit import PatientVisit
 
 # How long messages under way may take after SIGTERM; what is cut off then is run again by another worker.
 GRACE = timedelta(seconds=10)

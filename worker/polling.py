@@ -15,8 +15,8 @@ from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.service import RPCError
 
-from config.settings import Settings, load
-from config.temporal import connect
+from patient_visit_engine.runtime.settings import Settings, load
+from patient_visit_engine.runtime.temporal import connect
 
 #: A poll waits a minute for work before it asks again; Temporal remembers one for five minutes after its worker has died.
 FRESH = timedelta(seconds=90)

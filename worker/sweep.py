@@ -7,11 +7,11 @@ from datetime import date, datetime, timedelta
 import structlog
 from temporalio.client import RPCError, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
 
-from storage.database import Database
-from storage.requests import undecided
-from storage.sweep import Neglected, neglected, prune
-from visit.commands import Adopt, Command, patient_of
-from workflows.opening import DayClosedError, Visits
+from patient_visit_engine.storage.database import Database
+from patient_visit_engine.storage.requests import find_open_commands
+from patient_visit_engine.storage.upkeep.sweep import OverdueVisit, find_overdue_visits, prune
+from patient_visit_engine.visit.commands import Adopt, Command, patient_of
+from patient_visit_engine.workflows.opening import DayClosedError, Visits
 
 log = structlog.get_logger()
 
@@ -58,15 +58,17 @@ class Sweep:
         now = self._clock()
         today = self._visits.today(now)
         late = now - NEGLECTED_AFTER
-        for visit in await self._database.read(neglected, late, today, BATCH, offers_expire=self._offers_expire):
+        for visit in await self._database.read(
+            find_overdue_visits, late, today, BATCH, offers_expire=self._offers_expire
+        ):
             await self._adopt(visit)
-        for command in await self._database.read(undecided, now - UNDECIDED_AFTER, BATCH):
+        for command in await self._database.read(find_open_commands, now - UNDECIDED_AFTER, BATCH):
             await self._send_again(command, today)
         # In batches, so that between two of them the writers of visits get their turn.
         while await self._database.write(prune, now - self._retention, now):
             log.info("pruned a batch")
 
-    async def _adopt(self, visit: Neglected) -> None:
+    async def _adopt(self, visit: OverdueVisit) -> None:
         adopt = Adopt(consultation_ids=tuple(visit.consultation_ids))
         if await self._update(visit.patient_id, visit.day, adopt):
             log.info("visit reminded of its rows", patient_id=visit.patient_id, day=str(visit.day))

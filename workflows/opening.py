@@ -16,11 +16,11 @@ from temporalio.common import (
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from visit.calendar import day_ends_at
-from visit.commands import Adopt, Command, OnConsultation, OpenVisit, Reply
-from visit.names import PATIENT_ID_ATTRIBUTE, VISIT_DAY_ATTRIBUTE, visit_id
-from visit.state import Limits
-from workflows.patient_visit import PatientVisit
+from patient_visit_engine.visit.calendar import day_ends_at
+from patient_visit_engine.visit.commands import Adopt, Command, OnConsultation, OpenVisit, Reply
+from patient_visit_engine.visit.names import PATIENT_ID_ATTRIBUTE, VISIT_DAY_ATTRIBUTE, visit_id
+from patient_visit_engine.visit.state import Limits
+from patient_visit_engine.workflows.patient_visit import PatientVisit
 
 # With the default of ten seconds, a worker killed inside an activity keeps everybody else waiting for as long.
 TASK_TIMEOUT = timedelta(seconds=2)

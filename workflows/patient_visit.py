@@ -13,8 +13,8 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError, FailureError
 
 with workflow.unsafe.imports_passed_through():
-    from visit.calendar import to_millisecond
-    from visit.commands import (
+    from patient_visit_engine.visit.calendar import to_millisecond
+    from patient_visit_engine.visit.commands import (
         Adopt,
         CheckIn,
         CheckOut,
@@ -32,13 +32,13 @@ with workflow.unsafe.imports_passed_through():
         StartConsultation,
         appointment_of,
     )
-    from visit.decisions import Decision
-    from visit.names import LOAD_FACTS, RECORD_DECISION, WORKFLOW_TYPE, visit_id
-    from visit.policy import decide, mismatch
-    from visit.record import Entry, Recorded
-    from visit.state import Appointment, Facts, VisitState
-    from visit.summary import summary
-    from visit.timers import day_is_over, due, next_deadline
+    from patient_visit_engine.visit.decisions import Decision
+    from patient_visit_engine.visit.names import LOAD_FACTS, RECORD_DECISION, WORKFLOW_TYPE, visit_id
+    from patient_visit_engine.visit.policy import decide, mismatch
+    from patient_visit_engine.visit.record import LedgerEntry, Recorded
+    from patient_visit_engine.visit.state import Appointment, Facts, VisitState
+    from patient_visit_engine.visit.summary import summary
+    from patient_visit_engine.visit.timers import day_is_over, decide_due, next_deadline
 
 T = TypeVar("T")
 
@@ -201,7 +201,7 @@ class PatientVisit:
     async def _record(
         self, decision: Decision, request: Request | None = None, appointment: Appointment | None = None
     ) -> Recorded:
-        entry = Entry(
+        entry = LedgerEntry(
             patient_id=self._state.patient_id,
             day=self._state.day,
             decision=decision,
@@ -243,7 +243,7 @@ class PatientVisit:
             async with self._lock:
                 if not self._known:
                     await self._load()
-                while (decision := due(self._state, self._now())) is not None:
+                while (decision := decide_due(self._state, self._now())) is not None:
                     await self._record(decision)
                 if day_is_over(self._state, self._now()):
                     self._state = self._state.model_copy(update={"phase": "closing"})

@@ -9,18 +9,19 @@ from pydantic import BaseModel
 from sqlalchemy import Connection
 from starlette.responses import JSONResponse, Response
 
-from api import bodies, shapes
-from api.authentication import Desk, Doctor, Staff, not_yours
-from api.documentation import OF_BODY, OF_STAFF, answers
-from api.idempotency import Key
-from api.parts import parts_of
-from api.problems import Unknown
-from api.sessions import Caller
-from storage import visit_view, worklist
-from visit import commands
-from visit.calendar import day_ends_at, day_starts_at
-from visit.codes import Role
-from visit.state import Appointment
+from patient_visit_engine.api.access.authentication import Desk, Doctor, Staff, not_yours
+from patient_visit_engine.api.access.sessions import Caller
+from patient_visit_engine.api.commands.idempotency import Key
+from patient_visit_engine.api.dependencies import dependencies_of
+from patient_visit_engine.api.problems import NotFound
+from patient_visit_engine.api.schema import bodies
+from patient_visit_engine.api.schema.openapi import OF_BODY, OF_STAFF, answers
+from patient_visit_engine.storage.screens import visit_view, worklist
+from patient_visit_engine.visit import commands
+from patient_visit_engine.visit.calendar import day_ends_at, day_starts_at
+from patient_visit_engine.visit.codes import Role
+from patient_visit_engine.visit.state import Appointment
+from patient_visit_engine.wire import shapes
 
 router = APIRouter(tags=["appointments"])
 
@@ -32,9 +33,9 @@ Saying = Callable[[commands.Request, Appointment], commands.Command]
 @router.get("/api/appointments", response_model=None, responses=answers({200: shapes.Worklist}, *OF_STAFF, 422))
 async def show_worklist(query: Annotated[bodies.WorklistQuery, Query()], caller: Staff, http: Request) -> Response:
     """A day's appointments with the state of each patient, and the event id that they are true at."""
-    parts = parts_of(http)
+    parts = dependencies_of(http)
     zone, day = parts.settings.zone, query.date or parts.today()
-    wanted = worklist.Wanted(
+    wanted = worklist.WorklistFilter(
         day=day,
         starts_at=day_starts_at(day, zone),
         ends_at=day_ends_at(day, zone),
@@ -75,7 +76,7 @@ async def set_appointment_status(
     responses=answers({201: shapes.Tracking, 200: shapes.Tracking}, *ASKED, refused=True),
 )
 async def check_in(
-    appointment_id: AppointmentId, caller: Desk, key: Key, http: Request, body: bodies.Empty | None = None
+    appointment_id: AppointmentId, caller: Desk, key: Key, http: Request, body: bodies.EmptyBody | None = None
 ) -> Response:
     """The patient has arrived; again: the same tracking."""
     return await _ask(http, caller, key, appointment_id, _check_in)
@@ -87,7 +88,7 @@ async def check_in(
     responses=answers({200: shapes.Tracking}, *ASKED, refused=True),
 )
 async def check_out(
-    appointment_id: AppointmentId, caller: Desk, key: Key, http: Request, body: bodies.Empty | None = None
+    appointment_id: AppointmentId, caller: Desk, key: Key, http: Request, body: bodies.EmptyBody | None = None
 ) -> Response:
     """The patient has left without being seen."""
     return await _ask(http, caller, key, appointment_id, _check_out)
@@ -99,7 +100,7 @@ async def check_out(
     responses=answers({200: shapes.Place}, *ASKED, refused=True),
 )
 async def join_waiting_line(
-    appointment_id: AppointmentId, caller: Doctor, key: Key, http: Request, body: bodies.Empty | None = None
+    appointment_id: AppointmentId, caller: Doctor, key: Key, http: Request, body: bodies.EmptyBody | None = None
 ) -> Response:
     """Take the last place in the line for a busy patient; again: the place that the doctor has."""
     return await _ask(http, caller, key, appointment_id, _join)
@@ -135,7 +136,7 @@ def _leave(request: commands.Request, found: Appointment) -> commands.Command:
 async def _ask(
     http: Request, caller: Caller, key: str, appointment_id: int, saying: Saying, body: BaseModel | None = None
 ) -> Response:
-    parts = parts_of(http)
+    parts = dependencies_of(http)
     look = partial(_for_caller, caller=caller, appointment_id=appointment_id)
     asked = await parts.asking.begin(caller, key, http, body, look)
     if asked.again is not None:
@@ -146,7 +147,7 @@ async def _ask(
 def _for_caller(connection: Connection, caller: Caller, appointment_id: int) -> Appointment:
     found = visit_view.appointment(connection, appointment_id)
     if found is None:
-        raise Unknown("appointment")
+        raise NotFound("appointment")
     if caller.role is Role.doctor and found.doctor_id != caller.doctor_id:
         raise not_yours()
     return found

@@ -10,17 +10,18 @@ from fastapi import APIRouter, Path, Request
 from sqlalchemy import Connection
 from starlette.responses import JSONResponse, Response
 
-from api import bodies, shapes
-from api.authentication import Doctor, Staff, Supervisor, not_yours
-from api.documentation import OF_BODY, OF_STAFF, answers
-from api.idempotency import Key, Later
-from api.parts import parts_of
-from api.problems import Problem, Unknown
-from api.sessions import Caller
-from storage import visit_view
-from visit import commands
-from visit.answers import TrackingRow
-from visit.state import Appointment
+from patient_visit_engine.api.access.authentication import Doctor, Staff, Supervisor, not_yours
+from patient_visit_engine.api.access.sessions import Caller
+from patient_visit_engine.api.commands.idempotency import Key, Later
+from patient_visit_engine.api.dependencies import dependencies_of
+from patient_visit_engine.api.problems import NotFound, Problem
+from patient_visit_engine.api.schema import bodies
+from patient_visit_engine.api.schema.openapi import OF_BODY, OF_STAFF, answers
+from patient_visit_engine.storage.screens import visit_view
+from patient_visit_engine.visit import commands
+from patient_visit_engine.visit.state import Appointment
+from patient_visit_engine.wire import shapes
+from patient_visit_engine.wire.answers import TrackingRow
 
 router = APIRouter(tags=["consultations"])
 
@@ -33,7 +34,7 @@ ENDED = (*OF_STAFF, *OF_BODY, 404, 409)
     status_code=201,
     response_model=None,
     responses=answers(
-        {201: shapes.Consultation, 200: shapes.Consultation, 202: shapes.AskedLater}, *ENDED, refused=True
+        {201: shapes.Consultation, 200: shapes.Consultation, 202: shapes.AsyncRequest}, *ENDED, refused=True
     ),
 )
 async def start_consultation(
@@ -42,7 +43,7 @@ async def start_consultation(
     """Begin the consultation of an appointment; refused with 409 while the patient is in another exclusive one."""
     if body.doctor_id != caller.doctor_id:
         raise not_yours()
-    parts = parts_of(http)
+    parts = dependencies_of(http)
     asked = await parts.asking.begin(caller, key, http, body, partial(_startable, body=body))
     if asked.again is not None:
         return asked.again
@@ -57,11 +58,11 @@ async def start_consultation(
 def _startable(connection: Connection, body: bodies.StartConsultation) -> Appointment:
     found = visit_view.appointment(connection, body.appointment_id)
     if found is None:
-        raise Unknown("appointment")
+        raise NotFound("appointment")
     if found.patient_id != body.patient_id and not visit_view.patient_exists(connection, body.patient_id):
-        raise Unknown("patient")
+        raise NotFound("patient")
     if found.doctor_id != body.doctor_id and not visit_view.doctor_exists(connection, body.doctor_id):
-        raise Unknown("doctor")
+        raise NotFound("doctor")
     if (found.patient_id, found.doctor_id) != (body.patient_id, body.doctor_id):
         raise Problem(422, "appointment_mismatch", "Appointment belongs to another patient or doctor")
     return found
@@ -81,14 +82,14 @@ def _code_of(answer: Response) -> str:
 )
 async def show_consultation(consultation_id: ConsultationId, _caller: Staff, http: Request) -> Response:
     """The consultation, running or ended."""
-    row, _day = await parts_of(http).database.read(_known, str(consultation_id))
+    row, _day = await dependencies_of(http).database.read(_known, str(consultation_id))
     return JSONResponse(row.consultation())
 
 
 @router.post(
     "/api/consultations/{consultation_id}/complete",
     response_model=None,
-    responses=answers({200: shapes.Consultation, 202: shapes.AskedLater}, *ENDED, refused=True),
+    responses=answers({200: shapes.Consultation, 202: shapes.AsyncRequest}, *ENDED, refused=True),
 )
 async def complete_consultation(
     consultation_id: ConsultationId,
@@ -96,10 +97,10 @@ async def complete_consultation(
     key: Key,
     later: Later,
     http: Request,
-    body: bodies.Empty | None = None,
+    body: bodies.EmptyBody | None = None,
 ) -> Response:
     """End the caller's own consultation; a second completion is answered as the first."""
-    asking = parts_of(http).asking
+    asking = dependencies_of(http).asking
     asked = await asking.begin(caller, key, http, None, partial(_mine, caller=caller, consultation=consultation_id))
     if asked.again is not None:
         return asked.again
@@ -122,7 +123,7 @@ async def extend_consultation(
     consultation_id: ConsultationId, body: bodies.ExtendConsultation, caller: Doctor, key: Key, http: Request
 ) -> Response:
     """Give the caller's own consultation so many minutes more, counted from its due time or from now, the later."""
-    asking = parts_of(http).asking
+    asking = dependencies_of(http).asking
     asked = await asking.begin(caller, key, http, body, partial(_mine, caller=caller, consultation=consultation_id))
     if asked.again is not None:
         return asked.again
@@ -146,7 +147,7 @@ async def release_consultation(
     consultation_id: ConsultationId, body: bodies.ReleaseConsultation, caller: Supervisor, key: Key, http: Request
 ) -> Response:
     """End somebody else's forgotten consultation; who did it and why stays in the patient's timeline."""
-    asking = parts_of(http).asking
+    asking = dependencies_of(http).asking
     asked = await asking.begin(caller, key, http, body, partial(_known, consultation_id=str(consultation_id)))
     if asked.again is not None:
         return asked.again
@@ -160,7 +161,7 @@ async def release_consultation(
 def _known(connection: Connection, consultation_id: str) -> tuple[TrackingRow, date]:
     found = visit_view.consultation(connection, consultation_id)
     if found is None:
-        raise Unknown("consultation")
+        raise NotFound("consultation")
     return found
 
 

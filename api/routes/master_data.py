@@ -7,14 +7,20 @@ from uuid import uuid4
 from fastapi import APIRouter, Path, Request
 from starlette.responses import JSONResponse, Response
 
-from api import bodies, shapes
-from api.authentication import Feed
-from api.documentation import OF_BODY, OF_STAFF, answers
-from api.parts import Parts, parts_of
-from api.problems import Problem
-from storage import master_data
-from storage.master_data import AppointmentPut, NotReplaceableError, Put, UnknownReferenceError
-from visit.calendar import on_the_wire
+from patient_visit_engine.api.access.authentication import Feed
+from patient_visit_engine.api.dependencies import Dependencies, dependencies_of
+from patient_visit_engine.api.problems import Problem
+from patient_visit_engine.api.schema import bodies
+from patient_visit_engine.api.schema.openapi import OF_BODY, OF_STAFF, answers
+from patient_visit_engine.storage import master_data
+from patient_visit_engine.storage.master_data import (
+    AppointmentPut,
+    MasterDataPut,
+    NotReplaceableError,
+    UnknownReferenceError,
+)
+from patient_visit_engine.visit.calendar import to_rfc3339
+from patient_visit_engine.wire import shapes
 
 router = APIRouter(tags=["master data"])
 
@@ -34,7 +40,7 @@ BECAUSE = {
 )
 async def put_patient(record_id: RecordId, body: bodies.PutPatient, _caller: Feed, http: Request) -> Response:
     """Create or replace a patient."""
-    parts = parts_of(http)
+    parts = dependencies_of(http)
     created = await parts.database.write(
         master_data.put_patient, _put(parts, record_id), body.first_name, body.last_name, body.birth_date
     )
@@ -46,7 +52,7 @@ async def put_patient(record_id: RecordId, body: bodies.PutPatient, _caller: Fee
 )
 async def put_doctor(record_id: RecordId, body: bodies.PutDoctor, _caller: Feed, http: Request) -> Response:
     """Create or replace a doctor."""
-    parts = parts_of(http)
+    parts = dependencies_of(http)
     created = await parts.database.write(master_data.put_doctor, _put(parts, record_id), body.name, body.specialization)
     return _stands(http, created, record_id, body.model_dump(mode="json"))
 
@@ -58,7 +64,7 @@ async def put_doctor(record_id: RecordId, body: bodies.PutDoctor, _caller: Feed,
 )
 async def put_prestation(record_id: RecordId, body: bodies.PutPrestation, _caller: Feed, http: Request) -> Response:
     """Create or replace a prestation; consultations that run keep what they began with."""
-    parts = parts_of(http)
+    parts = dependencies_of(http)
     created = await parts.database.write(
         master_data.put_prestation, _put(parts, record_id), body.name, body.exclusive, body.expected_minutes
     )
@@ -72,7 +78,7 @@ async def put_prestation(record_id: RecordId, body: bodies.PutPrestation, _calle
 )
 async def put_appointment(record_id: RecordId, body: bodies.PutAppointment, _caller: Feed, http: Request) -> Response:
     """Create or replace an appointment; without a status it keeps the one that it has, and a new one is scheduled."""
-    parts = parts_of(http)
+    parts = dependencies_of(http)
     wanted = AppointmentPut(body.patient_id, body.doctor_id, body.prestation_id, body.scheduled_at, body.status)
     try:
         created, status = await parts.database.write(
@@ -84,12 +90,12 @@ async def put_appointment(record_id: RecordId, body: bodies.PutAppointment, _cal
         ) from None
     except NotReplaceableError as why:
         raise Problem(409, why.code, BECAUSE[why.code]) from None
-    now = body.model_dump(mode="json") | {"scheduled_at": on_the_wire(body.scheduled_at), "status": status.name}
+    now = body.model_dump(mode="json") | {"scheduled_at": to_rfc3339(body.scheduled_at), "status": status.name}
     return _stands(http, created, record_id, now)
 
 
-def _put(parts: Parts, record_id: int) -> Put:
-    return Put(record_id, f"put/{uuid4().hex}", parts.now())
+def _put(parts: Dependencies, record_id: int) -> MasterDataPut:
+    return MasterDataPut(record_id, f"put/{uuid4().hex}", parts.now())
 
 
 def _stands(http: Request, created: bool, record_id: int, fields: dict[str, Any]) -> Response:

@@ -8,16 +8,17 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from sqlalchemy import Connection, func, select
 from starlette.responses import JSONResponse, Response
 
-from api import presence, shapes
-from api.asking import standing
-from api.authentication import Staff, Supervisor
-from api.documentation import OF_STAFF, answers
-from api.idempotency import KEY, address_of, request_id
-from api.parts import Parts, parts_of
-from api.problems import RETRY_AFTER, Problem, Unknown
-from storage.presence import others
-from storage.requests import find_request
-from storage.tables import log_head
+from patient_visit_engine.api.access.authentication import Staff, Supervisor
+from patient_visit_engine.api.commands.dispatcher import standing
+from patient_visit_engine.api.commands.idempotency import KEY, address_of, request_id
+from patient_visit_engine.api.dependencies import Dependencies, dependencies_of
+from patient_visit_engine.api.problems import RETRY_AFTER, NotFound, Problem
+from patient_visit_engine.api.schema.openapi import OF_STAFF, answers
+from patient_visit_engine.api.stream import presence
+from patient_visit_engine.storage.presence import others
+from patient_visit_engine.storage.requests import find_request
+from patient_visit_engine.storage.tables import log_head
+from patient_visit_engine.wire import shapes
 
 router = APIRouter(tags=["operations"])
 
@@ -30,17 +31,17 @@ PRESENCE_WITHIN = 5.0
 @router.get(
     "/api/requests/{key:path}",
     response_model=None,
-    responses=answers({200: shapes.AskedLater, 202: shapes.AskedLater}, 401, 404),
+    responses=answers({200: shapes.AsyncRequest, 202: shapes.AsyncRequest}, 401, 404),
 )
 async def show_request(key: Annotated[str, Path()], caller: Staff, http: Request) -> Response:
     """The decision of the caller's own request: 200 with its status and body, 202 while it is open."""
-    parts = parts_of(http)
+    parts = dependencies_of(http)
     number = await parts.asking.number_if_any(caller)
     found = None
     if KEY.fullmatch(key) and number is not None:
         found = await parts.database.read(find_request, request_id(number, key))
     if found is None:
-        raise Unknown("request")
+        raise NotFound("request")
     if found.decided:
         return JSONResponse(standing(found))
     return JSONResponse(standing(found), 202, {"Location": address_of(key), "Retry-After": str(RETRY_AFTER)})
@@ -49,7 +50,7 @@ async def show_request(key: Annotated[str, Path()], caller: Staff, http: Request
 @router.get("/api/presence", response_model=None, responses=answers({200: shapes.Presence}, *OF_STAFF))
 async def show_presence(_caller: Supervisor, http: Request) -> Response:
     """Who is connected to the event stream of any API process, since when, at which event, and how many events behind."""
-    parts = parts_of(http)
+    parts = dependencies_of(http)
     # Without the others the list would look complete and not be: a database that is away is the answer then.
     async with asyncio.timeout(PRESENCE_WITHIN):
         reported = await parts.database.read(others, parts.process, parts.now())
@@ -66,7 +67,7 @@ async def show_liveness() -> Response:
 @router.get("/readyz", response_model=None, responses=answers({200: shapes.Readiness}))
 async def show_readiness(http: Request) -> Response:
     """Whether this process can serve, with the state of each dependency."""
-    parts = parts_of(http)
+    parts = dependencies_of(http)
     database, temporal = await asyncio.gather(_database_is_up(parts), _temporal_is_up(parts))
     # A process that cannot see the log has no business with screens, even if its database answers others.
     stream = parts.hub is None or parts.hub.in_sight
@@ -79,7 +80,7 @@ async def show_readiness(http: Request) -> Response:
     return JSONResponse({"status": "ready", **state})
 
 
-async def _database_is_up(parts: Parts) -> bool:
+async def _database_is_up(parts: Dependencies) -> bool:
     try:
         async with asyncio.timeout(PATIENCE):
             return await parts.database.read(_takes_what_is_decided)
@@ -95,7 +96,7 @@ def _takes_what_is_decided(connection: Connection) -> bool:
     return connection.scalar(select(log_head.c.id)) is not None
 
 
-async def _temporal_is_up(parts: Parts) -> bool:
+async def _temporal_is_up(parts: Dependencies) -> bool:
     try:
         async with asyncio.timeout(PATIENCE):
             return await parts.visits.reachable()
@@ -111,4 +112,4 @@ async def _temporal_is_up(parts: Parts) -> bool:
 )
 async def show_metrics(http: Request) -> Response:
     """What this process has counted, for Prometheus."""
-    return Response(parts_of(http).metrics.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+    return Response(dependencies_of(http).metrics.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -12,8 +12,8 @@ import uvloop
 
 from bench.fanout.dialogue import answer, asked
 from bench.fanout.telling import MOMENT, NAME, an_event, as_text
-from storage.database import Database
-from storage.event_log import append
+from patient_visit_engine.storage.database import Database
+from patient_visit_engine.storage.event_log import append
 
 PUBLISH = "/publish"
 PATIENCE = 60.0

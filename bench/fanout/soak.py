@@ -16,7 +16,7 @@ from bench.fanout.hearing import Faults
 from bench.fanout.rounds import CONNECT_WITHIN, NotVerifiedError
 from bench.fanout.subjects import Engine
 from bench.processes import Processes
-from live.limits import DEFAULT_LIMITS
+from patient_visit_engine.live.limits import DEFAULT_LIMITS
 
 #: Seconds between two events, and between two looks at the memory.
 EVERY = 0.2

@@ -13,7 +13,7 @@ import jwt
 
 from bench.fanout.dialogue import Dialogue
 from bench.processes import Processes, free_port
-from storage import migrations
+from patient_visit_engine.storage import migrations
 
 EVENTS = "/api/events"
 ANSWERS_WITHIN = 30.0
@@ -93,7 +93,7 @@ class Engine(Subject):
             "VISIT_TEMPORAL_ADDRESS": "127.0.0.1:1",
             "VISIT_JWT_SECRET": self.secret,
         }
-        processes.start("server", [sys.executable, "-m", "cli", "api"], settings)
+        processes.start("server", [sys.executable, "-m", "patient_visit_engine.cli", "api"], settings)
 
     def posted_to(self) -> tuple[str, ...]:
         return ()

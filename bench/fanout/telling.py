@@ -3,7 +3,7 @@
 import json
 from datetime import UTC, datetime
 
-from visit.events import CONSULTATIONS, Event
+from patient_visit_engine.wire.events import CONSULTATIONS, Event
 
 NAME = "consultation.completed"
 MOMENT = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

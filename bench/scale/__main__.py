@@ -16,11 +16,11 @@ from bench.scale.day import DECISIONS, Day, live
 from bench.scale.house import House
 from bench.scale.meters import KEPT, Stock, computing, histories, milliseconds, stock, with_children
 from bench.scale.picture import draw
-from config import temporal
-from storage.board import BoardWanted, read_board
-from storage.worklist import Wanted, read_worklist
-from tests.throwaway_postgres import ThrowawayPostgres
-from visit.calendar import local_day
+from patient_visit_engine.runtime import temporal
+from patient_visit_engine.storage.screens.board import BoardFilter, read_board
+from patient_visit_engine.storage.screens.worklist import WorklistFilter, read_worklist
+from patient_visit_engine.visit.calendar import local_day
+from tests.support.postgres import ThrowawayPostgres
 
 BATCHES = (25, 50, 100, 200, 400)
 AT_ONCE = 16
@@ -72,7 +72,7 @@ async def look(house: House, postmaster: int, days: int, seconds: float, done: i
     hospital = house.hospital
     now = datetime.now(UTC)
     today = local_day(now, hospital.settings.zone)
-    list_of_one = Wanted(
+    list_of_one = WorklistFilter(
         today, now - timedelta(hours=12), now + timedelta(hours=12), today, now, 1, 50, 3, asking_doctor=3
     )
     files = sum(one.stat().st_size for one in hospital.folder.rglob("temporal*") if one.is_file())
@@ -90,7 +90,7 @@ async def look(house: House, postmaster: int, days: int, seconds: float, done: i
         done=done,
         temporal_bytes=files,
         worklist_ms=await milliseconds(hospital.database, read_worklist, list_of_one),
-        board_ms=await milliseconds(hospital.database, read_board, BoardWanted(today, now)),
+        board_ms=await milliseconds(hospital.database, read_board, BoardFilter(today, now)),
     )
 
 

@@ -10,8 +10,8 @@ import httpx
 from sqlalchemy import Connection, insert
 
 from bench.scale.day import Day
-from storage.tables import appointments, patients
-from tests.e2e.replicas import Replicas
+from patient_visit_engine.storage.tables import appointments, patients
+from tests.support.replicas import Replicas
 
 DOCTORS = 30
 EXCLUSIVE, BESIDE = 1, 2

@@ -11,11 +11,11 @@ from sqlalchemy import Connection, text
 from temporalio.client import Client
 
 from bench.scale.day import Day
-from config.settings import Settings
-from storage.database import Database
-from storage.tables import metadata
-from visit.calendar import local_day
-from visit.names import visit_id
+from patient_visit_engine.runtime.settings import Settings
+from patient_visit_engine.storage.database import Database
+from patient_visit_engine.storage.tables import metadata
+from patient_visit_engine.visit.calendar import local_day
+from patient_visit_engine.visit.names import visit_id
 
 TICKS = os.sysconf("SC_CLK_TCK")
 #: What holds what happens; the rest is fed, or is about staff.

@@ -20,7 +20,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, make_url, text
 from sqlalchemy.exc import DBAPIError
 
-from storage.database import Database
+from patient_visit_engine.storage.database import Database
 
 T = TypeVar("T")
 

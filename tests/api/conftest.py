@@ -11,14 +11,19 @@ import jwt
 import pytest
 from sqlalchemy import Connection, func, select
 
-from api.app import create_app
-from api.front import Front
-from api.problems import Undecided
-from config.settings import Settings
-from storage.database import Database
-from storage.ledger import Ledger
-from storage.tables import metadata
-from tests.builders import (
+from patient_visit_engine.api.app import create_app
+from patient_visit_engine.api.gateway import Gateway
+from patient_visit_engine.api.problems import Undecided
+from patient_visit_engine.runtime.settings import Settings
+from patient_visit_engine.storage.database import Database
+from patient_visit_engine.storage.ledger.recording import Ledger
+from patient_visit_engine.storage.tables import metadata
+from patient_visit_engine.visit.calendar import day_ends_at
+from patient_visit_engine.visit.commands import Command, appointment_of, patient_of
+from patient_visit_engine.visit.policy import decide
+from patient_visit_engine.visit.record import LedgerEntry
+from patient_visit_engine.visit.state import VisitState
+from tests.support.builders import (
     CARDIOLOGY,
     DERMATOLOGY,
     DR_AMRANI,
@@ -31,11 +36,6 @@ from tests.builders import (
     an_appointment,
     seed,
 )
-from visit.calendar import day_ends_at
-from visit.commands import Command, appointment_of, patient_of
-from visit.policy import decide
-from visit.record import Entry
-from visit.state import VisitState
 
 SECRET = "a secret of more than sixty-four bytes, which is enough for any of HMAC, for tests alone"
 
@@ -76,7 +76,7 @@ class Visits:
         patient = patient_of(command)
         facts = await self.ledger.load(patient)
         state = VisitState(patient_id=patient, day=day, day_ends_at=day_ends_at(day, ZONE), facts=facts)
-        entry = Entry(
+        entry = LedgerEntry(
             patient_id=patient,
             day=day,
             decision=decide(state, command, self.now()),
@@ -100,7 +100,7 @@ class Visits:
 class Clinic:
     """The application and those who speak to it."""
 
-    app: Front
+    app: Gateway
     database: Database
     visits: Visits
     clock: Clock

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.api.conftest import JOHNS, JOHNS_OTHER, Clinic, a_start
-from tests.builders import DR_AMRANI, DR_OKAFOR
+from tests.support.builders import DR_AMRANI, DR_OKAFOR
 
 MINE = f"/api/appointments/{JOHNS.id}"
 OTHER = f"/api/appointments/{JOHNS_OTHER.id}"

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, update
 
-from storage import board
-from storage.database import Database
-from storage.tables import patient_trackings
+from patient_visit_engine.storage.database import Database
+from patient_visit_engine.storage.screens import board
+from patient_visit_engine.storage.tables import patient_trackings
 from tests.api.conftest import JOHNS, JOHNS_OTHER, JOHNS_XRAY, MARIAS, Clinic, a_start
-from tests.builders import DAY, DR_OKAFOR, DR_SMITH
+from tests.support.builders import DAY, DR_OKAFOR, DR_SMITH
 
 
 async def shown(clinic: Clinic) -> dict[str, Any]:

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from storage.requests import parse_command, undecided
-from storage.tables import events, requests
+from patient_visit_engine.storage.requests import find_open_commands, parse_command
+from patient_visit_engine.storage.tables import events, requests
+from patient_visit_engine.visit.commands import StartConsultation
 from tests.api.conftest import JOHNS, JOHNS_OTHER, JOHNS_XRAY, Clinic, a_start
-from tests.builders import DAY, DR_AMRANI, DR_OKAFOR, DR_SMITH, minutes
-from visit.commands import StartConsultation
+from tests.support.builders import DAY, DR_AMRANI, DR_OKAFOR, DR_SMITH, minutes
 
 
 async def started(clinic: Clinic, doctor_id: int = DR_AMRANI.id, appointment: object = JOHNS) -> str:
@@ -211,8 +211,8 @@ async def test_an_open_request_is_found_by_the_sweep_when_its_signal_was_lost(cl
     accepted = await doctor.post("/api/consultations", json=a_start(), headers={"Prefer": "respond-async"})
 
     assert accepted.status_code == 202
-    assert await clinic.database.read(undecided, clinic.clock(), 10) == []
-    (command,) = await clinic.database.read(undecided, clinic.clock() + minutes(1), 10)
+    assert await clinic.database.read(find_open_commands, clinic.clock(), 10) == []
+    (command,) = await clinic.database.read(find_open_commands, clinic.clock() + minutes(1), 10)
     assert isinstance(command, StartConsultation)
     assert command.appointment == JOHNS
     assert await clinic.count(requests) == 1
@@ -226,7 +226,7 @@ async def test_a_release_that_was_not_answered_is_not_sent_again_by_the_sweep(cl
     answer = await supervisor.post(f"/api/consultations/{consultation}/release", json={"reason": "forgotten"})
 
     assert answer.status_code == 503
-    assert await clinic.database.read(undecided, clinic.clock() + minutes(1), 10) == []
+    assert await clinic.database.read(find_open_commands, clinic.clock() + minutes(1), 10) == []
 
 
 @pytest.mark.parametrize("text", ["{}", "[]", '{"type": "Adopt"}', '{"type": null}', '{"type": "CheckIn"}'])

@@ -10,13 +10,13 @@ from uuid import UUID
 import httpx
 import pytest
 
-from storage.database import Database
-from storage.tables import patient_trackings
+from patient_visit_engine.storage.database import Database
+from patient_visit_engine.storage.tables import patient_trackings
+from patient_visit_engine.visit.commands import Command
 from tests.api.conftest import JOHNS_XRAY, Clinic, a_start
-from tests.builders import DR_SMITH
-from tests.ledger.desk import column
-from tests.locking import locked
-from visit.commands import Command
+from tests.support.builders import DR_SMITH
+from tests.support.ledger import column
+from tests.support.locking import locked
 
 PATIENCE_SECONDS = 1
 # Far less than a writer waits for somebody's lock, or a connection for a server that says nothing.

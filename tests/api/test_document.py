@@ -15,9 +15,9 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from api import shapes
+from patient_visit_engine.wire import shapes
 from tests.api.conftest import JOHNS_OTHER, Clinic, a_start
-from tests.builders import DR_AMRANI, DR_OKAFOR
+from tests.support.builders import DR_AMRANI, DR_OKAFOR
 
 EXAMPLES = 8
 CHECKS = [
@@ -115,15 +115,15 @@ async def test_a_day_at_the_clinic_is_answered_in_the_documented_shapes(clinic: 
         (begun, 201, shapes.Consultation),
         (refused, 409, shapes.Refusal),
         (place, 200, shapes.Place),
-        (later, 202, shapes.AskedLater),
+        (later, 202, shapes.AsyncRequest),
         (longer, 200, shapes.Consultation),
         (seen[0], 200, shapes.Worklist),
         (seen[1], 200, shapes.Visit),
         (ended, 200, shapes.Consultation),
         (status, 200, shapes.AppointmentStatusNow),
         (rows, 200, shapes.Trackings),
-        (await doctor.get("/api/session"), 200, shapes.Who),
-        (await doctor.get(later.headers["location"]), 202, shapes.AskedLater),
+        (await doctor.get("/api/session"), 200, shapes.SignedInUser),
+        (await doctor.get(later.headers["location"]), 202, shapes.AsyncRequest),
     ]
     for answer, expected, shape in said:
         assert answer.status_code == expected, answer.text

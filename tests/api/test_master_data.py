@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from storage.tables import events
+from patient_visit_engine.storage.tables import events
 from tests.api.conftest import JOHNS, JOHNS_OTHER, Clinic, a_start
-from tests.builders import DR_OKAFOR
+from tests.support.builders import DR_OKAFOR
 
 PLANNED: dict[str, Any] = {
     "patient_id": 123,

@@ -6,13 +6,13 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy.exc import DBAPIError
 
-from api.app import create_app
-from api.front import Front
-from live.hub import Hub
-from storage.log_reader import LogReader
+from patient_visit_engine.api.app import create_app
+from patient_visit_engine.api.gateway import Gateway
+from patient_visit_engine.live.hub import Hub
+from patient_visit_engine.storage.log_reader import LogReader
 from tests.api.conftest import JOHNS_OTHER, Clinic, a_start
-from tests.api.stream_process import a_process
-from tests.builders import DR_OKAFOR
+from tests.support.builders import DR_OKAFOR
+from tests.support.stream_process import a_process
 
 
 async def test_a_process_that_lives_says_so_whatever_is_away(clinic: Clinic) -> None:
@@ -119,7 +119,7 @@ async def test_the_streams_counts_stand_beside_the_others(clinic: Clinic) -> Non
     app.parts.sessions.close()
 
 
-def _with(clinic: Clinic, hub: Hub) -> Front:
+def _with(clinic: Clinic, hub: Hub) -> Gateway:
     return create_app(clinic.settings, clinic.database, clinic.visits, hub=hub, now=clinic.clock)  # type: ignore[arg-type]
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api.app import create_app
-from api.page import FOR_GOOD, built
-from storage.database import Database
+from patient_visit_engine.api.app import create_app
+from patient_visit_engine.api.page import FOR_GOOD, built
+from patient_visit_engine.storage.database import Database
 from tests.api.conftest import settings_with
 
 DOCUMENT = "<!doctype html><title>Patient visits</title>" + "<p></p>" * 100

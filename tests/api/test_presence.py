@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 from starlette.responses import JSONResponse
 
-from api import presence, shapes
-from storage.database import Database
-from storage.presence import DEAD_AFTER
+from patient_visit_engine.api.stream import presence
+from patient_visit_engine.storage.database import Database
+from patient_visit_engine.storage.presence import DEAD_AFTER
+from patient_visit_engine.visit.calendar import to_rfc3339
+from patient_visit_engine.wire import shapes
 from tests.api.conftest import Clinic, Clock
-from tests.api.stream_process import StreamProcess, a_process
-from tests.live.stream_rig import an_event, tell
-from visit.calendar import on_the_wire
+from tests.support.stream_process import StreamProcess, a_process
+from tests.support.stream_server import an_event, tell
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -61,9 +62,9 @@ async def test_both_processes_tell_of_both_processes_readers_longest_connected_f
         clinic.clock.pass_by(seconds=1)
     for process in processes:
         await process.reports.report()
-    reported_at = on_the_wire(clinic.clock())
+    reported_at = to_rfc3339(clinic.clock())
     clinic.clock.pass_by(seconds=2)
-    asked_at = on_the_wire(clinic.clock())
+    asked_at = to_rfc3339(clinic.clock())
 
     from_here, from_there = await asked(clinic, here), await asked(clinic, there)
 
@@ -80,7 +81,7 @@ async def test_both_processes_tell_of_both_processes_readers_longest_connected_f
     same = [{key: value for key, value in item.items() if key != "as_of"} for item in from_here]
     assert same == [{key: value for key, value in item.items() if key != "as_of"} for item in from_there]
     first = from_here[0]
-    assert (first["role"], first["since"], first["live"], first["behind"]) == ("doctor", on_the_wire(began), True, 0)
+    assert (first["role"], first["since"], first["live"], first["behind"]) == ("doctor", to_rfc3339(began), True, 0)
     assert first["cursor"] == there.hub.window.cursor
 
 
@@ -196,7 +197,7 @@ async def test_a_database_that_is_away_is_said_and_no_half_of_the_list_given(
 
 async def test_a_long_list_is_put_together_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(presence, "READERS_AT_ONCE", 3)
-    since = on_the_wire(Clock()())
+    since = to_rfc3339(Clock()())
     for many in range(8):
         items = [{"since": since, "process": "p", "user": str(n), "cursor": "e-0"} for n in range(many)]
 

@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, select, text
 
-from api import presence_reports
-from api.presence_reports import REPORT_EVERY, SIGN_OF_LIFE_EVERY, reporting
-from storage import presence
-from storage.database import Database
-from storage.presence import DEAD_AFTER, Report
-from storage.tables import stream_processes, stream_readers
+from patient_visit_engine.api.stream import presence_reports
+from patient_visit_engine.api.stream.presence_reports import REPORT_EVERY, SIGN_OF_LIFE_EVERY, reporting
+from patient_visit_engine.storage import presence
+from patient_visit_engine.storage.database import Database
+from patient_visit_engine.storage.presence import DEAD_AFTER, PresenceReport
+from patient_visit_engine.storage.tables import stream_processes, stream_readers
 from tests.api.conftest import Clock
-from tests.api.stream_process import StreamProcess, a_process
-from tests.live.stream_rig import an_event, tell
+from tests.support.stream_process import StreamProcess, a_process
+from tests.support.stream_server import an_event, tell
 
 SECOND = timedelta(seconds=1)
 
@@ -106,7 +106,7 @@ async def test_the_same_again_is_no_report_until_a_sign_of_life_is_due(
     clock.at += SECOND
     await process.reports.report()
 
-    sign: Report = written[1]
+    sign: PresenceReport = written[1]
     assert (sign.at, list(sign.came), list(sign.gone), sign.moved) == (clock.at, [], [], {})
 
 
@@ -163,7 +163,7 @@ async def test_who_was_taken_for_dead_tells_everything_anew(
     await process.opens("Dr. Amrani")
     await process.reports.report()
     clock.at += DEAD_AFTER + SECOND
-    await database.write(presence.report, Report("another", clock.at, "e-0", whole=True))
+    await database.write(presence.report, PresenceReport("another", clock.at, "e-0", whole=True))
     assert await shown(database) == []
     await process.opens("Dr. Okafor")
 
@@ -255,7 +255,7 @@ async def test_reports_come_by_themselves_and_a_process_that_stops_takes_its_own
     database: Database, process: StreamProcess, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(presence_reports, "REPORT_EVERY", 0.001)
-    await database.write(presence.report, Report("another", clock.at, "e-0", whole=True))
+    await database.write(presence.report, PresenceReport("another", clock.at, "e-0", whole=True))
     reported: list[str] = []
 
     async with reporting(process.name, process.hub, database, clock):

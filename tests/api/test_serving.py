@@ -17,8 +17,8 @@ import jwt
 import pytest
 import uvicorn
 
-from api.parts import Readiness
-from api.serving import GIVE_UP_AFTER, SEND_BUFFER, DrainingServer, listen
+from patient_visit_engine.api.dependencies import Readiness
+from patient_visit_engine.api.server import GIVE_UP_AFTER, SEND_BUFFER, DrainingServer, listen
 from tests.api.conftest import SECRET
 
 #: Seconds in which a start or an end has to happen, on a machine that has other things to do.
@@ -46,7 +46,12 @@ def process(tmp_path: Path, migrated_file: Path) -> Iterator[Started]:
     def start() -> subprocess.Popen[bytes]:
         with log.open("wb") as to:
             running.append(
-                subprocess.Popen([sys.executable, "-m", "api.app"], env=os.environ | settings, stdout=to, stderr=to)
+                subprocess.Popen(
+                    [sys.executable, "-m", "patient_visit_engine.api.app"],
+                    env=os.environ | settings,
+                    stdout=to,
+                    stderr=to,
+                )
             )
         return running[-1]
 

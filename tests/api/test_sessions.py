@@ -9,11 +9,11 @@ import pytest
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 
-from storage import accounts, tables
-from storage.tables import sessions, sign_in_failures
+from patient_visit_engine.storage import accounts, tables
+from patient_visit_engine.storage.tables import sessions, sign_in_failures
+from patient_visit_engine.visit.codes import Role
 from tests.api.conftest import Clinic, a_start
-from tests.builders import DR_AMRANI
-from visit.codes import Role
+from tests.support.builders import DR_AMRANI
 
 # As weak as it goes: what is tested is who may come in, not how long a guess takes.
 CHEAP = PasswordHash((Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1),))

@@ -9,15 +9,15 @@ import httpx
 import pytest
 from starlette.requests import Request
 
-from api.problems import Problem
-from api.sessions import Caller
-from api.stream import MOST_CHANNELS, EventStream
-from live.hub import Hub
-from live.running import running
-from storage.database import Database
-from storage.log_reader import LogReader, changes_of
-from tests.live.stream_rig import until
-from visit.codes import Role
+from patient_visit_engine.api.access.sessions import Caller
+from patient_visit_engine.api.problems import Problem
+from patient_visit_engine.api.stream.endpoint import MOST_CHANNELS, EventStream
+from patient_visit_engine.live.hub import Hub
+from patient_visit_engine.live.running import running
+from patient_visit_engine.storage.database import Database
+from patient_visit_engine.storage.log_reader import LogReader, changes_of
+from patient_visit_engine.visit.codes import Role
+from tests.support.stream_server import until
 
 
 async def by_header(request: Request) -> Caller:

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from tests.api.conftest import SECRET, Clinic
-from tests.builders import DR_AMRANI, NOON
+from tests.support.builders import DR_AMRANI, NOON
 
 SAID = {"sub": "lab", "role": "service", "name": "Lab", "exp": NOON + timedelta(hours=1)}
 RSA, EC, ANOTHER = (

@@ -3,12 +3,12 @@
 import pytest
 from sqlalchemy import update
 
-from storage.accounts import add_account
-from storage.callers import register_caller
-from storage.tables import timeline
+from patient_visit_engine.storage.accounts import add_account
+from patient_visit_engine.storage.callers import register_caller
+from patient_visit_engine.storage.tables import timeline
+from patient_visit_engine.visit.codes import Role
 from tests.api.conftest import JOHNS_OTHER, Clinic, a_start
-from tests.builders import DR_OKAFOR
-from visit.codes import Role
+from tests.support.builders import DR_OKAFOR
 
 
 async def test_a_patient_without_a_visit_is_free(clinic: Clinic) -> None:

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, insert, select, update
 
-from storage.database import Database
-from storage.tables import appointments, events, log_head, patients, waiting_line
-from storage.worklist import Wanted, read_worklist
+from patient_visit_engine.storage.database import Database
+from patient_visit_engine.storage.screens.worklist import WorklistFilter, read_worklist
+from patient_visit_engine.storage.tables import appointments, events, log_head, patients, waiting_line
 from tests.api.conftest import JOHNS, JOHNS_OTHER, JOHNS_XRAY, MARIAS, Clinic, a_start
-from tests.builders import DAY, DR_AMRANI, DR_OKAFOR, DR_SMITH, NOON
-from tests.work import work_of
+from tests.support.builders import DAY, DR_AMRANI, DR_OKAFOR, DR_SMITH, NOON
+from tests.support.touched_rows import touched_rows
 
 
 async def listed(clinic: Clinic, query: str = "", doctor_id: int = DR_AMRANI.id) -> dict[str, Any]:
@@ -231,10 +231,10 @@ async def test_today_is_read_without_walking_the_years_before(database: Database
     # Something runs, so that what still runs is looked up too.
     await (await clinic.doctor()).post("/api/consultations", json=a_start())
     await database.write(years_before)
-    wanted = Wanted(DAY, NOON - timedelta(hours=12), NOON + timedelta(hours=12), DAY, NOON, 1, 50, doctor_id=8)
+    wanted = WorklistFilter(DAY, NOON - timedelta(hours=12), NOON + timedelta(hours=12), DAY, NOON, 1, 50, doctor_id=8)
 
     def read(connection: Connection) -> tuple[dict[str, Any], int]:
-        with work_of(connection, "appointments") as done:
+        with touched_rows(connection, "appointments") as done:
             page = read_worklist(connection, wanted)
             return page, done()
 
@@ -337,7 +337,9 @@ async def test_the_place_is_that_of_todays_line(database: Database, clinic: Clin
             connection.execute(insert(waiting_line).values(**row))
 
     await database.write(line_up)
-    wanted = Wanted(DAY, NOON - timedelta(hours=1), NOON + timedelta(hours=1), DAY, NOON, 1, 50, asking_doctor=8)
+    wanted = WorklistFilter(
+        DAY, NOON - timedelta(hours=1), NOON + timedelta(hours=1), DAY, NOON, 1, 50, asking_doctor=8
+    )
 
     body = await database.read(read_worklist, wanted)
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.api.conftest import JOHNS, Clinic, a_start
-from tests.builders import DR_AMRANI
+from tests.support.builders import DR_AMRANI
 
 NOBODYS = UUID(int=7)
 JSON = {"Content-Type": "application/json"}

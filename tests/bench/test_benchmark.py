@@ -12,7 +12,7 @@ from bench.floor.activity import Consultation, Log
 from bench.plan import Plan
 from bench.subjects import Floor, audit
 from bench.workload import Measured
-from config import dev_server
+from patient_visit_engine.runtime import dev_server
 
 TINY = Plan(count=2, pairs=4)
 

@@ -16,7 +16,7 @@ from bench.fanout.soak import Sample, slope, soak
 from bench.fanout.subjects import SUBJECTS, Engine, Subject
 from bench.fanout.telling import an_event, as_text
 from bench.processes import Processes
-from live.frames import encode
+from patient_visit_engine.live.frames import encode
 
 READERS = 20
 LOADS = (Load("spaced", 3, 0.02), Load("back to back", 10, 0.0))

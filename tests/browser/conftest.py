@@ -8,20 +8,20 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser
 
-from tests.browser.clinic import Clinic, Premises
-from tests.browser.proxy import CLIENT
+from tests.support.proxy import CLIENT
+from tests.support.stream_site import BrowserTabs, StreamSite
 
 
 @pytest.fixture(scope="session")
 async def premises(
     tmp_path_factory: pytest.TempPathFactory, migrated_file: Path, chromium: Browser
-) -> AsyncIterator[Premises]:
+) -> AsyncIterator[StreamSite]:
     """The database and the API of all these tests."""
     if not (CLIENT / "index.js").exists():
         pytest.skip("the browser's client is not built: make lint builds it")
     folder = tmp_path_factory.mktemp("clinic")
     await asyncio.to_thread(shutil.copyfile, migrated_file, folder / "visits.db")
-    opened = Premises(folder, folder / "visits.db")
+    opened = StreamSite(folder, folder / "visits.db")
     try:
         await opened.open()
         yield opened
@@ -30,9 +30,9 @@ async def premises(
 
 
 @pytest.fixture
-async def clinic(premises: Premises, chromium: Browser) -> AsyncIterator[Clinic]:
+async def clinic(premises: StreamSite, chromium: Browser) -> AsyncIterator[BrowserTabs]:
     """A doctor of the test's own, signed in."""
-    opened = Clinic(premises, await chromium.new_context())
+    opened = BrowserTabs(premises, await chromium.new_context())
     try:
         await opened.open()
         yield opened

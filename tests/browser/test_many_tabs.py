@@ -4,13 +4,13 @@ import asyncio
 
 from playwright.async_api import Page
 
-from tests.browser.clinic import Clinic, hears, leads, shows, until
+from tests.support.stream_site import BrowserTabs, hears, leads, shows, until
 
 #: Longer than a tab waits before it robs a leader that says nothing.
 HANGS_FOR_MS = 5000
 
 
-async def tabs_of(clinic: Clinic, count: int) -> tuple[Page, list[Page]]:
+async def tabs_of(clinic: BrowserTabs, count: int) -> tuple[Page, list[Page]]:
     """The leading tab, and the others."""
     tabs = [await clinic.live_tab() for _ in range(count)]
     leading = [tab for tab in tabs if await leads(tab)]
@@ -18,7 +18,7 @@ async def tabs_of(clinic: Clinic, count: int) -> tuple[Page, list[Page]]:
     return leading[0], [tab for tab in tabs if tab is not leading[0]]
 
 
-async def test_seven_tabs_have_one_stream_and_hear_every_event_once(clinic: Clinic) -> None:
+async def test_seven_tabs_have_one_stream_and_hear_every_event_once(clinic: BrowserTabs) -> None:
     leader, others = await tabs_of(clinic, 7)
 
     numbers = await clinic.tell(30)
@@ -28,7 +28,7 @@ async def test_seven_tabs_have_one_stream_and_hear_every_event_once(clinic: Clin
     assert (clinic.proxy.streams, clinic.proxy.opened) == (1, 1)
 
 
-async def test_without_sharing_a_seventh_tab_would_get_no_connection(clinic: Clinic) -> None:
+async def test_without_sharing_a_seventh_tab_would_get_no_connection(clinic: BrowserTabs) -> None:
     tabs = [await clinic.live_tab(share=False) for _ in range(6)]
     assert clinic.proxy.streams == len(tabs)
 
@@ -42,7 +42,7 @@ async def test_without_sharing_a_seventh_tab_would_get_no_connection(clinic: Cli
     await loading
 
 
-async def test_the_others_go_on_when_the_leading_tab_is_closed(clinic: Clinic) -> None:
+async def test_the_others_go_on_when_the_leading_tab_is_closed(clinic: BrowserTabs) -> None:
     leader, others = await tabs_of(clinic, 3)
     for tab in others:
         await hears(tab, await clinic.tell(0))
@@ -55,7 +55,7 @@ async def test_the_others_go_on_when_the_leading_tab_is_closed(clinic: Clinic) -
     await until(lambda: _one_stream(clinic), "one stream")
 
 
-async def test_the_others_go_on_when_the_leading_tab_crashes(clinic: Clinic) -> None:
+async def test_the_others_go_on_when_the_leading_tab_crashes(clinic: BrowserTabs) -> None:
     leader, others = await tabs_of(clinic, 3)
     console = await clinic.context.new_cdp_session(leader)
     crashed = asyncio.create_task(console.send("Page.crash"))
@@ -68,7 +68,7 @@ async def test_the_others_go_on_when_the_leading_tab_crashes(clinic: Clinic) -> 
     await asyncio.gather(crashed, return_exceptions=True)
 
 
-async def test_a_leading_tab_that_hangs_is_replaced_and_follows_when_it_wakes(clinic: Clinic) -> None:
+async def test_a_leading_tab_that_hangs_is_replaced_and_follows_when_it_wakes(clinic: BrowserTabs) -> None:
     leader, others = await tabs_of(clinic, 3)
     await leader.evaluate(
         f"setTimeout(() => {{ const end = Date.now() + {HANGS_FOR_MS}; while (Date.now() < end); }}) && 0"
@@ -88,7 +88,7 @@ async def test_a_leading_tab_that_hangs_is_replaced_and_follows_when_it_wakes(cl
     await until(lambda: _one_stream(clinic), "one stream")
 
 
-async def test_a_tab_with_an_older_snapshot_hears_what_the_others_had_before_it_came(clinic: Clinic) -> None:
+async def test_a_tab_with_an_older_snapshot_hears_what_the_others_had_before_it_came(clinic: BrowserTabs) -> None:
     answer = await clinic.context.request.get(f"{clinic.proxy.url}/api/appointments")
     cursor = (await answer.json())["cursor"]
     leader, others = await tabs_of(clinic, 2)
@@ -102,7 +102,7 @@ async def test_a_tab_with_an_older_snapshot_hears_what_the_others_had_before_it_
     assert clinic.proxy.streams == 1
 
 
-async def _one_stream(clinic: Clinic) -> bool:
+async def _one_stream(clinic: BrowserTabs) -> bool:
     return clinic.proxy.streams == 1
 
 

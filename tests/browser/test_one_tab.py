@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import text
 
-from storage import accounts
-from tests.browser.clinic import Clinic, hears, resets, shows, until
-from visit.calendar import on_the_wire
+from patient_visit_engine.storage import accounts
+from patient_visit_engine.visit.calendar import to_rfc3339
+from tests.support.stream_site import BrowserTabs, hears, resets, shows, until
 
 
-async def test_a_screen_that_streams_from_its_snapshot_hears_what_was_told_since(clinic: Clinic) -> None:
+async def test_a_screen_that_streams_from_its_snapshot_hears_what_was_told_since(clinic: BrowserTabs) -> None:
     await clinic.tell(2)
     answer = await clinic.context.request.get(f"{clinic.proxy.url}/api/appointments")
     cursor = (await answer.json())["cursor"]
@@ -23,7 +23,7 @@ async def test_a_screen_that_streams_from_its_snapshot_hears_what_was_told_since
 
 
 @pytest.mark.parametrize("mode", ["502", "html"])
-async def test_a_screen_comes_back_from_a_restart_behind_a_proxy(clinic: Clinic, mode: str) -> None:
+async def test_a_screen_comes_back_from_a_restart_behind_a_proxy(clinic: BrowserTabs, mode: str) -> None:
     tab = await clinic.live_tab()
     await hears(tab, await clinic.tell())
 
@@ -39,7 +39,7 @@ async def test_a_screen_comes_back_from_a_restart_behind_a_proxy(clinic: Clinic,
     assert await resets(tab) == 0
 
 
-async def test_a_screen_comes_back_by_itself_when_the_api_stops_in_order(clinic: Clinic) -> None:
+async def test_a_screen_comes_back_by_itself_when_the_api_stops_in_order(clinic: BrowserTabs) -> None:
     tab = await clinic.live_tab()
     await hears(tab, await clinic.tell())
 
@@ -50,7 +50,7 @@ async def test_a_screen_comes_back_by_itself_when_the_api_stops_in_order(clinic:
     await hears(tab, numbers)
 
 
-async def test_a_screen_whose_connection_is_cut_misses_nothing_and_hears_nothing_twice(clinic: Clinic) -> None:
+async def test_a_screen_whose_connection_is_cut_misses_nothing_and_hears_nothing_twice(clinic: BrowserTabs) -> None:
     tab = await clinic.live_tab()
 
     for _ in range(3):
@@ -60,7 +60,7 @@ async def test_a_screen_whose_connection_is_cut_misses_nothing_and_hears_nothing
         await hears(tab, numbers)
 
 
-async def test_a_screen_whose_packets_vanish_notices_and_resumes(clinic: Clinic) -> None:
+async def test_a_screen_whose_packets_vanish_notices_and_resumes(clinic: BrowserTabs) -> None:
     tab = await clinic.live_tab()
     await hears(tab, await clinic.tell())
 
@@ -73,7 +73,9 @@ async def test_a_screen_whose_packets_vanish_notices_and_resumes(clinic: Clinic)
     await shows(tab, "live")
 
 
-async def test_a_screen_says_signed_out_when_the_session_is_ended_and_goes_on_after_signing_in(clinic: Clinic) -> None:
+async def test_a_screen_says_signed_out_when_the_session_is_ended_and_goes_on_after_signing_in(
+    clinic: BrowserTabs,
+) -> None:
     tab = await clinic.live_tab()
     await clinic.context.request.delete(f"{clinic.proxy.url}/api/session")
     await shows(tab, "signed_out")
@@ -87,7 +89,7 @@ async def test_a_screen_says_signed_out_when_the_session_is_ended_and_goes_on_af
     assert clinic.proxy.opened == opened + 1
 
 
-async def test_a_screen_says_signed_out_when_the_account_is_revoked(clinic: Clinic) -> None:
+async def test_a_screen_says_signed_out_when_the_account_is_revoked(clinic: BrowserTabs) -> None:
     tab = await clinic.live_tab()
 
     await clinic.database.write(accounts.revoke, clinic.username, datetime.now(UTC))
@@ -95,23 +97,23 @@ async def test_a_screen_says_signed_out_when_the_account_is_revoked(clinic: Clin
     await shows(tab, "signed_out")
 
 
-async def test_a_screen_says_signed_out_when_the_session_expires(clinic: Clinic) -> None:
+async def test_a_screen_says_signed_out_when_the_session_expires(clinic: BrowserTabs) -> None:
     tab = await clinic.live_tab()
 
-    past = on_the_wire(datetime(2026, 1, 1, tzinfo=UTC))
+    past = to_rfc3339(datetime(2026, 1, 1, tzinfo=UTC))
     await clinic.database.write(lambda at: at.execute(text("UPDATE sessions SET expires_at = :past"), {"past": past}))
 
     await shows(tab, "signed_out")
 
 
-async def test_a_screen_that_asks_for_a_foreign_channel_is_refused(clinic: Clinic) -> None:
+async def test_a_screen_that_asks_for_a_foreign_channel_is_refused(clinic: BrowserTabs) -> None:
     tab = await clinic.tab(channels=["doctor.8"])
 
     await shows(tab, "refused")
     assert await tab.evaluate("stream.state.status") == 403
 
 
-async def test_a_screen_says_offline_without_a_network_and_catches_up_when_it_is_back(clinic: Clinic) -> None:
+async def test_a_screen_says_offline_without_a_network_and_catches_up_when_it_is_back(clinic: BrowserTabs) -> None:
     tab = await clinic.live_tab()
     await clinic.context.set_offline(True)
     clinic.proxy.cut()
@@ -124,7 +126,7 @@ async def test_a_screen_says_offline_without_a_network_and_catches_up_when_it_is
     await shows(tab, "live")
 
 
-async def test_every_screen_reads_again_when_another_log_takes_the_place_of_this_one(clinic: Clinic) -> None:
+async def test_every_screen_reads_again_when_another_log_takes_the_place_of_this_one(clinic: BrowserTabs) -> None:
     tabs = [await clinic.live_tab() for _ in range(3)]
     for tab in tabs:
         await hears(tab, await clinic.tell(0))
@@ -142,7 +144,7 @@ async def test_every_screen_reads_again_when_another_log_takes_the_place_of_this
         assert await resets(tab) == 1
 
 
-async def test_a_screen_reads_again_when_what_it_missed_is_no_longer_kept(clinic: Clinic) -> None:
+async def test_a_screen_reads_again_when_what_it_missed_is_no_longer_kept(clinic: BrowserTabs) -> None:
     tab = await clinic.live_tab()
     await asyncio.to_thread(clinic.api.kill)
     await clinic.tell(2)

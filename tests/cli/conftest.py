@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.running import Running, Surroundings
+from tests.support.up import RunningUp, UpEnvironment
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -30,9 +30,9 @@ def postgres(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def surroundings(tmp_path: Path, postgres: str) -> Iterator[Surroundings]:
+def surroundings(tmp_path: Path, postgres: str) -> Iterator[UpEnvironment]:
     """A place for the program to run in; whatever it leaves behind is ended."""
-    place = Surroundings(tmp_path, postgres=postgres)
+    place = UpEnvironment(tmp_path, postgres=postgres)
 
     yield place
 
@@ -42,12 +42,12 @@ def surroundings(tmp_path: Path, postgres: str) -> Iterator[Surroundings]:
 
 
 @pytest.fixture
-def up(surroundings: Surroundings) -> Iterator[Callable[..., Running]]:
+def up(surroundings: UpEnvironment) -> Iterator[Callable[..., RunningUp]]:
     """Starts `visit-engine up` there; call it with settings."""
     with contextlib.ExitStack() as started:
 
-        def start(**settings: str) -> Running:
-            running = Running(surroundings, settings)
+        def start(**settings: str) -> RunningUp:
+            running = RunningUp(surroundings, settings)
             started.callback(running.close)
             return running
 

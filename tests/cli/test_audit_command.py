@@ -10,12 +10,12 @@ import pytest
 from sqlalchemy import text
 from typer.testing import CliRunner
 
-from cli.app import build
-from cli.audit import verdict
-from cli.operator_error import OperatorError
-from storage import migrations
-from storage.audit import Report
-from storage.database import Database
+from patient_visit_engine.cli.app import build
+from patient_visit_engine.cli.audit import verdict
+from patient_visit_engine.runtime.operator_error import OperatorError
+from patient_visit_engine.storage import migrations
+from patient_visit_engine.storage.database import Database
+from patient_visit_engine.storage.upkeep.audit import AuditReport
 
 Command = Callable[..., Any]
 
@@ -72,7 +72,7 @@ def test_a_database_without_a_schema_is_one_line(visit_engine: Command) -> None:
 
 
 def test_violations_beyond_the_shown_ones_are_counted() -> None:
-    report = Report()
+    report = AuditReport()
     for number in range(5):
         report.violated("gap_in_log", f"positions {number}")
 

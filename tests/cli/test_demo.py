@@ -16,14 +16,14 @@ from pwdlib import PasswordHash
 from sqlalchemy import Connection, insert, select, update
 from typer.testing import CliRunner
 
-from cli import demo, demo_hospital
-from cli.app import build
-from cli.operator_error import OperatorError
-from storage import tables
-from storage.accounts import account_named, change_password
-from storage.audit import audit
-from storage.database import Database
-from visit.codes import Role
+from patient_visit_engine.cli.app import build
+from patient_visit_engine.cli.demo import command, hospital
+from patient_visit_engine.runtime.operator_error import OperatorError
+from patient_visit_engine.storage import tables
+from patient_visit_engine.storage.accounts import account_named, change_password
+from patient_visit_engine.storage.database import Database
+from patient_visit_engine.storage.upkeep.audit import audit
+from patient_visit_engine.visit.codes import Role
 
 MONDAY, TUESDAY = date(2026, 3, 2), date(2026, 3, 3)
 PARIS = ZoneInfo("Europe/Paris")
@@ -35,7 +35,7 @@ class Loaded:
 
     database: Database
     folder: Path
-    told: list[demo.Login]
+    told: list[command.Login]
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgres"])
@@ -48,7 +48,7 @@ async def once(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
         names = [request.getfixturevalue(name) for name in ("new_postgres", "migrated_postgres")]
         address = await asyncio.to_thread(*names)
     opened = Database(address or f"sqlite+aiosqlite:///{folder / 'visits.db'}")
-    await demo.load(opened, PARIS, MONDAY, data_dir=folder)
+    await command.load(opened, PARIS, MONDAY, data_dir=folder)
     await opened.close()
     return folder, address
 
@@ -61,7 +61,7 @@ async def loaded(once: tuple[Path, str], tmp_path: Path, request: pytest.Fixture
         address = await asyncio.to_thread(request.getfixturevalue("new_postgres"), address.rpartition("/")[2])
     opened = Database(address or f"sqlite+aiosqlite:///{folder / 'visits.db'}")
 
-    yield Loaded(opened, folder, await demo.logins(opened, folder))
+    yield Loaded(opened, folder, await command.logins(opened, folder))
 
     await opened.close()
 
@@ -121,9 +121,9 @@ async def test_everyone_can_sign_in_with_what_was_told_and_only_a_hash_is_kept(l
 
 
 async def test_the_passwords_stand_in_one_file_for_its_owner_alone(loaded: Loaded) -> None:
-    path = loaded.folder / demo.LOGINS_FILE
+    path = loaded.folder / command.LOGINS_FILE
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert await demo.logins(loaded.database, loaded.folder) == loaded.told
+    assert await command.logins(loaded.database, loaded.folder) == loaded.told
 
 
 async def test_a_second_load_on_the_same_day_changes_nothing(loaded: Loaded) -> None:
@@ -132,7 +132,7 @@ async def test_a_second_load_on_the_same_day_changes_nothing(loaded: Loaded) -> 
     )
     before = await all_rows(loaded.database)
 
-    again = await demo.load(loaded.database, PARIS, MONDAY, data_dir=loaded.folder)
+    again = await command.load(loaded.database, PARIS, MONDAY, data_dir=loaded.folder)
 
     assert again == loaded.told
     assert await all_rows(loaded.database) == before
@@ -141,7 +141,7 @@ async def test_a_second_load_on_the_same_day_changes_nothing(loaded: Loaded) -> 
 async def test_the_next_day_adds_its_appointments_and_changes_nothing_else(loaded: Loaded) -> None:
     before = await all_rows(loaded.database)
 
-    again = await demo.load(loaded.database, PARIS, TUESDAY, data_dir=loaded.folder)
+    again = await command.load(loaded.database, PARIS, TUESDAY, data_dir=loaded.folder)
 
     after = await all_rows(loaded.database)
     added = [row for row in after["appointments"] if row not in before["appointments"]]
@@ -154,7 +154,7 @@ async def test_the_next_day_adds_its_appointments_and_changes_nothing_else(loade
 async def test_a_password_that_was_changed_is_not_told_any_more(loaded: Loaded) -> None:
     await loaded.database.write(change_password, "smith", PasswordHash.recommended().hash("another one"))
 
-    told = await demo.load(loaded.database, PARIS, TUESDAY, data_dir=loaded.folder)
+    told = await command.load(loaded.database, PARIS, TUESDAY, data_dir=loaded.folder)
 
     assert "smith" not in [login.username for login in told]
     assert len(told) == 8
@@ -165,9 +165,9 @@ async def test_a_database_with_other_patients_is_left_alone_unless_forced(databa
     await database.write(lambda connection: connection.execute(other).close())
 
     with pytest.raises(OperatorError, match="--force"):
-        await demo.load(database, PARIS, MONDAY, data_dir=tmp_path)
+        await command.load(database, PARIS, MONDAY, data_dir=tmp_path)
     refused = await all_rows(database)
-    await demo.load(database, PARIS, MONDAY, data_dir=tmp_path, force=True)
+    await command.load(database, PARIS, MONDAY, data_dir=tmp_path, force=True)
 
     assert (refused["patients"], refused["accounts"]) == ([(500, "Ana", "Real", None)], [])
     assert len((await all_rows(database))["patients"]) == 13
@@ -180,13 +180,13 @@ async def test_even_forced_nobody_is_taken_for_a_patient_of_the_demonstration(
     await database.write(lambda connection: connection.execute(other).close())
 
     with pytest.raises(OperatorError, match="patients: number 1 is somebody else"):
-        await demo.load(database, PARIS, MONDAY, data_dir=tmp_path, force=True)
+        await command.load(database, PARIS, MONDAY, data_dir=tmp_path, force=True)
 
     assert (await all_rows(database))["doctors"] == []
 
 
 def test_the_day_that_clocks_change_keeps_its_wall_times() -> None:
-    booked = demo_hospital.appointments(date(2026, 3, 29), PARIS)
+    booked = hospital.appointments(date(2026, 3, 29), PARIS)
 
     assert booked[0]["scheduled_at"] == datetime(2026, 3, 29, 6, tzinfo=UTC)
 
@@ -201,7 +201,7 @@ def test_the_command_makes_the_schema_and_tells_every_login(
     monkeypatch.setenv("VISIT_DATABASE_URL", address)
 
     first = CliRunner().invoke(build(), ["demo"])
-    (tmp_path / "data" / demo.LOGINS_FILE).unlink()
+    (tmp_path / "data" / command.LOGINS_FILE).unlink()
     second = CliRunner().invoke(build(), ["demo"])
 
     assert first.exit_code == 0, first.output

@@ -4,8 +4,8 @@ import pytest
 import typer
 import typer.main
 
-from cli.app import COMMANDS, build
-from tests.cli.running import Surroundings
+from patient_visit_engine.cli.app import COMMANDS, build
+from tests.support.up import UpEnvironment
 
 PROGRAM = typer.main.get_command(build())
 
@@ -25,14 +25,14 @@ def test_every_command_is_documented(name: str) -> None:
             assert getattr(parameter, "help", None), f"{path} {parameter.name}"
 
 
-def test_the_program_lists_its_commands(surroundings: Surroundings) -> None:
+def test_the_program_lists_its_commands(surroundings: UpEnvironment) -> None:
     told = surroundings.run("--help", COLUMNS="200")
 
     assert told.returncode == 0
     assert [name for name in COMMANDS if f" {name} " not in told.stdout] == []
 
 
-def test_a_command_that_does_not_exist_is_refused(surroundings: Surroundings) -> None:
+def test_a_command_that_does_not_exist_is_refused(surroundings: UpEnvironment) -> None:
     told = surroundings.run("downn")
 
     assert told.returncode == 2

@@ -11,12 +11,12 @@ import pytest
 from sqlalchemy import Connection, Executable, insert, inspect, select, update
 from typer.testing import CliRunner
 
-from cli.app import build
-from cli.operator_error import OperatorError
-from cli.recorded import hangu, known, mimic, no_show
-from cli.recorded.rows import LARGEST_ID, NotADataSetError, RefusedRow
-from storage import tables
-from storage.database import Database
+from patient_visit_engine.cli.app import build
+from patient_visit_engine.cli.datasets import catalogue, hangu, mimic, no_show
+from patient_visit_engine.cli.datasets.rows import LARGEST_ID, NotADataSetError, RefusedRow
+from patient_visit_engine.runtime.operator_error import OperatorError
+from patient_visit_engine.storage import tables
+from patient_visit_engine.storage.database import Database
 
 NO_SHOW = """\
 PatientId,AppointmentID,Gender,ScheduledDay,AppointmentDay,Age,Neighbourhood,Scholarship,Hipertension,Diabetes,Alcoholism,Handcap,SMS_received,No-show
@@ -105,7 +105,7 @@ def write(address: str, statement: Executable) -> None:
 
 
 def test_rows_that_cannot_be_taken_are_refused_with_line_and_reason(tmp_path: Path) -> None:
-    [found] = known.read(written(tmp_path, "any.csv", NO_SHOW))
+    [found] = catalogue.read(written(tmp_path, "any.csv", NO_SHOW))
 
     assert [appointment.appointment_id for appointment in found.appointments] == [102, 101, 103]
     assert found.refused == (
@@ -124,7 +124,7 @@ def test_a_clinics_day_is_dealt_out_in_the_order_of_booking(tmp_path: Path) -> N
         f"{200 + n},{n},F,2016-04-01T08:{59 - n:02d}:00Z,2016-04-30T00:00:00Z,1,CENTRO,0,0,0,0,0,0,No"
         for n in range(1, 31)
     ]
-    [found] = known.read(written(tmp_path, "any.csv", "\n".join(lines)))
+    [found] = catalogue.read(written(tmp_path, "any.csv", "\n".join(lines)))
 
     # 30 appointments are too many for one doctor's 24 places: two doctors, and the last booked of all goes first.
     first, second, third = found.appointments[:3]
@@ -135,7 +135,7 @@ def test_a_clinics_day_is_dealt_out_in_the_order_of_booking(tmp_path: Path) -> N
 
 
 def test_procedures_have_their_names_lengths_and_what_may_run_beside(tmp_path: Path) -> None:
-    procedures, stays = known.read(mimic_folder(tmp_path))
+    procedures, stays = catalogue.read(mimic_folder(tmp_path))
 
     culture, xray = sorted(procedures.appointments, key=lambda appointment: appointment.appointment_id)
     assert procedures.dates_are_shifted
@@ -149,7 +149,7 @@ def test_procedures_have_their_names_lengths_and_what_may_run_beside(tmp_path: P
 
 
 def test_sessions_without_a_date_get_one_that_fits_month_and_weekday(tmp_path: Path) -> None:
-    [found] = known.read(written(tmp_path, "Data.csv.gz", HANGU))
+    [found] = catalogue.read(written(tmp_path, "Data.csv.gz", HANGU))
 
     assert [appointment.started.isoformat() for appointment in found.appointments if appointment.started] == [
         "2018-01-03T08:30:00",
@@ -163,8 +163,8 @@ def test_sessions_without_a_date_get_one_that_fits_month_and_weekday(tmp_path: P
 
 def test_the_same_number_in_two_sets_is_never_one_patient(tmp_path: Path) -> None:
     text = PROCEDURES.replace("10001,", "29872,")
-    of_clinic = known.read(written(tmp_path, "a.csv", NO_SHOW))[0]
-    of_hospital = known.read(written(tmp_path, "b.csv", text))[0]
+    of_clinic = catalogue.read(written(tmp_path, "a.csv", NO_SHOW))[0]
+    of_hospital = catalogue.read(written(tmp_path, "b.csv", text))[0]
 
     patients = [{appointment.patient_id for appointment in found.appointments} for found in (of_clinic, of_hospital)]
     assert 29872 in patients[0]
@@ -199,9 +199,9 @@ def test_a_file_that_is_no_whole_data_set_is_one_line_and_nothing_is_written(
 
 def test_a_missing_file_and_a_folder_without_tables_are_one_line(tmp_path: Path) -> None:
     with pytest.raises(NotADataSetError, match="No such file"):
-        known.read(tmp_path / "nowhere.csv")
+        catalogue.read(tmp_path / "nowhere.csv")
     with pytest.raises(NotADataSetError, match=r"holds no procedureevents\.csv"):
-        known.read(tmp_path)
+        catalogue.read(tmp_path)
 
 
 def test_imported_appointments_stand_at_the_hospitals_wall_time_and_send_no_event(
@@ -269,7 +269,7 @@ def test_the_published_sets_are_read_whole(path: str, taken: list[int], refused:
     if not (REAL / path).exists():
         pytest.skip(f"{path} is not here: set VISIT_TEST_DATA to the folder that holds it")
 
-    found = known.read(REAL / path)
+    found = catalogue.read(REAL / path)
 
     assert [len(one.appointments) for one in found] == taken
     assert [len(one.refused) for one in found] == refused

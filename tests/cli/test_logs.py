@@ -9,7 +9,7 @@ import pytest
 import structlog
 from sqlalchemy.exc import IntegrityError
 
-from config import logs
+from patient_visit_engine.runtime import logs
 
 
 @pytest.fixture(autouse=True)

@@ -11,12 +11,11 @@ from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, UpdateNamespaceRequest
 from temporalio.client import Client
 
-from cli import namespace
-from cli.operator_error import OperatorError
-from config import dev_server
-from config.settings import Settings
-from storage import migrations
-from tests.cli.running import ON_BOTH, PROGRAM, Surroundings, free_ports
+from patient_visit_engine.runtime import dev_server, namespace
+from patient_visit_engine.runtime.operator_error import OperatorError
+from patient_visit_engine.runtime.settings import Settings
+from patient_visit_engine.storage import migrations
+from tests.support.up import ON_BOTH, PROGRAM, UpEnvironment, free_ports
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +69,9 @@ async def test_a_namespace_that_keeps_visits_longer_is_left_so(temporal: str) ->
 
 
 @ON_BOTH
-def test_migrating_twice_does_no_harm_and_of_two_at_once_one_is_done(temporal: str, surroundings: Surroundings) -> None:
+def test_migrating_twice_does_no_harm_and_of_two_at_once_one_is_done(
+    temporal: str, surroundings: UpEnvironment
+) -> None:
     environment = surroundings.environment(VISIT_TEMPORAL_ADDRESS=temporal)
     both = [
         subprocess.Popen(
@@ -96,7 +97,7 @@ def test_migrating_twice_does_no_harm_and_of_two_at_once_one_is_done(temporal: s
 
 
 @ON_BOTH
-def test_a_database_can_be_taken_back_for_an_older_program(surroundings: Surroundings) -> None:
+def test_a_database_can_be_taken_back_for_an_older_program(surroundings: UpEnvironment) -> None:
     surroundings.run("migrate", "--database-only")
 
     told = surroundings.run("migrate", "--back-to", "0001")
@@ -110,13 +111,13 @@ def test_a_database_can_be_taken_back_for_an_older_program(surroundings: Surroun
 
 
 @ON_BOTH
-def test_the_database_can_be_migrated_without_temporal(surroundings: Surroundings) -> None:
+def test_the_database_can_be_migrated_without_temporal(surroundings: UpEnvironment) -> None:
     told = surroundings.run("migrate", "--database-only")
 
     assert (told.returncode, told.stdout) == (0, f"database: at schema {migrations.newest()}\n")
 
 
-def test_a_database_that_is_none_is_one_line_that_names_the_variable(surroundings: Surroundings) -> None:
+def test_a_database_that_is_none_is_one_line_that_names_the_variable(surroundings: UpEnvironment) -> None:
     surroundings.data.mkdir()
     (surroundings.data / "visits.db").write_text("a letter, not a database" * 100)
 

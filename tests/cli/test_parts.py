@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from config import temporal
-from config.settings import Settings
-from tests.cli.running import Surroundings, free_ports
-from worker import __main__ as worker
+from patient_visit_engine.runtime import temporal
+from patient_visit_engine.runtime.settings import Settings
+from patient_visit_engine.worker import __main__ as worker
+from tests.support.up import UpEnvironment, free_ports
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,7 @@ from worker import __main__ as worker
     ids=lambda words: words[0],
 )
 def test_whatever_wants_a_database_that_is_away_is_one_line_that_names_the_variable(
-    surroundings: Surroundings, command: list[str]
+    surroundings: UpEnvironment, command: list[str]
 ) -> None:
     (port,) = free_ports(1)
 

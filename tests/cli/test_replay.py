@@ -15,13 +15,12 @@ import jwt
 import pytest
 from typer.testing import CliRunner
 
-from cli.app import build
-from cli.operator_error import OperatorError
-from cli.recorded import known, made_up
-from cli.recorded.rows import LARGEST_ID, RecordedAppointment, RecordedSet
-from cli.replay_drive import Driver, Pace, Tally
-from cli.replay_listen import Listener, compare
-from cli.replay_plan import (
+from patient_visit_engine.cli.app import build
+from patient_visit_engine.cli.datasets import catalogue, synthetic
+from patient_visit_engine.cli.datasets.rows import LARGEST_ID, RecordedAppointment, RecordedSet
+from patient_visit_engine.cli.replay.drive import Driver, Pace, Tally
+from patient_visit_engine.cli.replay.listen import Listener, compare
+from patient_visit_engine.cli.replay.plan import (
     LONGEST_REPLAYED,
     LONGEST_SECONDS,
     MOST_RUNS,
@@ -30,9 +29,10 @@ from cli.replay_plan import (
     Plan,
     plan,
 )
-from cli.replay_report import Result, percentile
-from cli.replay_tokens import Tokens, secret_of
-from config.settings import Settings
+from patient_visit_engine.cli.replay.report import Result, percentile
+from patient_visit_engine.cli.replay.tokens import Tokens, secret_of
+from patient_visit_engine.runtime.operator_error import OperatorError
+from patient_visit_engine.runtime.settings import Settings
 
 TODAY = date(2026, 3, 2)
 PARIS = ZoneInfo("Europe/Paris")
@@ -142,7 +142,7 @@ def test_rivals_press_start_with_the_doctor_for_exclusive_consultations_only() -
 
 
 def test_two_runs_share_no_id_and_the_same_run_is_the_same() -> None:
-    found = made_up.read()
+    found = synthetic.read()
     one, again, other = (plan(found, None, TODAY, PARIS, run) for run in (7, 7, 8))
     last = plan(found, None, TODAY, PARIS, MOST_RUNS - 1)
 
@@ -153,13 +153,13 @@ def test_two_runs_share_no_id_and_the_same_run_is_the_same() -> None:
 
 
 def test_only_so_many_patients_are_taken() -> None:
-    planned = plan(made_up.read(), None, TODAY, PARIS, 7, most=10)
+    planned = plan(synthetic.read(), None, TODAY, PARIS, 7, most=10)
 
     assert len(planned.patients) == 10
 
 
 def test_the_made_up_day_has_races_and_services_that_run_beside() -> None:
-    planned = plan(made_up.read(), None, TODAY, PARIS, 7)
+    planned = plan(synthetic.read(), None, TODAY, PARIS, 7)
 
     assert planned.races > 30
     assert {exclusive for _, exclusive, _ in planned.prestations.values()} == {True, False}
@@ -244,7 +244,7 @@ async def test_every_doctor_asks_in_its_own_name_and_every_answer_is_counted() -
 
 
 async def test_an_unknown_answer_is_asked_for_again_under_the_same_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cli.replay_drive.BETWEEN", 0.0)
+    monkeypatch.setattr("patient_visit_engine.cli.replay.drive.BETWEEN", 0.0)
     keys: list[str] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -262,7 +262,7 @@ async def test_an_unknown_answer_is_asked_for_again_under_the_same_key(monkeypat
 
 
 async def test_answers_that_should_not_be_are_errors(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cli.replay_drive.BETWEEN", 0.0)
+    monkeypatch.setattr("patient_visit_engine.cli.replay.drive.BETWEEN", 0.0)
     planned = a_plan(an_appointment(1))
 
     broken = await driven(planned, lambda _request: httpx.Response(500, text="oh"))
@@ -336,7 +336,7 @@ def test_the_published_sets_have_a_day_to_replay(path: str, day: date | None, st
     if not (REAL / path).exists():
         pytest.skip(f"{path} is not here: set VISIT_TEST_DATA to the folder that holds it")
 
-    planned = plan(known.read(REAL / path)[0], None, TODAY, PARIS, 7)
+    planned = plan(catalogue.read(REAL / path)[0], None, TODAY, PARIS, 7)
 
     assert day in (None, planned.day)
     assert len(planned.steps) >= starts

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from cli.log_file import LogFile
-from cli.operator_error import OperatorError
-from cli.part import Part
-from cli.supervisor import Stopped, Supervisor
+from patient_visit_engine.cli.supervisor.log_file import LogFile
+from patient_visit_engine.cli.supervisor.managed_process import ManagedProcess
+from patient_visit_engine.cli.supervisor.supervisor import StopRequested, Supervisor
+from patient_visit_engine.runtime.operator_error import OperatorError
 
 SAYS_WHEN_IT_ENDS = """
 import signal, sys, time
@@ -48,9 +48,9 @@ class Clinic:
     def _save(self, state: dict[str, Any]) -> None:
         self.state = state
 
-    def start(self, name: str, program: str, *arguments: str, grace_seconds: float = 10) -> Part:
+    def start(self, name: str, program: str, *arguments: str, grace_seconds: float = 10) -> ManagedProcess:
         log = LogFile(self.folder / f"{name}.log")
-        part = Part(name, [sys.executable, "-c", program, *arguments], os.environ, log)
+        part = ManagedProcess(name, [sys.executable, "-c", program, *arguments], os.environ, log)
         self.supervisor.start(part, grace_seconds)
         return part
 
@@ -72,7 +72,7 @@ async def eventually(condition: Callable[[], Any]) -> Any:
             await asyncio.sleep(0.01)
 
 
-def said(part: Part) -> str:
+def said(part: ManagedProcess) -> str:
     return part.log.path.read_text() if part.log.path.exists() else ""
 
 
@@ -154,7 +154,7 @@ async def test_asked_a_second_time_to_stop_the_parts_get_no_more_grace(clinic: C
 async def test_a_stop_comes_before_whatever_is_waited_for(clinic: Clinic) -> None:
     clinic.supervisor.ask_to_stop()
 
-    with pytest.raises(Stopped):
+    with pytest.raises(StopRequested):
         await clinic.supervisor.until(asyncio.sleep(TIMEOUT_SECONDS))
 
 

@@ -13,17 +13,17 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from config.settings import Settings
-from config.temporal import connect
-from tests.cli.running import ON_BOTH, PROGRAM, Running, Surroundings, eventually
+from patient_visit_engine.runtime.settings import Settings
+from patient_visit_engine.runtime.temporal import connect
+from tests.support.up import ON_BOTH, PROGRAM, RunningUp, UpEnvironment, eventually
 
-Start = Callable[..., Running]
+Start = Callable[..., RunningUp]
 
 
 @pytest.fixture(scope="module")
-def all_day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+def all_day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningUp]:
     """A system that several tests look at, one after the other."""
-    running = Running(Surroundings(tmp_path_factory.mktemp("all_day")))
+    running = RunningUp(UpEnvironment(tmp_path_factory.mktemp("all_day")))
     running.line("ready in")
 
     yield running
@@ -32,7 +32,7 @@ def all_day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     running.close()
 
 
-def is_ready(surroundings: Surroundings) -> bool:
+def is_ready(surroundings: UpEnvironment) -> bool:
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{surroundings.ports[0]}/readyz", timeout=5) as answer:
             return bool(answer.status == 200)
@@ -41,7 +41,7 @@ def is_ready(surroundings: Surroundings) -> bool:
 
 
 @ON_BOTH
-def test_the_whole_system_starts_and_ctrl_c_leaves_nothing_behind(up: Start, surroundings: Surroundings) -> None:
+def test_the_whole_system_starts_and_ctrl_c_leaves_nothing_behind(up: Start, surroundings: UpEnvironment) -> None:
     running = up()
     page = running.line("page:").split()[-1]
     running.line("ready in")
@@ -59,7 +59,7 @@ def test_the_whole_system_starts_and_ctrl_c_leaves_nothing_behind(up: Start, sur
 
 
 @ON_BOTH
-async def test_the_next_start_finds_what_the_last_one_kept(up: Start, surroundings: Surroundings) -> None:
+async def test_the_next_start_finds_what_the_last_one_kept(up: Start, surroundings: UpEnvironment) -> None:
     first = up()
     first.line("ready in")
     client = await connect(Settings(temporal_address=surroundings.temporal))
@@ -75,7 +75,7 @@ async def test_the_next_start_finds_what_the_last_one_kept(up: Start, surroundin
 
 
 @pytest.mark.parametrize("name", ["worker", "api", "temporal"])
-def test_a_part_that_dies_is_started_again(all_day: Running, name: str) -> None:
+def test_a_part_that_dies_is_started_again(all_day: RunningUp, name: str) -> None:
     surroundings = all_day.surroundings
     died = surroundings.parts()[name]["pid"]
 
@@ -89,7 +89,7 @@ def test_a_part_that_dies_is_started_again(all_day: Running, name: str) -> None:
     eventually(lambda: is_ready(surroundings), "the API to be ready again")
 
 
-def test_a_supervisor_that_is_killed_takes_its_parts_along(up: Start, surroundings: Surroundings) -> None:
+def test_a_supervisor_that_is_killed_takes_its_parts_along(up: Start, surroundings: UpEnvironment) -> None:
     running = up()
     running.line("ready in")
     assert len(surroundings.processes()) == 4
@@ -100,7 +100,7 @@ def test_a_supervisor_that_is_killed_takes_its_parts_along(up: Start, surroundin
     up().line("ready in")
 
 
-def test_a_stop_in_the_middle_of_the_start_leaves_nothing_behind(up: Start, surroundings: Surroundings) -> None:
+def test_a_stop_in_the_middle_of_the_start_leaves_nothing_behind(up: Start, surroundings: UpEnvironment) -> None:
     running = up()
     eventually(lambda: "temporal" in surroundings.parts(), "the first part")
 
@@ -109,20 +109,20 @@ def test_a_stop_in_the_middle_of_the_start_leaves_nothing_behind(up: Start, surr
     assert surroundings.processes() == []
 
 
-def test_the_secret_that_signs_tokens_is_for_its_owner_alone(all_day: Running) -> None:
+def test_the_secret_that_signs_tokens_is_for_its_owner_alone(all_day: RunningUp) -> None:
     mode = (all_day.surroundings.data / "jwt.secret").stat().st_mode
 
     assert stat.S_IMODE(mode) == 0o600
 
 
-def test_a_secret_of_the_operators_own_is_used_instead(up: Start, surroundings: Surroundings) -> None:
+def test_a_secret_of_the_operators_own_is_used_instead(up: Start, surroundings: UpEnvironment) -> None:
     up(VISIT_JWT_SECRET="a secret of thirty-two bytes or more")
     eventually(lambda: "worker" in surroundings.parts(), "the parts that get the secret")
 
     assert not (surroundings.data / "jwt.secret").exists()
 
 
-def test_without_a_terminal_nobody_is_asked_and_no_demonstration_is_loaded(all_day: Running) -> None:
+def test_without_a_terminal_nobody_is_asked_and_no_demonstration_is_loaded(all_day: RunningUp) -> None:
     assert [line for line in all_day.lines if line.startswith("login:")] == []
 
 
@@ -141,7 +141,7 @@ def test_the_demonstration_prints_its_logins_now_and_next_time(up: Start) -> Non
     assert [line for line in second.lines if line.startswith("login: ")] == logins
 
 
-def test_a_second_up_on_the_same_folder_is_refused(all_day: Running) -> None:
+def test_a_second_up_on_the_same_folder_is_refused(all_day: RunningUp) -> None:
     refused = all_day.surroundings.run("up")
 
     assert (refused.returncode, refused.stdout) == (2, "")
@@ -153,7 +153,7 @@ def test_a_second_up_on_the_same_folder_is_refused(all_day: Running) -> None:
     ("variable", "place"), [("VISIT_HTTP_PORT", 0), ("VISIT_UI_PORT", 1), ("VISIT_TEMPORAL_PORT", 2)]
 )
 def test_a_port_in_use_is_one_line_that_names_the_variable(
-    surroundings: Surroundings, variable: str, place: int
+    surroundings: UpEnvironment, variable: str, place: int
 ) -> None:
     port = surroundings.ports[place]
     with contextlib.closing(socket.create_server(("127.0.0.1", port))):
@@ -164,7 +164,7 @@ def test_a_port_in_use_is_one_line_that_names_the_variable(
     assert surroundings.processes() == []
 
 
-def test_two_settings_with_the_same_port_are_refused(surroundings: Surroundings) -> None:
+def test_two_settings_with_the_same_port_are_refused(surroundings: UpEnvironment) -> None:
     refused = surroundings.run("up", VISIT_UI_PORT=str(surroundings.ports[0]))
 
     assert refused.returncode == 2
@@ -182,7 +182,7 @@ def test_two_settings_with_the_same_port_are_refused(surroundings: Surroundings)
     ],
 )
 def test_a_wrong_setting_is_one_line_that_names_the_variable(
-    surroundings: Surroundings, command: str, variable: str, value: str
+    surroundings: UpEnvironment, command: str, variable: str, value: str
 ) -> None:
     refused = surroundings.run(command, **{variable: value})
 
@@ -192,7 +192,7 @@ def test_a_wrong_setting_is_one_line_that_names_the_variable(
     assert not surroundings.data.exists()
 
 
-def test_a_folder_that_cannot_be_written_is_one_line_that_names_the_variable(surroundings: Surroundings) -> None:
+def test_a_folder_that_cannot_be_written_is_one_line_that_names_the_variable(surroundings: UpEnvironment) -> None:
     (surroundings.folder / "a file").write_text("")
 
     refused = surroundings.run("up", VISIT_DATA_DIR=str(surroundings.folder / "a file" / "data"))
@@ -204,7 +204,7 @@ def test_a_folder_that_cannot_be_written_is_one_line_that_names_the_variable(sur
 
 @ON_BOTH
 @pytest.mark.parametrize("command", ["api", "worker"])
-def test_a_part_refuses_a_database_without_a_schema(surroundings: Surroundings, command: str) -> None:
+def test_a_part_refuses_a_database_without_a_schema(surroundings: UpEnvironment, command: str) -> None:
     refused = surroundings.run(command)
 
     assert refused.returncode == 1
@@ -212,7 +212,7 @@ def test_a_part_refuses_a_database_without_a_schema(surroundings: Surroundings, 
     assert not surroundings.data.exists()
 
 
-def test_at_a_terminal_the_demonstration_is_offered_and_loaded_by_a_yes(surroundings: Surroundings) -> None:
+def test_at_a_terminal_the_demonstration_is_offered_and_loaded_by_a_yes(surroundings: UpEnvironment) -> None:
     with at_a_terminal(surroundings) as (program, terminal):
         shown = read_until(terminal, b"[Y/n] ")
         os.write(terminal, b"\n")
@@ -224,7 +224,7 @@ def test_at_a_terminal_the_demonstration_is_offered_and_loaded_by_a_yes(surround
     assert b"login: " in shown
 
 
-def test_ctrl_c_at_the_question_leaves_nothing_behind(surroundings: Surroundings) -> None:
+def test_ctrl_c_at_the_question_leaves_nothing_behind(surroundings: UpEnvironment) -> None:
     with at_a_terminal(surroundings) as (program, terminal):
         read_until(terminal, b"[Y/n] ")
         program.send_signal(signal.SIGINT)
@@ -235,7 +235,7 @@ def test_ctrl_c_at_the_question_leaves_nothing_behind(surroundings: Surroundings
 
 
 @contextlib.contextmanager
-def at_a_terminal(surroundings: Surroundings) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+def at_a_terminal(surroundings: UpEnvironment) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """`visit-engine up` with somebody in front of it, and that person's end of the terminal."""
     person, program = pty.openpty()
     try:

@@ -7,17 +7,17 @@ import pytest
 from pwdlib import PasswordHash
 from sqlalchemy import Connection, insert, select
 
-from storage import migrations
-from storage.database import Database
-from storage.tables import accounts, doctors
-from tests.cli.running import ON_BOTH, PROGRAM, Surroundings
+from patient_visit_engine.storage import migrations
+from patient_visit_engine.storage.database import Database
+from patient_visit_engine.storage.tables import accounts, doctors
+from tests.support.up import ON_BOTH, PROGRAM, UpEnvironment
 
 pytestmark = ON_BOTH
 
 ON_A_TERMINAL = "import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))"
 
 
-def at_a_terminal(surroundings: Surroundings, password: bytes, *arguments: str) -> bytes:
+def at_a_terminal(surroundings: UpEnvironment, password: bytes, *arguments: str) -> bytes:
     """What somebody sees who types the password each time it is asked for."""
     with subprocess.Popen(
         [sys.executable, "-c", ON_A_TERMINAL, PROGRAM, *arguments],
@@ -40,7 +40,7 @@ def at_a_terminal(surroundings: Surroundings, password: bytes, *arguments: str) 
 
 
 @pytest.fixture
-async def hospital(surroundings: Surroundings) -> Database:
+async def hospital(surroundings: UpEnvironment) -> Database:
     """An empty database with Dr. Smith in it; the program that is tested uses the same one."""
     migrations.upgrade(surroundings.database)
     database = Database(surroundings.database)
@@ -63,7 +63,7 @@ async def opens(database: Database, username: str, password: str) -> bool:
 
 
 async def test_an_account_is_opened_given_a_new_password_and_revoked(
-    hospital: Database, surroundings: Surroundings
+    hospital: Database, surroundings: UpEnvironment
 ) -> None:
     added = surroundings.run(
         "user", "add", "smith", "doctor", "--doctor", "7", "--password-stdin", stdin="stethoscope\n"
@@ -93,7 +93,7 @@ async def test_an_account_is_opened_given_a_new_password_and_revoked(
     ],
 )
 async def test_what_cannot_be_is_one_line_and_nothing_is_written(
-    hospital: Database, surroundings: Surroundings, arguments: tuple[str, ...], line: str
+    hospital: Database, surroundings: UpEnvironment, arguments: tuple[str, ...], line: str
 ) -> None:
     by_stdin = () if arguments[0] == "revoke" else ("--password-stdin",)
 
@@ -106,7 +106,7 @@ async def test_what_cannot_be_is_one_line_and_nothing_is_written(
 
 
 async def test_a_name_is_given_once_and_a_password_is_not_too_short(
-    hospital: Database, surroundings: Surroundings
+    hospital: Database, surroundings: UpEnvironment
 ) -> None:
     short = surroundings.run("user", "add", "ann", "reception", "--password-stdin", stdin="1234567\n")
     assert short.stderr == "the password needs at least 8 characters\n"
@@ -120,7 +120,7 @@ async def test_a_name_is_given_once_and_a_password_is_not_too_short(
 
 
 async def test_at_a_terminal_the_password_is_asked_for_twice_and_not_shown(
-    hospital: Database, surroundings: Surroundings
+    hospital: Database, surroundings: UpEnvironment
 ) -> None:
     shown = at_a_terminal(surroundings, b"stethoscope", "user", "add", "ann", "reception")
 
@@ -130,13 +130,13 @@ async def test_at_a_terminal_the_password_is_asked_for_twice_and_not_shown(
     await hospital.close()
 
 
-def test_without_a_terminal_a_password_must_come_from_stdin(surroundings: Surroundings) -> None:
+def test_without_a_terminal_a_password_must_come_from_stdin(surroundings: UpEnvironment) -> None:
     refused = surroundings.run("user", "add", "ann", "reception")
 
     assert (refused.returncode, refused.stderr) == (2, "no terminal to ask for a password: use --password-stdin\n")
 
 
-def test_without_a_schema_nothing_is_opened(surroundings: Surroundings) -> None:
+def test_without_a_schema_nothing_is_opened(surroundings: UpEnvironment) -> None:
     refused = surroundings.run("user", "add", "ann", "reception", "--password-stdin", stdin="stethoscope\n")
 
     assert refused.stderr == "VISIT_DATABASE_URL: the database has no schema yet: run `visit-engine migrate`\n"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy import cluster
-from tests.deploy.cluster import Cluster
-from tests.deploy.stack import ROOT
+from tests.support import cluster
+from tests.support.cluster import PostgresCluster
+from tests.support.compose import ROOT
 
 MAKE_SECRETS = ROOT / "deploy" / "make-secrets.sh"
 
@@ -32,14 +32,14 @@ def secrets(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres(folder: Path, secrets: Path) -> Iterator[Cluster]:
+def postgres(folder: Path, secrets: Path) -> Iterator[PostgresCluster]:
     """The database cluster of docker-compose.yml."""
     why = cluster.missing()
     if why is not None:
         pytest.skip(why)
     home = folder / "postgres"
     home.mkdir()
-    started = Cluster(home, secrets)
+    started = PostgresCluster(home, secrets)
     started.start()
     yield started
     started.stop()

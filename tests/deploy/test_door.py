@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from pwdlib import PasswordHash
 
-from live.limits import DEFAULT_LIMITS
-from storage import accounts
-from storage.database import Database
-from tests.deploy.door import Door, Screen
-from tests.live.api_processes import Api, Hospital, eventually_true, token
-from tests.live.stream_rig import an_event, tell
-from visit.codes import Role
+from patient_visit_engine.live.limits import DEFAULT_LIMITS
+from patient_visit_engine.storage import accounts
+from patient_visit_engine.storage.database import Database
+from patient_visit_engine.visit.codes import Role
+from tests.support.api_processes import ApiProcess, ApiProcesses, eventually_true, token
+from tests.support.caddy import Caddy, ProxiedStream
+from tests.support.stream_server import an_event, tell
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("caddy") is None, reason="caddy: not on the PATH"),
@@ -25,42 +25,42 @@ pytestmark = [
 
 
 @pytest.fixture
-async def apis(database: Database, tmp_path: Path) -> AsyncIterator[list[Api]]:
+async def apis(database: Database, tmp_path: Path) -> AsyncIterator[list[ApiProcess]]:
     """Two API processes on one database."""
-    processes = Hospital(database, tmp_path)
+    processes = ApiProcesses(database, tmp_path)
     yield [await processes.start(), await processes.start()]
     await processes.close()
 
 
 @pytest.fixture
-async def door(apis: list[Api], tmp_path: Path) -> AsyncIterator[Door]:
+async def door(apis: list[ApiProcess], tmp_path: Path) -> AsyncIterator[Caddy]:
     """Caddy before them."""
-    caddy = Door(tmp_path, *(api.port for api in apis))
+    caddy = Caddy(tmp_path, *(api.port for api in apis))
     await asyncio.to_thread(caddy.open)
     yield caddy
     await asyncio.to_thread(caddy.kill)
 
 
 @pytest.fixture
-def screen(door: Door, tmp_path: Path) -> Iterator[Screen]:
+def screen(door: Caddy, tmp_path: Path) -> Iterator[ProxiedStream]:
     """One open stream."""
-    opened = Screen(door, token("desk"), tmp_path / "heard")
+    opened = ProxiedStream(door, token("desk"), tmp_path / "heard")
     yield opened
     opened.leave()
 
 
-async def open_streams(apis: list[Api]) -> float:
+async def open_streams(apis: list[ApiProcess]) -> float:
     counted: float = sum([await api.count("visit_stream_subscribers") for api in apis if api.running])
     return counted
 
 
-async def test_browsers_are_served_over_http_2(door: Door) -> None:
+async def test_browsers_are_served_over_http_2(door: Caddy) -> None:
     answer = await asyncio.to_thread(door.ask, "/api/session", "-w", " %{http_version} %{http_code}")
 
     assert answer.stdout.endswith(" 2 401")
 
 
-async def test_who_comes_without_tls_is_sent_to_it(door: Door) -> None:
+async def test_who_comes_without_tls_is_sent_to_it(door: Caddy) -> None:
     answer = await asyncio.to_thread(door.ask_plainly, "/board")
 
     # Without the port: outside of a test it is the one that https has anyway.
@@ -68,7 +68,7 @@ async def test_who_comes_without_tls_is_sent_to_it(door: Door) -> None:
 
 
 async def test_an_event_goes_through_at_once_and_waits_for_no_other(
-    door: Door, screen: Screen, database: Database
+    door: Caddy, screen: ProxiedStream, database: Database
 ) -> None:
     await asyncio.to_thread(screen.until_heard, "event: ready")
     before = screen.heard.count("event: heartbeat")
@@ -79,7 +79,9 @@ async def test_an_event_goes_through_at_once_and_waits_for_no_other(
     assert screen.heard.count("event: heartbeat") == before
 
 
-async def test_a_screen_that_is_closed_is_gone_before_the_next_heartbeat(screen: Screen, apis: list[Api]) -> None:
+async def test_a_screen_that_is_closed_is_gone_before_the_next_heartbeat(
+    screen: ProxiedStream, apis: list[ApiProcess]
+) -> None:
     await asyncio.to_thread(screen.until_heard, "event: ready")
     assert await open_streams(apis) == 1
 
@@ -91,13 +93,13 @@ async def test_a_screen_that_is_closed_is_gone_before_the_next_heartbeat(screen:
     await eventually_true(nobody, "the stream to end", patience=DEFAULT_LIMITS.heartbeat_every - 5)
 
 
-async def test_what_is_for_the_house_is_not_found_outside(door: Door) -> None:
+async def test_what_is_for_the_house_is_not_found_outside(door: Caddy) -> None:
     inside = ["/livez", "/readyz", "/metrics", "/openapi.json"]
 
     assert {path: await asyncio.to_thread(door.status, path) for path in inside} == dict.fromkeys(inside, "404")
 
 
-async def test_a_session_through_the_door_is_kept_in_a_secure_cookie(door: Door, database: Database) -> None:
+async def test_a_session_through_the_door_is_kept_in_a_secure_cookie(door: Caddy, database: Database) -> None:
     hashed = PasswordHash.recommended().hash("swordfish")
     await database.write(accounts.add_account, "desk", hashed, "desk", Role.reception, None)
     body = '{"username": "desk", "password": "swordfish"}'
@@ -118,7 +120,7 @@ async def test_a_session_through_the_door_is_kept_in_a_secure_cookie(door: Door,
 
 
 async def test_when_one_process_stops_its_screens_are_told_and_the_other_serves_all(
-    door: Door, screen: Screen, apis: list[Api]
+    door: Caddy, screen: ProxiedStream, apis: list[ApiProcess]
 ) -> None:
     await asyncio.to_thread(screen.until_heard, "event: ready")
     serving = [api for api in apis if await api.count("visit_stream_subscribers")]
@@ -131,14 +133,14 @@ async def test_when_one_process_stops_its_screens_are_told_and_the_other_serves_
     assert set(answers) == {"401"}
 
 
-async def test_caddy_is_unhealthy_when_no_process_serves(door: Door, apis: list[Api]) -> None:
+async def test_caddy_is_unhealthy_when_no_process_serves(door: Caddy, apis: list[ApiProcess]) -> None:
     for api in apis:
         await asyncio.to_thread(api.stop)
 
     assert not await asyncio.to_thread(door.is_healthy)
 
 
-async def test_caddy_stops_although_a_stream_is_open(door: Door, screen: Screen) -> None:
+async def test_caddy_stops_although_a_stream_is_open(door: Caddy, screen: ProxiedStream) -> None:
     await asyncio.to_thread(screen.until_heard, "event: ready")
 
     door.signal(signal.SIGTERM)

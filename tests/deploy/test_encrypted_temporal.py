@@ -11,11 +11,10 @@ import pytest
 import trustme
 from temporalio.service import RPCError
 
-from cli import namespace
-from config import temporal
-from config.settings import Settings
-from tests.e2e.hospital import Hospital
-from tests.e2e.processes import Part, free_port
+from patient_visit_engine.runtime import namespace, temporal
+from patient_visit_engine.runtime.settings import Settings
+from tests.support.engine import Engine
+from tests.support.processes import SpawnedProcess, free_port
 
 pytestmark = pytest.mark.skipif(shutil.which("caddy") is None, reason="caddy: not on the PATH")
 
@@ -45,7 +44,7 @@ https://frontend.example:{$PORT} {
 """
 
 
-class Frontend(Part):
+class Frontend(SpawnedProcess):
     """Caddy as the frontend's TLS, with its certificates and ours in the folder."""
 
     def __init__(self, folder: Path, port: int, server: int) -> None:
@@ -75,20 +74,20 @@ def known_to(folder: Path, port: int) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-async def hospital(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hospital]:
+async def hospital(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Engine]:
     """A hospital whose processes have Temporal through TLS."""
     folder, port, server = tmp_path_factory.mktemp("encrypted"), free_port(), free_port()
     frontend = Frontend(folder, port, server)
     async with AsyncExitStack() as stack:
         stack.callback(frontend.stop)
         frontend.start()
-        opened = Hospital(folder, temporal_port=str(server), **known_to(folder, port))
+        opened = Engine(folder, temporal_port=str(server), **known_to(folder, port))
         stack.push_async_callback(opened.close)
         await opened.open()
         yield opened
 
 
-async def test_a_consultation_is_started_and_completed_over_it(hospital: Hospital) -> None:
+async def test_a_consultation_is_started_and_completed_over_it(hospital: Engine) -> None:
     await hospital.admit(1, {11: 1})
 
     started = await hospital.start(1, 1, 11)
@@ -97,10 +96,10 @@ async def test_a_consultation_is_started_and_completed_over_it(hospital: Hospita
     assert (started.status_code, completed.status_code) == (201, 200)
 
 
-async def test_the_namespace_is_prepared_and_the_worker_asked_after_over_it(hospital: Hospital) -> None:
+async def test_the_namespace_is_prepared_and_the_worker_asked_after_over_it(hospital: Engine) -> None:
     await namespace.prepare(hospital.settings)
 
-    polling = hospital.part("polling", [sys.executable, "-m", "worker.polling"])
+    polling = hospital.part("polling", [sys.executable, "-m", "patient_visit_engine.worker.polling"])
     polling.start()
     assert await asyncio.to_thread(polling.wait) == 0, polling.log.read_text()
 
@@ -108,7 +107,7 @@ async def test_the_namespace_is_prepared_and_the_worker_asked_after_over_it(hosp
 @pytest.mark.parametrize(
     "missing", ["temporal_tls_ca", "temporal_tls_cert", "temporal_tls_server_name", "temporal_api_key"]
 )
-async def test_nobody_comes_in_who_is_not_known_or_does_not_know_it(hospital: Hospital, missing: str) -> None:
+async def test_nobody_comes_in_who_is_not_known_or_does_not_know_it(hospital: Engine, missing: str) -> None:
     settings = hospital.settings.model_dump()
     await temporal.connect(hospital.settings)
     without = {missing, "temporal_tls_key"} if missing == "temporal_tls_cert" else {missing}

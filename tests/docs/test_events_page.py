@@ -4,10 +4,10 @@ import json
 import re
 from typing import Any, cast
 
-from api.metrics import Metrics
-from live.hub import Hub
-from tests.docs.pages import DOCS, ROOT, code_of, fences, rows
-from visit import events
+from patient_visit_engine.api.metrics import Metrics
+from patient_visit_engine.live.hub import Hub
+from patient_visit_engine.wire import events
+from tests.support.pages import DOCS, ROOT, code_of, fences, rows
 
 PAGE = DOCS / "events.md"
 IN_CODE = {value for name, value in vars(events).items() if name.isupper() and isinstance(value, str) and "." in value}

@@ -7,8 +7,8 @@ from typing import Any
 
 import typer.main
 
-from cli.app import COMMANDS, build
-from tests.docs.pages import PAGES, ROOT, anchors, commands, links, spans
+from patient_visit_engine.cli.app import COMMANDS, build
+from tests.support.pages import PAGES, ROOT, anchors, commands, links, spans
 
 PROGRAM: Any = typer.main.get_command(build())
 CALLED = re.compile(r"visit-engine ([a-z]+)((?: [a-z]+)?)([^`|&;]*)")

@@ -6,7 +6,7 @@ import tomllib
 
 import pytest
 
-from tests.docs.pages import ROOT, tracked
+from tests.support.pages import ROOT, tracked
 
 #: Package registries, and folders of somebody's own machine. Put together here, or this file would be found first.
 HOSTS = [".".join(parts) for parts in (("pypi", "org"), ("pythonhosted", "org"), ("npmjs", "org"), ("anaconda", "org"))]

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from config.settings import Settings
-from tests.docs.pages import README, code_of, rows
+from patient_visit_engine.runtime.settings import Settings
+from tests.support.pages import README, code_of, rows
 
 TABLE = {code_of(row[0]): code_of(row[1]) for row in rows(README, "variable", "default", "meaning")}
 FIELDS = {f"VISIT_{name.upper()}": name for name in Settings.model_fields}

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.running import Running, Surroundings
-from tests.docs.pages import FENCE, README, fences
+from tests.support.pages import FENCE, README, fences
+from tests.support.up import RunningUp, UpEnvironment
 
 PATIENCE_SECONDS = 120
 MARK = "--- end of block ---"
@@ -56,12 +56,12 @@ def alike(text: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def clinic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Surroundings]:
+def clinic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UpEnvironment]:
     """The demonstration hospital, in a folder that looks like the project's to who types there."""
     folder = tmp_path_factory.mktemp("clinic")
     (folder / ".venv").symlink_to(sys.prefix)
-    surroundings = Surroundings(folder)
-    running = Running(surroundings, {"VISIT_DEMO": "1"})
+    surroundings = UpEnvironment(folder)
+    running = RunningUp(surroundings, {"VISIT_DEMO": "1"})
     running.line("ready in")
 
     yield surroundings
@@ -71,7 +71,7 @@ def clinic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Surroundings]:
 
 
 @pytest.mark.parametrize("heading", ["A worked session", "Connect a hospital system"])
-def test_a_session_of_the_readme_prints_what_stands_there(clinic: Surroundings, heading: str, tmp_path: Path) -> None:
+def test_a_session_of_the_readme_prints_what_stands_there(clinic: UpEnvironment, heading: str, tmp_path: Path) -> None:
     blocks = session(heading)
     script = tmp_path / "session.sh"
     script.write_text("".join(f"{block.script}\necho '{MARK}'\n" for block in blocks))

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.hospital import Hospital
+from tests.support.engine import Engine
 
-Opening = Callable[..., Awaitable[Hospital]]
+Opening = Callable[..., Awaitable[Engine]]
 
 _numbers = count(1)
 
@@ -24,10 +24,10 @@ async def _address(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgres"])
-async def hospital(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hospital]:
+async def hospital(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Engine]:
     """A hospital that every test may use with patients of its own."""
     folder = tmp_path_factory.mktemp("hospital")
-    opened = Hospital(folder, database_url=await _address(request), decision_timeout="30")
+    opened = Engine(folder, database_url=await _address(request), decision_timeout="30")
     await opened.open()
 
     yield opened
@@ -40,8 +40,8 @@ async def opening(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
     """Opens a hospital of the test's own, with these settings, for it to break."""
     async with AsyncExitStack() as stack:
 
-        async def opened(**settings: str) -> Hospital:
-            own = Hospital(tmp_path, database_url=await _address(request), **settings)
+        async def opened(**settings: str) -> Engine:
+            own = Engine(tmp_path, database_url=await _address(request), **settings)
             stack.push_async_callback(own.close)
             await own.open()
             return own
@@ -50,7 +50,7 @@ async def opening(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
 
 
 @pytest.fixture
-async def fragile(opening: Opening) -> Hospital:
+async def fragile(opening: Opening) -> Engine:
     """It gives up on a decision soon, and looks often for what was left behind."""
     return await opening(decision_timeout="3", sweep_every="1")
 

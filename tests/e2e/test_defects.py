@@ -6,17 +6,17 @@ from datetime import UTC, datetime, timedelta
 import httpx
 from sqlalchemy import Connection, update
 
-from storage.tables import patient_trackings
-from tests.e2e.hospital import Hospital
-from tests.e2e.reader import Reader
+from patient_visit_engine.storage.tables import patient_trackings
+from tests.support.engine import Engine
+from tests.support.stream_reader import StreamReader
 
 
-async def _dump(hospital: Hospital) -> list[list[dict[str, object]]]:
+async def _dump(hospital: Engine) -> list[list[dict[str, object]]]:
     tables = ("patient_trackings", "appointments", "events", "log_head", "timeline", "waiting_line")
     return [await hospital.rows(f"SELECT * FROM {table} ORDER BY 1") for table in tables]
 
 
-async def test_two_starts_at_the_same_moment_do_not_both_succeed(hospital: Hospital, patient: int) -> None:
+async def test_two_starts_at_the_same_moment_do_not_both_succeed(hospital: Engine, patient: int) -> None:
     await hospital.admit(patient, {patient * 10 + 1: 1, patient * 10 + 2: 2})
 
     both = await asyncio.gather(
@@ -26,7 +26,7 @@ async def test_two_starts_at_the_same_moment_do_not_both_succeed(hospital: Hospi
     assert sorted(answer.status_code for answer in both) == [201, 409]
 
 
-async def test_a_closed_appointment_is_not_answered_as_a_success(hospital: Hospital, patient: int) -> None:
+async def test_a_closed_appointment_is_not_answered_as_a_success(hospital: Engine, patient: int) -> None:
     await hospital.admit(patient, {patient * 10 + 1: 1, patient * 10 + 2: 2})
     mine = (await hospital.start(1, patient, patient * 10 + 1)).json()
     await hospital.complete(1, mine["id"])
@@ -37,9 +37,7 @@ async def test_a_closed_appointment_is_not_answered_as_a_success(hospital: Hospi
     assert (again.status_code, again.json()["code"]) == (409, "appointment_closed")
 
 
-async def test_a_start_without_an_appointment_is_refused_and_finds_nobody_elses(
-    hospital: Hospital, patient: int
-) -> None:
+async def test_a_start_without_an_appointment_is_refused_and_finds_nobody_elses(hospital: Engine, patient: int) -> None:
     await hospital.admit(patient, {patient * 10 + 1: 1})
     before = await _dump(hospital)
     async with hospital.staff("doctor", 1) as doctor:
@@ -53,11 +51,11 @@ async def test_a_start_without_an_appointment_is_refused_and_finds_nobody_elses(
 
 
 async def test_after_a_check_in_by_reception_the_refusal_names_the_doctor_and_the_other_hears_of_it(
-    hospital: Hospital, patient: int
+    hospital: Engine, patient: int
 ) -> None:
     first, second = patient * 10 + 1, patient * 10 + 2
     await hospital.admit(patient, {first: 1, second: 2})
-    async with hospital.staff("reception") as desk, Reader(hospital, "doctor", 2) as other:
+    async with hospital.staff("reception") as desk, StreamReader(hospital, "doctor", 2) as other:
         checked_in = await desk.post(f"/api/appointments/{first}/check-in")
         again = await desk.post(f"/api/appointments/{first}/check-in")
         await hospital.start(1, patient, first)
@@ -73,7 +71,7 @@ async def test_after_a_check_in_by_reception_the_refusal_names_the_doctor_and_th
 
 
 async def test_a_consultation_from_yesterday_still_blocks_and_is_completed_today(
-    hospital: Hospital, patient: int
+    hospital: Engine, patient: int
 ) -> None:
     first, second = patient * 10 + 1, patient * 10 + 2
     await hospital.admit(patient, {first: 1, second: 2})
@@ -94,7 +92,7 @@ async def test_a_consultation_from_yesterday_still_blocks_and_is_completed_today
     assert started.status_code == 201
 
 
-async def test_a_start_and_a_completion_touch_their_own_tracking_and_no_other(hospital: Hospital, patient: int) -> None:
+async def test_a_start_and_a_completion_touch_their_own_tracking_and_no_other(hospital: Engine, patient: int) -> None:
     first, second = patient * 10 + 1, patient * 10 + 2
     await hospital.admit(patient, {first: 1, second: 2})
     async with hospital.staff("reception") as desk:
@@ -110,7 +108,7 @@ async def test_a_start_and_a_completion_touch_their_own_tracking_and_no_other(ho
     assert {row["appointment_id"]: row["status"] for row in after} == {first: "completed", second: "pending"}
 
 
-async def test_an_invalid_completion_completes_and_tells_nothing(hospital: Hospital, patient: int) -> None:
+async def test_an_invalid_completion_completes_and_tells_nothing(hospital: Engine, patient: int) -> None:
     await hospital.admit(patient, {patient * 10 + 1: 1})
     running = (await hospital.start(1, patient, patient * 10 + 1)).json()
     before = await _dump(hospital)
@@ -128,23 +126,23 @@ async def test_an_invalid_completion_completes_and_tells_nothing(hospital: Hospi
     assert await _dump(hospital) == before
 
 
-async def test_nobody_hears_of_patients_without_signing_in(hospital: Hospital) -> None:
+async def test_nobody_hears_of_patients_without_signing_in(hospital: Engine) -> None:
     async with httpx.AsyncClient(base_url=hospital.url) as anyone:
         answer = await anyone.get("/api/events?channels=consultations")
 
     assert (answer.status_code, answer.json()["code"]) == (401, "not_signed_in")
 
 
-async def test_what_a_screen_missed_comes_when_it_is_back(hospital: Hospital, patient: int) -> None:
+async def test_what_a_screen_missed_comes_when_it_is_back(hospital: Engine, patient: int) -> None:
     first, second = patient * 10 + 1, patient * 10 + 2
     await hospital.admit(patient, {first: 1, second: 2})
-    async with Reader(hospital, "doctor", 2) as screen:
+    async with StreamReader(hospital, "doctor", 2) as screen:
         cursor = (await screen.next("ready"))["cursor"]
     running = (await hospital.start(1, patient, first)).json()
     await hospital.start(2, patient, second)
     await hospital.complete(1, running["id"])
 
-    async with Reader(hospital, "doctor", 2, cursor=cursor) as screen:
+    async with StreamReader(hospital, "doctor", 2, cursor=cursor) as screen:
         assert (await screen.next("ready"))["resume"] == "exact"
         await screen.next("consultation.completed", patient_id=patient)
         missed = [name for name, _, data in screen.heard if data.get("patient_id") == patient]
@@ -152,7 +150,7 @@ async def test_what_a_screen_missed_comes_when_it_is_back(hospital: Hospital, pa
     assert missed == ["consultation.started", "consultation.blocked", "consultation.completed"]
 
 
-async def test_a_doctor_who_does_not_exist_is_not_found(hospital: Hospital, patient: int) -> None:
+async def test_a_doctor_who_does_not_exist_is_not_found(hospital: Engine, patient: int) -> None:
     await hospital.admit(patient, {patient * 10 + 1: 1})
 
     answer = await hospital.start(9_999, patient, patient * 10 + 1)
@@ -161,7 +159,7 @@ async def test_a_doctor_who_does_not_exist_is_not_found(hospital: Hospital, pati
     assert answer.json()["code"]
 
 
-async def test_completing_twice_tells_once(hospital: Hospital, patient: int) -> None:
+async def test_completing_twice_tells_once(hospital: Engine, patient: int) -> None:
     await hospital.admit(patient, {patient * 10 + 1: 1})
     running = (await hospital.start(1, patient, patient * 10 + 1)).json()
 

@@ -8,9 +8,9 @@ import httpx
 import pytest
 from sqlalchemy import Connection, text
 
-from config import temporal
-from tests.e2e.hospital import Hospital, eventually, eventually_true
-from tests.locking import locked
+from patient_visit_engine.runtime import temporal
+from tests.support.engine import Engine, eventually, eventually_true
+from tests.support.locking import locked
 
 Answer = Awaitable[httpx.Response]
 
@@ -28,14 +28,14 @@ async def _answered(ask: Callable[[], Answer], patience: float = 60.0) -> httpx.
                 return answer
 
 
-async def _assert_started_once(fragile: Hospital, patient: int, answer: httpx.Response) -> None:
+async def _assert_started_once(fragile: Engine, patient: int, answer: httpx.Response) -> None:
     assert answer.status_code == 201
     rows = await fragile.rows("SELECT * FROM patient_trackings WHERE patient_id = :p", p=patient)
     assert [(row["status"], row["consultation_id"]) for row in rows] == [("in_progress", answer.json()["id"])]
     assert len(await fragile.events(patient, "consultation.started")) == 1
 
 
-async def _assert_goes_on(fragile: Hospital, patient: int, answer: httpx.Response) -> None:
+async def _assert_goes_on(fragile: Engine, patient: int, answer: httpx.Response) -> None:
     completed = await _answered(lambda: fragile.complete(1, answer.json()["id"], "done"))
     again = await fragile.complete(1, answer.json()["id"], "done")
 
@@ -46,7 +46,7 @@ async def _assert_goes_on(fragile: Hospital, patient: int, answer: httpx.Respons
 
 @pytest.mark.parametrize("fault", ["before-commit", "after-commit"])
 async def test_a_worker_killed_around_the_commit_starts_one_consultation(
-    fragile: Hospital, patient: int, fault: str
+    fragile: Engine, patient: int, fault: str
 ) -> None:
     await fragile.admit(patient, {patient: 1})
     fragile.worker.stop()
@@ -66,7 +66,7 @@ async def test_a_worker_killed_around_the_commit_starts_one_consultation(
 
 
 async def test_a_worker_and_a_server_killed_just_after_the_commit_leave_a_row_that_goes_on(
-    fragile: Hospital, patient: int
+    fragile: Engine, patient: int
 ) -> None:
     await fragile.admit(patient, {patient: 1})
     fragile.worker.stop()
@@ -87,7 +87,7 @@ async def test_a_worker_and_a_server_killed_just_after_the_commit_leave_a_row_th
 
 
 async def test_a_worker_killed_while_a_consultation_runs_keeps_its_timers(
-    opening: Callable[..., Awaitable[Hospital]], patient: int
+    opening: Callable[..., Awaitable[Engine]], patient: int
 ) -> None:
     quick = await opening(decision_timeout="3", abandon_after="4", sweep_every="3600")
     await quick.admit(patient, {patient: 1})
@@ -110,7 +110,7 @@ async def test_a_worker_killed_while_a_consultation_runs_keeps_its_timers(
 
 
 async def test_an_api_killed_in_the_middle_of_a_request_loses_and_doubles_nothing(
-    fragile: Hospital, patient: int
+    fragile: Engine, patient: int
 ) -> None:
     await fragile.admit(patient, {patient: 1})
     fragile.worker.stop()
@@ -133,7 +133,7 @@ async def test_an_api_killed_in_the_middle_of_a_request_loses_and_doubles_nothin
 
 
 async def test_an_api_that_starts_before_temporal_leaves_a_start_undecided_until_it_is_there(
-    fragile: Hospital, patient: int
+    fragile: Engine, patient: int
 ) -> None:
     await fragile.admit(patient, {patient: 1})
     fragile.temporal.kill()
@@ -158,7 +158,7 @@ async def test_an_api_that_starts_before_temporal_leaves_a_start_undecided_until
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 async def test_a_server_that_stops_and_comes_back_on_its_file_knows_its_visits(
-    fragile: Hospital, patient: int, number: signal.Signals
+    fragile: Engine, patient: int, number: signal.Signals
 ) -> None:
     await fragile.admit(patient, {patient: 1, patient + 1000: 2})
     answer = await fragile.start(1, patient, patient, "once")
@@ -175,7 +175,7 @@ async def test_a_server_that_stops_and_comes_back_on_its_file_knows_its_visits(
     await _assert_goes_on(fragile, patient, answer)
 
 
-async def test_a_visit_terminated_by_ops_goes_on_from_the_ledger(fragile: Hospital, patient: int) -> None:
+async def test_a_visit_terminated_by_ops_goes_on_from_the_ledger(fragile: Engine, patient: int) -> None:
     await fragile.admit(patient, {patient: 1, patient + 1000: 2})
     answer = await fragile.start(1, patient, patient, "once")
     client = await temporal.connect(fragile.settings)
@@ -189,9 +189,7 @@ async def test_a_visit_terminated_by_ops_goes_on_from_the_ledger(fragile: Hospit
     await _assert_goes_on(fragile, patient, answer)
 
 
-async def test_a_visit_terminated_while_a_consultation_runs_is_completed_at_once(
-    fragile: Hospital, patient: int
-) -> None:
+async def test_a_visit_terminated_while_a_consultation_runs_is_completed_at_once(fragile: Engine, patient: int) -> None:
     await fragile.admit(patient, {patient: 1})
     answer = await fragile.start(1, patient, patient, "once")
     client = await temporal.connect(fragile.settings)
@@ -203,7 +201,7 @@ async def test_a_visit_terminated_while_a_consultation_runs_is_completed_at_once
 
 
 async def test_without_a_worker_a_start_is_undecided_and_is_carried_out_once_when_it_is_back(
-    fragile: Hospital, patient: int
+    fragile: Engine, patient: int
 ) -> None:
     await fragile.admit(patient, {patient: 1})
     fragile.worker.kill()
@@ -220,7 +218,7 @@ async def test_without_a_worker_a_start_is_undecided_and_is_carried_out_once_whe
 
 
 async def test_an_asynchronous_start_is_decided_although_nobody_was_there_when_it_was_asked(
-    fragile: Hospital, patient: int
+    fragile: Engine, patient: int
 ) -> None:
     await fragile.admit(patient, {patient: 1})
     body = {"appointment_id": patient, "patient_id": patient, "doctor_id": 1}
@@ -248,7 +246,7 @@ async def test_an_asynchronous_start_is_decided_although_nobody_was_there_when_i
 
 
 async def test_a_database_that_is_locked_for_a_while_delays_a_start_and_doubles_nothing(
-    fragile: Hospital, patient: int
+    fragile: Engine, patient: int
 ) -> None:
     await fragile.admit(patient, {patient: 1})
     async with locked(fragile.database):
@@ -260,7 +258,7 @@ async def test_a_database_that_is_locked_for_a_while_delays_a_start_and_doubles_
 
 
 async def test_a_ledger_that_was_restored_from_an_older_copy_decides_what_it_has_lost_again(
-    fragile: Hospital, patient: int
+    fragile: Engine, patient: int
 ) -> None:
     await fragile.admit(patient, {patient: 1})
     await fragile.start(1, patient, patient, "once")

@@ -4,18 +4,18 @@ import asyncio
 import time
 from collections import Counter
 
-from tests.e2e.hospital import Hospital
-from tests.e2e.reader import Reader
+from tests.support.engine import Engine
+from tests.support.stream_reader import StreamReader
 
 PATIENTS, DOCTORS = 200, 8
 
 
-async def test_of_eight_doctors_who_press_start_at_once_one_gets_each_patient(hospital: Hospital) -> None:
+async def test_of_eight_doctors_who_press_start_at_once_one_gets_each_patient(hospital: Engine) -> None:
     ids = range(10_001, 10_001 + PATIENTS)
     for patient in ids:
         await hospital.admit(patient, {patient * 10 + doctor: doctor for doctor in range(1, DOCTORS + 1)})
     clients = {doctor: hospital.staff("doctor", doctor) for doctor in range(1, DOCTORS + 1)}
-    readers = {doctor: await Reader(hospital, "doctor", doctor).__aenter__() for doctor in clients}
+    readers = {doctor: await StreamReader(hospital, "doctor", doctor).__aenter__() for doctor in clients}
 
     async def press(patient: int, doctor: int) -> tuple[int, int, int, dict[str, object]]:
         body = {"appointment_id": patient * 10 + doctor, "patient_id": patient, "doctor_id": doctor}
@@ -52,7 +52,7 @@ async def test_of_eight_doctors_who_press_start_at_once_one_gets_each_patient(ho
     assert [row["n"] for row in running] == [1] * PATIENTS
 
 
-async def test_forty_doctors_at_once_for_one_patient_are_all_answered_within_a_second(hospital: Hospital) -> None:
+async def test_forty_doctors_at_once_for_one_patient_are_all_answered_within_a_second(hospital: Engine) -> None:
     clients = {doctor: hospital.staff("doctor", doctor) for doctor in range(1, 41)}
     await asyncio.gather(*(client.get("/api/session") for client in clients.values()))
 

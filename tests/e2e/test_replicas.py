@@ -12,10 +12,10 @@ from random import Random
 import httpx
 import pytest
 
-from tests.e2e.hospital import eventually, eventually_true
-from tests.e2e.replicas import Replicas
-from tests.e2e.rush import Rush, Screen, as_json
-from tests.throwaway_postgres import ThrowawayPostgres
+from tests.support.engine import eventually, eventually_true
+from tests.support.postgres import ThrowawayPostgres
+from tests.support.replicas import Replicas
+from tests.support.rush_hour import RushHour, RushHourScreen, as_json
 
 PATIENTS, DOCTORS = range(1, 9), range(1, 7)
 #: How long the database is away, in seconds: longer than any request waits.
@@ -47,7 +47,14 @@ async def program(replicas: Replicas, *asked: str) -> tuple[int | None, str]:
     """Exit code and output of a command of the program."""
     environment = os.environ | replicas.environment
     ran = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "cli", *asked, env=environment, cwd=replicas.folder, stdout=PIPE, stderr=STDOUT
+        sys.executable,
+        "-m",
+        "patient_visit_engine.cli",
+        *asked,
+        env=environment,
+        cwd=replicas.folder,
+        stdout=PIPE,
+        stderr=STDOUT,
     )
     printed, _ = await asyncio.wait_for(ran.communicate(), 150)
     return ran.returncode, printed.decode()
@@ -70,7 +77,7 @@ async def says_that_it_is_away(replicas: Replicas) -> None:
             await eventually_true(away, f"{url} to say that the database is away")
 
 
-async def one_of_each_dies(replicas: Replicas, rush: Rush, number: int) -> None:
+async def one_of_each_dies(replicas: Replicas, rush: RushHour, number: int) -> None:
     """Killed in the thick of it; on return both are at work again. Nobody supervises them here, and without a database none starts."""
     api, url = replicas.apis[number]
     api.kill()
@@ -94,8 +101,10 @@ async def the_database_is_away(replicas: Replicas, postgres: ThrowawayPostgres) 
 
 
 async def test_a_rush_hour_in_which_everything_dies_once(replicas: Replicas, postgres: ThrowawayPostgres) -> None:
-    rush = Rush(replicas, Random(SEED))
-    screens = [Screen(replicas, doctor, Random(SEED + number)) for number, doctor in enumerate((*DOCTORS, *DOCTORS))]
+    rush = RushHour(replicas, Random(SEED))
+    screens = [
+        RushHourScreen(replicas, doctor, Random(SEED + number)) for number, doctor in enumerate((*DOCTORS, *DOCTORS))
+    ]
     reading = [asyncio.create_task(screen.read()) for screen in screens]
     rush.doing = [asyncio.create_task(rush.whole_day(patient, DOCTORS, turns=50)) for patient in PATIENTS]
 
@@ -121,13 +130,13 @@ async def test_a_rush_hour_in_which_everything_dies_once(replicas: Replicas, pos
     assert [one for one in ended if not isinstance(one, asyncio.CancelledError)] == []
 
 
-async def every_key_is_answered_as_before(rush: Rush) -> None:
+async def every_key_is_answered_as_before(rush: RushHour) -> None:
     some = list(rush.answers.items())[:: max(1, len(rush.answers) // 60)]
     for key, answer in some:
         assert as_json(await rush.again(key)) == as_json(answer), key
 
 
-async def every_screen_has_what_is_its_own(replicas: Replicas, screens: list[Screen]) -> None:
+async def every_screen_has_what_is_its_own(replicas: Replicas, screens: list[RushHourScreen]) -> None:
     log = await replicas.rows("SELECT seq, channel FROM events ORDER BY seq")
     assert [row["seq"] for row in log] == list(range(1, len(log) + 1))
     for screen in screens:
@@ -139,7 +148,7 @@ async def every_screen_has_what_is_its_own(replicas: Replicas, screens: list[Scr
     assert sum(screen.connections for screen in screens) > len(screens)
 
 
-async def what_was_granted_is_what_was_begun(replicas: Replicas, rush: Rush) -> None:
+async def what_was_granted_is_what_was_begun(replicas: Replicas, rush: RushHour) -> None:
     begun = await replicas.rows("SELECT consultation_id FROM patient_trackings WHERE consultation_id IS NOT NULL")
     granted = [body["id"] for status, body in rush.answers.values() if status == 201]
     assert len(granted) > len(PATIENTS)

@@ -14,17 +14,17 @@ from pathlib import Path
 import httpx
 import pytest
 
-from storage.database import Database
-from tests.e2e.hospital import Hospital
-from tests.e2e.reader import Reader
-from tests.throwaway_postgres import ThrowawayPostgres
+from patient_visit_engine.storage.database import Database
+from tests.support.engine import Engine
+from tests.support.postgres import ThrowawayPostgres
+from tests.support.stream_reader import StreamReader
 
 
 @dataclass
 class Copies:
     """How this hospital's database is copied while it runs, and put back while nothing runs on it."""
 
-    hospital: Hospital
+    hospital: Engine
     server: ThrowawayPostgres | None
     copy: Path
 
@@ -68,7 +68,7 @@ async def copies(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         await asyncio.to_thread(server.open)
         await asyncio.to_thread(server.create_database, "visits")
     url = "" if server is None else f"{server.url}/visits"
-    hospital = Hospital(tmp_path, database_url=url, decision_timeout="5", sweep_every="1")
+    hospital = Engine(tmp_path, database_url=url, decision_timeout="5", sweep_every="1")
     try:
         await hospital.open()
         yield Copies(hospital, server, tmp_path / "copy")
@@ -78,16 +78,16 @@ async def copies(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
             await asyncio.to_thread(server.close)
 
 
-def program(hospital: Hospital, *asked: str) -> str:
+def program(hospital: Engine, *asked: str) -> str:
     """What a command of the program prints; it must succeed."""
-    command = [sys.executable, "-m", "cli", *asked]
+    command = [sys.executable, "-m", "patient_visit_engine.cli", *asked]
     environment = os.environ | hospital.environment
     ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return ran.stdout
 
 
-async def decided(hospital: Hospital, doctor: int, patient: int, appointment: int, key: str) -> httpx.Response:
+async def decided(hospital: Engine, doctor: int, patient: int, appointment: int, key: str) -> httpx.Response:
     """Start until it is decided."""
     async with asyncio.timeout(60):
         while True:
@@ -123,7 +123,7 @@ async def test_after_a_restore_the_hospital_goes_on_from_the_copy(copies: Copies
     [now] = await hospital.rows("SELECT seq, epoch FROM log_head")
     assert now["epoch"] in told
     assert (now["epoch"] == head["epoch"], now["seq"] < head["seq"]) == (False, True)
-    async with Reader(hospital, "reception", cursor=cursor) as screen:
+    async with StreamReader(hospital, "reception", cursor=cursor) as screen:
         await screen.next("ready", resume="reset")
         await screen.next("reset")
         again = await decided(hospital, 1, 1, 11, "before-the-copy")

@@ -2,13 +2,13 @@
 
 import httpx
 
-from tests.e2e.hospital import X_RAY, Hospital
-from tests.e2e.reader import Reader
+from tests.support.engine import X_RAY, Engine
+from tests.support.stream_reader import StreamReader
 
 
-async def test_the_second_doctor_is_refused_and_told_who_has_the_patient(hospital: Hospital, patient: int) -> None:
+async def test_the_second_doctor_is_refused_and_told_who_has_the_patient(hospital: Engine, patient: int) -> None:
     await hospital.admit(patient, {patient * 10 + 1: 1, patient * 10 + 2: 2})
-    async with Reader(hospital, "doctor", 2) as second, Reader(hospital, "doctor", 3) as third:
+    async with StreamReader(hospital, "doctor", 2) as second, StreamReader(hospital, "doctor", 3) as third:
         granted = await hospital.start(1, patient, patient * 10 + 1)
         refused = await hospital.start(2, patient, patient * 10 + 2)
         blocked = await second.next("consultation.blocked")
@@ -33,7 +33,7 @@ async def test_the_second_doctor_is_refused_and_told_who_has_the_patient(hospita
     assert "consultation.blocked" not in third.names()
 
 
-async def test_a_refused_start_leaves_the_appointment_as_it_was(hospital: Hospital, patient: int) -> None:
+async def test_a_refused_start_leaves_the_appointment_as_it_was(hospital: Engine, patient: int) -> None:
     first, second = patient * 10 + 1, patient * 10 + 2
     await hospital.admit(patient, {first: 1, second: 2})
     await hospital.start(1, patient, first)
@@ -45,11 +45,11 @@ async def test_a_refused_start_leaves_the_appointment_as_it_was(hospital: Hospit
 
 
 async def test_a_completed_consultation_frees_the_patient_and_every_screen_hears_of_it(
-    hospital: Hospital, patient: int
+    hospital: Engine, patient: int
 ) -> None:
     first, second = patient * 10 + 1, patient * 10 + 2
     await hospital.admit(patient, {first: 1, second: 2})
-    async with Reader(hospital, "reception") as desk:
+    async with StreamReader(hospital, "reception") as desk:
         consultation = (await hospital.start(1, patient, first)).json()
         await hospital.start(2, patient, second)
 
@@ -65,7 +65,7 @@ async def test_a_completed_consultation_frees_the_patient_and_every_screen_hears
 
 
 async def test_an_x_ray_may_run_beside_a_consultation_but_not_twice_for_one_appointment(
-    hospital: Hospital, patient: int
+    hospital: Engine, patient: int
 ) -> None:
     consultation, x_ray = patient * 10 + 1, patient * 10 + 2
     await hospital.admit(patient, {consultation: 1})
@@ -84,12 +84,12 @@ async def test_an_x_ray_may_run_beside_a_consultation_but_not_twice_for_one_appo
 
 
 async def test_a_doctor_who_waits_is_offered_the_patient_and_the_others_are_kept_off(
-    hospital: Hospital, patient: int
+    hospital: Engine, patient: int
 ) -> None:
     mine, waits, comes_by = (patient * 10 + n for n in (1, 2, 3))
     await hospital.admit(patient, {mine: 1, waits: 2, comes_by: 3})
     consultation = (await hospital.start(1, patient, mine)).json()
-    async with Reader(hospital, "doctor", 2) as waiting:
+    async with StreamReader(hospital, "doctor", 2) as waiting:
         joined = await hospital.start(2, patient, waits, wait=True)
         await hospital.complete(1, consultation["id"])
         offer = await waiting.next("consultation.available")
@@ -102,7 +102,7 @@ async def test_a_doctor_who_waits_is_offered_the_patient_and_the_others_are_kept
     assert started.status_code == 201
 
 
-async def test_an_answer_can_be_fetched_later_by_who_asked_and_nobody_else(hospital: Hospital, patient: int) -> None:
+async def test_an_answer_can_be_fetched_later_by_who_asked_and_nobody_else(hospital: Engine, patient: int) -> None:
     appointment = patient * 10 + 1
     await hospital.admit(patient, {appointment: 1})
     body = {"appointment_id": appointment, "patient_id": patient, "doctor_id": 1}

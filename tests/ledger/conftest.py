@@ -2,7 +2,7 @@
 
 import pytest
 
-from storage.database import Database
+from patient_visit_engine.storage.database import Database
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

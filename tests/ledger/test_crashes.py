@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from storage import event_log
-from storage.database import Database
-from tests.builders import DR_AMRANI, JOHN_DOE, NOON, a_completion, a_start, an_appointment, minutes, seed
-from tests.ledger.desk import Desk, column, everything
+from patient_visit_engine.storage import event_log
+from patient_visit_engine.storage.database import Database
+from tests.support.builders import DR_AMRANI, JOHN_DOE, NOON, a_completion, a_start, an_appointment, minutes, seed
+from tests.support.ledger import LedgerDriver, column, everything
 
 MINE = an_appointment(DR_AMRANI)
 ROOT = Path(__file__).parents[2]
@@ -21,7 +21,7 @@ async def killed(database: Database, point: str) -> str:
     writer = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "tests.ledger.dying_writer",
+        "tests.support.dying_writer",
         database.url.render_as_string(hide_password=False),
         point,
         cwd=ROOT,
@@ -37,7 +37,7 @@ async def test_an_error_after_the_last_row_takes_all_of_it_back(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await database.write(seed, MINE)
-    desk = Desk(database)
+    desk = LedgerDriver(database)
     before = await database.read(everything)
     append = event_log.append
 
@@ -61,7 +61,7 @@ async def test_an_error_after_the_last_row_takes_all_of_it_back(
 async def test_a_writer_killed_after_any_statement_leaves_nothing(database: Database, step: str) -> None:
     await database.write(seed, MINE)
     if step == "completion":
-        await Desk(database).ask(a_start(MINE))
+        await LedgerDriver(database).ask(a_start(MINE))
     already = len(await database.read(column, "events", "seq"))
 
     deaths = int(await killed(database, "statement"))
@@ -83,7 +83,7 @@ async def test_a_writer_killed_between_commit_and_answer_has_done_all_and_is_ans
 
     await killed(database, "commit")
     left_behind = await database.read(everything)
-    desk = Desk(database)
+    desk = LedgerDriver(database)
     answer = await desk.ask(a_start(MINE))
 
     assert [len(left_behind[name]) for name in ("patient_trackings", "events", "timeline", "requests")] == [1] * 4
@@ -95,7 +95,7 @@ async def test_a_writer_killed_between_commit_and_answer_has_done_all_and_is_ans
 async def test_what_was_killed_can_be_carried_on_by_another_writer(database: Database) -> None:
     await database.write(seed, MINE)
     await killed(database, "commit")
-    desk = Desk(database)
+    desk = LedgerDriver(database)
     desk.know(await desk.ledger.load(JOHN_DOE.id))
 
     answer = await desk.ask(a_completion(desk.state.facts.in_progress[0]), NOON + minutes(5))

@@ -6,9 +6,10 @@ import pytest
 from sqlalchemy import Connection, insert
 from sqlalchemy.exc import IntegrityError
 
-from storage.database import Database
-from storage.tables import events, patient_trackings, requests
-from tests.builders import (
+from patient_visit_engine.storage.database import Database
+from patient_visit_engine.storage.tables import events, patient_trackings, requests
+from patient_visit_engine.visit.state import Appointment
+from tests.support.builders import (
     DAY,
     DR_AMRANI,
     DR_OKAFOR,
@@ -20,7 +21,6 @@ from tests.builders import (
     minutes,
     seed,
 )
-from visit.state import Appointment
 
 CARDIO, OF_SMITH = an_appointment(DR_AMRANI), an_appointment(DR_SMITH)
 X_RAY_ONE, X_RAY_TWO = an_appointment(DR_OKAFOR, prestation=X_RAY), an_appointment(DR_SMITH, prestation=X_RAY)

@@ -10,12 +10,12 @@ from sqlalchemy.exc import DBAPIError
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.ledger import LedgerActivities
-from storage.database import Database
-from storage.ledger import Ledger
-from storage.tables import events, patients
-from tests.builders import DR_AMRANI, JOHN_DOE, MIDNIGHT, NOON, a_start, an_appointment, seed
-from tests.ledger.desk import Desk
+from patient_visit_engine.activities.ledger import LedgerActivities
+from patient_visit_engine.storage.database import Database
+from patient_visit_engine.storage.ledger.recording import Ledger
+from patient_visit_engine.storage.tables import events, patients
+from tests.support.builders import DR_AMRANI, JOHN_DOE, MIDNIGHT, NOON, a_start, an_appointment, seed
+from tests.support.ledger import LedgerDriver
 
 NAMES = ("John", "Doe", "Amrani")
 MINE = an_appointment(DR_AMRANI)
@@ -79,7 +79,7 @@ async def test_what_an_activity_raises_names_the_kind_of_fault_and_nothing_else(
 ) -> None:
     activities = LedgerActivities(Broken())
     calls: list[tuple[Any, Any]] = [
-        (activities.record_decision, Desk(database).entry(a_start(MINE))),
+        (activities.record_decision, LedgerDriver(database).entry(a_start(MINE))),
         (activities.load_facts, JOHN_DOE.id),
     ]
 
@@ -107,7 +107,9 @@ async def test_a_database_that_fails_in_the_middle_is_reported_without_names(
     activities = LedgerActivities(Ledger(database))
 
     with caplog.at_level(logging.DEBUG), pytest.raises(ApplicationError) as failed:
-        await ActivityEnvironment().run(activities.record_decision, Desk(database).entry(a_start(MINE), MIDNIGHT))
+        await ActivityEnvironment().run(
+            activities.record_decision, LedgerDriver(database).entry(a_start(MINE), MIDNIGHT)
+        )
 
     assert failed.value.type == "UnrecordableError"
     assert failed.value.non_retryable

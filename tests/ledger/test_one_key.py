@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, insert, select
 
-from storage.database import Database
-from storage.requests import open_request, undecided
-from storage.sweep import ANSWERS_KEPT, prune
-from storage.tables import requests
-from tests.builders import (
+from patient_visit_engine.storage.database import Database
+from patient_visit_engine.storage.requests import find_open_commands, open_request
+from patient_visit_engine.storage.tables import requests
+from patient_visit_engine.storage.upkeep.sweep import ANSWERS_KEPT, prune
+from tests.support.builders import (
     DAY,
     DR_AMRANI,
     DR_SMITH,
@@ -25,7 +25,7 @@ from tests.builders import (
     minutes,
     seed,
 )
-from tests.ledger.desk import Desk, column, everything, kept_answer
+from tests.support.ledger import LedgerDriver, column, everything, kept_answer
 
 MINE, OF_SMITH = an_appointment(DR_AMRANI), an_appointment(DR_SMITH)
 MARIAS = an_appointment(DR_AMRANI, patient=MARIA_SILVA)
@@ -43,7 +43,7 @@ async def test_a_key_that_stands_for_another_request_decides_nothing(database: D
     another = johns.request.model_copy(update={"fingerprint": "f" * 64})
     await database.write(partial(open_request, command=johns), johns.request, NOON)
     before = await database.read(everything)
-    desk = Desk(database, patient_id=MARIA_SILVA.id)
+    desk = LedgerDriver(database, patient_id=MARIA_SILVA.id)
 
     recorded = await desk.record(desk.entry(a_start(MARIAS).model_copy(update={"request": another})))
 
@@ -54,7 +54,7 @@ async def test_a_key_that_stands_for_another_request_decides_nothing(database: D
 
 async def test_an_answer_once_kept_is_not_written_over_by_another_days_visit(database: Database) -> None:
     await database.write(seed, MINE, OF_SMITH)
-    today, tomorrow = Desk(database), Desk(database, day=TOMORROW)
+    today, tomorrow = LedgerDriver(database), LedgerDriver(database, day=TOMORROW)
     await today.ask(a_start(OF_SMITH, "smith"))
     command = a_start(MINE, "asked once")
     await database.write(partial(open_request, command=command), command.request, NOON)
@@ -70,12 +70,12 @@ async def test_an_answer_once_kept_is_not_written_over_by_another_days_visit(dat
     assert (await database.read(kept_answer, command.request.id)).body["elapsed_seconds"] == 60
 
 
-async def released(desk: Desk) -> None:
+async def released(desk: LedgerDriver) -> None:
     """A supervisor ends the consultation."""
     await desk.ask(a_release(desk.state.facts.in_progress[0]), NOON + minutes(5))
 
 
-async def timed_out(desk: Desk) -> None:
+async def timed_out(desk: LedgerDriver) -> None:
     """Nobody ends the consultation."""
     now: datetime = NOON + desk.state.limits.abandon_after
     await desk.let_time_decide(now)
@@ -83,10 +83,10 @@ async def timed_out(desk: Desk) -> None:
 
 @pytest.mark.parametrize("ended", [released, timed_out], ids=lambda ended: ended.__name__)
 async def test_a_key_used_again_after_its_answer_was_thrown_away_begins_another_consultation(
-    database: Database, ended: Callable[[Desk], Awaitable[None]]
+    database: Database, ended: Callable[[LedgerDriver], Awaitable[None]]
 ) -> None:
     await database.write(seed, MINE)
-    desk = Desk(database)
+    desk = LedgerDriver(database)
     first = await desk.ask(a_start(MINE, "used twice"))
     await ended(desk)
     much_later = NOON + ANSWERS_KEPT + timedelta(days=1)
@@ -94,7 +94,7 @@ async def test_a_key_used_again_after_its_answer_was_thrown_away_begins_another_
         pass
     assert await database.read(column, "requests", "request_id") == []
 
-    later = Desk(database, day=much_later.date())
+    later = LedgerDriver(database, day=much_later.date())
     later.know(await later.ledger.load(MINE.patient_id))
     second = await later.ask(a_start(MINE, "used twice"), much_later)
 
@@ -113,6 +113,6 @@ async def test_a_request_that_cannot_be_read_does_not_keep_others_from_being_sen
     await database.write(lambda connection: connection.execute(insert(requests).values(command=unknown, **values)))
     await database.write(partial(open_request, command=command), command.request, NOON + minutes(1))
 
-    found = await database.read(undecided, NOON + minutes(2), 10)
+    found = await database.read(find_open_commands, NOON + minutes(2), 10)
 
     assert found == [command]

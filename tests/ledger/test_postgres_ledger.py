@@ -10,11 +10,12 @@ import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from storage.database import Database, is_unavailable
-from storage.facts import Known, read_appointment
-from storage.master_data import AppointmentPut, Put, put_appointment
-from storage.requests import open_request
-from tests.builders import (
+from patient_visit_engine.storage.database import Database, is_unavailable
+from patient_visit_engine.storage.ledger.facts import NameCache, read_appointment
+from patient_visit_engine.storage.master_data import AppointmentPut, MasterDataPut, put_appointment
+from patient_visit_engine.storage.requests import open_request
+from patient_visit_engine.visit.state import Appointment
+from tests.support.builders import (
     DAY,
     DERMATOLOGY,
     DR_AMRANI,
@@ -26,8 +27,7 @@ from tests.builders import (
     minutes,
     seed,
 )
-from tests.ledger.desk import Desk, column, kept_answer
-from visit.state import Appointment
+from tests.support.ledger import LedgerDriver, column, kept_answer
 
 MINE, OF_SMITH = an_appointment(DR_AMRANI, number=1), an_appointment(DR_SMITH, number=2)
 TO_SMITH = an_appointment(DR_SMITH, number=1)
@@ -60,7 +60,7 @@ async def until_waiting(watcher: AsyncConnection, sessions: int = 1) -> None:
 def put(connection: Connection, wanted: Appointment) -> None:
     """The hospital's own system replaces the appointment."""
     values = AppointmentPut(wanted.patient_id, wanted.doctor_id, wanted.prestation_id, NOON, wanted.status)
-    assert put_appointment(connection, Put(wanted.id, "a-put", NOON), values)
+    assert put_appointment(connection, MasterDataPut(wanted.id, "a-put", NOON), values)
 
 
 @pytest.mark.parametrize("wanted", [TO_SMITH, TO_DERMATOLOGY], ids=["its doctor", "its prestation"])
@@ -70,7 +70,7 @@ async def test_whoever_waited_for_a_change_of_an_appointment_sees_it_as_it_is_af
     await on_postgres.write(seed, MINE)
     async with another(on_postgres) as hospital:
         await hospital.run_sync(put, wanted)
-        reading = asyncio.create_task(on_postgres.write(partial(read_appointment, lock=True), MINE.id, Known()))
+        reading = asyncio.create_task(on_postgres.write(partial(read_appointment, lock=True), MINE.id, NameCache()))
         await until_waiting(hospital)
 
     assert await reading == wanted
@@ -81,7 +81,7 @@ async def test_a_start_overtaken_by_a_change_of_its_appointment_is_given_the_new
     on_postgres: Database, wanted: Appointment
 ) -> None:
     await on_postgres.write(seed, MINE)
-    desk = Desk(on_postgres)
+    desk = LedgerDriver(on_postgres)
     async with another(on_postgres) as hospital:
         await hospital.run_sync(put, wanted)
         recording = asyncio.create_task(desk.record(desk.entry(a_start(MINE))))
@@ -98,7 +98,7 @@ async def test_of_two_days_visits_that_got_one_request_the_first_decides_it_and_
     on_postgres: Database,
 ) -> None:
     await on_postgres.write(seed, MINE, OF_SMITH)
-    today, tomorrow = Desk(on_postgres), Desk(on_postgres, day=DAY + timedelta(days=1))
+    today, tomorrow = LedgerDriver(on_postgres), LedgerDriver(on_postgres, day=DAY + timedelta(days=1))
     await today.ask(a_start(OF_SMITH, "smith"))
     command = a_start(MINE, "asked once")
     await on_postgres.write(partial(open_request, command=command), command.request, NOON)

@@ -5,10 +5,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Connection, select, update
 
-from storage.database import Database
-from storage.requests import open_request
-from storage.tables import appointments, events, timeline
-from tests.builders import (
+from patient_visit_engine.storage.database import Database
+from patient_visit_engine.storage.requests import open_request
+from patient_visit_engine.storage.tables import appointments, events, timeline
+from patient_visit_engine.visit.codes import AppointmentStatus
+from tests.support.builders import (
     DR_AMRANI,
     DR_OKAFOR,
     DR_SMITH,
@@ -27,8 +28,7 @@ from tests.builders import (
     minutes,
     seed,
 )
-from tests.ledger.desk import Desk, column, everything, kept_answer
-from visit.codes import AppointmentStatus
+from tests.support.ledger import LedgerDriver, column, everything, kept_answer
 
 MINE, OF_SMITH = an_appointment(DR_AMRANI), an_appointment(DR_SMITH)
 
@@ -40,7 +40,7 @@ def set_status(connection: Connection, number: int, status: AppointmentStatus) -
 
 async def test_a_decision_recorded_twice_is_written_once_with_one_answer(database: Database) -> None:
     await database.write(seed, MINE)
-    desk = Desk(database)
+    desk = LedgerDriver(database)
     entry = desk.entry(a_start(MINE))
 
     first = await desk.ledger.record(entry)
@@ -55,7 +55,7 @@ async def test_a_decision_recorded_twice_is_written_once_with_one_answer(databas
 
 async def test_a_refusal_too_is_written_once_and_told_once(database: Database) -> None:
     await database.write(seed, MINE, OF_SMITH)
-    desk = Desk(database)
+    desk = LedgerDriver(database)
     await desk.ask(a_start(OF_SMITH, "smith"))
     entry = desk.entry(a_start(MINE, "amrani"), NOON + minutes(14))
 
@@ -71,7 +71,7 @@ async def test_a_refusal_too_is_written_once_and_told_once(database: Database) -
 
 async def test_a_visit_with_stale_facts_writes_nothing_and_learns_who_has_the_patient(database: Database) -> None:
     await database.write(seed, MINE, OF_SMITH)
-    yesterdays, todays = Desk(database), Desk(database, day=MIDNIGHT.date() + timedelta(days=1))
+    yesterdays, todays = LedgerDriver(database), LedgerDriver(database, day=MIDNIGHT.date() + timedelta(days=1))
     await yesterdays.ask(a_start(OF_SMITH, "smith"))
     before = await database.read(everything)
 
@@ -87,7 +87,7 @@ async def test_a_visit_with_stale_facts_writes_nothing_and_learns_who_has_the_pa
 
 async def test_an_appointment_that_changed_meanwhile_overtakes_the_decision(database: Database) -> None:
     await database.write(seed, MINE)
-    desk = Desk(database)
+    desk = LedgerDriver(database)
     entry = desk.entry(a_start(MINE))
     await database.write(set_status, MINE.id, AppointmentStatus.canceled)
     before = await database.read(everything)
@@ -102,7 +102,7 @@ async def test_an_appointment_that_changed_meanwhile_overtakes_the_decision(data
 
 async def test_an_appointment_that_is_gone_overtakes_the_decision(database: Database) -> None:
     await database.write(seed)
-    desk = Desk(database)
+    desk = LedgerDriver(database)
     before = await database.read(everything)
 
     recorded = await desk.record(desk.entry(a_start(MINE)))
@@ -116,7 +116,7 @@ async def test_two_patients_lines_that_end_in_one_millisecond_are_both_told(data
     for patient in (JOHN_DOE, MARIA_SILVA):
         busy, waits = an_appointment(DR_SMITH, patient=patient), an_appointment(DR_AMRANI, patient=patient)
         await database.write(seed, busy, waits)
-        desk = Desk(database, patient_id=patient.id)
+        desk = LedgerDriver(database, patient_id=patient.id)
         await desk.ask(a_start(busy, f"start {patient.id}"), MIDNIGHT - minutes(2))
         await desk.ask(a_wait(waits, f"wait {patient.id}"), MIDNIGHT - minutes(1))
         desks.append(desk)
@@ -133,7 +133,7 @@ async def test_two_patients_lines_that_end_in_one_millisecond_are_both_told(data
 
 async def test_a_reason_stays_in_the_database_and_reaches_the_story(database: Database) -> None:
     await database.write(seed, MINE)
-    desk = Desk(database)
+    desk = LedgerDriver(database)
     await desk.ask(a_start(MINE))
     release = a_release(desk.state.facts.in_progress[0])
     await database.write(open_request, release.request, NOON, reason="Dr. Amrani has gone home")
@@ -147,7 +147,7 @@ async def test_a_reason_stays_in_the_database_and_reaches_the_story(database: Da
 
 async def test_a_check_in_by_reception_makes_nobody_but_the_doctor_the_holder(database: Database) -> None:
     await database.write(seed, MINE, OF_SMITH)
-    desk = Desk(database)
+    desk = LedgerDriver(database)
     checked_in = await desk.ask(a_check_in(OF_SMITH))
     await desk.ask(a_start(await desk.appointment(OF_SMITH.id), "smith"), NOON + minutes(1))
 
@@ -163,7 +163,7 @@ async def test_a_check_in_by_reception_makes_nobody_but_the_doctor_the_holder(da
 async def test_a_start_takes_its_own_check_in_and_a_completion_closes_its_own_row(database: Database) -> None:
     x_ray = an_appointment(DR_OKAFOR, prestation=X_RAY)
     await database.write(seed, MINE, OF_SMITH, x_ray)
-    desk = Desk(database)
+    desk = LedgerDriver(database)
     for mine in (MINE, OF_SMITH, x_ray):
         await desk.ask(a_check_in(mine, f"check in {mine.id}"))
 
@@ -180,7 +180,7 @@ async def test_a_start_takes_its_own_check_in_and_a_completion_closes_its_own_ro
 
 async def test_a_second_completion_gets_the_same_answer_and_tells_nobody(database: Database) -> None:
     await database.write(seed, MINE)
-    desk = Desk(database)
+    desk = LedgerDriver(database)
     await desk.ask(a_start(MINE))
     running = desk.state.facts.in_progress[0]
 
@@ -197,7 +197,7 @@ async def test_an_appointment_that_ended_undone_is_confirmed_and_may_be_started_
     database: Database, how: str
 ) -> None:
     await database.write(seed, MINE)
-    desk = Desk(database)
+    desk = LedgerDriver(database)
     await desk.ask(a_start(MINE))
     running = desk.state.facts.in_progress[0]
 
@@ -218,7 +218,7 @@ async def test_an_appointment_that_ended_undone_is_confirmed_and_may_be_started_
 
 async def test_the_story_says_who_asked_and_in_which_visit(database: Database) -> None:
     await database.write(seed, MINE)
-    desk = Desk(database)
+    desk = LedgerDriver(database)
 
     await desk.ask(a_check_in(MINE))
     await desk.let_time_decide(MIDNIGHT)

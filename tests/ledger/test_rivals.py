@@ -6,10 +6,10 @@ from pathlib import Path
 
 from sqlalchemy import Connection, insert
 
-from storage.database import Database
-from storage.tables import doctors
-from tests.builders import Doctor, a_start, an_appointment, seed
-from tests.ledger.desk import Desk, column
+from patient_visit_engine.storage.database import Database
+from patient_visit_engine.storage.tables import doctors
+from tests.support.builders import Doctor, a_start, an_appointment, seed
+from tests.support.ledger import LedgerDriver, column
 
 ROOT = Path(__file__).parents[2]
 RIVALS = [an_appointment(Doctor(1_000 + n, f"Dr. Rival {n}")) for n in range(8)]
@@ -27,7 +27,7 @@ async def a_rival(url: str, number: int) -> asyncio.subprocess.Process:
     rival = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "tests.ledger.rival_doctor",
+        "tests.support.rival_doctor",
         url,
         str(number),
         cwd=ROOT,
@@ -80,7 +80,7 @@ async def test_of_eight_processes_that_start_one_patient_one_is_granted(database
 
 async def test_two_visits_of_one_patient_take_turns_and_the_second_is_refused(database: Database) -> None:
     await database.write(hire)
-    one, other = Desk(database), Desk(database)
+    one, other = LedgerDriver(database), LedgerDriver(database)
 
     first, second = (a_start(mine, f"start {mine.id}") for mine in RIVALS[:2])
     answers = await asyncio.gather(one.ask(first), other.ask(second))

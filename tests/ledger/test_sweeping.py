@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, insert
 
-from storage import sweep
-from storage.database import Database
-from storage.log_reader import read_bounds
-from storage.sweep import ANSWERS_KEPT, Neglected, neglected, prune
-from storage.tables import events, requests
-from tests.builders import (
+from patient_visit_engine.storage.database import Database
+from patient_visit_engine.storage.log_reader import read_bounds
+from patient_visit_engine.storage.tables import events, requests
+from patient_visit_engine.storage.upkeep import sweep
+from patient_visit_engine.storage.upkeep.sweep import ANSWERS_KEPT, OverdueVisit, find_overdue_visits, prune
+from tests.support.builders import (
     DAY,
     DR_AMRANI,
     DR_OKAFOR,
@@ -30,25 +30,25 @@ from tests.builders import (
     minutes,
     seed,
 )
-from tests.ledger.desk import Desk, column
+from tests.support.ledger import LedgerDriver, column
 
 MINE, OF_SMITH = an_appointment(DR_AMRANI), an_appointment(DR_SMITH)
 TOMORROW = DAY + timedelta(days=1)
 
 
-async def found(database: Database, since: datetime, today: Any = DAY, *, expire: bool = True) -> list[Neglected]:
+async def found(database: Database, since: datetime, today: Any = DAY, *, expire: bool = True) -> list[OverdueVisit]:
     """What the sweep would look after."""
-    return await database.read(neglected, since, today, 200, offers_expire=expire)
+    return await database.read(find_overdue_visits, since, today, 200, offers_expire=expire)
 
 
 async def test_a_consultation_is_neglected_once_its_reminder_is_late_whatever_its_day(database: Database) -> None:
     await database.write(seed, MINE)
-    desk = Desk(database)
+    desk = LedgerDriver(database)
     running = (await desk.ask(a_start(MINE))).body["id"]
     due_at = NOON + minutes(20)
 
     assert await found(database, due_at) == []
-    assert await found(database, due_at + timedelta(milliseconds=1)) == [Neglected(JOHN_DOE.id, DAY, [running])]
+    assert await found(database, due_at + timedelta(milliseconds=1)) == [OverdueVisit(JOHN_DOE.id, DAY, [running])]
     await desk.let_time_decide(due_at)
     assert await found(database, due_at + timedelta(milliseconds=1)) == []
 
@@ -56,24 +56,28 @@ async def test_a_consultation_is_neglected_once_its_reminder_is_late_whatever_it
 async def test_both_consultations_of_one_visit_are_found_together(database: Database) -> None:
     x_ray = an_appointment(DR_OKAFOR, prestation=X_RAY)
     await database.write(seed, MINE, x_ray)
-    desk = Desk(database)
+    desk = LedgerDriver(database)
     both = [(await desk.ask(a_start(mine, f"start {mine.id}"))).body["id"] for mine in (MINE, x_ray)]
 
-    [neglected] = await found(database, NOON + timedelta(hours=1))
-    assert (neglected.patient_id, neglected.day, sorted(neglected.consultation_ids)) == (JOHN_DOE.id, DAY, sorted(both))
+    [find_overdue_visits] = await found(database, NOON + timedelta(hours=1))
+    assert (find_overdue_visits.patient_id, find_overdue_visits.day, sorted(find_overdue_visits.consultation_ids)) == (
+        JOHN_DOE.id,
+        DAY,
+        sorted(both),
+    )
 
 
 async def test_a_check_in_is_neglected_when_its_day_is_past(database: Database) -> None:
     await database.write(seed, MINE)
-    await Desk(database).ask(a_check_in(MINE))
+    await LedgerDriver(database).ask(a_check_in(MINE))
 
     assert await found(database, MIDNIGHT) == []
-    assert await found(database, MIDNIGHT, TOMORROW) == [Neglected(JOHN_DOE.id, DAY)]
+    assert await found(database, MIDNIGHT, TOMORROW) == [OverdueVisit(JOHN_DOE.id, DAY)]
 
 
 async def test_a_line_is_neglected_when_its_day_is_past_or_its_offer_is_late(database: Database) -> None:
     await database.write(seed, MINE, OF_SMITH)
-    desk = Desk(database)
+    desk = LedgerDriver(database)
     await desk.ask(a_start(OF_SMITH, "smith"))
     await desk.ask(a_wait(MINE))
     waiting = await found(database, NOON + minutes(5))
@@ -82,18 +86,18 @@ async def test_a_line_is_neglected_when_its_day_is_past_or_its_offer_is_late(dat
     late = NOON + minutes(6) + timedelta(milliseconds=1)
     assert waiting == []
     assert await found(database, NOON + minutes(6)) == []
-    assert await found(database, late) == [Neglected(JOHN_DOE.id, DAY)]
+    assert await found(database, late) == [OverdueVisit(JOHN_DOE.id, DAY)]
     assert await found(database, late, expire=False) == []
-    assert await found(database, NOON, TOMORROW, expire=False) == [Neglected(JOHN_DOE.id, DAY)]
+    assert await found(database, NOON, TOMORROW, expire=False) == [OverdueVisit(JOHN_DOE.id, DAY)]
 
 
 async def test_no_more_is_looked_after_at_once_than_asked_for(database: Database) -> None:
     of_maria = an_appointment(DR_SMITH, patient=MARIA_SILVA)
     await database.write(seed, MINE, of_maria)
-    await Desk(database).ask(a_check_in(MINE, "john"))
-    await Desk(database, patient_id=MARIA_SILVA.id).ask(a_check_in(of_maria, "maria"))
+    await LedgerDriver(database).ask(a_check_in(MINE, "john"))
+    await LedgerDriver(database, patient_id=MARIA_SILVA.id).ask(a_check_in(of_maria, "maria"))
 
-    some = await database.read(neglected, NOON, TOMORROW, 1, offers_expire=True)
+    some = await database.read(find_overdue_visits, NOON, TOMORROW, 1, offers_expire=True)
 
     assert len(some) == 1
 
@@ -133,7 +137,7 @@ async def test_pruning_leaves_no_hole_where_one_workers_clock_was_behind(databas
 
 async def test_a_position_is_never_used_again_after_all_events_are_gone(database: Database) -> None:
     await database.write(seed, MINE, OF_SMITH)
-    desk = Desk(database)
+    desk = LedgerDriver(database)
     await desk.ask(a_start(MINE))
     await desk.ask(a_completion(desk.state.facts.in_progress[0]))
     while await database.write(prune, NOON + minutes(1), NOON):

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from live.limits import StreamLimits
-from storage.database import Database
-from tests.live.api_processes import Hospital
-from tests.live.stream_rig import Serve, Served, served
+from patient_visit_engine.live.limits import StreamLimits
+from patient_visit_engine.storage.database import Database
+from tests.support.api_processes import ApiProcesses
+from tests.support.stream_server import Serve, StreamServer, served
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -25,7 +25,7 @@ async def serve(database: Database) -> AsyncIterator[Serve]:
     """Start a server on the database, with the limits of the test; stopped at its end."""
     async with AsyncExitStack() as stack:
 
-        async def start(**limits: Any) -> Served:
+        async def start(**limits: Any) -> StreamServer:
             return await stack.enter_async_context(served(database, StreamLimits(**limits)))
 
         yield start
@@ -40,8 +40,8 @@ async def elsewhere(database: Database) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-async def hospital(database: Database, tmp_path: Path) -> AsyncIterator[Hospital]:
+async def hospital(database: Database, tmp_path: Path) -> AsyncIterator[ApiProcesses]:
     """API processes and writers on the database; none outlives the test."""
-    processes = Hospital(database, tmp_path)
+    processes = ApiProcesses(database, tmp_path)
     yield processes
     await processes.close()

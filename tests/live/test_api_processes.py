@@ -6,16 +6,16 @@ from contextlib import suppress
 
 import pytest
 
-from storage.database import Database
-from tests.live.api_processes import GONE, Hospital, eventually_true, raised_file_limit
-from tests.live.stream_rig import Client, an_event, of_channel, tell, whole_log
+from patient_visit_engine.storage.database import Database
+from tests.support.api_processes import GONE, ApiProcesses, eventually_true, raised_file_limit
+from tests.support.stream_server import StreamClient, an_event, of_channel, tell, whole_log
 
 STREAMS = 2_000
 
 
 @pytest.mark.parametrize("killed", [False, True], ids=["while the first goes on", "after the first was killed"])
 async def test_who_comes_back_on_another_process_has_exactly_what_was_missed(
-    hospital: Hospital, database: Database, elsewhere: Database, *, killed: bool
+    hospital: ApiProcesses, database: Database, elsewhere: Database, *, killed: bool
 ) -> None:
     first, second = await asyncio.gather(hospital.start(), hospital.start())
     client = await hospital.live(first, "amrani", 7)
@@ -39,11 +39,13 @@ async def test_who_comes_back_on_another_process_has_exactly_what_was_missed(
     assert client.seqs + again.seqs == [*wanted, 31]
 
 
-async def test_a_process_that_stops_ends_two_thousand_streams_in_order(hospital: Hospital, elsewhere: Database) -> None:
+async def test_a_process_that_stops_ends_two_thousand_streams_in_order(
+    hospital: ApiProcesses, elsewhere: Database
+) -> None:
     assert raised_file_limit(STREAMS + 1_000) >= STREAMS + 1_000, "too few files may be open on this machine"
     api = await hospital.start()
     gate = asyncio.Semaphore(200)
-    clients: list[Client] = []
+    clients: list[StreamClient] = []
 
     async def one(number: int) -> None:
         async with gate:
@@ -76,7 +78,7 @@ async def test_a_process_that_stops_ends_two_thousand_streams_in_order(hospital:
     assert not [line for line in log if any(word in line for word in bad)]
 
 
-async def test_readers_that_take_nothing_do_not_keep_a_process_from_stopping_in_order(hospital: Hospital) -> None:
+async def test_readers_that_take_nothing_do_not_keep_a_process_from_stopping_in_order(hospital: ApiProcesses) -> None:
     api = await hospital.start()
     stalled = [await hospital.live(api, f"amrani-{number}", 7, receive_buffer=4096) for number in range(3)]
     well = await hospital.live(api, "haddad", 8)
@@ -95,7 +97,7 @@ async def test_readers_that_take_nothing_do_not_keep_a_process_from_stopping_in_
 
 
 async def test_a_writer_that_dies_before_its_commit_leaves_nothing_and_no_gap(
-    hospital: Hospital, database: Database, elsewhere: Database
+    hospital: ApiProcesses, database: Database, elsewhere: Database
 ) -> None:
     api, writer = await asyncio.gather(hospital.start(), hospital.writer())
     client = await hospital.live(api, "amrani", 7)
@@ -115,7 +117,7 @@ async def test_a_writer_that_dies_before_its_commit_leaves_nothing_and_no_gap(
 
 
 async def test_a_writer_that_dies_behind_its_commit_leaves_its_event_once(
-    hospital: Hospital, elsewhere: Database
+    hospital: ApiProcesses, elsewhere: Database
 ) -> None:
     api, writer = await asyncio.gather(hospital.start(), hospital.writer())
     client = await hospital.live(api, "amrani", 7)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from live.cursor import read_cursor, write_cursor
-from live.frames import Frame, Ring, joined, runs
+from patient_visit_engine.live.cursor import read_cursor, write_cursor
+from patient_visit_engine.live.frames import Frame, Ring, joined, runs
 
 
 def a_frame(seq: int, size: int = 10, channel: str = "consultations") -> Frame:

@@ -5,13 +5,13 @@ from collections.abc import Awaitable, Callable, Collection
 
 import pytest
 
-from live.hub import Hub
-from live.limits import StreamLimits
-from live.subscriber import Message, Reader
-from live.tailer import Tailer
-from storage.database import Database
-from storage.log_reader import LogBounds, LogPage, LogReader, SqliteChanges, changes_of
-from tests.live.stream_rig import Blocks, an_event, tell, until
+from patient_visit_engine.live.hub import Hub
+from patient_visit_engine.live.limits import StreamLimits
+from patient_visit_engine.live.subscriber import Message, Subscription
+from patient_visit_engine.live.tailer import Tailer
+from patient_visit_engine.storage.database import Database
+from patient_visit_engine.storage.log_reader import LogBounds, LogPage, LogReader, SqliteChanges, changes_of
+from tests.support.stream_server import BlockParser, an_event, tell, until
 
 BACKLOG = 20
 #: More points than any run has; a test that no longer reaches its last point would test nothing there.
@@ -62,7 +62,7 @@ class InterruptedLog:
 async def follow_with_an_interruption(database: Database, changes: SqliteChanges, at: int, ring: int) -> int:
     """Connect at position 3 with an event committed at point `at`; the number of points that there were."""
     log = LogReader(database)
-    blocks = Blocks()
+    blocks = BlockParser()
 
     async def commit() -> None:
         number = (await log.bounds()).head + 1
@@ -80,7 +80,7 @@ async def follow_with_an_interruption(database: Database, changes: SqliteChanges
     tailer = Tailer(log, changes, hub)
     await tailer.begin()
     channels = frozenset({"consultations", "doctor.7"})
-    subscriber = hub.admit(Reader("u", "s", "n", "r", channels, channels.__contains__), send, lambda: None)
+    subscriber = hub.admit(Subscription("u", "s", "n", "r", channels, channels.__contains__), send, lambda: None)
     hub.follow(subscriber, f"{hub.window.epoch}-3")
     await until(lambda: hub.behind == 0, "a live reader")
     connecting = interruptions.passed
@@ -112,14 +112,14 @@ async def test_a_reader_ahead_of_the_tailer_waits_for_it_and_gets_nothing_twice(
     hub = Hub(log, StreamLimits())
     tailer = Tailer(log, changes, hub)
     await tailer.begin()
-    blocks = Blocks()
+    blocks = BlockParser()
     channels = frozenset({"consultations"})
 
     async def send(message: Message) -> None:
         blocks.feed(message["body"])
 
     await tell(database, *(an_event(number) for number in range(1, 6)))
-    subscriber = hub.admit(Reader("u", "s", "n", "r", channels, channels.__contains__), send, lambda: None)
+    subscriber = hub.admit(Subscription("u", "s", "n", "r", channels, channels.__contains__), send, lambda: None)
     hub.follow(subscriber, f"{hub.window.epoch}-4")
     await until(lambda: blocks.told, "ready")
     assert '"resume":"exact"' in blocks.told[0].data
@@ -136,7 +136,7 @@ async def test_a_log_pruned_under_a_reader_resets_it_instead_of_skipping(databas
     await tell(database, *(an_event(number) for number in range(1, 31)))
     log = LogReader(database)
     changes = changes_of(database)
-    blocks = Blocks()
+    blocks = BlockParser()
 
     async def prune() -> None:
         await database.write(lambda c: c.exec_driver_sql("DELETE FROM events WHERE seq <= 20"))
@@ -148,7 +148,7 @@ async def test_a_log_pruned_under_a_reader_resets_it_instead_of_skipping(databas
     hub = Hub(InterruptedLog(log, Interruptions(1, prune)), StreamLimits(ring_frames=4, page=5))
     await Tailer(log, changes, hub).begin()
     channels = frozenset({"consultations"})
-    subscriber = hub.admit(Reader("u", "s", "n", "r", channels, channels.__contains__), send, lambda: None)
+    subscriber = hub.admit(Subscription("u", "s", "n", "r", channels, channels.__contains__), send, lambda: None)
     hub.follow(subscriber, f"{hub.window.epoch}-2")
     await until(lambda: hub.behind == 0, "a live reader")
     changes.close()
@@ -166,7 +166,7 @@ async def test_a_connection_that_fails_costs_nobody_else_an_event(database: Data
     tailer = Tailer(log, changes, hub)
     await tailer.begin()
     channels = frozenset({"consultations"})
-    blocks = [Blocks(), Blocks()]
+    blocks = [BlockParser(), BlockParser()]
     released = []
 
     def send_to(number: int, *, breaks: bool) -> Callable[[Message], Awaitable[None]]:
@@ -178,7 +178,7 @@ async def test_a_connection_that_fails_costs_nobody_else_an_event(database: Data
         return send
 
     for number in (0, 1):
-        reader = Reader(f"u{number}", "s", "n", "r", channels, channels.__contains__)
+        reader = Subscription(f"u{number}", "s", "n", "r", channels, channels.__contains__)
         one = hub.admit(reader, send_to(number, breaks=number == 0), lambda number=number: released.append(number))
         hub.follow(one, None)
     await tell(database, an_event(1))
@@ -198,13 +198,14 @@ async def test_a_right_that_is_gone_is_gone_for_the_very_next_event(database: Da
     tailer = Tailer(log, changes, hub)
     await tailer.begin()
     channels = {"consultations", "doctor.7"}
-    blocks = Blocks()
+    blocks = BlockParser()
 
     async def send(message: Message) -> None:
         blocks.feed(message["body"])
 
     hub.follow(
-        hub.admit(Reader("u", "s", "n", "r", frozenset(channels), channels.__contains__), send, lambda: None), None
+        hub.admit(Subscription("u", "s", "n", "r", frozenset(channels), channels.__contains__), send, lambda: None),
+        None,
     )
     await tell(database, an_event(1, "doctor.7"))
     await tailer.read_on()

@@ -4,12 +4,12 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from live.running import running
-from live.subscriber import Message, Reader
-from storage.database import Database
-from storage.log_reader import LogPage, LogReader, changes_of, read_page
-from tests.live.stream_rig import Blocks, an_event, tell, until
-from tests.work import work_of
+from patient_visit_engine.live.running import running
+from patient_visit_engine.live.subscriber import Message, Subscription
+from patient_visit_engine.storage.database import Database
+from patient_visit_engine.storage.log_reader import LogPage, LogReader, changes_of, read_page
+from tests.support.stream_server import BlockParser, an_event, tell, until
+from tests.support.touched_rows import touched_rows
 
 MILLION = 1_000_000
 FOREIGN_EVENTS = f"""
@@ -32,7 +32,7 @@ async def test_a_quiet_channel_behind_a_million_foreign_events_is_read_without_w
     await tell(database, an_event(2, "doctor.7"))
 
     def read(connection: Connection) -> tuple[LogPage, int]:
-        with work_of(connection, "events") as done:
+        with touched_rows(connection, "events") as done:
             page = read_page(connection, 1, 100, {"consultations", "doctor.7"})
             return page, done()
 
@@ -49,7 +49,7 @@ async def test_a_reader_of_a_quiet_channel_comes_back_past_a_million_foreign_eve
     await tell(database, an_event(1, "doctor.7"))
     await database.write(a_million_foreign_events)
     await tell(database, an_event(2, "doctor.7"))
-    blocks = Blocks()
+    blocks = BlockParser()
     pages = 0
 
     class Counted(LogReader):
@@ -65,7 +65,7 @@ async def test_a_reader_of_a_quiet_channel_comes_back_past_a_million_foreign_eve
     async with running(Counted(database), changes) as hub:
         await until(lambda: hub.started, "the first reading")
         channels = frozenset({"doctor.7"})
-        reader = hub.admit(Reader("u", "s", "n", "r", channels, channels.__contains__), send, lambda: None)
+        reader = hub.admit(Subscription("u", "s", "n", "r", channels, channels.__contains__), send, lambda: None)
         hub.follow(reader, f"{hub.window.epoch}-1")
         await until(lambda: reader.live, "a live reader")
     changes.close()

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL, text
 
-from live.running import running
-from storage.database import Database
-from storage.log_reader import LogReader, PostgresChanges
-from tests.e2e.processes import eventually, free_port
-from tests.live.api_processes import Hospital, eventually_true
-from tests.live.stream_rig import an_event, tell, until
+from patient_visit_engine.live.running import running
+from patient_visit_engine.storage.database import Database
+from patient_visit_engine.storage.log_reader import LogReader, PostgresChanges
+from tests.support.api_processes import ApiProcesses, eventually_true
+from tests.support.processes import eventually, free_port
+from tests.support.stream_server import an_event, tell, until
 
 LISTENING = "FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = current_database()"
 
@@ -28,7 +28,7 @@ async def listeners(database: Database) -> set[int]:
 
 
 async def test_a_session_that_listens_is_killed_and_events_go_on_coming(on_postgres: Database, tmp_path: Path) -> None:
-    hospital = Hospital(on_postgres, tmp_path)
+    hospital = ApiProcesses(on_postgres, tmp_path)
     try:
         api = await hospital.start()
         client = await hospital.live(api, "amrani", 7)

@@ -3,9 +3,9 @@
 import gc
 import weakref
 
-from api.serving import Protocol
-from storage.database import Database
-from tests.live.stream_rig import Serve, an_event, tell, until
+from patient_visit_engine.api.server import StreamProtocol
+from patient_visit_engine.storage.database import Database
+from tests.support.stream_server import Serve, an_event, tell, until
 
 
 async def test_an_event_is_offered_to_each_connection_as_one_chunk(serve: Serve, elsewhere: Database) -> None:
@@ -16,7 +16,7 @@ async def test_an_event_is_offered_to_each_connection_as_one_chunk(serve: Serve,
     for client in clients:
         await client.read_events(1)
 
-    content, chunk = Protocol.framed
+    content, chunk = StreamProtocol.framed
     assert b'"number":1' in content
     assert chunk == f"{len(content):x}\r\n".encode() + content + b"\r\n"
     assert [client.numbers for client in clients] == [[1]] * 3
@@ -27,7 +27,7 @@ async def test_a_connection_that_is_over_needs_no_collection_of_garbage(serve: S
     client = await served.live_client()
     (reader,) = served.hub.connected()
     connection = weakref.ref(reader.connection)  # type: ignore[union-attr]
-    assert isinstance(connection(), Protocol)
+    assert isinstance(connection(), StreamProtocol)
     del reader
 
     gc.disable()

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 import pytest
 from sqlalchemy import text
 
-from storage.database import Database
-from storage.event_log import NOTIFICATION
-from storage.log_reader import LogReader, PostgresChanges, changes_of
-from tests.live.stream_rig import an_event, tell
+from patient_visit_engine.storage.database import Database
+from patient_visit_engine.storage.event_log import NOTIFICATION
+from patient_visit_engine.storage.log_reader import LogReader, PostgresChanges, changes_of
+from tests.support.stream_server import an_event, tell
 
 
 @pytest.fixture

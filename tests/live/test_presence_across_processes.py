@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.live.api_processes import Api, Hospital, eventually_true, token
+from tests.support.api_processes import ApiProcess, ApiProcesses, eventually_true, token
 
 
-async def present(api: Api) -> dict[str, dict[str, Any]]:
+async def present(api: ApiProcess) -> dict[str, dict[str, Any]]:
     """What the process answers a supervisor, by the readers' names."""
     client = await api.connect()
     try:
@@ -22,7 +22,7 @@ async def present(api: Api) -> dict[str, dict[str, Any]]:
         client.close()
 
 
-async def told(api: Api, *names: str) -> dict[str, dict[str, Any]]:
+async def told(api: ApiProcess, *names: str) -> dict[str, dict[str, Any]]:
     """Its answer once it tells of these and of nobody else."""
     found: dict[str, dict[str, Any]] = {}
 
@@ -37,7 +37,7 @@ async def told(api: Api, *names: str) -> dict[str, dict[str, Any]]:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_every_process_tells_of_the_readers_of_all_until_one_stops(
-    hospital: Hospital, number: signal.Signals
+    hospital: ApiProcesses, number: signal.Signals
 ) -> None:
     first, second = await asyncio.gather(hospital.start(), hospital.start())
     await hospital.live(first, "amrani", 7)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from live.cursor import read_cursor
-from storage.database import Database
-from storage.log_reader import read_bounds
-from tests.live.stream_rig import Blocks, Serve, an_event, of_channel, tell, until, whole_log
+from patient_visit_engine.live.cursor import read_cursor
+from patient_visit_engine.storage.database import Database
+from patient_visit_engine.storage.log_reader import read_bounds
+from tests.support.stream_server import BlockParser, Serve, an_event, of_channel, tell, until, whole_log
 
 ROOT = Path(__file__).parents[2]
 WRITER = """
@@ -83,7 +83,7 @@ async def test_a_stream_cut_at_any_byte_is_resumed_exactly(serve: Serve, elsewhe
     await whole.read_events(8)
 
     for offset in range(len(whole.body) + 1):
-        had = Blocks()
+        had = BlockParser()
         had.feed(whole.body[:offset])
         again = await served.client(last_id=had.last_id or f"{epoch}-0")
         before = [one for one in had.told if one.name == "patient.updated"]

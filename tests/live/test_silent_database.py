@@ -6,12 +6,12 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import pytest
 
-from live.hub import Hub
-from live.limits import StreamLimits
-from live.running import running
-from storage.database import Database
-from storage.log_reader import LogReader, PostgresChanges
-from tests.live.stream_rig import an_event, tell, until
+from patient_visit_engine.live.hub import Hub
+from patient_visit_engine.live.limits import StreamLimits
+from patient_visit_engine.live.running import running
+from patient_visit_engine.storage.database import Database
+from patient_visit_engine.storage.log_reader import LogReader, PostgresChanges
+from tests.support.stream_server import an_event, tell, until
 
 
 class Silence:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from storage.database import Database
-from tests.live.api_processes import Api, Hospital, eventually_true
-from tests.live.networks import HERE, Network, why_not
-from tests.live.stream_rig import Client, an_event, over, tell
+from patient_visit_engine.storage.database import Database
+from tests.support.api_processes import ApiProcess, ApiProcesses, eventually_true
+from tests.support.networks import HERE, Network, why_not
+from tests.support.stream_server import StreamClient, an_event, over, tell
 
 LARGE = "x" * 60_000
 
@@ -27,19 +27,19 @@ def network() -> Iterator[Network]:
         made.close()
 
 
-class ApiHere(Api):
+class ApiHere(ApiProcess):
     """An API process in the namespace `here`, spoken to from there."""
 
     network: Network
 
-    async def connect(self, receive_buffer: int | None = None) -> Client:
+    async def connect(self, receive_buffer: int | None = None) -> StreamClient:
         return await over(await self.network.connected(self.network.here, self.port), receive_buffer)
 
 
 async def test_readers_behind_a_silent_cable_are_given_up_and_miss_nothing(
     on_sqlite: Database, tmp_path: Path, network: Network
 ) -> None:
-    hospital = Hospital(on_sqlite, tmp_path)
+    hospital = ApiProcesses(on_sqlite, tmp_path)
     api = ApiHere("api", on_sqlite, tmp_path, HERE, network.within_here)
     api.network = network
     try:
@@ -49,8 +49,8 @@ async def test_readers_behind_a_silent_cable_are_given_up_and_miss_nothing(
         await hospital.close()
 
 
-async def _cut_and_mend(hospital: Hospital, api: ApiHere, network: Network) -> None:
-    async def from_there(doctor: int, channels: str | None = None, last_id: str | None = None) -> Client:
+async def _cut_and_mend(hospital: ApiProcesses, api: ApiHere, network: Network) -> None:
+    async def from_there(doctor: int, channels: str | None = None, last_id: str | None = None) -> StreamClient:
         client = await over(await network.connected(network.there, api.port))
         return await hospital.live(api, f"doctor-{doctor}", doctor, channels=channels, last_id=last_id, over=client)
 

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from storage.database import Database
-from tests.live.stream_rig import Serve, an_event, tell, until
+from patient_visit_engine.storage.database import Database
+from tests.support.stream_server import Serve, an_event, tell, until
 
 LARGE = "x" * 60_000
 

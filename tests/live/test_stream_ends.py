@@ -6,13 +6,13 @@ from datetime import timedelta
 
 import pytest
 
-from api.stream import end_closed_sessions
-from live.hub import Hub
-from live.subscriber import Message, Reader
-from live.tailer import Tailer
-from storage.database import Database
-from storage.log_reader import LogReader, changes_of
-from tests.live.stream_rig import Blocks, Serve, an_event, tell, until
+from patient_visit_engine.api.stream.endpoint import end_closed_sessions
+from patient_visit_engine.live.hub import Hub
+from patient_visit_engine.live.subscriber import Message, Subscription
+from patient_visit_engine.live.tailer import Tailer
+from patient_visit_engine.storage.database import Database
+from patient_visit_engine.storage.log_reader import LogReader, changes_of
+from tests.support.stream_server import BlockParser, Serve, an_event, tell, until
 
 
 async def test_stopping_ends_all_streams_in_order_and_spreads_their_return(
@@ -139,7 +139,7 @@ async def test_one_user_and_all_together_have_so_many_streams_and_no_more(serve:
 
 
 async def test_what_is_caught_up_on_stops_at_the_sessions_end(database: Database) -> None:
-    log, blocks, gate = LogReader(database), Blocks(), asyncio.Event()
+    log, blocks, gate = LogReader(database), BlockParser(), asyncio.Event()
     hub = Hub(log)
     changes = changes_of(database)
     await tell(database, *(an_event(number) for number in range(1, 6)))
@@ -152,7 +152,7 @@ async def test_what_is_caught_up_on_stops_at_the_sessions_end(database: Database
 
     channels = frozenset({"consultations"})
     ends_at = hub.now() + timedelta(seconds=0.2)
-    reader = Reader("u", "s", "n", "r", channels, channels.__contains__, ends_at)
+    reader = Subscription("u", "s", "n", "r", channels, channels.__contains__, ends_at)
     subscriber = hub.admit(reader, send, lambda: None)
     hub.follow(subscriber, f"{hub.window.epoch}-0")
     loop = asyncio.get_running_loop()

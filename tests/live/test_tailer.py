@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
-from live.limits import StreamLimits
-from live.log import Changes
-from live.refusals import StreamNotReadyError
-from live.running import running
-from live.subscriber import Message, Reader
-from storage.database import Database
-from storage.event_log import append
-from storage.log_reader import LogPage, LogReader, PostgresChanges, SqliteChanges, changes_of
-from tests.live.stream_rig import NOON, PATIENCE, Blocks, Serve, an_event, tell, until
+from patient_visit_engine.live.limits import StreamLimits
+from patient_visit_engine.live.log import Changes
+from patient_visit_engine.live.refusals import StreamNotReadyError
+from patient_visit_engine.live.running import running
+from patient_visit_engine.live.subscriber import Message, Subscription
+from patient_visit_engine.storage.database import Database
+from patient_visit_engine.storage.event_log import append
+from patient_visit_engine.storage.log_reader import LogPage, LogReader, PostgresChanges, SqliteChanges, changes_of
+from tests.support.stream_server import NOON, PATIENCE, BlockParser, Serve, an_event, tell, until
 
 
 @pytest.fixture
@@ -173,9 +173,9 @@ async def test_a_database_that_is_away_is_said_once_and_read_again(
 async def test_a_log_that_is_out_of_sight_gives_no_heartbeat_and_opens_no_stream(
     database: Database, changes: Changes
 ) -> None:
-    log, blocks = Breakable(database), Blocks()
+    log, blocks = Breakable(database), BlockParser()
     everybody = frozenset({"consultations"})
-    reader = Reader("u", "s", "n", "r", everybody, everybody.__contains__)
+    reader = Subscription("u", "s", "n", "r", everybody, everybody.__contains__)
 
     async def send(message: Message) -> None:
         blocks.feed(message["body"])

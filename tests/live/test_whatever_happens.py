@@ -9,10 +9,10 @@ from random import Random
 import pytest
 from sqlalchemy import Connection, text
 
-from live.cursor import read_cursor
-from storage.database import Database
-from tests.live.api_processes import GONE, Hospital, Writer, eventually_true
-from tests.live.screens import CLIENTS, DOCTORS, Screen, read_by, the_screens
+from patient_visit_engine.live.cursor import read_cursor
+from patient_visit_engine.storage.database import Database
+from tests.support.api_processes import GONE, ApiProcesses, WriterProcess, eventually_true
+from tests.support.screens import CLIENTS, DOCTORS, StreamScreen, read_by, the_screens
 
 STEPS = 36
 #: More than the 16 MiB that a process keeps at hand: who stands still through it, and should have had it, is cut off.
@@ -26,13 +26,13 @@ LISTENERS = (
 class Storm:
     """The script: each step draws what goes wrong, while writers write."""
 
-    def __init__(self, hospital: Hospital, screens: list[Screen], seed: int) -> None:
+    def __init__(self, hospital: ApiProcesses, screens: list[StreamScreen], seed: int) -> None:
         self.hospital = hospital
         self.screens = screens
         self.chance = Random(seed)
         self.numbers = iter(range(1, 1_000_000))
-        self.writers: list[Writer] = []
-        self.stalled: dict[int, list[Screen]] = {}
+        self.writers: list[WriterProcess] = []
+        self.stalled: dict[int, list[StreamScreen]] = {}
         self.step = 0
         #: Readers that were cut off for having stood still, as far as anybody was there to count them.
         self.lagged = 0
@@ -124,7 +124,7 @@ class Storm:
         self.stand_still(self.chance.choice(self.screens), self.chance.randint(1, 6))
         await self.writers[0].tell("commit", *self.events(10), text="x" * FLOOD[0])
 
-    def stand_still(self, screen: Screen, steps: int) -> None:
+    def stand_still(self, screen: StreamScreen, steps: int) -> None:
         screen.reading.clear()
         self.stalled.setdefault(self.step + steps, []).append(screen)
 
@@ -175,7 +175,7 @@ def place(cursor: str) -> int:
 
 @pytest.mark.parametrize("seed", [7, 2026])
 async def test_whatever_dies_stalls_or_is_cut_each_reader_has_the_log_that_its_rights_allow(
-    hospital: Hospital, seed: int
+    hospital: ApiProcesses, seed: int
 ) -> None:
     seed = int(os.environ.get("VISIT_TEST_SEED", seed))
     print(f"VISIT_TEST_SEED={seed} does this again")

@@ -5,17 +5,17 @@ from collections.abc import AsyncIterator
 import pytest
 from playwright.async_api import Browser
 
-from api.page import built
-from tests.e2e.hospital import Hospital
-from tests.page.ward import Shift, Ward
+from patient_visit_engine.api.page import built
+from tests.support.engine import Engine
+from tests.support.page_site import PageSite, StaffPages
 
 
 @pytest.fixture(scope="session")
-async def ward(tmp_path_factory: pytest.TempPathFactory, chromium: Browser) -> AsyncIterator[Ward]:
+async def ward(tmp_path_factory: pytest.TempPathFactory, chromium: Browser) -> AsyncIterator[PageSite]:
     """The whole system, started once."""
     if built() is None:
         pytest.skip("the page is not built: installing the project builds it")
-    opened = Ward(Hospital(tmp_path_factory.mktemp("ward"), decision_timeout="30"), chromium)
+    opened = PageSite(Engine(tmp_path_factory.mktemp("ward"), decision_timeout="30"), chromium)
     try:
         await opened.open()
         yield opened
@@ -24,9 +24,9 @@ async def ward(tmp_path_factory: pytest.TempPathFactory, chromium: Browser) -> A
 
 
 @pytest.fixture
-async def shift(ward: Ward) -> AsyncIterator[Shift]:
+async def shift(ward: PageSite) -> AsyncIterator[StaffPages]:
     """One test's staff; at its end no browser may have had anything to complain of."""
-    begun = Shift(ward)
+    begun = StaffPages(ward)
     try:
         yield begun
     finally:

@@ -13,12 +13,12 @@ from pathlib import Path
 from playwright.async_api import Browser, BrowserContext, Page
 from sqlalchemy import Connection, select, update
 
-from cli import demo
-from storage import migrations
-from storage.tables import appointments, patient_trackings, timeline, waiting_line
-from tests.chromium import launched
-from tests.e2e.hospital import Hospital
-from tests.page.ward import is_live
+from patient_visit_engine.cli.demo import command
+from patient_visit_engine.storage import migrations
+from patient_visit_engine.storage.tables import appointments, patient_trackings, timeline, waiting_line
+from tests.support.chromium import launched
+from tests.support.engine import Engine
+from tests.support.page_site import is_live
 
 PICTURES = Path(__file__).parent.parent.parent / "docs" / "pictures"
 SIZE = {"width": 1180, "height": 720}
@@ -29,7 +29,7 @@ SMITH, AMRANI, ROSSI, LINDQVIST, OKAFOR = range(1, 6)
 class Morning:
     """The demonstration hospital with its staff at the keys."""
 
-    def __init__(self, hospital: Hospital, browser: Browser, passwords: dict[str, str]) -> None:
+    def __init__(self, hospital: Engine, browser: Browser, passwords: dict[str, str]) -> None:
         self._hospital = hospital
         self._browser = browser
         self._passwords = passwords
@@ -118,10 +118,10 @@ def spread(connection: Connection, now: datetime) -> None:
 
 
 async def take(browser: Browser, folder: Path) -> None:
-    hospital = Hospital(folder, timezone="Europe/Paris")
+    hospital = Engine(folder, timezone="Europe/Paris")
     try:
         await asyncio.to_thread(migrations.upgrade, hospital.settings.database)
-        logins = await demo.load(hospital.database, hospital.settings.zone, data_dir=folder)
+        logins = await command.load(hospital.database, hospital.settings.zone, data_dir=folder)
         for part in (hospital.temporal, hospital.worker, hospital.api):
             part.start()
         await hospital.ready()

@@ -7,12 +7,12 @@ import httpx
 from playwright.async_api import expect
 from sqlalchemy import update
 
-from storage.tables import sessions
-from tests.browser.clinic import until
-from tests.page.ward import PASSWORD, Shift, is_live, is_offline, notices, press, row
+from patient_visit_engine.storage.tables import sessions
+from tests.support.page_site import PASSWORD, StaffPages, is_live, is_offline, notices, press, row
+from tests.support.stream_site import until
 
 
-async def test_a_cut_network_greys_the_rows_and_all_is_caught_up_when_it_is_back(shift: Shift) -> None:
+async def test_a_cut_network_greys_the_rows_and_all_is_caught_up_when_it_is_back(shift: StaffPages) -> None:
     first, second = shift.doctor(), shift.doctor()
     _, (mine, theirs) = await shift.patient(first, second)
     proxy = await shift.proxy()
@@ -34,7 +34,7 @@ async def test_a_cut_network_greys_the_rows_and_all_is_caught_up_when_it_is_back
     await expect(there.locator(".stale")).to_have_count(0)
 
 
-async def test_a_screen_that_was_read_while_nobody_answered_reads_when_somebody_does(shift: Shift) -> None:
+async def test_a_screen_that_was_read_while_nobody_answered_reads_when_somebody_does(shift: StaffPages) -> None:
     doctor = shift.doctor()
     _, (mine,) = await shift.patient(doctor)
     proxy = await shift.proxy()
@@ -51,7 +51,7 @@ async def test_a_screen_that_was_read_while_nobody_answered_reads_when_somebody_
     await expect(press(here, mine, "Start")).to_be_visible()
 
 
-async def test_a_start_whose_answer_is_lost_is_asked_again_and_happens_once(shift: Shift) -> None:
+async def test_a_start_whose_answer_is_lost_is_asked_again_and_happens_once(shift: StaffPages) -> None:
     doctor = shift.doctor()
     patient, (mine,) = await shift.patient(doctor)
     proxy = await shift.proxy()
@@ -76,7 +76,7 @@ async def test_a_start_whose_answer_is_lost_is_asked_again_and_happens_once(shif
     assert len(begun) == 1
 
 
-async def test_a_server_that_is_killed_and_started_again_is_noticed_and_found(shift: Shift) -> None:
+async def test_a_server_that_is_killed_and_started_again_is_noticed_and_found(shift: StaffPages) -> None:
     first, second = shift.doctor(), shift.doctor()
     _, (mine, theirs) = await shift.patient(first, second)
     here, there = await shift.screen(first), await shift.screen(second)
@@ -91,7 +91,7 @@ async def test_a_server_that_is_killed_and_started_again_is_noticed_and_found(sh
     await expect(row(there, theirs)).to_contain_text(f"With Dr. {first}")
 
 
-async def test_seven_tabs_have_one_stream_and_all_show_what_happens(shift: Shift) -> None:
+async def test_seven_tabs_have_one_stream_and_all_show_what_happens(shift: StaffPages) -> None:
     first, second = shift.doctor(), shift.doctor()
     _, (mine, theirs) = await shift.patient(first, second)
     proxy = await shift.proxy()
@@ -113,7 +113,7 @@ async def test_seven_tabs_have_one_stream_and_all_show_what_happens(shift: Shift
         await expect(row(tab, theirs)).to_contain_text("Free")
 
 
-async def test_a_double_click_on_start_is_one_start(shift: Shift) -> None:
+async def test_a_double_click_on_start_is_one_start(shift: StaffPages) -> None:
     doctor = shift.doctor()
     patient, (mine,) = await shift.patient(doctor)
     here = await shift.screen(doctor)
@@ -128,7 +128,7 @@ async def test_a_double_click_on_start_is_one_start(shift: Shift) -> None:
     assert [one["status"] for one in begun] == ["in_progress"]
 
 
-async def test_a_slow_double_click_does_not_complete_what_it_started(shift: Shift) -> None:
+async def test_a_slow_double_click_does_not_complete_what_it_started(shift: StaffPages) -> None:
     doctor = shift.doctor()
     _, (mine,) = await shift.patient(doctor)
     here = await shift.screen(doctor)
@@ -148,7 +148,7 @@ async def test_a_slow_double_click_does_not_complete_what_it_started(shift: Shif
     assert kept["status"] == "in_progress"
 
 
-async def test_a_key_that_is_held_does_not_complete_what_it_started(shift: Shift) -> None:
+async def test_a_key_that_is_held_does_not_complete_what_it_started(shift: StaffPages) -> None:
     doctor = shift.doctor()
     _, (mine,) = await shift.patient(doctor)
     here = await shift.screen(doctor)
@@ -167,7 +167,7 @@ async def test_a_key_that_is_held_does_not_complete_what_it_started(shift: Shift
     assert kept["status"] == "in_progress"
 
 
-async def test_a_stale_row_is_refused_in_words_and_then_shows_what_is_true(shift: Shift) -> None:
+async def test_a_stale_row_is_refused_in_words_and_then_shows_what_is_true(shift: StaffPages) -> None:
     first, second = shift.doctor(), shift.doctor()
     patient, (mine, theirs) = await shift.patient(first, second)
     context = await shift.browser(second)
@@ -183,7 +183,7 @@ async def test_a_stale_row_is_refused_in_words_and_then_shows_what_is_true(shift
     await expect(row(there, theirs)).to_contain_text(f"With Dr. {first}")
 
 
-async def test_an_expired_session_asks_to_sign_in_and_leads_back_to_where_one_was(shift: Shift) -> None:
+async def test_an_expired_session_asks_to_sign_in_and_leads_back_to_where_one_was(shift: StaffPages) -> None:
     doctor = shift.doctor()
     await shift.patient(doctor)
     here = await shift.screen(doctor, "/worklist?status=confirmed#q=doe")
@@ -202,7 +202,7 @@ async def test_an_expired_session_asks_to_sign_in_and_leads_back_to_where_one_wa
     await expect(here.locator(".row")).to_have_count(1)
 
 
-async def test_signing_out_ends_the_streams_and_leaves_nothing_of_the_patients(shift: Shift) -> None:
+async def test_signing_out_ends_the_streams_and_leaves_nothing_of_the_patients(shift: StaffPages) -> None:
     doctor = shift.doctor()
     patient, _ = await shift.patient(doctor)
     here = await shift.screen(doctor)
@@ -218,7 +218,7 @@ async def test_signing_out_ends_the_streams_and_leaves_nothing_of_the_patients(s
     await expect(here.get_by_label("Password")).to_be_visible()
 
 
-async def test_what_changed_while_a_tab_was_out_of_sight_is_there_when_it_comes_back(shift: Shift) -> None:
+async def test_what_changed_while_a_tab_was_out_of_sight_is_there_when_it_comes_back(shift: StaffPages) -> None:
     first, second = shift.doctor(), shift.doctor()
     _, (mine, theirs) = await shift.patient(first, second)
     there, here = await shift.screen(second), await shift.screen(first)
@@ -235,7 +235,7 @@ async def test_what_changed_while_a_tab_was_out_of_sight_is_there_when_it_comes_
     await until(shown, "the row to tell of what happened while the page slept")
 
 
-async def test_a_tab_whose_cookie_became_somebody_elses_shows_that_ones_list(shift: Shift) -> None:
+async def test_a_tab_whose_cookie_became_somebody_elses_shows_that_ones_list(shift: StaffPages) -> None:
     first, second = shift.doctor(), shift.doctor()
     mine, _ = await shift.patient(first)
     theirs, _ = await shift.patient(second)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.page.ward import Shift, card, is_offline, notices, press, row
+from tests.support.page_site import StaffPages, card, is_offline, notices, press, row
 
 ROOT = Path(__file__).parent.parent.parent
 AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
@@ -19,14 +19,14 @@ RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "be
 class Scene:
     """A clinic in the middle of a day: every kind of row and card is on some screen."""
 
-    shift: Shift
+    shift: StaffPages
     doctor: int
     patient: int
     mine: int
 
 
 @pytest.fixture
-async def scene(shift: Shift) -> Scene:
+async def scene(shift: StaffPages) -> Scene:
     doctor, other = shift.doctor(), shift.doctor()
     patient, (mine, theirs) = await shift.patient(doctor, other)
     busy, (waits, holds) = await shift.patient(doctor, other)
@@ -92,7 +92,9 @@ async def test_axe_finds_nothing_on_any_page(scene: Scene, theme: str) -> None:
 
 
 @pytest.mark.skipif(not AXE.exists(), reason="axe: the web packages are not installed")
-async def test_axe_finds_nothing_while_a_notice_and_an_offer_are_shown_and_both_are_said_politely(shift: Shift) -> None:
+async def test_axe_finds_nothing_while_a_notice_and_an_offer_are_shown_and_both_are_said_politely(
+    shift: StaffPages,
+) -> None:
     first, second = shift.doctor(), shift.doctor()
     patient, (mine, theirs) = await shift.patient(first, second)
     begun = await shift.hospital.start(first, patient, mine)

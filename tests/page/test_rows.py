@@ -3,8 +3,8 @@
 from playwright.async_api import Page, expect
 from sqlalchemy import insert
 
-from storage.tables import appointments
-from tests.page.ward import PASSWORD, Shift, is_live, press, row
+from patient_visit_engine.storage.tables import appointments
+from tests.support.page_site import PASSWORD, StaffPages, is_live, press, row
 
 
 async def place(page: Page) -> tuple[float, str | None]:
@@ -15,7 +15,7 @@ async def place(page: Page) -> tuple[float, str | None]:
     return found[0], found[1]
 
 
-async def test_a_refresh_moves_neither_scroll_nor_focus_nor_selection(shift: Shift) -> None:
+async def test_a_refresh_moves_neither_scroll_nor_focus_nor_selection(shift: StaffPages) -> None:
     doctor, other = shift.doctor(), shift.doctor()
     rows = [(await shift.patient(doctor, other)) for _ in range(40)]
     here = await shift.screen(doctor)
@@ -35,7 +35,7 @@ async def test_a_refresh_moves_neither_scroll_nor_focus_nor_selection(shift: Shi
     await expect(row(here, watched)).to_have_attribute("aria-current", "true")
 
 
-async def test_the_focus_stays_in_the_row_when_its_button_is_gone(shift: Shift) -> None:
+async def test_the_focus_stays_in_the_row_when_its_button_is_gone(shift: StaffPages) -> None:
     doctor = shift.doctor()
     _, (mine,) = await shift.patient(doctor)
     here = await shift.screen(doctor)
@@ -47,7 +47,7 @@ async def test_the_focus_stays_in_the_row_when_its_button_is_gone(shift: Shift) 
         assert (await place(here))[1] == str(mine)
 
 
-async def test_a_day_is_worked_through_by_keyboard_alone(shift: Shift) -> None:
+async def test_a_day_is_worked_through_by_keyboard_alone(shift: StaffPages) -> None:
     doctor = shift.doctor()
     _, (first,) = await shift.patient(doctor)
     _, (second,) = await shift.patient(doctor)
@@ -78,7 +78,7 @@ async def test_a_day_is_worked_through_by_keyboard_alone(shift: Shift) -> None:
     await expect(here.get_by_text("No appointments for this day")).to_be_visible()
 
 
-async def test_all_keys_are_listed_and_can_be_turned_off(shift: Shift) -> None:
+async def test_all_keys_are_listed_and_can_be_turned_off(shift: StaffPages) -> None:
     here = await shift.screen(shift.doctor())
 
     await here.keyboard.press("?")
@@ -94,7 +94,7 @@ async def test_all_keys_are_listed_and_can_be_turned_off(shift: Shift) -> None:
     assert here.url.endswith("/worklist")
 
 
-async def test_search_status_day_and_page_are_in_the_address_and_come_back_with_it(shift: Shift) -> None:
+async def test_search_status_day_and_page_are_in_the_address_and_come_back_with_it(shift: StaffPages) -> None:
     doctor = shift.doctor()
     patient, _ = await shift.patient(doctor)
     await shift.patient(doctor)
@@ -117,7 +117,7 @@ async def test_search_status_day_and_page_are_in_the_address_and_come_back_with_
     await expect(here.locator(".row")).to_have_count(1)
 
 
-async def test_more_than_a_page_of_appointments_is_paged(shift: Shift) -> None:
+async def test_more_than_a_page_of_appointments_is_paged(shift: StaffPages) -> None:
     doctor = shift.doctor()
     patient, _ = await shift.patient(doctor)
     of = {"patient_id": patient, "doctor_id": doctor, "prestation_id": 1, "status": 1, "scheduled_at": shift.now}
@@ -132,7 +132,7 @@ async def test_more_than_a_page_of_appointments_is_paged(shift: Shift) -> None:
     await expect(here.get_by_text("Page 2 of 2")).to_be_visible()
 
 
-async def test_a_long_wait_and_an_arrival_are_said_in_words(shift: Shift) -> None:
+async def test_a_long_wait_and_an_arrival_are_said_in_words(shift: StaffPages) -> None:
     doctor = shift.doctor()
     patient, (mine,) = await shift.patient(doctor)
     board = await shift.screen("reception", "/board")

@@ -5,11 +5,11 @@ import re
 
 from playwright.async_api import expect
 
-from tests.e2e.hospital import CARDIOLOGY, X_RAY
-from tests.page.ward import Shift, is_live, notices, press, row
+from tests.support.engine import CARDIOLOGY, X_RAY
+from tests.support.page_site import StaffPages, is_live, notices, press, row
 
 
-async def test_a_started_consultation_appears_on_the_other_screen_without_a_reload(shift: Shift) -> None:
+async def test_a_started_consultation_appears_on_the_other_screen_without_a_reload(shift: StaffPages) -> None:
     first, second = shift.doctor(), shift.doctor()
     _, (mine, theirs) = await shift.patient(first, second)
     here, there = await shift.screen(first), await shift.screen(second)
@@ -22,7 +22,7 @@ async def test_a_started_consultation_appears_on_the_other_screen_without_a_relo
     await expect(press(there, theirs, "Start")).to_have_count(0)
 
 
-async def test_a_refused_start_warns_with_doctor_and_prestation_and_leaves_the_row_as_it_was(shift: Shift) -> None:
+async def test_a_refused_start_warns_with_doctor_and_prestation_and_leaves_the_row_as_it_was(shift: StaffPages) -> None:
     first, second = shift.doctor(), shift.doctor()
     patient, (mine, theirs) = await shift.patient(first, second)
     there = await shift.screen(second, base=(proxy := await shift.proxy()).url)
@@ -48,7 +48,7 @@ async def test_a_refused_start_warns_with_doctor_and_prestation_and_leaves_the_r
     assert kept["status"] == 1
 
 
-async def test_both_press_start_in_the_same_moment_and_one_is_refused(shift: Shift) -> None:
+async def test_both_press_start_in_the_same_moment_and_one_is_refused(shift: StaffPages) -> None:
     first, second = shift.doctor(), shift.doctor()
     patient, appointments = await shift.patient(first, second)
     screens = [await shift.screen(first), await shift.screen(second)]
@@ -66,7 +66,7 @@ async def test_both_press_start_in_the_same_moment_and_one_is_refused(shift: Shi
     assert len(running) == 1
 
 
-async def test_a_completed_consultation_frees_the_row_of_the_other_who_may_then_start(shift: Shift) -> None:
+async def test_a_completed_consultation_frees_the_row_of_the_other_who_may_then_start(shift: StaffPages) -> None:
     first, second = shift.doctor(), shift.doctor()
     _, (mine, theirs) = await shift.patient(first, second)
     here, there = await shift.screen(first), await shift.screen(second)
@@ -81,7 +81,7 @@ async def test_a_completed_consultation_frees_the_row_of_the_other_who_may_then_
     await expect(row(here, mine)).to_contain_text("Done")
 
 
-async def test_an_x_ray_runs_beside_a_consultation(shift: Shift) -> None:
+async def test_an_x_ray_runs_beside_a_consultation(shift: StaffPages) -> None:
     cardiologist, radiologist = shift.doctor(), shift.doctor()
     patient, (heart,) = await shift.patient(cardiologist, prestation=CARDIOLOGY)
     picture = next(shift.ward.appointments)
@@ -96,7 +96,7 @@ async def test_an_x_ray_runs_beside_a_consultation(shift: Shift) -> None:
     await expect(row(here, heart)).to_contain_text("In consultation with you")
 
 
-async def test_who_waits_is_offered_the_patient_and_starts_with_one_click(shift: Shift) -> None:
+async def test_who_waits_is_offered_the_patient_and_starts_with_one_click(shift: StaffPages) -> None:
     first, second, third = shift.doctor(), shift.doctor(), shift.doctor()
     patient, (mine, theirs, late) = await shift.patient(first, second, third)
     here, there, beside = [await shift.screen(doctor) for doctor in (first, second, third)]
@@ -119,7 +119,7 @@ async def test_who_waits_is_offered_the_patient_and_starts_with_one_click(shift:
     await expect(row(beside, late)).to_contain_text("you are 1st in line")
 
 
-async def test_who_leaves_the_line_is_out_of_it(shift: Shift) -> None:
+async def test_who_leaves_the_line_is_out_of_it(shift: StaffPages) -> None:
     first, second = shift.doctor(), shift.doctor()
     _, (mine, theirs) = await shift.patient(first, second)
     here, there = await shift.screen(first), await shift.screen(second)
@@ -133,7 +133,7 @@ async def test_who_leaves_the_line_is_out_of_it(shift: Shift) -> None:
     await expect(row(there, theirs)).to_contain_text("Free")
 
 
-async def test_a_released_consultation_is_told_to_its_doctor_and_can_be_resumed(shift: Shift) -> None:
+async def test_a_released_consultation_is_told_to_its_doctor_and_can_be_resumed(shift: StaffPages) -> None:
     doctor = shift.doctor()
     patient, (mine,) = await shift.patient(doctor)
     here, board = await shift.screen(doctor), await shift.screen("supervisor", "/board")
@@ -151,7 +151,7 @@ async def test_a_released_consultation_is_told_to_its_doctor_and_can_be_resumed(
     await expect(row(here, mine)).to_contain_text("In consultation with you")
 
 
-async def test_an_overdue_consultation_is_said_to_be_and_is_extended(shift: Shift) -> None:
+async def test_an_overdue_consultation_is_said_to_be_and_is_extended(shift: StaffPages) -> None:
     doctor = shift.doctor()
     _, (mine,) = await shift.patient(doctor)
     here = await shift.screen(doctor)

@@ -5,8 +5,8 @@ from datetime import timedelta
 from playwright.async_api import Route, expect
 from sqlalchemy import update
 
-from storage.tables import appointments
-from tests.page.ward import PASSWORD, Shift, is_live, notices, press, row
+from patient_visit_engine.storage.tables import appointments
+from tests.support.page_site import PASSWORD, StaffPages, is_live, notices, press, row
 
 
 async def away(route: Route) -> None:
@@ -15,7 +15,7 @@ async def away(route: Route) -> None:
     )
 
 
-async def test_a_sign_out_that_fails_is_said_to_have_failed(shift: Shift) -> None:
+async def test_a_sign_out_that_fails_is_said_to_have_failed(shift: StaffPages) -> None:
     here = await shift.screen(shift.doctor())
     await here.route("**/api/session", away)
 
@@ -25,7 +25,7 @@ async def test_a_sign_out_that_fails_is_said_to_have_failed(shift: Shift) -> Non
     assert here.url.endswith("/worklist")
 
 
-async def test_rows_that_cannot_be_read_anew_look_stale_and_are_read_when_they_can_be(shift: Shift) -> None:
+async def test_rows_that_cannot_be_read_anew_look_stale_and_are_read_when_they_can_be(shift: StaffPages) -> None:
     first, second = shift.doctor(), shift.doctor()
     patient, (mine, theirs) = await shift.patient(first, second)
     there = await shift.screen(second)
@@ -40,7 +40,7 @@ async def test_rows_that_cannot_be_read_anew_look_stale_and_are_read_when_they_c
     await expect(there.locator(".stale")).to_have_count(0)
 
 
-async def test_another_days_heading_never_stands_over_this_days_rows(shift: Shift) -> None:
+async def test_another_days_heading_never_stands_over_this_days_rows(shift: StaffPages) -> None:
     doctor = shift.doctor()
     _, (mine,) = await shift.patient(doctor)
     here = await shift.screen(doctor)
@@ -52,7 +52,7 @@ async def test_another_days_heading_never_stands_over_this_days_rows(shift: Shif
     await expect(row(here, mine)).to_have_count(0)
 
 
-async def test_tomorrows_appointment_is_neither_started_nor_waited_for_today(shift: Shift) -> None:
+async def test_tomorrows_appointment_is_neither_started_nor_waited_for_today(shift: StaffPages) -> None:
     doctor, other = shift.doctor(), shift.doctor()
     _, (mine,) = await shift.patient(doctor)
     patient, (busy, holds) = await shift.patient(doctor, other)
@@ -69,7 +69,7 @@ async def test_tomorrows_appointment_is_neither_started_nor_waited_for_today(shi
         await expect(row(here, appointment).locator("button")).to_have_count(0)
 
 
-async def test_a_search_does_not_get_into_the_sign_ins_address_and_is_there_afterwards(shift: Shift) -> None:
+async def test_a_search_does_not_get_into_the_sign_ins_address_and_is_there_afterwards(shift: StaffPages) -> None:
     doctor = shift.doctor()
     patient, _ = await shift.patient(doctor)
     await shift.patient(doctor)
@@ -92,7 +92,7 @@ async def test_a_search_does_not_get_into_the_sign_ins_address_and_is_there_afte
     assert [url for url in asked if f"Doe{patient}" in url and "/api/appointments" not in url] == []
 
 
-async def test_an_api_that_is_away_at_first_is_waited_for(shift: Shift) -> None:
+async def test_an_api_that_is_away_at_first_is_waited_for(shift: StaffPages) -> None:
     doctor = shift.doctor()
     _, (mine,) = await shift.patient(doctor)
     context = await shift.browser(doctor)
@@ -106,7 +106,7 @@ async def test_an_api_that_is_away_at_first_is_waited_for(shift: Shift) -> None:
     await expect(press(here, mine, "Start")).to_be_visible()
 
 
-async def test_what_one_saw_is_not_for_the_next_who_sits_here(shift: Shift) -> None:
+async def test_what_one_saw_is_not_for_the_next_who_sits_here(shift: StaffPages) -> None:
     first, second, next_one = shift.doctor(), shift.doctor(), shift.doctor()
     patient, (mine, theirs) = await shift.patient(first, second)
     begun = await shift.hospital.start(first, patient, mine)
@@ -124,7 +124,7 @@ async def test_what_one_saw_is_not_for_the_next_who_sits_here(shift: Shift) -> N
     await expect(there.get_by_text(f"John Doe{patient}")).to_have_count(0)
 
 
-async def test_a_doctors_notices_do_not_show_on_the_wall(shift: Shift) -> None:
+async def test_a_doctors_notices_do_not_show_on_the_wall(shift: StaffPages) -> None:
     first, second = shift.doctor(), shift.doctor()
     patient, (mine, theirs) = await shift.patient(first, second)
     wall = await shift.screen(second, "/wall")
@@ -136,7 +136,7 @@ async def test_a_doctors_notices_do_not_show_on_the_wall(shift: Shift) -> None:
     assert f"Doe{patient}" not in await wall.locator("body").inner_text()
 
 
-async def test_focus_is_kept_when_what_had_it_leaves_the_board(shift: Shift) -> None:
+async def test_focus_is_kept_when_what_had_it_leaves_the_board(shift: StaffPages) -> None:
     patient, _ = await shift.patient(shift.doctor())
     board = await shift.screen("reception", "/board")
     await board.get_by_placeholder("Find a patient").fill(f"Doe{patient}")
@@ -150,7 +150,7 @@ async def test_focus_is_kept_when_what_had_it_leaves_the_board(shift: Shift) -> 
     assert await board.evaluate("document.activeElement.closest('main') !== null")
 
 
-async def test_the_skip_link_keeps_the_search(shift: Shift) -> None:
+async def test_the_skip_link_keeps_the_search(shift: StaffPages) -> None:
     doctor = shift.doctor()
     patient, _ = await shift.patient(doctor)
     here = await shift.screen(doctor, f"/worklist#q=Doe{patient}")

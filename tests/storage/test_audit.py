@@ -6,15 +6,15 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from sqlalchemy import Connection, insert, text
 
-from storage.audit import MOST_NAMED, Report, audit
-from storage.database import Database
-from storage.facts import Known, read_appointment
-from storage.ledger import Ledger
-from storage.tables import appointments, doctors, patients, prestations
-from visit.commands import Command, CompleteConsultation, Request, StartConsultation
-from visit.policy import decide
-from visit.record import Entry
-from visit.state import VisitState
+from patient_visit_engine.storage.database import Database
+from patient_visit_engine.storage.ledger.facts import NameCache, read_appointment
+from patient_visit_engine.storage.ledger.recording import Ledger
+from patient_visit_engine.storage.tables import appointments, doctors, patients, prestations
+from patient_visit_engine.storage.upkeep.audit import MOST_NAMED, AuditReport, audit
+from patient_visit_engine.visit.commands import Command, CompleteConsultation, Request, StartConsultation
+from patient_visit_engine.visit.policy import decide
+from patient_visit_engine.visit.record import LedgerEntry
+from patient_visit_engine.visit.state import VisitState
 
 DAY = date(2026, 3, 2)
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -60,7 +60,7 @@ async def decide_and_record(database: Database, patient: int, command: Command, 
     state = VisitState(patient_id=patient, day=DAY, day_ends_at=NINE + timedelta(hours=15), facts=facts)
     appointment = command.appointment if isinstance(command, StartConsultation) else None
     decision = decide(state, command, at)
-    entry = Entry(
+    entry = LedgerEntry(
         patient_id=patient, day=DAY, decision=decision, seen=facts, request=command.request, appointment=appointment
     )
     recorded = await ledger.record(entry)
@@ -72,7 +72,7 @@ def asked(*words: object) -> Request:
 
 
 async def start(database: Database, appointment: int, at: datetime) -> None:
-    stored = await database.read(read_appointment, appointment, Known())
+    stored = await database.read(read_appointment, appointment, NameCache())
     assert stored is not None
     request = asked("start", appointment, at)
     await decide_and_record(database, stored.patient_id, StartConsultation(request=request, appointment=stored), at)
@@ -105,7 +105,7 @@ def run(connection: Connection, *statements: str) -> None:
         connection.execute(text(statement))
 
 
-async def audit_after(database: Database, *statements: str) -> Report:
+async def audit_after(database: Database, *statements: str) -> AuditReport:
     await a_morning(database)
     await database.write(run, *statements)
     return await database.read(audit)
@@ -265,7 +265,7 @@ async def test_a_log_that_was_pruned_to_nothing_holds(database: Database) -> Non
 
 
 async def test_only_so_many_violations_are_kept_but_all_are_counted(database: Database) -> None:
-    report = Report()
+    report = AuditReport()
 
     for number in range(MOST_NAMED + 5):
         report.violated("gap_in_log", str(number))

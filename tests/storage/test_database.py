@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
-from storage import database as module
-from storage.database import Database, is_unavailable
+from patient_visit_engine.storage import database as module
+from patient_visit_engine.storage.database import Database, is_unavailable
 
 
 @pytest.fixture

@@ -18,12 +18,12 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Inspector, inspect, select, text
 from sqlalchemy.exc import DBAPIError
 
-from storage import migrations
-from storage.database import Database
-from storage.event_log import append
-from storage.tables import callers, log_head, metadata, stream_readers
-from tests.builders import NOON, an_appointment, seed
-from visit.events import Event
+from patient_visit_engine.storage import migrations
+from patient_visit_engine.storage.database import Database
+from patient_visit_engine.storage.event_log import append
+from patient_visit_engine.storage.tables import callers, log_head, metadata, stream_readers
+from patient_visit_engine.wire.events import Event
+from tests.support.builders import NOON, an_appointment, seed
 
 AN_EVENT = Event("patient.updated", "consultations", "once", {"number": 1}, 1)
 

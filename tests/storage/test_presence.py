@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import Connection, func, select
 
-from storage import presence
-from storage.database import Database
-from storage.presence import DEAD_AFTER, READERS_A_PAGE, Report, ReportedReader
-from storage.tables import stream_processes, stream_readers
-from tests.builders import NOON
+from patient_visit_engine.storage import presence
+from patient_visit_engine.storage.database import Database
+from patient_visit_engine.storage.presence import DEAD_AFTER, READERS_A_PAGE, PresenceReport, ReportedReader
+from patient_visit_engine.storage.tables import stream_processes, stream_readers
+from tests.support.builders import NOON
 
 MOMENT = timedelta(milliseconds=1)
 
@@ -27,8 +27,8 @@ def a_reader(number: int = 1, cursor: str | None = None) -> ReportedReader:
     return ReportedReader(number, f"account:{number}", f"Dr. {number}", "doctor", NOON, cursor)
 
 
-def whole(process: str = "one", *readers: ReportedReader, at: datetime = NOON) -> Report:
-    return Report(process, at, "e-7", came=readers, whole=True)
+def whole(process: str = "one", *readers: ReportedReader, at: datetime = NOON) -> PresenceReport:
+    return PresenceReport(process, at, "e-7", came=readers, whole=True)
 
 
 async def shown(database: Database, asks: str = "other", at: datetime = NOON) -> dict[str, Sequence[ReportedReader]]:
@@ -56,7 +56,7 @@ async def test_only_the_difference_is_written(database: Database) -> None:
     later = NOON + timedelta(seconds=5)
 
     moved = {2: "e-6", 3: None}
-    assert await database.write(presence.report, Report("one", later, "e-8", [a_reader(4)], [1], moved))
+    assert await database.write(presence.report, PresenceReport("one", later, "e-8", [a_reader(4)], [1], moved))
 
     (seen,) = await database.read(presence.others, "other", later)
     assert (seen.at, seen.cursor) == (later, "e-8")
@@ -67,7 +67,7 @@ async def test_the_same_number_in_two_processes_is_two_readers(database: Databas
     for process in ("one", "two"):
         await database.write(presence.report, whole(process, a_reader(1), a_reader(2)))
 
-    await database.write(presence.report, Report("one", NOON, "e-7", gone=[1], moved={2: "e-6"}))
+    await database.write(presence.report, PresenceReport("one", NOON, "e-7", gone=[1], moved={2: "e-6"}))
 
     assert await shown(database) == {"one": [a_reader(2, "e-6")], "two": [a_reader(1), a_reader(2)]}
 
@@ -98,7 +98,7 @@ async def test_whoever_reports_next_deletes_what_the_dead_have_left_and_nothing_
 
 
 async def test_a_process_that_was_taken_for_dead_is_told_so_and_writes_nothing(database: Database) -> None:
-    difference = Report("one", NOON, "e-7", came=[a_reader()])
+    difference = PresenceReport("one", NOON, "e-7", came=[a_reader()])
 
     assert not await database.write(presence.report, difference)
 
@@ -111,7 +111,7 @@ async def test_a_process_that_comes_back_late_does_not_take_itself_for_dead(data
     await database.write(presence.report, whole("one", a_reader()))
     late = NOON + 2 * DEAD_AFTER
 
-    assert await database.write(presence.report, Report("one", late, "e-7"))
+    assert await database.write(presence.report, PresenceReport("one", late, "e-7"))
 
     assert await shown(database, at=late) == {"one": [a_reader()]}
 

@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import Connection, event, insert
 
-from storage import accounts
-from storage.database import Database
-from storage.tables import sessions
-from visit.codes import Role
+from patient_visit_engine.storage import accounts
+from patient_visit_engine.storage.database import Database
+from patient_visit_engine.storage.tables import sessions
+from patient_visit_engine.visit.codes import Role
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 MANY = 5_000

@@ -4,20 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.builders import (
-    A_DOCTORS_ACCOUNT,
-    DR_AMRANI,
-    DR_SMITH,
-    JOHN_DOE,
-    NOON,
-    a_consultation,
-    a_telling,
-    an_appointment,
-    minutes,
-)
-from visit.answers import TrackingRow, Wording, Written, write
-from visit.codes import AppointmentStatus, Outcome, TrackingStatus
-from visit.decisions import (
+from patient_visit_engine.visit.codes import AppointmentStatus, Outcome, TrackingStatus
+from patient_visit_engine.visit.decisions import (
     ConsultationEndedWith,
     ConsultationStands,
     NotInLine,
@@ -26,7 +14,7 @@ from visit.decisions import (
     StatusStands,
     TrackingStands,
 )
-from visit.refusals import (
+from patient_visit_engine.visit.refusals import (
     AppointmentClosed,
     AppointmentInProgress,
     AppointmentMismatch,
@@ -36,6 +24,18 @@ from visit.refusals import (
     PatientFree,
     PatientInConsultation,
     PatientReserved,
+)
+from patient_visit_engine.wire.answers import AnswerContext, RenderedAnswer, TrackingRow, render
+from tests.support.builders import (
+    A_DOCTORS_ACCOUNT,
+    DR_AMRANI,
+    DR_SMITH,
+    JOHN_DOE,
+    NOON,
+    a_consultation,
+    an_appointment,
+    an_event_context,
+    minutes,
 )
 
 WITH_SMITH = a_consultation(an_appointment(DR_SMITH))
@@ -62,9 +62,9 @@ def a_row(outcome: Outcome | None = None) -> TrackingRow:
     )
 
 
-def written(answer: Any, row: TrackingRow | None = None) -> Written:
+def written(answer: Any, row: TrackingRow | None = None) -> RenderedAnswer:
     """The answer to request `abc` at 12:14."""
-    return write(answer, Wording(a_telling(AT), "abc", row))
+    return render(answer, AnswerContext(an_event_context(AT), "abc", row))
 
 
 def refused(refusal: Any, row: TrackingRow | None = None) -> dict[str, Any]:
@@ -202,7 +202,7 @@ def test_a_refusal_that_names_nobody_says_why(refusal: Any, status: int, code: s
     answer = written(Refused(refusal=refusal))
 
     title = type(refusal).__doc__
-    assert answer == Written(
+    assert answer == RenderedAnswer(
         status,
         {
             "type": "about:blank",
@@ -236,7 +236,7 @@ CONSULTATION = {
 def test_a_granted_start_is_the_consultation_and_where_it_is(created: bool, status: int) -> None:
     answer = written(ConsultationStands(consultation=WITH_SMITH, created=created))
 
-    assert answer == Written(status, CONSULTATION, f"/api/consultations/{WITH_SMITH.id}")
+    assert answer == RenderedAnswer(status, CONSULTATION, f"/api/consultations/{WITH_SMITH.id}")
     assert a_row().consultation() == CONSULTATION
 
 
@@ -245,7 +245,7 @@ def test_an_end_answers_with_the_consultation_that_ended_the_first_time_and_agai
     answer = written(ConsultationEndedWith(consultation_id=WITH_SMITH.id, accepts=outcome), a_row(outcome))
 
     ended = {"status": "completed", "completed_at": ASKED_AT, "outcome": outcome.value}
-    assert answer == Written(200, CONSULTATION | ended)
+    assert answer == RenderedAnswer(200, CONSULTATION | ended)
 
 
 @pytest.mark.parametrize(
@@ -266,7 +266,7 @@ def test_a_consultation_that_ended_otherwise_says_how_and_when(accepts: Outcome 
 def test_a_check_in_answers_with_its_row(created: bool, status: int) -> None:
     answer = written(TrackingStands(appointment_id=1, created=created), a_row())
 
-    assert answer == Written(
+    assert answer == RenderedAnswer(
         status,
         {
             "id": 1,
@@ -287,6 +287,6 @@ def test_a_check_in_answers_with_its_row(created: bool, status: int) -> None:
 def test_the_short_answers() -> None:
     status = StatusStands(appointment_id=5, status=AppointmentStatus.canceled)
 
-    assert written(status) == Written(200, {"appointment_id": 5, "status": "canceled", "status_code": 2})
-    assert written(PlaceInLine(position=3)) == Written(200, {"position": 3})
-    assert written(NotInLine()) == Written(204, None)
+    assert written(status) == RenderedAnswer(200, {"appointment_id": 5, "status": "canceled", "status_code": 2})
+    assert written(PlaceInLine(position=3)) == RenderedAnswer(200, {"position": 3})
+    assert written(NotInLine()) == RenderedAnswer(204, None)

@@ -8,7 +8,31 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.builders import (
+from patient_visit_engine.visit.calendar import local_day
+from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
+from patient_visit_engine.visit.commands import (
+    CheckIn,
+    CheckOut,
+    CompleteConsultation,
+    ExtendConsultation,
+    JoinWaitingLine,
+    LeaveWaitingLine,
+    ReleaseConsultation,
+    SetAppointmentStatus,
+    StartConsultation,
+)
+from patient_visit_engine.visit.decisions import (
+    ConsultationStands,
+    Decision,
+    EndConsultation,
+    OfferPatient,
+    PlaceInLine,
+    Refused,
+)
+from patient_visit_engine.visit.refusals import AppointmentInProgress, PatientInConsultation, PatientReserved
+from patient_visit_engine.visit.state import Appointment, Limits
+from patient_visit_engine.visit.timers import day_is_over, next_deadline
+from tests.support.builders import (
     DAY,
     DERMATOLOGY,
     DR_AMRANI,
@@ -20,24 +44,7 @@ from tests.builders import (
     a_request,
     an_appointment,
 )
-from tests.unit.paper_clinic import PaperLedger, PaperVisit, days_after
-from visit.calendar import local_day
-from visit.codes import AppointmentStatus, Outcome
-from visit.commands import (
-    CheckIn,
-    CheckOut,
-    CompleteConsultation,
-    ExtendConsultation,
-    JoinWaitingLine,
-    LeaveWaitingLine,
-    ReleaseConsultation,
-    SetAppointmentStatus,
-    StartConsultation,
-)
-from visit.decisions import ConsultationStands, Decision, EndConsultation, OfferPatient, PlaceInLine, Refused
-from visit.refusals import AppointmentInProgress, PatientInConsultation, PatientReserved
-from visit.state import Appointment, Limits
-from visit.timers import day_is_over, next_deadline
+from tests.support.in_memory import InMemoryLedger, InMemoryVisit, days_after
 
 BOOKED = (
     an_appointment(DR_AMRANI),
@@ -75,10 +82,10 @@ class Clinic:
     """One patient's two or three days, and what must be true at every moment of them."""
 
     def __init__(self, limits: Limits, before_midnight: timedelta) -> None:
-        self.ledger = PaperLedger({mine.id: mine for mine in BOOKED})
+        self.ledger = InMemoryLedger({mine.id: mine for mine in BOOKED})
         self.limits = limits
         self.now = MIDNIGHT - before_midnight
-        self.visits = {DAY: PaperVisit(self.ledger, DAY, limits)}
+        self.visits = {DAY: InMemoryVisit(self.ledger, DAY, limits)}
         self.sent: list[Any] = []
 
     def fill_up(self) -> None:
@@ -154,7 +161,7 @@ class Clinic:
         decision = None
         day = self._day_for(command)
         while decision is None:
-            visit = self.visits.setdefault(day, PaperVisit(self.ledger, day, self.limits))
+            visit = self.visits.setdefault(day, InMemoryVisit(self.ledger, day, self.limits))
             decision = visit.answer(command, self.now)
             self.check_offers(visit, decision)
             day = max(local_day(self.now, ZONE), days_after(day, 1))
@@ -168,7 +175,7 @@ class Clinic:
         kept = [c for c in self.ledger.in_progress if c.id == getattr(command, "consultation_id", None)]
         return kept[0].day if kept else local_day(self.now, ZONE)
 
-    def check_offers(self, visit: PaperVisit, decision: Decision | None) -> None:
+    def check_offers(self, visit: InMemoryVisit, decision: Decision | None) -> None:
         changes = () if decision is None else decision.changes
         if any(isinstance(change, OfferPatient) for change in changes):
             assert not day_is_over(visit.state, self.now), "a line that is over was served"

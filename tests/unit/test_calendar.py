@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from visit.calendar import day_ends_at, day_starts_at, local_day, on_the_wire, to_millisecond
+from patient_visit_engine.visit.calendar import day_ends_at, day_starts_at, local_day, to_millisecond, to_rfc3339
 
 ZONES = [
     "Africa/Cairo",
@@ -104,7 +104,7 @@ def test_a_moment_of_another_zone_belongs_to_the_hospitals_day() -> None:
     ],
 )
 def test_a_moment_goes_out_in_utc_with_milliseconds(at: datetime, wire: str) -> None:
-    assert on_the_wire(at) == wire
+    assert to_rfc3339(at) == wire
     assert datetime.fromisoformat(wire) == to_millisecond(at)
 
 

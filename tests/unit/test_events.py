@@ -5,19 +5,8 @@ from typing import Any, get_args
 
 import pytest
 
-from tests.builders import (
-    DR_AMRANI,
-    DR_SMITH,
-    JOHN_DOE,
-    NOON,
-    a_consultation,
-    a_place,
-    a_telling,
-    an_appointment,
-    minutes,
-)
-from visit.codes import AppointmentStatus, Outcome
-from visit.decisions import (
+from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
+from patient_visit_engine.visit.decisions import (
     AdoptConsultation,
     Change,
     CloseTracking,
@@ -33,9 +22,25 @@ from visit.decisions import (
     WithdrawOffer,
     WriteAppointmentStatus,
 )
-from visit.events import Event, tell
-from visit.refusals import AppointmentClosed, AppointmentInProgress, PatientInConsultation, PatientReserved
-from visit.timeline import moment_of
+from patient_visit_engine.visit.refusals import (
+    AppointmentClosed,
+    AppointmentInProgress,
+    PatientInConsultation,
+    PatientReserved,
+)
+from patient_visit_engine.wire.events import Event, events_of
+from patient_visit_engine.wire.timeline import timeline_row
+from tests.support.builders import (
+    DR_AMRANI,
+    DR_SMITH,
+    JOHN_DOE,
+    NOON,
+    a_consultation,
+    a_place,
+    an_appointment,
+    an_event_context,
+    minutes,
+)
 
 MINE = an_appointment(DR_AMRANI)
 RUNNING = a_consultation(MINE)
@@ -58,7 +63,7 @@ BLOCKED = PatientInConsultation(holder=a_consultation(an_appointment(DR_SMITH)))
 
 def told_of(change: Any) -> list[Event]:
     """The events of this change, at 12:35."""
-    return list(tell(change, a_telling(AT, "the-request")))
+    return list(events_of(change, an_event_context(AT, "the-request")))
 
 
 def seen(events: list[Event]) -> list[tuple[str, str]]:
@@ -90,7 +95,7 @@ EVERY_CHANGE: dict[Any, Any] = {
 def test_every_change_has_its_words_and_its_line_in_the_story(kind: Any) -> None:
     change = EVERY_CHANGE[kind]
 
-    events, moment = told_of(change), moment_of(change)
+    events, moment = told_of(change), timeline_row(change)
 
     assert all(event.patient_id == JOHN_DOE.id for event in events)
     assert moment.event
@@ -231,10 +236,10 @@ def test_what_a_screen_shows_of_the_patient_otherwise_is_told_to_everybody(kind:
 
 def test_an_appointment_is_told_with_its_doctor_where_that_is_known() -> None:
     change = WriteAppointmentStatus(appointment_id=MINE.id, status=AppointmentStatus.confirmed)
-    telling = a_telling(AT, "the-request")
+    telling = an_event_context(AT, "the-request")
 
-    [unknown] = tell(change, telling)
-    [known] = tell(change, replace(telling, doctor_of={MINE.id: DR_AMRANI.id}))
+    [unknown] = events_of(change, telling)
+    [known] = events_of(change, replace(telling, doctor_of={MINE.id: DR_AMRANI.id}))
 
     assert "doctor_id" not in unknown.data
     assert known.data == unknown.data | {"doctor_id": DR_AMRANI.id}

@@ -2,7 +2,12 @@
 
 import pytest
 
-from tests.builders import (
+from patient_visit_engine.visit.codes import AppointmentStatus
+from patient_visit_engine.visit.commands import SetAppointmentStatus
+from patient_visit_engine.visit.decisions import Decision, LeaveLine, NotInLine, OfferPatient, StatusStands
+from patient_visit_engine.visit.policy import decide
+from patient_visit_engine.visit.state import Appointment
+from tests.support.builders import (
     DERMATOLOGY,
     DR_AMRANI,
     DR_OKAFOR,
@@ -15,11 +20,6 @@ from tests.builders import (
     minutes,
     no_more_waiting,
 )
-from visit.codes import AppointmentStatus
-from visit.commands import SetAppointmentStatus
-from visit.decisions import Decision, LeaveLine, NotInLine, OfferPatient, StatusStands
-from visit.policy import decide
-from visit.state import Appointment
 
 WITH_SMITH = a_consultation(an_appointment(DR_SMITH))
 WAITED_FOR, ANOTHER = an_appointment(DR_AMRANI), an_appointment(DR_AMRANI, prestation=DERMATOLOGY)

@@ -5,7 +5,27 @@ from typing import Any
 
 import pytest
 
-from tests.builders import (
+from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
+from patient_visit_engine.visit.commands import Adopt, CheckOut, SetAppointmentStatus
+from patient_visit_engine.visit.decisions import (
+    AdoptConsultation,
+    CloseTracking,
+    ConsultationEndedWith,
+    ConsultationStands,
+    EndConsultation,
+    JoinLine,
+    LeaveLine,
+    NoteRefusal,
+    OpenConsultation,
+    OpenTracking,
+    Refused,
+    StatusStands,
+    TrackingStands,
+    WriteAppointmentStatus,
+)
+from patient_visit_engine.visit.policy import decide, mismatch
+from patient_visit_engine.visit.state import PendingTracking
+from tests.support.builders import (
     CARDIOLOGY,
     DAY,
     DERMATOLOGY,
@@ -28,26 +48,6 @@ from tests.builders import (
     an_extension,
     minutes,
 )
-from visit.codes import AppointmentStatus, Outcome
-from visit.commands import Adopt, CheckOut, SetAppointmentStatus
-from visit.decisions import (
-    AdoptConsultation,
-    CloseTracking,
-    ConsultationEndedWith,
-    ConsultationStands,
-    EndConsultation,
-    JoinLine,
-    LeaveLine,
-    NoteRefusal,
-    OpenConsultation,
-    OpenTracking,
-    Refused,
-    StatusStands,
-    TrackingStands,
-    WriteAppointmentStatus,
-)
-from visit.policy import decide, mismatch
-from visit.state import PendingTracking
 
 CARDIOLOGY_WITH_SMITH = a_consultation(an_appointment(DR_SMITH), started_at=NOON - minutes(14))
 CANCELED, DONE = AppointmentStatus.canceled, AppointmentStatus.done

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from live.stepping import step
+from patient_visit_engine.live.stepping import step
 
 
 async def test_what_does_not_wait_is_done_at_once() -> None:

@@ -4,9 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.builders import DR_AMRANI, DR_SMITH, NOON, a_consultation, a_place, an_appointment, minutes
-from visit.codes import AppointmentStatus, Outcome
-from visit.decisions import (
+from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
+from patient_visit_engine.visit.decisions import (
     CloseTracking,
     EndConsultation,
     LeaveLine,
@@ -16,17 +15,18 @@ from visit.decisions import (
     PostponeConsultation,
     RemindHolder,
 )
-from visit.refusals import AppointmentClosed, PatientInConsultation
-from visit.timeline import Moment, moment_of
+from patient_visit_engine.visit.refusals import AppointmentClosed, PatientInConsultation
+from patient_visit_engine.wire.timeline import TimelineRow, timeline_row
+from tests.support.builders import DR_AMRANI, DR_SMITH, NOON, a_consultation, a_place, an_appointment, minutes
 
 MINE = an_appointment(DR_AMRANI)
 RUNNING = a_consultation(MINE)
 WITH_SMITH = a_consultation(an_appointment(DR_SMITH))
 
 
-def of_mine(event: str, consultation_id: str | None = RUNNING.id, **particulars: Any) -> Moment:
+def of_mine(event: str, consultation_id: str | None = RUNNING.id, **particulars: Any) -> TimelineRow:
     """One line about Dr. Amrani's appointment."""
-    return Moment(event, MINE.id, DR_AMRANI.id, consultation_id, particulars)
+    return TimelineRow(event, MINE.id, DR_AMRANI.id, consultation_id, particulars)
 
 
 STORY = [
@@ -39,7 +39,7 @@ STORY = [
     (RemindHolder(consultation=RUNNING.model_copy(update={"reminders": 2})), of_mine("overdue", reminder=2)),
     (
         CloseTracking(appointment_id=MINE.id, outcome=Outcome.not_seen, status=AppointmentStatus.confirmed),
-        Moment("left", MINE.id, particulars={"outcome": "not_seen"}),
+        TimelineRow("left", MINE.id, particulars={"outcome": "not_seen"}),
     ),
     (LeaveLine(place=a_place(DR_AMRANI), why="passed"), of_mine("left_line", None, why="passed")),
     (
@@ -64,5 +64,5 @@ STORY = [
 
 
 @pytest.mark.parametrize(("change", "line"), STORY, ids=[line.event for _, line in STORY])
-def test_a_change_is_one_line_of_the_story(change: Any, line: Moment) -> None:
-    assert moment_of(change) == line
+def test_a_change_is_one_line_of_the_story(change: Any, line: TimelineRow) -> None:
+    assert timeline_row(change) == line

@@ -4,7 +4,18 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from tests.builders import (
+from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
+from patient_visit_engine.visit.decisions import (
+    CloseTracking,
+    ConsultationStands,
+    EndConsultation,
+    OfferPatient,
+    RemindHolder,
+)
+from patient_visit_engine.visit.policy import decide
+from patient_visit_engine.visit.state import Limits, PendingTracking, VisitState
+from patient_visit_engine.visit.timers import day_is_over, decide_due, next_deadline
+from tests.support.builders import (
     DAY,
     DR_AMRANI,
     DR_OKAFOR,
@@ -20,18 +31,13 @@ from tests.builders import (
     an_extension,
     minutes,
 )
-from visit.codes import AppointmentStatus, Outcome
-from visit.decisions import CloseTracking, ConsultationStands, EndConsultation, OfferPatient, RemindHolder
-from visit.policy import decide
-from visit.state import Limits, PendingTracking, VisitState
-from visit.timers import day_is_over, due, next_deadline
 
 RUNNING = a_consultation(an_appointment(DR_AMRANI))
 
 
 def reminded(visit: VisitState, at: datetime) -> VisitState:
     """The visit after the reminder that is due at this moment."""
-    decision = due(visit, at)
+    decision = decide_due(visit, at)
     assert decision is not None
     (reminder,) = decision.changes
     assert isinstance(reminder, RemindHolder)
@@ -41,7 +47,7 @@ def reminded(visit: VisitState, at: datetime) -> VisitState:
 def test_nothing_is_due_before_its_time() -> None:
     visit = a_visit(consultations=[RUNNING])
 
-    assert due(visit, NOON + minutes(20) - timedelta(milliseconds=1)) is None
+    assert decide_due(visit, NOON + minutes(20) - timedelta(milliseconds=1)) is None
 
 
 def test_the_holder_is_reminded_when_the_expected_time_is_over_and_each_fifteen_minutes_after() -> None:
@@ -51,7 +57,7 @@ def test_the_holder_is_reminded_when_the_expected_time_is_over_and_each_fifteen_
     second = reminded(first, NOON + minutes(35))
 
     assert next_deadline(first) == NOON + minutes(35)
-    assert due(first, NOON + minutes(35) - timedelta(milliseconds=1)) is None
+    assert decide_due(first, NOON + minutes(35) - timedelta(milliseconds=1)) is None
     assert next_deadline(second) == NOON + minutes(50)
     assert second.facts.in_progress[0].reminders == 2
 
@@ -63,7 +69,7 @@ def test_reminders_that_were_slept_through_come_once_and_the_rhythm_is_kept() ->
 
     assert late.facts.in_progress[0].reminders == 1
     assert next_deadline(late) == NOON + minutes(20 + 15 * 4)
-    assert due(late, NOON + minutes(20 + 15 * 3 + 4)) is None
+    assert decide_due(late, NOON + minutes(20 + 15 * 3 + 4)) is None
 
 
 def test_an_extension_moves_the_next_reminder() -> None:
@@ -73,15 +79,15 @@ def test_an_extension_moves_the_next_reminder() -> None:
 
     assert isinstance(moved, ConsultationStands)
     extended = a_visit(consultations=[moved.consultation])
-    assert due(extended, NOON + minutes(35) - timedelta(milliseconds=1)) is None
+    assert decide_due(extended, NOON + minutes(35) - timedelta(milliseconds=1)) is None
     assert reminded(extended, NOON + minutes(35)).facts.in_progress[0].reminders == 2
 
 
 def test_an_abandoned_consultation_is_closed_and_the_line_is_served() -> None:
     visit = a_visit(consultations=[RUNNING.model_copy(update={"remind_at": MIDNIGHT})], waiting=[DR_OKAFOR])
 
-    assert due(visit, NOON + timedelta(hours=4) - timedelta(milliseconds=1)) is None
-    decision = due(visit, NOON + timedelta(hours=4))
+    assert decide_due(visit, NOON + timedelta(hours=4) - timedelta(milliseconds=1)) is None
+    decision = decide_due(visit, NOON + timedelta(hours=4))
 
     assert decision is not None
     ended, offer = decision.changes
@@ -91,7 +97,7 @@ def test_an_abandoned_consultation_is_closed_and_the_line_is_served() -> None:
 
 
 def test_a_consultation_both_overdue_and_abandoned_is_closed_without_a_reminder() -> None:
-    decision = due(a_visit(consultations=[RUNNING]), NOON + timedelta(hours=5))
+    decision = decide_due(a_visit(consultations=[RUNNING]), NOON + timedelta(hours=5))
 
     assert decision is not None
     assert [type(change) for change in decision.changes] == [EndConsultation]
@@ -102,7 +108,7 @@ def test_a_reminder_for_a_consultation_that_is_over_does_not_strike_the_next_one
 
     visit = a_visit(consultations=[following])
 
-    assert due(visit, RUNNING.remind_at) is None
+    assert decide_due(visit, RUNNING.remind_at) is None
     assert next_deadline(visit) == NOON + minutes(39)
 
 
@@ -110,7 +116,7 @@ def test_another_days_consultation_is_left_to_its_own_visit() -> None:
     yesterdays = a_consultation(an_appointment(DR_SMITH), day=YESTERDAY, started_at=NOON - timedelta(hours=12))
     visit = a_visit(consultations=[yesterdays])
 
-    assert due(visit, NOON) is None
+    assert decide_due(visit, NOON) is None
     assert next_deadline(visit) == MIDNIGHT
 
 
@@ -118,7 +124,7 @@ def test_the_days_end_closes_who_was_not_seen_and_lets_a_running_consultation_go
     late = a_consultation(an_appointment(DR_SMITH), started_at=MIDNIGHT - minutes(5))
     waiting = an_appointment(DR_OKAFOR, prestation=X_RAY)
 
-    decision = due(a_visit(consultations=[late], checked_in=[waiting]), MIDNIGHT)
+    decision = decide_due(a_visit(consultations=[late], checked_in=[waiting]), MIDNIGHT)
 
     assert decision is not None
     assert decision.changes == (
@@ -131,7 +137,7 @@ def test_the_days_end_leaves_tomorrows_check_ins_alone() -> None:
     tomorrows = (PendingTracking(appointment_id=1, day=DAY + timedelta(days=1)),)
 
     assert (
-        due(
+        decide_due(
             visit.model_copy(update={"facts": visit.facts.model_copy(update={"pending": tomorrows})}),
             MIDNIGHT,
         )

@@ -2,7 +2,21 @@
 
 from datetime import timedelta
 
-from tests.builders import (
+from patient_visit_engine.visit.decisions import (
+    ConsultationStands,
+    Decision,
+    LeaveLine,
+    NotInLine,
+    OfferPatient,
+    PlaceInLine,
+    Refused,
+    WithdrawOffer,
+)
+from patient_visit_engine.visit.policy import decide
+from patient_visit_engine.visit.state import Limits, VisitState, WaitingDoctor
+from patient_visit_engine.visit.timers import decide_due
+from patient_visit_engine.wire.events import events_of
+from tests.support.builders import (
     DAY,
     DR_AMRANI,
     DR_LINDQVIST,
@@ -16,27 +30,13 @@ from tests.builders import (
     a_consultation,
     a_place,
     a_start,
-    a_telling,
     a_visit,
     a_wait,
     an_appointment,
+    an_event_context,
     minutes,
     no_more_waiting,
 )
-from visit.decisions import (
-    ConsultationStands,
-    Decision,
-    LeaveLine,
-    NotInLine,
-    OfferPatient,
-    PlaceInLine,
-    Refused,
-    WithdrawOffer,
-)
-from visit.events import tell
-from visit.policy import decide
-from visit.state import Limits, VisitState, WaitingDoctor
-from visit.timers import due
 
 WITH_SMITH = a_consultation(an_appointment(DR_SMITH))
 A_MINUTE_ON = NOON + minutes(1)
@@ -95,8 +95,8 @@ def test_one_may_wait_behind_a_doctor_to_whom_the_patient_is_offered() -> None:
 def test_an_unused_offer_takes_its_doctor_out_and_passes_to_the_next() -> None:
     visit = a_visit(waiting=[a_place(DR_OKAFOR, offered_until=A_MINUTE_ON), DR_AMRANI])
 
-    assert due(visit, A_MINUTE_ON - timedelta(milliseconds=1)) is None
-    decision = due(visit, A_MINUTE_ON)
+    assert decide_due(visit, A_MINUTE_ON - timedelta(milliseconds=1)) is None
+    decision = decide_due(visit, A_MINUTE_ON)
 
     assert left(decision) == [(DR_OKAFOR.id, "passed")]
     assert offered(decision) == [DR_AMRANI.id]
@@ -191,7 +191,7 @@ def test_leaving_a_line_one_is_not_in_changes_nothing() -> None:
 def test_the_days_end_empties_the_line() -> None:
     visit = a_visit(waiting=[a_place(DR_OKAFOR, offered_until=MIDNIGHT + minutes(1)), DR_AMRANI])
 
-    decision = due(visit, MIDNIGHT)
+    decision = decide_due(visit, MIDNIGHT)
 
     assert left(decision) == [(DR_OKAFOR.id, "day_over"), (DR_AMRANI.id, "day_over")]
     assert offered(decision) == []
@@ -220,7 +220,7 @@ def test_one_start_takes_a_doctor_out_of_two_days_lines_and_tells_both_apart() -
 
     decision = decide(visit, a_start(an_appointment(DR_AMRANI)), NOON)
 
-    keys = [event.dedup_key for change in decision.changes for event in tell(change, a_telling())]
+    keys = [event.dedup_key for change in decision.changes for event in events_of(change, an_event_context())]
     assert left(decision) == [(DR_AMRANI.id, "started"), (DR_AMRANI.id, "started")]
     assert len(set(keys)) == len(keys) == 3
 
@@ -234,7 +234,7 @@ def test_with_nothing_reserved_all_who_wait_are_told_and_the_first_to_start_wins
     won = decide(free, a_start(an_appointment(DR_AMRANI)), NOON)
 
     assert offered(ended) == [DR_OKAFOR.id, DR_AMRANI.id]
-    assert due(free, NOON + minutes(30)) is None
+    assert decide_due(free, NOON + minutes(30)) is None
     assert isinstance(won.answer, ConsultationStands)
     assert left(won) == [(DR_AMRANI.id, "started")]
 

@@ -8,12 +8,11 @@ from datetime import timedelta
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
-from storage.database import Database
-from worker.builder import CACHED_VISITS
-from workflows import patient_visit
-
-from .clinic import Clinic
-from .server import start_server
+from patient_visit_engine.storage.database import Database
+from patient_visit_engine.worker.builder import CACHED_VISITS
+from patient_visit_engine.workflows import patient_visit
+from tests.support.temporal import start_server
+from tests.support.visits import VisitDriver
 
 SOON = timedelta(milliseconds=20)
 
@@ -49,9 +48,9 @@ def cached_visits(request: pytest.FixtureRequest) -> int:
 @pytest.fixture
 async def unstaffed_clinic(
     temporal_server: WorkflowEnvironment, patients: Iterator[int], database: Database
-) -> AsyncIterator[Clinic]:
+) -> AsyncIterator[VisitDriver]:
     """A clinic whose worker the test hires itself."""
-    clinic = Clinic(temporal_server, database, next(patients))
+    clinic = VisitDriver(temporal_server, database, next(patients))
     await clinic.furnish()
 
     yield clinic
@@ -61,7 +60,7 @@ async def unstaffed_clinic(
 
 
 @pytest.fixture
-async def clinic(unstaffed_clinic: Clinic, cached_visits: int) -> Clinic:
+async def clinic(unstaffed_clinic: VisitDriver, cached_visits: int) -> VisitDriver:
     """A clinic with a worker."""
     await unstaffed_clinic.hire(cached=cached_visits)
     return unstaffed_clinic

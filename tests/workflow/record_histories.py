@@ -10,19 +10,18 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 
-from storage import migrations
-from storage.database import Database
-from visit.calendar import day_ends_at
-from visit.state import Limits
-
-from .clinic import A_DAY, DR_AMRANI, DR_BENNIS, DR_CHRAIBI, DR_IMAGING, DR_SURGERY, Clinic
-from .server import start_server
+from patient_visit_engine.storage import migrations
+from patient_visit_engine.storage.database import Database
+from patient_visit_engine.visit.calendar import day_ends_at
+from patient_visit_engine.visit.state import Limits
+from tests.support.temporal import start_server
+from tests.support.visits import A_DAY, DR_AMRANI, DR_BENNIS, DR_CHRAIBI, DR_IMAGING, DR_SURGERY, VisitDriver
 
 FOLDER = Path(__file__).parent / "histories"
 A_MINUTE = timedelta(minutes=1)
 
 
-async def start_refuse_complete(clinic: Clinic) -> None:
+async def start_refuse_complete(clinic: VisitDriver) -> None:
     """A doctor starts, another is refused, the first completes."""
     await clinic.check_in(DR_AMRANI)
     begun = await clinic.start(DR_AMRANI)
@@ -32,7 +31,7 @@ async def start_refuse_complete(clinic: Clinic) -> None:
     await clinic.release(await clinic.start(DR_BENNIS))
 
 
-async def waiting_line_and_offer(clinic: Clinic) -> None:
+async def waiting_line_and_offer(clinic: VisitDriver) -> None:
     """An offer passes down the line, and the next doctor takes it up."""
     begun = await clinic.start(DR_AMRANI)
     await clinic.start(DR_BENNIS, wait=True)
@@ -42,14 +41,14 @@ async def waiting_line_and_offer(clinic: Clinic) -> None:
     await clinic.start(DR_CHRAIBI)
 
 
-async def timers(clinic: Clinic) -> None:
+async def timers(clinic: VisitDriver) -> None:
     """Two reminders, then the consultation times out."""
     clinic.goes_by(Limits(abandon_after=timedelta(minutes=40)))
     await clinic.start(DR_AMRANI)
     await clinic.time_passes(until=await clinic.now() + timedelta(minutes=41))
 
 
-async def midnight(clinic: Clinic) -> None:
+async def midnight(clinic: VisitDriver) -> None:
     """A consultation runs over midnight; its end frees the next day's visit and closes its own."""
     await clinic.check_in(DR_CHRAIBI)
     await clinic.time_passes(until=day_ends_at(clinic.today, clinic.zone) - A_MINUTE)
@@ -60,7 +59,7 @@ async def midnight(clinic: Clinic) -> None:
     await clinic.eventually(lambda: clinic.told("consultation.available"))
 
 
-async def continue_as_new(clinic: Clinic) -> None:
+async def continue_as_new(clinic: VisitDriver) -> None:
     """The visit goes on in new runs with a consultation and a line."""
     clinic.goes_by(Limits(messages_per_run=2))
     begun = await clinic.start(DR_AMRANI)
@@ -70,7 +69,7 @@ async def continue_as_new(clinic: Clinic) -> None:
     await clinic.start(DR_BENNIS)
 
 
-async def signals(clinic: Clinic) -> None:
+async def signals(clinic: VisitDriver) -> None:
     """A start and a completion of callers who do not wait."""
     start = await clinic.to_start(DR_AMRANI)
     await clinic.visits.signal(clinic.patient, clinic.today, start)
@@ -80,7 +79,7 @@ async def signals(clinic: Clinic) -> None:
     await clinic.eventually(lambda: clinic.answer(complete.request))
 
 
-BEHAVIOURS: tuple[Callable[[Clinic], Awaitable[None]], ...] = (
+BEHAVIOURS: tuple[Callable[[VisitDriver], Awaitable[None]], ...] = (
     start_refuse_complete,
     waiting_line_and_offer,
     timers,
@@ -99,7 +98,7 @@ async def record_all(folder: Path) -> None:
                     url = f"sqlite+aiosqlite:///{home}/visits.db"
                     await asyncio.to_thread(migrations.upgrade, url)
                     database = Database(url)
-                    clinic = Clinic(env, database, patient)
+                    clinic = VisitDriver(env, database, patient)
                     await clinic.furnish()
                     await clinic.hire()
                     await behave(clinic)

@@ -6,15 +6,14 @@ from datetime import timedelta
 import pytest
 from temporalio.client import WorkflowUpdateFailedError
 
-from storage.requests import open_request
-from visit.state import Consultation, Limits
-
-from .clinic import DR_AMRANI, DR_BENNIS, Clinic
+from patient_visit_engine.storage.requests import open_request
+from patient_visit_engine.visit.state import Consultation, Limits
+from tests.support.visits import DR_AMRANI, DR_BENNIS, VisitDriver
 
 A_SECOND = timedelta(seconds=1)
 
 
-async def test_a_start_is_decided_once_after_the_ledger_has_failed_a_few_times(clinic: Clinic) -> None:
+async def test_a_start_is_decided_once_after_the_ledger_has_failed_a_few_times(clinic: VisitDriver) -> None:
     clinic.ledger.fails = 3
 
     begun = await clinic.start(DR_AMRANI)
@@ -23,7 +22,7 @@ async def test_a_start_is_decided_once_after_the_ledger_has_failed_a_few_times(c
     assert len(await clinic.trackings()) == len(await clinic.told()) == 1
 
 
-async def test_those_who_ask_while_the_ledger_is_away_are_answered_when_it_is_back(clinic: Clinic) -> None:
+async def test_those_who_ask_while_the_ledger_is_away_are_answered_when_it_is_back(clinic: VisitDriver) -> None:
     clinic.ledger.shut()
     asked = [asyncio.create_task(clinic.start(doctor)) for doctor in (DR_AMRANI, DR_BENNIS)]
     await clinic.eventually(lambda: _somebody_is_at_the_door(clinic))
@@ -35,7 +34,7 @@ async def test_those_who_ask_while_the_ledger_is_away_are_answered_when_it_is_ba
     assert sorted(event.name for event in await clinic.told()) == ["consultation.blocked", "consultation.started"]
 
 
-async def test_a_commit_whose_answer_was_lost_is_not_made_again(clinic: Clinic) -> None:
+async def test_a_commit_whose_answer_was_lost_is_not_made_again(clinic: VisitDriver) -> None:
     clinic.ledger.loses_answers = 1
     begun = await clinic.start(DR_AMRANI)
     clinic.ledger.loses_answers = 2
@@ -54,7 +53,7 @@ async def test_a_commit_whose_answer_was_lost_is_not_made_again(clinic: Clinic) 
     assert (await clinic.snapshot()).facts == await clinic.facts()
 
 
-async def test_a_timeout_whose_answer_was_lost_is_not_told_twice(clinic: Clinic) -> None:
+async def test_a_timeout_whose_answer_was_lost_is_not_told_twice(clinic: VisitDriver) -> None:
     clinic.goes_by(Limits(abandon_after=2 * A_SECOND))
     await clinic.start(DR_AMRANI)
     clinic.ledger.loses_answers = 2
@@ -67,7 +66,7 @@ async def test_a_timeout_whose_answer_was_lost_is_not_told_twice(clinic: Clinic)
 
 
 async def test_a_visit_that_gave_the_ledger_up_tells_the_asker_and_decides_when_asked_again(
-    clinic: Clinic, impatient_visits: None
+    clinic: VisitDriver, impatient_visits: None
 ) -> None:
     start = await clinic.to_start(DR_AMRANI)
     clinic.ledger.fails = 1_000
@@ -82,7 +81,7 @@ async def test_a_visit_that_gave_the_ledger_up_tells_the_asker_and_decides_when_
 
 
 async def test_a_visit_that_never_got_the_answer_to_its_commit_reads_the_ledger_by_itself(
-    clinic: Clinic, impatient_visits: None
+    clinic: VisitDriver, impatient_visits: None
 ) -> None:
     await clinic.check_in(DR_BENNIS)
     clinic.ledger.loses_answers = 1_000
@@ -96,7 +95,7 @@ async def test_a_visit_that_never_got_the_answer_to_its_commit_reads_the_ledger_
 
 
 async def test_a_signal_that_could_not_be_recorded_ends_no_visit_and_is_sent_again(
-    clinic: Clinic, impatient_visits: None
+    clinic: VisitDriver, impatient_visits: None
 ) -> None:
     await clinic.check_in(DR_BENNIS)
     start = await clinic.to_start(DR_AMRANI)
@@ -114,7 +113,7 @@ async def test_a_signal_that_could_not_be_recorded_ends_no_visit_and_is_sent_aga
 
 
 async def test_a_timer_that_fell_due_while_the_ledger_was_away_is_made_up_for(
-    clinic: Clinic, impatient_visits: None
+    clinic: VisitDriver, impatient_visits: None
 ) -> None:
     clinic.goes_by(Limits(abandon_after=2 * A_SECOND))
     await clinic.start(DR_AMRANI)
@@ -127,15 +126,15 @@ async def test_a_timer_that_fell_due_while_the_ledger_was_away_is_made_up_for(
     assert completed.data["outcome"] == "timed_out"
 
 
-async def _somebody_is_at_the_door(clinic: Clinic) -> bool:
+async def _somebody_is_at_the_door(clinic: VisitDriver) -> bool:
     return clinic.ledger.waiting > 0
 
 
-async def _all_losses_are_over(clinic: Clinic) -> bool:
+async def _all_losses_are_over(clinic: VisitDriver) -> bool:
     return clinic.ledger.loses_answers == 0
 
 
-async def _the_visit_gave_up(clinic: Clinic) -> bool:
+async def _the_visit_gave_up(clinic: VisitDriver) -> bool:
     """Whether a local activity's failure stands in the history."""
     markers = [
         event.marker_recorded_event_attributes
@@ -145,5 +144,5 @@ async def _the_visit_gave_up(clinic: Clinic) -> bool:
     return any(marker.HasField("failure") for marker in markers)
 
 
-async def _what_the_visit_knows_to_run(clinic: Clinic) -> tuple[Consultation, ...]:
+async def _what_the_visit_knows_to_run(clinic: VisitDriver) -> tuple[Consultation, ...]:
     return (await clinic.snapshot()).facts.in_progress

@@ -3,9 +3,8 @@
 import asyncio
 from datetime import datetime, timedelta
 
-from visit.state import Limits
-
-from .clinic import (
+from patient_visit_engine.visit.state import Limits
+from tests.support.visits import (
     CARDIOLOGISTS,
     CARDIOLOGY_MINUTES,
     DR_AMRANI,
@@ -13,13 +12,13 @@ from .clinic import (
     DR_CHRAIBI,
     DR_DAOUDI,
     DR_IMAGING,
-    Clinic,
+    VisitDriver,
 )
 
 A_MINUTE = timedelta(minutes=1)
 
 
-async def _goes_on_in_a_new_run(clinic: Clinic) -> None:
+async def _goes_on_in_a_new_run(clinic: VisitDriver) -> None:
     """Wait until the visit has begun its next run, and has nothing under way."""
     earlier = len(await clinic.histories())
     for _ in range(clinic.limits.messages_per_run):
@@ -27,12 +26,12 @@ async def _goes_on_in_a_new_run(clinic: Clinic) -> None:
     await clinic.eventually(lambda: _has_more_runs(clinic, earlier))
 
 
-async def _has_more_runs(clinic: Clinic, than: int) -> bool:
+async def _has_more_runs(clinic: VisitDriver, than: int) -> bool:
     return len(await clinic.histories()) > than
 
 
 async def test_forty_doctors_at_once_are_each_answered_once_though_the_visit_changes_runs_among_them(
-    clinic: Clinic,
+    clinic: VisitDriver,
 ) -> None:
     clinic.goes_by(Limits(messages_per_run=3))
 
@@ -51,7 +50,7 @@ async def test_forty_doctors_at_once_are_each_answered_once_though_the_visit_cha
     assert len(snapshot.line()) == 39
 
 
-async def test_messages_of_every_kind_survive_the_change_of_runs(clinic: Clinic) -> None:
+async def test_messages_of_every_kind_survive_the_change_of_runs(clinic: VisitDriver) -> None:
     clinic.goes_by(Limits(messages_per_run=2))
     begun = await clinic.start(DR_AMRANI)
     signalled = await clinic.to_start(DR_CHRAIBI)
@@ -73,7 +72,7 @@ async def test_messages_of_every_kind_survive_the_change_of_runs(clinic: Clinic)
     assert (await clinic.snapshot()).facts == await clinic.facts()
 
 
-async def test_the_timers_of_a_consultation_are_still_due_in_the_next_run(clinic: Clinic) -> None:
+async def test_the_timers_of_a_consultation_are_still_due_in_the_next_run(clinic: VisitDriver) -> None:
     clinic.goes_by(Limits(messages_per_run=2, abandon_after=timedelta(minutes=30)))
     begun = await clinic.start(DR_AMRANI)
     await _goes_on_in_a_new_run(clinic)
@@ -87,7 +86,7 @@ async def test_the_timers_of_a_consultation_are_still_due_in_the_next_run(clinic
     assert [event.data["outcome"] for event in await clinic.told("consultation.completed")] == ["timed_out"]
 
 
-async def test_an_open_offer_is_carried_over_and_still_passes_on(clinic: Clinic) -> None:
+async def test_an_open_offer_is_carried_over_and_still_passes_on(clinic: VisitDriver) -> None:
     clinic.goes_by(Limits(messages_per_run=5))
     begun = await clinic.start(DR_AMRANI)
     await clinic.wait(DR_BENNIS)
@@ -104,7 +103,7 @@ async def test_an_open_offer_is_carried_over_and_still_passes_on(clinic: Clinic)
     assert second.channel == f"doctor.{DR_CHRAIBI}"
 
 
-async def test_a_request_that_was_carried_out_in_an_earlier_run_is_not_carried_out_again(clinic: Clinic) -> None:
+async def test_a_request_that_was_carried_out_in_an_earlier_run_is_not_carried_out_again(clinic: VisitDriver) -> None:
     clinic.goes_by(Limits(messages_per_run=2))
     start = await clinic.to_start(DR_AMRANI)
     begun = await clinic.send(start)
@@ -119,7 +118,7 @@ async def test_a_request_that_was_carried_out_in_an_earlier_run_is_not_carried_o
     assert (await clinic.facts()).in_progress == ()
 
 
-async def test_time_limits_given_at_the_opening_are_kept_from_run_to_run(clinic: Clinic) -> None:
+async def test_time_limits_given_at_the_opening_are_kept_from_run_to_run(clinic: VisitDriver) -> None:
     clinic.goes_by(Limits(messages_per_run=2, abandon_after=timedelta(minutes=7)))
     await clinic.check_in(DR_BENNIS)
     await _goes_on_in_a_new_run(clinic)

@@ -7,12 +7,11 @@ from zoneinfo import ZoneInfo
 import pytest
 from temporalio.client import WorkflowExecutionStatus
 
-from visit.calendar import day_ends_at, day_starts_at
-from visit.codes import AppointmentStatus
-from visit.state import Limits
-from workflows.opening import DayClosedError
-
-from .clinic import A_DAY, DR_AMRANI, DR_BENNIS, DR_CHRAIBI, DR_DAOUDI, DR_SURGERY, Clinic
+from patient_visit_engine.visit.calendar import day_ends_at, day_starts_at
+from patient_visit_engine.visit.codes import AppointmentStatus
+from patient_visit_engine.visit.state import Limits
+from patient_visit_engine.workflows.opening import DayClosedError
+from tests.support.visits import A_DAY, DR_AMRANI, DR_BENNIS, DR_CHRAIBI, DR_DAOUDI, DR_SURGERY, VisitDriver
 
 A_MINUTE = timedelta(minutes=1)
 PARIS = ZoneInfo("Europe/Paris")
@@ -25,14 +24,14 @@ def _next_day_of(hours: int) -> date:
     return day
 
 
-async def _is_closed(clinic: Clinic, day: date) -> bool:
+async def _is_closed(clinic: VisitDriver, day: date) -> bool:
     description = await clinic.visit(day).describe()
     return description.status is WorkflowExecutionStatus.COMPLETED
 
 
 @pytest.mark.parametrize("hours", [23, 25])
 async def test_midnight_closes_the_check_ins_and_empties_the_line_on_days_of_odd_length(
-    clinic: Clinic, hours: int
+    clinic: VisitDriver, hours: int
 ) -> None:
     day = _next_day_of(hours)
     clinic.zone = PARIS
@@ -57,7 +56,9 @@ async def test_midnight_closes_the_check_ins_and_empties_the_line_on_days_of_odd
     assert (await clinic.appointment(DR_BENNIS)).status is AppointmentStatus.confirmed
 
 
-async def test_a_consultation_that_runs_over_midnight_blocks_the_next_day_and_then_frees_it(clinic: Clinic) -> None:
+async def test_a_consultation_that_runs_over_midnight_blocks_the_next_day_and_then_frees_it(
+    clinic: VisitDriver,
+) -> None:
     tomorrow = clinic.today + A_DAY
     await clinic.check_in(DR_SURGERY)
     await clinic.time_passes(until=day_ends_at(clinic.today, clinic.zone) - A_MINUTE)
@@ -79,7 +80,7 @@ async def test_a_consultation_that_runs_over_midnight_blocks_the_next_day_and_th
     assert taken_up.status == 201
 
 
-async def test_a_consultation_that_times_out_after_midnight_frees_the_next_day_as_well(clinic: Clinic) -> None:
+async def test_a_consultation_that_times_out_after_midnight_frees_the_next_day_as_well(clinic: VisitDriver) -> None:
     clinic.goes_by(Limits(abandon_after=timedelta(hours=24)))
     tomorrow = clinic.today + A_DAY
     begun = await clinic.start(DR_SURGERY)
@@ -94,7 +95,7 @@ async def test_a_consultation_that_times_out_after_midnight_frees_the_next_day_a
     assert [event.data["outcome"] for event in await clinic.told("consultation.completed")] == ["timed_out"]
 
 
-async def test_a_day_that_is_over_takes_no_start_while_its_last_consultation_runs(clinic: Clinic) -> None:
+async def test_a_day_that_is_over_takes_no_start_while_its_last_consultation_runs(clinic: VisitDriver) -> None:
     clinic.goes_by(Limits(abandon_after=timedelta(hours=24)))
     begun = await clinic.start(DR_SURGERY)
     await clinic.time_passes(until=day_ends_at(clinic.today, clinic.zone) + A_MINUTE)
@@ -107,7 +108,7 @@ async def test_a_day_that_is_over_takes_no_start_while_its_last_consultation_run
     assert (extended.status, ended.status) == (200, 200)
 
 
-async def test_a_day_that_has_closed_stays_closed_and_the_next_one_takes_what_comes(clinic: Clinic) -> None:
+async def test_a_day_that_has_closed_stays_closed_and_the_next_one_takes_what_comes(clinic: VisitDriver) -> None:
     yesterday, today = clinic.today - A_DAY, clinic.today
     begun = await clinic.start(DR_AMRANI, day=today)
     await clinic.complete(begun)
@@ -131,7 +132,7 @@ async def test_a_day_that_has_closed_stays_closed_and_the_next_one_takes_what_co
 
 
 async def test_a_message_to_a_closed_day_leaves_nothing_unread_behind(
-    clinic: Clinic, caplog: pytest.LogCaptureFixture
+    clinic: VisitDriver, caplog: pytest.LogCaptureFixture
 ) -> None:
     yesterday = clinic.today - A_DAY
     with pytest.raises(DayClosedError):
@@ -145,7 +146,7 @@ async def test_a_message_to_a_closed_day_leaves_nothing_unread_behind(
     assert [record.message for record in caplog.records if record.name == "asyncio"] == []
 
 
-async def test_a_day_that_nobody_asked_about_again_closes_by_itself(clinic: Clinic) -> None:
+async def test_a_day_that_nobody_asked_about_again_closes_by_itself(clinic: VisitDriver) -> None:
     await clinic.check_in(DR_AMRANI)
 
     await clinic.time_passes(until=day_ends_at(clinic.today, clinic.zone) + A_MINUTE)

@@ -5,12 +5,11 @@ from datetime import timedelta
 import pytest
 from temporalio.client import WorkflowUpdateFailedError
 
-from storage.requests import open_request
-from visit.codes import AppointmentStatus
-from visit.commands import ReleaseConsultation
-from visit.state import Limits
-
-from .clinic import (
+from patient_visit_engine.storage.requests import open_request
+from patient_visit_engine.visit.codes import AppointmentStatus
+from patient_visit_engine.visit.commands import ReleaseConsultation
+from patient_visit_engine.visit.state import Limits
+from tests.support.visits import (
     DOCTOR_NAMES,
     DR_AMRANI,
     DR_BENNIS,
@@ -19,20 +18,20 @@ from .clinic import (
     DR_IMAGING,
     PATIENT_NAME,
     Answer,
-    Clinic,
+    VisitDriver,
 )
 
 REASON = "forgot to sign out"
 KEY = "the-key-that-a-client-made-up"
 
 
-async def _release_with_a_reason(clinic: Clinic, begun: Answer) -> None:
+async def _release_with_a_reason(clinic: VisitDriver, begun: Answer) -> None:
     command = ReleaseConsultation(request=clinic.request(), patient_id=clinic.patient, consultation_id=begun.body["id"])
     await clinic.database.write(open_request, command.request, await clinic.now(), reason=REASON)
     await clinic.send(command)
 
 
-async def _everything_that_can_happen(clinic: Clinic) -> None:
+async def _everything_that_can_happen(clinic: VisitDriver) -> None:
     await clinic.check_in(DR_CHRAIBI)
     await clinic.check_out(DR_CHRAIBI)
     await clinic.set_status(DR_CHRAIBI, AppointmentStatus.scheduled)
@@ -54,7 +53,7 @@ async def _everything_that_can_happen(clinic: Clinic) -> None:
     await clinic.time_passes(until=await clinic.now() + timedelta(minutes=21))
 
 
-async def test_histories_hold_no_names_no_reasons_and_no_keys(clinic: Clinic) -> None:
+async def test_histories_hold_no_names_no_reasons_and_no_keys(clinic: VisitDriver) -> None:
     clinic.goes_by(Limits(messages_per_run=6))
     await _everything_that_can_happen(clinic)
 
@@ -67,7 +66,7 @@ async def test_histories_hold_no_names_no_reasons_and_no_keys(clinic: Clinic) ->
     assert [secret for secret in secrets if secret.encode() in kept] == []
 
 
-async def test_a_failure_that_a_history_keeps_quotes_no_row(clinic: Clinic, impatient_visits: None) -> None:
+async def test_a_failure_that_a_history_keeps_quotes_no_row(clinic: VisitDriver, impatient_visits: None) -> None:
     start = await clinic.to_start(DR_AMRANI)
     clinic.ledger.fails = 1_000
     with pytest.raises(WorkflowUpdateFailedError):

@@ -5,24 +5,32 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from temporalio.client import WorkflowExecutionStatus
 
-from storage.facts import Known, read_appointment
-from storage.ledger import Ledger
-from storage.requests import open_request
-from visit.calendar import day_ends_at, to_millisecond
-from visit.commands import StartConsultation
-from visit.policy import decide
-from visit.record import Entry
-from visit.state import Limits, VisitState
-from workflows.opening import DayClosedError
-
-from .clinic import A_DAY, CARDIOLOGY_MINUTES, DR_AMRANI, DR_BENNIS, DR_CHRAIBI, Answer, Clinic, appointment_id
+from patient_visit_engine.storage.ledger.facts import NameCache, read_appointment
+from patient_visit_engine.storage.ledger.recording import Ledger
+from patient_visit_engine.storage.requests import open_request
+from patient_visit_engine.visit.calendar import day_ends_at, to_millisecond
+from patient_visit_engine.visit.commands import StartConsultation
+from patient_visit_engine.visit.policy import decide
+from patient_visit_engine.visit.record import LedgerEntry
+from patient_visit_engine.visit.state import Limits, VisitState
+from patient_visit_engine.workflows.opening import DayClosedError
+from tests.support.visits import (
+    A_DAY,
+    CARDIOLOGY_MINUTES,
+    DR_AMRANI,
+    DR_BENNIS,
+    DR_CHRAIBI,
+    Answer,
+    VisitDriver,
+    appointment_id,
+)
 
 A_MINUTE = timedelta(minutes=1)
 
 
-async def _started_behind_the_visits_back(clinic: Clinic, doctor: int, *, day: date, at: datetime) -> Answer:
+async def _started_behind_the_visits_back(clinic: VisitDriver, doctor: int, *, day: date, at: datetime) -> Answer:
     """A start that was committed while nobody lived to tell the visit."""
-    mine = await clinic.database.read(read_appointment, appointment_id(clinic.patient, doctor), Known())
+    mine = await clinic.database.read(read_appointment, appointment_id(clinic.patient, doctor), NameCache())
     assert mine is not None
     start = StartConsultation(request=clinic.request(), appointment=mine)
     seen = await clinic.facts()
@@ -34,7 +42,7 @@ async def _started_behind_the_visits_back(clinic: Clinic, doctor: int, *, day: d
         facts=seen,
     )
     decision = decide(state, start, to_millisecond(at))
-    entry = Entry(
+    entry = LedgerEntry(
         patient_id=clinic.patient, day=day, decision=decision, seen=seen, request=start.request, appointment=mine
     )
     assert not (await Ledger(clinic.database).record(entry)).overtaken
@@ -43,7 +51,7 @@ async def _started_behind_the_visits_back(clinic: Clinic, doctor: int, *, day: d
     return answer
 
 
-async def _a_closed_day(clinic: Clinic) -> date:
+async def _a_closed_day(clinic: VisitDriver) -> date:
     yesterday = clinic.today - A_DAY
     with pytest.raises(DayClosedError):
         await clinic.start(DR_CHRAIBI, day=yesterday)
@@ -51,11 +59,13 @@ async def _a_closed_day(clinic: Clinic) -> date:
     return yesterday
 
 
-async def _is_closed(clinic: Clinic, day: date) -> bool:
+async def _is_closed(clinic: VisitDriver, day: date) -> bool:
     return (await clinic.visit(day).describe()).status is WorkflowExecutionStatus.COMPLETED
 
 
-async def test_a_visit_that_was_terminated_starts_again_from_the_ledger_at_the_next_message(clinic: Clinic) -> None:
+async def test_a_visit_that_was_terminated_starts_again_from_the_ledger_at_the_next_message(
+    clinic: VisitDriver,
+) -> None:
     begun = await clinic.start(DR_AMRANI)
     await clinic.visit().terminate("by mistake")
 
@@ -69,7 +79,7 @@ async def test_a_visit_that_was_terminated_starts_again_from_the_ledger_at_the_n
     assert [event.channel for event in await clinic.told("consultation.available")] == [f"doctor.{DR_BENNIS}"]
 
 
-async def test_a_visit_that_was_terminated_takes_a_completion_as_its_first_message(clinic: Clinic) -> None:
+async def test_a_visit_that_was_terminated_takes_a_completion_as_its_first_message(clinic: VisitDriver) -> None:
     begun = await clinic.start(DR_AMRANI)
     await clinic.visit().terminate("by mistake")
 
@@ -78,7 +88,7 @@ async def test_a_visit_that_was_terminated_takes_a_completion_as_its_first_messa
     assert (ended.status, ended.body["outcome"]) == (200, "done")
 
 
-async def test_timers_are_kept_through_a_termination(clinic: Clinic) -> None:
+async def test_timers_are_kept_through_a_termination(clinic: VisitDriver) -> None:
     clinic.goes_by(Limits(abandon_after=timedelta(minutes=30)))
     begun = await clinic.start(DR_AMRANI)
     await clinic.visit().terminate("by mistake")
@@ -93,7 +103,7 @@ async def test_timers_are_kept_through_a_termination(clinic: Clinic) -> None:
     ]
 
 
-async def test_a_consultation_that_the_visit_does_not_know_of_still_has_the_patient(clinic: Clinic) -> None:
+async def test_a_consultation_that_the_visit_does_not_know_of_still_has_the_patient(clinic: VisitDriver) -> None:
     await clinic.check_in(DR_CHRAIBI)
     begun = await _started_behind_the_visits_back(clinic, DR_AMRANI, day=clinic.today, at=datetime.now(UTC))
 
@@ -104,7 +114,7 @@ async def test_a_consultation_that_the_visit_does_not_know_of_still_has_the_pati
     assert running.id == begun.body["id"]
 
 
-async def test_a_visit_that_learns_of_a_consultation_keeps_its_timers(clinic: Clinic) -> None:
+async def test_a_visit_that_learns_of_a_consultation_keeps_its_timers(clinic: VisitDriver) -> None:
     await clinic.check_in(DR_CHRAIBI)
     begun = await _started_behind_the_visits_back(clinic, DR_AMRANI, day=clinic.today, at=datetime.now(UTC))
     await clinic.start(DR_BENNIS)
@@ -116,7 +126,7 @@ async def test_a_visit_that_learns_of_a_consultation_keeps_its_timers(clinic: Cl
     assert reminder.channel == f"doctor.{DR_AMRANI}"
 
 
-async def test_the_sweep_reminds_a_living_visit_of_a_consultation_whose_time_is_over(clinic: Clinic) -> None:
+async def test_the_sweep_reminds_a_living_visit_of_a_consultation_whose_time_is_over(clinic: VisitDriver) -> None:
     await clinic.check_in(DR_CHRAIBI)
     long_ago = datetime.now(UTC) - timedelta(minutes=CARDIOLOGY_MINUTES + 1)
     begun = await _started_behind_the_visits_back(clinic, DR_AMRANI, day=clinic.today, at=long_ago)
@@ -127,7 +137,7 @@ async def test_the_sweep_reminds_a_living_visit_of_a_consultation_whose_time_is_
     assert reminder.data["consultation_id"] == begun.body["id"]
 
 
-async def test_the_sweep_opens_a_visit_for_a_consultation_that_has_none(clinic: Clinic) -> None:
+async def test_the_sweep_opens_a_visit_for_a_consultation_that_has_none(clinic: VisitDriver) -> None:
     long_ago = datetime.now(UTC) - timedelta(hours=5)
     await _started_behind_the_visits_back(clinic, DR_AMRANI, day=clinic.today, at=long_ago)
 
@@ -138,7 +148,7 @@ async def test_the_sweep_opens_a_visit_for_a_consultation_that_has_none(clinic: 
     assert (await clinic.facts()).in_progress == ()
 
 
-async def test_a_consultation_from_a_day_that_has_closed_is_adopted_by_todays_visit(clinic: Clinic) -> None:
+async def test_a_consultation_from_a_day_that_has_closed_is_adopted_by_todays_visit(clinic: VisitDriver) -> None:
     yesterday = await _a_closed_day(clinic)
     late = datetime.now(UTC) - timedelta(minutes=CARDIOLOGY_MINUTES + 1)
     begun = await _started_behind_the_visits_back(clinic, DR_AMRANI, day=yesterday, at=late)
@@ -152,7 +162,7 @@ async def test_a_consultation_from_a_day_that_has_closed_is_adopted_by_todays_vi
     assert ended.status == 200
 
 
-async def test_the_sweep_leaves_alone_what_is_not_late(clinic: Clinic) -> None:
+async def test_the_sweep_leaves_alone_what_is_not_late(clinic: VisitDriver) -> None:
     await clinic.start(DR_AMRANI)
     before = len((await clinic.visit().fetch_history()).events)
 
@@ -161,7 +171,7 @@ async def test_the_sweep_leaves_alone_what_is_not_late(clinic: Clinic) -> None:
     assert len((await clinic.visit().fetch_history()).events) == before
 
 
-async def test_a_signal_that_met_a_closed_day_is_sent_again_to_todays_visit(clinic: Clinic) -> None:
+async def test_a_signal_that_met_a_closed_day_is_sent_again_to_todays_visit(clinic: VisitDriver) -> None:
     yesterday = await _a_closed_day(clinic)
     start = await clinic.to_start(DR_AMRANI)
     await clinic.database.write(open_request, start.request, datetime.now(UTC), command=start)
@@ -176,7 +186,7 @@ async def test_a_signal_that_met_a_closed_day_is_sent_again_to_todays_visit(clin
     assert [row.visit_day for row in await clinic.trackings()] == [clinic.today]
 
 
-async def test_a_signal_to_a_day_that_only_runs_out_is_sent_again_as_well(clinic: Clinic) -> None:
+async def test_a_signal_to_a_day_that_only_runs_out_is_sent_again_as_well(clinic: VisitDriver) -> None:
     yesterday = clinic.today - A_DAY
     begun = await _started_behind_the_visits_back(clinic, DR_AMRANI, day=yesterday, at=datetime.now(UTC))
     start = await clinic.to_start(DR_BENNIS)
@@ -193,11 +203,11 @@ async def test_a_signal_to_a_day_that_only_runs_out_is_sent_again_as_well(clinic
     assert (refused.status, refused.body["consultation_id"]) == (409, begun.body["id"])
 
 
-async def _is_running_out(clinic: Clinic, day: date) -> bool:
+async def _is_running_out(clinic: VisitDriver, day: date) -> bool:
     return (await clinic.snapshot(day)).phase == "closing"
 
 
-async def test_a_request_that_is_swept_while_its_signal_arrives_is_carried_out_once(clinic: Clinic) -> None:
+async def test_a_request_that_is_swept_while_its_signal_arrives_is_carried_out_once(clinic: VisitDriver) -> None:
     start = await clinic.to_start(DR_AMRANI)
     await clinic.database.write(open_request, start.request, datetime.now(UTC), command=start)
 

@@ -12,10 +12,9 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
-from workflows.patient_visit import PatientVisit
-
-from .clinic import DOCTOR_NAMES, PATIENT_NAME
-from .record_histories import BEHAVIOURS, FOLDER
+from patient_visit_engine.workflows.patient_visit import PatientVisit
+from tests.support.visits import DOCTOR_NAMES, PATIENT_NAME
+from tests.workflow.record_histories import BEHAVIOURS, FOLDER
 
 RECORDED = sorted(FOLDER.glob("*.json"))
 

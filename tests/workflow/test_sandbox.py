@@ -4,12 +4,11 @@ from datetime import timedelta
 
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
-from visit.state import Limits
+from patient_visit_engine.visit.state import Limits
+from tests.support.visits import DR_AMRANI, DR_BENNIS, VisitDriver
 
-from .clinic import DR_AMRANI, DR_BENNIS, Clinic
 
-
-async def test_the_main_path_of_a_visit_runs_in_the_sandbox(unstaffed_clinic: Clinic) -> None:
+async def test_the_main_path_of_a_visit_runs_in_the_sandbox(unstaffed_clinic: VisitDriver) -> None:
     clinic = unstaffed_clinic
     clinic.goes_by(Limits(messages_per_run=5))
     await clinic.hire(cached=0, runner=SandboxedWorkflowRunner())

@@ -5,13 +5,20 @@ import asyncio
 import pytest
 from sqlalchemy import update
 
-from storage.tables import appointments
-from visit.codes import AppointmentStatus
+from patient_visit_engine.storage.tables import appointments
+from patient_visit_engine.visit.codes import AppointmentStatus
+from tests.support.visits import (
+    CARDIOLOGISTS,
+    DR_AMRANI,
+    DR_BENNIS,
+    DR_CHRAIBI,
+    DR_IMAGING,
+    VisitDriver,
+    appointment_id,
+)
 
-from .clinic import CARDIOLOGISTS, DR_AMRANI, DR_BENNIS, DR_CHRAIBI, DR_IMAGING, Clinic, appointment_id
 
-
-async def test_a_patient_who_is_free_may_start_a_consultation(clinic: Clinic) -> None:
+async def test_a_patient_who_is_free_may_start_a_consultation(clinic: VisitDriver) -> None:
     begun = await clinic.start(DR_AMRANI)
 
     (row,) = await clinic.trackings()
@@ -22,7 +29,7 @@ async def test_a_patient_who_is_free_may_start_a_consultation(clinic: Clinic) ->
     assert (await clinic.appointment(DR_AMRANI)).status is AppointmentStatus.in_progress
 
 
-async def test_a_visit_shows_the_facts_that_the_ledger_has(clinic: Clinic) -> None:
+async def test_a_visit_shows_the_facts_that_the_ledger_has(clinic: VisitDriver) -> None:
     await clinic.check_in(DR_CHRAIBI)
     await clinic.start(DR_AMRANI)
     await clinic.wait(DR_BENNIS)
@@ -34,7 +41,7 @@ async def test_a_visit_shows_the_facts_that_the_ledger_has(clinic: Clinic) -> No
     assert [place.doctor_id for place in snapshot.line()] == [DR_BENNIS]
 
 
-async def test_a_second_doctor_is_refused_and_told_who_has_the_patient(clinic: Clinic) -> None:
+async def test_a_second_doctor_is_refused_and_told_who_has_the_patient(clinic: VisitDriver) -> None:
     begun = await clinic.start(DR_AMRANI)
 
     refused = await clinic.start(DR_BENNIS)
@@ -46,7 +53,7 @@ async def test_a_second_doctor_is_refused_and_told_who_has_the_patient(clinic: C
     assert blocked.data["request_id"] == refused.body["request_id"]
 
 
-async def test_of_forty_doctors_at_once_one_has_the_patient_and_the_others_hear_who(clinic: Clinic) -> None:
+async def test_of_forty_doctors_at_once_one_has_the_patient_and_the_others_hear_who(clinic: VisitDriver) -> None:
     answers = await asyncio.gather(*(clinic.start(doctor) for doctor in CARDIOLOGISTS))
 
     (winner,) = (answer for answer in answers if answer.status == 201)
@@ -62,7 +69,7 @@ async def test_of_forty_doctors_at_once_one_has_the_patient_and_the_others_hear_
     }
 
 
-async def test_imaging_runs_beside_a_consultation(clinic: Clinic) -> None:
+async def test_imaging_runs_beside_a_consultation(clinic: VisitDriver) -> None:
     await clinic.start(DR_AMRANI)
 
     beside = await clinic.start(DR_IMAGING)
@@ -71,7 +78,7 @@ async def test_imaging_runs_beside_a_consultation(clinic: Clinic) -> None:
     assert [row.status for row in await clinic.trackings()] == ["in_progress", "in_progress"]
 
 
-async def test_starting_what_one_has_already_started_gives_the_same_consultation(clinic: Clinic) -> None:
+async def test_starting_what_one_has_already_started_gives_the_same_consultation(clinic: VisitDriver) -> None:
     begun = await clinic.start(DR_AMRANI)
 
     again = await clinic.start(DR_AMRANI)
@@ -80,7 +87,7 @@ async def test_starting_what_one_has_already_started_gives_the_same_consultation
     assert len(await clinic.told()) == 1
 
 
-async def test_a_request_sent_many_times_at_once_is_carried_out_once(clinic: Clinic) -> None:
+async def test_a_request_sent_many_times_at_once_is_carried_out_once(clinic: VisitDriver) -> None:
     same = await clinic.to_start(DR_AMRANI, key="double click")
 
     answers = await asyncio.gather(*(clinic.send(same) for _ in range(5)))
@@ -89,7 +96,7 @@ async def test_a_request_sent_many_times_at_once_is_carried_out_once(clinic: Cli
     assert len(await clinic.trackings()) == len(await clinic.told()) == 1
 
 
-async def test_a_completion_ends_its_own_consultation_and_frees_the_patient(clinic: Clinic) -> None:
+async def test_a_completion_ends_its_own_consultation_and_frees_the_patient(clinic: VisitDriver) -> None:
     await clinic.check_in(DR_BENNIS)
     begun = await clinic.start(DR_AMRANI)
 
@@ -103,7 +110,7 @@ async def test_a_completion_ends_its_own_consultation_and_frees_the_patient(clin
     assert (await clinic.appointment(DR_AMRANI)).status is AppointmentStatus.done
 
 
-async def test_a_second_completion_answers_as_the_first_and_changes_nothing(clinic: Clinic) -> None:
+async def test_a_second_completion_answers_as_the_first_and_changes_nothing(clinic: VisitDriver) -> None:
     begun = await clinic.start(DR_AMRANI)
     first = await clinic.complete(begun)
 
@@ -113,7 +120,7 @@ async def test_a_second_completion_answers_as_the_first_and_changes_nothing(clin
     assert len(await clinic.told("consultation.completed")) == 1
 
 
-async def test_completions_at_the_same_moment_end_the_consultation_once(clinic: Clinic) -> None:
+async def test_completions_at_the_same_moment_end_the_consultation_once(clinic: VisitDriver) -> None:
     begun = await clinic.start(DR_AMRANI)
 
     answers = await asyncio.gather(*(clinic.complete(begun) for _ in range(8)))
@@ -122,7 +129,7 @@ async def test_completions_at_the_same_moment_end_the_consultation_once(clinic: 
     assert len(await clinic.told("consultation.completed")) == 1
 
 
-async def test_another_doctor_cannot_complete_the_consultation(clinic: Clinic) -> None:
+async def test_another_doctor_cannot_complete_the_consultation(clinic: VisitDriver) -> None:
     begun = await clinic.start(DR_AMRANI)
 
     refused = await clinic.complete(begun, by=DR_BENNIS)
@@ -131,7 +138,7 @@ async def test_another_doctor_cannot_complete_the_consultation(clinic: Clinic) -
     assert [row.status for row in await clinic.trackings()] == ["in_progress"]
 
 
-async def test_a_start_and_a_completion_travel_as_signals_too(clinic: Clinic) -> None:
+async def test_a_start_and_a_completion_travel_as_signals_too(clinic: VisitDriver) -> None:
     start = await clinic.to_start(DR_AMRANI)
 
     await clinic.visits.signal(clinic.patient, clinic.today, start)
@@ -144,7 +151,7 @@ async def test_a_start_and_a_completion_travel_as_signals_too(clinic: Clinic) ->
     assert [event.name for event in await clinic.told()] == ["consultation.started", "consultation.completed"]
 
 
-async def test_a_signal_and_an_update_of_one_request_are_carried_out_once(clinic: Clinic) -> None:
+async def test_a_signal_and_an_update_of_one_request_are_carried_out_once(clinic: VisitDriver) -> None:
     start = await clinic.to_start(DR_AMRANI)
     await clinic.visits.signal(clinic.patient, clinic.today, start)
 
@@ -154,7 +161,7 @@ async def test_a_signal_and_an_update_of_one_request_are_carried_out_once(clinic
     assert len(await clinic.trackings()) == len(await clinic.told()) == 1
 
 
-async def test_a_supervisor_releases_a_forgotten_consultation(clinic: Clinic) -> None:
+async def test_a_supervisor_releases_a_forgotten_consultation(clinic: VisitDriver) -> None:
     begun = await clinic.start(DR_AMRANI)
 
     released = await clinic.release(begun)
@@ -167,7 +174,7 @@ async def test_a_supervisor_releases_a_forgotten_consultation(clinic: Clinic) ->
     assert (await clinic.told("consultation.released"))[0].channel == f"doctor.{DR_AMRANI}"
 
 
-async def test_a_desk_checks_in_out_and_cancels(clinic: Clinic) -> None:
+async def test_a_desk_checks_in_out_and_cancels(clinic: VisitDriver) -> None:
     arrived = await clinic.check_in(DR_AMRANI)
     again = await clinic.check_in(DR_AMRANI)
     gone = await clinic.check_out(DR_AMRANI)
@@ -180,7 +187,7 @@ async def test_a_desk_checks_in_out_and_cancels(clinic: Clinic) -> None:
     assert (refused.status, refused.body["appointment_status"]) == (409, "canceled")
 
 
-async def test_an_extension_moves_the_expected_end(clinic: Clinic) -> None:
+async def test_an_extension_moves_the_expected_end(clinic: VisitDriver) -> None:
     begun = await clinic.start(DR_AMRANI)
 
     extended = await clinic.extend(begun, 30)
@@ -200,7 +207,7 @@ async def test_an_extension_moves_the_expected_end(clinic: Clinic) -> None:
     ids=["canceled", "given to another doctor"],
 )
 async def test_a_start_is_decided_on_the_appointment_as_it_is_stored(
-    clinic: Clinic, changed: dict[str, int], status: int, code: str
+    clinic: VisitDriver, changed: dict[str, int], status: int, code: str
 ) -> None:
     start = await clinic.to_start(DR_AMRANI)
     change = (

@@ -3,10 +3,9 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
-from visit.codes import AppointmentStatus
-from visit.state import Limits
-
-from .clinic import CARDIOLOGY_MINUTES, DR_AMRANI, DR_BENNIS, DR_SURGERY, Answer, Clinic
+from patient_visit_engine.visit.codes import AppointmentStatus
+from patient_visit_engine.visit.state import Limits
+from tests.support.visits import CARDIOLOGY_MINUTES, DR_AMRANI, DR_BENNIS, DR_SURGERY, Answer, VisitDriver
 
 A_SECOND = timedelta(seconds=1)
 A_MINUTE = timedelta(minutes=1)
@@ -20,7 +19,7 @@ def _started(begun: Answer) -> datetime:
 
 
 async def test_the_holder_is_reminded_when_the_expected_time_is_over_and_every_quarter_of_an_hour(
-    clinic: Clinic,
+    clinic: VisitDriver,
 ) -> None:
     begun = await clinic.start(DR_AMRANI)
     due = _started(begun) + EXPECTED
@@ -37,7 +36,7 @@ async def test_the_holder_is_reminded_when_the_expected_time_is_over_and_every_q
         assert timedelta(0) <= event.at - (due + n * timedelta(minutes=15)) < ON_TIME
 
 
-async def test_an_extension_moves_the_reminder(clinic: Clinic) -> None:
+async def test_an_extension_moves_the_reminder(clinic: VisitDriver) -> None:
     begun = await clinic.start(DR_AMRANI)
     await clinic.extend(begun, 30)
     due = _started(begun) + EXPECTED + timedelta(minutes=30)
@@ -51,7 +50,9 @@ async def test_an_extension_moves_the_reminder(clinic: Clinic) -> None:
     assert timedelta(0) <= reminder.at - due < ON_TIME
 
 
-async def test_an_abandoned_consultation_is_closed_and_its_appointment_may_be_started_again(clinic: Clinic) -> None:
+async def test_an_abandoned_consultation_is_closed_and_its_appointment_may_be_started_again(
+    clinic: VisitDriver,
+) -> None:
     clinic.goes_by(Limits(abandon_after=timedelta(minutes=10)))
     abandoned = await clinic.start(DR_AMRANI)
     due = _started(abandoned) + timedelta(minutes=10)
@@ -72,7 +73,7 @@ async def test_an_abandoned_consultation_is_closed_and_its_appointment_may_be_st
     assert (closed.outcome, running.status) == ("timed_out", "in_progress")
 
 
-async def test_the_timer_of_a_completed_consultation_does_nothing_to_the_next_one(clinic: Clinic) -> None:
+async def test_the_timer_of_a_completed_consultation_does_nothing_to_the_next_one(clinic: VisitDriver) -> None:
     clinic.goes_by(Limits(abandon_after=timedelta(minutes=30)))
     first = await clinic.start(DR_SURGERY)
     await clinic.time_passes(until=_started(first) + EXPECTED)
@@ -91,7 +92,7 @@ async def test_the_timer_of_a_completed_consultation_does_nothing_to_the_next_on
 
 
 async def test_a_completion_that_reaches_the_visit_together_with_the_timeout_goes_first(
-    unstaffed_clinic: Clinic, cached_visits: int
+    unstaffed_clinic: VisitDriver, cached_visits: int
 ) -> None:
     clinic = unstaffed_clinic
     clinic.goes_by(Limits(abandon_after=2 * A_SECOND))
@@ -108,18 +109,20 @@ async def test_a_completion_that_reaches_the_visit_together_with_the_timeout_goe
     assert [event.data.get("outcome") for event in await clinic.told("consultation.completed")] == ["done"]
 
 
-async def _timer_has_fired(clinic: Clinic) -> bool:
+async def _timer_has_fired(clinic: VisitDriver) -> bool:
     history = await clinic.visit().fetch_history()
     return any(event.HasField("timer_fired_event_attributes") for event in history.events)
 
 
-async def _an_update_has_arrived(clinic: Clinic) -> bool:
+async def _an_update_has_arrived(clinic: VisitDriver) -> bool:
     # An update that no worker has taken is in no history; the server has it once it scheduled or kept a task for it.
     description = await clinic.visit().describe()
     return description.raw_description.HasField("pending_workflow_task")
 
 
-async def test_a_timeout_that_falls_due_while_a_completion_is_recorded_finds_nothing_to_end(clinic: Clinic) -> None:
+async def test_a_timeout_that_falls_due_while_a_completion_is_recorded_finds_nothing_to_end(
+    clinic: VisitDriver,
+) -> None:
     clinic.goes_by(Limits(abandon_after=2 * A_SECOND))
     begun = await clinic.start(DR_AMRANI)
     clinic.ledger.shut()
@@ -137,7 +140,7 @@ async def test_a_timeout_that_falls_due_while_a_completion_is_recorded_finds_not
     assert await clinic.told("consultation.released") == []
 
 
-async def test_a_completion_that_comes_while_the_timeout_is_recorded_hears_of_it(clinic: Clinic) -> None:
+async def test_a_completion_that_comes_while_the_timeout_is_recorded_hears_of_it(clinic: VisitDriver) -> None:
     clinic.goes_by(Limits(abandon_after=2 * A_SECOND))
     begun = await clinic.start(DR_AMRANI)
     clinic.ledger.shut()
@@ -152,7 +155,7 @@ async def test_a_completion_that_comes_while_the_timeout_is_recorded_hears_of_it
 
 
 async def test_a_timeout_that_passed_while_no_worker_ran_is_made_up_for_at_once(
-    unstaffed_clinic: Clinic, cached_visits: int
+    unstaffed_clinic: VisitDriver, cached_visits: int
 ) -> None:
     clinic = unstaffed_clinic
     clinic.goes_by(Limits(abandon_after=2 * A_SECOND))
@@ -168,7 +171,7 @@ async def test_a_timeout_that_passed_while_no_worker_ran_is_made_up_for_at_once(
     assert (await clinic.facts()).in_progress == ()
 
 
-async def _somebody_is_at_the_door(clinic: Clinic) -> bool:
+async def _somebody_is_at_the_door(clinic: VisitDriver) -> bool:
     return clinic.ledger.waiting > 0
 
 

@@ -2,15 +2,14 @@
 
 from datetime import timedelta
 
-from visit.state import Limits
-
-from .clinic import DR_AMRANI, DR_BENNIS, DR_CHRAIBI, DR_DAOUDI, Answer, Clinic
+from patient_visit_engine.visit.state import Limits
+from tests.support.visits import DR_AMRANI, DR_BENNIS, DR_CHRAIBI, DR_DAOUDI, Answer, VisitDriver
 
 A_MINUTE = timedelta(minutes=1)
 A_MOMENT = timedelta(seconds=20)
 
 
-async def _a_line_of_two(clinic: Clinic) -> Answer:
+async def _a_line_of_two(clinic: VisitDriver) -> Answer:
     begun = await clinic.start(DR_AMRANI)
     refused = await clinic.start(DR_BENNIS, wait=True)
     placed = await clinic.wait(DR_CHRAIBI)
@@ -18,7 +17,7 @@ async def _a_line_of_two(clinic: Clinic) -> Answer:
     return begun
 
 
-async def test_the_first_in_line_is_offered_the_patient_and_others_are_refused_meanwhile(clinic: Clinic) -> None:
+async def test_the_first_in_line_is_offered_the_patient_and_others_are_refused_meanwhile(clinic: VisitDriver) -> None:
     begun = await _a_line_of_two(clinic)
 
     await clinic.complete(begun)
@@ -34,7 +33,7 @@ async def test_the_first_in_line_is_offered_the_patient_and_others_are_refused_m
     assert len(await clinic.told("consultation.blocked")) == 1
 
 
-async def test_an_unused_offer_passes_down_the_line_and_then_the_patient_is_free_for_all(clinic: Clinic) -> None:
+async def test_an_unused_offer_passes_down_the_line_and_then_the_patient_is_free_for_all(clinic: VisitDriver) -> None:
     begun = await _a_line_of_two(clinic)
     await clinic.complete(begun)
     (first,) = await clinic.told("consultation.available")
@@ -51,7 +50,7 @@ async def test_an_unused_offer_passes_down_the_line_and_then_the_patient_is_free
     assert (await clinic.facts()).waiting == ()
 
 
-async def test_a_doctor_who_leaves_passes_the_open_offer_on_at_once(clinic: Clinic) -> None:
+async def test_a_doctor_who_leaves_passes_the_open_offer_on_at_once(clinic: VisitDriver) -> None:
     begun = await _a_line_of_two(clinic)
     await clinic.complete(begun)
 
@@ -62,7 +61,7 @@ async def test_a_doctor_who_leaves_passes_the_open_offer_on_at_once(clinic: Clin
     assert [offer.channel for offer in offers] == [f"doctor.{DR_BENNIS}", f"doctor.{DR_CHRAIBI}"]
 
 
-async def test_without_reservations_all_who_wait_are_told_and_the_first_to_start_wins(clinic: Clinic) -> None:
+async def test_without_reservations_all_who_wait_are_told_and_the_first_to_start_wins(clinic: VisitDriver) -> None:
     clinic.goes_by(Limits(offer=timedelta(0)))
     begun = await _a_line_of_two(clinic)
 
@@ -81,7 +80,7 @@ async def test_without_reservations_all_who_wait_are_told_and_the_first_to_start
     assert [place.doctor_id for place in (await clinic.facts()).waiting] == [DR_BENNIS]
 
 
-async def test_there_is_nothing_to_wait_for_when_the_patient_is_free(clinic: Clinic) -> None:
+async def test_there_is_nothing_to_wait_for_when_the_patient_is_free(clinic: VisitDriver) -> None:
     refused = await clinic.wait(DR_AMRANI)
 
     assert (refused.status, refused.body["code"]) == (409, "patient_free")

@@ -1,0 +1,1 @@
+"""From a request that changes something to its answer."""

@@ -1,0 +1,1 @@
+"""What clients may send, and the OpenAPI document."""

@@ -1,0 +1,210 @@
+"""What a client may send, strictly: no coercion, no unknown field, no control character; it must not know what is done with it."""
+
+import re
+import unicodedata
+from datetime import UTC, date, datetime
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    model_validator,
+)
+from pydantic.json_schema import WithJsonSchema
+
+from patient_visit_engine.visit.calendar import to_millisecond
+from patient_visit_engine.visit.codes import AppointmentStatus
+
+#: The largest integer that JavaScript reads exactly.
+MAX_ID = 2**53 - 1
+#: The longest extension of a consultation.
+MAX_MINUTES = 240
+#: The longest expected time of a prestation: a day.
+MAX_EXPECTED_MINUTES = 1_440
+#: The first and the last year of any date: all of them have a day before and after, in every time zone.
+FIRST_YEAR, LAST_YEAR = 1800, 2200
+PAGE_SIZE, MAX_PAGE_SIZE, MAX_PAGE = 50, 500, 1_000_000
+
+NAMES = [status.name for status in AppointmentStatus]
+NUMBERS = [status.value for status in AppointmentStatus]
+
+DIGITS = re.compile(r"[1-9][0-9]{0,15}", re.ASCII)
+DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+MOMENT = re.compile(
+    r"\d{4}-\d{2}-\d{2}[Tt]([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)", re.ASCII
+)
+
+
+def printable(text: str) -> str:
+    """The text, unless it has a control character or a line separator in it."""
+    if any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in text):
+        raise ValueError("control characters are not allowed")
+    return text
+
+
+def _whole_number(value: Any) -> Any:
+    if not (isinstance(value, int) or (isinstance(value, str) and DIGITS.fullmatch(value))):
+        raise ValueError("must be a whole number from 1 to 2^53 - 1")
+    return int(value)
+
+
+def _date(value: Any) -> Any:
+    if isinstance(value, str) and DATE.fullmatch(value) and FIRST_YEAR <= int(value[:4]) <= LAST_YEAR:
+        return date.fromisoformat(value)
+    raise ValueError(f"must be a date, YYYY-MM-DD, from {FIRST_YEAR} to {LAST_YEAR}")
+
+
+def _moment(value: Any) -> Any:
+    if isinstance(value, str) and MOMENT.fullmatch(value) and FIRST_YEAR <= int(value[:4]) <= LAST_YEAR:
+        at = datetime.fromisoformat(value.upper())
+        return to_millisecond(at).astimezone(UTC)
+    raise ValueError(f"must be a time with its offset (RFC 3339), from {FIRST_YEAR} to {LAST_YEAR}")
+
+
+def _status(value: Any) -> Any:
+    if isinstance(value, str) and value in AppointmentStatus.__members__:
+        return AppointmentStatus[value]
+    if isinstance(value, int) and not isinstance(value, bool) and value in NUMBERS:
+        return AppointmentStatus(value)
+    raise ValueError("must be a status, by number or by name")
+
+
+Id = Annotated[int, Field(strict=True, ge=1, le=MAX_ID)]
+#: An id in a path or a query, where everything is text.
+TextId = Annotated[int, BeforeValidator(_whole_number), Field(ge=1, le=MAX_ID)]
+Name = Annotated[
+    str,
+    StringConstraints(strict=True, strip_whitespace=True, min_length=1, max_length=200),
+    AfterValidator(printable),
+]
+Reason = Annotated[
+    str,
+    StringConstraints(strict=True, strip_whitespace=True, min_length=1, max_length=1_000),
+    AfterValidator(printable),
+]
+Minutes = Annotated[int, Field(strict=True, ge=1, le=MAX_MINUTES)]
+Flag = Annotated[bool, Field(strict=True)]
+Day = Annotated[date, BeforeValidator(_date), WithJsonSchema({"type": "string", "format": "date"})]
+At = Annotated[datetime, BeforeValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time"})]
+Status = Annotated[
+    AppointmentStatus, BeforeValidator(_status), WithJsonSchema({"enum": [*NUMBERS, *NAMES], "title": "Status"})
+]
+MasterStatus = Annotated[
+    AppointmentStatus,
+    BeforeValidator(_status),
+    WithJsonSchema({"enum": [*NUMBERS[:3], *NAMES[:3]], "title": "Status"}),
+]
+
+
+class RequestBody(BaseModel):
+    """A JSON object of known fields."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class EmptyBody(RequestBody):
+    """An empty object, for calls that say everything by their address."""
+
+
+def _is_text(secret: SecretStr) -> SecretStr:
+    try:
+        secret.get_secret_value().encode()
+    except UnicodeEncodeError:
+        # Of this error the client would be told what it quotes.
+        raise ValueError("half of a surrogate pair is no character") from None
+    return secret
+
+
+class Credentials(RequestBody):
+    username: Name
+    password: Annotated[SecretStr, Field(min_length=1, max_length=1_000), AfterValidator(_is_text)]
+
+
+class StartConsultation(RequestBody):
+    appointment_id: Id
+    patient_id: Id
+    doctor_id: Id
+    wait: Flag = False
+
+
+class ExtendConsultation(RequestBody):
+    minutes: Minutes
+
+
+class ReleaseConsultation(RequestBody):
+    reason: Reason
+
+
+def _settable(status: AppointmentStatus) -> AppointmentStatus:
+    if status is AppointmentStatus.in_progress:
+        raise ValueError("only a start sets this status")
+    return status
+
+
+class SetAppointmentStatus(RequestBody):
+    status: Annotated[Status, AfterValidator(_settable)]
+
+
+class PutPatient(RequestBody):
+    first_name: Name
+    last_name: Name
+    birth_date: Day | None = None
+
+
+class PutDoctor(RequestBody):
+    name: Name
+    specialization: Name | None = None
+
+
+class PutPrestation(RequestBody):
+    name: Name
+    exclusive: Flag
+    expected_minutes: Annotated[int, Field(strict=True, ge=1, le=MAX_EXPECTED_MINUTES)]
+
+
+def _plannable(status: AppointmentStatus) -> AppointmentStatus:
+    if status > AppointmentStatus.canceled:
+        raise ValueError("must be scheduled, confirmed or canceled")
+    return status
+
+
+class PutAppointment(RequestBody):
+    patient_id: Id
+    doctor_id: Id
+    prestation_id: Id
+    scheduled_at: At
+    status: Annotated[MasterStatus, AfterValidator(_plannable)] | None = None
+
+
+def _statuses(value: Any) -> Any:
+    named = [part for text in value for part in str(text).split(",")] if isinstance(value, list) else value
+    return [int(part) if part in map(str, NUMBERS) else part for part in named]
+
+
+class QueryString(RequestBody):
+    """A query; a parameter left empty is one that was not sent."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty_ones(cls, sent: Any) -> Any:
+        if not isinstance(sent, dict):
+            return sent
+        return {name: value for name, value in sent.items() if value not in ("", [], [""])}
+
+
+class WorklistQuery(QueryString):
+    date: Day | None = None
+    doctor_id: TextId | None = None
+    status: Annotated[list[Status], BeforeValidator(_statuses)] = Field(default_factory=list, max_length=20)
+    q: Annotated[str, StringConstraints(strip_whitespace=True, max_length=200), AfterValidator(printable)] = ""
+    page: Annotated[int, BeforeValidator(_whole_number), Field(ge=1, le=MAX_PAGE)] = 1
+    page_size: Annotated[int, BeforeValidator(_whole_number), Field(ge=1, le=MAX_PAGE_SIZE)] = PAGE_SIZE
+
+
+class DayQuery(QueryString):
+    date: Day | None = None

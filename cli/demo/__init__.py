@@ -1,0 +1,1 @@
+"""`visit-engine demo`: a small hospital to try things with."""

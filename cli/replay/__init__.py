@@ -1,0 +1,1 @@
+"""`visit-engine replay`: a recorded day over HTTP."""

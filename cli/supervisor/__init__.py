@@ -1,0 +1,1 @@
+"""`visit-engine up`: the processes of one machine, kept running."""

@@ -1,0 +1,1 @@
+"""The patient visit engine: a patient is never in two consultations at the same time."""

@@ -1,0 +1,1 @@
+"""What screens read: worklist, board and one patient's day."""

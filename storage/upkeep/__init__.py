@@ -1,0 +1,1 @@
+"""Sweep, pruning and audit."""

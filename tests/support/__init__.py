@@ -1,0 +1,1 @@
+"""What several tests share: builders, servers, processes, clients and drivers."""

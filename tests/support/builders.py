@@ -1,0 +1,288 @@
+"""The people, places and moments of a made-up clinic, for every kind of test; it must not know what is tested with them."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, insert, text
+
+from patient_visit_engine.storage.inserting import insert_if_new
+from patient_visit_engine.storage.tables import appointments, callers, doctors, patients, prestations
+from patient_visit_engine.visit.calendar import day_ends_at, to_millisecond
+from patient_visit_engine.visit.codes import AppointmentStatus
+from patient_visit_engine.visit.commands import (
+    CheckIn,
+    CompleteConsultation,
+    ExtendConsultation,
+    JoinWaitingLine,
+    LeaveWaitingLine,
+    ReleaseConsultation,
+    Request,
+    StartConsultation,
+)
+from patient_visit_engine.visit.state import (
+    Appointment,
+    Consultation,
+    Facts,
+    Limits,
+    PendingTracking,
+    VisitState,
+    WaitingDoctor,
+)
+from patient_visit_engine.wire.events import EventContext
+
+
+@dataclass(frozen=True)
+class Doctor:
+    """A doctor and the name that screens show."""
+
+    id: int
+    name: str
+
+
+@dataclass(frozen=True)
+class Patient:
+    """A patient, named as the events name one."""
+
+    id: int
+    first_name: str
+    last_name: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.first_name} {self.last_name}"
+
+
+@dataclass(frozen=True)
+class Prestation:
+    """A service; an exclusive one wants the patient for itself."""
+
+    id: int
+    name: str
+    exclusive: bool
+    expected_minutes: int = 20
+
+
+ZONE = ZoneInfo("Europe/Paris")
+DAY = date(2026, 3, 2)
+YESTERDAY = DAY - timedelta(days=1)
+NOON = to_millisecond(datetime(2026, 3, 2, 12, 0, tzinfo=ZONE))
+MIDNIGHT = day_ends_at(DAY, ZONE)
+
+DR_AMRANI = Doctor(7, "Dr. Amrani")
+DR_OKAFOR = Doctor(8, "Dr. Okafor")
+DR_LINDQVIST = Doctor(9, "Dr. Lindqvist")
+DR_SMITH = Doctor(456, "Dr. Smith")
+DOCTORS = (DR_AMRANI, DR_OKAFOR, DR_LINDQVIST, DR_SMITH)
+
+JOHN_DOE = Patient(123, "John", "Doe")
+MARIA_SILVA = Patient(124, "Maria", "Silva")
+PATIENTS = (JOHN_DOE, MARIA_SILVA)
+
+CARDIOLOGY = Prestation(11, "Cardiology", exclusive=True)
+DERMATOLOGY = Prestation(12, "Dermatology", exclusive=True, expected_minutes=15)
+X_RAY = Prestation(13, "X-ray", exclusive=False, expected_minutes=10)
+PRESTATIONS = (CARDIOLOGY, DERMATOLOGY, X_RAY)
+
+# Numbers of `callers`; 1 is the engine itself, in every schema.
+RECEPTIONIST = 2
+A_DOCTORS_ACCOUNT = 3
+
+
+def minutes(count: float) -> timedelta:
+    """So many minutes, to be added to a moment."""
+    return timedelta(minutes=count)
+
+
+def a_request(key: str, caller: int = A_DOCTORS_ACCOUNT) -> Request:
+    """The request that `caller` sends under this Idempotency-Key."""
+    return Request(id=_digest(f"{caller}/{key}"), caller_id=caller, fingerprint=_digest(f"body of {key}"))
+
+
+def an_appointment(
+    doctor: Doctor = DR_AMRANI,
+    *,
+    number: int | None = None,
+    patient: Patient = JOHN_DOE,
+    prestation: Prestation = CARDIOLOGY,
+    status: AppointmentStatus = AppointmentStatus.confirmed,
+) -> Appointment:
+    """One appointment of the doctor; without a number, always the same one for one doctor, patient and prestation."""
+    return Appointment(
+        id=number or (patient.id * 1_000 + doctor.id) * 100 + prestation.id,
+        patient_id=patient.id,
+        doctor_id=doctor.id,
+        prestation_id=prestation.id,
+        exclusive=prestation.exclusive,
+        expected_minutes=prestation.expected_minutes,
+        status=status,
+    )
+
+
+def a_consultation(
+    appointment: Appointment | None = None,
+    *,
+    started_at: datetime = NOON,
+    day: date = DAY,
+    limits: Limits | None = None,
+) -> Consultation:
+    """The appointment's consultation as it is just after its start."""
+    mine = appointment or an_appointment()
+    due = started_at + minutes(mine.expected_minutes)
+    request = a_request(f"start {mine.id} at {started_at.isoformat()}")
+    return Consultation(
+        id=f"{request.id[:8]}-{request.id[8:12]}-{request.id[12:16]}-{request.id[16:20]}-{request.id[20:32]}",
+        patient_id=mine.patient_id,
+        doctor_id=mine.doctor_id,
+        appointment_id=mine.id,
+        prestation_id=mine.prestation_id,
+        exclusive=mine.exclusive,
+        day=day,
+        started_at=started_at,
+        overdue_at=due,
+        remind_at=due,
+        abandon_at=started_at + (limits or Limits()).abandon_after,
+    )
+
+
+def a_place(
+    doctor: Doctor,
+    *,
+    since: datetime = NOON,
+    offered_until: datetime | None = None,
+    day: date = DAY,
+) -> WaitingDoctor:
+    """The doctor's place in the line, for the sake of the doctor's usual appointment."""
+    return WaitingDoctor(
+        doctor_id=doctor.id,
+        appointment_id=an_appointment(doctor).id,
+        day=day,
+        since=since,
+        offered_until=offered_until,
+    )
+
+
+def a_visit(
+    *,
+    in_consultation_with: Doctor | None = None,
+    consultations: Iterable[Consultation] = (),
+    checked_in: Iterable[Appointment] = (),
+    waiting: Iterable[Doctor | WaitingDoctor] = (),
+    limits: Limits | None = None,
+    day: date = DAY,
+) -> VisitState:
+    """John Doe's visit on the day; doctors who wait came in the order in which they are named."""
+    running = tuple(consultations)
+    if in_consultation_with is not None:
+        running = (a_consultation(an_appointment(in_consultation_with)), *running)
+    line = tuple(
+        a_place(who, since=NOON + timedelta(seconds=n)) if isinstance(who, Doctor) else who
+        for n, who in enumerate(waiting)
+    )
+    pending = tuple(PendingTracking(appointment_id=mine.id, day=day) for mine in checked_in)
+    return VisitState(
+        patient_id=JOHN_DOE.id,
+        day=day,
+        day_ends_at=day_ends_at(day, ZONE),
+        limits=limits or Limits(),
+        facts=Facts(in_progress=running, pending=pending, waiting=line),
+    )
+
+
+def a_start(appointment: Appointment, key: str = "start", *, wait: bool = False) -> StartConsultation:
+    """The appointment's doctor presses Start."""
+    return StartConsultation(request=a_request(key), appointment=appointment, wait=wait)
+
+
+def a_completion(of: Consultation, key: str = "complete", *, by: Doctor | None = None) -> CompleteConsultation:
+    """The holder, or whoever is named, says that the consultation is over."""
+    return CompleteConsultation(
+        request=a_request(key),
+        patient_id=of.patient_id,
+        consultation_id=of.id,
+        doctor_id=of.doctor_id if by is None else by.id,
+    )
+
+
+def an_extension(of: Consultation, for_minutes: int, *, by: Doctor | None = None) -> ExtendConsultation:
+    """The holder, or whoever is named, asks for more time."""
+    return ExtendConsultation(
+        request=a_request("extend"),
+        patient_id=of.patient_id,
+        consultation_id=of.id,
+        doctor_id=of.doctor_id if by is None else by.id,
+        minutes=for_minutes,
+    )
+
+
+def a_release(of: Consultation, key: str = "release") -> ReleaseConsultation:
+    """A supervisor ends the consultation."""
+    return ReleaseConsultation(request=a_request(key), patient_id=of.patient_id, consultation_id=of.id)
+
+
+def a_check_in(appointment: Appointment, key: str = "check-in") -> CheckIn:
+    """Reception says that the patient has arrived."""
+    return CheckIn(request=a_request(key, RECEPTIONIST), appointment=appointment)
+
+
+def a_wait(appointment: Appointment, key: str = "wait") -> JoinWaitingLine:
+    """The appointment's doctor asks for a place in the line."""
+    return JoinWaitingLine(request=a_request(key), appointment=appointment)
+
+
+def no_more_waiting(appointment: Appointment, key: str = "leave") -> LeaveWaitingLine:
+    """The appointment's doctor gives the place up."""
+    return LeaveWaitingLine(request=a_request(key), appointment=appointment)
+
+
+def an_event_context(at: datetime = NOON, cause: str = "a-request") -> EventContext:
+    """The names that an event or an answer about John Doe speaks of."""
+    return EventContext(
+        patient_id=JOHN_DOE.id,
+        patient=JOHN_DOE.name,
+        doctors={doctor.id: doctor.name for doctor in DOCTORS},
+        prestations={prestation.id: prestation.name for prestation in PRESTATIONS},
+        at=at,
+        cause=cause,
+    )
+
+
+def seed(connection: Connection, *booked: Appointment, scheduled_at: datetime = NOON) -> None:
+    """The clinic's people and services, once, and these appointments."""
+    for patient in PATIENTS:
+        insert_if_new(connection, patients, id=patient.id, first_name=patient.first_name, last_name=patient.last_name)
+    for doctor in DOCTORS:
+        insert_if_new(connection, doctors, id=doctor.id, name=doctor.name)
+    for service in PRESTATIONS:
+        insert_if_new(
+            connection,
+            prestations,
+            id=service.id,
+            name=service.name,
+            exclusive=service.exclusive,
+            expected_minutes=service.expected_minutes,
+        )
+    for number in (RECEPTIONIST, A_DOCTORS_ACCOUNT):
+        insert_if_new(connection, callers, id=number, subject=f"account:{number}", created_by=str(number))
+    if connection.dialect.name == "postgresql":
+        # Numbers that were given by hand are given once more by its own counting, which SQLite does by looking.
+        connection.execute(
+            text("SELECT setval(pg_get_serial_sequence('callers', 'id'), (SELECT max(id) FROM callers))")
+        )
+    for mine in booked:
+        connection.execute(
+            insert(appointments).values(
+                id=mine.id,
+                patient_id=mine.patient_id,
+                doctor_id=mine.doctor_id,
+                prestation_id=mine.prestation_id,
+                scheduled_at=scheduled_at,
+                status=mine.status.value,
+            )
+        )
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
