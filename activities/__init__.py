@@ -1,1 +1,1 @@
-"""What a visit may ask of the world; it must not know SQL or HTTP."""
+"""The activities of a visit: the two calls that it makes to the ledger."""

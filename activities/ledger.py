@@ -1,4 +1,4 @@
-"""The two things that a visit asks of the ledger, as activities; it must not know how or where the ledger keeps them."""
+"""The ledger as Temporal activities. They depend on the `Ledger` protocol only, so they import no SQL."""
 
 from typing import Protocol
 
@@ -11,21 +11,21 @@ from patient_visit_engine.visit.state import Facts
 
 
 class Ledger(Protocol):
-    """What is open for each patient, and the log of what happened, kept together."""
+    """The open facts of each patient, and the log of events, stored together."""
 
     async def load(self, patient_id: int) -> Facts:
-        """Everything open for the patient now."""
+        """Everything that is open for the patient now."""
 
     async def record(self, entry: LedgerEntry) -> Recorded:
-        """Write the decision, its events and its answer in one transaction, once however often it is asked.
+        """Write the decision, its events and its answer in one transaction. A repeated call writes nothing.
 
-        When the patient's facts or the appointment are not those the decision was based on, nothing is written
-        and the answer is `overtaken`, with the facts as they are. Raises `UnrecordableError` for what can never be recorded.
+        When the patient's facts or the appointment have changed since the decision, nothing is written, and the reply is
+        `overtaken` with the facts as they are. Raises `UnrecordableError` when the entry can never be recorded.
         """
 
 
 class LedgerActivities:
-    """The ledger, as a worker offers it to its visits."""
+    """The activities that a worker registers."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
@@ -35,21 +35,21 @@ class LedgerActivities:
         """Record one decision; see `Ledger.record`."""
         try:
             return await self._ledger.record(entry)
-        except Exception as fault:  # noqa: BLE001 - whatever it is, its words stay out of the history
-            raise _nameless(fault) from None
+        except Exception as error:  # noqa: BLE001 - the text of any error must stay out of the history
+            raise _without_text(error) from None
 
     @activity.defn(name=LOAD_FACTS)
     async def load_facts(self, patient_id: int) -> Facts:
         """Read the patient's facts; see `Ledger.load`."""
         try:
             return await self._ledger.load(patient_id)
-        except Exception as fault:  # noqa: BLE001 - whatever it is, its words stay out of the history
-            raise _nameless(fault) from None
+        except Exception as error:  # noqa: BLE001 - the text of any error must stay out of the history
+            raise _without_text(error) from None
 
 
-def _nameless(fault: Exception) -> ApplicationError:
-    """The fault by its kind alone: a database's own words can quote a row, and failures stay in the visit's history."""
-    activity.logger.warning("ledger call failed", extra={"fault": type(fault).__name__}, exc_info=None)
-    # Tried again and again, what can never be recorded would hold the visit's lock against everybody else.
-    hopeless = isinstance(fault, UnrecordableError)
-    return ApplicationError("the ledger did not answer", type=type(fault).__name__, non_retryable=hopeless)
+def _without_text(error: Exception) -> ApplicationError:
+    """The error's class only: a database error can quote a row, and failures stay in the visit's history."""
+    activity.logger.warning("ledger call failed", extra={"fault": type(error).__name__}, exc_info=None)
+    # Retries of an entry that can never be recorded would block the visit for everyone else.
+    never_succeeds = isinstance(error, UnrecordableError)
+    return ApplicationError("the ledger did not answer", type=type(error).__name__, non_retryable=never_succeeds)

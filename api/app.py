@@ -16,17 +16,17 @@ from patient_visit_engine.api import problems
 from patient_visit_engine.api.access.authentication import Authentication
 from patient_visit_engine.api.access.sessions import Sessions
 from patient_visit_engine.api.access.tokens import Tokens
-from patient_visit_engine.api.commands.dispatcher import CommandDispatcher
-from patient_visit_engine.api.commands.visit_client import VisitClient, connect_visits
+from patient_visit_engine.api.commands.dispatcher import CommandDispatcher, VisitSender
 from patient_visit_engine.api.dependencies import Dependencies, Readiness, clock
 from patient_visit_engine.api.gateway import Gateway
 from patient_visit_engine.api.metrics import Metrics
 from patient_visit_engine.api.page import Page, built
 from patient_visit_engine.api.routes import appointments, consultations, master_data, operations, patients, session
-from patient_visit_engine.api.schema.openapi import document
+from patient_visit_engine.api.schema.openapi import openapi_document
 from patient_visit_engine.api.server import DrainingServer, listen
 from patient_visit_engine.api.stream.endpoint import EventStream, end_closed_sessions
 from patient_visit_engine.api.stream.presence_reports import reporting
+from patient_visit_engine.api.temporal_health import TemporalHealth
 from patient_visit_engine.live.hub import Hub
 from patient_visit_engine.live.running import running
 from patient_visit_engine.runtime import logs, temporal
@@ -34,6 +34,7 @@ from patient_visit_engine.runtime.settings import Settings, load
 from patient_visit_engine.storage import migrations
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.log_reader import LogReader, changes_of
+from patient_visit_engine.workflows.visit_client import VisitClient
 
 #: Seconds between two looks at which of the sessions that read the stream have been ended elsewhere.
 SESSIONS_LOOKED_AT_EVERY = 2.0
@@ -46,7 +47,8 @@ LOG_FOUND_WITHIN = 5.0
 def create_app(
     settings: Settings,
     database: Database,
-    visits: VisitClient,
+    visits: VisitSender,
+    temporal_health: TemporalHealth,
     *,
     hub: Hub | None = None,
     readiness: Readiness | None = None,
@@ -61,8 +63,8 @@ def create_app(
     parts = Dependencies(
         settings=settings,
         database=database,
-        visits=visits,
-        asking=CommandDispatcher(database, visits, settings.decision_timeout, now),
+        temporal=temporal_health,
+        dispatcher=CommandDispatcher(database, visits, settings.decision_timeout, now),
         sessions=sessions,
         authentication=Authentication(sessions, Tokens(settings, now)),
         metrics=Metrics(hub),
@@ -102,7 +104,7 @@ def describe() -> FastAPI:
         # Not included as routers: one flat list is looked through faster, and says which methods an address takes.
         app.router.routes.extend(subject.router.routes)
     # The framework's own way to a document of one's own: its route asks the application for it.
-    app.openapi = lambda: document(app)  # type: ignore[method-assign]
+    app.openapi = lambda: openapi_document(app)  # type: ignore[method-assign]
     return app
 
 
@@ -122,12 +124,12 @@ async def _serve(settings: Settings) -> None:
         database = Database(settings.database)
         stack.push_async_callback(database.close)
         client = await temporal.connect(settings, lazy=True)
-        visits = connect_visits(client, settings, clock)
+        visits = VisitClient(client, settings.task_queue, settings.zone, settings.limits, clock)
         changes = changes_of(database)
         stack.callback(changes.close)
         hub = await stack.enter_async_context(running(LogReader(database), changes))
         readiness = Readiness()
-        app = create_app(settings, database, visits, hub=hub, readiness=readiness, page=built())
+        app = create_app(settings, database, visits, TemporalHealth(client), hub=hub, readiness=readiness, page=built())
         stack.callback(app.parts.sessions.close)
         watch = end_closed_sessions(hub, app.parts.sessions.still_open, SESSIONS_LOOKED_AT_EVERY)
         watching = asyncio.create_task(watch)

@@ -9,8 +9,8 @@ from starlette.requests import HTTPConnection
 from patient_visit_engine.api.access.authentication import Authentication
 from patient_visit_engine.api.access.sessions import Sessions
 from patient_visit_engine.api.commands.dispatcher import CommandDispatcher
-from patient_visit_engine.api.commands.visit_client import VisitClient
 from patient_visit_engine.api.metrics import Metrics
+from patient_visit_engine.api.temporal_health import TemporalHealth
 from patient_visit_engine.live.hub import Hub
 from patient_visit_engine.runtime.settings import Settings
 from patient_visit_engine.storage.database import Database
@@ -35,8 +35,8 @@ class Dependencies:
 
     settings: Settings
     database: Database
-    visits: VisitClient
-    asking: CommandDispatcher
+    dispatcher: CommandDispatcher
+    temporal: TemporalHealth
     sessions: Sessions
     authentication: Authentication
     metrics: Metrics

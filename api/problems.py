@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from patient_visit_engine.storage.database import is_unavailable
-from patient_visit_engine.wire.answers import problem
+from patient_visit_engine.wire.problems import problem_body
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ class Problem(Exception):  # noqa: N818 - the word of RFC 9457
         self.more = more
 
     def response(self) -> Response:
-        return ProblemResponse(problem(self.status, self.code, self.title, **self.more), self.headers)
+        return ProblemResponse(problem_body(self.status, self.code, self.title, **self.more), self.headers)
 
 
 class Undecided(Problem):

@@ -1,1 +1,1 @@
-"""The rules of a patient's visit, in plain Python: it must not know Temporal, SQL, HTTP, a clock, chance or the environment."""
+"""The rules of a patient's visit, in plain Python. Import contracts keep out Temporal, SQL, HTTP, clocks, chance and the environment."""

@@ -1,4 +1,4 @@
-"""Which local day a moment belongs to and when that day ends; it must not know what time it is now."""
+"""The hospital's days, and how times are written."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -12,8 +12,8 @@ def local_day(at: datetime, zone: ZoneInfo) -> date:
 def day_starts_at(day: date, zone: ZoneInfo) -> datetime:
     """The first moment of the local `day`, in UTC.
 
-    Where clocks skip midnight the day begins at the jump: `fold=0` reads the missing
-    wall time with the offset that was in force before it, which is that very moment.
+    Where the clocks skip midnight, the day begins at the jump: with `fold=0` the missing wall time gets the offset from
+    before the jump, and that is the moment of the jump.
     """
     return datetime.combine(day, time.min, zone).astimezone(UTC)
 
@@ -24,7 +24,7 @@ def day_ends_at(day: date, zone: ZoneInfo) -> datetime:
 
 
 def to_millisecond(at: datetime) -> datetime:
-    """`at` in UTC without the digits below a millisecond, which neither the wire nor the database keeps."""
+    """`at` in UTC, cut to milliseconds. The database and the answers have no finer times."""
     at = at.astimezone(UTC)
     return at.replace(microsecond=at.microsecond // 1000 * 1000)
 

@@ -1,4 +1,4 @@
-"""The numbers and words that the hospital's records use; it must not know who writes them or where."""
+"""The codes of the hospital's records: statuses, outcomes and roles."""
 
 from enum import IntEnum, StrEnum
 
@@ -18,7 +18,7 @@ CLOSED_APPOINTMENT = frozenset({AppointmentStatus.canceled, AppointmentStatus.do
 
 
 class TrackingStatus(StrEnum):
-    """Where a patient stands with one prestation: waiting for it, inside it, or through."""
+    """A patient waits for a prestation, is in it, or has finished it."""
 
     pending = "pending"
     in_progress = "in_progress"
@@ -36,7 +36,7 @@ class Outcome(StrEnum):
 
 
 class Role(StrEnum):
-    """What a signed-in member of staff, or a program, may do."""
+    """The rights of a member of staff, or of a program."""
 
     doctor = "doctor"
     reception = "reception"

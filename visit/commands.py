@@ -1,4 +1,4 @@
-"""What a visit can be asked to do; it must not carry a name, free text or anything a client wrote."""
+"""The commands of a visit. They carry ids, codes and times only: a name or a client's text would stay in Temporal's history."""
 
 from datetime import date, datetime
 
@@ -7,9 +7,9 @@ from patient_visit_engine.visit.state import Appointment, Frozen, Limits, VisitS
 
 
 class Request(Frozen):
-    """Who asks, and under which identity the answer is kept.
+    """Who sent the command, and the identity under which its answer is stored.
 
-    `id` is the SHA-256 of the caller and the Idempotency-Key; `fingerprint` that of method, path and body.
+    `id` is the SHA-256 of the caller and the Idempotency-Key. `fingerprint` is the SHA-256 of method, path and body.
     """
 
     id: str
@@ -18,7 +18,7 @@ class Request(Frozen):
 
 
 class StartConsultation(Frozen):
-    """The appointment's doctor begins to see the patient; with `wait`, or else takes a place in the line."""
+    """The appointment's doctor begins to see the patient. With `wait`, a refused doctor joins the waiting line."""
 
     request: Request
     appointment: Appointment
@@ -26,7 +26,7 @@ class StartConsultation(Frozen):
 
 
 class CompleteConsultation(Frozen):
-    """The holder says that the consultation is over."""
+    """The holder ends the consultation."""
 
     request: Request
     patient_id: int
@@ -45,7 +45,7 @@ class ExtendConsultation(Frozen):
 
 
 class ReleaseConsultation(Frozen):
-    """A supervisor ends somebody else's forgotten consultation; the reason stays in the database."""
+    """A supervisor ends a consultation that its holder forgot. The reason stays in the database."""
 
     request: Request
     patient_id: int
@@ -67,7 +67,7 @@ class CheckOut(Frozen):
 
 
 class SetAppointmentStatus(Frozen):
-    """Somebody at a desk sets the appointment's status; `doctor_id` is the asker's own, None for other staff."""
+    """A desk or a doctor sets the appointment's status. `doctor_id` is that doctor, None for other staff."""
 
     request: Request
     appointment: Appointment
@@ -83,14 +83,14 @@ class JoinWaitingLine(Frozen):
 
 
 class LeaveWaitingLine(Frozen):
-    """The appointment's doctor waits no longer."""
+    """The appointment's doctor stops waiting."""
 
     request: Request
     appointment: Appointment
 
 
 class Adopt(Frozen):
-    """Take over the timers of these consultations: no other visit keeps them any more."""
+    """Take over the timers of these consultations, because the visits that kept them have ended."""
 
     consultation_ids: tuple[str, ...] = ()
 
@@ -102,17 +102,17 @@ Command = (
 
 
 def patient_of(command: Command) -> int:
-    """Whose visit the command is for."""
+    """The id of the patient. The command goes to this patient's visit."""
     return command.patient_id if isinstance(command, OnConsultation) else command.appointment.patient_id
 
 
 def appointment_of(command: Command) -> Appointment | None:
-    """The appointment that the command is about, as the asker knew it; those about a consultation name none."""
+    """The appointment as the sender read it. None for commands on a consultation."""
     return None if isinstance(command, OnConsultation) else command.appointment
 
 
 class OpenVisit(Frozen):
-    """The input of a visit's first run; the runs after it get the whole state."""
+    """The input of a visit's first run. Later runs get the whole state in `carried`."""
 
     patient_id: int
     day: date
@@ -122,6 +122,6 @@ class OpenVisit(Frozen):
 
 
 class Reply(Frozen):
-    """What a visit tells the API: the answer is in the ledger under the request's id, or this day takes no more."""
+    """The result of an update: the answer is stored under the request's id, or (`decided` is false) this day has closed."""
 
     decided: bool

@@ -1,4 +1,4 @@
-"""What a visit decides: the answer to whoever asked and the changes to record; it must not know how either is written down."""
+"""A decision: the answer to the caller, and the changes to record."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -11,14 +11,14 @@ from patient_visit_engine.visit.state import Appointment, Consultation, Frozen, 
 
 
 class OpenConsultation(Frozen):
-    """The patient's tracking goes in progress, and with it the appointment."""
+    """The tracking and the appointment go in progress."""
 
     change: Literal["open_consultation"] = "open_consultation"
     consultation: Consultation
 
 
 class EndConsultation(Frozen):
-    """This consultation's own tracking is completed, and no other; the appointment is done, or confirmed again."""
+    """The tracking of this consultation is completed, and no other. The appointment is done, or confirmed again."""
 
     change: Literal["end_consultation"] = "end_consultation"
     consultation: Consultation
@@ -26,7 +26,7 @@ class EndConsultation(Frozen):
 
 
 class PostponeConsultation(Frozen):
-    """The holder took more time: `consultation` is as it shall be."""
+    """The holder needs more time. `consultation` has the new times."""
 
     change: Literal["postpone_consultation"] = "postpone_consultation"
     consultation: Consultation
@@ -34,14 +34,14 @@ class PostponeConsultation(Frozen):
 
 
 class RemindHolder(Frozen):
-    """The expected time is over: `consultation` is as it shall be, with its next reminder."""
+    """The expected time is over. `consultation` has the time of the next reminder."""
 
     change: Literal["remind_holder"] = "remind_holder"
     consultation: Consultation
 
 
 class AdoptConsultation(Frozen):
-    """From now on this visit keeps the consultation's timers."""
+    """This visit keeps the consultation's timers from now on."""
 
     change: Literal["adopt_consultation"] = "adopt_consultation"
     consultation: Consultation
@@ -55,7 +55,7 @@ class OpenTracking(Frozen):
 
 
 class CloseTracking(Frozen):
-    """The patient waits no longer for this appointment, which gets `status`."""
+    """The patient no longer waits for this appointment. The appointment gets `status`."""
 
     change: Literal["close_tracking"] = "close_tracking"
     appointment_id: int
@@ -64,7 +64,7 @@ class CloseTracking(Frozen):
 
 
 class WriteAppointmentStatus(Frozen):
-    """The appointment gets a status that opens and closes nothing."""
+    """The appointment gets a status without effect on a tracking."""
 
     change: Literal["write_appointment_status"] = "write_appointment_status"
     appointment_id: int
@@ -87,21 +87,21 @@ class LeaveLine(Frozen):
 
 
 class OfferPatient(Frozen):
-    """The patient is free for this doctor: `place` is as it shall be, with `offered_until`."""
+    """The patient is free for this doctor. `place` has the new `offered_until`."""
 
     change: Literal["offer_patient"] = "offer_patient"
     place: WaitingDoctor
 
 
 class WithdrawOffer(Frozen):
-    """The doctor keeps the place in line, but the patient is no longer free: `place` is as it shall be."""
+    """The patient is no longer free. The doctor keeps the place in line; `place` has no `offered_until`."""
 
     change: Literal["withdraw_offer"] = "withdraw_offer"
     place: WaitingDoctor
 
 
 class NoteRefusal(Frozen):
-    """A start was refused; the doctor who asked hears of it when the patient is busy."""
+    """A start was refused. If the patient is busy, the doctor also gets an event."""
 
     change: Literal["note_refusal"] = "note_refusal"
     appointment: Appointment
@@ -127,7 +127,7 @@ Change = Annotated[
 
 
 class ConsultationStands(Frozen):
-    """The consultation as it is now; `created` when this very request began it."""
+    """The consultation as it is now. `created`: this request began it."""
 
     answer: Literal["consultation"] = "consultation"
     consultation: Consultation
@@ -135,7 +135,7 @@ class ConsultationStands(Frozen):
 
 
 class ConsultationEndedWith(Frozen):
-    """This request ended the consultation, or it had ended before: `accepts` says with which outcome that is success."""
+    """The consultation has ended, by this request or before. It is a success if the outcome is `accepts`."""
 
     answer: Literal["consultation_ended"] = "consultation_ended"
     consultation_id: str
@@ -143,7 +143,7 @@ class ConsultationEndedWith(Frozen):
 
 
 class TrackingStands(Frozen):
-    """The appointment's latest tracking; `created` when this request opened it."""
+    """The appointment's latest tracking. `created`: this request opened it."""
 
     answer: Literal["tracking"] = "tracking"
     appointment_id: int
@@ -166,13 +166,13 @@ class PlaceInLine(Frozen):
 
 
 class NotInLine(Frozen):
-    """The doctor does not wait, or waits no longer."""
+    """The doctor does not wait."""
 
     answer: Literal["not_in_line"] = "not_in_line"
 
 
 class Refused(Frozen):
-    """No, and why."""
+    """The command is refused, with the reason."""
 
     answer: Literal["refused"] = "refused"
     refusal: Refusal
@@ -185,12 +185,12 @@ Answer = Annotated[
 
 
 class Decision(Frozen):
-    """One decision, recorded in one transaction; `answer` is None when time decided and nobody asked."""
+    """One decision, recorded in one transaction. `answer` is None when a timer decided, because no caller waits."""
 
     changes: tuple[Change, ...] = ()
     answer: Answer | None = None
     at: datetime
 
 
-#: What a rule comes to: the answer, and the changes to record with it.
+#: The result of a rule: the answer, and the changes to record with it.
 Verdict = tuple[Answer | None, tuple[Change, ...]]

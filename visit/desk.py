@@ -1,4 +1,4 @@
-"""What reception does: check-in, check-out and the appointment's status; pure, it must not know how a start is decided."""
+"""What reception does: check-in, check-out, and the appointment's status."""
 
 from datetime import datetime
 
@@ -29,69 +29,70 @@ from patient_visit_engine.visit.waiting_line import remove_canceled
 
 def check_in(command: CheckIn, state: VisitState, now: datetime) -> Verdict:
     """Open a pending tracking, once a day."""
-    mine = command.appointment
-    if (refusal := appointment_refusal(mine, state)) is not None:
+    appointment = command.appointment
+    if (refusal := appointment_refusal(appointment, state)) is not None:
         return Refused(refusal=refusal), ()
-    changes = _check_in(mine, state)
-    return TrackingStands(appointment_id=mine.id, created=bool(changes)), changes
+    changes = _open_tracking(appointment, state)
+    return TrackingStands(appointment_id=appointment.id, created=bool(changes)), changes
 
 
-def _check_in(mine: Appointment, state: VisitState) -> tuple[Change, ...]:
-    open_tracking = state.tracking_of(mine.id)
-    if open_tracking is not None and open_tracking.day == state.day:
+def _open_tracking(appointment: Appointment, state: VisitState) -> tuple[Change, ...]:
+    tracking = state.tracking_of(appointment.id)
+    if tracking is not None and tracking.day == state.day:
         return ()
-    # Just after midnight yesterday's check-in may not be closed yet: left open, its own visit would close today's.
-    stale = _close_tracking(mine, state, Outcome.not_seen, AppointmentStatus.confirmed)
-    return *stale, OpenTracking(appointment=mine)
+    # Just after midnight yesterday's check-in may still be open. If it stayed open, its own visit would close today's.
+    closed = _close_tracking(appointment, state, Outcome.not_seen, AppointmentStatus.confirmed)
+    return *closed, OpenTracking(appointment=appointment)
 
 
 def _close_tracking(
-    mine: Appointment, state: VisitState, outcome: Outcome, status: AppointmentStatus
+    appointment: Appointment, state: VisitState, outcome: Outcome, status: AppointmentStatus
 ) -> tuple[Change, ...]:
-    if state.tracking_of(mine.id) is None:
+    if state.tracking_of(appointment.id) is None:
         return ()
-    return (CloseTracking(appointment_id=mine.id, outcome=outcome, status=status),)
+    return (CloseTracking(appointment_id=appointment.id, outcome=outcome, status=status),)
 
 
 def check_out(command: CheckOut, state: VisitState, now: datetime) -> Verdict:
-    """Close the pending tracking of a patient who left; the appointment is confirmed again."""
-    mine = command.appointment
-    if (running := state.consultation_of(mine.id)) is not None:
-        return Refused(refusal=AppointmentInProgress(holder=running)), ()
-    closed = _close_tracking(mine, state, Outcome.cancelled, AppointmentStatus.confirmed)
+    """Close the pending tracking of a patient who left. The appointment is confirmed again."""
+    appointment = command.appointment
+    if (consultation := state.consultation_of(appointment.id)) is not None:
+        return Refused(refusal=AppointmentInProgress(holder=consultation)), ()
+    closed = _close_tracking(appointment, state, Outcome.cancelled, AppointmentStatus.confirmed)
     if not closed:
         return Refused(refusal=NotCheckedIn()), ()
-    return TrackingStands(appointment_id=mine.id), closed
+    return TrackingStands(appointment_id=appointment.id), closed
 
 
 def set_appointment_status(command: SetAppointmentStatus, state: VisitState, now: datetime) -> Verdict:
-    """Set the status as a desk does; `done` ends the asker's own consultation and nobody else's."""
-    mine, wanted = command.appointment, command.status
-    stands = StatusStands(appointment_id=mine.id, status=wanted)
-    if wanted is AppointmentStatus.done:
+    """Set the status. `done` ends the appointment's own consultation, and only its holder may do that."""
+    appointment, status = command.appointment, command.status
+    if status is AppointmentStatus.done:
         return _set_done(command, state, now)
-    if (running := state.consultation_of(mine.id)) is not None:
-        return Refused(refusal=AppointmentInProgress(holder=running)), ()
-    if mine.status is AppointmentStatus.done:
-        return Refused(refusal=AppointmentClosed(status=mine.status)), ()
-    if wanted is AppointmentStatus.pending:
-        if mine.status is AppointmentStatus.canceled:
-            return Refused(refusal=AppointmentClosed(status=mine.status)), ()
-        return stands, _check_in(mine, state)
-    written = _close_tracking(mine, state, Outcome.cancelled, wanted)
-    if not written and mine.status is not wanted:
-        written = (WriteAppointmentStatus(appointment_id=mine.id, status=wanted),)
-    if wanted is AppointmentStatus.canceled:
-        written = (*written, *remove_canceled(state, mine.id, now))
-    return stands, written
+    if (consultation := state.consultation_of(appointment.id)) is not None:
+        return Refused(refusal=AppointmentInProgress(holder=consultation)), ()
+    if appointment.status is AppointmentStatus.done:
+        return Refused(refusal=AppointmentClosed(status=appointment.status)), ()
+    answer = StatusStands(appointment_id=appointment.id, status=status)
+    if status is AppointmentStatus.pending:
+        if appointment.status is AppointmentStatus.canceled:
+            return Refused(refusal=AppointmentClosed(status=appointment.status)), ()
+        return answer, _open_tracking(appointment, state)
+    changes = _close_tracking(appointment, state, Outcome.cancelled, status)
+    if not changes and appointment.status is not status:
+        changes = (WriteAppointmentStatus(appointment_id=appointment.id, status=status),)
+    if status is AppointmentStatus.canceled:
+        changes = (*changes, *remove_canceled(state, appointment.id, now))
+    return answer, changes
 
 
 def _set_done(command: SetAppointmentStatus, state: VisitState, now: datetime) -> Verdict:
-    mine = command.appointment
-    stands = StatusStands(appointment_id=mine.id, status=AppointmentStatus.done)
-    running = state.consultation_of(mine.id)
-    if running is None and mine.status is not AppointmentStatus.done:
+    appointment = command.appointment
+    consultation = state.consultation_of(appointment.id)
+    if consultation is None and appointment.status is not AppointmentStatus.done:
         return Refused(refusal=NotInConsultation()), ()
-    if command.doctor_id != (running or mine).doctor_id:
+    if command.doctor_id != (consultation or appointment).doctor_id:
         return Refused(refusal=NotYours()), ()
-    return stands, () if running is None else end_and_offer(state, running, Outcome.done, now)
+    answer = StatusStands(appointment_id=appointment.id, status=AppointmentStatus.done)
+    changes = () if consultation is None else end_and_offer(state, consultation, Outcome.done, now)
+    return answer, changes

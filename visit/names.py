@@ -1,4 +1,4 @@
-"""The names under which a visit is known to Temporal; it must not know how they are used."""
+"""The names of a visit in Temporal."""
 
 from datetime import date
 

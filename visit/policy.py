@@ -1,4 +1,4 @@
-"""The rules, by command: (state, command, now) -> decision; pure, so it must not know Temporal, SQL, HTTP, a clock or chance."""
+"""The rule of each command: a pure function of the command, the state and the time."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -24,7 +24,7 @@ from patient_visit_engine.visit.state import VisitState
 
 
 def adopt(command: Adopt, state: VisitState, now: datetime) -> Verdict:
-    """Keep the timers of consultations that no visit keeps."""
+    """Take over the timers of consultations from visits that have ended."""
     orphans = (c for c in state.facts.in_progress if c.id in command.consultation_ids and c.day != state.day)
     return None, tuple(AdoptConsultation(consultation=c.model_copy(update={"day": state.day})) for c in orphans)
 
@@ -44,11 +44,11 @@ RULES: dict[type, Callable[[Any, VisitState, datetime], Verdict]] = {
 
 
 def decide(state: VisitState, command: Command | Adopt, now: datetime) -> Decision:
-    """What the visit answers to `command` at `now`, and what is to be recorded; nothing has changed yet."""
+    """The decision on `command` at `now`. Nothing has changed yet: the ledger records it."""
     answer, changes = RULES[type(command)](command, state, now)
     return Decision(answer=answer, changes=changes, at=now)
 
 
 def mismatch(now: datetime) -> Decision:
-    """The appointment was given to another patient or doctor after the request was checked."""
+    """The decision when the appointment was given to another patient or doctor after the request was checked."""
     return Decision(answer=Refused(refusal=AppointmentMismatch()), at=now)

@@ -1,4 +1,4 @@
-"""What passes between a visit and the ledger: one decision with what it was based on, and the truth in return."""
+"""The messages between a visit and the ledger."""
 
 from datetime import date
 
@@ -8,11 +8,11 @@ from patient_visit_engine.visit.state import Appointment, Facts, Frozen
 
 
 class UnrecordableError(Exception):
-    """The ledger's own rules refuse the entry, and will at every try."""
+    """The database's constraints reject the entry, and will reject it at every attempt."""
 
 
 class LedgerEntry(Frozen):
-    """One decision to record. It holds only if the ledger still has the facts, and the appointment, that it was based on."""
+    """One decision to record. It is valid only while the ledger has the same facts and the same appointment (`seen`)."""
 
     patient_id: int
     day: date
@@ -23,7 +23,7 @@ class LedgerEntry(Frozen):
 
 
 class Recorded(Frozen):
-    """The patient's facts as they are now; with `overtaken` nothing was written, since they were not those of the entry."""
+    """The patient's facts now. `overtaken`: nothing was written, because the facts were not those of the entry."""
 
     facts: Facts
     overtaken: bool = False

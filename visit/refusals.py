@@ -1,4 +1,4 @@
-"""Every way in which a visit says no, one class a reason, its docstring the title; it must not know HTTP or how a screen shows it."""
+"""The reasons for which a visit refuses a command, one class for each."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -10,7 +10,7 @@ from patient_visit_engine.visit.state import Appointment, Consultation, Frozen, 
 
 
 class PatientInConsultation(Frozen):
-    """Patient is in another consultation"""
+    """The patient is in another exclusive consultation. `position` is the asking doctor's place in line."""
 
     code: Literal["patient_in_consultation"] = "patient_in_consultation"
     holder: Consultation
@@ -18,7 +18,7 @@ class PatientInConsultation(Frozen):
 
 
 class PatientReserved(Frozen):
-    """Patient is reserved for a doctor who waited"""
+    """The patient is reserved for a doctor who waited."""
 
     code: Literal["patient_reserved"] = "patient_reserved"
     doctor_id: int
@@ -27,51 +27,51 @@ class PatientReserved(Frozen):
 
 
 class PatientFree(Frozen):
-    """Patient is free: there is nothing to wait for"""
+    """The patient is free, so there is no line to join."""
 
     code: Literal["patient_free"] = "patient_free"
 
 
 class AppointmentInProgress(Frozen):
-    """Appointment is in progress"""
+    """The appointment has a consultation in progress."""
 
     code: Literal["appointment_in_progress"] = "appointment_in_progress"
     holder: Consultation
 
 
 class AppointmentClosed(Frozen):
-    """Appointment is closed"""
+    """The appointment is done or canceled."""
 
     code: Literal["appointment_closed"] = "appointment_closed"
     status: AppointmentStatus
 
 
 class AppointmentMismatch(Frozen):
-    """Appointment belongs to another patient or doctor"""
+    """The appointment was given to another patient or doctor after the request was checked."""
 
     code: Literal["appointment_mismatch"] = "appointment_mismatch"
 
 
 class ConsultationEnded(Frozen):
-    """Consultation has already ended"""
+    """The consultation ended in another way before."""
 
     code: Literal["consultation_ended"] = "consultation_ended"
 
 
 class NotYours(Frozen):
-    """Consultation belongs to another doctor"""
+    """The consultation or appointment belongs to another doctor."""
 
     code: Literal["not_yours"] = "not_yours"
 
 
 class NotCheckedIn(Frozen):
-    """Patient is not checked in for this appointment"""
+    """The patient is not checked in for this appointment."""
 
     code: Literal["not_checked_in"] = "not_checked_in"
 
 
 class NotInConsultation(Frozen):
-    """Appointment has no consultation in progress"""
+    """The appointment has no consultation in progress."""
 
     code: Literal["not_in_consultation"] = "not_in_consultation"
 
@@ -91,8 +91,8 @@ Refusal = Annotated[
 ]
 
 
-def appointment_refusal(mine: Appointment, state: VisitState) -> Refusal | None:
-    """Why this appointment is not open to anything new: it is in progress, or it is over."""
-    if (running := state.consultation_of(mine.id)) is not None:
-        return AppointmentInProgress(holder=running)
-    return AppointmentClosed(status=mine.status) if mine.status in CLOSED_APPOINTMENT else None
+def appointment_refusal(appointment: Appointment, state: VisitState) -> Refusal | None:
+    """Why nothing new can begin for this appointment: it is in progress, or it is closed. None if something can."""
+    if (consultation := state.consultation_of(appointment.id)) is not None:
+        return AppointmentInProgress(holder=consultation)
+    return AppointmentClosed(status=appointment.status) if appointment.status in CLOSED_APPOINTMENT else None

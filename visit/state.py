@@ -1,4 +1,4 @@
-"""What one visit knows: the open facts of its patient and its time limits; it must not know how they are stored."""
+"""The state of one visit: the patient's open facts and the visit's time limits."""
 
 from datetime import date, datetime, timedelta
 from typing import Literal
@@ -9,13 +9,13 @@ from patient_visit_engine.visit.codes import AppointmentStatus
 
 
 class Frozen(BaseModel):
-    """A value that travels and never changes; fields are added with defaults and never renamed, so that old histories replay."""
+    """An immutable value that Temporal stores. New fields need defaults, and no field is renamed: old histories must replay."""
 
     model_config = ConfigDict(frozen=True)
 
 
 class Limits(Frozen):
-    """The durations that a visit goes by; they enter with its input, so a replay uses those it was decided with."""
+    """The durations of a visit. They are part of its input, so a replay uses the values of the original run."""
 
     offer: timedelta = timedelta(seconds=60)
     abandon_after: timedelta = timedelta(hours=4)
@@ -24,7 +24,7 @@ class Limits(Frozen):
 
 
 class Appointment(Frozen):
-    """One appointment as the database had it, with what its prestation says."""
+    """One appointment as the database has it, with the settings of its prestation."""
 
     id: int
     patient_id: int
@@ -36,7 +36,7 @@ class Appointment(Frozen):
 
 
 class Consultation(Frozen):
-    """A consultation in progress. `day` is that of the visit which keeps its timers."""
+    """A consultation in progress. `day` is the day of the visit that keeps its timers."""
 
     id: str
     patient_id: int
@@ -53,14 +53,14 @@ class Consultation(Frozen):
 
 
 class PendingTracking(Frozen):
-    """A patient checked in and waiting for one appointment."""
+    """A patient who is checked in and waits for one appointment."""
 
     appointment_id: int
     day: date
 
 
 class WaitingDoctor(Frozen):
-    """A doctor in the line for a busy patient; `offered_until` is set once the patient was offered to this doctor."""
+    """A doctor in the line for a busy patient. `offered_until` is set when the patient was offered to this doctor."""
 
     doctor_id: int
     appointment_id: int
@@ -70,7 +70,7 @@ class WaitingDoctor(Frozen):
 
 
 class Facts(Frozen):
-    """Everything open for one patient, whichever day's visit it belongs to; only the ledger makes new ones."""
+    """Everything that is open for one patient, on any day. Only the ledger creates new facts."""
 
     in_progress: tuple[Consultation, ...] = ()
     pending: tuple[PendingTracking, ...] = ()
@@ -78,7 +78,7 @@ class Facts(Frozen):
 
 
 class VisitState(Frozen):
-    """A visit's whole state, which continue-as-new carries over."""
+    """The whole state of a visit. Continue-as-new passes it to the next run."""
 
     patient_id: int
     day: date
@@ -88,7 +88,7 @@ class VisitState(Frozen):
     facts: Facts = Facts()
 
     def exclusive_consultation(self) -> Consultation | None:
-        """The one consultation that keeps the patient from starting another exclusive one."""
+        """The consultation that prevents another exclusive one, if there is one."""
         return next((c for c in self.facts.in_progress if c.exclusive), None)
 
     def consultation(self, consultation_id: str) -> Consultation | None:
@@ -103,18 +103,18 @@ class VisitState(Frozen):
         """The open check-in of this appointment."""
         return next((p for p in self.facts.pending if p.appointment_id == appointment_id), None)
 
-    def my_consultations(self) -> tuple[Consultation, ...]:
-        """The consultations whose timers this visit keeps."""
+    def timed_consultations(self) -> tuple[Consultation, ...]:
+        """The consultations of which this visit keeps the timers."""
         return tuple(c for c in self.facts.in_progress if c.day == self.day)
 
     def line(self) -> tuple[WaitingDoctor, ...]:
         """This day's waiting line, first come first."""
         return tuple(w for w in self.facts.waiting if w.day == self.day)
 
-    def place_of(self, doctor_id: int) -> int | None:
-        """The doctor's place in the line, counted from 1."""
+    def position_of(self, doctor_id: int) -> int | None:
+        """The doctor's position in the line, counted from 1."""
         return next((n for n, w in enumerate(self.line(), 1) if w.doctor_id == doctor_id), None)
 
     def reservation(self, now: datetime) -> WaitingDoctor | None:
-        """The doctor for whom the patient is reserved at this moment; an offer of another day ended with that day."""
+        """The doctor for whom the patient is reserved now. An offer of another day ended with that day."""
         return next((w for w in self.line() if w.offered_until is not None and w.offered_until > now), None)

@@ -1,4 +1,4 @@
-"""The waiting line for a busy patient: who joins it, leaves it, and is offered the patient next; pure, it must not know starts."""
+"""The line of doctors who wait for a busy patient: joining it, leaving it, and the offers to those in it."""
 
 from datetime import datetime
 from typing import Literal
@@ -20,48 +20,51 @@ from patient_visit_engine.visit.state import Appointment, Consultation, VisitSta
 
 
 def join_waiting_line(command: JoinWaitingLine, state: VisitState, now: datetime) -> Verdict:
-    """Give the doctor the last place in the line, or say which one the doctor has."""
-    mine = command.appointment
-    if (refusal := appointment_refusal(mine, state)) is not None:
+    """Give the doctor the last place in the line, or return the place that the doctor has."""
+    appointment = command.appointment
+    if (refusal := appointment_refusal(appointment, state)) is not None:
         return Refused(refusal=refusal), ()
-    if (position := state.place_of(mine.doctor_id)) is not None:
+    if (position := state.position_of(appointment.doctor_id)) is not None:
         return PlaceInLine(position=position), ()
-    if not mine.exclusive or (state.exclusive_consultation() is None and state.reservation(now) is None):
+    is_free = state.exclusive_consultation() is None and state.reservation(now) is None
+    if not appointment.exclusive or is_free:
         return Refused(refusal=PatientFree()), ()
-    return PlaceInLine(position=len(state.line()) + 1), (join_change(mine, state, now),)
+    return PlaceInLine(position=len(state.line()) + 1), (join_change(appointment, state, now),)
 
 
 def leave_waiting_line(command: LeaveWaitingLine, state: VisitState, now: datetime) -> Verdict:
-    """Take the doctor out of the line; an offer that was open passes on."""
-    # By doctor: the one place is the doctor's, whichever of the doctor's appointments it was taken for.
-    mine = next((place for place in state.line() if place.doctor_id == command.appointment.doctor_id), None)
-    return NotInLine(), () if mine is None else remove_from_line(state, mine, "left", now)
+    """Take the doctor out of the line. An open offer passes to the next doctor."""
+    # Compared by doctor: the doctor has one place, for any of the doctor's appointments.
+    doctor_id = command.appointment.doctor_id
+    leaving = next((place for place in state.line() if place.doctor_id == doctor_id), None)
+    return NotInLine(), () if leaving is None else remove_from_line(state, leaving, "left", now)
 
 
-def join_change(mine: Appointment, state: VisitState, now: datetime) -> JoinLine:
-    """The last place in this day's line."""
-    return JoinLine(place=WaitingDoctor(doctor_id=mine.doctor_id, appointment_id=mine.id, day=state.day, since=now))
+def join_change(appointment: Appointment, state: VisitState, now: datetime) -> JoinLine:
+    """The change that gives the appointment's doctor the last place in this day's line."""
+    place = WaitingDoctor(doctor_id=appointment.doctor_id, appointment_id=appointment.id, day=state.day, since=now)
+    return JoinLine(place=place)
 
 
 def offer_to_line(state: VisitState, line: tuple[WaitingDoctor, ...], now: datetime) -> tuple[OfferPatient, ...]:
-    """The offers due to `line` now that the patient is free: to its head, or to all of it where nothing is reserved."""
+    """The offers to make now that the patient is free: to the head of `line`, or to all of it when nothing is reserved."""
     until = now + state.limits.offer
     if until == now:
-        untold = tuple(place for place in line if place.offered_until is None)
+        receivers = tuple(place for place in line if place.offered_until is None)
     else:
-        untold = line[:1] if all(place.offered_until is None for place in line) else ()
-    return tuple(OfferPatient(place=place.model_copy(update={"offered_until": until})) for place in untold)
+        receivers = line[:1] if all(place.offered_until is None for place in line) else ()
+    return tuple(OfferPatient(place=place.model_copy(update={"offered_until": until})) for place in receivers)
 
 
-def update_line_after_start(state: VisitState, begun: Consultation) -> tuple[Change, ...]:
-    """What a start does to the line: its doctor leaves it, and no offer to another outlives an exclusive one."""
+def update_line_after_start(state: VisitState, started: Consultation) -> tuple[Change, ...]:
+    """The effect of a start on the line: its doctor leaves it, and an exclusive start ends the offers to other doctors."""
     changes: list[Change] = []
     for place in state.facts.waiting:
-        if place.doctor_id == begun.doctor_id:
+        if place.doctor_id == started.doctor_id:
             changes.append(LeaveLine(place=place, why="started"))
-        elif begun.exclusive and place.offered_until is not None and state.limits.offer:
+        elif started.exclusive and place.offered_until is not None and state.limits.offer:
             changes.append(LeaveLine(place=place, why="passed"))
-        elif begun.exclusive and place.offered_until is not None:
+        elif started.exclusive and place.offered_until is not None:
             changes.append(WithdrawOffer(place=place.model_copy(update={"offered_until": None})))
     return tuple(changes)
 
@@ -69,7 +72,7 @@ def update_line_after_start(state: VisitState, begun: Consultation) -> tuple[Cha
 def remove_from_line(
     state: VisitState, leaving: WaitingDoctor, why: Literal["left", "passed", "canceled"], now: datetime
 ) -> tuple[Change, ...]:
-    """One doctor out of the line; when the patient is free, whoever is then its head is served."""
+    """Take one doctor out of the line. When the patient is free, the new head of the line gets the offer."""
     left = LeaveLine(place=leaving, why=why)
     if state.exclusive_consultation() is not None:
         return (left,)
@@ -77,6 +80,6 @@ def remove_from_line(
 
 
 def remove_canceled(state: VisitState, appointment_id: int, now: datetime) -> tuple[Change, ...]:
-    """The doctor who waits for the sake of a canceled appointment out of the line, if there is one."""
+    """Take the doctor out of the line who waits for a canceled appointment, if there is one."""
     leaving = next((place for place in state.line() if place.appointment_id == appointment_id), None)
     return () if leaving is None else remove_from_line(state, leaving, "canceled", now)

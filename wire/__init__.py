@@ -1,1 +1,1 @@
-"""What leaves the system: answers, event bodies and the timeline, as plain values."""
+"""What the system sends: bodies of answers, problems and events. Pure values, without SQL, HTTP servers or clocks."""

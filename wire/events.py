@@ -1,10 +1,9 @@
-"""What each change tells the browsers, as `data` of the stream's events; pure, it must not know the log, SQL or HTTP."""
+"""The events of each change: name, channel and data. The ledger writes them in the transaction of the change."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import singledispatch
-from typing import Any
 
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
@@ -26,6 +25,8 @@ from patient_visit_engine.visit.decisions import (
 )
 from patient_visit_engine.visit.refusals import PatientInConsultation
 from patient_visit_engine.visit.state import Consultation
+from patient_visit_engine.wire import event_bodies
+from patient_visit_engine.wire.shapes import status_name
 
 CONSULTATIONS = "consultations"
 
@@ -38,6 +39,12 @@ RELEASED = "consultation.released"
 APPOINTMENT_UPDATED = "appointment.updated"
 PATIENT_UPDATED = "patient.updated"
 
+#: Why a consultation ended that its doctor did not complete.
+RELEASED_BECAUSE = {
+    Outcome.released: "was released by a supervisor",
+    Outcome.timed_out: "was closed: its time had run out",
+}
+
 
 def doctor_channel(doctor_id: int) -> str:
     """The private channel of one doctor."""
@@ -46,19 +53,19 @@ def doctor_channel(doctor_id: int) -> str:
 
 @dataclass(frozen=True)
 class Event:
-    """One event to be appended to the log; `dedup_key` names the logical step, never the attempt at it."""
+    """One event for the log. `dedup_key` names the step of the decision, so a second attempt has the same key."""
 
     name: str
     channel: str
     dedup_key: str
-    data: dict[str, Any]
+    data: Mapping[str, object]
     patient_id: int
     consultation_id: str | None = None
 
 
 @dataclass(frozen=True)
 class EventContext:
-    """What the words of an event need besides the change: names, the moment, and the request or step that caused it."""
+    """What the data of an event needs besides the change: names, the time, and the request or step that caused it."""
 
     patient_id: int
     patient: str
@@ -66,10 +73,11 @@ class EventContext:
     prestations: Mapping[int, str]
     at: datetime
     cause: str
-    #: Whose the appointments are that are known here: a list of another doctor need not look for them.
+    #: Doctors by appointment, as far as they are known here. A worklist of another doctor can then ignore the event.
     doctor_of: Mapping[int, int] = field(default_factory=dict)
 
-    def about_patient(self, message: str) -> dict[str, Any]:
+    def about_patient(self, message: str) -> event_bodies.AboutPatient:
+        """The fields that every event has."""
         return {
             "patient_id": self.patient_id,
             "patient_name": self.patient,
@@ -77,8 +85,10 @@ class EventContext:
             "timestamp": to_rfc3339(self.at),
         }
 
-    def about(self, consultation: Consultation, message: str) -> dict[str, Any]:
-        return self.about_patient(message) | {
+    def about_consultation(self, consultation: Consultation, message: str) -> event_bodies.AboutConsultation:
+        """The fields of an event about one consultation."""
+        return {
+            **self.about_patient(message),
             "doctor_id": consultation.doctor_id,
             "doctor_name": self.doctors[consultation.doctor_id],
             "appointment_id": consultation.appointment_id,
@@ -91,135 +101,167 @@ class EventContext:
         }
 
     def event(
-        self, name: str, channel: str, step: str, data: dict[str, Any], consultation_id: str | None = None
+        self, name: str, channel: str, step: str, data: Mapping[str, object], consultation_id: str | None = None
     ) -> Event:
+        """An event about this patient; `step` makes its `dedup_key` unique among events of this name."""
         return Event(name, channel, f"{name}/{step}", data, self.patient_id, consultation_id)
 
 
 @singledispatch
-def events_of(change: Change, telling: EventContext) -> Iterator[Event]:
-    """The events that tell of `change`, in the order in which they go to the log."""
-    raise TypeError(f"nothing is told of {type(change).__name__}")
+def events_of(change: Change, context: EventContext) -> Iterator[Event]:
+    """The events of `change`, in the order in which they are appended to the log."""
+    raise TypeError(f"no events are defined for {type(change).__name__}")
 
 
 @events_of.register
-def _started(change: OpenConsultation, telling: EventContext) -> Iterator[Event]:
-    begun = change.consultation
-    doctor = telling.doctors[begun.doctor_id]
-    data = telling.about(begun, f"Patient {telling.patient} is now in consultation with {doctor}")
-    yield telling.event(STARTED, CONSULTATIONS, begun.id, data, begun.id)
+def _opened(change: OpenConsultation, context: EventContext) -> Iterator[Event]:
+    consultation = change.consultation
+    doctor = context.doctors[consultation.doctor_id]
+    message = f"Patient {context.patient} is now in consultation with {doctor}"
+    data = context.about_consultation(consultation, message)
+    yield context.event(STARTED, CONSULTATIONS, consultation.id, data, consultation.id)
 
 
 @events_of.register
-def _ended(change: EndConsultation, telling: EventContext) -> Iterator[Event]:
-    ended = change.consultation
-    data = telling.about(ended, f"Patient {telling.patient} consultation completed")
-    data |= {"outcome": change.outcome.value, "completed_at": to_rfc3339(telling.at)}
-    yield telling.event(COMPLETED, CONSULTATIONS, ended.id, data, ended.id)
-    if change.outcome in (Outcome.released, Outcome.timed_out):
-        why = (
-            "was released by a supervisor" if change.outcome is Outcome.released else "was closed: its time had run out"
-        )
-        private = data | {"message": f"Your consultation with patient {telling.patient} {why}"}
-        yield telling.event(RELEASED, doctor_channel(ended.doctor_id), ended.id, private, ended.id)
+def _ended(change: EndConsultation, context: EventContext) -> Iterator[Event]:
+    consultation = change.consultation
+    data: event_bodies.ConsultationCompleted = {
+        **context.about_consultation(consultation, f"Patient {context.patient} consultation completed"),
+        "outcome": change.outcome,
+        "completed_at": to_rfc3339(context.at),
+    }
+    yield context.event(COMPLETED, CONSULTATIONS, consultation.id, data, consultation.id)
+    if (because := RELEASED_BECAUSE.get(change.outcome)) is not None:
+        private: event_bodies.ConsultationCompleted = {
+            **data,
+            "message": f"Your consultation with patient {context.patient} {because}",
+        }
+        channel = doctor_channel(consultation.doctor_id)
+        yield context.event(RELEASED, channel, consultation.id, private, consultation.id)
 
 
 @events_of.register
-def _postponed(change: PostponeConsultation, telling: EventContext) -> Iterator[Event]:
-    data = telling.about(change.consultation, f"Patient {telling.patient} consultation extended")
-    yield telling.event(PATIENT_UPDATED, CONSULTATIONS, f"{telling.cause}/extended", data, change.consultation.id)
+def _postponed(change: PostponeConsultation, context: EventContext) -> Iterator[Event]:
+    consultation = change.consultation
+    data = context.about_consultation(consultation, f"Patient {context.patient} consultation extended")
+    yield context.event(PATIENT_UPDATED, CONSULTATIONS, f"{context.cause}/extended", data, consultation.id)
 
 
 @events_of.register
-def _overdue(change: RemindHolder, telling: EventContext) -> Iterator[Event]:
-    late = change.consultation
-    minutes = int((telling.at - late.overdue_at).total_seconds() // 60)
-    data = telling.about(late, f"Your consultation with patient {telling.patient} is over its expected time")
-    data["overdue_minutes"] = minutes
-    yield telling.event(OVERDUE, doctor_channel(late.doctor_id), f"{late.id}/{late.reminders}", data, late.id)
+def _overdue(change: RemindHolder, context: EventContext) -> Iterator[Event]:
+    consultation = change.consultation
+    message = f"Your consultation with patient {context.patient} is over its expected time"
+    data: event_bodies.ConsultationOverdue = {
+        **context.about_consultation(consultation, message),
+        "overdue_minutes": int((context.at - consultation.overdue_at).total_seconds() // 60),
+    }
+    step = f"{consultation.id}/{consultation.reminders}"
+    yield context.event(OVERDUE, doctor_channel(consultation.doctor_id), step, data, consultation.id)
 
 
 @events_of.register
-def _untold(change: AdoptConsultation | WithdrawOffer, telling: EventContext) -> Iterator[Event]:
+def _without_event(change: AdoptConsultation | WithdrawOffer, context: EventContext) -> Iterator[Event]:
     yield from ()
 
 
 @events_of.register
-def _checked_in(change: OpenTracking, telling: EventContext) -> Iterator[Event]:
-    yield _appointment(change.appointment.id, AppointmentStatus.pending, telling)
+def _checked_in(change: OpenTracking, context: EventContext) -> Iterator[Event]:
+    yield appointment_updated(change.appointment.id, AppointmentStatus.pending, context)
 
 
 @events_of.register
-def _closed(change: CloseTracking, telling: EventContext) -> Iterator[Event]:
-    yield _appointment(change.appointment_id, change.status, telling, outcome=change.outcome.value)
+def _tracking_closed(change: CloseTracking, context: EventContext) -> Iterator[Event]:
+    yield appointment_updated(change.appointment_id, change.status, context, change.outcome)
 
 
 @events_of.register
-def _status(change: WriteAppointmentStatus, telling: EventContext) -> Iterator[Event]:
-    yield _appointment(change.appointment_id, change.status, telling)
+def _status_written(change: WriteAppointmentStatus, context: EventContext) -> Iterator[Event]:
+    yield appointment_updated(change.appointment_id, change.status, context)
 
 
-def _appointment(appointment_id: int, status: AppointmentStatus, telling: EventContext, **more: str) -> Event:
-    data = telling.about_patient(f"Patient {telling.patient} appointment updated")
-    data |= {"appointment_id": appointment_id, "status": status.name, "status_code": status.value, **more}
-    if appointment_id in telling.doctor_of:
-        data["doctor_id"] = telling.doctor_of[appointment_id]
-    return telling.event(APPOINTMENT_UPDATED, CONSULTATIONS, f"{appointment_id}/{telling.cause}/{status.name}", data)
-
-
-@events_of.register
-def _joined(change: JoinLine, telling: EventContext) -> Iterator[Event]:
-    data = telling.about_patient(f"A doctor waits for patient {telling.patient}")
-    data |= {"doctor_id": change.place.doctor_id, "doctor_name": telling.doctors[change.place.doctor_id]}
-    yield telling.event(PATIENT_UPDATED, CONSULTATIONS, f"{telling.cause}/joined/{change.place.doctor_id}", data)
-
-
-@events_of.register
-def _left(change: LeaveLine, telling: EventContext) -> Iterator[Event]:
-    data = telling.about_patient(f"The line for patient {telling.patient} is shorter")
-    data |= {"doctor_id": change.place.doctor_id, "doctor_name": telling.doctors[change.place.doctor_id]}
-    data["why"] = change.why
-    # Around midnight a start can take one doctor out of two days' lines at once.
-    step = f"{telling.cause}/left/{change.place.day.isoformat()}/{change.place.doctor_id}"
-    yield telling.event(PATIENT_UPDATED, CONSULTATIONS, step, data)
+def appointment_updated(
+    appointment_id: int, status: AppointmentStatus, context: EventContext, outcome: Outcome | None = None
+) -> Event:
+    """`appointment.updated`: the appointment has this status now, and its tracking ended with `outcome`, if it did."""
+    data: event_bodies.AppointmentUpdated = {
+        "patient_id": context.patient_id,
+        "patient_name": context.patient,
+        "message": f"Patient {context.patient} appointment updated",
+        "timestamp": to_rfc3339(context.at),
+        "appointment_id": appointment_id,
+        "status": status_name(status),
+        "status_code": status,
+    }
+    if outcome is not None:
+        data["outcome"] = outcome
+    if appointment_id in context.doctor_of:
+        data["doctor_id"] = context.doctor_of[appointment_id]
+    step = f"{appointment_id}/{context.cause}/{status.name}"
+    return context.event(APPOINTMENT_UPDATED, CONSULTATIONS, step, data)
 
 
 @events_of.register
-def _offered(change: OfferPatient, telling: EventContext) -> Iterator[Event]:
+def _joined_line(change: JoinLine, context: EventContext) -> Iterator[Event]:
+    doctor_id = change.place.doctor_id
+    data = _about_doctor(doctor_id, f"A doctor waits for patient {context.patient}", context)
+    yield context.event(PATIENT_UPDATED, CONSULTATIONS, f"{context.cause}/joined/{doctor_id}", data)
+
+
+@events_of.register
+def _left_line(change: LeaveLine, context: EventContext) -> Iterator[Event]:
     place = change.place
-    # With nothing reserved the offer lasts no time: all who wait are told, and the first to start wins.
-    reserved_until = (
-        place.offered_until if place.offered_until is not None and place.offered_until > telling.at else None
-    )
-    until = None if reserved_until is None else to_rfc3339(reserved_until)
-    data = telling.about_patient(f"Patient {telling.patient} is free for you")
-    data |= {"doctor_id": place.doctor_id, "appointment_id": place.appointment_id, "offer_until": until}
-    step = f"{place.doctor_id}/{to_rfc3339(telling.at)}/{telling.cause}"
-    yield telling.event(AVAILABLE, doctor_channel(place.doctor_id), step, data)
-    if reserved_until is not None:
-        reserved = telling.about_patient(f"Patient {telling.patient} is reserved")
-        reserved |= {
-            "doctor_id": place.doctor_id,
-            "doctor_name": telling.doctors[place.doctor_id],
+    message = f"The line for patient {context.patient} is shorter"
+    data: event_bodies.LineLeft = {**_about_doctor(place.doctor_id, message, context), "why": change.why}
+    # Around midnight a start can take one doctor out of the lines of two days at once.
+    step = f"{context.cause}/left/{place.day.isoformat()}/{place.doctor_id}"
+    yield context.event(PATIENT_UPDATED, CONSULTATIONS, step, data)
+
+
+@events_of.register
+def _offered(change: OfferPatient, context: EventContext) -> Iterator[Event]:
+    place = change.place
+    # With VISIT_OFFER_SECONDS=0 nothing is reserved: all waiting doctors get the event, and the first to start wins.
+    is_reserved = place.offered_until is not None and place.offered_until > context.at
+    until = to_rfc3339(place.offered_until) if is_reserved and place.offered_until is not None else None
+    data: event_bodies.ConsultationAvailable = {
+        **context.about_patient(f"Patient {context.patient} is free for you"),
+        "doctor_id": place.doctor_id,
+        "appointment_id": place.appointment_id,
+        "offer_until": until,
+    }
+    step = f"{place.doctor_id}/{to_rfc3339(context.at)}/{context.cause}"
+    yield context.event(AVAILABLE, doctor_channel(place.doctor_id), step, data)
+    if until is not None:
+        message = f"Patient {context.patient} is reserved"
+        reserved: event_bodies.PatientReserved = {
+            **_about_doctor(place.doctor_id, message, context),
             "offer_until": until,
         }
-        yield telling.event(PATIENT_UPDATED, CONSULTATIONS, f"{telling.cause}/reserved/{place.doctor_id}", reserved)
+        yield context.event(PATIENT_UPDATED, CONSULTATIONS, f"{context.cause}/reserved/{place.doctor_id}", reserved)
+
+
+def _about_doctor(doctor_id: int, message: str, context: EventContext) -> event_bodies.LineJoined:
+    return {
+        **context.about_patient(message),
+        "doctor_id": doctor_id,
+        "doctor_name": context.doctors[doctor_id],
+    }
 
 
 @events_of.register
-def _refused(change: NoteRefusal, telling: EventContext) -> Iterator[Event]:
+def _refused(change: NoteRefusal, context: EventContext) -> Iterator[Event]:
     if not isinstance(change.refusal, PatientInConsultation):
         return
     holder = change.refusal.holder
-    doctor = telling.doctors[holder.doctor_id]
-    data = telling.about_patient(f"Patient {telling.patient} is currently in consultation with {doctor}")
-    data |= {
+    doctor = context.doctors[holder.doctor_id]
+    data: event_bodies.ConsultationBlocked = {
+        **context.about_patient(f"Patient {context.patient} is currently in consultation with {doctor}"),
         "active_doctor_id": holder.doctor_id,
         "active_doctor_name": doctor,
-        "prestation": telling.prestations[holder.prestation_id],
+        "prestation": context.prestations[holder.prestation_id],
         "consultation_id": holder.id,
         "started_at": to_rfc3339(holder.started_at),
         "appointment_id": change.appointment.id,
-        "request_id": telling.cause,
+        "request_id": context.cause,
     }
-    yield telling.event(BLOCKED, doctor_channel(change.appointment.doctor_id), telling.cause, data)
+    yield context.event(BLOCKED, doctor_channel(change.appointment.doctor_id), context.cause, data)

@@ -1,82 +1,109 @@
-"""The shape of every answer, for the OpenAPI document alone; it must not be used to build one."""
+"""The shape of each JSON body. The code that writes a body, the OpenAPI document and the type checker all use the same one."""
 
-from datetime import date, datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, NotRequired, cast
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field, StringConstraints, with_config
+from pydantic.json_schema import WithJsonSchema
+from typing_extensions import TypedDict
 
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome, Role, TrackingStatus
 
 StatusName = Literal["scheduled", "confirmed", "canceled", "pending", "done", "in_progress"]
-PatientState = Literal["free", "in_consultation", "reserved"]
+
+#: RFC 3339 in UTC with milliseconds, as `visit.calendar.to_rfc3339` writes it.
+Moment = Annotated[
+    str,
+    StringConstraints(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$"),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+#: A calendar date, `YYYY-MM-DD`.
+Date = Annotated[
+    str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\d$"), WithJsonSchema({"type": "string", "format": "date"})
+]
 
 
-class Shape(BaseModel):
-    """An object with all of its fields present."""
+def status_name(status: AppointmentStatus) -> StatusName:
+    """The status as clients read it."""
+    return cast(StatusName, status.name)
 
-    model_config = ConfigDict(extra="forbid", json_schema_serialization_defaults_required=True)
+
+#: All fields are present and there are no others.
+closed = with_config(ConfigDict(extra="forbid"))
+#: More members are possible.
+extensible = with_config(ConfigDict(extra="allow"))
 
 
-class WrongField(Shape):
+@closed
+class WrongField(TypedDict):
     field: str
     message: str
 
 
-class Problem(BaseModel):
+@extensible
+class Problem(TypedDict):
     """An error (RFC 9457); `code` is stable, further members depend on it."""
-
-    model_config = ConfigDict(extra="allow")
 
     type: str
     title: str
     status: int
     detail: str
     code: str
-    errors: list[WrongField] | None = Field(default=None, description="with code `invalid`")
+    errors: NotRequired[Annotated[list[WrongField], Field(description="with code `invalid`")]]
 
 
-class Refusal(Problem):
-    """A visit said no. The members name the holder, since when, until when, and what can be done, as far as they apply."""
+class RefusalMembers(TypedDict, total=False):
+    """What a refusal adds to a problem. Which members are there depends on the code."""
 
-    success: Literal[False] = False
-    in_consultation: bool | None = None
-    message: str | None = None
-    request_id: str | None = None
-    active_doctor: str | None = None
-    active_doctor_id: int | None = None
-    prestation: str | None = None
-    consultation_id: str | None = None
-    started_at: datetime | None = None
-    elapsed_seconds: int | None = None
-    actions: list[Literal["wait", "leave"]] | None = None
-    position: int | None = None
-    until: datetime | None = None
-    reserved_for: str | None = None
-    reserved_for_id: int | None = None
+    success: Literal[False]
+    in_consultation: bool
+    message: str
+    request_id: str
+    active_doctor: str | None
+    active_doctor_id: int | None
+    prestation: str | None
+    consultation_id: str | None
+    started_at: Moment
+    elapsed_seconds: int
+    actions: list[Literal["wait", "leave"]]
+    position: int | None
+    until: Moment
+    reserved_for: str
+    reserved_for_id: int
+    appointment_status: Literal["done", "canceled"]
+    outcome: Outcome | None
+    completed_at: Moment | None
 
 
-class SignedInUser(Shape):
+@extensible
+class Refusal(Problem, RefusalMembers):
+    """A visit refused. The members name the holder, since when, until when, and what can be done, as far as they apply."""
+
+
+@closed
+class SignedInUser(TypedDict):
     user_id: str
     name: str
     role: Role
     doctor_id: int | None
-    timezone: str = Field(description="the hospital's, an IANA name: its days begin and end by it")
+    timezone: Annotated[str, Field(description="the hospital's, an IANA name: its days begin and end by it")]
 
 
-class Consultation(Shape):
+@closed
+class Consultation(TypedDict):
     id: str
     patient_id: int
     doctor_id: int
     appointment_id: int
     prestation_id: int
     status: TrackingStatus
-    started_at: datetime | None
-    completed_at: datetime | None
+    started_at: Moment | None
+    completed_at: Moment | None
     outcome: Outcome | None
-    overdue_at: datetime | None
+    overdue_at: Moment | None
 
 
-class Tracking(Shape):
+@closed
+class Tracking(TypedDict):
     id: int
     patient_id: int
     appointment_id: int
@@ -85,186 +112,64 @@ class Tracking(Shape):
     doctor_id: int
     status: TrackingStatus
     outcome: Outcome | None
-    check_in_time: datetime
-    check_out_time: datetime | None
+    check_in_time: Moment
+    check_out_time: Moment | None
     created_by: str
 
 
-class Trackings(Shape):
+@closed
+class Trackings(TypedDict):
     items: list[Tracking]
 
 
-class AppointmentStatusNow(Shape):
+@closed
+class AppointmentStatusNow(TypedDict):
     appointment_id: int
     status: StatusName
     status_code: AppointmentStatus
 
 
-class Place(Shape):
+@closed
+class Place(TypedDict):
     position: int
 
 
-class PatientNow(Shape):
-    state: PatientState
-    doctor: str | None
-    doctor_id: int | None
-    prestation: str | None
-    since: datetime | None
-    position: int | None
-    until: datetime | None = Field(description="of a reserved patient: when the offer ends")
-
-
-class WorklistItem(Shape):
-    appointment_id: int
-    scheduled_at: datetime
-    status: StatusName
-    status_code: AppointmentStatus
-    patient_id: int
-    patient_name: str
-    doctor_id: int
-    doctor_name: str
-    prestation_id: int
-    prestation: str
-    exclusive: bool
-    checked_in_at: datetime | None
-    consultation_id: str | None
-    started_at: datetime | None = Field(description="of this appointment's own consultation, running or done")
-    overdue_at: datetime | None
-    ended_as: Literal["released", "timed_out"] | None = Field(
-        description="how this appointment's last consultation ended, when it may be started again"
-    )
-    patient: PatientNow
-
-
-class Worklist(Shape):
-    date: date
-    items: list[WorklistItem]
-    page: int
-    page_size: int
-    total: int
-    cursor: str
-
-
-class WithDoctor(Shape):
-    """What a patient is in, or waits for: one appointment with its doctor."""
-
-    appointment_id: int
-    doctor_id: int
-    doctor: str
-    prestation: str
-
-
-class RunningConsultation(WithDoctor):
-    consultation_id: str
-    exclusive: bool
-    started_at: datetime
-    overdue_at: datetime
-
-
-class CheckedIn(WithDoctor):
-    since: datetime
-
-
-class WaitingPlace(WithDoctor):
-    since: datetime
-    position: int
-    offer_until: datetime | None = Field(description="while the patient is kept for this doctor")
-
-
-class BoardItem(Shape):
-    """One patient in house."""
-
-    patient_id: int
-    patient_name: str
-    state: PatientState
-    consultations: list[RunningConsultation]
-    checked_in: list[CheckedIn]
-    waiting: list[WaitingPlace]
-
-
-class Board(Shape):
-    """Everybody who is checked in, in consultation or waited for; `total` counts those beyond the limit too."""
-
-    date: date
-    items: list[BoardItem]
-    total: int
-    cursor: str
-
-
-class Holder(Shape):
-    doctor_id: int
-    name: str
-    prestation_id: int
-    prestation: str
-    appointment_id: int
-    consultation_id: str
-    started_at: datetime
-    overdue_at: datetime
-
-
-class Waiting(Shape):
-    doctor_id: int
-    name: str
-    since: datetime
-    position: int
-
-
-class TimelineEntry(BaseModel):
-    """One decision; further members depend on the event, and supervisors see `by`, `by_name` and `reason`."""
-
-    model_config = ConfigDict(extra="allow")
-
-    at: datetime
-    event: str
-    doctor_id: int | None
-    doctor: str | None
-    appointment_id: int | None
-    prestation: str | None
-    consultation_id: str | None
-
-
-class Visit(Shape):
-    patient_id: int
-    patient_name: str
-    date: date
-    state: PatientState
-    holder: Holder | None
-    waiting: list[Waiting]
-    timeline: list[TimelineEntry]
-    temporal_url: str | None
-
-
-class Patient(Shape):
+@closed
+class Patient(TypedDict):
     id: int
     first_name: str
     last_name: str
-    birth_date: date | None
+    birth_date: Date | None
 
 
-class Doctor(Shape):
+@closed
+class Doctor(TypedDict):
     id: int
     name: str
     specialization: str | None
 
 
-class Prestation(Shape):
+@closed
+class Prestation(TypedDict):
     id: int
     name: str
     exclusive: bool
     expected_minutes: int
 
 
-class Appointment(Shape):
+@closed
+class Appointment(TypedDict):
     id: int
     patient_id: int
     doctor_id: int
     prestation_id: int
-    scheduled_at: datetime
+    scheduled_at: Moment
     status: StatusName
 
 
-class AsyncRequest(Shape):
-    """Where an asynchronous request stands; `status`, `location` and `body` are its answer's."""
+@closed
+class AsyncRequest(TypedDict):
+    """The state of an asynchronous request; `status`, `location` and `body` are those of its answer."""
 
     state: Literal["open", "decided"]
     status: int | None
@@ -272,32 +177,36 @@ class AsyncRequest(Shape):
     body: dict[str, Any] | None
 
 
-class ConnectedReader(Shape):
-    """One open event stream, as it was at `as_of`: now for the process that answers, at its last report for any other."""
+@closed
+class ConnectedReader(TypedDict):
+    """One open event stream at `as_of`: now for the process that answers, its last report for any other process."""
 
-    user: str = Field(description="`account:` and a number, or `token:` and the token's subject")
+    user: Annotated[str, Field(description="`account:` and a number, or `token:` and the token's subject")]
     name: str
     role: Role
-    since: datetime
-    cursor: str = Field(description="the event id that the reader would resume from")
-    behind: int = Field(ge=0, description="events that its process has and the reader has not")
-    live: bool = Field(description="whether it has all that its process has, and is written to at once")
-    process: str = Field(description="the API process that serves it, by a name drawn at its start")
-    as_of: datetime
+    since: Moment
+    cursor: Annotated[str, Field(description="the event id from which the subscriber would resume")]
+    behind: Annotated[int, Field(ge=0, description="events that its process has and the subscriber has not")]
+    live: Annotated[bool, Field(description="whether it has all that its process has, and is written to at once")]
+    process: Annotated[str, Field(description="the API process that serves it, by a name drawn at its start")]
+    as_of: Moment
 
 
-class Presence(Shape):
+@closed
+class Presence(TypedDict):
     """Who is connected to the event stream of any API process, longest connected first."""
 
     items: list[ConnectedReader]
 
 
-class Readiness(Shape):
+@closed
+class Readiness(TypedDict):
     status: Literal["ready"]
     database: Literal["up"]
     temporal: Literal["up"]
-    stream: Literal["up"] = Field(description="the event log was read not too long ago")
+    stream: Annotated[Literal["up"], Field(description="the event log was read not too long ago")]
 
 
-class Liveness(Shape):
+@closed
+class Liveness(TypedDict):
     status: Literal["live"]

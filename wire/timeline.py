@@ -1,4 +1,4 @@
-"""What each change adds to the story of a patient's day, in ids; pure, it must not know where the story is kept."""
+"""The timeline of a patient's day: one row for each change, with ids, numbers and codes only."""
 
 from dataclasses import dataclass, field
 from functools import singledispatch
@@ -27,7 +27,7 @@ from patient_visit_engine.visit.state import Consultation, WaitingDoctor
 
 @dataclass(frozen=True)
 class TimelineRow:
-    """One line of the story; `particulars` hold ids, numbers and codes."""
+    """One row. `particulars` become further members of the entry that a screen reads."""
 
     event: str
     appointment_id: int | None = None
@@ -38,43 +38,44 @@ class TimelineRow:
 
 @singledispatch
 def timeline_row(change: Change) -> TimelineRow:
-    """How the change reads in the story."""
-    raise TypeError(f"no story of {type(change).__name__}")
+    """The row for `change`."""
+    raise TypeError(f"no timeline row is defined for {type(change).__name__}")
 
 
-def _during(event: str, consultation: Consultation, **particulars: Any) -> TimelineRow:
+def _about_consultation(event: str, consultation: Consultation, **particulars: Any) -> TimelineRow:
     return TimelineRow(event, consultation.appointment_id, consultation.doctor_id, consultation.id, particulars)
 
 
-def _in_line(event: str, place: WaitingDoctor, **particulars: Any) -> TimelineRow:
+def _about_place(event: str, place: WaitingDoctor, **particulars: Any) -> TimelineRow:
     return TimelineRow(event, place.appointment_id, place.doctor_id, particulars=particulars)
 
 
 @timeline_row.register
 def _(change: OpenConsultation) -> TimelineRow:
-    begun = change.consultation
-    return _during("started", begun, prestation_id=begun.prestation_id, exclusive=begun.exclusive)
+    consultation = change.consultation
+    particulars = {"prestation_id": consultation.prestation_id, "exclusive": consultation.exclusive}
+    return _about_consultation("started", consultation, **particulars)
 
 
 @timeline_row.register
 def _(change: EndConsultation) -> TimelineRow:
-    return _during("completed", change.consultation, outcome=change.outcome.value)
+    return _about_consultation("completed", change.consultation, outcome=change.outcome.value)
 
 
 @timeline_row.register
 def _(change: PostponeConsultation) -> TimelineRow:
-    due = to_rfc3339(change.consultation.overdue_at)
-    return _during("extended", change.consultation, minutes=change.minutes, overdue_at=due)
+    overdue_at = to_rfc3339(change.consultation.overdue_at)
+    return _about_consultation("extended", change.consultation, minutes=change.minutes, overdue_at=overdue_at)
 
 
 @timeline_row.register
 def _(change: RemindHolder) -> TimelineRow:
-    return _during("overdue", change.consultation, reminder=change.consultation.reminders)
+    return _about_consultation("overdue", change.consultation, reminder=change.consultation.reminders)
 
 
 @timeline_row.register
 def _(change: AdoptConsultation) -> TimelineRow:
-    return _during("adopted", change.consultation)
+    return _about_consultation("adopted", change.consultation)
 
 
 @timeline_row.register
@@ -94,29 +95,29 @@ def _(change: WriteAppointmentStatus) -> TimelineRow:
 
 @timeline_row.register
 def _(change: JoinLine) -> TimelineRow:
-    return _in_line("waiting", change.place)
+    return _about_place("waiting", change.place)
 
 
 @timeline_row.register
 def _(change: LeaveLine) -> TimelineRow:
-    return _in_line("left_line", change.place, why=change.why)
+    return _about_place("left_line", change.place, why=change.why)
 
 
 @timeline_row.register
 def _(change: OfferPatient) -> TimelineRow:
     until = change.place.offered_until
-    return _in_line("offered", change.place, offer_until=None if until is None else to_rfc3339(until))
+    return _about_place("offered", change.place, offer_until=None if until is None else to_rfc3339(until))
 
 
 @timeline_row.register
 def _(change: WithdrawOffer) -> TimelineRow:
-    return _in_line("offer_withdrawn", change.place)
+    return _about_place("offer_withdrawn", change.place)
 
 
 @timeline_row.register
 def _(change: NoteRefusal) -> TimelineRow:
-    mine, refusal = change.appointment, change.refusal
+    appointment, refusal = change.appointment, change.refusal
     particulars: dict[str, Any] = {"code": refusal.code}
     if isinstance(refusal, PatientInConsultation | AppointmentInProgress):
         particulars |= {"active_doctor_id": refusal.holder.doctor_id, "holder_consultation_id": refusal.holder.id}
-    return TimelineRow("refused", mine.id, mine.doctor_id, particulars=particulars)
+    return TimelineRow("refused", appointment.id, appointment.doctor_id, particulars=particulars)

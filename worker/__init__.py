@@ -1,1 +1,1 @@
-"""The process that runs visits and their activities; it must not know HTTP."""
+"""The process that runs visits and their activities. It loads no web framework."""

@@ -1,4 +1,4 @@
-"""The worker process: it builds every part from the settings and runs until it is told to stop; it must not know HTTP."""
+"""The worker process. It builds everything from the settings and runs until SIGTERM or SIGINT."""
 
 import asyncio
 import contextlib
@@ -16,19 +16,21 @@ from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.ledger.recording import Ledger
 from patient_visit_engine.worker.builder import build
 from patient_visit_engine.worker.sweep import Sweep
-from patient_visit_engine.workflows.opening import Visits
+from patient_visit_engine.workflows.visit_client import VisitClient
 
 log = structlog.get_logger()
-TEMPORAL_PATIENCE = 60.0
+
+CONNECT_TIMEOUT = 60.0
+CONNECT_RETRY = 0.5
 
 
 def now() -> datetime:
-    """The moment, in UTC."""
+    """The current time in UTC."""
     return datetime.now(UTC)
 
 
 def run(settings: Settings) -> None:
-    """Run the worker until SIGTERM or SIGINT; messages under way get their grace period."""
+    """Run the worker until SIGTERM or SIGINT. Messages in progress have `worker.builder.SHUTDOWN_TIMEOUT` to finish."""
     logs.configure("worker")
     migrations.check(settings.database)
     asyncio.run(_run(settings))
@@ -36,16 +38,17 @@ def run(settings: Settings) -> None:
 
 async def _run(settings: Settings) -> None:
     stop = asyncio.Event()
-    for told in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(told, stop.set)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     client = await _connect(settings, stop)
     if client is None:
         return
     database = Database(settings.database)
-    visits = Visits(client, settings.task_queue, settings.zone, settings.limits)
+    visits = VisitClient(client, settings.task_queue, settings.zone, settings.limits, now)
     sweep = Sweep(
         database,
         visits,
+        zone=settings.zone,
         every=settings.sweep_every,
         offers_expire=bool(settings.offer_seconds),
         retention=settings.event_retention,
@@ -54,35 +57,35 @@ async def _run(settings: Settings) -> None:
     try:
         async with build(client, settings.task_queue, Ledger(database)):
             log.info("worker ready", task_queue=settings.task_queue)
-            rounds = asyncio.create_task(sweep.run())
+            sweeping = asyncio.create_task(sweep.run())
             await stop.wait()
-            rounds.cancel()
+            sweeping.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await rounds
+                await sweeping
     finally:
         await database.close()
 
 
 async def _connect(settings: Settings, stop: asyncio.Event) -> Client | None:
-    """A client once the server answers; None when told to stop before.
+    """A client, as soon as the server answers. None when `stop` was set first.
 
-    Raises `UnreachableError` after a minute, for its keeper to try again.
+    Raises `UnreachableError` after `CONNECT_TIMEOUT` seconds, so that the supervisor starts the worker again.
     """
-    told = ""
-    end = asyncio.get_running_loop().time() + TEMPORAL_PATIENCE
+    logged_error = ""
+    deadline = asyncio.get_running_loop().time() + CONNECT_TIMEOUT
     while not stop.is_set():
         try:
-            async with asyncio.timeout_at(end):
+            async with asyncio.timeout_at(deadline):
                 return await temporal.connect(settings)
         except TimeoutError:
-            answered = f"no Temporal frontend answered at {settings.temporal} within {TEMPORAL_PATIENCE:g} s"
-            raise temporal.UnreachableError(f"{answered}{told and f' ({told})'}") from None
+            message = f"no Temporal frontend answered at {settings.temporal} within {CONNECT_TIMEOUT:g} s"
+            raise temporal.UnreachableError(f"{message}{logged_error and f' ({logged_error})'}") from None
         except (RPCError, RuntimeError) as error:
-            if told != str(error):
-                told = str(error)
-                log.warning("Temporal cannot be reached", address=settings.temporal, error=told)
+            if logged_error != str(error):
+                logged_error = str(error)
+                log.warning("Temporal cannot be reached", address=settings.temporal, error=logged_error)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), 0.5)
+                await asyncio.wait_for(stop.wait(), CONNECT_RETRY)
     return None
 
 

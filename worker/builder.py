@@ -1,4 +1,4 @@
-"""Builds the Temporal worker from its parts; it must not know where the parts come from."""
+"""Builds the Temporal worker."""
 
 from datetime import timedelta
 
@@ -8,8 +8,8 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
 from patient_visit_engine.activities.ledger import Ledger, LedgerActivities
 from patient_visit_engine.workflows.patient_visit import PatientVisit
 
-# How long messages under way may take after SIGTERM; what is cut off then is run again by another worker.
-GRACE = timedelta(seconds=10)
+# How long messages in progress may take after SIGTERM. Another worker repeats what was cut off then.
+SHUTDOWN_TIMEOUT = timedelta(seconds=10)
 CACHED_VISITS = 2_000
 
 
@@ -21,10 +21,9 @@ def build(
     max_cached_workflows: int = CACHED_VISITS,
     workflow_runner: WorkflowRunner | None = None,
 ) -> Worker:
-    """A worker that keeps visits in memory between messages and rebuilds those it has dropped from their history.
+    """A worker that keeps visits in memory between messages. It rebuilds a visit that it has dropped from its history.
 
-    The sandbox is left out: it costs a sixth of the throughput, and what it would catch (clocks, chance, input and output
-    in a decision) the import contracts, the linter and the replay tests catch before.
+    Temporal's sandbox is off, because it costs a sixth of the throughput. docs/architecture.md says what replaces it.
     """
     activities = LedgerActivities(ledger)
     return Worker(
@@ -34,5 +33,5 @@ def build(
         activities=[activities.record_decision, activities.load_facts],
         workflow_runner=workflow_runner or UnsandboxedWorkflowRunner(),
         max_cached_workflows=max_cached_workflows,
-        graceful_shutdown_timeout=GRACE,
+        graceful_shutdown_timeout=SHUTDOWN_TIMEOUT,
     )

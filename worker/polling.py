@@ -1,7 +1,6 @@
-"""A program of its own: ends with 0 while a worker on this machine polls the task queue; it must not know what a worker does.
+"""The worker's health check, as a program: exit 0 while a worker on this machine polls the task queue.
 
-A worker answers no HTTP, so a process that lives says nothing of its connection. Temporal knows whom it last gave work to, or
-could have.
+A worker answers no HTTP, so a running process alone says nothing about its connection. Temporal knows which worker last polled.
 """
 
 import asyncio
@@ -18,13 +17,13 @@ from temporalio.service import RPCError
 from patient_visit_engine.runtime.settings import Settings, load
 from patient_visit_engine.runtime.temporal import connect
 
-#: A poll waits a minute for work before it asks again; Temporal remembers one for five minutes after its worker has died.
-FRESH = timedelta(seconds=90)
-PATIENCE_SECONDS = 5.0
+#: A poll waits one minute for work. Temporal remembers a poller for five minutes after its worker has died.
+RECENT = timedelta(seconds=90)
+TIMEOUT_SECONDS = 5.0
 
 
 async def is_polled(settings: Settings, machine: str, now: datetime) -> bool:
-    """Whether a worker of `machine` asked for visits just now."""
+    """Whether a worker of `machine` has polled recently."""
     client = await connect(settings)
     request = DescribeTaskQueueRequest(
         namespace=settings.temporal_namespace,
@@ -32,15 +31,15 @@ async def is_polled(settings: Settings, machine: str, now: datetime) -> bool:
         task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
     )
     pollers = (await client.workflow_service.describe_task_queue(request)).pollers
-    # The identity that the SDK gives itself: process and machine.
-    ours = (poller for poller in pollers if poller.identity.partition("@")[2] == machine)
-    return any(now - poller.last_access_time.ToDatetime(UTC) < FRESH for poller in ours)
+    # The SDK's identity of a worker is `process@machine`.
+    pollers_here = (poller for poller in pollers if poller.identity.partition("@")[2] == machine)
+    return any(now - poller.last_access_time.ToDatetime(UTC) < RECENT for poller in pollers_here)
 
 
-async def _check(settings: Settings) -> str | None:
-    """What is wrong, if anything."""
+async def _find_problem(settings: Settings) -> str | None:
+    """What is wrong, or None."""
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             if await is_polled(settings, socket.gethostname(), datetime.now(UTC)):
                 return None
             return f"no worker of {socket.gethostname()} polls {settings.task_queue}"
@@ -49,8 +48,9 @@ async def _check(settings: Settings) -> str | None:
 
 
 if __name__ == "__main__":
-    wrong = asyncio.run(_check(load()))
-    if wrong:
-        print(wrong, file=sys.stderr, flush=True)
-    # At once: the client's threads may outlive the interpreter, and it would abort, a process in health said to be ill.
-    os._exit(bool(wrong))
+    problem = asyncio.run(_find_problem(load()))
+    if problem:
+        print(problem, file=sys.stderr, flush=True)
+    # Without a normal exit: threads of Temporal's client may outlive the interpreter and abort it, and a healthy worker
+    # would be reported as unhealthy.
+    os._exit(bool(problem))

@@ -1,1 +1,1 @@
-"""The durable side of a visit: order, time and recovery; it must not know SQL, networks or settings."""
+"""The Temporal workflow of a visit, and the client that sends commands to it. No settings, no SQL, no network code."""

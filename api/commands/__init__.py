@@ -1,1 +1,1 @@
-"""From a request that changes something to its answer."""
+"""The path of a command: from an HTTP request with its Idempotency-Key to the answer that the ledger stores."""

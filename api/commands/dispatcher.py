@@ -1,153 +1,199 @@
-"""One change from the request to its kept answer, the same for a repeated key; it must not know what is asked, nor decide it."""
+"""The one path of a command through the API: resolve the request, send the command to its visit, read the stored answer."""
 
 import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from pydantic import BaseModel
 from sqlalchemy import Connection
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
+from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
+from temporalio.service import RPCError
 
 from patient_visit_engine.api.access.sessions import Caller
-from patient_visit_engine.api.commands.idempotency import address_of, answer_again, check_same, identify
-from patient_visit_engine.api.commands.visit_client import VisitClient
+from patient_visit_engine.api.commands.idempotency import (
+    check_same_request,
+    identify_request,
+    request_path,
+    stored_response,
+)
 from patient_visit_engine.api.problems import Undecided
+from patient_visit_engine.runtime.temporal import is_unconnected
 from patient_visit_engine.storage.callers import find_caller, register_caller
 from patient_visit_engine.storage.database import Database, is_unavailable
 from patient_visit_engine.storage.requests import KeptRequest, find_request, open_request
-from patient_visit_engine.visit.commands import Command, Request
+from patient_visit_engine.visit.commands import Command, Request, patient_of
+from patient_visit_engine.wire import shapes
+from patient_visit_engine.workflows.visit_client import DayClosedError
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-#: How many callers' numbers a process remembers.
-CALLERS_REMEMBERED = 10_000
+#: How many callers' ids a process caches.
+CACHED_CALLERS = 10_000
+#: Seconds to hand over a signal. The worker's sweep sends what was not taken in this time.
+SIGNAL_TIMEOUT = 1.0
+
+# After each of these it is unknown whether the request was carried out, or still will be: a visit that took the message but
+# could not finish it, a server that is away or overloaded, a call that ran out of time, two days that have closed.
+UNDECIDED = (
+    RPCError,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+    DayClosedError,
+    # The SDK raises this when a call outlives the server's own wait for a worker.
+    asyncio.InvalidStateError,
+)
+
+
+class VisitSender(Protocol):
+    """What the dispatcher needs of `workflows.visit_client.VisitClient`."""
+
+    async def send(self, patient_id: int, day: date, command: Command, update_id: str | None = None) -> None: ...
+
+    async def signal(self, patient_id: int, day: date, command: Command) -> None: ...
 
 
 @dataclass(frozen=True)
 class PreparedRequest(Generic[T]):
-    """A request before it is sent: either `again`, the answer that it got before, or what was looked up for it."""
+    """A request before it is sent: with the response that it got before, or with the facts that its command needs."""
 
     request: Request
-    again: Response | None
-    looked_up: T | None
+    earlier_response: Response | None
+    optional_facts: T | None
 
     @property
-    def found(self) -> T:
-        """What was looked up, where there is no earlier answer."""
-        assert self.looked_up is not None
-        return self.looked_up
+    def facts(self) -> T:
+        """What `look_up` returned. Only for a request without an earlier response."""
+        assert self.optional_facts is not None
+        return self.optional_facts
 
 
 class CommandDispatcher:
-    """Asks visits on behalf of callers, and reads the answers from where the ledger keeps them."""
+    """Sends commands to visits, and reads their answers from the database.
+
+    `timeout` limits each call of this class. `now` returns the current time, aware.
+    """
 
     def __init__(
-        self, database: Database, visits: VisitClient, patience: timedelta, now: Callable[[], datetime]
+        self, database: Database, visits: VisitSender, timeout: timedelta, now: Callable[[], datetime]
     ) -> None:
-        self._patience = patience.total_seconds()
+        self._timeout = timeout.total_seconds()
         self._database = database
         self._visits = visits
         self._now = now
-        self._numbers: dict[str, int] = {}
+        self._caller_ids: dict[str, int] = {}
 
-    async def begin(
-        self, caller: Caller, key: str, http: HttpRequest, body: BaseModel | None, look: Callable[[Connection], T]
+    async def prepare(
+        self, caller: Caller, key: str, http: HttpRequest, body: BaseModel | None, look_up: Callable[[Connection], T]
     ) -> PreparedRequest[T]:
-        """Find the earlier answer, or else `look` up what the command needs, in one read transaction.
+        """Find the earlier response, or else `look_up` what the command needs, in one read transaction.
 
-        Raises what `look` raises, and Problem 422 `idempotency_key_reused`.
+        Raises what `look_up` raises, Problem 422 `idempotency_key_reused`, and Undecided.
         """
-        async with self._in_time():
-            request = identify(await self.number_of(caller), key, http, body)
-            kept, found = await self._database.glance(_kept_or_found, request.id, look)
-        if kept is not None:
-            check_same(kept, request)
-        return PreparedRequest(request, answer_again(kept) if kept is not None and kept.decided else None, found)
+        async with self._within_timeout():
+            request = identify_request(await self.caller_id(caller), key, http, body)
+            stored, facts = await self._database.glance(_find_or_look_up, request.id, look_up)
+        if stored is None:
+            return PreparedRequest(request, None, facts)
+        check_same_request(stored, request)
+        return PreparedRequest(request, stored_response(stored) if stored.decided else None, facts)
 
-    async def number_if_any(self, caller: Caller) -> int | None:
-        """The caller's number, if the caller ever asked for a change."""
-        known = self._numbers.get(caller.subject)
-        return known if known is not None else await self._database.glance(find_caller, caller.subject)
+    async def dispatch(self, command: Command, day: date) -> Response:
+        """Send the command to the patient's visit of `day`, and return the answer that the ledger has stored.
 
-    async def number_of(self, caller: Caller) -> int:
-        """The caller's number, given at the first request."""
-        number = await self.number_if_any(caller)
-        if number is None:
-            number = await self._database.write(register_caller, caller.subject, caller.created_by)
-        if len(self._numbers) >= CALLERS_REMEMBERED:
-            self._numbers.clear()
-        self._numbers[caller.subject] = number
-        return number
-
-    async def send(self, command: Command, day: date) -> Response:
-        """Have the visit of `day` decide, and give the answer that the ledger keeps. Raises Undecided."""
-        async with self._in_time():
-            await self._visits.send(command, day=day)
-            kept = await self._database.glance(find_request, command.request.id)
-            if kept is None or not kept.decided:
-                # A visit repeats what it said under this key before, although the ledger, restored from a copy, has lost it.
-                await self._visits.send(command, day=day, anew=True)
-                kept = await self._database.glance(find_request, command.request.id)
-        if kept is None or not kept.decided:
+        Raises Undecided when there is no answer within the timeout. The command may still be carried out, once.
+        """
+        async with self._within_timeout():
+            await self._visits.send(patient_of(command), day, command, command.request.id)
+            stored = await self._find(command.request)
+            if stored is None:
+                # A visit repeats its earlier reply for a known update id, although the ledger, restored from a backup, has
+                # lost the answer. Without the id the visit decides again.
+                await self._visits.send(patient_of(command), day, command)
+                stored = await self._find(command.request)
+        if stored is None:
             raise Undecided
-        # Two requests with one key can pass `begin` side by side: the one that came second has the other's answer.
-        check_same(kept, command.request)
-        return answer_again(kept)
+        # Two requests with one key can pass `prepare` at the same time. Then this one reads the answer of the other.
+        check_same_request(stored, command.request)
+        return stored_response(stored)
+
+    async def dispatch_with_reason(self, command: Command, day: date, reason: str) -> Response:
+        """`dispatch`, with a free text that stays in the database: the ledger finds it in the open request."""
+        async with self._within_timeout():
+            stored = await self._database.write(partial(open_request, reason=reason), command.request, self._now())
+        check_same_request(stored, command.request)
+        return await self.dispatch(command, day)
+
+    async def dispatch_later(self, command: Command, day: date, key: str) -> Response:
+        """Store the request, send it as a signal, and return 202 with the path of its decision."""
+        async with self._within_timeout():
+            stored = await self._database.write(partial(open_request, command=command), command.request, self._now())
+        check_same_request(stored, command.request)
+        if stored.decided:
+            return stored_response(stored)
+        try:
+            async with self._within_timeout(SIGNAL_TIMEOUT):
+                # When the day has closed, the worker's sweep finds the open request and sends it to the next day.
+                with suppress(DayClosedError):
+                    await self._visits.signal(patient_of(command), day, command)
+        except Undecided:
+            log.warning("request %s waits for the sweep", command.request.id)
+        headers = {"Location": request_path(key), "Preference-Applied": "respond-async"}
+        return Response(json.dumps(request_state(stored)), 202, headers, "application/json")
+
+    async def find_caller_id(self, caller: Caller) -> int | None:
+        """The caller's id, or None when this caller has never sent a command."""
+        cached = self._caller_ids.get(caller.subject)
+        return cached if cached is not None else await self._database.glance(find_caller, caller.subject)
+
+    async def caller_id(self, caller: Caller) -> int:
+        """The caller's id, created at the first command."""
+        caller_id = await self.find_caller_id(caller)
+        if caller_id is None:
+            caller_id = await self._database.write(register_caller, caller.subject, caller.created_by)
+        if len(self._caller_ids) >= CACHED_CALLERS:
+            self._caller_ids.clear()
+        self._caller_ids[caller.subject] = caller_id
+        return caller_id
+
+    async def _find(self, request: Request) -> KeptRequest | None:
+        """The stored request, when it is decided."""
+        stored = await self._database.glance(find_request, request.id)
+        return stored if stored is not None and stored.decided else None
 
     @asynccontextmanager
-    async def _in_time(self) -> AsyncIterator[None]:
-        """A change is decided within the decision timeout or `Undecided`, whichever part of the system is away."""
+    async def _within_timeout(self, at_most: float | None = None) -> AsyncIterator[None]:
+        """Raise Undecided when the time is over, or when Temporal or the database is away."""
+        seconds = self._timeout if at_most is None else min(self._timeout, at_most)
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(seconds):
                 yield
-        except Exception as fault:
-            if is_unavailable(fault):
+        except Exception as error:
+            if isinstance(error, UNDECIDED) or is_unavailable(error) or is_unconnected(error):
                 raise Undecided from None
             raise
 
-    async def send_with_reason(self, command: Command, day: date, reason: str) -> Response:
-        """The same, with a text that stays in the database: the ledger finds it at the open request."""
-        async with self._in_time():
-            kept = await self._database.write(partial(open_request, reason=reason), command.request, self._now())
-        check_same(kept, command.request)
-        return await self.send(command, day)
 
-    async def send_later(self, command: Command, day: date, key: str) -> Response:
-        """Write the request down, hand it over and answer 202 with the address of its decision."""
-        async with self._in_time():
-            kept = await self._database.write(partial(open_request, command=command), command.request, self._now())
-        check_same(kept, command.request)
-        if kept.decided:
-            return answer_again(kept)
-        try:
-            await self._visits.send_later(command, day=day)
-        except Undecided:
-            # Written down, so the promise holds: the worker's sweep sends it.
-            log.warning("request %s waits for the sweep", command.request.id)
-        headers = {"Location": address_of(key), "Preference-Applied": "respond-async"}
-        return Response(json.dumps(standing(kept)), 202, headers, "application/json")
-
-
-def _kept_or_found(
-    connection: Connection, request_id: str, look: Callable[[Connection], T]
+def _find_or_look_up(
+    connection: Connection, request_id: str, look_up: Callable[[Connection], T]
 ) -> tuple[KeptRequest | None, T | None]:
-    kept = find_request(connection, request_id)
-    return kept, None if kept is not None and kept.decided else look(connection)
+    stored = find_request(connection, request_id)
+    return stored, None if stored is not None and stored.decided else look_up(connection)
 
 
-def standing(kept: KeptRequest) -> dict[str, object]:
-    """Where an asynchronous request stands, with its answer once there is one."""
+def request_state(stored: KeptRequest) -> shapes.AsyncRequest:
+    """The state of an asynchronous request, with its answer once it is decided."""
     return {
-        "state": "decided" if kept.decided else "open",
-        "status": kept.status,
-        "location": kept.location,
-        "body": None if kept.body is None else json.loads(kept.body),
+        "state": "decided" if stored.decided else "open",
+        "status": stored.status,
+        "location": stored.location,
+        "body": None if stored.body is None else json.loads(stored.body),
     }

@@ -1,1 +1,1 @@
-"""The routes, a file a subject; they must not know SQL, the ledger or Temporal."""
+"""The HTTP calls, one file for each subject. A route does not import another one."""

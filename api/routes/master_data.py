@@ -1,7 +1,6 @@
-"""How the hospital's own system feeds this one; it must not touch what a visit has opened."""
+"""Master data: how the hospital's own system creates and replaces patients, doctors, prestations and appointments."""
 
-from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import uuid4
 
 from fastapi import APIRouter, Path, Request
@@ -11,7 +10,7 @@ from patient_visit_engine.api.access.authentication import Feed
 from patient_visit_engine.api.dependencies import Dependencies, dependencies_of
 from patient_visit_engine.api.problems import Problem
 from patient_visit_engine.api.schema import bodies
-from patient_visit_engine.api.schema.openapi import OF_BODY, OF_STAFF, answers
+from patient_visit_engine.api.schema.openapi import BODY_PROBLEMS, STAFF_PROBLEMS, responses
 from patient_visit_engine.storage import master_data
 from patient_visit_engine.storage.master_data import (
     AppointmentPut,
@@ -21,83 +20,113 @@ from patient_visit_engine.storage.master_data import (
 )
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.wire import shapes
+from patient_visit_engine.wire.shapes import status_name
 
 router = APIRouter(tags=["master data"])
 
 RecordId = Annotated[bodies.TextId, Path()]
-FED = (*OF_STAFF, *OF_BODY)
-BECAUSE = {
+PUT_PROBLEMS = (*STAFF_PROBLEMS, *BODY_PROBLEMS)
+NOT_REPLACEABLE_TITLES = {
     "tracking_open": "The patient is checked in or in consultation for this appointment",
     "appointment_closed": "The appointment is done",
-    "doctor_waiting": "The doctor waits in line for the patient for this appointment's sake",
+    "doctor_waiting": "The doctor of this appointment waits in line for the patient",
 }
 
 
 @router.put(
     "/api/patients/{record_id}",
     response_model=None,
-    responses=answers({200: shapes.Patient, 201: shapes.Patient}, *FED),
+    responses=responses({200: shapes.Patient, 201: shapes.Patient}, *PUT_PROBLEMS),
 )
 async def put_patient(record_id: RecordId, body: bodies.PutPatient, _caller: Feed, http: Request) -> Response:
     """Create or replace a patient."""
-    parts = dependencies_of(http)
-    created = await parts.database.write(
-        master_data.put_patient, _put(parts, record_id), body.first_name, body.last_name, body.birth_date
+    dependencies = dependencies_of(http)
+    created = await dependencies.database.write(
+        master_data.put_patient, _put(dependencies, record_id), body.first_name, body.last_name, body.birth_date
     )
-    return _stands(http, created, record_id, body.model_dump(mode="json"))
+    patient: shapes.Patient = {
+        "id": record_id,
+        "first_name": body.first_name,
+        "last_name": body.last_name,
+        "birth_date": None if body.birth_date is None else body.birth_date.isoformat(),
+    }
+    return _response(http, created, patient)
 
 
 @router.put(
-    "/api/doctors/{record_id}", response_model=None, responses=answers({200: shapes.Doctor, 201: shapes.Doctor}, *FED)
+    "/api/doctors/{record_id}",
+    response_model=None,
+    responses=responses({200: shapes.Doctor, 201: shapes.Doctor}, *PUT_PROBLEMS),
 )
 async def put_doctor(record_id: RecordId, body: bodies.PutDoctor, _caller: Feed, http: Request) -> Response:
     """Create or replace a doctor."""
-    parts = dependencies_of(http)
-    created = await parts.database.write(master_data.put_doctor, _put(parts, record_id), body.name, body.specialization)
-    return _stands(http, created, record_id, body.model_dump(mode="json"))
+    dependencies = dependencies_of(http)
+    created = await dependencies.database.write(
+        master_data.put_doctor, _put(dependencies, record_id), body.name, body.specialization
+    )
+    doctor: shapes.Doctor = {"id": record_id, "name": body.name, "specialization": body.specialization}
+    return _response(http, created, doctor)
 
 
 @router.put(
     "/api/prestations/{record_id}",
     response_model=None,
-    responses=answers({200: shapes.Prestation, 201: shapes.Prestation}, *FED),
+    responses=responses({200: shapes.Prestation, 201: shapes.Prestation}, *PUT_PROBLEMS),
 )
 async def put_prestation(record_id: RecordId, body: bodies.PutPrestation, _caller: Feed, http: Request) -> Response:
-    """Create or replace a prestation; consultations that run keep what they began with."""
-    parts = dependencies_of(http)
-    created = await parts.database.write(
-        master_data.put_prestation, _put(parts, record_id), body.name, body.exclusive, body.expected_minutes
+    """Create or replace a prestation; consultations that run keep the values that they began with."""
+    dependencies = dependencies_of(http)
+    created = await dependencies.database.write(
+        master_data.put_prestation,
+        _put(dependencies, record_id),
+        body.name,
+        body.exclusive,
+        body.expected_minutes,
     )
-    return _stands(http, created, record_id, body.model_dump(mode="json"))
+    prestation: shapes.Prestation = {
+        "id": record_id,
+        "name": body.name,
+        "exclusive": body.exclusive,
+        "expected_minutes": body.expected_minutes,
+    }
+    return _response(http, created, prestation)
 
 
 @router.put(
     "/api/appointments/{record_id}",
     response_model=None,
-    responses=answers({200: shapes.Appointment, 201: shapes.Appointment}, *FED, 409),
+    responses=responses({200: shapes.Appointment, 201: shapes.Appointment}, *PUT_PROBLEMS, 409),
 )
 async def put_appointment(record_id: RecordId, body: bodies.PutAppointment, _caller: Feed, http: Request) -> Response:
     """Create or replace an appointment; without a status it keeps the one that it has, and a new one is scheduled."""
-    parts = dependencies_of(http)
-    wanted = AppointmentPut(body.patient_id, body.doctor_id, body.prestation_id, body.scheduled_at, body.status)
+    dependencies = dependencies_of(http)
+    values = AppointmentPut(body.patient_id, body.doctor_id, body.prestation_id, body.scheduled_at, body.status)
     try:
-        created, status = await parts.database.write(
-            partial(master_data.put_appointment, wanted=wanted), _put(parts, record_id)
+        created, status = await dependencies.database.write(
+            master_data.put_appointment, _put(dependencies, record_id), values
         )
-    except UnknownReferenceError as wrong:
-        raise Problem(
-            422, "unknown_reference", "Something that does not exist is referred to", field=wrong.field
-        ) from None
-    except NotReplaceableError as why:
-        raise Problem(409, why.code, BECAUSE[why.code]) from None
-    now = body.model_dump(mode="json") | {"scheduled_at": to_rfc3339(body.scheduled_at), "status": status.name}
-    return _stands(http, created, record_id, now)
+    except UnknownReferenceError as error:
+        title = "The appointment refers to something that does not exist"
+        raise Problem(422, "unknown_reference", title, field=error.field) from None
+    except NotReplaceableError as error:
+        raise Problem(409, error.code, NOT_REPLACEABLE_TITLES[error.code]) from None
+    appointment: shapes.Appointment = {
+        "id": record_id,
+        "patient_id": body.patient_id,
+        "doctor_id": body.doctor_id,
+        "prestation_id": body.prestation_id,
+        "scheduled_at": to_rfc3339(body.scheduled_at),
+        "status": status_name(status),
+    }
+    return _response(http, created, appointment)
 
 
-def _put(parts: Dependencies, record_id: int) -> MasterDataPut:
-    return MasterDataPut(record_id, f"put/{uuid4().hex}", parts.now())
+def _put(dependencies: Dependencies, record_id: int) -> MasterDataPut:
+    return MasterDataPut(record_id, f"put/{uuid4().hex}", dependencies.now())
 
 
-def _stands(http: Request, created: bool, record_id: int, fields: dict[str, Any]) -> Response:
+def _response(
+    http: Request, created: bool, body: shapes.Patient | shapes.Doctor | shapes.Prestation | shapes.Appointment
+) -> Response:
     headers = {"Location": http.url.path} if created else None
-    return JSONResponse({"id": record_id, **fields}, 201 if created else 200, headers)
+    return JSONResponse(body, 201 if created else 200, headers)

@@ -1,4 +1,4 @@
-"""What those who run the system ask of it: liveness, readiness, counts, who is connected, and open requests; it changes nothing."""
+"""Calls for operators: liveness, readiness, metrics, presence and asynchronous requests. They change nothing."""
 
 import asyncio
 from typing import Annotated
@@ -9,11 +9,11 @@ from sqlalchemy import Connection, func, select
 from starlette.responses import JSONResponse, Response
 
 from patient_visit_engine.api.access.authentication import Staff, Supervisor
-from patient_visit_engine.api.commands.dispatcher import standing
-from patient_visit_engine.api.commands.idempotency import KEY, address_of, request_id
+from patient_visit_engine.api.commands.dispatcher import request_state
+from patient_visit_engine.api.commands.idempotency import KEY, request_id, request_path
 from patient_visit_engine.api.dependencies import Dependencies, dependencies_of
 from patient_visit_engine.api.problems import RETRY_AFTER, NotFound, Problem
-from patient_visit_engine.api.schema.openapi import OF_STAFF, answers
+from patient_visit_engine.api.schema.openapi import STAFF_PROBLEMS, responses
 from patient_visit_engine.api.stream import presence
 from patient_visit_engine.storage.presence import others
 from patient_visit_engine.storage.requests import find_request
@@ -22,85 +22,88 @@ from patient_visit_engine.wire import shapes
 
 router = APIRouter(tags=["operations"])
 
-#: Seconds that a dependency is given to show that it is there.
-PATIENCE = 2.0
-#: Seconds that the database is given to say what other processes have reported.
-PRESENCE_WITHIN = 5.0
+#: Seconds within which a dependency has to answer.
+CHECK_TIMEOUT = 2.0
+#: Seconds within which the database has to return what other processes have reported.
+PRESENCE_TIMEOUT = 5.0
 
 
 @router.get(
     "/api/requests/{key:path}",
     response_model=None,
-    responses=answers({200: shapes.AsyncRequest, 202: shapes.AsyncRequest}, 401, 404),
+    responses=responses({200: shapes.AsyncRequest, 202: shapes.AsyncRequest}, 401, 404),
 )
 async def show_request(key: Annotated[str, Path()], caller: Staff, http: Request) -> Response:
     """The decision of the caller's own request: 200 with its status and body, 202 while it is open."""
-    parts = dependencies_of(http)
-    number = await parts.asking.number_if_any(caller)
-    found = None
-    if KEY.fullmatch(key) and number is not None:
-        found = await parts.database.read(find_request, request_id(number, key))
-    if found is None:
+    dependencies = dependencies_of(http)
+    caller_id = await dependencies.dispatcher.find_caller_id(caller)
+    stored = None
+    if KEY.fullmatch(key) and caller_id is not None:
+        stored = await dependencies.database.read(find_request, request_id(caller_id, key))
+    if stored is None:
         raise NotFound("request")
-    if found.decided:
-        return JSONResponse(standing(found))
-    return JSONResponse(standing(found), 202, {"Location": address_of(key), "Retry-After": str(RETRY_AFTER)})
+    if stored.decided:
+        return JSONResponse(request_state(stored))
+    return JSONResponse(request_state(stored), 202, {"Location": request_path(key), "Retry-After": str(RETRY_AFTER)})
 
 
-@router.get("/api/presence", response_model=None, responses=answers({200: shapes.Presence}, *OF_STAFF))
+@router.get("/api/presence", response_model=None, responses=responses({200: shapes.Presence}, *STAFF_PROBLEMS))
 async def show_presence(_caller: Supervisor, http: Request) -> Response:
     """Who is connected to the event stream of any API process, since when, at which event, and how many events behind."""
-    parts = dependencies_of(http)
-    # Without the others the list would look complete and not be: a database that is away is the answer then.
-    async with asyncio.timeout(PRESENCE_WITHIN):
-        reported = await parts.database.read(others, parts.process, parts.now())
-    here = presence.here(parts.hub, parts.process, parts.now())
+    dependencies = dependencies_of(http)
+    # Without the other processes the list would look complete and would not be. So a missing database is an error here.
+    async with asyncio.timeout(PRESENCE_TIMEOUT):
+        reported = await dependencies.database.read(others, dependencies.process, dependencies.now())
+    here = presence.here(dependencies.hub, dependencies.process, dependencies.now())
     return Response(await presence.together(here, presence.elsewhere(reported)), media_type="application/json")
 
 
 @router.get("/livez", response_model=None, responses={200: {"model": shapes.Liveness}})
 async def show_liveness() -> Response:
     """The process runs."""
-    return JSONResponse({"status": "live"})
+    liveness: shapes.Liveness = {"status": "live"}
+    return JSONResponse(liveness)
 
 
-@router.get("/readyz", response_model=None, responses=answers({200: shapes.Readiness}))
+@router.get("/readyz", response_model=None, responses=responses({200: shapes.Readiness}))
 async def show_readiness(http: Request) -> Response:
     """Whether this process can serve, with the state of each dependency."""
-    parts = dependencies_of(http)
-    database, temporal = await asyncio.gather(_database_is_up(parts), _temporal_is_up(parts))
-    # A process that cannot see the log has no business with screens, even if its database answers others.
-    stream = parts.hub is None or parts.hub.in_sight
+    dependencies = dependencies_of(http)
+    database, temporal = await asyncio.gather(_database_is_up(dependencies), _temporal_is_up(dependencies))
+    # A process that cannot read the event log must not serve screens, even when its database answers other calls.
+    stream = dependencies.hub is None or dependencies.hub.in_sight
     up = {"database": database, "temporal": temporal, "stream": stream}
-    state = {name: "up" if is_up else "down" for name, is_up in up.items()}
-    if parts.readiness.draining:
-        raise Problem(503, "draining", "This process is stopping", headers={"Retry-After": str(RETRY_AFTER)}, **state)
+    states = {name: "up" if is_up else "down" for name, is_up in up.items()}
+    retry = {"Retry-After": str(RETRY_AFTER)}
+    if dependencies.readiness.draining:
+        raise Problem(503, "draining", "This process is stopping", headers=retry, **states)
     if not all(up.values()):
-        raise Problem(503, "not_ready", "A dependency is away", headers={"Retry-After": str(RETRY_AFTER)}, **state)
-    return JSONResponse({"status": "ready", **state})
+        raise Problem(503, "not_ready", "A dependency is away", headers=retry, **states)
+    readiness: shapes.Readiness = {"status": "ready", "database": "up", "temporal": "up", "stream": "up"}
+    return JSONResponse(readiness)
 
 
-async def _database_is_up(parts: Dependencies) -> bool:
+async def _database_is_up(dependencies: Dependencies) -> bool:
     try:
-        async with asyncio.timeout(PATIENCE):
-            return await parts.database.read(_takes_what_is_decided)
-    except Exception:  # noqa: BLE001 - whatever it is, the database does not answer
+        async with asyncio.timeout(CHECK_TIMEOUT):
+            return await dependencies.database.read(_is_writable)
+    except Exception:  # noqa: BLE001 - any error means that the database does not answer
         return False
 
 
-def _takes_what_is_decided(connection: Connection) -> bool:
-    writes = select(func.current_setting("transaction_read_only") == "off")
-    if connection.dialect.name == "postgresql" and not connection.scalar(writes):
-        # A standby, or a server that somebody has set so: it answers, and nothing can be decided on it.
+def _is_writable(connection: Connection) -> bool:
+    is_writable = select(func.current_setting("transaction_read_only") == "off")
+    if connection.dialect.name == "postgresql" and not connection.scalar(is_writable):
+        # A standby, or a server that is set to read-only: it answers, but no decision can be recorded on it.
         return False
     return connection.scalar(select(log_head.c.id)) is not None
 
 
-async def _temporal_is_up(parts: Dependencies) -> bool:
+async def _temporal_is_up(dependencies: Dependencies) -> bool:
     try:
-        async with asyncio.timeout(PATIENCE):
-            return await parts.visits.reachable()
-    except Exception:  # noqa: BLE001 - whatever it is, Temporal does not answer
+        async with asyncio.timeout(CHECK_TIMEOUT):
+            return await dependencies.temporal.is_reachable()
+    except Exception:  # noqa: BLE001 - any error means that Temporal does not answer
         return False
 
 

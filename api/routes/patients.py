@@ -1,4 +1,4 @@
-"""What a screen shows of one patient's day, and of all who are in house; it must not change anything."""
+"""One patient's day, and everyone in the house."""
 
 from typing import Annotated
 from urllib.parse import quote
@@ -11,65 +11,72 @@ from patient_visit_engine.api.access.sessions import Caller
 from patient_visit_engine.api.dependencies import Dependencies, dependencies_of
 from patient_visit_engine.api.problems import NotFound
 from patient_visit_engine.api.schema import bodies
-from patient_visit_engine.api.schema.openapi import OF_STAFF, answers
+from patient_visit_engine.api.schema.openapi import STAFF_PROBLEMS, responses
 from patient_visit_engine.storage.screens import board, visit_view
 from patient_visit_engine.storage.screens.visit_view import VisitQuery
 from patient_visit_engine.visit.codes import Role
 from patient_visit_engine.visit.names import visit_id
-from patient_visit_engine.wire import shapes
+from patient_visit_engine.wire import screens, shapes
 
 router = APIRouter(tags=["patients"])
 
 PatientId = Annotated[bodies.TextId, Path()]
-LOOKED = (*OF_STAFF, 404, 422)
+READ_PROBLEMS = (*STAFF_PROBLEMS, 404, 422)
 
 
-@router.get("/api/patients/{patient_id}/visit", response_model=None, responses=answers({200: shapes.Visit}, *LOOKED))
+@router.get(
+    "/api/patients/{patient_id}/visit", response_model=None, responses=responses({200: screens.Visit}, *READ_PROBLEMS)
+)
 async def show_visit(
     patient_id: PatientId, query: Annotated[bodies.DayQuery, Query()], caller: Staff, http: Request
 ) -> Response:
-    """State, holder, waiting line and timeline of the patient's day, today if none is named."""
-    parts = dependencies_of(http)
-    looking = _looking(parts, patient_id, query, caller)
-    found = await parts.database.read(visit_view.read_visit, looking)
-    if found is None:
+    """State, holder, waiting line and timeline of the patient's day, today by default."""
+    dependencies = dependencies_of(http)
+    visit_query = _visit_query(dependencies, patient_id, query, caller)
+    day = await dependencies.database.read(visit_view.read_visit, visit_query)
+    if day is None:
         raise NotFound("patient")
-    # Only where something happened is there a workflow to look at.
-    shown = looking.audited and bool(found["timeline"] or found["holder"])
-    return JSONResponse(found | {"temporal_url": _temporal_url(parts, looking) if shown else None})
+    # A workflow exists only when something has happened on this day.
+    has_workflow = bool(day["timeline"] or day["holder"])
+    url = _temporal_url(dependencies, visit_query) if visit_query.audited and has_workflow else None
+    visit: screens.Visit = {**day, "temporal_url": url}
+    return JSONResponse(visit)
 
 
-@router.get("/api/board", response_model=None, responses=answers({200: shapes.Board}, *OF_STAFF))
+@router.get("/api/board", response_model=None, responses=responses({200: screens.Board}, *STAFF_PROBLEMS))
 async def show_board(_caller: Staff, http: Request) -> Response:
-    """Every patient in house now: who is with whom, who is checked in, and who waits for whom."""
-    parts = dependencies_of(http)
-    wanted = board.BoardFilter(today=parts.today(), now=parts.now())
-    return JSONResponse(await parts.database.read(board.read_board, wanted))
+    """Every patient in the house now: consultations, check-ins, and the doctors who wait."""
+    dependencies = dependencies_of(http)
+    board_filter = board.BoardFilter(today=dependencies.today(), now=dependencies.now())
+    return JSONResponse(await dependencies.database.read(board.read_board, board_filter))
 
 
 @router.get(
     "/api/patients/{patient_id}/trackings",
     response_model=None,
-    responses=answers({200: shapes.Trackings}, *LOOKED),
+    responses=responses({200: shapes.Trackings}, *READ_PROBLEMS),
 )
 async def show_trackings(
     patient_id: PatientId, query: Annotated[bodies.DayQuery, Query()], caller: Staff, http: Request
 ) -> Response:
     """The day's rows of `patient_trackings`; today's include a consultation that began before midnight and still runs."""
-    parts = dependencies_of(http)
-    found = await parts.database.read(visit_view.trackings, _looking(parts, patient_id, query, caller))
-    if found is None:
+    dependencies = dependencies_of(http)
+    visit_query = _visit_query(dependencies, patient_id, query, caller)
+    items = await dependencies.database.read(visit_view.read_day_trackings, visit_query)
+    if items is None:
         raise NotFound("patient")
-    return JSONResponse({"items": found})
+    trackings: shapes.Trackings = {"items": items}
+    return JSONResponse(trackings)
 
 
-def _looking(parts: Dependencies, patient_id: int, query: bodies.DayQuery, caller: Caller) -> VisitQuery:
-    today = parts.today()
-    return VisitQuery(patient_id, query.date or today, today, parts.now(), audited=caller.role is Role.supervisor)
+def _visit_query(dependencies: Dependencies, patient_id: int, query: bodies.DayQuery, caller: Caller) -> VisitQuery:
+    today = dependencies.today()
+    is_supervisor = caller.role is Role.supervisor
+    return VisitQuery(patient_id, query.date or today, today, dependencies.now(), audited=is_supervisor)
 
 
-def _temporal_url(parts: Dependencies, looking: VisitQuery) -> str:
-    settings = parts.settings
+def _temporal_url(dependencies: Dependencies, query: VisitQuery) -> str:
+    settings = dependencies.settings
     ui = settings.temporal_ui_url.rstrip("/") or f"http://127.0.0.1:{settings.ui_port}"
-    workflow = quote(visit_id(looking.patient_id, looking.day), safe="")
+    workflow = quote(visit_id(query.patient_id, query.day), safe="")
     return f"{ui}/namespaces/{quote(settings.temporal_namespace, safe='')}/workflows/{workflow}"

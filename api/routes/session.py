@@ -1,4 +1,4 @@
-"""Signing in and out, and who is signed in; it must not know how a password is kept."""
+"""Signing in and out, and who is signed in."""
 
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
@@ -7,14 +7,17 @@ from patient_visit_engine.api.access.authentication import Staff, refuse_cross_s
 from patient_visit_engine.api.access.sessions import COOKIE
 from patient_visit_engine.api.dependencies import dependencies_of
 from patient_visit_engine.api.schema import bodies
-from patient_visit_engine.api.schema.openapi import OF_BODY, answers
+from patient_visit_engine.api.schema.openapi import BODY_PROBLEMS, responses
 from patient_visit_engine.wire import shapes
 
 router = APIRouter(tags=["session"])
 
 
 @router.post(
-    "/api/session", status_code=204, response_model=None, responses=answers({204: None}, 401, 403, 429, *OF_BODY)
+    "/api/session",
+    status_code=204,
+    response_model=None,
+    responses=responses({204: None}, 401, 403, 429, *BODY_PROBLEMS),
 )
 async def sign_in(body: bodies.Credentials, http: Request) -> Response:
     """Begin a session and set its cookie."""
@@ -22,32 +25,38 @@ async def sign_in(body: bodies.Credentials, http: Request) -> Response:
     sessions = dependencies_of(http).sessions
     address = http.client.host if http.client is not None else ""
     token = await sessions.sign_in(body.username, body.password.get_secret_value(), address)
-    answer = Response(status_code=204)
-    _set_cookie(http, answer, token, int(sessions.lifetime.total_seconds()))
-    return answer
+    response = Response(status_code=204)
+    _set_cookie(http, response, token, int(sessions.lifetime.total_seconds()))
+    return response
 
 
-@router.get("/api/session", response_model=None, responses=answers({200: shapes.SignedInUser}, 401))
+@router.get("/api/session", response_model=None, responses=responses({200: shapes.SignedInUser}, 401))
 async def show_session(caller: Staff, http: Request) -> Response:
-    """Who is signed in, and by which time zone the house lives."""
-    who = {"user_id": caller.created_by, "name": caller.name, "role": caller.role.value, "doctor_id": caller.doctor_id}
-    return JSONResponse(who | {"timezone": dependencies_of(http).settings.timezone})
+    """Who is signed in, and the hospital's time zone."""
+    user: shapes.SignedInUser = {
+        "user_id": caller.created_by,
+        "name": caller.name,
+        "role": caller.role,
+        "doctor_id": caller.doctor_id,
+        "timezone": dependencies_of(http).settings.timezone,
+    }
+    return JSONResponse(user)
 
 
-@router.delete("/api/session", status_code=204, response_model=None, responses=answers({204: None}, 401, 403, 413))
+@router.delete("/api/session", status_code=204, response_model=None, responses=responses({204: None}, 401, 403, 413))
 async def sign_out(caller: Staff, http: Request) -> Response:
-    """End the session, and with it its event streams; a bearer token ends by itself."""
-    parts = dependencies_of(http)
+    """End the session and its event streams; a bearer token is valid until it expires."""
+    dependencies = dependencies_of(http)
     if caller.by_cookie:
-        await parts.sessions.sign_out(caller.session)
-        if parts.hub is not None:
-            parts.hub.revoke(caller.session)
-    answer = Response(status_code=204)
-    _set_cookie(http, answer, "", 0)
-    return answer
+        await dependencies.sessions.sign_out(caller.session)
+        if dependencies.hub is not None:
+            dependencies.hub.revoke(caller.session)
+    response = Response(status_code=204)
+    _set_cookie(http, response, "", 0)
+    return response
 
 
-def _set_cookie(http: Request, answer: Response, token: str, seconds: int) -> None:
-    answer.set_cookie(
+def _set_cookie(http: Request, response: Response, token: str, seconds: int) -> None:
+    response.set_cookie(
         COOKIE, token, max_age=seconds, path="/", secure=http.url.scheme == "https", httponly=True, samesite="lax"
     )

@@ -1,4 +1,4 @@
-"""What a client may send, strictly: no coercion, no unknown field, no control character; it must not know what is done with it."""
+"""What a client may send. Validation is strict: no coercion, no unknown field, no control character."""
 
 import re
 import unicodedata
@@ -26,7 +26,7 @@ MAX_ID = 2**53 - 1
 MAX_MINUTES = 240
 #: The longest expected time of a prestation: a day.
 MAX_EXPECTED_MINUTES = 1_440
-#: The first and the last year of any date: all of them have a day before and after, in every time zone.
+#: The first and the last year of any date. Each of these dates has a day before and after it, in every time zone.
 FIRST_YEAR, LAST_YEAR = 1800, 2200
 PAGE_SIZE, MAX_PAGE_SIZE, MAX_PAGE = 50, 500, 1_000_000
 
@@ -41,7 +41,7 @@ MOMENT = re.compile(
 
 
 def printable(text: str) -> str:
-    """The text, unless it has a control character or a line separator in it."""
+    """The text. A ValueError when it has a control character or a line separator."""
     if any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in text):
         raise ValueError("control characters are not allowed")
     return text
@@ -108,14 +108,14 @@ class RequestBody(BaseModel):
 
 
 class EmptyBody(RequestBody):
-    """An empty object, for calls that say everything by their address."""
+    """An empty object, for calls that need only their path."""
 
 
 def _is_text(secret: SecretStr) -> SecretStr:
     try:
         secret.get_secret_value().encode()
     except UnicodeEncodeError:
-        # Of this error the client would be told what it quotes.
+        # Pydantic would quote the password in its error message.
         raise ValueError("half of a surrogate pair is no character") from None
     return secret
 
@@ -182,19 +182,19 @@ class PutAppointment(RequestBody):
 
 
 def _statuses(value: Any) -> Any:
-    named = [part for text in value for part in str(text).split(",")] if isinstance(value, list) else value
-    return [int(part) if part in map(str, NUMBERS) else part for part in named]
+    parts = [part for text in value for part in str(text).split(",")] if isinstance(value, list) else value
+    return [int(part) if part in map(str, NUMBERS) else part for part in parts]
 
 
 class QueryString(RequestBody):
-    """A query; a parameter left empty is one that was not sent."""
+    """A query string. An empty parameter counts as not sent."""
 
     @model_validator(mode="before")
     @classmethod
-    def _without_empty_ones(cls, sent: Any) -> Any:
-        if not isinstance(sent, dict):
-            return sent
-        return {name: value for name, value in sent.items() if value not in ("", [], [""])}
+    def _drop_empty(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        return {name: value for name, value in values.items() if value not in ("", [], [""])}
 
 
 class WorklistQuery(QueryString):

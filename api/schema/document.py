@@ -1,4 +1,4 @@
-"""Prints the API's OpenAPI document, from which the page's types are made; it must not connect to anything."""
+"""Prints the OpenAPI document. The page generates its TypeScript types from it."""
 
 import json
 

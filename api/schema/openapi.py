@@ -1,21 +1,20 @@
-"""The OpenAPI document's words on answers, errors and rights; it must not change what a route does."""
+"""The OpenAPI document: the answers, errors and rights of each call."""
 
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
-from pydantic import BaseModel
 
 from patient_visit_engine.api.access.sessions import COOKIE
 from patient_visit_engine.api.problems import PROBLEM_JSON
 from patient_visit_engine.wire import shapes
 
-MEANS = {
+DESCRIPTIONS = {
     200: "Done",
     201: "Created",
     202: "Accepted: the decision follows",
-    204: "Done, nothing to say",
+    204: "Done, without a body",
     400: "The body is not JSON",
     401: "Not signed in",
     403: "Not allowed",
@@ -29,72 +28,73 @@ MEANS = {
     500: "A fault on our side",
     503: "Not available now, or undecided",
 }
-LOCATION = {"Location": {"description": "Where it is", "schema": {"type": "string"}}}
+LOCATION = {"Location": {"description": "The path of the result", "schema": {"type": "string"}}}
 RETRY_AFTER = {"Retry-After": {"description": "Seconds", "schema": {"type": "integer"}}}
-#: What every call with a body can be answered, and every call that asks a visit.
-OF_BODY = (400, 413, 415, 422)
-OF_STAFF = (401, 403)
-OPEN = frozenset({"/api/session"})
+#: What any call with a body, and any call of signed-in staff, can answer.
+BODY_PROBLEMS = (400, 413, 415, 422)
+STAFF_PROBLEMS = (401, 403)
+#: Calls without a session.
+OPEN_PATHS = frozenset({"/api/session"})
 
-Answers = dict[int | str, dict[str, Any]]
+Responses = dict[int | str, dict[str, Any]]
 
 
-def answers(success: dict[int, type[BaseModel] | None], *problems: int, refused: bool = False) -> Answers:
-    """The `responses` of a route: its successes with their models, its problems; 409 says no in a visit's words."""
-    told: Answers = {}
-    for status, model in success.items():
-        told[status] = {"description": MEANS[status]} | ({} if model is None else {"model": model})
+def responses(success: dict[int, type[Any] | None], *problems: int, refused: bool = False) -> Responses:
+    """The `responses` of a route: successes with their shapes, and problems. `refused`: a 409 is a visit's refusal."""
+    described: Responses = {}
+    for status, shape in success.items():
+        described[status] = {"description": DESCRIPTIONS[status]} | ({} if shape is None else {"model": shape})
         if status in (201, 202):
-            told[status]["headers"] = LOCATION
+            described[status]["headers"] = LOCATION
     for status in {*problems, 500, 503}:
-        shape = shapes.Refusal if refused and status == 409 else shapes.Problem
-        told[status] = {"model": shape, "description": MEANS[status]}
+        problem = shapes.Refusal if refused and status == 409 else shapes.Problem
+        described[status] = {"model": problem, "description": DESCRIPTIONS[status]}
         if status in (429, 503):
-            told[status]["headers"] = RETRY_AFTER
-    return told
+            described[status]["headers"] = RETRY_AFTER
+    return described
 
 
-def document(app: FastAPI) -> dict[str, Any]:
-    """The whole document, made once."""
+def openapi_document(app: FastAPI) -> dict[str, Any]:
+    """The whole document, built once."""
     if app.openapi_schema is None:
-        made = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-        made["components"]["securitySchemes"] = {
+        document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+        document["components"]["securitySchemes"] = {
             "session": {"type": "apiKey", "in": "cookie", "name": COOKIE},
             "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
         }
-        for guessed in ("HTTPValidationError", "ValidationError"):
-            made["components"]["schemas"].pop(guessed, None)
-        made["paths"]["/api/events"] = {"get": _events()}
+        for default_schema in ("HTTPValidationError", "ValidationError"):
+            document["components"]["schemas"].pop(default_schema, None)
+        document["paths"]["/api/events"] = {"get": _event_stream()}
         for route in app.routes:
             if isinstance(route, APIRoute):
                 for method in route.methods or ():
-                    made["paths"][route.path_format][method.lower()]["operationId"] = route.name
-        for address, calls in made["paths"].items():
+                    document["paths"][route.path_format][method.lower()]["operationId"] = route.name
+        for path, calls in document["paths"].items():
             for method, call in calls.items():
-                _refine(call, is_open=address in OPEN and method == "post")
-        app.openapi_schema = made
+                _correct(call, is_open=path in OPEN_PATHS and method == "post")
+        app.openapi_schema = document
     return app.openapi_schema
 
 
-def _refine(call: dict[str, Any], *, is_open: bool) -> None:
-    # The framework's own guess at what its validation says; ours says it as a problem, and is there where it can happen.
+def _correct(call: dict[str, Any], *, is_open: bool) -> None:
+    # FastAPI adds its own 422 body. Ours is a problem, and is listed only where it can happen.
     if "HTTPValidationError" in str(call["responses"].get("422")):
         del call["responses"]["422"]
-    for status, answer in call["responses"].items():
-        if int(status) >= 400 and "application/json" in answer.get("content", {}):
-            answer["content"] = {PROBLEM_JSON: answer["content"]["application/json"]}
+    for status, response in call["responses"].items():
+        if int(status) >= 400 and "application/json" in response.get("content", {}):
+            response["content"] = {PROBLEM_JSON: response["content"]["application/json"]}
     if "401" in call["responses"] and not is_open:
         call["security"] = [{"session": []}, {"bearer": []}]
 
 
-def _events() -> dict[str, Any]:
+def _event_stream() -> dict[str, Any]:
     problem = {"application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     text = {"schema": {"type": "string"}, "required": False}
-    told = {
-        str(status): {"description": MEANS[status], "content": dict(problem)}
+    described = {
+        str(status): {"description": DESCRIPTIONS[status], "content": dict(problem)}
         for status in (401, 403, 405, 422, 429, 500, 503)
     }
-    told["200"] = {
+    described["200"] = {
         "description": "Server-Sent Events, without end",
         "content": {"text/event-stream": {"schema": {"type": "string"}}},
     }
@@ -104,8 +104,8 @@ def _events() -> dict[str, Any]:
         "tags": ["events"],
         "parameters": [
             text | {"name": "channels", "in": "query", "description": "`consultations`, `doctor.{id}`, by comma"},
-            text | {"name": "last_event_id", "in": "query", "description": "Resume behind this event"},
+            text | {"name": "last_event_id", "in": "query", "description": "Resume after this event"},
             text | {"name": "Last-Event-ID", "in": "header", "description": "The same; the header wins"},
         ],
-        "responses": told,
+        "responses": described,
     }

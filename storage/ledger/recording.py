@@ -1,19 +1,21 @@
-"""The only writer of visit state: one decision, one transaction, once; it must not know who decides, or why.
+"""The ledger: it records one decision in one transaction, once.
 
-A decision holds only while the facts that it was based on are still the patient's facts. When they are not (yesterday's
-consultation still runs, a worker died after a commit, a desk changed the appointment) nothing is written and the facts come
-back, for the visit to decide again. The unique indexes stand behind that: on PostgreSQL two visits of one patient can meet.
+A decision is valid only for the facts that it was based on. If they have changed (yesterday's consultation still runs, a worker
+died after a commit, a desk changed the appointment), the ledger writes nothing and returns the facts as they are now. The visit
+then decides again. The unique indexes are the second barrier: on PostgreSQL two visits of one patient can record at one moment.
 """
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from patient_visit_engine.storage import event_log
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.storage.ledger.changes import OvertakenError, Writer, apply
-from patient_visit_engine.storage.ledger.facts import (
+from patient_visit_engine.storage.facts import (
     LOCK_PATIENT,
     NameCache,
     latest_tracking,
@@ -23,7 +25,9 @@ from patient_visit_engine.storage.ledger.facts import (
     read_trackings,
     tracking_of_consultation,
 )
+from patient_visit_engine.storage.ledger.changes import OvertakenError, Writer, apply
 from patient_visit_engine.storage.tables import callers, requests, timeline
+from patient_visit_engine.visit.commands import Request
 from patient_visit_engine.visit.decisions import (
     Answer,
     ConsultationEndedWith,
@@ -38,25 +42,27 @@ from patient_visit_engine.visit.decisions import (
 from patient_visit_engine.visit.record import LedgerEntry, Recorded, UnrecordableError
 from patient_visit_engine.visit.refusals import AppointmentClosed
 from patient_visit_engine.visit.state import Facts
-from patient_visit_engine.wire.answers import AnswerContext, RenderedAnswer, TrackingRow, render
+from patient_visit_engine.wire.answers import RenderedAnswer, render
 from patient_visit_engine.wire.events import EventContext, events_of
+from patient_visit_engine.wire.refusals import AnswerContext
 from patient_visit_engine.wire.timeline import timeline_row
+from patient_visit_engine.wire.trackings import TrackingRow
 
-# Two visits of one patient that meet at an index: one of them wins, the other reads what won and is overtaken.
-TRIES = 3
+# When two visits of one patient collide at an index, one commits. The other reads what was committed and is overtaken.
+ATTEMPTS = 3
 LINE_CHANGES = JoinLine | LeaveLine | OfferPatient | WithdrawOffer
 
 FIND_REQUEST = select(requests.c.decided_at, requests.c.reason, requests.c.fingerprint).where(
-    requests.c.request_id == bindparam("of")
+    requests.c.request_id == bindparam("id")
 )
 INSERT_REQUEST = insert(requests)
-DECIDE_REQUEST = update(requests).where(requests.c.request_id == bindparam("of")).where(requests.c.decided_at.is_(None))
-INSERT_MOMENTS = insert(timeline)
-ENGINE = select(callers.c.id).where(callers.c.subject == "system")
+DECIDE_REQUEST = update(requests).where(requests.c.request_id == bindparam("id")).where(requests.c.decided_at.is_(None))
+INSERT_TIMELINE = insert(timeline)
+ENGINE_CALLER = select(callers.c.id).where(callers.c.subject == "system")
 
 
 class Ledger:
-    """What is open for each patient, in SQL; see `activities.ledger.Ledger` for what it promises."""
+    """The ledger on SQL. `activities.ledger.Ledger` defines what it guarantees."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -66,82 +72,135 @@ class Ledger:
         return await self._database.read(read_facts, patient_id, NameCache())
 
     async def record(self, entry: LedgerEntry) -> Recorded:
-        """Write the entry's decision, its events and its answer, or say that it was overtaken.
+        """Write the decision with its events and its answer, or return `overtaken`.
 
-        Raises `UnrecordableError` when the database's rules refuse it however often it is tried.
+        Raises `UnrecordableError` when the database's constraints reject the decision at every attempt.
         """
-        for _ in range(TRIES):
+        for _ in range(ATTEMPTS):
             try:
                 return await self._database.write(_record, entry)
-            except (OvertakenError, IntegrityError) as lost:
-                taken = lost
-        raise UnrecordableError(type(taken).__name__)
+            except (OvertakenError, IntegrityError) as error:
+                conflict = error
+        raise UnrecordableError(type(conflict).__name__)
+
+
+@dataclass(frozen=True)
+class _Basis:
+    """What the database holds under the patient's lock, before the decision is written."""
+
+    patient: str
+    facts: Facts
+    names: NameCache
+    #: The row of an open request, or of one that was decided before.
+    request: Row[datetime | None, str | None, str] | None
 
 
 def _record(connection: Connection, entry: LedgerEntry) -> Recorded:
-    known = NameCache()
-    asked = entry.request
-    first, last = connection.execute(LOCK_PATIENT, {"patient_id": entry.patient_id}).one()
-    facts = read_facts(connection, entry.patient_id, known)
-    # Behind the lock: one request can reach two days' visits, and must be decided by the first.
-    earlier = None if asked is None else connection.execute(FIND_REQUEST, {"of": asked.id}).one_or_none()
-    if asked is not None and earlier is not None and (earlier.decided_at or earlier.fingerprint != asked.fingerprint):
-        # With another fingerprint the key stands for something else, and whoever asked is told so by what is kept.
-        return Recorded(facts=facts)
-    appointment = (
-        None if entry.appointment is None else read_appointment(connection, entry.appointment.id, known, lock=True)
-    )
-    if facts != entry.seen or appointment != entry.appointment:
-        return Recorded(facts=facts, overtaken=True, appointment=appointment)
-    caller_id = asked.caller_id if asked is not None else _engine(connection)
-    hand = Writer(connection, entry, caller_id)
-    for change in entry.decision.changes:
-        apply(change, hand)
-    telling = EventContext(
+    basis = _lock_and_read(connection, entry)
+    if (reply := _reply_without_writing(connection, entry, basis)) is not None:
+        return reply
+    context = _event_context(entry, basis)
+    _write_changes(connection, entry, basis)
+    _store_answer(connection, entry, basis, context)
+    facts = _facts_after(connection, entry, basis.names)
+    events = [event for change in entry.decision.changes for event in events_of(change, context)]
+    # Last: the log's head stays locked until the commit.
+    event_log.append(connection, events, entry.decision.at)
+    return Recorded(facts=facts)
+
+
+def _lock_and_read(connection: Connection, entry: LedgerEntry) -> _Basis:
+    names = NameCache()
+    first_name, last_name = connection.execute(LOCK_PATIENT, {"patient_id": entry.patient_id}).one()
+    facts = read_facts(connection, entry.patient_id, names)
+    request = None
+    if entry.request is not None:
+        # After the lock: one request can reach the visits of two days, and only the first of them may decide it.
+        request = connection.execute(FIND_REQUEST, {"id": entry.request.id}).one_or_none()
+    return _Basis(f"{first_name} {last_name}", facts, names, request)
+
+
+def _reply_without_writing(connection: Connection, entry: LedgerEntry, basis: _Basis) -> Recorded | None:
+    """The reply when the request was decided before, or when the facts or the appointment are not those of the entry."""
+    if _is_settled(entry.request, basis.request):
+        return Recorded(facts=basis.facts)
+    appointment = None
+    if entry.appointment is not None:
+        appointment = read_appointment(connection, entry.appointment.id, basis.names, lock=True)
+    if basis.facts != entry.seen or appointment != entry.appointment:
+        return Recorded(facts=basis.facts, overtaken=True, appointment=appointment)
+    return None
+
+
+def _is_settled(request: Request | None, stored: Row[datetime | None, str | None, str] | None) -> bool:
+    if request is None or stored is None:
+        return False
+    # With another fingerprint the key belongs to another request. The API answers its caller with 422.
+    return stored.decided_at is not None or stored.fingerprint != request.fingerprint
+
+
+def _event_context(entry: LedgerEntry, basis: _Basis) -> EventContext:
+    return EventContext(
         patient_id=entry.patient_id,
-        patient=f"{first} {last}",
-        doctors=known.doctors,
-        prestations=known.prestations,
+        patient=basis.patient,
+        doctors=basis.names.doctors,
+        prestations=basis.names.prestations,
         at=entry.decision.at,
         cause=_cause(entry),
         doctor_of={} if entry.appointment is None else {entry.appointment.id: entry.appointment.doctor_id},
     )
-    _remember(connection, entry, None if earlier is None else earlier.reason)
-    if asked is not None and entry.decision.answer is not None:
-        row = _spoken_of(connection, entry.decision.answer, entry)
-        written = render(entry.decision.answer, AnswerContext(telling, asked.id, row))
-        _keep(connection, entry, written, is_open=earlier is not None)
-    now = _facts_after(connection, entry, known)
-    told = [event for change in entry.decision.changes for event in events_of(change, telling)]
-    event_log.append(connection, told, entry.decision.at)
-    return Recorded(facts=now)
-
-
-def _facts_after(connection: Connection, entry: LedgerEntry, known: NameCache) -> Facts:
-    """What is true now, of which only the part that was written to has to be read again."""
-    in_progress, pending, waiting = entry.seen.in_progress, entry.seen.pending, entry.seen.waiting
-    changes = entry.decision.changes
-    if any(not isinstance(change, LINE_CHANGES | NoteRefusal) for change in changes):
-        in_progress, pending = read_trackings(connection, entry.patient_id, known)
-    if any(isinstance(change, LINE_CHANGES) for change in changes):
-        waiting = read_line(connection, entry.patient_id, known)
-    return Facts(in_progress=in_progress, pending=pending, waiting=waiting)
-
-
-def _engine(connection: Connection) -> int:
-    found: int = connection.execute(ENGINE).scalar_one()
-    return found
 
 
 def _cause(entry: LedgerEntry) -> str:
     if entry.request is not None:
         return entry.request.id
-    # Time decides a thing at one moment once: had it been recorded, the facts would be others.
-    # The patient belongs in it: at midnight many visits end in the same millisecond, and one doctor may wait in several.
+    # A timer decides one thing at one moment once: after it was recorded, the facts are different.
+    # With the patient's id: at midnight many visits end in the same millisecond, and one doctor may wait in several.
     return f"{entry.patient_id}/{entry.day.isoformat()}/{entry.decision.at.isoformat()}"
 
 
-def _spoken_of(connection: Connection, answer: Answer, entry: LedgerEntry) -> TrackingRow | None:
+def _write_changes(connection: Connection, entry: LedgerEntry, basis: _Basis) -> None:
+    caller_id: int = (
+        entry.request.caller_id if entry.request is not None else connection.execute(ENGINE_CALLER).scalar_one()
+    )
+    writer = Writer(connection, entry, caller_id)
+    for change in entry.decision.changes:
+        apply(change, writer)
+    _write_timeline(connection, entry, None if basis.request is None else basis.request.reason)
+
+
+def _write_timeline(connection: Connection, entry: LedgerEntry, reason: str | None) -> None:
+    rows = [
+        {
+            "patient_id": entry.patient_id,
+            "visit_day": entry.day,
+            "at": entry.decision.at,
+            "event": row.event,
+            "doctor_id": row.doctor_id,
+            "appointment_id": row.appointment_id,
+            "consultation_id": row.consultation_id,
+            "caller_id": None if entry.request is None else entry.request.caller_id,
+            "particulars": json.dumps(row.particulars),
+            "reason": reason,
+        }
+        for row in map(timeline_row, entry.decision.changes)
+    ]
+    if rows:
+        connection.execute(INSERT_TIMELINE, rows)
+
+
+def _store_answer(connection: Connection, entry: LedgerEntry, basis: _Basis, context: EventContext) -> None:
+    """Render the answer and store it under the request's id. A decision of a timer has no answer."""
+    answer = entry.decision.answer
+    if entry.request is None or answer is None:
+        return
+    row = _row_of_answer(connection, answer, entry)
+    rendered = render(answer, AnswerContext(context, entry.request.id, row))
+    _store_rendered(connection, entry.request, rendered, entry.decision.at, is_open=basis.request is not None)
+
+
+def _row_of_answer(connection: Connection, answer: Answer, entry: LedgerEntry) -> TrackingRow | None:
+    """The tracking that the answer is about, as it is after the changes."""
     if isinstance(answer, ConsultationEndedWith):
         return tracking_of_consultation(connection, answer.consultation_id)
     if isinstance(answer, TrackingStands):
@@ -151,39 +210,25 @@ def _spoken_of(connection: Connection, answer: Answer, entry: LedgerEntry) -> Tr
     return None
 
 
-def _remember(connection: Connection, entry: LedgerEntry, reason: str | None) -> None:
-    rows = [
-        {
-            "patient_id": entry.patient_id,
-            "visit_day": entry.day,
-            "at": entry.decision.at,
-            "event": moment.event,
-            "doctor_id": moment.doctor_id,
-            "appointment_id": moment.appointment_id,
-            "consultation_id": moment.consultation_id,
-            "caller_id": None if entry.request is None else entry.request.caller_id,
-            "particulars": json.dumps(moment.particulars),
-            "reason": reason,
-        }
-        for moment in map(timeline_row, entry.decision.changes)
-    ]
-    if rows:
-        connection.execute(INSERT_MOMENTS, rows)
-
-
-def _keep(connection: Connection, entry: LedgerEntry, written: RenderedAnswer, *, is_open: bool) -> None:
-    asked = entry.request
-    assert asked is not None
-    body = None if written.body is None else json.dumps(written.body, ensure_ascii=False)
-    answered = {
-        "decided_at": entry.decision.at,
-        "status": written.status,
-        "body": body,
-        "location": written.location,
-    }
+def _store_rendered(
+    connection: Connection, request: Request, rendered: RenderedAnswer, at: datetime, *, is_open: bool
+) -> None:
+    body = None if rendered.body is None else json.dumps(rendered.body, ensure_ascii=False)
+    decided = {"decided_at": at, "status": rendered.status, "body": body, "location": rendered.location}
     if is_open:
-        if connection.execute(DECIDE_REQUEST, {"of": asked.id} | answered).rowcount != 1:
+        if connection.execute(DECIDE_REQUEST, {"id": request.id} | decided).rowcount != 1:
             raise OvertakenError
         return
-    identity = {"request_id": asked.id, "caller_id": asked.caller_id, "fingerprint": asked.fingerprint}
-    connection.execute(INSERT_REQUEST, identity | {"created_at": entry.decision.at} | answered)
+    identity = {"request_id": request.id, "caller_id": request.caller_id, "fingerprint": request.fingerprint}
+    connection.execute(INSERT_REQUEST, identity | {"created_at": at} | decided)
+
+
+def _facts_after(connection: Connection, entry: LedgerEntry, names: NameCache) -> Facts:
+    """The facts after the changes. Only the tables that were written to are read again."""
+    changes: Sequence[object] = entry.decision.changes
+    in_progress, pending, waiting = entry.seen.in_progress, entry.seen.pending, entry.seen.waiting
+    if any(not isinstance(change, LINE_CHANGES | NoteRefusal) for change in changes):
+        in_progress, pending = read_trackings(connection, entry.patient_id, names)
+    if any(isinstance(change, LINE_CHANGES) for change in changes):
+        waiting = read_line(connection, entry.patient_id, names)
+    return Facts(in_progress=in_progress, pending=pending, waiting=waiting)

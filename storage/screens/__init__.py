@@ -1,1 +1,1 @@
-"""What screens read: worklist, board and one patient's day."""
+"""What the screens read: the worklist, the board and one patient's day. It writes nothing."""

@@ -1,19 +1,19 @@
-"""One patient's day, a consultation, and what a request needs to know first, read for a screen; it never writes."""
+"""One patient's day, one consultation, and the rows that a request looks up before it is sent to a visit."""
 
 import json
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Connection, Row, Table, and_, or_, select
 
-from patient_visit_engine.storage.ledger.facts import (
+from patient_visit_engine.storage.facts import (
     PATIENT,
     TRACKING,
     TRACKING_OF_CONSULTATION,
     NameCache,
-    as_tracking,
     read_appointment,
+    tracking_row,
 )
 from patient_visit_engine.storage.tables import (
     accounts,
@@ -29,15 +29,16 @@ from patient_visit_engine.storage.tables import (
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.codes import TrackingStatus
 from patient_visit_engine.visit.state import Appointment
-from patient_visit_engine.wire.answers import TrackingRow
+from patient_visit_engine.wire import screens, shapes
+from patient_visit_engine.wire.trackings import TrackingRow, tracking_body
 
-#: How many of a day's last decisions are shown: a client that asks in a loop must not make the page endless.
+#: How many of a day's latest decisions are listed. A client that sends requests in a loop must not make the page endless.
 TIMELINE_LIMIT = 1_000
 
 
 @dataclass(frozen=True)
 class VisitQuery:
-    """Whose day is looked at, when, and whether who asks may see who did what and why."""
+    """The patient's day to read. `audited`: list who did what, and why."""
 
     patient_id: int
     day: date
@@ -46,8 +47,8 @@ class VisitQuery:
     audited: bool
 
 
-def appointment(connection: Connection, appointment_id: int) -> Appointment | None:
-    """The appointment with what its prestation says; None when there is none."""
+def find_appointment(connection: Connection, appointment_id: int) -> Appointment | None:
+    """The appointment with the settings of its prestation, or None."""
     return read_appointment(connection, appointment_id, NameCache())
 
 
@@ -59,61 +60,62 @@ def doctor_exists(connection: Connection, doctor_id: int) -> bool:
     return connection.scalar(select(doctors.c.id).where(doctors.c.id == doctor_id)) is not None
 
 
-def consultation(connection: Connection, consultation_id: str) -> tuple[TrackingRow, date] | None:
-    """The row of this consultation and the day of the visit that keeps it."""
-    row = connection.execute(TRACKING_OF_CONSULTATION, {"of": consultation_id}).one_or_none()
-    return None if row is None else (as_tracking(row), row.visit_day)
+def find_consultation(connection: Connection, consultation_id: str) -> tuple[TrackingRow, date] | None:
+    """The row of this consultation and the day of the visit that keeps its timers, or None."""
+    row = connection.execute(TRACKING_OF_CONSULTATION, {"id": consultation_id}).one_or_none()
+    return None if row is None else (tracking_row(row), row.visit_day)
 
 
-def trackings(connection: Connection, looking: VisitQuery) -> list[dict[str, Any]] | None:
+def read_day_trackings(connection: Connection, query: VisitQuery) -> list[shapes.Tracking] | None:
     """The day's rows of `patient_trackings`; None for an unknown patient."""
-    if not patient_exists(connection, looking.patient_id):
+    if not patient_exists(connection, query.patient_id):
         return None
-    day = patient_trackings.c.visit_day == looking.day
-    if looking.day == looking.today:
-        # What began before midnight and still runs is today's business too.
-        day = or_(day, patient_trackings.c.status == TrackingStatus.in_progress.value)
-    query = TRACKING.where(patient_trackings.c.patient_id == looking.patient_id, day)
-    return [as_tracking(row).to_rfc3339() for row in connection.execute(query.order_by(patient_trackings.c.id))]
+    is_of_day = patient_trackings.c.visit_day == query.day
+    if query.day == query.today:
+        # A consultation that began before midnight and still runs belongs to today as well.
+        is_of_day = or_(is_of_day, patient_trackings.c.status == TrackingStatus.in_progress.value)
+    statement = TRACKING.where(patient_trackings.c.patient_id == query.patient_id, is_of_day)
+    rows = connection.execute(statement.order_by(patient_trackings.c.id))
+    return [tracking_body(tracking_row(row)) for row in rows]
 
 
-def read_visit(connection: Connection, looking: VisitQuery) -> dict[str, Any] | None:
+def read_visit(connection: Connection, query: VisitQuery) -> screens.DayOfPatient | None:
     """State, holder, waiting line and timeline of the day; None for an unknown patient."""
-    patient = connection.execute(PATIENT, {"patient_id": looking.patient_id}).one_or_none()
+    patient = connection.execute(PATIENT, {"patient_id": query.patient_id}).one_or_none()
     if patient is None:
         return None
-    holder = _holder(connection, looking)
-    line = _line(connection, looking)
-    reserved = any(row.offered_until is not None and row.offered_until > looking.now for row in line)
+    holder = _read_holder(connection, query)
+    line = _read_line(connection, query)
+    is_reserved = any(row.offered_until is not None and row.offered_until > query.now for row in line)
     return {
-        "patient_id": looking.patient_id,
+        "patient_id": query.patient_id,
         "patient_name": f"{patient.first_name} {patient.last_name}",
-        "date": looking.day.isoformat(),
-        "state": "in_consultation" if holder else "reserved" if reserved else "free",
+        "date": query.day.isoformat(),
+        "state": "in_consultation" if holder else "reserved" if is_reserved else "free",
         "holder": holder,
         "waiting": [
             {"doctor_id": row.doctor_id, "name": row.name, "since": to_rfc3339(row.since), "position": position}
             for position, row in enumerate(line, 1)
         ],
-        "timeline": _timeline(connection, looking),
+        "timeline": _read_timeline(connection, query),
     }
 
 
-def _holder(connection: Connection, looking: VisitQuery) -> dict[str, Any] | None:
-    running = and_(
-        patient_trackings.c.patient_id == looking.patient_id,
+def _read_holder(connection: Connection, query: VisitQuery) -> screens.Holder | None:
+    is_holding = and_(
+        patient_trackings.c.patient_id == query.patient_id,
         patient_trackings.c.status == TrackingStatus.in_progress.value,
         patient_trackings.c.exclusive,
     )
-    if looking.day != looking.today:
-        running = and_(running, patient_trackings.c.visit_day == looking.day)
-    query = (
+    if query.day != query.today:
+        is_holding = and_(is_holding, patient_trackings.c.visit_day == query.day)
+    statement = (
         select(patient_trackings, doctors.c.name.label("doctor"), prestations.c.name.label("prestation"))
         .join(doctors, doctors.c.id == patient_trackings.c.doctor_id)
         .join(prestations, prestations.c.id == patient_trackings.c.prestation_id)
-        .where(running)
+        .where(is_holding)
     )
-    row = connection.execute(query).one_or_none()
+    row = connection.execute(statement).one_or_none()
     if row is None:
         return None
     return {
@@ -128,17 +130,17 @@ def _holder(connection: Connection, looking: VisitQuery) -> dict[str, Any] | Non
     }
 
 
-def _line(connection: Connection, looking: VisitQuery) -> list[Row[Any]]:
-    query = (
+def _read_line(connection: Connection, query: VisitQuery) -> list[Row[Any]]:
+    statement = (
         select(waiting_line, doctors.c.name)
         .join(doctors, doctors.c.id == waiting_line.c.doctor_id)
-        .where(waiting_line.c.patient_id == looking.patient_id, waiting_line.c.visit_day == looking.day)
+        .where(waiting_line.c.patient_id == query.patient_id, waiting_line.c.visit_day == query.day)
     )
-    return list(connection.execute(query.order_by(waiting_line.c.since, waiting_line.c.id)))
+    return list(connection.execute(statement.order_by(waiting_line.c.since, waiting_line.c.id)))
 
 
-def _timeline(connection: Connection, looking: VisitQuery) -> list[dict[str, Any]]:
-    query = (
+def _read_timeline(connection: Connection, query: VisitQuery) -> list[screens.TimelineEntry]:
+    statement = (
         select(
             timeline,
             doctors.c.name.label("doctor"),
@@ -150,39 +152,21 @@ def _timeline(connection: Connection, looking: VisitQuery) -> list[dict[str, Any
         .outerjoin(appointments, appointments.c.id == timeline.c.appointment_id)
         .outerjoin(prestations, prestations.c.id == appointments.c.prestation_id)
         .outerjoin(callers, callers.c.id == timeline.c.caller_id)
-        .where(timeline.c.patient_id == looking.patient_id, timeline.c.visit_day == looking.day)
+        .where(timeline.c.patient_id == query.patient_id, timeline.c.visit_day == query.day)
         .order_by(timeline.c.id.desc())
         .limit(TIMELINE_LIMIT)
     )
-    rows = list(reversed(list(connection.execute(query))))
-    entries = [_entry(row) for row in rows]
-    holders = _names(
-        connection, doctors, {entry["active_doctor_id"] for entry in entries if "active_doctor_id" in entry}
-    )
-    for entry in entries:
-        if "active_doctor_id" in entry:
-            entry["active_doctor"] = holders.get(entry["active_doctor_id"])
-    if looking.audited:
-        staff = _names(connection, accounts, {number for row in rows if (number := _account(row)) is not None})
-        for entry, row in zip(entries, rows, strict=True):
-            number = _account(row)
-            entry |= {"by": row.by, "by_name": None if number is None else staff.get(number), "reason": row.reason}
-    return entries
+    rows = list(reversed(list(connection.execute(statement))))
+    entries = [_timeline_entry(row) for row in rows]
+    _add_holder_names(connection, entries)
+    if query.audited:
+        _add_callers(connection, entries, rows)
+    return cast(list[screens.TimelineEntry], entries)
 
 
-def _account(row: Row[Any]) -> int | None:
-    """The number of the account that asked; a token has none, and is known by its subject alone."""
-    kind, _, number = (row.subject or "").partition(":")
-    return int(number) if kind == "account" and number.isdecimal() else None
-
-
-def _names(connection: Connection, table: Table, ids: set[int]) -> dict[int, str]:
-    return {row.id: row.name for row in connection.execute(select(table.c.id, table.c.name).where(table.c.id.in_(ids)))}
-
-
-def _entry(row: Row[Any]) -> dict[str, Any]:
-    entry: dict[str, Any] = json.loads(row.particulars)
-    return entry | {
+def _timeline_entry(row: Row[Any]) -> dict[str, Any]:
+    particulars: dict[str, Any] = json.loads(row.particulars)
+    entry: screens.TimelineEntry = {
         "at": to_rfc3339(row.at),
         "event": row.event,
         "doctor_id": row.doctor_id,
@@ -191,3 +175,28 @@ def _entry(row: Row[Any]) -> dict[str, Any]:
         "prestation": row.prestation,
         "consultation_id": row.consultation_id,
     }
+    return particulars | entry
+
+
+def _add_holder_names(connection: Connection, entries: list[dict[str, Any]]) -> None:
+    blocked = [entry for entry in entries if "active_doctor_id" in entry]
+    names = _read_names(connection, doctors, {entry["active_doctor_id"] for entry in blocked})
+    for entry in blocked:
+        entry["active_doctor"] = names.get(entry["active_doctor_id"])
+
+
+def _add_callers(connection: Connection, entries: list[dict[str, Any]], rows: list[Row[Any]]) -> None:
+    account_ids = [_account_id(row) for row in rows]
+    names = _read_names(connection, accounts, {number for number in account_ids if number is not None})
+    for entry, row, number in zip(entries, rows, account_ids, strict=True):
+        entry |= {"by": row.by, "by_name": None if number is None else names.get(number), "reason": row.reason}
+
+
+def _account_id(row: Row[Any]) -> int | None:
+    """The id of the account that sent the request. A bearer token has only its subject."""
+    kind, _, number = (row.subject or "").partition(":")
+    return int(number) if kind == "account" and number.isdecimal() else None
+
+
+def _read_names(connection: Connection, table: Table, ids: set[int]) -> dict[int, str]:
+    return {row.id: row.name for row in connection.execute(select(table.c.id, table.c.name).where(table.c.id.in_(ids)))}

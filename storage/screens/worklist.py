@@ -1,4 +1,4 @@
-"""The appointments of a day with the state of each patient, and the position in the event log that this is true at; it never writes."""
+"""The worklist: a day's appointments with the state of each patient, at one position of the event log."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,8 +18,11 @@ from patient_visit_engine.storage.tables import (
 )
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.codes import CLOSED_APPOINTMENT, AppointmentStatus, Outcome, TrackingStatus
+from patient_visit_engine.wire import screens
+from patient_visit_engine.wire.shapes import status_name
+from patient_visit_engine.wire.trackings import optional_moment
 
-FREE = {
+FREE: screens.PatientNow = {
     "state": "free",
     "doctor": None,
     "doctor_id": None,
@@ -28,15 +31,19 @@ FREE = {
     "position": None,
     "until": None,
 }
-#: How a consultation can have ended whose appointment may be started again.
-UNDONE = (Outcome.released, Outcome.timed_out)
+#: After these outcomes the appointment can be started again.
+RESTARTABLE = (Outcome.released, Outcome.timed_out)
 
 FINAL_SIGMA, SIGMA = "\N{GREEK SMALL LETTER FINAL SIGMA}", "\N{GREEK SMALL LETTER SIGMA}"
 
 
 @dataclass(frozen=True)
 class WorklistFilter:
-    """Which appointments are asked for; times are the bounds of the day, `today` that of the waiting lines now."""
+    """Which appointments to list.
+
+    `starts_at` and `ends_at` are the bounds of `day`. `today` and `now` decide about waiting lines and offers.
+    `asking_doctor` is the doctor for whom a position in line is looked up.
+    """
 
     day: date
     starts_at: datetime
@@ -51,12 +58,12 @@ class WorklistFilter:
     asking_doctor: int | None = None
 
 
-def read_worklist(connection: Connection, wanted: WorklistFilter) -> dict[str, Any]:
-    """One page of the day. To be run in one read transaction: the cursor is true for exactly these rows."""
-    where = _where(connection, wanted)
+def read_worklist(connection: Connection, worklist: WorklistFilter) -> screens.Worklist:
+    """One page of the day. Call it in one read transaction: the cursor is true for exactly these rows."""
+    conditions = _conditions(connection, worklist)
     seq, epoch = connection.execute(select(log_head.c.seq, log_head.c.epoch)).one()
-    total = connection.execute(_joined(select(func.count())).where(*where)).scalar_one()
-    page = _joined(
+    total = connection.execute(_joined(select(func.count())).where(*conditions)).scalar_one()
+    query = _joined(
         select(
             appointments,
             patients.c.first_name,
@@ -66,19 +73,18 @@ def read_worklist(connection: Connection, wanted: WorklistFilter) -> dict[str, A
             prestations.c.exclusive,
         )
     )
-    page = page.where(*where).order_by(appointments.c.scheduled_at, appointments.c.id)
-    rows = connection.execute(page.limit(wanted.page_size).offset((wanted.page - 1) * wanted.page_size)).all()
-    latest = _trackings(connection, [row.id for row in rows])
-    states = patient_states(connection, {row.patient_id for row in rows}, wanted)
-    items = [_item(row, latest.get(row.id), states.get(row.patient_id, FREE)) for row in rows]
-    where_read = f"{epoch}-{seq}"
+    query = query.where(*conditions).order_by(appointments.c.scheduled_at, appointments.c.id)
+    page = query.limit(worklist.page_size).offset((worklist.page - 1) * worklist.page_size)
+    rows = connection.execute(page).all()
+    trackings = _latest_trackings(connection, [row.id for row in rows])
+    states = patient_states(connection, {row.patient_id for row in rows}, worklist)
     return {
-        "date": wanted.day.isoformat(),
-        "items": items,
-        "page": wanted.page,
-        "page_size": wanted.page_size,
+        "date": worklist.day.isoformat(),
+        "items": [_worklist_item(row, trackings.get(row.id), states.get(row.patient_id, FREE)) for row in rows],
+        "page": worklist.page,
+        "page_size": worklist.page_size,
         "total": total,
-        "cursor": where_read,
+        "cursor": f"{epoch}-{seq}",
     }
 
 
@@ -91,29 +97,29 @@ def _joined(query: Select[Any]) -> Select[Any]:
     )
 
 
-def _where(connection: Connection, wanted: WorklistFilter) -> list[ColumnElement[bool]]:
-    of_day = and_(appointments.c.scheduled_at >= wanted.starts_at, appointments.c.scheduled_at < wanted.ends_at)
-    if wanted.day == wanted.today:
-        # What began before midnight and still runs is today's business too: its doctor has to complete it.
-        # Read before, not as a part of the query: with it there, all appointments ever stored are walked.
+def _conditions(connection: Connection, worklist: WorklistFilter) -> list[ColumnElement[bool]]:
+    is_of_day = and_(appointments.c.scheduled_at >= worklist.starts_at, appointments.c.scheduled_at < worklist.ends_at)
+    if worklist.day == worklist.today:
+        # A consultation that began before midnight and still runs belongs to today: its doctor has to complete it.
+        # Read first, not as a subquery: with the subquery PostgreSQL scans all appointments ever stored.
         running = select(patient_trackings.c.appointment_id).where(
             patient_trackings.c.status == TrackingStatus.in_progress.value
         )
-        of_day = or_(of_day, appointments.c.id.in_(connection.scalars(running).all()))
-    where: list[ColumnElement[bool]] = [of_day]
-    if wanted.doctor_id is not None:
-        where.append(appointments.c.doctor_id == wanted.doctor_id)
-    if wanted.statuses:
-        where.append(appointments.c.status.in_(sorted(wanted.statuses)))
+        is_of_day = or_(is_of_day, appointments.c.id.in_(connection.scalars(running).all()))
+    conditions: list[ColumnElement[bool]] = [is_of_day]
+    if worklist.doctor_id is not None:
+        conditions.append(appointments.c.doctor_id == worklist.doctor_id)
+    if worklist.statuses:
+        conditions.append(appointments.c.status.in_(sorted(worklist.statuses)))
     searched = (patients.c.first_name + " " + patients.c.last_name, doctors.c.name, prestations.c.name)
-    where += [or_(*(_contains(connection, text, word) for text in searched)) for word in wanted.words]
-    return where
+    conditions += [or_(*(_contains(connection, text, word) for text in searched)) for word in worklist.words]
+    return conditions
 
 
 def _contains(connection: Connection, text: ColumnElement[str], word: str) -> ColumnElement[bool]:
     if connection.dialect.name != "sqlite":
         return func.strpos(_folded(text), _folded(literal(word))) > 0
-    # SQLite folds the case of ASCII letters alone: without this, nobody finds ÉLODIE under "élodie".
+    # SQLite folds the case of ASCII letters only: without this function, "élodie" does not find ÉLODIE.
     raw: Any = connection.connection.driver_connection
     raw.create_function("fold_case", 1, str.casefold, deterministic=True)
     folded: ColumnElement[str] = func.fold_case(text, type_=text.type)
@@ -121,47 +127,48 @@ def _contains(connection: Connection, text: ColumnElement[str], word: str) -> Co
 
 
 def _folded(text: ColumnElement[str]) -> ColumnElement[str]:
-    """As PostgreSQL folds case, letter by letter; without the rest nobody finds Straße under "strasse", or ΝΊΚΟΣ under "νίκος"."""
+    """The text in lower case, with ß as ss and one sigma. `lower` alone does not find Straße for "strasse", or ΝΊΚΟΣ for "νίκος"."""
     return func.replace(func.replace(func.lower(text), "ß", "ss"), FINAL_SIGMA, SIGMA, type_=text.type)
 
 
-def _trackings(connection: Connection, ids: Sequence[int]) -> dict[int, Row[Any]]:
-    """Of each appointment its last tracking, if it has one."""
-    query = select(patient_trackings).where(patient_trackings.c.appointment_id.in_(ids))
+def _latest_trackings(connection: Connection, appointment_ids: Sequence[int]) -> dict[int, Row[Any]]:
+    """The latest tracking of each appointment that has one."""
+    query = select(patient_trackings).where(patient_trackings.c.appointment_id.in_(appointment_ids))
     return {row.appointment_id: row for row in connection.execute(query.order_by(patient_trackings.c.id))}
 
 
-def patient_states(connection: Connection, patient_ids: set[int], wanted: WorklistFilter) -> dict[int, dict[str, Any]]:
-    """Where each patient is who is not free, or whom the asking doctor waits for."""
-    states: dict[int, dict[str, Any]] = {}
-    places: dict[int, int] = {}
-    for row in connection.execute(_line(patient_ids)):
-        if row.visit_day == wanted.today:
-            places[row.patient_id] = places.get(row.patient_id, 0) + 1
+def patient_states(
+    connection: Connection, patient_ids: set[int], worklist: WorklistFilter
+) -> dict[int, screens.PatientNow]:
+    """The state of each patient who is not free, or for whom the asking doctor waits."""
+    states: dict[int, screens.PatientNow] = {}
+    positions: dict[int, int] = {}
+    for row in connection.execute(_waiting_lines(patient_ids)):
+        if row.visit_day == worklist.today:
+            positions[row.patient_id] = positions.get(row.patient_id, 0) + 1
         state = states.setdefault(row.patient_id, FREE)
-        if row.offered_until is not None and row.offered_until > wanted.now and state["state"] == "free":
-            until = {"until": to_rfc3339(row.offered_until)}
-            states[row.patient_id] = state | _with(row, "reserved", row.since) | until
-        if row.doctor_id == wanted.asking_doctor and row.visit_day == wanted.today:
-            states[row.patient_id] = states[row.patient_id] | {"position": places[row.patient_id]}
-    for row in connection.execute(_exclusive(patient_ids)):
-        states[row.patient_id] = (
-            states.get(row.patient_id, FREE) | _with(row, "in_consultation", row.started_at) | {"until": None}
-        )
+        if row.offered_until is not None and row.offered_until > worklist.now and state["state"] == "free":
+            states[row.patient_id] = state | _taken(row, "reserved", row.since, row.offered_until)
+        if row.doctor_id == worklist.asking_doctor and row.visit_day == worklist.today:
+            states[row.patient_id] = states[row.patient_id] | {"position": positions[row.patient_id]}
+    for row in connection.execute(_exclusive_consultations(patient_ids)):
+        state = states.get(row.patient_id, FREE)
+        states[row.patient_id] = state | _taken(row, "in_consultation", row.started_at, None)
     return states
 
 
-def _with(row: Row[Any], state: str, since: datetime) -> dict[str, Any]:
+def _taken(row: Row[Any], state: screens.PatientState, since: datetime, until: datetime | None) -> Any:
     return {
         "state": state,
         "doctor": row.doctor,
         "doctor_id": row.doctor_id,
         "prestation": row.prestation,
         "since": to_rfc3339(since),
+        "until": optional_moment(until),
     }
 
 
-def _line(patient_ids: set[int]) -> Select[Any]:
+def _waiting_lines(patient_ids: set[int]) -> Select[Any]:
     return (
         select(waiting_line, doctors.c.name.label("doctor"), prestations.c.name.label("prestation"))
         .join(doctors, doctors.c.id == waiting_line.c.doctor_id)
@@ -172,8 +179,8 @@ def _line(patient_ids: set[int]) -> Select[Any]:
     )
 
 
-def _exclusive(patient_ids: set[int]) -> Select[Any]:
-    running = and_(
+def _exclusive_consultations(patient_ids: set[int]) -> Select[Any]:
+    is_running = and_(
         patient_trackings.c.status == TrackingStatus.in_progress.value,
         patient_trackings.c.exclusive,
         patient_trackings.c.patient_id.in_(patient_ids),
@@ -182,21 +189,21 @@ def _exclusive(patient_ids: set[int]) -> Select[Any]:
         select(patient_trackings, doctors.c.name.label("doctor"), prestations.c.name.label("prestation"))
         .join(doctors, doctors.c.id == patient_trackings.c.doctor_id)
         .join(prestations, prestations.c.id == patient_trackings.c.prestation_id)
-        .where(running)
+        .where(is_running)
     )
 
 
-def _item(row: Row[Any], tracking: Row[Any] | None, patient: dict[str, Any]) -> dict[str, Any]:
+def _worklist_item(row: Row[Any], latest: Row[Any] | None, patient: screens.PatientNow) -> screens.WorklistItem:
     status = AppointmentStatus(row.status)
-    # What was cancelled, not seen, released or timed out is over, and no longer where the appointment stands.
-    over = tracking is not None and tracking.outcome not in (None, Outcome.done)
-    stands = None if over else tracking
-    undone = over and tracking is not None and tracking.outcome in UNDONE and status not in CLOSED_APPOINTMENT
+    outcome = None if latest is None else latest.outcome
+    # A tracking that was cancelled, not seen, released or timed out says nothing about the appointment now.
+    tracking = latest if outcome in (None, Outcome.done) else None
+    can_restart = outcome in RESTARTABLE and status not in CLOSED_APPOINTMENT
     return {
         "appointment_id": row.id,
         "scheduled_at": to_rfc3339(row.scheduled_at),
-        "status": status.name,
-        "status_code": status.value,
+        "status": status_name(status),
+        "status_code": status,
         "patient_id": row.patient_id,
         "patient_name": f"{row.first_name} {row.last_name}",
         "doctor_id": row.doctor_id,
@@ -204,15 +211,10 @@ def _item(row: Row[Any], tracking: Row[Any] | None, patient: dict[str, Any]) -> 
         "prestation_id": row.prestation_id,
         "prestation": row.prestation,
         "exclusive": row.exclusive,
-        "checked_in_at": None if stands is None else to_rfc3339(stands.check_in_time),
-        "consultation_id": None if stands is None else stands.consultation_id,
-        "started_at": _moment(stands, "started_at"),
-        "overdue_at": _moment(stands, "overdue_at"),
-        "ended_as": tracking.outcome if undone and tracking is not None else None,
+        "checked_in_at": None if tracking is None else to_rfc3339(tracking.check_in_time),
+        "consultation_id": None if tracking is None else tracking.consultation_id,
+        "started_at": None if tracking is None else optional_moment(tracking.started_at),
+        "overdue_at": None if tracking is None else optional_moment(tracking.overdue_at),
+        "ended_as": outcome if can_restart else None,
         "patient": patient,
     }
-
-
-def _moment(tracking: Row[Any] | None, name: str) -> str | None:
-    at = None if tracking is None else getattr(tracking, name)
-    return None if at is None else to_rfc3339(at)

@@ -196,7 +196,7 @@ async def test_a_start_that_does_not_wait_is_written_down_before_it_is_sent(clin
     ((command, day),) = clinic.visits.signals
     assert day == DAY
     assert (await doctor.get(accepted.headers["location"])).status_code == 202
-    await clinic.visits.send(command, day=day)
+    await clinic.visits.send(command.appointment.patient_id, day, command, command.request.id)
     decided = await doctor.get(accepted.headers["location"])
     assert decided.status_code == 200
     assert (decided.json()["status"], decided.json()["body"]["doctor_id"]) == (201, DR_AMRANI.id)

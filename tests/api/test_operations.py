@@ -56,7 +56,7 @@ async def test_a_process_whose_database_takes_no_writes_is_not_ready(clinic: Cli
 
 async def test_a_process_that_does_not_see_the_log_is_not_ready(clinic: Clinic) -> None:
     hub = (await a_process(clinic.database, clinic.clock)).hub
-    clinic.app = create_app(clinic.settings, clinic.database, clinic.visits, hub=hub, now=clinic.clock)  # type: ignore[arg-type]
+    clinic.app = create_app(clinic.settings, clinic.database, clinic.visits, clinic.visits, hub=hub, now=clinic.clock)  # type: ignore[arg-type]
     clinic.stack.callback(clinic.app.parts.sessions.close)
     anyone = await clinic.anyone()
 
@@ -120,7 +120,7 @@ async def test_the_streams_counts_stand_beside_the_others(clinic: Clinic) -> Non
 
 
 def _with(clinic: Clinic, hub: Hub) -> Gateway:
-    return create_app(clinic.settings, clinic.database, clinic.visits, hub=hub, now=clinic.clock)  # type: ignore[arg-type]
+    return create_app(clinic.settings, clinic.database, clinic.visits, clinic.visits, hub=hub, now=clinic.clock)  # type: ignore[arg-type]
 
 
 async def test_what_was_never_asked_has_no_decision(clinic: Clinic) -> None:

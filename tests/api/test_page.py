@@ -24,7 +24,7 @@ async def page(database: Database, tmp_path: Path) -> AsyncIterator[httpx.AsyncC
     (folder / "index.html").write_text(DOCUMENT)
     (folder / "assets" / "index-a1b2.js").write_text(SCRIPT)
     (tmp_path / "secret.txt").write_text("not for browsers")
-    app = create_app(settings_with(), database, None, page=folder)  # type: ignore[arg-type]
+    app = create_app(settings_with(), database, None, None, page=folder)  # type: ignore[arg-type]
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://clinic") as client:
         yield client
     app.parts.sessions.close()

@@ -12,7 +12,7 @@ import pytest
 from patient_visit_engine.api.server import GRACE as API_GRACE
 from patient_visit_engine.runtime.dev_server import DYNAMIC_CONFIG
 from patient_visit_engine.runtime.settings import Settings
-from patient_visit_engine.worker.builder import GRACE as WORKER_GRACE
+from patient_visit_engine.worker.builder import SHUTDOWN_TIMEOUT as WORKER_GRACE
 from tests.support.compose import COMPOSE, DOCKERFILE, JOBS, OURS, ROOT, SERVICES, VARIABLE, instruction, seconds, yaml
 
 SETTINGS = {f"VISIT_{name.upper()}" for name in Settings.model_fields}

@@ -19,7 +19,7 @@ import pytest
 from patient_visit_engine.runtime import dev_server
 from patient_visit_engine.runtime.settings import Settings
 from patient_visit_engine.runtime.temporal import connect
-from patient_visit_engine.worker.polling import FRESH, is_polled
+from patient_visit_engine.worker.polling import RECENT, is_polled
 from tests.cli.test_migrate import prepared
 from tests.support import compose
 from tests.support.cluster import PostgresCluster
@@ -184,7 +184,7 @@ async def test_a_worker_that_has_not_asked_for_a_while_is_not_healthy(
     )
 
     assert await is_polled(settings, here, datetime.now(UTC))
-    assert not await is_polled(settings, here, datetime.now(UTC) + 2 * FRESH)
+    assert not await is_polled(settings, here, datetime.now(UTC) + 2 * RECENT)
     assert not await is_polled(settings, "another-machine", datetime.now(UTC))
 
 

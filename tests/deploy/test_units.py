@@ -11,7 +11,7 @@ import pytest
 from patient_visit_engine.api.server import GRACE as API_GRACE
 from patient_visit_engine.cli.app import COMMANDS
 from patient_visit_engine.runtime.settings import Settings
-from patient_visit_engine.worker.builder import GRACE as WORKER_GRACE
+from patient_visit_engine.worker.builder import SHUTDOWN_TIMEOUT as WORKER_GRACE
 from tests.support.compose import ROOT
 
 UNITS = sorted((ROOT / "deploy" / "systemd").glob("*.service"))

@@ -12,7 +12,7 @@ from patient_visit_engine.api.routes import appointments, consultations, master_
 from patient_visit_engine.live import refusals as stream_refusals
 from patient_visit_engine.visit.codes import Role
 from patient_visit_engine.visit.refusals import Refusal
-from patient_visit_engine.wire.answers import STATUS_OF
+from patient_visit_engine.wire.refusals import status_of
 from tests.support.pages import DOCS, ROOT, code_of, rows
 
 PAGE = DOCS / "api.md"
@@ -56,7 +56,7 @@ def problems_in_code() -> set[tuple[str, str]]:
 
 def _of_visits() -> Iterator[tuple[str, str]]:
     for refusal in get_args(get_args(Refusal)[0]):
-        yield str(STATUS_OF.get(refusal, 409)), refusal.model_fields["code"].default
+        yield str(status_of(refusal)), refusal.model_fields["code"].default
 
 
 def _of_streams() -> Iterator[tuple[str, str]]:
@@ -66,7 +66,7 @@ def _of_streams() -> Iterator[tuple[str, str]]:
 
 
 def _of_master_data() -> Iterator[tuple[str, str]]:
-    yield from (("409", code) for code in master_data.BECAUSE)
+    yield from (("409", code) for code in master_data.NOT_REPLACEABLE_TITLES)
 
 
 def _of_the_api() -> Iterator[tuple[str, str]]:

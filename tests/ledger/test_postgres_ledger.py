@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from patient_visit_engine.storage.database import Database, is_unavailable
-from patient_visit_engine.storage.ledger.facts import NameCache, read_appointment
+from patient_visit_engine.storage.facts import NameCache, read_appointment
 from patient_visit_engine.storage.master_data import AppointmentPut, MasterDataPut, put_appointment
 from patient_visit_engine.storage.requests import open_request
 from patient_visit_engine.visit.state import Appointment

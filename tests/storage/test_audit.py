@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Connection, insert, text
 
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.storage.ledger.facts import NameCache, read_appointment
+from patient_visit_engine.storage.facts import NameCache, read_appointment
 from patient_visit_engine.storage.ledger.recording import Ledger
 from patient_visit_engine.storage.tables import appointments, doctors, patients, prestations
 from patient_visit_engine.storage.upkeep.audit import MOST_NAMED, AuditReport, audit

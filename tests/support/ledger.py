@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.storage.ledger.facts import NameCache, read_appointment
+from patient_visit_engine.storage.facts import NameCache, read_appointment
 from patient_visit_engine.storage.ledger.recording import Ledger
 from patient_visit_engine.storage.tables import metadata, requests
 from patient_visit_engine.visit.calendar import day_ends_at

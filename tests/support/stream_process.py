@@ -89,5 +89,5 @@ async def a_process(database: Database, clock: Clock) -> StreamProcess:
     tailer = Tailer(log, _NoHints(), hub)
     await tailer.begin()
     nobody: Any = None
-    app = create_app(settings_with(), database, nobody, hub=hub, now=clock)
+    app = create_app(settings_with(), database, nobody, nobody, hub=hub, now=clock)
     return StreamProcess(app, hub, PresenceReports(app.parts.process, hub, database, clock), tailer, clock)

@@ -4,7 +4,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
 from patient_visit_engine.runtime import dev_server
-from patient_visit_engine.workflows.opening import PATIENT_ID, VISIT_DAY
+from patient_visit_engine.workflows.visit_client import PATIENT_ID, VISIT_DAY
 
 
 async def start_server() -> WorkflowEnvironment:

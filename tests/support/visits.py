@@ -15,7 +15,7 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker, WorkflowRunner
 
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.storage.ledger.facts import NameCache, read_appointment, read_facts
+from patient_visit_engine.storage.facts import NameCache, read_appointment, read_facts
 from patient_visit_engine.storage.ledger.recording import Ledger
 from patient_visit_engine.storage.tables import (
     appointments,
@@ -27,6 +27,7 @@ from patient_visit_engine.storage.tables import (
     prestations,
     requests,
 )
+from patient_visit_engine.visit.calendar import local_day
 from patient_visit_engine.visit.codes import AppointmentStatus
 from patient_visit_engine.visit.commands import (
     CheckIn,
@@ -45,8 +46,8 @@ from patient_visit_engine.visit.names import visit_id
 from patient_visit_engine.visit.state import Appointment, Facts, Limits, VisitState
 from patient_visit_engine.worker.builder import CACHED_VISITS, build
 from patient_visit_engine.worker.sweep import Sweep
-from patient_visit_engine.workflows.opening import Visits
 from patient_visit_engine.workflows.patient_visit import PatientVisit
+from patient_visit_engine.workflows.visit_client import VisitClient
 from tests.support.faulty_ledgers import FaultyLedger
 
 T = TypeVar("T")
@@ -93,7 +94,7 @@ class VisitDriver:
         self.ledger = FaultyLedger(Ledger(database))
         self.zone = zone or morning(datetime.now(UTC))
         self.goes_by(Limits())
-        self.today = self.visits.today(datetime.now(UTC))
+        self.today = local_day(datetime.now(UTC), self.zone)
         self._queue = f"clinic-{patient}"
         self._keys = itertools.count(1)
         self._worker: Worker | None = None
@@ -104,7 +105,9 @@ class VisitDriver:
     def goes_by(self, limits: Limits) -> None:
         """Visits opened from now on go by these time limits."""
         self.limits = limits
-        self.visits = Visits(self.env.client, f"clinic-{self.patient}", self.zone, limits)
+        self.visits = VisitClient(
+            self.env.client, f"clinic-{self.patient}", self.zone, limits, lambda: datetime.now(UTC)
+        )
 
     async def furnish(self) -> None:
         """Write the patient, the doctors and the appointments into the empty database."""
@@ -129,6 +132,7 @@ class VisitDriver:
         return Sweep(
             self.database,
             self.visits,
+            zone=self.zone,
             every=timedelta(minutes=1),
             offers_expire=bool(self.limits.offer),
             retention=timedelta(days=7),

@@ -1,5 +1,6 @@
 """Every answer as clients read it: status, body and place, field by field."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -25,7 +26,9 @@ from patient_visit_engine.visit.refusals import (
     PatientInConsultation,
     PatientReserved,
 )
-from patient_visit_engine.wire.answers import AnswerContext, RenderedAnswer, TrackingRow, render
+from patient_visit_engine.wire.answers import RenderedAnswer, render
+from patient_visit_engine.wire.refusals import TITLES, AnswerContext
+from patient_visit_engine.wire.trackings import TrackingRow, consultation_body
 from tests.support.builders import (
     A_DOCTORS_ACCOUNT,
     DR_AMRANI,
@@ -67,7 +70,7 @@ def written(answer: Any, row: TrackingRow | None = None) -> RenderedAnswer:
     return render(answer, AnswerContext(an_event_context(AT), "abc", row))
 
 
-def refused(refusal: Any, row: TrackingRow | None = None) -> dict[str, Any]:
+def refused(refusal: Any, row: TrackingRow | None = None) -> Mapping[str, Any]:
     """The body of a refusal that is a 409."""
     answer = written(Refused(refusal=refusal), row)
     assert answer.status == 409
@@ -201,7 +204,7 @@ def test_an_appointment_canceled_before_anybody_came_names_nobody() -> None:
 def test_a_refusal_that_names_nobody_says_why(refusal: Any, status: int, code: str) -> None:
     answer = written(Refused(refusal=refusal))
 
-    title = type(refusal).__doc__
+    title = TITLES[type(refusal)]
     assert answer == RenderedAnswer(
         status,
         {
@@ -237,7 +240,7 @@ def test_a_granted_start_is_the_consultation_and_where_it_is(created: bool, stat
     answer = written(ConsultationStands(consultation=WITH_SMITH, created=created))
 
     assert answer == RenderedAnswer(status, CONSULTATION, f"/api/consultations/{WITH_SMITH.id}")
-    assert a_row().consultation() == CONSULTATION
+    assert consultation_body(a_row()) == CONSULTATION
 
 
 @pytest.mark.parametrize("outcome", [Outcome.done, Outcome.released])

@@ -72,4 +72,4 @@ def impatient_visits(monkeypatch: pytest.MonkeyPatch) -> None:
     patient = patient_visit.LEDGER_CALL["retry_policy"]
     hasty = dataclasses.replace(patient, initial_interval=SOON, maximum_interval=SOON)
     monkeypatch.setitem(patient_visit.LEDGER_CALL, "retry_policy", hasty)
-    monkeypatch.setattr(patient_visit, "FAULT_PAUSE", 10 * SOON)
+    monkeypatch.setattr(patient_visit, "LEDGER_RETRY", 10 * SOON)

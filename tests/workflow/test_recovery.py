@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from temporalio.client import WorkflowExecutionStatus
 
-from patient_visit_engine.storage.ledger.facts import NameCache, read_appointment
+from patient_visit_engine.storage.facts import NameCache, read_appointment
 from patient_visit_engine.storage.ledger.recording import Ledger
 from patient_visit_engine.storage.requests import open_request
 from patient_visit_engine.visit.calendar import day_ends_at, to_millisecond
@@ -13,7 +13,7 @@ from patient_visit_engine.visit.commands import StartConsultation
 from patient_visit_engine.visit.policy import decide
 from patient_visit_engine.visit.record import LedgerEntry
 from patient_visit_engine.visit.state import Limits, VisitState
-from patient_visit_engine.workflows.opening import DayClosedError
+from patient_visit_engine.workflows.visit_client import DayClosedError
 from tests.support.visits import (
     A_DAY,
     CARDIOLOGY_MINUTES,

@@ -11,7 +11,7 @@ export type Board = Schemas["Board"];
 export type BoardItem = Schemas["BoardItem"];
 export type Visit = Schemas["Visit"];
 export type TimelineEntry = Schemas["TimelineEntry"];
-export type Who = Schemas["Who"];
+export type Who = Schemas["SignedInUser"];
 export type StatusName = Appointment["status"];
 
 /** An RFC 9457 problem with what a visit's refusal adds. */

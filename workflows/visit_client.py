@@ -1,6 +1,7 @@
-"""How a message finds its visit, opening it when there is none; it must not know who sends the message or why."""
+"""Sends commands to visits through Temporal. It opens the visit of the day when there is none, and follows a closed day."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,21 +17,21 @@ from temporalio.common import (
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from patient_visit_engine.visit.calendar import day_ends_at
+from patient_visit_engine.visit.calendar import day_ends_at, local_day
 from patient_visit_engine.visit.commands import Adopt, Command, OnConsultation, OpenVisit, Reply
 from patient_visit_engine.visit.names import PATIENT_ID_ATTRIBUTE, VISIT_DAY_ATTRIBUTE, visit_id
 from patient_visit_engine.visit.state import Limits
 from patient_visit_engine.workflows.patient_visit import PatientVisit
 
-# With the default of ten seconds, a worker killed inside an activity keeps everybody else waiting for as long.
+# With the default of ten seconds, a worker that is killed inside an activity blocks its visits for as long.
 TASK_TIMEOUT = timedelta(seconds=2)
-# How often and after how many seconds a message that met the change of two runs is sent again.
-TRIES = 20
-PAUSE = 0.1
+# How often, and after how many seconds, a message that arrived between two runs of a visit is sent again.
+ATTEMPTS = 20
+RETRY_AFTER = 0.1
 PATIENT_ID = SearchAttributeKey.for_int(PATIENT_ID_ATTRIBUTE)
 VISIT_DAY = SearchAttributeKey.for_keyword(VISIT_DAY_ATTRIBUTE)
 
-UPDATES = {
+UPDATES: dict[str, Any] = {
     "StartConsultation": PatientVisit.start_consultation,
     "CompleteConsultation": PatientVisit.complete_consultation,
     "ExtendConsultation": PatientVisit.extend_consultation,
@@ -46,55 +47,73 @@ SIGNALS = {"StartConsultation": "start_consultation", "CompleteConsultation": "c
 
 
 class DayClosedError(Exception):
-    """The visit of that day takes no more messages of this kind."""
+    """The visit of that day has ended, or takes no more messages of this kind."""
 
 
-class Visits:
-    """The visits of all patients, by patient and day."""
+class VisitClient:
+    """The visits of all patients, by patient and day. `now` returns the current time, aware."""
 
-    def __init__(self, client: Client, task_queue: str, zone: ZoneInfo, limits: Limits) -> None:
+    def __init__(
+        self, client: Client, task_queue: str, zone: ZoneInfo, limits: Limits, now: Callable[[], datetime]
+    ) -> None:
         self._client = client
         self._task_queue = task_queue
         self._zone = zone
         self._limits = limits
+        self._now = now
+
+    async def send(self, patient_id: int, day: date, command: Command | Adopt, update_id: str | None = None) -> None:
+        """Send `command` to the patient's visit of `day`, or to the following visit when that day has closed.
+
+        Returns when the visit has recorded its decision. The visit answers a repeated `update_id` without deciding again.
+        Raises `DayClosedError` when the following visit has closed too, and the errors of Temporal's client. There is no
+        time limit here: the caller sets one.
+        """
+        try:
+            await self.update(patient_id, day, command, update_id)
+        except DayClosedError:
+            # The clocks of client and server differ around midnight. And a consultation that outlived its day can be
+            # completed through any later visit.
+            following = max(local_day(self._now(), self._zone), day + timedelta(days=1))
+            await self.update(patient_id, following, command, update_id)
 
     async def update(self, patient_id: int, day: date, command: Command | Adopt, update_id: str | None = None) -> None:
-        """Have the visit of that day carry out `command`, opening the visit if there is none.
+        """Send `command` to the visit of exactly this day, and open it when there is none.
 
-        One that has closed is not opened again, since the day would begin anew: `DayClosedError`. One that was
-        terminated is, and reads the ledger.
+        A visit that has ended is not opened again, because the day would begin from the start: `DayClosedError`. A visit
+        that was terminated is opened again, and reads the ledger.
         """
-        for _ in range(TRIES):
+        for _ in range(ATTEMPTS):
             try:
                 reply = await self._update(patient_id, day, command, update_id)
                 break
             except WorkflowUpdateFailedError:
                 if update_id is None:
                     raise
-                # The server repeats a failure for the same id as long as the run lasts; the ledger knows what was carried out.
+                # The server repeats a failure for its update id until the run ends. The ledger prevents a second effect.
                 update_id = None
                 continue
-            except RPCError as fault:
-                if fault.status is not RPCStatusCode.FAILED_PRECONDITION:
+            except RPCError as error:
+                if error.status is not RPCStatusCode.FAILED_PRECONDITION:
                     raise
-                not_ready = fault
-            # Where two runs of a visit meet, the server lets go of messages that the earlier one had not taken.
-            await asyncio.sleep(PAUSE)
+                not_taken = error
+            # Between two runs of a visit, the server drops the messages that the earlier run has not taken.
+            await asyncio.sleep(RETRY_AFTER)
         else:
-            raise not_ready
+            raise not_taken
         if not reply.decided:
             raise DayClosedError
 
     async def _update(self, patient_id: int, day: date, command: Command | Adopt, update_id: str | None) -> Reply:
         if isinstance(command, OnConsultation):
-            # A consultation that runs has its visit, nearly always: the server has less to do without the start.
+            # A running consultation nearly always has its visit. A plain update costs the server less than one with start.
             visit = self._client.get_workflow_handle_for(PatientVisit.run, visit_id(patient_id, day))
-            handler: Any = UPDATES[type(command).__name__]
+            handler = UPDATES[type(command).__name__]
             try:
                 reply: Reply = await visit.execute_update(handler, command, id=update_id, result_type=Reply)
                 return reply
-            except RPCError as fault:
-                if fault.status is not RPCStatusCode.NOT_FOUND:
+            except RPCError as error:
+                if error.status is not RPCStatusCode.NOT_FOUND:
                     raise
         return await self._open_and_update(patient_id, day, command, update_id)
 
@@ -104,10 +123,9 @@ class Visits:
         opening: WithStartWorkflowOperation[PatientVisit, None] = WithStartWorkflowOperation(
             PatientVisit.run, self._input(patient_id, day), **self._options(patient_id, day)
         )
-        handler: Any = UPDATES[type(command).__name__]
         try:
             handle = await self._client.start_update_with_start_workflow(
-                handler,
+                UPDATES[type(command).__name__],
                 command,
                 start_workflow_operation=opening,
                 wait_for_stage=WorkflowUpdateStage.COMPLETED,
@@ -115,16 +133,16 @@ class Visits:
                 result_type=Reply,
             )
             reply: Reply = await handle.result()
-        except BaseException as fault:
-            # Whatever failed has failed the start as well; unread, its exception would be reported as never retrieved.
-            _read_later(opening)
-            if isinstance(fault, WorkflowAlreadyStartedError):
+        except BaseException as error:
+            # Any failure has failed the start as well. asyncio would report its exception as never retrieved.
+            _retrieve_exception(opening)
+            if isinstance(error, WorkflowAlreadyStartedError):
                 raise DayClosedError from None
             raise
         return reply
 
     async def signal(self, patient_id: int, day: date, command: Command) -> None:
-        """Hand `command` to the visit of that day and do not wait; `DayClosedError` as for `update`."""
+        """Send `command` to the visit of that day without waiting for its decision. `DayClosedError` as for `update`."""
         try:
             await self._client.start_workflow(
                 PatientVisit.run,
@@ -135,10 +153,6 @@ class Visits:
             )
         except WorkflowAlreadyStartedError:
             raise DayClosedError from None
-
-    def today(self, now: datetime) -> date:
-        """The hospital's date at `now`."""
-        return now.astimezone(self._zone).date()
 
     def _input(self, patient_id: int, day: date) -> OpenVisit:
         ends_at = day_ends_at(day, self._zone)
@@ -159,7 +173,7 @@ class Visits:
         }
 
 
-def _read_later(opening: WithStartWorkflowOperation[PatientVisit, None]) -> None:
-    # The public way to it waits, and a call that was cut off before it began would be waited for without end.
-    waiting: Any = opening._workflow_handle
-    waiting.add_done_callback(lambda done: done.cancelled() or done.exception())
+def _retrieve_exception(opening: WithStartWorkflowOperation[PatientVisit, None]) -> None:
+    # The public method waits, and would wait for ever after a call that was cancelled before it began.
+    handle: Any = opening._workflow_handle
+    handle.add_done_callback(lambda future: future.cancelled() or future.exception())

@@ -1,4 +1,4 @@
-"""Reading what is open for one patient, with the names to speak of it; it must not write, nor decide anything."""
+"""Reads everything that is open for one patient, and the names that events and answers need."""
 
 from dataclasses import dataclass, field
 
@@ -15,7 +15,7 @@ from patient_visit_engine.storage.tables import (
 )
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome, TrackingStatus
 from patient_visit_engine.visit.state import Appointment, Consultation, Facts, PendingTracking, WaitingDoctor
-from patient_visit_engine.wire.answers import TrackingRow
+from patient_visit_engine.wire.trackings import TrackingRow
 
 PATIENT = select(patients.c.first_name, patients.c.last_name).where(patients.c.id == bindparam("patient_id"))
 LOCK_PATIENT = PATIENT.with_for_update(key_share=True)
@@ -53,9 +53,9 @@ TRACKING = select(patient_trackings, callers.c.created_by.label("created_by_text
     callers, callers.c.id == patient_trackings.c.created_by
 )
 
-TRACKING_OF_CONSULTATION = TRACKING.where(patient_trackings.c.consultation_id == bindparam("of"))
+TRACKING_OF_CONSULTATION = TRACKING.where(patient_trackings.c.consultation_id == bindparam("id"))
 LATEST_TRACKING = (
-    TRACKING.where(patient_trackings.c.appointment_id == bindparam("of"))
+    TRACKING.where(patient_trackings.c.appointment_id == bindparam("id"))
     .order_by(patient_trackings.c.id.desc())
     .limit(1)
 )
@@ -63,30 +63,28 @@ LATEST_TRACKING = (
 
 @dataclass
 class NameCache:
-    """A patient's facts and the names that came with them."""
+    """Names by id, as the reads of one transaction have met them."""
 
-    facts: Facts = field(default_factory=Facts)
     doctors: dict[int, str] = field(default_factory=dict)
     prestations: dict[int, str] = field(default_factory=dict)
 
 
-def read_facts(connection: Connection, patient_id: int, known: NameCache) -> Facts:
-    """The patient's open trackings and waiting lines now; the names met on the way are added to `known`."""
-    in_progress, pending = read_trackings(connection, patient_id, known)
-    waiting = read_line(connection, patient_id, known)
-    known.facts = Facts(in_progress=in_progress, pending=pending, waiting=waiting)
-    return known.facts
+def read_facts(connection: Connection, patient_id: int, names: NameCache) -> Facts:
+    """The patient's open trackings and waiting lines now; adds the names of doctors and prestations to `names`."""
+    in_progress, pending = read_trackings(connection, patient_id, names)
+    waiting = read_line(connection, patient_id, names)
+    return Facts(in_progress=in_progress, pending=pending, waiting=waiting)
 
 
 def read_trackings(
-    connection: Connection, patient_id: int, known: NameCache
+    connection: Connection, patient_id: int, names: NameCache
 ) -> tuple[tuple[Consultation, ...], tuple[PendingTracking, ...]]:
-    """What the patient is in, and what the patient waits for."""
+    """The patient's consultations in progress, and check-ins."""
     in_progress: list[Consultation] = []
     pending: list[PendingTracking] = []
     for row in connection.execute(OPEN_TRACKINGS, {"patient_id": patient_id}):
-        known.doctors[row.doctor_id] = row.doctor
-        known.prestations[row.prestation_id] = row.prestation
+        names.doctors[row.doctor_id] = row.doctor
+        names.prestations[row.prestation_id] = row.prestation
         if row.status == TrackingStatus.pending:
             pending.append(PendingTracking(appointment_id=row.appointment_id, day=row.visit_day))
         else:
@@ -94,11 +92,11 @@ def read_trackings(
     return tuple(in_progress), tuple(pending)
 
 
-def read_line(connection: Connection, patient_id: int, known: NameCache) -> tuple[WaitingDoctor, ...]:
-    """Who waits for the patient, on whichever day."""
+def read_line(connection: Connection, patient_id: int, names: NameCache) -> tuple[WaitingDoctor, ...]:
+    """The doctors who wait for the patient, on any day."""
     waiting: list[WaitingDoctor] = []
     for row in connection.execute(LINE, {"patient_id": patient_id}):
-        known.doctors[row.doctor_id] = row.doctor
+        names.doctors[row.doctor_id] = row.doctor
         waiting.append(
             WaitingDoctor(
                 doctor_id=row.doctor_id,
@@ -129,18 +127,19 @@ def _consultation(row: Row[tuple[object, ...]]) -> Consultation:
 
 
 def read_appointment(
-    connection: Connection, appointment_id: int, known: NameCache, *, lock: bool = False
+    connection: Connection, appointment_id: int, names: NameCache, *, lock: bool = False
 ) -> Appointment | None:
     """The appointment as it is stored now, with its prestation; None when there is none."""
     if lock and connection.dialect.name != "sqlite":
-        # SQLite has one writer, who needs no lock. Apart from the reading: PostgreSQL, having waited for the lock, would join the
-        # new appointment to the doctor and the prestation of the old one, find no row, and it would seem not to exist.
+        # SQLite has one writer and needs no lock. The lock is a separate statement, because one that locks and joins would go
+        # wrong on PostgreSQL: after the wait it joins the new appointment to the doctor and prestation of the old one, and
+        # finds no row.
         connection.execute(LOCK_APPOINTMENT, {"appointment_id": appointment_id})
     row = connection.execute(APPOINTMENT, {"appointment_id": appointment_id}).one_or_none()
     if row is None:
         return None
-    known.doctors[row.doctor_id] = row.doctor
-    known.prestations[row.prestation_id] = row.prestation
+    names.doctors[row.doctor_id] = row.doctor
+    names.prestations[row.prestation_id] = row.prestation
     return Appointment(
         id=row.id,
         patient_id=row.patient_id,
@@ -153,19 +152,19 @@ def read_appointment(
 
 
 def tracking_of_consultation(connection: Connection, consultation_id: str) -> TrackingRow | None:
-    """The row that holds this consultation, running or ended."""
-    row = connection.execute(TRACKING_OF_CONSULTATION, {"of": consultation_id}).one_or_none()
-    return None if row is None else as_tracking(row)
+    """The row of this consultation, running or ended."""
+    row = connection.execute(TRACKING_OF_CONSULTATION, {"id": consultation_id}).one_or_none()
+    return None if row is None else tracking_row(row)
 
 
 def latest_tracking(connection: Connection, appointment_id: int) -> TrackingRow | None:
-    """The last row of this appointment."""
-    row = connection.execute(LATEST_TRACKING, {"of": appointment_id}).one_or_none()
-    return None if row is None else as_tracking(row)
+    """The latest row of this appointment."""
+    row = connection.execute(LATEST_TRACKING, {"id": appointment_id}).one_or_none()
+    return None if row is None else tracking_row(row)
 
 
-def as_tracking(row: Row[tuple[object, ...]]) -> TrackingRow:
-    """A row of `TRACKING` as the rules see it."""
+def tracking_row(row: Row[tuple[object, ...]]) -> TrackingRow:
+    """A result row of `TRACKING` as a value."""
     return TrackingRow(
         id=row.id,
         patient_id=row.patient_id,

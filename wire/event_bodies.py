@@ -1,0 +1,93 @@
+"""The `data` of each event of the stream. docs/events.md describes the fields."""
+
+from typing import Literal, NotRequired
+
+from typing_extensions import TypedDict
+
+from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
+from patient_visit_engine.wire.shapes import Moment, StatusName
+
+
+class AboutPatient(TypedDict):
+    """What every event says. It is all of `patient.updated` after a change of name."""
+
+    patient_id: int
+    patient_name: str
+    message: str
+    timestamp: Moment
+
+
+class AboutConsultation(AboutPatient):
+    """`consultation.started`, and `patient.updated` after an extension."""
+
+    doctor_id: int
+    doctor_name: str
+    appointment_id: int
+    consultation_id: str
+    prestation_id: int
+    prestation: str
+    exclusive: bool
+    started_at: Moment
+    overdue_at: Moment
+
+
+class ConsultationCompleted(AboutConsultation):
+    """`consultation.completed` and `consultation.released`."""
+
+    outcome: Outcome
+    completed_at: Moment
+
+
+class ConsultationOverdue(AboutConsultation):
+    """`consultation.overdue`."""
+
+    overdue_minutes: int
+
+
+class ConsultationBlocked(AboutPatient):
+    """`consultation.blocked`."""
+
+    active_doctor_id: int
+    active_doctor_name: str
+    prestation: str
+    consultation_id: str
+    started_at: Moment
+    appointment_id: int
+    request_id: str
+
+
+class ConsultationAvailable(AboutPatient):
+    """`consultation.available`; `offer_until` is None when the patient is reserved for no one."""
+
+    doctor_id: int
+    appointment_id: int
+    offer_until: Moment | None
+
+
+class AppointmentUpdated(AboutPatient):
+    """`appointment.updated`; `doctor_id` is left out when the writer does not know the appointment's doctor."""
+
+    appointment_id: int
+    status: StatusName
+    status_code: AppointmentStatus
+    doctor_id: NotRequired[int]
+    outcome: NotRequired[Outcome]
+
+
+class LineJoined(AboutPatient):
+    """`patient.updated` when a doctor joins the waiting line."""
+
+    doctor_id: int
+    doctor_name: str
+
+
+class LineLeft(LineJoined):
+    """`patient.updated` when a doctor leaves the waiting line."""
+
+    why: Literal["started", "left", "passed", "canceled", "day_over"]
+
+
+class PatientReserved(LineJoined):
+    """`patient.updated` when the patient is reserved for a doctor."""
+
+    offer_until: Moment

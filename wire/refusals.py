@@ -1,0 +1,167 @@
+"""A refusal as a problem body: the title and status of each reason, who has the patient, and what the doctor can do."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from patient_visit_engine.visit.calendar import to_rfc3339
+from patient_visit_engine.visit.codes import AppointmentStatus
+from patient_visit_engine.visit.refusals import (
+    AppointmentClosed,
+    AppointmentInProgress,
+    AppointmentMismatch,
+    ConsultationEnded,
+    NotCheckedIn,
+    NotInConsultation,
+    NotYours,
+    PatientFree,
+    PatientInConsultation,
+    PatientReserved,
+    Refusal,
+)
+from patient_visit_engine.visit.state import Consultation
+from patient_visit_engine.wire import shapes
+from patient_visit_engine.wire.events import EventContext
+from patient_visit_engine.wire.problems import problem_body
+from patient_visit_engine.wire.trackings import TrackingRow, optional_moment
+
+PLEASE_WAIT = "Patient is currently in another consultation. Please wait until the current consultation is complete."
+
+TITLES: dict[type[Refusal], str] = {
+    PatientInConsultation: "Patient is in another consultation",
+    PatientReserved: "Patient is reserved for a doctor who waited",
+    PatientFree: "Patient is free: there is nothing to wait for",
+    AppointmentInProgress: "Appointment is in progress",
+    AppointmentClosed: "Appointment is closed",
+    AppointmentMismatch: "Appointment belongs to another patient or doctor",
+    ConsultationEnded: "Consultation has already ended",
+    NotYours: "Consultation belongs to another doctor",
+    NotCheckedIn: "Patient is not checked in for this appointment",
+    NotInConsultation: "Appointment has no consultation in progress",
+}
+#: Every other refusal is a 409.
+STATUSES: dict[type[Refusal], int] = {NotYours: 403, AppointmentMismatch: 422}
+
+Details = tuple[str | None, shapes.RefusalMembers]
+
+
+@dataclass(frozen=True)
+class AnswerContext:
+    """What the text of an answer needs: names, and the row that it is about, read in the same transaction."""
+
+    event: EventContext
+    request_id: str
+    row: TrackingRow | None = None
+
+
+def status_of(refusal: type[Refusal]) -> int:
+    """The HTTP status of this kind of refusal."""
+    return STATUSES.get(refusal, 409)
+
+
+def refusal_body(refusal: Refusal, context: AnswerContext) -> shapes.Refusal:
+    """The problem body of a refusal."""
+    kind = type(refusal)
+    describe = DETAILS.get(kind)
+    detail, members = (None, shapes.RefusalMembers()) if describe is None else describe(refusal, context)
+    title = TITLES[kind]
+    always: shapes.RefusalMembers = {
+        "success": False,
+        "in_consultation": False,
+        "message": detail or title,
+        "request_id": context.request_id,
+    }
+    body = problem_body(status_of(kind), refusal.code, title, detail, **(always | members))
+    return cast(shapes.Refusal, body)
+
+
+def _patient_in_consultation(refusal: PatientInConsultation, context: AnswerContext) -> Details:
+    holder = _holder(refusal.holder, context.event)
+    members: shapes.RefusalMembers = holder | {
+        "message": PLEASE_WAIT,
+        "actions": _actions(refusal.position),
+        "position": refusal.position,
+    }
+    doctor_and_service = f"{holder['active_doctor']} for {holder['prestation']}"
+    detail = (
+        f"Patient {context.event.patient} is currently in consultation with {doctor_and_service}. "
+        "Please wait until the consultation is completed."
+    )
+    return detail, members
+
+
+def _patient_reserved(refusal: PatientReserved, context: AnswerContext) -> Details:
+    doctor, until = context.event.doctors[refusal.doctor_id], to_rfc3339(refusal.until)
+    return f"Patient {context.event.patient} is reserved for {doctor} until {until}.", {
+        "active_doctor": doctor,
+        "active_doctor_id": refusal.doctor_id,
+        "until": until,
+        "reserved_for": doctor,
+        "reserved_for_id": refusal.doctor_id,
+        "actions": _actions(refusal.position),
+        "position": refusal.position,
+    }
+
+
+def _appointment_in_progress(refusal: AppointmentInProgress, context: AnswerContext) -> Details:
+    holder = _holder(refusal.holder, context.event)
+    detail = f"The appointment is in progress with {holder['active_doctor']} for {holder['prestation']}."
+    return detail, holder | {"until": to_rfc3339(refusal.holder.overdue_at)}
+
+
+def _appointment_closed(refusal: AppointmentClosed, context: AnswerContext) -> Details:
+    status: Literal["done", "canceled"] = "done" if refusal.status is AppointmentStatus.done else "canceled"
+    row = context.row
+    members: shapes.RefusalMembers = {
+        "appointment_status": status,
+        # Without a row the appointment was canceled before the patient came: no doctor has had it.
+        "active_doctor": None,
+        "active_doctor_id": None,
+        "prestation": None,
+        "completed_at": None,
+    }
+    if row is not None:
+        members |= {
+            # The appointment may have another doctor by now. Then the name of this one was not read.
+            "active_doctor": context.event.doctors.get(row.doctor_id),
+            "active_doctor_id": row.doctor_id,
+            "prestation": context.event.prestations.get(row.prestation_id),
+            "completed_at": optional_moment(row.check_out_time),
+        }
+    return f"The appointment is {status}.", members
+
+
+def _consultation_ended(_refusal: ConsultationEnded, context: AnswerContext) -> Details:
+    row = context.row
+    if row is None:
+        return None, {}
+    return None, {
+        "outcome": row.outcome,
+        "completed_at": optional_moment(row.check_out_time),
+        "consultation_id": row.consultation_id,
+    }
+
+
+DETAILS: dict[type[Refusal], Callable[[Any, AnswerContext], Details]] = {
+    PatientInConsultation: _patient_in_consultation,
+    PatientReserved: _patient_reserved,
+    AppointmentInProgress: _appointment_in_progress,
+    AppointmentClosed: _appointment_closed,
+    ConsultationEnded: _consultation_ended,
+}
+
+
+def _actions(position: int | None) -> list[Literal["wait", "leave"]]:
+    return ["wait"] if position is None else ["leave"]
+
+
+def _holder(holder: Consultation, context: EventContext) -> shapes.RefusalMembers:
+    return {
+        "in_consultation": True,
+        "active_doctor": context.doctors[holder.doctor_id],
+        "active_doctor_id": holder.doctor_id,
+        "prestation": context.prestations[holder.prestation_id],
+        "consultation_id": holder.id,
+        "started_at": to_rfc3339(holder.started_at),
+        "elapsed_seconds": max(0, int((context.at - holder.started_at).total_seconds())),
+    }

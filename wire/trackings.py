@@ -1,0 +1,73 @@
+"""One row of `patient_trackings`, and the bodies that show it: as a tracking, and as a consultation."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from patient_visit_engine.visit.calendar import to_rfc3339
+from patient_visit_engine.visit.codes import Outcome, TrackingStatus
+from patient_visit_engine.visit.state import Consultation
+from patient_visit_engine.wire import shapes
+
+
+@dataclass(frozen=True)
+class TrackingRow:
+    """A patient waits for a prestation, is in it, or has finished it. Times are aware."""
+
+    id: int
+    patient_id: int
+    appointment_id: int
+    consultation_id: str | None
+    prestation_id: int
+    doctor_id: int
+    status: TrackingStatus
+    outcome: Outcome | None
+    check_in_time: datetime
+    check_out_time: datetime | None
+    created_by: str
+    started_at: datetime | None = None
+    overdue_at: datetime | None = None
+
+
+def optional_moment(at: datetime | None) -> str | None:
+    """The moment as RFC 3339 text, or None."""
+    return None if at is None else to_rfc3339(at)
+
+
+def tracking_body(row: TrackingRow) -> shapes.Tracking:
+    """The row as a tracking."""
+    return {
+        "id": row.id,
+        "patient_id": row.patient_id,
+        "appointment_id": row.appointment_id,
+        "consultation_id": row.consultation_id,
+        "prestation_id": row.prestation_id,
+        "doctor_id": row.doctor_id,
+        "status": row.status,
+        "outcome": row.outcome,
+        "check_in_time": to_rfc3339(row.check_in_time),
+        "check_out_time": optional_moment(row.check_out_time),
+        "created_by": row.created_by,
+    }
+
+
+def consultation_body(source: Consultation | TrackingRow) -> shapes.Consultation:
+    """The consultation in progress, or the row that records it. A row without a consultation is a ValueError."""
+    if isinstance(source, Consultation):
+        consultation_id, status, outcome, completed_at = source.id, TrackingStatus.in_progress, None, None
+    elif source.consultation_id is None:
+        raise ValueError(f"tracking {source.id} has no consultation")
+    else:
+        consultation_id, status = source.consultation_id, source.status
+        outcome, completed_at = source.outcome, source.check_out_time
+    return {
+        "id": consultation_id,
+        "patient_id": source.patient_id,
+        "doctor_id": source.doctor_id,
+        "appointment_id": source.appointment_id,
+        "prestation_id": source.prestation_id,
+        "status": status,
+        "started_at": optional_moment(source.started_at),
+        "completed_at": optional_moment(completed_at),
+        "outcome": outcome,
+        "overdue_at": optional_moment(source.overdue_at),
+    }
