@@ -1,0 +1,250 @@
+"""Each import contract of pyproject.toml rejects the imports that it forbids: the tests plant them in a copy of the package."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+LINTER = Path(sys.executable).with_name("lint-imports")
+
+#: For each contract: a module, and an import that the contract forbids it. Some of these imports are indirect.
+PLANTED = {
+    "Each layer imports only the layers below it": [
+        ("visit.state", "patient_visit_engine.wire.events"),
+        ("wire.shapes", "patient_visit_engine.storage.tables"),
+        ("storage.tables", "patient_visit_engine.live.hub"),
+        ("storage.database", "patient_visit_engine.runtime.settings"),
+        ("activities.ledger", "patient_visit_engine.storage.ledger.recording"),
+        ("live.hub", "patient_visit_engine.storage.log_reader"),
+        ("live.tailer", "patient_visit_engine.api.problems"),
+        ("runtime.logs", "patient_visit_engine.activities.ledger"),
+        ("runtime.temporal", "patient_visit_engine.workflows.opening"),
+        ("workflows.opening", "patient_visit_engine.worker.builder"),
+        ("worker.builder", "patient_visit_engine.api.problems"),
+        ("api.gateway", "patient_visit_engine.worker.builder"),
+        ("api.app", "patient_visit_engine.cli.processes"),
+        ("worker.sweep", "patient_visit_engine.cli.processes"),
+    ],
+    "visit imports only pure modules": [
+        ("visit.codes", "asyncio"),
+        ("visit.policy", "fastapi"),
+        ("visit.starting", "httpx"),
+        ("visit.record", "json"),
+        ("visit.desk", "logging"),
+        ("visit.names", "os"),
+        ("visit.codes", "pydantic_settings"),
+        ("visit.starting", "random"),
+        ("visit.starting", "secrets"),
+        ("visit.desk", "socket"),
+        ("visit.record", "sqlalchemy"),
+        ("visit.refusals", "starlette"),
+        ("visit.policy", "structlog"),
+        ("visit.policy", "subprocess"),
+        ("visit.policy", "temporalio"),
+        ("visit.timers", "threading"),
+        ("visit.calendar", "time"),
+    ],
+    "wire imports only pure modules": [
+        ("wire.events", "asyncio"),
+        ("wire.answers", "fastapi"),
+        ("wire.answers", "httpx"),
+        ("wire.events", "json"),
+        ("wire.events", "logging"),
+        ("wire.shapes", "os"),
+        ("wire.shapes", "pydantic_settings"),
+        ("wire.shapes", "random"),
+        ("wire.shapes", "secrets"),
+        ("wire.shapes", "socket"),
+        ("wire.timeline", "sqlalchemy"),
+        ("wire.answers", "starlette"),
+        ("wire.answers", "structlog"),
+        ("wire.answers", "subprocess"),
+        ("wire.events", "temporalio"),
+        ("wire.events", "threading"),
+        ("wire.timeline", "time"),
+        ("wire.timeline", "uuid"),
+    ],
+    "workflows import no settings, SQL, network or web framework": [
+        ("workflows.patient_visit", "patient_visit_engine.runtime.settings"),
+        ("workflows.opening", "patient_visit_engine.storage.requests"),
+        ("workflows.opening", "patient_visit_engine.live.hub"),
+        ("workflows.opening", "sqlalchemy"),
+        ("workflows.opening", "asyncpg"),
+        ("workflows.patient_visit", "httpx"),
+        ("workflows.patient_visit", "urllib"),
+        ("workflows.patient_visit", "socket"),
+        ("workflows.patient_visit", "fastapi"),
+        ("workflows.opening", "starlette"),
+        # Indirect.
+        ("visit.policy", "pydantic_settings"),
+        ("visit.policy", "http"),
+    ],
+    "workflows import no clock, no random numbers and no operating system": [
+        ("workflows.patient_visit", "time"),
+        ("workflows.patient_visit", "random"),
+        ("workflows.patient_visit", "secrets"),
+        ("workflows.opening", "os"),
+        ("workflows.opening", "threading"),
+        ("workflows.opening", "subprocess"),
+        # Indirect.
+        ("visit.policy", "sys"),
+    ],
+    "activities import no SQL and no HTTP": [
+        ("activities.ledger", "patient_visit_engine.storage.ledger.recording"),
+        ("activities.ledger", "sqlalchemy"),
+        ("activities.ledger", "httpx"),
+        ("activities.ledger", "starlette"),
+        # Indirect.
+        ("visit.record", "sqlite3"),
+    ],
+    "storage imports no Temporal and no web framework": [
+        ("storage.requests", "temporalio"),
+        ("storage.screens.board", "fastapi"),
+        ("storage.ledger.recording", "starlette"),
+        ("storage.log_reader", "sse_starlette"),
+        # Indirect.
+        ("wire.answers", "uvicorn"),
+    ],
+    "live imports nothing of ours": [
+        ("live.hub", "patient_visit_engine.visit.calendar"),
+        ("live.frames", "patient_visit_engine.wire.events"),
+        ("live.catch_up", "patient_visit_engine.storage.log_reader"),
+        ("live.tailer", "patient_visit_engine.runtime.settings"),
+        ("live.subscriber", "patient_visit_engine.api.problems"),
+    ],
+    "live imports no SQL, no Temporal and no web framework": [
+        ("live.catch_up", "sqlalchemy"),
+        ("live.tailer", "temporalio"),
+        ("live.subscriber", "starlette"),
+        ("live.refusals", "fastapi"),
+        ("live.hub", "sse_starlette"),
+    ],
+    "runtime imports nothing of ours but visit": [
+        ("runtime.settings", "patient_visit_engine.wire.shapes"),
+        ("runtime.settings", "patient_visit_engine.storage.database"),
+        ("runtime.logs", "patient_visit_engine.live.hub"),
+        ("runtime.namespace", "patient_visit_engine.workflows.opening"),
+        # Indirect.
+        ("visit.names", "patient_visit_engine.activities.ledger"),
+    ],
+    "Only the worker imports the ledger": [
+        ("api.commands.dispatcher", "patient_visit_engine.storage.ledger.recording"),
+        ("cli.audit", "patient_visit_engine.storage.ledger.changes"),
+        ("workflows.opening", "patient_visit_engine.storage.ledger.recording"),
+        ("activities.ledger", "patient_visit_engine.storage.ledger.recording"),
+        ("live.hub", "patient_visit_engine.storage.ledger.facts"),
+        ("runtime.temporal", "patient_visit_engine.storage.ledger.recording"),
+        ("wire.answers", "patient_visit_engine.storage.ledger.facts"),
+        ("visit.policy", "patient_visit_engine.storage.ledger.facts"),
+        # Indirect.
+        ("storage.requests", "patient_visit_engine.storage.ledger.changes"),
+    ],
+    "Only the command path and the worker import the workflows": [
+        ("api.routes.consultations", "patient_visit_engine.workflows.opening"),
+        ("api.dependencies", "patient_visit_engine.workflows.opening"),
+        ("api.stream.presence", "patient_visit_engine.workflows.opening"),
+        ("cli.replay.drive", "patient_visit_engine.workflows.patient_visit"),
+        ("storage.requests", "patient_visit_engine.workflows.opening"),
+    ],
+    "Routes do not import each other": [
+        ("api.routes.patients", "patient_visit_engine.api.routes.appointments"),
+        # Indirect.
+        ("api.problems", "patient_visit_engine.api.routes.session"),
+    ],
+    "The worker imports no web framework": [
+        ("worker.builder", "fastapi"),
+        ("worker.polling", "starlette"),
+        ("worker.__main__", "uvicorn"),
+        # Indirect.
+        ("storage.database", "sse_starlette"),
+    ],
+    "cli imports no web framework": [
+        ("cli.users", "patient_visit_engine.api.access.sessions"),
+        ("cli.supervisor.up", "uvicorn"),
+        ("cli.app", "fastapi"),
+        # Indirect.
+        ("runtime.settings", "starlette"),
+    ],
+    "cli.app imports no command": [
+        ("cli.app", "patient_visit_engine.cli.supervisor.up"),
+        ("cli.app", "patient_visit_engine.cli.processes"),
+        ("cli.app", "patient_visit_engine.storage.migrations"),
+        ("cli.app", "sqlalchemy"),
+        # Indirect.
+        ("runtime.operator_error", "temporalio"),
+    ],
+}
+
+
+def _contract_names() -> list[str]:
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        return [contract["name"] for contract in tomllib.load(file)["tool"]["importlinter"]["contracts"]]
+
+
+def _lint(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the linter as `make lint` does. It imports the package from the folder that it runs in."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = [str(LINTER), "--no-logo", "--no-cache"]
+    wide = environment | {"COLUMNS": "500", "NO_COLOR": "1"}
+    return subprocess.run(command, cwd=folder, env=wide, capture_output=True, text=True, check=False)
+
+
+def _broken_contract(report: str, contract: str) -> str:
+    """The part of the linter's report that lists the forbidden imports of one contract."""
+    _, _, broken = report.partition("\nBroken contracts\n")
+    _, _, after = broken.partition(f"\n{contract}\n{'-' * len(contract)}\n")
+    return after.partition("\n---")[0]
+
+
+def _batches(imports: list[tuple[str, str]]) -> list[list[tuple[str, str]]]:
+    """The imports to plant together.
+
+    Imports of our own modules are planted one at a time, because one of them can be a step in the forbidden chain of another.
+    """
+    ours = [planted for planted in imports if planted[1].startswith("patient_visit_engine.")]
+    external = [planted for planted in imports if planted not in ours]
+    return [[planted] for planted in ours] + ([external] if external else [])
+
+
+def _plant(folder: Path, imports: list[tuple[str, str]]) -> None:
+    """Copy the package and pyproject.toml into the folder, and add the imports at the end of their modules."""
+    ignored = shutil.ignore_patterns("built_page", "__pycache__")
+    shutil.copytree(ROOT / "dev" / "patient_visit_engine", folder / "patient_visit_engine", ignore=ignored)
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    for module, imported in imports:
+        path = folder / "patient_visit_engine" / f"{module.replace('.', '/')}.py"
+        path.write_text(f"{path.read_text()}\nimport {imported}\n")
+
+
+def test_package_keeps_every_contract(tmp_path: Path) -> None:
+    _plant(tmp_path, [])
+
+    linted = _lint(tmp_path)
+
+    assert linted.returncode == 0, linted.stdout
+    assert f"Contracts: {len(_contract_names())} kept, 0 broken." in linted.stdout
+
+
+def test_every_contract_has_planted_imports() -> None:
+    assert sorted(PLANTED) == sorted(_contract_names())
+    assert all(PLANTED.values())
+
+
+@pytest.mark.parametrize("contract", PLANTED)
+def test_contract_rejects_planted_imports(contract: str, tmp_path: Path) -> None:
+    for number, imports in enumerate(_batches(PLANTED[contract])):
+        folder = tmp_path / str(number)
+        _plant(folder, imports)
+
+        linted = _lint(folder)
+
+        assert linted.returncode == 1
+        assert f"{contract} BROKEN" in linted.stdout
+        rejected = _broken_contract(linted.stdout, contract)
+        for module, imported in imports:
+            assert f"patient_visit_engine.{module} -> {imported} (" in rejected
