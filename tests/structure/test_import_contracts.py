@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.structure.layout import PACKAGE, ROOT
+
 LINTER = Path(sys.executable).with_name("lint-imports")
 
 #: For each contract: a module, and an import that the contract forbids it. Some of these imports are indirect.
@@ -214,7 +215,7 @@ def _batches(imports: list[tuple[str, str]]) -> list[list[tuple[str, str]]]:
 def _plant(folder: Path, imports: list[tuple[str, str]]) -> None:
     """Copy the package and pyproject.toml into the folder, and add the imports at the end of their modules."""
     ignored = shutil.ignore_patterns("built_page", "__pycache__")
-    shutil.copytree(ROOT / "dev" / "patient_visit_engine", folder / "patient_visit_engine", ignore=ignored)
+    shutil.copytree(PACKAGE, folder / "patient_visit_engine", ignore=ignored)
     shutil.copy(ROOT / "pyproject.toml", folder)
     for module, imported in imports:
         path = folder / "patient_visit_engine" / f"{module.replace('.', '/')}.py"

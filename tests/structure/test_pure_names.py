@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.structure.layout import ROOT
 from tests.structure.used_names import used_names
-
-ROOT = Path(__file__).parents[2]
 
 #: The same input must always give the same decision, the same payload and the same replay.
 IMPURE = {
