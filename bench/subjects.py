@@ -11,6 +11,7 @@ from pathlib import Path
 from time import monotonic
 
 import jwt
+from pydantic import SecretStr
 from sqlalchemy import Connection, insert
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
@@ -43,7 +44,7 @@ class Subject(ABC):
             ui_port=free_port(),
             http_port=free_port(),
             timezone=_where_it_is_noon(),
-            jwt_secret=secrets.token_hex(32),
+            jwt_secret=SecretStr(secrets.token_hex(32)),
         )
 
     @property
