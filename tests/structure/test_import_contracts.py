@@ -28,8 +28,8 @@ PLANTED = {
         ("workflows.opening", "patient_visit_engine.worker.builder"),
         ("worker.builder", "patient_visit_engine.api.problems"),
         ("api.gateway", "patient_visit_engine.worker.builder"),
-        ("api.app", "patient_visit_engine.cli.processes"),
-        ("worker.sweep", "patient_visit_engine.cli.processes"),
+        ("api.app", "patient_visit_engine.cli.migrate"),
+        ("worker.sweep", "patient_visit_engine.cli.migrate"),
     ],
     "visit imports only pure modules": [
         ("visit.codes", "asyncio"),
@@ -149,7 +149,7 @@ PLANTED = {
         ("api.routes.consultations", "patient_visit_engine.workflows.opening"),
         ("api.dependencies", "patient_visit_engine.workflows.opening"),
         ("api.stream.presence", "patient_visit_engine.workflows.opening"),
-        ("cli.replay.drive", "patient_visit_engine.workflows.patient_visit"),
+        ("cli.audit", "patient_visit_engine.workflows.patient_visit"),
         ("storage.requests", "patient_visit_engine.workflows.opening"),
     ],
     "Routes do not import each other": [
@@ -173,7 +173,7 @@ PLANTED = {
     ],
     "cli.app imports no command": [
         ("cli.app", "patient_visit_engine.cli.supervisor.up"),
-        ("cli.app", "patient_visit_engine.cli.processes"),
+        ("cli.app", "patient_visit_engine.cli.migrate"),
         ("cli.app", "patient_visit_engine.storage.migrations"),
         ("cli.app", "sqlalchemy"),
         # Indirect.
