@@ -1,1 +1,5 @@
-"""One ordered log, many readers: it must not know what the log tells, where it is kept, or who asks over which protocol."""
+"""Server-Sent Events over ASGI, from one ordered log to many subscribers.
+
+The tailer reads the log. The hub writes each new event to every live subscriber. A subscriber that is behind catches up from
+memory or from the log. Nothing here imports SQL, HTTP routing or the words of an event.
+"""

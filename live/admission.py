@@ -1,4 +1,4 @@
-"""How many streams there may be, in all and of one user; it must not know what is read in them."""
+"""Counts open streams and refuses new ones beyond the limits, in total and per user."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -9,35 +9,36 @@ from patient_visit_engine.live.subscriber import Subscriber
 
 
 class Admission:
-    """The streams that are open."""
+    """The open streams of this process."""
 
     def __init__(self, limits: StreamLimits) -> None:
         self._limits = limits
-        self._taken: set[Subscriber] = set()
-        self._of_user: Counter[str] = Counter()
+        self._subscribers: set[Subscriber] = set()
+        self._streams_of_user: Counter[str] = Counter()
 
     def __len__(self) -> int:
-        return len(self._taken)
+        return len(self._subscribers)
 
     def __iter__(self) -> Iterator[Subscriber]:
-        """All of them as they are now; they may be given back meanwhile."""
-        return iter(list(self._taken))
+        """Iterate over a copy, so that a subscriber can be removed during the loop."""
+        return iter(list(self._subscribers))
 
     def refusal(self, user: str) -> StreamRefusedError | None:
-        """Why this user gets no further stream, if so."""
-        if len(self._taken) >= self._limits.streams:
+        """Return the reason why this user gets no further stream, or None."""
+        if len(self._subscribers) >= self._limits.streams:
             return StreamsExhaustedError()
-        if self._of_user[user] >= self._limits.streams_per_user:
+        if self._streams_of_user[user] >= self._limits.streams_per_user:
             return TooManyStreamsError()
         return None
 
-    def take(self, one: Subscriber) -> None:
-        self._taken.add(one)
-        self._of_user[one.reader.user] += 1
+    def add(self, subscriber: Subscriber) -> None:
+        self._subscribers.add(subscriber)
+        self._streams_of_user[subscriber.subscription.user] += 1
 
-    def give_back(self, one: Subscriber) -> None:
-        self._taken.discard(one)
-        self._of_user[one.reader.user] -= 1
-        if not self._of_user[one.reader.user]:
-            # Users come and go for as long as the process lives: a zero for each would stay for ever.
-            del self._of_user[one.reader.user]
+    def remove(self, subscriber: Subscriber) -> None:
+        user = subscriber.subscription.user
+        self._subscribers.discard(subscriber)
+        self._streams_of_user[user] -= 1
+        if not self._streams_of_user[user]:
+            # Users come and go while the process lives. A zero for each of them would be a leak.
+            del self._streams_of_user[user]

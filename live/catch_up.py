@@ -1,7 +1,8 @@
-"""Bringing one reader to the window's position, from the ring or the log; it must not know which readers are live.
+"""Writes the events that one subscriber has missed, from the ring or from the log.
 
-Replay and live are one path: a reader is placed at a cursor, has what lies behind it written to it in order, and is level when
-its cursor is the window's position. That is compared, and acted on, without a wait in between, so no event can fall into it.
+Replay and live delivery are one path. A subscriber starts at a cursor and gets every later event in order. It is live when its
+cursor equals the window's position. There is no `await` between that comparison and the switch to live, so no event can be lost
+in between.
 """
 
 import asyncio
@@ -9,7 +10,7 @@ from collections.abc import Sequence
 
 from patient_visit_engine.live.counters import StreamCounters
 from patient_visit_engine.live.cursor import read_cursor, write_cursor
-from patient_visit_engine.live.frames import Frame, encode, frame, joined
+from patient_visit_engine.live.frames import Frame, encode, encode_entry, join_bodies
 from patient_visit_engine.live.limits import StreamLimits
 from patient_visit_engine.live.log import Log
 from patient_visit_engine.live.subscriber import Subscriber, body
@@ -17,7 +18,7 @@ from patient_visit_engine.live.window import Window
 
 
 class CatchUp:
-    """Writes to one reader at a time, in that reader's own task; each write waits until the connection takes it."""
+    """Writes to one subscriber at a time, in that subscriber's task. Each write waits until the connection takes it."""
 
     def __init__(self, log: Log, window: Window, limits: StreamLimits, counters: StreamCounters) -> None:
         self._log = log
@@ -26,104 +27,110 @@ class CatchUp:
         self._counters = counters
         self._pages = asyncio.Semaphore(limits.pages_at_once)
 
-    async def open(self, reader: Subscriber, last_id: str | None) -> None:
-        """Place the reader at its cursor and tell it whether the stream goes on exactly from there."""
-        placed = await self._place(reader, last_id)
-        ready = f'{{"resume":"{"exact" if placed else "reset"}","cursor":"{self._cursor(reader)}"}}'
-        # Without an id when the past is lost: a client cut off between the two blocks must not resume as if it were not.
-        opening = encode(ready, name="ready", cursor=self._cursor(reader) if placed else None, retry=self._limits.retry)
-        await self.write(reader, opening if placed else opening + self._reset(reader))
+    async def write_opening(self, subscriber: Subscriber, last_id: str | None) -> None:
+        """Set the subscriber's cursor and write `ready`: the stream resumes exactly after `last_id`, or it resets."""
+        exact = await self._set_cursor(subscriber, last_id)
+        cursor = self._cursor(subscriber)
+        ready = f'{{"resume":"{"exact" if exact else "reset"}","cursor":"{cursor}"}}'
+        # No id when events are lost. A client that is cut off between `ready` and `reset` would otherwise resume after the loss.
+        opening = encode(ready, name="ready", cursor=cursor if exact else None, retry=self._limits.retry)
+        await self.write(subscriber, opening if exact else opening + self._encode_reset(subscriber))
 
-    async def _place(self, reader: Subscriber, last_id: str | None) -> bool:
+    async def _set_cursor(self, subscriber: Subscriber, last_id: str | None) -> bool:
+        """Return whether the stream can resume exactly. If not, the cursor is the window's position."""
         window = self._window
-        reader.cursor = window.position
+        subscriber.cursor = window.position
         if last_id is None:
             return True
-        at = read_cursor(last_id)
-        if at is None or at[0] != window.epoch:
+        requested = read_cursor(last_id)
+        if requested is None or requested[0] != window.epoch:
             return False
-        if at[1] > window.position:
-            # A snapshot may have been taken ahead of the tailer, so the log's head decides what is in the future.
+        position = requested[1]
+        if position > window.position:
+            # A snapshot can be ahead of the tailer. So only the log's head can show that a position does not exist yet.
             async with self._pages:
                 bounds = await self._log.bounds()
-            reader.cursor = window.position
-            if bounds.epoch != window.epoch or at[1] > bounds.head:
+            subscriber.cursor = window.position
+            if bounds.epoch != window.epoch or position > bounds.head:
                 return False
-        elif at[1] < window.oldest - 1:
-            # By what the tailer read last: a look for each reader of a wave would keep others from the database. What was pruned
-            # since then is found missing with the page.
+        elif position < window.oldest - 1:
+            # Compared with the tailer's last read. One query for each of a thousand reconnects would block the database. Events
+            # pruned since that read are detected when the page is read.
             return False
-        reader.cursor = at[1]
+        subscriber.cursor = position
         return True
 
-    def _reset(self, reader: Subscriber) -> bytes:
+    def _encode_reset(self, subscriber: Subscriber) -> bytes:
         self._counters.resets += 1
-        return encode("{}", name="reset", cursor=self._cursor(reader))
+        return encode("{}", name="reset", cursor=self._cursor(subscriber))
 
-    def _cursor(self, reader: Subscriber) -> str:
-        return write_cursor(self._window.epoch, reader.cursor)
+    def _cursor(self, subscriber: Subscriber) -> str:
+        return write_cursor(self._window.epoch, subscriber.cursor)
 
-    async def bring(self, reader: Subscriber) -> None:
-        """Write all that the reader lacks; on return, and until the next wait, its cursor is the window's position."""
+    async def write_missing(self, subscriber: Subscriber) -> None:
+        """Write all events that the subscriber lacks.
+
+        On return its cursor equals the window's position. This stays true until the caller's next `await`.
+        """
         window = self._window
-        while reader.cursor != window.position:
-            if reader.cursor > window.position:
-                await window.move()
-            elif window.ring.follows(reader.cursor):
-                await self._from_ring(reader)
+        while subscriber.cursor != window.position:
+            if subscriber.cursor > window.position:
+                await window.wait_for_move()
+            elif window.ring.covers(subscriber.cursor):
+                await self._write_from_ring(subscriber)
             else:
-                await self._from_log(reader)
+                await self._write_from_log(subscriber)
 
-    async def _from_ring(self, reader: Subscriber) -> None:
+    async def _write_from_ring(self, subscriber: Subscriber) -> None:
         ring = self._window.ring
         time = asyncio.get_running_loop().time()
-        taken: list[Frame] = []
+        frames: list[Frame] = []
         size = 0
-        for seq in range(reader.cursor + 1, ring.newest + 1):
-            one = ring[seq]
-            if reader.may_have(one.channel, time):
-                if taken and size + len(one.body) > self._limits.joined_bytes:
+        for seq in range(subscriber.cursor + 1, ring.newest + 1):
+            frame = ring[seq]
+            if subscriber.may_receive(frame.channel, time):
+                if frames and size + len(frame.body) > self._limits.joined_bytes:
                     break
-                taken.append(one)
-                size += len(one.body)
-            reader.cursor = seq
-        await self._write_frames(reader, taken)
+                frames.append(frame)
+                size += len(frame.body)
+            subscriber.cursor = seq
+        await self._write_frames(subscriber, frames)
 
-    async def _from_log(self, reader: Subscriber) -> None:
+    async def _write_from_log(self, subscriber: Subscriber) -> None:
         window = self._window
         async with self._pages:
-            page = await self._log.read_after(reader.cursor, self._limits.page, reader.reader.channels)
-        if page.bounds.epoch != window.epoch or page.bounds.oldest > reader.cursor + 1:
-            # Pruned while it was being read: to go on from what is left would skip in silence.
-            reader.cursor = window.position
-            await self.write(reader, self._reset(reader))
+            page = await self._log.read_after(subscriber.cursor, self._limits.page, subscriber.subscription.channels)
+        if page.bounds.epoch != window.epoch or page.bounds.oldest > subscriber.cursor + 1:
+            # Events were pruned during the read. To continue with the rest would skip them silently.
+            subscriber.cursor = window.position
+            await self.write(subscriber, self._encode_reset(subscriber))
             return
-        # The log may be ahead of the tailer, and the tailer may be holding before a gap: nobody is led past it here.
+        # The log may be ahead of the tailer, and the tailer may hold before a gap. No subscriber may pass the tailer.
         reached = min(page.reached, window.position)
         time = asyncio.get_running_loop().time()
-        taken: list[Frame] = []
+        frames: list[Frame] = []
         size = 0
         for entry in page.entries:
-            if entry.seq > reached or not reader.may_have(entry.channel, time):
+            if entry.seq > reached or not subscriber.may_receive(entry.channel, time):
                 continue
-            one = frame(entry, window.epoch)
-            if taken and size + len(one.body) > self._limits.joined_bytes:
-                await self._write_frames(reader, taken)
-                taken, size = [], 0
-            taken.append(one)
-            size += len(one.body)
-            reader.cursor = entry.seq
-        reader.cursor = max(reader.cursor, reached)
-        await self._write_frames(reader, taken)
+            frame = encode_entry(entry, window.epoch)
+            if frames and size + len(frame.body) > self._limits.joined_bytes:
+                await self._write_frames(subscriber, frames)
+                frames, size = [], 0
+            frames.append(frame)
+            size += len(frame.body)
+            subscriber.cursor = entry.seq
+        subscriber.cursor = max(subscriber.cursor, reached)
+        await self._write_frames(subscriber, frames)
 
-    async def _write_frames(self, reader: Subscriber, frames: Sequence[Frame]) -> None:
+    async def _write_frames(self, subscriber: Subscriber, frames: Sequence[Frame]) -> None:
         if frames:
             self._counters.deliveries += len(frames)
-            await self.write(reader, joined(frames))
+            await self.write(subscriber, join_bodies(frames))
 
-    async def write(self, reader: Subscriber, content: bytes) -> None:
-        """One write; the sweep cuts the reader off when its connection does not take it in time."""
-        reader.writing_since = asyncio.get_running_loop().time()
-        await reader.send(body(content))
-        reader.writing_since = None
+    async def write(self, subscriber: Subscriber, content: bytes) -> None:
+        """Write once. The hub's sweep cuts the subscriber off if the connection does not take the bytes in time."""
+        subscriber.writing_since = asyncio.get_running_loop().time()
+        await subscriber.send(body(content))
+        subscriber.writing_since = None
         self._counters.bytes += len(content)

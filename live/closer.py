@@ -1,4 +1,4 @@
-"""The last message of a stream and the release of its connection; it must not know why the stream ends."""
+"""Sends the last message of a stream and releases its connection."""
 
 import asyncio
 import logging
@@ -10,40 +10,40 @@ logger = logging.getLogger(__name__)
 
 
 class Closer:
-    """Says the last word at once where the connection takes it, and within `limit` seconds or not at all where it does not."""
+    """Completes responses. A connection that does not take the last message within `timeout` seconds is aborted."""
 
-    def __init__(self, limit: float) -> None:
-        self._limit = limit
-        self._under_way: set[asyncio.Task[None]] = set()
+    def __init__(self, timeout: float) -> None:
+        self._timeout = timeout
+        self._closing: set[asyncio.Task[None]] = set()
 
-    def say(self, reader: Subscriber, last: Message) -> None:
-        """Complete the response and release the connection."""
+    def close(self, subscriber: Subscriber, last: Message) -> None:
+        """Send `last` and release the connection. Returns at once; a slow connection is closed by a task."""
         try:
-            waiting = step(reader.send(last))
+            suspended = step(subscriber.send(last))
         except Exception:
             logger.exception("stream did not end in order")
-            waiting = None
-        if waiting is None:
-            reader.release()
+            suspended = None
+        if suspended is None:
+            subscriber.release()
             return
-        task = asyncio.get_running_loop().create_task(self._finish(reader, waiting))
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
+        task = asyncio.get_running_loop().create_task(self._finish(subscriber, suspended))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
 
-    async def _finish(self, reader: Subscriber, waiting: SuspendedCoroutine) -> None:
+    async def _finish(self, subscriber: Subscriber, suspended: SuspendedCoroutine) -> None:
         try:
-            async with asyncio.timeout(self._limit):
-                await waiting
+            async with asyncio.timeout(self._timeout):
+                await suspended
         except TimeoutError:
-            # Left to be closed in order, it would wait for the other end to read, and the process with it.
-            if reader.connection is not None:
-                reader.connection.abort()
+            # An orderly close would wait until the client reads, and the process would wait with it.
+            if subscriber.connection is not None:
+                subscriber.connection.abort()
         except Exception:
             logger.exception("stream did not end in order")
         finally:
-            reader.release()
+            subscriber.release()
 
     async def wait(self) -> None:
-        """Until all have been said or given up."""
-        if self._under_way:
-            await asyncio.wait(self._under_way)
+        """Wait until every response is complete or aborted."""
+        if self._closing:
+            await asyncio.wait(self._closing)

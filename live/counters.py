@@ -1,22 +1,22 @@
-"""What the stream counts, as plain attributes; it must not know who reads them."""
+"""The stream's counters as plain attributes. Each field's name is part of a metric's name: do not rename it."""
 
 from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass, field
 
-#: Upper bounds, in seconds, of the classes that delays are counted in; the last class has none.
+#: Upper bounds, in seconds, of the delay classes. The last class has no bound.
 DELAY_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
 @dataclass(slots=True)
 class Delays:
-    """How long events took from their decision to the readers, counted by class; `total` is in seconds."""
+    """Seconds from an event's decision to its delivery, counted by class. `total` is their sum in seconds."""
 
     classes: list[int] = field(default_factory=lambda: [0] * (len(DELAY_BOUNDS) + 1))
     total: float = 0.0
 
     def count(self, seconds: float) -> None:
-        """Count one event. Below nothing is nothing: the clock of who decided may be ahead of the one here."""
+        """Count one event. A negative delay counts as 0, because the deciding machine's clock may be ahead of ours."""
         seconds = max(0.0, seconds)
         self.classes[bisect_left(DELAY_BOUNDS, seconds)] += 1
         self.total += seconds
@@ -24,14 +24,14 @@ class Delays:
 
 @dataclass(slots=True)
 class StreamCounters:
-    """Counts since the process began, but for the last two, which are now."""
+    """Counts since the process started. The last two fields describe the present."""
 
     opened: int = 0
-    #: Admissions refused, by code.
+    #: Refused streams, by code.
     refused: Counter[str] = field(default_factory=Counter)
-    #: Streams over, by reason, cut off or not.
+    #: Ended streams, by reason, including those that were cut off.
     ended: Counter[str] = field(default_factory=Counter)
-    #: Streams that were cut off (`stalled`, `lagged`, `given_up`, `failed`), by reason.
+    #: Streams that were cut off, by reason: `stalled`, `lagged`, `given_up` or `failed`.
     dropped: Counter[str] = field(default_factory=Counter)
     resets: int = 0
     events: int = 0
@@ -39,13 +39,13 @@ class StreamCounters:
     bytes: int = 0
     heartbeats: int = 0
     delays: Delays = field(default_factory=Delays)
-    #: Readings of the log that found events though no hint had come: hints are being lost.
+    #: Reads that found events without a hint. A growing count means that hints are lost.
     found_unasked: int = 0
-    #: Times that the tailer began to hold before a gap in the log.
+    #: How many times the tailer started to hold before a gap in the log.
     holds: int = 0
-    #: Readings of the log that failed.
+    #: Reads of the log that failed.
     failures: int = 0
-    #: Whether the tailer is holding before a gap now.
+    #: Whether the tailer holds before a gap now.
     holding: bool = False
-    #: Events that the log had, at its last reading, and the readers had not.
+    #: Events that the log had at the last read and that were not published yet.
     lag: int = 0

@@ -1,8 +1,8 @@
-"""Who reads the stream, from a reader's first moment to its last; it must not know what an event means.
+"""Delivers events to all subscribers of one process.
 
-A reader whose connection takes what it is given is written to here, with one message object for all, by stepping its `send`:
-no task wakes, which is what a delivery costs in Python. A `send` that would have to wait for its connection is handed to a
-task of that reader's own, which catches up and comes back. So the slowest reader delays nobody.
+The hub writes to a live subscriber directly: it steps the subscriber's `send` with one message object for all. No task wakes,
+because waking tasks is the main cost of a delivery in Python. If a `send` must wait for its connection, a task of that subscriber
+finishes it, catches up, and makes the subscriber live again. So a slow subscriber delays no other.
 """
 
 import asyncio
@@ -13,17 +13,15 @@ from datetime import UTC, datetime
 from random import SystemRandom
 from time import monotonic
 
-from patient_visit_engine.live.admission import Admission
 from patient_visit_engine.live.catch_up import CatchUp
-from patient_visit_engine.live.closer import Closer
 from patient_visit_engine.live.counters import StreamCounters
-from patient_visit_engine.live.frames import Frame, encode, encode_retry, joined
+from patient_visit_engine.live.frames import Frame, encode, encode_retry, join_bodies
 from patient_visit_engine.live.limits import DEFAULT_LIMITS, StreamLimits
-from patient_visit_engine.live.live_set import LiveSet
 from patient_visit_engine.live.log import Log
+from patient_visit_engine.live.open_streams import OpenStreams
 from patient_visit_engine.live.refusals import StreamDrainingError, StreamNotReadyError, StreamRefusedError
 from patient_visit_engine.live.stepping import step
-from patient_visit_engine.live.subscriber import Presence, SendMessage, StreamConnection, Subscriber, Subscription, body
+from patient_visit_engine.live.subscriber import Presence, SendMessage, StreamConnection, Subscriber, Subscription
 from patient_visit_engine.live.window import Window
 
 logger = logging.getLogger(__name__)
@@ -36,7 +34,7 @@ def _now() -> datetime:
 
 
 class Hub:
-    """One a process, on one event loop. Everything here that is not a coroutine runs whole: no reader sees half of it."""
+    """One per process, on one event loop. A method that is not a coroutine runs without interruption by other tasks."""
 
     def __init__(
         self,
@@ -49,238 +47,208 @@ class Hub:
         self.limits = limits
         self.counters = StreamCounters()
         self.window = Window(limits)
-        self._begun = asyncio.Event()
         self.draining = False
         self.now = now
         self._chance = chance
+        self._started = asyncio.Event()
         self._catch_up = CatchUp(log, self.window, limits, self.counters)
-        self._farewells = Closer(limits.farewell)
-        self._places = Admission(limits)
-        self._behind: set[Subscriber] = set()
-        self._level = LiveSet(self.window, self.counters)
+        self._streams = OpenStreams(self.window, limits, self.counters)
 
     @property
     def subscribers(self) -> int:
-        return len(self._places)
+        """The number of open streams."""
+        return len(self._streams)
 
     @property
     def behind(self) -> int:
-        """Readers that are catching up now."""
-        return len(self._behind)
+        """The number of subscribers that are catching up now."""
+        return len(self._streams.behind)
 
     @property
     def started(self) -> bool:
-        """Whether the window has stood at the log's head once."""
-        return self._begun.is_set()
+        """Whether the tailer has read up to the log's head once."""
+        return self._started.is_set()
 
-    def begin(self) -> None:
-        """Admit readers from now on; the tailer says so."""
-        self._begun.set()
+    def start(self) -> None:
+        """Admit subscribers from now on. The tailer calls this."""
+        self._started.set()
 
     async def begun(self, within: float) -> bool:
-        """Wait until readers are admitted, so many seconds at most; whether they are."""
+        """Wait until the hub has started, for `within` seconds at most. Return whether it has."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._begun.wait(), within)
+            await asyncio.wait_for(self._started.wait(), within)
         return self.started
 
     @property
     def lag_seconds(self) -> float:
-        """For how long at most the log may have held what the readers have not had; infinite before the first reading."""
+        """Seconds since the tailer last had every event of the log. Infinite before the first read."""
         return monotonic() - self.window.level_at
+
+    @property
+    def in_sight(self) -> bool:
+        """Whether the tailer had every event of the log not too long ago (`limits.out_of_sight_after`)."""
+        return self.started and self.lag_seconds <= self.limits.out_of_sight_after
 
     def admit(
         self,
-        reader: Subscription,
+        subscription: Subscription,
         send: SendMessage,
         release: Callable[[], object],
         connection: StreamConnection | None = None,
     ) -> Subscriber:
-        """Take a place for the reader, or raise `StreamRefusedError`. `release` is called when the hub ends the stream.
+        """Add a subscriber, or raise `StreamRefusedError`.
 
-        `connection` is the server's own, where the server has more to give than ASGI.
-        The place is given back by `leave`, or when the hub ends the stream, whichever comes first.
+        The hub calls `release` when it ends the stream. `connection` is the server's, if it offers more than ASGI.
+        The subscriber stays until `remove` is called or the hub ends the stream.
         """
-        if why := self.refusal(reader):
-            self.counters.refused[why.code] += 1
-            raise why
+        if refusal := self.refusal(subscription):
+            self.counters.refused[refusal.code] += 1
+            raise refusal
         time = asyncio.get_running_loop().time()
         since = self.now()
         lifetime = self.limits.lifetime * (0.8 + 0.2 * self._chance())
-        if reader.ends_at is not None:
-            lifetime = min(lifetime, (reader.ends_at - since).total_seconds())
-        new = Subscriber(reader, since, time + lifetime, send, release, connection)
-        new.writing_since = time
-        new.cursor = self.window.position
-        self._places.take(new)
-        self._behind.add(new)
-        self.counters.opened += 1
-        new.number = self.counters.opened
-        return new
+        if subscription.ends_at is not None:
+            lifetime = min(lifetime, (subscription.ends_at - since).total_seconds())
+        subscriber = Subscriber(subscription, since, time + lifetime, send, release, connection)
+        subscriber.writing_since = time
+        subscriber.cursor = self.window.position
+        self._streams.add(subscriber)
+        return subscriber
 
-    def refusal(self, reader: Subscription) -> StreamRefusedError | None:
-        """Why this reader would get no stream now, if so."""
+    def refusal(self, subscription: Subscription) -> StreamRefusedError | None:
+        """Return the reason why this subscription would get no stream now, or None."""
         if self.draining:
             return StreamDrainingError()
         if not self.in_sight:
             return StreamNotReadyError()
-        return self._places.refusal(reader.user)
+        return self._streams.refusal(subscription.user)
 
-    def follow(self, reader: Subscriber, last_id: str | None) -> None:
-        """Begin to write, behind the event `last_id`, or at the head when that is None. The response's start must be out.
+    def start_stream(self, subscriber: Subscriber, last_id: str | None) -> None:
+        """Start writing after the event `last_id`, or at the head if it is None. The response's start must be sent before.
 
-        A stream that was ended before this is the caller's to complete.
+        If the stream has already ended, this does nothing and the caller must complete the response.
         """
-        if reader.ended is None:
-            reader.following = True
-            waiting = step(self._drive(reader, self._catch_up.open(reader, last_id)))
-            if waiting is not None:
-                reader.task = asyncio.get_running_loop().create_task(waiting.finish())
+        if subscriber.end_reason is None:
+            subscriber.started = True
+            opening = self._catch_up.write_opening(subscriber, last_id)
+            suspended = step(self._bring_up_to_date(subscriber, opening))
+            if suspended is not None:
+                subscriber.task = asyncio.get_running_loop().create_task(suspended.finish())
 
-    def leave(self, reader: Subscriber, *, given_up: bool = False) -> None:
-        """The connection is gone, or was given up because nobody took what it held; harmless for a stream that is over."""
-        if given_up and reader.ended is None:
+    def remove(self, subscriber: Subscriber, *, given_up: bool = False) -> None:
+        """Remove a subscriber after its connection closed, or after the kernel gave it up. No effect on an ended stream."""
+        if given_up and subscriber.end_reason is None:
             self.counters.dropped["given_up"] += 1
-        self._forget(reader, "given_up" if given_up else "left")
+        self._streams.remove(subscriber, "given_up" if given_up else "left")
 
-    async def _drive(self, reader: Subscriber, first: Awaitable[None]) -> None:
+    async def _bring_up_to_date(self, subscriber: Subscriber, first: Awaitable[None]) -> None:
         try:
             await first
-            reader.writing_since = None
-            await self._catch_up.bring(reader)
+            subscriber.writing_since = None
+            await self._catch_up.write_missing(subscriber)
         except Exception:
-            logger.exception("stream failed", extra={"position": reader.cursor})
-            reader.task = None
-            self._cut_off(reader, "failed")
+            logger.exception("stream failed", extra={"position": subscriber.cursor})
+            subscriber.task = None
+            self._streams.cut_off(subscriber, "failed")
         else:
-            # No wait between the comparison that ended `bring` and this, or an event published then would be lost.
-            self._join(reader)
+            # No `await` here: an event that is published after `write_missing` and before this would be lost.
+            self._mark_live(subscriber)
 
-    def _join(self, reader: Subscriber) -> None:
-        if reader.ended is not None:
-            return
-        reader.task = None
-        self._behind.discard(reader)
-        self._level.join(reader)
+    def _mark_live(self, subscriber: Subscriber) -> None:
+        if subscriber.end_reason is None:
+            subscriber.task = None
+            self._streams.mark_live(subscriber)
 
-    def publish(self, run: Sequence[Frame]) -> None:
-        """Move the window by frames of one channel and write them to everyone who is live and may have them."""
-        channel = run[0].channel
-        content = joined(run)
-        self.window.extend(run)
-        self.counters.events += len(run)
-        written = self._write(self._level.followers(channel), content, channel)
-        self.counters.deliveries += len(run) * written
-        for late in [one for one in self._behind if one.was_live and not self.window.ring.follows(one.cursor)]:
+    def publish(self, frames: Sequence[Frame]) -> None:
+        """Append frames of one channel to the window and write them to every live subscriber that may read them."""
+        channel = frames[0].channel
+        content = join_bodies(frames)
+        self.window.append(frames)
+        self.counters.events += len(frames)
+        written = self._write(self._streams.live.subscribers(channel), content, channel)
+        self.counters.deliveries += len(frames) * written
+        ring = self.window.ring
+        for subscriber in [each for each in self._streams.behind if each.was_live and not ring.covers(each.cursor)]:
             self.counters.dropped["lagged"] += 1
-            self._end(late, "lagged", b"")
+            self._streams.close(subscriber, "lagged", b"")
 
-    def _write(self, readers: Iterable[Subscriber], content: bytes, channel: str | None = None) -> int:
-        done = self._level.write(readers, content, channel)
-        for reader, waiting in done.slow:
-            self._level.part(reader)
-            self._behind.add(reader)
+    def _write(self, subscribers: Iterable[Subscriber], content: bytes, channel: str | None = None) -> int:
+        result = self._streams.live.write(subscribers, content, channel)
+        for subscriber, suspended in result.slow:
+            self._streams.mark_behind(subscriber)
             loop = asyncio.get_running_loop()
-            reader.writing_since = loop.time()
-            reader.task = loop.create_task(self._drive(reader, waiting))
-        for reader in done.failed:
-            self._cut_off(reader, "failed")
-        return done.written
+            subscriber.writing_since = loop.time()
+            subscriber.task = loop.create_task(self._bring_up_to_date(subscriber, suspended))
+        for subscriber in result.failed:
+            self._streams.cut_off(subscriber, "failed")
+        return result.written
 
     def heartbeat(self) -> None:
-        """Tell every live reader its cursor. One that is behind gets none: this id would make it skip what it has not had.
+        """Send the current cursor to every live subscriber.
 
-        Nobody gets one while the log is out of sight: a screen must not be told that all is well by a process that cannot know.
+        A subscriber that is behind gets no heartbeat, because its id would make the client skip the missing events.
+        No heartbeat is sent while the log is out of sight, because it would claim that the stream is up to date.
         """
         if not self.in_sight:
             return
-        live = [one for one in self._places if one.live]
+        live = [subscriber for subscriber in self._streams if subscriber.live]
         self.counters.heartbeats += len(live)
         if live:
             self._write(live, encode("{}", name="heartbeat", cursor=self.window.cursor))
 
     def sweep(self) -> None:
-        """End the streams whose time is over and cut off those whose connection has stood still for too long."""
+        """End streams that have reached their deadline and cut off connections that have taken no bytes for too long."""
         time = asyncio.get_running_loop().time()
-        for reader in [one for one in self._places if one.deadline <= time]:
-            self._end(reader, "lifetime", b"")
-        for reader in list(self._behind):
-            if reader.writing_since is not None and time - reader.writing_since >= self.limits.stalled_after:
-                self._cut_off(reader, "stalled")
+        for subscriber in [each for each in self._streams if each.deadline <= time]:
+            self._streams.close(subscriber, "lifetime", b"")
+        for subscriber in list(self._streams.behind):
+            if subscriber.writing_since is not None and time - subscriber.writing_since >= self.limits.stalled_after:
+                self._streams.cut_off(subscriber, "stalled")
 
     def revoke(self, session: str) -> int:
-        """End the streams of a session that is no longer good; how many there were."""
-        concerned = [one for one in self._places if one.reader.session == session]
-        for reader in concerned:
-            self._end(reader, "revoked", b"")
-        return len(concerned)
-
-    def sessions(self) -> Collection[str]:
-        """The sessions that have a stream open, so that whoever keeps sessions can look which are over."""
-        return {one.reader.session for one in self._places}
-
-    def channels(self) -> Collection[str]:
-        """The channels that a live reader follows now."""
-        return self._level.channels()
+        """End all streams of a session that is no longer valid. Return their number."""
+        revoked = [subscriber for subscriber in self._streams if subscriber.subscription.session == session]
+        for subscriber in revoked:
+            self._streams.close(subscriber, "revoked", b"")
+        return len(revoked)
 
     def restart(self, epoch: str, position: int) -> None:
-        """The log is not what it was: end all streams, so that each comes back and is told what it missed."""
-        for reader in self._places:
-            self._end(reader, "log_restarted", self._come_back())
+        """End all streams, because the log was replaced or pruned. Each client reconnects and learns whether it lost events."""
+        for subscriber in self._streams:
+            self._streams.close(subscriber, "log_restarted", self._encode_random_retry())
         self.window.restart(epoch, position)
 
     async def drain(self) -> None:
-        """Admit nobody and end all streams, each told to come back at a moment of its own; at most `farewell` seconds."""
-        self.draining = True
-        for reader in self._places:
-            self._end(reader, "drained", self._come_back())
-        await self._farewells.wait()
+        """Admit no more subscribers and end all streams, within `limits.close_within` seconds.
 
-    def _come_back(self) -> bytes:
+        Each client gets its own random time to reconnect.
+        """
+        self.draining = True
+        for subscriber in self._streams:
+            self._streams.close(subscriber, "drained", self._encode_random_retry())
+        await self._streams.wait_until_closed()
+
+    def _encode_random_retry(self) -> bytes:
         return encode_retry(self.limits.retry + self._chance() * (self.limits.retry_spread - self.limits.retry))
 
+    def sessions(self) -> Collection[str]:
+        """Return the sessions that have an open stream, so that a caller can check which have ended."""
+        return {subscriber.subscription.session for subscriber in self._streams}
+
+    def channels(self) -> Collection[str]:
+        """Return the channels that have a live subscriber."""
+        return self._streams.live.channels()
+
     def connected(self) -> set[Subscriber]:
-        """All readers as they are now, to be compared with those of another moment."""
-        return set(self._places)
+        """Return a copy of the set of all subscribers. Callers compare it with an earlier one."""
+        return set(self._streams)
 
     def catching_up(self) -> set[Subscriber]:
-        """Those of them that are behind."""
-        return set(self._behind)
+        """Return a copy of the set of subscribers that are behind."""
+        return set(self._streams.behind)
 
     def presence(self) -> list[Presence]:
-        """All readers, longest connected first."""
-        in_sight = self.in_sight
-        readers = sorted(self._places, key=lambda one: one.since)
-        return [one.presence(self.window, in_sight=in_sight) for one in readers]
-
-    @property
-    def in_sight(self) -> bool:
-        """Whether the log was found level not too long ago."""
-        return self.started and self.lag_seconds <= self.limits.out_of_sight_after
-
-    def _cut_off(self, reader: Subscriber, reason: str) -> None:
-        """End without a last byte, for a connection that takes none."""
-        if reader.ended is None:
-            self.counters.dropped[reason] += 1
-            self._forget(reader, reason)
-            if reader.connection is not None:
-                reader.connection.abort()
-            reader.release()
-
-    def _end(self, reader: Subscriber, reason: str, last: bytes) -> None:
-        """End with `last` as the stream's last bytes; an orderly end, which no server logs as an error."""
-        if reader.ended is None:
-            self._forget(reader, reason)
-            if reader.following:
-                self._farewells.say(reader, body(last, more=False))
-
-    def _forget(self, reader: Subscriber, reason: str) -> None:
-        if reader.ended is not None:
-            return
-        reader.ended = reason
-        self.counters.ended[reason] += 1
-        if reader.live:
-            self._level.part(reader)
-        self._behind.discard(reader)
-        self._places.give_back(reader)
-        if reader.task is not None:
-            reader.task.cancel()
+        """Return all subscribers, longest connected first."""
+        log_in_sight = self.in_sight
+        subscribers = sorted(self._streams, key=lambda subscriber: subscriber.since)
+        return [subscriber.presence(self.window, log_in_sight=log_in_sight) for subscriber in subscribers]

@@ -1,4 +1,4 @@
-"""The readers that are level with the window, and the one pass that writes to them; it must not know how a reader comes or goes."""
+"""The live subscribers, by channel, and the loop that writes one message to all of them."""
 
 import asyncio
 import logging
@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class WriteResult:
-    """What became of one message: to how many it went, who has to wait for a connection, and whose failed."""
+    """The outcome of one message: `written` counts subscribers, `slow` must wait for their connection, `failed` raised."""
 
     written: int = 0
     slow: list[tuple[Subscriber, SuspendedCoroutine]] = field(default_factory=list)
@@ -23,65 +23,65 @@ class WriteResult:
 
 
 class LiveSet:
-    """Who is live, by channel. The cursor of all of them is the window's position."""
+    """The live subscribers, by channel. The cursor of each is the window's position."""
 
     def __init__(self, window: Window, counters: StreamCounters) -> None:
         self._window = window
         self._counters = counters
-        #: In the order in which they came: what belongs to one reader was allocated together, and is met again so.
-        self._followers: dict[str, dict[Subscriber, None]] = {}
+        #: In order of arrival: a subscriber's objects were allocated together, and this loop visits them in that order.
+        self._by_channel: dict[str, dict[Subscriber, None]] = {}
 
-    def join(self, reader: Subscriber) -> None:
-        """Into the pass; the reader must have had all that the window has."""
-        reader.live = reader.was_live = True
-        for channel in reader.reader.channels:
-            self._followers.setdefault(channel, {})[reader] = None
+    def add(self, subscriber: Subscriber) -> None:
+        """Make the subscriber live. It must have received everything up to the window's position."""
+        subscriber.live = subscriber.was_live = True
+        for channel in subscriber.subscription.channels:
+            self._by_channel.setdefault(channel, {})[subscriber] = None
 
-    def part(self, reader: Subscriber) -> None:
-        """Out of the pass, at the cursor that all in it have."""
-        reader.live = False
-        reader.cursor = self._window.position
-        for channel in reader.reader.channels:
-            followers = self._followers[channel]
-            followers.pop(reader, None)
-            if not followers:
-                del self._followers[channel]
+    def remove(self, subscriber: Subscriber) -> None:
+        """Take the subscriber out and set its cursor to the window's position."""
+        subscriber.live = False
+        subscriber.cursor = self._window.position
+        for channel in subscriber.subscription.channels:
+            subscribers = self._by_channel[channel]
+            subscribers.pop(subscriber, None)
+            if not subscribers:
+                del self._by_channel[channel]
 
-    def followers(self, channel: str) -> list[Subscriber]:
-        """Who is in the pass for this channel; a copy, since a write may be the end of a reader."""
-        return list(self._followers.get(channel, ()))
+    def subscribers(self, channel: str) -> list[Subscriber]:
+        """Return the live subscribers of this channel as a copy, because a write can remove a subscriber."""
+        return list(self._by_channel.get(channel, ()))
 
     def channels(self) -> Collection[str]:
-        """The channels that somebody follows."""
-        return set(self._followers)
+        """Return the channels that have a live subscriber."""
+        return set(self._by_channel)
 
-    def write(self, readers: Iterable[Subscriber], content: bytes, channel: str | None = None) -> WriteResult:
-        """Write to those whose time is not over and who may read the channel, if it is of one.
+    def write(self, subscribers: Iterable[Subscriber], content: bytes, channel: str | None = None) -> WriteResult:
+        """Write to each subscriber before its deadline, if it may read the channel. None means a message for all.
 
-        One loop that looks at each reader once, offers before it sends, and steps by itself what `step` would: with thousands of
-        readers nothing of one is in the processor's cache any more when its turn comes, and a second look costs as much as the first.
+        This is one loop that visits each subscriber once, tries `try_write` before `send`, and repeats the body of `step`. With
+        thousands of subscribers each visit misses the processor's cache, so a second visit would double the cost.
         """
         message = body(content)
         time = asyncio.get_running_loop().time()
-        done = WriteResult()
+        result = WriteResult()
         written = 0
-        for reader in readers:
-            if reader.deadline <= time or not (channel is None or reader.reader.may_read(channel)):
+        for subscriber in subscribers:
+            if subscriber.deadline <= time or not (channel is None or subscriber.subscription.may_read(channel)):
                 continue
             try:
-                if reader.connection is not None and reader.connection.offer(content):
+                if subscriber.connection is not None and subscriber.connection.try_write(content):
                     written += 1
                     continue
-                sending = reader.send(message)
+                sending = subscriber.send(message)
                 awaited = sending.send(None)
             except StopIteration:
                 written += 1
             except Exception:
                 logger.exception("stream failed", extra={"position": self._window.position})
-                done.failed.append(reader)
+                result.failed.append(subscriber)
             else:
                 written += 1
-                done.slow.append((reader, SuspendedCoroutine(sending, awaited)))
-        done.written = written
+                result.slow.append((subscriber, SuspendedCoroutine(sending, awaited)))
+        result.written = written
         self._counters.bytes += written * len(content)
-        return done
+        return result

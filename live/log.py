@@ -1,4 +1,4 @@
-"""What a log must offer to be followed; it must not know any log there is."""
+"""The protocols that a log must implement to be streamed."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Entry(Protocol):
-    """One event; `data` is text that goes to readers as it stands, `at` (aware) when what it tells of was decided."""
+    """One event. `data` is sent unchanged. `at` (aware) is the time of the decision that the event reports."""
 
     @property
     def seq(self) -> int: ...
@@ -21,9 +21,9 @@ class Entry(Protocol):
 
 
 class Bounds(Protocol):
-    """What the log holds at one moment: `oldest` to `head`, both included; an empty log has `oldest == head + 1`.
+    """The positions in the log at one moment: `oldest` to `head`, both included. In an empty log `oldest == head + 1`.
 
-    Positions of different epochs have nothing to do with each other.
+    Positions of different epochs cannot be compared.
     """
 
     @property
@@ -35,10 +35,10 @@ class Bounds(Protocol):
 
 
 class Page(Protocol):
-    """Entries in order, and the bounds read in the same snapshot.
+    """Entries in order, with the bounds of the same snapshot.
 
-    Nothing that was asked for lies between the position asked from and `reached`, beside `entries`: a page of a quiet
-    channel may be empty and still reach the head.
+    `entries` is complete up to `reached` for the requested channels. So a page of a quiet channel may be empty and still reach
+    the head.
     """
 
     @property
@@ -50,18 +50,18 @@ class Page(Protocol):
 
 
 class Log(Protocol):
-    """An append-only log with gapless positions, visible in their order."""
+    """An append-only log. Its positions have no gaps and become visible in order."""
 
     async def read_after(self, position: int, limit: int, channels: Collection[str] | None) -> Page:
-        """At most `limit` entries behind `position`, of these channels or (None) of all."""
+        """Read at most `limit` entries after `position`, of these channels or (None) of all channels."""
         ...
 
     async def bounds(self) -> Bounds: ...
 
 
 class Changes(Protocol):
-    """A hint that the log may have grown. Hints may be lost and may be wrong: the tailer reads unasked as well."""
+    """Hints that the log may have grown. A hint may be lost or wrong, so the tailer also reads without one."""
 
-    async def changed(self, within: float) -> bool:
-        """Wait for a hint, `within` seconds at most; whether there was one."""
+    async def wait_for_change(self, within: float) -> bool:
+        """Wait for a hint for `within` seconds at most. Return whether one came."""
         ...

@@ -1,8 +1,8 @@
-"""Why a stream is not opened; it must not know how that is said over a protocol."""
+"""The reasons why a stream is not opened. Each docstring is the text of the refusal."""
 
 
 class StreamRefusedError(Exception):
-    """No stream now."""
+    """No stream can be opened now."""
 
     code = "stream_refused"
 
@@ -11,19 +11,19 @@ class StreamRefusedError(Exception):
 
 
 class TooManyStreamsError(StreamRefusedError):
-    """This user has as many streams open as one user may have."""
+    """This user already has the maximum number of open streams."""
 
     code = "too_many_streams"
 
 
 class StreamsExhaustedError(StreamRefusedError):
-    """All streams of this process are taken."""
+    """This process already has the maximum number of open streams."""
 
     code = "streams_exhausted"
 
 
 class StreamNotReadyError(StreamRefusedError):
-    """The log is out of sight: not read yet, or not lately."""
+    """This process has not read the event log yet, or not in the last seconds."""
 
     code = "stream_not_ready"
 

@@ -1,4 +1,4 @@
-"""The hub with the tasks that drive it, from start to drain; it must not know the process that it runs in."""
+"""Starts the hub with its tasks (tailer, heartbeat, sweep) and drains it at the end."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -12,16 +12,16 @@ from patient_visit_engine.live.tailer import Tailer
 
 @asynccontextmanager
 async def running(log: Log, changes: Changes, limits: StreamLimits = DEFAULT_LIMITS) -> AsyncIterator[Hub]:
-    """A hub that follows `log`. It admits readers once `hub.started`; leaving drains it.
+    """Run a hub that follows `log`. It admits subscribers once `hub.started`. Leaving the context drains it.
 
-    A server that waits for open responses before it ends its lifespan has to call `hub.drain()` in its exit hook; here it
-    would be too late for that.
+    A server that waits for open responses before it ends its lifespan must call `hub.drain()` when it begins to stop. The drain
+    here would come too late for it.
     """
     hub = Hub(log, limits)
     tasks = [
         asyncio.create_task(Tailer(log, changes, hub).run()),
-        asyncio.create_task(_every(limits.heartbeat_every, hub.heartbeat)),
-        asyncio.create_task(_every(limits.sweep_every, hub.sweep)),
+        asyncio.create_task(_call_every(limits.heartbeat_every, hub.heartbeat)),
+        asyncio.create_task(_call_every(limits.sweep_every, hub.sweep)),
     ]
     try:
         yield hub
@@ -32,8 +32,8 @@ async def running(log: Log, changes: Changes, limits: StreamLimits = DEFAULT_LIM
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _every(seconds: float, act: Callable[[], None]) -> None:
-    """One timer for all readers: a timer each would wake as many tasks as there are readers."""
+async def _call_every(seconds: float, function: Callable[[], None]) -> None:
+    """One timer for all subscribers. A timer for each would wake thousands of tasks."""
     while True:
         await asyncio.sleep(seconds)
-        act()
+        function()

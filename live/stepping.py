@@ -1,4 +1,4 @@
-"""Running a coroutine up to its first wait without a task of its own; it must not know what the coroutine does."""
+"""Runs a coroutine up to its first wait without creating a task."""
 
 from collections.abc import Coroutine, Generator
 from functools import partial
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class SuspendedCoroutine:
-    """A coroutine that was stepped and has to wait; awaiting this takes it from there, in whichever task awaits."""
+    """A coroutine that was stepped and now waits. Awaiting this object continues the coroutine in the awaiting task."""
 
     __slots__ = ("_awaited", "_coroutine")
 
@@ -15,31 +15,31 @@ class SuspendedCoroutine:
         self._awaited = awaited
 
     def __await__(self) -> Generator[Any, Any, None]:
-        # The very future that the coroutine waits on: the task that awaits us waits on it in the coroutine's place.
+        # This is the future that the coroutine waits for. The awaiting task waits for it on the coroutine's behalf.
         awaited = self._awaited
         while True:
             try:
                 sent = yield awaited
-            except BaseException as error:  # noqa: BLE001 - the coroutine's to catch: closed instead, it could not tidy up
-                take_on = partial(self._coroutine.throw, error)
+            except BaseException as error:  # noqa: BLE001 - the coroutine must catch it; if we closed it, it could not clean up
+                resume = partial(self._coroutine.throw, error)
             else:
-                take_on = partial(self._coroutine.send, sent)
+                resume = partial(self._coroutine.send, sent)
             try:
-                awaited = take_on()
+                awaited = resume()
             except StopIteration:
                 return
 
     async def finish(self) -> None:
-        """The rest, as a coroutine, which is what a task wants."""
+        """Return the rest as a coroutine, because `create_task` needs one."""
         await self
 
     def close(self) -> None:
-        """Give the coroutine up where it stands."""
+        """Abandon the coroutine at its current wait."""
         self._coroutine.close()
 
 
 def step(coroutine: Coroutine[Any, Any, None]) -> SuspendedCoroutine | None:
-    """Run to the first wait; None: it ended without one. Its exceptions are the caller's."""
+    """Run to the first wait. Return None if the coroutine ended without one. Its exceptions reach the caller."""
     try:
         awaited = coroutine.send(None)
     except StopIteration:

@@ -1,4 +1,4 @@
-"""One reader of the stream: who it is, what it may read, how far it is; it must not know the log or the other readers."""
+"""A subscription (who asks, and what they may read) and a subscriber (one open stream)."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -10,23 +10,26 @@ from patient_visit_engine.live.cursor import write_cursor
 from patient_visit_engine.live.window import Window
 
 Message = dict[str, Any]
-#: An ASGI `send`. What stands in front of it must not write into a message: one object goes to all readers.
+#: An ASGI `send`. Middleware must not change a message, because one message object goes to all subscribers.
 SendMessage = Callable[[Message], Coroutine[Any, Any, None]]
 
 
 class StreamConnection(Protocol):
-    """What a server's connection can do that ASGI has no word for."""
+    """What a server's connection can do beyond ASGI."""
 
-    def offer(self, content: bytes) -> bool:
-        """Write a part of the stream at once; False, and nothing written, where that is for `send` to do, or to wait for."""
+    def try_write(self, content: bytes) -> bool:
+        """Write a part of the response at once. Return False, without writing, when only `send` may write or must wait."""
 
     def abort(self) -> None:
-        """Close now, with what it still holds unsent: to be sent off in order, the other end would have to read."""
+        """Close now and drop unsent bytes. An orderly close would wait until the client reads."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """Who asks to read. `may_read` is asked for every event; at `ends_at` (aware) the right to read is over."""
+    """Who asks for a stream, and what they may read.
+
+    `may_read` is called for every event. The stream ends at `ends_at` (aware), when the right to read ends.
+    """
 
     user: str
     session: str
@@ -39,7 +42,10 @@ class Subscription:
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """One connected reader as others may see it; `behind` in events, `cursor` as the reader's next resume would name it."""
+    """One connected subscriber as other users see it.
+
+    `behind` counts events. `cursor` is where the subscriber would resume.
+    """
 
     user: str
     name: str
@@ -51,20 +57,23 @@ class Presence:
 
 
 class Subscriber:
-    """A cursor and a connection. While `live`, the cursor is the hub's own position and `cursor` here is not kept up."""
+    """One open stream: a cursor and a connection.
+
+    While `live`, the position is the window's own, and `cursor` here is not updated.
+    """
 
     __slots__ = (
         "connection",
         "cursor",
         "deadline",
-        "ended",
-        "following",
+        "end_reason",
         "live",
         "number",
-        "reader",
         "release",
         "send",
         "since",
+        "started",
+        "subscription",
         "task",
         "was_live",
         "writing_since",
@@ -72,50 +81,50 @@ class Subscriber:
 
     def __init__(
         self,
-        reader: Subscription,
+        subscription: Subscription,
         since: datetime,
         deadline: float,
         send: SendMessage,
         release: Callable[[], object],
         connection: StreamConnection | None = None,
     ) -> None:
-        self.reader = reader
+        self.subscription = subscription
         self.since = since
         self.deadline = deadline
         self.send = send
         self.release = release
         self.connection = connection
-        #: Given by the hub: no other reader of this process ever has it.
+        #: Set by the hub. It is unique in this process.
         self.number = 0
         self.cursor = 0
         self.live = False
         self.was_live = False
-        #: Why the stream is over; None while it is not.
-        self.ended: str | None = None
-        #: Since when a write waits for the connection; None while none does.
+        #: Why the stream ended. None while it is open.
+        self.end_reason: str | None = None
+        #: The loop's time since which a write waits for the connection. None while no write waits.
         self.writing_since: float | None = None
-        #: Whether the response has begun, so that it can be ended with a last message.
-        self.following = False
+        #: Whether the response has started, so that it can be completed with a last message.
+        self.started = False
         self.task: asyncio.Task[None] | None = None
 
-    def may_have(self, channel: str, time: float) -> bool:
-        """Whether an event of this channel is for this reader at this moment of the loop's time: asked for, allowed, and not over."""
-        return channel in self.reader.channels and time < self.deadline and self.reader.may_read(channel)
+    def may_receive(self, channel: str, time: float) -> bool:
+        """Return whether this subscriber requested the channel, may read it, and has not expired at `time` (the loop's)."""
+        return channel in self.subscription.channels and time < self.deadline and self.subscription.may_read(channel)
 
-    def presence(self, window: Window, *, in_sight: bool = True) -> Presence:
-        """This reader as others may see it now; nobody is level with a log that is out of sight."""
+    def presence(self, window: Window, *, log_in_sight: bool = True) -> Presence:
+        """Return this subscriber as others see it now. No subscriber counts as live while the log is out of sight."""
         cursor = window.position if self.live else self.cursor
         return Presence(
-            user=self.reader.user,
-            name=self.reader.name,
-            role=self.reader.role,
+            user=self.subscription.user,
+            name=self.subscription.name,
+            role=self.subscription.role,
             since=self.since,
             cursor=write_cursor(window.epoch, cursor),
             behind=max(0, window.position - cursor),
-            live=self.live and in_sight,
+            live=self.live and log_in_sight,
         )
 
 
 def body(content: bytes, *, more: bool = True) -> Message:
-    """The ASGI message for a part of the stream."""
+    """Return the ASGI message for a part of the stream."""
     return {"type": "http.response.body", "body": content, "more_body": more}

@@ -1,7 +1,7 @@
-"""Reads the log as it grows and hands it to the hub, one after the other; it must not know how a change is noticed.
+"""Reads the log as it grows and publishes each event to the hub, in order.
 
-Positions have no gaps, so one that is missing means that something is wrong with the log. The tailer then holds: it says so,
-tries again, and hands out nothing behind the gap, because whoever has been given a later id never comes back for an earlier one.
+Positions have no gaps. So a missing position means that the log is damaged. The tailer then holds: it logs an error, reads again,
+and publishes nothing after the gap. A client that has received a later id never asks for an earlier one.
 """
 
 import asyncio
@@ -9,21 +9,21 @@ import logging
 from collections.abc import Sequence
 from time import monotonic
 
-from patient_visit_engine.live.frames import frame, runs
+from patient_visit_engine.live.frames import encode_entry, group_by_channel
 from patient_visit_engine.live.hub import Hub
 from patient_visit_engine.live.log import Bounds, Changes, Entry, Log, Page
 
 logger = logging.getLogger(__name__)
 
 PAGE = 500
-#: Seconds after a failed reading; the hub's readers keep their connections meanwhile.
+#: Seconds to wait after a failed read. Streams stay open during that time.
 RETRY_AFTER = 0.5
-#: Seconds between two complaints about the same gap.
+#: Seconds between two log lines about the same gap.
 COMPLAIN_EVERY = 10.0
 
 
 class Tailer:
-    """One a process. `run` ends only by cancellation."""
+    """One per process. `run` ends only when it is cancelled."""
 
     def __init__(self, log: Log, changes: Changes, hub: Hub) -> None:
         self._log = log
@@ -33,17 +33,17 @@ class Tailer:
         self._complained_at: float | None = None
 
     async def run(self) -> None:
-        """Follow the log for ever. Reads at least every `poll_every` seconds, whether or not a hint has come."""
+        """Follow the log forever. Reads at least every `poll_every` seconds, with or without a hint."""
         hinted = True
         while True:
             try:
                 if not self._hub.started:
-                    await self.begin()
-                # Asked before it is read again: a commit between a reading and the next wait has left its hint by then.
-                found = await self.read_on()
-                self._hub.counters.found_unasked += found and not hinted
-                self._recovered()
-                hinted = await self._changes.changed(self._hub.limits.poll_every)
+                    await self.start()
+                # Read before waiting: a commit that comes after this read has left its hint when the wait starts.
+                has_news = await self.read_new()
+                self._hub.counters.found_unasked += has_news and not hinted
+                self._log_recovery()
+                hinted = await self._changes.wait_for_change(self._hub.limits.poll_every)
             except Exception:
                 self._hub.counters.failures += 1
                 if not self._failing:
@@ -51,54 +51,54 @@ class Tailer:
                 self._failing = True
                 await asyncio.sleep(RETRY_AFTER)
 
-    async def begin(self) -> None:
-        """Start a ring's length before the head, so that readers who come back after a restart need no page of the log."""
+    async def start(self) -> None:
+        """Start one ring's length before the head, so that clients that return after a restart need no page of the log."""
         async with asyncio.timeout(self._hub.limits.read_within):
             bounds = await self._log.bounds()
         self._hub.window.oldest = bounds.oldest
-        behind = max(bounds.oldest - 1, bounds.head - self._hub.limits.ring_frames, 0)
-        self._hub.restart(bounds.epoch, behind)
-        await self.read_on()
-        self._hub.begin()
+        position = max(bounds.oldest - 1, bounds.head - self._hub.limits.ring_frames, 0)
+        self._hub.restart(bounds.epoch, position)
+        await self.read_new()
+        self._hub.start()
 
-    def _recovered(self) -> None:
+    def _log_recovery(self) -> None:
         if self._failing:
             logger.warning("the log is read again", extra={"position": self._hub.window.position})
         self._failing = False
 
-    async def read_on(self) -> bool:
-        """Hand out all that the log has; whether there was anything."""
-        found = False
+    async def read_new(self) -> bool:
+        """Publish all new events of the log. Return whether there were any."""
+        has_news = False
         while True:
-            asked_at = monotonic()
+            read_at = monotonic()
             async with asyncio.timeout(self._hub.limits.read_within):
                 page = await self._log.read_after(self._hub.window.position, PAGE, None)
             self._hub.window.oldest = page.bounds.oldest
-            if self._restarted(page.bounds):
+            if self._restart_if_replaced(page.bounds):
                 return True
-            follows = self._in_order(page)
-            await self._hand_out(follows)
-            found = found or bool(follows)
+            entries = self._entries_before_gap(page)
+            await self._publish(entries)
+            has_news = has_news or bool(entries)
             self._hub.counters.lag = page.bounds.head - self._hub.window.position
             if not self._hub.counters.lag:
-                self._hub.window.level_at = asked_at
-            if len(follows) < len(page.entries) or page.reached == page.bounds.head:
-                return found
+                self._hub.window.level_at = read_at
+            if len(entries) < len(page.entries) or page.reached == page.bounds.head:
+                return has_news
 
-    def _restarted(self, bounds: Bounds) -> bool:
+    def _restart_if_replaced(self, bounds: Bounds) -> bool:
         window = self._hub.window
         pruned = bounds.oldest > window.position + 1
         if bounds.epoch == window.epoch and not pruned and bounds.head >= window.position:
             return False
         logger.error(
-            "the log is not the one that was followed",
+            "the log was replaced or pruned, all streams restart",
             extra={"position": window.position, "head": bounds.head, "oldest": bounds.oldest, "epoch": bounds.epoch},
         )
         self._hub.restart(bounds.epoch, bounds.head)
         return True
 
-    def _in_order(self, page: Page) -> Sequence[Entry]:
-        """The entries up to the first gap."""
+    def _entries_before_gap(self, page: Page) -> Sequence[Entry]:
+        """Return the entries up to the first gap. Without a gap, stop holding."""
         position = self._hub.window.position
         for index, entry in enumerate(page.entries):
             if entry.seq != position + index + 1:
@@ -112,22 +112,24 @@ class Tailer:
             self._complained_at = None
         return page.entries
 
-    def _hold(self, missing: int, found: int) -> None:
+    def _hold(self, missing: int, present: int) -> None:
+        """Count and log a gap: position `missing` is not there, the next one in the log is `present`."""
         time = asyncio.get_running_loop().time()
         if not self._hub.counters.holding:
             self._hub.counters.holds += 1
             self._hub.counters.holding = True
         if self._complained_at is None or time - self._complained_at >= COMPLAIN_EVERY:
             self._complained_at = time
-            logger.error("the log has a gap, the stream holds", extra={"missing": missing, "found": found})
+            logger.error("the log has a gap, the stream holds", extra={"missing": missing, "found": present})
 
-    async def _hand_out(self, entries: Sequence[Entry]) -> None:
+    async def _publish(self, entries: Sequence[Entry]) -> None:
         hub = self._hub
         if hub.started:
             now = hub.now()
             for entry in entries:
                 hub.counters.delays.count((now - entry.at).total_seconds())
-        for run in runs((frame(entry, hub.window.epoch) for entry in entries), hub.limits.joined_bytes):
-            hub.publish(run)
-            # A long page goes to thousands of readers: requests must have their turn in between.
+        frames = (encode_entry(entry, hub.window.epoch) for entry in entries)
+        for group in group_by_channel(frames, hub.limits.joined_bytes):
+            hub.publish(group)
+            # A long page goes to thousands of subscribers. Requests must get their turn in between.
             await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""The part of the log that this process has read: its position and its newest frames; it must not know who reads them."""
+"""The newest part of the log, as this process has read it: epoch, position and frames."""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,42 +10,42 @@ from patient_visit_engine.live.limits import StreamLimits
 
 
 class Window:
-    """Moved by the tailer alone. All that is live has had every event up to `position`, and none behind it."""
+    """Only the tailer moves it. Every live subscriber has received all events up to `position`, and no later one."""
 
     def __init__(self, limits: StreamLimits) -> None:
         self.epoch = ""
         self.position = 0
-        #: The oldest position that the log held when it was last read.
+        #: The oldest position in the log at the last read.
         self.oldest = 1
         self.ring = Ring(limits.ring_frames, limits.ring_bytes)
-        #: The latest time, by the monotonic clock, at which the log held nothing behind `position`.
+        #: The latest time (monotonic clock) at which the log had nothing after `position`.
         self.level_at = -inf
         self._moved = asyncio.Event()
 
     @property
     def cursor(self) -> str:
-        """The window's own position as a reader's cursor."""
+        """The window's position as a cursor."""
         return write_cursor(self.epoch, self.position)
 
     def restart(self, epoch: str, position: int) -> None:
-        """Go on behind `position` of `epoch`, with nothing kept."""
+        """Continue after `position` of `epoch`, with an empty ring."""
         self.epoch = epoch
         self.position = position
         self.ring.clear(position)
-        self._wake()
+        self._notify()
 
-    def extend(self, run: Sequence[Frame]) -> None:
-        """Take the frames next in order."""
-        for one in run:
-            self.ring.append(one)
-        self.position = run[-1].seq
-        self._wake()
+    def append(self, frames: Sequence[Frame]) -> None:
+        """Add the next frames, in order."""
+        for frame in frames:
+            self.ring.append(frame)
+        self.position = frames[-1].seq
+        self._notify()
 
-    async def move(self) -> None:
-        """Wait until the window has moved."""
+    async def wait_for_move(self) -> None:
+        """Wait until the window moves."""
         await self._moved.wait()
 
-    def _wake(self) -> None:
-        # Whoever waits now is woken; whoever comes after waits for the next move.
+    def _notify(self) -> None:
+        # Wakes the tasks that wait now. A task that waits later waits for the next move.
         self._moved.set()
         self._moved.clear()

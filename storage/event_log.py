@@ -1,4 +1,4 @@
-"""Appending to the event log, in the transaction of the change that the events tell of; it must not know who reads it."""
+"""Appends events to the event log, in the transaction of the change that they report."""
 
 import json
 from collections.abc import Sequence
@@ -13,20 +13,21 @@ ADVANCE = (
     update(log_head).where(log_head.c.id == 1).values(seq=log_head.c.seq + bindparam("by")).returning(log_head.c.seq)
 )
 INSERT = insert(events)
-#: The channel on which PostgreSQL tells readers that there is something new; what it is they read in the log.
+#: The PostgreSQL channel for hints that the log has grown. The hint carries no event; API processes read the log.
 NOTIFICATION = "visit_events"
 NOTIFY = text(f"NOTIFY {NOTIFICATION}")
 
 
-def append(connection: Connection, told: Sequence[Event], at: datetime) -> None:
-    """Write the events behind all others. Call it last in the transaction: the head stays locked until the commit.
+def append(connection: Connection, new_events: Sequence[Event], at: datetime) -> None:
+    """Append the events at the log's head. Call this last in the transaction, because it locks the head until the commit.
 
-    A position taken earlier would be seen later than a higher one, and a reader that had passed would never go back. What was
-    told before, by its `dedup_key`, breaks the unique key and the transaction with it, so that no position is spent on it.
+    The lock makes positions visible in order. Otherwise a higher position could be visible first, and readers of the log would
+    skip the lower one forever. An event with a known `dedup_key` violates the unique key and fails the transaction, so it uses
+    no position.
     """
-    if not told:
+    if not new_events:
         return
-    last: int = connection.execute(ADVANCE, {"by": len(told)}).scalar_one()
+    last: int = connection.execute(ADVANCE, {"by": len(new_events)}).scalar_one()
     rows = [
         {
             "seq": seq,
@@ -38,9 +39,9 @@ def append(connection: Connection, told: Sequence[Event], at: datetime) -> None:
             "patient_id": event.patient_id,
             "consultation_id": event.consultation_id,
         }
-        for seq, event in enumerate(told, last - len(told) + 1)
+        for seq, event in enumerate(new_events, last - len(new_events) + 1)
     ]
     connection.execute(INSERT, rows)
     if connection.dialect.name == "postgresql":
-        # Sent with the commit and not before. SQLite's readers watch the file instead.
+        # PostgreSQL sends this with the commit. On SQLite, API processes watch the file instead.
         connection.execute(NOTIFY)

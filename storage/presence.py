@@ -1,7 +1,7 @@
-"""What API processes report of the readers of their streams, for each other to show; it must not know a hub or an open stream.
+"""Stores which subscribers each API process has, so that every process can show all of them.
 
-It is no state of a visit. On SQLite a report is a commit like any other, so it wakes every process that follows the log there: each
-looks once, finds nothing new, and waits on.
+This is not visit state. On SQLite each report is a commit, so it wakes every process that follows the log. Each of them reads the
+log once, finds nothing new, and waits again.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,9 +12,9 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from patient_visit_engine.storage.tables import stream_processes, stream_readers
 
-#: A process that has not reported for so long is dead: nobody shows its readers, and whoever reports next deletes them.
+#: A process without a report for this long counts as dead. Its subscribers are hidden, and the next report deletes them.
 DEAD_AFTER = timedelta(seconds=60)
-#: Rows read at once: on PostgreSQL they are made in the event loop, which has other streams to serve in between.
+#: Rows in one query. On PostgreSQL the event loop builds the rows, and it must serve streams in between.
 READERS_A_PAGE = 1_000
 
 PROCESS = stream_processes.c
@@ -24,12 +24,12 @@ SIGN_OF_LIFE = (
     .where(PROCESS.id == bindparam("process"))
     .values(at=bindparam("now"), cursor=bindparam("position"))
 )
-ONE_READER = (READER.process_id == bindparam("process")) & (READER.number == bindparam("of"))
-FORGET_READER = delete(stream_readers).where(ONE_READER)
-MOVE_READER = update(stream_readers).where(ONE_READER).values(cursor=bindparam("to"))
+THIS_READER = (READER.process_id == bindparam("process")) & (READER.number == bindparam("of"))
+DELETE_READER = delete(stream_readers).where(THIS_READER)
+MOVE_READER = update(stream_readers).where(THIS_READER).values(cursor=bindparam("to"))
 PAGE = (
     select(READER.number, READER.user, READER.name, READER.role, READER.since, READER.cursor)
-    .where(READER.process_id == bindparam("process"), READER.number > bindparam("behind"))
+    .where(READER.process_id == bindparam("process"), READER.number > bindparam("after"))
     .order_by(READER.number)
     .limit(bindparam("limit"))
 )
@@ -37,7 +37,7 @@ PAGE = (
 
 @dataclass(frozen=True, slots=True)
 class ReportedReader:
-    """One reader, by its number in its process; `cursor` is None while it has had all that the process has."""
+    """One subscriber, with its number in its process. `cursor` is None while it is live."""
 
     number: int
     user: str
@@ -49,9 +49,9 @@ class ReportedReader:
 
 @dataclass(frozen=True, slots=True)
 class PresenceReport:
-    """What is different at the moment `at` from what `process` reported before: who came, who went, who is elsewhere.
+    """The changes at the time `at` since the last report of `process`: subscribers that came, went, or have another cursor.
 
-    `whole`: nothing that was reported before holds. `cursor` is how far the process itself has read the log.
+    `whole` means that this report replaces all earlier ones. `cursor` is the position of the process itself.
     """
 
     process: str
@@ -65,7 +65,7 @@ class PresenceReport:
 
 @dataclass(frozen=True, slots=True)
 class ReportedProcess:
-    """All of one process that it has reported, true at the moment `at`."""
+    """Everything that one process has reported, as it was at the time `at`."""
 
     id: str
     at: datetime
@@ -73,64 +73,68 @@ class ReportedProcess:
     readers: Sequence[ReportedReader]
 
 
-def report(connection: Connection, told: PresenceReport) -> bool:
-    """Write what is different; False, with nothing written, when the process has been taken for dead: it must report whole."""
-    if told.whole:
-        withdraw(connection, told.process)
-        connection.execute(insert(stream_processes).values(id=told.process, at=told.at, cursor=told.cursor))
+def report(connection: Connection, changes: PresenceReport) -> bool:
+    """Write the changes.
+
+    Returns False, and writes nothing, when other processes took this one for dead. It must then send a whole report.
+    """
+    process = changes.process
+    if changes.whole:
+        withdraw(connection, process)
+        connection.execute(insert(stream_processes).values(id=process, at=changes.at, cursor=changes.cursor))
     else:
-        said = {"process": told.process, "now": told.at, "position": told.cursor}
-        if connection.execute(SIGN_OF_LIFE, said).rowcount != 1:
+        values = {"process": process, "now": changes.at, "position": changes.cursor}
+        if connection.execute(SIGN_OF_LIFE, values).rowcount != 1:
             return False
-    if told.gone:
-        connection.execute(FORGET_READER, [{"process": told.process, "of": number} for number in told.gone])
-    if told.moved:
-        moves = [{"process": told.process, "of": number, "to": cursor} for number, cursor in told.moved.items()]
+    if changes.gone:
+        connection.execute(DELETE_READER, [{"process": process, "of": number} for number in changes.gone])
+    if changes.moved:
+        moves = [{"process": process, "of": number, "to": cursor} for number, cursor in changes.moved.items()]
         connection.execute(MOVE_READER, moves)
-    if told.came:
-        connection.execute(insert(stream_readers), [_row(told.process, one) for one in told.came])
-    _forget_dead(connection, told.at - DEAD_AFTER)
+    if changes.came:
+        connection.execute(insert(stream_readers), [_row(process, subscriber) for subscriber in changes.came])
+    _delete_dead(connection, changes.at - DEAD_AFTER)
     return True
 
 
-def _row(process: str, one: ReportedReader) -> dict[str, object]:
+def _row(process: str, subscriber: ReportedReader) -> dict[str, object]:
     return {
         "process_id": process,
-        "number": one.number,
-        "user": one.user,
-        "name": one.name,
-        "role": one.role,
-        "since": one.since,
-        "cursor": one.cursor,
+        "number": subscriber.number,
+        "user": subscriber.user,
+        "name": subscriber.name,
+        "role": subscriber.role,
+        "since": subscriber.since,
+        "cursor": subscriber.cursor,
     }
 
 
 def withdraw(connection: Connection, process: str) -> None:
-    """Delete all that the process has reported."""
+    """Delete everything that the process has reported."""
     connection.execute(delete(stream_readers).where(READER.process_id == process))
     connection.execute(delete(stream_processes).where(PROCESS.id == process))
 
 
-def _forget_dead(connection: Connection, since: datetime) -> None:
-    # Skipped where locked: several would wait for each other, and one that wakes up now has just told that it lives.
+def _delete_dead(connection: Connection, since: datetime) -> None:
+    # Locked rows are skipped. Otherwise reports would wait for each other, and a process that just reported would be deleted.
     dead = select(PROCESS.id).where(PROCESS.at < since).with_for_update(skip_locked=True)
     for process in connection.scalars(dead).all():
         withdraw(connection, process)
 
 
 def others(connection: Connection, process: str, now: datetime) -> list[ReportedProcess]:
-    """What all processes but this one have reported, and are not dead."""
-    living = select(PROCESS.id, PROCESS.at, PROCESS.cursor).where(PROCESS.id != process, PROCESS.at >= now - DEAD_AFTER)
-    found = connection.execute(living.order_by(PROCESS.id)).all()
-    return [ReportedProcess(each.id, each.at, each.cursor, list(_readers(connection, each.id))) for each in found]
+    """Read the reports of all other processes that are not dead."""
+    alive = select(PROCESS.id, PROCESS.at, PROCESS.cursor).where(PROCESS.id != process, PROCESS.at >= now - DEAD_AFTER)
+    rows = connection.execute(alive.order_by(PROCESS.id)).all()
+    return [ReportedProcess(row.id, row.at, row.cursor, list(_read_subscribers(connection, row.id))) for row in rows]
 
 
-def _readers(connection: Connection, process: str) -> Iterator[ReportedReader]:
-    behind = 0
+def _read_subscribers(connection: Connection, process: str) -> Iterator[ReportedReader]:
+    last_number = 0
     while True:
-        asked = {"process": process, "behind": behind, "limit": READERS_A_PAGE}
-        page = [ReportedReader(*row) for row in connection.execute(PAGE, asked)]
+        values = {"process": process, "after": last_number, "limit": READERS_A_PAGE}
+        page = [ReportedReader(*row) for row in connection.execute(PAGE, values)]
         yield from page
         if len(page) < READERS_A_PAGE:
             return
-        behind = page[-1].number
+        last_number = page[-1].number

@@ -1,1 +1,1 @@
-"""The event stream over HTTP, and who reads it."""
+"""The event stream over HTTP, and the presence of its subscribers."""

@@ -1,15 +1,15 @@
-"""`GET /api/events` as a plain ASGI endpoint: from a request to a reader of the hub; it must not know how events come to the hub.
+"""`GET /api/events` as a plain ASGI endpoint: it turns a request into a subscriber of the hub.
 
-Where the line to sse-starlette was drawn. Its `ServerSentEvent` encodes every block (`live.frames`). Its `EventSourceResponse` is
-not used: it gives each connection a task group and wakes a task for every delivery, which was measured, with uvloop, 5,000
-connections and an event each 0.2 s, at 33 us and 46 KiB (shared ring) to 39 us and 50 KiB (a queue each) with a p99 near 0.8 s. The
-hub stepping each live connection's `send` with one shared message takes 5.9 us, 9.4 KiB and 40 ms, as nginx with nchan does.
-So what the response would have brought is done here for all connections at once: headers (here), heartbeat, send timeout and
-lifetime (`Hub.heartbeat`, `Hub.sweep`), the end on shutdown (`Hub.drain`), and the disconnect, for which the request's own task
-waits here and does nothing else.
+What we use of sse-starlette, and why. `ServerSentEvent` encodes every block (`live.frames`). We do not use `EventSourceResponse`,
+because it gives each connection a task group and wakes a task for every delivery. We measured it with uvloop, 5,000 connections and
+one event every 0.2 s. A delivery cost 33 us and 46 KiB (shared ring) to 39 us and 50 KiB (one queue each), with a p99 near 0.8 s.
+The hub steps each live connection's `send` with one shared message: 5.9 us, 9.4 KiB and 40 ms, the same as nginx with nchan.
+So this project does for all connections at once what the response would do for each: headers (here), heartbeat, send timeout and
+lifetime (`Hub.heartbeat`, `Hub.sweep`), the end on shutdown (`Hub.drain`), and the disconnect. The request's own task waits here
+for the disconnect and does nothing else.
 
-What stands in front of this endpoint must pass `send` through: a middleware that copies the response by a queue of its own
-(Starlette's BaseHTTPMiddleware) makes every reader slow, and one that writes into messages writes into everybody's.
+Middleware in front of this endpoint must pass `send` through. Middleware that copies the response through its own queue
+(Starlette's BaseHTTPMiddleware) makes every subscriber slow. Middleware that changes a message changes it for all subscribers.
 """
 
 import asyncio
@@ -25,8 +25,7 @@ from patient_visit_engine.api.access.sessions import Caller
 from patient_visit_engine.api.problems import Problem, note_fault, on_fault
 from patient_visit_engine.live.hub import Hub
 from patient_visit_engine.live.refusals import StreamRefusedError, TooManyStreamsError
-from patient_visit_engine.live.subscriber import SendMessage as Stepped
-from patient_visit_engine.live.subscriber import Subscriber, Subscription, body
+from patient_visit_engine.live.subscriber import SendMessage, Subscriber, Subscription, body
 from patient_visit_engine.wire.events import CONSULTATIONS, doctor_channel
 
 METHODS = ("GET", "HEAD")
@@ -36,9 +35,9 @@ LONGEST_CHANNEL = 60
 #: Seconds after which a refused client may try again.
 RETRY_AFTER = 5
 LARGEST_ID = 2**53 - 1
-#: In the request's state, where the server gives it: the connection itself (`live.subscriber.StreamConnection`).
+#: Key in the request's state: the server's connection (`live.subscriber.StreamConnection`), if the server sets it.
 CONNECTION = "connection"
-#: Set in the request's state when its connection did not end but was given up by the kernel.
+#: Key in the request's state: set when the kernel gave the connection up.
 GIVEN_UP = "given_up"
 
 _DOCTOR = re.compile(r"doctor\.([1-9][0-9]{0,15})", re.ASCII)
@@ -52,7 +51,7 @@ Authenticate = Callable[[Request], Awaitable[Caller]]
 
 
 class EventStream:
-    """Answers with a problem, or with a stream that ends when the client goes or the hub says so."""
+    """Answers with a problem, or with a stream that lasts until the client disconnects or the hub ends it."""
 
     def __init__(self, authenticate: Authenticate, hub: Hub) -> None:
         self._authenticate = authenticate
@@ -62,17 +61,18 @@ class EventStream:
         request = Request(scope, receive)
         connection = _Connection(send)
         try:
-            reader = await self._reader(request)
+            subscription = await self._authorize(request)
             subscriber = None
             if request.method == "GET":
                 subscriber = self._hub.admit(
-                    reader, connection.send, connection.release, getattr(request.state, CONNECTION, None)
+                    subscription, connection.send, connection.release, getattr(request.state, CONNECTION, None)
                 )
-            elif why := self._hub.refusal(reader):
-                # An EventSource does not say why it was refused; a browser's client finds out by HEAD.
-                raise why
-        except Exception as error:  # noqa: BLE001 - noted; what this raised would be the server's to log and to answer
-            await (await _answer(request, error))(scope, receive, send)
+            elif refusal := self._hub.refusal(subscription):
+                # An EventSource does not show why it was refused. The browser's client sends HEAD to find out.
+                raise refusal
+        except Exception as error:  # noqa: BLE001 - noted; if it were raised, the server would log and answer it
+            response = await _error_response(request, error)
+            await response(scope, receive, send)
             return
         if subscriber is None:
             await connection.start()
@@ -83,19 +83,19 @@ class EventStream:
     async def _serve(self, subscriber: Subscriber, connection: "_Connection", request: Request) -> None:
         try:
             await connection.start()
-            if subscriber.ended is None:
-                self._hub.follow(subscriber, last_id(request))
-                await _gone(request.receive)
+            if subscriber.end_reason is None:
+                self._hub.start_stream(subscriber, last_id(request))
+                await _wait_for_disconnect(request.receive)
             else:
                 await connection.send(body(b"", more=False))
         except asyncio.CancelledError:
-            if not connection.taken_back():
+            if not connection.undo_cancel_by_hub():
                 raise
         finally:
             connection.over = True
-            self._hub.leave(subscriber, given_up=getattr(request.state, GIVEN_UP, False))
+            self._hub.remove(subscriber, given_up=getattr(request.state, GIVEN_UP, False))
 
-    async def _reader(self, request: Request) -> Subscription:
+    async def _authorize(self, request: Request) -> Subscription:
         if request.method not in METHODS:
             raise Problem(
                 405,
@@ -110,24 +110,24 @@ class EventStream:
             session=caller.session,
             name=caller.name,
             role=caller.role,
-            channels=asked_channels(request.query_params.getlist("channels"), allowed),
+            channels=requested_channels(request.query_params.getlist("channels"), allowed),
             may_read=allowed.__contains__,
             ends_at=caller.expires_at,
         )
 
 
 class _Connection:
-    """The request's task, parked until the client goes; the hub takes it back when it ends the stream."""
+    """The request's task, which waits for the disconnect. The hub cancels it to end the stream."""
 
     def __init__(self, send: Send) -> None:
-        # Every `send` of a server or of Starlette is a coroutine function, which is what the hub can step.
-        self.send = cast(Stepped, send)
+        # Each `send` of a server or of Starlette is a coroutine function, so the hub can step it.
+        self.send = cast(SendMessage, send)
         self.over = False
         self._released = False
         self._task = asyncio.current_task()
 
     async def start(self) -> None:
-        # A list of its own: what stands in front adds headers to it.
+        # A new list each time, because middleware adds headers to it.
         await self.send({"type": "http.response.start", "status": 200, "headers": list(_HEADERS)})
 
     def release(self) -> None:
@@ -136,43 +136,43 @@ class _Connection:
             self._released = True
             self._task.cancel()
 
-    def taken_back(self) -> bool:
-        """Whether the cancellation was the hub's, which is then not one for the server to see."""
+    def undo_cancel_by_hub(self) -> bool:
+        """Return whether the hub cancelled the task. The cancellation is then undone, so that the server does not see it."""
         if self._released and self._task is not None:
             return self._task.uncancel() == 0
         return False
 
 
-async def _gone(receive: Receive) -> None:
+async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
 def last_id(request: Request) -> str | None:
-    """The client's cursor; the header, which a browser sends on reconnect, is newer than the address it first opened."""
+    """Return the client's cursor. The header wins: a browser sends it on reconnect, so it is newer than the address."""
     return request.headers.get("last-event-id") or request.query_params.get("last_event_id") or None
 
 
 def allowed_channels(caller: Caller) -> frozenset[str]:
-    """Every channel that this caller may read."""
+    """Return every channel that this caller may read."""
     own = () if caller.doctor_id is None else (doctor_channel(caller.doctor_id),)
     return frozenset((CONSULTATIONS, *own))
 
 
-def asked_channels(asked: Sequence[str], allowed: frozenset[str]) -> frozenset[str]:
-    """The channels of a request, by default all that are allowed.
+def requested_channels(parameters: Sequence[str], allowed: frozenset[str]) -> frozenset[str]:
+    """Return the channels that a request names, by default all allowed ones.
 
     Raises Problem 422 `too_many_channels` or `unknown_channel`, 403 `foreign_channel`.
     """
-    if not asked:
+    if not parameters:
         return allowed
-    names = [name for part in asked for name in part.split(",")]
+    names = [name for parameter in parameters for name in parameter.split(",")]
     if len(names) > MOST_CHANNELS:
         raise Problem(422, "too_many_channels", f"A stream carries at most {MOST_CHANNELS} channels")
     if not all(_is_channel(name) for name in names):
         raise Problem(422, "unknown_channel", "There is no such channel")
     if not allowed.issuperset(names):
-        raise Problem(403, "foreign_channel", "This channel belongs to somebody else")
+        raise Problem(403, "foreign_channel", "This channel belongs to another user")
     return frozenset(names)
 
 
@@ -183,7 +183,7 @@ def _is_channel(name: str) -> bool:
     return name == CONSULTATIONS or (doctor is not None and int(doctor[1]) <= LARGEST_ID)
 
 
-async def _answer(request: Request, error: Exception) -> Response:
+async def _error_response(request: Request, error: Exception) -> Response:
     if isinstance(error, StreamRefusedError):
         status = 429 if isinstance(error, TooManyStreamsError) else 503
         return Problem(status, error.code, str(error), headers={"Retry-After": str(RETRY_AFTER)}).response()
@@ -196,9 +196,9 @@ async def _answer(request: Request, error: Exception) -> Response:
 async def end_closed_sessions(
     hub: Hub, still_open: Callable[[Collection[str]], Awaitable[Collection[str]]], every: float
 ) -> None:
-    """End, each `every` seconds, the streams of sessions that are no longer open, wherever they were ended; never returns.
+    """End the streams of closed sessions, every `every` seconds. A session may end on any process. Never returns.
 
-    `still_open` is given the sessions that have a stream and answers with those that hold.
+    `still_open` gets the sessions that have a stream and returns those that are open.
     """
     while True:
         await asyncio.sleep(every)
@@ -206,9 +206,9 @@ async def end_closed_sessions(
         if not sessions:
             continue
         try:
-            holding = await still_open(sessions)
-        except Exception as error:  # noqa: BLE001 - noted; a database that is away must not end the watch over sessions
+            open_sessions = await still_open(sessions)
+        except Exception as error:  # noqa: BLE001 - noted; a database that is away must not end this loop
             note_fault(error)
             continue
-        for session in set(sessions).difference(holding):
+        for session in set(sessions).difference(open_sessions):
             hub.revoke(session)

@@ -1,4 +1,4 @@
-"""Who is connected to the stream of any API process, as one answer: here as it is, elsewhere as it was reported; it changes nothing."""
+"""Renders `GET /api/presence`: the subscribers of this process, and those that other processes have reported."""
 
 import asyncio
 import json
@@ -12,68 +12,71 @@ from patient_visit_engine.live.subscriber import Presence
 from patient_visit_engine.storage.presence import ReportedProcess
 from patient_visit_engine.visit.calendar import to_rfc3339
 
-#: Readers put into the answer before the event loop has its turn.
-READERS_AT_ONCE = 500
+#: Subscribers that are rendered before the event loop gets its turn.
+SUBSCRIBERS_AT_ONCE = 500
 
 Item = dict[str, Any]
 
 
 def here(hub: Hub | None, process: str, now: datetime) -> Iterator[Item]:
-    """The readers of this process as they are."""
-    at = to_rfc3339(now)
-    for one in [] if hub is None else hub.presence():
-        yield _item(one, process, at)
+    """Yield the subscribers of this process as they are now."""
+    as_of = to_rfc3339(now)
+    for presence in [] if hub is None else hub.presence():
+        yield _item(presence, process, as_of)
 
 
 def elsewhere(processes: Sequence[ReportedProcess]) -> Iterator[Item]:
-    """The readers of other processes, each as its process last said."""
+    """Yield the subscribers of other processes, as each process last reported them."""
     for process in processes:
-        at = to_rfc3339(process.at)
-        for one in process.readers:
-            cursor = one.cursor or process.cursor
+        as_of = to_rfc3339(process.at)
+        for row in process.readers:
+            cursor = row.cursor or process.cursor
             behind = max(0, _position(process.cursor) - _position(cursor))
-            seen = Presence(one.user, one.name, one.role, one.since, cursor, behind, one.cursor is None)
-            yield _item(seen, process.id, at)
+            presence = Presence(row.user, row.name, row.role, row.since, cursor, behind, row.cursor is None)
+            yield _item(presence, process.id, as_of)
 
 
 def _position(cursor: str) -> int:
-    placed = read_cursor(cursor)
-    return 0 if placed is None else placed[1]
+    epoch_and_position = read_cursor(cursor)
+    return 0 if epoch_and_position is None else epoch_and_position[1]
 
 
-def _item(one: Presence, process: str, as_of: str) -> Item:
+def _item(presence: Presence, process: str, as_of: str) -> Item:
     return {
-        "user": one.user,
-        "name": one.name,
-        "role": one.role,
-        "since": to_rfc3339(one.since),
-        "cursor": one.cursor,
-        "behind": one.behind,
-        "live": one.live,
+        "user": presence.user,
+        "name": presence.name,
+        "role": presence.role,
+        "since": to_rfc3339(presence.since),
+        "cursor": presence.cursor,
+        "behind": presence.behind,
+        "live": presence.live,
         "process": process,
         "as_of": as_of,
     }
 
 
-def _longest_first(item: Item) -> tuple[str, str, str, str]:
-    # Streams of one user that were opened in the same millisecond differ in nothing but where they are.
+def _sort_key(item: Item) -> tuple[str, str, str, str]:
+    # The cursor comes last: it alone can tell apart two streams that one user opened in the same millisecond.
     return item["since"], item["process"], item["user"], item["cursor"]
 
 
-async def together(*readers: Iterator[Item]) -> bytes:
-    """The answer's body, longest connected first. Made in portions: thousands of readers at once would delay every stream."""
+async def together(*sources: Iterator[Item]) -> bytes:
+    """Return the answer's body, longest connected first.
+
+    The work is done in portions. Thousands of subscribers in one go would delay every stream.
+    """
     items: list[Item] = []
-    for part in readers:
-        for one in part:
-            items.append(one)
-            if len(items) % READERS_AT_ONCE == 0:
+    for source in sources:
+        for item in source:
+            items.append(item)
+            if len(items) % SUBSCRIBERS_AT_ONCE == 0:
                 await asyncio.sleep(0)
-    items.sort(key=_longest_first)
-    portions: list[str] = []
-    for first in range(0, len(items), READERS_AT_ONCE):
-        portions += (_as_json(one) for one in items[first : first + READERS_AT_ONCE])
+    items.sort(key=_sort_key)
+    rendered: list[str] = []
+    for first in range(0, len(items), SUBSCRIBERS_AT_ONCE):
+        rendered += (_as_json(item) for item in items[first : first + SUBSCRIBERS_AT_ONCE])
         await asyncio.sleep(0)
-    return f'{{"items":[{",".join(portions)}]}}'.encode()
+    return f'{{"items":[{",".join(rendered)}]}}'.encode()
 
 
 def _as_json(item: Item) -> str:

@@ -1,7 +1,7 @@
-"""Tells the other API processes, through the database, who reads the stream here; it must not know who asks for it.
+"""Reports the subscribers of this process to the other API processes, through the database.
 
-A stream never waits for a report, and one that fails ends nothing. What is written is only what differs from the last report, and
-what is compared are two sets: with thousands of readers, a walk through all of them on the event loop would delay every stream.
+A stream never waits for a report, and a failed report ends no stream. Only the difference to the last report is written. Sets are
+compared: a loop over thousands of subscribers on the event loop would delay every stream.
 """
 
 import asyncio
@@ -22,30 +22,30 @@ from patient_visit_engine.visit.calendar import to_millisecond
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between two looks at whether there is something to report.
+#: Seconds between two checks whether there is something to report.
 REPORT_EVERY = 5.0
-#: After so long without anything to report the process says that it lives: well within `storage.presence.DEAD_AFTER`.
+#: Without news, the process reports that it is alive after this time. Well below `storage.presence.DEAD_AFTER`.
 SIGN_OF_LIFE_EVERY = timedelta(seconds=20)
-#: Readers of each kind (come, gone, elsewhere) in one transaction: a wave of them holds neither the event loop nor SQLite's one
-#: writer for long.
+#: Subscribers of each kind (came, gone, moved) in one transaction. A wave of reconnects must not occupy the event loop, or
+#: SQLite's single writer, for long.
 ROWS_A_WRITE = 500
-#: Seconds that the database is given for one write, and on the way out for the last one.
+#: Seconds allowed for one write, and for the last write when the process stops.
 WRITE_WITHIN, WITHDRAW_WITHIN = 10.0, 2.0
 
 
 @dataclass
 class _Reported:
-    """What the database has of this process; nothing before the first report, and after one whose outcome is unknown."""
+    """What the database has of this process. Empty before the first report, and after a report with an unknown outcome."""
 
-    readers: set[Subscriber] = field(default_factory=set)
-    #: Where those of them are that were behind.
-    late: dict[Subscriber, str] = field(default_factory=dict)
+    subscribers: set[Subscriber] = field(default_factory=set)
+    #: The cursors of those subscribers that were behind.
+    cursors_behind: dict[Subscriber, str] = field(default_factory=dict)
     cursor: str = ""
     at: datetime | None = None
 
 
 class PresenceReports:
-    """The reports of one process, named `process`; `now` gives the moment, aware."""
+    """The reports of one process, named `process`. `now` returns an aware time."""
 
     def __init__(self, process: str, hub: Hub, database: Database, now: Callable[[], datetime]) -> None:
         self._process = process
@@ -58,14 +58,14 @@ class PresenceReports:
         self._failing = False
 
     async def run(self) -> None:
-        """Report for ever; ends only by cancellation."""
-        logger.info("readers of the stream are reported", extra={"reported_as": self._process})
+        """Report forever. Ends only when it is cancelled."""
+        logger.info("stream subscribers are reported", extra={"reported_as": self._process})
         while True:
             await asyncio.sleep(REPORT_EVERY)
             await self.report()
 
     async def report(self) -> None:
-        """Write what differs from the last report, if anything does or it was long ago. A failure is noted, and made up for next time."""
+        """Write the difference to the last report, or a sign of life. A failure is logged, and the next report is a whole one."""
         try:
             await self._report()
         except Exception as error:  # noqa: BLE001 - noted; a database that is away must not end the reports
@@ -77,57 +77,63 @@ class PresenceReports:
             self._failing = False
 
     async def _report(self) -> None:
-        readers = self._hub.connected()
-        if not readers:
+        subscribers = self._hub.connected()
+        if not subscribers:
             if self._stored:
                 await self._withdraw(WRITE_WITHIN)
             return
-        now = self._seen(readers)
-        if not self._differs(now):
+        current = self._snapshot(subscribers)
+        if not self._must_report(current):
             return
         self._stored = True
-        if not await self._tell(now):
-            # Taken for dead meanwhile, as after a long sleep of the machine: all is told anew.
+        if not await self._write(current):
+            # The others took this process for dead, for example after the machine slept. Everything is reported again.
             self._reported = _Reported()
-            await self._tell(now)
-        self._reported = now
+            await self._write(current)
+        self._reported = current
 
-    async def _tell(self, now: _Reported) -> bool:
-        for part in self._parts(now):
+    async def _write(self, current: _Reported) -> bool:
+        for report in self._reports(current):
             async with asyncio.timeout(WRITE_WITHIN):
-                if not await self._database.write(presence.report, part):
+                if not await self._database.write(presence.report, report):
                     return False
         return True
 
-    def _seen(self, readers: set[Subscriber]) -> _Reported:
+    def _snapshot(self, subscribers: set[Subscriber]) -> _Reported:
         window = self._hub.window
-        late = {one: write_cursor(window.epoch, one.cursor) for one in self._hub.catching_up()}
-        return _Reported(readers, late, window.cursor, to_millisecond(self._now()))
+        behind = self._hub.catching_up()
+        cursors = {subscriber: write_cursor(window.epoch, subscriber.cursor) for subscriber in behind}
+        return _Reported(subscribers, cursors, window.cursor, to_millisecond(self._now()))
 
-    def _differs(self, now: _Reported) -> bool:
-        before = self._reported
-        if before.at is None or now.at is None or now.at - before.at >= SIGN_OF_LIFE_EVERY:
+    def _must_report(self, current: _Reported) -> bool:
+        last = self._reported
+        if last.at is None or current.at is None or current.at - last.at >= SIGN_OF_LIFE_EVERY:
             return True
-        return (now.readers, now.late, now.cursor) != (before.readers, before.late, before.cursor)
+        return (current.subscribers, current.cursors_behind, current.cursor) != (
+            last.subscribers,
+            last.cursors_behind,
+            last.cursor,
+        )
 
-    def _parts(self, now: _Reported) -> Iterator[PresenceReport]:
-        """The difference as reports of bounded size, at least one."""
-        before = self._reported
-        assert now.at is not None
-        came = list(now.readers - before.readers)
-        gone = [one.number for one in before.readers - now.readers]
-        elsewhere = (now.late.keys() | before.late.keys()) & (now.readers & before.readers)
-        moved = [(one.number, now.late.get(one)) for one in elsewhere if now.late.get(one) != before.late.get(one)]
+    def _reports(self, current: _Reported) -> Iterator[PresenceReport]:
+        """Yield the difference as reports of limited size. There is at least one."""
+        last = self._reported
+        assert current.at is not None
+        before, after = last.cursors_behind, current.cursors_behind
+        came = list(current.subscribers - last.subscribers)
+        gone = [subscriber.number for subscriber in last.subscribers - current.subscribers]
+        candidates = (after.keys() | before.keys()) & (current.subscribers & last.subscribers)
+        moved = [(each.number, after.get(each)) for each in candidates if after.get(each) != before.get(each)]
         for first in range(0, max(len(came), len(gone), len(moved), 1), ROWS_A_WRITE):
-            part = slice(first, first + ROWS_A_WRITE)
+            rows = slice(first, first + ROWS_A_WRITE)
             yield PresenceReport(
                 process=self._process,
-                at=now.at,
-                cursor=now.cursor,
-                came=[_reported(one, now.late.get(one)) for one in came[part]],
-                gone=gone[part],
-                moved=dict(moved[part]),
-                whole=before.at is None and first == 0,
+                at=current.at,
+                cursor=current.cursor,
+                came=[_as_reported(subscriber, after.get(subscriber)) for subscriber in came[rows]],
+                gone=gone[rows],
+                moved=dict(moved[rows]),
+                whole=last.at is None and first == 0,
             )
 
     async def _withdraw(self, within: float) -> None:
@@ -136,22 +142,29 @@ class PresenceReports:
         self._reported, self._stored = _Reported(), False
 
     async def end(self) -> None:
-        """Delete what this process has reported, since it stops; where that fails, others see its readers until it counts as dead."""
+        """Delete this process's rows when it stops. If that fails, others show its subscribers until it counts as dead."""
         if self._stored:
             try:
                 await self._withdraw(WITHDRAW_WITHIN)
-            except Exception as error:  # noqa: BLE001 - noted; a database that is away must not hold up the stop
+            except Exception as error:  # noqa: BLE001 - noted; a database that is away must not delay the stop
                 note_fault(error)
 
 
-def _reported(one: Subscriber, cursor: str | None) -> ReportedReader:
-    who = one.reader
-    return ReportedReader(one.number, who.user, who.name, str(who.role), to_millisecond(one.since), cursor)
+def _as_reported(subscriber: Subscriber, cursor: str | None) -> ReportedReader:
+    subscription = subscriber.subscription
+    return ReportedReader(
+        subscriber.number,
+        subscription.user,
+        subscription.name,
+        str(subscription.role),
+        to_millisecond(subscriber.since),
+        cursor,
+    )
 
 
 @asynccontextmanager
 async def reporting(process: str, hub: Hub, database: Database, now: Callable[[], datetime]) -> AsyncIterator[None]:
-    """Reports are written as long as this is open; leaving deletes what they told. Neither `hub` nor `database` is closed."""
+    """Report while the context is open, and delete the rows on exit. Closes neither `hub` nor `database`."""
     reports = PresenceReports(process, hub, database, now)
     task = asyncio.create_task(reports.run())
     try:

@@ -97,7 +97,7 @@ async def test_a_reader_that_falls_behind_is_told_of_and_again_when_it_is_level(
     there.stand_still(slow)
     for number in (1, 2, 3):
         await tell(clinic.database, an_event(number))
-        await there.tailer.read_on()
+        await there.tailer.read_new()
     await there.reports.report()
 
     behind = await asked(clinic, here)
@@ -117,13 +117,13 @@ async def test_a_reader_that_has_just_been_admitted_is_not_the_whole_log_behind(
 ) -> None:
     here, there = processes
     await tell(clinic.database, *(an_event(number) for number in range(1, 10)))
-    await there.tailer.read_on()
+    await there.tailer.read_new()
     present = await there.opens("Dr. Amrani")
 
     async def send(_message: Any) -> None:
         pass
 
-    there.hub.admit(replace(present.reader, name="Dr. Okafor"), send, lambda: None)
+    there.hub.admit(replace(present.subscription, name="Dr. Okafor"), send, lambda: None)
     await there.reports.report()
 
     assert sorted(of_names(await asked(clinic, here), "live", "behind")) == [
@@ -140,7 +140,7 @@ async def test_who_goes_is_gone_and_the_rest_stays(
     await there.opens("Dr. Okafor")
     await there.reports.report()
 
-    there.hub.leave(going)
+    there.hub.remove(going)
     await there.opens("Dr. Smith")
     await there.reports.report()
 
@@ -197,7 +197,7 @@ async def test_a_database_that_is_away_is_said_and_no_half_of_the_list_given(
 
 
 async def test_a_long_list_is_put_together_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(presence, "READERS_AT_ONCE", 3)
+    monkeypatch.setattr(presence, "SUBSCRIBERS_AT_ONCE", 3)
     since = to_rfc3339(Clock()())
     for many in range(8):
         items = [{"since": since, "process": "p", "user": str(n), "cursor": "e-0"} for n in range(many)]

@@ -68,7 +68,7 @@ async def test_nothing_is_written_while_nobody_is_connected_or_was(
 
     only = await process.opens("Dr. Amrani")
     await process.reports.report()
-    process.hub.leave(only)
+    process.hub.remove(only)
     for _ in range(3):
         await process.reports.report()
         clock.at += SIGN_OF_LIFE_EVERY
@@ -83,7 +83,7 @@ async def test_a_report_tells_who_came_and_who_went_and_nothing_of_the_rest(
 ) -> None:
     readers = [await process.opens(f"Dr. {number}") for number in range(5)]
     await process.reports.report()
-    process.hub.leave(readers[0])
+    process.hub.remove(readers[0])
     await process.opens("Dr. Smith")
 
     await process.reports.report()
@@ -116,7 +116,7 @@ async def test_a_process_that_has_read_on_says_how_far(
     await process.opens("Dr. Amrani")
     await process.reports.report()
     await tell(database, an_event(1))
-    await process.tailer.read_on()
+    await process.tailer.read_new()
 
     await process.reports.report()
 
@@ -131,7 +131,7 @@ async def test_a_reader_that_is_behind_is_told_of_once_for_each_place(
     await process.reports.report()
     process.stand_still(slow)
     await tell(database, an_event(1))
-    await process.tailer.read_on()
+    await process.tailer.read_new()
     await process.reports.report()
     await process.opens("Dr. Okafor")
     await process.reports.report()
@@ -148,7 +148,7 @@ async def test_a_wave_of_readers_is_written_in_portions(
     readers = [await process.opens(f"Dr. {number}") for number in range(8)]
     await process.reports.report()
     for one in readers[:7]:
-        process.hub.leave(one)
+        process.hub.remove(one)
     await process.reports.report()
 
     assert [len(one.came) for one in written] == [3, 3, 2, 0, 0, 0]
@@ -179,7 +179,7 @@ async def test_a_database_that_is_away_costs_no_stream_and_no_report_once_it_is_
     await process.reports.report()
     gone = Database("postgresql+asyncpg://visit@127.0.0.1:1/visits")
 
-    process.hub.leave(going)
+    process.hub.remove(going)
     with pytest.MonkeyPatch.context() as patch, caplog.at_level(logging.DEBUG):
         patch.setattr(database, "write", gone.write)
         for _ in range(3):

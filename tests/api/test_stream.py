@@ -15,7 +15,8 @@ from patient_visit_engine.api.stream.endpoint import MOST_CHANNELS, EventStream
 from patient_visit_engine.live.hub import Hub
 from patient_visit_engine.live.running import running
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.storage.log_reader import LogReader, changes_of
+from patient_visit_engine.storage.log_changes import changes_of
+from patient_visit_engine.storage.log_reader import LogReader
 from patient_visit_engine.visit.codes import Role
 from tests.support.stream_server import until
 

@@ -3,7 +3,7 @@
 import pytest
 
 from patient_visit_engine.live.cursor import read_cursor, write_cursor
-from patient_visit_engine.live.frames import Frame, Ring, joined, runs
+from patient_visit_engine.live.frames import Frame, Ring, group_by_channel, join_bodies
 
 
 def a_frame(seq: int, size: int = 10, channel: str = "consultations") -> Frame:
@@ -17,8 +17,8 @@ def test_a_ring_keeps_the_newest_by_number() -> None:
         ring.append(a_frame(seq))
 
     assert (ring.oldest, ring.newest) == (3, 5)
-    assert ring.follows(2)
-    assert not ring.follows(1)
+    assert ring.covers(2)
+    assert not ring.covers(1)
     with pytest.raises(KeyError):
         ring[2]
 
@@ -45,10 +45,10 @@ def test_a_ring_takes_no_frame_out_of_order() -> None:
 def test_neighbours_of_one_channel_are_written_together_and_order_is_kept() -> None:
     frames = [a_frame(1), a_frame(2), a_frame(3, channel="doctor.7"), a_frame(4), a_frame(5, 95), a_frame(6)]
 
-    cut = [[one.seq for one in run] for run in runs(frames, 100)]
+    cut = [[one.seq for one in run] for run in group_by_channel(frames, 100)]
 
     assert cut == [[1, 2], [3], [4], [5], [6]]
-    assert joined(frames[:2]) == b"x" * 20
+    assert join_bodies(frames[:2]) == b"x" * 20
 
 
 @pytest.mark.parametrize(

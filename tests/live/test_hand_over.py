@@ -10,7 +10,8 @@ from patient_visit_engine.live.limits import StreamLimits
 from patient_visit_engine.live.subscriber import Message, Subscription
 from patient_visit_engine.live.tailer import Tailer
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.storage.log_reader import LogBounds, LogPage, LogReader, SqliteChanges, changes_of
+from patient_visit_engine.storage.log_changes import SqliteChanges, changes_of
+from patient_visit_engine.storage.log_reader import LogBounds, LogPage, LogReader
 from tests.support.stream_server import BlockParser, an_event, tell, until
 
 BACKLOG = 20
@@ -67,7 +68,7 @@ async def follow_with_an_interruption(database: Database, changes: SqliteChanges
     async def commit() -> None:
         number = (await log.bounds()).head + 1
         await tell(database, an_event(number), an_event(number + 1, "doctor.8"), an_event(number + 2, "doctor.7"))
-        await tailer.read_on()
+        await tailer.read_new()
 
     async def send(message: Message) -> None:
         await interruptions.point()
@@ -78,16 +79,16 @@ async def follow_with_an_interruption(database: Database, changes: SqliteChanges
     limits = StreamLimits(ring_frames=ring, page=4, joined_bytes=400)
     hub = Hub(InterruptedLog(log, interruptions), limits)
     tailer = Tailer(log, changes, hub)
-    await tailer.begin()
+    await tailer.start()
     channels = frozenset({"consultations", "doctor.7"})
     subscriber = hub.admit(Subscription("u", "s", "n", "r", channels, channels.__contains__), send, lambda: None)
-    hub.follow(subscriber, f"{hub.window.epoch}-3")
+    hub.start_stream(subscriber, f"{hub.window.epoch}-3")
     await until(lambda: hub.behind == 0, "a live reader")
     connecting = interruptions.passed
     await commit()
     await until(lambda: hub.behind == 0, "a live reader")
     page = await log.read_after(3, 1000, channels)
-    hub.leave(subscriber)
+    hub.remove(subscriber)
 
     assert [one.id for one in blocks.told[1:]] == [f"{hub.window.epoch}-{one.seq}" for one in page.entries]
     assert hub.counters.dropped == {}
@@ -111,7 +112,7 @@ async def test_a_reader_ahead_of_the_tailer_waits_for_it_and_gets_nothing_twice(
     changes = changes_of(database)
     hub = Hub(log, StreamLimits())
     tailer = Tailer(log, changes, hub)
-    await tailer.begin()
+    await tailer.start()
     blocks = BlockParser()
     channels = frozenset({"consultations"})
 
@@ -120,16 +121,16 @@ async def test_a_reader_ahead_of_the_tailer_waits_for_it_and_gets_nothing_twice(
 
     await tell(database, *(an_event(number) for number in range(1, 6)))
     subscriber = hub.admit(Subscription("u", "s", "n", "r", channels, channels.__contains__), send, lambda: None)
-    hub.follow(subscriber, f"{hub.window.epoch}-4")
+    hub.start_stream(subscriber, f"{hub.window.epoch}-4")
     await until(lambda: blocks.told, "ready")
     assert '"resume":"exact"' in blocks.told[0].data
     hub.heartbeat()
-    await tailer.read_on()
+    await tailer.read_new()
     await until(lambda: hub.behind == 0, "a live reader")
     changes.close()
 
     assert [one.id.rpartition("-")[2] for one in blocks.told] == ["4", "5"]
-    hub.leave(subscriber)
+    hub.remove(subscriber)
 
 
 async def test_a_log_pruned_under_a_reader_resets_it_instead_of_skipping(database: Database) -> None:
@@ -146,17 +147,17 @@ async def test_a_log_pruned_under_a_reader_resets_it_instead_of_skipping(databas
 
     # The first point stands before the first page: the cursor has been found good by then.
     hub = Hub(InterruptedLog(log, Interruptions(1, prune)), StreamLimits(ring_frames=4, page=5))
-    await Tailer(log, changes, hub).begin()
+    await Tailer(log, changes, hub).start()
     channels = frozenset({"consultations"})
     subscriber = hub.admit(Subscription("u", "s", "n", "r", channels, channels.__contains__), send, lambda: None)
-    hub.follow(subscriber, f"{hub.window.epoch}-2")
+    hub.start_stream(subscriber, f"{hub.window.epoch}-2")
     await until(lambda: hub.behind == 0, "a live reader")
     changes.close()
 
     assert [one.name for one in blocks.told] == ["ready", "reset"]
     assert blocks.last_id.endswith("-30")
     assert hub.counters.resets == 1
-    hub.leave(subscriber)
+    hub.remove(subscriber)
 
 
 async def test_a_connection_that_fails_costs_nobody_else_an_event(database: Database) -> None:
@@ -164,7 +165,7 @@ async def test_a_connection_that_fails_costs_nobody_else_an_event(database: Data
     changes = changes_of(database)
     hub = Hub(log, StreamLimits())
     tailer = Tailer(log, changes, hub)
-    await tailer.begin()
+    await tailer.start()
     channels = frozenset({"consultations"})
     blocks = [BlockParser(), BlockParser()]
     released = []
@@ -180,9 +181,9 @@ async def test_a_connection_that_fails_costs_nobody_else_an_event(database: Data
     for number in (0, 1):
         reader = Subscription(f"u{number}", "s", "n", "r", channels, channels.__contains__)
         one = hub.admit(reader, send_to(number, breaks=number == 0), lambda number=number: released.append(number))
-        hub.follow(one, None)
+        hub.start_stream(one, None)
     await tell(database, an_event(1))
-    await tailer.read_on()
+    await tailer.read_new()
     changes.close()
 
     assert released == [0]
@@ -196,22 +197,22 @@ async def test_a_right_that_is_gone_is_gone_for_the_very_next_event(database: Da
     changes = changes_of(database)
     hub = Hub(log, StreamLimits())
     tailer = Tailer(log, changes, hub)
-    await tailer.begin()
+    await tailer.start()
     channels = {"consultations", "doctor.7"}
     blocks = BlockParser()
 
     async def send(message: Message) -> None:
         blocks.feed(message["body"])
 
-    hub.follow(
+    hub.start_stream(
         hub.admit(Subscription("u", "s", "n", "r", frozenset(channels), channels.__contains__), send, lambda: None),
         None,
     )
     await tell(database, an_event(1, "doctor.7"))
-    await tailer.read_on()
+    await tailer.read_new()
     channels.discard("doctor.7")
     await tell(database, an_event(2, "doctor.7"), an_event(3))
-    await tailer.read_on()
+    await tailer.read_new()
     changes.close()
 
     assert [one.id.rpartition("-")[2] for one in blocks.told[1:]] == ["1", "3"]

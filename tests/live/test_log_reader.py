@@ -7,7 +7,8 @@ from sqlalchemy import Connection
 from patient_visit_engine.live.running import running
 from patient_visit_engine.live.subscriber import Message, Subscription
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.storage.log_reader import LogPage, LogReader, changes_of, read_page
+from patient_visit_engine.storage.log_changes import changes_of
+from patient_visit_engine.storage.log_reader import LogPage, LogReader, read_page
 from tests.support.stream_server import BlockParser, an_event, tell, until
 from tests.support.touched_rows import touched_rows
 
@@ -66,7 +67,7 @@ async def test_a_reader_of_a_quiet_channel_comes_back_past_a_million_foreign_eve
         await until(lambda: hub.started, "the first reading")
         channels = frozenset({"doctor.7"})
         reader = hub.admit(Subscription("u", "s", "n", "r", channels, channels.__contains__), send, lambda: None)
-        hub.follow(reader, f"{hub.window.epoch}-1")
+        hub.start_stream(reader, f"{hub.window.epoch}-1")
         await until(lambda: reader.live, "a live reader")
     changes.close()
 

@@ -14,7 +14,8 @@ from sqlalchemy import URL, text
 
 from patient_visit_engine.live.running import running
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.storage.log_reader import LogReader, PostgresChanges
+from patient_visit_engine.storage.log_changes import PostgresChanges
+from patient_visit_engine.storage.log_reader import LogReader
 from tests.support.api_processes import ApiProcesses, eventually_true
 from tests.support.processes import eventually, free_port
 from tests.support.stream_server import an_event, tell, until

@@ -16,7 +16,7 @@ async def test_an_event_is_offered_to_each_connection_as_one_chunk(serve: Serve,
     for client in clients:
         await client.read_events(1)
 
-    content, chunk = StreamProtocol.framed
+    content, chunk = StreamProtocol.last_chunk
     assert b'"number":1' in content
     assert chunk == f"{len(content):x}\r\n".encode() + content + b"\r\n"
     assert [client.numbers for client in clients] == [[1]] * 3

@@ -10,7 +10,8 @@ from patient_visit_engine.live.hub import Hub
 from patient_visit_engine.live.limits import StreamLimits
 from patient_visit_engine.live.running import running
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.storage.log_reader import LogReader, PostgresChanges
+from patient_visit_engine.storage.log_changes import PostgresChanges
+from patient_visit_engine.storage.log_reader import LogReader
 from tests.support.stream_server import an_event, tell, until
 
 
@@ -102,7 +103,7 @@ async def relay(on_postgres: Database) -> AsyncIterator[tuple[Relay, Database]]:
 async def follower(of: Database) -> AsyncIterator[tuple[Relay, Hub]]:
     """A hub as in a process of its own, that has the log through a relay of its own."""
     async with relayed(of) as (between, through):
-        changes = PostgresChanges(through.url, proved_every=0.2)
+        changes = PostgresChanges(through.url, test_every=0.2)
         async with running(LogReader(through), changes, StreamLimits(read_within=0.5, poll_every=0.3)) as hub:
             yield between, hub
         changes.close()
@@ -142,21 +143,21 @@ async def test_a_session_that_listens_and_falls_silent_is_replaced(
     on_postgres: Database, relay: tuple[Relay, Database]
 ) -> None:
     between, through = relay
-    changes = PostgresChanges(through.url, proved_every=0.2)
-    assert await changes.changed(5.0)
+    changes = PostgresChanges(through.url, test_every=0.2)
+    assert await changes.wait_for_change(5.0)
     assert between.opened == 1
     between.hush()
 
     async def replaced() -> None:
         while between.opened == 1:
-            await changes.changed(0.3)
+            await changes.wait_for_change(0.3)
 
     await asyncio.wait_for(replaced(), 20)
-    while await changes.changed(0.2):
+    while await changes.wait_for_change(0.2):
         pass
     await tell(on_postgres, an_event(1))
 
-    assert await changes.changed(5.0)
+    assert await changes.wait_for_change(5.0)
     changes.close()
 
 

@@ -11,7 +11,8 @@ from patient_visit_engine.live.hub import Hub
 from patient_visit_engine.live.subscriber import Message, Subscription
 from patient_visit_engine.live.tailer import Tailer
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.storage.log_reader import LogReader, changes_of
+from patient_visit_engine.storage.log_changes import changes_of
+from patient_visit_engine.storage.log_reader import LogReader
 from tests.support.stream_server import BlockParser, Serve, an_event, tell, until
 
 
@@ -38,7 +39,7 @@ async def test_stopping_ends_all_streams_in_order_and_spreads_their_return(
 
 
 async def test_stopping_does_not_wait_for_a_reader_that_takes_nothing(serve: Serve, elsewhere: Database) -> None:
-    served = await serve(farewell=0.2)
+    served = await serve(close_within=0.2)
     await served.live_client(receive_buffer=4096)
     for number in range(1, 31):
         await tell(elsewhere, an_event(number, text="x" * 60_000))
@@ -144,7 +145,7 @@ async def test_what_is_caught_up_on_stops_at_the_sessions_end(database: Database
     changes = changes_of(database)
     await tell(database, *(an_event(number) for number in range(1, 6)))
     tailer = Tailer(log, changes, hub)
-    await tailer.begin()
+    await tailer.start()
 
     async def send(message: Message) -> None:
         await gate.wait()
@@ -154,7 +155,7 @@ async def test_what_is_caught_up_on_stops_at_the_sessions_end(database: Database
     ends_at = hub.now() + timedelta(seconds=0.2)
     reader = Subscription("u", "s", "n", "r", channels, channels.__contains__, ends_at)
     subscriber = hub.admit(reader, send, lambda: None)
-    hub.follow(subscriber, f"{hub.window.epoch}-0")
+    hub.start_stream(subscriber, f"{hub.window.epoch}-0")
     loop = asyncio.get_running_loop()
     await until(lambda: loop.time() > subscriber.deadline, "the session's end")
 

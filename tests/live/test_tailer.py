@@ -18,7 +18,8 @@ from patient_visit_engine.live.running import running
 from patient_visit_engine.live.subscriber import Message, Subscription
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.event_log import append
-from patient_visit_engine.storage.log_reader import LogPage, LogReader, PostgresChanges, SqliteChanges, changes_of
+from patient_visit_engine.storage.log_changes import PostgresChanges, SqliteChanges, changes_of
+from patient_visit_engine.storage.log_reader import LogPage, LogReader
 from tests.support.stream_server import NOON, PATIENCE, BlockParser, Serve, an_event, tell, until
 
 
@@ -32,7 +33,7 @@ async def changes(database: Database) -> AsyncIterator[SqliteChanges | PostgresC
 class Deaf:
     """A watcher whose every hint is lost."""
 
-    async def changed(self, within: float) -> bool:
+    async def wait_for_change(self, within: float) -> bool:
         await asyncio.sleep(within)
         return False
 
@@ -182,7 +183,7 @@ async def test_a_log_that_is_out_of_sight_gives_no_heartbeat_and_opens_no_stream
 
     async with running(log, changes, StreamLimits(poll_every=0.05, out_of_sight_after=0.5)) as hub:
         await until(lambda: hub.started, "the first reading")
-        hub.follow(hub.admit(reader, send, lambda: None), None)
+        hub.start_stream(hub.admit(reader, send, lambda: None), None)
         log.away = True
         await until(lambda: hub.lag_seconds > 0.5, "the log to be out of sight")
 
@@ -195,7 +196,7 @@ async def test_a_log_that_is_out_of_sight_gives_no_heartbeat_and_opens_no_stream
         await tell(database, an_event(1))
         await until(lambda: hub.lag_seconds < 0.5, "the log to be in sight again")
         hub.heartbeat()
-        hub.leave(hub.admit(reader, send, lambda: None))
+        hub.remove(hub.admit(reader, send, lambda: None))
         assert [one.name for one in blocks.told] == ["ready", "patient.updated", "heartbeat"]
 
 
@@ -245,20 +246,20 @@ async def test_a_restarted_process_keeps_the_newest_events_at_hand(database: Dat
 async def test_a_commit_of_anybody_is_noticed_and_quiet_is_not(
     database: Database, elsewhere: Database, changes: Changes
 ) -> None:
-    assert await changes.changed(5)  # the first time something may have come before
+    assert await changes.wait_for_change(5)  # the first time something may have come before
 
-    assert not await changes.changed(0.02)
+    assert not await changes.wait_for_change(0.02)
     await tell(elsewhere, an_event(1))
-    assert await changes.changed(5)
+    assert await changes.wait_for_change(5)
     await tell(database, an_event(2))
-    assert await changes.changed(5)
-    assert not await changes.changed(0.02)
+    assert await changes.wait_for_change(5)
+    assert not await changes.wait_for_change(0.02)
 
 
 async def test_watching_costs_next_to_nothing(changes: Changes) -> None:
-    await changes.changed(0)
+    await changes.wait_for_change(0)
     spent = time.thread_time()
 
-    await changes.changed(1.0)
+    await changes.wait_for_change(1.0)
 
     assert time.thread_time() - spent < 0.1

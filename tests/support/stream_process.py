@@ -39,7 +39,7 @@ class Connection:
 
 
 class _NoHints:
-    async def changed(self, within: float) -> bool:
+    async def wait_for_change(self, within: float) -> bool:
         raise AssertionError("the test moves the tailer")
 
     def close(self) -> None:
@@ -67,7 +67,7 @@ class StreamProcess:
         user = f"account:{next(NUMBERS)}"
         reader = Subscription(user, user, name, role, frozenset({"consultations"}), may_read=lambda _: True)
         new = self.hub.admit(reader, connection.send, lambda: None)
-        self.hub.follow(new, None)
+        self.hub.start_stream(new, None)
         assert new.live
         self.connections[new.number] = connection
         return new
@@ -87,7 +87,7 @@ async def a_process(database: Database, clock: Clock) -> StreamProcess:
     log = LogReader(database)
     hub = Hub(log, now=clock)
     tailer = Tailer(log, _NoHints(), hub)
-    await tailer.begin()
+    await tailer.start()
     nobody: Any = None
     app = create_app(settings_with(), database, nobody, nobody, hub=hub, now=clock)
     return StreamProcess(app, hub, PresenceReports(app.parts.process, hub, database, clock), tailer, clock)

@@ -25,7 +25,8 @@ from patient_visit_engine.live.limits import StreamLimits
 from patient_visit_engine.live.running import running
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.event_log import append
-from patient_visit_engine.storage.log_reader import LogReader, changes_of
+from patient_visit_engine.storage.log_changes import changes_of
+from patient_visit_engine.storage.log_reader import LogReader
 from patient_visit_engine.visit.codes import Role
 from patient_visit_engine.wire.events import Event
 

@@ -1,0 +1,142 @@
+"""Detects that the event log has grown, on SQLite and on PostgreSQL."""
+
+import asyncio
+import logging
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import asyncpg  # type: ignore[import-untyped]
+from sqlalchemy import URL
+
+from patient_visit_engine.storage.database import Database
+from patient_visit_engine.storage.event_log import NOTIFICATION
+
+logger = logging.getLogger(__name__)
+
+#: Seconds between two reads of the change counter: 1 ms of delay on average, for less than three percent of a core. Polling is
+#: necessary: SQLite does not announce a commit, and a watch on the file fires before the commit is visible.
+LOOK_EVERY = 0.002
+#: Seconds without a notification after which the listening PostgreSQL session is tested.
+TEST_EVERY = 15.0
+#: Parameters in the address that SQLAlchemy reads and asyncpg does not accept.
+SQLALCHEMY_PARAMETERS = ("prepared_statement_cache_size", "prepared_statement_name_func")
+
+
+class SqliteChanges:
+    """Detects commits by other connections, of any process, with SQLite's own change counter."""
+
+    def __init__(self, path: Path, look_every: float = LOOK_EVERY) -> None:
+        # A separate connection that never writes: the counter ignores commits of its own connection.
+        self._connection = sqlite3.connect(path, timeout=0, isolation_level=None)
+        self._look_every = look_every
+        self._last_count = -1
+
+    async def wait_for_change(self, within: float) -> bool:
+        """Wait for a commit since the last call, for `within` seconds at most. Return whether there was one."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + within
+        while not self._has_moved():
+            left = until - loop.time()
+            if left <= 0:
+                return False
+            await asyncio.sleep(min(self._look_every, left))
+        return True
+
+    def _has_moved(self) -> bool:
+        try:
+            (count,) = self._connection.execute("PRAGMA data_version").fetchone()
+        except sqlite3.OperationalError:
+            # Busy for a moment, while the write-ahead log is reset. The next read still sees the change.
+            return False
+        moved = count != self._last_count
+        self._last_count = count
+        return bool(moved)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+
+class PostgresChanges:
+    """Detects commits by NOTIFY, on its own session. A session from a pool would lose its LISTEN with the next user.
+
+    The next call opens a lost session again. Without a session, or when the writer sends no NOTIFY, there are no hints. So the
+    caller must also read the log without a hint.
+    """
+
+    def __init__(self, url: URL, test_every: float = TEST_EVERY) -> None:
+        arguments = url.get_dialect()().create_connect_args(url)[1]
+        self._arguments = {name: value for name, value in arguments.items() if name not in SQLALCHEMY_PARAMETERS}
+        self._test_every = test_every
+        self._session: Any = None
+        self._hint = asyncio.Event()
+        #: The loop's time of the session's last answer or notification.
+        self._last_answer_at = 0.0
+
+    async def wait_for_change(self, within: float) -> bool:
+        """Wait for a notification, for `within` seconds at most. Return whether there was one, or may have been."""
+        try:
+            async with asyncio.timeout(within):
+                if self._session is None or self._session.is_closed():
+                    await self._listen()
+                elif self._time() - self._last_answer_at > self._test_every:
+                    await self._test_session()
+                await self._hint.wait()
+        except TimeoutError:
+            return False
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            logger.warning("cannot listen for new events", extra={"error": type(error).__name__})
+            await asyncio.sleep(within)
+            return False
+        self._hint.clear()
+        return True
+
+    async def _test_session(self) -> None:
+        """Test the session and drop it if it fails. A session that a firewall dropped would never bring a hint again."""
+        session = self._session
+        try:
+            await session.execute("SELECT 1")
+        except BaseException:
+            session.terminate()
+            raise
+        self._last_answer_at = self._time()
+
+    @staticmethod
+    def _time() -> float:
+        return asyncio.get_running_loop().time()
+
+    async def _listen(self) -> None:
+        session = await asyncpg.connect(**self._arguments)
+        try:
+            await session.add_listener(NOTIFICATION, self._on_notification)
+        except BaseException:
+            session.terminate()
+            raise
+        session.add_termination_listener(self._on_notification)
+        self._session = session
+        self._last_answer_at = self._time()
+        # Commits before the LISTEN sent no notification to this session, so the log must be read once.
+        self._hint.set()
+
+    def _on_notification(self, *_arguments: object) -> None:
+        self._last_answer_at = self._time()
+        self._hint.set()
+
+    def close(self) -> None:
+        """Close the session."""
+        if self._session is not None:
+            self._session.remove_termination_listener(self._on_notification)
+            self._session.terminate()
+
+
+def changes_of(database: Database) -> "SqliteChanges | PostgresChanges":
+    """Return the change detector for this kind of database."""
+    return sqlite_changes(database) if database.is_sqlite else PostgresChanges(database.url)
+
+
+def sqlite_changes(database: Database) -> SqliteChanges:
+    """Return the change detector for this database's file, which must exist. Raises ValueError without a file."""
+    if not database.is_sqlite or database.url.database is None:
+        raise ValueError("this database is not an SQLite file, so it has no change counter")
+    return SqliteChanges(Path(database.url.database))
