@@ -1,13 +1,13 @@
-/** How long to wait before the next attempt; pure, it must not know what is attempted. */
+/** Computes how long to wait before the next attempt. */
 
 import type { StreamLimits } from "./limits.js";
 
-/** Seconds to wait after `failures` failures in a row, the first being 1. Anywhere from nothing to the bound, so that browsers which lost a server together do not come back together. */
+/** Seconds to wait after `failures` failures in a row (1 or more). A random time up to the limit, so that browsers do not all reconnect at once. */
 export function backoff(failures: number, limits: StreamLimits, chance: number): number {
     return chance * Math.min(limits.backoffMost, limits.backoffFirst * 2 ** Math.min(failures - 1, 30));
 }
 
-/** Seconds that a `Retry-After` header asks for; undefined when there is none, or none that can be read. `now` in ms. */
+/** The seconds of a `Retry-After` header, or undefined if it is missing or invalid. `now` in ms. */
 export function readRetryAfter(header: string | null, now: number): number | undefined {
     if (header === null) return undefined;
     const text = header.trim();

@@ -1,4 +1,4 @@
-/** The one owner of an EventSource: it keeps a stream open for as long as it is wanted. It must not know tabs or handlers. */
+/** Owns the EventSource and keeps the stream open until `close`. */
 
 import { backoff } from "./backoff.js";
 import { isBefore, type Place, readCursor, writeCursor } from "./cursor.js";
@@ -9,22 +9,22 @@ import type { Source, Surroundings, Timer } from "./surroundings.js";
 
 const CLOSED = 2;
 
-/** What its owner hears. `after` is where the stream stood before. */
-export interface Heard {
-    /** The stream is open and stands at `place`. */
+/** The callbacks of the connection. `after` is the position before the message. */
+export interface ConnectionCallbacks {
+    /** The stream is open at `place`. */
     ready(place: Place): void;
     event(after: Place, id: Place, name: string, text: string): void;
-    /** The reader's own cursor, moved by nothing that it would hear. */
+    /** A heartbeat moved the cursor past events of other channels. */
     moved(after: Place, id: Place): void;
-    /** What lay behind `asked` is lost. */
-    reset(place: Place, asked: Place | undefined): void;
+    /** Events after `requested` are lost. The stream continues at `place`. */
+    reset(place: Place, requested: Place | undefined): void;
     state(name: StateName, status?: number): void;
 }
 
 export class Connection {
-    /** Where the stream stands; what is opened next begins there. */
+    /** The current position. The next connection starts there. */
     place: Place | undefined;
-    /** When the server was last heard, in ms. */
+    /** When the last message of the server came, in ms. */
     heardAt: number;
     private source: Source | undefined;
     private readyAt: number | undefined;
@@ -40,17 +40,17 @@ export class Connection {
         private readonly url: string,
         private readonly names: readonly string[],
         private readonly credentials: RequestCredentials,
-        private readonly heard: Heard,
+        private readonly callbacks: ConnectionCallbacks,
     ) {
         this.heardAt = surroundings.now();
     }
 
-    /** Whether the stream is open and was heard of within its watchdog's time. */
+    /** Whether the stream is open and the watchdog has not expired. */
     get live(): boolean {
         return this.readyAt !== undefined;
     }
 
-    /** Close what is open, and begin behind `place`, or at the log's head when that is undefined. */
+    /** Close the open connection and start after `place`, or at the log's head if it is undefined. */
     open(place: Place | undefined): void {
         this.close();
         this.place = place;
@@ -58,30 +58,30 @@ export class Connection {
     }
 
     close(): void {
-        this.letGo();
+        this.closeSource();
         this.surroundings.clearTimeout(this.wait);
         this.probing?.abort();
         this.probing = undefined;
     }
 
-    /** Connect now: at once when nothing is open, or when the server has been silent for `silence` seconds. */
+    /** Reconnect now if nothing is open, or if the server has been silent for `silence` seconds. */
     wake(silence: number): void {
-        const opened = (this.surroundings.now() - this.openedAt) / 1000;
-        if (this.source !== undefined && opened >= 0 && opened < this.limits.wakeApart) return;
-        if (this.source === undefined || this.silence() >= silence) this.open(this.place);
+        const secondsOpen = (this.surroundings.now() - this.openedAt) / 1000;
+        if (this.source !== undefined && secondsOpen >= 0 && secondsOpen < this.limits.wakeApart) return;
+        if (this.source === undefined || this.silentSeconds() >= silence) this.open(this.place);
     }
 
-    /** Have everything behind `place` told once more. A wait before the next attempt stays. */
+    /** Receive everything after `place` again. A running wait before the next attempt continues. */
     goBack(place: Place | undefined): void {
         if (this.source === undefined) this.place = place;
         else this.open(place);
     }
 
-    private silence(): number {
+    private silentSeconds(): number {
         return Math.max(0, this.surroundings.now() - this.heardAt) / 1000;
     }
 
-    private letGo(): void {
+    private closeSource(): void {
         this.source?.close();
         this.source = undefined;
         this.readyAt = undefined;
@@ -95,103 +95,105 @@ export class Connection {
         );
         this.source = source;
         this.openedAt = this.surroundings.now();
-        const follow = (name: string, act: (event: MessageEvent<string>) => void): void =>
+        const listen = (name: string, handle: (event: MessageEvent<string>) => void): void =>
             source.addEventListener(name, event => {
-                // What a source says after it was given up belongs to a stream that is no longer ours.
-                if (this.source === source) act(event);
+                // Ignore late events of a source that was already closed.
+                if (this.source === source) handle(event);
             });
-        follow("ready", event => this.ready(event));
-        follow("heartbeat", event => this.told(event, (after, id) => this.heard.moved(after, id)));
-        follow("reset", event => this.reset(event));
+        listen("ready", event => this.ready(event));
+        listen("heartbeat", event => this.received(event, (after, id) => this.callbacks.moved(after, id)));
+        listen("reset", event => this.reset(event));
         for (const name of this.names) {
-            follow(name, event => this.told(event, (after, id) => this.heard.event(after, id, name, event.data)));
+            listen(name, event =>
+                this.received(event, (after, id) => this.callbacks.event(after, id, name, event.data)),
+            );
         }
-        follow("error", () => this.failed(source));
-        this.watchFor(this.limits.patience);
+        listen("error", () => this.handleError(source));
+        this.startWatchdog(this.limits.patience);
     }
 
     private ready(event: MessageEvent<string>): void {
-        let said: { cursor?: string; resume?: string };
+        let opening: { cursor?: string; resume?: string };
         try {
-            said = JSON.parse(event.data);
+            opening = JSON.parse(event.data);
         } catch {
             return;
         }
-        this.alive();
+        this.noteMessage();
         this.readyAt = this.surroundings.now();
-        // A `reset` follows, and only that one moves: cut off in between, the past must be found lost once more.
-        if (said.resume === "reset") return;
-        const at = readCursor(said.cursor);
-        if (at !== undefined && (this.place === undefined || isBefore(this.place, at))) this.place = at;
-        if (this.place !== undefined) this.heard.ready(this.place);
-        this.heard.state("live");
+        // A `reset` follows and moves the cursor. If the connection breaks before it, the next attempt must get the reset again.
+        if (opening.resume === "reset") return;
+        const start = readCursor(opening.cursor);
+        if (start !== undefined && (this.place === undefined || isBefore(this.place, start))) this.place = start;
+        if (this.place !== undefined) this.callbacks.ready(this.place);
+        this.callbacks.state("live");
     }
 
-    private told(event: MessageEvent<string>, act: (after: Place, id: Place) => void): void {
-        this.alive();
+    private received(event: MessageEvent<string>, report: (after: Place, id: Place) => void): void {
+        this.noteMessage();
         const id = readCursor(event.lastEventId);
         if (id === undefined) return;
         const after = this.place ?? { epoch: id.epoch, seq: Math.max(0, id.seq - 1) };
-        // The server promises each once; what comes again over one connection is dropped here.
+        // The server sends each event once per connection. Duplicates are dropped here.
         if (id.epoch !== after.epoch || id.seq < after.seq) return;
         this.place = id;
-        act(after, id);
+        report(after, id);
     }
 
     private reset(event: MessageEvent<string>): void {
-        this.alive();
+        this.noteMessage();
         const id = readCursor(event.lastEventId);
         if (id === undefined) return;
-        const asked = this.place;
+        const requested = this.place;
         this.place = id;
-        this.heard.reset(id, asked);
-        this.heard.state("live");
+        this.callbacks.reset(id, requested);
+        this.callbacks.state("live");
     }
 
-    private alive(): void {
+    private noteMessage(): void {
         this.heardAt = this.surroundings.now();
-        this.watchFor(this.limits.heartbeat * this.limits.watchdog);
+        this.startWatchdog(this.limits.heartbeat * this.limits.watchdog);
     }
 
-    private watchFor(seconds: number): void {
+    private startWatchdog(seconds: number): void {
         this.surroundings.clearTimeout(this.watch);
-        this.watch = this.surroundings.setTimeout(() => this.again(), seconds * 1000);
+        this.watch = this.surroundings.setTimeout(() => this.handleSilence(), seconds * 1000);
     }
 
-    private failed(source: Source): void {
+    private handleError(source: Source): void {
         if (source.readyState !== CLOSED && this.readyAt !== undefined) {
-            // The browser comes back by itself, when the server's `retry:` says; if that fails too, it is ours to go slower.
-            this.countHeld();
+            // The browser reconnects by itself after the server's `retry:` time. If that fails too, we retry more slowly.
+            this.resetFailuresIfSteady();
             this.readyAt = undefined;
-            this.watchFor(this.limits.patience);
-            this.heard.state("catching_up");
+            this.startWatchdog(this.limits.patience);
+            this.callbacks.state("catching_up");
             return;
         }
-        const givenUp = source.readyState === CLOSED;
-        this.countHeld();
-        this.letGo();
-        if (givenUp) void this.probe();
-        else this.later({ kind: "passing" });
+        const browserGaveUp = source.readyState === CLOSED;
+        this.resetFailuresIfSteady();
+        this.closeSource();
+        if (browserGaveUp) void this.probe();
+        else this.retryLater({ kind: "passing" });
     }
 
-    private countHeld(): void {
-        const held = this.readyAt === undefined ? 0 : this.surroundings.now() - this.readyAt;
-        if (held >= this.limits.steady * 1000) this.failures = 0;
+    private resetFailuresIfSteady(): void {
+        const openFor = this.readyAt === undefined ? 0 : this.surroundings.now() - this.readyAt;
+        if (openFor >= this.limits.steady * 1000) this.failures = 0;
     }
 
-    /** Silence for too long: the connection is dead, though nothing says so. */
-    private again(): void {
-        this.countHeld();
-        this.letGo();
-        this.later({ kind: "passing" });
+    /** The watchdog expired: the connection is dead, although the browser has not reported an error. */
+    private handleSilence(): void {
+        this.resetFailuresIfSteady();
+        this.closeSource();
+        this.retryLater({ kind: "passing" });
     }
 
-    /** An EventSource never says why it was refused; the same request by fetch does. */
+    /** An EventSource does not show why it was refused. The same request with fetch does. */
     private async probe(): Promise<void> {
         const probing = new AbortController();
         this.probing = probing;
-        const tired = this.surroundings.setTimeout(() => probing.abort(), this.limits.patience * 1000);
-        let found: Diagnosis = { kind: "passing" };
+        const timeout = this.surroundings.setTimeout(() => probing.abort(), this.limits.patience * 1000);
+        let diagnosis: Diagnosis = { kind: "passing" };
         try {
             const init: RequestInit = {
                 method: "HEAD",
@@ -200,30 +202,30 @@ export class Connection {
                 signal: probing.signal,
             };
             const answer = await this.surroundings.fetch(this.url, init);
-            found = diagnose(answer.status, answer.headers.get("Retry-After"), this.surroundings.now());
+            diagnosis = diagnose(answer.status, answer.headers.get("Retry-After"), this.surroundings.now());
         } catch {
-            // The network failed, which passes.
+            // The network failed, which is temporary.
         }
-        this.surroundings.clearTimeout(tired);
-        // Closed or opened anew in the meantime: what was found is of no use any more.
+        this.surroundings.clearTimeout(timeout);
+        // The connection was closed or opened again in the meantime, so the result is out of date.
         if (this.probing !== probing) return;
         this.probing = undefined;
-        this.later(found);
+        this.retryLater(diagnosis);
     }
 
-    private later(found: Diagnosis): void {
+    private retryLater(diagnosis: Diagnosis): void {
         this.failures += 1;
         const chance = this.surroundings.random();
         let seconds = backoff(this.failures, this.limits, chance);
-        if (found.kind === "signed_out" || found.kind === "refused") {
+        if (diagnosis.kind === "signed_out" || diagnosis.kind === "refused") {
             seconds = this.limits.slowRetry;
-            this.heard.state(found.kind, found.kind === "refused" ? found.status : undefined);
+            this.callbacks.state(diagnosis.kind, diagnosis.kind === "refused" ? diagnosis.status : undefined);
         } else {
-            // Not before the moment that was asked for, and not all at that moment.
-            if (found.kind === "wait") {
-                seconds = Math.min(found.seconds, this.limits.retryAfterMost) + chance * this.limits.backoffFirst;
+            // Wait at least as long as the server asks, plus a random time, so that browsers do not all return at once.
+            if (diagnosis.kind === "wait") {
+                seconds = Math.min(diagnosis.seconds, this.limits.retryAfterMost) + chance * this.limits.backoffFirst;
             }
-            this.heard.state("offline");
+            this.callbacks.state("offline");
         }
         this.surroundings.clearTimeout(this.wait);
         this.wait = this.surroundings.setTimeout(() => this.connect(), seconds * 1000);

@@ -1,16 +1,16 @@
-/** What a probe's answer says of a stream that the browser has given up; pure, it must not know what follows from it. */
+/** Finds out from a HEAD request why the browser gave up a stream. */
 
 import { readRetryAfter } from "./backoff.js";
 
 export type Diagnosis =
     | { readonly kind: "signed_out" }
     | { readonly kind: "refused"; readonly status: number }
-    /** The server names its own wait, in seconds. */
+    /** The server says how long to wait, in seconds. */
     | { readonly kind: "wait"; readonly seconds: number }
-    /** Nothing that lasts: a proxy's page, a server that starts, or all well again. */
+    /** A temporary problem: a proxy's error page or a server that starts. Or there is no problem any more. */
     | { readonly kind: "passing" };
 
-/** Answers about the request itself: the same request gets them again. 404 and 408 are what a proxy says of a server that restarts. */
+/** Status codes about the request itself: a repeat gets the same answer. 404 and 408 are missing, because proxies send them during a restart. */
 const LASTING: ReadonlySet<number> = new Set([400, 403, 405, 406, 410, 414, 422, 431]);
 
 export function diagnose(status: number, retryAfter: string | null, now: number): Diagnosis {

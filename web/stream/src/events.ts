@@ -1,4 +1,4 @@
-/** The events of the stream as types, and their parse at the border; it must not know how they come here. */
+/** The events of the stream as types, and the check of their data. */
 
 export interface AboutPatient {
     readonly patient_id: number;
@@ -18,7 +18,7 @@ export interface AboutConsultation extends AboutPatient {
 export interface ConsultationBlocked extends AboutPatient {
     readonly active_doctor_id: number;
     readonly active_doctor_name: string;
-    /** The same as in the 409, so that one refusal is shown once. */
+    /** The same id as in the 409 answer, so that a page shows one refusal once. */
     readonly request_id: string;
 }
 
@@ -27,7 +27,7 @@ export interface AppointmentUpdated extends AboutPatient {
     readonly status: string;
 }
 
-/** Guaranteed fields by event; more may stand beside them. */
+/** The guaranteed fields of each event. An event may have more fields. */
 export interface VisitEvents {
     "consultation.started": AboutConsultation;
     "consultation.blocked": ConsultationBlocked;
@@ -50,7 +50,7 @@ const ABOUT_CONSULTATION = {
     consultation_id: "string",
 } as const;
 
-/** What each event is checked for. */
+/** The fields that each event is checked for. */
 export const GUARANTEED: { readonly [Name in EventName]: Readonly<Record<string, "number" | "string">> } = {
     "consultation.started": ABOUT_CONSULTATION,
     "consultation.blocked": {
@@ -69,24 +69,24 @@ export const GUARANTEED: { readonly [Name in EventName]: Readonly<Record<string,
 
 export const EVENT_NAMES = Object.keys(GUARANTEED) as readonly EventName[];
 
-/** One event as handlers get it. */
+/** One event as handlers receive it. */
 export interface VisitEvent<Data> {
     readonly name: string;
-    /** Its place in the log: `epoch-position`. */
+    /** Its position in the log: `epoch-position`. */
     readonly id: string;
     readonly data: Readonly<Data>;
 }
 
-/** The object that an event carries; undefined when it is none, or lacks what its name guarantees. */
+/** The event's data, or undefined if it is not an object or lacks a guaranteed field. */
 export function readData(name: string, text: string): Record<string, unknown> | undefined {
-    let read: unknown;
+    let parsed: unknown;
     try {
-        read = JSON.parse(text);
+        parsed = JSON.parse(text);
     } catch {
         return undefined;
     }
-    if (typeof read !== "object" || read === null || Array.isArray(read)) return undefined;
-    const found = read as Record<string, unknown>;
+    if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) return undefined;
+    const data = parsed as Record<string, unknown>;
     const guaranteed = Object.hasOwn(GUARANTEED, name) ? GUARANTEED[name as EventName] : {};
-    return Object.entries(guaranteed).every(([field, type]) => typeof found[field] === type) ? found : undefined;
+    return Object.entries(guaranteed).every(([field, type]) => typeof data[field] === type) ? data : undefined;
 }

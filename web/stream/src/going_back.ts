@@ -1,4 +1,4 @@
-/** A leader's way back for tabs that lack something: it gathers what they ask and goes once, to the lowest. It must not know tabs. */
+/** Lets a leader reconnect at an earlier place for tabs that miss events. It collects their requests and reconnects once, at the lowest place. */
 
 import type { Connection } from "./connection.js";
 import { isBefore, type Place } from "./cursor.js";
@@ -6,8 +6,8 @@ import type { StreamLimits } from "./limits.js";
 import type { Surroundings, Timer } from "./surroundings.js";
 
 export class GoingBack {
-    private asked: Place | undefined;
-    private gathering: Timer;
+    private requested: Place | undefined;
+    private timer: Timer;
 
     constructor(
         private readonly surroundings: Surroundings,
@@ -15,27 +15,29 @@ export class GoingBack {
         private readonly connection: Connection,
     ) {}
 
-    /** Go back to `from` within a moment; false when the stream stands there or before already. */
+    /** Go back to `from` soon. Returns false if the stream is already there or before it. */
     ask(from: Place): boolean {
-        const lowest = this.asked ?? this.connection.place;
-        if (lowest?.epoch === from.epoch && !isBefore(from, lowest)) return this.asked !== undefined;
-        // Of another log: which of the two is the present one, only the server knows. A new connection from our own place tells.
-        this.asked = lowest === undefined || isBefore(from, lowest) ? from : lowest;
-        this.surroundings.clearTimeout(this.gathering);
-        this.gathering = this.surroundings.setTimeout(() => this.go(), this.limits.gather * 1000);
+        const lowest = this.requested ?? this.connection.place;
+        if (lowest?.epoch === from.epoch && !isBefore(from, lowest)) return this.requested !== undefined;
+        // `from` may be of another log. Only the server knows which log is current. A new connection from our own place shows it.
+        this.requested = lowest === undefined || isBefore(from, lowest) ? from : lowest;
+        this.surroundings.clearTimeout(this.timer);
+        this.timer = this.surroundings.setTimeout(() => this.reconnect(), this.limits.gather * 1000);
         return true;
     }
 
     forget(): void {
-        this.asked = undefined;
-        this.surroundings.clearTimeout(this.gathering);
+        this.requested = undefined;
+        this.surroundings.clearTimeout(this.timer);
     }
 
-    private go(): void {
-        const back = this.asked;
-        const now = this.connection.place;
-        this.asked = undefined;
-        // The stream may have been reset to another log while this was gathered.
-        this.connection.goBack(back !== undefined && (now === undefined || back.epoch === now.epoch) ? back : now);
+    private reconnect(): void {
+        const target = this.requested;
+        const current = this.connection.place;
+        this.requested = undefined;
+        // The stream may have been reset to another log during the wait.
+        this.connection.goBack(
+            target !== undefined && (current === undefined || target.epoch === current.epoch) ? target : current,
+        );
     }
 }

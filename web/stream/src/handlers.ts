@@ -1,12 +1,12 @@
-/** Who wants to hear what; a handler that throws stops neither the others nor the stream. It must not know what is heard. */
+/** A list of handlers. A handler that throws stops neither the other handlers nor the stream. */
 
-export class Handlers<Told> {
-    private readonly all = new Map<object, (told: Told) => void>();
+export class Handlers<Value> {
+    private readonly all = new Map<object, (value: Value) => void>();
 
     constructor(private readonly report: (fault: unknown) => void) {}
 
-    /** The answer ends it. */
-    add(handler: (told: Told) => void): () => void {
+    /** Returns a function that removes the handler. */
+    add(handler: (value: Value) => void): () => void {
         const key = {};
         this.all.set(key, handler);
         return () => {
@@ -14,10 +14,10 @@ export class Handlers<Told> {
         };
     }
 
-    tell(told: Told): void {
+    call(value: Value): void {
         for (const handler of [...this.all.values()]) {
             try {
-                handler(told);
+                handler(value);
             } catch (fault) {
                 this.report(fault);
             }

@@ -1,4 +1,4 @@
-/** What the package gives out. */
+/** The public API of the package. */
 
 export type {
     AboutConsultation,

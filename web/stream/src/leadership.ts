@@ -1,53 +1,53 @@
-/** Which tab has the connection: at most one at a time, by a lock that the browser frees when its holder dies. It must not know what is led. */
+/** Decides which tab has the connection: the holder of a Web Lock. The browser frees the lock when the tab closes or crashes. */
 
 import type { Channel, Surroundings } from "./surroundings.js";
 
-export interface Led {
+export interface LeadershipCallbacks {
     lead(): void;
     follow(): void;
-    heard(message: unknown): void;
+    receive(message: unknown): void;
 }
 
 export class Leadership {
     leading = false;
     private channel: Channel | undefined;
     private waiting: AbortController | undefined;
-    private free: (() => void) | undefined;
-    /** Grows with each stop and theft, so that a lock that comes too late is given back. */
-    private turn = 0;
+    private release: (() => void) | undefined;
+    /** Grows with each stop and each steal, so that a lock that comes too late is released. */
+    private attempt = 0;
 
     constructor(
         private readonly surroundings: Surroundings,
         private readonly name: string,
         private readonly share: boolean,
-        private readonly led: Led,
+        private readonly callbacks: LeadershipCallbacks,
     ) {}
 
     start(): void {
         const { locks, channel } = this.surroundings;
         if (!this.share || locks === undefined || channel === undefined) {
             this.leading = true;
-            this.led.lead();
+            this.callbacks.lead();
             return;
         }
         this.channel = channel(this.name);
-        this.channel.onmessage = event => this.led.heard(event.data);
-        // The lock may be ours within a moment; until then this tab listens.
-        this.led.follow();
-        this.queue(false);
+        this.channel.onmessage = event => this.callbacks.receive(event.data);
+        // This tab follows until it gets the lock, which may be soon.
+        this.callbacks.follow();
+        this.requestLock(false);
     }
 
-    /** Take the lead from a tab that holds the lock and says nothing. */
+    /** Take the lock from a leader that is silent. */
     steal(): void {
-        this.queue(true);
+        this.requestLock(true);
     }
 
     stop(): void {
-        this.turn += 1;
+        this.attempt += 1;
         this.leading = false;
         this.waiting?.abort();
-        this.free?.();
-        this.free = undefined;
+        this.release?.();
+        this.release = undefined;
         this.channel?.close();
         this.channel = undefined;
     }
@@ -56,38 +56,38 @@ export class Leadership {
         this.channel?.postMessage(message);
     }
 
-    private queue(steal: boolean): void {
-        this.turn += 1;
-        const turn = this.turn;
-        // Our own place in the line goes, or the thief would queue behind itself.
+    private requestLock(steal: boolean): void {
+        this.attempt += 1;
+        const attempt = this.attempt;
+        // Cancel our own waiting request first. Otherwise this tab would wait behind itself.
         this.waiting?.abort();
         this.waiting = new AbortController();
-        const held = (): Promise<void> => {
-            if (turn !== this.turn) return Promise.resolve();
+        const onGranted = (): Promise<void> => {
+            if (attempt !== this.attempt) return Promise.resolve();
             this.leading = true;
-            this.led.lead();
+            this.callbacks.lead();
             return new Promise(resolve => {
-                this.free = resolve;
+                this.release = resolve;
             });
         };
         const options = steal ? { steal: true } : { signal: this.waiting.signal };
-        (this.surroundings.locks as NonNullable<Surroundings["locks"]>).request(this.name, options, held).then(
+        (this.surroundings.locks as NonNullable<Surroundings["locks"]>).request(this.name, options, onGranted).then(
             () => undefined,
-            (fault: unknown) => this.robbed(turn, fault),
+            (fault: unknown) => this.handleLoss(attempt, fault),
         );
     }
 
-    private robbed(turn: number, fault: unknown): void {
-        if (turn !== this.turn) return;
+    private handleLoss(attempt: number, fault: unknown): void {
+        if (attempt !== this.attempt) return;
         if ((fault as { name?: string } | undefined)?.name === "AbortError") {
             this.leading = false;
-            this.free = undefined;
-            this.led.follow();
-            this.queue(false);
+            this.release = undefined;
+            this.callbacks.follow();
+            this.requestLock(false);
             return;
         }
-        // No locks after all, as in a sandboxed frame: a connection of one's own is better than none.
+        // Locks do not work here, for example in a sandboxed frame. This tab opens its own connection.
         this.leading = true;
-        this.led.lead();
+        this.callbacks.lead();
     }
 }

@@ -1,30 +1,30 @@
-/** The bounds of the client, each with a name and a default; it must not know who sets them. */
+/** The limits of the client, with their defaults. */
 
 /** Times in seconds. */
 export interface StreamLimits {
-    /** How often the server says something on a quiet stream. */
+    /** How often the server sends a heartbeat on a quiet stream. */
     heartbeat: number;
-    /** Silence of this many heartbeats is a dead connection, or a leading tab that hangs. */
+    /** After this many heartbeats of silence, a connection counts as dead and a leader as hanging. */
     watchdog: number;
-    /** Silence of this many heartbeats is enough to reconnect when the page comes into view. */
+    /** After this many heartbeats of silence, a page that becomes visible reconnects. */
     staleOnView: number;
     /** How long a new connection, a probe or the browser's own reconnect may take. */
     patience: number;
-    /** The longest wait after a first failure; it doubles with each further one. */
+    /** The longest wait after the first failure. It doubles with each further failure. */
     backoffFirst: number;
     /** The longest wait after any number of failures. */
     backoffMost: number;
-    /** A connection that held for so long makes the next failure a first one. */
+    /** After a connection has been open for this long, the next failure counts as the first. */
     steady: number;
-    /** The longest `Retry-After` that is believed. */
+    /** The longest `Retry-After` that is accepted. */
     retryAfterMost: number;
-    /** How often a sign-out or a refusal is looked at again by itself. */
+    /** How often the client retries by itself after a sign-out or a refusal. */
     slowRetry: number;
-    /** Reconnects because somebody looks or is online again are so far apart: all tabs say it at the same moment. */
+    /** The minimum time between reconnects because a page becomes visible or online. All tabs report this at the same moment. */
     wakeApart: number;
-    /** How long a leading tab gathers what other tabs lack before it goes back for all of them. */
+    /** How long a leader collects requests for missing events before it reconnects for all of them. */
     gather: number;
-    /** How long a tab waits for what it asked for before it asks again. */
+    /** How long a tab waits for missing events before it asks again. */
     askAgain: number;
 }
 
@@ -43,7 +43,7 @@ export const DEFAULT_LIMITS: Readonly<StreamLimits> = {
     askAgain: 5,
 };
 
-/** The defaults with what is given in their place. Throws RangeError for a limit that is no positive number. */
+/** The defaults, overridden by `given`. Throws RangeError for a limit that is not a positive number. */
 export function withDefaults(given: Partial<StreamLimits> = {}): StreamLimits {
     const limits = { ...DEFAULT_LIMITS, ...given };
     for (const [name, value] of Object.entries(limits)) {

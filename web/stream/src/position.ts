@@ -1,10 +1,10 @@
 /**
- * What a tab has had, and what it makes of each thing it is told; pure, it must not know which tab tells it.
+ * The position of a tab, and whether it accepts a message.
  *
- * Every message is a claim about the log: "on these channels nothing lies between `after` and `id`". A claim is true whoever
- * makes it, and however late it comes. So a tab takes an event only when `after` is not ahead of it and `id` is. Then it has each
- * event once and in order, whatever leaders die or talk at the same time; the rest of the sharing only sees to it that the claims
- * a tab lacks are made again.
+ * Every message is a claim about the log: "on these channels there is nothing between `after` and `id`". A claim stays true, however
+ * late it comes and from any tab. So a tab accepts an event only if `after` is not ahead of its position and `id` is. Then it
+ * gets each event once and in order, even if leaders die or two of them send at the same time. The other modules only make sure
+ * that missing claims are sent again.
  */
 
 import { isBefore, type Place } from "./cursor.js";
@@ -12,22 +12,22 @@ import { isBefore, type Place } from "./cursor.js";
 export interface Claim {
     readonly after: Place;
     readonly id: Place;
-    /** The connection that it came over: a younger one has the higher stamp. */
+    /** The stamp of the connection that it came from. A newer connection has a higher stamp. */
     readonly stamp: number;
 }
 
 export type Verdict =
     | "take"
-    /** Had already. */
+    /** The tab already has it. */
     | "drop"
-    /** Something before it was missed: it must be told again from this tab's own place. */
+    /** Events before it are missing. They must be sent again from this tab's place. */
     | "gap"
-    /** Another log has taken the place of ours. */
+    /** Our log was replaced by another one. */
     | "lost";
 
 export class Position {
     place: Place | undefined;
-    /** The youngest connection that spoke of the log that `place` is in. */
+    /** The stamp of the newest connection that confirmed the log of `place`. */
     private confirmed = 0;
 
     constructor(place: Place | undefined, stamp: number) {
@@ -35,11 +35,11 @@ export class Position {
         this.confirmed = stamp;
     }
 
-    /** Judge a claim, and move when it is to be taken. */
+    /** Check a claim, and move the position if it is accepted. */
     take(claim: Claim): Verdict {
-        // A tab that named no beginning begins where it is first told anything.
+        // A tab without a start position starts at the first claim.
         this.place ??= claim.after;
-        if (claim.id.epoch !== this.place.epoch) return this.foreign(claim.stamp);
+        if (claim.id.epoch !== this.place.epoch) return this.checkOtherLog(claim.stamp);
         this.confirmed = Math.max(this.confirmed, claim.stamp);
         if (isBefore(this.place, claim.after)) return "gap";
         if (!isBefore(this.place, claim.id)) return "drop";
@@ -47,27 +47,27 @@ export class Position {
         return "take";
     }
 
-    /** Judge a `reset` to `place`, given to whoever had asked for `asked`; "take": what was missed is gone, and the tab is moved. */
-    reset(place: Place, asked: Place | undefined, stamp: number): Verdict {
+    /** Check a `reset` to `place` that answered a request for `requested`. "take": missing events are lost, and the position has moved. */
+    reset(place: Place, requested: Place | undefined, stamp: number): Verdict {
         const own = this.place;
-        // A tab that is not behind has lost nothing by what another one asked for. But one that stands at or ahead of a place
-        // which the server does not know was never in this log.
-        const spared = own?.epoch === place.epoch && own.seq >= place.seq;
-        const unknown = asked?.epoch === place.epoch && asked.seq >= place.seq;
-        if (spared && !unknown) return "drop";
+        // A tab that is not behind loses nothing by the request of another tab. But if the server does not know a requested place,
+        // then a tab at or ahead of it was never in this log.
+        const isNotBehind = own?.epoch === place.epoch && own.seq >= place.seq;
+        const isUnknownPlace = requested?.epoch === place.epoch && requested.seq >= place.seq;
+        if (isNotBehind && !isUnknownPlace) return "drop";
         if (own !== undefined && own.epoch !== place.epoch && stamp <= this.confirmed) return "drop";
         this.begin(place, stamp);
         return "take";
     }
 
-    /** Go on from `place`, whatever was before. */
+    /** Continue from `place`, without a check. */
     begin(place: Place, stamp: number): void {
         this.place = place;
         this.confirmed = Math.max(this.confirmed, stamp);
     }
 
-    // An older connection may still speak of the log that was: only a younger one than ours can know a newer log.
-    private foreign(stamp: number): Verdict {
+    // An older connection may still report the old log. Only a newer connection than ours can know a newer log.
+    private checkOtherLog(stamp: number): Verdict {
         return stamp > this.confirmed ? "lost" : "gap";
     }
 }

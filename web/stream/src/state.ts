@@ -1,16 +1,16 @@
-/** What a connection light shows; it must not know what connects. */
+/** The state of the stream, as a page shows it. */
 
 export type StateName = "live" | "catching_up" | "offline" | "signed_out" | "refused";
 
 export interface StreamState {
     readonly name: StateName;
-    /** Milliseconds since 1970. Of `offline`: when the server was last heard; of others: when the state began. */
+    /** Milliseconds since 1970. For `offline`: the last message of the server. For other states: their start. */
     readonly since: number;
-    /** Of `refused`: the HTTP status. */
+    /** For `refused`: the HTTP status. */
     readonly status?: number;
 }
 
-/** Whether a screen would show the same for both. */
-export function sameState(one: StreamState, other: StreamState): boolean {
-    return one.name === other.name && one.status === other.status;
+/** Whether a page would show the same for both. */
+export function sameState(first: StreamState, second: StreamState): boolean {
+    return first.name === second.name && first.status === second.status;
 }

@@ -1,8 +1,8 @@
-/** Everything of the browser that the client touches, in one object, so that tests bring their own; it must not know the client. */
+/** Every browser function that the client uses, in one object, so that tests can replace it. */
 
 export interface Source {
     readonly readyState: number;
-    addEventListener(name: string, heard: (event: MessageEvent<string>) => void): void;
+    addEventListener(name: string, handler: (event: MessageEvent<string>) => void): void;
     close(): void;
 }
 
@@ -18,7 +18,7 @@ export interface LockOptions {
 }
 
 export interface Locks {
-    request(name: string, options: LockOptions, held: () => Promise<void>): Promise<unknown>;
+    request(name: string, options: LockOptions, onGranted: () => Promise<void>): Promise<unknown>;
 }
 
 export interface Answer {
@@ -32,37 +32,37 @@ export type Timer = unknown;
 export interface Surroundings {
     source(url: string): Source;
     fetch(url: string, init: RequestInit): Promise<Answer>;
-    setTimeout(act: () => void, ms: number): Timer;
+    setTimeout(callback: () => void, ms: number): Timer;
     clearTimeout(timer: Timer): void;
     now(): number;
-    /** From 0 to 1, 1 excluded. */
+    /** A number from 0 to 1, without 1. */
     random(): number;
     visible(): boolean;
-    /** Follow an event of the window or the document; the answer ends it. */
-    listen(target: "window" | "document", name: string, heard: () => void): () => void;
-    /** Where a handler's own fault goes: as if the stream had not stood in between. */
-    report(fault: unknown): void;
-    /** Missing outside a secure context. */
+    /** Listen to an event of the window or the document. Returns a function that stops it. */
+    listen(target: "window" | "document", name: string, handler: () => void): () => void;
+    /** Report an error of a handler, as the browser reports an uncaught error. */
+    report(error: unknown): void;
+    /** Undefined outside a secure context. */
     readonly locks?: Locks | undefined;
     readonly channel?: ((name: string) => Channel) | undefined;
 }
 
-/** The browser itself. */
+/** The functions of the real browser. */
 export function browser(withCredentials: boolean): Surroundings {
     return {
         source: url => new EventSource(url, { withCredentials }),
         fetch: (url, init) => fetch(url, init),
-        setTimeout: (act, ms) => setTimeout(act, ms),
+        setTimeout: (callback, ms) => setTimeout(callback, ms),
         clearTimeout: timer => clearTimeout(timer as number),
         now: () => Date.now(),
         random: () => Math.random(),
         visible: () => document.visibilityState === "visible",
-        listen: (target, name, heard) => {
-            const listened = target === "window" ? window : document;
-            listened.addEventListener(name, heard);
-            return () => listened.removeEventListener(name, heard);
+        listen: (target, name, handler) => {
+            const eventTarget = target === "window" ? window : document;
+            eventTarget.addEventListener(name, handler);
+            return () => eventTarget.removeEventListener(name, handler);
         },
-        report: fault => reportError(fault),
+        report: error => reportError(error),
         locks: navigator.locks as Locks | undefined,
         channel: typeof BroadcastChannel === "function" ? name => new BroadcastChannel(name) as Channel : undefined,
     };

@@ -1,20 +1,20 @@
-/** What the tabs of one account say to each other; it must not know who leads. */
+/** The messages between the tabs of one account. */
 
 import { type Place, readCursor } from "./cursor.js";
 import type { StreamState } from "./state.js";
 
-/** `stamp` grows with each leader and each connection, so that a younger one is known from an older one. */
+/** `stamp` grows with each leader and each connection. It shows which of two connections is newer. */
 export type TabMessage =
     | { kind: "event"; stamp: number; after: Place; id: Place; name: string; text: string }
     | { kind: "moved"; stamp: number; after: Place; id: Place }
     | { kind: "reset"; stamp: number; place: Place; asked: Place | undefined }
-    /** Where the leader's stream stands and how it is. */
+    /** The place and the state of the leader's stream. */
     | { kind: "at"; stamp: number; place: Place | undefined; state: StreamState }
-    /** A tab lacks what lies behind `from`. */
+    /** A tab misses the events after `from`. */
     | { kind: "ask"; stamp: number; from: Place }
-    /** Is anybody there? Answered with `at`. */
+    /** A follower asks for a leader. The leader answers with `at`. */
     | { kind: "hello"; stamp: number }
-    /** Somebody looks at a page, or is online again. `silence`: seconds without a word that make it worth a reconnect. */
+    /** A page became visible or online. Reconnect if the server was silent for `silence` seconds. */
     | { kind: "wake"; stamp: number; silence: number };
 
 const KINDS: ReadonlySet<unknown> = new Set(["event", "moved", "reset", "at", "ask", "hello", "wake"]);
@@ -24,17 +24,17 @@ function isPlace(value: unknown): boolean {
     return typeof place === "object" && place !== null && readCursor(`${place.epoch}-${place.seq}`) !== undefined;
 }
 
-/** The message, or undefined for what another version of the page may have sent. */
+/** The message, or undefined if it is invalid. Another version of the page may have sent it. */
 export function readTabMessage(data: unknown): TabMessage | undefined {
-    const found = data as Record<string, unknown> | null;
-    if (typeof found !== "object" || found === null || !KINDS.has(found.kind)) return undefined;
-    if (typeof found.stamp !== "number") return undefined;
+    const message = data as Record<string, unknown> | null;
+    if (typeof message !== "object" || message === null || !KINDS.has(message.kind)) return undefined;
+    if (typeof message.stamp !== "number") return undefined;
     const places: Record<string, readonly string[]> = {
         event: ["after", "id"],
         moved: ["after", "id"],
         reset: ["place"],
         ask: ["from"],
     };
-    const needed = places[found.kind as string] ?? [];
-    return needed.every(name => isPlace(found[name])) ? (found as unknown as TabMessage) : undefined;
+    const required = places[message.kind as string] ?? [];
+    return required.every(name => isPlace(message[name])) ? (message as unknown as TabMessage) : undefined;
 }

@@ -1,4 +1,4 @@
-/** A following tab's watch over its leader: when to ask whether it is there, and when to take its place. It must not know what a leader does. */
+/** A follower's watch over its leader: when to ask whether it is there, and when to take its place. */
 
 import type { StreamLimits } from "./limits.js";
 
@@ -6,40 +6,40 @@ export type Finding = "well" | "ask" | "take its place";
 
 /** Times in milliseconds. */
 export class Vigil {
-    private heardAt: number;
-    private lookedAt: number;
-    private spared = false;
+    private lastMessageAt: number;
+    private lastCheckAt: number;
+    private gotGrace = false;
     private readonly heartbeat: number;
-    private readonly tired: number;
+    private readonly timeout: number;
 
-    /** `chance` makes tabs different, or all would rob a silent leader at the same moment. */
+    /** `chance` makes the timeouts of tabs different. Otherwise all would replace a silent leader at the same moment. */
     constructor(limits: StreamLimits, chance: number, now: number) {
         this.heartbeat = limits.heartbeat * 1000;
-        this.tired = this.heartbeat * (limits.watchdog + chance);
-        this.heardAt = now;
-        this.lookedAt = now;
+        this.timeout = this.heartbeat * (limits.watchdog + chance);
+        this.lastMessageAt = now;
+        this.lastCheckAt = now;
     }
 
     get lastHeard(): number {
-        return this.heardAt;
+        return this.lastMessageAt;
     }
 
-    heard(now: number): void {
-        this.heardAt = now;
-        this.spared = false;
+    noteMessage(now: number): void {
+        this.lastMessageAt = now;
+        this.gotGrace = false;
     }
 
-    /** To be asked each half heartbeat. */
-    look(now: number): Finding {
-        // The machine slept, or this page did, and so perhaps the leader: it gets one more heartbeat, once.
-        if (now - this.lookedAt > this.heartbeat && !this.spared) {
-            this.spared = true;
-            this.heardAt = Math.max(this.heardAt, now - this.tired + this.heartbeat);
+    /** Call this every half heartbeat. */
+    check(now: number): Finding {
+        // The machine or this page slept, and perhaps the leader too. Give it one more heartbeat, once.
+        if (now - this.lastCheckAt > this.heartbeat && !this.gotGrace) {
+            this.gotGrace = true;
+            this.lastMessageAt = Math.max(this.lastMessageAt, now - this.timeout + this.heartbeat);
         }
-        this.lookedAt = now;
-        const silent = now - this.heardAt;
-        if (silent > this.tired) {
-            this.heard(now);
+        this.lastCheckAt = now;
+        const silent = now - this.lastMessageAt;
+        if (silent > this.timeout) {
+            this.noteMessage(now);
             return "take its place";
         }
         return silent > this.heartbeat ? "ask" : "well";

@@ -11,7 +11,7 @@ import { Vigil } from "../src/vigil.js";
 const at = (text: string) => readCursor(text) ?? expect.fail(text);
 
 describe("cursor", () => {
-    it.each(["", "7afc", "7afc-01", "-3", "7afc-3 ", "a b-3", "7afc--3"])("%j is none of a server's", text => {
+    it.each(["", "7afc", "7afc-01", "-3", "7afc-3 ", "a b-3", "7afc--3"])("%j is not a cursor", text => {
         expect(readCursor(text)).toBeUndefined();
     });
 
@@ -21,19 +21,19 @@ describe("cursor", () => {
 });
 
 describe("limits", () => {
-    it.each(Object.keys(DEFAULT_LIMITS) as (keyof StreamLimits)[])("%s can be set, to a positive number", name => {
+    it.each(Object.keys(DEFAULT_LIMITS) as (keyof StreamLimits)[])("%s accepts only a positive number", name => {
         expect(withDefaults({ [name]: 0.5 })[name]).toBe(0.5);
-        for (const wrong of [0, -1, Number.NaN, Number.POSITIVE_INFINITY]) {
-            expect(() => withDefaults({ [name]: wrong })).toThrow(name);
+        for (const invalid of [0, -1, Number.NaN, Number.POSITIVE_INFINITY]) {
+            expect(() => withDefaults({ [name]: invalid })).toThrow(name);
         }
     });
 });
 
 describe("backoff", () => {
-    it("lies anywhere between nothing and a bound that doubles up to its greatest", () => {
-        const most = [1, 2, 3, 4, 5, 6, 7, 2000].map(failures => backoff(failures, DEFAULT_LIMITS, 1));
+    it("is random up to a limit that doubles until its maximum", () => {
+        const limits = [1, 2, 3, 4, 5, 6, 7, 2000].map(failures => backoff(failures, DEFAULT_LIMITS, 1));
 
-        expect(most).toEqual([1, 2, 4, 8, 16, 30, 30, 30]);
+        expect(limits).toEqual([1, 2, 4, 8, 16, 30, 30, 30]);
         expect(backoff(4, DEFAULT_LIMITS, 0)).toBe(0);
         expect(backoff(4, DEFAULT_LIMITS, 0.5)).toBe(4);
     });
@@ -56,20 +56,20 @@ describe("Retry-After", () => {
 });
 
 describe("diagnosis", () => {
-    it.each([401, 403, 422])("%d lasts", status => {
+    it.each([401, 403, 422])("%d is permanent", status => {
         expect(diagnose(status, "5", 0)).toEqual(status === 401 ? { kind: "signed_out" } : { kind: "refused", status });
     });
 
-    it.each([200, 404, 408, 500, 502, 503, 504])("%d passes", status => {
+    it.each([200, 404, 408, 500, 502, 503, 504])("%d is temporary", status => {
         expect(diagnose(status, null, 0)).toEqual({ kind: "passing" });
     });
 
-    it.each([429, 503])("%d with Retry-After says how long to wait", status => {
+    it.each([429, 503])("%d with Retry-After sets the wait", status => {
         expect(diagnose(status, "9", 0)).toEqual({ kind: "wait", seconds: 9 });
     });
 });
 
-describe("data at the border", () => {
+describe("event data", () => {
     const completed = {
         patient_id: 1,
         patient_name: "John Doe",
@@ -81,23 +81,23 @@ describe("data at the border", () => {
         consultation_id: "c",
     };
 
-    it("is taken with what its name guarantees, and more beside it", () => {
+    it("is accepted with all guaranteed fields and more", () => {
         const text = JSON.stringify({ ...completed, more: 1 });
 
         expect(readData("consultation.completed", text)).toEqual({ ...completed, more: 1 });
     });
 
-    it.each(Object.keys(completed))("is not taken without %s", field => {
-        const lacking = JSON.stringify({ ...completed, [field]: undefined });
+    it.each(Object.keys(completed))("is rejected without %s", field => {
+        const incomplete = JSON.stringify({ ...completed, [field]: undefined });
 
-        expect(readData("consultation.completed", lacking)).toBeUndefined();
+        expect(readData("consultation.completed", incomplete)).toBeUndefined();
     });
 
-    it.each(["", "3", "null", "[]", '"x"', "{"])("%j is not taken", text => {
-        expect(readData("whatever", text)).toBeUndefined();
+    it.each(["", "3", "null", "[]", '"x"', "{"])("%j is rejected", text => {
+        expect(readData("any.name", text)).toBeUndefined();
     });
 
-    it("of a name that every object has is taken as any other", () => {
+    it("is accepted for a name that every object has", () => {
         expect(readData("constructor", "{}")).toEqual({});
     });
 });
@@ -105,7 +105,7 @@ describe("data at the border", () => {
 describe("position", () => {
     const claim = (after: string, id: string, stamp = 1) => ({ after: at(after), id: at(id), stamp });
 
-    it("takes what comes next, once, and sees a gap", () => {
+    it("accepts the next claim once and detects a gap", () => {
         const position = new Position(at("e1-3"), 0);
 
         expect(position.take(claim("e1-3", "e1-5"))).toBe("take");
@@ -115,13 +115,13 @@ describe("position", () => {
         expect(position.place).toEqual(at("e1-7"));
     });
 
-    it("begins where it is first told anything", () => {
+    it("starts at the first claim", () => {
         const position = new Position(undefined, 0);
 
         expect(position.take(claim("e1-8", "e1-9"))).toBe("take");
     });
 
-    it("believes another log only from a connection younger than its own", () => {
+    it("accepts another log only from a newer connection", () => {
         const position = new Position(at("e2-3"), 5);
 
         expect(position.take(claim("e1-90", "e1-91", 5))).toBe("gap");
@@ -129,55 +129,55 @@ describe("position", () => {
     });
 
     it.each([
-        ["behind the reset", "e1-3", "e1-1", "take"],
-        ["level with the reset for another tab's sake", "e1-9", "e1-1", "drop"],
-        ["in the future, as the one who asked", "e1-99", "e1-99", "take"],
+        ["before the reset", "e1-3", "e1-1", "take"],
+        ["at the reset of another tab", "e1-9", "e1-1", "drop"],
+        ["ahead of the log, and it asked", "e1-99", "e1-99", "take"],
         ["in another log", "e0-50", "e0-50", "take"],
-    ])("%s: %s, asked %s: %s", (_where, own, asked, verdict) => {
+    ])("%s: at %s, requested %s: %s", (_where, own, requested, verdict) => {
         const position = new Position(at(own), 0);
 
-        expect(position.reset(at("e1-9"), at(asked), 1)).toBe(verdict);
+        expect(position.reset(at("e1-9"), at(requested), 1)).toBe(verdict);
         expect(position.place).toEqual(at("e1-9"));
     });
 });
 
-describe("a message between tabs", () => {
+describe("tab message", () => {
     const place = { epoch: "e1", seq: 1 };
 
     it.each([null, 3, {}, { kind: "at" }, { kind: "other", stamp: 1 }, { kind: "ask", stamp: 1, from: "e1-1" }])(
-        "%j is not understood",
+        "%j is rejected",
         data => {
             expect(readTabMessage(data)).toBeUndefined();
         },
     );
 
-    it("is understood whole", () => {
+    it("is accepted when complete", () => {
         expect(readTabMessage({ kind: "ask", stamp: 1, from: place })).toEqual({ kind: "ask", stamp: 1, from: place });
     });
 });
 
-describe("the watch over a leader", () => {
-    /** What is found at each half heartbeat until the leader's place is taken. */
+describe("vigil", () => {
+    /** The findings of each half heartbeat until the tab takes the leader's place. */
     const findings = (vigil: Vigil): string[] => {
-        const found: string[] = [];
-        for (let now = 7500; found.at(-1) !== "take its place"; now += 7500) found.push(vigil.look(now));
-        return found;
+        const list: string[] = [];
+        for (let now = 7500; list.at(-1) !== "take its place"; now += 7500) list.push(vigil.check(now));
+        return list;
     };
 
     it("asks after one heartbeat and takes its place after the watchdog's time", () => {
-        const found = findings(new Vigil(DEFAULT_LIMITS, 0, 0));
+        const list = findings(new Vigil(DEFAULT_LIMITS, 0, 0));
 
-        expect(found).toEqual(["well", "well", "ask", "ask", "ask", "take its place"]);
+        expect(list).toEqual(["well", "well", "ask", "ask", "ask", "take its place"]);
     });
 
-    it("lets chance make one tab the first", () => {
+    it("gives tabs different timeouts by chance", () => {
         expect(findings(new Vigil(DEFAULT_LIMITS, 0.99, 0))).toHaveLength(7);
     });
 
-    it("spares a leader once after the machine has slept", () => {
+    it("gives a leader one more heartbeat after sleep", () => {
         const vigil = new Vigil(DEFAULT_LIMITS, 0, 0);
 
-        expect(vigil.look(3_600_000)).toBe("ask");
-        expect(vigil.look(3_600_000 + 16_000)).toBe("take its place");
+        expect(vigil.check(3_600_000)).toBe("ask");
+        expect(vigil.check(3_600_000 + 16_000)).toBe("take its place");
     });
 });

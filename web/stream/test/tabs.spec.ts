@@ -1,309 +1,309 @@
 import { describe, expect, it } from "vitest";
-import { Clinic, numbers, type Opened } from "./clinic.js";
+import { numbers, type OpenTab, Site } from "./site.js";
 import { seeded } from "./world.js";
 
-async function tabs(count: number, seed = 1): Promise<{ clinic: Clinic; all: Opened[] }> {
-    const clinic = new Clinic(seed);
-    const all = Array.from({ length: count }, () => clinic.open({ from: "e1-0" }));
-    await clinic.pass(1);
-    return { clinic, all };
+async function openTabs(count: number, seed = 1): Promise<{ site: Site; all: OpenTab[] }> {
+    const site = new Site(seed);
+    const all = Array.from({ length: count }, () => site.open({ from: "e1-0" }));
+    await site.pass(1);
+    return { site, all };
 }
 
 describe("tabs of one account", () => {
-    it("share one stream, and each hears every event once", async () => {
-        const { clinic, all } = await tabs(7);
+    it("share one stream, and each gets every event once", async () => {
+        const { site, all } = await openTabs(7);
 
-        for (const number of numbers(1, 20)) clinic.server.tell(number);
-        await clinic.pass(1);
+        for (const number of numbers(1, 20)) site.server.commit(number);
+        await site.pass(1);
 
-        expect(clinic.server.streams.size).toBe(1);
+        expect(site.server.streams.size).toBe(1);
         for (const tab of all) {
-            expect(tab.heard).toEqual(numbers(1, 20));
+            expect(tab.received).toEqual(numbers(1, 20));
             expect(tab.stream.state.name).toBe("live");
         }
     });
 
-    it("share none with another account, other channels or other names, and name nobody", async () => {
-        const { clinic } = await tabs(2);
-        clinic.open({ account: "8" });
-        clinic.open({ channels: ["consultations"] });
-        clinic.open({ names: ["bed.moved"] });
-        clinic.server.tell(1);
-        await clinic.pass(1);
+    it("do not share with other accounts, channels or names, and no name contains a patient", async () => {
+        const { site } = await openTabs(2);
+        site.open({ account: "8" });
+        site.open({ channels: ["consultations"] });
+        site.open({ names: ["bed.moved"] });
+        site.server.commit(1);
+        await site.pass(1);
 
-        expect(clinic.server.streams.size).toBe(4);
-        expect([...clinic.browser.names].filter(name => name.includes("Doe"))).toEqual([]);
+        expect(site.server.streams.size).toBe(4);
+        expect([...site.browser.names].filter(name => name.includes("Doe"))).toEqual([]);
     });
 
-    it("have a connection each where the browser has no locks", async () => {
-        const clinic = new Clinic();
-        const all = [clinic.open({}, false), clinic.open({}, false)];
-        await clinic.pass(1);
+    it("have their own connections without locks", async () => {
+        const site = new Site();
+        const all = [site.open({}, false), site.open({}, false)];
+        await site.pass(1);
 
-        clinic.server.tell(1);
-        await clinic.pass(1);
+        site.server.commit(1);
+        await site.pass(1);
 
-        expect(clinic.server.streams.size).toBe(2);
-        for (const tab of all) expect(tab.heard).toEqual([1]);
+        expect(site.server.streams.size).toBe(2);
+        for (const tab of all) expect(tab.received).toEqual([1]);
     });
 
-    it("have a connection each when they ask not to share", async () => {
-        const clinic = new Clinic();
-        clinic.open({ share: false });
-        clinic.open({ share: false });
-        await clinic.pass(1);
+    it("have their own connections when sharing is off", async () => {
+        const site = new Site();
+        site.open({ share: false });
+        site.open({ share: false });
+        await site.pass(1);
 
-        expect(clinic.server.streams.size).toBe(2);
+        expect(site.server.streams.size).toBe(2);
     });
 
-    it.each(["closed", "dead"])("go on when the leading tab is %s", async how => {
-        const { clinic, all } = await tabs(3);
-        clinic.server.tell(1);
-        await clinic.pass(1);
-        const leader = clinic.leader(all);
+    it.each(["closed", "crashed"])("continue when the leader is %s", async how => {
+        const { site, all } = await openTabs(3);
+        site.server.commit(1);
+        await site.pass(1);
+        const leader = site.leader(all);
 
-        if (how === "dead") leader.page.die();
+        if (how === "crashed") leader.page.crash();
         else leader.stream.close();
-        clinic.server.tell(2);
-        await clinic.pass(1);
-        clinic.server.tell(3);
-        await clinic.pass(1);
+        site.server.commit(2);
+        await site.pass(1);
+        site.server.commit(3);
+        await site.pass(1);
 
-        for (const tab of all.filter(one => one !== leader)) expect(tab.heard).toEqual([1, 2, 3]);
-        expect(clinic.server.streams.size).toBe(1);
+        for (const tab of all.filter(tab => tab !== leader)) expect(tab.received).toEqual([1, 2, 3]);
+        expect(site.server.streams.size).toBe(1);
     });
 
-    it("rob a leader that hangs, and it follows when it wakes", async () => {
-        const { clinic, all } = await tabs(3);
-        const hung = clinic.leader(all);
+    it("replace a hanging leader, which follows when it wakes up", async () => {
+        const { site, all } = await openTabs(3);
+        const hung = site.leader(all);
         hung.page.hang();
-        clinic.server.tell(1);
-        await clinic.pass(60);
-        for (const tab of all.filter(one => one !== hung)) expect(tab.heard).toEqual([1]);
+        site.server.commit(1);
+        await site.pass(60);
+        for (const tab of all.filter(tab => tab !== hung)) expect(tab.received).toEqual([1]);
 
-        hung.page.goOn();
-        await clinic.pass(20);
-        clinic.server.tell(2);
-        await clinic.pass(1);
+        hung.page.wakeUp();
+        await site.pass(20);
+        site.server.commit(2);
+        await site.pass(1);
 
-        for (const tab of all) expect(tab.heard).toEqual([1, 2]);
-        expect(clinic.server.streams.size).toBe(1);
-        expect(clinic.leader(all)).not.toBe(hung);
+        for (const tab of all) expect(tab.received).toEqual([1, 2]);
+        expect(site.server.streams.size).toBe(1);
+        expect(site.leader(all)).not.toBe(hung);
     });
 
-    it("do not rob a leader that waits for the server", async () => {
-        const { clinic, all } = await tabs(3);
-        const leader = clinic.leader(all);
-        clinic.server.way = { kind: "unreachable" };
-        for (const stream of [...clinic.server.streams]) stream.end();
+    it("do not replace a leader that waits for the server", async () => {
+        const { site, all } = await openTabs(3);
+        const leader = site.leader(all);
+        site.server.network = { kind: "unreachable" };
+        for (const stream of [...site.server.streams]) stream.end();
 
-        await clinic.pass(600);
+        await site.pass(600);
 
-        expect(clinic.leader(all)).toBe(leader);
+        expect(site.leader(all)).toBe(leader);
         for (const tab of all) expect(tab.stream.state.name).toBe("offline");
     });
 
-    it("have what came between an older snapshot and now, by one way back for all who ask", async () => {
-        const { clinic, all } = await tabs(2);
-        for (const number of numbers(1, 9)) clinic.server.tell(number);
-        await clinic.pass(1);
-        const opened = clinic.server.opened.length;
+    it("get events since an older snapshot with one reconnect for all", async () => {
+        const { site, all } = await openTabs(2);
+        for (const number of numbers(1, 9)) site.server.commit(number);
+        await site.pass(1);
+        const openedBefore = site.server.opened.length;
 
-        const late = [clinic.open({ from: "e1-4" }), clinic.open({ from: "e1-6" })];
-        await clinic.pass(1);
+        const newTabs = [site.open({ from: "e1-4" }), site.open({ from: "e1-6" })];
+        await site.pass(1);
 
-        expect(late.map(tab => tab.heard)).toEqual([numbers(5, 9), numbers(7, 9)]);
-        for (const tab of all) expect(tab.heard).toEqual(numbers(1, 9));
-        expect(clinic.server.opened.slice(opened)).toEqual(["/api/events?last_event_id=e1-4"]);
+        expect(newTabs.map(tab => tab.received)).toEqual([numbers(5, 9), numbers(7, 9)]);
+        for (const tab of all) expect(tab.received).toEqual(numbers(1, 9));
+        expect(site.server.opened.slice(openedBefore)).toEqual(["/api/events?last_event_id=e1-4"]);
     });
 
-    it("have what they missed while they were put away", async () => {
-        const { clinic, all } = await tabs(3);
-        const away = all.find(tab => tab !== clinic.leader(all)) as Opened;
-        away.page.happens("pagehide");
-        clinic.server.tell(1);
-        await clinic.pass(1);
+    it("get what they missed in the page cache", async () => {
+        const { site, all } = await openTabs(3);
+        const away = all.find(tab => tab !== site.leader(all)) as OpenTab;
+        away.page.dispatch("pagehide");
+        site.server.commit(1);
+        await site.pass(1);
 
-        away.page.happens("pageshow");
-        await clinic.pass(1);
+        away.page.dispatch("pageshow");
+        await site.pass(1);
 
-        for (const tab of all) expect(tab.heard).toEqual([1]);
+        for (const tab of all) expect(tab.received).toEqual([1]);
     });
 
-    it("are all told of a reset, once", async () => {
-        const { clinic, all } = await tabs(3);
-        clinic.server.restore("e2");
-        await clinic.pass(5);
+    it("all report a reset, once", async () => {
+        const { site, all } = await openTabs(3);
+        site.server.restore("e2");
+        await site.pass(5);
 
-        clinic.server.tell(1);
-        await clinic.pass(1);
+        site.server.commit(1);
+        await site.pass(1);
 
         for (const tab of all) {
             expect(tab.resets).toEqual(["e2-0"]);
-            expect(tab.heard).toEqual([1]);
+            expect(tab.received).toEqual([1]);
         }
     });
 
-    it("are not told of a reset that only another tab's old snapshot brought about", async () => {
-        const { clinic, all } = await tabs(2);
-        for (const number of numbers(1, 5)) clinic.server.tell(number);
-        await clinic.pass(1);
-        clinic.server.prune();
+    it("report no reset that concerns only another tab's old snapshot", async () => {
+        const { site, all } = await openTabs(2);
+        for (const number of numbers(1, 5)) site.server.commit(number);
+        await site.pass(1);
+        site.server.prune();
 
-        const late = clinic.open({ from: "e1-1" });
-        await clinic.pass(1);
-        clinic.server.tell(6);
-        await clinic.pass(1);
+        const newTab = site.open({ from: "e1-1" });
+        await site.pass(1);
+        site.server.commit(6);
+        await site.pass(1);
 
-        expect(late.resets).toEqual(["e1-5"]);
-        expect(late.heard).toEqual([6]);
-        for (const tab of all) expect([tab.resets, tab.heard]).toEqual([[], numbers(1, 6)]);
+        expect(newTab.resets).toEqual(["e1-5"]);
+        expect(newTab.received).toEqual([6]);
+        for (const tab of all) expect([tab.resets, tab.received]).toEqual([[], numbers(1, 6)]);
     });
 
-    it("find a snapshot of a log that is gone, whoever leads", async () => {
-        const { clinic, all } = await tabs(2);
-        clinic.server.restore("e2");
-        await clinic.pass(5);
+    it("reset a snapshot of an old log, with any leader", async () => {
+        const { site, all } = await openTabs(2);
+        site.server.restore("e2");
+        await site.pass(5);
 
-        const late = clinic.open({ from: "e1-0" });
-        await clinic.pass(2);
-        clinic.server.tell(1);
-        await clinic.pass(1);
+        const newTab = site.open({ from: "e1-0" });
+        await site.pass(2);
+        site.server.commit(1);
+        await site.pass(1);
 
-        expect(late.resets).toEqual(["e2-0"]);
-        for (const tab of [...all, late]) expect(tab.heard).toEqual([1]);
+        expect(newTab.resets).toEqual(["e2-0"]);
+        for (const tab of [...all, newTab]) expect(tab.received).toEqual([1]);
     });
 
-    it("are not led into a log that is gone by a new leader who has yet to connect", async () => {
-        const { clinic, all } = await tabs(3);
-        const leader = clinic.leader(all);
-        const [away, follower] = all.filter(tab => tab !== leader) as [Opened, Opened];
-        away.page.happens("pagehide");
-        clinic.server.restore("e2");
-        await clinic.pass(5);
-        clinic.server.way = { kind: "unreachable" };
+    it("do not follow a new, unconnected leader into an old log", async () => {
+        const { site, all } = await openTabs(3);
+        const leader = site.leader(all);
+        const [away, follower] = all.filter(tab => tab !== leader) as [OpenTab, OpenTab];
+        away.page.dispatch("pagehide");
+        site.server.restore("e2");
+        await site.pass(5);
+        site.server.network = { kind: "unreachable" };
         leader.page.hang();
-        away.page.happens("pageshow");
-        // The follower goes behind the tab that was away, which so leads next.
-        follower.page.happens("pagehide");
-        follower.page.happens("pageshow");
-        leader.page.die();
-        await clinic.pass(30);
-        expect(clinic.leader(all)).toBe(away);
+        away.page.dispatch("pageshow");
+        // The follower queues behind the tab that was away, so that one leads next.
+        follower.page.dispatch("pagehide");
+        follower.page.dispatch("pageshow");
+        leader.page.crash();
+        await site.pass(30);
+        expect(site.leader(all)).toBe(away);
         expect(follower.resets).toEqual(["e2-0"]);
 
-        clinic.server.way = { kind: "open" };
-        await clinic.pass(60);
+        site.server.network = { kind: "open" };
+        await site.pass(60);
 
         for (const tab of [away, follower]) expect(tab.resets).toEqual(["e2-0"]);
     });
 
-    it("do not go back to a log that is gone though their leader still reads it", async () => {
-        const { clinic, all } = await tabs(1);
-        clinic.server.epoch = "e2";
-        clinic.server.head = 5;
+    it("do not go back to an old log that their leader still reads", async () => {
+        const { site, all } = await openTabs(1);
+        site.server.epoch = "e2";
+        site.server.head = 5;
 
-        const late = clinic.open({ from: "e2-5" });
-        await clinic.pass(2);
+        const newTab = site.open({ from: "e2-5" });
+        await site.pass(2);
 
-        expect(late.resets).toEqual([]);
+        expect(newTab.resets).toEqual([]);
         expect(all[0]?.resets).toEqual(["e2-5"]);
     });
 
-    it("show all that the leader was signed out, and a look at any of them is enough to try again", async () => {
-        const { clinic, all } = await tabs(3);
-        clinic.server.way = { kind: "answers", status: 401 };
-        for (const stream of [...clinic.server.streams]) stream.end();
-        await clinic.pass(5);
+    it("all show a sign-out, and any visible tab triggers a retry", async () => {
+        const { site, all } = await openTabs(3);
+        site.server.network = { kind: "answers", status: 401 };
+        for (const stream of [...site.server.streams]) stream.end();
+        await site.pass(5);
         for (const tab of all) expect(tab.stream.state.name).toBe("signed_out");
-        clinic.server.way = { kind: "open" };
+        site.server.network = { kind: "open" };
 
-        (all.find(tab => tab !== clinic.leader(all)) as Opened).page.happens("visibilitychange");
-        await clinic.pass(1);
+        (all.find(tab => tab !== site.leader(all)) as OpenTab).page.dispatch("visibilitychange");
+        await site.pass(1);
 
         for (const tab of all) expect(tab.stream.state.name).toBe("live");
     });
 
-    it("reconnect once when all of them are online again at the same moment", async () => {
-        const { clinic, all } = await tabs(7);
-        await clinic.pass(2);
+    it("reconnect once when all are online at the same moment", async () => {
+        const { site, all } = await openTabs(7);
+        await site.pass(2);
 
-        for (const tab of all) tab.page.happens("online");
-        await clinic.pass(1);
+        for (const tab of all) tab.page.dispatch("online");
+        await site.pass(1);
 
-        expect(clinic.server.opened).toHaveLength(2);
+        expect(site.server.opened).toHaveLength(2);
     });
 });
 
-describe("whatever happens", () => {
+describe("random faults", () => {
     const seeds = numbers(1, 200);
 
-    it.each(seeds)("every tab has every event once and in order (seed %d)", async seed => {
+    it.each(seeds)("every tab gets every event once and in order (seed %d)", async seed => {
         const chance = seeded(seed * 7919);
-        const pick = <One>(from: readonly One[]): One | undefined => from[Math.floor(chance() * from.length)];
-        const clinic = new Clinic(seed, 2);
+        const pick = <Item>(from: readonly Item[]): Item | undefined => from[Math.floor(chance() * from.length)];
+        const site = new Site(seed, 2);
         const limits = { heartbeat: 2, patience: 5, backoffMost: 4, askAgain: 2 };
-        const all: { tab: Opened; from: number }[] = [];
-        let told = 0;
+        const all: { tab: OpenTab; from: number }[] = [];
+        let committed = 0;
         const open = (): void => {
-            const from = Math.max(0, clinic.server.head - Math.floor(chance() * 10));
-            all.push({ tab: clinic.open({ from: `e1-${from}`, limits }), from });
+            const from = Math.max(0, site.server.head - Math.floor(chance() * 10));
+            all.push({ tab: site.open({ from: `e1-${from}`, limits }), from });
         };
         const positions: number[] = [];
-        const tell = (): void => {
-            told += 1;
-            const elsewhere = chance() < 0.2;
-            clinic.server.tell(clinic.server.head + 1, "patient.updated", elsewhere);
-            if (!elsewhere) positions.push(clinic.server.head);
+        const commit = (): void => {
+            committed += 1;
+            const otherChannel = chance() < 0.2;
+            site.server.commit(site.server.head + 1, "patient.updated", otherChannel);
+            if (!otherChannel) positions.push(site.server.head);
         };
-        const living = (): Opened[] => all.map(({ tab }) => tab).filter(tab => clinic.browser.pages.has(tab.page));
-        const acts: (() => void)[] = [
-            ...Array<() => void>(8).fill(tell),
+        const living = (): OpenTab[] => all.map(({ tab }) => tab).filter(tab => site.browser.pages.has(tab.page));
+        const actions: (() => void)[] = [
+            ...Array<() => void>(8).fill(commit),
             open,
-            () => living().length > 2 && pick(living())?.page.die(),
-            () => living().length > 2 && clinic.browser.locks.holder()?.die(),
-            () => clinic.browser.locks.holder()?.hang(),
+            () => living().length > 2 && pick(living())?.page.crash(),
+            () => living().length > 2 && site.browser.locks.holder()?.crash(),
+            () => site.browser.locks.holder()?.hang(),
             () => pick(living())?.page.hang(),
-            () => pick(living())?.page.goOn(),
-            () => pick(living())?.page.happens("pagehide"),
-            () => pick(living())?.page.happens("pageshow"),
-            () => pick(living())?.page.happens("online"),
-            () => pick([...clinic.server.streams])?.end(),
+            () => pick(living())?.page.wakeUp(),
+            () => pick(living())?.page.dispatch("pagehide"),
+            () => pick(living())?.page.dispatch("pageshow"),
+            () => pick(living())?.page.dispatch("online"),
+            () => pick([...site.server.streams])?.end(),
             () => {
-                clinic.server.way = pick([
+                site.server.network = pick([
                     { kind: "silent" },
                     { kind: "unreachable" },
                     { kind: "answers", status: 502 },
                 ] as const) as { kind: "silent" };
             },
             () => {
-                clinic.server.way = { kind: "open" };
+                site.server.network = { kind: "open" };
             },
         ];
         open();
         open();
 
         for (let step = 0; step < 150; step++) {
-            pick(acts)?.();
-            await clinic.pass(chance() * chance() * 3);
+            pick(actions)?.();
+            await site.pass(chance() * chance() * 3);
         }
-        clinic.server.way = { kind: "open" };
+        site.server.network = { kind: "open" };
         for (const tab of living()) {
-            tab.page.goOn();
-            tab.page.happens("pageshow");
+            tab.page.wakeUp();
+            tab.page.dispatch("pageshow");
         }
-        await clinic.pass(60);
-        tell();
-        await clinic.pass(10);
+        await site.pass(60);
+        commit();
+        await site.pass(10);
 
-        expect(told).toBeGreaterThan(20);
+        expect(committed).toBeGreaterThan(20);
         expect(living().length).toBeGreaterThan(0);
         for (const { tab, from } of all) {
-            const due = positions.filter(position => position > from);
-            const alive = clinic.browser.pages.has(tab.page);
-            expect(tab.heard).toEqual(alive ? due : due.slice(0, tab.heard.length));
+            const expected = positions.filter(position => position > from);
+            const alive = site.browser.pages.has(tab.page);
+            expect(tab.received).toEqual(alive ? expected : expected.slice(0, tab.received.length));
             expect(tab.resets).toEqual([]);
         }
-        expect(clinic.server.streams.size).toBe(1);
+        expect(site.server.streams.size).toBe(1);
     });
 });

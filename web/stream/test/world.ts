@@ -1,8 +1,8 @@
-/** A browser with tabs, a network and a server with a log, on a clock that tests move; it must not know what a test proves. */
+/** A fake browser with tabs, a network, and a server with a log. Tests move their clock. */
 
 import type { Answer, Channel, LockOptions, Surroundings } from "../src/surroundings.js";
 
-/** Chance that is the same in each run of one seed. */
+/** A random number generator that repeats its numbers for one seed. */
 export function seeded(seed: number): () => number {
     let state = seed;
     return () => {
@@ -16,10 +16,10 @@ export function seeded(seed: number): () => number {
 export class Clock {
     now = 1_000_000;
     private next = 1;
-    private readonly due = new Map<number, { at: number; act: () => void }>();
+    private readonly due = new Map<number, { at: number; callback: () => void }>();
 
-    later(ms: number, act: () => void): number {
-        this.due.set(this.next, { at: this.now + ms, act });
+    later(ms: number, callback: () => void): number {
+        this.due.set(this.next, { at: this.now + ms, callback });
         return this.next++;
     }
 
@@ -27,7 +27,7 @@ export class Clock {
         this.due.delete(timer as number);
     }
 
-    /** Let time pass; promises that become ready are carried on at their moment. */
+    /** Let time pass. Promises continue at the time when they are ready. */
     async pass(seconds: number): Promise<void> {
         const end = this.now + seconds * 1000;
         for (;;) {
@@ -36,26 +36,26 @@ export class Clock {
             if (next === undefined || next[1].at > end) break;
             this.due.delete(next[0]);
             this.now = Math.max(this.now, next[1].at);
-            next[1].act();
+            next[1].callback();
         }
         this.now = end;
     }
 }
 
-/** How the way to the server is: each kind is what a browser would see. */
-export type Way =
+/** The state of the network, as a browser sees it. */
+export type NetworkState =
     | { kind: "open" }
     | { kind: "unreachable" }
     /** Nothing arrives and nothing fails. */
     | { kind: "silent" }
     | { kind: "answers"; status: number; retryAfter?: string };
 
-export const LOG_BEGINS = "e1";
+export const FIRST_EPOCH = "e1";
 
-/** The server: one log, and streams that begin behind a cursor. */
+/** The server: one log, and streams that start after a cursor. */
 export class Server {
-    way: Way = { kind: "open" };
-    epoch = LOG_BEGINS;
+    network: NetworkState = { kind: "open" };
+    epoch = FIRST_EPOCH;
     log: { seq: number; name: string; text: string }[] = [];
     oldest = 1;
     head = 0;
@@ -72,34 +72,34 @@ export class Server {
 
     private beat(): void {
         this.clock.later(this.heartbeat * 1000, () => {
-            for (const one of this.streams) one.send("heartbeat", "{}", `${this.epoch}-${this.head}`);
+            for (const stream of this.streams) stream.send("heartbeat", "{}", `${this.epoch}-${this.head}`);
             this.beat();
         });
     }
 
-    /** Commit one event; the position of another channel's is passed over by these readers. */
-    tell(number: number, name = "patient.updated", elsewhere = false): void {
+    /** Commit one event. An event of another channel uses a position, but these subscribers do not receive it. */
+    commit(number: number, name = "patient.updated", otherChannel = false): void {
         this.head += 1;
-        if (elsewhere) return;
+        if (otherChannel) return;
         const text = JSON.stringify({ patient_id: 1, patient_name: "John Doe", message: "", timestamp: "", number });
-        const one = { seq: this.head, name, text };
-        this.log.push(one);
-        for (const stream of this.streams) stream.send(name, text, `${this.epoch}-${one.seq}`);
+        const event = { seq: this.head, name, text };
+        this.log.push(event);
+        for (const stream of this.streams) stream.send(name, text, `${this.epoch}-${event.seq}`);
     }
 
-    /** Forget all up to now. */
+    /** Delete all events of the log. */
     prune(): void {
         this.log = [];
         this.oldest = this.head + 1;
     }
 
-    /** Another log takes the place of this one; streams are ended, as the server does. */
+    /** Replace the log and end all streams, as the server does. */
     restore(epoch: string): void {
         this.epoch = epoch;
         this.log = [];
         this.oldest = 1;
         this.head = 0;
-        for (const one of [...this.streams]) one.end();
+        for (const stream of [...this.streams]) stream.end();
     }
 
     begin(stream: FakeSource, cursor: string | null): void {
@@ -108,11 +108,11 @@ export class Server {
         const exact = cursor === null || (epoch === this.epoch && seq >= this.oldest - 1 && seq <= this.head);
         const from = cursor !== null && exact ? seq : this.head;
         const at = `${this.epoch}-${from}`;
-        const said = JSON.stringify({ resume: exact ? "exact" : "reset", cursor: at });
-        stream.send("ready", said, exact ? at : undefined);
+        const ready = JSON.stringify({ resume: exact ? "exact" : "reset", cursor: at });
+        stream.send("ready", ready, exact ? at : undefined);
         if (!exact) stream.send("reset", "{}", at);
-        for (const one of this.log.filter(({ seq: position }) => position > from)) {
-            stream.send(one.name, one.text, `${this.epoch}-${one.seq}`);
+        for (const event of this.log.filter(({ seq: position }) => position > from)) {
+            stream.send(event.name, event.text, `${this.epoch}-${event.seq}`);
         }
         this.streams.add(stream);
     }
@@ -120,7 +120,7 @@ export class Server {
 
 export class FakeSource {
     readyState = 0;
-    private readonly heard = new Map<string, ((event: MessageEvent<string>) => void)[]>();
+    private readonly handlers = new Map<string, ((event: MessageEvent<string>) => void)[]>();
     private lastId: string | null;
     private stuck = false;
 
@@ -131,46 +131,46 @@ export class FakeSource {
         private readonly retry: number,
     ) {
         server.opened.push(url);
-        this.lastId = new URL(url, "http://clinic").searchParams.get("last_event_id");
-        this.reach();
+        this.lastId = new URL(url, "http://test").searchParams.get("last_event_id");
+        this.connect();
     }
 
-    private reach(): void {
+    private connect(): void {
         this.soon(() => {
-            const { way } = this.server;
-            if (way.kind === "open") {
+            const { network } = this.server;
+            if (network.kind === "open") {
                 this.readyState = 1;
                 this.stuck = false;
                 this.server.begin(this, this.lastId);
-            } else if (way.kind !== "silent") {
-                this.readyState = way.kind === "answers" ? 2 : 0;
+            } else if (network.kind !== "silent") {
+                this.readyState = network.kind === "answers" ? 2 : 0;
                 this.dispatch("error");
-                if (this.readyState === 0) this.comeBack();
+                if (this.readyState === 0) this.reconnect();
             }
         });
     }
 
-    private soon(act: () => void, ms = 5): void {
-        this.server.clock.later(ms, () => this.page.run(() => this.readyState !== 2 && act()));
+    private soon(callback: () => void, ms = 5): void {
+        this.server.clock.later(ms, () => this.page.run(() => this.readyState !== 2 && callback()));
     }
 
-    private comeBack(): void {
-        this.soon(() => this.reach(), this.retry * 1000);
+    private reconnect(): void {
+        this.soon(() => this.connect(), this.retry * 1000);
     }
 
     private dispatch(name: string, data = "", lastEventId = ""): void {
-        for (const act of this.heard.get(name) ?? []) {
-            if (this.readyState !== 2 || name === "error") act({ data, lastEventId } as MessageEvent<string>);
+        for (const handler of this.handlers.get(name) ?? []) {
+            if (this.readyState !== 2 || name === "error") handler({ data, lastEventId } as MessageEvent<string>);
         }
     }
 
-    addEventListener(name: string, act: (event: MessageEvent<string>) => void): void {
-        this.heard.set(name, [...(this.heard.get(name) ?? []), act]);
+    addEventListener(name: string, handler: (event: MessageEvent<string>) => void): void {
+        this.handlers.set(name, [...(this.handlers.get(name) ?? []), handler]);
     }
 
     send(name: string, data: string, id?: string): void {
-        // A connection that lost anything delivers nothing behind it: TCP has no holes.
-        this.stuck ||= this.server.way.kind === "silent";
+        // After a loss, a connection delivers nothing more, because TCP has no gaps.
+        this.stuck ||= this.server.network.kind === "silent";
         if (this.stuck) return;
         this.soon(() => {
             this.lastId = id ?? this.lastId;
@@ -178,13 +178,13 @@ export class FakeSource {
         });
     }
 
-    /** The server ends the stream in order, or the connection breaks: the browser comes back by itself. */
+    /** The server ends the stream or the connection breaks. The browser reconnects by itself. */
     end(): void {
         this.server.streams.delete(this);
         this.soon(() => {
             this.readyState = 0;
             this.dispatch("error");
-            this.comeBack();
+            this.reconnect();
         });
     }
 
@@ -196,8 +196,8 @@ export class FakeSource {
 
 interface Request {
     page: Page;
-    held: () => Promise<void>;
-    refuse: (fault: unknown) => void;
+    onGranted: () => Promise<void>;
+    refuse: (error: unknown) => void;
 }
 
 const aborted = (): Error => Object.assign(new Error("aborted"), { name: "AbortError" });
@@ -207,9 +207,9 @@ export class LockTable {
     private readonly holders = new Map<string, Request>();
     private readonly lines = new Map<string, Request[]>();
 
-    request(page: Page, name: string, options: LockOptions, held: () => Promise<void>): Promise<void> {
+    request(page: Page, name: string, options: LockOptions, onGranted: () => Promise<void>): Promise<void> {
         return new Promise((done, refuse) => {
-            const request: Request = { page, held, refuse: fault => page.run(() => refuse(fault)) };
+            const request: Request = { page, onGranted, refuse: error => page.run(() => refuse(error)) };
             if (options.steal) {
                 this.holders.get(name)?.refuse(aborted());
                 this.grant(name, request, done);
@@ -220,7 +220,7 @@ export class LockTable {
             options.signal?.addEventListener("abort", () => {
                 this.lines.set(
                     name,
-                    (this.lines.get(name) ?? []).filter(one => one !== request),
+                    (this.lines.get(name) ?? []).filter(other => other !== request),
                 );
                 request.refuse(aborted());
             });
@@ -231,7 +231,7 @@ export class LockTable {
     private grant(name: string, request: Request, done: () => void = () => {}): void {
         this.holders.set(name, request);
         request.page.run(() => {
-            void request.held().then(() => {
+            void request.onGranted().then(() => {
                 if (this.holders.get(name) === request) this.holders.delete(name);
                 done();
                 this.next(name);
@@ -247,12 +247,12 @@ export class LockTable {
         this.grant(name, first);
     }
 
-    /** A page is gone: its places and its lock are free. */
+    /** Remove a closed page: its requests and its lock become free. */
     forget(page: Page): void {
         for (const [name, line] of this.lines)
             this.lines.set(
                 name,
-                line.filter(one => one.page !== page),
+                line.filter(request => request.page !== page),
             );
         for (const [name, holder] of [...this.holders]) {
             if (holder.page === page) {
@@ -267,7 +267,7 @@ export class LockTable {
     }
 }
 
-/** One browser: its pages share locks, channels and the clock. */
+/** One browser. Its pages share locks, channels and the clock. */
 export class Browser {
     readonly locks = new LockTable();
     readonly pages = new Set<Page>();
@@ -287,45 +287,45 @@ export class Browser {
     }
 }
 
-/** One tab. A hung one runs nothing until it goes on; a dead one never. */
+/** One tab. A hanging tab runs nothing until it wakes up. A crashed tab never runs again. */
 export class Page {
-    readonly faults: unknown[] = [];
+    readonly errors: unknown[] = [];
     visible = true;
-    private life: "runs" | "hangs" | "dead" = "runs";
-    private kept: (() => void)[] = [];
+    private life: "runs" | "hangs" | "crashed" = "runs";
+    private delayed: (() => void)[] = [];
     private readonly cancelled = new WeakSet<object>();
-    private readonly listening = new Map<string, Set<() => void>>();
+    private readonly handlers = new Map<string, Set<() => void>>();
     private readonly channels = new Set<{ name: string; channel: Channel }>();
     private readonly sources = new Set<FakeSource>();
 
     constructor(readonly browser: Browser) {}
 
-    run(act: () => void): void {
-        if (this.life === "runs") act();
-        else if (this.life === "hangs") this.kept.push(act);
+    run(callback: () => void): void {
+        if (this.life === "runs") callback();
+        else if (this.life === "hangs") this.delayed.push(callback);
     }
 
     hang(): void {
         this.life = "hangs";
     }
 
-    goOn(): void {
+    wakeUp(): void {
         this.life = "runs";
-        for (const act of this.kept.splice(0)) act();
+        for (const callback of this.delayed.splice(0)) callback();
     }
 
-    die(): void {
-        this.life = "dead";
-        for (const one of this.sources) one.close();
+    crash(): void {
+        this.life = "crashed";
+        for (const source of this.sources) source.close();
         this.channels.clear();
         this.browser.pages.delete(this);
         this.browser.locks.forget(this);
     }
 
-    /** An event of window or document. */
-    happens(name: string): void {
+    /** Dispatch an event of window or document. */
+    dispatch(name: string): void {
         this.run(() => {
-            for (const act of [...(this.listening.get(name) ?? [])]) act();
+            for (const handler of [...(this.handlers.get(name) ?? [])]) handler();
         });
     }
 
@@ -336,23 +336,23 @@ export class Page {
             postMessage: message => {
                 const copy: unknown = structuredClone(message);
                 for (const other of this.browser.pages) {
-                    for (const one of other.channels) {
-                        if (one.name === name && one.channel !== channel) other.receive(one, copy);
+                    for (const entry of other.channels) {
+                        if (entry.name === name && entry.channel !== channel) other.receive(entry, copy);
                     }
                 }
             },
             close: () => {
-                for (const one of this.channels) if (one.channel === channel) this.channels.delete(one);
+                for (const entry of this.channels) if (entry.channel === channel) this.channels.delete(entry);
             },
         };
         this.channels.add({ name, channel });
         return channel;
     }
 
-    private receive(one: { name: string; channel: Channel }, data: unknown): void {
+    private receive(entry: { name: string; channel: Channel }, data: unknown): void {
         this.browser.clock.later(1, () =>
             this.run(() => {
-                if (this.channels.has(one)) one.channel.onmessage?.({ data });
+                if (this.channels.has(entry)) entry.channel.onmessage?.({ data });
             }),
         );
     }
@@ -367,10 +367,10 @@ export class Page {
                 return source;
             },
             fetch: (_url, init) => this.fetch(init),
-            setTimeout: (act, ms) => {
-                // Cancelled after its time, while the page hung, it must not run either.
+            setTimeout: (callback, ms) => {
+                // A timer that is cancelled while the page hangs must not run, even after its time.
                 const timer = { at: 0 };
-                timer.at = clock.later(ms, () => this.run(() => !this.cancelled.has(timer) && act()));
+                timer.at = clock.later(ms, () => this.run(() => !this.cancelled.has(timer) && callback()));
                 return timer;
             },
             clearTimeout: timer => {
@@ -381,14 +381,14 @@ export class Page {
             now: () => clock.now,
             random: browser.chance,
             visible: () => this.visible,
-            listen: (_target, name, act) => {
-                const heard = this.listening.get(name) ?? new Set();
-                this.listening.set(name, heard.add(act));
-                return () => heard.delete(act);
+            listen: (_target, name, handler) => {
+                const handlers = this.handlers.get(name) ?? new Set();
+                this.handlers.set(name, handlers.add(handler));
+                return () => handlers.delete(handler);
             },
-            report: fault => this.faults.push(fault),
+            report: error => this.errors.push(error),
             locks: secure
-                ? { request: (name, options, held) => browser.locks.request(this, name, options, held) }
+                ? { request: (name, options, onGranted) => browser.locks.request(this, name, options, onGranted) }
                 : undefined,
             channel: secure ? name => this.channel(name) : undefined,
         };
@@ -401,12 +401,12 @@ export class Page {
             init.signal?.addEventListener("abort", () => refuse(aborted()));
             clock.later(5, () =>
                 this.run(() => {
-                    const { way } = server;
-                    if (way.kind === "unreachable") refuse(new TypeError("network"));
-                    else if (way.kind === "open") answer({ status: 200, headers: new Headers() });
-                    else if (way.kind === "answers") {
-                        const headers = new Headers(way.retryAfter ? { "Retry-After": way.retryAfter } : {});
-                        answer({ status: way.status, headers });
+                    const { network } = server;
+                    if (network.kind === "unreachable") refuse(new TypeError("network"));
+                    else if (network.kind === "open") answer({ status: 200, headers: new Headers() });
+                    else if (network.kind === "answers") {
+                        const headers = new Headers(network.retryAfter ? { "Retry-After": network.retryAfter } : {});
+                        answer({ status: network.status, headers });
                     }
                 }),
             );

@@ -1,18 +1,18 @@
-/** Tabs of one doctor as tests open them, each with what it has heard; it must not know what a test proves. */
+/** A fake server and browser, and tabs of one doctor with the events that each has received. */
 
 import { VisitStream, type VisitStreamOptions } from "../src/index.js";
 import { Browser, Clock, type Page, Server, seeded } from "./world.js";
 
-export interface Opened {
+export interface OpenTab {
     page: Page;
     stream: VisitStream;
-    /** The numbers of the events that were heard, in order. */
-    heard: number[];
+    /** The numbers of the received events, in order. */
+    received: number[];
     resets: string[];
     states: string[];
 }
 
-export class Clinic {
+export class Site {
     readonly clock = new Clock();
     readonly server: Server;
     readonly browser: Browser;
@@ -22,21 +22,21 @@ export class Clinic {
         this.browser = new Browser(this.clock, this.server, seeded(seed));
     }
 
-    open(options: Partial<VisitStreamOptions> = {}, secure = true): Opened {
+    open(options: Partial<VisitStreamOptions> = {}, secure = true): OpenTab {
         const page = this.browser.page();
         const stream = new VisitStream({ account: "7", surroundings: page.surroundings(secure), ...options });
-        const opened: Opened = { page, stream, heard: [], resets: [], states: [] };
-        stream.onAny(event => opened.heard.push((event.data as { number: number }).number));
-        stream.onReset(reset => opened.resets.push(reset.cursor));
-        stream.onState(state => opened.states.push(state.name));
-        return opened;
+        const tab: OpenTab = { page, stream, received: [], resets: [], states: [] };
+        stream.onAny(event => tab.received.push((event.data as { number: number }).number));
+        stream.onReset(reset => tab.resets.push(reset.cursor));
+        stream.onState(state => tab.states.push(state.name));
+        return tab;
     }
 
-    leader(tabs: readonly Opened[]): Opened {
+    leader(tabs: readonly OpenTab[]): OpenTab {
         const holder = this.browser.locks.holder();
-        const found = tabs.find(tab => tab.page === holder);
-        if (found === undefined) throw new Error("no tab leads");
-        return found;
+        const leader = tabs.find(tab => tab.page === holder);
+        if (leader === undefined) throw new Error("no tab is the leader");
+        return leader;
     }
 
     pass(seconds: number): Promise<void> {
