@@ -1,4 +1,4 @@
-"""A supervisor asks any API process who is connected, and is told of all of them."""
+"""`GET /api/presence` of any API process shows the subscribers of all processes."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -21,26 +21,26 @@ from tests.support.stream_server import an_event, tell
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def database(request: pytest.FixtureRequest) -> Database:
-    """All this is held on both."""
+    """A fresh database. These tests run on SQLite and on PostgreSQL."""
     fresh: Database = request.getfixturevalue(f"on_{request.param}")
     return fresh
 
 
 @pytest.fixture
 async def processes(clinic: Clinic) -> AsyncIterator[tuple[StreamProcess, StreamProcess]]:
-    """Two processes on one database, each on connections of its own."""
+    """Two processes on one database, each with its own connections."""
     other = Database(clinic.database.url.render_as_string())
     async with AsyncExitStack() as stack:
         stack.push_async_callback(other.close)
-        two = await a_process(clinic.database, clinic.clock), await a_process(other, clinic.clock)
-        for one in two:
-            stack.callback(one.app.parts.sessions.close)
-            stack.push_async_callback(one.hub.drain)
-        yield two
+        pair = await a_process(clinic.database, clinic.clock), await a_process(other, clinic.clock)
+        for process in pair:
+            stack.callback(process.app.parts.sessions.close)
+            stack.push_async_callback(process.hub.drain)
+        yield pair
 
 
-async def asked(clinic: Clinic, process: StreamProcess) -> list[dict[str, Any]]:
-    """What this process answers a supervisor."""
+async def get_presence(clinic: Clinic, process: StreamProcess) -> list[dict[str, Any]]:
+    """Return the items that this process shows to a supervisor."""
     clinic.app = process.app
     answer = await (await clinic.staff("supervisor")).get("/api/presence")
     assert answer.status_code == 200, answer.text
@@ -49,17 +49,18 @@ async def asked(clinic: Clinic, process: StreamProcess) -> list[dict[str, Any]]:
     return items
 
 
-def of_names(items: list[dict[str, Any]], *keys: str) -> list[tuple[Any, ...]]:
+def select_keys(items: list[dict[str, Any]], *keys: str) -> list[tuple[Any, ...]]:
+    """Return the name and these keys of each item."""
     return [tuple(item[key] for key in ("name", *keys)) for item in items]
 
 
-async def test_both_processes_tell_of_both_processes_readers_longest_connected_first(
+async def test_shows_all_processes_longest_connected_first(
     clinic: Clinic, processes: tuple[StreamProcess, StreamProcess]
 ) -> None:
     here, there = processes
-    began = clinic.clock()
+    started_at = clinic.clock()
     for process, name in ((there, "Dr. Amrani"), (here, "Dr. Okafor"), (there, "Dr. Smith")):
-        await process.opens(name)
+        await process.subscribe(name)
         clinic.clock.pass_by(seconds=1)
     for process in processes:
         await process.reports.report()
@@ -67,106 +68,111 @@ async def test_both_processes_tell_of_both_processes_readers_longest_connected_f
     clinic.clock.pass_by(seconds=2)
     asked_at = to_rfc3339(clinic.clock())
 
-    from_here, from_there = await asked(clinic, here), await asked(clinic, there)
+    from_here, from_there = await get_presence(clinic, here), await get_presence(clinic, there)
 
-    assert of_names(from_here, "process", "as_of") == [
+    assert select_keys(from_here, "process", "as_of") == [
         ("Dr. Amrani", there.name, reported_at),
         ("Dr. Okafor", here.name, asked_at),
         ("Dr. Smith", there.name, reported_at),
     ]
-    assert of_names(from_there, "process", "as_of") == [
+    assert select_keys(from_there, "process", "as_of") == [
         ("Dr. Amrani", there.name, asked_at),
         ("Dr. Okafor", here.name, reported_at),
         ("Dr. Smith", there.name, asked_at),
     ]
-    same = [{key: value for key, value in item.items() if key != "as_of"} for item in from_here]
-    assert same == [{key: value for key, value in item.items() if key != "as_of"} for item in from_there]
+    items = [{key: value for key, value in item.items() if key != "as_of"} for item in from_here]
+    assert items == [{key: value for key, value in item.items() if key != "as_of"} for item in from_there]
     first = from_here[0]
-    assert (first["role"], first["since"], first["live"], first["behind"]) == ("doctor", to_rfc3339(began), True, 0)
+    assert (first["role"], first["since"], first["live"], first["behind"]) == (
+        "doctor",
+        to_rfc3339(started_at),
+        True,
+        0,
+    )
     assert first["cursor"] == there.hub.window.cursor
 
 
-async def test_a_reader_that_falls_behind_is_told_of_and_again_when_it_is_level(
+async def test_shows_subscriber_as_behind_then_as_live(
     clinic: Clinic, processes: tuple[StreamProcess, StreamProcess]
 ) -> None:
     here, there = processes
-    slow = await there.opens("Dr. Amrani")
-    await there.opens("Dr. Okafor")
-    at = there.hub.window.cursor
+    slow = await there.subscribe("Dr. Amrani")
+    await there.subscribe("Dr. Okafor")
+    start = there.hub.window.cursor
     await there.reports.report()
-    there.stand_still(slow)
+    there.block(slow)
     for number in (1, 2, 3):
         await tell(clinic.database, an_event(number))
         await there.tailer.read_new()
     await there.reports.report()
 
-    behind = await asked(clinic, here)
-    await there.go_on(slow)
+    behind = await get_presence(clinic, here)
+    await there.unblock(slow)
     await there.reports.report()
-    level = await asked(clinic, here)
+    live = await get_presence(clinic, here)
 
-    # What a connection was given and has not taken is its reader's already: that much is on its way.
-    assert sorted(of_names(behind, "live", "behind")) == [("Dr. Amrani", False, 2), ("Dr. Okafor", True, 0)]
-    assert {item["cursor"] for item in behind} == {at.replace("-0", "-1"), there.hub.window.cursor}
-    assert sorted(of_names(level, "live", "behind")) == [("Dr. Amrani", True, 0), ("Dr. Okafor", True, 0)]
-    assert {item["cursor"] for item in level} == {there.hub.window.cursor}
+    # The event that the connection has not taken yet counts as received, because it is on its way.
+    assert sorted(select_keys(behind, "live", "behind")) == [("Dr. Amrani", False, 2), ("Dr. Okafor", True, 0)]
+    assert {item["cursor"] for item in behind} == {start.replace("-0", "-1"), there.hub.window.cursor}
+    assert sorted(select_keys(live, "live", "behind")) == [("Dr. Amrani", True, 0), ("Dr. Okafor", True, 0)]
+    assert {item["cursor"] for item in live} == {there.hub.window.cursor}
 
 
-async def test_a_reader_that_has_just_been_admitted_is_not_the_whole_log_behind(
+async def test_new_subscriber_is_not_shown_far_behind(
     clinic: Clinic, processes: tuple[StreamProcess, StreamProcess]
 ) -> None:
     here, there = processes
     await tell(clinic.database, *(an_event(number) for number in range(1, 10)))
     await there.tailer.read_new()
-    present = await there.opens("Dr. Amrani")
+    subscriber = await there.subscribe("Dr. Amrani")
 
     async def send(_message: Any) -> None:
         pass
 
-    there.hub.admit(replace(present.subscription, name="Dr. Okafor"), send, lambda: None)
+    there.hub.admit(replace(subscriber.subscription, name="Dr. Okafor"), send, lambda: None)
     await there.reports.report()
 
-    assert sorted(of_names(await asked(clinic, here), "live", "behind")) == [
+    assert sorted(select_keys(await get_presence(clinic, here), "live", "behind")) == [
         ("Dr. Amrani", True, 0),
         ("Dr. Okafor", False, 0),
     ]
 
 
-async def test_who_goes_is_gone_and_the_rest_stays(
+async def test_hides_subscriber_that_disconnected(
     clinic: Clinic, processes: tuple[StreamProcess, StreamProcess]
 ) -> None:
     here, there = processes
-    going = await there.opens("Dr. Amrani")
-    await there.opens("Dr. Okafor")
+    leaving = await there.subscribe("Dr. Amrani")
+    await there.subscribe("Dr. Okafor")
     await there.reports.report()
 
-    there.hub.remove(going)
-    await there.opens("Dr. Smith")
+    there.hub.remove(leaving)
+    await there.subscribe("Dr. Smith")
     await there.reports.report()
 
-    assert sorted(of_names(await asked(clinic, here))) == [("Dr. Okafor",), ("Dr. Smith",)]
+    assert sorted(select_keys(await get_presence(clinic, here))) == [("Dr. Okafor",), ("Dr. Smith",)]
 
 
-async def test_the_readers_of_a_process_that_died_vanish_once_it_is_silent_for_too_long(
+async def test_hides_subscribers_of_dead_process(
     clinic: Clinic, processes: tuple[StreamProcess, StreamProcess]
 ) -> None:
     here, dead = processes
-    await here.opens("Dr. Okafor")
-    await dead.opens("Dr. Amrani")
+    await here.subscribe("Dr. Okafor")
+    await dead.subscribe("Dr. Amrani")
     await dead.reports.report()
 
     clinic.clock.at += DEAD_AFTER
-    before = await asked(clinic, here)
+    before = await get_presence(clinic, here)
     clinic.clock.pass_by(seconds=1)
-    after = await asked(clinic, here)
+    after = await get_presence(clinic, here)
 
-    assert sorted(of_names(before)) == [("Dr. Amrani",), ("Dr. Okafor",)]
-    assert of_names(after) == [("Dr. Okafor",)]
+    assert sorted(select_keys(before)) == [("Dr. Amrani",), ("Dr. Okafor",)]
+    assert select_keys(after) == [("Dr. Okafor",)]
 
 
-async def test_only_a_supervisor_is_told(clinic: Clinic, processes: tuple[StreamProcess, StreamProcess]) -> None:
+async def test_only_supervisor_sees_presence(clinic: Clinic, processes: tuple[StreamProcess, StreamProcess]) -> None:
     here, there = processes
-    await there.opens("Dr. Amrani")
+    await there.subscribe("Dr. Amrani")
     await there.reports.report()
     clinic.app = here.app
 
@@ -178,35 +184,33 @@ async def test_only_a_supervisor_is_told(clinic: Clinic, processes: tuple[Stream
     assert (answer.status_code, answer.json()["code"]) == (401, "not_signed_in")
 
 
-async def test_a_database_that_is_away_is_said_and_no_half_of_the_list_given(
-    clinic: Clinic, processes: tuple[StreamProcess, StreamProcess]
-) -> None:
+async def test_no_partial_list_without_database(clinic: Clinic, processes: tuple[StreamProcess, StreamProcess]) -> None:
     here, _there = processes
-    await here.opens("Dr. Amrani")
+    await here.subscribe("Dr. Amrani")
     clinic.app = here.app
     supervisor = await clinic.staff("supervisor")
-    gone = Database("postgresql+asyncpg://visit@127.0.0.1:1/visits")
+    unreachable = Database("postgresql+asyncpg://visit@127.0.0.1:1/visits")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(clinic.database, "read", gone.read)
+        patch.setattr(clinic.database, "read", unreachable.read)
         answer = await supervisor.get("/api/presence")
-    await gone.close()
+    await unreachable.close()
 
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
     assert "Amrani" not in answer.text
 
 
-async def test_a_long_list_is_put_together_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_renders_long_list_completely(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(presence, "SUBSCRIBERS_AT_ONCE", 3)
     since = to_rfc3339(Clock()())
-    for many in range(8):
-        items = [{"since": since, "process": "p", "user": str(n), "cursor": "e-0"} for n in range(many)]
+    for count in range(8):
+        items = [{"since": since, "process": "p", "user": str(n), "cursor": "e-0"} for n in range(count)]
 
         body = await presence.together(iter(items[::-1]), iter(()))
 
-        assert body == a_document(items)
+        assert body == render_with_starlette(items)
 
 
-def a_document(items: list[dict[str, Any]]) -> bytes:
-    """The items as one JSON document of the framework's own."""
+def render_with_starlette(items: list[dict[str, Any]]) -> bytes:
+    """Return the JSON document that Starlette renders."""
     return bytes(JSONResponse({"items": items}).body)

@@ -1,4 +1,4 @@
-"""When a process reports its readers, how much it writes, and what it does when that fails: nothing to any stream."""
+"""When a process reports its subscribers, and how much it writes. A failed report affects no stream."""
 
 import asyncio
 import logging
@@ -29,178 +29,174 @@ def clock() -> Clock:
 
 @pytest.fixture
 async def process(database: Database, clock: Clock) -> AsyncIterator[StreamProcess]:
-    one = await a_process(database, clock)
-    yield one
-    await one.hub.drain()
-    one.app.parts.sessions.close()
+    stream_process = await a_process(database, clock)
+    yield stream_process
+    await stream_process.hub.drain()
+    stream_process.app.parts.sessions.close()
 
 
 @pytest.fixture
-def written(database: Database, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """Each report as it is written, and `None` for a withdrawal."""
-    seen: list[Any] = []
+def reports(database: Database, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Every report that is reports, and `None` for a withdrawal."""
+    recorded: list[Any] = []
     write = database.write
 
-    async def watched(unit: Callable[..., Any], *arguments: Any) -> Any:
+    async def record_and_write(unit: Callable[..., Any], *arguments: Any) -> Any:
         if unit in (presence.report, presence.withdraw):
-            seen.append(arguments[0] if unit is presence.report else None)
+            recorded.append(arguments[0] if unit is presence.report else None)
         return await write(unit, *arguments)
 
-    monkeypatch.setattr(database, "write", watched)
-    return seen
+    monkeypatch.setattr(database, "write", record_and_write)
+    return recorded
 
 
-def names(connection: Connection) -> list[str]:
+def read_names(connection: Connection) -> list[str]:
     return sorted(connection.scalars(select(stream_readers.c.name)))
 
 
-async def shown(database: Database) -> list[str]:
-    return await database.read(names)
+async def stored_names(database: Database) -> list[str]:
+    return await database.read(read_names)
 
 
-async def test_nothing_is_written_while_nobody_is_connected_or_was(
-    database: Database, process: StreamProcess, written: list[Any], clock: Clock
+async def test_writes_nothing_without_subscribers(
+    database: Database, process: StreamProcess, reports: list[Any], clock: Clock
 ) -> None:
     for _ in range(3):
         await process.reports.report()
         clock.at += SIGN_OF_LIFE_EVERY
-    assert written == []
+    assert reports == []
 
-    only = await process.opens("Dr. Amrani")
+    subscriber = await process.subscribe("Dr. Amrani")
     await process.reports.report()
-    process.hub.remove(only)
+    process.hub.remove(subscriber)
     for _ in range(3):
         await process.reports.report()
         clock.at += SIGN_OF_LIFE_EVERY
 
-    assert len(written) == 2
-    assert written[-1] is None
+    assert len(reports) == 2
+    assert reports[-1] is None
     assert await database.read(lambda connection: connection.execute(select(stream_processes)).all()) == []
 
 
-async def test_a_report_tells_who_came_and_who_went_and_nothing_of_the_rest(
-    process: StreamProcess, written: list[Any]
-) -> None:
-    readers = [await process.opens(f"Dr. {number}") for number in range(5)]
+async def test_reports_only_new_and_gone_subscribers(process: StreamProcess, reports: list[Any]) -> None:
+    subscribers = [await process.subscribe(f"Dr. {number}") for number in range(5)]
     await process.reports.report()
-    process.hub.remove(readers[0])
-    await process.opens("Dr. Smith")
+    process.hub.remove(subscribers[0])
+    await process.subscribe("Dr. Smith")
 
     await process.reports.report()
 
-    first, second = written
+    first, second = reports
     assert (len(first.came), first.whole) == (5, True)
-    assert [one.name for one in second.came] == ["Dr. Smith"]
-    assert (second.gone, second.moved, second.whole) == ([readers[0].number], {}, False)
+    assert [subscriber.name for subscriber in second.came] == ["Dr. Smith"]
+    assert (second.gone, second.moved, second.whole) == ([subscribers[0].number], {}, False)
 
 
-async def test_the_same_again_is_no_report_until_a_sign_of_life_is_due(
-    process: StreamProcess, written: list[Any], clock: Clock
+async def test_unchanged_state_is_reported_as_sign_of_life(
+    process: StreamProcess, reports: list[Any], clock: Clock
 ) -> None:
-    await process.opens("Dr. Amrani")
+    await process.subscribe("Dr. Amrani")
     await process.reports.report()
 
     clock.at += SIGN_OF_LIFE_EVERY - SECOND
     await process.reports.report()
-    assert len(written) == 1
+    assert len(reports) == 1
     clock.at += SECOND
     await process.reports.report()
 
-    sign: PresenceReport = written[1]
+    sign: PresenceReport = reports[1]
     assert (sign.at, list(sign.came), list(sign.gone), sign.moved) == (clock.at, [], [], {})
 
 
-async def test_a_process_that_has_read_on_says_how_far(
-    database: Database, process: StreamProcess, written: list[Any]
-) -> None:
-    await process.opens("Dr. Amrani")
+async def test_reports_cursor_of_process(database: Database, process: StreamProcess, reports: list[Any]) -> None:
+    await process.subscribe("Dr. Amrani")
     await process.reports.report()
     await tell(database, an_event(1))
     await process.tailer.read_new()
 
     await process.reports.report()
 
-    assert [one.cursor for one in written][-1] == process.hub.window.cursor
-    assert (list(written[-1].came), written[-1].moved) == ([], {})
+    assert reports[-1].cursor == process.hub.window.cursor
+    assert (list(reports[-1].came), reports[-1].moved) == ([], {})
 
 
-async def test_a_reader_that_is_behind_is_told_of_once_for_each_place(
-    database: Database, process: StreamProcess, written: list[Any]
-) -> None:
-    slow = await process.opens("Dr. Amrani")
+async def test_reports_each_cursor_behind_once(database: Database, process: StreamProcess, reports: list[Any]) -> None:
+    slow = await process.subscribe("Dr. Amrani")
     await process.reports.report()
-    process.stand_still(slow)
+    process.block(slow)
     await tell(database, an_event(1))
     await process.tailer.read_new()
     await process.reports.report()
-    await process.opens("Dr. Okafor")
+    await process.subscribe("Dr. Okafor")
     await process.reports.report()
-    await process.go_on(slow)
+    await process.unblock(slow)
     await process.reports.report()
 
-    assert [one.moved for one in written[1:]] == [{slow.number: process.hub.window.cursor}, {}, {slow.number: None}]
+    assert [report.moved for report in reports[1:]] == [
+        {slow.number: process.hub.window.cursor},
+        {},
+        {slow.number: None},
+    ]
 
 
-async def test_a_wave_of_readers_is_written_in_portions(
-    database: Database, process: StreamProcess, written: list[Any], monkeypatch: pytest.MonkeyPatch
+async def test_writes_many_subscribers_in_portions(
+    database: Database, process: StreamProcess, reports: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(presence_reports, "ROWS_A_WRITE", 3)
-    readers = [await process.opens(f"Dr. {number}") for number in range(8)]
+    subscribers = [await process.subscribe(f"Dr. {number}") for number in range(8)]
     await process.reports.report()
-    for one in readers[:7]:
-        process.hub.remove(one)
+    for subscriber in subscribers[:7]:
+        process.hub.remove(subscriber)
     await process.reports.report()
 
-    assert [len(one.came) for one in written] == [3, 3, 2, 0, 0, 0]
-    assert [len(one.gone) for one in written] == [0, 0, 0, 3, 3, 1]
-    assert [one.whole for one in written] == [True, False, False, False, False, False]
-    assert await shown(database) == ["Dr. 7"]
+    assert [len(report.came) for report in reports] == [3, 3, 2, 0, 0, 0]
+    assert [len(report.gone) for report in reports] == [0, 0, 0, 3, 3, 1]
+    assert [report.whole for report in reports] == [True, False, False, False, False, False]
+    assert await stored_names(database) == ["Dr. 7"]
 
 
-async def test_who_was_taken_for_dead_tells_everything_anew(
+async def test_process_taken_for_dead_reports_everything(
     database: Database, process: StreamProcess, clock: Clock
 ) -> None:
-    await process.opens("Dr. Amrani")
+    await process.subscribe("Dr. Amrani")
     await process.reports.report()
     clock.at += DEAD_AFTER + SECOND
     await database.write(presence.report, PresenceReport("another", clock.at, "e-0", whole=True))
-    assert await shown(database) == []
-    await process.opens("Dr. Okafor")
+    assert await stored_names(database) == []
+    await process.subscribe("Dr. Okafor")
 
     await process.reports.report()
 
-    assert await shown(database) == ["Dr. Amrani", "Dr. Okafor"]
+    assert await stored_names(database) == ["Dr. Amrani", "Dr. Okafor"]
 
 
-async def test_a_database_that_is_away_costs_no_stream_and_no_report_once_it_is_back(
+async def test_resumes_reports_after_database_outage(
     database: Database, process: StreamProcess, caplog: pytest.LogCaptureFixture
 ) -> None:
-    going, staying = await process.opens("Dr. Amrani"), await process.opens("Dr. Okafor")
+    leaving, staying = await process.subscribe("Dr. Amrani"), await process.subscribe("Dr. Okafor")
     await process.reports.report()
-    gone = Database("postgresql+asyncpg://visit@127.0.0.1:1/visits")
+    unreachable = Database("postgresql+asyncpg://visit@127.0.0.1:1/visits")
 
-    process.hub.remove(going)
+    process.hub.remove(leaving)
     with pytest.MonkeyPatch.context() as patch, caplog.at_level(logging.DEBUG):
-        patch.setattr(database, "write", gone.write)
+        patch.setattr(database, "write", unreachable.write)
         for _ in range(3):
-            await process.opens("Dr. Smith")
+            await process.subscribe("Dr. Smith")
             await process.reports.report()
-    await gone.close()
+    await unreachable.close()
 
-    noted = [record for record in caplog.records if record.levelno >= logging.WARNING]
-    assert [record.getMessage() for record in noted] == ["a dependency is away: ConnectionRefusedError"]
+    warnings = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert [record.getMessage() for record in warnings] == ["a dependency is away: ConnectionRefusedError"]
     assert not any(name in str(vars(record)) for record in caplog.records for name in ("Amrani", "Okafor", "Smith"))
     assert staying.live
     await process.reports.report()
-    assert await shown(database) == ["Dr. Okafor", "Dr. Smith", "Dr. Smith", "Dr. Smith"]
+    assert await stored_names(database) == ["Dr. Okafor", "Dr. Smith", "Dr. Smith", "Dr. Smith"]
 
 
-async def test_a_report_whose_outcome_is_unknown_is_made_again_whole(
-    database: Database, process: StreamProcess
-) -> None:
-    await process.opens("Dr. Amrani")
+async def test_unknown_outcome_causes_whole_report(database: Database, process: StreamProcess) -> None:
+    await process.subscribe("Dr. Amrani")
     await process.reports.report()
-    await process.opens("Dr. Okafor")
+    await process.subscribe("Dr. Okafor")
     write = database.write
 
     async def write_and_lose(unit: Callable[..., Any], *arguments: Any) -> Any:
@@ -210,39 +206,39 @@ async def test_a_report_whose_outcome_is_unknown_is_made_again_whole(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(database, "write", write_and_lose)
         await process.reports.report()
-    await process.opens("Dr. Smith")
+    await process.subscribe("Dr. Smith")
     await process.reports.report()
 
-    assert await shown(database) == ["Dr. Amrani", "Dr. Okafor", "Dr. Smith"]
+    assert await stored_names(database) == ["Dr. Amrani", "Dr. Okafor", "Dr. Smith"]
 
 
-async def test_a_database_that_does_not_answer_is_given_up_in_time(database: Database, process: StreamProcess) -> None:
-    await process.opens("Dr. Amrani")
+async def test_gives_up_silent_database_in_time(database: Database, process: StreamProcess) -> None:
+    await process.subscribe("Dr. Amrani")
 
-    async def never(*_arguments: Any) -> Any:
+    async def never_answer(*_arguments: Any) -> Any:
         await asyncio.get_running_loop().create_future()
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(presence_reports, "WRITE_WITHIN", 0.01)
         patch.setattr(presence_reports, "WITHDRAW_WITHIN", 0.01)
-        patch.setattr(database, "write", never)
+        patch.setattr(database, "write", never_answer)
         async with asyncio.timeout(20):
             await process.reports.report()
             await process.reports.end()
 
     await process.reports.report()
-    assert await shown(database) == ["Dr. Amrani"]
+    assert await stored_names(database) == ["Dr. Amrani"]
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
-async def test_a_defect_is_noted_by_its_place_and_names_nobody(
+async def test_logs_failure_without_names(
     database: Database, process: StreamProcess, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await process.opens("Dr. Amrani")
-    refuse = (
+    await process.subscribe("Dr. Amrani")
+    trigger = (
         "CREATE TRIGGER refuse BEFORE INSERT ON stream_readers BEGIN SELECT RAISE(ABORT, 'no room for Amrani'); END"
     )
-    await database.write(lambda connection: connection.execute(text(refuse)))
+    await database.write(lambda connection: connection.execute(text(trigger)))
 
     with caplog.at_level(logging.DEBUG):
         await process.reports.report()
@@ -251,25 +247,25 @@ async def test_a_defect_is_noted_by_its_place_and_names_nobody(
     assert not any("Amrani" in str(vars(record)) for record in caplog.records)
 
 
-async def test_reports_come_by_themselves_and_a_process_that_stops_takes_its_own_back(
+async def test_reports_regularly_and_withdraws_on_stop(
     database: Database, process: StreamProcess, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(presence_reports, "REPORT_EVERY", 0.001)
     await database.write(presence.report, PresenceReport("another", clock.at, "e-0", whole=True))
-    reported: list[str] = []
+    names: list[str] = []
 
     async with reporting(process.name, process.hub, database, clock):
-        await process.opens("Dr. Amrani")
+        await process.subscribe("Dr. Amrani")
         async with asyncio.timeout(20):
-            while not reported:
-                reported = await shown(database)
+            while not names:
+                names = await stored_names(database)
 
-    assert reported == ["Dr. Amrani"]
-    assert await shown(database) == []
+    assert names == ["Dr. Amrani"]
+    assert await stored_names(database) == []
     assert await database.read(lambda connection: connection.scalars(select(stream_processes.c.id)).all()) == [
         "another"
     ]
 
 
-def test_two_signs_of_life_may_be_lost_before_a_process_counts_as_dead() -> None:
+def test_process_is_dead_only_after_two_lost_reports() -> None:
     assert 2 * (SIGN_OF_LIFE_EVERY + timedelta(seconds=REPORT_EVERY)) < DEAD_AFTER

@@ -1,4 +1,4 @@
-"""The event stream's address: who may open which channels, how it refuses, and what its answer looks like before any event."""
+"""`GET /api/events`: allowed channels, refusals, and the response before the first event."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,6 +14,7 @@ from patient_visit_engine.api.problems import Problem
 from patient_visit_engine.api.stream.endpoint import MOST_CHANNELS, EventStream
 from patient_visit_engine.live.hub import Hub
 from patient_visit_engine.live.running import running
+from patient_visit_engine.live.subscriber import Presence
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.log_changes import changes_of
 from patient_visit_engine.storage.log_reader import LogReader
@@ -21,42 +22,42 @@ from patient_visit_engine.visit.codes import Role
 from tests.support.stream_server import until
 
 
-async def by_header(request: Request) -> Caller:
-    """The doctor of the header's number; `0` is the reception, `fault` a defect, none at all nobody."""
-    who = request.headers.get("x-doctor")
-    if who is None:
+async def caller_from_header(request: Request) -> Caller:
+    """Return the doctor with the number in the header. `0` is the reception. Text raises, and no header is 401."""
+    number = request.headers.get("x-doctor")
+    if number is None:
         raise Problem(401, "not_signed_in", "Sign in first", headers={"WWW-Authenticate": "Bearer"})
-    doctor = int(who) or None
+    doctor = int(number) or None
     role = Role.doctor if doctor else Role.reception
     expires = datetime.now(UTC) + timedelta(hours=1)
-    return Caller(f"account:{who}", who, "Dr. Amrani", role, doctor, expires, f"session-{who}", by_cookie=True)
+    return Caller(f"account:{number}", number, "Dr. Amrani", role, doctor, expires, f"session-{number}", by_cookie=True)
 
 
 @pytest.fixture
 async def hub(database: Database) -> AsyncIterator[Hub]:
     changes = changes_of(database)
-    async with running(LogReader(database), changes) as following:
-        await until(lambda: following.started, "the first reading")
-        yield following
+    async with running(LogReader(database), changes) as running_hub:
+        await until(lambda: running_hub.started, "the first read")
+        yield running_hub
     changes.close()
 
 
 @pytest.fixture
 async def client(hub: Hub) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(EventStream(by_header, hub), raise_app_exceptions=True)
-    async with httpx.AsyncClient(transport=transport, base_url="http://test", headers={"x-doctor": "7"}) as opened:
-        yield opened
+    transport = httpx.ASGITransport(EventStream(caller_from_header, hub), raise_app_exceptions=True)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test", headers={"x-doctor": "7"}) as http_client:
+        yield http_client
 
 
-async def opened(
+async def open_and_close(
     hub: Hub, query: str = "", doctor: str = "7", **headers: str
 ) -> tuple[dict[str, Any], bytes, set[str]]:
-    """Open a stream and go: the response's start, the bytes up to then, and the channels that were followed."""
+    """Open a stream and disconnect. Return the response's start, the bytes so far, and the channels."""
     sent: list[dict[str, Any]] = []
-    gone = asyncio.Event()
+    disconnected = asyncio.Event()
 
     async def receive() -> dict[str, Any]:
-        await gone.wait()
+        await disconnected.wait()
         return {"type": "http.disconnect"}
 
     async def send(message: Any) -> None:
@@ -64,17 +65,17 @@ async def opened(
 
     fields = [(b"x-doctor", doctor.encode()), *((k.replace("_", "-").encode(), v.encode()) for k, v in headers.items())]
     scope = {"type": "http", "method": "GET", "path": "/api/events", "query_string": query.encode(), "headers": fields}
-    task = asyncio.create_task(EventStream(by_header, hub)(scope, receive, send))
-    await until(lambda: len(sent) == 2 and not hub.behind, "a live reader")
-    followed = set(hub.channels())
-    gone.set()
+    task = asyncio.create_task(EventStream(caller_from_header, hub)(scope, receive, send))
+    await until(lambda: len(sent) == 2 and not hub.behind, "a live subscriber")
+    channels = set(hub.channels())
+    disconnected.set()
     await task
     assert hub.subscribers == 0
-    return sent[0], b"".join(message["body"] for message in sent[1:]), followed
+    return sent[0], b"".join(message["body"] for message in sent[1:]), channels
 
 
-async def test_a_stream_begins_with_ready_and_may_not_be_kept_or_buffered(hub: Hub) -> None:
-    start, body, _ = await opened(hub)
+async def test_starts_with_ready_and_forbids_caching(hub: Hub) -> None:
+    start, body, _ = await open_and_close(hub)
 
     assert start["status"] == 200
     assert dict(start["headers"]) == {
@@ -89,7 +90,7 @@ async def test_a_stream_begins_with_ready_and_may_not_be_kept_or_buffered(hub: H
 
 
 @pytest.mark.parametrize(
-    ("doctor", "query", "followed"),
+    ("doctor", "query", "channels"),
     [
         ("7", "", {"consultations", "doctor.7"}),
         ("0", "", {"consultations"}),
@@ -100,10 +101,8 @@ async def test_a_stream_begins_with_ready_and_may_not_be_kept_or_buffered(hub: H
         ("7", "channels=consultations,consultations", {"consultations"}),
     ],
 )
-async def test_a_caller_follows_what_was_asked_and_by_default_all_that_is_its_own(
-    hub: Hub, doctor: str, query: str, followed: set[str]
-) -> None:
-    assert (await opened(hub, query, doctor))[2] == followed
+async def test_streams_requested_or_all_own_channels(hub: Hub, doctor: str, query: str, channels: set[str]) -> None:
+    assert (await open_and_close(hub, query, doctor))[2] == channels
 
 
 @pytest.mark.parametrize(
@@ -129,7 +128,7 @@ async def test_a_caller_follows_what_was_asked_and_by_default_all_that_is_its_ow
         ("7", ",".join(["doctor.7"] * (MOST_CHANNELS + 1)), 422, "too_many_channels"),
     ],
 )
-async def test_channels_that_are_not_the_callers_are_refused(
+async def test_refuses_channels_of_others(
     client: httpx.AsyncClient, hub: Hub, doctor: str, channels: str, status: int, code: str
 ) -> None:
     answer = await client.get("/api/events", params={"channels": channels}, headers={"x-doctor": doctor})
@@ -139,7 +138,7 @@ async def test_channels_that_are_not_the_callers_are_refused(
     assert hub.counters.opened == 0
 
 
-async def test_nobody_gets_no_stream(client: httpx.AsyncClient) -> None:
+async def test_refuses_stream_without_sign_in(client: httpx.AsyncClient) -> None:
     del client.headers["x-doctor"]
 
     for method in ("GET", "HEAD"):
@@ -149,13 +148,13 @@ async def test_nobody_gets_no_stream(client: httpx.AsyncClient) -> None:
         assert answer.headers["www-authenticate"] == "Bearer"
 
 
-async def test_a_defect_in_front_of_the_stream_is_a_problem_and_not_an_exception(client: httpx.AsyncClient) -> None:
+async def test_unexpected_error_is_a_problem(client: httpx.AsyncClient) -> None:
     answer = await client.get("/api/events", headers={"x-doctor": "not a number"})
 
     assert (answer.status_code, answer.json()["code"]) == (500, "internal")
 
 
-async def test_head_tells_the_headers_and_opens_no_stream(client: httpx.AsyncClient, hub: Hub) -> None:
+async def test_head_returns_headers_without_stream(client: httpx.AsyncClient, hub: Hub) -> None:
     answer = await client.head("/api/events")
 
     assert answer.status_code == 200
@@ -165,15 +164,15 @@ async def test_head_tells_the_headers_and_opens_no_stream(client: httpx.AsyncCli
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
-async def test_the_stream_is_only_read(client: httpx.AsyncClient, method: str) -> None:
+async def test_refuses_other_methods(client: httpx.AsyncClient, method: str) -> None:
     answer = await client.request(method, "/api/events")
 
     assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
     assert answer.headers["allow"] == "GET, HEAD"
 
 
-async def test_before_the_log_was_read_there_is_no_stream(database: Database) -> None:
-    transport = httpx.ASGITransport(EventStream(by_header, Hub(LogReader(database))))
+async def test_refuses_stream_before_log_was_read(database: Database) -> None:
+    transport = httpx.ASGITransport(EventStream(caller_from_header, Hub(LogReader(database))))
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         answer = await client.get("/api/events", headers={"x-doctor": "7"})
         head = await client.head("/api/events", headers={"x-doctor": "7"})
@@ -182,9 +181,9 @@ async def test_before_the_log_was_read_there_is_no_stream(database: Database) ->
     assert (head.status_code, head.headers["retry-after"], answer.headers["retry-after"]) == (503, "5", "5")
 
 
-async def test_presence_tells_who_reads_since_when_and_how_far(hub: Hub) -> None:
+async def test_presence_has_user_start_and_cursor(hub: Hub) -> None:
     before = datetime.now(UTC)
-    present = []
+    present: list[Presence] = []
 
     async def receive() -> dict[str, Any]:
         present.extend(hub.presence())
@@ -194,33 +193,34 @@ async def test_presence_tells_who_reads_since_when_and_how_far(hub: Hub) -> None
         pass
 
     scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": [(b"x-doctor", b"7")]}
-    await EventStream(by_header, hub)(scope, receive, send)
+    await EventStream(caller_from_header, hub)(scope, receive, send)
 
-    (one,) = present
-    assert (one.user, one.name, one.role) == ("account:7", "Dr. Amrani", "doctor")
-    assert before <= one.since <= datetime.now(UTC)
-    assert (one.cursor, one.behind, one.live) == (hub.window.cursor, 0, True)
+    (presence,) = present
+    assert (presence.user, presence.name, presence.role) == ("account:7", "Dr. Amrani", "doctor")
+    assert before <= presence.since <= datetime.now(UTC)
+    assert (presence.cursor, presence.behind, presence.live) == (hub.window.cursor, 0, True)
 
 
-@pytest.mark.parametrize("cancelled_by_the_hub", [True, False])
-async def test_only_the_hubs_own_end_is_kept_from_the_server(hub: Hub, *, cancelled_by_the_hub: bool) -> None:
-    parked = asyncio.Event()
+@pytest.mark.parametrize("cancelled_by_hub", [True, False])
+async def test_hides_only_cancellation_by_hub(hub: Hub, *, cancelled_by_hub: bool) -> None:
+    waiting = asyncio.Event()
 
     async def receive() -> dict[str, Any]:
-        parked.set()
-        return await asyncio.get_running_loop().create_future()
+        waiting.set()
+        await asyncio.Event().wait()
+        return {}
 
     async def send(_message: Any) -> None:
         pass
 
     scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": [(b"x-doctor", b"7")]}
-    task = asyncio.create_task(EventStream(by_header, hub)(scope, receive, send))
-    await parked.wait()
-    if cancelled_by_the_hub:
+    task = asyncio.create_task(EventStream(caller_from_header, hub)(scope, receive, send))
+    await waiting.wait()
+    if cancelled_by_hub:
         hub.revoke("session-7")
     else:
         task.cancel()
     await asyncio.wait([task])
 
-    assert task.cancelled() is not cancelled_by_the_hub
+    assert task.cancelled() is not cancelled_by_hub
     assert hub.subscribers == 0

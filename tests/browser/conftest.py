@@ -1,4 +1,4 @@
-"""Chromium, and one clinic for each test, with tabs of its own."""
+"""One site for all tests, and a signed-in browser profile for each test."""
 
 import asyncio
 import shutil
@@ -13,28 +13,28 @@ from tests.support.stream_site import BrowserTabs, StreamSite
 
 
 @pytest.fixture(scope="session")
-async def premises(
+async def site(
     tmp_path_factory: pytest.TempPathFactory, migrated_file: Path, chromium: Browser
 ) -> AsyncIterator[StreamSite]:
-    """The database and the API of all these tests."""
+    """The database and the API process that all tests share."""
     if not (CLIENT / "index.js").exists():
-        pytest.skip("the browser's client is not built: make lint builds it")
-    folder = tmp_path_factory.mktemp("clinic")
+        pytest.skip("the browser client is not built: run `make lint` to build it")
+    folder = tmp_path_factory.mktemp("site")
     await asyncio.to_thread(shutil.copyfile, migrated_file, folder / "visits.db")
-    opened = StreamSite(folder, folder / "visits.db")
+    stream_site = StreamSite(folder, folder / "visits.db")
     try:
-        await opened.open()
-        yield opened
+        await stream_site.open()
+        yield stream_site
     finally:
-        await opened.close()
+        await stream_site.close()
 
 
 @pytest.fixture
-async def clinic(premises: StreamSite, chromium: Browser) -> AsyncIterator[BrowserTabs]:
-    """A doctor of the test's own, signed in."""
-    opened = BrowserTabs(premises, await chromium.new_context())
+async def tabs(site: StreamSite, chromium: Browser) -> AsyncIterator[BrowserTabs]:
+    """Tabs of one doctor, who is signed in. Each test has its own account."""
+    browser_tabs = BrowserTabs(site, await chromium.new_context())
     try:
-        await opened.open()
-        yield opened
+        await browser_tabs.open()
+        yield browser_tabs
     finally:
-        await opened.close()
+        await browser_tabs.close()

@@ -1,155 +1,158 @@
-"""One tab through everything that ends a stream: what is on its screen is all that was committed, once and in order."""
+"""One tab and every cause that ends a stream. Afterwards the tab has every committed event, once and in order."""
 
 import asyncio
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 from sqlalchemy import text
 
 from patient_visit_engine.storage import accounts
 from patient_visit_engine.visit.calendar import to_rfc3339
-from tests.support.stream_site import BrowserTabs, hears, resets, shows, until
+from tests.support.stream_site import BrowserTabs, count_resets, expect_numbers, expect_state, until
 
 
-async def test_a_screen_that_streams_from_its_snapshot_hears_what_was_told_since(clinic: BrowserTabs) -> None:
-    await clinic.tell(2)
-    answer = await clinic.context.request.get(f"{clinic.proxy.url}/api/appointments")
+async def test_stream_from_snapshot_brings_later_events(tabs: BrowserTabs) -> None:
+    await tabs.commit_events(2)
+    answer = await tabs.context.request.get(f"{tabs.proxy.url}/api/appointments")
     cursor = (await answer.json())["cursor"]
-    numbers = await clinic.tell(3)
+    numbers = await tabs.commit_events(3)
 
-    tab = await clinic.live_tab(**{"from": cursor})
+    tab = await tabs.live_tab(**{"from": cursor})
 
-    await hears(tab, numbers[2:])
+    await expect_numbers(tab, numbers[2:])
 
 
 @pytest.mark.parametrize("mode", ["502", "html"])
-async def test_a_screen_comes_back_from_a_restart_behind_a_proxy(clinic: BrowserTabs, mode: str) -> None:
-    tab = await clinic.live_tab()
-    await hears(tab, await clinic.tell())
+async def test_resumes_after_restart_behind_proxy(tabs: BrowserTabs, mode: str) -> None:
+    tab = await tabs.live_tab()
+    await expect_numbers(tab, await tabs.commit_events())
 
-    clinic.proxy.mode = mode
-    await asyncio.to_thread(clinic.api.kill)
-    clinic.proxy.cut()
-    await shows(tab, "offline")
-    numbers = await clinic.tell(3)
-    await clinic.start_api()
-    clinic.proxy.mode = "open"
+    tabs.proxy.mode = mode
+    await asyncio.to_thread(tabs.api.kill)
+    tabs.proxy.cut()
+    await expect_state(tab, "offline")
+    numbers = await tabs.commit_events(3)
+    await tabs.start_api()
+    tabs.proxy.mode = "open"
 
-    await hears(tab, numbers)
-    assert await resets(tab) == 0
-
-
-async def test_a_screen_comes_back_by_itself_when_the_api_stops_in_order(clinic: BrowserTabs) -> None:
-    tab = await clinic.live_tab()
-    await hears(tab, await clinic.tell())
-
-    await asyncio.to_thread(clinic.api.stop)
-    numbers = await clinic.tell()
-    await clinic.start_api()
-
-    await hears(tab, numbers)
+    await expect_numbers(tab, numbers)
+    assert await count_resets(tab) == 0
 
 
-async def test_a_screen_whose_connection_is_cut_misses_nothing_and_hears_nothing_twice(clinic: BrowserTabs) -> None:
-    tab = await clinic.live_tab()
+async def test_resumes_after_orderly_stop_of_api(tabs: BrowserTabs) -> None:
+    tab = await tabs.live_tab()
+    await expect_numbers(tab, await tabs.commit_events())
+
+    await asyncio.to_thread(tabs.api.stop)
+    numbers = await tabs.commit_events()
+    await tabs.start_api()
+
+    await expect_numbers(tab, numbers)
+
+
+async def test_resumes_exactly_after_cut_connections(tabs: BrowserTabs) -> None:
+    tab = await tabs.live_tab()
 
     for _ in range(3):
-        numbers = await clinic.tell(2)
-        clinic.proxy.cut()
-        numbers = await clinic.tell(2)
-        await hears(tab, numbers)
+        await tabs.commit_events(2)
+        tabs.proxy.cut()
+        numbers = await tabs.commit_events(2)
+        await expect_numbers(tab, numbers)
 
 
-async def test_a_screen_whose_packets_vanish_notices_and_resumes(clinic: BrowserTabs) -> None:
-    tab = await clinic.live_tab()
-    await hears(tab, await clinic.tell())
+async def test_detects_lost_packets_and_resumes(tabs: BrowserTabs) -> None:
+    tab = await tabs.live_tab()
+    await expect_numbers(tab, await tabs.commit_events())
 
-    clinic.proxy.lose()
-    numbers = await clinic.tell(2)
-    await shows(tab, "offline")
-    clinic.proxy.mode = "open"
+    tabs.proxy.lose()
+    numbers = await tabs.commit_events(2)
+    await expect_state(tab, "offline")
+    tabs.proxy.mode = "open"
 
-    await hears(tab, numbers)
-    await shows(tab, "live")
+    await expect_numbers(tab, numbers)
+    await expect_state(tab, "live")
 
 
-async def test_a_screen_says_signed_out_when_the_session_is_ended_and_goes_on_after_signing_in(
-    clinic: BrowserTabs,
+async def test_continues_after_sign_out_and_sign_in(
+    tabs: BrowserTabs,
 ) -> None:
-    tab = await clinic.live_tab()
-    await clinic.context.request.delete(f"{clinic.proxy.url}/api/session")
-    await shows(tab, "signed_out")
-    opened = clinic.proxy.opened
-    numbers = await clinic.tell()
+    tab = await tabs.live_tab()
+    await tabs.context.request.delete(f"{tabs.proxy.url}/api/session")
+    await expect_state(tab, "signed_out")
+    opened_before = tabs.proxy.opened
+    numbers = await tabs.commit_events()
 
-    await clinic.sign_in()
+    await tabs.sign_in()
     await tab.evaluate("stream.retry()")
 
-    await hears(tab, numbers)
-    assert clinic.proxy.opened == opened + 1
+    await expect_numbers(tab, numbers)
+    assert tabs.proxy.opened == opened_before + 1
 
 
-async def test_a_screen_says_signed_out_when_the_account_is_revoked(clinic: BrowserTabs) -> None:
-    tab = await clinic.live_tab()
+async def test_revoked_account_is_shown_as_signed_out(tabs: BrowserTabs) -> None:
+    tab = await tabs.live_tab()
 
-    await clinic.database.write(accounts.revoke, clinic.username, datetime.now(UTC))
+    await tabs.database.write(accounts.revoke, tabs.username, datetime.now(UTC))
 
-    await shows(tab, "signed_out")
+    await expect_state(tab, "signed_out")
 
 
-async def test_a_screen_says_signed_out_when_the_session_expires(clinic: BrowserTabs) -> None:
-    tab = await clinic.live_tab()
+async def test_expired_session_is_shown_as_signed_out(tabs: BrowserTabs) -> None:
+    tab = await tabs.live_tab()
 
     past = to_rfc3339(datetime(2026, 1, 1, tzinfo=UTC))
-    await clinic.database.write(lambda at: at.execute(text("UPDATE sessions SET expires_at = :past"), {"past": past}))
+    await tabs.database.write(
+        lambda connection: connection.execute(text("UPDATE sessions SET expires_at = :past"), {"past": past})
+    )
 
-    await shows(tab, "signed_out")
+    await expect_state(tab, "signed_out")
 
 
-async def test_a_screen_that_asks_for_a_foreign_channel_is_refused(clinic: BrowserTabs) -> None:
-    tab = await clinic.tab(channels=["doctor.8"])
+async def test_refuses_foreign_channel(tabs: BrowserTabs) -> None:
+    tab = await tabs.tab(channels=["doctor.8"])
 
-    await shows(tab, "refused")
+    await expect_state(tab, "refused")
     assert await tab.evaluate("stream.state.status") == 403
 
 
-async def test_a_screen_says_offline_without_a_network_and_catches_up_when_it_is_back(clinic: BrowserTabs) -> None:
-    tab = await clinic.live_tab()
-    await clinic.context.set_offline(True)
-    clinic.proxy.cut()
-    await shows(tab, "offline")
-    numbers = await clinic.tell()
+async def test_is_offline_without_network_then_catches_up(tabs: BrowserTabs) -> None:
+    tab = await tabs.live_tab()
+    await tabs.context.set_offline(True)
+    tabs.proxy.cut()
+    await expect_state(tab, "offline")
+    numbers = await tabs.commit_events()
 
-    await clinic.context.set_offline(False)
+    await tabs.context.set_offline(False)
 
-    await hears(tab, numbers)
-    await shows(tab, "live")
-
-
-async def test_every_screen_reads_again_when_another_log_takes_the_place_of_this_one(clinic: BrowserTabs) -> None:
-    tabs = [await clinic.live_tab() for _ in range(3)]
-    for tab in tabs:
-        await hears(tab, await clinic.tell(0))
-    await asyncio.to_thread(clinic.api.kill)
-    await clinic.database.write(lambda at: at.execute(text("UPDATE log_head SET epoch = 'restored'")))
-    await clinic.start_api()
-
-    for tab in tabs:
-        await until(lambda tab=tab: tab.evaluate("resets.length > 0"), "a reset")
-        await shows(tab, "live")
-    numbers = await clinic.tell()
-
-    for tab in tabs:
-        await hears(tab, numbers)
-        assert await resets(tab) == 1
+    await expect_numbers(tab, numbers)
+    await expect_state(tab, "live")
 
 
-async def test_a_screen_reads_again_when_what_it_missed_is_no_longer_kept(clinic: BrowserTabs) -> None:
-    tab = await clinic.live_tab()
-    await asyncio.to_thread(clinic.api.kill)
-    await clinic.tell(2)
-    await clinic.database.write(lambda at: at.execute(text("DELETE FROM events")))
+async def test_replaced_log_resets_every_tab(tabs: BrowserTabs) -> None:
+    pages = [await tabs.live_tab() for _ in range(3)]
+    for tab in pages:
+        await expect_numbers(tab, await tabs.commit_events(0))
+    await asyncio.to_thread(tabs.api.kill)
+    await tabs.database.write(lambda connection: connection.execute(text("UPDATE log_head SET epoch = 'restored'")))
+    await tabs.start_api()
 
-    await clinic.start_api()
+    for tab in pages:
+        await until(partial(tab.evaluate, "resets.length > 0"), "a reset")
+        await expect_state(tab, "live")
+    numbers = await tabs.commit_events()
+
+    for tab in pages:
+        await expect_numbers(tab, numbers)
+        assert await count_resets(tab) == 1
+
+
+async def test_pruned_events_cause_reset(tabs: BrowserTabs) -> None:
+    tab = await tabs.live_tab()
+    await asyncio.to_thread(tabs.api.kill)
+    await tabs.commit_events(2)
+    await tabs.database.write(lambda connection: connection.execute(text("DELETE FROM events")))
+
+    await tabs.start_api()
 
     await until(lambda: tab.evaluate("resets.length === 1"), "a reset")

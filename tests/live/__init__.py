@@ -1,1 +1,1 @@
-"""Tests of the stream from the log to the browser's socket; they must not know a visit."""
+"""Tests of the event stream, from the log to the client's socket."""

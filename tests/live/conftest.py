@@ -1,4 +1,4 @@
-"""What the tests of the stream share: a server on the test's database, and that database as others have it."""
+"""Fixtures of the stream tests: databases, a stream server, and API processes."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -15,14 +15,14 @@ from tests.support.stream_server import Serve, StreamServer, served
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def database(request: pytest.FixtureRequest) -> Database:
-    """A fresh database: every test of the stream is held on both."""
+    """A fresh database. Every stream test runs on SQLite and on PostgreSQL."""
     fresh: Database = request.getfixturevalue(f"on_{request.param}")
     return fresh
 
 
 @pytest.fixture
 async def serve(database: Database) -> AsyncIterator[Serve]:
-    """Start a server on the database, with the limits of the test; stopped at its end."""
+    """Start a stream server with the test's limits. It stops at the end of the test."""
     async with AsyncExitStack() as stack:
 
         async def start(**limits: Any) -> StreamServer:
@@ -32,16 +32,16 @@ async def serve(database: Database) -> AsyncIterator[Serve]:
 
 
 @pytest.fixture
-async def elsewhere(database: Database) -> AsyncIterator[Database]:
-    """The same database as another process has it: connections of its own."""
+async def writer_database(database: Database) -> AsyncIterator[Database]:
+    """The same database with its own connections, as a writing process has it."""
     other = Database(database.url.render_as_string())
     yield other
     await other.close()
 
 
 @pytest.fixture
-async def hospital(database: Database, tmp_path: Path) -> AsyncIterator[ApiProcesses]:
-    """API processes and writers on the database; none outlives the test."""
+async def api_processes(database: Database, tmp_path: Path) -> AsyncIterator[ApiProcesses]:
+    """API processes and writers on the database. All end with the test."""
     processes = ApiProcesses(database, tmp_path)
     yield processes
     await processes.close()

@@ -1,4 +1,4 @@
-"""What is offered to a connection past ASGI: it is written there, framed as a chunk, and holds no connection that is over."""
+"""Direct writes to a connection: each event is one HTTP chunk, and closed connections are freed."""
 
 import gc
 import weakref
@@ -8,11 +8,11 @@ from patient_visit_engine.storage.database import Database
 from tests.support.stream_server import Serve, an_event, tell, until
 
 
-async def test_an_event_is_offered_to_each_connection_as_one_chunk(serve: Serve, elsewhere: Database) -> None:
-    served = await serve()
-    clients = [await served.live_client(doctor) for doctor in (7, 8, None)]
+async def test_writes_event_to_each_connection_as_chunk(serve: Serve, writer_database: Database) -> None:
+    server = await serve()
+    clients = [await server.live_client(doctor) for doctor in (7, 8, None)]
 
-    await tell(elsewhere, an_event(1))
+    await tell(writer_database, an_event(1))
     for client in clients:
         await client.read_events(1)
 
@@ -22,17 +22,17 @@ async def test_an_event_is_offered_to_each_connection_as_one_chunk(serve: Serve,
     assert [client.numbers for client in clients] == [[1]] * 3
 
 
-async def test_a_connection_that_is_over_needs_no_collection_of_garbage(serve: Serve) -> None:
-    served = await serve()
-    client = await served.live_client()
-    (reader,) = served.hub.connected()
-    connection = weakref.ref(reader.connection)  # type: ignore[union-attr]
+async def test_frees_closed_connection_without_gc(serve: Serve) -> None:
+    server = await serve()
+    client = await server.live_client()
+    (subscriber,) = server.hub.connected()
+    connection = weakref.ref(subscriber.connection)
     assert isinstance(connection(), StreamProtocol)
-    del reader
+    del subscriber
 
     gc.disable()
     try:
         client.close()
-        await until(lambda: connection() is None, "the connection to be let go")
+        await until(lambda: connection() is None, "the connection to be freed")
     finally:
         gc.enable()

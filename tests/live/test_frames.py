@@ -1,4 +1,4 @@
-"""Frames and the ring that keeps them."""
+"""Frames, the ring that stores them, and cursors."""
 
 import pytest
 
@@ -10,7 +10,7 @@ def a_frame(seq: int, size: int = 10, channel: str = "consultations") -> Frame:
     return Frame(seq, channel, b"x" * size)
 
 
-def test_a_ring_keeps_the_newest_by_number() -> None:
+def test_ring_keeps_newest_by_number() -> None:
     ring = Ring(3, 1000)
 
     for seq in range(1, 6):
@@ -23,7 +23,7 @@ def test_a_ring_keeps_the_newest_by_number() -> None:
         ring[2]
 
 
-def test_a_ring_keeps_the_newest_by_size_and_always_the_last() -> None:
+def test_ring_keeps_newest_by_size_and_always_last() -> None:
     ring = Ring(100, 25)
 
     for seq, size in [(1, 10), (2, 10), (3, 10)]:
@@ -34,7 +34,7 @@ def test_a_ring_keeps_the_newest_by_size_and_always_the_last() -> None:
     assert (ring.oldest, ring.newest) == (4, 4)
 
 
-def test_a_ring_takes_no_frame_out_of_order() -> None:
+def test_ring_rejects_frame_out_of_order() -> None:
     ring = Ring(3, 1000)
     ring.append(a_frame(1))
 
@@ -42,22 +42,22 @@ def test_a_ring_takes_no_frame_out_of_order() -> None:
         ring.append(a_frame(3))
 
 
-def test_neighbours_of_one_channel_are_written_together_and_order_is_kept() -> None:
+def test_groups_neighbours_of_channel_in_order() -> None:
     frames = [a_frame(1), a_frame(2), a_frame(3, channel="doctor.7"), a_frame(4), a_frame(5, 95), a_frame(6)]
 
-    cut = [[one.seq for one in run] for run in group_by_channel(frames, 100)]
+    groups = [[frame.seq for frame in group] for group in group_by_channel(frames, 100)]
 
-    assert cut == [[1, 2], [3], [4], [5], [6]]
+    assert groups == [[1, 2], [3], [4], [5], [6]]
     assert join_bodies(frames[:2]) == b"x" * 20
 
 
 @pytest.mark.parametrize(
     "text", ["", "a", "a-", "-1", "a-01", "a--1", "a-1 ", "a-1\n", "a-1e3", "a-\u0661", "a-" + "9" * 19]
 )
-def test_only_one_spelling_of_a_cursor_is_read(text: str) -> None:
+def test_rejects_other_spellings_of_cursor(text: str) -> None:
     assert read_cursor(text) is None
 
 
-def test_a_cursor_is_read_as_it_was_written() -> None:
+def test_reads_cursor_that_it_wrote() -> None:
     assert read_cursor(write_cursor("9f2c", 12)) == ("9f2c", 12)
     assert read_cursor(write_cursor("9f2c", 0)) == ("9f2c", 0)

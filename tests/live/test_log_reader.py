@@ -1,4 +1,4 @@
-"""Pages of the log: complete, of one snapshot, and found without walking past what was not asked for."""
+"""Pages of the log: complete, from one snapshot, and read without a scan of other channels."""
 
 from typing import Any
 
@@ -20,79 +20,83 @@ FOREIGN_EVENTS = f"""
 """
 
 
-def a_million_foreign_events(connection: Connection) -> None:
-    """Another doctor's million behind the first event, as one statement: event by event takes minutes."""
+def add_million_foreign_events(connection: Connection) -> None:
+    """Add a million events of another doctor after the first event. One statement, because single inserts take minutes."""
     connection.exec_driver_sql(FOREIGN_EVENTS)
     connection.exec_driver_sql(f"UPDATE log_head SET seq = {MILLION + 1}")
     connection.exec_driver_sql("ANALYZE events")
 
 
-async def test_a_quiet_channel_behind_a_million_foreign_events_is_read_without_walking_them(database: Database) -> None:
+async def test_reads_quiet_channel_without_full_scan(database: Database) -> None:
     await tell(database, an_event(1, "doctor.7"))
-    await database.write(a_million_foreign_events)
+    await database.write(add_million_foreign_events)
     await tell(database, an_event(2, "doctor.7"))
 
     def read(connection: Connection) -> tuple[LogPage, int]:
-        with touched_rows(connection, "events") as done:
+        with touched_rows(connection, "events") as count_touched:
             page = read_page(connection, 1, 100, {"consultations", "doctor.7"})
-            return page, done()
+            return page, count_touched()
 
-    page, work = await database.read(read)
+    page, touched = await database.read(read)
 
-    assert [one.seq for one in page.entries] == [MILLION + 2]
+    assert [event.seq for event in page.entries] == [MILLION + 2]
     assert page.reached == MILLION + 2
-    assert work < 200
+    assert touched < 200
 
 
-async def test_a_reader_of_a_quiet_channel_comes_back_past_a_million_foreign_events_in_one_page(
+async def test_quiet_channel_catches_up_with_one_page(
     database: Database,
 ) -> None:
     await tell(database, an_event(1, "doctor.7"))
-    await database.write(a_million_foreign_events)
+    await database.write(add_million_foreign_events)
     await tell(database, an_event(2, "doctor.7"))
     blocks = BlockParser()
     pages = 0
 
-    class Counted(LogReader):
-        async def read_after(self, *asked: Any) -> LogPage:
+    class CountingLogReader(LogReader):
+        async def read_after(self, *arguments: Any) -> LogPage:
             nonlocal pages
-            pages += asked[2] is not None
-            return await super().read_after(*asked)
+            pages += arguments[2] is not None
+            return await super().read_after(*arguments)
 
     async def send(message: Message) -> None:
         blocks.feed(message["body"])
 
     changes = changes_of(database)
-    async with running(Counted(database), changes) as hub:
-        await until(lambda: hub.started, "the first reading")
+    async with running(CountingLogReader(database), changes) as hub:
+        await until(lambda: hub.started, "the first read")
         channels = frozenset({"doctor.7"})
-        reader = hub.admit(Subscription("u", "s", "n", "r", channels, channels.__contains__), send, lambda: None)
-        hub.start_stream(reader, f"{hub.window.epoch}-1")
-        await until(lambda: reader.live, "a live reader")
+        subscriber = hub.admit(Subscription("u", "s", "n", "r", channels, channels.__contains__), send, lambda: None)
+        hub.start_stream(subscriber, f"{hub.window.epoch}-1")
+        await until(lambda: subscriber.live, "a live subscriber")
     changes.close()
 
-    assert [one.id.rpartition("-")[2] for one in blocks.told if one.name == "patient.updated"] == [str(MILLION + 2)]
-    assert '"resume":"exact"' in blocks.told[0].data
+    assert [event.id.rpartition("-")[2] for event in blocks.received if event.name == "patient.updated"] == [
+        str(MILLION + 2)
+    ]
+    assert '"resume":"exact"' in blocks.received[0].data
     assert pages == 1
 
 
-async def test_pages_of_several_channels_are_in_the_order_of_the_log_and_lose_nothing(database: Database) -> None:
+async def test_pages_of_several_channels_are_complete(database: Database) -> None:
     channels = ["consultations", "doctor.7", "doctor.8"]
     await tell(database, *(an_event(number, channels[number * number % 3]) for number in range(1, 60)))
     log = LogReader(database)
 
-    position, seen = 0, []
+    position, positions = 0, list[int]()
     while position < 59:
         page = await log.read_after(position, 7, {"consultations", "doctor.7"})
         assert page.reached > position
-        seen += [one.seq for one in page.entries]
+        positions += [event.seq for event in page.entries]
         position = page.reached
 
-    assert seen == [one.seq for one in (await log.read_after(0, 100, None)).entries if one.channel != "doctor.8"]
-    assert seen == sorted(seen)
+    assert positions == [
+        event.seq for event in (await log.read_after(0, 100, None)).entries if event.channel != "doctor.8"
+    ]
+    assert positions == sorted(positions)
 
 
-async def test_a_page_without_events_reaches_the_head(database: Database) -> None:
+async def test_page_without_events_reaches_head(database: Database) -> None:
     await tell(database, an_event(1), an_event(2))
 
     page = await LogReader(database).read_after(0, 10, {"doctor.7"})
@@ -100,7 +104,7 @@ async def test_a_page_without_events_reaches_the_head(database: Database) -> Non
     assert (page.entries, page.reached) == ([], 2)
 
 
-async def test_an_empty_and_a_pruned_log_have_their_oldest_behind_the_head(database: Database) -> None:
+async def test_oldest_of_empty_log_is_after_head(database: Database) -> None:
     log = LogReader(database)
 
     empty = await log.bounds()

@@ -1,4 +1,4 @@
-"""Hints that PostgreSQL gives and nobody gets: the session that listens is killed, or stands behind a pooler that drops them."""
+"""Lost PostgreSQL hints: the listening session is killed, or a connection pooler drops the notifications."""
 
 import os
 import pwd
@@ -7,11 +7,13 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 from sqlalchemy import URL, text
 
+from patient_visit_engine.live.hub import Hub
 from patient_visit_engine.live.running import running
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.log_changes import PostgresChanges
@@ -24,15 +26,15 @@ LISTENING = "FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = curr
 
 
 async def listeners(database: Database) -> set[int]:
-    """The server's processes that listen on this database."""
+    """Return the PostgreSQL processes that listen on this database."""
     return await database.read(lambda c: set(c.scalars(text(f"SELECT pid {LISTENING}"))))
 
 
-async def test_a_session_that_listens_is_killed_and_events_go_on_coming(on_postgres: Database, tmp_path: Path) -> None:
-    hospital = ApiProcesses(on_postgres, tmp_path)
+async def test_events_come_after_listener_was_killed(on_postgres: Database, tmp_path: Path) -> None:
+    api_processes = ApiProcesses(on_postgres, tmp_path)
     try:
-        api = await hospital.start()
-        client = await hospital.live(api, "amrani", 7)
+        api = await api_processes.start()
+        client = await api_processes.open_live(api, "amrani", 7)
         for number in range(1, 6):
             before = await listeners(on_postgres)
             assert len(before) == 1
@@ -41,40 +43,40 @@ async def test_a_session_that_listens_is_killed_and_events_go_on_coming(on_postg
             await client.read_events(number)
 
             async def listens_again(before: set[int] = before) -> bool:
-                now = await listeners(on_postgres)
-                return len(now) == 1 and now.isdisjoint(before)
+                after = await listeners(on_postgres)
+                return len(after) == 1 and after.isdisjoint(before)
 
-            await eventually_true(listens_again, "a session that listens again")
+            await eventually_true(listens_again, "a new listening session")
 
         assert client.numbers == [1, 2, 3, 4, 5]
         assert await api.count("visit_stream_delay_seconds_count") == 5
         assert await api.count("visit_stream_failures_total") == 0
     finally:
-        await hospital.close()
+        await api_processes.close()
 
 
 @pytest.fixture
-def behind_a_pooler(on_postgres: Database) -> Iterator[URL]:
-    """The database behind a pgbouncer that gives its sessions to one transaction after the other."""
+def pooler(on_postgres: Database) -> Iterator[URL]:
+    """The address of a pgbouncer in front of the database. It assigns a session for each transaction only."""
     program = shutil.which("pgbouncer")
     owner = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
-    if program is None or owner not in {one.pw_name for one in pwd.getpwall()}:
-        pytest.skip("pgbouncer: not on the PATH, or nobody to run it as")
+    if program is None or owner not in {user.pw_name for user in pwd.getpwall()}:
+        pytest.skip("pgbouncer: not on the PATH, or no user to run it")
     url, port = on_postgres.url, free_port()
-    behind = f"host={url.host} port={url.port or 5432} user={url.username}"
-    behind += "" if url.password is None else f" password={url.password}"
+    server = f"host={url.host} port={url.port or 5432} user={url.username}"
+    server += "" if url.password is None else f" password={url.password}"
     with tempfile.TemporaryDirectory(prefix="visit-pooler-") as home:
         settings = Path(home, "pgbouncer.ini")
         settings.write_text(
-            f"[databases]\n* = {behind}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
+            f"[databases]\n* = {server}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
             "auth_type = any\npool_mode = transaction\ndefault_pool_size = 1\n"
         )
         for path in (Path(home), settings):
             shutil.chown(path, owner)
         log = Path(home, "log")
-        with log.open("wb") as to:
-            # It refuses to run as root, as the server does.
-            process = subprocess.Popen([program, str(settings)], user=owner, cwd=home, stdout=to, stderr=to)
+        with log.open("wb") as output:
+            # pgbouncer refuses to run as root, as PostgreSQL does.
+            process = subprocess.Popen([program, str(settings)], user=owner, cwd=home, stdout=output, stderr=output)
         try:
             eventually(lambda: accepts(process, log, port), "the pooler")
             yield url.set(host="127.0.0.1", port=port)
@@ -89,17 +91,19 @@ def accepts(process: subprocess.Popen[bytes], log: Path, port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-async def test_behind_a_pooler_that_drops_every_hint_events_come_unasked_and_are_counted(
-    on_postgres: Database, behind_a_pooler: URL
-) -> None:
-    changes = PostgresChanges(behind_a_pooler)
+def has_reached(hub: Hub, position: int) -> bool:
+    return hub.window.position == position
+
+
+async def test_events_come_although_pooler_drops_hints(on_postgres: Database, pooler: URL) -> None:
+    changes = PostgresChanges(pooler)
     async with running(LogReader(on_postgres), changes) as hub:
-        await until(lambda: hub.started, "the first reading")
-        # It does listen; only does nobody carry to it what it listens for.
-        await eventually_true(lambda: listeners(on_postgres), "the session that listens")
+        await until(lambda: hub.started, "the first read")
+        # The session does listen, but the pooler forwards no notification.
+        await eventually_true(lambda: listeners(on_postgres), "the listening session")
         for number in range(1, 4):
             await tell(on_postgres, an_event(number))
-            await until(lambda number=number: hub.window.position == number, "an event that nobody was told of")
+            await until(partial(has_reached, hub, number), "an event without a hint")
     changes.close()
 
     assert hub.counters.found_unasked >= 2

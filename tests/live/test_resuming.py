@@ -1,8 +1,9 @@
-"""What a reader gets, from wherever it comes back: all of it, once, in order, and nobody else's."""
+"""A client that resumes gets all its events, once, in order, and no event of another user."""
 
 import asyncio
 import json
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,14 +11,13 @@ import pytest
 from patient_visit_engine.live.cursor import read_cursor
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.log_reader import read_bounds
-from tests.support.stream_server import BlockParser, Serve, an_event, of_channel, tell, until, whole_log
+from tests.support.stream_server import BlockParser, Serve, StreamClient, an_event, positions_of, tell, until, whole_log
 
 ROOT = Path(__file__).parents[2]
 WRITER = """
 import asyncio, sys
-sys.path.insert(0, "tests/live")
-from tests.live.stream_rig import an_event, tell
-from storage.database import Database
+from patient_visit_engine.storage.database import Database
+from tests.support.stream_server import an_event, tell
 
 async def main(url, first, count):
     database = Database(url)
@@ -29,11 +29,9 @@ asyncio.run(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))
 """
 
 
-async def test_what_another_process_commits_is_on_the_stream_in_the_order_of_the_log(
-    serve: Serve, database: Database
-) -> None:
-    served = await serve()
-    client = await served.live_client()
+async def test_streams_events_of_another_process_in_order(serve: Serve, database: Database) -> None:
+    server = await serve()
+    client = await server.live_client()
 
     writing = await asyncio.create_subprocess_exec(
         sys.executable, "-c", WRITER, database.url.render_as_string(), "1", "60", cwd=ROOT
@@ -45,84 +43,88 @@ async def test_what_another_process_commits_is_on_the_stream_in_the_order_of_the
     assert client.numbers == list(range(1, 61))
 
 
-async def test_a_snapshots_cursor_and_the_stream_from_it_are_the_whole_log_whenever_it_is_taken(
-    serve: Serve, database: Database, elsewhere: Database
+async def test_snapshot_and_stream_are_the_whole_log(
+    serve: Serve, database: Database, writer_database: Database
 ) -> None:
-    served = await serve()
-    wanted = 150
+    server = await serve()
+    total = 150
 
     async def write() -> None:
-        for number in range(1, wanted + 1):
-            await tell(elsewhere, an_event(number))
+        for number in range(1, total + 1):
+            await tell(writer_database, an_event(number))
 
     async def read() -> list[int]:
         snapshot = await database.read(lambda c: (read_bounds(c), whole_log(c)))
-        client = await served.client(last_id=f"{snapshot[0].epoch}-{snapshot[0].head}")
-        await client.read_until(lambda: client.told and len(snapshot[1]) + len(client.events) >= wanted)
+        client = await server.client(last_id=f"{snapshot[0].epoch}-{snapshot[0].head}")
+        await client.read_until(lambda: client.received and len(snapshot[1]) + len(client.events) >= total)
         assert client.ready["resume"] == "exact"
         return [seq for seq, _, _ in snapshot[1]] + client.seqs
 
     writing = asyncio.create_task(write())
-    readers = []
+    reads: list[asyncio.Task[list[int]]] = []
     while not writing.done():
-        readers.append(asyncio.create_task(read()))
-        if len(readers) == 12:
+        reads.append(asyncio.create_task(read()))
+        if len(reads) == 12:
             break
         await asyncio.sleep(0.02)
     await writing
-    for reader in readers:
-        assert await reader == list(range(1, wanted + 1))
+    for read_task in reads:
+        assert await read_task == list(range(1, total + 1))
 
 
-async def test_a_stream_cut_at_any_byte_is_resumed_exactly(serve: Serve, elsewhere: Database) -> None:
-    served = await serve(streams_per_user=500)
-    whole = await served.live_client()
-    epoch = served.hub.window.epoch
+async def test_resumes_exactly_after_cut_at_any_byte(serve: Serve, writer_database: Database) -> None:
+    server = await serve(streams_per_user=500)
+    whole = await server.live_client()
+    epoch = server.hub.window.epoch
     for number in range(1, 9):
-        await tell(elsewhere, an_event(number, text="é\u2028𝄞" * number))
+        await tell(writer_database, an_event(number, text="é\u2028𝄞" * number))
     await whole.read_events(8)
 
     for offset in range(len(whole.body) + 1):
-        had = BlockParser()
-        had.feed(whole.body[:offset])
-        again = await served.client(last_id=had.last_id or f"{epoch}-0")
-        before = [one for one in had.told if one.name == "patient.updated"]
+        first_part = BlockParser()
+        first_part.feed(whole.body[:offset])
+        again = await server.client(last_id=first_part.last_id or f"{epoch}-0")
+        before = [event for event in first_part.received if event.name == "patient.updated"]
         await again.read_events(8 - len(before))
-        seen = [one.id for one in [*before, *again.events]]
+        ids = [event.id for event in [*before, *again.events]]
         again.close()
 
-        assert seen == [f"{epoch}-{seq}" for seq in range(1, 9)], f"cut at byte {offset}"
+        assert ids == [f"{epoch}-{seq}" for seq in range(1, 9)], f"cut at byte {offset}"
 
 
-@pytest.mark.parametrize("ring", [2, 8, 4096], ids=["from the log", "from both", "from the ring"])
-async def test_who_comes_back_gets_what_was_missed_of_its_own_channels(
-    serve: Serve, database: Database, elsewhere: Database, ring: int
+@pytest.mark.parametrize("ring", [2, 8, 4096], ids=["from log", "from log and ring", "from ring"])
+async def test_resume_brings_missed_events_of_own_channels(
+    serve: Serve, database: Database, writer_database: Database, ring: int
 ) -> None:
-    served = await serve(ring_frames=ring, page=7)
+    server = await serve(ring_frames=ring, page=7)
     for number in range(1, 41):
-        await tell(elsewhere, an_event(number, f"doctor.{number % 3 + 6}" if number % 2 else "consultations"))
-    await until(lambda: served.hub.window.position == 40, "the tailer")
+        await tell(writer_database, an_event(number, f"doctor.{number % 3 + 6}" if number % 2 else "consultations"))
+    await until(lambda: server.hub.window.position == 40, "the tailer")
     log = await database.read(whole_log)
 
-    client = await served.client(7, last_id=f"{served.hub.window.epoch}-3")
-    wanted = [seq for seq in of_channel(log, "consultations", "doctor.7") if seq > 3]
-    await client.read_events(len(wanted))
-    await tell(elsewhere, an_event(99, "doctor.7"))
-    await client.read_events(len(wanted) + 1)
+    client = await server.client(7, last_id=f"{server.hub.window.epoch}-3")
+    expected = [seq for seq in positions_of(log, "consultations", "doctor.7") if seq > 3]
+    await client.read_events(len(expected))
+    await tell(writer_database, an_event(99, "doctor.7"))
+    await client.read_events(len(expected) + 1)
 
-    assert client.seqs == [*wanted, 41]
+    assert client.seqs == [*expected, 41]
 
 
-async def test_a_private_event_reaches_its_doctor_and_nobody_else(serve: Serve, elsewhere: Database) -> None:
-    served = await serve()
-    hers = await served.live_client(7)
-    his = await served.live_client(8)
-    desk = await served.live_client(None)
+def has_second_event(client: StreamClient) -> bool:
+    return 2 in client.numbers
 
-    await tell(elsewhere, an_event(1, "doctor.7", message="private"), an_event(2))
+
+async def test_private_event_reaches_only_its_doctor(serve: Serve, writer_database: Database) -> None:
+    server = await serve()
+    hers = await server.live_client(7)
+    his = await server.live_client(8)
+    desk = await server.live_client(None)
+
+    await tell(writer_database, an_event(1, "doctor.7", message="private"), an_event(2))
     for client in (hers, his, desk):
-        await client.read_until(lambda client=client: 2 in client.numbers)
-    replayed = await served.client(8, last_id=f"{served.hub.window.epoch}-0")
+        await client.read_until(partial(has_second_event, client))
+    replayed = await server.client(8, last_id=f"{server.hub.window.epoch}-0")
     await replayed.read_events(1)
 
     assert hers.numbers == [1, 2]
@@ -134,66 +136,64 @@ async def test_a_private_event_reaches_its_doctor_and_nobody_else(serve: Serve, 
 @pytest.mark.parametrize(
     "cursor", ["x", "-", "{epoch}-", "{epoch}-01", "{epoch}--1", "{epoch}-99", "other-3", "{epoch}-\xb2", "9" * 900]
 )
-async def test_a_cursor_that_the_log_never_gave_out_resets_the_reader_and_discloses_nothing(
-    serve: Serve, elsewhere: Database, cursor: str
-) -> None:
-    served = await serve()
+async def test_unknown_cursor_causes_reset_without_events(serve: Serve, writer_database: Database, cursor: str) -> None:
+    server = await serve()
     for number in range(1, 6):
-        await tell(elsewhere, an_event(number, "doctor.8", message="foreign"))
-    await until(lambda: served.hub.window.position == 5, "the tailer")
-    epoch = served.hub.window.epoch
+        await tell(writer_database, an_event(number, "doctor.8", message="foreign"))
+    await until(lambda: server.hub.window.position == 5, "the tailer")
+    epoch = server.hub.window.epoch
 
-    client = await served.live_client(7, last_id=cursor.format(epoch=epoch))
-    await tell(elsewhere, an_event(6))
+    client = await server.live_client(7, last_id=cursor.format(epoch=epoch))
+    await tell(writer_database, an_event(6))
     await client.read_events(1)
 
     assert client.status == 200
-    assert [one.name for one in client.told] == ["ready", "reset", "patient.updated"]
+    assert [event.name for event in client.received] == ["ready", "reset", "patient.updated"]
     assert client.ready == {"resume": "reset", "cursor": f"{epoch}-5"}
-    assert (client.told[0].id, client.told[1].id) == ("", f"{epoch}-5")
+    assert (client.received[0].id, client.received[1].id) == ("", f"{epoch}-5")
     assert b"foreign" not in client.body
-    assert served.hub.counters.resets == 1
+    assert server.hub.counters.resets == 1
 
 
-async def test_a_cursor_whose_events_are_pruned_resets_the_reader(
-    serve: Serve, database: Database, elsewhere: Database
+async def test_cursor_of_pruned_events_causes_reset(
+    serve: Serve, database: Database, writer_database: Database
 ) -> None:
     for number in range(1, 31):
-        await tell(elsewhere, an_event(number))
+        await tell(writer_database, an_event(number))
     await database.write(lambda c: c.exec_driver_sql("DELETE FROM events WHERE seq <= 10"))
-    served = await serve(ring_frames=4)
-    epoch = served.hub.window.epoch
+    server = await serve(ring_frames=4)
+    epoch = server.hub.window.epoch
 
-    pruned = await served.client(last_id=f"{epoch}-9")
-    kept = await served.client(last_id=f"{epoch}-10")
-    await pruned.read_until(lambda: len(pruned.told) == 2)
-    await kept.read_events(20)
+    pruned = await server.client(last_id=f"{epoch}-9")
+    retained = await server.client(last_id=f"{epoch}-10")
+    await pruned.read_until(lambda: len(pruned.received) == 2)
+    await retained.read_events(20)
 
     assert pruned.ready["resume"] == "reset"
-    assert kept.ready["resume"] == "exact"
-    assert kept.seqs == list(range(11, 31))
+    assert retained.ready["resume"] == "exact"
+    assert retained.seqs == list(range(11, 31))
 
 
-async def test_a_reader_without_a_cursor_begins_at_the_head(serve: Serve, elsewhere: Database) -> None:
-    await tell(elsewhere, an_event(1), an_event(2))
-    served = await serve()
+async def test_stream_without_cursor_starts_at_head(serve: Serve, writer_database: Database) -> None:
+    await tell(writer_database, an_event(1), an_event(2))
+    server = await serve()
 
-    client = await served.live_client()
-    await tell(elsewhere, an_event(3))
+    client = await server.live_client()
+    await tell(writer_database, an_event(3))
     await client.read_events(1)
 
-    assert client.ready == {"resume": "exact", "cursor": f"{served.hub.window.epoch}-2"}
+    assert client.ready == {"resume": "exact", "cursor": f"{server.hub.window.epoch}-2"}
     assert client.blocks.retry == 2000
     assert client.seqs == [3]
 
 
-async def test_the_header_wins_over_the_address(serve: Serve, elsewhere: Database) -> None:
-    await tell(elsewhere, an_event(1), an_event(2), an_event(3))
-    served = await serve()
-    epoch = served.hub.window.epoch
+async def test_header_cursor_wins_over_address(serve: Serve, writer_database: Database) -> None:
+    await tell(writer_database, an_event(1), an_event(2), an_event(3))
+    server = await serve()
+    epoch = server.hub.window.epoch
 
-    both = await served.client(channels=f"consultations&last_event_id={epoch}-0", last_id=f"{epoch}-2")
-    address = await served.client(channels=f"consultations&last_event_id={epoch}-1")
+    both = await server.client(channels=f"consultations&last_event_id={epoch}-0", last_id=f"{epoch}-2")
+    address = await server.client(channels=f"consultations&last_event_id={epoch}-1")
     await both.read_events(1)
     await address.read_events(2)
 
@@ -206,27 +206,28 @@ async def test_the_header_wins_over_the_address(serve: Serve, elsewhere: Databas
     ["a\rb", "a\nb", "a\r\nb", "a\n\nid: 9\n\nb", "a\u2028\u2029\x85b", "𝄞\U0010ffff", "\x00\x1b", "é" * 32_768],
     ids=["CR", "LF", "CRLF", "an injected block", "U+2028", "astral", "control", "64 KiB"],
 )
-async def test_any_text_comes_out_as_it_went_in(serve: Serve, elsewhere: Database, text: str) -> None:
-    served = await serve()
-    client = await served.live_client()
+async def test_delivers_any_text_unchanged(serve: Serve, writer_database: Database, text: str) -> None:
+    server = await serve()
+    client = await server.live_client()
 
-    await tell(elsewhere, an_event(1, text=text), an_event(2))
+    await tell(writer_database, an_event(1, text=text), an_event(2))
     await client.read_events(2)
 
     assert json.loads(client.events[0].data)["text"] == text
     assert client.numbers == [1, 2]
 
 
-async def test_heartbeats_carry_the_readers_own_cursor_past_events_of_others(serve: Serve, elsewhere: Database) -> None:
-    served = await serve(heartbeat_every=0.05)
-    client = await served.live_client(7, channels="doctor.7")
+async def test_heartbeat_moves_cursor_past_other_channels(serve: Serve, writer_database: Database) -> None:
+    server = await serve(heartbeat_every=0.05)
+    client = await server.live_client(7, channels="doctor.7")
 
     for number in range(1, 6):
-        await tell(elsewhere, an_event(number, "doctor.8"))
-    await client.read_until(lambda: client.told[-1].id.endswith("-5"))
+        await tell(writer_database, an_event(number, "doctor.8"))
+    await client.read_until(lambda: client.received[-1].id.endswith("-5"))
 
-    assert client.told[-1].name == "heartbeat"
-    assert client.told[-1].data == "{}"
+    assert client.received[-1].name == "heartbeat"
+    assert client.received[-1].data == "{}"
     assert client.events == []
-    cursors = [read_cursor(one.id) for one in client.told]
+    cursors = [cursor for event in client.received if (cursor := read_cursor(event.id))]
+    assert len(cursors) == len(client.received)
     assert cursors == sorted(cursors)

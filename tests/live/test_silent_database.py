@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL that fall silent without an end, as behind a firewall that has forgotten them: they are given up."""
+"""PostgreSQL connections that go silent without closing, as behind a firewall that dropped them, are replaced."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -16,25 +16,25 @@ from tests.support.stream_server import an_event, tell, until
 
 
 class Silence:
-    """What falls silent, and how many portions still get through, in either direction, before it does."""
+    """Counts the portions that still pass, in both directions, before a connection goes silent."""
 
     def __init__(self) -> None:
-        self.left: int | None = None
+        self.portions_left: int | None = None
 
-    def swallows(self) -> bool:
-        if self.left is None:
+    def drops_next(self) -> bool:
+        if self.portions_left is None:
             return False
-        self.left -= 1
-        return self.left < 0
+        self.portions_left -= 1
+        return self.portions_left < 0
 
 
 class Relay:
-    """Passes connections on; those that are open when it is told to hush get nothing through any more, and nobody is told."""
+    """A TCP relay. `silence` makes the open connections drop all bytes, without closing them."""
 
     def __init__(self, host: str, port: int) -> None:
-        self._to = (host, port)
+        self._target = (host, port)
         self._server: asyncio.Server | None = None
-        self._passing: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._silence = Silence()
         self.opened = 0
 
@@ -43,34 +43,37 @@ class Relay:
         port: int = self._server.sockets[0].getsockname()[1]
         return port
 
-    def hush(self, after: int = 0) -> None:
-        self._silence.left = after
+    def silence(self, after: int = 0) -> None:
+        """Let `after` more portions pass, then drop everything on the present connections."""
+        self._silence.portions_left = after
         self._silence = Silence()
 
     async def stop(self) -> None:
         assert self._server is not None
         self._server.close()
-        for task in self._passing:
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._passing, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        self._passing.add(task)
+        self._tasks.add(task)
         self.opened += 1
-        back, there = await asyncio.open_connection(*self._to)
+        upstream_reader, upstream_writer = await asyncio.open_connection(*self._target)
         silence = self._silence
         try:
             with suppress(OSError):
-                await asyncio.gather(self._pump(reader, there, silence), self._pump(back, writer, silence))
+                await asyncio.gather(
+                    self._copy(reader, upstream_writer, silence), self._copy(upstream_reader, writer, silence)
+                )
         finally:
             writer.close()
-            there.close()
+            upstream_writer.close()
 
-    async def _pump(self, source: asyncio.StreamReader, to: asyncio.StreamWriter, silence: Silence) -> None:
+    async def _copy(self, source: asyncio.StreamReader, to: asyncio.StreamWriter, silence: Silence) -> None:
         while portion := await source.read(65_536):
-            if silence.swallows():
+            if silence.drops_next():
                 await asyncio.Event().wait()
             to.write(portion)
             await to.drain()
@@ -78,81 +81,79 @@ class Relay:
 
 
 @asynccontextmanager
-async def relayed(to: Database, statement_within: float = 0.5) -> AsyncIterator[tuple[Relay, Database]]:
-    """A relay, and the database as it is seen through it."""
-    assert to.url.host is not None
-    assert to.url.port is not None
-    opened = Relay(to.url.host, to.url.port)
-    url = to.url.set(host="127.0.0.1", port=await opened.start())
+async def relayed(database: Database, statement_within: float = 0.5) -> AsyncIterator[tuple[Relay, Database]]:
+    """A relay, and the database as a client of the relay sees it."""
+    assert database.url.host is not None
+    assert database.url.port is not None
+    relay = Relay(database.url.host, database.url.port)
+    url = database.url.set(host="127.0.0.1", port=await relay.start())
     through = Database(url.render_as_string(hide_password=False), statement_within=statement_within)
     try:
-        yield opened, through
+        yield relay, through
     finally:
         await through.close()
-        await opened.stop()
+        await relay.stop()
 
 
 @pytest.fixture
 async def relay(on_postgres: Database) -> AsyncIterator[tuple[Relay, Database]]:
-    """A relay, and the database as it is seen through it."""
-    async with relayed(on_postgres) as both:
-        yield both
+    """A relay, and the database as a client of the relay sees it."""
+    async with relayed(on_postgres) as relay_and_database:
+        yield relay_and_database
 
 
 @asynccontextmanager
-async def follower(of: Database) -> AsyncIterator[tuple[Relay, Hub]]:
-    """A hub as in a process of its own, that has the log through a relay of its own."""
-    async with relayed(of) as (between, through):
+async def follower(database: Database) -> AsyncIterator[tuple[Relay, Hub]]:
+    """A hub that reads the log through its own relay, as a separate process would."""
+    async with relayed(database) as (relay, through):
         changes = PostgresChanges(through.url, test_every=0.2)
         async with running(LogReader(through), changes, StreamLimits(read_within=0.5, poll_every=0.3)) as hub:
-            yield between, hub
+            yield relay, hub
         changes.close()
 
 
-async def test_streams_go_on_over_new_connections_wherever_a_reading_falls_silent(on_postgres: Database) -> None:
-    """To prove a connection, read and give it back takes a dozen portions: there is silence before each, for one of these hubs."""
+async def test_stream_recovers_from_silence_at_any_portion(on_postgres: Database) -> None:
+    """Testing a connection, reading and returning it takes a dozen portions. For each there is a hub that goes silent before it."""
     async with AsyncExitStack() as stack:
         relays, hubs = zip(
             *[await stack.enter_async_context(follower(on_postgres)) for _portions in range(16)], strict=True
         )
-        await until(lambda: all(hub.started for hub in hubs), "the first reading")
+        await until(lambda: all(hub.started for hub in hubs), "the first read")
 
-        for portions, between in enumerate(relays):
-            between.hush(after=portions)
+        for portions, relay in enumerate(relays):
+            relay.silence(after=portions)
         await tell(on_postgres, an_event(1))
-        await until(lambda: all(hub.counters.failures for hub in hubs), "silence everywhere")
+        await until(lambda: all(hub.counters.failures for hub in hubs), "a failed read in every hub")
         await tell(on_postgres, an_event(2))
-        await until(lambda: all(hub.window.position == 2 for hub in hubs), "the event behind the silence")
+        await until(lambda: all(hub.window.position == 2 for hub in hubs), "the event after the silence")
 
-        # Hints come again too, over sessions of their own.
+        # Hints come again too, on new sessions.
         position = 3
-        while await _found_unasked(on_postgres, hubs, position):
+        while await _count_unhinted(on_postgres, hubs, position):
             position += 1
             assert position < 30
 
 
-async def _found_unasked(database: Database, hubs: Sequence[Hub], number: int) -> int:
-    """How many of the hubs found one more event without a hint."""
+async def _count_unhinted(database: Database, hubs: Sequence[Hub], number: int) -> int:
+    """Commit one event. Return how many hubs read it without a hint."""
     before = sum(hub.counters.found_unasked for hub in hubs)
     await tell(database, an_event(number))
     await until(lambda: all(hub.window.position == number for hub in hubs), "one more event")
     return sum(hub.counters.found_unasked for hub in hubs) - before
 
 
-async def test_a_session_that_listens_and_falls_silent_is_replaced(
-    on_postgres: Database, relay: tuple[Relay, Database]
-) -> None:
-    between, through = relay
+async def test_replaces_silent_listening_session(on_postgres: Database, relay: tuple[Relay, Database]) -> None:
+    tcp_relay, through = relay
     changes = PostgresChanges(through.url, test_every=0.2)
     assert await changes.wait_for_change(5.0)
-    assert between.opened == 1
-    between.hush()
+    assert tcp_relay.opened == 1
+    tcp_relay.silence()
 
-    async def replaced() -> None:
-        while between.opened == 1:
+    async def wait_for_new_session() -> None:
+        while tcp_relay.opened == 1:
             await changes.wait_for_change(0.3)
 
-    await asyncio.wait_for(replaced(), 20)
+    await asyncio.wait_for(wait_for_new_session(), 20)
     while await changes.wait_for_change(0.2):
         pass
     await tell(on_postgres, an_event(1))
@@ -161,34 +162,34 @@ async def test_a_session_that_listens_and_falls_silent_is_replaced(
     changes.close()
 
 
-async def test_a_request_on_a_silent_connection_fails_and_the_next_one_is_answered(
+async def test_next_request_works_after_silent_connection(
     relay: tuple[Relay, Database],
 ) -> None:
-    between, through = relay
+    tcp_relay, through = relay
     assert await through.read(lambda connection: connection.exec_driver_sql("SELECT 1").scalar()) == 1
-    between.hush()
+    tcp_relay.silence()
 
-    async def answered() -> bool:
+    async def is_answered() -> bool:
         try:
             return await through.read(lambda connection: connection.exec_driver_sql("SELECT 2").scalar()) == 2
         except TimeoutError:
             return False
 
     async with asyncio.timeout(20):
-        while not await answered():
+        while not await is_answered():
             pass
-    assert between.opened > 1
+    assert tcp_relay.opened > 1
 
 
-async def test_a_process_takes_leave_of_many_silent_connections_at_once(on_postgres: Database) -> None:
-    async with relayed(on_postgres, statement_within=30) as (between, through):
-        at_once = [
+async def test_closes_many_silent_connections_at_once(on_postgres: Database) -> None:
+    async with relayed(on_postgres, statement_within=30) as (tcp_relay, through):
+        reads = [
             through.read(lambda connection: connection.exec_driver_sql("SELECT pg_sleep(0.2)").one()) for _ in range(8)
         ]
-        await asyncio.gather(*at_once)
-        assert between.opened == 8
-        between.hush()
+        await asyncio.gather(*reads)
+        assert tcp_relay.opened == 8
+        tcp_relay.silence()
 
-        # One after the other they would take four minutes.
+        # One after the other, they would take four minutes.
         async with asyncio.timeout(20):
             await through.close()

@@ -1,26 +1,27 @@
-"""The moment between catching up and being live: an event is committed at every point where the hub waits, one run each."""
+"""The switch from catching up to live. Each run commits events at another point where the hub waits."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
+from functools import partial
 
 import pytest
 
 from patient_visit_engine.live.hub import Hub
 from patient_visit_engine.live.limits import StreamLimits
-from patient_visit_engine.live.subscriber import Message, Subscription
+from patient_visit_engine.live.subscriber import Message, SendMessage, Subscription
 from patient_visit_engine.live.tailer import Tailer
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.storage.log_changes import SqliteChanges, changes_of
+from patient_visit_engine.storage.log_changes import PostgresChanges, SqliteChanges, changes_of
 from patient_visit_engine.storage.log_reader import LogBounds, LogPage, LogReader
 from tests.support.stream_server import BlockParser, an_event, tell, until
 
 BACKLOG = 20
-#: More points than any run has; a test that no longer reaches its last point would test nothing there.
+#: More points than any run has. If a run had more, the last points would not be tested.
 MOST_POINTS = 60
 
 
 class Interruptions:
-    """Calls `act` at one of the points at which somebody waits, the one with the number `at`."""
+    """Calls `act` at the waiting point with the number `at`, and yields to the loop at all others."""
 
     def __init__(self, at: int, act: Callable[[], Awaitable[None]]) -> None:
         self._at = at
@@ -41,7 +42,7 @@ class Interruptions:
 
 
 class InterruptedLog:
-    """The real log, with a point before and behind each reading."""
+    """The real log, with a waiting point before and after each read."""
 
     def __init__(self, log: LogReader, interruptions: Interruptions) -> None:
         self._log = log
@@ -60,8 +61,10 @@ class InterruptedLog:
         return bounds
 
 
-async def follow_with_an_interruption(database: Database, changes: SqliteChanges, at: int, ring: int) -> int:
-    """Connect at position 3 with an event committed at point `at`; the number of points that there were."""
+async def run_with_interruption(
+    database: Database, changes: SqliteChanges | PostgresChanges, at: int, ring: int
+) -> int:
+    """Connect at position 3 while events are committed at point `at`. Return the number of points of this run."""
     log = LogReader(database)
     blocks = BlockParser()
 
@@ -83,31 +86,31 @@ async def follow_with_an_interruption(database: Database, changes: SqliteChanges
     channels = frozenset({"consultations", "doctor.7"})
     subscriber = hub.admit(Subscription("u", "s", "n", "r", channels, channels.__contains__), send, lambda: None)
     hub.start_stream(subscriber, f"{hub.window.epoch}-3")
-    await until(lambda: hub.behind == 0, "a live reader")
-    connecting = interruptions.passed
+    await until(lambda: hub.behind == 0, "a live subscriber")
+    points = interruptions.passed
     await commit()
-    await until(lambda: hub.behind == 0, "a live reader")
+    await until(lambda: hub.behind == 0, "a live subscriber")
     page = await log.read_after(3, 1000, channels)
     hub.remove(subscriber)
 
-    assert [one.id for one in blocks.told[1:]] == [f"{hub.window.epoch}-{one.seq}" for one in page.entries]
+    assert [event.id for event in blocks.received[1:]] == [f"{hub.window.epoch}-{event.seq}" for event in page.entries]
     assert hub.counters.dropped == {}
-    return connecting
+    return points
 
 
-@pytest.mark.parametrize("ring", [3, 10, 4096], ids=["from the log", "from both", "from the ring"])
-async def test_an_event_committed_at_any_point_of_connecting_is_had_once(database: Database, ring: int) -> None:
+@pytest.mark.parametrize("ring", [3, 10, 4096], ids=["from log", "from log and ring", "from ring"])
+async def test_event_at_any_point_of_connecting_comes_once(database: Database, ring: int) -> None:
     await tell(database, *(an_event(number) for number in range(1, BACKLOG + 1)))
     changes = changes_of(database)
 
-    points = await follow_with_an_interruption(database, changes, 0, ring)
+    points = await run_with_interruption(database, changes, 0, ring)
     assert 1 < points < MOST_POINTS
     for at in range(1, points + 4):
-        await follow_with_an_interruption(database, changes, at, ring)
+        await run_with_interruption(database, changes, at, ring)
     changes.close()
 
 
-async def test_a_reader_ahead_of_the_tailer_waits_for_it_and_gets_nothing_twice(database: Database) -> None:
+async def test_subscriber_ahead_of_tailer_waits_for_it(database: Database) -> None:
     log = LogReader(database)
     changes = changes_of(database)
     hub = Hub(log, StreamLimits())
@@ -122,18 +125,18 @@ async def test_a_reader_ahead_of_the_tailer_waits_for_it_and_gets_nothing_twice(
     await tell(database, *(an_event(number) for number in range(1, 6)))
     subscriber = hub.admit(Subscription("u", "s", "n", "r", channels, channels.__contains__), send, lambda: None)
     hub.start_stream(subscriber, f"{hub.window.epoch}-4")
-    await until(lambda: blocks.told, "ready")
-    assert '"resume":"exact"' in blocks.told[0].data
+    await until(lambda: blocks.received, "ready")
+    assert '"resume":"exact"' in blocks.received[0].data
     hub.heartbeat()
     await tailer.read_new()
-    await until(lambda: hub.behind == 0, "a live reader")
+    await until(lambda: hub.behind == 0, "a live subscriber")
     changes.close()
 
-    assert [one.id.rpartition("-")[2] for one in blocks.told] == ["4", "5"]
+    assert [event.id.rpartition("-")[2] for event in blocks.received] == ["4", "5"]
     hub.remove(subscriber)
 
 
-async def test_a_log_pruned_under_a_reader_resets_it_instead_of_skipping(database: Database) -> None:
+async def test_log_pruned_during_catch_up_causes_reset(database: Database) -> None:
     await tell(database, *(an_event(number) for number in range(1, 31)))
     log = LogReader(database)
     changes = changes_of(database)
@@ -145,22 +148,22 @@ async def test_a_log_pruned_under_a_reader_resets_it_instead_of_skipping(databas
     async def send(message: Message) -> None:
         blocks.feed(message["body"])
 
-    # The first point stands before the first page: the cursor has been found good by then.
+    # The first point is before the first page. The cursor has been accepted by then.
     hub = Hub(InterruptedLog(log, Interruptions(1, prune)), StreamLimits(ring_frames=4, page=5))
     await Tailer(log, changes, hub).start()
     channels = frozenset({"consultations"})
     subscriber = hub.admit(Subscription("u", "s", "n", "r", channels, channels.__contains__), send, lambda: None)
     hub.start_stream(subscriber, f"{hub.window.epoch}-2")
-    await until(lambda: hub.behind == 0, "a live reader")
+    await until(lambda: hub.behind == 0, "a live subscriber")
     changes.close()
 
-    assert [one.name for one in blocks.told] == ["ready", "reset"]
+    assert [event.name for event in blocks.received] == ["ready", "reset"]
     assert blocks.last_id.endswith("-30")
     assert hub.counters.resets == 1
     hub.remove(subscriber)
 
 
-async def test_a_connection_that_fails_costs_nobody_else_an_event(database: Database) -> None:
+async def test_failing_connection_costs_others_no_event(database: Database) -> None:
     log = LogReader(database)
     changes = changes_of(database)
     hub = Hub(log, StreamLimits())
@@ -168,9 +171,9 @@ async def test_a_connection_that_fails_costs_nobody_else_an_event(database: Data
     await tailer.start()
     channels = frozenset({"consultations"})
     blocks = [BlockParser(), BlockParser()]
-    released = []
+    released: list[int] = []
 
-    def send_to(number: int, *, breaks: bool) -> Callable[[Message], Awaitable[None]]:
+    def send_to(number: int, *, breaks: bool) -> SendMessage:
         async def send(message: Message) -> None:
             if breaks and hub.window.position:
                 raise ConnectionResetError
@@ -179,20 +182,20 @@ async def test_a_connection_that_fails_costs_nobody_else_an_event(database: Data
         return send
 
     for number in (0, 1):
-        reader = Subscription(f"u{number}", "s", "n", "r", channels, channels.__contains__)
-        one = hub.admit(reader, send_to(number, breaks=number == 0), lambda number=number: released.append(number))
-        hub.start_stream(one, None)
+        subscription = Subscription(f"u{number}", "s", "n", "r", channels, channels.__contains__)
+        subscriber = hub.admit(subscription, send_to(number, breaks=number == 0), partial(released.append, number))
+        hub.start_stream(subscriber, None)
     await tell(database, an_event(1))
     await tailer.read_new()
     changes.close()
 
     assert released == [0]
     assert hub.counters.dropped == {"failed": 1}
-    assert [one.name for one in blocks[1].told] == ["ready", "patient.updated"]
+    assert [event.name for event in blocks[1].received] == ["ready", "patient.updated"]
     await hub.drain()
 
 
-async def test_a_right_that_is_gone_is_gone_for_the_very_next_event(database: Database) -> None:
+async def test_lost_right_applies_to_the_next_event(database: Database) -> None:
     log = LogReader(database)
     changes = changes_of(database)
     hub = Hub(log, StreamLimits())
@@ -215,5 +218,5 @@ async def test_a_right_that_is_gone_is_gone_for_the_very_next_event(database: Da
     await tailer.read_new()
     changes.close()
 
-    assert [one.id.rpartition("-")[2] for one in blocks.told[1:]] == ["1", "3"]
+    assert [event.id.rpartition("-")[2] for event in blocks.received[1:]] == ["1", "3"]
     await hub.drain()

@@ -1,4 +1,4 @@
-"""The API as processes on the test's database, several at once, and readers of their streams; it must not know what is in the log."""
+"""Several API processes on the test's database, clients of their streams, and processes that write to the log."""
 
 import asyncio
 import json
@@ -22,14 +22,14 @@ from tests.support.stream_server import StreamClient, connect
 
 SECRET = "a secret of more than thirty-two bytes, for tests alone"
 ROOT = Path(__file__).parents[2]
-#: Seconds for what a busy machine may take long to do: a process that starts, two thousand streams that end.
-LONG = 60.0
-#: What a connection that is refused, cut or ended in the middle of an answer raises.
+#: Seconds for slow steps on a busy machine: the start of a process, or the end of two thousand streams.
+PATIENCE = 60.0
+#: The errors of a connection that is refused, reset or closed in the middle of an answer.
 GONE = (ConnectionError, asyncio.IncompleteReadError)
 
 
 def token(subject: str, doctor: int | None = None, role: str = "reception") -> str:
-    """What the hospital's own system signs for one member of staff."""
+    """Return a token for one member of staff, as the hospital's own system signs it."""
     claims: dict[str, Any] = {"sub": subject, "name": subject, "exp": datetime.now(UTC) + timedelta(hours=1)}
     claims |= {"role": role} if doctor is None else {"role": "doctor", "doctor_id": doctor}
     return jwt.encode(claims, SECRET, "HS256")
@@ -48,7 +48,7 @@ class ApiProcess(SpawnedProcess):
             "VISIT_DATA_DIR": str(folder),
             "VISIT_HTTP_HOST": host,
             "VISIT_HTTP_PORT": str(self.port),
-            # Connected to at the first need, which no stream has.
+            # The API connects to Temporal on first use, and a stream never uses it.
             "VISIT_TEMPORAL_ADDRESS": "127.0.0.1:1",
             "VISIT_JWT_SECRET": SECRET,
         }
@@ -58,7 +58,7 @@ class ApiProcess(SpawnedProcess):
         return await connect(self.host, self.port, receive_buffer)
 
     async def answer(self, path: str) -> tuple[int, str]:
-        """Status and text of one call."""
+        """Return status and text of one GET request."""
         client = await self.connect()
         try:
             await client.ask("GET", path, {"connection": "close"})
@@ -67,36 +67,36 @@ class ApiProcess(SpawnedProcess):
             client.close()
 
     async def count(self, metric: str, **labels: str) -> float:
-        """What the process counts under this name and these labels, over all others."""
+        """Return the sum of a metric over all samples with these labels."""
         families = text_string_to_metric_families((await self.answer("/metrics"))[1])
         samples = [sample for family in families for sample in family.samples if sample.name == metric]
         return sum(sample.value for sample in samples if labels.items() <= sample.labels.items())
 
     async def ready(self) -> None:
-        """Wait until it has seen the log, from when on it opens streams."""
+        """Wait until the process has read the log. Then it opens streams."""
 
-        async def sees_the_log() -> bool:
-            assert self.running, f"{self.name} is over: {self.log.read_text()[-2000:]}"
+        async def has_read_the_log() -> bool:
+            assert self.running, f"{self.name} has ended: {self.log.read_text()[-2000:]}"
             with suppress(*GONE):
                 return await self.count("visit_stream_lag_seconds") < 5
             return False
 
-        await eventually_true(sees_the_log, f"{self.name} to see the log")
+        await eventually_true(has_read_the_log, f"{self.name} to read the log")
 
     async def exited(self) -> int:
-        return await asyncio.to_thread(self.wait, LONG)
+        return await asyncio.to_thread(self.wait, PATIENCE)
 
 
-async def eventually_true(holds: Any, what: str, patience: float = LONG) -> None:
-    """Wait until `await holds()`; a test that waits in vain says for what."""
+async def eventually_true(condition: Any, what: str, patience: float = PATIENCE) -> None:
+    """Wait until `await condition()` is true. Fails with `what` when the time is over."""
     end = asyncio.get_running_loop().time() + patience
-    while not await holds():
-        assert asyncio.get_running_loop().time() < end, f"waited in vain: {what}"
+    while not await condition():
+        assert asyncio.get_running_loop().time() < end, f"timed out: {what}"
         await asyncio.sleep(0.02)
 
 
 class ApiProcesses:
-    """API processes, writers and connections of one test; `close` leaves none of them behind."""
+    """The API processes, writers and connections of one test. `close` ends all of them."""
 
     def __init__(self, database: Database, folder: Path) -> None:
         self.database = database
@@ -106,11 +106,11 @@ class ApiProcesses:
         self._clients: list[StreamClient] = []
 
     async def start(self) -> ApiProcess:
-        """One more API process, which opens streams by the time this returns."""
-        return await self.have(ApiProcess(f"api-{len(self.apis) + 1}", self.database, self._folder))
+        """Start one more API process and wait until it opens streams."""
+        return await self.start_process(ApiProcess(f"api-{len(self.apis) + 1}", self.database, self._folder))
 
-    async def have(self, api: ApiProcess) -> ApiProcess:
-        """Start this one, and see to its end."""
+    async def start_process(self, api: ApiProcess) -> ApiProcess:
+        """Start this process. `close` ends it."""
         self.apis.append(api)
         api.start()
         await api.ready()
@@ -125,24 +125,24 @@ class ApiProcesses:
         channels: str | None = None,
         last_id: str | None = None,
         receive_buffer: int | None = None,
-        over: StreamClient | None = None,
+        client: StreamClient | None = None,
     ) -> StreamClient:
-        """A connection whose response has begun; nothing of its body is read yet."""
-        client = over or await api.connect(receive_buffer)
+        """Open a stream and read the response's head, but nothing of its body."""
+        client = client or await api.connect(receive_buffer)
         self._clients.append(client)
         headers = {"authorization": f"Bearer {token(subject, doctor)}"}
         headers |= {} if last_id is None else {"last-event-id": last_id}
         await client.ask("GET", "/api/events" + ("" if channels is None else f"?channels={channels}"), headers)
         return client
 
-    async def live(self, api: ApiProcess, subject: str, doctor: int | None = None, **more: Any) -> StreamClient:
-        """A connection that has had its `ready`."""
-        client = await self.open(api, subject, doctor, **more)
-        await client.read_until(lambda: client.told)
+    async def open_live(self, api: ApiProcess, subject: str, doctor: int | None = None, **options: Any) -> StreamClient:
+        """Open a stream and read its `ready`."""
+        client = await self.open(api, subject, doctor, **options)
+        await client.read_until(lambda: client.received)
         return client
 
-    async def writer(self) -> "WriterProcess":
-        """One more process that writes to the log."""
+    async def start_writer(self) -> "WriterProcess":
+        """Start one more process that writes to the log."""
         writer = await WriterProcess.start(self.database)
         self._writers.append(writer)
         return writer
@@ -160,7 +160,7 @@ class ApiProcesses:
 
 
 class WriterProcess:
-    """A process of its own that writes to the log as it is told (see `writer_process.py`)."""
+    """A child process that writes to the log on request (see `writer_process.py`)."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
@@ -174,35 +174,35 @@ class WriterProcess:
                 cwd=ROOT,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                env=os.environ | {"PYTHONPATH": str(ROOT)},
+                env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'dev'}"},
             )
         )
 
-    async def tell(self, do: str, *events: tuple[str, int], text: str = "") -> None:
-        """Have it write events, each a channel and a number; on return it has done so, or stands where it was told to halt."""
-        await self.begin(do, *events, text=text)
-        async with asyncio.timeout(LONG):
+    async def write(self, order: str, *events: tuple[str, int], text: str = "") -> None:
+        """Let it write events, each a channel and a number. Returns when it is done, or when it halts as ordered."""
+        await self.send_order(order, *events, text=text)
+        async with asyncio.timeout(PATIENCE):
             assert self._process.stdout is not None
-            assert await self._process.stdout.readline() == b"so it is\n"
+            assert await self._process.stdout.readline() == b"done\n"
 
-    async def begin(self, do: str, *events: tuple[str, int], text: str = "") -> None:
+    async def send_order(self, order: str, *events: tuple[str, int], text: str = "") -> None:
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps({"do": do, "events": events, "text": text}).encode() + b"\n")
+        self._process.stdin.write(json.dumps({"order": order, "events": events, "text": text}).encode() + b"\n")
         await self._process.stdin.drain()
 
     async def kill(self) -> None:
-        """End it as a power cut would."""
+        """Kill it without warning, as a power cut would."""
         if self._process.returncode is None:
             with suppress(ProcessLookupError):
                 self._process.kill()
-        # Not only waited for: what its pipes hold is taken, or their transports would outlive the test.
+        # `communicate` also empties the pipes. Otherwise their transports would outlive the test.
         await self._process.communicate()
 
 
-def raised_file_limit(wanted: int) -> int:
-    """As many open files as the test wants, or as this process may have at most."""
+def raise_file_limit(count: int) -> int:
+    """Allow `count` open files, or as many as this process may have. Return the new limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < wanted:
-        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft < count:
+        soft = count if hard == resource.RLIM_INFINITY else min(count, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     return soft

@@ -1,4 +1,4 @@
-"""What stands between browser and API: it serves the page and fails as proxies and networks do; it must not know the stream."""
+"""A proxy between browser and API. It serves a test page, and it can fail as proxies and networks do."""
 
 import asyncio
 from pathlib import Path
@@ -7,11 +7,11 @@ CLIENT = Path(__file__).parent.parent.parent / "web" / "stream" / "dist"
 PAGE = """<!doctype html><meta charset="utf-8"><title>harness</title><script type="module">
 import { VisitStream } from "/client/index.js";
 globalThis.follow = options => {
-    globalThis.heard = [];
+    globalThis.received = [];
     globalThis.resets = [];
     globalThis.states = [];
     const stream = new VisitStream(options);
-    stream.onAny(event => heard.push(event.data.number));
+    stream.onAny(event => received.push(event.data.number));
     stream.onReset(() => resets.push(1));
     stream.onState(state => states.push(state.name));
     globalThis.stream = stream;
@@ -24,27 +24,27 @@ FAULTS = {
 }
 
 
-class _Passing:
-    """One request of the browser's on its way."""
+class _ProxiedRequest:
+    """One request of the browser."""
 
     def __init__(self, path: str, writer: asyncio.StreamWriter) -> None:
         self.path = path
         self.writer = writer
         self.upstream: asyncio.StreamWriter | None = None
-        #: Nothing of it gets through any more, in either direction, and nobody is told.
+        #: Bytes are dropped silently in both directions.
         self.lost = False
 
 
 class Proxy:
-    """`mode`: `open`, `502`, `html` (200 with a page), or `lost` (packets vanish)."""
+    """`mode` is `open`, `502`, `html` (status 200 with an HTML page) or `lost` (packets are dropped)."""
 
     def __init__(self, api_port: int, *, own_page: bool = True) -> None:
         self.api_port = api_port
-        #: Whether what is not the API's is a page for the stream's client alone; otherwise it is the API's too.
+        #: Whether the proxy serves its own test page. Otherwise the API serves every path.
         self.own_page = own_page
         self.mode = "open"
         self.opened = 0
-        self._passing: set[_Passing] = set()
+        self._requests: set[_ProxiedRequest] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
 
@@ -58,21 +58,21 @@ class Proxy:
 
     @property
     def streams(self) -> int:
-        """Event streams that are open and get through."""
-        return sum(one.path.startswith("/api/events") and not one.lost for one in self._passing)
+        """The number of open event streams that are not lost."""
+        return sum(request.path.startswith("/api/events") and not request.lost for request in self._requests)
 
     def cut(self) -> None:
         """Break every connection."""
-        for one in list(self._passing):
-            one.writer.transport.abort()
-            if one.upstream is not None:
-                one.upstream.transport.abort()
+        for request in list(self._requests):
+            request.writer.transport.abort()
+            if request.upstream is not None:
+                request.upstream.transport.abort()
 
     def lose(self) -> None:
-        """From now on packets vanish; what is open now never recovers."""
+        """Drop packets from now on. Connections that are open now never recover."""
         self.mode = "lost"
-        for one in self._passing:
-            one.lost = True
+        for request in self._requests:
+            request.lost = True
 
     async def stop(self) -> None:
         assert self._server is not None
@@ -104,38 +104,38 @@ class Proxy:
         if self.mode in FAULTS:
             await _answer(writer, *FAULTS[self.mode], head=method == "HEAD")
             return
-        one = _Passing(path if method == "GET" else "", writer)
-        self._passing.add(one)
+        request = _ProxiedRequest(path if method == "GET" else "", writer)
+        self._requests.add(request)
         try:
-            await self._pass_on(one, head, reader)
+            await self._forward(request, head, reader)
         finally:
-            self._passing.discard(one)
-            if one.upstream is not None:
-                one.upstream.close()
+            self._requests.discard(request)
+            if request.upstream is not None:
+                request.upstream.close()
 
-    async def _pass_on(self, one: _Passing, head: str, reader: asyncio.StreamReader) -> None:
+    async def _forward(self, request: _ProxiedRequest, head: str, reader: asyncio.StreamReader) -> None:
         try:
-            upstream, one.upstream = await asyncio.open_connection("127.0.0.1", self.api_port)
+            upstream, request.upstream = await asyncio.open_connection("127.0.0.1", self.api_port)
         except OSError:
-            await _answer(one.writer, *FAULTS["502"], head=head.startswith("HEAD"))
+            await _answer(request.writer, *FAULTS["502"], head=head.startswith("HEAD"))
             return
-        self.opened += one.path.startswith("/api/events")
-        # One request a connection: then the end of the answer is the end of the connection.
+        self.opened += request.path.startswith("/api/events")
+        # One request per connection, so that the end of the answer is the end of the connection.
         lines = [line for line in head.split("\r\n")[:-2] if not line.lower().startswith("connection:")]
-        one.upstream.write("\r\n".join([*lines, "connection: close", "", ""]).encode("latin-1"))
-        back = asyncio.create_task(self._pump(one, upstream, one.writer))
-        there = asyncio.create_task(self._pump(one, reader, one.upstream))
+        request.upstream.write("\r\n".join([*lines, "connection: close", "", ""]).encode("latin-1"))
+        response = asyncio.create_task(self._copy(request, upstream, request.writer))
+        body = asyncio.create_task(self._copy(request, reader, request.upstream))
         try:
-            await asyncio.wait({back, there}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({response, body}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (back, there):
+            for task in (response, body):
                 task.cancel()
-            await asyncio.gather(back, there, return_exceptions=True)
+            await asyncio.gather(response, body, return_exceptions=True)
 
-    async def _pump(self, one: _Passing, source: asyncio.StreamReader, to: asyncio.StreamWriter) -> None:
+    async def _copy(self, request: _ProxiedRequest, source: asyncio.StreamReader, to: asyncio.StreamWriter) -> None:
         while True:
             portion = await source.read(65536)
-            if one.lost:
+            if request.lost:
                 await asyncio.Event().wait()
             if not portion:
                 return

@@ -1,4 +1,4 @@
-"""Readers as browsers are: each comes back wherever it can, and keeps the ids that it has had; it must not know what goes wrong."""
+"""Clients that behave like browsers: each reconnects to any API process and records the event ids that it has received."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -16,76 +16,77 @@ DOCTORS = 10
 
 @dataclass
 class StreamScreen:
-    """One reader as a browser is one: it comes back wherever it can with its last id, and drops what it has seen."""
+    """One client. It reconnects to any process with its last id, and drops events that it has seen."""
 
     subject: str
     doctor: int | None
-    asked: str | None
+    requested: str | None
     channels: frozenset[str]
-    begun_at: int | None = None
+    first_position: int | None = None
     last_id: str | None = None
-    had: list[str] = field(default_factory=list)
+    received: list[str] = field(default_factory=list)
     client: StreamClient | None = None
     connections: int = 0
     resets: int = 0
-    #: The newest place that came over the present connection.
+    #: The newest cursor of the present connection.
     newest: tuple[str, int] | None = None
     reading: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def position(self) -> int:
-        found = read_cursor(self.last_id or "")
-        return found[1] if found else 0
+        cursor = read_cursor(self.last_id or "")
+        return cursor[1] if cursor else 0
 
-    async def live(self, hospital: ApiProcesses, chance: Random) -> None:
-        """Read for ever, on one process after the other."""
+    async def run(self, api_processes: ApiProcesses, chance: Random) -> None:
+        """Read forever, on one process after the other."""
         seen = set[str]()
         while True:
             with suppress(*GONE):
-                api = chance.choice(hospital.apis)
-                self.client = await hospital.open(
-                    api, self.subject, self.doctor, channels=self.asked, last_id=self.last_id, receive_buffer=32_768
+                api = chance.choice(api_processes.apis)
+                self.client = await api_processes.open(
+                    api, self.subject, self.doctor, channels=self.requested, last_id=self.last_id, receive_buffer=32_768
                 )
                 if self.client.status == 200:
                     self.connections += 1
                     await self._read(self.client, seen)
             if self.client is not None:
                 self.client.close()
-            # Nobody is there, or not yet: asked again, as a browser does, only sooner.
+            # The process is not there, or not ready. Try again, sooner than a browser would.
             await asyncio.sleep(0.05)
 
     async def _read(self, client: StreamClient, seen: set[str]) -> None:
         self.newest = None
         while await client.read_chunk():
-            for one in client.told:
-                self.resets += one.name == "reset"
-                if one.name == "ready" and self.begun_at is None:
-                    cursor = read_cursor(one.id)
+            for event in client.received:
+                self.resets += event.name == "reset"
+                if event.name == "ready" and self.first_position is None:
+                    cursor = read_cursor(event.id)
                     assert cursor is not None
-                    self.begun_at = cursor[1]
-            places = [read_cursor(one.id) for one in client.events]
-            # Dropped it would be, but a server that sends an event twice over one connection has a fault.
-            assert places == sorted({place for place in places if place}), (
-                "one connection, one event twice or out of order"
+                    self.first_position = cursor[1]
+            cursors = [cursor for event in client.events if (cursor := read_cursor(event.id))]
+            # A browser would drop the duplicate, but a server that sends an event twice on one connection has a fault.
+            assert len(cursors) == len(client.events)
+            assert cursors == sorted(set(cursors)), "an event came twice or out of order on one connection"
+            assert not cursors or self.newest is None or cursors[0] > self.newest, (
+                "an event came twice on one connection"
             )
-            assert not places or self.newest is None or places[0] > self.newest, "one connection, one event twice"
-            self.newest = places[-1] if places else self.newest
-            fresh = [one.id for one in client.events if one.id not in seen]
-            seen.update(fresh)
-            self.had += fresh
+            self.newest = cursors[-1] if cursors else self.newest
+            new_ids = [event.id for event in client.events if event.id not in seen]
+            seen.update(new_ids)
+            self.received += new_ids
             self.last_id = client.blocks.last_id or self.last_id
-            client.told.clear()
+            client.received.clear()
             client.body = b""
             await self.reading.wait()
 
-    def drop(self) -> None:
+    def disconnect(self) -> None:
         if self.client is not None:
             self.client.close()
 
 
-def the_screens() -> list[StreamScreen]:
-    """Doctors with all that is theirs, reception, and doctors who asked for their private channel alone."""
-    found = []
+def create_screens() -> list[StreamScreen]:
+    """Create doctors with all their channels, receptionists, and doctors with only their private channel."""
+    screens = []
     for number in range(CLIENTS):
         doctor, kind = number % DOCTORS + 1, number // DOCTORS
         own = f"doctor.{doctor}"
@@ -94,18 +95,18 @@ def the_screens() -> list[StreamScreen]:
         elif kind == 3:
             screen = StreamScreen(f"desk-{number}", None, None, frozenset({"consultations"}))
         else:
-            screen = StreamScreen(f"alone-{number}", doctor, own, frozenset({own}))
+            screen = StreamScreen(f"private-{number}", doctor, own, frozenset({own}))
         screen.reading.set()
-        found.append(screen)
-    return found
+        screens.append(screen)
+    return screens
 
 
 @asynccontextmanager
-async def read_by(
-    hospital: ApiProcesses, screens: list[StreamScreen], chance: Random
+async def run_screens(
+    api_processes: ApiProcesses, screens: list[StreamScreen], chance: Random
 ) -> AsyncIterator[list[asyncio.Task[None]]]:
-    """All screens read for as long as this lasts."""
-    tasks = [asyncio.create_task(screen.live(hospital, chance)) for screen in screens]
+    """Let all screens read while the context is open."""
+    tasks = [asyncio.create_task(screen.run(api_processes, chance)) for screen in screens]
     try:
         yield tasks
     finally:

@@ -1,4 +1,4 @@
-"""An API process without its socket: application, hub and reports, each moved by the test; it must not know what is tested."""
+"""An API process without a socket: the test itself advances application, hub, tailer and reports."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -20,27 +20,27 @@ NUMBERS = count(1)
 
 
 class Connection:
-    """Takes all that is written, or for a while nothing."""
+    """Accepts every message, unless it is blocked."""
 
     def __init__(self) -> None:
-        self._takes = asyncio.Event()
-        self._takes.set()
+        self._open = asyncio.Event()
+        self._open.set()
         self.messages: list[Message] = []
 
-    def stand_still(self) -> None:
-        self._takes.clear()
+    def block(self) -> None:
+        self._open.clear()
 
-    def go_on(self) -> None:
-        self._takes.set()
+    def unblock(self) -> None:
+        self._open.set()
 
     async def send(self, message: Message) -> None:
-        await self._takes.wait()
+        await self._open.wait()
         self.messages.append(message)
 
 
 class _NoHints:
     async def wait_for_change(self, within: float) -> bool:
-        raise AssertionError("the test moves the tailer")
+        raise AssertionError("the test itself advances the tailer")
 
     def close(self) -> None:
         pass
@@ -48,7 +48,7 @@ class _NoHints:
 
 @dataclass
 class StreamProcess:
-    """One process; nothing in it happens by itself."""
+    """One process. Nothing in it happens by itself."""
 
     app: Gateway
     hub: Hub
@@ -61,33 +61,33 @@ class StreamProcess:
     def name(self) -> str:
         return self.app.parts.process
 
-    async def opens(self, name: str, role: str = "doctor") -> Subscriber:
-        """Somebody of that name reads the stream here, and is level."""
+    async def subscribe(self, name: str, role: str = "doctor") -> Subscriber:
+        """Open a stream for a new account with that name, and wait until it is live."""
         connection = Connection()
         user = f"account:{next(NUMBERS)}"
-        reader = Subscription(user, user, name, role, frozenset({"consultations"}), may_read=lambda _: True)
-        new = self.hub.admit(reader, connection.send, lambda: None)
-        self.hub.start_stream(new, None)
-        assert new.live
-        self.connections[new.number] = connection
-        return new
+        subscription = Subscription(user, user, name, role, frozenset({"consultations"}), may_read=lambda _: True)
+        subscriber = self.hub.admit(subscription, connection.send, lambda: None)
+        self.hub.start_stream(subscriber, None)
+        assert subscriber.live
+        self.connections[subscriber.number] = connection
+        return subscriber
 
-    def stand_still(self, one: Subscriber) -> None:
-        """The connection takes nothing any more."""
-        self.connections[one.number].stand_still()
+    def block(self, subscriber: Subscriber) -> None:
+        """Let the subscriber's connection accept nothing."""
+        self.connections[subscriber.number].block()
 
-    async def go_on(self, one: Subscriber) -> None:
-        """It takes everything again."""
-        self.connections[one.number].go_on()
-        await until(lambda: one.live, "a reader that is level again")
+    async def unblock(self, subscriber: Subscriber) -> None:
+        """Let the connection accept everything again, and wait until the subscriber is live."""
+        self.connections[subscriber.number].unblock()
+        await until(lambda: subscriber.live, "the subscriber to be live again")
 
 
 async def a_process(database: Database, clock: Clock) -> StreamProcess:
-    """A process that has seen the log."""
+    """Create a process that has read the log."""
     log = LogReader(database)
     hub = Hub(log, now=clock)
     tailer = Tailer(log, _NoHints(), hub)
     await tailer.start()
-    nobody: Any = None
-    app = create_app(settings_with(), database, nobody, nobody, hub=hub, now=clock)
+    no_visits: Any = None
+    app = create_app(settings_with(), database, no_visits, no_visits, hub=hub, now=clock)
     return StreamProcess(app, hub, PresenceReports(app.parts.process, hub, database, clock), tailer, clock)

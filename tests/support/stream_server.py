@@ -1,4 +1,4 @@
-"""The stream as it is in production: a real server on a free port, a real database, and a client that counts bytes."""
+"""The event stream on a real socket and a real database, and a client that parses it."""
 
 import asyncio
 import json
@@ -35,31 +35,32 @@ PATIENCE = 20.0
 
 
 def an_event(number: int, channel: str = "consultations", **data: Any) -> Event:
-    """One event that can be told from all others by its number."""
+    """Return an event with a unique number."""
     return Event("patient.updated", channel, f"test/{channel}/{number}", {"number": number, **data}, 1)
 
 
-async def tell(database: Database, *told: Event) -> None:
-    """Write the events, in one transaction."""
-    await database.write(append, told, NOON)
+async def tell(database: Database, *new_events: Event) -> None:
+    """Append the events to the log, in one transaction."""
+    await database.write(append, new_events, NOON)
 
 
 def whole_log(connection: Connection) -> list[tuple[int, str, int]]:
+    """Return position, channel and number of every event."""
     rows = connection.exec_driver_sql("SELECT seq, channel, data FROM events ORDER BY seq")
     return [(seq, channel, json.loads(data)["number"]) for seq, channel, data in rows]
 
 
-async def until(holds: Callable[[], object], what: str) -> None:
-    """Wait for a condition; a test that waits in vain says for what."""
+async def until(condition: Callable[[], object], what: str) -> None:
+    """Wait until `condition()` is true. Fails with `what` when the time is over."""
     end = asyncio.get_running_loop().time() + PATIENCE
-    while not holds():
-        assert asyncio.get_running_loop().time() < end, f"waited in vain: {what}"
+    while not condition():
+        assert asyncio.get_running_loop().time() < end, f"timed out: {what}"
         await asyncio.sleep(0.005)
 
 
 @dataclass
 class ReceivedEvent:
-    """One dispatched event, as the HTML standard reads a stream."""
+    """One dispatched event, as the HTML standard defines it."""
 
     name: str
     data: str
@@ -68,9 +69,9 @@ class ReceivedEvent:
 
 @dataclass
 class BlockParser:
-    """Reads blocks out of bytes that come in any portions; `last_id` is what a browser would resume from."""
+    """Parses bytes that arrive in any portions. `last_id` is the id from which a browser would resume."""
 
-    told: list[ReceivedEvent] = field(default_factory=list)
+    received: list[ReceivedEvent] = field(default_factory=list)
     last_id: str = ""
     retry: int | None = None
     _rest: bytes = b""
@@ -95,11 +96,11 @@ class BlockParser:
             elif key == "retry":
                 self.retry = int(value)
         if data:
-            self.told.append(ReceivedEvent(name, "\n".join(data), self.last_id))
+            self.received.append(ReceivedEvent(name, "\n".join(data), self.last_id))
 
 
 class StreamClient:
-    """One connection, read only as far as a test asks."""
+    """One connection. It reads only as far as a test asks."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -108,30 +109,31 @@ class StreamClient:
         self.headers: dict[str, str] = {}
         self.body = b""
         self.blocks = BlockParser()
-        #: Whether the response was completed, which a connection that is cut off is not.
+        #: Whether the response was completed. It is not when the connection is cut off.
         self.complete = False
 
     @property
-    def told(self) -> list[ReceivedEvent]:
-        return self.blocks.told
+    def received(self) -> list[ReceivedEvent]:
+        return self.blocks.received
 
     @property
     def events(self) -> list[ReceivedEvent]:
-        """What tells of the hospital, without the stream's own."""
-        return [one for one in self.told if one.name not in ("ready", "heartbeat", "reset")]
+        """The received events without the stream's own."""
+        return [event for event in self.received if event.name not in ("ready", "heartbeat", "reset")]
 
     @property
     def numbers(self) -> list[int]:
-        return [json.loads(one.data)["number"] for one in self.events]
+        return [json.loads(event.data)["number"] for event in self.events]
 
     @property
     def seqs(self) -> list[int]:
-        return [int(one.id.rpartition("-")[2]) for one in self.events]
+        return [int(event.id.rpartition("-")[2]) for event in self.events]
 
     @property
     def ready(self) -> dict[str, str]:
-        assert self.told[0].name == "ready"
-        return json.loads(self.told[0].data)
+        assert self.received[0].name == "ready"
+        ready: dict[str, str] = json.loads(self.received[0].data)
+        return ready
 
     async def ask(self, method: str, path: str, headers: dict[str, str]) -> None:
         lines = [f"{method} {path} HTTP/1.1", "host: test", *(f"{key}: {value}" for key, value in headers.items())]
@@ -141,7 +143,7 @@ class StreamClient:
         self.headers = {k.lower(): v for k, _, v in (line.partition(": ") for line in head[1:] if line)}
 
     async def read_chunk(self) -> bool:
-        """One more chunk; False: the stream is over."""
+        """Read one more chunk. Return False at the end of the stream."""
         try:
             size = int(await self._reader.readuntil(b"\r\n"), 16)
             portion = (await self._reader.readexactly(size + 2))[:-2]
@@ -154,10 +156,10 @@ class StreamClient:
         self.blocks.feed(portion)
         return True
 
-    async def read_until(self, enough: Callable[[], object]) -> None:
+    async def read_until(self, condition: Callable[[], object]) -> None:
         async with asyncio.timeout(PATIENCE):
-            while not enough():
-                assert await self.read_chunk(), "the stream ended before enough was read"
+            while not condition():
+                assert await self.read_chunk(), "the stream ended too early"
 
     async def read_events(self, count: int) -> None:
         await self.read_until(lambda: len(self.events) >= count)
@@ -168,43 +170,44 @@ class StreamClient:
                 pass
 
     async def text(self) -> str:
-        """The whole of an answer that is no stream."""
+        """Read the body of an answer that is not a stream."""
         return (await self._reader.readexactly(int(self.headers["content-length"]))).decode()
 
     async def problem(self) -> dict[str, Any]:
-        return json.loads(await self.text())
+        problem: dict[str, Any] = json.loads(await self.text())
+        return problem
 
     def close(self) -> None:
         self._writer.transport.abort()
 
 
 async def connect(host: str, port: int, receive_buffer: int | None = None) -> StreamClient:
-    """A connection on which nothing is asked yet; with a small buffer, of a reader that can be slow."""
-    raw = socket.socket()
+    """Connect without a request. A small buffer makes a client that can be slow."""
+    sock = socket.socket()
     if receive_buffer is not None:
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-    raw.settimeout(0)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    sock.settimeout(0)
     try:
-        await asyncio.get_running_loop().sock_connect(raw, (host, port))
+        await asyncio.get_running_loop().sock_connect(sock, (host, port))
     except BaseException:
-        raw.close()
+        sock.close()
         raise
-    return await over(raw, receive_buffer)
+    return await client_on(sock, receive_buffer)
 
 
-async def over(raw: socket.socket, receive_buffer: int | None = None) -> StreamClient:
-    """A client on a socket that is connected."""
-    # A small limit, or the client's own buffer would read on for a test that wants a slow reader.
-    return StreamClient(*await asyncio.open_connection(sock=raw, limit=256 * 1024 if receive_buffer is None else 2048))
+async def client_on(sock: socket.socket, receive_buffer: int | None = None) -> StreamClient:
+    """Return a client on a connected socket."""
+    # A small limit for slow clients. Otherwise asyncio would read ahead into its own buffer.
+    return StreamClient(*await asyncio.open_connection(sock=sock, limit=256 * 1024 if receive_buffer is None else 2048))
 
 
 class StreamServer:
-    """A server with a hub, and connections to it."""
+    """A server with a hub. It opens client connections for the test."""
 
-    def __init__(self, hub: Hub, port: int, server: uvicorn.Server, stack: AsyncExitStack) -> None:
+    def __init__(self, hub: Hub, port: int, uvicorn_server: uvicorn.Server, stack: AsyncExitStack) -> None:
         self.hub = hub
         self.port = port
-        self.server = server
+        self.uvicorn_server = uvicorn_server
         self._stack = stack
 
     async def client(
@@ -218,7 +221,7 @@ class StreamServer:
         receive_buffer: int | None = None,
         method: str = "GET",
     ) -> StreamClient:
-        """A connection whose response has begun; nothing of its body is read yet."""
+        """Open a stream and read the response's head, but nothing of its body."""
         client = await connect("127.0.0.1", self.port, receive_buffer)
         self._stack.callback(client.close)
         headers = {"x-doctor": "" if doctor is None else str(doctor), "x-session": session}
@@ -227,17 +230,17 @@ class StreamServer:
         await client.ask(method, "/api/events" + ("" if channels is None else f"?channels={channels}"), headers)
         return client
 
-    async def live_client(self, doctor: int | None = 7, **more: Any) -> StreamClient:
-        """A connection that has had its `ready` and is written to by the hub."""
+    async def live_client(self, doctor: int | None = 7, **options: Any) -> StreamClient:
+        """Open a stream, read its `ready`, and wait until it is live."""
         before = self.hub.subscribers
-        client = await self.client(doctor, **more)
-        await client.read_until(lambda: client.told)
-        await until(lambda: self.hub.subscribers > before and self.hub.behind == 0, "a live reader")
+        client = await self.client(doctor, **options)
+        await client.read_until(lambda: client.received)
+        await until(lambda: self.hub.subscribers > before and self.hub.behind == 0, "a live subscriber")
         return client
 
 
 async def caller_by_header(request: Request) -> Caller:
-    """Whoever the test says; the endpoint's contract with sessions is tested with theirs."""
+    """Return the caller that the test names in headers. Real sessions are tested elsewhere."""
     if "x-doctor" not in request.headers:
         raise Problem(401, "not_signed_in", "Sign in first")
     doctor = int(request.headers["x-doctor"] or 0) or None
@@ -259,14 +262,15 @@ Serve = Callable[..., Awaitable[StreamServer]]
 
 @asynccontextmanager
 async def served(database: Database, limits: StreamLimits) -> AsyncIterator[StreamServer]:
+    """Run a stream server on a free port."""
     changes = changes_of(database)
     listening = socket.socket()
-    # Or the kernel takes megabytes for a reader that takes nothing.
+    # Otherwise the kernel buffers megabytes for a client that does not read.
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 64 * 1024)
     listening.bind(("127.0.0.1", 0))
     async with AsyncExitStack() as clients, running(LogReader(database), changes, limits) as hub:
         app = Starlette(routes=[Route("/api/events", EventStream(caller_by_header, hub))])
-        # The protocol of the process that serves in production: what is offered to a connection goes past ASGI.
+        # The same protocol class as in production, because direct writes bypass ASGI.
         server = uvicorn.Server(
             uvicorn.Config(app, http=StreamProtocol, log_config=None, lifespan="off", timeout_graceful_shutdown=5)
         )
@@ -282,6 +286,6 @@ async def served(database: Database, limits: StreamLimits) -> AsyncIterator[Stre
             changes.close()
 
 
-def of_channel(log: Sequence[tuple[int, str, int]], *channels: str) -> list[int]:
-    """The positions in the log that a reader of these channels must have had."""
+def positions_of(log: Sequence[tuple[int, str, int]], *channels: str) -> list[int]:
+    """Return the positions that a subscriber of these channels must receive."""
     return [seq for seq, channel, _ in log if channel in channels]

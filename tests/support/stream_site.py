@@ -1,6 +1,7 @@
-"""A clinic whose screens are real browser tabs: database, API process and proxy; it must not know what a test proves."""
+"""A database and an API process, with real browser tabs that follow the stream through a proxy."""
 
 import asyncio
+import os
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -28,16 +29,16 @@ PASSWORD = "a password for tests alone"
 LIMITS = {"heartbeat": HEARTBEAT, "patience": 2, "backoffFirst": 0.2, "backoffMost": 1, "askAgain": 1}
 
 
-async def until(holds: Callable[[], Awaitable[object]], what: str) -> None:
-    """Wait for a condition; a test that waits in vain says for what."""
+async def until(condition: Callable[[], Awaitable[object]], what: str) -> None:
+    """Wait until `await condition()` is true. Fails with `what` when the time is over."""
     end = time.monotonic() + PATIENCE
-    while not await holds():
-        assert time.monotonic() < end, f"waited in vain: {what}"
+    while not await condition():
+        assert time.monotonic() < end, f"timed out: {what}"
         await asyncio.sleep(0.03)
 
 
 class StreamSite:
-    """What the tests share, since it takes seconds to start: a database and the API's process, which a test may kill."""
+    """The database and the API process that all tests share, because the start takes seconds. A test may kill the process."""
 
     def __init__(self, folder: Path, database_file: Path) -> None:
         self.database = Database(f"sqlite+aiosqlite:///{database_file}")
@@ -48,16 +49,18 @@ class StreamSite:
             "VISIT_DATA_DIR": str(folder),
             "VISIT_TEMPORAL_ADDRESS": f"127.0.0.1:{free_port()}",
             "VISIT_JWT_SECRET": "a secret of more than thirty-two bytes, for tests alone",
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'dev'}",
         }
         self.api = SpawnedProcess("api", [sys.executable, "-m", "tests.support.brisk_api"], environment, folder)
-        #: Events that were told so far, in all tests.
-        self.told = 0
-        self.accounts = 0
-        self.hashed = PasswordHash((Argon2Hasher(),)).hash(PASSWORD)
+        #: The number of events committed so far, in all tests.
+        self.event_count = 0
+        self.account_count = 0
+        self.password_hash = PasswordHash((Argon2Hasher(),)).hash(PASSWORD)
 
     async def open(self) -> None:
-        await self.database.write(lambda at: at.execute(insert(doctors).values(id=7, name="Dr. Amrani")))
+        await self.database.write(
+            lambda connection: connection.execute(insert(doctors).values(id=7, name="Dr. Amrani"))
+        )
         await self.start_api()
 
     async def start_api(self) -> None:
@@ -78,29 +81,29 @@ class StreamSite:
 
 
 class BrowserTabs:
-    """A test's own account of Dr. Amrani, proxy and browser profile; signed in in every tab."""
+    """One test's own account, proxy and browser profile. Every tab is signed in as Dr. Amrani."""
 
-    def __init__(self, premises: StreamSite, context: BrowserContext) -> None:
-        self.premises = premises
-        self.database = premises.database
-        self.api = premises.api
+    def __init__(self, site: StreamSite, context: BrowserContext) -> None:
+        self.site = site
+        self.database = site.database
+        self.api = site.api
         self.context = context
-        self.proxy = Proxy(premises.port)
-        premises.accounts += 1
-        self.username = f"amrani-{premises.accounts}"
-        self._before = premises.told
+        self.proxy = Proxy(site.port)
+        site.account_count += 1
+        self.username = f"amrani-{site.account_count}"
+        self._before = site.event_count
 
     async def open(self) -> None:
         await self.proxy.start()
         if not self.api.running:
             await self.start_api()
         await self.database.write(
-            accounts.add_account, self.username, self.premises.hashed, "Dr. Amrani", Role.doctor, 7
+            accounts.add_account, self.username, self.site.password_hash, "Dr. Amrani", Role.doctor, 7
         )
         await self.sign_in()
 
     async def start_api(self) -> None:
-        await self.premises.start_api()
+        await self.site.start_api()
 
     async def close(self) -> None:
         await self.context.close()
@@ -112,53 +115,54 @@ class BrowserTabs:
         )
         assert answer.status == 204
 
-    async def tell(self, count: int = 1) -> list[int]:
-        """Commit events; the numbers of all that this test has told."""
-        numbers = range(self.premises.told + 1, self.premises.told + count + 1)
-        self.premises.told += count
+    async def commit_events(self, count: int = 1) -> list[int]:
+        """Commit events. Return the numbers of all events that this test has committed."""
+        numbers = range(self.site.event_count + 1, self.site.event_count + count + 1)
+        self.site.event_count += count
         channel = ("consultations", "doctor.7")
         await tell(self.database, *(an_event(number, channel[number % 2], **ABOUT_JOHN_DOE) for number in numbers))
-        return list(range(self._before + 1, self.premises.told + 1))
+        return list(range(self._before + 1, self.site.event_count + 1))
 
     async def tab(self, **options: Any) -> Page:
-        """A tab that follows the stream; it need not be live yet."""
+        """Open a tab that follows the stream. It may not be live yet."""
         page = await self.context.new_page()
         await page.goto(self.proxy.url)
         await page.wait_for_function("globalThis.loaded")
-        given = {"account": "7", "limits": LIMITS} | options
-        await page.evaluate("options => follow(options)", given)
+        arguments = {"account": "7", "limits": LIMITS} | options
+        await page.evaluate("options => follow(options)", arguments)
         return page
 
     async def live_tab(self, **options: Any) -> Page:
+        """Open a tab and wait until it is live."""
         page = await self.tab(**options)
-        await shows(page, "live")
+        await expect_state(page, "live")
         return page
 
 
 ABOUT_JOHN_DOE = {"patient_id": 1, "patient_name": "John Doe", "message": "", "timestamp": ""}
 
 
-async def heard(page: Page) -> list[int]:
-    numbers: list[int] = await page.evaluate("heard")
+async def received_numbers(page: Page) -> list[int]:
+    numbers: list[int] = await page.evaluate("received")
     return numbers
 
 
-async def hears(page: Page, numbers: list[int]) -> None:
-    """Wait for as many events, and compare: nothing missing, nothing twice, in order."""
-    expression = f"heard.length >= {len(numbers)}"
-    await until(lambda: page.evaluate(expression), f"{len(numbers)} events, {await heard(page)} came")
-    assert await heard(page) == numbers
+async def expect_numbers(page: Page, numbers: list[int]) -> None:
+    """Wait for as many events and compare: each exactly once, in order."""
+    expression = f"received.length >= {len(numbers)}"
+    await until(lambda: page.evaluate(expression), f"{len(numbers)} events, {await received_numbers(page)} came")
+    assert await received_numbers(page) == numbers
 
 
-async def shows(page: Page, state: str) -> None:
+async def expect_state(page: Page, state: str) -> None:
     await until(lambda: page.evaluate(f"stream.state.name === {state!r}"), f"the state {state}")
 
 
-async def resets(page: Page) -> int:
+async def count_resets(page: Page) -> int:
     count: int = await page.evaluate("resets.length")
     return count
 
 
-async def leads(page: Page) -> bool:
-    found: bool = await page.evaluate("stream.tab.leadership.leading")
-    return found
+async def is_leader(page: Page) -> bool:
+    leading: bool = await page.evaluate("stream.tab.leadership.leading")
+    return leading

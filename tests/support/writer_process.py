@@ -1,7 +1,7 @@
-"""A process that writes to the log as its standard input says, and can be killed at a moment that a test has chosen.
+"""A process that writes to the event log. A test sends it orders and can kill it at a chosen moment.
 
-Each line is an order: `commit`, `roll back`, `halt inside` the transaction behind its events, `halt behind` its commit, or commit
-`on and on`, one event after the other. All but the last are answered, by one line, when they are done or where they halt.
+Each line of standard input is an order: `commit`, `roll back`, `halt before commit`, `halt after commit`, or `commit one by one`
+(one transaction per event). The process answers `done` when an order is done or when it halts, except for the last kind.
 """
 
 import asyncio
@@ -19,44 +19,45 @@ from patient_visit_engine.storage.event_log import append
 from patient_visit_engine.wire.events import Event
 
 
-class RegretError(Exception):
-    """The writer takes its transaction back."""
+class RollbackError(Exception):
+    """Rolls the transaction back."""
 
 
 def an_event(channel: str, number: int, text: str) -> Event:
     return Event("patient.updated", channel, f"test/{channel}/{number}", {"number": number, "text": text}, 1)
 
 
-def say() -> None:
-    print("so it is", flush=True)
+def answer() -> None:
+    print("done", flush=True)
 
 
-def write(connection: Connection, do: str, told: list[Event]) -> None:
-    append(connection, told, datetime.now(UTC))
-    if do == "roll back":
-        raise RegretError
-    if do == "halt inside":
-        say()
+def write(connection: Connection, order: str, events: list[Event]) -> None:
+    append(connection, events, datetime.now(UTC))
+    if order == "roll back":
+        raise RollbackError
+    if order == "halt before commit":
+        answer()
         time.sleep(600)
 
 
-async def obey(database: Database, order: dict[str, Any]) -> None:
-    do, told = order["do"], [an_event(channel, number, order["text"]) for channel, number in order["events"]]
-    if do == "on and on":
-        for one in told:
-            await database.write(write, do, [one])
+async def execute(database: Database, line: dict[str, Any]) -> None:
+    order = line["order"]
+    events = [an_event(channel, number, line["text"]) for channel, number in line["events"]]
+    if order == "commit one by one":
+        for event in events:
+            await database.write(write, order, [event])
         return
-    with suppress(RegretError):
-        await database.write(write, do, told)
-    say()
-    if do == "halt behind":
+    with suppress(RollbackError):
+        await database.write(write, order, events)
+    answer()
+    if order == "halt after commit":
         await asyncio.sleep(600)
 
 
 async def main(url: str) -> None:
     database = Database(url)
     for line in sys.stdin:
-        await obey(database, json.loads(line))
+        await execute(database, json.loads(line))
     await database.close()
 
 
