@@ -120,7 +120,7 @@ class Tailer:
             self._hub.counters.holding = True
         if self._complained_at is None or time - self._complained_at >= COMPLAIN_EVERY:
             self._complained_at = time
-            logger.error("the log has a gap, the stream holds", extra={"missing": missing, "found": present})
+            logger.error("the log has a gap, the stream holds", extra={"missing": missing, "present": present})
 
     async def _publish(self, entries: Sequence[Entry]) -> None:
         hub = self._hub

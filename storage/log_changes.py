@@ -27,7 +27,7 @@ class SqliteChanges:
     """Detects commits by other connections, of any process, with SQLite's own change counter."""
 
     def __init__(self, path: Path, look_every: float = LOOK_EVERY) -> None:
-        # A separate connection that never writes: the counter ignores commits of its own connection.
+        # A separate connection that never writes: the counter ignores commits of the same connection.
         self._connection = sqlite3.connect(path, timeout=0, isolation_level=None)
         self._look_every = look_every
         self._last_count = -1

@@ -47,7 +47,7 @@ async def test_stop_ends_two_thousand_streams_in_order(api_processes: ApiProcess
 
     async def open_one(number: int) -> None:
         async with gate:
-            clients.append(await api_processes.open_live(api, f"reader-{number}", number % 50 + 1))
+            clients.append(await api_processes.open_live(api, f"user-{number}", number % 50 + 1))
 
     await asyncio.gather(*(open_one(number) for number in range(STREAMS)))
     assert await api.count("visit_stream_subscribers") == STREAMS

@@ -1,7 +1,7 @@
 """A process that writes to the event log. A test sends it orders and can kill it at a chosen moment.
 
-Each line of standard input is an order: `commit`, `roll back`, `halt before commit`, `halt after commit`, or `commit one by one`
-(one transaction per event). The process answers `done` when an order is done or when it halts, except for the last kind.
+Each line of standard input is an order: `commit`, `roll back`, `halt before commit`, `halt after commit` or `commit one by one`.
+The last one uses one transaction per event and gets no answer. For the others the process answers `done` when it is done or halts.
 """
 
 import asyncio
