@@ -102,7 +102,7 @@ class FaultScript:
                 self.lagged += int(await api.count("visit_stream_dropped_total"))
 
     async def end_faults(self) -> None:
-        """All is started again, and everybody reads."""
+        """Start every stopped process and let all clients read."""
         for screen in self.screens:
             screen.reading.set()
         for api in self.api_processes.apis:

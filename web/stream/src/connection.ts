@@ -25,7 +25,7 @@ export class Connection {
     /** The current position. The next connection starts there. */
     place: Place | undefined;
     /** When the last message of the server came, in ms. */
-    heardAt: number;
+    lastMessageAt: number;
     private source: Source | undefined;
     private readyAt: number | undefined;
     private openedAt = Number.NEGATIVE_INFINITY;
@@ -42,7 +42,7 @@ export class Connection {
         private readonly credentials: RequestCredentials,
         private readonly callbacks: ConnectionCallbacks,
     ) {
-        this.heardAt = surroundings.now();
+        this.lastMessageAt = surroundings.now();
     }
 
     /** Whether the stream is open and the watchdog has not expired. */
@@ -78,7 +78,7 @@ export class Connection {
     }
 
     private silentSeconds(): number {
-        return Math.max(0, this.surroundings.now() - this.heardAt) / 1000;
+        return Math.max(0, this.surroundings.now() - this.lastMessageAt) / 1000;
     }
 
     private closeSource(): void {
@@ -151,7 +151,7 @@ export class Connection {
     }
 
     private noteMessage(): void {
-        this.heardAt = this.surroundings.now();
+        this.lastMessageAt = this.surroundings.now();
         this.startWatchdog(this.limits.heartbeat * this.limits.watchdog);
     }
 

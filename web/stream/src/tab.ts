@@ -107,8 +107,8 @@ export class Tab {
 
     /** The browser reports that there is no network. The next message of the server ends this state. */
     offline(): void {
-        const heardAt = this.leadership.leading ? this.connection.heardAt : this.vigil.lastHeard;
-        if (this.running) this.setState({ name: "offline", since: heardAt });
+        const lastMessageAt = this.leadership.leading ? this.connection.lastMessageAt : this.vigil.lastMessage;
+        if (this.running) this.setState({ name: "offline", since: lastMessageAt });
     }
 
     private lead(): void {
@@ -143,7 +143,7 @@ export class Tab {
     private reportLeaderState(name: StateName, status?: number): void {
         // A new attempt does not change the shown state. A problem is shown until the stream is open.
         if (name !== "catching_up" || this.state.name === "live") {
-            const since = name === "offline" ? this.connection.heardAt : this.surroundings.now();
+            const since = name === "offline" ? this.connection.lastMessageAt : this.surroundings.now();
             this.setState(status === undefined ? { name, since } : { name, since, status });
         }
         this.publishPlace();

@@ -20,7 +20,7 @@ export class Vigil {
         this.lastCheckAt = now;
     }
 
-    get lastHeard(): number {
+    get lastMessage(): number {
         return this.lastMessageAt;
     }
 
