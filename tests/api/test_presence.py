@@ -54,9 +54,7 @@ def select_keys(items: list[dict[str, Any]], *keys: str) -> list[tuple[Any, ...]
     return [tuple(item[key] for key in ("name", *keys)) for item in items]
 
 
-async def test_shows_all_processes_longest_connected_first(
-    clinic: Clinic, processes: tuple[StreamProcess, StreamProcess]
-) -> None:
+async def test_shows_all_processes_oldest_first(clinic: Clinic, processes: tuple[StreamProcess, StreamProcess]) -> None:
     here, there = processes
     started_at = clinic.clock()
     for process, name in ((there, "Dr. Amrani"), (here, "Dr. Okafor"), (there, "Dr. Smith")):

@@ -92,7 +92,7 @@ async def test_reports_only_new_and_gone_subscribers(process: StreamProcess, rep
     assert (second.gone, second.moved, second.whole) == ([subscribers[0].number], {}, False)
 
 
-async def test_unchanged_state_is_reported_as_sign_of_life(
+async def test_reports_unchanged_state_as_sign_of_life(
     process: StreamProcess, reports: list[Any], clock: Clock
 ) -> None:
     await process.subscribe("Dr. Amrani")
@@ -155,9 +155,7 @@ async def test_writes_many_subscribers_in_portions(
     assert await stored_names(database) == ["Dr. 7"]
 
 
-async def test_process_taken_for_dead_reports_everything(
-    database: Database, process: StreamProcess, clock: Clock
-) -> None:
+async def test_process_taken_for_dead_reports_all(database: Database, process: StreamProcess, clock: Clock) -> None:
     await process.subscribe("Dr. Amrani")
     await process.reports.report()
     clock.at += DEAD_AFTER + SECOND
@@ -267,5 +265,5 @@ async def test_reports_regularly_and_withdraws_on_stop(
     ]
 
 
-def test_process_is_dead_only_after_two_lost_reports() -> None:
+def test_two_lost_reports_do_not_mean_dead() -> None:
     assert 2 * (SIGN_OF_LIFE_EVERY + timedelta(seconds=REPORT_EVERY)) < DEAD_AFTER

@@ -76,7 +76,7 @@ async def get_when_up(client: httpx.AsyncClient, address: str) -> httpx.Response
                 await asyncio.sleep(0.05)
 
 
-async def test_starts_without_temporal_and_stops_in_order(process: StartableApi) -> None:
+async def test_starts_without_temporal_and_stops(process: StartableApi) -> None:
     url, start, log = process
     api = start()
     headers = {"Authorization": f"Bearer {token()}"}

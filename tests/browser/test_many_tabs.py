@@ -86,7 +86,7 @@ async def test_hanging_leader_is_replaced_then_follows(tabs: BrowserTabs) -> Non
     await until(lambda: _has_one_stream(tabs), "one stream")
 
 
-async def test_tab_with_older_snapshot_gets_earlier_events(tabs: BrowserTabs) -> None:
+async def test_older_snapshot_gets_earlier_events(tabs: BrowserTabs) -> None:
     answer = await tabs.context.request.get(f"{tabs.proxy.url}/api/appointments")
     cursor = (await answer.json())["cursor"]
     leader, others = await open_tabs(tabs, 2)

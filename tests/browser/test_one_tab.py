@@ -116,7 +116,7 @@ async def test_refuses_foreign_channel(tabs: BrowserTabs) -> None:
     assert await tab.evaluate("stream.state.status") == 403
 
 
-async def test_is_offline_without_network_then_catches_up(tabs: BrowserTabs) -> None:
+async def test_catches_up_after_network_returns(tabs: BrowserTabs) -> None:
     tab = await tabs.live_tab()
     await tabs.context.set_offline(True)
     tabs.proxy.cut()

@@ -94,7 +94,7 @@ async def test_stalled_clients_do_not_delay_a_stop(api_processes: ApiProcesses) 
     assert not [word for word in ("traceback", "exceeded", '"error"', '"critical"') if word in log], log
 
 
-async def test_writer_killed_before_commit_leaves_no_gap(
+async def test_killed_transaction_leaves_no_gap(
     api_processes: ApiProcesses, database: Database, writer_database: Database
 ) -> None:
     api, writer = await asyncio.gather(api_processes.start(), api_processes.start_writer())
@@ -114,9 +114,7 @@ async def test_writer_killed_before_commit_leaves_no_gap(
     assert await api.count("visit_stream_holds_total") == 0
 
 
-async def test_writer_killed_after_commit_leaves_one_event(
-    api_processes: ApiProcesses, writer_database: Database
-) -> None:
+async def test_commit_survives_killed_writer_once(api_processes: ApiProcesses, writer_database: Database) -> None:
     api, writer = await asyncio.gather(api_processes.start(), api_processes.start_writer())
     client = await api_processes.open_live(api, "amrani", 7)
 

@@ -36,7 +36,7 @@ async def wait_for_presence(api: ApiProcess, *names: str) -> dict[str, dict[str,
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_process_shows_subscribers_of_all_processes(api_processes: ApiProcesses, number: signal.Signals) -> None:
+async def test_shows_subscribers_of_all_processes(api_processes: ApiProcesses, number: signal.Signals) -> None:
     first, second = await asyncio.gather(api_processes.start(), api_processes.start())
     await api_processes.open_live(first, "amrani", 7)
     leaving = await api_processes.open_live(second, "okafor", 8)

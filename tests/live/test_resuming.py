@@ -29,7 +29,7 @@ asyncio.run(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))
 """
 
 
-async def test_streams_events_of_another_process_in_order(serve: Serve, database: Database) -> None:
+async def test_streams_events_of_other_process_in_order(serve: Serve, database: Database) -> None:
     server = await serve()
     client = await server.live_client()
 
@@ -93,7 +93,7 @@ async def test_resumes_exactly_after_cut_at_any_byte(serve: Serve, writer_databa
 
 
 @pytest.mark.parametrize("ring", [2, 8, 4096], ids=["from log", "from log and ring", "from ring"])
-async def test_resume_brings_missed_events_of_own_channels(
+async def test_resume_brings_missed_own_events(
     serve: Serve, database: Database, writer_database: Database, ring: int
 ) -> None:
     server = await serve(ring_frames=ring, page=7)
@@ -136,7 +136,7 @@ async def test_private_event_reaches_only_its_doctor(serve: Serve, writer_databa
 @pytest.mark.parametrize(
     "cursor", ["x", "-", "{epoch}-", "{epoch}-01", "{epoch}--1", "{epoch}-99", "other-3", "{epoch}-\xb2", "9" * 900]
 )
-async def test_unknown_cursor_causes_reset_without_events(serve: Serve, writer_database: Database, cursor: str) -> None:
+async def test_unknown_cursor_resets_without_events(serve: Serve, writer_database: Database, cursor: str) -> None:
     server = await serve()
     for number in range(1, 6):
         await tell(writer_database, an_event(number, "doctor.8", message="foreign"))
@@ -217,7 +217,7 @@ async def test_delivers_any_text_unchanged(serve: Serve, writer_database: Databa
     assert client.numbers == [1, 2]
 
 
-async def test_heartbeat_moves_cursor_past_other_channels(serve: Serve, writer_database: Database) -> None:
+async def test_heartbeat_passes_other_channels(serve: Serve, writer_database: Database) -> None:
     server = await serve(heartbeat_every=0.05)
     client = await server.live_client(7, channels="doctor.7")
 

@@ -112,7 +112,7 @@ async def follower(database: Database) -> AsyncIterator[tuple[Relay, Hub]]:
         changes.close()
 
 
-async def test_stream_recovers_from_silence_at_any_portion(on_postgres: Database) -> None:
+async def test_recovers_from_silence_at_any_portion(on_postgres: Database) -> None:
     """Testing a connection, reading and returning it takes a dozen portions. For each there is a hub that goes silent before it."""
     async with AsyncExitStack() as stack:
         relays, hubs = zip(
@@ -162,7 +162,7 @@ async def test_replaces_silent_listening_session(on_postgres: Database, relay: t
     changes.close()
 
 
-async def test_next_request_works_after_silent_connection(
+async def test_request_after_silence_works(
     relay: tuple[Relay, Database],
 ) -> None:
     tcp_relay, through = relay

@@ -99,7 +99,7 @@ async def run_with_interruption(
 
 
 @pytest.mark.parametrize("ring", [3, 10, 4096], ids=["from log", "from log and ring", "from ring"])
-async def test_event_at_any_point_of_connecting_comes_once(database: Database, ring: int) -> None:
+async def test_event_during_connect_comes_once(database: Database, ring: int) -> None:
     await tell(database, *(an_event(number) for number in range(1, BACKLOG + 1)))
     changes = changes_of(database)
 
