@@ -1,1 +1,1 @@
-"""Measures the engine against the floor of its own design, in one run on one machine; it must not change either of them."""
+"""Benchmarks: what the engine costs, compared with a minimal baseline of the same design on the same machine."""

@@ -1,4 +1,4 @@
-"""`python -m bench`: floor and engine in turn, round after round, then the ratios; it must not know how either works."""
+"""`python -m bench` measures baseline and engine in turn, round after round, and prints the ratios."""
 
 import argparse
 import signal
@@ -11,87 +11,91 @@ from time import monotonic
 import uvloop
 
 from bench import report
+from bench.database_check import check_database
 from bench.plan import CLIENTS, Plan
-from bench.processes import Processes
-from bench.subjects import Engine, Floor, Subject, audit
-from bench.workload import Desk, Measured, WrongAnswerError, measure, ready
+from bench.processes import ProcessGroup
+from bench.systems import BaselineSystem, EngineSystem, System
+from bench.workload import DoctorClients, RoundResult, WrongAnswerError, measure_round, wait_until_ready
 
-SUBJECTS: dict[str, type[Subject]] = {"floor": Floor, "engine": Engine}
+SYSTEMS: dict[str, type[System]] = {"baseline": BaselineSystem, "engine": EngineSystem}
+
+#: The results of all rounds by system.
+Results = dict[str, list[RoundResult]]
 
 
 @dataclass(frozen=True)
-class Run:
-    """How much is measured."""
+class BenchmarkOptions:
+    """The options of the command line."""
 
     rounds: int
     minutes: float
     plan: Plan
-    subjects: tuple[str, ...]
+    systems: tuple[str, ...]
 
 
-async def one_round(kind: type[Subject], plan: Plan) -> Measured:
-    """Start `kind` on nothing, measure it, check what it left, and end it. Raises `WrongAnswerError`."""
+async def run_round(system_class: type[System], plan: Plan) -> RoundResult:
+    """Start a system in an empty folder, measure it, check its database and stop it. Raises `WrongAnswerError`."""
     with tempfile.TemporaryDirectory(prefix="visit-bench-") as folder:
-        subject = kind(Path(folder))
-        async with Processes(subject.settings.data_dir) as processes:
+        system = system_class(Path(folder))
+        async with ProcessGroup(system.settings.data_dir) as processes:
             try:
-                await subject.start(processes, plan)
-                await ready(subject.port)
-                desk = Desk(subject.port, subject.headers_of)
+                await system.start(processes, plan)
+                await wait_until_ready(system.port)
+                clients = DoctorClients(system.port, system.doctor_headers)
                 try:
-                    measured = await measure(desk, plan, processes.cpu_seconds)
+                    result = await measure_round(clients, plan, processes.cpu_seconds)
                 finally:
-                    desk.close()
+                    clients.close()
             except Exception:
-                print(processes.last_words(), file=sys.stderr)
+                print(processes.log_tails(), file=sys.stderr)
                 raise
-        contradictions = audit(subject, plan)
-        if contradictions:
-            raise WrongAnswerError(f"{subject.name}: " + "; ".join(contradictions[:10]))
-        return measured
+        errors = check_database(system, plan)
+        if errors:
+            raise WrongAnswerError(f"{system.name}: " + "; ".join(errors[:10]))
+        return result
 
 
-async def run(asked: Run) -> dict[str, list[Measured]]:
-    """All rounds, each subject in its turn; no round begins that would not end within the time asked for."""
-    print(report.machine(), flush=True)
-    end = monotonic() + 60 * asked.minutes
-    found: dict[str, list[Measured]] = {name: [] for name in asked.subjects}
-    for number in range(1, asked.rounds + 1):
-        round_began = monotonic()
-        for name in asked.subjects:
-            began = monotonic()
-            measured = await one_round(SUBJECTS[name], asked.plan)
-            found[name].append(measured)
-            told = "  ".join(f"{value:.1f}" for value in report.figures(measured).values())
-            print(f"round {number} {name:<6} {monotonic() - began:4.0f} s  {told}", flush=True)
-        if number < asked.rounds and 2 * monotonic() - round_began > end:
-            print(f"time is up after {number} of {asked.rounds} rounds", flush=True)
+async def run_rounds(options: BenchmarkOptions) -> Results:
+    """Run all rounds, with each system once per round. A round that would end after `minutes` does not start."""
+    print(report.describe_machine(), flush=True)
+    deadline = monotonic() + 60 * options.minutes
+    results: Results = {name: [] for name in options.systems}
+    for number in range(1, options.rounds + 1):
+        round_start = monotonic()
+        for name in options.systems:
+            start = monotonic()
+            result = await run_round(SYSTEMS[name], options.plan)
+            results[name].append(result)
+            figures = "  ".join(f"{value:.1f}" for value in report.round_figures(result).values())
+            print(f"round {number} {name:<8} {monotonic() - start:4.0f} s  {figures}", flush=True)
+        if number < options.rounds and 2 * monotonic() - round_start > deadline:
+            print(f"stopped after {number} of {options.rounds} rounds: the next would end too late", flush=True)
             break
-    return found
+    return results
 
 
-def conclude(found: dict[str, list[Measured]]) -> str:
-    """The table of ratios, or one subject's own figures when only one was measured."""
-    if len(found) == len(SUBJECTS):
-        return report.table(report.compare(found["floor"], found["engine"]))
-    ((name, rounds),) = found.items()
+def summarize(results: Results) -> str:
+    """The table of ratios, or the figures of one system when only one was measured."""
+    if len(results) == len(SYSTEMS):
+        return report.ratio_table(report.compare_rounds(results["baseline"], results["engine"]))
+    ((name, rounds),) = results.items()
     rows = [("", *(f"round {number}" for number in range(1, len(rounds) + 1)))]
-    shown = [report.figures(one) for one in rounds]
-    rows += [(figure, *(f"{one[figure]:.1f}" for one in shown)) for figure in shown[0]]
-    return f"{name} alone\n{report.markdown(rows)}"
+    by_round = [report.round_figures(result) for result in rounds]
+    rows += [(figure, *(f"{figures[figure]:.1f}" for figures in by_round)) for figure in by_round[0]]
+    return f"{name} alone\n{report.markdown_table(rows)}"
 
 
-def arguments(given: list[str]) -> Run:
-    """What the command line asks for."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description="The engine against the floor of its design.")
-    parser.add_argument("--rounds", type=_positive, default=5, help="how often each is started and measured")
-    parser.add_argument("--count", type=_positive, default=120, help="patients of the calls timed one by one")
-    parser.add_argument("--pairs", type=_positive, default=192, help=f"patients of the {CLIENTS} clients")
-    parser.add_argument("--minutes", type=float, default=3.75, help="begin no round that would end later")
-    parser.add_argument("--only", choices=SUBJECTS, help="measure one of the two; no ratios")
-    asked = parser.parse_args(given)
-    subjects = (asked.only,) if asked.only else tuple(SUBJECTS)
-    return Run(asked.rounds, asked.minutes, Plan(asked.count, asked.pairs), subjects)
+def parse_arguments(arguments: list[str]) -> BenchmarkOptions:
+    """Read the command line. Exits on a wrong option."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Compare the engine with a minimal baseline.")
+    parser.add_argument("--rounds", type=_positive, default=5, help="how often each system is started and measured")
+    parser.add_argument("--count", type=_positive, default=120, help="patients in the calls timed one by one")
+    parser.add_argument("--pairs", type=_positive, default=192, help=f"patients of the {CLIENTS} concurrent clients")
+    parser.add_argument("--minutes", type=float, default=3.75, help="start no round that would end later")
+    parser.add_argument("--only", choices=SYSTEMS, help="measure one of the two, without ratios")
+    given = parser.parse_args(arguments)
+    systems = (given.only,) if given.only else tuple(SYSTEMS)
+    return BenchmarkOptions(given.rounds, given.minutes, Plan(given.count, given.pairs), systems)
 
 
 def _positive(text: str) -> int:
@@ -102,18 +106,18 @@ def _positive(text: str) -> int:
 
 
 def main() -> None:
-    """Measure and print; exit 1 when an answer or a database was wrong."""
-    # As for Ctrl-C: the processes of the round are ended and its folder removed.
+    """Measure and print. Exits with code 1 after a wrong response or a wrong database."""
+    # SIGTERM ends the run like Ctrl-C: the round's processes stop and its folder is removed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    asked = arguments(sys.argv[1:])
+    options = parse_arguments(sys.argv[1:])
     try:
-        found = uvloop.run(run(asked))
-    except WrongAnswerError as wrong:
-        print(f"not measured: {wrong}", file=sys.stderr)
+        results = uvloop.run(run_rounds(options))
+    except WrongAnswerError as error:
+        print(f"not measured: {error}", file=sys.stderr)
         raise SystemExit(1) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
-    print(conclude(found))
+    print(summarize(results))
 
 
 if __name__ == "__main__":

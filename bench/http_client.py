@@ -1,4 +1,4 @@
-"""One keep-alive HTTP/1.1 connection with next to no cost of its own; it must not know what is asked, nor judge the answer."""
+"""A keep-alive HTTP/1.1 connection that costs little itself, so that the measurements show the server."""
 
 import asyncio
 import json
@@ -8,14 +8,14 @@ from typing import Any, cast
 
 LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
 HEAD_END = b"\r\n\r\n"
-#: Seconds that an answer may take; far beyond what is measured.
-PATIENCE = 30.0
-#: uvicorn ends a connection that was idle for five.
+#: Seconds to wait for a response. No measured call comes near this.
+RESPONSE_TIMEOUT = 30.0
+#: uvicorn closes a connection after five idle seconds.
 IDLE_SECONDS = 3.0
 
 
-class Answer:
-    """A status, a JSON body and the seconds from the first byte sent to the last one received."""
+class Response:
+    """A status, a body, and the seconds from the first byte sent to the last byte received."""
 
     __slots__ = ("body", "seconds", "status")
 
@@ -28,70 +28,73 @@ class Answer:
         return json.loads(self.body)
 
 
-class Connection(asyncio.Protocol):
-    """Sends one request at a time and waits for its answer; `headers` go with each of them."""
+class HttpConnection(asyncio.Protocol):
+    """Sends one request at a time and waits for its response. Each request carries `headers`."""
 
     def __init__(self, host: str, headers: dict[str, str]) -> None:
         lines = {"Host": host, "Content-Type": "application/json"} | headers
         self._headers = "".join(f"{name}: {value}\r\n" for name, value in lines.items()).encode()
         self._received = bytearray()
-        self._waiting: asyncio.Future[tuple[int, bytes]] | None = None
+        self._pending: asyncio.Future[tuple[int, bytes]] | None = None
         self._transport: asyncio.Transport | None = None
         self._last_used = perf_counter()
 
     @property
     def is_stale(self) -> bool:
-        """Whether the server may have hung up, as servers do after some seconds without a request."""
+        """Whether the server may have closed the connection because it was idle."""
         return perf_counter() - self._last_used > IDLE_SECONDS
 
-    async def ask(self, method: str, path: str, body: object = None, key: str | None = None) -> Answer:
-        """Send a request, with its Idempotency-Key if it has one. Raises ConnectionError when the server hangs up."""
+    async def request(self, method: str, path: str, body: object = None, key: str | None = None) -> Response:
+        """Send a request, with `key` as its Idempotency-Key. Raises ConnectionError when the server hangs up."""
         assert self._transport is not None
-        assert self._waiting is None
+        assert self._pending is None
         content = b"" if body is None else json.dumps(body).encode()
-        keyed = b"" if key is None else b"Idempotency-Key: %b\r\n" % key.encode()
+        key_header = b"" if key is None else b"Idempotency-Key: %b\r\n" % key.encode()
         head = b"%b %b HTTP/1.1\r\n%b%bContent-Length: %d\r\n\r\n"
-        message = head % (method.encode(), path.encode(), self._headers, keyed, len(content)) + content
-        self._waiting = asyncio.get_running_loop().create_future()
-        began = perf_counter()
+        message = head % (method.encode(), path.encode(), self._headers, key_header, len(content)) + content
+        self._pending = asyncio.get_running_loop().create_future()
+        start = perf_counter()
         self._transport.write(message)
         try:
-            async with asyncio.timeout(PATIENCE):
-                status, answer = await self._waiting
+            async with asyncio.timeout(RESPONSE_TIMEOUT):
+                status, response_body = await self._pending
         finally:
-            self._waiting = None
+            self._pending = None
             self._last_used = perf_counter()
-        return Answer(status, answer, self._last_used - began)
+        return Response(status, response_body, self._last_used - start)
 
     def close(self) -> None:
         if self._transport is not None:
             self._transport.close()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # uvloop's transports are asyncio's by their methods, not by their class.
+        # uvloop's transports have the methods of asyncio.Transport, but another class.
         self._transport = cast(asyncio.Transport, transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._waiting is not None and not self._waiting.done():
-            self._waiting.set_exception(ConnectionError("the server closed the connection"))
+        if self._pending is not None and not self._pending.done():
+            self._pending.set_exception(ConnectionError("the server closed the connection"))
 
     def data_received(self, data: bytes) -> None:
         self._received += data
-        head = self._received.find(HEAD_END)
-        if head < 0 or self._waiting is None or self._waiting.done():
+        head_end = self._received.find(HEAD_END)
+        if head_end < 0 or self._pending is None or self._pending.done():
             return
-        length = LENGTH.search(self._received, 0, head + 2)
+        length = LENGTH.search(self._received, 0, head_end + 2)
         if length is None:
-            self._waiting.set_exception(ConnectionError("an answer without a length"))
+            self._pending.set_exception(ConnectionError("the response has no Content-Length"))
             return
-        end = head + len(HEAD_END) + int(length[1])
-        if len(self._received) >= end:
-            self._waiting.set_result((int(self._received[9:12]), bytes(self._received[head + len(HEAD_END) : end])))
-            del self._received[:end]
+        body_start = head_end + len(HEAD_END)
+        body_end = body_start + int(length[1])
+        if len(self._received) >= body_end:
+            self._pending.set_result((int(self._received[9:12]), bytes(self._received[body_start:body_end])))
+            del self._received[:body_end]
 
 
-async def connect(port: int, headers: dict[str, str]) -> Connection:
-    """A connection to a server on this machine."""
+async def connect(port: int, headers: dict[str, str]) -> HttpConnection:
+    """Open a connection to a server on this machine."""
     loop = asyncio.get_running_loop()
-    _, connection = await loop.create_connection(lambda: Connection(f"127.0.0.1:{port}", headers), "127.0.0.1", port)
+    _, connection = await loop.create_connection(
+        lambda: HttpConnection(f"127.0.0.1:{port}", headers), "127.0.0.1", port
+    )
     return connection

@@ -1,13 +1,13 @@
-"""Who sees whom in one round, the same for floor and engine; it must not know either of them, nor how it is measured."""
+"""The patients, doctors and appointments of one round. Baseline and engine get the same plan."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
 
 CLIENTS = 32
-#: Simultaneous starts for one patient: all but one are refused.
+#: Simultaneous starts for one patient. All but one are refused.
 RIVALS = 8
-CONTESTED = 8
-APPOINTMENTS_A_PATIENT = 10
+CONTESTED_PATIENTS = 8
+APPOINTMENTS_PER_PATIENT = 10
 
 
 class Appointment(NamedTuple):
@@ -20,44 +20,48 @@ class Appointment(NamedTuple):
 
 @dataclass(frozen=True)
 class Plan:
-    """The appointments of one round; ids tell patients apart, `count` and `pairs` are patients."""
+    """The appointments of one round.
+
+    `count` is the number of patients in the calls that run one after the other. `pairs` is the number of patients
+    in the concurrent calls. Each step of the round has its own patients.
+    """
 
     count: int
     pairs: int
 
     @property
     def patients(self) -> range:
-        return range(1, CLIENTS + CONTESTED + self.count + self.pairs + 1)
+        return range(1, CLIENTS + CONTESTED_PATIENTS + self.count + self.pairs + 1)
 
     @property
     def doctors(self) -> range:
         return range(1, CLIENTS + 1)
 
-    def warming(self) -> list[tuple[Appointment, Appointment]]:
-        """For each doctor a patient of their own, and another doctor's appointment with that patient."""
+    def warm_up(self) -> list[tuple[Appointment, Appointment]]:
+        """For each doctor a patient's appointment with that doctor, and the same patient's with another doctor."""
         return [
             (_appointment(doctor, 1, doctor), _appointment(doctor, 2, doctor % CLIENTS + 1)) for doctor in self.doctors
         ]
 
     def contested(self) -> list[list[Appointment]]:
-        """For each of a few patients, appointments with different doctors."""
+        """For each contested patient one appointment with each rival doctor."""
         first = CLIENTS + 1
         return [
             [_appointment(patient, rival, rival) for rival in range(1, RIVALS + 1)]
-            for patient in range(first, first + CONTESTED)
+            for patient in range(first, first + CONTESTED_PATIENTS)
         ]
 
-    def measured(self) -> list[tuple[Appointment, Appointment, Appointment]]:
+    def sequential(self) -> list[tuple[Appointment, Appointment, Appointment]]:
         """For each patient two appointments with the first doctor, and one with the second."""
-        first = CLIENTS + CONTESTED + 1
+        first = CLIENTS + CONTESTED_PATIENTS + 1
         return [
             (_appointment(patient, 1, 1), _appointment(patient, 2, 1), _appointment(patient, 3, 2))
             for patient in range(first, first + self.count)
         ]
 
-    def paired(self) -> list[tuple[Appointment, Appointment]]:
-        """For each patient two appointments with the doctor whose client has the patient."""
-        first = CLIENTS + CONTESTED + self.count + 1
+    def concurrent(self) -> list[tuple[Appointment, Appointment]]:
+        """For each patient two appointments with the same doctor. Each doctor is one client."""
+        first = CLIENTS + CONTESTED_PATIENTS + self.count + 1
         return [
             (_appointment(patient, 1, patient % CLIENTS + 1), _appointment(patient, 2, patient % CLIENTS + 1))
             for patient in range(first, first + self.pairs)
@@ -65,19 +69,19 @@ class Plan:
 
     def appointments(self) -> list[Appointment]:
         """Every appointment of the round."""
-        groups = [*self.warming(), *self.contested(), *self.measured(), *self.paired()]
+        groups = [*self.warm_up(), *self.contested(), *self.sequential(), *self.concurrent()]
         return [appointment for group in groups for appointment in group]
 
     @property
     def completed(self) -> int:
-        """How many consultations have been completed when the round is over."""
-        return CLIENTS + CONTESTED + 2 * self.count + 2 * self.pairs
+        """How many consultations are completed at the end of the round."""
+        return CLIENTS + CONTESTED_PATIENTS + 2 * self.count + 2 * self.pairs
 
     @property
-    def blocked(self) -> int:
-        """How many starts have been refused."""
-        return CLIENTS + CONTESTED * (RIVALS - 1) + self.count
+    def refused(self) -> int:
+        """How many starts are refused during the round."""
+        return CLIENTS + CONTESTED_PATIENTS * (RIVALS - 1) + self.count
 
 
 def _appointment(patient_id: int, ordinal: int, doctor_id: int) -> Appointment:
-    return Appointment(patient_id * APPOINTMENTS_A_PATIENT + ordinal, patient_id, doctor_id)
+    return Appointment(patient_id * APPOINTMENTS_PER_PATIENT + ordinal, patient_id, doctor_id)

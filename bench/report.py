@@ -1,4 +1,4 @@
-"""Turns rounds into a table of ratios with their spread; it must not measure anything."""
+"""Turns the results of the rounds into a Markdown table of ratios with their spread."""
 
 import os
 import platform
@@ -10,93 +10,104 @@ from importlib.metadata import version
 from math import ceil
 from statistics import median
 
-from bench.workload import Measured
+from bench.workload import RoundResult
 from patient_visit_engine.runtime import dev_server
 
 PACKAGES = ("temporalio", "fastapi", "uvicorn", "sqlalchemy", "pydantic")
-#: What the engine may cost, as a multiple of the floor: the median call, and the pairs a second.
-AIMS = {
+#: The aim of each call's median, as a multiple of the baseline.
+CALL_AIMS = {
     "start, fresh patient": "<= 1.3",
     "start, known patient": "<= 1.3",
     "start, blocked": "<= 1.5",
     "complete": "<= 1.3",
 }
+#: The aim of the pairs a second, as a multiple of the baseline.
 PAIRS_AIM = ">= 0.75"
-HEADINGS = ("", "floor", "engine", "ratio", "least", "most", "aim")
+HEADINGS = ("", "baseline", "engine", "ratio", "least", "most", "aim")
 
 
 @dataclass(frozen=True)
-class Line:
-    """One figure: the medians over all rounds, and engine over floor, round by round."""
+class ReportLine:
+    """One figure: its medians over all rounds, and the ratio of engine to baseline in each round."""
 
     name: str
-    floor: float
+    baseline: float
     engine: float
     ratios: tuple[float, ...]
     aim: str
 
     def cells(self) -> tuple[str, ...]:
-        ratios = (median(self.ratios), min(self.ratios), max(self.ratios))
-        return (self.name, f"{self.floor:.1f}", f"{self.engine:.1f}", *(f"{ratio:.2f}" for ratio in ratios), self.aim)
+        spread = (median(self.ratios), min(self.ratios), max(self.ratios))
+        return (
+            self.name,
+            f"{self.baseline:.1f}",
+            f"{self.engine:.1f}",
+            *(f"{ratio:.2f}" for ratio in spread),
+            self.aim,
+        )
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The smallest value that is not less than this share of them."""
+    """The smallest value that is at least as large as this share (0 to 1) of the values."""
     return sorted(values)[max(0, ceil(share * len(values)) - 1)]
 
 
-def figures(measured: Measured) -> dict[str, float]:
-    """One round's figures by name: milliseconds at the 50th and the 99th percentile, pairs a second, computing time."""
-    found: dict[str, float] = {}
-    for what in AIMS:
+def round_figures(result: RoundResult) -> dict[str, float]:
+    """The figures of one round by name: p50 and p99 in milliseconds, pairs a second, CPU milliseconds a pair."""
+    figures: dict[str, float] = {}
+    for call in CALL_AIMS:
         for share in (0.50, 0.99):
-            found[f"{what}, p{share * 100:.0f} ms"] = 1000 * percentile(measured.seconds[what], share)
-    for whose, rate in measured.pairs_per_second.items():
-        found[f"pairs/s, {whose}"] = rate
-    for process, seconds in measured.computed_a_pair.items():
-        found[f"{process}, CPU ms a pair"] = 1000 * seconds
-    return found
+            figures[f"{call}, p{share * 100:.0f} ms"] = 1000 * percentile(result.call_seconds[call], share)
+    for patients, rate in result.pairs_per_second.items():
+        figures[f"pairs/s, {patients}"] = rate
+    for process, seconds in result.cpu_seconds_per_pair.items():
+        figures[f"{process}, CPU ms a pair"] = 1000 * seconds
+    return figures
 
 
-def compare(floor: Sequence[Measured], engine: Sequence[Measured]) -> list[Line]:
-    """The table's lines; round by round, since a machine's mood lasts longer than a round."""
-    floors, engines = [figures(one) for one in floor], [figures(one) for one in engine]
+def compare_rounds(baseline: Sequence[RoundResult], engine: Sequence[RoundResult]) -> list[ReportLine]:
+    """The lines of the table.
+
+    Ratios are taken round by round, because a slow phase of the machine lasts longer than a round.
+    """
+    baseline_rounds = [round_figures(result) for result in baseline]
+    engine_rounds = [round_figures(result) for result in engine]
     return [
-        Line(
+        ReportLine(
             name,
-            median(one[name] for one in floors),
-            median(one[name] for one in engines),
-            tuple(above[name] / below[name] for below, above in zip(floors, engines, strict=True)),
+            median(figures[name] for figures in baseline_rounds),
+            median(figures[name] for figures in engine_rounds),
+            tuple(above[name] / below[name] for below, above in zip(baseline_rounds, engine_rounds, strict=True)),
             _aim(name),
         )
-        for name in floors[0]
+        for name in baseline_rounds[0]
     ]
 
 
 def _aim(name: str) -> str:
     if name.startswith("pairs/s"):
         return PAIRS_AIM
-    what, _, share = name.rpartition(", ")
-    return AIMS.get(what, "") if share.startswith("p50") else ""
+    call, _, share = name.rpartition(", ")
+    return CALL_AIMS.get(call, "") if share.startswith("p50") else ""
 
 
-def table(lines: Sequence[Line]) -> str:
+def ratio_table(lines: Sequence[ReportLine]) -> str:
     """The lines under their headings, as Markdown."""
-    return markdown([HEADINGS, *(line.cells() for line in lines)])
+    return markdown_table([HEADINGS, *(line.cells() for line in lines)])
 
 
-def markdown(rows: Sequence[Sequence[str]]) -> str:
-    """The rows as a Markdown table, the first one its headings, figures to the right."""
+def markdown_table(rows: Sequence[Sequence[str]]) -> str:
+    """The rows as a Markdown table. The first row has the headings, and figures are aligned to the right."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
-    shown = [rows[0], rule, *rows[1:]]
+    lines = [rows[0], rule, *rows[1:]]
     return "\n".join(
-        "| " + " | ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) + " |" for row in shown
+        "| " + " | ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]) + " |" for line in lines
     )
 
 
-def machine() -> str:
-    """What it was measured on."""
+def describe_machine() -> str:
+    """The cores, load and software versions of this machine."""
     server = subprocess.run([dev_server.executable(), "--version"], capture_output=True, text=True, check=True)
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     return "\n".join(

@@ -1,92 +1,102 @@
-"""What is asked and timed, the same of floor and engine; it must not know which of them answers."""
+"""The calls of one round, checked and timed. They are the same for baseline and engine."""
 
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic, perf_counter
 
-from bench.http_client import Answer, Connection, connect
+from bench.http_client import HttpConnection, Response, connect
 from bench.plan import CLIENTS, Appointment, Plan
 
-START = "/api/consultations"
-READY_WITHIN = 30.0
+START_PATH = "/api/consultations"
+READY_TIMEOUT = 30.0
 
 
 class WrongAnswerError(Exception):
-    """An answer that the rule does not allow, or none: the figures would mean nothing."""
+    """The system gave a wrong response or none, or left a wrong database. Its figures would mean nothing."""
 
 
 @dataclass
-class Measured:
-    """Seconds of each call by what was asked, pairs a second by whose patients, computing seconds a pair by process."""
+class RoundResult:
+    """The measurements of one round."""
 
-    seconds: dict[str, list[float]] = field(default_factory=dict)
+    #: Seconds of each call, by kind of call.
+    call_seconds: dict[str, list[float]] = field(default_factory=dict)
+    #: A pair is a start and a completion. By kind of patients.
     pairs_per_second: dict[str, float] = field(default_factory=dict)
-    computed_a_pair: dict[str, float] = field(default_factory=dict)
+    #: By process.
+    cpu_seconds_per_pair: dict[str, float] = field(default_factory=dict)
 
-    def note(self, what: str, answer: Answer) -> None:
-        self.seconds.setdefault(what, []).append(answer.seconds)
+    def add_call(self, kind: str, response: Response) -> None:
+        self.call_seconds.setdefault(kind, []).append(response.seconds)
 
 
-class Desk:
-    """Doctors, each at a connection of their own."""
+class DoctorClients:
+    """Sends the requests of the doctors. Each doctor has one connection."""
 
-    def __init__(self, port: int, headers_of: Callable[[int], dict[str, str]]) -> None:
+    def __init__(self, port: int, doctor_headers: Callable[[int], dict[str, str]]) -> None:
         self._port = port
-        self._headers_of = headers_of
-        self._connections: dict[int, Connection] = {}
+        self._doctor_headers = doctor_headers
+        self._connections: dict[int, HttpConnection] = {}
 
-    async def _of(self, doctor_id: int) -> Connection:
-        found = self._connections.get(doctor_id)
-        if found is None or found.is_stale:
-            if found is not None:
-                found.close()
-            found = self._connections[doctor_id] = await connect(self._port, self._headers_of(doctor_id))
-        return found
+    async def _connection(self, doctor_id: int) -> HttpConnection:
+        connection = self._connections.get(doctor_id)
+        if connection is None or connection.is_stale:
+            if connection is not None:
+                connection.close()
+            connection = await connect(self._port, self._doctor_headers(doctor_id))
+            self._connections[doctor_id] = connection
+        return connection
 
-    async def start(self, asked: Appointment) -> Answer:
-        """Ask for a start, whatever the answer."""
-        body = {"appointment_id": asked.id, "patient_id": asked.patient_id, "doctor_id": asked.doctor_id}
-        return await (await self._of(asked.doctor_id)).ask("POST", START, body, key=f"start-{asked.id}")
+    async def request_start(self, appointment: Appointment) -> Response:
+        """Request a start and return the response, granted or not."""
+        connection = await self._connection(appointment.doctor_id)
+        body = {
+            "appointment_id": appointment.id,
+            "patient_id": appointment.patient_id,
+            "doctor_id": appointment.doctor_id,
+        }
+        return await connection.request("POST", START_PATH, body, key=f"start-{appointment.id}")
 
-    async def granted(self, asked: Appointment) -> tuple[str, Answer]:
-        """Start; the consultation's id and the answer. Raises `WrongAnswerError` unless it was granted."""
-        answer = await self.start(asked)
-        started: str = expect(answer, 201)["id"]
-        return started, answer
+    async def start(self, appointment: Appointment) -> tuple[str, Response]:
+        """Start a consultation. Returns its id and the response. Raises `WrongAnswerError` when it is not granted."""
+        response = await self.request_start(appointment)
+        consultation_id: str = expect(response, 201)["id"]
+        return consultation_id, response
 
-    async def refused(self, asked: Appointment, holder: str) -> Answer:
-        """Start, and be refused because of `holder`, a consultation's id."""
-        answer = await self.start(asked)
-        told = expect(answer, 409)
-        if told["code"] != "patient_in_consultation" or told["consultation_id"] != holder:
-            raise WrongAnswerError(f"refused by {told['code']}, not by who has the patient")
-        return answer
+    async def start_refused(self, appointment: Appointment, running_id: str) -> Response:
+        """Request a start that the running consultation must block. Raises `WrongAnswerError` when it does not."""
+        response = await self.request_start(appointment)
+        body = expect(response, 409)
+        if body["code"] != "patient_in_consultation" or body["consultation_id"] != running_id:
+            raise WrongAnswerError(f"{body['code']} does not name the running consultation {running_id}")
+        return response
 
-    async def complete(self, asked: Appointment, consultation_id: str) -> Answer:
-        """End the consultation of this appointment."""
-        path = f"{START}/{consultation_id}/complete"
-        answer = await (await self._of(asked.doctor_id)).ask("POST", path, key=f"complete-{asked.id}")
-        if expect(answer, 200)["id"] != consultation_id:
-            raise WrongAnswerError("another consultation was completed")
-        return answer
+    async def complete(self, appointment: Appointment, consultation_id: str) -> Response:
+        """Complete the consultation of this appointment. Raises `WrongAnswerError` when it fails."""
+        connection = await self._connection(appointment.doctor_id)
+        path = f"{START_PATH}/{consultation_id}/complete"
+        response = await connection.request("POST", path, key=f"complete-{appointment.id}")
+        if expect(response, 200)["id"] != consultation_id:
+            raise WrongAnswerError("the server completed another consultation")
+        return response
 
     def close(self) -> None:
         for connection in self._connections.values():
             connection.close()
 
 
-def expect(answer: Answer, status: int) -> dict[str, str]:
-    """The answer's body. Raises `WrongAnswerError` when it has another status."""
-    if answer.status != status:
-        raise WrongAnswerError(f"{answer.status} where {status} was due: {answer.body[:300]!r}")
-    body: dict[str, str] = answer.json()
+def expect(response: Response, status: int) -> dict[str, str]:
+    """The JSON body of the response. Raises `WrongAnswerError` when the status differs."""
+    if response.status != status:
+        raise WrongAnswerError(f"status {response.status} instead of {status}: {response.body[:300]!r}")
+    body: dict[str, str] = response.json()
     return body
 
 
-async def ready(port: int) -> None:
-    """Wait until the server says that it is ready. Raises `WrongAnswerError` when it never does."""
-    deadline = monotonic() + READY_WITHIN
+async def wait_until_ready(port: int) -> None:
+    """Wait until `/readyz` gives 200. Raises `WrongAnswerError` after `READY_TIMEOUT` seconds."""
+    deadline = monotonic() + READY_TIMEOUT
     while monotonic() < deadline:
         try:
             probe = await connect(port, {})
@@ -94,77 +104,78 @@ async def ready(port: int) -> None:
             await asyncio.sleep(0.05)
             continue
         try:
-            if (await probe.ask("GET", "/readyz")).status == 200:
+            if (await probe.request("GET", "/readyz")).status == 200:
                 return
         except ConnectionError:
             pass
         finally:
             probe.close()
         await asyncio.sleep(0.05)
-    raise WrongAnswerError(f"not ready within {READY_WITHIN:.0f} s")
+    raise WrongAnswerError(f"not ready within {READY_TIMEOUT:.0f} s")
 
 
-async def measure(desk: Desk, plan: Plan, cpu_seconds: Callable[[], dict[str, float]]) -> Measured:
-    """One round: warm up, let rivals meet, time one call after the other, then 32 clients at once.
+async def measure_round(clients: DoctorClients, plan: Plan, cpu_seconds: Callable[[], dict[str, float]]) -> RoundResult:
+    """Run all steps of a round: warm-up, contest, one call after the other, 32 clients at once.
 
-    `cpu_seconds` tells how long each process of the subject has computed so far.
+    `cpu_seconds` returns the CPU seconds of each process since its start.
     """
-    await _warm_up(desk, plan)
+    await _warm_up(clients, plan)
     for rivals in plan.contested():
-        await _contest(desk, rivals)
-    measured = Measured()
-    await _one_by_one(desk, plan, measured)
+        await _check_contest(clients, rivals)
+    result = RoundResult()
+    await _time_sequential_calls(clients, plan, result)
     before = cpu_seconds()
-    await _side_by_side(desk, plan, measured)
+    await _time_concurrent_pairs(clients, plan, result)
     for name, seconds in cpu_seconds().items():
-        measured.computed_a_pair[name] = (seconds - before[name]) / (2 * plan.pairs)
-    return measured
+        result.cpu_seconds_per_pair[name] = (seconds - before[name]) / (2 * plan.pairs)
+    return result
 
 
-async def _warm_up(desk: Desk, plan: Plan) -> None:
-    # The first calls pay for imports, compiled statements and each caller's first request.
-    for own, others in plan.warming():
-        consultation_id, _ = await desk.granted(own)
-        await desk.refused(others, consultation_id)
-        await desk.complete(own, consultation_id)
+async def _warm_up(clients: DoctorClients, plan: Plan) -> None:
+    # The first calls are slow: imports, compiled statements, and the first request of each caller.
+    for own_appointment, other_appointment in plan.warm_up():
+        consultation_id, _ = await clients.start(own_appointment)
+        await clients.start_refused(other_appointment, consultation_id)
+        await clients.complete(own_appointment, consultation_id)
 
 
-async def _contest(desk: Desk, rivals: list[Appointment]) -> None:
-    answers = await asyncio.gather(*(desk.start(rival) for rival in rivals))
-    won = [(rival, answer) for rival, answer in zip(rivals, answers, strict=True) if answer.status == 201]
-    if len(won) != 1 or any(answer.status not in (201, 409) for answer in answers):
-        raise WrongAnswerError(f"{len(won)} of {len(rivals)} simultaneous starts for one patient were granted")
-    await desk.complete(won[0][0], won[0][1].json()["id"])
+async def _check_contest(clients: DoctorClients, rivals: list[Appointment]) -> None:
+    responses = await asyncio.gather(*(clients.request_start(rival) for rival in rivals))
+    granted = [(rival, response) for rival, response in zip(rivals, responses, strict=True) if response.status == 201]
+    if len(granted) != 1 or any(response.status not in (201, 409) for response in responses):
+        raise WrongAnswerError(f"{len(granted)} of {len(rivals)} simultaneous starts for one patient were granted")
+    [(winner, response)] = granted
+    await clients.complete(winner, response.json()["id"])
 
 
-async def _one_by_one(desk: Desk, plan: Plan, measured: Measured) -> None:
-    started: dict[int, str] = {}
-    for first, _, _ in plan.measured():
-        started[first.id], answer = await desk.granted(first)
-        measured.note("start, fresh patient", answer)
-    for first, _, _ in plan.measured():
-        measured.note("complete", await desk.complete(first, started[first.id]))
-    for _, second, _ in plan.measured():
-        started[second.id], answer = await desk.granted(second)
-        measured.note("start, known patient", answer)
-    for _, second, other in plan.measured():
-        measured.note("start, blocked", await desk.refused(other, started[second.id]))
-    for _, second, _ in plan.measured():
-        measured.note("complete", await desk.complete(second, started[second.id]))
+async def _time_sequential_calls(clients: DoctorClients, plan: Plan, result: RoundResult) -> None:
+    consultation_ids: dict[int, str] = {}
+    for first, _, _ in plan.sequential():
+        consultation_ids[first.id], response = await clients.start(first)
+        result.add_call("start, fresh patient", response)
+    for first, _, _ in plan.sequential():
+        result.add_call("complete", await clients.complete(first, consultation_ids[first.id]))
+    for _, second, _ in plan.sequential():
+        consultation_ids[second.id], response = await clients.start(second)
+        result.add_call("start, known patient", response)
+    for _, second, other in plan.sequential():
+        result.add_call("start, blocked", await clients.start_refused(other, consultation_ids[second.id]))
+    for _, second, _ in plan.sequential():
+        result.add_call("complete", await clients.complete(second, consultation_ids[second.id]))
 
 
-async def _side_by_side(desk: Desk, plan: Plan, measured: Measured) -> None:
-    for turn, whose in enumerate(("fresh patients", "known patients")):
-        work: dict[int, list[Appointment]] = {}
-        for pair in plan.paired():
-            work.setdefault(pair[turn].doctor_id, []).append(pair[turn])
-        assert len(work) <= CLIENTS
-        began = perf_counter()
-        await asyncio.gather(*(_pairs(desk, appointments) for appointments in work.values()))
-        measured.pairs_per_second[whose] = plan.pairs / (perf_counter() - began)
+async def _time_concurrent_pairs(clients: DoctorClients, plan: Plan, result: RoundResult) -> None:
+    for turn, patients in enumerate(("fresh patients", "known patients")):
+        by_doctor: dict[int, list[Appointment]] = {}
+        for pair in plan.concurrent():
+            by_doctor.setdefault(pair[turn].doctor_id, []).append(pair[turn])
+        assert len(by_doctor) <= CLIENTS
+        start = perf_counter()
+        await asyncio.gather(*(_start_and_complete(clients, appointments) for appointments in by_doctor.values()))
+        result.pairs_per_second[patients] = plan.pairs / (perf_counter() - start)
 
 
-async def _pairs(desk: Desk, appointments: list[Appointment]) -> None:
+async def _start_and_complete(clients: DoctorClients, appointments: list[Appointment]) -> None:
     for appointment in appointments:
-        consultation_id, _ = await desk.granted(appointment)
-        await desk.complete(appointment, consultation_id)
+        consultation_id, _ = await clients.start(appointment)
+        await clients.complete(appointment, consultation_id)

@@ -1,1 +1,1 @@
-"""Measures the event stream's speed beside nginx with nchan and beside queues; it must not change any of the three."""
+"""The benchmark of the event stream: the engine, nginx with nchan, and queues send the same events to the same subscribers."""

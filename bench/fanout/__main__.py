@@ -1,4 +1,4 @@
-"""`python -m bench.fanout`: the event stream of each subject in turn, round after round, side by side; it must not know how one works."""
+"""`python -m bench.fanout` measures the event stream of each server in turn, round after round."""
 
 import argparse
 import asyncio
@@ -13,73 +13,72 @@ from importlib.metadata import version
 from time import monotonic
 
 from bench.fanout import figures
-from bench.fanout.dialogue import SilentError
-from bench.fanout.footprint import room
-from bench.fanout.rounds import Load, Measured, NotVerifiedError, measure
-from bench.fanout.soak import soak
-from bench.fanout.subjects import SUBJECTS, NotAnsweringError
+from bench.fanout.endurance import run_endurance_test
+from bench.fanout.footprint import open_file_limit_error
+from bench.fanout.json_pipe import NoReplyError
+from bench.fanout.rounds import FanoutResult, Load, NotVerifiedError, measure_server
+from bench.fanout.servers import SERVERS, ServerNotReadyError
 
 PACKAGES = ("uvicorn", "uvloop", "httptools", "starlette", "sse-starlette", "fastapi")
 
 
 @dataclass(frozen=True)
-class Run:
-    """How much is measured."""
+class FanoutOptions:
+    """The options of the command line."""
 
     rounds: int
     minutes: float
     connections: tuple[int, ...]
     loads: tuple[Load, ...]
-    subjects: tuple[str, ...]
-    soak: float | None
+    servers: tuple[str, ...]
+    endurance_minutes: float | None
 
 
-async def run(asked: Run) -> figures.Found:
-    """All rounds, each subject in its turn; no round begins that would not end within the time asked for."""
-    end = monotonic() + 60 * asked.minutes
-    found: dict[str, dict[int, list[Measured]]] = {
-        name: {count: [] for count in asked.connections} for name in asked.subjects
+async def run_rounds(options: FanoutOptions) -> figures.Results:
+    """Run all rounds, with each server once per round. A round that would end after `minutes` does not start."""
+    deadline = monotonic() + 60 * options.minutes
+    results: dict[str, dict[int, list[FanoutResult]]] = {
+        name: {count: [] for count in options.connections} for name in options.servers
     }
-    for number in range(1, asked.rounds + 1):
-        round_began = monotonic()
-        for count in asked.connections:
-            for name in asked.subjects:
-                began = monotonic()
-                measured = await measure(SUBJECTS[name], count, asked.loads)
-                found[name][count].append(measured)
-                print(
-                    f"round {number} {name:<6} {count:>5} {monotonic() - began:4.0f} s  {_in_short(measured)}",
-                    flush=True,
-                )
-        if number < asked.rounds and 2 * monotonic() - round_began > end:
-            print(f"time is up after {number} of {asked.rounds} rounds", flush=True)
+    for number in range(1, options.rounds + 1):
+        round_start = monotonic()
+        for count in options.connections:
+            for name in options.servers:
+                start = monotonic()
+                result = await measure_server(SERVERS[name], count, options.loads)
+                results[name][count].append(result)
+                summary = f"{monotonic() - start:4.0f} s  {_summarize_result(result)}"
+                print(f"round {number} {name:<6} {count:>5} {summary}", flush=True)
+        if number < options.rounds and 2 * monotonic() - round_start > deadline:
+            print(f"stopped after {number} of {options.rounds} rounds: the next would end too late", flush=True)
             break
-    return found
+    return results
 
 
-def _in_short(measured: Measured) -> str:
+def _summarize_result(result: FanoutResult) -> str:
     loads = [
-        f"{name}: p50 {heard.p50:.1f} p99 {heard.p99:.1f} max {heard.max:.1f} ms, {heard.per_second:,.0f}/s, {heard.microseconds:.1f} us"
-        for name, heard in measured.heard.items()
+        f"{name}: p50 {load.p50:.1f} p99 {load.p99:.1f} max {load.max:.1f} ms, {load.deliveries_per_second:,.0f}/s, "
+        f"{load.cpu_microseconds_per_delivery:.1f} us"
+        for name, load in result.loads.items()
     ]
-    return "; ".join([f"{measured.kib:.1f} KiB", *loads])
+    return "; ".join([f"{result.kib_per_connection:.1f} KiB", *loads])
 
 
-def conclude(asked: Run, found: figures.Found) -> str:
-    """Everything that was found."""
-    lines = figures.figures(asked.connections, asked.loads)
-    told = figures.aims(asked.connections, asked.loads)
-    parts = [
-        figures.table(found, lines),
-        "\n".join(figures.judged(found, lines, told)),
-        "\n".join(figures.client(found)),
-        figures.checked(found),
+def summarize(options: FanoutOptions, results: figures.Results) -> str:
+    """The table, the aims, the client's costs and the number of verified deliveries."""
+    listed = figures.list_figures(options.connections, options.loads)
+    aims = figures.list_aims(options.connections, options.loads)
+    sections = [
+        figures.results_table(results, listed),
+        "\n".join(figures.compare_with_aims(results, listed, aims)),
+        "\n".join(figures.client_costs(results)),
+        figures.verified_deliveries(results),
     ]
-    return "\n\n".join(parts)
+    return "\n\n".join(sections)
 
 
-def machine() -> str:
-    """What it is measured on."""
+def describe_machine() -> str:
+    """The cores, load and software versions of this machine."""
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     return (
         f"{len(os.sched_getaffinity(0))} cores ({platform.machine()}), {platform.system()} {platform.release()}; "
@@ -88,21 +87,26 @@ def machine() -> str:
     )
 
 
-def arguments(given: list[str]) -> Run:
-    """What the command line asks for."""
-    parser = argparse.ArgumentParser(prog="python -m bench.fanout", description="The event stream, side by side.")
-    parser.add_argument("--rounds", type=_positive, default=3, help="how often each subject is started and measured")
-    parser.add_argument("--connections", type=_positive, nargs="+", default=[1000, 5000], help="readers at once")
+def parse_arguments(arguments: list[str]) -> FanoutOptions:
+    """Read the command line. Exits on a wrong option."""
+    parser = argparse.ArgumentParser(prog="python -m bench.fanout", description="Compare servers of event streams.")
+    parser.add_argument("--rounds", type=_positive, default=3, help="how often each server is started and measured")
+    parser.add_argument("--connections", type=_positive, nargs="+", default=[1000, 5000], help="subscribers at once")
     parser.add_argument("--events", type=_positive, default=20, help="events of the spaced load")
-    parser.add_argument("--every", type=float, default=0.2, help="seconds between those")
-    parser.add_argument("--burst", type=_positive, default=200, help="events of the load that is back to back")
-    parser.add_argument("--minutes", type=float, default=15, help="begin no round that would end later")
-    parser.add_argument("--only", choices=SUBJECTS, nargs="+", help="measure these alone")
-    parser.add_argument("--soak", type=float, metavar="MINUTES", help="instead: the engine's memory over this time")
-    asked = parser.parse_args(given)
-    loads = (Load("spaced", asked.events, asked.every), Load("back to back", asked.burst, 0.0))
-    subjects = tuple(name for name in SUBJECTS if asked.only is None or name in asked.only)
-    return Run(asked.rounds, asked.minutes, tuple(asked.connections), loads, subjects, asked.soak)
+    parser.add_argument("--every", type=float, default=0.2, help="seconds between two events of the spaced load")
+    parser.add_argument("--burst", type=_positive, default=200, help="events of the back to back load")
+    parser.add_argument("--minutes", type=float, default=15, help="start no round that would end later")
+    parser.add_argument("--only", choices=SERVERS, nargs="+", help="measure only these servers")
+    parser.add_argument(
+        "--soak",
+        type=float,
+        metavar="MINUTES",
+        help="run the endurance test instead: the engine's memory over this time",
+    )
+    given = parser.parse_args(arguments)
+    loads = (Load("spaced", given.events, given.every), Load("back to back", given.burst, 0.0))
+    servers = tuple(name for name in SERVERS if given.only is None or name in given.only)
+    return FanoutOptions(given.rounds, given.minutes, tuple(given.connections), loads, servers, given.soak)
 
 
 def _positive(text: str) -> int:
@@ -112,38 +116,40 @@ def _positive(text: str) -> int:
     return number
 
 
-def runnable(subjects: tuple[str, ...]) -> tuple[str, ...]:
-    """Those that this machine can run; says what it lacks for the others."""
-    for name in subjects:
-        if lacking := SUBJECTS[name].lacks():
-            print(f"{name} is left out: this machine lacks {lacking}", flush=True)
-    return tuple(name for name in subjects if not SUBJECTS[name].lacks())
+def available_servers(servers: tuple[str, ...]) -> tuple[str, ...]:
+    """The servers that this machine can run. Prints what is missing for the others."""
+    missing = {name: SERVERS[name].missing_software() for name in servers}
+    for name, software in missing.items():
+        if software is not None:
+            print(f"{name} is skipped: this machine does not have {software}", flush=True)
+    return tuple(name for name, software in missing.items() if software is None)
 
 
-def perform(asked: Run) -> int:
-    """Measure and print; the exit code."""
-    print(machine(), flush=True)
-    if asked.soak is not None:
-        return 0 if asyncio.run(soak(max(asked.connections), asked.soak)) else 1
-    found = asyncio.run(run(asked))
-    print("\n" + conclude(asked, found))
+def run_benchmark(options: FanoutOptions) -> int:
+    """Measure and print. Returns the exit code."""
+    print(describe_machine(), flush=True)
+    if options.endurance_minutes is not None:
+        is_flat = asyncio.run(run_endurance_test(max(options.connections), options.endurance_minutes))
+        return 0 if is_flat else 1
+    results = asyncio.run(run_rounds(options))
+    print("\n" + summarize(options, results))
     return 0
 
 
 def main() -> None:
-    """Measure; exit 1 when an event was missing, duplicate or reordered, or the memory grew."""
-    # As for Ctrl-C: the processes of the round are ended and its folder removed.
+    """Exits with code 1 when an event was missing, duplicate or reordered, or the memory grew."""
+    # SIGTERM ends the run like Ctrl-C: the round's processes stop and its folder is removed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    asked = arguments(sys.argv[1:])
-    if lacking := room(max(asked.connections)):
-        raise SystemExit(lacking)
-    asked = replace(asked, subjects=runnable(asked.subjects))
+    hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard_limit, hard_limit))
+    options = parse_arguments(sys.argv[1:])
+    if limit_error := open_file_limit_error(max(options.connections)):
+        raise SystemExit(limit_error)
+    options = replace(options, servers=available_servers(options.servers))
     try:
-        code = perform(asked)
-    except (NotVerifiedError, NotAnsweringError, SilentError) as wrong:
-        print(f"not measured: {wrong}", file=sys.stderr)
+        code = run_benchmark(options)
+    except (NotVerifiedError, ServerNotReadyError, NoReplyError) as error:
+        print(f"not measured: {error}", file=sys.stderr)
         raise SystemExit(1) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None

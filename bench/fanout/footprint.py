@@ -1,4 +1,4 @@
-"""What a server and its child processes cost, as Linux tells; it must not know what they serve."""
+"""CPU time and memory of a server with its child processes, read from /proc."""
 
 import os
 import re
@@ -9,36 +9,35 @@ from bench.processes import cpu_seconds
 RESIDENT = re.compile(r"^VmRSS:\s*(\d+) kB", re.MULTILINE)
 
 
-def family(pid: int) -> list[int]:
+def with_children(pid: int) -> list[int]:
     """The process and its children."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return [pid, *map(int, children)]
 
 
-def computed(pid: int) -> float:
-    """Seconds that the family has computed so far, in steps of a clock tick."""
-    return sum(cpu_seconds(one) or 0.0 for one in family(pid))
+def total_cpu_seconds(pid: int) -> float:
+    """CPU seconds of the process and its children since their start, in steps of a clock tick."""
+    return sum(cpu_seconds(process) or 0.0 for process in with_children(pid))
 
 
-def waited(pid: int) -> float:
-    """Seconds that the process was ready and had no core, because others computed; 0 where the system does not tell."""
+def seconds_without_core(pid: int) -> float:
+    """Seconds that the process was ready to run but had no core. 0 where the kernel does not report it."""
     try:
         return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
     except OSError:
         return 0.0
 
 
-def resident(pid: int) -> int:
-    """KiB that the family holds in memory."""
-    return sum(int(found[1]) for one in family(pid) if (found := RESIDENT.search(_status(one))))
+def resident_kib(pid: int) -> int:
+    """KiB of resident memory of the process and its children."""
+    matches = (RESIDENT.search(Path(f"/proc/{process}/status").read_text()) for process in with_children(pid))
+    return sum(int(match[1]) for match in matches if match)
 
 
-def _status(pid: int) -> str:
-    return Path(f"/proc/{pid}/status").read_text()
-
-
-def room(connections: int) -> str | None:
-    """What to do when so many connections cannot be open in one process here; None when they can."""
+def open_file_limit_error(connections: int) -> str | None:
+    """What to do when one process cannot open this many connections. None when it can."""
     needed = connections + 100
-    most = os.sysconf("SC_OPEN_MAX")
-    return None if most >= needed else f"{connections} connections need `ulimit -n {needed}`; it is {most}"
+    limit = os.sysconf("SC_OPEN_MAX")
+    if limit >= needed:
+        return None
+    return f"{connections} connections need `ulimit -n {needed}`, but the limit is {limit}"

@@ -1,6 +1,6 @@
-"""The usual way to serve events: sse-starlette's response and a queue for each subscriber; it must not know what is measured.
+"""The usual way to serve events: sse-starlette's response with one queue per subscriber.
 
-`python -m bench.fanout.queues PORT`. Messages come by a POST to `/publish`, and wake the task of each subscriber.
+`python -m bench.fanout.queues PORT`. A POST to `/publish` wakes the task of each subscriber.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ BACKLOG = 2048
 
 
 def application() -> FastAPI:
-    """Two routes and the queues between them."""
+    """The application: one route to publish, one to subscribe."""
     app = FastAPI()
     queues: set[asyncio.Queue[dict[str, str]]] = set()
     ids = count(1)
@@ -33,7 +33,7 @@ def application() -> FastAPI:
 
     @app.get("/api/events")
     async def subscribe() -> EventSourceResponse:
-        # With the engine's line ends: one client reads all subjects.
+        # The engine's line ends, because one client reads the streams of all servers.
         return EventSourceResponse(events(), sep="\n")
 
     @app.post("/publish")

@@ -1,4 +1,4 @@
-"""One subject with so many connections, measured once: connect, weigh, tell both loads; it must not know which subject it is."""
+"""One measurement of one server: connect the subscribers, read the server's memory, publish both loads."""
 
 import sys
 import tempfile
@@ -7,28 +7,28 @@ from pathlib import Path
 from time import sleep
 from typing import Any
 
-from bench.fanout.dialogue import Dialogue
-from bench.fanout.footprint import computed, resident, waited
-from bench.fanout.hearing import Faults
-from bench.fanout.subjects import Subject
-from bench.processes import Processes
+from bench.fanout.delivery_check import Faults
+from bench.fanout.footprint import resident_kib, seconds_without_core, total_cpu_seconds
+from bench.fanout.json_pipe import JsonPipe
+from bench.fanout.servers import EventServer
+from bench.processes import ProcessGroup
 
-CONNECT_WITHIN = 120.0
-#: What even the slowest subject delivers in a second, far below what any was seen to: a bound, not a measure.
-SLOWEST = 4_000
-#: Streams and events that are told and forgotten before anything is measured.
-WARMING = 20
-#: Seconds that a server is left alone before it is weighed.
-SETTLE = 2.0
+CONNECT_TIMEOUT = 120.0
+#: Deliveries a second for the timeouts, far below what the slowest server reached.
+SLOWEST_RATE = 4_000
+#: Streams and events of the warm-up.
+WARM_UP_COUNT = 20
+#: Idle seconds before the server's memory is read.
+SETTLE_SECONDS = 2.0
 
 
 class NotVerifiedError(Exception):
-    """Events that were missing, duplicate or reordered, or streams that did not open: the figures would mean nothing."""
+    """An event was missing, duplicate or reordered, or a stream did not open. The figures would mean nothing."""
 
 
 @dataclass(frozen=True)
 class Load:
-    """So many events, one each `every` seconds, or back to back when that is 0."""
+    """`count` events, one each `every` seconds. With 0 they come back to back."""
 
     name: str
     count: int
@@ -36,114 +36,124 @@ class Load:
 
 
 @dataclass
-class Heard:
-    """One load: milliseconds from commit to receipt, and what it cost."""
+class LoadResult:
+    """The measurements of one load."""
 
+    #: Milliseconds from commit to receipt.
     p50: float
     p99: float
     max: float
     deliveries: int
-    per_second: float
-    #: Seconds of computing.
-    server: float
-    client: float
-    #: Seconds that the server was ready and had no core: what others on the machine took from it.
-    waited: float
-    #: The part of the time that the client computed.
-    client_share: float
+    deliveries_per_second: float
+    server_cpu_seconds: float
+    client_cpu_seconds: float
+    #: Seconds in which the server was ready to run, but other processes used the cores.
+    seconds_without_core: float
+    #: The client's CPU time as a share (0 to 1) of the duration.
+    client_cpu_share: float
     faults: Faults
 
     @property
-    def microseconds(self) -> float:
-        """What the server computed for one delivery."""
-        return 1e6 * self.server / self.deliveries
+    def cpu_microseconds_per_delivery(self) -> float:
+        """The server's CPU time for one delivery."""
+        return 1e6 * self.server_cpu_seconds / self.deliveries
 
 
 @dataclass
-class Measured:
-    """One subject at one number of connections: KiB of memory for each, and each load by its name."""
+class FanoutResult:
+    """One server with one number of connections: KiB of memory for each connection, and each load by its name."""
 
-    kib: float
-    heard: dict[str, Heard] = field(default_factory=dict)
+    kib_per_connection: float
+    loads: dict[str, LoadResult] = field(default_factory=dict)
 
 
-class Stand:
-    """The subject's server, the crowd and the publisher, and which number is the next to be told."""
+class LoadRunner:
+    """Runs loads on a started server, with its own subscribers and publisher. Event numbers continue across loads."""
 
-    def __init__(self, subject: Subject, processes: Processes) -> None:
-        self._subject = subject
+    def __init__(self, server: EventServer, processes: ProcessGroup) -> None:
+        self._server = server
         self._processes = processes
-        command = [sys.executable, "-m", "bench.fanout.crowd"]
-        self._crowd = Dialogue("crowd", processes.start("crowd", command, asked=True))
-        self._publisher = subject.publisher(processes)
-        self._next = 1
+        command = [sys.executable, "-m", "bench.fanout.subscribers"]
+        self._subscribers = JsonPipe("subscribers", processes.start("subscribers", command, piped=True))
+        self._publisher = server.start_publisher(processes)
+        self._next_number = 1
 
     @property
-    def server(self) -> int:
+    def server_pid(self) -> int:
         return self._processes.pid("server")
 
     def connect(self, count: int) -> None:
-        """Open streams. Raises NotVerifiedError when one is refused."""
-        asked = {"port": self._subject.port, "requests": self._subject.requests(count), "mark": self._subject.mark}
-        told = self._crowd.ask(CONNECT_WITHIN + 10, do="connect", within=CONNECT_WITHIN, **asked)
-        if "refused" in told:
-            raise NotVerifiedError(f"{self._subject.name}: {told['refused']}")
+        """Open streams. Raises `NotVerifiedError` when the server refuses one."""
+        reply = self._subscribers.request(
+            CONNECT_TIMEOUT + 10,
+            do="connect",
+            timeout=CONNECT_TIMEOUT,
+            port=self._server.port,
+            requests=self._server.stream_requests(count),
+            mark=self._server.mark,
+        )
+        if "refused" in reply:
+            raise NotVerifiedError(f"{self._server.name}: {reply['refused']}")
 
-    def hang_up(self) -> None:
+    def disconnect(self) -> None:
         """Close all streams."""
-        self._crowd.ask(CONNECT_WITHIN, do="close")
+        self._subscribers.request(CONNECT_TIMEOUT, do="close")
 
-    def tell(self, load: Load, connections: int) -> Heard:
-        """Tell the load's events and hear them all. Raises NotVerifiedError when one is missing, duplicate or reordered."""
-        within = 30 + load.count * load.every + load.count * connections / SLOWEST
-        first, self._next = self._next, self._next + load.count
-        before, wait_before = computed(self.server), waited(self.server)
-        self._crowd.ask(10, do="listen", first=first, count=load.count, within=within)
-        self._publisher.say(first=first, count=load.count, every=load.every)
-        committed: list[int] = self._publisher.hear(within)["committed"]
-        heard = self._crowd.hear(within + 10)
-        cost, wait = computed(self.server) - before, waited(self.server) - wait_before
-        faults = Faults(**heard["faults"])
+    def run_load(self, load: Load, connections: int) -> LoadResult:
+        """Publish the events of the load and measure their delivery.
+
+        Raises `NotVerifiedError` when an event is missing, duplicate or reordered.
+        """
+        timeout = 30 + load.count * load.every + load.count * connections / SLOWEST_RATE
+        first, self._next_number = self._next_number, self._next_number + load.count
+        cpu_before, waited_before = total_cpu_seconds(self.server_pid), seconds_without_core(self.server_pid)
+        self._subscribers.request(10, do="listen", first=first, count=load.count, timeout=timeout)
+        self._publisher.send(first=first, count=load.count, every=load.every)
+        committed: list[int] = self._publisher.receive(timeout)["committed"]
+        received = self._subscribers.receive(timeout + 10)
+        cpu_seconds = total_cpu_seconds(self.server_pid) - cpu_before
+        waited_seconds = seconds_without_core(self.server_pid) - waited_before
+        faults = Faults(**received["faults"])
         if faults:
-            raise NotVerifiedError(f"{self._subject.name}, {connections} connections, {load.name}: {faults}")
-        judged: dict[str, Any] = self._crowd.ask(60, do="judge", committed=committed)
-        return Heard(
-            p50=judged["p50"],
-            p99=judged["p99"],
-            max=judged["max"],
-            deliveries=judged["deliveries"],
-            per_second=judged["deliveries"] / judged["seconds"],
-            server=cost,
-            client=heard["computed"],
-            waited=wait,
-            client_share=heard["computed"] / heard["seconds"],
+            raise NotVerifiedError(f"{self._server.name}, {connections} connections, {load.name}: {faults}")
+        latency: dict[str, Any] = self._subscribers.request(60, do="summarize_latency", committed=committed)
+        return LoadResult(
+            p50=latency["p50"],
+            p99=latency["p99"],
+            max=latency["max"],
+            deliveries=latency["deliveries"],
+            deliveries_per_second=latency["deliveries"] / latency["seconds"],
+            server_cpu_seconds=cpu_seconds,
+            client_cpu_seconds=received["cpu_seconds"],
+            seconds_without_core=waited_seconds,
+            client_cpu_share=received["cpu_seconds"] / received["seconds"],
             faults=faults,
         )
 
 
-async def measure(kind: type[Subject], connections: int, loads: tuple[Load, ...]) -> Measured:
-    """Start `kind` on nothing, measure it, and end it. Raises NotVerifiedError."""
+async def measure_server(server_class: type[EventServer], connections: int, loads: tuple[Load, ...]) -> FanoutResult:
+    """Start a server in an empty folder, measure it and stop it. Raises `NotVerifiedError`."""
     with tempfile.TemporaryDirectory(prefix="visit-fanout-") as folder:
-        subject = kind(Path(folder))
-        async with Processes(Path(folder)) as processes:
+        server = server_class(Path(folder))
+        async with ProcessGroup(Path(folder)) as processes:
             try:
-                subject.start(processes)
-                return _measured(Stand(subject, processes), connections, loads)
+                server.start(processes)
+                return _run_loads(LoadRunner(server, processes), connections, loads)
             except Exception:
-                print(processes.last_words(), file=sys.stderr)
+                print(processes.log_tails(), file=sys.stderr)
                 raise
 
 
-def _measured(stand: Stand, connections: int, loads: tuple[Load, ...]) -> Measured:
-    # The first streams and events pay for imports and compiled statements.
-    stand.connect(WARMING)
-    stand.tell(Load("warming", WARMING, 0.0), WARMING)
-    stand.hang_up()
-    sleep(SETTLE)
-    before = resident(stand.server)
-    stand.connect(connections)
-    sleep(SETTLE)
-    measured = Measured((resident(stand.server) - before) / connections)
+def _run_loads(runner: LoadRunner, connections: int, loads: tuple[Load, ...]) -> FanoutResult:
+    # The first streams and events are slow: imports and compiled statements.
+    runner.connect(WARM_UP_COUNT)
+    runner.run_load(Load("warm-up", WARM_UP_COUNT, 0.0), WARM_UP_COUNT)
+    runner.disconnect()
+    sleep(SETTLE_SECONDS)
+    kib_before = resident_kib(runner.server_pid)
+    runner.connect(connections)
+    sleep(SETTLE_SECONDS)
+    result = FanoutResult((resident_kib(runner.server_pid) - kib_before) / connections)
     for load in loads:
-        measured.heard[load.name] = stand.tell(load, connections)
-    return measured
+        result.loads[load.name] = runner.run_load(load, connections)
+    return result

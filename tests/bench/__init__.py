@@ -1,1 +1,1 @@
-"""Tests of the benchmark: its floor, its rounds, its report; they must not time anything."""
+"""Tests of the benchmarks. They check results and reports, not times."""

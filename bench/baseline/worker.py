@@ -1,4 +1,4 @@
-"""The floor's worker process; it must not know HTTP."""
+"""The baseline's worker process."""
 
 import asyncio
 import signal
@@ -8,23 +8,23 @@ from pathlib import Path
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from bench.floor.activity import Log
-from bench.floor.workflow import FloorVisit
+from bench.baseline.activity import ConsultationLog
+from bench.baseline.workflow import BaselineVisit
 
-TASK_QUEUE = "floor"
-# As the engine's worker has it.
+TASK_QUEUE = "baseline"
+#: The same value as in the engine's worker.
 CACHED_VISITS = 2_000
 
 
 async def run(temporal: str, database: Path) -> None:
-    """Carry out visits until SIGTERM."""
+    """Run workflows and activities until SIGTERM."""
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    log = Log(database)
+    log = ConsultationLog(database)
     worker = Worker(
         await Client.connect(temporal),
         task_queue=TASK_QUEUE,
-        workflows=[FloorVisit],
+        workflows=[BaselineVisit],
         activities=[log.start, log.refuse, log.complete],
         workflow_runner=UnsandboxedWorkflowRunner(),
         max_cached_workflows=CACHED_VISITS,

@@ -1,9 +1,9 @@
-"""What one connection was sent, checked number by number; it must not know sockets, nor when anything was sent."""
+"""Checks the bytes of one stream: each numbered event must come once and in order."""
 
 import re
 from dataclasses import dataclass
 
-#: A whole event: the number that it begins with, and the blank line that ends it. A part of one does not count.
+#: A whole event: its data begins with the number, and a blank line ends it. A partial event does not match.
 EVENT = re.compile(rb'data: \{"number":(\d+),[^\n]*\}\n\n')
 ID = re.compile(rb"^id: (\S+)$", re.MULTILINE)
 BLANK = b"\n\n"
@@ -11,7 +11,7 @@ BLANK = b"\n\n"
 
 @dataclass
 class Faults:
-    """How many events did not come, came again, or came after a later one."""
+    """How many events did not come, came twice, or came after a later one."""
 
     missing: int = 0
     duplicate: int = 0
@@ -26,8 +26,8 @@ class Faults:
         self.reordered += other.reordered
 
 
-class Hearing:
-    """Takes bytes in any portions, chunked or not, and expects each number from `first` on once and in order."""
+class DeliveryCheck:
+    """Reads the stream of one subscriber in chunks of any size. The first expected number is `first`."""
 
     __slots__ = ("_duplicate", "_next", "_reordered", "_rest", "_skipped")
 
@@ -38,9 +38,9 @@ class Hearing:
         self._duplicate = 0
         self._reordered = 0
 
-    def feed(self, portion: bytes) -> list[int]:
-        """The numbers of the events that this portion completes."""
-        text = self._rest + portion if self._rest else portion
+    def feed(self, chunk: bytes) -> list[int]:
+        """The numbers of the events that this chunk completes."""
+        text = self._rest + chunk if self._rest else chunk
         end = text.rfind(BLANK) + len(BLANK)
         if end < len(BLANK):
             self._rest = text
@@ -52,10 +52,10 @@ class Hearing:
             self._next = after
         else:
             for number in numbers:
-                self._note(number)
+                self._record(number)
         return numbers
 
-    def _note(self, number: int) -> None:
+    def _record(self, number: int) -> None:
         if number >= self._next:
             self._skipped.update(range(self._next, number))
             self._next = number + 1
@@ -65,17 +65,17 @@ class Hearing:
         else:
             self._duplicate += 1
 
-    def begin_again(self) -> None:
-        """Another connection goes on where this one ended: what was cut through is not completed."""
+    def start_new_connection(self) -> None:
+        """Forget the partial event of the old connection. The expected numbers continue."""
         self._rest = b""
 
     def faults(self, last: int) -> Faults:
-        """What went wrong, when every event up to `last` was due."""
+        """The faults when every event up to number `last` was expected."""
         return Faults(len(self._skipped) + max(0, last + 1 - self._next), self._duplicate, self._reordered)
 
 
-class Resuming(Hearing):
-    """A hearing that knows, as a browser does, which id it would come back with."""
+class ResumingDeliveryCheck(DeliveryCheck):
+    """A delivery check that also keeps the newest event id for `Last-Event-ID`, as a browser does."""
 
     __slots__ = ("_blocks", "last_id")
 
@@ -84,18 +84,17 @@ class Resuming(Hearing):
         self._blocks = b""
         self.last_id = ""
 
-    def feed(self, portion: bytes) -> list[int]:
-        """As for any hearing; an id counts once its block is whole."""
-        blocks = self._blocks + portion
+    def feed(self, chunk: bytes) -> list[int]:
+        """The numbers of the events that this chunk completes. An id counts when its event is complete."""
+        blocks = self._blocks + chunk
         end = blocks.rfind(BLANK) + len(BLANK)
         if end >= len(BLANK):
             ids = ID.findall(blocks, 0, end)
             self.last_id = ids[-1].decode() if ids else self.last_id
             blocks = blocks[end:]
         self._blocks = blocks
-        return super().feed(portion)
+        return super().feed(chunk)
 
-    def begin_again(self) -> None:
-        """What was cut through is not completed."""
-        super().begin_again()
+    def start_new_connection(self) -> None:
+        super().start_new_connection()
         self._blocks = b""

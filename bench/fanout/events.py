@@ -1,4 +1,4 @@
-"""The events that the benchmark tells, the same bytes to every subject; it must not know who carries them."""
+"""The events of the stream's benchmark. Every server sends the same bytes."""
 
 import json
 from datetime import UTC, datetime
@@ -6,18 +6,18 @@ from datetime import UTC, datetime
 from patient_visit_engine.wire.events import CONSULTATIONS, Event
 
 NAME = "consultation.completed"
-MOMENT = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
-AT = "2026-03-02T12:00:00.000Z"
+EVENT_TIME = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+EVENT_TIME_TEXT = "2026-03-02T12:00:00.000Z"
 
 
-def an_event(number: int) -> Event:
-    """As large as a real one, and told from all others by its number, which comes first."""
-    told = {
+def build_event(number: int) -> Event:
+    """An event of a realistic size. Its data begins with `number`, which is unique."""
+    data = {
         "number": number,
         "patient_id": 1,
         "patient_name": "Nora Field",
         "message": "Patient Nora Field consultation completed",
-        "timestamp": AT,
+        "timestamp": EVENT_TIME_TEXT,
         "doctor_id": 1,
         "doctor_name": "Dr. Weber",
         "appointment_id": 1,
@@ -25,14 +25,14 @@ def an_event(number: int) -> Event:
         "prestation_id": 1,
         "prestation": "Echocardiography",
         "exclusive": True,
-        "started_at": AT,
-        "overdue_at": AT,
+        "started_at": EVENT_TIME_TEXT,
+        "overdue_at": EVENT_TIME_TEXT,
         "outcome": "done",
-        "completed_at": AT,
+        "completed_at": EVENT_TIME_TEXT,
     }
-    return Event(NAME, CONSULTATIONS, f"bench/{number}", told, 1)
+    return Event(NAME, CONSULTATIONS, f"bench/{number}", data, 1)
 
 
-def as_text(event: Event) -> str:
-    """What follows `data: ` on the stream."""
+def event_text(event: Event) -> str:
+    """The text after `data: ` on the stream."""
     return json.dumps(event.data, ensure_ascii=False, separators=(",", ":"))
