@@ -1,1 +1,1 @@
-"""What one patient-day costs, and how that adds up: `python -m bench.scale`; it must not judge."""
+"""The scaling benchmark: what one patient-day costs, and how the costs add up."""
