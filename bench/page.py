@@ -1,8 +1,8 @@
-"""How fast the page is there and how smooth it stays with 300 rows, in a real browser; it must not judge: machines differ.
+"""`python -m bench.page` measures how fast the page loads and how smooth it stays with 300 rows, in a real browser.
 
-Run as `python -m bench.page`. Prints, as median with least and most over the rounds: from asking for the address to the rows on screen,
-how much came over the wire, and with 300 rows how long after a commit the row has changed and the longest that the page was busy at
-one stretch meanwhile.
+It prints the median with least and most over the rounds: the seconds from opening the address to the first rows; the kilobytes
+transferred for that; with 300 patients on the board, the milliseconds from the response of a start to the changed card; and the longest
+time that one task kept the page busy in between.
 """
 
 import argparse
@@ -19,13 +19,16 @@ from tests.support.engine import Engine
 from tests.support.page_site import PageSite, StaffPages, card
 
 ROWS = 300
-#: How long the browser's main thread may be held by one task before a frame is late, in milliseconds, by the browser's own measure.
-BUSY = """globalThis.busy = [];
-new PerformanceObserver(list => busy.push(...list.getEntries().map(one => one.duration))).observe({ type: "longtask" });"""
+#: Collects the durations in milliseconds of the browser's long tasks, which keep the main thread busy for 50 ms or longer.
+OBSERVE_LONG_TASKS = """globalThis.longTasks = [];
+new PerformanceObserver(list => longTasks.push(...list.getEntries().map(entry => entry.duration))).observe({ type: "longtask" });"""
+
+#: The values of all rounds by figure.
+Results = dict[str, list[float]]
 
 
-class Sizes:
-    """What came over the wire since it was made."""
+class TransferCounter:
+    """Counts the bytes that a page loads over the network."""
 
     def __init__(self) -> None:
         self.bytes = 0.0
@@ -39,69 +42,76 @@ class Sizes:
         self.bytes += event["encodedDataLength"]
 
 
-async def first_load(shift: StaffPages, doctor: int) -> tuple[float, float]:
-    """Seconds to the rows, and kilobytes, with nothing in the cache."""
-    context = await shift.browser(doctor)
-    page, sizes = await context.new_page(), Sizes()
-    await sizes.watch(page)
-    began = time.perf_counter()
+async def measure_first_load(staff: StaffPages, doctor: int) -> tuple[float, float]:
+    """Seconds to the first rows, and kilobytes, with an empty cache."""
+    browser = await staff.open_browser(doctor)
+    page, transfer = await browser.new_page(), TransferCounter()
+    await transfer.watch(page)
+    start = time.perf_counter()
     await page.goto("/worklist")
     await page.locator(".row").first.wait_for()
-    seconds = time.perf_counter() - began
-    await context.close()
-    return seconds, sizes.bytes / 1000
+    seconds = time.perf_counter() - start
+    await browser.close()
+    return seconds, transfer.bytes / 1000
 
 
-async def one_change(
-    shift: StaffPages, board: Page, patient: int, appointment: int, doctor: int
+async def measure_change(
+    staff: StaffPages, board: Page, patient: int, appointment: int, doctor: int
 ) -> tuple[float, float]:
-    """Milliseconds from the answer of a start to the card that shows it, and the longest task meanwhile."""
-    await board.evaluate("busy.length = 0")
-    assert (await shift.hospital.start(doctor, patient, appointment)).status_code == 201
-    began = time.perf_counter()
+    """Milliseconds from the response of a start to the changed card, and of the longest task in between."""
+    await board.evaluate("longTasks.length = 0")
+    assert (await staff.engine.start(doctor, patient, appointment)).status_code == 201
+    start = time.perf_counter()
     await expect(card(board, patient)).to_contain_text(f"With Dr. {doctor}")
-    took = (time.perf_counter() - began) * 1000
-    return took, max(await board.evaluate("busy"), default=0.0)
+    milliseconds = (time.perf_counter() - start) * 1000
+    return milliseconds, max(await board.evaluate("longTasks"), default=0.0)
 
 
-async def measure(browser: Browser, folder: Path, rounds: int) -> dict[str, list[float]]:
-    ward = PageSite(Engine(folder), browser)
-    await ward.open()
-    shift = StaffPages(ward)
+async def check_in_patients(staff: StaffPages, doctor: int) -> list[tuple[int, int]]:
+    """Check in `ROWS` new patients of this doctor. Returns patients and appointments."""
+    patients = []
+    for _ in range(ROWS):
+        patient, (appointment,) = await staff.new_patient(doctor)
+        patients.append((patient, appointment))
+    async with staff.engine.staff("reception") as reception:
+        for _patient, appointment in patients:
+            assert (await reception.post(f"/api/appointments/{appointment}/check-in")).status_code == 201
+    return patients
+
+
+async def measure(browser: Browser, folder: Path, rounds: int) -> Results:
+    site = PageSite(Engine(folder), browser)
+    await site.open()
+    staff = StaffPages(site)
     try:
-        doctor, patients = shift.doctor(), []
-        for _ in range(ROWS):
-            patient, (appointment,) = await shift.patient(doctor)
-            patients.append((patient, appointment))
-        async with ward.hospital.staff("reception") as desk:
-            for _patient, appointment in patients:
-                assert (await desk.post(f"/api/appointments/{appointment}/check-in")).status_code == 201
-        found: dict[str, list[float]] = {
+        doctor = staff.new_doctor()
+        patients = await check_in_patients(staff, doctor)
+        results: Results = {
             "first rows s": [],
             "over the wire KB": [],
             "changed after ms": [],
             "longest task ms": [],
         }
-        board = await shift.screen("reception", "/board")
-        await board.evaluate(BUSY)
+        board = await staff.open_page("reception", "/board")
+        await board.evaluate(OBSERVE_LONG_TASKS)
         await expect(board.locator(".card")).to_have_count(ROWS)
         for patient, appointment in patients[:rounds]:
-            seconds, size = await first_load(shift, doctor)
-            changed, longest = await one_change(shift, board, patient, appointment, doctor)
-            for name, value in zip(found, (seconds, size, changed, longest), strict=True):
-                found[name].append(value)
-        return found
+            first_load = await measure_first_load(staff, doctor)
+            change = await measure_change(staff, board, patient, appointment, doctor)
+            for name, value in zip(results, (*first_load, *change), strict=True):
+                results[name].append(value)
+        return results
     finally:
-        await shift.close()
-        await ward.hospital.close()
+        await staff.close()
+        await site.engine.close()
 
 
 async def main(rounds: int) -> None:
     async with launched() as browser:
         with tempfile.TemporaryDirectory(prefix="visit-page-") as folder:
-            found = await measure(browser, Path(folder), rounds)
+            results = await measure(browser, Path(folder), rounds)
     print(f"{ROWS} patients on the board, {rounds} rounds")
-    for name, values in found.items():
+    for name, values in results.items():
         print(f"{name:20} {median(values):8.2f}  ({min(values):.2f} to {max(values):.2f})")
 
 

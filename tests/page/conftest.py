@@ -1,4 +1,4 @@
-"""The ward of these tests, and one shift for each."""
+"""Fixtures of the page's tests: one running site for all, and the staff's pages for each test."""
 
 from collections.abc import AsyncIterator
 
@@ -6,29 +6,36 @@ import pytest
 from playwright.async_api import Browser
 
 from patient_visit_engine.api.page import built
+from tests.page.scene import Scene, prepare_scene
 from tests.support.engine import Engine
 from tests.support.page_site import PageSite, StaffPages
 
 
 @pytest.fixture(scope="session")
-async def ward(tmp_path_factory: pytest.TempPathFactory, chromium: Browser) -> AsyncIterator[PageSite]:
-    """The whole system, started once."""
+async def site(tmp_path_factory: pytest.TempPathFactory, chromium: Browser) -> AsyncIterator[PageSite]:
+    """The whole system with its page, started once."""
     if built() is None:
         pytest.skip("the page is not built: installing the project builds it")
-    opened = PageSite(Engine(tmp_path_factory.mktemp("ward"), decision_timeout="30"), chromium)
+    page_site = PageSite(Engine(tmp_path_factory.mktemp("site"), decision_timeout="30"), chromium)
     try:
-        await opened.open()
-        yield opened
+        await page_site.open()
+        yield page_site
     finally:
-        await opened.hospital.close()
+        await page_site.engine.close()
 
 
 @pytest.fixture
-async def shift(ward: PageSite) -> AsyncIterator[StaffPages]:
-    """One test's staff; at its end no browser may have had anything to complain of."""
-    begun = StaffPages(ward)
+async def staff(site: PageSite) -> AsyncIterator[StaffPages]:
+    """The doctors, patients and pages of one test. The test fails when a browser reported an error."""
+    pages = StaffPages(site)
     try:
-        yield begun
+        yield pages
     finally:
-        await begun.close()
-    assert begun.complaints == []
+        await pages.close()
+    assert pages.browser_errors == []
+
+
+@pytest.fixture
+async def scene(staff: StaffPages) -> Scene:
+    """A busy day with every kind of row and card."""
+    return await prepare_scene(staff)

@@ -1,4 +1,4 @@
-"""The scenarios of the system before this one, as two doctors see them side by side."""
+"""The main scenarios with the worklists of two doctors open at the same time."""
 
 import asyncio
 import re
@@ -6,138 +6,140 @@ import re
 from playwright.async_api import expect
 
 from tests.support.engine import CARDIOLOGY, X_RAY
-from tests.support.page_site import StaffPages, is_live, notices, press, row
+from tests.support.page_site import StaffPages, notices, row, row_button, wait_until_live
 
 
-async def test_a_started_consultation_appears_on_the_other_screen_without_a_reload(shift: StaffPages) -> None:
-    first, second = shift.doctor(), shift.doctor()
-    _, (mine, theirs) = await shift.patient(first, second)
-    here, there = await shift.screen(first), await shift.screen(second)
+async def test_other_doctor_sees_start_without_reload(staff: StaffPages) -> None:
+    first, second = staff.new_doctor(), staff.new_doctor()
+    _, (first_appointment, second_appointment) = await staff.new_patient(first, second)
+    first_page, second_page = await staff.open_page(first), await staff.open_page(second)
 
-    await press(here, mine, "Start").click()
+    await row_button(first_page, first_appointment, "Start").click()
 
-    await expect(row(here, mine)).to_contain_text("In consultation with you")
-    await expect(row(there, theirs)).to_contain_text(f"With Dr. {first} for Cardiology since 0 min")
-    await expect(press(there, theirs, "Wait")).to_be_visible()
-    await expect(press(there, theirs, "Start")).to_have_count(0)
+    await expect(row(first_page, first_appointment)).to_contain_text("In consultation with you")
+    second_row = row(second_page, second_appointment)
+    await expect(second_row).to_contain_text(f"With Dr. {first} for Cardiology since 0 min")
+    await expect(row_button(second_page, second_appointment, "Wait")).to_be_visible()
+    await expect(row_button(second_page, second_appointment, "Start")).to_have_count(0)
 
 
-async def test_a_refused_start_warns_with_doctor_and_prestation_and_leaves_the_row_as_it_was(shift: StaffPages) -> None:
-    first, second = shift.doctor(), shift.doctor()
-    patient, (mine, theirs) = await shift.patient(first, second)
-    there = await shift.screen(second, base=(proxy := await shift.proxy()).url)
-    # A lost network on this screen alone: its row says free, and is not.
+async def test_refused_start_shows_one_warning(staff: StaffPages) -> None:
+    first, second = staff.new_doctor(), staff.new_doctor()
+    patient, (first_appointment, second_appointment) = await staff.new_patient(first, second)
+    proxy = await staff.start_proxy()
+    second_page = await staff.open_page(second, base=proxy.url)
+    # Only this page loses its network, so its row still shows a free patient.
     proxy.mode = "502"
     proxy.cut()
-    here = await shift.screen(first)
-    await press(here, mine, "Start").click()
-    await expect(row(here, mine)).to_contain_text("In consultation with you")
-    await expect(row(there, theirs)).to_contain_text("Free")
+    first_page = await staff.open_page(first)
+    await row_button(first_page, first_appointment, "Start").click()
+    await expect(row(first_page, first_appointment)).to_contain_text("In consultation with you")
+    await expect(row(second_page, second_appointment)).to_contain_text("Free")
     proxy.mode = "open"
 
-    await press(there, theirs, "Start").click()
+    await row_button(second_page, second_appointment, "Start").click()
 
-    notice = notices(there).filter(has_text=f"John Doe{patient} is in another consultation")
+    notice = notices(second_page).filter(has_text=f"John Doe{patient} is in another consultation")
     await expect(notice).to_contain_text(f"With Dr. {first} for Cardiology")
     await expect(notice).to_have_attribute("data-type", "warning")
-    await expect(row(there, theirs)).to_contain_text(f"With Dr. {first}")
-    await is_live(there)
-    await expect(notices(there)).to_have_count(1)
-    await expect(notices(there)).to_have_count(0)
-    [kept] = await shift.ward.rows("SELECT status FROM appointments WHERE id = :id", id=theirs)
-    assert kept["status"] == 1
+    await expect(row(second_page, second_appointment)).to_contain_text(f"With Dr. {first}")
+    await wait_until_live(second_page)
+    await expect(notices(second_page)).to_have_count(1)
+    await expect(notices(second_page)).to_have_count(0)
+    [appointment] = await staff.site.query("SELECT status FROM appointments WHERE id = :id", id=second_appointment)
+    assert appointment["status"] == 1
 
 
-async def test_both_press_start_in_the_same_moment_and_one_is_refused(shift: StaffPages) -> None:
-    first, second = shift.doctor(), shift.doctor()
-    patient, appointments = await shift.patient(first, second)
-    screens = [await shift.screen(first), await shift.screen(second)]
+async def test_simultaneous_starts_grant_only_one(staff: StaffPages) -> None:
+    first, second = staff.new_doctor(), staff.new_doctor()
+    patient, appointments = await staff.new_patient(first, second)
+    pages = [await staff.open_page(first), await staff.open_page(second)]
 
-    buttons = [press(screen, of, "Start") for screen, of in zip(screens, appointments, strict=True)]
+    buttons = [row_button(page, appointment, "Start") for page, appointment in zip(pages, appointments, strict=True)]
     await asyncio.gather(*(button.evaluate("button => button.click()") for button in buttons))
 
-    rows = [row(screen, of) for screen, of in zip(screens, appointments, strict=True)]
-    for one in rows:
-        await expect(one.get_by_text(re.compile("In consultation with you|With Dr."))).to_be_visible()
-    assert sum([await one.get_by_text("In consultation with you").count() for one in rows]) == 1
-    running = await shift.ward.rows(
+    rows = [row(page, appointment) for page, appointment in zip(pages, appointments, strict=True)]
+    for locator in rows:
+        await expect(locator.get_by_text(re.compile("In consultation with you|With Dr."))).to_be_visible()
+    assert sum([await locator.get_by_text("In consultation with you").count() for locator in rows]) == 1
+    running = await staff.site.query(
         "SELECT id FROM patient_trackings WHERE patient_id = :p AND status = 'in_progress'", p=patient
     )
     assert len(running) == 1
 
 
-async def test_a_completed_consultation_frees_the_row_of_the_other_who_may_then_start(shift: StaffPages) -> None:
-    first, second = shift.doctor(), shift.doctor()
-    _, (mine, theirs) = await shift.patient(first, second)
-    here, there = await shift.screen(first), await shift.screen(second)
-    await press(here, mine, "Start").click()
-    await expect(press(there, theirs, "Wait")).to_be_visible()
+async def test_completion_frees_the_other_doctors_row(staff: StaffPages) -> None:
+    first, second = staff.new_doctor(), staff.new_doctor()
+    _, (first_appointment, second_appointment) = await staff.new_patient(first, second)
+    first_page, second_page = await staff.open_page(first), await staff.open_page(second)
+    await row_button(first_page, first_appointment, "Start").click()
+    await expect(row_button(second_page, second_appointment, "Wait")).to_be_visible()
 
-    await press(here, mine, "Complete").click()
+    await row_button(first_page, first_appointment, "Complete").click()
 
-    await expect(row(there, theirs)).to_contain_text("Free")
-    await press(there, theirs, "Start").click()
-    await expect(row(there, theirs)).to_contain_text("In consultation with you")
-    await expect(row(here, mine)).to_contain_text("Done")
-
-
-async def test_an_x_ray_runs_beside_a_consultation(shift: StaffPages) -> None:
-    cardiologist, radiologist = shift.doctor(), shift.doctor()
-    patient, (heart,) = await shift.patient(cardiologist, prestation=CARDIOLOGY)
-    picture = next(shift.ward.appointments)
-    await shift.hospital.admit(patient, {picture: radiologist}, X_RAY)
-    here, there = await shift.screen(cardiologist), await shift.screen(radiologist)
-
-    await press(here, heart, "Start").click()
-    await expect(row(there, picture)).to_contain_text(f"With Dr. {cardiologist}")
-    await press(there, picture, "Start").click()
-
-    await expect(row(there, picture)).to_contain_text("In consultation with you")
-    await expect(row(here, heart)).to_contain_text("In consultation with you")
+    await expect(row(second_page, second_appointment)).to_contain_text("Free")
+    await row_button(second_page, second_appointment, "Start").click()
+    await expect(row(second_page, second_appointment)).to_contain_text("In consultation with you")
+    await expect(row(first_page, first_appointment)).to_contain_text("Done")
 
 
-async def test_who_waits_is_offered_the_patient_and_starts_with_one_click(shift: StaffPages) -> None:
-    first, second, third = shift.doctor(), shift.doctor(), shift.doctor()
-    patient, (mine, theirs, late) = await shift.patient(first, second, third)
-    here, there, beside = [await shift.screen(doctor) for doctor in (first, second, third)]
-    await press(here, mine, "Start").click()
-    await press(there, theirs, "Wait").click()
-    await expect(row(there, theirs)).to_contain_text("you are 1st in line")
-    await press(beside, late, "Wait").click()
-    await expect(row(beside, late)).to_contain_text("you are 2nd in line")
+async def test_x_ray_runs_during_a_consultation(staff: StaffPages) -> None:
+    cardiologist, radiologist = staff.new_doctor(), staff.new_doctor()
+    patient, (consultation,) = await staff.new_patient(cardiologist, prestation=CARDIOLOGY)
+    x_ray = next(staff.site.appointment_ids)
+    await staff.engine.admit(patient, {x_ray: radiologist}, X_RAY)
+    cardiology_page, x_ray_page = await staff.open_page(cardiologist), await staff.open_page(radiologist)
 
-    await press(here, mine, "Complete").click()
+    await row_button(cardiology_page, consultation, "Start").click()
+    await expect(row(x_ray_page, x_ray)).to_contain_text(f"With Dr. {cardiologist}")
+    await row_button(x_ray_page, x_ray, "Start").click()
 
-    offer = there.get_by_role("complementary", name="Patients free for you")
+    await expect(row(x_ray_page, x_ray)).to_contain_text("In consultation with you")
+    await expect(row(cardiology_page, consultation)).to_contain_text("In consultation with you")
+
+
+async def test_waiting_doctor_starts_from_the_offer(staff: StaffPages) -> None:
+    first, second, third = staff.new_doctor(), staff.new_doctor(), staff.new_doctor()
+    patient, (first_appointment, second_appointment, third_appointment) = await staff.new_patient(first, second, third)
+    first_page, second_page, third_page = [await staff.open_page(doctor) for doctor in (first, second, third)]
+    await row_button(first_page, first_appointment, "Start").click()
+    await row_button(second_page, second_appointment, "Wait").click()
+    await expect(row(second_page, second_appointment)).to_contain_text("you are 1st in line")
+    await row_button(third_page, third_appointment, "Wait").click()
+    await expect(row(third_page, third_appointment)).to_contain_text("you are 2nd in line")
+
+    await row_button(first_page, first_appointment, "Complete").click()
+
+    offer = second_page.get_by_role("complementary", name="Patients free for you")
     await expect(offer).to_contain_text(f"John Doe{patient} is free for you")
     await expect(offer.locator(".ticking")).to_contain_text("0:")
-    await expect(row(there, theirs)).to_contain_text("Reserved for you")
-    await expect(row(beside, late)).to_contain_text(f"Reserved for Dr. {second}")
+    await expect(row(second_page, second_appointment)).to_contain_text("Reserved for you")
+    await expect(row(third_page, third_appointment)).to_contain_text(f"Reserved for Dr. {second}")
     await offer.get_by_role("button", name="Start").click()
-    await expect(row(there, theirs)).to_contain_text("In consultation with you")
+    await expect(row(second_page, second_appointment)).to_contain_text("In consultation with you")
     await expect(offer).to_be_empty()
-    await expect(row(beside, late)).to_contain_text("you are 1st in line")
+    await expect(row(third_page, third_appointment)).to_contain_text("you are 1st in line")
 
 
-async def test_who_leaves_the_line_is_out_of_it(shift: StaffPages) -> None:
-    first, second = shift.doctor(), shift.doctor()
-    _, (mine, theirs) = await shift.patient(first, second)
-    here, there = await shift.screen(first), await shift.screen(second)
-    await press(here, mine, "Start").click()
-    await press(there, theirs, "Wait").click()
+async def test_leaving_the_line_gives_up_the_place(staff: StaffPages) -> None:
+    first, second = staff.new_doctor(), staff.new_doctor()
+    _, (first_appointment, second_appointment) = await staff.new_patient(first, second)
+    first_page, second_page = await staff.open_page(first), await staff.open_page(second)
+    await row_button(first_page, first_appointment, "Start").click()
+    await row_button(second_page, second_appointment, "Wait").click()
 
-    await press(there, theirs, "Leave line").click()
+    await row_button(second_page, second_appointment, "Leave line").click()
 
-    await expect(press(there, theirs, "Wait")).to_be_visible()
-    await press(here, mine, "Complete").click()
-    await expect(row(there, theirs)).to_contain_text("Free")
+    await expect(row_button(second_page, second_appointment, "Wait")).to_be_visible()
+    await row_button(first_page, first_appointment, "Complete").click()
+    await expect(row(second_page, second_appointment)).to_contain_text("Free")
 
 
-async def test_a_released_consultation_is_told_to_its_doctor_and_can_be_resumed(shift: StaffPages) -> None:
-    doctor = shift.doctor()
-    patient, (mine,) = await shift.patient(doctor)
-    here, board = await shift.screen(doctor), await shift.screen("supervisor", "/board")
-    await press(here, mine, "Start").click()
+async def test_released_consultation_can_be_resumed(staff: StaffPages) -> None:
+    doctor = staff.new_doctor()
+    patient, (appointment,) = await staff.new_patient(doctor)
+    page, board = await staff.open_page(doctor), await staff.open_page("supervisor", "/board")
+    await row_button(page, appointment, "Start").click()
 
     await board.get_by_role("button", name=f"Release John Doe{patient}").click()
     dialog = board.get_by_role("dialog")
@@ -145,25 +147,25 @@ async def test_a_released_consultation_is_told_to_its_doctor_and_can_be_resumed(
     await dialog.get_by_role("button", name="Release").click()
 
     await expect(dialog).to_have_count(0)
-    await expect(notices(here)).to_contain_text(f"Your consultation with John Doe{patient} was ended")
-    await expect(row(here, mine)).to_contain_text("Released by a supervisor")
-    await press(here, mine, "Resume").click()
-    await expect(row(here, mine)).to_contain_text("In consultation with you")
+    await expect(notices(page)).to_contain_text(f"Your consultation with John Doe{patient} was ended")
+    await expect(row(page, appointment)).to_contain_text("Released by a supervisor")
+    await row_button(page, appointment, "Resume").click()
+    await expect(row(page, appointment)).to_contain_text("In consultation with you")
 
 
-async def test_an_overdue_consultation_is_said_to_be_and_is_extended(shift: StaffPages) -> None:
-    doctor = shift.doctor()
-    _, (mine,) = await shift.patient(doctor)
-    here = await shift.screen(doctor)
-    await press(here, mine, "Start").click()
-    await expect(row(here, mine)).to_contain_text("In consultation with you")
+async def test_overdue_consultation_can_be_extended(staff: StaffPages) -> None:
+    doctor = staff.new_doctor()
+    _, (appointment,) = await staff.new_patient(doctor)
+    page = await staff.open_page(doctor)
+    await row_button(page, appointment, "Start").click()
+    await expect(row(page, appointment)).to_contain_text("In consultation with you")
 
-    await shift.long_ago(mine, started_at=25, overdue_at=5)
-    await here.reload()
-    await expect(row(here, mine)).to_contain_text("Overdue by 5 min")
-    await expect(row(here, mine).locator(".ticking")).to_contain_text("25:")
-    await expect(press(here, mine, "+15 min")).to_have_class("button primary")
-    await press(here, mine, "+15 min").click()
+    await staff.backdate_tracking(appointment, started_at=25, overdue_at=5)
+    await page.reload()
+    await expect(row(page, appointment)).to_contain_text("Overdue by 5 min")
+    await expect(row(page, appointment).locator(".ticking")).to_contain_text("25:")
+    await expect(row_button(page, appointment, "+15 min")).to_have_class("button primary")
+    await row_button(page, appointment, "+15 min").click()
 
-    await expect(row(here, mine)).to_contain_text("In consultation with you")
-    await expect(press(here, mine, "Complete")).to_have_class("button primary")
+    await expect(row(page, appointment)).to_contain_text("In consultation with you")
+    await expect(row_button(page, appointment, "Complete")).to_have_class("button primary")

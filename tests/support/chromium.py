@@ -1,4 +1,4 @@
-"""The machine's own Chromium, for tests, benchmarks and pictures; it must not know what is looked at."""
+"""Starts the Chromium that is installed on this machine, for tests, benchmarks and screenshots."""
 
 import shutil
 from collections.abc import AsyncIterator
@@ -8,21 +8,22 @@ from playwright.async_api import Browser, async_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-MISSING = "Chromium: none on the PATH"
+MISSING = "Chromium: not found on the PATH"
 
 
 def program() -> str | None:
-    return next((found for name in NAMES if (found := shutil.which(name))), None)
+    """The path of the installed Chromium. None when there is no Chromium on the PATH."""
+    return next((path for name in NAMES if (path := shutil.which(name))), None)
 
 
 @asynccontextmanager
 async def launched() -> AsyncIterator[Browser]:
-    """A browser, closed at the end. Raises SystemExit where there is none."""
-    found = program()
-    if found is None:
+    """Start a browser and close it at the end. Raises SystemExit when Chromium is not installed."""
+    path = program()
+    if path is None:
         raise SystemExit(MISSING)
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=found, args=ARGUMENTS)
+        browser = await playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         try:
             yield browser
         finally:

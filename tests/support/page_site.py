@@ -1,10 +1,10 @@
-"""A ward whose staff sit at real browsers in front of the whole system; it must not know what a test proves."""
+"""The whole system with its page, and the browsers of the staff who use it."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
-from playwright.async_api import Browser, BrowserContext, Locator, Page, expect
+from playwright.async_api import Browser, BrowserContext, Locator, Page, Route, expect
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 from sqlalchemy import Connection, insert, update
@@ -15,109 +15,113 @@ from patient_visit_engine.visit.codes import Role
 from tests.support.engine import CARDIOLOGY, Engine
 from tests.support.proxy import Proxy
 
-PATIENCE = 20.0
+TIMEOUT_SECONDS = 20.0
 PASSWORD = "a password for tests alone"
-expect.set_options(timeout=PATIENCE * 1000)
-#: More doctors than the hospital has: each test takes its own, so that no list shows another test's patients.
+expect.set_options(timeout=TIMEOUT_SECONDS * 1000)
+#: More doctors than the engine's. Each test takes new ones, so that no list shows the patients of another test.
 DOCTORS = range(101, 301)
 
 
 class PageSite:
-    """The running system with an account for every doctor and every other role."""
+    """The running system with an account for every doctor, reception and supervisor."""
 
-    def __init__(self, hospital: Engine, browser: Browser) -> None:
-        self.hospital = hospital
+    def __init__(self, engine: Engine, browser: Browser) -> None:
+        self.engine = engine
         self.browser = browser
-        self.doctors = iter(DOCTORS)
-        self.patients = count(1001)
-        self.appointments = count(50_001)
+        self.doctor_ids = iter(DOCTORS)
+        self.patient_ids = count(1001)
+        self.appointment_ids = count(50_001)
 
     async def open(self) -> None:
-        hashed = PasswordHash((Argon2Hasher(),)).hash(PASSWORD)
+        password_hash = PasswordHash((Argon2Hasher(),)).hash(PASSWORD)
 
         def write(connection: Connection) -> None:
-            connection.execute(insert(doctors), [{"id": n, "name": f"Dr. {n}"} for n in DOCTORS])
-            for number in DOCTORS:
-                accounts.add_account(connection, f"doctor-{number}", hashed, f"Dr. {number}", Role.doctor, number)
+            connection.execute(insert(doctors), [{"id": doctor, "name": f"Dr. {doctor}"} for doctor in DOCTORS])
+            for doctor in DOCTORS:
+                name = f"Dr. {doctor}"
+                accounts.add_account(connection, f"doctor-{doctor}", password_hash, name, Role.doctor, doctor)
             for role in (Role.reception, Role.supervisor):
-                accounts.add_account(connection, role.value, hashed, role.value.capitalize(), role, None)
+                accounts.add_account(connection, role.value, password_hash, role.value.capitalize(), role, None)
 
-        await self.hospital.open()
-        await self.hospital.database.write(write)
+        await self.engine.open()
+        await self.engine.database.write(write)
 
-    async def rows(self, query: str, **values: Any) -> list[dict[str, Any]]:
-        return await self.hospital.rows(query, **values)
+    async def query(self, sql: str, **values: Any) -> list[dict[str, Any]]:
+        """The rows of an SQL query."""
+        return await self.engine.rows(sql, **values)
 
 
 class StaffPages:
-    """One test's doctors, patients and screens."""
+    """The doctors, patients and browsers of one test."""
 
-    def __init__(self, ward: PageSite) -> None:
-        self.ward = ward
-        self.hospital = ward.hospital
-        #: What no browser of this test may have said or asked for.
-        self.complaints: list[str] = []
+    def __init__(self, site: PageSite) -> None:
+        self.site = site
+        self.engine = site.engine
+        #: Console errors, uncaught errors, and requests to other origins. A test fails when there is one.
+        self.browser_errors: list[str] = []
         self.now = datetime.now(UTC)
         self._contexts: list[BrowserContext] = []
         self._proxies: list[Proxy] = []
 
-    def doctor(self) -> int:
-        return next(self.ward.doctors)
+    def new_doctor(self) -> int:
+        """The id of a doctor that no other test uses."""
+        return next(self.site.doctor_ids)
 
-    async def patient(self, *of: int, prestation: int = CARDIOLOGY) -> tuple[int, list[int]]:
-        """A patient of the test's own with an appointment today at each of these doctors: the ids."""
-        number = next(self.ward.patients)
-        booked = {next(self.ward.appointments): doctor for doctor in of}
-        await self.hospital.admit(number, booked, prestation)
-        return number, list(booked)
+    async def new_patient(self, *doctors: int, prestation: int = CARDIOLOGY) -> tuple[int, list[int]]:
+        """Insert a patient with an appointment today with each of these doctors. Returns all ids."""
+        patient = next(self.site.patient_ids)
+        doctor_by_appointment = {next(self.site.appointment_ids): doctor for doctor in doctors}
+        await self.engine.admit(patient, doctor_by_appointment, prestation)
+        return patient, list(doctor_by_appointment)
 
-    async def long_ago(self, appointment: int, **minutes: int) -> None:
-        """Have it that these moments of an appointment's tracking were so many minutes ago: nobody waits for them in a test."""
-        at = {name: datetime.now(UTC) - timedelta(minutes=ago) for name, ago in minutes.items()}
-        of = patient_trackings.c.appointment_id == appointment
-        await self.hospital.database.write(lambda to: to.execute(update(patient_trackings).where(of).values(**at)))
+    async def backdate_tracking(self, appointment: int, **minutes: int) -> None:
+        """Set times of the appointment's tracking to so many minutes ago, by column name."""
+        times = {column: datetime.now(UTC) - timedelta(minutes=ago) for column, ago in minutes.items()}
+        statement = update(patient_trackings).where(patient_trackings.c.appointment_id == appointment).values(**times)
+        await self.engine.database.write(lambda connection: connection.execute(statement))
 
-    async def proxy(self) -> Proxy:
-        proxy = Proxy(self.hospital.settings.http_port, own_page=False)
+    async def start_proxy(self) -> Proxy:
+        """A proxy in front of the API. It stops at the end of the test."""
+        proxy = Proxy(self.engine.settings.http_port, own_page=False)
         await proxy.start()
         self._proxies.append(proxy)
         return proxy
 
-    async def browser(self, who: int | str | None, base: str | None = None, **context: Any) -> BrowserContext:
-        """A browser of its own, signed in unless `who` is None; a number is a doctor."""
-        opened = await self.ward.browser.new_context(
-            base_url=base or self.hospital.url,
-            **({"viewport": {"width": 1280, "height": 800}, "locale": "en-GB"} | context),
+    async def open_browser(self, user: int | str | None, base: str | None = None, **options: Any) -> BrowserContext:
+        """A browser context, signed in as a doctor (by id) or another user (by name). With None it is not signed in."""
+        context = await self.site.browser.new_context(
+            base_url=base or self.engine.url,
+            **({"viewport": {"width": 1280, "height": 800}, "locale": "en-GB"} | options),
         )
-        self._contexts.append(opened)
-        opened.on("console", lambda message: self._hear(message.type, message.text))
-        opened.on("weberror", lambda error: self._hear("error", str(error.error)))
-        opened.on("request", lambda request: self._watch(request.url, base or self.hospital.url))
-        opened.set_default_timeout(PATIENCE * 1000)
-        if who is not None:
-            username = f"doctor-{who}" if isinstance(who, int) else who
-            answer = await opened.request.post("/api/session", data={"username": username, "password": PASSWORD})
-            assert answer.status == 204
-        return opened
+        self._contexts.append(context)
+        context.on("console", lambda message: self._record_error(message.type, message.text))
+        context.on("weberror", lambda error: self._record_error("error", str(error.error)))
+        context.on("request", lambda request: self._check_origin(request.url, base or self.engine.url))
+        context.set_default_timeout(TIMEOUT_SECONDS * 1000)
+        if user is not None:
+            username = f"doctor-{user}" if isinstance(user, int) else user
+            response = await context.request.post("/api/session", data={"username": username, "password": PASSWORD})
+            assert response.status == 204
+        return context
 
-    async def screen(self, who: int | str, path: str = "/", base: str | None = None, **context: Any) -> Page:
-        """A page that is signed in and live, and shows what it has read."""
-        page = await (await self.browser(who, base, **context)).new_page()
+    async def open_page(self, user: int | str, path: str = "/", base: str | None = None, **options: Any) -> Page:
+        """A page in a new browser, signed in, with a live stream and all its rows loaded."""
+        page = await (await self.open_browser(user, base, **options)).new_page()
         await page.goto(path)
-        await is_live(page)
+        await wait_until_live(page)
         await page.locator("h1").wait_for()
         await expect(page.locator(".skeleton")).to_have_count(0)
         return page
 
-    def _hear(self, kind: str, text: str) -> None:
-        # A browser says so of every answer that is no success, and of every connection that a test cuts.
+    def _record_error(self, kind: str, text: str) -> None:
+        # The browser logs these for every failed response and every connection that a test cuts.
         expected = ("Failed to load resource", "net::ERR", "EventSource's response has a MIME type")
         if kind == "error" and not any(words in text for words in expected):
-            self.complaints.append(text)
+            self.browser_errors.append(text)
 
-    def _watch(self, url: str, base: str) -> None:
+    def _check_origin(self, url: str, base: str) -> None:
         if not url.startswith(base):
-            self.complaints.append(f"asked elsewhere: {url}")
+            self.browser_errors.append(f"request to another origin: {url}")
 
     async def close(self) -> None:
         for context in self._contexts:
@@ -127,25 +131,43 @@ class StaffPages:
 
 
 def row(page: Page, appointment: int) -> Locator:
+    """The worklist row of an appointment."""
     return page.locator(f"[data-appointment='{appointment}']")
 
 
-def press(page: Page, appointment: int, what: str) -> Locator:
-    """The button of a row by its words."""
-    return row(page, appointment).get_by_text(what, exact=True)
+def row_button(page: Page, appointment: int, text: str) -> Locator:
+    """The button with this text in the row of an appointment."""
+    return row(page, appointment).get_by_text(text, exact=True)
 
 
 def card(page: Page, patient: int) -> Locator:
+    """The board card of a patient."""
     return page.locator(f"[data-patient='{patient}']")
 
 
 def notices(page: Page) -> Locator:
+    """All notices on the page."""
     return page.locator("[data-sonner-toast]")
 
 
-async def is_live(page: Page) -> None:
+async def sign_in(page: Page, doctor: int) -> None:
+    """Fill in the sign-in page as this doctor and wait until the stream is live."""
+    await page.get_by_label("Name", exact=True).fill(f"doctor-{doctor}")
+    await page.get_by_label("Password").fill(PASSWORD)
+    await page.keyboard.press("Enter")
+    await wait_until_live(page)
+
+
+async def reply_unavailable(route: Route) -> None:
+    """Give a 503 problem instead of the API's response."""
+    await route.fulfill(
+        status=503, headers={"Retry-After": "1"}, json={"code": "unavailable", "title": "", "detail": ""}
+    )
+
+
+async def wait_until_live(page: Page) -> None:
     await page.locator(".light[data-state=live]").wait_for()
 
 
-async def is_offline(page: Page) -> None:
+async def wait_until_offline(page: Page) -> None:
     await page.locator(".light[data-state=offline]").wait_for()

@@ -1,0 +1,50 @@
+"""A busy hospital day for tests that look at every page of the site."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from playwright.async_api import Page
+
+from tests.support.page_site import StaffPages
+
+#: Each page with a user who may see it. `doctor` is the scene's doctor.
+ADDRESSES = [
+    ("supervisor", "/board"),
+    ("reception", "/board"),
+    ("supervisor", "/wall"),
+    ("doctor", "/worklist"),
+    ("supervisor", "/patients/{patient}"),
+    ("doctor", "/no/such/page"),
+]
+
+
+@dataclass
+class Scene:
+    """The doctor is in consultation with `patient` for `appointment`. Every kind of row and card is on some page."""
+
+    staff: StaffPages
+    doctor: int
+    patient: int
+    appointment: int
+
+    async def open_page(self, user: str, path: str, **options: Any) -> Page:
+        """Open one of `ADDRESSES`."""
+        account = self.doctor if user == "doctor" else user
+        return await self.staff.open_page(account, path.format(patient=self.patient), **options)
+
+
+async def prepare_scene(staff: StaffPages) -> Scene:
+    """One patient in consultation with the doctor, one busy elsewhere, one free, one checked in."""
+    engine = staff.engine
+    doctor, other_doctor = staff.new_doctor(), staff.new_doctor()
+    patient, (appointment, blocked_appointment) = await staff.new_patient(doctor, other_doctor)
+    busy_patient, (waiting_appointment, busy_appointment) = await staff.new_patient(doctor, other_doctor)
+    await staff.new_patient(doctor)
+    assert (await engine.start(doctor, patient, appointment)).status_code == 201
+    assert (await engine.start(other_doctor, patient, blocked_appointment)).status_code == 409
+    assert (await engine.start(other_doctor, busy_patient, busy_appointment)).status_code == 201
+    assert (await engine.start(doctor, busy_patient, waiting_appointment, wait=True)).status_code == 409
+    async with engine.staff("reception") as reception:
+        _, (checked_in,) = await staff.new_patient(doctor)
+        assert (await reception.post(f"/api/appointments/{checked_in}/check-in")).status_code == 201
+    return Scene(staff, doctor, patient, appointment)

@@ -1,0 +1,107 @@
+"""Every page is readable for everyone: axe's rules, both languages and themes, small and large screens."""
+
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page, expect
+
+from tests.page.scene import ADDRESSES, Scene
+from tests.support.page_site import StaffPages, notices, row, row_button, wait_until_offline
+
+ROOT = Path(__file__).parent.parent.parent
+AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
+#: WCAG 2.2 AA and axe's best practices.
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+needs_axe = pytest.mark.skipif(not AXE.exists(), reason="axe: the web packages are not installed")
+
+
+async def axe_violations(page: Page) -> list[str]:
+    """The violations that axe reports, one line for each element."""
+    await page.evaluate(AXE.read_text())
+    report = await page.evaluate("rules => axe.run(document, rules)", RULES)
+    return [
+        f"{violation['id']}: {node['target']} {node['failureSummary']}"
+        for violation in report["violations"]
+        for node in violation["nodes"]
+    ]
+
+
+@needs_axe
+@pytest.mark.parametrize("theme", ["light", "dark"])
+async def test_no_page_violates_axe_rules(scene: Scene, theme: str) -> None:
+    violations: dict[str, list[str]] = {}
+    for user, path in ADDRESSES:
+        page = await scene.open_page(user, path, color_scheme=theme)
+        violations[f"{user} {path}"] = await axe_violations(page)
+    await page.keyboard.press("?")
+    await page.get_by_role("dialog").wait_for()
+    violations["keys"] = await axe_violations(page)
+    board = await scene.open_page("supervisor", "/board", color_scheme=theme)
+    await board.get_by_role("button", name=f"Release John Doe{scene.patient}").click()
+    await board.get_by_role("dialog").wait_for()
+    violations["release"] = await axe_violations(board)
+    sign_in_page = await (await scene.staff.open_browser(None, color_scheme=theme)).new_page()
+    await sign_in_page.goto("/sign-in")
+    await sign_in_page.get_by_label("Password").wait_for()
+    violations["sign-in"] = await axe_violations(sign_in_page)
+
+    assert {page_name: lines for page_name, lines in violations.items() if lines} == {}
+
+
+@needs_axe
+async def test_notices_and_offers_are_announced_politely(staff: StaffPages) -> None:
+    first, second = staff.new_doctor(), staff.new_doctor()
+    patient, (first_appointment, second_appointment) = await staff.new_patient(first, second)
+    started = await staff.engine.start(first, patient, first_appointment)
+    # With reduced motion a notice has its final colours at once.
+    page = await staff.open_page(second, reduced_motion="reduce")
+    await row_button(page, second_appointment, "Wait").click()
+    await staff.engine.complete(first, started.json()["id"])
+    await page.get_by_text("is free for you").wait_for()
+    async with staff.engine.staff("doctor", second) as client:
+        busy_patient, (busy_appointment, blocked_appointment) = await staff.new_patient(first, second)
+        await staff.engine.start(first, busy_patient, busy_appointment)
+        body = {"appointment_id": blocked_appointment, "patient_id": busy_patient, "doctor_id": second}
+        assert (await client.post("/api/consultations", json=body)).status_code == 409
+    await notices(page).wait_for()
+
+    assert await axe_violations(page) == []
+    assert await page.locator("aside.offers").get_attribute("aria-live") == "polite"
+    assert await notices(page).locator("xpath=ancestor::section").get_attribute("aria-live") == "polite"
+
+
+@pytest.mark.parametrize("width", [360, 640, 1920])
+async def test_no_page_is_wider_than_the_screen(scene: Scene, width: int) -> None:
+    """360 is a phone, 640 a laptop's 1280 at 200 % zoom, 1920 a wall screen."""
+    for user, path in ADDRESSES:
+        page = await scene.open_page(user, path, viewport={"width": width, "height": 800})
+        overflow = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert overflow <= 0, f"{path} at {width}"
+
+
+async def test_page_uses_browser_or_chosen_language(scene: Scene) -> None:
+    page = await scene.staff.open_page(scene.doctor, "/worklist", locale="fr-FR")
+    await expect(row(page, scene.appointment)).to_contain_text("En consultation avec vous")
+    assert await page.evaluate("document.documentElement.lang") == "fr"
+
+    await page.get_by_label("Langue").select_option("en")
+    await expect(row(page, scene.appointment)).to_contain_text("In consultation with you")
+    await page.reload()
+    await expect(row(page, scene.appointment)).to_contain_text("In consultation with you")
+    assert await page.evaluate("document.documentElement.lang") == "en"
+
+
+@needs_axe
+async def test_stale_rows_look_stale_and_stay_readable(scene: Scene) -> None:
+    proxy = await scene.staff.start_proxy()
+    page = await scene.staff.open_page(scene.doctor, "/worklist", base=proxy.url)
+    background = "element => getComputedStyle(element).backgroundImage"
+    live_background = await row(page, scene.appointment).evaluate(background)
+
+    proxy.mode = "502"
+    proxy.cut()
+    await wait_until_offline(page)
+
+    assert await row(page, scene.appointment).evaluate(background) != live_background
+    assert await page.locator(".rows").evaluate("element => getComputedStyle(element).filter") == "grayscale(1)"
+    assert await axe_violations(page) == []

@@ -1,0 +1,53 @@
+"""Rows that cannot be read, and rows of other days: the page shows nothing that is not true."""
+
+from datetime import timedelta
+
+from playwright.async_api import expect
+from sqlalchemy import update
+
+from patient_visit_engine.storage.tables import appointments
+from tests.support.page_site import StaffPages, reply_unavailable, row, wait_until_live
+
+
+async def test_unreadable_rows_are_stale_until_read(staff: StaffPages) -> None:
+    first, second = staff.new_doctor(), staff.new_doctor()
+    patient, (first_appointment, second_appointment) = await staff.new_patient(first, second)
+    second_page = await staff.open_page(second)
+    await second_page.route("**/api/appointments*", reply_unavailable)
+
+    assert (await staff.engine.start(first, patient, first_appointment)).status_code == 201
+    await second_page.locator(".worklist.stale").wait_for()
+    await wait_until_live(second_page)
+    await second_page.unroute("**/api/appointments*")
+
+    await expect(row(second_page, second_appointment)).to_contain_text(f"With Dr. {first}")
+    await expect(second_page.locator(".stale")).to_have_count(0)
+
+
+async def test_changing_the_day_hides_the_old_rows(staff: StaffPages) -> None:
+    doctor = staff.new_doctor()
+    _, (appointment,) = await staff.new_patient(doctor)
+    page = await staff.open_page(doctor)
+    await page.route("**/api/appointments*", lambda _route: None)
+
+    await page.get_by_role("button", name="Day after").click()
+
+    await page.locator(".skeleton").wait_for()
+    await expect(row(page, appointment)).to_have_count(0)
+
+
+async def test_tomorrows_rows_have_no_buttons(staff: StaffPages) -> None:
+    doctor, other_doctor = staff.new_doctor(), staff.new_doctor()
+    _, (free_appointment,) = await staff.new_patient(doctor)
+    patient, (busy_appointment, other_appointment) = await staff.new_patient(doctor, other_doctor)
+    tomorrow = staff.now + timedelta(days=1)
+    both = appointments.c.id.in_((free_appointment, busy_appointment))
+    moved = update(appointments).where(both).values(scheduled_at=tomorrow)
+    await staff.engine.database.write(lambda connection: connection.execute(moved))
+    assert (await staff.engine.start(other_doctor, patient, other_appointment)).status_code == 201
+
+    page = await staff.open_page(doctor, f"/worklist?date={tomorrow:%Y-%m-%d}")
+
+    for appointment in (free_appointment, busy_appointment):
+        await expect(row(page, appointment)).to_contain_text("Confirmed")
+        await expect(row(page, appointment).locator("button")).to_have_count(0)
