@@ -13,7 +13,7 @@ from types import TracebackType
 from patient_visit_engine.cli.supervisor.managed_process import TETHER
 
 ROOT = Path(__file__).parent.parent
-#: The benchmark measures the code of its own checkout, even when another checkout is installed.
+#: The child processes import the code next to this file, even when another checkout is installed.
 PYTHON_PATH = os.pathsep.join([str(ROOT), str(ROOT / "dev")])
 #: Seconds from SIGTERM to SIGKILL.
 STOP_TIMEOUT = 15
