@@ -23,8 +23,8 @@ class PatientDay:
 async def perform_day(day: PatientDay, send: SendRequest) -> None:
     """Send the requests of the day.
 
-    Check in three times, start, join the line after a refusal, start and complete the X-ray, extend and complete the
-    first consultation, start and complete the second.
+    Check in three times. The cardiologist starts, and the dermatologist is refused and joins the line. The radiologist
+    starts and completes the X-ray. The cardiologist extends and completes. The dermatologist starts and completes.
     """
     cardiology, dermatology, x_ray = day.appointments
     cardiologist, dermatologist, radiologist = day.doctors

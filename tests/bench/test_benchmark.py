@@ -81,7 +81,7 @@ def test_patient_in_two_consultations_is_an_error(tmp_path: Path) -> None:
     assert f"0 consultations completed, not {SMALL_PLAN.completed}" in errors
 
 
-async def test_baseline_database_refuses_a_second_doctor(tmp_path: Path) -> None:
+async def test_baseline_database_refuses_second_doctor(tmp_path: Path) -> None:
     system = BaselineSystem(tmp_path)
     system.create_database(SMALL_PLAN)
     log = ConsultationLog(system.database_file)

@@ -32,7 +32,7 @@ def test_skipped_event_is_missing() -> None:
     assert faults_of([1, 3], last=3) == Faults(missing=1)
 
 
-def test_events_after_the_last_received_are_missing() -> None:
+def test_events_after_last_received_are_missing() -> None:
     assert faults_of([1], last=3) == Faults(missing=2)
 
 
@@ -51,7 +51,7 @@ def test_truncated_last_event_is_missing() -> None:
     assert check.faults(2) == Faults(missing=1)
 
 
-def test_truncated_event_before_another_is_missing() -> None:
+def test_truncated_event_in_the_middle_is_missing() -> None:
     check = DeliveryCheck(1)
     check.feed(frame(1)[:-30] + frame(2))
 

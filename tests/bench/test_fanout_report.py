@@ -52,7 +52,7 @@ def test_report_works_without_nchan() -> None:
     ]
 
 
-def test_memory_that_grows_only_in_warm_up_is_flat() -> None:
+def test_memory_growing_only_in_warm_up_is_flat() -> None:
     warm_up = [Sample(at, 100_000 + 500 * int(at)) for at in range(0, 30, 5)]
     settled = [Sample(at, 115_000) for at in range(30, 105, 5)]
 

@@ -57,7 +57,7 @@ async def test_refused_streams_end_the_run(tmp_path: Path) -> None:
             runner.connect(2)
 
 
-async def test_endurance_test_verifies_and_prints_memory(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_endurance_run_verifies_and_prints_memory(capsys: pytest.CaptureFixture[str]) -> None:
     await run_endurance_test(SUBSCRIBERS, minutes=0.03)
 
     printed = capsys.readouterr().out

@@ -49,7 +49,7 @@ async def test_no_page_violates_axe_rules(scene: Scene, theme: str) -> None:
 
 
 @needs_axe
-async def test_notices_and_offers_are_announced_politely(staff: StaffPages) -> None:
+async def test_notices_and_offers_are_polite(staff: StaffPages) -> None:
     first, second = staff.new_doctor(), staff.new_doctor()
     patient, (first_appointment, second_appointment) = await staff.new_patient(first, second)
     started = await staff.engine.start(first, patient, first_appointment)
