@@ -13,8 +13,8 @@ from patient_visit_engine.api.dependencies import Dependencies
 from patient_visit_engine.api.problems import Problem, fault, note_fault
 
 EVENTS = "/api/events"
-#: Paths that are ours; all others belong to the page, where there is one.
-OURS = ("/api/", "/livez", "/readyz", "/metrics", "/openapi.json")
+#: The paths that the application answers. Where a page is built, it answers all others.
+API_PATHS = ("/api/", "/fhir/", "/livez/", "/readyz/", "/metrics/", "/openapi.json/")
 MAX_BODY = 64 * 1024
 WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 ALWAYS = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
@@ -35,7 +35,7 @@ class Gateway:
             await self.app(scope, receive, send)
         elif scope["path"] == EVENTS and self._events is not None:
             await self._events(scope, receive, send)
-        elif self._page is not None and not scope["path"].startswith(OURS):
+        elif self._page is not None and not _is_api_path(scope["path"]):
             await self._page(scope, receive, send)
         else:
             await self._answer(scope, receive, send)
@@ -65,6 +65,11 @@ class Gateway:
         finally:
             route = getattr(scope.get("route"), "path", "unmatched")
             self._metrics.answered(scope["method"], route, status, time.perf_counter() - began)
+
+
+def _is_api_path(path: str) -> bool:
+    # With the slash `/api` is the API's too, and `/apix` is not.
+    return f"{path}/".startswith(API_PATHS)
 
 
 async def _whole_body(scope: Scope, receive: Receive) -> bytes | None:

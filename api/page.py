@@ -1,5 +1,8 @@
 """The built page: its files, one document for all its addresses, and what a browser lets it do; it must not know what it shows."""
 
+import posixpath
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from starlette.datastructures import MutableHeaders
@@ -39,6 +42,17 @@ HEADERS = {
 }
 FOR_GOOD = "public, max-age=31536000, immutable"
 ASK_FIRST = "no-cache"
+NO_STORE = "no-store"
+METHODS = ("GET", "HEAD")
+#: The views of the page, written as in `web/page/src/router.ts`. A test compares the two lists.
+VIEWS = (
+    "/sign-in",
+    "/worklist",
+    "/board",
+    "/wall",
+    r"/patients/:patient(\d+)/:date(\d{4}-\d{2}-\d{2})?",
+    "/",
+)
 
 
 def built(folder: Path = BUILT) -> Path | None:
@@ -46,36 +60,65 @@ def built(folder: Path = BUILT) -> Path | None:
     return folder if (folder / DOCUMENT).exists() else None
 
 
+def _view_pattern(views: Sequence[str]) -> re.Pattern[str]:
+    """Matches the paths that vue-router matches: in upper or lower case, with or without a slash at the end."""
+    patterns = [re.sub(r"/:\w+\(([^()]+)\)(\??)", r"(?:/\1)\2", view.removesuffix("/")) for view in views]
+    return re.compile(f"(?:{'|'.join(patterns)})/?", re.ASCII | re.IGNORECASE)
+
+
+VIEW = _view_pattern(VIEWS)
+
+
 class _Files(StaticFiles):
-    """The page's own addresses lead to its document, which finds out by itself what they mean."""
+    """Serves the document at each view, and each file at its own path. Raises HTTPException 404 for every other path."""
+
+    def get_path(self, scope: Scope) -> str:
+        path: str = scope["path"]
+        if b"%" in scope.get("raw_path", b""):
+            # No path of the page needs percent-encoding. Decoded, `/assets%2Fx.js` would be a second path of one file.
+            raise HTTPException(404)
+        if VIEW.fullmatch(path):
+            return DOCUMENT
+        file = path.removeprefix("/")
+        if file == DOCUMENT or posixpath.normpath(path) != path:
+            raise HTTPException(404)
+        return file
 
     async def get_response(self, path: str, scope: Scope) -> Response:
-        try:
-            return await super().get_response(path, scope)
-        except HTTPException as error:
-            # A file has an ending; what has none is an address within the page.
-            if error.status_code != 404 or "." in path.rpartition("/")[2]:
-                raise
-            return await super().get_response(DOCUMENT, scope)
+        if scope["method"] not in METHODS:
+            # StaticFiles looks at the method first, but a path that does not exist is 404 with every method.
+            await super().get_response(path, {**scope, "method": "GET"})
+        return await super().get_response(path, scope)
 
 
 class Page:
-    """Answers GET and HEAD of all that is not the API's."""
+    """Serves the built page. A path that is not the page's own gets a 404 problem, with every method."""
 
     def __init__(self, folder: Path) -> None:
-        self._files: ASGIApp = GZipMiddleware(_Files(directory=folder, html=True), minimum_size=500)
+        self._files: ASGIApp = GZipMiddleware(_Files(directory=folder), minimum_size=500)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def told(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.update(HEADERS)
-                kept = scope["path"].startswith(HASHED) and message["status"] in (200, 304)
-                headers["Cache-Control"] = FOR_GOOD if kept else ASK_FIRST
+                headers["Cache-Control"] = _cache_control(scope["path"], message["status"])
             await send(message)
 
         try:
-            await self._files(scope, receive, told)
+            await self._files(scope, receive, send_with_headers)
         except HTTPException as error:
-            code = "method_not_allowed" if error.status_code == 405 else "not_found"
-            await Problem(error.status_code, code, "There is no such page").response()(scope, receive, told)
+            await _problem(error).response()(scope, receive, send_with_headers)
+
+
+def _cache_control(path: str, status: int) -> str:
+    if status not in (200, 206, 304):
+        return NO_STORE
+    return FOR_GOOD if path.startswith(HASHED) else ASK_FIRST
+
+
+def _problem(error: HTTPException) -> Problem:
+    if error.status_code == 405:
+        title = "This address does not take this method"
+        return Problem(405, "method_not_allowed", title, headers={"Allow": ", ".join(METHODS)})
+    return Problem(404, "not_found", "There is no such page")

@@ -1,42 +1,163 @@
 """How the page is served: its document at every address of its own, its files for good, and a policy that lets nothing else in."""
 
 import gzip
+import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import unquote
 
 import httpx
 import pytest
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from patient_visit_engine.api.app import create_app
-from patient_visit_engine.api.page import FOR_GOOD, built
+from patient_visit_engine.api.page import FOR_GOOD, VIEWS, built
 from patient_visit_engine.storage.database import Database
 from tests.api.conftest import settings_with
 
 DOCUMENT = "<!doctype html><title>Patient visits</title>" + "<p></p>" * 100
+ROUTER = Path(__file__).parents[2] / "web" / "page" / "src" / "router.ts"
+#: The router's last route, for a view that does not exist.
+EVERYTHING_ELSE = "/:elsewhere(.*)*"
 SCRIPT = "export const page = 1;" * 100
 
 
+def with_sent_path(app: ASGIApp) -> ASGIApp:
+    """Takes the path from the header `Sent-Path`, because httpx would remove dots from an address before it sends it."""
+
+    async def call(scope: Scope, receive: Receive, send: Send) -> None:
+        sent = Headers(scope=scope).get("sent-path")
+        if sent is not None:
+            scope = {**scope, "path": unquote(sent), "raw_path": sent.encode()}
+        await app(scope, receive, send)
+
+    return call
+
+
+def unchanged(path: str) -> dict[str, str]:
+    """The header that sends the request to exactly this path."""
+    return {"Sent-Path": path}
+
+
 @pytest.fixture
-async def page(database: Database, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
+async def page(on_sqlite: Database, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     """A client of an API that serves a page of two files."""
     folder = tmp_path / "page"
     (folder / "assets").mkdir(parents=True)
     (folder / "index.html").write_text(DOCUMENT)
     (folder / "assets" / "index-a1b2.js").write_text(SCRIPT)
     (tmp_path / "secret.txt").write_text("not for browsers")
-    app = create_app(settings_with(), database, None, None, page=folder)  # type: ignore[arg-type]
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://clinic") as client:
+    app = create_app(settings_with(), on_sqlite, None, None, page=folder)  # type: ignore[arg-type]
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(with_sent_path(app)), base_url="http://api") as client:
         yield client
     app.parts.sessions.close()
 
 
-@pytest.mark.parametrize("address", ["/", "/worklist?date=2026-03-02", "/patients/123/2026-03-02", "/no/such/page"])
-async def test_every_address_of_the_page_leads_to_its_document(page: httpx.AsyncClient, address: str) -> None:
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/",
+        "/worklist",
+        "/worklist?date=2026-03-02",
+        "/worklist?next=/api/board&q=a.b%2Fc",
+        "/board/",
+        "/Wall",
+        "/sign-in",
+        "/patients/123",
+        "/patients/123/",
+        "/patients/123/2026-03-02",
+    ],
+)
+async def test_serves_document_at_each_view(page: httpx.AsyncClient, address: str) -> None:
     answer = await page.get(address)
+    head = await page.head(address)
 
     assert (answer.status_code, answer.text) == (200, DOCUMENT)
     assert answer.headers["content-type"].startswith("text/html")
-    assert answer.headers["cache-control"] == "no-cache"
+    assert answer.headers["cache-control"] == head.headers["cache-control"] == "no-cache"
+    assert (head.status_code, head.content) == (200, b"")
+
+
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"]
+UNKNOWN = [
+    "/api",
+    "/api/",
+    "/api/nothing",
+    "/api/board/",
+    "/api/index.html",
+    "/api//board",
+    "/api/../worklist",
+    "/api%2Fnothing",
+    "/%61pi",
+    "/%2Fapi",
+    "//api",
+    "//api/board",
+    "/API",
+    "/Api/board",
+    "/api.json",
+    "/apix",
+    "/fhir",
+    "/fhir/",
+    "/fhir/Patient/1",
+    "/fhir%2FPatient",
+    "/FHIR/metadata",
+    "/assets",
+    "/assets/",
+    "/assets/missing",
+    "/assets/index-0000.js",
+    "/assets/index-a1b2.js/",
+    "/assets//index-a1b2.js",
+    "/assets/./index-a1b2.js",
+    "/assets%2Findex-a1b2.js",
+    "/Assets/worklist",
+    "/index.html",
+    "/no/such/page",
+    "/worklist/1",
+    "/worklist//",
+    "//worklist",
+    "/./worklist",
+    "/board/../worklist",
+    "/work%6Cist",
+    "/worklist%2F",
+    "/worklist%0A",
+    "/worklist.html",
+    "/wall.",
+    "/patients",
+    "/patients/",
+    "/patients/abc",
+    "/patients/12%203",
+    "/patients/%D9%A1",
+    "/patients/123/today",
+    "/patients/123/2026-03-02/x",
+    "/patients%2F123",
+    "/.env",
+    "/" + "x" * 5000,
+    "/%00",
+    "/%FF",
+    "/..",
+    "//",
+]
+
+
+@pytest.mark.parametrize("address", UNKNOWN)
+async def test_answers_404_problem_at_unknown_path(page: httpx.AsyncClient, address: str) -> None:
+    answers = {method: await page.request(method, "/", headers=unchanged(address)) for method in METHODS}
+
+    assert {method: answer.status_code for method, answer in answers.items()} == dict.fromkeys(METHODS, 404)
+    for answer in answers.values():
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answers.pop("HEAD").content == b""
+    assert {answer.json()["code"] for answer in answers.values()} == {"not_found"}
+
+
+def test_knows_the_same_views_as_the_router() -> None:
+    written = re.findall(r"""\bpath: ("[^"]+")""", ROUTER.read_text())
+
+    assert [json.loads(path) for path in written] == [*VIEWS, EVERYTHING_ELSE]
 
 
 @pytest.mark.parametrize("address", ["/", "/assets/index-a1b2.js", "/nothing.js"])
@@ -58,7 +179,7 @@ async def test_a_file_whose_name_changes_with_its_content_is_kept_for_good(page:
     assert script.headers["cache-control"] == again.headers["cache-control"] == FOR_GOOD
     assert again.status_code == 304
     assert (missing.status_code, missing.json()["code"]) == (404, "not_found")
-    assert missing.headers["cache-control"] != FOR_GOOD
+    assert missing.headers["cache-control"] == "no-store"
 
 
 async def test_files_are_sent_compressed_to_who_takes_that(page: httpx.AsyncClient) -> None:
@@ -75,7 +196,7 @@ async def test_files_are_sent_compressed_to_who_takes_that(page: httpx.AsyncClie
     "address", ["/../secret.txt", "/assets/../../secret.txt", "/%2e%2e/secret.txt", "//secret.txt"]
 )
 async def test_nothing_beside_the_page_is_served(page: httpx.AsyncClient, address: str) -> None:
-    answer = await page.get(httpx.URL("http://clinic").copy_with(raw_path=address.encode()))
+    answer = await page.get("/", headers=unchanged(address))
 
     assert "not for browsers" not in answer.text
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
@@ -85,6 +206,7 @@ async def test_a_page_takes_no_other_method(page: httpx.AsyncClient) -> None:
     answer = await page.post("/worklist", json={})
 
     assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
+    assert (answer.headers["allow"], answer.headers["cache-control"]) == ("GET, HEAD", "no-store")
 
 
 async def test_calls_are_not_taken_for_pages(page: httpx.AsyncClient) -> None:
