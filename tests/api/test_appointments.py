@@ -2,15 +2,15 @@
 
 import pytest
 
-from tests.api.conftest import JOHNS, JOHNS_OTHER, Clinic, a_start
+from tests.support.api import JOHN_CARDIOLOGY, JOHN_DERMATOLOGY, ApiDriver, start_body
 from tests.support.builders import DR_AMRANI, DR_OKAFOR
 
-MINE = f"/api/appointments/{JOHNS.id}"
-OTHER = f"/api/appointments/{JOHNS_OTHER.id}"
+MINE = f"/api/appointments/{JOHN_CARDIOLOGY.id}"
+OTHER = f"/api/appointments/{JOHN_DERMATOLOGY.id}"
 
 
-async def test_a_check_in_is_made_once_and_names_who_made_it(clinic: Clinic) -> None:
-    desk = await clinic.staff("reception", sub="front desk")
+async def test_a_check_in_is_made_once_and_names_who_made_it(api: ApiDriver) -> None:
+    desk = await api.staff("reception", sub="front desk")
 
     first, again = await desk.post(f"{MINE}/check-in"), await desk.post(f"{MINE}/check-in", json={})
 
@@ -22,8 +22,8 @@ async def test_a_check_in_is_made_once_and_names_who_made_it(clinic: Clinic) -> 
     assert listed.json() == {"items": [first.json()]}
 
 
-async def test_a_patient_who_leaves_is_checked_out(clinic: Clinic) -> None:
-    desk = await clinic.staff("reception")
+async def test_a_patient_who_leaves_is_checked_out(api: ApiDriver) -> None:
+    desk = await api.staff("reception")
     await desk.post(f"{MINE}/check-in")
 
     out = await desk.post(f"{MINE}/check-out")
@@ -36,26 +36,26 @@ async def test_a_patient_who_leaves_is_checked_out(clinic: Clinic) -> None:
 @pytest.mark.parametrize(
     ("status", "name"), [(0, "scheduled"), ("confirmed", "confirmed"), (2, "canceled"), ("pending", "pending")]
 )
-async def test_a_status_is_set_by_number_or_by_name(clinic: Clinic, status: int | str, name: str) -> None:
-    answer = await (await clinic.staff("reception")).patch(f"{MINE}/status", json={"status": status})
+async def test_a_status_is_set_by_number_or_by_name(api: ApiDriver, status: int | str, name: str) -> None:
+    answer = await (await api.staff("reception")).patch(f"{MINE}/status", json={"status": status})
 
     assert answer.status_code == 200, answer.text
     assert (answer.json()["appointment_id"], answer.json()["status"]) == (1, name)
 
 
 @pytest.mark.parametrize("status", [5, "in_progress"])
-async def test_only_a_start_puts_an_appointment_in_progress(clinic: Clinic, status: int | str) -> None:
-    before = await clinic.everything()
+async def test_only_a_start_puts_an_appointment_in_progress(api: ApiDriver, status: int | str) -> None:
+    before = await api.all_rows()
 
-    answer = await (await clinic.doctor()).patch(f"{MINE}/status", json={"status": status})
+    answer = await (await api.doctor()).patch(f"{MINE}/status", json={"status": status})
 
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
-    assert await clinic.everything() == before
+    assert await api.all_rows() == before
 
 
-async def test_done_is_for_the_holder_and_canceled_waits_for_the_end(clinic: Clinic) -> None:
-    doctor, desk = await clinic.doctor(), await clinic.staff("reception")
-    await doctor.post("/api/consultations", json=a_start())
+async def test_done_is_for_the_holder_and_canceled_waits_for_the_end(api: ApiDriver) -> None:
+    doctor, desk = await api.doctor(), await api.staff("reception")
+    await doctor.post("/api/consultations", json=start_body())
 
     canceled = await desk.patch(f"{MINE}/status", json={"status": "canceled"})
     left = await desk.post(f"{MINE}/check-out")
@@ -70,10 +70,10 @@ async def test_done_is_for_the_holder_and_canceled_waits_for_the_end(clinic: Cli
     ]
 
 
-async def test_a_doctor_waits_in_line_and_leaves_it(clinic: Clinic) -> None:
-    other = await clinic.doctor(DR_OKAFOR.id)
+async def test_a_doctor_waits_in_line_and_leaves_it(api: ApiDriver) -> None:
+    other = await api.doctor(DR_OKAFOR.id)
     too_early = await other.post(f"{OTHER}/wait")
-    await (await clinic.doctor()).post("/api/consultations", json=a_start())
+    await (await api.doctor()).post("/api/consultations", json=start_body())
 
     first, again = await other.post(f"{OTHER}/wait"), await other.post(f"{OTHER}/wait")
     left, gone = await other.delete(f"{OTHER}/wait"), await other.delete(f"{OTHER}/wait")
@@ -83,8 +83,8 @@ async def test_a_doctor_waits_in_line_and_leaves_it(clinic: Clinic) -> None:
     assert [(one.status_code, one.content) for one in (left, gone)] == [(204, b"")] * 2
 
 
-async def test_a_call_repeated_with_its_key_is_answered_from_what_is_kept(clinic: Clinic) -> None:
-    desk, key = await clinic.staff("reception"), {"Idempotency-Key": "arrival"}
+async def test_a_call_repeated_with_its_key_is_answered_from_what_is_kept(api: ApiDriver) -> None:
+    desk, key = await api.staff("reception"), {"Idempotency-Key": "arrival"}
     first = await desk.post(f"{MINE}/check-in", headers=key)
     await desk.post(f"{MINE}/check-out")
 
@@ -95,10 +95,10 @@ async def test_a_call_repeated_with_its_key_is_answered_from_what_is_kept(clinic
     assert elsewhere.json()["code"] == "idempotency_key_reused"
 
 
-async def test_an_empty_answer_is_kept_as_well(clinic: Clinic) -> None:
-    doctor, key = await clinic.doctor(DR_AMRANI.id), {"Idempotency-Key": "k"}
+async def test_an_empty_answer_is_kept_as_well(api: ApiDriver) -> None:
+    doctor, key = await api.doctor(DR_AMRANI.id), {"Idempotency-Key": "k"}
 
     answers = [await doctor.delete(f"{MINE}/wait", headers=key) for _ in range(2)]
 
     assert [(one.status_code, one.content) for one in answers] == [(204, b"")] * 2
-    assert len(clinic.visits.sent) == 1
+    assert len(api.visits.sent) == 1

@@ -1,7 +1,7 @@
 """A change that is asked for while the database is away or locked: `undecided` in time, and its key finds out afterwards."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from time import monotonic
 from typing import Any
@@ -12,7 +12,8 @@ import pytest
 
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.tables import patient_trackings
-from tests.api.conftest import JOHNS_XRAY, Clinic, a_start
+from patient_visit_engine.visit.commands import Command
+from tests.support.api import JOHN_X_RAY, ApiDriver, ApiOpener, start_body
 from tests.support.builders import DR_SMITH
 from tests.support.ledger import column
 from tests.support.locking import locked
@@ -24,10 +25,10 @@ KEY = {"Idempotency-Key": "bad-times"}
 
 
 @pytest.fixture
-async def clinic(opening: Callable[..., Any]) -> Clinic:
-    """A clinic with little patience, where a doctor and a supervisor are known, and one X-ray runs."""
-    opened: Clinic = await opening(decision_timeout=PATIENCE_SECONDS)
-    await (await opened.doctor(DR_SMITH.id)).post("/api/consultations", json=a_start(JOHNS_XRAY))
+async def api(open_api: ApiOpener) -> ApiDriver:
+    """A api with little patience, where a doctor and a supervisor are known, and one X-ray runs."""
+    opened: ApiDriver = await open_api(decision_timeout=PATIENCE_SECONDS)
+    await (await opened.doctor(DR_SMITH.id)).post("/api/consultations", json=start_body(JOHN_X_RAY))
     return opened
 
 
@@ -48,11 +49,11 @@ async def gone(request: pytest.FixtureRequest) -> AsyncIterator[Database]:
 
 
 @contextmanager
-def switched_off(clinic: Clinic, gone: Database) -> Iterator[None]:
+def switched_off(api: ApiDriver, gone: Database) -> Iterator[None]:
     """The API's calls reach what is gone."""
     with pytest.MonkeyPatch.context() as patch:
         for call in ("read", "glance", "write"):
-            patch.setattr(clinic.database, call, getattr(gone, call))
+            patch.setattr(api.database, call, getattr(gone, call))
         yield
 
 
@@ -70,20 +71,20 @@ def assert_undecided(answer: httpx.Response) -> None:
     assert int(answer.headers["retry-after"]) >= 1
 
 
-async def a_running_consultation(clinic: Clinic) -> str:
+async def a_running_consultation(api: ApiDriver) -> str:
     """The id of Dr. Smith's X-ray."""
-    trackings = await clinic.database.read(column, "patient_trackings", "consultation_id")
+    trackings = await api.database.read(column, "patient_trackings", "consultation_id")
     return str(trackings[0])
 
 
-async def test_a_start_while_the_database_is_away_is_undecided(clinic: Clinic, gone: Database) -> None:
-    doctor = await clinic.doctor()
+async def test_a_start_while_the_database_is_away_is_undecided(api: ApiDriver, gone: Database) -> None:
+    doctor = await api.doctor()
 
-    with switched_off(clinic, gone):
-        answer = await ask(doctor, "/api/consultations", json=a_start(), headers=KEY)
+    with switched_off(api, gone):
+        answer = await ask(doctor, "/api/consultations", json=start_body(), headers=KEY)
 
     assert_undecided(answer)
-    assert (await doctor.post("/api/consultations", json=a_start(), headers=KEY)).status_code == 201
+    assert (await doctor.post("/api/consultations", json=start_body(), headers=KEY)).status_code == 201
 
 
 @pytest.mark.parametrize("gone", ["nobody listens"], indirect=True)
@@ -111,12 +112,12 @@ async def test_a_start_while_the_database_is_away_is_undecided(clinic: Clinic, g
     ],
 )
 async def test_every_call_is_worth_asking_again_while_the_database_is_away(
-    clinic: Clinic, gone: Database, role: str, method: str, path: str, sent: Any
+    api: ApiDriver, gone: Database, role: str, method: str, path: str, sent: Any
 ) -> None:
-    who = {"anyone": clinic.anyone, "doctor": clinic.doctor}.get(role)
-    client = await (who() if who else clinic.staff(role))
+    who = {"anyone": api.anyone, "doctor": api.doctor}.get(role)
+    client = await (who() if who else api.staff(role))
 
-    with switched_off(clinic, gone):
+    with switched_off(api, gone):
         answer = await client.request(method, path, json=sent)
 
     assert answer.status_code == 503, answer.text
@@ -124,43 +125,43 @@ async def test_every_call_is_worth_asking_again_while_the_database_is_away(
 
 
 async def test_a_start_whose_database_goes_away_after_the_decision_is_undecided_and_was_carried_out_once(
-    clinic: Clinic, gone: Database, monkeypatch: pytest.MonkeyPatch
+    api: ApiDriver, gone: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    doctor = await clinic.doctor()
-    decide = clinic.visits.send
+    doctor = await api.doctor()
+    decide = api.visits.send
 
     async def decide_and_lose(*command: Any) -> None:
         await decide(*command)
         for call in ("read", "glance", "write"):
-            monkeypatch.setattr(clinic.database, call, getattr(gone, call))
+            monkeypatch.setattr(api.database, call, getattr(gone, call))
 
-    monkeypatch.setattr(clinic.visits, "send", decide_and_lose)
+    monkeypatch.setattr(api.visits, "send", decide_and_lose)
 
-    answer = await ask(doctor, "/api/consultations", json=a_start(), headers=KEY)
+    answer = await ask(doctor, "/api/consultations", json=start_body(), headers=KEY)
     monkeypatch.undo()
 
     assert_undecided(answer)
-    assert (await doctor.post("/api/consultations", json=a_start(), headers=KEY)).status_code == 201
-    assert await clinic.count(patient_trackings) == 2
+    assert (await doctor.post("/api/consultations", json=start_body(), headers=KEY)).status_code == 201
+    assert await api.count(patient_trackings) == 2
 
 
-async def test_a_first_request_of_a_caller_is_undecided_while_nothing_can_be_written(clinic: Clinic) -> None:
-    doctor = await clinic.doctor()
+async def test_a_first_request_of_a_caller_is_undecided_while_nothing_can_be_written(api: ApiDriver) -> None:
+    doctor = await api.doctor()
 
-    async with locked(clinic.database):
-        answer = await ask(doctor, "/api/consultations", json=a_start(), headers=KEY)
+    async with locked(api.database):
+        answer = await ask(doctor, "/api/consultations", json=start_body(), headers=KEY)
 
     assert_undecided(answer)
-    assert (await doctor.post("/api/consultations", json=a_start(), headers=KEY)).status_code == 201
+    assert (await doctor.post("/api/consultations", json=start_body(), headers=KEY)).status_code == 201
 
 
 @pytest.mark.parametrize("prefer", [{}, {"Prefer": "respond-async"}], ids=["and waits", "and does not wait"])
-async def test_a_completion_is_undecided_while_nothing_can_be_written(clinic: Clinic, prefer: dict[str, str]) -> None:
-    doctor = await clinic.doctor(DR_SMITH.id)
-    running = await a_running_consultation(clinic)
+async def test_a_completion_is_undecided_while_nothing_can_be_written(api: ApiDriver, prefer: dict[str, str]) -> None:
+    doctor = await api.doctor(DR_SMITH.id)
+    running = await a_running_consultation(api)
     path = f"/api/consultations/{running}/complete"
 
-    async with locked(clinic.database):
+    async with locked(api.database):
         answer = await ask(doctor, path, headers=KEY | prefer)
 
     assert_undecided(answer)
@@ -168,13 +169,13 @@ async def test_a_completion_is_undecided_while_nothing_can_be_written(clinic: Cl
     assert (again.status_code, again.json()["status"]) == (200, "completed")
 
 
-async def test_a_release_is_undecided_while_nothing_can_be_written(clinic: Clinic) -> None:
-    supervisor = await clinic.staff("supervisor")
+async def test_a_release_is_undecided_while_nothing_can_be_written(api: ApiDriver) -> None:
+    supervisor = await api.staff("supervisor")
     # Known by its first request: what is left to write is the reason.
     await supervisor.post(f"/api/consultations/{UUID(int=1)}/release", json={"reason": "mistaken"})
-    path = f"/api/consultations/{await a_running_consultation(clinic)}/release"
+    path = f"/api/consultations/{await a_running_consultation(api)}/release"
 
-    async with locked(clinic.database):
+    async with locked(api.database):
         answer = await ask(supervisor, path, json={"reason": "forgotten"}, headers=KEY)
 
     assert_undecided(answer)

@@ -16,8 +16,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from patient_visit_engine.wire import screens, shapes
-from tests.api.conftest import JOHNS_OTHER, Clinic, a_start
+from patient_visit_engine.wire import shapes
+from tests.support.api import JOHN_DERMATOLOGY, ApiDriver, start_body
 from tests.support.builders import DR_AMRANI, DR_OKAFOR
 
 EXAMPLES = 8
@@ -59,20 +59,20 @@ CALLS = {
 }
 
 
-async def document(clinic: Clinic) -> dict[str, Any]:
-    answer: httpx.Response = await (await clinic.anyone()).get("/openapi.json")
+async def document(api: ApiDriver) -> dict[str, Any]:
+    answer: httpx.Response = await (await api.anyone()).get("/openapi.json")
     body: dict[str, Any] = answer.json()
     return body
 
 
-async def test_the_document_lists_every_call_and_no_other(clinic: Clinic) -> None:
-    paths = (await document(clinic))["paths"]
+async def test_the_document_lists_every_call_and_no_other(api: ApiDriver) -> None:
+    paths = (await document(api))["paths"]
 
     assert {(path, method.upper()) for path, calls in paths.items() for method in calls} == CALLS
 
 
-async def test_every_error_is_documented_as_a_problem(clinic: Clinic) -> None:
-    said = await document(clinic)
+async def test_every_error_is_documented_as_a_problem(api: ApiDriver) -> None:
+    said = await document(api)
 
     for path, calls in said["paths"].items():
         for call in calls.values():
@@ -86,8 +86,8 @@ async def test_every_error_is_documented_as_a_problem(clinic: Clinic) -> None:
     assert set(said["components"]["securitySchemes"]) == {"session", "bearer"}
 
 
-async def test_every_call_that_changes_a_visit_takes_a_key(clinic: Clinic) -> None:
-    paths = (await document(clinic))["paths"]
+async def test_every_call_that_changes_a_visit_takes_a_key(api: ApiDriver) -> None:
+    paths = (await document(api))["paths"]
 
     for path, method in CALLS:
         named = {parameter["name"] for parameter in paths[path][method.lower()].get("parameters", [])}
@@ -95,14 +95,14 @@ async def test_every_call_that_changes_a_visit_takes_a_key(clinic: Clinic) -> No
         assert ("Idempotency-Key" in named) == changes, (path, method)
 
 
-async def test_a_day_at_the_clinic_is_answered_in_the_documented_shapes(clinic: Clinic) -> None:
-    doctor, other, desk = await clinic.doctor(), await clinic.doctor(DR_OKAFOR.id), await clinic.staff("reception")
-    supervisor = await clinic.staff("supervisor")
+async def test_a_day_at_the_clinic_is_answered_in_the_documented_shapes(api: ApiDriver) -> None:
+    doctor, other, desk = await api.doctor(), await api.doctor(DR_OKAFOR.id), await api.staff("reception")
+    supervisor = await api.staff("supervisor")
 
     arrived = await desk.post("/api/appointments/1/check-in")
-    begun = await doctor.post("/api/consultations", json=a_start())
+    begun = await doctor.post("/api/consultations", json=start_body())
     where = begun.headers["location"]
-    refused = await other.post("/api/consultations", json=a_start(JOHNS_OTHER))
+    refused = await other.post("/api/consultations", json=start_body(JOHN_DERMATOLOGY))
     place = await other.post("/api/appointments/2/wait")
     later = await doctor.post(f"{where}/complete", headers={"Prefer": "respond-async"})
     longer = await doctor.post(f"{where}/extend", json={"minutes": 5})
@@ -133,9 +133,9 @@ async def test_a_day_at_the_clinic_is_answered_in_the_documented_shapes(clinic: 
 
 # It asks from loops of its own, and a session of PostgreSQL belongs to one.
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
-def test_whatever_fits_the_document_is_answered_as_it_says(clinic: Clinic) -> None:
-    schema = schemathesis.openapi.from_asgi("/openapi.json", clinic.app)
-    tokens = [clinic.token(role, DR_AMRANI.id if role == "doctor" else None) for role in ROLES]
+def test_whatever_fits_the_document_is_answered_as_it_says(api: ApiDriver) -> None:
+    schema = schemathesis.openapi.from_asgi("/openapi.json", api.app)
+    tokens = [api.token(role, DR_AMRANI.id if role == "doctor" else None) for role in ROLES]
     bounded = settings(
         max_examples=EXAMPLES,
         deadline=None,

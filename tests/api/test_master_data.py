@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from patient_visit_engine.storage.tables import events
-from tests.api.conftest import JOHNS, JOHNS_OTHER, Clinic, a_start
+from tests.support.api import JOHN_CARDIOLOGY, JOHN_DERMATOLOGY, ApiDriver, start_body
 from tests.support.builders import DR_OKAFOR
 
 PLANNED: dict[str, Any] = {
@@ -16,12 +16,12 @@ PLANNED: dict[str, Any] = {
     "prestation_id": 11,
     "scheduled_at": "2026-03-02T10:00:00+01:00",
 }
-MINE = f"/api/appointments/{JOHNS.id}"
+MINE = f"/api/appointments/{JOHN_CARDIOLOGY.id}"
 
 
-async def told(clinic: Clinic) -> list[tuple[str, dict[str, Any]]]:
+async def told(api: ApiDriver) -> list[tuple[str, dict[str, Any]]]:
     """The log's events, by name and data."""
-    rows = await clinic.database.read(
+    rows = await api.database.read(
         lambda c: list(c.execute(select(events.c.name, events.c.data).order_by(events.c.seq)))
     )
     return [(name, json.loads(data)) for name, data in rows]
@@ -46,9 +46,9 @@ async def told(clinic: Clinic) -> list[tuple[str, dict[str, Any]]]:
     ],
 )
 async def test_a_record_is_created_once_and_replaced_after(
-    clinic: Clinic, path: str, body: dict[str, Any], stands: dict[str, Any]
+    api: ApiDriver, path: str, body: dict[str, Any], stands: dict[str, Any]
 ) -> None:
-    service = await clinic.staff("service")
+    service = await api.staff("service")
 
     created, replaced = await service.put(path, json=body), await service.put(path, json=body)
 
@@ -58,55 +58,55 @@ async def test_a_record_is_created_once_and_replaced_after(
     assert created.json().items() >= stands.items()
 
 
-async def test_an_appointment_that_changed_is_told_once_and_one_that_did_not_is_not(clinic: Clinic) -> None:
-    service = await clinic.staff("service")
+async def test_an_appointment_that_changed_is_told_once_and_one_that_did_not_is_not(api: ApiDriver) -> None:
+    service = await api.staff("service")
 
     for _ in range(2):
         answer = await service.put(MINE, json=PLANNED | {"status": "canceled"})
         assert (answer.status_code, answer.json()["status"]) == (200, "canceled")
 
-    ((name, data),) = await told(clinic)
+    ((name, data),) = await told(api)
     assert name == "appointment.updated"
     assert (data["appointment_id"], data["status"], data["patient_id"]) == (1, "canceled", 123)
 
 
-async def test_an_appointment_without_a_status_keeps_its_own(clinic: Clinic) -> None:
-    answer = await (await clinic.staff("service")).put(MINE, json=PLANNED)
+async def test_an_appointment_without_a_status_keeps_its_own(api: ApiDriver) -> None:
+    answer = await (await api.staff("service")).put(MINE, json=PLANNED)
 
     assert answer.json()["status"] == "confirmed"
 
 
-async def test_an_appointment_moved_to_another_patient_is_told_of_both(clinic: Clinic) -> None:
-    await (await clinic.staff("supervisor")).put(MINE, json=PLANNED | {"patient_id": 124})
+async def test_an_appointment_moved_to_another_patient_is_told_of_both(api: ApiDriver) -> None:
+    await (await api.staff("supervisor")).put(MINE, json=PLANNED | {"patient_id": 124})
 
-    assert [data["patient_name"] for _, data in await told(clinic)] == ["John Doe", "Maria Silva"]
+    assert [data["patient_name"] for _, data in await told(api)] == ["John Doe", "Maria Silva"]
 
 
-async def test_a_new_name_is_told_and_a_new_birthday_is_not(clinic: Clinic) -> None:
-    service = await clinic.staff("service")
+async def test_a_new_name_is_told_and_a_new_birthday_is_not(api: ApiDriver) -> None:
+    service = await api.staff("service")
 
     await service.put("/api/patients/123", json={"first_name": "John", "last_name": "Doe", "birth_date": "1980-01-01"})
     await service.put("/api/patients/123", json={"first_name": "John", "last_name": "Roe"})
 
-    ((name, data),) = await told(clinic)
+    ((name, data),) = await told(api)
     assert (name, data["patient_id"], data["patient_name"]) == ("patient.updated", 123, "John Roe")
 
 
 @pytest.mark.parametrize("field", ["patient_id", "doctor_id", "prestation_id"])
 @pytest.mark.parametrize("number", [1, 77])
-async def test_a_reference_to_nothing_is_refused(clinic: Clinic, field: str, number: int) -> None:
-    before = await clinic.everything()
+async def test_a_reference_to_nothing_is_refused(api: ApiDriver, field: str, number: int) -> None:
+    before = await api.all_rows()
 
-    answer = await (await clinic.staff("service")).put(f"/api/appointments/{number}", json=PLANNED | {field: 999})
+    answer = await (await api.staff("service")).put(f"/api/appointments/{number}", json=PLANNED | {field: 999})
 
     assert (answer.status_code, answer.json()["code"]) == (422, "unknown_reference")
     assert answer.json()["field"] == field
-    assert await clinic.everything() == before
+    assert await api.all_rows() == before
 
 
 @pytest.mark.parametrize("status", [3, 4, 5, "pending", "done", "in_progress"])
-async def test_a_plan_cannot_say_what_only_a_visit_knows(clinic: Clinic, status: int | str) -> None:
-    answer = await (await clinic.staff("service")).put(MINE, json=PLANNED | {"status": status})
+async def test_a_plan_cannot_say_what_only_a_visit_knows(api: ApiDriver, status: int | str) -> None:
+    answer = await (await api.staff("service")).put(MINE, json=PLANNED | {"status": status})
 
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
 
@@ -115,30 +115,30 @@ async def test_a_plan_cannot_say_what_only_a_visit_knows(clinic: Clinic, status:
     "at",
     ["2026-03-02", "2026-03-02T10:00:00", "1799-12-31T23:00:00Z", "2026-03-02T24:00:00Z", "2026-03-02T10:00:00+25:00"],
 )
-async def test_a_time_says_its_offset(clinic: Clinic, at: str) -> None:
-    answer = await (await clinic.staff("service")).put(MINE, json=PLANNED | {"scheduled_at": at})
+async def test_a_time_says_its_offset(api: ApiDriver, at: str) -> None:
+    answer = await (await api.staff("service")).put(MINE, json=PLANNED | {"scheduled_at": at})
 
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
 
 
-async def test_what_a_visit_has_opened_is_the_visits(clinic: Clinic) -> None:
-    service, doctor, desk = await clinic.staff("service"), await clinic.doctor(), await clinic.staff("reception")
+async def test_what_a_visit_has_opened_is_the_visits(api: ApiDriver) -> None:
+    service, doctor, desk = await api.staff("service"), await api.doctor(), await api.staff("reception")
     codes: list[str] = []
 
     async def attempt(number: int, **more: Any) -> None:
-        before = await clinic.everything()
+        before = await api.all_rows()
         answer = await service.put(f"/api/appointments/{number}", json=PLANNED | more)
         assert answer.status_code == 409
-        assert await clinic.everything() == before
+        assert await api.all_rows() == before
         codes.append(answer.json()["code"])
 
     await desk.post(f"{MINE}/check-in")
-    await attempt(JOHNS.id)
-    begun = await doctor.post("/api/consultations", json=a_start())
-    await attempt(JOHNS.id, status="canceled")
-    await (await clinic.doctor(DR_OKAFOR.id)).post(f"/api/appointments/{JOHNS_OTHER.id}/wait")
-    await attempt(JOHNS_OTHER.id, doctor_id=DR_OKAFOR.id, prestation_id=12, status="canceled")
+    await attempt(JOHN_CARDIOLOGY.id)
+    begun = await doctor.post("/api/consultations", json=start_body())
+    await attempt(JOHN_CARDIOLOGY.id, status="canceled")
+    await (await api.doctor(DR_OKAFOR.id)).post(f"/api/appointments/{JOHN_DERMATOLOGY.id}/wait")
+    await attempt(JOHN_DERMATOLOGY.id, doctor_id=DR_OKAFOR.id, prestation_id=12, status="canceled")
     await doctor.post(f"/api/consultations/{begun.json()['id']}/complete")
-    await attempt(JOHNS.id)
+    await attempt(JOHN_CARDIOLOGY.id)
 
     assert codes == ["tracking_open", "tracking_open", "doctor_waiting", "appointment_closed"]

@@ -10,24 +10,24 @@ from patient_visit_engine.api.app import create_app
 from patient_visit_engine.api.gateway import Gateway
 from patient_visit_engine.live.hub import Hub
 from patient_visit_engine.storage.log_reader import LogReader
-from tests.api.conftest import JOHNS_OTHER, Clinic, a_start
+from tests.support.api import JOHN_DERMATOLOGY, ApiDriver, start_body
 from tests.support.builders import DR_OKAFOR
 from tests.support.stream_process import a_process
 
 
-async def test_a_process_that_lives_says_so_whatever_is_away(clinic: Clinic) -> None:
-    clinic.visits.away = True
+async def test_a_process_that_lives_says_so_whatever_is_away(api: ApiDriver) -> None:
+    api.visits.away = True
 
-    assert (await (await clinic.anyone()).get("/livez")).json() == {"status": "live"}
+    assert (await (await api.anyone()).get("/livez")).json() == {"status": "live"}
 
 
-async def test_ready_names_each_dependency(clinic: Clinic) -> None:
-    anyone = await clinic.anyone()
+async def test_ready_names_each_dependency(api: ApiDriver) -> None:
+    anyone = await api.anyone()
 
     ready = await anyone.get("/readyz")
-    clinic.visits.away = True
+    api.visits.away = True
     without_temporal = await anyone.get("/readyz")
-    await clinic.database.write(lambda c: c.exec_driver_sql("DROP TABLE log_head"))
+    await api.database.write(lambda c: c.exec_driver_sql("DROP TABLE log_head"))
     without_either = await anyone.get("/readyz")
 
     assert (ready.status_code, ready.json()) == (
@@ -40,25 +40,25 @@ async def test_ready_names_each_dependency(clinic: Clinic) -> None:
 
 
 @pytest.mark.parametrize("database", ["postgres"], indirect=True)
-async def test_a_process_whose_database_takes_no_writes_is_not_ready(clinic: Clinic) -> None:
-    anyone, name = await clinic.anyone(), clinic.database.url.database
+async def test_a_process_whose_database_takes_no_writes_is_not_ready(api: ApiDriver) -> None:
+    anyone, name = await api.anyone(), api.database.url.database
     takes_none = f"ALTER DATABASE {name} SET default_transaction_read_only = on"
-    await clinic.database.write(lambda connection: connection.exec_driver_sql(takes_none))
+    await api.database.write(lambda connection: connection.exec_driver_sql(takes_none))
     # What holds for sessions that begin from now on.
     everybody = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
     with pytest.raises(DBAPIError):
-        await clinic.database.read(lambda connection: connection.exec_driver_sql(everybody))
+        await api.database.read(lambda connection: connection.exec_driver_sql(everybody))
 
     answer = await anyone.get("/readyz")
 
     assert (answer.status_code, answer.json()["database"]) == (503, "down")
 
 
-async def test_a_process_that_does_not_see_the_log_is_not_ready(clinic: Clinic) -> None:
-    hub = (await a_process(clinic.database, clinic.clock)).hub
-    clinic.app = create_app(clinic.settings, clinic.database, clinic.visits, clinic.visits, hub=hub, now=clinic.clock)  # type: ignore[arg-type]
-    clinic.stack.callback(clinic.app.parts.sessions.close)
-    anyone = await clinic.anyone()
+async def test_a_process_that_does_not_see_the_log_is_not_ready(api: ApiDriver) -> None:
+    hub = (await a_process(api.database, api.clock)).hub
+    api.app = create_app(api.settings, api.database, api.visits, hub=hub, now=api.clock)  # type: ignore[arg-type]
+    api.stack.callback(api.app.parts.sessions.close)
+    anyone = await api.anyone()
 
     seeing = await anyone.get("/readyz")
     hub.window.level_at = -inf
@@ -69,23 +69,23 @@ async def test_a_process_that_does_not_see_the_log_is_not_ready(clinic: Clinic) 
     assert blind.json()["database"] == "up"
 
 
-async def test_a_process_that_stops_is_not_ready(clinic: Clinic) -> None:
-    clinic.app.parts.readiness.draining = True
+async def test_a_process_that_stops_is_not_ready(api: ApiDriver) -> None:
+    api.app.parts.readiness.draining = True
 
-    answer = await (await clinic.anyone()).get("/readyz")
+    answer = await (await api.anyone()).get("/readyz")
 
     assert (answer.status_code, answer.json()["code"]) == (503, "draining")
 
 
-async def test_counts_go_by_route_and_code_and_name_nobody(clinic: Clinic) -> None:
-    doctor = await clinic.doctor()
+async def test_counts_go_by_route_and_code_and_name_nobody(api: ApiDriver) -> None:
+    doctor = await api.doctor()
     for _ in range(2):
-        await doctor.post("/api/consultations", json=a_start())
-    await (await clinic.doctor(DR_OKAFOR.id)).post("/api/consultations", json=a_start(JOHNS_OTHER))
+        await doctor.post("/api/consultations", json=start_body())
+    await (await api.doctor(DR_OKAFOR.id)).post("/api/consultations", json=start_body(JOHN_DERMATOLOGY))
     await doctor.get("/api/patients/123/visit")
     await doctor.get("/secret/place")
 
-    text = (await (await clinic.anyone()).get("/metrics")).text
+    text = (await (await api.anyone()).get("/metrics")).text
 
     samples = [s for family in text_string_to_metric_families(text) for s in family.samples]
     starts = {s.labels["code"]: s.value for s in samples if s.name == "visit_start_decisions_total"}
@@ -97,14 +97,14 @@ async def test_counts_go_by_route_and_code_and_name_nobody(clinic: Clinic) -> No
     assert not any(word in labels for word in ("123", "John", "secret"))
 
 
-async def test_the_streams_counts_stand_beside_the_others(clinic: Clinic) -> None:
-    hub = Hub(LogReader(clinic.database))
+async def test_the_streams_counts_stand_beside_the_others(api: ApiDriver) -> None:
+    hub = Hub(LogReader(api.database))
     hub.counters.refused["stream_not_ready"] = 3
     for seconds in (0.02, 0.02, 60):
         hub.counters.delays.count(seconds)
-    app = _with(clinic, hub)
-    clinic.app = app
-    supervisor = await clinic.staff("supervisor")
+    app = _with(api, hub)
+    api.app = app
+    supervisor = await api.staff("supervisor")
 
     text = (await supervisor.get("/metrics")).text
     present = await supervisor.get("/api/presence")
@@ -119,12 +119,12 @@ async def test_the_streams_counts_stand_beside_the_others(clinic: Clinic) -> Non
     app.parts.sessions.close()
 
 
-def _with(clinic: Clinic, hub: Hub) -> Gateway:
-    return create_app(clinic.settings, clinic.database, clinic.visits, clinic.visits, hub=hub, now=clinic.clock)  # type: ignore[arg-type]
+def _with(api: ApiDriver, hub: Hub) -> Gateway:
+    return create_app(api.settings, api.database, api.visits, hub=hub, now=api.clock)  # type: ignore[arg-type]
 
 
-async def test_what_was_never_asked_has_no_decision(clinic: Clinic) -> None:
-    doctor = await clinic.doctor()
+async def test_what_was_never_asked_has_no_decision(api: ApiDriver) -> None:
+    doctor = await api.doctor()
 
     for key in ("never", "a%2Fb", "%00", "x" * 200, "%C3%A9"):
         answer = await doctor.get(f"/api/requests/{key}")

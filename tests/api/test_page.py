@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from patient_visit_engine.api.app import create_app
 from patient_visit_engine.api.page import FOR_GOOD, VIEWS, built
 from patient_visit_engine.storage.database import Database
-from tests.api.conftest import settings_with
+from tests.support.api import settings_with
 
 DOCUMENT = "<!doctype html><title>Patient visits</title>" + "<p></p>" * 100
 ROUTER = Path(__file__).parents[2] / "web" / "page" / "src" / "router.ts"

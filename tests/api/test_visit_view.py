@@ -7,12 +7,12 @@ from patient_visit_engine.storage.accounts import add_account
 from patient_visit_engine.storage.callers import register_caller
 from patient_visit_engine.storage.tables import timeline
 from patient_visit_engine.visit.codes import Role
-from tests.api.conftest import JOHNS_OTHER, Clinic, a_start
+from tests.support.api import JOHN_DERMATOLOGY, ApiDriver, ApiOpener, start_body
 from tests.support.builders import DR_OKAFOR
 
 
-async def test_a_patient_without_a_visit_is_free(clinic: Clinic) -> None:
-    supervisor = await clinic.staff("supervisor")
+async def test_a_patient_without_a_visit_is_free(api: ApiDriver) -> None:
+    supervisor = await api.staff("supervisor")
 
     today = await supervisor.get("/api/patients/124/visit")
     another = await supervisor.get("/api/patients/124/visit?date=2020-02-29")
@@ -24,11 +24,11 @@ async def test_a_patient_without_a_visit_is_free(clinic: Clinic) -> None:
     assert (await supervisor.get("/api/patients/124/trackings")).json() == {"items": []}
 
 
-async def test_the_day_shows_holder_line_and_what_happened(clinic: Clinic) -> None:
-    begun = await (await clinic.doctor()).post("/api/consultations", json=a_start())
-    await (await clinic.doctor(DR_OKAFOR.id)).post("/api/consultations", json=a_start(JOHNS_OTHER, wait=True))
+async def test_the_day_shows_holder_line_and_what_happened(api: ApiDriver) -> None:
+    begun = await (await api.doctor()).post("/api/consultations", json=start_body())
+    await (await api.doctor(DR_OKAFOR.id)).post("/api/consultations", json=start_body(JOHN_DERMATOLOGY, wait=True))
 
-    shown = (await (await clinic.doctor()).get("/api/patients/123/visit?date=2026-03-02")).json()
+    shown = (await (await api.doctor()).get("/api/patients/123/visit?date=2026-03-02")).json()
 
     assert shown["state"] == "in_consultation"
     assert shown["holder"] == {
@@ -60,19 +60,21 @@ async def test_the_day_shows_holder_line_and_what_happened(clinic: Clinic) -> No
         ),
     ],
 )
-async def test_supervisors_find_the_visit_in_temporals_ui(opening: object, named: dict[str, str], address: str) -> None:
-    clinic: Clinic = await opening(**named)  # type: ignore[operator]
-    await (await clinic.doctor()).post("/api/consultations", json=a_start())
+async def test_supervisors_find_the_visit_in_temporals_ui(
+    open_api: ApiOpener, named: dict[str, str], address: str
+) -> None:
+    api: ApiDriver = await open_api(**named)  # type: ignore[operator]
+    await (await api.doctor()).post("/api/consultations", json=start_body())
 
-    shown = await (await clinic.staff("supervisor")).get("/api/patients/123/visit")
+    shown = await (await api.staff("supervisor")).get("/api/patients/123/visit")
 
     assert shown.json()["temporal_url"] == address
 
 
-async def test_a_consultation_across_midnight_is_seen_on_both_days(clinic: Clinic) -> None:
-    await (await clinic.doctor()).post("/api/consultations", json=a_start())
-    clinic.clock.pass_by(hours=13)
-    desk = await clinic.staff("reception", exp=4_000_000_000)
+async def test_a_consultation_across_midnight_is_seen_on_both_days(api: ApiDriver) -> None:
+    await (await api.doctor()).post("/api/consultations", json=start_body())
+    api.clock.pass_by(hours=13)
+    desk = await api.staff("reception", exp=4_000_000_000)
 
     today, before = [await desk.get(f"/api/patients/123/visit{day}") for day in ("", "?date=2026-03-02")]
     other_day = await desk.get("/api/patients/123/visit?date=2026-03-01")
@@ -87,18 +89,18 @@ async def test_a_consultation_across_midnight_is_seen_on_both_days(clinic: Clini
 @pytest.mark.parametrize(
     "query", ["date=x", "date=2026-13-01", "date=2026-1-1", "day=2026-01-01", "date=2026-01-01&date=x"]
 )
-async def test_a_day_is_a_day(clinic: Clinic, what: str, query: str) -> None:
-    answer = await (await clinic.doctor()).get(f"/api/patients/123/{what}?{query}")
+async def test_a_day_is_a_day(api: ApiDriver, what: str, query: str) -> None:
+    answer = await (await api.doctor()).get(f"/api/patients/123/{what}?{query}")
 
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
 
 
-async def test_the_story_says_for_what_and_with_whom_and_a_supervisor_sees_by_whom(clinic: Clinic) -> None:
-    await (await clinic.doctor()).post("/api/consultations", json=a_start())
-    await (await clinic.doctor(DR_OKAFOR.id)).post("/api/consultations", json=a_start(JOHNS_OTHER))
+async def test_the_story_says_for_what_and_with_whom_and_a_supervisor_sees_by_whom(api: ApiDriver) -> None:
+    await (await api.doctor()).post("/api/consultations", json=start_body())
+    await (await api.doctor(DR_OKAFOR.id)).post("/api/consultations", json=start_body(JOHN_DERMATOLOGY))
 
-    told = (await (await clinic.doctor()).get("/api/patients/123/visit")).json()
-    audited = (await (await clinic.staff("supervisor")).get("/api/patients/123/visit")).json()
+    told = (await (await api.doctor()).get("/api/patients/123/visit")).json()
+    audited = (await (await api.staff("supervisor")).get("/api/patients/123/visit")).json()
 
     started, refused = told["timeline"]
     assert told["patient_name"] == "John Doe"
@@ -116,12 +118,12 @@ async def test_the_story_says_for_what_and_with_whom_and_a_supervisor_sees_by_wh
     ]
 
 
-async def test_a_supervisor_sees_the_name_of_the_account_that_asked(clinic: Clinic) -> None:
-    await clinic.database.write(add_account, "amrani", "x", "Dr. L. Amrani", Role.doctor, 7)
-    amrani = await clinic.database.write(register_caller, "account:1", "1")
-    await (await clinic.doctor()).post("/api/consultations", json=a_start())
-    await clinic.database.write(lambda at: at.execute(update(timeline).values(caller_id=amrani)))
+async def test_a_supervisor_sees_the_name_of_the_account_that_asked(api: ApiDriver) -> None:
+    await api.database.write(add_account, "amrani", "x", "Dr. L. Amrani", Role.doctor, 7)
+    amrani = await api.database.write(register_caller, "account:1", "1")
+    await (await api.doctor()).post("/api/consultations", json=start_body())
+    await api.database.write(lambda at: at.execute(update(timeline).values(caller_id=amrani)))
 
-    audited = (await (await clinic.staff("supervisor")).get("/api/patients/123/visit")).json()
+    audited = (await (await api.staff("supervisor")).get("/api/patients/123/visit")).json()
 
     assert [(entry["by"], entry["by_name"]) for entry in audited["timeline"]] == [("1", "Dr. L. Amrani")]

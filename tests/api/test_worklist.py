@@ -11,13 +11,13 @@ from sqlalchemy import Connection, insert, select, update
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.screens.worklist import WorklistFilter, read_worklist
 from patient_visit_engine.storage.tables import appointments, events, log_head, patients, waiting_line
-from tests.api.conftest import JOHNS, JOHNS_OTHER, JOHNS_XRAY, MARIAS, Clinic, a_start
+from tests.support.api import JOHN_CARDIOLOGY, JOHN_DERMATOLOGY, JOHN_X_RAY, MARIA_CARDIOLOGY, ApiDriver, start_body
 from tests.support.builders import DAY, DR_AMRANI, DR_OKAFOR, DR_SMITH, NOON
 from tests.support.touched_rows import touched_rows
 
 
-async def listed(clinic: Clinic, query: str = "", doctor_id: int = DR_AMRANI.id) -> dict[str, Any]:
-    answer = await (await clinic.doctor(doctor_id)).get(f"/api/appointments{query}")
+async def listed(api: ApiDriver, query: str = "", doctor_id: int = DR_AMRANI.id) -> dict[str, Any]:
+    answer = await (await api.doctor(doctor_id)).get(f"/api/appointments{query}")
     assert answer.status_code == 200, answer.text
     body: dict[str, Any] = answer.json()
     return body
@@ -27,8 +27,8 @@ def ids(body: dict[str, Any]) -> list[int]:
     return [item["appointment_id"] for item in body["items"]]
 
 
-async def test_a_free_patients_line_on_the_list(clinic: Clinic) -> None:
-    body = await listed(clinic)
+async def test_a_free_patients_line_on_the_list(api: ApiDriver) -> None:
+    body = await listed(api)
 
     assert (body["page"], body["page_size"], body["total"]) == (1, 50, 4)
     assert body["items"][0] == {
@@ -61,12 +61,12 @@ async def test_a_free_patients_line_on_the_list(clinic: Clinic) -> None:
     assert body["date"] == "2026-03-02"
 
 
-async def test_a_busy_patient_is_busy_on_every_line_and_the_waiting_doctor_sees_the_place(clinic: Clinic) -> None:
-    begun = await (await clinic.doctor()).post("/api/consultations", json=a_start())
-    other = await clinic.doctor(DR_OKAFOR.id)
-    await other.post("/api/consultations", json=a_start(JOHNS_OTHER, wait=True))
+async def test_a_busy_patient_is_busy_on_every_line_and_the_waiting_doctor_sees_the_place(api: ApiDriver) -> None:
+    begun = await (await api.doctor()).post("/api/consultations", json=start_body())
+    other = await api.doctor(DR_OKAFOR.id)
+    await other.post("/api/consultations", json=start_body(JOHN_DERMATOLOGY, wait=True))
 
-    mine, theirs = await listed(clinic), await listed(clinic, doctor_id=DR_OKAFOR.id)
+    mine, theirs = await listed(api), await listed(api, doctor_id=DR_OKAFOR.id)
 
     busy = {
         "state": "in_consultation",
@@ -86,21 +86,21 @@ async def test_a_busy_patient_is_busy_on_every_line_and_the_waiting_doctor_sees_
     assert mine["items"][1]["started_at"] is None
 
 
-async def test_an_x_ray_keeps_nobody_from_the_patient(clinic: Clinic) -> None:
-    await (await clinic.doctor(DR_SMITH.id)).post("/api/consultations", json=a_start(JOHNS_XRAY))
+async def test_an_x_ray_keeps_nobody_from_the_patient(api: ApiDriver) -> None:
+    await (await api.doctor(DR_SMITH.id)).post("/api/consultations", json=start_body(JOHN_X_RAY))
 
-    assert [item["patient"]["state"] for item in (await listed(clinic))["items"]] == ["free"] * 4
+    assert [item["patient"]["state"] for item in (await listed(api))["items"]] == ["free"] * 4
 
 
-async def test_a_patient_is_reserved_until_the_offer_is_over(clinic: Clinic) -> None:
-    doctor = await clinic.doctor()
-    begun = await doctor.post("/api/consultations", json=a_start())
-    await (await clinic.doctor(DR_OKAFOR.id)).post("/api/consultations", json=a_start(JOHNS_OTHER, wait=True))
+async def test_a_patient_is_reserved_until_the_offer_is_over(api: ApiDriver) -> None:
+    doctor = await api.doctor()
+    begun = await doctor.post("/api/consultations", json=start_body())
+    await (await api.doctor(DR_OKAFOR.id)).post("/api/consultations", json=start_body(JOHN_DERMATOLOGY, wait=True))
     await doctor.post(f"/api/consultations/{begun.json()['id']}/complete")
 
-    during = await listed(clinic)
-    clinic.clock.pass_by(seconds=61)
-    after = await listed(clinic)
+    during = await listed(api)
+    api.clock.pass_by(seconds=61)
+    after = await listed(api)
 
     reserved = during["items"][0]["patient"]
     assert (reserved["state"], reserved["doctor_id"], reserved["prestation"]) == ("reserved", 8, "Dermatology")
@@ -109,47 +109,47 @@ async def test_a_patient_is_reserved_until_the_offer_is_over(clinic: Clinic) -> 
     assert after["items"][0]["patient"]["state"] == "free"
 
 
-async def test_what_ended_without_being_done_is_off_the_line(clinic: Clinic) -> None:
-    begun = await (await clinic.doctor()).post("/api/consultations", json=a_start())
-    supervisor = await clinic.staff("supervisor")
+async def test_what_ended_without_being_done_is_off_the_line(api: ApiDriver) -> None:
+    begun = await (await api.doctor()).post("/api/consultations", json=start_body())
+    supervisor = await api.staff("supervisor")
     await supervisor.post(f"/api/consultations/{begun.json()['id']}/release", json={"reason": "forgotten"})
 
-    first = (await listed(clinic))["items"][0]
+    first = (await listed(api))["items"][0]
 
     assert (first["status"], first["consultation_id"], first["checked_in_at"]) == ("confirmed", None, None)
     assert (first["started_at"], first["ended_as"]) == (None, "released")
 
 
-async def test_what_was_started_anew_after_a_release_runs_and_is_no_longer_called_released(clinic: Clinic) -> None:
-    doctor = await clinic.doctor()
-    begun = await doctor.post("/api/consultations", json=a_start())
-    supervisor = await clinic.staff("supervisor")
+async def test_what_was_started_anew_after_a_release_runs_and_is_no_longer_called_released(api: ApiDriver) -> None:
+    doctor = await api.doctor()
+    begun = await doctor.post("/api/consultations", json=start_body())
+    supervisor = await api.staff("supervisor")
     await supervisor.post(f"/api/consultations/{begun.json()['id']}/release", json={"reason": "forgotten"})
-    anew = await doctor.post("/api/consultations", json=a_start())
+    anew = await doctor.post("/api/consultations", json=start_body())
 
-    running = (await listed(clinic))["items"][0]
+    running = (await listed(api))["items"][0]
     await doctor.post(f"/api/consultations/{anew.json()['id']}/complete")
-    done = (await listed(clinic))["items"][0]
+    done = (await listed(api))["items"][0]
 
     assert (running["consultation_id"], running["ended_as"]) == (anew.json()["id"], None)
     assert (done["status"], done["consultation_id"], done["ended_as"]) == ("done", anew.json()["id"], None)
 
 
-async def test_an_appointment_that_is_canceled_after_a_release_is_not_to_be_started_again(clinic: Clinic) -> None:
-    begun = await (await clinic.doctor()).post("/api/consultations", json=a_start())
-    supervisor = await clinic.staff("supervisor")
+async def test_an_appointment_that_is_canceled_after_a_release_is_not_to_be_started_again(api: ApiDriver) -> None:
+    begun = await (await api.doctor()).post("/api/consultations", json=start_body())
+    supervisor = await api.staff("supervisor")
     await supervisor.post(f"/api/consultations/{begun.json()['id']}/release", json={"reason": "forgotten"})
     await supervisor.patch("/api/appointments/1/status", json={"status": "canceled"})
 
-    assert (await listed(clinic))["items"][0]["ended_as"] is None
+    assert (await listed(api))["items"][0]["ended_as"] is None
 
 
-async def test_who_left_unseen_is_no_longer_checked_in(clinic: Clinic) -> None:
-    desk = await clinic.staff("reception")
+async def test_who_left_unseen_is_no_longer_checked_in(api: ApiDriver) -> None:
+    desk = await api.staff("reception")
     await desk.post("/api/appointments/1/check-in")
     await desk.post("/api/appointments/1/check-out")
 
-    first = (await listed(clinic))["items"][0]
+    first = (await listed(api))["items"][0]
 
     assert (first["checked_in_at"], first["ended_as"]) == (None, None)
 
@@ -184,44 +184,46 @@ async def test_who_left_unseen_is_no_longer_checked_in(clinic: Clinic) -> None:
         ("?date=2200-12-31", []),
     ],
 )
-async def test_the_list_can_be_narrowed(clinic: Clinic, query: str, found: list[int] | None) -> None:
-    await clinic.database.write(
-        lambda c: c.execute(update(appointments).where(appointments.c.id == 4).values(status=2))
-    )
+async def test_the_list_can_be_narrowed(api: ApiDriver, query: str, found: list[int] | None) -> None:
+    await api.database.write(lambda c: c.execute(update(appointments).where(appointments.c.id == 4).values(status=2)))
 
     if found is None:
-        answer = await (await clinic.doctor()).get(f"/api/appointments{query}")
+        answer = await (await api.doctor()).get(f"/api/appointments{query}")
         assert answer.status_code == 422
     else:
-        assert ids(await listed(clinic, query)) == found
+        assert ids(await listed(api, query)) == found
 
 
-async def test_names_are_found_whatever_their_case_and_accents(clinic: Clinic) -> None:
-    elodie = update(patients).where(patients.c.id == MARIAS.patient_id).values(first_name="Élodie", last_name="Straße")
-    await clinic.database.write(lambda c: c.execute(elodie))
+async def test_names_are_found_whatever_their_case_and_accents(api: ApiDriver) -> None:
+    elodie = (
+        update(patients)
+        .where(patients.c.id == MARIA_CARDIOLOGY.patient_id)
+        .values(first_name="Élodie", last_name="Straße")
+    )
+    await api.database.write(lambda c: c.execute(elodie))
 
-    assert ids(await listed(clinic, "?q=éLODIE")) == [4]
-    assert ids(await listed(clinic, "?q=STRASSE")) == [4]
+    assert ids(await listed(api, "?q=éLODIE")) == [4]
+    assert ids(await listed(api, "?q=STRASSE")) == [4]
 
 
 @pytest.mark.parametrize("name", ["Γιώργος", "İbrahim", "ﬁona", "Nguyễn", "O'Brien 100%", "a_b"])
-async def test_a_name_is_found_as_it_stands_there(clinic: Clinic, name: str) -> None:
-    renamed = update(patients).where(patients.c.id == MARIAS.patient_id).values(first_name=name)
-    await clinic.database.write(lambda c: c.execute(renamed))
+async def test_a_name_is_found_as_it_stands_there(api: ApiDriver, name: str) -> None:
+    renamed = update(patients).where(patients.c.id == MARIA_CARDIOLOGY.patient_id).values(first_name=name)
+    await api.database.write(lambda c: c.execute(renamed))
 
-    answer = await (await clinic.doctor()).get("/api/appointments", params={"q": name})
+    answer = await (await api.doctor()).get("/api/appointments", params={"q": name})
 
     assert ids(answer.json()) == [4]
 
 
-async def test_capital_letters_find_a_name_in_greek(clinic: Clinic) -> None:
-    renamed = update(patients).where(patients.c.id == MARIAS.patient_id).values(last_name="Παπαδόπουλος")
-    await clinic.database.write(lambda c: c.execute(renamed))
+async def test_capital_letters_find_a_name_in_greek(api: ApiDriver) -> None:
+    renamed = update(patients).where(patients.c.id == MARIA_CARDIOLOGY.patient_id).values(last_name="Παπαδόπουλος")
+    await api.database.write(lambda c: c.execute(renamed))
 
-    assert ids(await listed(clinic, "?q=ΠΑΠΑΔΌΠΟΥΛΟΣ")) == [4]
+    assert ids(await listed(api, "?q=ΠΑΠΑΔΌΠΟΥΛΟΣ")) == [4]
 
 
-async def test_today_is_read_without_walking_the_years_before(database: Database, clinic: Clinic) -> None:
+async def test_today_is_read_without_walking_the_years_before(database: Database, api: ApiDriver) -> None:
     def years_before(connection: Connection) -> None:
         row = {"patient_id": 123, "doctor_id": 8, "prestation_id": 11, "status": 4}
         some = [row | {"id": 1_000 + n, "scheduled_at": NOON - timedelta(days=1, minutes=n)} for n in range(20_000)]
@@ -229,7 +231,7 @@ async def test_today_is_read_without_walking_the_years_before(database: Database
         connection.exec_driver_sql("ANALYZE")
 
     # Something runs, so that what still runs is looked up too.
-    await (await clinic.doctor()).post("/api/consultations", json=a_start())
+    await (await api.doctor()).post("/api/consultations", json=start_body())
     await database.write(years_before)
     wanted = WorklistFilter(DAY, NOON - timedelta(hours=12), NOON + timedelta(hours=12), DAY, NOON, 1, 50, doctor_id=8)
 
@@ -270,13 +272,13 @@ async def test_today_is_read_without_walking_the_years_before(database: Database
         "doctr_id=7",
     ],
 )
-async def test_a_question_that_makes_no_sense_is_invalid(clinic: Clinic, query: str) -> None:
-    answer = await (await clinic.doctor()).get(f"/api/appointments?{query}")
+async def test_a_question_that_makes_no_sense_is_invalid(api: ApiDriver, query: str) -> None:
+    answer = await (await api.doctor()).get(f"/api/appointments?{query}")
 
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
 
 
-async def test_the_day_is_the_hospitals_own(clinic: Clinic) -> None:
+async def test_the_day_is_the_hospitals_own(api: ApiDriver) -> None:
     def book(connection: Connection) -> None:
         for number, at in enumerate(
             ["2026-03-28T22:59:59.999Z", "2026-03-28T23:00:00Z", "2026-03-29T21:59:59.999Z", "2026-03-29T22:00:00Z"]
@@ -284,34 +286,34 @@ async def test_the_day_is_the_hospitals_own(clinic: Clinic) -> None:
             row = {"id": 100 + number, "patient_id": 124, "doctor_id": 9, "prestation_id": 11, "status": 0}
             connection.execute(insert(appointments).values(scheduled_at=datetime.fromisoformat(at), **row))
 
-    await clinic.database.write(book)
+    await api.database.write(book)
 
     # The clocks go forward in that night: the day has 23 hours.
-    assert ids(await listed(clinic, "?date=2026-03-29")) == [101, 102]
+    assert ids(await listed(api, "?date=2026-03-29")) == [101, 102]
 
 
-async def test_the_list_is_in_order_of_time_then_number(clinic: Clinic) -> None:
+async def test_the_list_is_in_order_of_time_then_number(api: ApiDriver) -> None:
     earlier = update(appointments).where(appointments.c.id == 3).values(scheduled_at=NOON - timedelta(hours=1))
-    await clinic.database.write(lambda c: c.execute(earlier))
+    await api.database.write(lambda c: c.execute(earlier))
 
-    assert ids(await listed(clinic)) == [3, 1, 2, 4]
+    assert ids(await listed(api)) == [3, 1, 2, 4]
 
 
-async def test_the_cursor_is_true_at_exactly_these_rows(clinic: Clinic) -> None:
-    database = clinic.database
+async def test_the_cursor_is_true_at_exactly_these_rows(api: ApiDriver) -> None:
+    database = api.database
     stop = asyncio.Event()
 
     async def desk() -> None:
-        reception = await clinic.staff("reception")
+        reception = await api.staff("reception")
         while not stop.is_set():
-            await reception.post(f"/api/appointments/{JOHNS.id}/check-in")
-            await reception.post(f"/api/appointments/{JOHNS.id}/check-out")
+            await reception.post(f"/api/appointments/{JOHN_CARDIOLOGY.id}/check-in")
+            await reception.post(f"/api/appointments/{JOHN_CARDIOLOGY.id}/check-out")
 
     working = asyncio.create_task(desk())
     cursors = set[str]()
     try:
         while len(cursors) < 12:
-            body = await listed(clinic)
+            body = await listed(api)
             cursors.add(body["cursor"])
             epoch, seq = body["cursor"].rsplit("-", 1)
             told = await database.read(_last_status, int(seq))
@@ -330,7 +332,7 @@ def _last_status(connection: Connection, seq: int) -> str | None:
     return None if data is None else str(json.loads(data)["status"])
 
 
-async def test_the_place_is_that_of_todays_line(database: Database, clinic: Clinic) -> None:
+async def test_the_place_is_that_of_todays_line(database: Database, api: ApiDriver) -> None:
     def line_up(connection: Connection) -> None:
         for day, doctor in ((DAY - timedelta(days=1), 9), (DAY, 456), (DAY, 8)):
             row = {"patient_id": 123, "doctor_id": doctor, "appointment_id": 2, "visit_day": day, "since": NOON}
@@ -346,14 +348,14 @@ async def test_the_place_is_that_of_todays_line(database: Database, clinic: Clin
     assert body["items"][0]["patient"]["position"] == 2
 
 
-async def test_a_consultation_that_crossed_midnight_is_on_its_doctors_list_of_today(clinic: Clinic) -> None:
-    begun = await (await clinic.doctor()).post("/api/consultations", json=a_start())
+async def test_a_consultation_that_crossed_midnight_is_on_its_doctors_list_of_today(api: ApiDriver) -> None:
+    begun = await (await api.doctor()).post("/api/consultations", json=start_body())
     yesterday = update(appointments).where(appointments.c.id == 1).values(scheduled_at=NOON - timedelta(days=1))
-    await clinic.database.write(lambda c: c.execute(yesterday))
+    await api.database.write(lambda c: c.execute(yesterday))
 
-    today = await listed(clinic, "?doctor_id=7&status=in_progress")
-    tomorrow = await listed(clinic, "?doctor_id=7&date=2026-03-03")
-    others = await listed(clinic, "?doctor_id=8&status=in_progress")
+    today = await listed(api, "?doctor_id=7&status=in_progress")
+    tomorrow = await listed(api, "?doctor_id=7&date=2026-03-03")
+    others = await listed(api, "?doctor_id=8&status=in_progress")
 
     assert [item["consultation_id"] for item in today["items"]] == [begun.json()["id"]]
     assert (tomorrow["items"], others["items"]) == ([], [])

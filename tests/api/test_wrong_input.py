@@ -7,7 +7,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from tests.api.conftest import JOHNS, Clinic, a_start
+from tests.support.api import JOHN_CARDIOLOGY, ApiDriver, start_body
 from tests.support.builders import DR_AMRANI
 
 NOBODYS = UUID(int=7)
@@ -24,7 +24,7 @@ A_PRESTATION: dict[str, Any] = {"name": "Scan", "exclusive": False, "expected_mi
 #: Method, path with {} for an id, a good body, and a role that may.
 WITH_BODY: list[tuple[str, str, dict[str, Any], str]] = [
     ("POST", "/api/session", {"username": "a", "password": "b"}, "doctor"),
-    ("POST", "/api/consultations", a_start(), "doctor"),
+    ("POST", "/api/consultations", start_body(), "doctor"),
     ("POST", f"/api/consultations/{NOBODYS}/extend", {"minutes": 5}, "doctor"),
     ("POST", f"/api/consultations/{NOBODYS}/release", {"reason": "x"}, "supervisor"),
     ("PATCH", "/api/appointments/1/status", {"status": 1}, "reception"),
@@ -53,7 +53,7 @@ ABOUT_AN_ID = [
     ("GET", "/api/patients/{}/trackings", None, "doctor", "patient"),
 ]
 FOR_SOME = [
-    ("POST", "/api/consultations", a_start(), ["reception", "supervisor", "service"]),
+    ("POST", "/api/consultations", start_body(), ["reception", "supervisor", "service"]),
     ("POST", f"/api/consultations/{NOBODYS}/complete", None, ["reception", "supervisor", "service"]),
     ("POST", f"/api/consultations/{NOBODYS}/extend", {"minutes": 5}, ["reception", "supervisor", "service"]),
     ("POST", f"/api/consultations/{NOBODYS}/release", {"reason": "x"}, ["doctor", "reception", "service"]),
@@ -92,9 +92,9 @@ def refused(answer: httpx.Response, status: int, code: str) -> None:
 
 
 @pytest.mark.parametrize(("method", "path", "good", "role"), WITH_BODY)
-async def test_every_field_is_checked(clinic: Clinic, method: str, path: str, good: dict[str, Any], role: str) -> None:
-    client = await clinic.staff(role, DR_AMRANI.id if role == "doctor" else None)
-    before = await clinic.everything()
+async def test_every_field_is_checked(api: ApiDriver, method: str, path: str, good: dict[str, Any], role: str) -> None:
+    client = await api.staff(role, DR_AMRANI.id if role == "doctor" else None)
+    before = await api.all_rows()
 
     for field in good:
         for wrong in WRONG:
@@ -104,7 +104,7 @@ async def test_every_field_is_checked(clinic: Clinic, method: str, path: str, go
         missing = {name: value for name, value in good.items() if name != field}
         refused(await client.request(method, path, json=missing), 422, "invalid")
     refused(await client.request(method, path, json=good | {"surprise": 1}), 422, "invalid")
-    assert await clinic.everything() == before
+    assert await api.all_rows() == before
 
 
 def _json(body: Any) -> bytes:
@@ -118,9 +118,9 @@ def _json(body: Any) -> bytes:
 )
 @pytest.mark.parametrize(("method", "path", "good", "role"), WITH_BODY)
 async def test_what_is_not_json_is_malformed(
-    clinic: Clinic, method: str, path: str, good: dict[str, Any], role: str, body: bytes
+    api: ApiDriver, method: str, path: str, good: dict[str, Any], role: str, body: bytes
 ) -> None:
-    client = await clinic.staff(role, DR_AMRANI.id if role == "doctor" else None)
+    client = await api.staff(role, DR_AMRANI.id if role == "doctor" else None)
 
     answer = await client.request(method, path, content=body, headers=JSON)
 
@@ -131,32 +131,32 @@ async def test_what_is_not_json_is_malformed(
 @pytest.mark.parametrize(
     "body", [b"NaN", b"[]", b'"text"', b"null", b"Infinity", b'{"minutes": NaN}', b'{"minutes": 1e999}']
 )
-async def test_json_that_is_no_object_of_ours_is_invalid(clinic: Clinic, body: bytes) -> None:
+async def test_json_that_is_no_object_of_ours_is_invalid(api: ApiDriver, body: bytes) -> None:
     path = f"/api/consultations/{NOBODYS}/extend"
 
-    answer = await (await clinic.doctor()).post(path, content=body, headers=JSON)
+    answer = await (await api.doctor()).post(path, content=body, headers=JSON)
 
     refused(answer, 422, "invalid")
 
 
 @pytest.mark.parametrize(("method", "path", "role"), WITHOUT_BODY)
 async def test_a_call_that_takes_no_field_refuses_every_field(
-    clinic: Clinic, method: str, path: str, role: str
+    api: ApiDriver, method: str, path: str, role: str
 ) -> None:
-    client = await clinic.staff(role, DR_AMRANI.id if role == "doctor" else None)
-    before = await clinic.everything()
+    client = await api.staff(role, DR_AMRANI.id if role == "doctor" else None)
+    before = await api.all_rows()
 
     refused(await client.request(method, path, json={"surprise": 1}), 422, "invalid")
 
-    assert await clinic.everything() == before
+    assert await api.all_rows() == before
 
 
 @pytest.mark.parametrize(("method", "path", "body", "role", "what"), ABOUT_AN_ID)
 async def test_what_does_not_exist_is_unknown_and_what_is_no_id_is_invalid(
-    clinic: Clinic, method: str, path: str, body: Any, role: str, what: str
+    api: ApiDriver, method: str, path: str, body: Any, role: str, what: str
 ) -> None:
-    client = await clinic.staff(role, DR_AMRANI.id if role == "doctor" else None)
-    before = await clinic.everything()
+    client = await api.staff(role, DR_AMRANI.id if role == "doctor" else None)
+    before = await api.all_rows()
     unknown = [str(NOBODYS)] if what == "consultation" else ["999", str(2**53 - 1)]
     no_ids = ["0", "-1", "1.0", "01", "+1", "1_0", "%D9%A3", "x", str(2**53), "9" * 5000, "%00", "NaN", "1%20"]
 
@@ -165,36 +165,38 @@ async def test_what_does_not_exist_is_unknown_and_what_is_no_id_is_invalid(
     for one in no_ids:
         refused(await client.request(method, path.format(one), json=body), 422, "invalid")
 
-    assert await clinic.everything() == before
+    assert await api.all_rows() == before
 
 
 @pytest.mark.parametrize(("method", "path", "body", "roles"), FOR_SOME)
-async def test_each_call_is_for_some_roles(clinic: Clinic, method: str, path: str, body: Any, roles: list[str]) -> None:
-    before = await clinic.everything()
+async def test_each_call_is_for_some_roles(api: ApiDriver, method: str, path: str, body: Any, roles: list[str]) -> None:
+    before = await api.all_rows()
 
     for role in roles:
-        client = await clinic.staff(role, DR_AMRANI.id if role == "doctor" else None)
+        client = await api.staff(role, DR_AMRANI.id if role == "doctor" else None)
         refused(await client.request(method, path, json=body), 403, "wrong_role")
-    answer = await (await clinic.anyone()).request(method, path, json=body)
+    answer = await (await api.anyone()).request(method, path, json=body)
 
     refused(answer, 401, "not_signed_in")
     assert answer.headers["www-authenticate"] == "Bearer"
-    assert await clinic.everything() == before
+    assert await api.all_rows() == before
 
 
-async def test_an_appointment_is_its_doctors_business(clinic: Clinic) -> None:
-    stranger = await clinic.doctor(DR_AMRANI.id + 1)
-    before = await clinic.everything()
+async def test_an_appointment_is_its_doctors_business(api: ApiDriver) -> None:
+    stranger = await api.doctor(DR_AMRANI.id + 1)
+    before = await api.all_rows()
 
     for method, call in (("POST", "check-in"), ("POST", "check-out"), ("POST", "wait"), ("DELETE", "wait")):
-        refused(await stranger.request(method, f"/api/appointments/{JOHNS.id}/{call}"), 403, "not_yours")
-    refused(await stranger.patch(f"/api/appointments/{JOHNS.id}/status", json={"status": 1}), 403, "not_yours")
+        refused(await stranger.request(method, f"/api/appointments/{JOHN_CARDIOLOGY.id}/{call}"), 403, "not_yours")
+    refused(
+        await stranger.patch(f"/api/appointments/{JOHN_CARDIOLOGY.id}/status", json={"status": 1}), 403, "not_yours"
+    )
 
-    assert await clinic.everything() == before
+    assert await api.all_rows() == before
 
 
-async def test_nothing_that_was_sent_is_said_back(clinic: Clinic) -> None:
-    service = await clinic.staff("service")
+async def test_nothing_that_was_sent_is_said_back(api: ApiDriver) -> None:
+    service = await api.staff("service")
 
     answer = await service.put("/api/patients/5", json={"first_name": ["Zebedee"], "Quixote was here": "Pantagruel"})
 
@@ -203,8 +205,8 @@ async def test_nothing_that_was_sent_is_said_back(clinic: Clinic) -> None:
     assert {one["field"] for one in answer.json()["errors"]} == {"first_name", "last_name", "?"}
 
 
-async def test_a_body_has_a_limit_whether_it_says_its_length_or_not(clinic: Clinic) -> None:
-    doctor = await clinic.doctor()
+async def test_a_body_has_a_limit_whether_it_says_its_length_or_not(api: ApiDriver) -> None:
+    doctor = await api.doctor()
 
     async def dripping() -> Any:
         for _ in range(70):
@@ -212,9 +214,9 @@ async def test_a_body_has_a_limit_whether_it_says_its_length_or_not(clinic: Clin
 
     # Refused by what it says of itself: nothing of it has to be read.
     claimed = JSON | {"Content-Length": str(64 * 1024 + 1)}
-    stated = await doctor.post("/api/consultations", content=_json(a_start()), headers=claimed)
+    stated = await doctor.post("/api/consultations", content=_json(start_body()), headers=claimed)
     chunked = await doctor.post("/api/consultations", content=dripping(), headers=JSON)
-    just_fits = await doctor.post("/api/consultations", content=_json(a_start()).ljust(64 * 1024), headers=JSON)
+    just_fits = await doctor.post("/api/consultations", content=_json(start_body()).ljust(64 * 1024), headers=JSON)
 
     refused(stated, 413, "body_too_large")
     refused(chunked, 413, "body_too_large")
@@ -230,14 +232,14 @@ async def test_a_body_has_a_limit_whether_it_says_its_length_or_not(clinic: Clin
         {"Content-Type": "application/json", "Content-Encoding": "gzip"},
     ],
 )
-async def test_a_body_is_json_and_nothing_else(clinic: Clinic, headers: dict[str, str]) -> None:
-    answer = await (await clinic.doctor()).post("/api/consultations", content=_json(a_start()), headers=headers)
+async def test_a_body_is_json_and_nothing_else(api: ApiDriver, headers: dict[str, str]) -> None:
+    answer = await (await api.doctor()).post("/api/consultations", content=_json(start_body()), headers=headers)
 
     refused(answer, 415, "unsupported_media_type")
 
 
-async def test_an_unknown_address_and_a_wrong_method_are_problems_too(clinic: Clinic) -> None:
-    doctor = await clinic.doctor()
+async def test_an_unknown_address_and_a_wrong_method_are_problems_too(api: ApiDriver) -> None:
+    doctor = await api.doctor()
 
     for nowhere in ("/", "/api", "/api/", "/docs", "/redoc", "/api/consultations/", "/api/../etc/passwd"):
         refused(await doctor.get(nowhere), 404, "not_found")
@@ -246,37 +248,37 @@ async def test_an_unknown_address_and_a_wrong_method_are_problems_too(clinic: Cl
     assert wrong.headers["allow"] == "DELETE, GET, POST"
 
 
-async def test_a_fault_is_told_to_nobody(clinic: Clinic, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_fault_is_told_to_nobody(api: ApiDriver, caplog: pytest.LogCaptureFixture) -> None:
     async def broken(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError("John Doe is a secret")
 
-    clinic.visits.send = broken  # type: ignore[method-assign]
+    api.visits.send = broken  # type: ignore[method-assign]
 
-    answer = await (await clinic.doctor()).post("/api/consultations", json=a_start())
+    answer = await (await api.doctor()).post("/api/consultations", json=start_body())
 
     refused(answer, 500, "internal")
     assert "ZeroDivisionError" in caplog.text
     assert "John" not in answer.text + caplog.text
 
 
-async def test_a_database_that_is_away_is_not_a_fault(clinic: Clinic, caplog: pytest.LogCaptureFixture) -> None:
-    doctor = await clinic.doctor()
+async def test_a_database_that_is_away_is_not_a_fault(api: ApiDriver, caplog: pytest.LogCaptureFixture) -> None:
+    doctor = await api.doctor()
 
     async def away(*_: Any, **__: Any) -> None:
         raise ConnectionRefusedError
 
-    clinic.app.parts.database.read = away  # type: ignore[method-assign, assignment]
-    clinic.app.parts.database.glance = away  # type: ignore[method-assign, assignment]
+    api.app.parts.database.read = away  # type: ignore[method-assign, assignment]
+    api.app.parts.database.glance = away  # type: ignore[method-assign, assignment]
 
-    answer = await doctor.post("/api/consultations", json=a_start())
+    answer = await doctor.post("/api/consultations", json=start_body())
 
     refused(answer, 503, "undecided")
     assert int(answer.headers["retry-after"]) >= 1
     assert "ERROR" not in caplog.text
 
 
-async def test_patients_are_kept_out_of_caches(clinic: Clinic) -> None:
-    answer = await (await clinic.doctor()).get("/api/appointments")
+async def test_patients_are_kept_out_of_caches(api: ApiDriver) -> None:
+    answer = await (await api.doctor()).get("/api/appointments")
 
     assert answer.headers["cache-control"] == "no-store"
     assert answer.headers["x-content-type-options"] == "nosniff"

@@ -1,0 +1,168 @@
+"""The HTTP application in the test's own process, on a real database. Visits decide by the real rules, but without Temporal."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any, TypeAlias
+
+import httpx
+import jwt
+from sqlalchemy import Connection, func, select
+
+from patient_visit_engine.api.gateway import Gateway
+from patient_visit_engine.api.problems import Undecided
+from patient_visit_engine.runtime.settings import Settings
+from patient_visit_engine.storage.database import Database
+from patient_visit_engine.storage.ledger.recording import Ledger
+from patient_visit_engine.storage.tables import metadata
+from patient_visit_engine.visit.calendar import day_ends_at
+from patient_visit_engine.visit.commands import Command, appointment_of, patient_of
+from patient_visit_engine.visit.policy import decide
+from patient_visit_engine.visit.record import LedgerEntry
+from patient_visit_engine.visit.state import VisitState
+from tests.support.builders import (
+    CARDIOLOGY,
+    DERMATOLOGY,
+    DR_AMRANI,
+    DR_OKAFOR,
+    DR_SMITH,
+    MARIA_SILVA,
+    NOON,
+    X_RAY,
+    ZONE,
+    an_appointment,
+)
+
+SECRET = "a secret of more than sixty-four bytes, which is enough for any of HMAC, for tests alone"
+
+# The appointments of the day. Two of John Doe's are exclusive, the X-ray is not.
+JOHN_CARDIOLOGY = an_appointment(DR_AMRANI, number=1)
+JOHN_DERMATOLOGY = an_appointment(DR_OKAFOR, number=2, prestation=DERMATOLOGY)
+JOHN_X_RAY = an_appointment(DR_SMITH, number=3, prestation=X_RAY)
+MARIA_CARDIOLOGY = an_appointment(DR_AMRANI, number=4, patient=MARIA_SILVA, prestation=CARDIOLOGY)
+
+
+class Clock:
+    """A clock that shows noon until the test moves it."""
+
+    def __init__(self) -> None:
+        self.at = NOON
+
+    def __call__(self) -> datetime:
+        return self.at
+
+    def pass_by(self, **much: float) -> None:
+        """Move the clock forward, with the arguments of `timedelta`."""
+        self.at += timedelta(**much)
+
+
+@dataclass
+class LedgerVisits:
+    """Stands in for the client of Temporal. Decides each command directly, and records it in the ledger.
+
+    While `away` is true, every call fails as it does when Temporal cannot be reached.
+    """
+
+    ledger: Ledger
+    now: Clock
+    away: bool = False
+    signals: list[tuple[Command, date]] = field(default_factory=list)
+    sent: list[Command] = field(default_factory=list)
+
+    async def send(self, command: Command, *, day: date, anew: bool = False) -> None:
+        if self.away:
+            raise Undecided
+        assert not anew, "the ledger lost what it had recorded"
+        self.sent.append(command)
+        patient = patient_of(command)
+        facts = await self.ledger.load(patient)
+        state = VisitState(patient_id=patient, day=day, day_ends_at=day_ends_at(day, ZONE), facts=facts)
+        entry = LedgerEntry(
+            patient_id=patient,
+            day=day,
+            decision=decide(state, command, self.now()),
+            seen=facts,
+            request=command.request,
+            appointment=appointment_of(command),
+        )
+        if (await self.ledger.record(entry)).overtaken:
+            raise Undecided
+
+    async def send_later(self, command: Command, *, day: date) -> None:
+        if self.away:
+            raise Undecided
+        self.signals.append((command, day))
+
+    async def reachable(self) -> bool:
+        return not self.away
+
+
+@dataclass
+class ApiDriver:
+    """The application, and HTTP clients for people in each role."""
+
+    app: Gateway
+    database: Database
+    visits: LedgerVisits
+    clock: Clock
+    settings: Settings
+    stack: AsyncExitStack
+
+    def token(self, role: str, doctor_id: int | None = None, **claims: Any) -> str:
+        """A valid bearer token. `claims` replaces single claims; a claim of `...` is left out."""
+        payload = {"sub": f"{role}-{doctor_id}", "role": role, "name": f"A {role}", "exp": NOON + timedelta(hours=8)}
+        payload |= {} if doctor_id is None else {"doctor_id": doctor_id}
+        return jwt.encode(
+            {name: claim for name, claim in (payload | claims).items() if claim is not ...}, SECRET, "HS256"
+        )
+
+    async def anyone(self, base_url: str = "http://api", **headers: str) -> httpx.AsyncClient:
+        """A client that is not signed in."""
+        transport = httpx.ASGITransport(self.app)
+        return await self.stack.enter_async_context(
+            httpx.AsyncClient(transport=transport, base_url=base_url, headers=headers)
+        )
+
+    async def staff(self, role: str, doctor_id: int | None = None, **claims: Any) -> httpx.AsyncClient:
+        """A client with a bearer token of this role."""
+        return await self.anyone(Authorization=f"Bearer {self.token(role, doctor_id, **claims)}")
+
+    async def doctor(self, doctor_id: int = DR_AMRANI.id) -> httpx.AsyncClient:
+        return await self.staff("doctor", doctor_id)
+
+    async def all_rows(self) -> dict[str, list[Any]]:
+        """All rows of all tables except `callers`, which every first request of a caller writes to."""
+
+        def read_all(connection: Connection) -> dict[str, list[Any]]:
+            tables = [table for table in metadata.sorted_tables if table.name != "callers"]
+            return {table.name: sorted(map(repr, connection.execute(select(table)))) for table in tables}
+
+        return await self.database.read(read_all)
+
+    async def count(self, table: Any) -> int:
+        """The number of rows of a table."""
+
+        def count_rows(connection: Connection) -> int:
+            return connection.execute(select(func.count()).select_from(table)).scalar_one()
+
+        return await self.database.read(count_rows)
+
+
+#: Opens the application with other settings, given by name.
+ApiOpener: TypeAlias = Callable[..., Awaitable[ApiDriver]]
+
+
+def start_body(appointment: Any = JOHN_CARDIOLOGY, **fields: Any) -> dict[str, Any]:
+    """The body of a request to start this appointment."""
+    return {
+        "appointment_id": appointment.id,
+        "patient_id": appointment.patient_id,
+        "doctor_id": appointment.doctor_id,
+        **fields,
+    }
+
+
+def settings_with(**settings: Any) -> Settings:
+    """Settings of a hospital in Paris that accepts tokens signed with `SECRET`."""
+    return Settings(_env_file=None, **({"timezone": "Europe/Paris", "jwt_secret": SECRET} | settings))
