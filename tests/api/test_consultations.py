@@ -1,6 +1,4 @@
-"""What the calls on consultations answer, from a request to a kept answer."""
-
-import json
+"""Calls on consultations, from the request to the stored answer."""
 
 import pytest
 
@@ -11,56 +9,55 @@ from tests.support.api import JOHN_CARDIOLOGY, JOHN_DERMATOLOGY, JOHN_X_RAY, Api
 from tests.support.builders import DAY, DR_AMRANI, DR_OKAFOR, DR_SMITH, minutes
 
 
-async def started(api: ApiDriver, doctor_id: int = DR_AMRANI.id, appointment: object = JOHN_CARDIOLOGY) -> str:
-    """The id of a consultation that this doctor has just begun."""
+async def start(api: ApiDriver, doctor_id: int = DR_AMRANI.id, appointment: object = JOHN_CARDIOLOGY) -> str:
+    """Start a consultation of this doctor, and return its id."""
     answer = await (await api.doctor(doctor_id)).post("/api/consultations", json=start_body(appointment))
     assert answer.status_code == 201, answer.text
     return str(answer.json()["id"])
 
 
-async def test_a_doctor_starts_a_consultation_and_everyone_can_look_it_up(api: ApiDriver) -> None:
-    doctor, desk = await api.doctor(), await api.staff("reception")
+async def test_all_staff_can_read_started_consultation(api: ApiDriver) -> None:
+    doctor, reception = await api.doctor(), await api.staff("reception")
 
-    begun = await doctor.post("/api/consultations", json=start_body())
+    started = await doctor.post("/api/consultations", json=start_body())
 
-    assert begun.status_code == 201, begun.text
-    seen = await desk.get(begun.headers["location"])
-    assert seen.json() == begun.json()
-    assert seen.json()["status"] == "in_progress"
-    assert seen.json()["started_at"] == "2026-03-02T11:00:00.000Z"
+    assert started.status_code == 201, started.text
+    read = await reception.get(started.headers["location"])
+    assert read.json() == started.json()
+    assert read.json()["status"] == "in_progress"
+    assert read.json()["started_at"] == "2026-03-02T11:00:00.000Z"
 
 
-async def test_a_second_doctor_is_told_who_has_the_patient(api: ApiDriver) -> None:
-    consultation = await started(api)
+async def test_refusal_names_doctor_of_busy_patient(api: ApiDriver) -> None:
+    consultation = await start(api)
     api.clock.pass_by(minutes=14)
 
     refused = await (await api.doctor(DR_OKAFOR.id)).post("/api/consultations", json=start_body(JOHN_DERMATOLOGY))
 
     assert refused.status_code == 409
     assert refused.headers["content-type"] == "application/problem+json"
-    told = refused.json()
-    assert told["code"] == "patient_in_consultation"
-    assert told["success"] is False
-    assert told["in_consultation"] is True
-    assert (told["active_doctor"], told["active_doctor_id"]) == (DR_AMRANI.name, DR_AMRANI.id)
-    assert (told["consultation_id"], told["elapsed_seconds"]) == (consultation, 840)
-    assert (told["actions"], told["position"]) == (["wait"], None)
+    problem = refused.json()
+    assert problem["code"] == "patient_in_consultation"
+    assert problem["success"] is False
+    assert problem["in_consultation"] is True
+    assert (problem["active_doctor"], problem["active_doctor_id"]) == (DR_AMRANI.name, DR_AMRANI.id)
+    assert (problem["consultation_id"], problem["elapsed_seconds"]) == (consultation, 840)
+    assert (problem["actions"], problem["position"]) == (["wait"], None)
 
 
-async def test_an_x_ray_runs_beside_a_consultation(api: ApiDriver) -> None:
-    await started(api)
+async def test_x_ray_runs_next_to_consultation(api: ApiDriver) -> None:
+    await start(api)
 
-    beside = await (await api.doctor(DR_SMITH.id)).post("/api/consultations", json=start_body(JOHN_X_RAY))
+    x_ray = await (await api.doctor(DR_SMITH.id)).post("/api/consultations", json=start_body(JOHN_X_RAY))
 
-    assert beside.status_code == 201
+    assert x_ray.status_code == 201
 
 
-async def test_the_same_key_gets_the_same_answer_and_no_second_effect(api: ApiDriver) -> None:
+async def test_same_key_gets_same_answer_and_no_effect(api: ApiDriver) -> None:
     doctor = await api.doctor()
     first = await doctor.post("/api/consultations", json=start_body(), headers={"Idempotency-Key": "k"})
     before = await api.all_rows()
 
-    # Meanwhile the consultation has ended: the kept answer does not change with it.
     again = await doctor.post("/api/consultations", json=start_body(wait=False), headers={"Idempotency-Key": "k"})
 
     assert (again.status_code, again.content) == (first.status_code, first.content)
@@ -69,8 +66,8 @@ async def test_the_same_key_gets_the_same_answer_and_no_second_effect(api: ApiDr
     assert len(api.visits.sent) == 1
 
 
-async def test_a_refusal_is_repeated_too_after_the_patient_is_free(api: ApiDriver) -> None:
-    consultation = await started(api)
+async def test_repeats_refusal_after_patient_is_free(api: ApiDriver) -> None:
+    consultation = await start(api)
     other = await api.doctor(DR_OKAFOR.id)
     first = await other.post("/api/consultations", json=start_body(JOHN_DERMATOLOGY), headers={"Idempotency-Key": "k"})
     done = await (await api.doctor()).post(f"/api/consultations/{consultation}/complete")
@@ -84,33 +81,33 @@ async def test_a_refusal_is_repeated_too_after_the_patient_is_free(api: ApiDrive
 
 
 @pytest.mark.parametrize("reused", ["another body", "another path"])
-async def test_a_key_stands_for_one_request(api: ApiDriver, reused: str) -> None:
+async def test_refuses_key_reused_for_other_request(api: ApiDriver, reused: str) -> None:
     doctor, key = await api.doctor(), {"Idempotency-Key": "k"}
-    begun = await doctor.post("/api/consultations", json=start_body(), headers=key)
+    started = await doctor.post("/api/consultations", json=start_body(), headers=key)
     before = await api.all_rows()
 
     if reused == "another body":
         answer = await doctor.post("/api/consultations", json=start_body(wait=True), headers=key)
     else:
-        answer = await doctor.post(f"{begun.headers['location']}/complete", headers=key)
+        answer = await doctor.post(f"{started.headers['location']}/complete", headers=key)
 
     assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_key_reused")
     assert await api.all_rows() == before
 
 
-async def test_a_key_belongs_to_its_caller(api: ApiDriver) -> None:
+async def test_two_callers_can_use_same_key(api: ApiDriver) -> None:
     key = {"Idempotency-Key": "k"}
     await (await api.doctor()).post("/api/consultations", json=start_body(), headers=key)
 
-    others = await (await api.doctor(DR_OKAFOR.id)).post(
+    other = await (await api.doctor(DR_OKAFOR.id)).post(
         "/api/consultations", json=start_body(JOHN_DERMATOLOGY), headers=key
     )
 
-    assert others.json()["code"] == "patient_in_consultation"
+    assert other.json()["code"] == "patient_in_consultation"
 
 
 @pytest.mark.parametrize("key", ["", "two words", "x" * 129, "caf\u00e9"])
-async def test_a_key_is_visible_ascii(api: ApiDriver, key: str) -> None:
+async def test_refuses_key_that_is_not_visible_ascii(api: ApiDriver, key: str) -> None:
     before = await api.all_rows()
 
     answer = await (await api.doctor()).post(
@@ -121,10 +118,10 @@ async def test_a_key_is_visible_ascii(api: ApiDriver, key: str) -> None:
     assert await api.all_rows() == before
 
 
-async def test_completing_twice_answers_alike_and_is_told_once(api: ApiDriver) -> None:
-    doctor, consultation = await api.doctor(), await started(api)
+async def test_second_completion_repeats_answer_only(api: ApiDriver) -> None:
+    doctor, consultation = await api.doctor(), await start(api)
     first = await doctor.post(f"/api/consultations/{consultation}/complete", json={})
-    told = await api.count(events)
+    published = await api.count(events)
     api.clock.pass_by(minutes=1)
 
     again = await doctor.post(f"/api/consultations/{consultation}/complete")
@@ -132,12 +129,12 @@ async def test_completing_twice_answers_alike_and_is_told_once(api: ApiDriver) -
     assert (first.status_code, again.status_code) == (200, 200)
     assert first.json() == again.json()
     assert first.json()["outcome"] == "done"
-    assert await api.count(events) == told
+    assert await api.count(events) == published
 
 
 @pytest.mark.parametrize("call", ["complete", "extend"])
-async def test_a_consultation_is_its_doctors_business(api: ApiDriver, call: str) -> None:
-    consultation = await started(api)
+async def test_refuses_call_of_other_doctor(api: ApiDriver, call: str) -> None:
+    consultation = await start(api)
     before = await api.all_rows()
     body = {"minutes": 5} if call == "extend" else {}
 
@@ -147,8 +144,8 @@ async def test_a_consultation_is_its_doctors_business(api: ApiDriver, call: str)
     assert await api.all_rows() == before
 
 
-async def test_extending_counts_from_the_due_time(api: ApiDriver) -> None:
-    consultation = await started(api)
+async def test_extension_counts_from_due_time(api: ApiDriver) -> None:
+    consultation = await start(api)
 
     answer = await (await api.doctor()).post(f"/api/consultations/{consultation}/extend", json={"minutes": 240})
 
@@ -156,35 +153,35 @@ async def test_extending_counts_from_the_due_time(api: ApiDriver) -> None:
     assert answer.json()["overdue_at"] == "2026-03-02T15:20:00.000Z"
 
 
-async def test_a_release_leaves_its_reason_in_the_timeline_and_nowhere_else(api: ApiDriver) -> None:
-    consultation = await started(api)
-    supervisor, desk = await api.staff("supervisor"), await api.staff("reception")
+async def test_only_supervisors_read_reason_of_release(api: ApiDriver) -> None:
+    consultation = await start(api)
+    supervisor, reception = await api.staff("supervisor"), await api.staff("reception")
 
     answer = await supervisor.post(f"/api/consultations/{consultation}/release", json={"reason": " gone  home "})
 
     assert answer.status_code == 200, answer.text
     assert answer.json()["outcome"] == "released"
     assert "home" not in str(api.visits.sent)
-    line = (await supervisor.get("/api/patients/123/visit")).json()["timeline"]
-    assert ("gone  home", "supervisor-None") in [(entry["reason"], entry["by"]) for entry in line]
-    assert "home" not in (await desk.get("/api/patients/123/visit")).text
-    late = await (await api.doctor()).post(f"/api/consultations/{consultation}/complete")
-    assert (late.status_code, late.json()["code"]) == (409, "consultation_ended")
+    timeline = (await supervisor.get("/api/patients/123/visit")).json()["timeline"]
+    assert ("gone  home", "supervisor-None") in [(entry["reason"], entry["by"]) for entry in timeline]
+    assert "home" not in (await reception.get("/api/patients/123/visit")).text
+    completion = await (await api.doctor()).post(f"/api/consultations/{consultation}/complete")
+    assert (completion.status_code, completion.json()["code"]) == (409, "consultation_ended")
 
 
-async def test_no_answer_in_time_is_undecided_and_the_same_key_finds_out(api: ApiDriver) -> None:
+async def test_same_key_gets_answer_after_undecided(api: ApiDriver) -> None:
     doctor, key = await api.doctor(), {"Idempotency-Key": "k"}
     api.visits.away = True
 
-    unknown = await doctor.post("/api/consultations", json=start_body(), headers=key)
+    undecided = await doctor.post("/api/consultations", json=start_body(), headers=key)
 
-    assert (unknown.status_code, unknown.json()["code"]) == (503, "undecided")
-    assert int(unknown.headers["retry-after"]) >= 1
+    assert (undecided.status_code, undecided.json()["code"]) == (503, "undecided")
+    assert int(undecided.headers["retry-after"]) >= 1
     api.visits.away = False
     assert (await doctor.post("/api/consultations", json=start_body(), headers=key)).status_code == 201
 
 
-async def test_a_start_that_does_not_wait_is_written_down_before_it_is_sent(api: ApiDriver) -> None:
+async def test_stores_asynchronous_start_before_sending(api: ApiDriver) -> None:
     doctor = await api.doctor()
     headers = {"Idempotency-Key": "a/b?c", "Prefer": "respond-async, wait=10"}
 
@@ -204,7 +201,7 @@ async def test_a_start_that_does_not_wait_is_written_down_before_it_is_sent(api:
     assert (other.status_code, other.json()["code"]) == (404, "unknown_request")
 
 
-async def test_an_open_request_is_found_by_the_sweep_when_its_signal_was_lost(api: ApiDriver) -> None:
+async def test_sweep_finds_request_with_lost_signal(api: ApiDriver) -> None:
     api.visits.away = True
     doctor = await api.doctor()
 
@@ -218,8 +215,8 @@ async def test_an_open_request_is_found_by_the_sweep_when_its_signal_was_lost(ap
     assert await api.count(requests) == 1
 
 
-async def test_a_release_that_was_not_answered_is_not_sent_again_by_the_sweep(api: ApiDriver) -> None:
-    consultation = await started(api)
+async def test_sweep_ignores_unanswered_release(api: ApiDriver) -> None:
+    consultation = await start(api)
     api.visits.away = True
     supervisor = await api.staff("supervisor")
 
@@ -230,22 +227,25 @@ async def test_a_release_that_was_not_answered_is_not_sent_again_by_the_sweep(ap
 
 
 @pytest.mark.parametrize("text", ["{}", "[]", '{"type": "Adopt"}', '{"type": null}', '{"type": "CheckIn"}'])
-def test_only_a_command_is_read_back_as_one(text: str) -> None:
+def test_refuses_stored_text_that_is_no_command(text: str) -> None:
     with pytest.raises(ValueError):
         parse_command(text)
 
 
-async def test_the_appointment_must_agree_with_what_is_stored(api: ApiDriver) -> None:
+async def test_refuses_start_that_contradicts_booking(api: ApiDriver) -> None:
     doctor = await api.doctor()
     before = await api.all_rows()
 
     mismatch = await doctor.post("/api/consultations", json=start_body() | {"patient_id": 124})
-    nobody = await doctor.post("/api/consultations", json=start_body() | {"patient_id": 999})
-    nothing = await doctor.post("/api/consultations", json=start_body() | {"appointment_id": 999})
-    foreign = await doctor.post("/api/consultations", json=start_body() | {"appointment_id": JOHN_DERMATOLOGY.id})
-    anothers = await doctor.post("/api/consultations", json=start_body(JOHN_DERMATOLOGY))
+    unknown_patient = await doctor.post("/api/consultations", json=start_body() | {"patient_id": 999})
+    unknown_appointment = await doctor.post("/api/consultations", json=start_body() | {"appointment_id": 999})
+    other_appointment = await doctor.post(
+        "/api/consultations", json=start_body() | {"appointment_id": JOHN_DERMATOLOGY.id}
+    )
+    other_doctor = await doctor.post("/api/consultations", json=start_body(JOHN_DERMATOLOGY))
 
-    codes = [(one.status_code, json.loads(one.text)["code"]) for one in (mismatch, nobody, nothing, foreign, anothers)]
+    answers = (mismatch, unknown_patient, unknown_appointment, other_appointment, other_doctor)
+    codes = [(answer.status_code, answer.json()["code"]) for answer in answers]
     assert codes == [
         (422, "appointment_mismatch"),
         (404, "unknown_patient"),

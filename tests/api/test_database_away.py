@@ -1,8 +1,9 @@
-"""A change that is asked for while the database is away or locked: `undecided` in time, and its key finds out afterwards."""
+"""Changes while the database is unreachable or locked: `undecided` in time, and the same key gets the answer later."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from time import monotonic
 from typing import Any
 from uuid import UUID
@@ -18,78 +19,78 @@ from tests.support.builders import DR_SMITH
 from tests.support.ledger import column
 from tests.support.locking import locked
 
-PATIENCE_SECONDS = 1
-# Far less than a writer waits for somebody's lock, or a connection for a server that says nothing.
+TIMEOUT_SECONDS = 1
+# Much less than a writer waits for a lock, or a connection for a silent server.
 IN_TIME_SECONDS = 5
 KEY = {"Idempotency-Key": "bad-times"}
 
 
 @pytest.fixture
 async def api(open_api: ApiOpener) -> ApiDriver:
-    """A api with little patience, where a doctor and a supervisor are known, and one X-ray runs."""
-    opened: ApiDriver = await open_api(decision_timeout=PATIENCE_SECONDS)
+    """An API with a short decision timeout, one registered caller, and one X-ray in progress."""
+    opened = await open_api(decision_timeout=TIMEOUT_SECONDS)
     await (await opened.doctor(DR_SMITH.id)).post("/api/consultations", json=start_body(JOHN_X_RAY))
     return opened
 
 
-@pytest.fixture(params=["nobody listens", "nobody answers"])
-async def gone(request: pytest.FixtureRequest) -> AsyncIterator[Database]:
-    """The database as it is when its server is away."""
-    speaking: list[asyncio.StreamWriter] = []
-    server = await asyncio.start_server(lambda _reader, writer: speaking.append(writer), "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1] if request.param == "nobody answers" else 1
+@pytest.fixture(params=["connection refused", "server is silent"])
+async def unreachable(request: pytest.FixtureRequest) -> AsyncIterator[Database]:
+    """A database with a server that cannot be reached."""
+    connections: list[asyncio.StreamWriter] = []
+    server = await asyncio.start_server(lambda _reader, writer: connections.append(writer), "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1] if request.param == "server is silent" else 1
     database = Database(f"postgresql+asyncpg://visit@127.0.0.1:{port}/visits")
 
     yield database
 
     await database.close()
     server.close()
-    for writer in speaking:
+    for writer in connections:
         writer.close()
 
 
 @contextmanager
-def switched_off(api: ApiDriver, gone: Database) -> Iterator[None]:
-    """The API's calls reach what is gone."""
+def without_database(api: ApiDriver, unreachable: Database) -> Iterator[None]:
+    """Redirects the API's database calls to the unreachable database."""
     with pytest.MonkeyPatch.context() as patch:
         for call in ("read", "glance", "write"):
-            patch.setattr(api.database, call, getattr(gone, call))
+            patch.setattr(api.database, call, getattr(unreachable, call))
         yield
 
 
-async def ask(who: httpx.AsyncClient, path: str, **sent: Any) -> httpx.Response:
-    """The answer, in time."""
-    began = monotonic()
-    answer = await who.post(path, **sent)
-    assert monotonic() - began < IN_TIME_SECONDS
+async def post_in_time(client: httpx.AsyncClient, path: str, **arguments: Any) -> httpx.Response:
+    """Send a POST request, and check that the answer comes in time."""
+    started_at = monotonic()
+    answer = await client.post(path, **arguments)
+    assert monotonic() - started_at < IN_TIME_SECONDS
     return answer
 
 
 def assert_undecided(answer: httpx.Response) -> None:
-    """It may still be carried out, and it is worth asking again."""
+    """Check that the answer is `undecided` and says when to retry."""
     assert (answer.status_code, answer.json()["code"]) == (503, "undecided")
     assert int(answer.headers["retry-after"]) >= 1
 
 
-async def a_running_consultation(api: ApiDriver) -> str:
-    """The id of Dr. Smith's X-ray."""
+async def id_of_x_ray(api: ApiDriver) -> str:
+    """The id of the consultation in progress, Dr. Smith's X-ray."""
     trackings = await api.database.read(column, "patient_trackings", "consultation_id")
     return str(trackings[0])
 
 
-async def test_a_start_while_the_database_is_away_is_undecided(api: ApiDriver, gone: Database) -> None:
+async def test_start_is_undecided_without_database(api: ApiDriver, unreachable: Database) -> None:
     doctor = await api.doctor()
 
-    with switched_off(api, gone):
-        answer = await ask(doctor, "/api/consultations", json=start_body(), headers=KEY)
+    with without_database(api, unreachable):
+        answer = await post_in_time(doctor, "/api/consultations", json=start_body(), headers=KEY)
 
     assert_undecided(answer)
     assert (await doctor.post("/api/consultations", json=start_body(), headers=KEY)).status_code == 201
 
 
-@pytest.mark.parametrize("gone", ["nobody listens"], indirect=True)
+@pytest.mark.parametrize("unreachable", ["connection refused"], indirect=True)
 @pytest.mark.parametrize(
-    ("role", "method", "path", "sent"),
+    ("role", "method", "path", "body"),
     [
         ("anyone", "POST", "/api/session", {"username": "smith", "password": "stethoscope"}),
         ("doctor", "GET", "/api/appointments", None),
@@ -111,33 +112,33 @@ async def test_a_start_while_the_database_is_away_is_undecided(api: ApiDriver, g
         ("anyone", "GET", "/readyz", None),
     ],
 )
-async def test_every_call_is_worth_asking_again_while_the_database_is_away(
-    api: ApiDriver, gone: Database, role: str, method: str, path: str, sent: Any
+async def test_calls_ask_for_retry_without_database(
+    api: ApiDriver, unreachable: Database, role: str, method: str, path: str, body: Any
 ) -> None:
-    who = {"anyone": api.anyone, "doctor": api.doctor}.get(role)
-    client = await (who() if who else api.staff(role))
+    clients: dict[str, Callable[[], Awaitable[httpx.AsyncClient]]] = {"anyone": api.anyone, "doctor": api.doctor}
+    client = await clients.get(role, partial(api.staff, role))()
 
-    with switched_off(api, gone):
-        answer = await client.request(method, path, json=sent)
+    with without_database(api, unreachable):
+        answer = await client.request(method, path, json=body)
 
     assert answer.status_code == 503, answer.text
     assert int(answer.headers["retry-after"]) >= 1
 
 
-async def test_a_start_whose_database_goes_away_after_the_decision_is_undecided_and_was_carried_out_once(
-    api: ApiDriver, gone: Database, monkeypatch: pytest.MonkeyPatch
+async def test_start_counts_once_if_database_fails_later(
+    api: ApiDriver, unreachable: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     doctor = await api.doctor()
     decide = api.visits.send
 
-    async def decide_and_lose(*command: Any) -> None:
-        await decide(*command)
+    async def decide_and_lose_database(command: Command, **options: Any) -> None:
+        await decide(command, **options)
         for call in ("read", "glance", "write"):
-            monkeypatch.setattr(api.database, call, getattr(gone, call))
+            monkeypatch.setattr(api.database, call, getattr(unreachable, call))
 
-    monkeypatch.setattr(api.visits, "send", decide_and_lose)
+    monkeypatch.setattr(api.visits, "send", decide_and_lose_database)
 
-    answer = await ask(doctor, "/api/consultations", json=start_body(), headers=KEY)
+    answer = await post_in_time(doctor, "/api/consultations", json=start_body(), headers=KEY)
     monkeypatch.undo()
 
     assert_undecided(answer)
@@ -145,38 +146,38 @@ async def test_a_start_whose_database_goes_away_after_the_decision_is_undecided_
     assert await api.count(patient_trackings) == 2
 
 
-async def test_a_first_request_of_a_caller_is_undecided_while_nothing_can_be_written(api: ApiDriver) -> None:
+async def test_first_request_is_undecided_under_lock(api: ApiDriver) -> None:
     doctor = await api.doctor()
 
     async with locked(api.database):
-        answer = await ask(doctor, "/api/consultations", json=start_body(), headers=KEY)
+        answer = await post_in_time(doctor, "/api/consultations", json=start_body(), headers=KEY)
 
     assert_undecided(answer)
     assert (await doctor.post("/api/consultations", json=start_body(), headers=KEY)).status_code == 201
 
 
-@pytest.mark.parametrize("prefer", [{}, {"Prefer": "respond-async"}], ids=["and waits", "and does not wait"])
-async def test_a_completion_is_undecided_while_nothing_can_be_written(api: ApiDriver, prefer: dict[str, str]) -> None:
+@pytest.mark.parametrize("prefer", [{}, {"Prefer": "respond-async"}], ids=["synchronous", "asynchronous"])
+async def test_completion_is_undecided_under_lock(api: ApiDriver, prefer: dict[str, str]) -> None:
     doctor = await api.doctor(DR_SMITH.id)
-    running = await a_running_consultation(api)
-    path = f"/api/consultations/{running}/complete"
+    consultation = await id_of_x_ray(api)
+    path = f"/api/consultations/{consultation}/complete"
 
     async with locked(api.database):
-        answer = await ask(doctor, path, headers=KEY | prefer)
+        answer = await post_in_time(doctor, path, headers=KEY | prefer)
 
     assert_undecided(answer)
     again = await doctor.post(path, headers=KEY)
     assert (again.status_code, again.json()["status"]) == (200, "completed")
 
 
-async def test_a_release_is_undecided_while_nothing_can_be_written(api: ApiDriver) -> None:
+async def test_release_is_undecided_under_lock(api: ApiDriver) -> None:
     supervisor = await api.staff("supervisor")
-    # Known by its first request: what is left to write is the reason.
+    # The first request registers the caller. The second has only the reason to write.
     await supervisor.post(f"/api/consultations/{UUID(int=1)}/release", json={"reason": "mistaken"})
-    path = f"/api/consultations/{await a_running_consultation(api)}/release"
+    path = f"/api/consultations/{await id_of_x_ray(api)}/release"
 
     async with locked(api.database):
-        answer = await ask(supervisor, path, json={"reason": "forgotten"}, headers=KEY)
+        answer = await post_in_time(supervisor, path, json={"reason": "forgotten"}, headers=KEY)
 
     assert_undecided(answer)
     assert (await supervisor.post(path, json={"reason": "forgotten"}, headers=KEY)).status_code == 200

@@ -1,4 +1,4 @@
-"""How the hospital's own system feeds this one, and what it may not touch."""
+"""Master data from the hospital's own system, and what that system must not change."""
 
 import json
 from typing import Any
@@ -10,17 +10,17 @@ from patient_visit_engine.storage.tables import events
 from tests.support.api import JOHN_CARDIOLOGY, JOHN_DERMATOLOGY, ApiDriver, start_body
 from tests.support.builders import DR_OKAFOR
 
-PLANNED: dict[str, Any] = {
+APPOINTMENT: dict[str, Any] = {
     "patient_id": 123,
     "doctor_id": 7,
     "prestation_id": 11,
     "scheduled_at": "2026-03-02T10:00:00+01:00",
 }
-MINE = f"/api/appointments/{JOHN_CARDIOLOGY.id}"
+CARDIOLOGY = f"/api/appointments/{JOHN_CARDIOLOGY.id}"
 
 
-async def told(api: ApiDriver) -> list[tuple[str, dict[str, Any]]]:
-    """The log's events, by name and data."""
+async def read_events(api: ApiDriver) -> list[tuple[str, dict[str, Any]]]:
+    """Name and data of each event of the log, in order."""
     rows = await api.database.read(
         lambda c: list(c.execute(select(events.c.name, events.c.data).order_by(events.c.seq)))
     )
@@ -28,7 +28,7 @@ async def told(api: ApiDriver) -> list[tuple[str, dict[str, Any]]]:
 
 
 @pytest.mark.parametrize(
-    ("path", "body", "stands"),
+    ("path", "body", "stored"),
     [
         ("/api/patients/5", {"first_name": " Ada ", "last_name": "Byron"}, {"first_name": "Ada", "birth_date": None}),
         (
@@ -40,13 +40,13 @@ async def told(api: ApiDriver) -> list[tuple[str, dict[str, Any]]]:
         ("/api/prestations/5", {"name": "Scan", "exclusive": False, "expected_minutes": 1440}, {"exclusive": False}),
         (
             "/api/appointments/9007199254740991",
-            PLANNED,
+            APPOINTMENT,
             {"status": "scheduled", "scheduled_at": "2026-03-02T09:00:00.000Z"},
         ),
     ],
 )
-async def test_a_record_is_created_once_and_replaced_after(
-    api: ApiDriver, path: str, body: dict[str, Any], stands: dict[str, Any]
+async def test_creates_record_once_then_replaces_it(
+    api: ApiDriver, path: str, body: dict[str, Any], stored: dict[str, Any]
 ) -> None:
     service = await api.staff("service")
 
@@ -55,49 +55,49 @@ async def test_a_record_is_created_once_and_replaced_after(
     assert (created.status_code, replaced.status_code) == (201, 200), created.text
     assert created.headers["location"] == path
     assert created.json() == replaced.json()
-    assert created.json().items() >= stands.items()
+    assert created.json().items() >= stored.items()
 
 
-async def test_an_appointment_that_changed_is_told_once_and_one_that_did_not_is_not(api: ApiDriver) -> None:
+async def test_publishes_changed_appointment_once(api: ApiDriver) -> None:
     service = await api.staff("service")
 
     for _ in range(2):
-        answer = await service.put(MINE, json=PLANNED | {"status": "canceled"})
+        answer = await service.put(CARDIOLOGY, json=APPOINTMENT | {"status": "canceled"})
         assert (answer.status_code, answer.json()["status"]) == (200, "canceled")
 
-    ((name, data),) = await told(api)
+    ((name, data),) = await read_events(api)
     assert name == "appointment.updated"
     assert (data["appointment_id"], data["status"], data["patient_id"]) == (1, "canceled", 123)
 
 
-async def test_an_appointment_without_a_status_keeps_its_own(api: ApiDriver) -> None:
-    answer = await (await api.staff("service")).put(MINE, json=PLANNED)
+async def test_appointment_without_status_keeps_status(api: ApiDriver) -> None:
+    answer = await (await api.staff("service")).put(CARDIOLOGY, json=APPOINTMENT)
 
     assert answer.json()["status"] == "confirmed"
 
 
-async def test_an_appointment_moved_to_another_patient_is_told_of_both(api: ApiDriver) -> None:
-    await (await api.staff("supervisor")).put(MINE, json=PLANNED | {"patient_id": 124})
+async def test_publishes_move_to_both_patients(api: ApiDriver) -> None:
+    await (await api.staff("supervisor")).put(CARDIOLOGY, json=APPOINTMENT | {"patient_id": 124})
 
-    assert [data["patient_name"] for _, data in await told(api)] == ["John Doe", "Maria Silva"]
+    assert [data["patient_name"] for _, data in await read_events(api)] == ["John Doe", "Maria Silva"]
 
 
-async def test_a_new_name_is_told_and_a_new_birthday_is_not(api: ApiDriver) -> None:
+async def test_publishes_new_name_but_not_birth_date(api: ApiDriver) -> None:
     service = await api.staff("service")
 
     await service.put("/api/patients/123", json={"first_name": "John", "last_name": "Doe", "birth_date": "1980-01-01"})
     await service.put("/api/patients/123", json={"first_name": "John", "last_name": "Roe"})
 
-    ((name, data),) = await told(api)
+    ((name, data),) = await read_events(api)
     assert (name, data["patient_id"], data["patient_name"]) == ("patient.updated", 123, "John Roe")
 
 
 @pytest.mark.parametrize("field", ["patient_id", "doctor_id", "prestation_id"])
 @pytest.mark.parametrize("number", [1, 77])
-async def test_a_reference_to_nothing_is_refused(api: ApiDriver, field: str, number: int) -> None:
+async def test_refuses_unknown_reference(api: ApiDriver, field: str, number: int) -> None:
     before = await api.all_rows()
 
-    answer = await (await api.staff("service")).put(f"/api/appointments/{number}", json=PLANNED | {field: 999})
+    answer = await (await api.staff("service")).put(f"/api/appointments/{number}", json=APPOINTMENT | {field: 999})
 
     assert (answer.status_code, answer.json()["code"]) == (422, "unknown_reference")
     assert answer.json()["field"] == field
@@ -105,8 +105,8 @@ async def test_a_reference_to_nothing_is_refused(api: ApiDriver, field: str, num
 
 
 @pytest.mark.parametrize("status", [3, 4, 5, "pending", "done", "in_progress"])
-async def test_a_plan_cannot_say_what_only_a_visit_knows(api: ApiDriver, status: int | str) -> None:
-    answer = await (await api.staff("service")).put(MINE, json=PLANNED | {"status": status})
+async def test_refuses_status_that_only_visits_set(api: ApiDriver, status: int | str) -> None:
+    answer = await (await api.staff("service")).put(CARDIOLOGY, json=APPOINTMENT | {"status": status})
 
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
 
@@ -115,30 +115,30 @@ async def test_a_plan_cannot_say_what_only_a_visit_knows(api: ApiDriver, status:
     "at",
     ["2026-03-02", "2026-03-02T10:00:00", "1799-12-31T23:00:00Z", "2026-03-02T24:00:00Z", "2026-03-02T10:00:00+25:00"],
 )
-async def test_a_time_says_its_offset(api: ApiDriver, at: str) -> None:
-    answer = await (await api.staff("service")).put(MINE, json=PLANNED | {"scheduled_at": at})
+async def test_refuses_time_without_valid_offset(api: ApiDriver, at: str) -> None:
+    answer = await (await api.staff("service")).put(CARDIOLOGY, json=APPOINTMENT | {"scheduled_at": at})
 
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
 
 
-async def test_what_a_visit_has_opened_is_the_visits(api: ApiDriver) -> None:
-    service, doctor, desk = await api.staff("service"), await api.doctor(), await api.staff("reception")
+async def test_refuses_change_while_visit_needs_record(api: ApiDriver) -> None:
+    service, doctor, reception = await api.staff("service"), await api.doctor(), await api.staff("reception")
     codes: list[str] = []
 
-    async def attempt(number: int, **more: Any) -> None:
+    async def refuse_put(number: int, **fields: Any) -> None:
         before = await api.all_rows()
-        answer = await service.put(f"/api/appointments/{number}", json=PLANNED | more)
+        answer = await service.put(f"/api/appointments/{number}", json=APPOINTMENT | fields)
         assert answer.status_code == 409
         assert await api.all_rows() == before
         codes.append(answer.json()["code"])
 
-    await desk.post(f"{MINE}/check-in")
-    await attempt(JOHN_CARDIOLOGY.id)
-    begun = await doctor.post("/api/consultations", json=start_body())
-    await attempt(JOHN_CARDIOLOGY.id, status="canceled")
+    await reception.post(f"{CARDIOLOGY}/check-in")
+    await refuse_put(JOHN_CARDIOLOGY.id)
+    started = await doctor.post("/api/consultations", json=start_body())
+    await refuse_put(JOHN_CARDIOLOGY.id, status="canceled")
     await (await api.doctor(DR_OKAFOR.id)).post(f"/api/appointments/{JOHN_DERMATOLOGY.id}/wait")
-    await attempt(JOHN_DERMATOLOGY.id, doctor_id=DR_OKAFOR.id, prestation_id=12, status="canceled")
-    await doctor.post(f"/api/consultations/{begun.json()['id']}/complete")
-    await attempt(JOHN_CARDIOLOGY.id)
+    await refuse_put(JOHN_DERMATOLOGY.id, doctor_id=DR_OKAFOR.id, prestation_id=12, status="canceled")
+    await doctor.post(f"/api/consultations/{started.json()['id']}/complete")
+    await refuse_put(JOHN_CARDIOLOGY.id)
 
     assert codes == ["tracking_open", "tracking_open", "doctor_waiting", "appointment_closed"]

@@ -1,4 +1,4 @@
-"""What those who run the system see."""
+"""Liveness, readiness and metrics."""
 
 from math import inf
 
@@ -15,13 +15,13 @@ from tests.support.builders import DR_OKAFOR
 from tests.support.stream_process import a_process
 
 
-async def test_a_process_that_lives_says_so_whatever_is_away(api: ApiDriver) -> None:
+async def test_is_live_without_temporal(api: ApiDriver) -> None:
     api.visits.away = True
 
     assert (await (await api.anyone()).get("/livez")).json() == {"status": "live"}
 
 
-async def test_ready_names_each_dependency(api: ApiDriver) -> None:
+async def test_readyz_names_each_dependency(api: ApiDriver) -> None:
     anyone = await api.anyone()
 
     ready = await anyone.get("/readyz")
@@ -35,41 +35,41 @@ async def test_ready_names_each_dependency(api: ApiDriver) -> None:
         {"status": "ready", "database": "up", "temporal": "up", "stream": "up"},
     )
     assert (without_temporal.status_code, without_temporal.json()["code"]) == (503, "not_ready")
-    states = [(one.json()["database"], one.json()["temporal"]) for one in (without_temporal, without_either)]
+    states = [(answer.json()["database"], answer.json()["temporal"]) for answer in (without_temporal, without_either)]
     assert states == [("up", "down"), ("down", "down")]
 
 
 @pytest.mark.parametrize("database", ["postgres"], indirect=True)
-async def test_a_process_whose_database_takes_no_writes_is_not_ready(api: ApiDriver) -> None:
+async def test_not_ready_while_database_is_read_only(api: ApiDriver) -> None:
     anyone, name = await api.anyone(), api.database.url.database
-    takes_none = f"ALTER DATABASE {name} SET default_transaction_read_only = on"
-    await api.database.write(lambda connection: connection.exec_driver_sql(takes_none))
-    # What holds for sessions that begin from now on.
-    everybody = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+    read_only = f"ALTER DATABASE {name} SET default_transaction_read_only = on"
+    await api.database.write(lambda connection: connection.exec_driver_sql(read_only))
+    # The setting is for new sessions, so end the open ones.
+    end_sessions = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
     with pytest.raises(DBAPIError):
-        await api.database.read(lambda connection: connection.exec_driver_sql(everybody))
+        await api.database.read(lambda connection: connection.exec_driver_sql(end_sessions))
 
     answer = await anyone.get("/readyz")
 
     assert (answer.status_code, answer.json()["database"]) == (503, "down")
 
 
-async def test_a_process_that_does_not_see_the_log_is_not_ready(api: ApiDriver) -> None:
+async def test_not_ready_without_recent_read_of_log(api: ApiDriver) -> None:
     hub = (await a_process(api.database, api.clock)).hub
     api.app = create_app(api.settings, api.database, api.visits, hub=hub, now=api.clock)  # type: ignore[arg-type]
     api.stack.callback(api.app.parts.sessions.close)
     anyone = await api.anyone()
 
-    seeing = await anyone.get("/readyz")
+    before = await anyone.get("/readyz")
     hub.window.level_at = -inf
-    blind = await anyone.get("/readyz")
+    after = await anyone.get("/readyz")
 
-    assert (seeing.status_code, seeing.json()["stream"]) == (200, "up")
-    assert (blind.status_code, blind.json()["code"], blind.json()["stream"]) == (503, "not_ready", "down")
-    assert blind.json()["database"] == "up"
+    assert (before.status_code, before.json()["stream"]) == (200, "up")
+    assert (after.status_code, after.json()["code"], after.json()["stream"]) == (503, "not_ready", "down")
+    assert after.json()["database"] == "up"
 
 
-async def test_a_process_that_stops_is_not_ready(api: ApiDriver) -> None:
+async def test_not_ready_while_stopping(api: ApiDriver) -> None:
     api.app.parts.readiness.draining = True
 
     answer = await (await api.anyone()).get("/readyz")
@@ -77,7 +77,7 @@ async def test_a_process_that_stops_is_not_ready(api: ApiDriver) -> None:
     assert (answer.status_code, answer.json()["code"]) == (503, "draining")
 
 
-async def test_counts_go_by_route_and_code_and_name_nobody(api: ApiDriver) -> None:
+async def test_metrics_name_routes_and_codes_only(api: ApiDriver) -> None:
     doctor = await api.doctor()
     for _ in range(2):
         await doctor.post("/api/consultations", json=start_body())
@@ -97,17 +97,17 @@ async def test_counts_go_by_route_and_code_and_name_nobody(api: ApiDriver) -> No
     assert not any(word in labels for word in ("123", "John", "secret"))
 
 
-async def test_the_streams_counts_stand_beside_the_others(api: ApiDriver) -> None:
+async def test_metrics_include_counts_of_stream(api: ApiDriver) -> None:
     hub = Hub(LogReader(api.database))
     hub.counters.refused["stream_not_ready"] = 3
     for seconds in (0.02, 0.02, 60):
         hub.counters.delays.count(seconds)
-    app = _with(api, hub)
+    app = _open_with_hub(api, hub)
     api.app = app
     supervisor = await api.staff("supervisor")
 
     text = (await supervisor.get("/metrics")).text
-    present = await supervisor.get("/api/presence")
+    presence = await supervisor.get("/api/presence")
 
     assert 'visit_stream_refused_total{reason="stream_not_ready"} 3.0' in text
     assert "visit_stream_subscribers 0.0" in text
@@ -115,15 +115,15 @@ async def test_the_streams_counts_stand_beside_the_others(api: ApiDriver) -> Non
     for line in ('bucket{le="0.01"} 0.0', 'bucket{le="0.025"} 2.0', 'bucket{le="30.0"} 2.0', 'bucket{le="+Inf"} 3.0'):
         assert f"visit_stream_delay_seconds_{line}" in text
     assert "visit_stream_delay_seconds_sum 60.04" in text
-    assert present.json() == {"items": []}
+    assert presence.json() == {"items": []}
     app.parts.sessions.close()
 
 
-def _with(api: ApiDriver, hub: Hub) -> Gateway:
+def _open_with_hub(api: ApiDriver, hub: Hub) -> Gateway:
     return create_app(api.settings, api.database, api.visits, hub=hub, now=api.clock)  # type: ignore[arg-type]
 
 
-async def test_what_was_never_asked_has_no_decision(api: ApiDriver) -> None:
+async def test_unknown_key_has_no_decision(api: ApiDriver) -> None:
     doctor = await api.doctor()
 
     for key in ("never", "a%2Fb", "%00", "x" * 200, "%C3%A9"):

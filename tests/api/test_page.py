@@ -1,4 +1,4 @@
-"""How the page is served: its document at every address of its own, its files for good, and a policy that lets nothing else in."""
+"""The built page: its document at each view, its files, a 404 problem everywhere else, and its security policy."""
 
 import gzip
 import json
@@ -36,14 +36,14 @@ def with_sent_path(app: ASGIApp) -> ASGIApp:
     return call
 
 
-def unchanged(path: str) -> dict[str, str]:
+def exact_path(path: str) -> dict[str, str]:
     """The header that sends the request to exactly this path."""
     return {"Sent-Path": path}
 
 
 @pytest.fixture
 async def page(on_sqlite: Database, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of an API that serves a page of two files."""
+    """A client of an API with a page of two files."""
     folder = tmp_path / "page"
     (folder / "assets").mkdir(parents=True)
     (folder / "index.html").write_text(DOCUMENT)
@@ -143,7 +143,7 @@ UNKNOWN = [
 
 @pytest.mark.parametrize("address", UNKNOWN)
 async def test_answers_404_problem_at_unknown_path(page: httpx.AsyncClient, address: str) -> None:
-    answers = {method: await page.request(method, "/", headers=unchanged(address)) for method in METHODS}
+    answers = {method: await page.request(method, "/", headers=exact_path(address)) for method in METHODS}
 
     assert {method: answer.status_code for method, answer in answers.items()} == dict.fromkeys(METHODS, 404)
     for answer in answers.values():
@@ -154,14 +154,14 @@ async def test_answers_404_problem_at_unknown_path(page: httpx.AsyncClient, addr
     assert {answer.json()["code"] for answer in answers.values()} == {"not_found"}
 
 
-def test_knows_the_same_views_as_the_router() -> None:
-    written = re.findall(r"""\bpath: ("[^"]+")""", ROUTER.read_text())
+def test_views_match_routes_of_router() -> None:
+    routes = re.findall(r"""\bpath: ("[^"]+")""", ROUTER.read_text())
 
-    assert [json.loads(path) for path in written] == [*VIEWS, EVERYTHING_ELSE]
+    assert [json.loads(path) for path in routes] == [*VIEWS, EVERYTHING_ELSE]
 
 
 @pytest.mark.parametrize("address", ["/", "/assets/index-a1b2.js", "/nothing.js"])
-async def test_nothing_inline_and_nothing_from_elsewhere_is_let_in(page: httpx.AsyncClient, address: str) -> None:
+async def test_policy_allows_only_own_files(page: httpx.AsyncClient, address: str) -> None:
     policy = (await page.get(address)).headers["content-security-policy"]
 
     rules = dict(rule.split(" ", 1) for rule in policy.split("; "))
@@ -171,50 +171,50 @@ async def test_nothing_inline_and_nothing_from_elsewhere_is_let_in(page: httpx.A
     assert "unsafe" not in policy
 
 
-async def test_a_file_whose_name_changes_with_its_content_is_kept_for_good(page: httpx.AsyncClient) -> None:
+async def test_hashed_files_are_cached_for_a_year(page: httpx.AsyncClient) -> None:
     script = await page.get("/assets/index-a1b2.js")
-    again = await page.get("/assets/index-a1b2.js", headers={"If-None-Match": script.headers["etag"]})
+    unchanged_script = await page.get("/assets/index-a1b2.js", headers={"If-None-Match": script.headers["etag"]})
     missing = await page.get("/assets/index-0000.js")
 
-    assert script.headers["cache-control"] == again.headers["cache-control"] == FOR_GOOD
-    assert again.status_code == 304
+    assert script.headers["cache-control"] == unchanged_script.headers["cache-control"] == FOR_GOOD
+    assert unchanged_script.status_code == 304
     assert (missing.status_code, missing.json()["code"]) == (404, "not_found")
     assert missing.headers["cache-control"] == "no-store"
 
 
-async def test_files_are_sent_compressed_to_who_takes_that(page: httpx.AsyncClient) -> None:
+async def test_compresses_files_on_request(page: httpx.AsyncClient) -> None:
     async with page.stream("GET", "/assets/index-a1b2.js", headers={"Accept-Encoding": "gzip"}) as answer:
-        sent = b"".join([portion async for portion in answer.aiter_raw()])
+        compressed = b"".join([portion async for portion in answer.aiter_raw()])
     plain = await page.get("/assets/index-a1b2.js", headers={"Accept-Encoding": "identity"})
 
     assert answer.headers["content-encoding"] == "gzip"
-    assert gzip.decompress(sent).decode() == plain.text == SCRIPT
-    assert len(sent) < len(SCRIPT) / 10
+    assert gzip.decompress(compressed).decode() == plain.text == SCRIPT
+    assert len(compressed) < len(SCRIPT) / 10
 
 
 @pytest.mark.parametrize(
     "address", ["/../secret.txt", "/assets/../../secret.txt", "/%2e%2e/secret.txt", "//secret.txt"]
 )
-async def test_nothing_beside_the_page_is_served(page: httpx.AsyncClient, address: str) -> None:
-    answer = await page.get("/", headers=unchanged(address))
+async def test_serves_no_file_outside_page(page: httpx.AsyncClient, address: str) -> None:
+    answer = await page.get("/", headers=exact_path(address))
 
     assert "not for browsers" not in answer.text
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
-async def test_a_page_takes_no_other_method(page: httpx.AsyncClient) -> None:
+async def test_refuses_other_methods_at_view(page: httpx.AsyncClient) -> None:
     answer = await page.post("/worklist", json={})
 
     assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
     assert (answer.headers["allow"], answer.headers["cache-control"]) == ("GET, HEAD", "no-store")
 
 
-async def test_calls_are_not_taken_for_pages(page: httpx.AsyncClient) -> None:
+async def test_api_paths_do_not_reach_page(page: httpx.AsyncClient) -> None:
     answer = await page.get("/api/nothing")
 
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
     assert (await page.get("/livez")).json() == {"status": "live"}
 
 
-def test_where_no_page_was_built_there_is_none(tmp_path: Path) -> None:
+def test_finds_no_page_before_build(tmp_path: Path) -> None:
     assert built(tmp_path) is None

@@ -1,4 +1,4 @@
-"""Signing in by password: cookies, their end, other sites, and those who guess."""
+"""Sign-in by password: cookies, expiry, cross-site requests and guessed passwords."""
 
 import asyncio
 from datetime import timedelta
@@ -15,47 +15,47 @@ from patient_visit_engine.visit.codes import Role
 from tests.support.api import ApiDriver, start_body
 from tests.support.builders import DR_AMRANI
 
-# As weak as it goes: what is tested is who may come in, not how long a guess takes.
-CHEAP = PasswordHash((Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1),))
+# As weak as possible, so that the tests are fast. They test who may sign in, not the cost of a guess.
+WEAK_HASH = PasswordHash((Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1),))
 AMRANI = {"username": "amrani", "password": "correct horse"}
 
 
 @pytest.fixture(autouse=True)
-async def staffed(api: ApiDriver) -> None:
+async def accounts_of_staff(api: ApiDriver) -> None:
     """Dr. Amrani and a receptionist have accounts."""
-    hashed = CHEAP.hash(AMRANI["password"])
+    hashed = WEAK_HASH.hash(AMRANI["password"])
     await api.database.write(accounts.add_account, "amrani", hashed, "Dr. Amrani", Role.doctor, DR_AMRANI.id)
     await api.database.write(accounts.add_account, "desk", hashed, "Desk", Role.reception)
 
 
-async def signed_in(api: ApiDriver, **headers: str) -> httpx.AsyncClient:
+async def sign_in(api: ApiDriver, **headers: str) -> httpx.AsyncClient:
     client = await api.anyone(**headers)
     assert (await client.post("/api/session", json=AMRANI)).status_code == 204
     return client
 
 
-async def test_a_doctor_signs_in_works_and_signs_out(api: ApiDriver) -> None:
-    doctor = await signed_in(api)
+async def test_doctor_signs_in_works_and_signs_out(api: ApiDriver) -> None:
+    doctor = await sign_in(api)
 
-    who = await doctor.get("/api/session")
-    begun = await doctor.post("/api/consultations", json=start_body())
+    user = await doctor.get("/api/session")
+    started = await doctor.post("/api/consultations", json=start_body())
     cookies = dict(doctor.cookies)
-    out = await doctor.delete("/api/session")
+    signed_out = await doctor.delete("/api/session")
 
-    assert who.json() == {
+    assert user.json() == {
         "user_id": "1",
         "name": "Dr. Amrani",
         "role": "doctor",
         "doctor_id": 7,
         "timezone": "Europe/Paris",
     }
-    assert begun.status_code == 201
-    assert (out.status_code, out.content) == (204, b"")
-    stolen = await api.anyone(Cookie=f"visit_session={cookies['visit_session']}")
-    assert (await stolen.get("/api/session")).json()["code"] == "not_signed_in"
+    assert started.status_code == 201
+    assert (signed_out.status_code, signed_out.content) == (204, b"")
+    thief = await api.anyone(Cookie=f"visit_session={cookies['visit_session']}")
+    assert (await thief.get("/api/session")).json()["code"] == "not_signed_in"
 
 
-async def test_the_cookie_is_out_of_reach_and_not_what_is_stored(api: ApiDriver) -> None:
+async def test_cookie_is_http_only_and_not_stored(api: ApiDriver) -> None:
     plain = await (await api.anyone()).post("/api/session", json=AMRANI)
     secure = await (await api.anyone(base_url="https://api")).post("/api/session", json=AMRANI)
 
@@ -67,19 +67,19 @@ async def test_the_cookie_is_out_of_reach_and_not_what_is_stored(api: ApiDriver)
     assert cookie.value not in str(await api.all_rows())
 
 
-async def test_a_session_ends_after_twelve_hours(api: ApiDriver) -> None:
-    doctor = await signed_in(api)
+async def test_session_ends_after_twelve_hours(api: ApiDriver) -> None:
+    doctor = await sign_in(api)
     api.clock.pass_by(hours=12, seconds=-1)
 
-    last = await doctor.get("/api/session")
+    before = await doctor.get("/api/session")
     api.clock.pass_by(seconds=1)
-    late = await doctor.get("/api/session")
+    after = await doctor.get("/api/session")
 
-    assert (last.status_code, late.status_code) == (200, 401)
+    assert (before.status_code, after.status_code) == (200, 401)
 
 
-async def test_a_revoked_account_has_no_session_whatever_is_still_stored(api: ApiDriver) -> None:
-    doctor = await signed_in(api)
+async def test_stored_session_of_revoked_account_fails(api: ApiDriver) -> None:
+    doctor = await sign_in(api)
     await api.database.write(lambda c: c.execute(tables.accounts.update().values(revoked_at=api.clock())))
 
     assert (await doctor.get("/api/session")).status_code == 401
@@ -87,19 +87,19 @@ async def test_a_revoked_account_has_no_session_whatever_is_still_stored(api: Ap
 
 
 @pytest.mark.parametrize("how", ["revoked", "new password"])
-async def test_an_account_that_was_closed_or_changed_loses_its_sessions(api: ApiDriver, how: str) -> None:
-    doctor = await signed_in(api)
+async def test_changing_account_ends_its_sessions(api: ApiDriver, how: str) -> None:
+    doctor = await sign_in(api)
 
     if how == "revoked":
         await api.database.write(accounts.revoke, "amrani", api.clock())
     else:
-        await api.database.write(accounts.change_password, "amrani", CHEAP.hash("another"))
+        await api.database.write(accounts.change_password, "amrani", WEAK_HASH.hash("another"))
 
     assert (await doctor.get("/api/session")).status_code == 401
     assert (await (await api.anyone()).post("/api/session", json=AMRANI)).json()["code"] == "bad_credentials"
 
 
-async def test_an_account_revoked_while_its_password_is_checked_gets_no_session(api: ApiDriver) -> None:
+async def test_revoked_account_gets_no_new_session(api: ApiDriver) -> None:
     account = await api.database.read(accounts.account_named, "amrani")
     assert account is not None
     await api.database.write(accounts.revoke, "amrani", api.clock())
@@ -111,7 +111,7 @@ async def test_an_account_revoked_while_its_password_is_checked_gets_no_session(
     assert await api.count(sessions) == 0
 
 
-async def test_an_unknown_name_and_a_wrong_password_are_answered_alike(api: ApiDriver) -> None:
+async def test_unknown_name_looks_like_wrong_password(api: ApiDriver) -> None:
     anyone = await api.anyone()
 
     wrong = await anyone.post("/api/session", json=AMRANI | {"password": "guess"})
@@ -122,7 +122,7 @@ async def test_an_unknown_name_and_a_wrong_password_are_answered_alike(api: ApiD
     assert await api.count(sessions) == 0
 
 
-async def test_the_sixth_guess_in_five_minutes_is_not_heard_even_if_right(api: ApiDriver) -> None:
+async def test_refuses_sixth_attempt_even_when_right(api: ApiDriver) -> None:
     anyone = await api.anyone()
     guess = AMRANI | {"password": "guess"}
     for _ in range(5):
@@ -138,24 +138,24 @@ async def test_the_sixth_guess_in_five_minutes_is_not_heard_even_if_right(api: A
     assert await api.count(sign_in_failures) == 0
 
 
-async def test_twenty_guesses_at_once_are_counted_before_they_are_judged(api: ApiDriver) -> None:
+async def test_counts_concurrent_guesses_first(api: ApiDriver) -> None:
     anyone = await api.anyone()
     guess = AMRANI | {"password": "guess"}
 
     answers = await asyncio.gather(*(anyone.post("/api/session", json=guess) for _ in range(20)))
 
-    assert sorted(one.status_code for one in answers) == [401] * 5 + [429] * 15
+    assert sorted(answer.status_code for answer in answers) == [401] * 5 + [429] * 15
 
 
-async def test_one_who_guesses_does_not_lock_others_out(api: ApiDriver) -> None:
+async def test_guesses_do_not_lock_out_others(api: ApiDriver) -> None:
     anyone = await api.anyone()
     for _ in range(6):
         await anyone.post("/api/session", json=AMRANI | {"password": "guess"})
 
     other_name = await anyone.post("/api/session", json=AMRANI | {"username": "desk"})
-    elsewhere = httpx.ASGITransport(api.app, client=("10.1.2.3", 1234))
-    async with httpx.AsyncClient(transport=elsewhere, base_url="http://api") as from_elsewhere:
-        other_address = await from_elsewhere.post("/api/session", json=AMRANI)
+    other_host = httpx.ASGITransport(api.app, client=("10.1.2.3", 1234))
+    async with httpx.AsyncClient(transport=other_host, base_url="http://api") as from_other_host:
+        other_address = await from_other_host.post("/api/session", json=AMRANI)
 
     assert (other_name.status_code, other_address.status_code) == (204, 204)
 
@@ -170,11 +170,11 @@ FOREIGN = [
     {"Origin": "garbage"},
     {"Origin": "http://[::1"},
 ]
-OURS = [
+OWN = [
     {},
     {"Origin": "http://api"},
     {"Origin": "http://api:80"},
-    # Behind a proxy that ends TLS the browser sees another scheme than we do.
+    # Behind a proxy that terminates TLS, the browser uses https and the API sees http.
     {"Origin": "https://api"},
     {"Sec-Fetch-Site": "same-origin"},
     {"Sec-Fetch-Site": "same-origin", "Origin": "http://proxied"},
@@ -183,28 +183,28 @@ OURS = [
 
 
 @pytest.mark.parametrize("headers", FOREIGN)
-async def test_another_site_changes_nothing(api: ApiDriver, headers: dict[str, str]) -> None:
-    doctor = await signed_in(api)
+async def test_refuses_changes_from_another_site(api: ApiDriver, headers: dict[str, str]) -> None:
+    doctor = await sign_in(api)
     before = await api.all_rows()
 
     start = await doctor.post("/api/consultations", json=start_body(), headers=headers)
-    sign_in = await doctor.post("/api/session", json=AMRANI, headers=headers)
-    sign_out = await doctor.delete("/api/session", headers=headers)
-    look = await doctor.get("/api/session", headers=headers)
+    signed_in = await doctor.post("/api/session", json=AMRANI, headers=headers)
+    signed_out = await doctor.delete("/api/session", headers=headers)
+    read = await doctor.get("/api/session", headers=headers)
 
-    assert [one.json()["code"] for one in (start, sign_in, sign_out)] == ["cross_site"] * 3
-    assert [one.status_code for one in (start, sign_in, sign_out, look)] == [403, 403, 403, 200]
+    assert [answer.json()["code"] for answer in (start, signed_in, signed_out)] == ["cross_site"] * 3
+    assert [answer.status_code for answer in (start, signed_in, signed_out, read)] == [403, 403, 403, 200]
     assert await api.all_rows() == before
 
 
-@pytest.mark.parametrize("headers", OURS)
-async def test_our_own_page_may(api: ApiDriver, headers: dict[str, str]) -> None:
-    doctor = await signed_in(api)
+@pytest.mark.parametrize("headers", OWN)
+async def test_accepts_requests_of_own_page(api: ApiDriver, headers: dict[str, str]) -> None:
+    doctor = await sign_in(api)
 
     assert (await doctor.post("/api/consultations", json=start_body(), headers=headers)).status_code == 201
 
 
-async def test_a_program_may_from_anywhere(api: ApiDriver) -> None:
+async def test_accepts_program_from_any_site(api: ApiDriver) -> None:
     program = await api.doctor()
 
     answer = await program.post("/api/consultations", json=start_body(), headers=FOREIGN[0])
@@ -213,7 +213,7 @@ async def test_a_program_may_from_anywhere(api: ApiDriver) -> None:
 
 
 @pytest.mark.parametrize("cookie", ["", "x", "\u00e9" * 40, "x" * 5000, '"', "a=b"])
-async def test_a_made_up_cookie_opens_nothing(api: ApiDriver, cookie: str) -> None:
+async def test_refuses_invented_cookie(api: ApiDriver, cookie: str) -> None:
     anyone = await api.anyone()
 
     answer = await anyone.get("/api/session", headers=[(b"Cookie", f"visit_session={cookie}".encode())])
@@ -221,12 +221,12 @@ async def test_a_made_up_cookie_opens_nothing(api: ApiDriver, cookie: str) -> No
     assert (answer.status_code, answer.json()["code"]) == (401, "not_signed_in")
 
 
-async def test_sessions_that_hold_are_told_from_those_that_ended(api: ApiDriver) -> None:
-    await signed_in(api)
+async def test_finds_sessions_that_are_still_open(api: ApiDriver) -> None:
+    await sign_in(api)
     hashes = await api.database.read(
         lambda c: set(c.scalars(sessions.select().with_only_columns(sessions.c.token_hash)))
     )
 
-    holding = await api.app.parts.sessions.still_open([*hashes, "0" * 64, "token:a program"])
+    open_sessions = await api.app.parts.sessions.still_open([*hashes, "0" * 64, "token:a program"])
 
-    assert set(holding) == {*hashes, "token:a program"}
+    assert set(open_sessions) == {*hashes, "token:a program"}

@@ -1,4 +1,4 @@
-"""Whatever is sent to whatever address: a 4xx with a stable code, nothing written, nothing of it said back."""
+"""Wrong input to any path: a 4xx with a stable code. Nothing is written, and the answer repeats nothing of the input."""
 
 import json
 from typing import Any
@@ -10,7 +10,7 @@ import pytest
 from tests.support.api import JOHN_CARDIOLOGY, ApiDriver, start_body
 from tests.support.builders import DR_AMRANI
 
-NOBODYS = UUID(int=7)
+UNKNOWN_ID = UUID(int=7)
 JSON = {"Content-Type": "application/json"}
 A_PATIENT: dict[str, Any] = {"first_name": "Ada", "last_name": "Byron"}
 AN_APPOINTMENT: dict[str, Any] = {
@@ -21,12 +21,12 @@ AN_APPOINTMENT: dict[str, Any] = {
 }
 A_PRESTATION: dict[str, Any] = {"name": "Scan", "exclusive": False, "expected_minutes": 5}
 
-#: Method, path with {} for an id, a good body, and a role that may.
+#: Method, path, a valid body, and a role that may send it.
 WITH_BODY: list[tuple[str, str, dict[str, Any], str]] = [
     ("POST", "/api/session", {"username": "a", "password": "b"}, "doctor"),
     ("POST", "/api/consultations", start_body(), "doctor"),
-    ("POST", f"/api/consultations/{NOBODYS}/extend", {"minutes": 5}, "doctor"),
-    ("POST", f"/api/consultations/{NOBODYS}/release", {"reason": "x"}, "supervisor"),
+    ("POST", f"/api/consultations/{UNKNOWN_ID}/extend", {"minutes": 5}, "doctor"),
+    ("POST", f"/api/consultations/{UNKNOWN_ID}/release", {"reason": "x"}, "supervisor"),
     ("PATCH", "/api/appointments/1/status", {"status": 1}, "reception"),
     ("PUT", "/api/patients/1", A_PATIENT, "service"),
     ("PUT", "/api/doctors/1", {"name": "Dr. X"}, "service"),
@@ -34,7 +34,7 @@ WITH_BODY: list[tuple[str, str, dict[str, Any], str]] = [
     ("PUT", "/api/appointments/1", AN_APPOINTMENT, "service"),
 ]
 WITHOUT_BODY = [
-    ("POST", f"/api/consultations/{NOBODYS}/complete", "doctor"),
+    ("POST", f"/api/consultations/{UNKNOWN_ID}/complete", "doctor"),
     ("POST", "/api/appointments/1/check-in", "reception"),
     ("POST", "/api/appointments/1/check-out", "reception"),
     ("POST", "/api/appointments/1/wait", "doctor"),
@@ -54,9 +54,9 @@ ABOUT_AN_ID = [
 ]
 FOR_SOME = [
     ("POST", "/api/consultations", start_body(), ["reception", "supervisor", "service"]),
-    ("POST", f"/api/consultations/{NOBODYS}/complete", None, ["reception", "supervisor", "service"]),
-    ("POST", f"/api/consultations/{NOBODYS}/extend", {"minutes": 5}, ["reception", "supervisor", "service"]),
-    ("POST", f"/api/consultations/{NOBODYS}/release", {"reason": "x"}, ["doctor", "reception", "service"]),
+    ("POST", f"/api/consultations/{UNKNOWN_ID}/complete", None, ["reception", "supervisor", "service"]),
+    ("POST", f"/api/consultations/{UNKNOWN_ID}/extend", {"minutes": 5}, ["reception", "supervisor", "service"]),
+    ("POST", f"/api/consultations/{UNKNOWN_ID}/release", {"reason": "x"}, ["doctor", "reception", "service"]),
     ("PATCH", "/api/appointments/1/status", {"status": 1}, ["service"]),
     ("POST", "/api/appointments/1/check-in", None, ["service"]),
     ("POST", "/api/appointments/1/check-out", None, ["service"]),
@@ -68,8 +68,8 @@ FOR_SOME = [
     ("PUT", "/api/appointments/1", AN_APPOINTMENT, ["doctor", "reception"]),
     ("GET", "/api/presence", None, ["doctor", "reception", "service"]),
 ]
-#: What is wrong elsewhere and right here: a password may be any text.
-FITS = {
+#: Values of WRONG that are valid for a field. For example, a password may be any text.
+VALID_HERE = {
     "username": ["'5'"],
     "password": ["'5'", repr("\x00"), repr("a\u2028b")],
     "wait": ["True"],
@@ -83,27 +83,29 @@ FITS = {
 WRONG: list[Any] = [None, "5", "", True, 5.0, -1, 0, 2**53, 10**400, [], {}, "\x00", "\ud800", "x" * 1001, "a\u2028b"]
 
 
-def refused(answer: httpx.Response, status: int, code: str) -> None:
-    """The answer is this problem, in the shape that all of them have."""
+def assert_problem(answer: httpx.Response, status: int, code: str) -> None:
+    """Check status, code and shape of a problem."""
     assert (answer.status_code, answer.json().get("code")) == (status, code), answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     assert {"type", "title", "status", "detail", "code"} <= answer.json().keys()
     assert answer.json()["status"] == status
 
 
-@pytest.mark.parametrize(("method", "path", "good", "role"), WITH_BODY)
-async def test_every_field_is_checked(api: ApiDriver, method: str, path: str, good: dict[str, Any], role: str) -> None:
+@pytest.mark.parametrize(("method", "path", "valid_body", "role"), WITH_BODY)
+async def test_refuses_wrong_value_in_every_field(
+    api: ApiDriver, method: str, path: str, valid_body: dict[str, Any], role: str
+) -> None:
     client = await api.staff(role, DR_AMRANI.id if role == "doctor" else None)
     before = await api.all_rows()
 
-    for field in good:
+    for field in valid_body:
         for wrong in WRONG:
-            if repr(wrong) not in FITS.get(field, ()):
-                answer = await client.request(method, path, content=_json(good | {field: wrong}), headers=JSON)
-                refused(answer, 422, "invalid")
-        missing = {name: value for name, value in good.items() if name != field}
-        refused(await client.request(method, path, json=missing), 422, "invalid")
-    refused(await client.request(method, path, json=good | {"surprise": 1}), 422, "invalid")
+            if repr(wrong) not in VALID_HERE.get(field, ()):
+                answer = await client.request(method, path, content=_json(valid_body | {field: wrong}), headers=JSON)
+                assert_problem(answer, 422, "invalid")
+        missing = {name: value for name, value in valid_body.items() if name != field}
+        assert_problem(await client.request(method, path, json=missing), 422, "invalid")
+    assert_problem(await client.request(method, path, json=valid_body | {"surprise": 1}), 422, "invalid")
     assert await api.all_rows() == before
 
 
@@ -114,11 +116,11 @@ def _json(body: Any) -> bytes:
 @pytest.mark.parametrize(
     "body",
     [b"{", b"\xff", b"{'a': 1}", b"[" * 60_000, b"9" * 5_000, b'{"a": "\xed\xa0\x80"}', b"\x00"],
-    ids=["cut off", "not text", "not quoted", "too deep", "too long a number", "half a character", "nothing"],
+    ids=["truncated", "not UTF-8", "single quotes", "too deep", "number too long", "half a character", "null byte"],
 )
-@pytest.mark.parametrize(("method", "path", "good", "role"), WITH_BODY)
-async def test_what_is_not_json_is_malformed(
-    api: ApiDriver, method: str, path: str, good: dict[str, Any], role: str, body: bytes
+@pytest.mark.parametrize(("method", "path", "valid_body", "role"), WITH_BODY)
+async def test_refuses_malformed_json(
+    api: ApiDriver, method: str, path: str, valid_body: dict[str, Any], role: str, body: bytes
 ) -> None:
     client = await api.staff(role, DR_AMRANI.id if role == "doctor" else None)
 
@@ -131,95 +133,97 @@ async def test_what_is_not_json_is_malformed(
 @pytest.mark.parametrize(
     "body", [b"NaN", b"[]", b'"text"', b"null", b"Infinity", b'{"minutes": NaN}', b'{"minutes": 1e999}']
 )
-async def test_json_that_is_no_object_of_ours_is_invalid(api: ApiDriver, body: bytes) -> None:
-    path = f"/api/consultations/{NOBODYS}/extend"
+async def test_refuses_json_of_wrong_shape(api: ApiDriver, body: bytes) -> None:
+    path = f"/api/consultations/{UNKNOWN_ID}/extend"
 
     answer = await (await api.doctor()).post(path, content=body, headers=JSON)
 
-    refused(answer, 422, "invalid")
+    assert_problem(answer, 422, "invalid")
 
 
 @pytest.mark.parametrize(("method", "path", "role"), WITHOUT_BODY)
-async def test_a_call_that_takes_no_field_refuses_every_field(
-    api: ApiDriver, method: str, path: str, role: str
-) -> None:
+async def test_call_without_fields_refuses_any_field(api: ApiDriver, method: str, path: str, role: str) -> None:
     client = await api.staff(role, DR_AMRANI.id if role == "doctor" else None)
     before = await api.all_rows()
 
-    refused(await client.request(method, path, json={"surprise": 1}), 422, "invalid")
+    assert_problem(await client.request(method, path, json={"surprise": 1}), 422, "invalid")
 
     assert await api.all_rows() == before
 
 
-@pytest.mark.parametrize(("method", "path", "body", "role", "what"), ABOUT_AN_ID)
-async def test_what_does_not_exist_is_unknown_and_what_is_no_id_is_invalid(
-    api: ApiDriver, method: str, path: str, body: Any, role: str, what: str
+@pytest.mark.parametrize(("method", "path", "body", "role", "resource"), ABOUT_AN_ID)
+async def test_tells_unknown_ids_from_invalid_ones(
+    api: ApiDriver, method: str, path: str, body: Any, role: str, resource: str
 ) -> None:
     client = await api.staff(role, DR_AMRANI.id if role == "doctor" else None)
     before = await api.all_rows()
-    unknown = [str(NOBODYS)] if what == "consultation" else ["999", str(2**53 - 1)]
-    no_ids = ["0", "-1", "1.0", "01", "+1", "1_0", "%D9%A3", "x", str(2**53), "9" * 5000, "%00", "NaN", "1%20"]
+    unknown_ids = [str(UNKNOWN_ID)] if resource == "consultation" else ["999", str(2**53 - 1)]
+    invalid_ids = ["0", "-1", "1.0", "01", "+1", "1_0", "%D9%A3", "x", str(2**53), "9" * 5000, "%00", "NaN", "1%20"]
 
-    for one in unknown:
-        refused(await client.request(method, path.format(one), json=body), 404, f"unknown_{what}")
-    for one in no_ids:
-        refused(await client.request(method, path.format(one), json=body), 422, "invalid")
+    for number in unknown_ids:
+        assert_problem(await client.request(method, path.format(number), json=body), 404, f"unknown_{resource}")
+    for number in invalid_ids:
+        assert_problem(await client.request(method, path.format(number), json=body), 422, "invalid")
 
     assert await api.all_rows() == before
 
 
 @pytest.mark.parametrize(("method", "path", "body", "roles"), FOR_SOME)
-async def test_each_call_is_for_some_roles(api: ApiDriver, method: str, path: str, body: Any, roles: list[str]) -> None:
+async def test_refuses_wrong_role_and_anonymous(
+    api: ApiDriver, method: str, path: str, body: Any, roles: list[str]
+) -> None:
     before = await api.all_rows()
 
     for role in roles:
         client = await api.staff(role, DR_AMRANI.id if role == "doctor" else None)
-        refused(await client.request(method, path, json=body), 403, "wrong_role")
+        assert_problem(await client.request(method, path, json=body), 403, "wrong_role")
     answer = await (await api.anyone()).request(method, path, json=body)
 
-    refused(answer, 401, "not_signed_in")
+    assert_problem(answer, 401, "not_signed_in")
     assert answer.headers["www-authenticate"] == "Bearer"
     assert await api.all_rows() == before
 
 
-async def test_an_appointment_is_its_doctors_business(api: ApiDriver) -> None:
-    stranger = await api.doctor(DR_AMRANI.id + 1)
+async def test_refuses_appointment_of_other_doctor(api: ApiDriver) -> None:
+    other_doctor = await api.doctor(DR_AMRANI.id + 1)
     before = await api.all_rows()
 
     for method, call in (("POST", "check-in"), ("POST", "check-out"), ("POST", "wait"), ("DELETE", "wait")):
-        refused(await stranger.request(method, f"/api/appointments/{JOHN_CARDIOLOGY.id}/{call}"), 403, "not_yours")
-    refused(
-        await stranger.patch(f"/api/appointments/{JOHN_CARDIOLOGY.id}/status", json={"status": 1}), 403, "not_yours"
+        assert_problem(
+            await other_doctor.request(method, f"/api/appointments/{JOHN_CARDIOLOGY.id}/{call}"), 403, "not_yours"
+        )
+    assert_problem(
+        await other_doctor.patch(f"/api/appointments/{JOHN_CARDIOLOGY.id}/status", json={"status": 1}), 403, "not_yours"
     )
 
     assert await api.all_rows() == before
 
 
-async def test_nothing_that_was_sent_is_said_back(api: ApiDriver) -> None:
+async def test_error_does_not_repeat_what_was_sent(api: ApiDriver) -> None:
     service = await api.staff("service")
 
     answer = await service.put("/api/patients/5", json={"first_name": ["Zebedee"], "Quixote was here": "Pantagruel"})
 
-    refused(answer, 422, "invalid")
+    assert_problem(answer, 422, "invalid")
     assert not any(word in answer.text for word in ("Zebedee", "Quixote", "Pantagruel"))
-    assert {one["field"] for one in answer.json()["errors"]} == {"first_name", "last_name", "?"}
+    assert {error["field"] for error in answer.json()["errors"]} == {"first_name", "last_name", "?"}
 
 
-async def test_a_body_has_a_limit_whether_it_says_its_length_or_not(api: ApiDriver) -> None:
+async def test_refuses_body_above_limit_in_any_encoding(api: ApiDriver) -> None:
     doctor = await api.doctor()
 
-    async def dripping() -> Any:
+    async def send_slowly() -> Any:
         for _ in range(70):
             yield b" " * 1024
 
-    # Refused by what it says of itself: nothing of it has to be read.
-    claimed = JSON | {"Content-Length": str(64 * 1024 + 1)}
-    stated = await doctor.post("/api/consultations", content=_json(start_body()), headers=claimed)
-    chunked = await doctor.post("/api/consultations", content=dripping(), headers=JSON)
+    # The stated length is enough to refuse the request without reading its body.
+    too_long = JSON | {"Content-Length": str(64 * 1024 + 1)}
+    stated = await doctor.post("/api/consultations", content=_json(start_body()), headers=too_long)
+    chunked = await doctor.post("/api/consultations", content=send_slowly(), headers=JSON)
     just_fits = await doctor.post("/api/consultations", content=_json(start_body()).ljust(64 * 1024), headers=JSON)
 
-    refused(stated, 413, "body_too_large")
-    refused(chunked, 413, "body_too_large")
+    assert_problem(stated, 413, "body_too_large")
+    assert_problem(chunked, 413, "body_too_large")
     assert just_fits.status_code == 201
 
 
@@ -232,52 +236,52 @@ async def test_a_body_has_a_limit_whether_it_says_its_length_or_not(api: ApiDriv
         {"Content-Type": "application/json", "Content-Encoding": "gzip"},
     ],
 )
-async def test_a_body_is_json_and_nothing_else(api: ApiDriver, headers: dict[str, str]) -> None:
+async def test_refuses_body_that_is_not_plain_json(api: ApiDriver, headers: dict[str, str]) -> None:
     answer = await (await api.doctor()).post("/api/consultations", content=_json(start_body()), headers=headers)
 
-    refused(answer, 415, "unsupported_media_type")
+    assert_problem(answer, 415, "unsupported_media_type")
 
 
-async def test_an_unknown_address_and_a_wrong_method_are_problems_too(api: ApiDriver) -> None:
+async def test_unknown_path_or_method_gives_problem(api: ApiDriver) -> None:
     doctor = await api.doctor()
 
-    for nowhere in ("/", "/api", "/api/", "/docs", "/redoc", "/api/consultations/", "/api/../etc/passwd"):
-        refused(await doctor.get(nowhere), 404, "not_found")
-    wrong = await doctor.put("/api/session", json={})
-    refused(wrong, 405, "method_not_allowed")
-    assert wrong.headers["allow"] == "DELETE, GET, POST"
+    for path in ("/", "/api", "/api/", "/docs", "/redoc", "/api/consultations/", "/api/../etc/passwd"):
+        assert_problem(await doctor.get(path), 404, "not_found")
+    wrong_method = await doctor.put("/api/session", json={})
+    assert_problem(wrong_method, 405, "method_not_allowed")
+    assert wrong_method.headers["allow"] == "DELETE, GET, POST"
 
 
-async def test_a_fault_is_told_to_nobody(api: ApiDriver, caplog: pytest.LogCaptureFixture) -> None:
-    async def broken(*_: Any, **__: Any) -> None:
+async def test_fault_reveals_no_patient(api: ApiDriver, caplog: pytest.LogCaptureFixture) -> None:
+    async def fail(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError("John Doe is a secret")
 
-    api.visits.send = broken  # type: ignore[method-assign]
+    api.visits.send = fail  # type: ignore[method-assign]
 
     answer = await (await api.doctor()).post("/api/consultations", json=start_body())
 
-    refused(answer, 500, "internal")
+    assert_problem(answer, 500, "internal")
     assert "ZeroDivisionError" in caplog.text
     assert "John" not in answer.text + caplog.text
 
 
-async def test_a_database_that_is_away_is_not_a_fault(api: ApiDriver, caplog: pytest.LogCaptureFixture) -> None:
+async def test_unreachable_database_is_no_fault(api: ApiDriver, caplog: pytest.LogCaptureFixture) -> None:
     doctor = await api.doctor()
 
-    async def away(*_: Any, **__: Any) -> None:
+    async def refuse_connection(*_: Any, **__: Any) -> None:
         raise ConnectionRefusedError
 
-    api.app.parts.database.read = away  # type: ignore[method-assign, assignment]
-    api.app.parts.database.glance = away  # type: ignore[method-assign, assignment]
+    api.app.parts.database.read = refuse_connection  # type: ignore[method-assign, assignment]
+    api.app.parts.database.glance = refuse_connection  # type: ignore[method-assign, assignment]
 
     answer = await doctor.post("/api/consultations", json=start_body())
 
-    refused(answer, 503, "undecided")
+    assert_problem(answer, 503, "undecided")
     assert int(answer.headers["retry-after"]) >= 1
     assert "ERROR" not in caplog.text
 
 
-async def test_patients_are_kept_out_of_caches(api: ApiDriver) -> None:
+async def test_forbids_caching_of_answers(api: ApiDriver) -> None:
     answer = await (await api.doctor()).get("/api/appointments")
 
     assert answer.headers["cache-control"] == "no-store"
