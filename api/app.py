@@ -1,4 +1,4 @@
-"""The HTTP application put together from its parts, and the process that serves it; it must not know what a route does."""
+"""Builds the HTTP application from its components, and runs the process that serves it."""
 
 import asyncio
 import secrets
@@ -36,12 +36,12 @@ from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.log_reader import LogReader, changes_of
 from patient_visit_engine.workflows.visit_client import VisitClient
 
-#: Seconds between two looks at which of the sessions that read the stream have been ended elsewhere.
-SESSIONS_LOOKED_AT_EVERY = 2.0
-#: Random bytes in the name under which a process reports its readers.
-PROCESS_BYTES = 8
-#: Seconds that the first reading of the log is waited for before anything is served.
-LOG_FOUND_WITHIN = 5.0
+#: Seconds between two checks of the sessions with an open stream, because another process may have ended them.
+SESSION_CHECK_INTERVAL = 2.0
+#: Random bytes in the name of a process in its presence reports.
+PROCESS_NAME_BYTES = 8
+#: Seconds to wait for the first read of the event log before the process serves requests.
+FIRST_READ_TIMEOUT = 5.0
 
 
 def create_app(
@@ -55,12 +55,12 @@ def create_app(
     page: Path | None = None,
     now: Callable[[], datetime] = clock,
 ) -> Gateway:
-    """The ASGI application. Without a hub it serves no event stream, without a page nothing but the API.
+    """Build the ASGI application. Without a hub it serves no event stream, and without a page only the API.
 
-    `now` gives the moment, aware and to the millisecond. The caller owns what it hands in, and closes it.
+    `now` returns the current time as an aware datetime with milliseconds. The caller owns the arguments and closes them.
     """
     sessions = Sessions(database, settings.session_lifetime, now)
-    parts = Dependencies(
+    dependencies = Dependencies(
         settings=settings,
         database=database,
         temporal=temporal_health,
@@ -71,25 +71,25 @@ def create_app(
         hub=hub,
         readiness=readiness or Readiness(),
         now=now,
-        process=secrets.token_hex(PROCESS_BYTES),
+        process=secrets.token_hex(PROCESS_NAME_BYTES),
     )
-    events = None if hub is None else EventStream(parts.authentication.caller_of, hub)
-    return Gateway(_application(parts), events, parts, None if page is None else Page(page))
+    events = None if hub is None else EventStream(dependencies.authentication.authenticate, hub)
+    return Gateway(_create_api(dependencies), events, dependencies, None if page is None else Page(page))
 
 
-def _application(parts: Dependencies) -> FastAPI:
+def _create_api(dependencies: Dependencies) -> FastAPI:
     app = describe()
-    app.state.parts = parts
+    app.state.parts = dependencies
     return app
 
 
 def describe() -> FastAPI:
-    """All calls and their document, without what they need to be answered."""
+    """The API with all its routes and its OpenAPI document, but without the dependencies that answer requests."""
     app = FastAPI(
         title="Patient visit engine",
         description="A patient is never in two consultations at once, and every doctor's screen says so at once.",
         version="1",
-        # The pages of documentation load their code from elsewhere: a hospital's network has no elsewhere.
+        # FastAPI's documentation pages load scripts from the internet, which a hospital's network may not reach.
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -100,18 +100,18 @@ def describe() -> FastAPI:
             Exception: problems.on_fault,
         },
     )
-    for subject in (session, consultations, appointments, patients, master_data, operations):
-        # Not included as routers: one flat list is looked through faster, and says which methods an address takes.
-        app.router.routes.extend(subject.router.routes)
-    # The framework's own way to a document of one's own: its route asks the application for it.
+    for module in (session, consultations, appointments, patients, master_data, operations):
+        # Not include_router(): one flat list matches faster, and a 405 can collect the methods of a path from it.
+        app.router.routes.extend(module.router.routes)
+    # FastAPI documents this way to replace the OpenAPI document. Its route calls `app.openapi`.
     app.openapi = lambda: openapi_document(app)  # type: ignore[method-assign]
     return app
 
 
 def run(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT, which end the streams first, then the requests under way.
+    """Serve until SIGTERM or SIGINT. These end the streams first, then wait for running requests.
 
-    Raises UnknownSchemaError when the database is not at this program's schema.
+    Raises UnknownSchemaError when the database does not have this program's schema.
     """
     logs.configure("api")
     migrations.check(settings.database)
@@ -131,12 +131,13 @@ async def _serve(settings: Settings) -> None:
         readiness = Readiness()
         app = create_app(settings, database, visits, TemporalHealth(client), hub=hub, readiness=readiness, page=built())
         stack.callback(app.parts.sessions.close)
-        watch = end_closed_sessions(hub, app.parts.sessions.still_open, SESSIONS_LOOKED_AT_EVERY)
-        watching = asyncio.create_task(watch)
-        stack.callback(watching.cancel)
+        check = end_closed_sessions(hub, app.parts.sessions.find_open, SESSION_CHECK_INTERVAL)
+        check_task = asyncio.create_task(check)
+        stack.callback(check_task.cancel)
         await stack.enter_async_context(reporting(app.parts.process, hub, database, clock))
-        # An EventSource that meets a 503 gives up for good. Without the database the rest is served all the same.
-        await hub.begun(LOG_FOUND_WITHIN)
+        # An EventSource stops permanently after a 503, so wait for the event log before streams can be opened. The wait ends
+        # after a few seconds, because the process must also start while the database is away.
+        await hub.begun(FIRST_READ_TIMEOUT)
         await DrainingServer(app, readiness, hub).serve([listen(settings.http_host, settings.http_port)])
 
 

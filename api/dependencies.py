@@ -1,4 +1,4 @@
-"""What the routes work with, handed to them in one piece; it must not build any of it."""
+"""What the routes need to answer a request, in one object. `app.py` builds it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,12 +18,12 @@ from patient_visit_engine.visit.calendar import local_day, to_millisecond
 
 
 def clock() -> datetime:
-    """The moment, aware, to the millisecond that everything is kept to."""
+    """The current time, aware and rounded to the millisecond, which is the precision of all stored times."""
     return to_millisecond(datetime.now(UTC))
 
 
 class Readiness:
-    """Whether this process still wants requests."""
+    """Whether this process still accepts requests. `draining` is set when it stops."""
 
     def __init__(self) -> None:
         self.draining = False
@@ -31,7 +31,10 @@ class Readiness:
 
 @dataclass(frozen=True)
 class Dependencies:
-    """The parts of one API process, which others know as `process`; `hub` is None where no stream is served."""
+    """The components of one API process.
+
+    `hub` is None when the process serves no event stream. `process` is its name in presence reports.
+    """
 
     settings: Settings
     database: Database
@@ -46,11 +49,11 @@ class Dependencies:
     process: str
 
     def today(self) -> date:
-        """The hospital's local date now."""
+        """The current date in the hospital's time zone."""
         return local_day(self.now(), self.settings.zone)
 
 
 def dependencies_of(connection: HTTPConnection) -> Dependencies:
-    """The parts of the application that this request came to."""
-    parts: Dependencies = connection.app.state.parts
-    return parts
+    """The components of the application that received this request."""
+    dependencies: Dependencies = connection.app.state.parts
+    return dependencies

@@ -1,7 +1,7 @@
-"""The outermost layer, plain ASGI: bounds bodies, counts answers, lets no fault out; it must not know what a route does.
+"""The outermost layer, in plain ASGI: limits bodies, counts answers and turns faults into problems.
 
-Here and not in middleware of the framework: a stream's `send` may have nothing in front of it, since the hub steps it for every
-delivery, and a start has no milliseconds to give away.
+This is not middleware of the framework, for two reasons. The hub calls a stream's `send` for every delivery, so nothing may wrap
+it. And middleware would add milliseconds to each start.
 """
 
 import time
@@ -10,7 +10,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from patient_visit_engine.api.dependencies import Dependencies
-from patient_visit_engine.api.problems import Problem, fault, note_fault
+from patient_visit_engine.api.problems import Problem, fault_problem, note_fault
 
 EVENTS = "/api/events"
 #: The paths that the application answers. Where a page is built, it answers all others.
@@ -21,13 +21,13 @@ ALWAYS = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff
 
 
 class Gateway:
-    """Passes requests on to the application, the event stream or the page."""
+    """Passes each request to the application, the event stream or the page."""
 
-    def __init__(self, app: ASGIApp, events: ASGIApp | None, parts: Dependencies, page: ASGIApp | None) -> None:
+    def __init__(self, app: ASGIApp, events: ASGIApp | None, dependencies: Dependencies, page: ASGIApp | None) -> None:
         self.app = app
-        self.parts = parts
+        self.parts = dependencies
         self._events = events
-        self._metrics = parts.metrics
+        self._metrics = dependencies.metrics
         self._page = page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -41,10 +41,10 @@ class Gateway:
             await self._answer(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        began = time.perf_counter()
+        started_at = time.perf_counter()
         status = 0
 
-        async def told(message: Message) -> None:
+        async def send_counted(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -52,19 +52,20 @@ class Gateway:
             await send(message)
 
         try:
-            body = await _whole_body(scope, receive)
+            body = await _read_body(scope, receive)
             if body is not None:
-                await self.app(scope, _again(body, receive), told)
+                await self.app(scope, _replay(body, receive), send_counted)
         except Problem as problem:
-            await problem.response()(scope, receive, told)
-        except Exception as error:  # noqa: BLE001 - noted: this is where a fault becomes an answer
-            # The framework has answered and raised again, for a server that would log the message: it may name a patient.
+            await problem.response()(scope, receive, send_counted)
+        except Exception as error:  # noqa: BLE001 - logged, and turned into an answer
+            # The framework has already answered and raises again for the server. The server would log the message, which may
+            # contain a patient's name.
             note_fault(error)
             if not status:
-                await fault(error).response()(scope, receive, told)
+                await fault_problem(error).response()(scope, receive, send_counted)
         finally:
             route = getattr(scope.get("route"), "path", "unmatched")
-            self._metrics.answered(scope["method"], route, status, time.perf_counter() - began)
+            self._metrics.count_answer(scope["method"], route, status, time.perf_counter() - started_at)
 
 
 def _is_api_path(path: str) -> bool:
@@ -72,50 +73,50 @@ def _is_api_path(path: str) -> bool:
     return f"{path}/".startswith(API_PATHS)
 
 
-async def _whole_body(scope: Scope, receive: Receive) -> bytes | None:
-    """The request's body, within its limit; None when the client went away."""
+async def _read_body(scope: Scope, receive: Receive) -> bytes | None:
+    """Read the whole body, or return None when the client disconnects. Raises Problem 413 or 415."""
     headers = Headers(scope=scope)
-    stated = headers.get("content-length", "0")
-    if not stated.isdecimal() or len(stated) > 12 or int(stated) > MAX_BODY:
-        raise _too_large()
-    parts: list[bytes] = []
+    stated_length = headers.get("content-length", "0")
+    if not stated_length.isdecimal() or len(stated_length) > 12 or int(stated_length) > MAX_BODY:
+        raise _body_too_large()
+    chunks: list[bytes] = []
     size = 0
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             return None
-        part = message.get("body", b"")
-        size += len(part)
+        chunk = message.get("body", b"")
+        size += len(chunk)
         if size > MAX_BODY:
-            raise _too_large()
-        parts.append(part)
+            raise _body_too_large()
+        chunks.append(chunk)
         if not message.get("more_body", False):
             break
     if size and scope["method"] in WITH_BODY:
         _check_media_type(headers)
-    return b"".join(parts)
+    return b"".join(chunks)
 
 
 def _check_media_type(headers: Headers) -> None:
-    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json" or headers.get("content-encoding", "identity").lower() != "identity":
-        raise Problem(415, "unsupported_media_type", "A body is application/json, not compressed")
+    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "application/json" or headers.get("content-encoding", "identity").lower() != "identity":
+        raise Problem(415, "unsupported_media_type", "The body must be application/json and not compressed")
 
 
-def _too_large() -> Problem:
-    # What is left of the body is not read, so the connection is of no further use.
+def _body_too_large() -> Problem:
+    # The rest of the body stays unread, so the connection cannot carry another request.
     headers = {"Connection": "close"}
-    return Problem(413, "body_too_large", f"A body has at most {MAX_BODY} bytes", headers=headers)
+    return Problem(413, "body_too_large", f"The body may have at most {MAX_BODY} bytes", headers=headers)
 
 
-def _again(body: bytes, receive: Receive) -> Receive:
-    given = False
+def _replay(body: bytes, receive: Receive) -> Receive:
+    sent = False
 
-    async def once_more() -> Message:
-        nonlocal given
-        if given:
+    async def receive_body() -> Message:
+        nonlocal sent
+        if sent:
             return await receive()
-        given = True
+        sent = True
         return {"type": "http.request", "body": body, "more_body": False}
 
-    return once_more
+    return receive_body

@@ -1,4 +1,4 @@
-"""What this process counts, as Prometheus text; it must not carry anything of a patient, nor a path that a client made up."""
+"""The metrics of this process as Prometheus text. No label may contain patient data or a path from a client."""
 
 from collections.abc import Iterator
 from dataclasses import fields
@@ -13,7 +13,7 @@ from patient_visit_engine.live.hub import Hub
 
 BUCKETS = (0.001, 0.002, 0.004, 0.006, 0.008, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-#: The stream's counts that rise and fall; all others only rise.
+#: The stream's counters that can fall. All others only rise.
 GAUGES = frozenset({"holding", "lag"})
 
 
@@ -34,8 +34,8 @@ class Metrics:
         if hub is not None:
             self._registry.register(StreamCollector(hub))
 
-    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Count one answer; `route` is the template, never the path."""
+    def count_answer(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count one answer. `route` is the template of the path, never the path itself. `seconds` is the time to answer."""
         self._requests.labels(method if method in METHODS else "other", route, str(status)).inc()
         self._seconds.labels(route).observe(seconds)
 
@@ -48,7 +48,7 @@ class Metrics:
 
 
 class StreamCollector(Collector):
-    """Reads the hub's own counts when asked."""
+    """Reads the hub's counters at each scrape."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
@@ -58,7 +58,7 @@ class StreamCollector(Collector):
         yield GaugeMetricFamily("visit_stream_behind", "Streams that are catching up", value=self._hub.behind)
         yield GaugeMetricFamily(
             "visit_stream_lag_seconds",
-            "At most for how long the log has held what readers have not had",
+            "Upper bound for the age of the oldest undelivered event",
             value=self._hub.lag_seconds,
         )
         counters = self._hub.counters

@@ -1,4 +1,4 @@
-"""The built page: its files, one document for all its addresses, and what a browser lets it do; it must not know what it shows."""
+"""Serves the built page: its files, one document for all its views, and its security headers."""
 
 import posixpath
 import re
@@ -14,12 +14,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from patient_visit_engine.api.problems import Problem
 
-#: Where the build puts the page.
+#: The folder that the build writes the page to.
 BUILT = Path(__file__).parent / "built_page"
 DOCUMENT = "index.html"
-#: The folder of files whose names change with their content.
+#: The path of files with a hash of their content in the name.
 HASHED = "/assets/"
-#: Everything from here, nothing inline, no form that leaves by itself, in nobody's frame.
+#: Allows only files of this origin: no inline code, no form submission, and no frame around the page.
 POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -40,8 +40,8 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
-FOR_GOOD = "public, max-age=31536000, immutable"
-ASK_FIRST = "no-cache"
+CACHE_FOR_A_YEAR = "public, max-age=31536000, immutable"
+REVALIDATE = "no-cache"
 NO_STORE = "no-store"
 METHODS = ("GET", "HEAD")
 #: The views of the page, written as in `web/page/src/router.ts`. A test compares the two lists.
@@ -56,7 +56,7 @@ VIEWS = (
 
 
 def built(folder: Path = BUILT) -> Path | None:
-    """The folder of the page, where it was built."""
+    """The folder of the page, or None when the page was not built."""
     return folder if (folder / DOCUMENT).exists() else None
 
 
@@ -114,7 +114,7 @@ class Page:
 def _cache_control(path: str, status: int) -> str:
     if status not in (200, 206, 304):
         return NO_STORE
-    return FOR_GOOD if path.startswith(HASHED) else ASK_FIRST
+    return CACHE_FOR_A_YEAR if path.startswith(HASHED) else REVALIDATE
 
 
 def _problem(error: HTTPException) -> Problem:

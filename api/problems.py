@@ -1,4 +1,4 @@
-"""Every error as `application/problem+json` with a stable code (RFC 9457); it must not know a route, nor echo what a client sent."""
+"""Errors as `application/problem+json` with a stable code (RFC 9457). No error repeats what the client sent."""
 
 import json
 import logging
@@ -18,16 +18,16 @@ from patient_visit_engine.wire.problems import problem_body
 log = logging.getLogger(__name__)
 
 PROBLEM_JSON = "application/problem+json"
-#: Seconds after which a client that was answered 503 may ask again.
+#: Seconds after which a client may retry a request that got a 503.
 RETRY_AFTER = 1
-#: How many wrong fields an answer names.
-ERRORS_SHOWN = 20
-#: A wrong field is named only when it looks like one of ours: an unknown one is a client's text.
+#: The number of invalid fields that an answer lists at most.
+MAX_ERRORS = 20
+#: An answer names an invalid field only if it looks like one of ours. Any other name is the client's text.
 FIELD = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 
 
 class Problem(Exception):  # noqa: N818 - the word of RFC 9457
-    """A refusal that has nothing to do with a visit's rule, on its way to the client."""
+    """An error that no visit decided. `code` is stable, `title` is for people, and `more` holds further fields of the body."""
 
     def __init__(
         self, status: int, code: str, title: str, *, headers: Mapping[str, str] | None = None, **more: Any
@@ -44,15 +44,15 @@ class Problem(Exception):  # noqa: N818 - the word of RFC 9457
 
 
 class Undecided(Problem):
-    """No answer came in time: the request may still be carried out, once, and its key finds out."""
+    """No answer came in time. The request may still be carried out, once. A retry with the same key gets the answer."""
 
     def __init__(self) -> None:
-        title = "The engine did not answer in time: ask again with the same Idempotency-Key"
+        title = "The engine did not answer in time. Retry with the same Idempotency-Key"
         super().__init__(503, "undecided", title, headers={"Retry-After": str(RETRY_AFTER)})
 
 
 class Unavailable(Problem):
-    """Something that this process depends on is away."""
+    """A dependency of this process cannot be reached."""
 
     def __init__(self) -> None:
         title = "The service is not available at the moment"
@@ -60,14 +60,14 @@ class Unavailable(Problem):
 
 
 class NotFound(Problem):
-    """What the request speaks of does not exist; `what` is one word of ours, as in `patient`."""
+    """The record does not exist. `kind` is the kind of record, for example `patient`."""
 
-    def __init__(self, what: str) -> None:
-        super().__init__(404, f"unknown_{what}", f"There is no such {what}")
+    def __init__(self, kind: str) -> None:
+        super().__init__(404, f"unknown_{kind}", f"There is no such {kind}")
 
 
 class ProblemResponse(Response):
-    """A problem's body as it goes out."""
+    """The HTTP response of a problem."""
 
     media_type = PROBLEM_JSON
 
@@ -83,17 +83,17 @@ async def on_problem(_request: Request, error: Exception) -> Response:
 async def on_invalid(_request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     errors = error.errors()
-    if any(one["type"] == "json_invalid" for one in errors):
-        return malformed().response()
-    told = [{"field": _field(one["loc"]), "message": _message(one)} for one in errors[:ERRORS_SHOWN]]
-    return Problem(422, "invalid", "The request is not valid", errors=told).response()
+    if any(each["type"] == "json_invalid" for each in errors):
+        return malformed_json().response()
+    listed = [{"field": _field_name(each["loc"]), "message": _message(each)} for each in errors[:MAX_ERRORS]]
+    return Problem(422, "invalid", "The request is not valid", errors=listed).response()
 
 
-def _field(where: Sequence[object]) -> str:
-    named = [str(part) for part in where]
-    if named[0] == "body":
-        named = named[1:] or ["body"]
-    return ".".join(part if FIELD.fullmatch(part) or part.isdecimal() else "?" for part in named)
+def _field_name(location: Sequence[object]) -> str:
+    names = [str(part) for part in location]
+    if names[0] == "body":
+        names = names[1:] or ["body"]
+    return ".".join(name if FIELD.fullmatch(name) or name.isdecimal() else "?" for name in names)
 
 
 def _message(error: Mapping[str, Any]) -> str:
@@ -102,7 +102,7 @@ def _message(error: Mapping[str, Any]) -> str:
     return str(error["msg"]).removeprefix("Value error, ")
 
 
-def malformed() -> Problem:
+def malformed_json() -> Problem:
     """The body is not JSON."""
     return Problem(400, "malformed_json", "The body is not well-formed JSON")
 
@@ -114,13 +114,13 @@ async def on_http_error(request: Request, error: Exception) -> Response:
     if error.status_code == 405:
         return _method_not_allowed(request).response()
     if error.status_code == 400:
-        return malformed().response()
+        return malformed_json().response()
     return Problem(error.status_code, "refused", "The request was refused", headers=error.headers).response()
 
 
 def _method_not_allowed(request: Request) -> Problem:
     allowed: set[str] = set()
-    # The router stops at the first route of an address: the methods of the others would be missing from Allow.
+    # The router stops at the first route of a path. Without this loop, Allow would lack the methods of the other routes.
     for route in request.app.router.routes:
         match, _ = route.matches(request.scope)
         if match is not Match.NONE:
@@ -134,21 +134,24 @@ def _method_not_allowed(request: Request) -> Problem:
 
 
 async def on_fault(_request: Request, error: Exception) -> Response:
-    return fault(error).response()
+    return fault_problem(error).response()
 
 
-def fault(error: BaseException) -> Problem:
-    """What a client is told of an exception that nobody expected: nothing, or that something is away."""
+def fault_problem(error: BaseException) -> Problem:
+    """The answer to an unexpected exception: 503 when a dependency is away, else a 500 without details."""
     return Unavailable() if is_unavailable(error) else Problem(500, "internal", "Something went wrong on our side")
 
 
 def note_fault(error: BaseException) -> None:
-    """Write down what failed and where, without its message: a database error quotes the values of its statement."""
+    """Log the type of the error and its place in the code.
+
+    The message of the error is left out, because a database error quotes the values of its statement.
+    """
     if is_unavailable(error):
         log.warning("a dependency is away: %s", type(error).__name__)
         return
-    frames, at = [], error.__traceback__
-    while at is not None:
-        frames.append(f"{at.tb_frame.f_code.co_filename}:{at.tb_lineno} {at.tb_frame.f_code.co_name}")
-        at = at.tb_next
+    frames, entry = [], error.__traceback__
+    while entry is not None:
+        frames.append(f"{entry.tb_frame.f_code.co_filename}:{entry.tb_lineno} {entry.tb_frame.f_code.co_name}")
+        entry = entry.tb_next
     log.error("unexpected %s at %s", type(error).__name__, " < ".join(reversed(frames[-12:])))

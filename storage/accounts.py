@@ -1,4 +1,4 @@
-"""Staff accounts, their sessions and failed sign-ins; it must not know passwords, cookies or HTTP: only hashes come here."""
+"""Staff accounts, their sessions and failed sign-ins. Passwords and cookies arrive here as hashes only."""
 
 import json
 from collections.abc import Collection
@@ -11,14 +11,14 @@ from patient_visit_engine.storage.inserting import insert_if_new
 from patient_visit_engine.storage.tables import accounts, sessions, sign_in_failures
 from patient_visit_engine.visit.codes import Role
 
-#: How long a failed sign-in counts, and how many of them stop further ones.
-FAILURES_COUNT_FOR = timedelta(minutes=5)
-FAILURES_ALLOWED = 5
+#: How long a failed attempt counts, and how many failed attempts block further ones.
+FAILURE_LIFETIME = timedelta(minutes=5)
+MAX_FAILURES = 5
 
 
 @dataclass(frozen=True)
 class Account:
-    """A member of staff; `doctor_id` is set for doctors and for nobody else."""
+    """The account of a member of staff. `doctor_id` is set for doctors only."""
 
     id: int
     username: str
@@ -30,7 +30,7 @@ class Account:
 
 @dataclass(frozen=True)
 class OpenSession:
-    """A session that holds now, and the account that it is for."""
+    """A session that is open now, with its account."""
 
     account_id: int
     name: str
@@ -39,7 +39,7 @@ class OpenSession:
     expires_at: datetime
 
 
-HOLDS = (
+SELECT_OPEN_SESSION = (
     select(sessions.c.account_id, sessions.c.expires_at, accounts.c.name, accounts.c.role, accounts.c.doctor_id)
     .join(accounts, accounts.c.id == sessions.c.account_id)
     .where(
@@ -53,31 +53,31 @@ HOLDS = (
 def add_account(
     connection: Connection, username: str, password_hash: str, name: str, role: Role, doctor_id: int | None = None
 ) -> bool:
-    """Open an account; False when the name is taken. A doctor's account names the doctor, no other does."""
+    """Add an account. Returns False when the username exists. `doctor_id` is required for doctors and only for them."""
     row = {"username": username, "password_hash": password_hash, "name": name, "role": role.value}
     return insert_if_new(connection, accounts, by="username", **row, doctor_id=doctor_id)
 
 
 def change_password(connection: Connection, username: str, password_hash: str) -> bool:
-    """Set a new password, which ends the account's sessions; False when there is no such account."""
-    changed = update(accounts).where(accounts.c.username == username).values(password_hash=password_hash)
-    return connection.execute(changed).rowcount == 1 and _end_sessions(connection, username)
+    """Set a new password and end the account's sessions. Returns False when the account does not exist."""
+    change = update(accounts).where(accounts.c.username == username).values(password_hash=password_hash)
+    return connection.execute(change).rowcount == 1 and _end_sessions(connection, username)
 
 
 def revoke(connection: Connection, username: str, now: datetime) -> bool:
-    """Close the account and its sessions for good; False when there is no such account."""
-    revoked = update(accounts).where(accounts.c.username == username).values(revoked_at=now)
-    return connection.execute(revoked).rowcount == 1 and _end_sessions(connection, username)
+    """Close the account permanently and end its sessions. Returns False when the account does not exist."""
+    revocation = update(accounts).where(accounts.c.username == username).values(revoked_at=now)
+    return connection.execute(revocation).rowcount == 1 and _end_sessions(connection, username)
 
 
 def _end_sessions(connection: Connection, username: str) -> bool:
-    whose = select(accounts.c.id).where(accounts.c.username == username).scalar_subquery()
-    connection.execute(delete(sessions).where(sessions.c.account_id == whose))
+    account_id = select(accounts.c.id).where(accounts.c.username == username).scalar_subquery()
+    connection.execute(delete(sessions).where(sessions.c.account_id == account_id))
     return True
 
 
-def account_named(connection: Connection, username: str) -> Account | None:
-    """The account that may sign in under this name; a revoked one may not."""
+def find_account(connection: Connection, username: str) -> Account | None:
+    """Return the account with this username, unless it does not exist or is revoked."""
     query = select(accounts).where(accounts.c.username == username, accounts.c.revoked_at.is_(None))
     row = connection.execute(query).one_or_none()
     if row is None:
@@ -88,14 +88,15 @@ def account_named(connection: Connection, username: str) -> Account | None:
 def open_session(
     connection: Connection, account: Account, token_hash: str, now: datetime, expires_at: datetime
 ) -> bool:
-    """Begin a session, and forget those that have expired; False when the account has changed since it was read."""
-    same = select(accounts.c.id).where(
+    """Add a session and delete expired ones. Returns False when the account was revoked or changed after `account` was read."""
+    unchanged = select(accounts.c.id).where(
         accounts.c.id == account.id,
         accounts.c.password_hash == account.password_hash,
         accounts.c.revoked_at.is_(None),
     )
-    # Locked: on PostgreSQL a revocation that commits between this look and the insert would leave a session behind.
-    if connection.scalar(same.with_for_update(read=True)) is None:
+    # Locks the account. Otherwise, on PostgreSQL, a revocation could commit between this query and the insert, and the
+    # new session would stay open.
+    if connection.scalar(unchanged.with_for_update(read=True)) is None:
         return False
     connection.execute(delete(sessions).where(sessions.c.expires_at <= now))
     row = {"token_hash": token_hash, "account_id": account.id, "created_at": now, "expires_at": expires_at}
@@ -104,52 +105,55 @@ def open_session(
 
 
 def find_session(connection: Connection, token_hash: str, now: datetime) -> OpenSession | None:
-    """The session, unless it has expired or its account was revoked."""
-    row = connection.execute(HOLDS, {"token_hash": token_hash, "now": now}).one_or_none()
+    """Return the session, unless it has expired or its account is revoked."""
+    row = connection.execute(SELECT_OPEN_SESSION, {"token_hash": token_hash, "now": now}).one_or_none()
     return row and OpenSession(row.account_id, row.name, Role(row.role), row.doctor_id, row.expires_at)
 
 
-def open_sessions(connection: Connection, token_hashes: Collection[str], now: datetime) -> set[str]:
-    """Those of the sessions that hold now."""
-    # Who is revoked has no session any more, so nobody is looked up besides: PostgreSQL would, for a third of a second.
-    holding = select(sessions.c.token_hash).where(_one_of(connection, token_hashes), sessions.c.expires_at > now)
-    return set(connection.scalars(holding))
+def find_open_sessions(connection: Connection, token_hashes: Collection[str], now: datetime) -> set[str]:
+    """Return those of the sessions that are open now."""
+    # No join with `accounts`: a revocation deletes the sessions, and the join takes PostgreSQL a third of a second.
+    query = select(sessions.c.token_hash).where(_is_one_of(connection, token_hashes), sessions.c.expires_at > now)
+    return set(connection.scalars(query))
 
 
-def _one_of(connection: Connection, token_hashes: Collection[str]) -> ColumnElement[bool]:
-    """One parameter for thousands of hashes: with one each, the statement is compiled anew each time."""
+def _is_one_of(connection: Connection, token_hashes: Collection[str]) -> ColumnElement[bool]:
+    """Compare with all hashes through one parameter. With one parameter each, every call would compile a new statement."""
     if connection.dialect.name == "postgresql":
-        asked = (
-            func.unnest(bindparam("asked", list(token_hashes), ARRAY(String))).table_valued("value").render_derived()
+        values = (
+            func.unnest(bindparam("token_hashes", list(token_hashes), ARRAY(String)))
+            .table_valued("value")
+            .render_derived()
         )
     else:
-        asked = func.json_each(json.dumps(list(token_hashes))).table_valued("value")
-    return sessions.c.token_hash.in_(select(asked.c.value))
+        values = func.json_each(json.dumps(list(token_hashes))).table_valued("value")
+    return sessions.c.token_hash.in_(select(values.c.value))
 
 
 def close_session(connection: Connection, token_hash: str) -> None:
-    """End the session; one that does not exist is ended already."""
+    """End the session, if it exists."""
     connection.execute(delete(sessions).where(sessions.c.token_hash == token_hash))
 
 
-def admit_attempt(connection: Connection, who: str, now: datetime) -> timedelta | None:
-    """Count one attempt to sign in, before it is judged: None when it may go on, else how long to wait.
+def admit_attempt(connection: Connection, source: str, now: datetime) -> timedelta | None:
+    """Count one attempt to sign in, before the password is checked. Returns the time to wait, or None for an admitted attempt.
 
-    Counted afterwards, any number of attempts at the same moment would all be let through.
+    `source` is a hash of username and address. If attempts were counted after the check, any number of concurrent
+    attempts would be admitted.
     """
     if connection.dialect.name == "postgresql":
-        connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(who))))
-    connection.execute(delete(sign_in_failures).where(sign_in_failures.c.at <= now - FAILURES_COUNT_FOR))
-    counted, oldest = connection.execute(
-        select(func.count(), func.min(sign_in_failures.c.at)).where(sign_in_failures.c.who == who)
+        connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(source))))
+    connection.execute(delete(sign_in_failures).where(sign_in_failures.c.at <= now - FAILURE_LIFETIME))
+    count, oldest = connection.execute(
+        select(func.count(), func.min(sign_in_failures.c.at)).where(sign_in_failures.c.who == source)
     ).one()
-    if counted >= FAILURES_ALLOWED:
-        wait: timedelta = oldest + FAILURES_COUNT_FOR - now
+    if count >= MAX_FAILURES:
+        wait: timedelta = oldest + FAILURE_LIFETIME - now
         return wait
-    connection.execute(insert(sign_in_failures).values(who=who, at=now))
+    connection.execute(insert(sign_in_failures).values(who=source, at=now))
     return None
 
 
-def forget_attempts(connection: Connection, who: str) -> None:
-    """A sign-in succeeded: what failed before it no longer counts."""
-    connection.execute(delete(sign_in_failures).where(sign_in_failures.c.who == who))
+def forget_attempts(connection: Connection, source: str) -> None:
+    """Delete the failed attempts of this source, after a successful sign-in."""
+    connection.execute(delete(sign_in_failures).where(sign_in_failures.c.who == source))

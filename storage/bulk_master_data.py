@@ -1,7 +1,6 @@
-"""Adding many rows of master data at once, and nothing else: it changes no row that is there and appends no event.
+"""Adds many rows of master data at once. It changes no existing row and appends no event.
 
-It must not know where the rows come from. A row that exists may have consultations behind it and stand on screens; only the API
-changes it, with the event that tells of the change.
+An existing row may have consultations and be shown on screens. Only the API changes it, and appends the event for the change.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,14 +10,14 @@ from typing import Any
 from sqlalchemy import Connection, Table, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-#: Rows of one transaction: SQLite takes 32,766 parameters in a statement, and other writers get their turn between batches.
+#: Rows in one transaction. SQLite takes 32,766 parameters in a statement, and other writers can write between batches.
 BATCH = 2_000
 Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class BatchResult:
-    """What became of a batch; `other` are ids of rows that were there already and say something else."""
+    """The result of a batch: added rows, existing equal rows, and in `other` the ids of existing rows that differ."""
 
     added: int
     same: int
@@ -26,29 +25,28 @@ class BatchResult:
 
 
 def add_missing(connection: Connection, table: Table, rows: Sequence[Row], compare: Sequence[str]) -> BatchResult:
-    """Insert those rows, at most `BATCH`, whose id is not taken; the others are compared in the columns `compare`, and kept."""
+    """Insert the rows with a new id, at most `BATCH`. Compare the others in the columns `compare`, and leave them unchanged."""
     if len(rows) > BATCH:
-        raise ValueError(f"{len(rows)} rows are more than a batch of {BATCH}")
-    kept = _kept(connection, table, rows, compare)
-    fresh = [dict(row) for row in rows if row["id"] not in kept]
-    if fresh:
+        raise ValueError(f"{len(rows)} rows are too many for one batch, the limit is {BATCH}")
+    existing = _read_existing(connection, table, rows, compare)
+    new = [dict(row) for row in rows if row["id"] not in existing]
+    if new:
         insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-        # Another writer may have come in between: its row stands.
-        connection.execute(insert(table).on_conflict_do_nothing(), fresh)
-    other = tuple(row["id"] for row in rows if row["id"] in kept and kept[row["id"]] != _seen(row, compare))
-    return BatchResult(len(fresh), len(kept) - len(other), other)
+        # Another writer may have inserted a row since the query. Its row stays.
+        connection.execute(insert(table).on_conflict_do_nothing(), new)
+    other = tuple(row["id"] for row in rows if row["id"] in existing and existing[row["id"]] != _values(row, compare))
+    return BatchResult(len(new), len(existing) - len(other), other)
 
 
-def _kept(
+def _read_existing(
     connection: Connection, table: Table, rows: Sequence[Row], compare: Sequence[str]
 ) -> dict[int, tuple[Any, ...]]:
     columns = [table.c[name] for name in compare]
     ids = [row["id"] for row in rows]
     return {
-        found.id: tuple(found)[1:]
-        for found in connection.execute(select(table.c.id, *columns).where(table.c.id.in_(ids)))
+        row.id: tuple(row)[1:] for row in connection.execute(select(table.c.id, *columns).where(table.c.id.in_(ids)))
     }
 
 
-def _seen(row: Row, compare: Sequence[str]) -> tuple[Any, ...]:
+def _values(row: Row, compare: Sequence[str]) -> tuple[Any, ...]:
     return tuple(row[name] for name in compare)

@@ -1,4 +1,4 @@
-"""The number that stands for whoever asks, so that no client's text travels through a workflow; it must not know how they signed in."""
+"""Numbers for callers. A workflow carries only the number, so that no text from a client enters its history."""
 
 from sqlalchemy import Connection, select
 
@@ -7,12 +7,15 @@ from patient_visit_engine.storage.tables import callers
 
 
 def find_caller(connection: Connection, subject: str) -> int | None:
-    """The number of `subject` (`account:7`, or a token's subject behind `token:`), if it ever asked for anything."""
+    """Return the number of `subject`, or None if it never sent a change.
+
+    A subject is `account:7` for an account, or `token:` and the subject of a bearer token.
+    """
     return connection.scalar(select(callers.c.id).where(callers.c.subject == subject))
 
 
 def register_caller(connection: Connection, subject: str, created_by: str) -> int:
-    """The number of `subject`, given now if it has none; `created_by` is how trackings name it, as text."""
+    """Return the number of `subject`, and create it if there is none. `created_by` is the text that trackings show."""
     insert_if_new(connection, callers, by="subject", subject=subject, created_by=created_by)
     number: int = connection.execute(select(callers.c.id).where(callers.c.subject == subject)).scalar_one()
     return number

@@ -1,7 +1,7 @@
-"""The one way to a connection: a unit of work written once, as plain calls, runs on SQLite and PostgreSQL; it must not know any table.
+"""Database connections. A unit of work is one plain function, and runs on SQLite and on PostgreSQL.
 
-On SQLite the unit runs whole in a thread of its own. An asynchronous driver would cross threads at each statement, some forty
-times in one recorded start, and that costs more than the statements. On PostgreSQL the same function runs under SQLAlchemy's
+On SQLite the whole unit runs in one call to a thread. An asynchronous driver would change threads at each statement, about forty
+times in one recorded start, and that costs more than the statements. On PostgreSQL the same function runs with SQLAlchemy's
 `run_sync` on asyncpg.
 """
 
@@ -23,30 +23,31 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 BUSY_TIMEOUT_MS = 10_000
-# Waited for on the event loop, so next to nothing.
+# Very short, because this wait blocks the event loop.
 GLANCE_TIMEOUT_MS = 20
-READERS = 4
-#: Seconds after which a statement on PostgreSQL has failed: a connection can fall silent without an end, and whoever waits with it.
-STATEMENT_WITHIN = 10.0
-#: Seconds that a unit of work waits for one of the pool's connections, all of which may be waiting for a silent server.
-CONNECTION_WITHIN = 5.0
-#: Seconds for taking leave of PostgreSQL; then the connections are dropped. A process that stops has few of them.
-CLOSED_WITHIN = 2.0
-# PostgreSQL's classes of errors that time, or whoever runs it, mends: connection, a login or a database that it does not know
-# (yet), rollback for a deadlock, resources, object in use, operator.
-PASSING_CLASSES = ("08", "28", "3D", "40", "53", "55", "57")
-# A standby that was written to in the middle of a failover.
+READING_THREADS = 4
+#: Seconds after which a statement on PostgreSQL fails. A connection can go silent without an error, and its users would wait
+#: forever.
+STATEMENT_TIMEOUT = 10.0
+#: Seconds that a unit of work waits for a free connection. All connections may be waiting for a silent server.
+POOL_TIMEOUT = 5.0
+#: Seconds to close the connections to PostgreSQL properly. After that they are dropped.
+CLOSE_TIMEOUT = 2.0
+# PostgreSQL's classes of errors that time or an operator resolves: connection, unknown login, unknown database, rollback for a
+# deadlock, resources, object in use, operator intervention.
+TRANSIENT_CLASSES = ("08", "28", "3D", "40", "53", "55", "57")
+# A write reached a standby during a failover.
 READ_ONLY = "25006"
 
 
 class Database:
-    """`read` and `write` run a function of a `Connection` in one transaction; a write is retried by nobody but its caller."""
+    """`read` and `write` run a function of a `Connection` in one transaction. Only the caller may retry a write."""
 
-    def __init__(self, url: str, statement_within: float | None = STATEMENT_WITHIN) -> None:
-        """On PostgreSQL a statement that takes longer than `statement_within` seconds fails; None: none does.
+    def __init__(self, url: str, statement_within: float | None = STATEMENT_TIMEOUT) -> None:
+        """On PostgreSQL a statement fails after `statement_within` seconds. None means no limit.
 
-        Without it a wait is not ended by its caller's own timeout either: what SQLAlchemy's ping does after a
-        cancellation waits for the silent connection too.
+        A timeout of the caller cannot replace this limit. After a cancellation, SQLAlchemy pings the connection, and
+        the ping waits for the silent server too.
         """
         self.url: URL = make_url(url)
         self._sqlite = _Sqlite(self.url) if self.url.get_backend_name() == "sqlite" else None
@@ -57,7 +58,7 @@ class Database:
         return self._sqlite is not None
 
     async def write(self, unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run `unit` in one writing transaction; an exception rolls all of it back."""
+        """Run `unit` in one write transaction. An exception rolls back the whole transaction."""
         if self._sqlite is not None:
             return await self._sqlite.run(self._sqlite.writer, unit, *args, **kwargs)
         assert self._postgres is not None
@@ -65,7 +66,7 @@ class Database:
             return await connection.run_sync(unit, *args, **kwargs)
 
     async def read(self, unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run `unit` on one snapshot: all that it reads was true at the same moment."""
+        """Run `unit` on one snapshot, so that all its queries see the same state."""
         if self._sqlite is not None:
             return await self._sqlite.run(self._sqlite.reader, unit, *args, **kwargs)
         assert self._postgres is not None
@@ -75,16 +76,16 @@ class Database:
                 return await connection.run_sync(unit, *args, **kwargs)
 
     async def glance(self, unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """`read` for a unit that finds a few rows by their keys.
+        """Like `read`, for a unit that reads a few rows by their keys.
 
-        On SQLite it runs where it is called: crossing to a thread and back costs ten times such a unit, and a reader of
-        a write-ahead log waits for no writer. A unit that walks a table would stop the event loop for as long.
+        On SQLite the unit runs on the event loop. A change of threads would take ten times longer than the unit, and
+        with a write-ahead log a reader does not wait for writers. A unit that scans a table would block the event loop.
         """
         if self._sqlite is not None:
             try:
                 return self._sqlite.glance(unit, *args, **kwargs)
             except OperationalError:
-                # Somebody recovers the file after a crash: that is waited for in a thread.
+                # Another process is recovering the file after a crash. Wait for that in a thread.
                 return await self.read(unit, *args, **kwargs)
         return await self.read(unit, *args, **kwargs)
 
@@ -98,63 +99,66 @@ class Database:
 class _Sqlite:
     def __init__(self, url: URL) -> None:
         path = url.set(drivername="sqlite")
-        # One thread and one connection write: within a process nobody waits on a lock by polling for it.
-        self.writer = _SqliteSide(_sqlite_engine(path, "BEGIN IMMEDIATE", 1, BUSY_TIMEOUT_MS), 1)
-        self.reader = _SqliteSide(_sqlite_engine(path, "BEGIN", READERS, BUSY_TIMEOUT_MS), READERS)
-        self.glancer = _sqlite_engine(path, "BEGIN", 1, GLANCE_TIMEOUT_MS)
-        self._glancing: Connection | None = None
+        # One thread and one connection write, so that threads of one process do not poll for the lock of the file.
+        self.writer = _SqliteThreads(_sqlite_engine(path, "BEGIN IMMEDIATE", 1, BUSY_TIMEOUT_MS), 1)
+        self.reader = _SqliteThreads(_sqlite_engine(path, "BEGIN", READING_THREADS, BUSY_TIMEOUT_MS), READING_THREADS)
+        self.glance_engine = _sqlite_engine(path, "BEGIN", 1, GLANCE_TIMEOUT_MS)
+        self._glance_connection: Connection | None = None
 
     async def run(
-        self, side: "_SqliteSide", unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+        self,
+        threads: "_SqliteThreads",
+        unit: Callable[Concatenate[Connection, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
     ) -> T:
-        def whole() -> T:
-            with side.engine.begin() as connection:
+        def run_unit() -> T:
+            with threads.engine.begin() as connection:
                 return unit(connection, *args, **kwargs)
 
-        return await asyncio.get_running_loop().run_in_executor(side.threads, whole)
+        return await asyncio.get_running_loop().run_in_executor(threads.executor, run_unit)
 
     def glance(self, unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        if self._glancing is None:
-            # One connection for good: to borrow one and give it back costs as much as the reading.
-            self._glancing = self.glancer.connect()
-        with self._glancing.begin():
-            return unit(self._glancing, *args, **kwargs)
+        if self._glance_connection is None:
+            # This connection stays open. To take one from the pool each time costs as much as the query.
+            self._glance_connection = self.glance_engine.connect()
+        with self._glance_connection.begin():
+            return unit(self._glance_connection, *args, **kwargs)
 
     def close(self) -> None:
-        if self._glancing is not None:
-            self._glancing.close()
-        self.glancer.dispose()
-        for side in (self.writer, self.reader):
-            side.threads.shutdown(wait=True)
-            side.engine.dispose()
+        if self._glance_connection is not None:
+            self._glance_connection.close()
+        self.glance_engine.dispose()
+        for threads in (self.writer, self.reader):
+            threads.executor.shutdown(wait=True)
+            threads.engine.dispose()
 
 
-class _SqliteSide:
+class _SqliteThreads:
     def __init__(self, engine: Engine, threads: int) -> None:
         self.engine = engine
-        self.threads = ThreadPoolExecutor(threads, thread_name_prefix="sqlite")
+        self.executor = ThreadPoolExecutor(threads, thread_name_prefix="sqlite")
 
 
 def _sqlite_engine(url: URL, begin: str, connections: int, busy_timeout_ms: int) -> Engine:
-    in_memory = url.database in (None, "", ":memory:")
-    if in_memory:
-        raise ValueError("a database in memory cannot be shared by processes: name a file")
+    if url.database in (None, "", ":memory:"):
+        raise ValueError("VISIT_DATABASE_URL must name a file, because processes cannot share a database in memory")
     pool: dict[str, Any] = {"poolclass": StaticPool if connections == 1 else QueuePool}
     if connections > 1:
         pool |= {"pool_size": connections, "max_overflow": 0}
-    waits = {"check_same_thread": False, "timeout": busy_timeout_ms / 1000}
-    # An error must not quote its parameters: they hold names, and errors reach logs and workflow histories.
-    engine = create_engine(url, connect_args=waits, hide_parameters=True, **pool)
+    arguments = {"check_same_thread": False, "timeout": busy_timeout_ms / 1000}
+    # Errors must not quote parameters, because these contain names, and errors reach logs and workflow histories.
+    engine = create_engine(url, connect_args=arguments, hide_parameters=True, **pool)
 
     @event.listens_for(engine, "connect")
-    def prepare(connection: Any, _record: Any) -> None:
-        # The driver must not open transactions on its own, or BEGIN IMMEDIATE comes too late.
+    def configure(connection: Any, _record: Any) -> None:
+        # The driver must not start transactions itself, or BEGIN IMMEDIATE comes too late.
         connection.isolation_level = None
         for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={busy_timeout_ms}", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
-    def start(connection: Connection) -> None:
+    def begin_transaction(connection: Connection) -> None:
         connection.exec_driver_sql(begin)
 
     return engine
@@ -166,21 +170,21 @@ class _Postgres:
             url,
             pool_size=10,
             max_overflow=10,
-            pool_timeout=CONNECTION_WITHIN,
+            pool_timeout=POOL_TIMEOUT,
             pool_pre_ping=True,
             hide_parameters=True,
-            connect_args={"command_timeout": statement_within, "timeout": STATEMENT_WITHIN},
+            connect_args={"command_timeout": statement_within, "timeout": STATEMENT_TIMEOUT},
         )
         self._connections: WeakSet[Any] = WeakSet()
-        event.listen(self.engine.sync_engine, "connect", self._connected)
+        event.listen(self.engine.sync_engine, "connect", self._add_connection)
 
-    def _connected(self, connection: Any, _record: Any) -> None:
+    def _add_connection(self, connection: Any, _record: Any) -> None:
         self._connections.add(connection.driver_connection)
 
     async def close(self) -> None:
-        """One connection after the other is closed, and each that has fallen silent would wait for its statement's limit."""
+        """Close the connections, or drop them after a timeout. Each silent connection would wait for its statement timeout."""
         try:
-            async with asyncio.timeout(CLOSED_WITHIN):
+            async with asyncio.timeout(CLOSE_TIMEOUT):
                 await self.engine.dispose()
         except TimeoutError:
             for connection in self._connections:
@@ -188,13 +192,13 @@ class _Postgres:
 
 
 def is_unavailable(error: BaseException) -> bool:
-    """Whether this is the database being away, locked or overloaded, which passes, and not a wrong statement, which does not."""
+    """Whether the error is transient: the database is unreachable, locked or overloaded. A wrong statement is not transient."""
     if isinstance(error, OSError | TimeoutError | PoolTimeoutError):
         return True
     if isinstance(error, OperationalError):
-        # SQLite says a table that is not there by the same class as a file that is locked.
+        # SQLite raises this class both for a locked file and for a missing table.
         return getattr(error.orig, "sqlite_errorcode", None) != sqlite3.SQLITE_ERROR
     if not isinstance(error, DBAPIError):
         return False
     state = getattr(error.orig, "sqlstate", None) or ""
-    return error.connection_invalidated or state.startswith(PASSING_CLASSES) or state == READ_ONLY
+    return error.connection_invalidated or state.startswith(TRANSIENT_CLASSES) or state == READ_ONLY

@@ -1,9 +1,11 @@
-"""Requests and their answers, kept so that the same key gets the same answer again; it must not know HTTP, nor decide anything.
+"""Requests and their answers, stored so that the same key gets the same answer again.
 
-An open request (`decided_at` is null) was written down before it was sent. Its `command` is one JSON object, the command's own
-fields beside `type`, the name of its class in `visit.commands`: `{"type": "StartConsultation", "request": {...}, ...}`.
-`parse_command` reads it back. A request whose `command` is null is open only to carry its reason to the ledger, for no text of
-a person may travel through a workflow: nobody sends it again but the client.
+An open request (`decided_at` is null) is stored before it is sent. Its `command` is one JSON object: the fields of the command,
+and `type`, the name of its class in `visit.commands`. Example: `{"type": "StartConsultation", "request": {...}, ...}`.
+`parse_command` reads it back.
+
+The `command` can be null, for a request that is stored only to carry its reason to the ledger, because no text of a person may
+enter a workflow. Only the client sends such a request again.
 """
 
 import json
@@ -22,14 +24,14 @@ log = logging.getLogger(__name__)
 
 COMMANDS: dict[str, type[Command]] = {command.__name__: command for command in get_args(Command)}
 
-FIND = select(requests.c.fingerprint, requests.c.status, requests.c.body, requests.c.location).where(
+SELECT_REQUEST = select(requests.c.fingerprint, requests.c.status, requests.c.body, requests.c.location).where(
     requests.c.request_id == bindparam("request_id")
 )
 
 
 @dataclass(frozen=True)
 class KeptRequest:
-    """A request as it is kept; `status` is None while it is open, `body` is JSON text or None for an empty answer."""
+    """A stored request. `status` is None while it is open. `body` is JSON text, or None for an empty answer."""
 
     fingerprint: str
     status: int | None
@@ -42,19 +44,19 @@ class KeptRequest:
 
 
 def find_request(connection: Connection, request_id: str) -> KeptRequest | None:
-    """The request with this id, decided or open."""
-    row = connection.execute(FIND, {"request_id": request_id}).one_or_none()
-    return None if row is None else _kept(row)
+    """Return the request with this id, decided or open, or None."""
+    row = connection.execute(SELECT_REQUEST, {"request_id": request_id}).one_or_none()
+    return None if row is None else _to_request(row)
 
 
-def _kept(row: Row[*tuple[Any, ...]]) -> KeptRequest:
+def _to_request(row: Row[*tuple[Any, ...]]) -> KeptRequest:
     return KeptRequest(row.fingerprint, row.status, row.body, row.location)
 
 
 def open_request(
     connection: Connection, request: Request, at: datetime, *, command: Command | None = None, reason: str | None = None
 ) -> KeptRequest:
-    """Write the request down before it is sent, unless it is there; how it stands now."""
+    """Store the request before it is sent, unless it exists. Returns the stored request."""
     insert_if_new(
         connection,
         requests,
@@ -65,22 +67,22 @@ def open_request(
         command=None if command is None else write_command(command),
         reason=reason,
     )
-    return _kept(connection.execute(FIND, {"request_id": request.id}).one())
+    return _to_request(connection.execute(SELECT_REQUEST, {"request_id": request.id}).one())
 
 
 def find_open_commands(connection: Connection, older_than: datetime, limit: int) -> list[Command]:
-    """The commands of open requests written before `older_than`, the oldest first, at most `limit`."""
+    """Return the commands of open requests stored before `older_than`, oldest first, at most `limit`."""
     query = (
         select(requests.c.command)
         .where(requests.c.decided_at.is_(None), requests.c.created_at < older_than, requests.c.command.is_not(None))
         .order_by(requests.c.created_at, requests.c.request_id)
         .limit(limit)
     )
-    return [command for text in connection.scalars(query) if (command := _readable(str(text))) is not None]
+    return [command for text in connection.scalars(query) if (command := _parse_or_skip(str(text))) is not None]
 
 
-def _readable(text: str) -> Command | None:
-    """The command, or None for one of another version: a single such row must not keep all others from being sent."""
+def _parse_or_skip(text: str) -> Command | None:
+    """Return the command, or None if it is of another version. One such row must not block all other requests."""
     try:
         return parse_command(text)
     except ValueError:
@@ -89,14 +91,14 @@ def _readable(text: str) -> Command | None:
 
 
 def write_command(command: Command) -> str:
-    """The command as the text that `parse_command` reads."""
+    """Return the command as JSON text for `parse_command`."""
     return json.dumps({"type": type(command).__name__} | command.model_dump(mode="json"))
 
 
 def parse_command(text: str) -> Command:
-    """The command that `write_command` wrote. Raises ValueError when the text is not one."""
+    """Parse the text of `write_command`. Raises ValueError when it is not a command."""
     fields = json.loads(text)
-    kind = COMMANDS.get(fields.pop("type", None)) if isinstance(fields, dict) else None
-    if kind is None:
+    command_class = COMMANDS.get(fields.pop("type", None)) if isinstance(fields, dict) else None
+    if command_class is None:
         raise ValueError("not a command")
-    return kind.model_validate(fields)
+    return command_class.model_validate(fields)

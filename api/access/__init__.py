@@ -1,1 +1,1 @@
-"""Who calls, and what each role may do."""
+"""Identifies callers and checks their roles."""

@@ -13,7 +13,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from patient_visit_engine.api.app import create_app
-from patient_visit_engine.api.page import FOR_GOOD, VIEWS, built
+from patient_visit_engine.api.page import CACHE_FOR_A_YEAR, VIEWS, built
 from patient_visit_engine.storage.database import Database
 from tests.support.api import settings_with
 
@@ -176,7 +176,7 @@ async def test_hashed_files_are_cached_for_a_year(page: httpx.AsyncClient) -> No
     unchanged_script = await page.get("/assets/index-a1b2.js", headers={"If-None-Match": script.headers["etag"]})
     missing = await page.get("/assets/index-0000.js")
 
-    assert script.headers["cache-control"] == unchanged_script.headers["cache-control"] == FOR_GOOD
+    assert script.headers["cache-control"] == unchanged_script.headers["cache-control"] == CACHE_FOR_A_YEAR
     assert unchanged_script.status_code == 304
     assert (missing.status_code, missing.json()["code"]) == (404, "not_found")
     assert missing.headers["cache-control"] == "no-store"

@@ -100,7 +100,7 @@ async def test_changing_account_ends_its_sessions(api: ApiDriver, how: str) -> N
 
 
 async def test_revoked_account_gets_no_new_session(api: ApiDriver) -> None:
-    account = await api.database.read(accounts.account_named, "amrani")
+    account = await api.database.read(accounts.find_account, "amrani")
     assert account is not None
     await api.database.write(accounts.revoke, "amrani", api.clock())
 
@@ -227,6 +227,6 @@ async def test_finds_sessions_that_are_still_open(api: ApiDriver) -> None:
         lambda c: set(c.scalars(sessions.select().with_only_columns(sessions.c.token_hash)))
     )
 
-    open_sessions = await api.app.parts.sessions.still_open([*hashes, "0" * 64, "token:a program"])
+    open_sessions = await api.app.parts.sessions.find_open([*hashes, "0" * 64, "token:a program"])
 
     assert set(open_sessions) == {*hashes, "token:a program"}
