@@ -1,4 +1,4 @@
-"""The tables, and the rules that the database keeps by itself; it must not know who writes or reads them."""
+"""The tables, and the rules that the database itself enforces."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -25,19 +25,19 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from patient_visit_engine.visit.calendar import to_rfc3339
 
-# SQLite numbers rows by itself only in a column of type INTEGER; PostgreSQL wants 64 bits.
+# SQLite generates ids only in a column of type INTEGER. PostgreSQL needs 64 bits.
 Id = BigInteger().with_variant(Integer(), "sqlite")
 
 
 class Timestamp(TypeDecorator[datetime]):
-    """An aware moment to the millisecond: TIMESTAMPTZ on PostgreSQL, sortable RFC 3339 text on SQLite."""
+    """An aware datetime with milliseconds: TIMESTAMPTZ on PostgreSQL, sortable RFC 3339 text on SQLite."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        kept = String(24) if dialect.name == "sqlite" else DateTime(timezone=True)
-        return dialect.type_descriptor(kept)
+        column_type = String(24) if dialect.name == "sqlite" else DateTime(timezone=True)
+        return dialect.type_descriptor(column_type)
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
         if value is None or dialect.name != "sqlite":
@@ -94,8 +94,8 @@ appointments = Table(
     Index("appointments_by_patient", "patient_id", "scheduled_at"),
 )
 
-# A caller is whoever asks for a change: "7" for the account with that id, or a bearer token's subject behind "token:".
-# Commands carry the number, so that no client's text travels through a workflow's history.
+# A caller is a person or program that sends changes. `subject` is "account:7" for the account with id 7, or "token:" and the
+# subject of a bearer token. Commands carry only the number, so that no text from a client enters a workflow's history.
 callers = Table(
     "callers",
     metadata,
@@ -182,7 +182,7 @@ waiting_line = Table(
     Index("one_place_in_line_per_doctor", "patient_id", "visit_day", "doctor_id", unique=True),
 )
 
-# What happened to a patient, decision by decision: kept for good, where the event log is pruned.
+# What happened to a patient, one row for each decision. The timeline is permanent, but the event log is pruned.
 timeline = Table(
     "timeline",
     metadata,
@@ -200,7 +200,7 @@ timeline = Table(
     Index("timeline_by_visit", "patient_id", "visit_day", "id"),
 )
 
-# `request_id` is the SHA-256 of caller and Idempotency-Key, so its primary key is UNIQUE (caller, key) without a client's text.
+# `request_id` is the SHA-256 of caller and Idempotency-Key. So (caller, key) is unique, and no text from a client is stored.
 requests = Table(
     "requests",
     metadata,
@@ -262,7 +262,7 @@ accounts = Table(
     CheckConstraint("(role = 'doctor') = (doctor_id IS NOT NULL)", name="a_doctors_account_names_the_doctor"),
 )
 
-# A session is kept under the SHA-256 of its cookie: whoever reads the table cannot sign in with it.
+# A session is stored under the SHA-256 of its cookie, so that a reader of the table cannot sign in with it.
 sessions = Table(
     "sessions",
     metadata,
@@ -283,7 +283,7 @@ sign_in_failures = Table(
     Index("sign_in_failures_by_who", "who", "at"),
 )
 
-# Who reads the event stream of which API process, as each last reported: no state of a visit, and gone when the process is.
+# The API processes with an event stream, as each last reported. These rows are no state of visits, and end with the process.
 stream_processes = Table(
     "stream_processes",
     metadata,
@@ -292,7 +292,7 @@ stream_processes = Table(
     Column("cursor", String(40), nullable=False),
 )
 
-# `cursor` is null for a reader that has had all that its process has.
+# The readers of each process. `cursor` is null for a reader that has every event that its process has.
 stream_readers = Table(
     "stream_readers",
     metadata,

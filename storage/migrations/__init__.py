@@ -1,6 +1,6 @@
-"""Bringing a database to the schema that this program knows, and refusing any other; it must not know what the tables mean.
+"""Migrations: upgrade and downgrade of the schema, and the check at start that the schema fits this program.
 
-One history serves SQLite and PostgreSQL. Each step runs in the one transaction of `upgrade`, so a failed one leaves nothing.
+SQLite and PostgreSQL share one history. All steps of an upgrade run in one transaction, so a failed step changes nothing.
 """
 
 import asyncio
@@ -25,96 +25,102 @@ from patient_visit_engine.storage.database import Database
 T = TypeVar("T")
 
 HISTORY = Path(__file__).parent
-# Any number will do, as long as every migration of this program asks for the same one.
+# An arbitrary number. All migrations of this program must use the same one.
 ADVISORY_LOCK = 7_240_251_101
 
 
 class MigrationUnderWayError(Exception):
-    """Another program is at work on this database's schema."""
+    """Another process is migrating this database."""
 
 
 class UnknownSchemaError(Exception):
-    """The database is not at the schema that this program was written for, or does not say which."""
+    """The database has another schema than this program needs, or no schema."""
 
 
 def upgrade(url: str) -> str:
-    """Bring the database to the newest schema and return its revision; a second call changes nothing.
+    """Upgrade the database to the newest schema and return its revision. A second call changes nothing.
 
-    Blocks; call it from a thread where a loop runs. Raises `UnknownSchemaError` for a database of a newer program, and
-    `MigrationUnderWayError` when another one is at work: two that wait for each other would hide that they were started twice.
+    Blocks, so call it from a thread when an event loop runs. Raises `UnknownSchemaError` for a database of a newer program.
+    Raises `MigrationUnderWayError` when another migration runs. It does not wait, so that a second start is noticed.
     """
-    with _alone(url):
-        return _in_one_transaction(url, _bring_up)
+    with _file_lock(url):
+        return _in_one_transaction(url, _upgrade)
 
 
 def downgrade(url: str, revision: str) -> str:
-    """Take the database back to an older schema that this program knows, for an older program, and return its revision.
+    """Downgrade the database to an older schema, for an older program, and return its revision. Blocks.
 
-    What the newer schema alone can hold is lost. Blocks. Raises `UnknownSchemaError` where there is no way back to that
-    revision, and `MigrationUnderWayError`; nothing is changed then.
+    Data that exists only in the newer schema is lost. Raises `UnknownSchemaError` when `revision` is not an older one, and
+    `MigrationUnderWayError`. In both cases nothing changes.
     """
-    with _alone(url):
-        return _in_one_transaction(url, partial(_take_back, revision=revision))
+    with _file_lock(url):
+        return _in_one_transaction(url, partial(_downgrade, revision=revision))
 
 
 def current(url: str) -> str | None:
-    """The revision that the database is at, or None for one without a schema. Blocks."""
-    path = _file(url)
+    """Return the revision of the database, or None if it has no schema. Blocks."""
+    path = _sqlite_file(url)
     if path is not None and not path.exists():
         return None
-    return _in_one_transaction(url, _revision)
+    return _in_one_transaction(url, _read_revision)
 
 
 def newest() -> str:
-    """The revision that this program knows as the last."""
+    """Return the newest revision that this program knows."""
     head = ScriptDirectory(HISTORY).get_current_head()
     assert head is not None
     return head
 
 
 def check(url: str) -> None:
-    """Raise `UnknownSchemaError`, with what to do about it, unless the database is at the newest schema. Blocks."""
+    """Check that the database has the newest schema. Blocks.
+
+    Otherwise raises `UnknownSchemaError` with the remedy in its message.
+    """
     try:
-        found = current(url)
+        revision = current(url)
     except (DBAPIError, OSError) as error:
-        # Not the error's own text: it may quote the address. Its driver's class says more than SQLAlchemy's.
-        kind = type(error.driver_exception if isinstance(error, DBAPIError) else error).__name__
-        raise UnknownSchemaError(f"the database cannot be read ({kind})") from error
-    if found is None:
+        # The text of the error is left out, because it may quote the address. The driver's class is more specific than
+        # SQLAlchemy's.
+        error_class = type(error.driver_exception if isinstance(error, DBAPIError) else error).__name__
+        raise UnknownSchemaError(f"the database cannot be read ({error_class})") from error
+    if revision is None:
         raise UnknownSchemaError("the database has no schema yet: run `visit-engine migrate`")
-    if found != newest():
-        known = found in {step.revision for step in ScriptDirectory(HISTORY).walk_revisions()}
-        remedy = "run `visit-engine migrate`" if known else "it was made by a newer program: use that one"
-        raise UnknownSchemaError(f"the database is at schema {found}, this program needs {newest()}: {remedy}")
+    if revision != newest():
+        is_older = revision in {step.revision for step in ScriptDirectory(HISTORY).walk_revisions()}
+        remedy = "run `visit-engine migrate`" if is_older else "it was made by a newer program: use that one"
+        raise UnknownSchemaError(f"the database is at schema {revision}, this program needs {newest()}: {remedy}")
 
 
 def _lock(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
-        alone = text("SELECT pg_try_advisory_xact_lock(:number)")
-        if not connection.scalar(alone, {"number": ADVISORY_LOCK}):
+        lock = text("SELECT pg_try_advisory_xact_lock(:number)")
+        if not connection.scalar(lock, {"number": ADVISORY_LOCK}):
             raise MigrationUnderWayError
 
 
-def _bring_up(connection: Connection) -> str:
+def _upgrade(connection: Connection) -> str:
     _lock(connection)
-    _run(connection, lambda history, found: history._upgrade_revs("head", found))
+    _run_steps(connection, lambda history, current: history._upgrade_revs("head", current))
     return newest()
 
 
-def _take_back(connection: Connection, revision: str) -> str:
+def _downgrade(connection: Connection, revision: str) -> str:
     _lock(connection)
-    older = {step.revision for step in ScriptDirectory(HISTORY).iterate_revisions(_revision(connection), "base")}
-    if revision not in older:
+    older_revisions = {
+        step.revision for step in ScriptDirectory(HISTORY).iterate_revisions(_read_revision(connection), "base")
+    }
+    if revision not in older_revisions:
         raise UnknownSchemaError(f"there is no way back to schema {revision}")
-    _run(connection, lambda history, found: history._downgrade_revs(revision, found))
+    _run_steps(connection, lambda history, current: history._downgrade_revs(revision, current))
     return revision
 
 
-def _run(connection: Connection, way: Callable[[ScriptDirectory, Any], Any]) -> None:
+def _run_steps(connection: Connection, choose_steps: Callable[[ScriptDirectory, Any], Any]) -> None:
     history = ScriptDirectory(HISTORY)
 
-    def steps(found: Any, _context: MigrationContext) -> Any:
-        return way(history, found)
+    def steps(revision: Any, _context: MigrationContext) -> Any:
+        return choose_steps(history, revision)
 
     with EnvironmentContext(Config(), history, fn=steps) as environment:
         environment.configure(connection=connection)
@@ -124,33 +130,33 @@ def _run(connection: Connection, way: Callable[[ScriptDirectory, Any], Any]) -> 
             raise UnknownSchemaError("the database was made by a newer program: use that one") from None
 
 
-def _revision(connection: Connection) -> str | None:
+def _read_revision(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
 def _in_one_transaction(url: str, unit: Callable[[Connection], T]) -> T:
-    async def whole() -> T:
-        # An index over years of rows takes its time.
+    async def run_unit() -> T:
+        # Without a limit, because an index over years of rows takes long.
         database = Database(url, statement_within=None)
         try:
             return await database.write(unit)
         finally:
             await database.close()
 
-    # A thread of its own, or this could not be called where a loop runs already.
+    # In a new thread, because the calling thread may already run an event loop.
     with ThreadPoolExecutor(1, thread_name_prefix="migration") as threads:
-        return threads.submit(lambda: asyncio.run(whole())).result()
+        return threads.submit(lambda: asyncio.run(run_unit())).result()
 
 
-def _file(url: str) -> Path | None:
+def _sqlite_file(url: str) -> Path | None:
     parsed = make_url(url)
     return Path(parsed.database or "") if parsed.get_backend_name() == "sqlite" else None
 
 
 @contextmanager
-def _alone(url: str) -> Iterator[None]:
-    """Keep other migrations of the same SQLite file out; two that make one file together meet `database is locked`."""
-    path = _file(url)
+def _file_lock(url: str) -> Iterator[None]:
+    """Prevent other migrations of the same SQLite file. Two that create one file together fail with `database is locked`."""
+    path = _sqlite_file(url)
     if path is None:
         yield
         return

@@ -1,7 +1,7 @@
-"""Proving from the database alone that the rule was kept; it must not know how the rows came to be, and it writes nothing.
+"""Checks from the database alone that the rules were never broken. Writes nothing.
 
-What overlaps is told by position in the log, never by clock: the clocks of two machines differ, positions do not. Where the log
-was pruned, what began before its oldest position is taken from the trackings, and its own events are not asked for.
+Overlaps are found by position in the event log, never by clock, because the clocks of two machines differ. Where the log was
+pruned, consultations that started before its oldest position come from the trackings, and their missing events are allowed.
 """
 
 from collections import Counter
@@ -17,20 +17,20 @@ from patient_visit_engine.storage.upkeep.audit_log import AuditedConsultation, A
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome, TrackingStatus
 from patient_visit_engine.wire.events import COMPLETED, STARTED
 
-#: Rows held at once while a table is read through.
-PAGE = 1_000
-#: Violations kept word for word; beyond them only their number is told.
-MOST_NAMED = 1_000
-#: What the clocks of two machines may differ by, where only a clock can say whether an event was pruned.
-CLOCKS_DIFFER = timedelta(minutes=5)
+#: Rows in memory while a whole table is read.
+FETCH_SIZE = 1_000
+#: Violations that a report describes. Further ones are only counted.
+MAX_DESCRIBED = 1_000
+#: The largest expected difference between two machines' clocks. Used where only times show whether an event was pruned.
+CLOCK_TOLERANCE = timedelta(minutes=5)
 
-t = patient_trackings.c
-RUNS = t.status == TrackingStatus.in_progress.value
+TRACKING = patient_trackings.c
+IN_PROGRESS = TRACKING.status == TrackingStatus.in_progress.value
 
 
 @dataclass(frozen=True)
 class Violation:
-    """One thing that must never be: its kind, a stable code, and the ids that it is about."""
+    """One violation: its kind, which is a stable code, and the ids of the affected rows."""
 
     kind: str
     about: str
@@ -38,7 +38,7 @@ class Violation:
 
 @dataclass
 class AuditReport:
-    """What was looked at, and everything found wrong."""
+    """The numbers of checked rows, and all violations. `kinds` counts every violation by kind."""
 
     looked_at: dict[str, int] = field(default_factory=dict)
     violations: list[Violation] = field(default_factory=list)
@@ -48,28 +48,33 @@ class AuditReport:
     def holds(self) -> bool:
         return not self.kinds
 
-    def violated(self, kind: str, about: str) -> None:
+    def add_violation(self, kind: str, about: str) -> None:
+        """Count the violation, and describe it while there are fewer than `MAX_DESCRIBED`."""
         self.kinds[kind] += 1
-        if len(self.violations) < MOST_NAMED:
+        if len(self.violations) < MAX_DESCRIBED:
             self.violations.append(Violation(kind, about))
 
 
 def audit(connection: Connection) -> AuditReport:
-    """Look at everything, on one snapshot; memory grows with the consultations in progress, not with the log."""
+    """Check all tables and the event log on one snapshot.
+
+    Memory grows with the number of consultations in progress, not with the length of the log.
+    """
     report = AuditReport()
     head: int = connection.scalar(select(log_head.c.seq)) or 0
     oldest = connection.execute(select(events.c.seq, events.c.at).order_by(events.c.seq).limit(1)).one_or_none()
-    _count(connection, report)
+    _count_rows(connection, report)
     report.looked_at["oldest kept position"] = oldest.seq if oldest else 0
     report.looked_at["head of the log"] = head
-    running = _check_states(connection, report, oldest, head)
-    AuditLogReader(running, report.violated, pruned_to=oldest.seq - 1 if oldest else head).read(_log(connection), head)
-    _check_tables(connection, report)
-    _check_statuses(connection, report)
+    running = _check_events_of_trackings(connection, report, oldest, head)
+    log_reader = AuditLogReader(running, report.add_violation, pruned_to=oldest.seq - 1 if oldest else head)
+    log_reader.read(_read_log(connection), head)
+    _check_uniqueness(connection, report)
+    _check_appointment_statuses(connection, report)
     return report
 
 
-def _count(connection: Connection, report: AuditReport) -> None:
+def _count_rows(connection: Connection, report: AuditReport) -> None:
     for name, table in (
         ("patients", patients),
         ("appointments", appointments),
@@ -77,103 +82,116 @@ def _count(connection: Connection, report: AuditReport) -> None:
         ("events", events),
     ):
         report.looked_at[name] = connection.scalar(select(func.count()).select_from(table)) or 0
-    consultations = select(func.count()).where(t.consultation_id.is_not(None))
+    consultations = select(func.count()).where(TRACKING.consultation_id.is_not(None))
     report.looked_at["consultations"] = connection.scalar(consultations) or 0
-    report.looked_at["in progress"] = connection.scalar(select(func.count()).where(RUNS)) or 0
+    report.looked_at["in progress"] = connection.scalar(select(func.count()).where(IN_PROGRESS)) or 0
 
 
-def _read_through(connection: Connection, query: Select[Any]) -> Iterator[Any]:
-    yield from connection.execute(query, execution_options={"yield_per": PAGE})
+def _fetch(connection: Connection, query: Select[Any]) -> Iterator[Any]:
+    yield from connection.execute(query, execution_options={"yield_per": FETCH_SIZE})
 
 
-def _log(connection: Connection) -> Iterator[Any]:
-    told = select(
+def _read_log(connection: Connection) -> Iterator[Any]:
+    """Each event in order, with the tracking of its consultation."""
+    columns = select(
         events.c.seq,
         events.c.name,
         events.c.data,
         events.c.patient_id,
         events.c.consultation_id,
-        t.id.label("tracking_id"),
-        t.patient_id.label("of_patient"),
-        t.status.label("tracking_status"),
-        t.outcome,
+        TRACKING.id.label("tracking_id"),
+        TRACKING.patient_id.label("tracking_patient_id"),
+        TRACKING.status.label("tracking_status"),
+        TRACKING.outcome,
     )
-    joined = told.outerjoin_from(events, patient_trackings, t.consultation_id == events.c.consultation_id)
-    return _read_through(connection, joined.order_by(events.c.seq))
+    query = columns.outerjoin_from(events, patient_trackings, TRACKING.consultation_id == events.c.consultation_id)
+    return _fetch(connection, query.order_by(events.c.seq))
 
 
-def _check_states(
+def _check_events_of_trackings(
     connection: Connection, report: AuditReport, oldest: Any, head: int
 ) -> dict[str, AuditedConsultation]:
-    """State without events; returns what was in progress already at the oldest kept position."""
-    began, ended = events.alias("began"), events.alias("ended")
+    """Find trackings without their events. Returns the consultations in progress at the oldest kept position, by id."""
+    start, end = events.alias("start"), events.alias("end")
     query = (
-        select(patient_trackings, began.c.seq.label("began"), ended.c.seq.label("ended"))
+        select(patient_trackings, start.c.seq.label("start_seq"), end.c.seq.label("end_seq"))
         .outerjoin_from(
-            patient_trackings, began, and_(began.c.consultation_id == t.consultation_id, began.c.name == STARTED)
+            patient_trackings,
+            start,
+            and_(start.c.consultation_id == TRACKING.consultation_id, start.c.name == STARTED),
         )
-        .outerjoin(ended, and_(ended.c.consultation_id == t.consultation_id, ended.c.name == COMPLETED))
-        .where(t.consultation_id.is_not(None))
+        .outerjoin(end, and_(end.c.consultation_id == TRACKING.consultation_id, end.c.name == COMPLETED))
+        .where(TRACKING.consultation_id.is_not(None))
     )
     running = {}
-    for row in _read_through(connection, query):
+    for row in _fetch(connection, query):
         about = f"consultation {row.consultation_id}, appointment {row.appointment_id}"
-        if row.began is None and _must_be_kept(row.started_at, oldest, head):
-            report.violated("state_without_event", f"{about}: no {STARTED}")
-        elif row.began is None and (row.ended is not None or row.status == TrackingStatus.in_progress.value):
+        if row.start_seq is None and _must_be_in_log(row.started_at, oldest, head):
+            report.add_violation("state_without_event", f"{about}: no {STARTED}")
+        elif row.start_seq is None and (row.end_seq is not None or row.status == TrackingStatus.in_progress.value):
             running[row.consultation_id] = AuditedConsultation(row.patient_id, row.appointment_id, row.exclusive, 0)
-        if row.status != TrackingStatus.completed.value or row.ended is not None:
+        if row.status != TrackingStatus.completed.value or row.end_seq is not None:
             continue
-        # Its own start is kept, so what came after it must be, whatever the clocks say.
-        if row.began is not None or _must_be_kept(row.check_out_time, oldest, head):
-            report.violated("state_without_event", f"{about}: no {COMPLETED}")
+        # If the log still has the start, it must have the end too, regardless of clocks.
+        if row.start_seq is not None or _must_be_in_log(row.check_out_time, oldest, head):
+            report.add_violation("state_without_event", f"{about}: no {COMPLETED}")
     return running
 
 
-def _must_be_kept(at: datetime | None, oldest: Any, head: int) -> bool:
+def _must_be_in_log(at: datetime | None, oldest: Any, head: int) -> bool:
+    """Whether an event of this time cannot have been pruned. `oldest` is the oldest event in the log."""
     if oldest is None:
         return head == 0
-    return oldest.seq == 1 or at is None or at > oldest.at + CLOCKS_DIFFER
+    return oldest.seq == 1 or at is None or at > oldest.at + CLOCK_TOLERANCE
 
 
-def _check_tables(connection: Connection, report: AuditReport) -> None:
-    """What the unique indexes keep from happening, counted without trusting them."""
-    for kind, what, column, where in (
-        ("overlapping_consultations", "patient", t.patient_id, and_(RUNS, t.exclusive)),
-        ("two_in_progress_for_appointment", "appointment", t.appointment_id, RUNS),
-        ("completed_twice", "appointment", t.appointment_id, t.outcome == Outcome.done.value),
-        ("checked_in_twice", "appointment", t.appointment_id, t.status == TrackingStatus.pending.value),
+def _check_uniqueness(connection: Connection, report: AuditReport) -> None:
+    """Count what the unique indexes should prevent, without relying on them."""
+    for kind, record, column, condition in (
+        ("overlapping_consultations", "patient", TRACKING.patient_id, and_(IN_PROGRESS, TRACKING.exclusive)),
+        ("two_in_progress_for_appointment", "appointment", TRACKING.appointment_id, IN_PROGRESS),
+        ("completed_twice", "appointment", TRACKING.appointment_id, TRACKING.outcome == Outcome.done.value),
+        (
+            "checked_in_twice",
+            "appointment",
+            TRACKING.appointment_id,
+            TRACKING.status == TrackingStatus.pending.value,
+        ),
     ):
-        many = select(column, func.count().label("rows")).where(where).group_by(column).having(func.count() > 1)
-        for number, rows in _read_through(connection, many.order_by(column)):
-            report.violated(kind, f"{what} {number}: {rows} trackings")
-    ended_twice = (
+        duplicates = (
+            select(column, func.count().label("rows")).where(condition).group_by(column).having(func.count() > 1)
+        )
+        for number, rows in _fetch(connection, duplicates.order_by(column)):
+            report.add_violation(kind, f"{record} {number}: {rows} trackings")
+    completed_twice = (
         select(events.c.consultation_id, func.count())
         .where(events.c.name == COMPLETED, events.c.consultation_id.is_not(None))
         .group_by(events.c.consultation_id)
         .having(func.count() > 1)
     )
-    for consultation, rows in _read_through(connection, ended_twice):
-        report.violated("completed_twice", f"consultation {consultation}: {rows} events {COMPLETED}")
+    for consultation_id, rows in _fetch(connection, completed_twice):
+        report.add_violation("completed_twice", f"consultation {consultation_id}: {rows} events {COMPLETED}")
 
 
-def _check_statuses(connection: Connection, report: AuditReport) -> None:
-    """An appointment's status and its trackings say the same."""
-    for status, has in (
-        (AppointmentStatus.in_progress, RUNS),
-        (AppointmentStatus.pending, t.status == TrackingStatus.pending.value),
-        (AppointmentStatus.done, t.outcome == Outcome.done.value),
+def _check_appointment_statuses(connection: Connection, report: AuditReport) -> None:
+    """Check that each appointment's status agrees with its trackings."""
+    for status, condition in (
+        (AppointmentStatus.in_progress, IN_PROGRESS),
+        (AppointmentStatus.pending, TRACKING.status == TrackingStatus.pending.value),
+        (AppointmentStatus.done, TRACKING.outcome == Outcome.done.value),
     ):
-        _check_status(connection, report, status, has)
+        _check_appointment_status(connection, report, status, condition)
 
 
-def _check_status(
-    connection: Connection, report: AuditReport, status: AppointmentStatus, has: ColumnElement[bool]
+def _check_appointment_status(
+    connection: Connection, report: AuditReport, status: AppointmentStatus, condition: ColumnElement[bool]
 ) -> None:
-    tracked = exists().where(t.appointment_id == appointments.c.id, has)
-    is_so = appointments.c.status == status.value
-    odd = select(appointments.c.id, appointments.c.status).where(or_(and_(is_so, ~tracked), and_(~is_so, tracked)))
-    for number, found in _read_through(connection, odd.order_by(appointments.c.id)):
-        says = AppointmentStatus(found).name if found in list(AppointmentStatus) else found
-        but = "no tracking is" if found == status.value else "a tracking is"
-        report.violated("inconsistent_status", f"appointment {number} is {says}, {but} {status.name}")
+    has_tracking = exists().where(TRACKING.appointment_id == appointments.c.id, condition)
+    has_status = appointments.c.status == status.value
+    inconsistent = select(appointments.c.id, appointments.c.status).where(
+        or_(and_(has_status, ~has_tracking), and_(~has_status, has_tracking))
+    )
+    for number, stored in _fetch(connection, inconsistent.order_by(appointments.c.id)):
+        name = AppointmentStatus(stored).name if stored in list(AppointmentStatus) else stored
+        tracking = "no tracking is" if stored == status.value else "a tracking is"
+        report.add_violation("inconsistent_status", f"appointment {number} is {name}, but {tracking} {status.name}")

@@ -1,4 +1,4 @@
-"""Reading the event log from its oldest position to its head, and what must hold on the way; it must not know SQL."""
+"""The audit of the event log: reads all events in order and checks starts, ends and positions. Does not import SQL."""
 
 import json
 from collections import defaultdict
@@ -12,7 +12,10 @@ from patient_visit_engine.wire.events import COMPLETED, STARTED
 
 @dataclass(frozen=True)
 class AuditedConsultation:
-    """A consultation in progress at a position of the log; `since` is where it began, 0 for before the oldest kept."""
+    """A consultation in progress at a position of the log.
+
+    `since` is the position of its start, or 0 when it started before the oldest position in the log.
+    """
 
     patient_id: int
     appointment_id: int
@@ -21,85 +24,95 @@ class AuditedConsultation:
 
 
 class AuditLogReader:
-    """Follows every consultation from its start to its end, by position."""
+    """Follows every consultation from its start to its end, by position.
+
+    `running` are the consultations in progress before the first event, and `pruned_to` is the position before it.
+    `add_violation` takes the kind of a violation and a description.
+    """
 
     def __init__(
-        self, running: dict[str, AuditedConsultation], violated: Callable[[str, str], None], pruned_to: int
+        self, running: dict[str, AuditedConsultation], add_violation: Callable[[str, str], None], pruned_to: int
     ) -> None:
         self._running = dict(running)
-        self._violated = violated
+        self._add_violation = add_violation
         self._last = pruned_to
         self._of_patient: dict[int, set[str]] = defaultdict(set)
         self._of_appointment: dict[int, set[str]] = defaultdict(set)
-        for consultation, held in running.items():
-            self._hold(consultation, held)
+        for consultation_id, consultation in running.items():
+            self._add_running(consultation_id, consultation)
 
     def read(self, rows: Iterable[Any], head: int) -> None:
-        """Follow `rows`, each an event in order with the tracking of its consultation; the log must end at `head`."""
+        """Check `rows`, the events in order, each with the tracking of its consultation. The last must be at `head`."""
         for row in rows:
             if row.seq != self._last + 1:
-                self._violated("gap_in_log", f"positions {self._last + 1} to {row.seq - 1} are missing")
+                self._add_violation("gap_in_log", f"positions {self._last + 1} to {row.seq - 1} are missing")
             self._last = row.seq
             if row.consultation_id is not None:
-                self._follow(row)
+                self._check_event(row)
         if self._last != head:
-            self._violated("gap_in_log", f"the head is {head}, the last event is at {self._last}")
+            self._add_violation("gap_in_log", f"the head is {head}, the last event is at {self._last}")
 
-    def _follow(self, row: Any) -> None:
+    def _check_event(self, row: Any) -> None:
         about = f"event {row.seq}, consultation {row.consultation_id}"
         if row.tracking_id is None:
-            self._violated("event_without_state", f"{about}: {row.name}, and no such tracking")
-        elif row.of_patient != row.patient_id:
-            self._violated(
-                "event_without_state", f"{about}: told of patient {row.patient_id}, kept of {row.of_patient}"
+            self._add_violation("event_without_state", f"{about}: {row.name}, but the tracking is missing")
+        elif row.tracking_patient_id != row.patient_id:
+            self._add_violation(
+                "event_without_state",
+                f"{about}: the event has patient {row.patient_id}, the tracking has {row.tracking_patient_id}",
             )
         if row.name in (STARTED, COMPLETED):
             try:
                 data = json.loads(row.data)
-                told = AuditedConsultation(
+                consultation = AuditedConsultation(
                     row.patient_id, int(data["appointment_id"]), bool(data["exclusive"]), row.seq
                 )
                 outcome = data["outcome"] if row.name == COMPLETED else None
             except (ValueError, KeyError, TypeError):
-                self._violated("unreadable_event", about)
+                self._add_violation("unreadable_event", about)
                 return
             if row.name == STARTED:
-                self._start(row.consultation_id, told, about)
+                self._check_start(row.consultation_id, consultation, about)
             else:
-                self._end(row, outcome, about)
+                self._check_end(row, outcome, about)
 
-    def _start(self, consultation: str, told: AuditedConsultation, about: str) -> None:
-        if consultation in self._running:
-            self._violated("started_twice", about)
+    def _check_start(self, consultation_id: str, consultation: AuditedConsultation, about: str) -> None:
+        if consultation_id in self._running:
+            self._add_violation("started_twice", about)
             return
-        for other in self._of_patient[told.patient_id] if told.exclusive else ():
-            self._violated("overlapping_consultations", f"{about}: patient {told.patient_id} was still in {other}")
-        for other in self._of_appointment[told.appointment_id]:
-            self._violated(
-                "two_in_progress_for_appointment", f"{about}: appointment {told.appointment_id} was still in {other}"
+        patient_id, appointment_id = consultation.patient_id, consultation.appointment_id
+        for other in self._of_patient[patient_id] if consultation.exclusive else ():
+            self._add_violation("overlapping_consultations", f"{about}: patient {patient_id} was still in {other}")
+        for other in self._of_appointment[appointment_id]:
+            self._add_violation(
+                "two_in_progress_for_appointment", f"{about}: appointment {appointment_id} was still in {other}"
             )
-        self._hold(consultation, told)
+        self._add_running(consultation_id, consultation)
 
-    def _hold(self, consultation: str, held: AuditedConsultation) -> None:
-        self._running[consultation] = held
-        if held.exclusive:
-            self._of_patient[held.patient_id].add(consultation)
-        self._of_appointment[held.appointment_id].add(consultation)
+    def _add_running(self, consultation_id: str, consultation: AuditedConsultation) -> None:
+        self._running[consultation_id] = consultation
+        if consultation.exclusive:
+            self._of_patient[consultation.patient_id].add(consultation_id)
+        self._of_appointment[consultation.appointment_id].add(consultation_id)
 
-    def _end(self, row: Any, outcome: Any, about: str) -> None:
+    def _check_end(self, row: Any, outcome: Any, about: str) -> None:
         if row.tracking_id is not None and row.tracking_status != TrackingStatus.completed.value:
-            self._violated("event_without_state", f"{about}: {COMPLETED}, and its tracking is {row.tracking_status}")
+            self._add_violation(
+                "event_without_state", f"{about}: {COMPLETED}, but the tracking is {row.tracking_status}"
+            )
         elif row.tracking_id is not None and row.outcome != outcome:
-            self._violated("event_without_state", f"{about}: told as {outcome}, kept as {row.outcome}")
-        held = self._running.pop(row.consultation_id, None)
-        if held is None:
-            self._violated("ended_while_not_in_progress", about)
+            self._add_violation(
+                "event_without_state", f"{about}: the event has outcome {outcome}, the tracking has {row.outcome}"
+            )
+        consultation = self._running.pop(row.consultation_id, None)
+        if consultation is None:
+            self._add_violation("ended_while_not_in_progress", about)
             return
-        _drop(self._of_patient, held.patient_id, row.consultation_id)
-        _drop(self._of_appointment, held.appointment_id, row.consultation_id)
+        _remove(self._of_patient, consultation.patient_id, row.consultation_id)
+        _remove(self._of_appointment, consultation.appointment_id, row.consultation_id)
 
 
-def _drop(of: dict[int, set[str]], number: int, consultation: str) -> None:
-    of[number].discard(consultation)
-    if not of[number]:
-        del of[number]
+def _remove(consultations: dict[int, set[str]], record_id: int, consultation_id: str) -> None:
+    consultations[record_id].discard(consultation_id)
+    if not consultations[record_id]:
+        del consultations[record_id]

@@ -1,4 +1,4 @@
-"""How a unit of work runs on SQLite, and what of its errors passes."""
+"""Units of work on SQLite, and which errors are transient."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -12,8 +12,8 @@ from patient_visit_engine.storage.database import Database, is_unavailable
 
 
 @pytest.fixture
-def locked(database: Database) -> Iterator[None]:
-    """Somebody else writes, for as long as the test lasts."""
+def locked_by_other(database: Database) -> Iterator[None]:
+    """Another connection holds the write lock during the test."""
     assert database.url.database is not None
     other = sqlite3.connect(database.url.database, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -21,46 +21,45 @@ def locked(database: Database) -> Iterator[None]:
     other.close()
 
 
-async def test_a_wrong_statement_is_not_taken_for_a_database_that_is_away(database: Database) -> None:
-    with pytest.raises(OperationalError) as wrong:
+async def test_wrong_statement_is_not_transient(database: Database) -> None:
+    with pytest.raises(OperationalError) as raised:
         await database.read(lambda connection: connection.execute(text("SELECT * FROM nowhere")))
 
-    assert not is_unavailable(wrong.value)
+    assert not is_unavailable(raised.value)
 
 
-@pytest.mark.parametrize("unknown", [{"username": "nobody"}, {"database": "nowhere"}])
-async def test_a_server_that_does_not_know_us_yet_is_away(on_postgres: Database, unknown: dict[str, str]) -> None:
-    stranger = Database(on_postgres.url.set(**unknown).render_as_string(hide_password=False))
+@pytest.mark.parametrize("unknown", ["login", "database"])
+async def test_unknown_login_or_database_is_transient(on_postgres: Database, unknown: str) -> None:
+    url = on_postgres.url.set(username="nobody") if unknown == "login" else on_postgres.url.set(database="nowhere")
+    unknown_to_server = Database(url.render_as_string(hide_password=False))
 
-    with pytest.raises(Exception, match="does not exist") as refused:
-        await stranger.read(lambda connection: connection.scalar(text("SELECT 1")))
-    await stranger.close()
+    with pytest.raises(Exception, match="does not exist") as raised:
+        await unknown_to_server.read(lambda connection: connection.scalar(text("SELECT 1")))
+    await unknown_to_server.close()
 
-    assert is_unavailable(refused.value)
+    assert is_unavailable(raised.value)
 
 
-@pytest.mark.usefixtures("locked")
-async def test_a_database_that_another_program_locks_is_away_for_writers(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("locked_by_other")
+async def test_lock_of_other_program_is_transient(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BUSY_TIMEOUT_MS", 50)
-    impatient = Database(database.url.render_as_string())
+    short_timeout = Database(database.url.render_as_string())
 
-    with pytest.raises(OperationalError) as busy:
-        await impatient.write(lambda connection: connection.execute(text("UPDATE log_head SET seq = 1")))
-    await impatient.close()
+    with pytest.raises(OperationalError) as raised:
+        await short_timeout.write(lambda connection: connection.execute(text("UPDATE log_head SET seq = 1")))
+    await short_timeout.close()
 
-    assert is_unavailable(busy.value)
-
-
-@pytest.mark.usefixtures("locked")
-async def test_a_glance_waits_for_no_writer_and_sees_what_is_committed(database: Database) -> None:
-    seen = await database.glance(lambda connection: connection.scalar(text("SELECT seq FROM log_head")))
-
-    assert seen == 0
+    assert is_unavailable(raised.value)
 
 
-async def test_each_glance_sees_what_was_committed_before_it(database: Database) -> None:
+@pytest.mark.usefixtures("locked_by_other")
+async def test_glance_does_not_wait_for_writer(database: Database) -> None:
+    seq = await database.glance(lambda connection: connection.scalar(text("SELECT seq FROM log_head")))
+
+    assert seq == 0
+
+
+async def test_glance_sees_latest_commit(database: Database) -> None:
     def head(connection: Connection) -> int:
         return int(connection.scalar(text("SELECT seq FROM log_head")))
 
@@ -70,7 +69,7 @@ async def test_each_glance_sees_what_was_committed_before_it(database: Database)
     assert (before, await database.glance(head)) == (0, 7)
 
 
-async def test_a_glance_that_fails_leaves_the_next_one_whole(database: Database) -> None:
+async def test_glance_works_after_failed_glance(database: Database) -> None:
     def fail(connection: Connection) -> None:
         connection.execute(text("SELECT 1"))
         raise ZeroDivisionError

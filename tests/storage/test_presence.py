@@ -1,4 +1,4 @@
-"""What processes report of their readers: kept by difference, shown to the others, gone with the process, on both databases."""
+"""Presence reports of API processes on both databases: differences, complete reports, and removal of dead processes."""
 
 import asyncio
 from collections.abc import Sequence
@@ -19,21 +19,23 @@ MOMENT = timedelta(milliseconds=1)
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def database(request: pytest.FixtureRequest) -> Database:
-    fresh: Database = request.getfixturevalue(f"on_{request.param}")
-    return fresh
+    opened: Database = request.getfixturevalue(f"on_{request.param}")
+    return opened
 
 
 def a_reader(number: int = 1, cursor: str | None = None) -> ReportedReader:
     return ReportedReader(number, f"account:{number}", f"Dr. {number}", "doctor", NOON, cursor)
 
 
-def whole(process: str = "one", *readers: ReportedReader, at: datetime = NOON) -> PresenceReport:
+def complete_report(process: str = "one", *readers: ReportedReader, at: datetime = NOON) -> PresenceReport:
     return PresenceReport(process, at, "e-7", came=readers, whole=True)
 
 
-async def shown(database: Database, asks: str = "other", at: datetime = NOON) -> dict[str, Sequence[ReportedReader]]:
-    """By process, what `asks` is told of the others."""
-    return {one.id: one.readers for one in await database.read(presence.others, asks, at)}
+async def read_others(
+    database: Database, reader: str = "other", at: datetime = NOON
+) -> dict[str, Sequence[ReportedReader]]:
+    """The readers of each process other than `reader`."""
+    return {process.id: process.readers for process in await database.read(presence.others, reader, at)}
 
 
 def counts(connection: Connection) -> list[int]:
@@ -41,106 +43,106 @@ def counts(connection: Connection) -> list[int]:
     return [connection.execute(select(func.count()).select_from(table)).scalar_one() for table in tables]
 
 
-async def test_what_is_reported_is_shown_to_others_and_not_to_oneself(database: Database) -> None:
-    assert await database.write(presence.report, whole("one", a_reader(1), a_reader(2, "e-5")))
+async def test_shows_report_to_other_processes_only(database: Database) -> None:
+    assert await database.write(presence.report, complete_report("one", a_reader(1), a_reader(2, "e-5")))
 
-    (seen,) = await database.read(presence.others, "other", NOON)
+    (process,) = await database.read(presence.others, "other", NOON)
 
-    assert (seen.id, seen.at, seen.cursor) == ("one", NOON, "e-7")
-    assert seen.readers == [a_reader(1), a_reader(2, "e-5")]
-    assert await shown(database, "one") == {}
+    assert (process.id, process.at, process.cursor) == ("one", NOON, "e-7")
+    assert process.readers == [a_reader(1), a_reader(2, "e-5")]
+    assert await read_others(database, "one") == {}
 
 
-async def test_only_the_difference_is_written(database: Database) -> None:
-    await database.write(presence.report, whole("one", a_reader(1), a_reader(2), a_reader(3, "e-4")))
+async def test_applies_difference_to_stored_readers(database: Database) -> None:
+    await database.write(presence.report, complete_report("one", a_reader(1), a_reader(2), a_reader(3, "e-4")))
     later = NOON + timedelta(seconds=5)
 
     moved = {2: "e-6", 3: None}
     assert await database.write(presence.report, PresenceReport("one", later, "e-8", [a_reader(4)], [1], moved))
 
-    (seen,) = await database.read(presence.others, "other", later)
-    assert (seen.at, seen.cursor) == (later, "e-8")
-    assert seen.readers == [a_reader(2, "e-6"), a_reader(3), a_reader(4)]
+    (process,) = await database.read(presence.others, "other", later)
+    assert (process.at, process.cursor) == (later, "e-8")
+    assert process.readers == [a_reader(2, "e-6"), a_reader(3), a_reader(4)]
 
 
-async def test_the_same_number_in_two_processes_is_two_readers(database: Database) -> None:
+async def test_readers_of_two_processes_share_numbers(database: Database) -> None:
     for process in ("one", "two"):
-        await database.write(presence.report, whole(process, a_reader(1), a_reader(2)))
+        await database.write(presence.report, complete_report(process, a_reader(1), a_reader(2)))
 
     await database.write(presence.report, PresenceReport("one", NOON, "e-7", gone=[1], moved={2: "e-6"}))
 
-    assert await shown(database) == {"one": [a_reader(2, "e-6")], "two": [a_reader(1), a_reader(2)]}
+    assert await read_others(database) == {"one": [a_reader(2, "e-6")], "two": [a_reader(1), a_reader(2)]}
 
 
-async def test_a_whole_report_replaces_all_that_was_told_before(database: Database) -> None:
-    await database.write(presence.report, whole("one", a_reader(1), a_reader(2)))
+async def test_complete_report_replaces_earlier_ones(database: Database) -> None:
+    await database.write(presence.report, complete_report("one", a_reader(1), a_reader(2)))
 
-    await database.write(presence.report, whole("one", a_reader(2), a_reader(3)))
+    await database.write(presence.report, complete_report("one", a_reader(2), a_reader(3)))
 
-    assert await shown(database) == {"one": [a_reader(2), a_reader(3)]}
-
-
-async def test_a_process_is_shown_until_it_counts_as_dead(database: Database) -> None:
-    await database.write(presence.report, whole("one", a_reader()))
-
-    assert await shown(database, at=NOON + DEAD_AFTER) == {"one": [a_reader()]}
-    assert await shown(database, at=NOON + DEAD_AFTER + MOMENT) == {}
+    assert await read_others(database) == {"one": [a_reader(2), a_reader(3)]}
 
 
-async def test_whoever_reports_next_deletes_what_the_dead_have_left_and_nothing_else(database: Database) -> None:
-    await database.write(presence.report, whole("dead", a_reader()))
-    await database.write(presence.report, whole("alive", a_reader(), at=NOON + MOMENT))
+async def test_shows_process_until_it_counts_as_dead(database: Database) -> None:
+    await database.write(presence.report, complete_report("one", a_reader()))
 
-    await database.write(presence.report, whole("next", a_reader(), at=NOON + DEAD_AFTER + MOMENT))
+    assert await read_others(database, at=NOON + DEAD_AFTER) == {"one": [a_reader()]}
+    assert await read_others(database, at=NOON + DEAD_AFTER + MOMENT) == {}
+
+
+async def test_next_report_deletes_only_dead_processes(database: Database) -> None:
+    await database.write(presence.report, complete_report("dead", a_reader()))
+    await database.write(presence.report, complete_report("alive", a_reader(), at=NOON + MOMENT))
+
+    await database.write(presence.report, complete_report("next", a_reader(), at=NOON + DEAD_AFTER + MOMENT))
 
     assert await database.read(counts) == [2, 2]
-    assert set(await shown(database, at=NOON + DEAD_AFTER + MOMENT)) == {"alive", "next"}
+    assert set(await read_others(database, at=NOON + DEAD_AFTER + MOMENT)) == {"alive", "next"}
 
 
-async def test_a_process_that_was_taken_for_dead_is_told_so_and_writes_nothing(database: Database) -> None:
+async def test_refuses_difference_of_deleted_process(database: Database) -> None:
     difference = PresenceReport("one", NOON, "e-7", came=[a_reader()])
 
     assert not await database.write(presence.report, difference)
 
     assert await database.read(counts) == [0, 0]
     assert await database.write(presence.report, replace(difference, whole=True))
-    assert await shown(database) == {"one": [a_reader()]}
+    assert await read_others(database) == {"one": [a_reader()]}
 
 
-async def test_a_process_that_comes_back_late_does_not_take_itself_for_dead(database: Database) -> None:
-    await database.write(presence.report, whole("one", a_reader()))
-    late = NOON + 2 * DEAD_AFTER
+async def test_late_process_does_not_delete_itself(database: Database) -> None:
+    await database.write(presence.report, complete_report("one", a_reader()))
+    later = NOON + 2 * DEAD_AFTER
 
-    assert await database.write(presence.report, PresenceReport("one", late, "e-7"))
+    assert await database.write(presence.report, PresenceReport("one", later, "e-7"))
 
-    assert await shown(database, at=late) == {"one": [a_reader()]}
+    assert await read_others(database, at=later) == {"one": [a_reader()]}
 
 
-async def test_a_process_that_withdraws_leaves_nothing(database: Database) -> None:
+async def test_withdrawal_deletes_rows_of_process(database: Database) -> None:
     for process in ("one", "two"):
-        await database.write(presence.report, whole(process, a_reader()))
+        await database.write(presence.report, complete_report(process, a_reader()))
 
     await database.write(presence.withdraw, "one")
 
     assert await database.read(counts) == [1, 1]
-    assert set(await shown(database)) == {"two"}
+    assert set(await read_others(database)) == {"two"}
 
 
-async def test_many_report_and_bury_the_dead_at_the_same_time(database: Database) -> None:
+async def test_concurrent_reports_delete_dead_processes(database: Database) -> None:
     for number in range(4):
-        await database.write(presence.report, whole(f"dead-{number}", *map(a_reader, range(20))))
-    late = NOON + 2 * DEAD_AFTER
-    reports = [whole(f"alive-{number}", a_reader(), at=late) for number in range(8)]
+        await database.write(presence.report, complete_report(f"dead-{number}", *map(a_reader, range(20))))
+    later = NOON + 2 * DEAD_AFTER
+    reports = [complete_report(f"alive-{number}", a_reader(), at=later) for number in range(8)]
 
-    assert all(await asyncio.gather(*(database.write(presence.report, one) for one in reports)))
+    assert all(await asyncio.gather(*(database.write(presence.report, report) for report in reports)))
 
-    # One that met a lock has left the dead to whoever holds it.
-    await database.write(presence.report, whole("last", at=late))
+    # A report that met a lock left the dead processes to the owner of the lock, so write one more.
+    await database.write(presence.report, complete_report("last", at=later))
     assert await database.read(counts) == [9, 8]
 
 
-async def test_readers_are_read_whole_whatever_their_number(database: Database) -> None:
-    everybody = [a_reader(number) for number in range(1, 2 * READERS_A_PAGE + 1)]
-    await database.write(presence.report, whole("one", *everybody))
+async def test_reads_all_pages_of_readers(database: Database) -> None:
+    readers = [a_reader(number) for number in range(1, 2 * READERS_A_PAGE + 1)]
+    await database.write(presence.report, complete_report("one", *readers))
 
-    assert await shown(database) == {"one": everybody}
+    assert await read_others(database) == {"one": readers}

@@ -1,4 +1,4 @@
-"""The first schema, the head of an empty log and the caller that is the engine; it must not follow later changes of the tables."""
+"""The first schema, with the head of an empty log and the caller `system`, the engine itself."""
 
 import secrets
 from typing import Any
@@ -11,13 +11,13 @@ down_revision: str | None = None
 branch_labels: str | None = None
 depends_on: str | None = None
 
-# Spelled here once more, not taken from the tables: a revision that has run must never change its meaning.
+# Repeated here and not imported from the tables, because a released revision must never change its effect.
 ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 MOMENT = sa.DateTime(timezone=True).with_variant(sa.String(24), "sqlite")
 
 
 def upgrade() -> None:
-    """Make everything."""
+    """Create all tables and their first rows."""
     _master_data()
     _visits()
     _requests_and_events()
@@ -29,7 +29,7 @@ def upgrade() -> None:
 
 
 def only(rows: str) -> dict[str, Any]:
-    """An index of those rows alone, in the words of both databases."""
+    """Arguments for an index of only these rows, for both databases."""
     return {"sqlite_where": sa.text(rows), "postgresql_where": sa.text(rows)}
 
 

@@ -1,4 +1,4 @@
-"""The tables of who reads the event stream of which API process; it must not follow later changes of the tables."""
+"""The tables of presence: API processes, and the readers of their event streams."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,7 +12,7 @@ MOMENT = sa.DateTime(timezone=True).with_variant(sa.String(24), "sqlite")
 
 
 def upgrade() -> None:
-    """Make both, empty: each process reports its readers by itself."""
+    """Create both tables, empty. Each process reports its readers by itself."""
     op.create_table(
         "stream_processes",
         sa.Column("id", sa.String(32), nullable=False),
@@ -35,6 +35,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop both: nothing is lost that the next report would not say anew."""
+    """Drop both tables. No information is lost, because each process reports its readers again."""
     op.drop_table("stream_readers")
     op.drop_table("stream_processes")

@@ -1,1 +1,1 @@
-"""The history of the schema, one revision a file, in the order of their numbers; a revision that was released must never change."""
+"""The history of the schema, one revision in each file, ordered by number. A released revision must never change."""

@@ -1,4 +1,4 @@
-"""Which of thousands of sessions hold, in one statement with one parameter, on both databases."""
+"""Finding the open ones of thousands of sessions, with one parameter, on both databases."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -11,7 +11,7 @@ from patient_visit_engine.storage.tables import sessions
 from patient_visit_engine.visit.codes import Role
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
-MANY = 5_000
+SESSIONS = 5_000
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -20,34 +20,36 @@ def database(request: pytest.FixtureRequest) -> Database:
     return opened
 
 
-async def test_of_thousands_of_sessions_those_that_hold_are_found_with_one_parameter(database: Database) -> None:
-    def write(connection: Connection) -> None:
+async def test_finds_open_sessions_with_one_parameter(database: Database) -> None:
+    def add_sessions(connection: Connection) -> None:
         accounts.add_account(connection, "amrani", "x", "Dr. Amrani", Role.reception, None)
         accounts.add_account(connection, "gone", "x", "Dr. Gone", Role.reception, None)
-        kept = [
+        rows = [
             {
                 "token_hash": f"s{n}",
                 "account_id": 1 + n % 2,
                 "created_at": NOW,
                 "expires_at": NOW + timedelta(hours=n % 3),
             }
-            for n in range(MANY)
+            for n in range(SESSIONS)
         ]
-        connection.execute(insert(sessions), kept)
+        connection.execute(insert(sessions), rows)
         accounts.revoke(connection, "gone", NOW)
 
-    await database.write(write)
-    parameters: list[int] = []
+    await database.write(add_sessions)
+    parameter_counts: list[int] = []
 
-    def ask(connection: Connection) -> set[str]:
+    def find_open(connection: Connection) -> set[str]:
         @event.listens_for(connection, "before_cursor_execute")
-        def count(_c: object, _k: object, _s: str, given: tuple[object, ...], _x: object, _m: object) -> None:
-            parameters.append(len(given))
+        def count_parameters(
+            _c: object, _k: object, _s: str, parameters: tuple[object, ...], _x: object, _m: object
+        ) -> None:
+            parameter_counts.append(len(parameters))
 
-        return accounts.open_sessions(connection, [f"s{n}" for n in range(MANY)] + ["unknown"], NOW)
+        return accounts.find_open_sessions(connection, [f"s{n}" for n in range(SESSIONS)] + ["unknown"], NOW)
 
-    holding = await database.read(ask)
+    open_hashes = await database.read(find_open)
 
-    assert holding == {f"s{n}" for n in range(MANY) if n % 2 == 0 and n % 3 != 0}
-    assert max(parameters) < 5
-    assert await database.read(accounts.open_sessions, [], NOW) == set()
+    assert open_hashes == {f"s{n}" for n in range(SESSIONS) if n % 2 == 0 and n % 3 != 0}
+    assert max(parameter_counts) < 5
+    assert await database.read(accounts.find_open_sessions, [], NOW) == set()
