@@ -76,7 +76,7 @@ def _end_sessions(connection: Connection, username: str) -> bool:
     return True
 
 
-def find_account(connection: Connection, username: str) -> Account | None:
+def account_named(connection: Connection, username: str) -> Account | None:
     """Return the account with this username, unless it does not exist or is revoked."""
     query = select(accounts).where(accounts.c.username == username, accounts.c.revoked_at.is_(None))
     row = connection.execute(query).one_or_none()

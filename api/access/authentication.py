@@ -65,7 +65,7 @@ def _is_own_origin(origin: str, headers: Headers) -> bool:
         return False
 
 
-async def current_caller(request: Request) -> Caller:
+async def signed_in(request: Request) -> Caller:
     """A dependency that accepts a caller of any role."""
     authentication: Authentication = request.app.state.parts.authentication
     return await authentication.authenticate(request)
@@ -74,13 +74,13 @@ async def current_caller(request: Request) -> Caller:
 def require_role(*roles: Role) -> Callable[[Request], Awaitable[Caller]]:
     """Create a dependency that accepts these roles. Other roles get 403 `wrong_role`."""
 
-    async def check_role(request: Request) -> Caller:
-        caller = await current_caller(request)
+    async def with_role(request: Request) -> Caller:
+        caller = await signed_in(request)
         if caller.role not in roles:
             raise Problem(403, "wrong_role", "Your role may not do this")
         return caller
 
-    return check_role
+    return with_role
 
 
 def not_yours() -> Problem:
@@ -88,7 +88,7 @@ def not_yours() -> Problem:
     return Problem(403, "not_yours", "This belongs to another doctor")
 
 
-Staff = Annotated[Caller, Depends(current_caller)]
+Staff = Annotated[Caller, Depends(signed_in)]
 Doctor = Annotated[Caller, Depends(require_role(Role.doctor))]
 Supervisor = Annotated[Caller, Depends(require_role(Role.supervisor))]
 Desk = Annotated[Caller, Depends(require_role(Role.doctor, Role.reception, Role.supervisor))]

@@ -72,7 +72,7 @@ class Sessions:
             seconds = str(max(1, ceil(wait.total_seconds())))
             title = "Too many failed attempts to sign in"
             raise Problem(429, "too_many_attempts", title, headers={"Retry-After": seconds})
-        account = await self._database.read(accounts.find_account, username)
+        account = await self._database.read(accounts.account_named, username)
         loop = asyncio.get_running_loop()
         token = secrets.token_urlsafe(COOKIE_BYTES)
         matches = await loop.run_in_executor(self._threads, self._password_matches, account, password)

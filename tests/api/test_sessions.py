@@ -100,7 +100,7 @@ async def test_changing_account_ends_its_sessions(api: ApiDriver, how: str) -> N
 
 
 async def test_revoked_account_gets_no_new_session(api: ApiDriver) -> None:
-    account = await api.database.read(accounts.find_account, "amrani")
+    account = await api.database.read(accounts.account_named, "amrani")
     assert account is not None
     await api.database.write(accounts.revoke, "amrani", api.clock())
 

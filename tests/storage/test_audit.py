@@ -271,7 +271,7 @@ async def test_counts_violations_beyond_described_ones(database: Database) -> No
     report = AuditReport()
 
     for number in range(MAX_DESCRIBED + 5):
-        report.add_violation("gap_in_log", str(number))
+        report.violated("gap_in_log", str(number))
 
     assert len(report.violations) == MAX_DESCRIBED
     assert report.kinds["gap_in_log"] == MAX_DESCRIBED + 5
