@@ -6,11 +6,13 @@ it. And middleware would add milliseconds to each start.
 
 import time
 
+from fastapi import FastAPI
 from starlette.datastructures import Headers
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from patient_visit_engine.api.dependencies import Dependencies
-from patient_visit_engine.api.problems import Problem, fault_problem, note_fault
+from patient_visit_engine.api.problems import Problem, fault_problem, note_fault, unknown_path
 
 EVENTS = "/api/events"
 #: The paths that the application answers. Where a page is built, it answers all others.
@@ -23,7 +25,7 @@ ALWAYS = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff
 class Gateway:
     """Passes each request to the application, the event stream or the page."""
 
-    def __init__(self, app: ASGIApp, events: ASGIApp | None, dependencies: Dependencies, page: ASGIApp | None) -> None:
+    def __init__(self, app: FastAPI, events: ASGIApp | None, dependencies: Dependencies, page: ASGIApp | None) -> None:
         self.app = app
         self.parts = dependencies
         self._events = events
@@ -56,6 +58,9 @@ class Gateway:
             if body is not None:
                 await self.app(scope, _replay(body, receive), send_counted)
         except Problem as problem:
+            if self._is_unknown_path(scope):
+                # The body is read before the routes are looked at, but an unknown path is 404 with every body.
+                problem = unknown_path(problem.headers)
             await problem.response()(scope, receive, send_counted)
         except Exception as error:  # noqa: BLE001 - logged, and turned into an answer
             # The framework has already answered and raises again for the server. The server would log the message, which may
@@ -66,6 +71,9 @@ class Gateway:
         finally:
             route = getattr(scope.get("route"), "path", "unmatched")
             self._metrics.count_answer(scope["method"], route, status, time.perf_counter() - started_at)
+
+    def _is_unknown_path(self, scope: Scope) -> bool:
+        return all(route.matches(scope)[0] is Match.NONE for route in self.app.router.routes)
 
 
 def _is_api_path(path: str) -> bool:

@@ -110,12 +110,16 @@ def malformed_json() -> Problem:
 async def on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 404:
-        return Problem(404, "not_found", "There is nothing at this address").response()
+        return unknown_path().response()
     if error.status_code == 405:
         return _method_not_allowed(request).response()
     if error.status_code == 400:
         return malformed_json().response()
     return Problem(error.status_code, "refused", "The request was refused", headers=error.headers).response()
+
+
+def unknown_path(headers: Mapping[str, str] | None = None) -> Problem:
+    return Problem(404, "not_found", "There is nothing at this address", headers=headers)
 
 
 def _method_not_allowed(request: Request) -> Problem:

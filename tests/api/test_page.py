@@ -154,6 +154,16 @@ async def test_answers_404_problem_at_unknown_path(page: httpx.AsyncClient, addr
     assert {answer.json()["code"] for answer in answers.values()} == {"not_found"}
 
 
+@pytest.mark.parametrize("path", ["/api", "/api/nothing", "/fhir/Patient", "/nothing"])
+async def test_unknown_path_is_404_with_any_body(page: httpx.AsyncClient, path: str) -> None:
+    no_json = await page.post(path, content=b"a=1", headers={"Content-Type": "text/plain"})
+    too_large = await page.put(path, content=b" " * (64 * 1024 + 1))
+
+    for answer in (no_json, too_large):
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+        assert answer.headers["cache-control"] == "no-store"
+
+
 def test_views_match_routes_of_router() -> None:
     routes = re.findall(r"""\bpath: ("[^"]+")""", ROUTER.read_text())
 
