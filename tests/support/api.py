@@ -131,6 +131,13 @@ class ApiDriver:
     async def doctor(self, doctor_id: int = DR_AMRANI.id) -> httpx.AsyncClient:
         return await self.staff("doctor", doctor_id)
 
+    async def read_worklist(self, query: str = "", doctor_id: int = DR_AMRANI.id) -> dict[str, Any]:
+        """The worklist as this doctor gets it. `query` is the query string with its `?`."""
+        answer = await (await self.doctor(doctor_id)).get(f"/api/appointments{query}")
+        assert answer.status_code == 200, answer.text
+        body: dict[str, Any] = answer.json()
+        return body
+
     async def all_rows(self) -> dict[str, list[Any]]:
         """All rows of all tables except `callers`, which every first request of a caller writes to."""
 
@@ -151,6 +158,11 @@ class ApiDriver:
 
 #: Opens the application with other settings, given by name.
 ApiOpener: TypeAlias = Callable[..., Awaitable[ApiDriver]]
+
+
+def appointment_ids(worklist: dict[str, Any]) -> list[int]:
+    """The ids of the appointments of a worklist, in its order."""
+    return [item["appointment_id"] for item in worklist["items"]]
 
 
 def start_body(appointment: Any = JOHN_CARDIOLOGY, **fields: Any) -> dict[str, Any]:
