@@ -26,7 +26,7 @@ from patient_visit_engine.api.schema.openapi import openapi_document
 from patient_visit_engine.api.server import DrainingServer, listen
 from patient_visit_engine.api.stream.endpoint import EventStream, end_closed_sessions
 from patient_visit_engine.api.stream.presence_reports import reporting
-from patient_visit_engine.api.temporal_health import TemporalHealth
+from patient_visit_engine.api.temporal_health import HealthCheck, TemporalHealth
 from patient_visit_engine.live.hub import Hub
 from patient_visit_engine.live.running import running
 from patient_visit_engine.runtime import logs, temporal
@@ -48,7 +48,7 @@ def create_app(
     settings: Settings,
     database: Database,
     visits: VisitSender,
-    temporal_health: TemporalHealth,
+    temporal_health: HealthCheck,
     *,
     hub: Hub | None = None,
     readiness: Readiness | None = None,

@@ -10,7 +10,7 @@ from patient_visit_engine.api.access.authentication import Authentication
 from patient_visit_engine.api.access.sessions import Sessions
 from patient_visit_engine.api.commands.dispatcher import CommandDispatcher
 from patient_visit_engine.api.metrics import Metrics
-from patient_visit_engine.api.temporal_health import TemporalHealth
+from patient_visit_engine.api.temporal_health import HealthCheck
 from patient_visit_engine.live.hub import Hub
 from patient_visit_engine.runtime.settings import Settings
 from patient_visit_engine.storage.database import Database
@@ -39,7 +39,7 @@ class Dependencies:
     settings: Settings
     database: Database
     dispatcher: CommandDispatcher
-    temporal: TemporalHealth
+    temporal: HealthCheck
     sessions: Sessions
     authentication: Authentication
     metrics: Metrics

@@ -1,6 +1,7 @@
 """Whether Temporal's frontend answers, for `/readyz`."""
 
 from datetime import timedelta
+from typing import Protocol
 
 import structlog
 from temporalio.client import Client, RPCError
@@ -10,6 +11,12 @@ from patient_visit_engine.runtime.temporal import is_unconnected
 log = structlog.get_logger()
 
 CHECK_TIMEOUT = timedelta(seconds=1)
+
+
+class HealthCheck(Protocol):
+    """What `/readyz` needs to know of a dependency."""
+
+    async def is_reachable(self) -> bool: ...
 
 
 class TemporalHealth:

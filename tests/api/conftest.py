@@ -44,7 +44,7 @@ async def open_api(database: Database) -> AsyncIterator[ApiOpener]:
             await database.write(seed, JOHN_CARDIOLOGY, JOHN_DERMATOLOGY, JOHN_X_RAY, MARIA_CARDIOLOGY)
             clock, all_settings = Clock(), settings_with(**settings)
             visits = LedgerVisits(Ledger(database), clock)
-            app = create_app(all_settings, database, visits, now=clock)  # type: ignore[arg-type] # VisitClient is a class
+            app = create_app(all_settings, database, visits, visits, now=clock)
             stack.callback(app.parts.sessions.close)
             return ApiDriver(app, database, visits, clock, all_settings, stack)
 

@@ -193,7 +193,7 @@ async def test_stores_asynchronous_start_before_sending(api: ApiDriver) -> None:
     ((command, day),) = api.visits.signals
     assert day == DAY
     assert (await doctor.get(accepted.headers["location"])).status_code == 202
-    await api.visits.send(command, day=day)
+    await api.visits.send(JOHN_CARDIOLOGY.patient_id, day, command, command.request.id)
     decided = await doctor.get(accepted.headers["location"])
     assert decided.status_code == 200
     assert (decided.json()["status"], decided.json()["body"]["doctor_id"]) == (201, DR_AMRANI.id)

@@ -13,7 +13,6 @@ import pytest
 
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.tables import patient_trackings
-from patient_visit_engine.visit.commands import Command
 from tests.support.api import JOHN_X_RAY, ApiDriver, ApiOpener, start_body
 from tests.support.builders import DR_SMITH
 from tests.support.ledger import column
@@ -131,8 +130,8 @@ async def test_start_counts_once_if_database_fails_later(
     doctor = await api.doctor()
     decide = api.visits.send
 
-    async def decide_and_lose_database(command: Command, **options: Any) -> None:
-        await decide(command, **options)
+    async def decide_and_lose_database(*command: Any) -> None:
+        await decide(*command)
         for call in ("read", "glance", "write"):
             monkeypatch.setattr(api.database, call, getattr(unreachable, call))
 

@@ -56,7 +56,7 @@ async def test_not_ready_while_database_is_read_only(api: ApiDriver) -> None:
 
 async def test_not_ready_without_recent_read_of_log(api: ApiDriver) -> None:
     hub = (await a_process(api.database, api.clock)).hub
-    api.app = create_app(api.settings, api.database, api.visits, hub=hub, now=api.clock)  # type: ignore[arg-type]
+    api.app = create_app(api.settings, api.database, api.visits, api.visits, hub=hub, now=api.clock)
     api.stack.callback(api.app.parts.sessions.close)
     anyone = await api.anyone()
 
@@ -120,7 +120,7 @@ async def test_metrics_include_counts_of_stream(api: ApiDriver) -> None:
 
 
 def _open_with_hub(api: ApiDriver, hub: Hub) -> Gateway:
-    return create_app(api.settings, api.database, api.visits, hub=hub, now=api.clock)  # type: ignore[arg-type]
+    return create_app(api.settings, api.database, api.visits, api.visits, hub=hub, now=api.clock)
 
 
 async def test_unknown_key_has_no_decision(api: ApiDriver) -> None:

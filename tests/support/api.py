@@ -11,16 +11,16 @@ import jwt
 from sqlalchemy import Connection, func, select
 
 from patient_visit_engine.api.gateway import Gateway
-from patient_visit_engine.api.problems import Undecided
 from patient_visit_engine.runtime.settings import Settings
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.ledger.recording import Ledger
 from patient_visit_engine.storage.tables import metadata
 from patient_visit_engine.visit.calendar import day_ends_at
-from patient_visit_engine.visit.commands import Command, appointment_of, patient_of
+from patient_visit_engine.visit.commands import Adopt, Command, appointment_of
 from patient_visit_engine.visit.policy import decide
 from patient_visit_engine.visit.record import LedgerEntry
 from patient_visit_engine.visit.state import VisitState
+from patient_visit_engine.workflows.visit_client import DayClosedError
 from tests.support.builders import (
     CARDIOLOGY,
     DERMATOLOGY,
@@ -70,16 +70,16 @@ class LedgerVisits:
     signals: list[tuple[Command, date]] = field(default_factory=list)
     sent: list[Command] = field(default_factory=list)
 
-    async def send(self, command: Command, *, day: date, anew: bool = False) -> None:
+    async def send(self, patient_id: int, day: date, command: Command | Adopt, update_id: str | None = None) -> None:
         if self.away:
-            raise Undecided
-        assert not anew, "the ledger lost what it had recorded"
+            raise TimeoutError
+        assert update_id is not None, "the ledger lost the answer"
+        assert not isinstance(command, Adopt)
         self.sent.append(command)
-        patient = patient_of(command)
-        facts = await self.ledger.load(patient)
-        state = VisitState(patient_id=patient, day=day, day_ends_at=day_ends_at(day, ZONE), facts=facts)
+        facts = await self.ledger.load(patient_id)
+        state = VisitState(patient_id=patient_id, day=day, day_ends_at=day_ends_at(day, ZONE), facts=facts)
         entry = LedgerEntry(
-            patient_id=patient,
+            patient_id=patient_id,
             day=day,
             decision=decide(state, command, self.now()),
             seen=facts,
@@ -87,14 +87,14 @@ class LedgerVisits:
             appointment=appointment_of(command),
         )
         if (await self.ledger.record(entry)).overtaken:
-            raise Undecided
+            raise DayClosedError
 
-    async def send_later(self, command: Command, *, day: date) -> None:
+    async def signal(self, patient_id: int, day: date, command: Command) -> None:
         if self.away:
-            raise Undecided
+            raise TimeoutError
         self.signals.append((command, day))
 
-    async def reachable(self) -> bool:
+    async def is_reachable(self) -> bool:
         return not self.away
 
 
