@@ -138,10 +138,10 @@ PLANTED = {
         ("cli.audit", "patient_visit_engine.storage.ledger.changes"),
         ("workflows.opening", "patient_visit_engine.storage.ledger.recording"),
         ("activities.ledger", "patient_visit_engine.storage.ledger.recording"),
-        ("live.hub", "patient_visit_engine.storage.ledger.facts"),
+        ("live.hub", "patient_visit_engine.storage.ledger.changes"),
         ("runtime.temporal", "patient_visit_engine.storage.ledger.recording"),
-        ("wire.answers", "patient_visit_engine.storage.ledger.facts"),
-        ("visit.policy", "patient_visit_engine.storage.ledger.facts"),
+        ("wire.answers", "patient_visit_engine.storage.ledger.changes"),
+        ("visit.policy", "patient_visit_engine.storage.ledger.changes"),
         # Indirect.
         ("storage.requests", "patient_visit_engine.storage.ledger.changes"),
     ],
