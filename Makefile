@@ -11,7 +11,7 @@ UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up test lint bench fanout pictures clean requirements
+.PHONY: help up test test-long lint bench fanout pictures clean requirements
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -19,9 +19,14 @@ help: ## list these targets
 up: $(VENV)/run.stamp ## run the whole system on this machine; Ctrl-C stops it
 	@exec $(BIN)/visit-engine up
 
-test: lint ## lint, then every test that this machine can run; names what it skipped and why
+PYTEST = $(BIN)/python -m pytest -n 2 --dist worksteal
+
+test: lint ## lint, then every test but the long ones; names what it skipped and why
 	$(NPM) test --silent
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(PYTEST) -m "not long"
+
+test-long: $(VENV)/dev.stamp web/stream/dist/index.js ## the long tests: whole days, rush hours and storms
+	$(PYTEST) -m long
 
 lint: $(VENV)/dev.stamp web/stream/dist/index.js web/page/src/api/schema.d.ts ## format, style, types and import contracts
 	$(BIN)/ruff format --check .
