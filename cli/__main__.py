@@ -1,4 +1,4 @@
-"""`python -m cli` is `visit-engine`: how the supervisor starts its parts, whatever the PATH."""
+"""`python -m patient_visit_engine.cli` runs `visit-engine`, so the supervisor needs no program on the PATH."""
 
 from patient_visit_engine.cli.app import main
 

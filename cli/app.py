@@ -1,6 +1,6 @@
-"""The program `visit-engine`: its commands by name; it must not import one before it is asked for.
+"""The program `visit-engine` and its commands by name.
 
-So the worker's process never loads HTTP, and a command that is not used costs no start-up time.
+A command's module is imported only when the command runs. So the worker never loads HTTP, and unused commands cost no start-up time.
 """
 
 import os
@@ -14,11 +14,11 @@ from typer.core import TyperGroup
 
 from patient_visit_engine.runtime.operator_error import OperatorError
 
-#: Each command's module and the function, or group of commands, in it.
+#: For each command, its module and the function (or group of commands) in that module.
 COMMANDS = {
     "up": ("patient_visit_engine.cli.supervisor.up", "up"),
-    "api": ("patient_visit_engine.cli.processes", "api"),
-    "worker": ("patient_visit_engine.cli.processes", "worker"),
+    "api": ("patient_visit_engine.cli.api_and_worker", "api"),
+    "worker": ("patient_visit_engine.cli.api_and_worker", "worker"),
     "migrate": ("patient_visit_engine.cli.migrate", "migrate"),
     "restored": ("patient_visit_engine.cli.restored", "restored"),
     "user": ("patient_visit_engine.cli.users", "users"),
@@ -29,8 +29,8 @@ COMMANDS = {
 }
 
 
-class Commands(TyperGroup):
-    """Loads a command when it is run, or when all are listed."""
+class LazyCommandGroup(TyperGroup):
+    """Imports a command when it runs or when all commands are listed."""
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
         return list(COMMANDS)
@@ -38,51 +38,52 @@ class Commands(TyperGroup):
     def get_command(self, ctx: typer.Context, cmd_name: str):  # type: ignore[no-untyped-def, override]
         if cmd_name not in COMMANDS:
             return None
-        module, name = COMMANDS[cmd_name]
-        found = getattr(import_module(module), name)
-        if isinstance(found, typer.Typer):
-            return typer.main.get_command(found)
-        alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-        alone.command(cmd_name)(found)
-        return typer.main.get_command(alone)
+        module, attribute = COMMANDS[cmd_name]
+        command = getattr(import_module(module), attribute)
+        if isinstance(command, typer.Typer):
+            return typer.main.get_command(command)
+        single_command = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        single_command.command(cmd_name)(command)
+        return typer.main.get_command(single_command)
 
 
 def build() -> typer.Typer:
     """The program with all its commands."""
     program = typer.Typer(
-        cls=Commands,
+        cls=LazyCommandGroup,
         no_args_is_help=True,
         add_completion=False,
-        # The pretty form prints local variables: patients.
+        # The pretty traceback prints local variables, and these contain patients.
         pretty_exceptions_enable=False,
     )
 
     @program.callback()
     def visit_engine() -> None:
-        """The patient visit engine. Settings are environment variables `VISIT_...`, or lines of a file `.env`."""
+        """The patient visit engine. Settings are environment variables `VISIT_...` or lines of a file `.env`."""
 
     return program
 
 
 def main() -> NoReturn:
-    """Run the command that was asked for; what the operator can set right is one line, without a traceback."""
+    """Run the command from the command line. An `OperatorError` prints one line and no traceback."""
     try:
         build()(prog_name="visit-engine")
-    except OperatorError as wrong:
-        print(wrong, file=sys.stderr)
-        _leave(wrong.exit_code)
-    except SystemExit as ended:
-        if isinstance(ended.code, str):
-            print(ended.code, file=sys.stderr)
-        _leave(ended.code if isinstance(ended.code, int) else 0 if ended.code is None else 1)
-    _leave(0)
+    except OperatorError as error:
+        print(error, file=sys.stderr)
+        _exit_now(error.exit_code)
+    except SystemExit as exit_request:
+        code = exit_request.code
+        if isinstance(code, str):
+            print(code, file=sys.stderr)
+        _exit_now(code if isinstance(code, int) else 0 if code is None else 1)
+    _exit_now(0)
 
 
-def _leave(code: int) -> NoReturn:
-    """End at once, without taking the interpreter apart.
+def _exit_now(code: int) -> NoReturn:
+    """End the process without Python's normal shutdown.
 
-    A thread of Temporal's client may just be handing over the last answer; a Python that ends in that moment aborts, and a
-    `migrate` that did all it should would look failed.
+    A thread of Temporal's client may still be delivering an answer. Python can abort when it shuts down at that moment,
+    and then a successful `migrate` would look failed.
     """
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):

@@ -1,4 +1,4 @@
-"""`visit-engine audit`: says what the database proves about the rule, with ids and never a name; it must not know SQL."""
+"""`visit-engine audit`: prints what the database proves about the rule, with ids and without names."""
 
 import asyncio
 from typing import Annotated
@@ -12,44 +12,44 @@ from patient_visit_engine.runtime.settings import load
 from patient_visit_engine.storage import migrations
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.upkeep.audit import AuditReport
-from patient_visit_engine.storage.upkeep.audit import audit as look
+from patient_visit_engine.storage.upkeep.audit import audit as audit_snapshot
 
-MOST_SHOWN = 50
+MAX_SHOWN = 50
 
 
 def audit(
     show: Annotated[
-        int, typer.Option(min=0, help="How many violations to name before only their number is told.")
-    ] = MOST_SHOWN,
+        int, typer.Option(min=0, help="How many violations to print one by one; the rest is only counted.")
+    ] = MAX_SHOWN,
 ) -> None:
-    """Prove the rule from the database: overlaps by position in the log, completions, events and state. Exit 1 if it is broken."""
-    out = Console(soft_wrap=True)
-    report = asyncio.run(of_database(load().database))
-    for line in verdict(report, show):
-        out.print(line, markup=False, highlight=False)
+    """Prove the rule from the database: overlaps by log position, completions, events and state. Exit 1 if it is broken."""
+    console = Console(soft_wrap=True)
+    report = asyncio.run(audit_database(load().database))
+    for line in report_lines(report, show):
+        console.print(line, markup=False, highlight=False)
     if not report.holds:
         raise typer.Exit(1)
 
 
-async def of_database(url: str) -> AuditReport:
-    """The audit of the database at `url`, on one snapshot; raises `OperatorError` when it cannot be read."""
+async def audit_database(url: str) -> AuditReport:
+    """Audit the database at `url` on one snapshot. Raises `OperatorError` when it cannot be read."""
     database = Database(url, statement_within=None)
     try:
         await asyncio.to_thread(migrations.check, url)
-        return await database.read(look)
-    except migrations.UnknownSchemaError as unknown:
-        raise OperatorError(f"VISIT_DATABASE_URL: {unknown}") from None
+        return await database.read(audit_snapshot)
+    except migrations.UnknownSchemaError as error:
+        raise OperatorError(f"VISIT_DATABASE_URL: {error}") from None
     except (DBAPIError, OSError) as error:
-        # Not the error's own text: it may quote the address, password included.
+        # Only the error's class: its text may quote the address with the password.
         raise OperatorError(f"VISIT_DATABASE_URL: the database cannot be read ({type(error).__name__})") from error
     finally:
         await database.close()
 
 
-def verdict(report: AuditReport, show: int = MOST_SHOWN) -> list[str]:
-    """The report in lines: what was looked at, each violation, and the verdict last."""
-    lines = [f"looked at: {', '.join(f'{count} {what}' for what, count in report.looked_at.items())}"]
-    lines += [f"violation: {found.kind}: {found.about}" for found in report.violations[:show]]
+def report_lines(report: AuditReport, show: int = MAX_SHOWN) -> list[str]:
+    """The report as text: what was checked, then each violation, then the verdict."""
+    lines = [f"looked at: {', '.join(f'{count} {subject}' for subject, count in report.looked_at.items())}"]
+    lines += [f"violation: {violation.kind}: {violation.about}" for violation in report.violations[:show]]
     total = sum(report.kinds.values())
     if total > show:
         lines.append(f"violation: {total - show} more")

@@ -1,4 +1,4 @@
-"""How long work shows that it goes on: a bar on a terminal, plain lines elsewhere; it must not know what the work is."""
+"""Progress of long work: a bar on a terminal, plain lines elsewhere."""
 
 import time
 from types import TracebackType
@@ -7,11 +7,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 #: Seconds between two plain lines, so that a log file does not fill.
-EVERY = 5.0
+LINE_INTERVAL_SECONDS = 5.0
 
 
-class Bar:
-    """A progress display; `advance` may be called as often as one likes."""
+class ProgressDisplay:
+    """Shows the progress of one task after another. Calls to `advance` are cheap."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -19,9 +19,12 @@ class Bar:
         if console.is_terminal:
             columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
             self._bar = Progress(*columns, console=console)
-        self._name, self._done, self._total, self._told = "", 0, 0, 0.0
+        self._name = ""
+        self._done = 0
+        self._total = 0
+        self._last_line_at = 0.0
 
-    def __enter__(self) -> "Bar":
+    def __enter__(self) -> "ProgressDisplay":
         if self._bar is not None:
             self._bar.start()
         return self
@@ -33,16 +36,16 @@ class Bar:
             self._bar.stop()
 
     def begin(self, name: str, total: int) -> None:
-        """Go on to the next piece of work, of `total` steps."""
-        self._name, self._done, self._total, self._told = name, 0, total, time.monotonic()
+        """Start the next task, which has `total` steps."""
+        self._name, self._done, self._total, self._last_line_at = name, 0, total, time.monotonic()
         if self._bar is not None:
             self._bar.add_task(name, total=total)
 
     def advance(self, steps: int = 1, *, note: str = "") -> None:
-        """`steps` more are done; `note` stands behind the name."""
+        """Count `steps` more as done. `note` is printed after the task's name."""
         self._done += steps
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[-1], advance=steps, description=f"{self._name} {note}".strip())
-        elif self._done == self._total or time.monotonic() - self._told > EVERY:
-            self._told = time.monotonic()
+        elif self._done == self._total or time.monotonic() - self._last_line_at > LINE_INTERVAL_SECONDS:
+            self._last_line_at = time.monotonic()
             self._console.print(f"{self._name}: {self._done} of {self._total} {note}".rstrip(), highlight=False)

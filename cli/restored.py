@@ -1,4 +1,4 @@
-"""`visit-engine restored`: gives the event log of a database that was put back from a copy a new epoch; it must not copy anything."""
+"""`visit-engine restored`: gives the event log a new epoch after the database was restored from a backup."""
 
 import asyncio
 import secrets
@@ -15,29 +15,29 @@ from patient_visit_engine.storage.tables import log_head
 
 
 def restored() -> None:
-    """Say that this database was put back from a copy: every screen reads again, and takes no old event id for a new one.
+    """Mark this database as restored from a backup: every screen reloads, and no screen mistakes an old event id for a new one.
 
     Run it after the restore and before `api` and `worker` start.
     """
-    epoch = asyncio.run(_renew(load().database))
+    epoch = asyncio.run(_renew_epoch(load().database))
     typer.echo(f"database: the event log has the new epoch {epoch}")
 
 
-async def _renew(url: str) -> str:
+async def _renew_epoch(url: str) -> str:
     epoch = secrets.token_hex(4)
     database = Database(url)
     try:
         await asyncio.to_thread(migrations.check, url)
-        await database.write(_set, epoch)
-    except migrations.UnknownSchemaError as unknown:
-        raise OperatorError(f"VISIT_DATABASE_URL: {unknown}") from None
+        await database.write(_store_epoch, epoch)
+    except migrations.UnknownSchemaError as error:
+        raise OperatorError(f"VISIT_DATABASE_URL: {error}") from None
     except (DBAPIError, OSError) as error:
-        # Not the error's own text: it may quote the address, password included.
+        # Only the error's class: its text may quote the address with the password.
         raise OperatorError(f"VISIT_DATABASE_URL: the database cannot be written ({type(error).__name__})") from error
     finally:
         await database.close()
     return epoch
 
 
-def _set(connection: Connection, epoch: str) -> None:
+def _store_epoch(connection: Connection, epoch: str) -> None:
     connection.execute(update(log_head).values(epoch=epoch))

@@ -1,4 +1,4 @@
-"""`visit-engine user`: staff accounts from the terminal; it must not know how a session is kept."""
+"""`visit-engine user`: adds and changes staff accounts from the terminal."""
 
 import asyncio
 import sys
@@ -21,8 +21,8 @@ from patient_visit_engine.visit.codes import Role
 P = ParamSpec("P")
 T = TypeVar("T")
 
-SHORTEST_PASSWORD = 8
-LONGEST_NAME = 200
+MIN_PASSWORD_LENGTH = 8
+MAX_NAME_LENGTH = 200
 
 Name = Annotated[str, typer.Argument(help="The name to sign in with.")]
 FromStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from the first line of stdin.")]
@@ -36,44 +36,46 @@ users = typer.Typer(
 def add(
     name: Name,
     role: Annotated[Role, typer.Argument(help="What this person may do.")],
-    doctor: Annotated[int | None, typer.Option(help="The doctor whose account it is; for role doctor only.")] = None,
+    doctor: Annotated[int | None, typer.Option(help="The doctor's number; for role doctor only.")] = None,
     password_stdin: FromStdin = False,
 ) -> None:
-    """Open an account. The password is asked for twice, or read from stdin."""
+    """Open an account. The command asks for the password twice, or reads it from stdin."""
     if (role is Role.doctor) != (doctor is not None):
-        raise OperatorError("--doctor goes with role doctor, and only with it", 2)
-    if not 1 <= len(name) <= LONGEST_NAME or name != name.strip() or not name.isprintable():
-        raise OperatorError(f"NAME: 1 to {LONGEST_NAME} printable characters, no space at either end", 2)
-    hashed = _hash(_password(password_stdin))
+        raise OperatorError("--doctor: needed for role doctor, not allowed for other roles", 2)
+    if not 1 <= len(name) <= MAX_NAME_LENGTH or name != name.strip() or not name.isprintable():
+        raise OperatorError(
+            f"NAME: must be 1 to {MAX_NAME_LENGTH} printable characters without a space at either end", 2
+        )
+    password_hash = _hash_password(_read_password(password_stdin))
     try:
-        added = _written(accounts.add_account, name, hashed, name, role, doctor)
+        added = _write(accounts.add_account, name, password_hash, name, role, doctor)
     except IntegrityError:
-        raise OperatorError("--doctor: no such doctor") from None
+        raise OperatorError(f"--doctor: there is no doctor {doctor}") from None
     if not added:
-        raise OperatorError("NAME: there is an account of that name")
+        raise OperatorError("NAME: an account with this name exists already")
     typer.echo("added")
 
 
 @users.command()
 def passwd(name: Name, password_stdin: FromStdin = False) -> None:
-    """Set a new password; the account's open sessions end."""
-    if not _written(accounts.change_password, name, _hash(_password(password_stdin))):
-        raise OperatorError("NAME: there is no such account")
+    """Set a new password. The account's open sessions end."""
+    if not _write(accounts.change_password, name, _hash_password(_read_password(password_stdin))):
+        raise OperatorError("NAME: there is no account with this name")
     typer.echo("password changed")
 
 
 @users.command()
 def revoke(name: Name) -> None:
-    """Close the account for good, and its open sessions at once."""
-    if not _written(accounts.revoke, name, to_millisecond(datetime.now(UTC))):
-        raise OperatorError("NAME: there is no such account")
+    """Close the account permanently, and end its open sessions at once."""
+    if not _write(accounts.revoke, name, to_millisecond(datetime.now(UTC))):
+        raise OperatorError("NAME: there is no account with this name")
     typer.echo("revoked")
 
 
-def _written(unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+def _write(unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
     url = load().database
 
-    async def whole() -> T:
+    async def write_and_close() -> T:
         database = Database(url)
         try:
             return await database.write(unit, *args, **kwargs)
@@ -82,22 +84,22 @@ def _written(unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwa
 
     try:
         migrations.check(url)
-    except migrations.UnknownSchemaError as unknown:
-        raise OperatorError(f"VISIT_DATABASE_URL: {unknown}") from None
-    return asyncio.run(whole())
+    except migrations.UnknownSchemaError as error:
+        raise OperatorError(f"VISIT_DATABASE_URL: {error}") from None
+    return asyncio.run(write_and_close())
 
 
-def _hash(password: str) -> str:
+def _hash_password(password: str) -> str:
     return PasswordHash.recommended().hash(password)
 
 
-def _password(from_stdin: bool) -> str:
+def _read_password(from_stdin: bool) -> str:
     if from_stdin:
         password = sys.stdin.readline().rstrip("\r\n")
     elif sys.stdin.isatty():
         password = str(typer.prompt("Password", hide_input=True, confirmation_prompt="Once more"))
     else:
-        raise OperatorError("no terminal to ask for a password: use --password-stdin", 2)
-    if len(password) < SHORTEST_PASSWORD:
-        raise OperatorError(f"the password needs at least {SHORTEST_PASSWORD} characters", 2)
+        raise OperatorError("there is no terminal to ask for a password: use --password-stdin", 2)
+    if len(password) < MIN_PASSWORD_LENGTH:
+        raise OperatorError(f"the password needs at least {MIN_PASSWORD_LENGTH} characters", 2)
     return password

@@ -1,1 +1,1 @@
-"""`visit-engine up`: the processes of one machine, kept running."""
+"""`visit-engine up`: runs and restarts the processes of one machine."""

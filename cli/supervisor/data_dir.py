@@ -1,4 +1,4 @@
-"""The folder that `up` keeps everything in: one `up` at a time, a signing secret, the state of the parts; it must not know what they do."""
+"""The data folder of `up`: its lock, the signing secret, and the state of the managed processes."""
 
 import fcntl
 import json
@@ -17,8 +17,8 @@ LOCK_FILE = "up.lock"
 
 
 @contextmanager
-def held(data_dir: Path) -> Iterator[Path]:
-    """Make the folder, readable by its owner alone, and keep every other `up` out of it; gives its absolute path."""
+def locked(data_dir: Path) -> Iterator[Path]:
+    """Create the folder, readable by its owner only, and lock it against any other `up`. Yields its absolute path."""
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         (data_dir / "logs").mkdir(exist_ok=True)
@@ -34,22 +34,22 @@ def held(data_dir: Path) -> Iterator[Path]:
 
 
 def signing_secret(data_dir: Path) -> str:
-    """The secret that tokens are signed with when none is set: made once, for its owner's eyes, and the same ever after.
+    """The secret that signs tokens when the settings name none.
 
-    `replay` reads it here, when it runs beside `up`.
+    The first call creates it, readable by its owner only; later calls return the same. `replay` reads the file too.
     """
     path = data_dir / SECRET_FILE
     if not path.exists():
-        fresh = path.with_suffix(".new")
-        fresh.unlink(missing_ok=True)
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        new_file = path.with_suffix(".new")
+        new_file.unlink(missing_ok=True)
+        with os.fdopen(os.open(new_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(secrets.token_urlsafe(48))
-        fresh.replace(path)
+        new_file.replace(path)
     return path.read_text()
 
 
 def write_state(data_dir: Path, state: dict[str, Any]) -> None:
-    """Say in a file how the parts are; a reader sees the old state or the new one, never half."""
-    fresh = data_dir / f"{STATE_FILE}.new"
-    fresh.write_text(json.dumps(state, indent=2) + "\n")
-    fresh.replace(data_dir / STATE_FILE)
+    """Write the state of the processes. A reader sees the old file or the new one, never half of it."""
+    new_file = data_dir / f"{STATE_FILE}.new"
+    new_file.write_text(json.dumps(state, indent=2) + "\n")
+    new_file.replace(data_dir / STATE_FILE)

@@ -1,45 +1,45 @@
-"""What a part of the system prints, kept in a bounded number of bounded files; it must not know what the lines say."""
+"""The log file of a managed process, rotated so that its size is bounded."""
 
 import os
 import shutil
 from pathlib import Path
 from typing import BinaryIO
 
-LARGEST_FILE = 10_000_000
-OLDER_FILES = 3
+MAX_FILE_BYTES = 10_000_000
+OLD_FILES_KEPT = 3
 
 
 class LogFile:
-    """A file that processes append to by themselves, so that none of them ever waits for whoever started it."""
+    """A file that a process writes to directly, so that the process never waits for the supervisor to read."""
 
-    def __init__(self, path: Path, largest: int = LARGEST_FILE, older: int = OLDER_FILES) -> None:
+    def __init__(self, path: Path, max_bytes: int = MAX_FILE_BYTES, old_files_kept: int = OLD_FILES_KEPT) -> None:
         self.path = path
-        self._largest = largest
-        self._older = older
+        self._max_bytes = max_bytes
+        self._old_files_kept = old_files_kept
 
-    def appending(self) -> BinaryIO:
-        """The file, opened for a process to write to."""
+    def open_for_append(self) -> BinaryIO:
+        """Open the file for a process to write to."""
         return self.path.open("ab", buffering=0)
 
-    def turn(self) -> None:
-        """When the file is full, make it `path.1` and forget the oldest of `path.1` ...; call it now and then.
+    def rotate_if_full(self) -> None:
+        """If the file is full, copy it to `path.1`, shift the older copies and delete the oldest. Call it regularly.
 
-        The content is copied and cut off, since the process that writes goes on with the file that it has open.
+        The file is copied and then truncated, because the process keeps writing to the file that it has open.
         """
-        if not self.path.exists() or self.path.stat().st_size < self._largest:
+        if not self.path.exists() or self.path.stat().st_size < self._max_bytes:
             return
-        for age in range(self._older, 1, -1):
-            newer = self._numbered(age - 1)
+        for age in range(self._old_files_kept, 1, -1):
+            newer = self._old_file(age - 1)
             if newer.exists():
-                newer.replace(self._numbered(age))
-        shutil.copyfile(self.path, self._numbered(1))
+                newer.replace(self._old_file(age))
+        shutil.copyfile(self.path, self._old_file(1))
         os.truncate(self.path, 0)
 
     def tail(self, lines: int) -> str:
-        """The last lines written."""
+        """The last `lines` lines of the file."""
         with self.path.open("rb") as file:
             file.seek(max(0, self.path.stat().st_size - 400 * lines))
             return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])
 
-    def _numbered(self, age: int) -> Path:
+    def _old_file(self, age: int) -> Path:
         return self.path.with_name(f"{self.path.name}.{age}")

@@ -1,4 +1,4 @@
-"""Whether the ports of the settings can be listened on, asked before anything starts; it must not know what will listen."""
+"""Checks before the start that the ports in the settings can be used."""
 
 import asyncio
 import errno
@@ -9,35 +9,37 @@ from time import monotonic
 
 from patient_visit_engine.runtime.operator_error import OperatorError
 
-#: How long a port may stay taken by a process that is just dying.
+#: How long to wait for a port that a dying process still uses.
 PATIENCE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
 class Port:
-    """A setting's name, and the address that it means."""
+    """The address of a port and the setting that names it."""
 
     variable: str
     host: str
     number: int
 
 
-async def check(ports: Sequence[Port]) -> None:
-    """Raise `OperatorError`, which names the variable, unless each port is free and no two are the same."""
-    seen: dict[int, str] = {}
+async def check_ports(ports: Sequence[Port]) -> None:
+    """Raise `OperatorError`, which names the variable, unless all ports are free and different."""
+    variable_of_number: dict[int, str] = {}
     for port in ports:
-        if port.number in seen:
-            raise OperatorError(f"{port.variable}: port {port.number} is {seen[port.number]}'s already", 2)
-        seen[port.number] = port.variable
+        if port.number in variable_of_number:
+            other = variable_of_number[port.number]
+            raise OperatorError(f"{port.variable}: port {port.number} is already used by {other}", 2)
+        variable_of_number[port.number] = port.variable
     deadline = monotonic() + PATIENCE_SECONDS
     for port in ports:
-        while (reason := _obstacle(port)) is not None:
+        while (obstacle := _find_obstacle(port)) is not None:
             if monotonic() >= deadline:
-                raise OperatorError(reason, 2)
+                raise OperatorError(obstacle, 2)
             await asyncio.sleep(0.05)
 
 
-def _obstacle(port: Port) -> str | None:
+def _find_obstacle(port: Port) -> str | None:
+    """The reason why nothing can listen on the port, or None."""
     try:
         family, kind, _protocol, _name, address = socket.getaddrinfo(
             port.host, port.number, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -52,6 +54,6 @@ def _obstacle(port: Port) -> str | None:
         except OSError as error:
             if error.errno == errno.EADDRNOTAVAIL:
                 return f"VISIT_HTTP_HOST: {port.host} is not an address of this machine"
-            reason = "in use" if error.errno == errno.EADDRINUSE else f"not to be had ({error.strerror})"
+            reason = "in use" if error.errno == errno.EADDRINUSE else f"not available ({error.strerror})"
             return f"{port.variable}: port {port.number} on {port.host} is {reason}"
     return None

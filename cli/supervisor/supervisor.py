@@ -1,4 +1,4 @@
-"""Keeps parts running and ends them in order; it must not know what the parts are."""
+"""Keeps processes running and stops them in order."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
@@ -14,22 +14,24 @@ from patient_visit_engine.runtime.operator_error import OperatorError
 T = TypeVar("T")
 
 FIRST_PAUSE_SECONDS = 0.5
-LONGEST_PAUSE_SECONDS = 30.0
-#: A part that lived this long was well: its next end is taken for a first one.
-WELL_AFTER_SECONDS = 30.0
-#: How often a part may end before the system is ready; then something is wrong that trying again does not mend.
-TRIES_BEFORE_READY = 3
-LOGS_TURN_SECONDS = 5.0
-LINES_SHOWN = 8
+MAX_PAUSE_SECONDS = 30.0
+#: After a run of this length a process counts as healthy: its next restart waits for the first pause again.
+HEALTHY_AFTER_SECONDS = 30.0
+#: Ends of one process before the system is ready, after which the start has failed: another try would not help.
+MAX_ENDS_BEFORE_READY = 3
+LOG_ROTATION_SECONDS = 5.0
+LOG_LINES_SHOWN = 8
 
 
 class StopRequested(BaseException):
-    """The operator asked for the end while something was still being waited for."""
+    """The operator asked to stop before a step of the start was finished."""
 
 
 @dataclass
-class _Kept:
-    part: ManagedProcess
+class _Entry:
+    """A managed process and what the supervisor remembers about it."""
+
+    process: ManagedProcess
     grace_seconds: float
     task: asyncio.Task[None] | None = None
     restarts: int = 0
@@ -38,125 +40,131 @@ class _Kept:
 
 
 class Supervisor:
-    """Starts parts, starts one again that ends by itself, and stops all in the reverse order.
+    """Starts processes, restarts a process that ends by itself, and stops all in reverse order.
 
-    `report` gets each line for the operator; `save` gets the state of the parts whenever it changes.
+    `report` receives each line for the operator. `save` receives the state of the processes whenever it changes.
     """
 
     def __init__(self, report: Callable[[str], None], save: Callable[[dict[str, Any]], None]) -> None:
         self._report = report
         self._save = save
-        self._kept: list[_Kept] = []
-        self._asked_to_stop = asyncio.Event()
-        self._hopeless: asyncio.Future[OperatorError] = asyncio.get_running_loop().create_future()
+        self._entries: list[_Entry] = []
+        self._stop_requested = asyncio.Event()
+        self._start_failure: asyncio.Future[OperatorError] = asyncio.get_running_loop().create_future()
         self._ready = False
 
-    def ask_to_stop(self) -> None:
-        """Begin the end; asked a second time, the parts get no more grace."""
-        if self._asked_to_stop.is_set():
-            for kept in self._kept:
-                kept.part.kill()
-        self._asked_to_stop.set()
+    def request_stop(self) -> None:
+        """Begin to stop. A second request kills the processes without further grace."""
+        if self._stop_requested.is_set():
+            for entry in self._entries:
+                entry.process.kill()
+        self._stop_requested.set()
 
-    def start(self, part: ManagedProcess, grace_seconds: float) -> None:
-        """Run `part` until `stop_all`, which will give it `grace_seconds` to end."""
-        kept = _Kept(part, grace_seconds)
-        self._kept.append(kept)
-        kept.task = asyncio.create_task(self._keep(kept), name=part.name)
+    def start(self, process: ManagedProcess, grace_seconds: float) -> None:
+        """Keep `process` running until `stop_all`, which gives it `grace_seconds` to end."""
+        entry = _Entry(process, grace_seconds)
+        self._entries.append(entry)
+        entry.task = asyncio.create_task(self._keep_running(entry), name=process.name)
 
-    def ready(self) -> None:
-        """From now on no part is given up, however often it ends."""
+    def mark_ready(self) -> None:
+        """From now on the supervisor restarts a process however often it ends."""
         self._ready = True
 
-    async def until(self, waited_for: Coroutine[Any, Any, T]) -> T:
-        """What `waited_for` gives. Raises `Stopped` when asked to stop before, `OperatorError` when a part will not start."""
-        task = asyncio.create_task(waited_for)
-        stop = asyncio.create_task(self._asked_to_stop.wait())
+    async def run_or_stop(self, step: Coroutine[Any, Any, T]) -> T:
+        """Run one step of the start and return its result.
+
+        Raises `StopRequested` when the operator asks to stop first, `OperatorError` when a process does not start.
+        """
+        task = asyncio.create_task(step)
+        stop = asyncio.create_task(self._stop_requested.wait())
         try:
-            await asyncio.wait({task, stop, self._hopeless}, return_when=asyncio.FIRST_COMPLETED)
-            if self._asked_to_stop.is_set():
+            await asyncio.wait({task, stop, self._start_failure}, return_when=asyncio.FIRST_COMPLETED)
+            if self._stop_requested.is_set():
                 raise StopRequested
-            if self._hopeless.done():
-                raise self._hopeless.result()
+            if self._start_failure.done():
+                raise self._start_failure.result()
             return await task
         finally:
-            await _cancelled(task)
-            await _cancelled(stop)
+            await _cancel(task)
+            await _cancel(stop)
 
-    async def watch(self) -> None:
-        """Keep the parts running until asked to stop."""
-        while not self._asked_to_stop.is_set():
-            for kept in self._kept:
-                kept.part.log.turn()
+    async def run_until_stop(self) -> None:
+        """Keep the processes running until a stop is requested."""
+        while not self._stop_requested.is_set():
+            for entry in self._entries:
+                entry.process.log.rotate_if_full()
             with suppress(TimeoutError):
-                async with asyncio.timeout(LOGS_TURN_SECONDS):
-                    await self._asked_to_stop.wait()
+                async with asyncio.timeout(LOG_ROTATION_SECONDS):
+                    await self._stop_requested.wait()
 
     async def stop_all(self) -> None:
-        """End all parts, the last started first; none is left when this returns."""
-        for kept in reversed(self._kept):
-            kept.stopping = True
-            if not await kept.part.stop(kept.grace_seconds):
-                self._report(f"{kept.part.name} did not end within {kept.grace_seconds:g} s and was killed")
-            if kept.task is not None:
-                await _cancelled(kept.task)
+        """Stop all processes, the last started first. None of them runs when this returns."""
+        for entry in reversed(self._entries):
+            entry.stopping = True
+            if not await entry.process.stop(entry.grace_seconds):
+                self._report(f"{entry.process.name} did not end within {entry.grace_seconds:g} s and was killed")
+            if entry.task is not None:
+                await _cancel(entry.task)
             self._save_state()
 
-    async def _keep(self, kept: _Kept) -> None:
+    async def _keep_running(self, entry: _Entry) -> None:
         pause = FIRST_PAUSE_SECONDS
         while True:
-            kept.since, began = datetime.now(UTC), monotonic()
-            code = await self._run_once(kept)
-            if kept.stopping:
+            entry.since, started_at = datetime.now(UTC), monotonic()
+            code = await self._run_once(entry)
+            if entry.stopping:
                 return
-            kept.restarts += 1
-            if monotonic() - began >= WELL_AFTER_SECONDS:
+            entry.restarts += 1
+            if monotonic() - started_at >= HEALTHY_AFTER_SECONDS:
                 pause = FIRST_PAUSE_SECONDS
-            if not self._ready and kept.restarts >= TRIES_BEFORE_READY:
-                self._give_up(kept.part, code)
+            if not self._ready and entry.restarts >= MAX_ENDS_BEFORE_READY:
+                self._fail_start(entry.process, code)
                 return
             self._report(
-                f"{kept.part.name} ended ({_how(code)}), starts again in {pause:g} s; see {kept.part.log.path}"
+                f"{entry.process.name} ended ({_describe_exit(code)}), starts again in {pause:g} s;"
+                f" see {entry.process.log.path}"
             )
             self._save_state()
             await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+            pause = min(pause * 2, MAX_PAUSE_SECONDS)
 
-    async def _run_once(self, kept: _Kept) -> int:
+    async def _run_once(self, entry: _Entry) -> int:
         try:
-            await kept.part.start()
+            await entry.process.start()
         except OSError as error:
-            # No memory or no file left, for a moment: a keeper that ended here would never start the part again.
-            self._report(f"{kept.part.name} cannot be started: {error.strerror}")
+            # A short lack of memory or open files. If this task ended here, the process would never be restarted.
+            self._report(f"{entry.process.name} cannot be started: {error.strerror}")
             return error.errno or 1
         self._save_state()
-        return await kept.part.wait()
+        return await entry.process.wait()
 
-    def _give_up(self, part: ManagedProcess, code: int) -> None:
-        if not self._hopeless.done():
-            end = part.log.tail(LINES_SHOWN)
-            self._hopeless.set_result(
-                OperatorError(f"{part.name} does not start ({_how(code)}). The end of {part.log.path}:\n{end}")
+    def _fail_start(self, process: ManagedProcess, code: int) -> None:
+        if not self._start_failure.done():
+            log_end = process.log.tail(LOG_LINES_SHOWN)
+            self._start_failure.set_result(
+                OperatorError(
+                    f"{process.name} does not start ({_describe_exit(code)}). The end of {process.log.path}:\n{log_end}"
+                )
             )
 
     def _save_state(self) -> None:
         self._save(
             {
-                kept.part.name: {
-                    "pid": kept.part.pid,
-                    "since": kept.since.isoformat(timespec="milliseconds"),
-                    "restarts": kept.restarts,
+                entry.process.name: {
+                    "pid": entry.process.pid,
+                    "since": entry.since.isoformat(timespec="milliseconds"),
+                    "restarts": entry.restarts,
                 }
-                for kept in self._kept
+                for entry in self._entries
             }
         )
 
 
-def _how(code: int) -> str:
+def _describe_exit(code: int) -> str:
     return f"exit code {code}" if code >= 0 else f"signal {-code}"
 
 
-async def _cancelled(task: Awaitable[Any] | asyncio.Task[Any]) -> None:
+async def _cancel(task: Awaitable[Any] | asyncio.Task[Any]) -> None:
     assert isinstance(task, asyncio.Task)
     task.cancel()
     with suppress(asyncio.CancelledError, Exception):

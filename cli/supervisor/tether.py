@@ -1,7 +1,7 @@
-"""A program of its own: becomes the command it is given, and dies with the process that started it; it must import nothing of ours.
+"""A small program that runs a command and makes it end when its parent process ends. It imports nothing of ours.
 
-A supervisor that is killed outright cannot stop its parts. On Linux the kernel does it: the death signal that is asked for
-here survives `exec`. Elsewhere the command just runs, in a process group of its own.
+A supervisor that is killed with SIGKILL cannot stop its processes. On Linux the kernel does it: the death signal that is
+requested here survives `exec`. On other systems the command just runs, in its own process group.
 """
 
 import os
@@ -12,13 +12,13 @@ PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
-    """`tether PARENT COMMAND ...`"""
+    """`tether PARENT COMMAND ...`: `PARENT` is the process id of the parent."""
     parent, *command = sys.argv[1:]
     if sys.platform == "linux":
         from ctypes import CDLL  # noqa: PLC0415
 
         CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        # The parent may have died before the kernel was told.
+        # The parent may have ended before the request reached the kernel.
         if os.getppid() != int(parent):
             raise SystemExit(1)
     os.execvp(command[0], command)  # noqa: S606
