@@ -1,24 +1,25 @@
-"""Which reader a file or folder is for, by its header and never by its name; it must not know what is done with the rows."""
+"""Finds the reader for a file or folder. It looks at the header, never at the file's name."""
 
 from pathlib import Path
 
 from patient_visit_engine.cli.datasets import hangu, mimic, no_show
-from patient_visit_engine.cli.datasets.rows import NotADataSetError, RecordedSet, read_table
+from patient_visit_engine.cli.datasets.csv_table import NotADataSetError, read_table
+from patient_visit_engine.cli.datasets.recorded import RecordedSet
 
 READERS = (no_show, mimic, hangu)
 
 
-def read(path: Path) -> list[RecordedSet]:
+def read_data_sets(path: Path) -> list[RecordedSet]:
     """The data sets in a file, or in a folder of MIMIC-IV tables.
 
-    Raises `NotADataSetError` with one line for a person: no such file, not a table, a table of no known set, or broken off.
+    Raises `NotADataSetError` with one line for a person: the file is missing, is not a table, has unknown columns, or is cut off.
     """
     if path.is_dir():
-        return [mimic.read(table) for table in mimic.tables_in(path)]
+        return [mimic.read(table) for table in mimic.find_tables(path)]
     header, _ = read_table(path)
     for reader in READERS:
         if reader.recognises(header):
             return [reader.read(path)]
     raise NotADataSetError(
-        f"{path}: its columns are those of no known data set (no-show, MIMIC procedureevents or transfers, Hangu Data.csv)"
+        f"{path}: unknown columns: supported are no-show, MIMIC procedureevents or transfers, and Hangu Data.csv"
     )

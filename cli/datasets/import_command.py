@@ -1,7 +1,7 @@
-"""`visit-engine import`: the command and what it says; it must not know SQL or any one set's columns.
+"""`visit-engine import`: adds data sets to the master data and prints what was added and refused.
 
-Importing is history: it adds rows, changes none that is there, and appends no event. Every imported appointment is `scheduled`,
-since whether a patient came is not a consultation that this engine has seen.
+An import adds history: it adds rows, changes none that exist, and appends no event. Every imported appointment is `scheduled`,
+because a patient who came in the data set did not have a consultation in this engine.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,46 +12,50 @@ import typer
 from rich.console import Console
 from sqlalchemy.exc import DBAPIError
 
-from patient_visit_engine.cli.datasets import catalogue, imported_rows
-from patient_visit_engine.cli.datasets.rows import NotADataSetError, RefusedRow
-from patient_visit_engine.cli.migrate import schema
-from patient_visit_engine.cli.progress import Bar
+from patient_visit_engine.cli.datasets import importer
+from patient_visit_engine.cli.datasets.csv_table import NotADataSetError
+from patient_visit_engine.cli.datasets.formats import read_data_sets
+from patient_visit_engine.cli.datasets.recorded import RefusedRow
+from patient_visit_engine.cli.migrate import migrate_schema
+from patient_visit_engine.cli.progress import ProgressDisplay
 from patient_visit_engine.runtime.operator_error import OperatorError
 from patient_visit_engine.runtime.settings import load
 
-MOST_REFUSALS_SHOWN = 1_000
+MAX_REFUSED_ROWS_SHOWN = 1_000
 
 
 def import_files(
-    files: Annotated[list[Path], typer.Argument(help="Data sets: CSV, packed or not, or a folder of MIMIC-IV tables.")],
+    files: Annotated[
+        list[Path], typer.Argument(help="Data sets: CSV files, plain or gzip, or a folder of MIMIC-IV tables.")
+    ],
     show: Annotated[
-        int, typer.Option(min=0, help="How many refused rows to name, one line each, before only their number is told.")
-    ] = MOST_REFUSALS_SHOWN,
+        int, typer.Option(min=0, help="How many refused rows to print one by one; the rest is only counted.")
+    ] = MAX_REFUSED_ROWS_SHOWN,
 ) -> None:
-    """Real appointments into the master data; a line for every row refused, and why. Nothing is changed, no event is sent."""
+    """Add real appointments to the master data, and print each refused row with its reason. Changes no row and sends no event."""
     settings = load()
-    out, problems = Console(soft_wrap=True), Console(stderr=True, soft_wrap=True)
+    console, error_console = Console(soft_wrap=True), Console(stderr=True, soft_wrap=True)
     try:
-        # All are read before anything is written: a file that breaks off leaves nothing behind.
-        sets = [found for file in files for found in catalogue.read(file)]
-    except NotADataSetError as wrong:
-        raise OperatorError(str(wrong), 2) from None
-    schema(settings)
+        # All files are read before anything is written, so a file that is cut off leaves no rows behind.
+        data_sets = [data_set for file in files for data_set in read_data_sets(file)]
+    except NotADataSetError as error:
+        raise OperatorError(str(error), 2) from None
+    migrate_schema(settings)
     try:
-        with Bar(out) as bar:
-            tally = imported_rows.run(settings.database, sets, settings.zone, bar)
+        with ProgressDisplay(console) as progress:
+            tally = importer.import_all(settings.database, data_sets, settings.zone, progress)
     except (DBAPIError, OSError) as error:
-        # Not the error's own text: it quotes the rows.
-        lost = f"the database was lost on the way ({type(error).__name__}): the same import again adds what is missing"
-        raise OperatorError(f"VISIT_DATABASE_URL: {lost}") from error
-    for note in dict.fromkeys(note for found in sets for note in found.notes):
-        out.print(f"note: {note}", markup=False, highlight=False)
-    _name_refused(tally.refused, show, lambda line: problems.print(line, markup=False, highlight=False))
-    out.print(imported_rows.summary(tally), markup=False, highlight=False)
+        # Only the error's class: its text quotes the rows.
+        reason = f"the import lost the database ({type(error).__name__}): run it again to add the missing rows"
+        raise OperatorError(f"VISIT_DATABASE_URL: {reason}") from error
+    for note in dict.fromkeys(note for data_set in data_sets for note in data_set.notes):
+        console.print(f"note: {note}", markup=False, highlight=False)
+    _print_refused(tally.refused, show, lambda line: error_console.print(line, markup=False, highlight=False))
+    console.print(importer.summary(tally), markup=False, highlight=False)
 
 
-def _name_refused(refused: Sequence[RefusedRow], show: int, say: Callable[[str], None]) -> None:
+def _print_refused(refused: Sequence[RefusedRow], show: int, print_line: Callable[[str], None]) -> None:
     for row in refused[:show]:
-        say(f"refused: {row.file + ' ' if row.file else ''}line {row.line}: {row.why}")
+        print_line(f"refused: {row.file + ' ' if row.file else ''}line {row.line}: {row.reason}")
     if len(refused) > show:
-        say(f"refused: {len(refused) - show} more (name them with --show {len(refused)})")
+        print_line(f"refused: {len(refused) - show} more (print all with --show {len(refused)})")

@@ -1,7 +1,7 @@
-"""The rows of a data set on their way into the master data, in batches; it must not know which set they are of.
+"""Adds the rows of data sets to the master data, in batches.
 
-A row that is there already stays as it is. Where it says something else, whatever refers to it is refused: an appointment must
-never fall to somebody who only has the same number.
+A row that exists already is never changed. If it differs from the data set's row, the importer refuses every appointment that refers
+to it. Otherwise an appointment could go to another person who has the same number.
 """
 
 import asyncio
@@ -13,83 +13,96 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Table
 
-from patient_visit_engine.cli.datasets.rows import RecordedAppointment, RecordedSet, RefusedRow, made_up_name
-from patient_visit_engine.cli.progress import Bar
+from patient_visit_engine.cli.datasets.made_up import made_up_name
+from patient_visit_engine.cli.datasets.recorded import RecordedAppointment, RecordedSet, RefusedRow
+from patient_visit_engine.cli.progress import ProgressDisplay
 from patient_visit_engine.storage import tables
 from patient_visit_engine.storage.bulk_master_data import BATCH, add_missing
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.visit.calendar import to_millisecond
 from patient_visit_engine.visit.codes import AppointmentStatus
 
-TAKEN = "is there already and says something else: left as it is"
+CONFLICT = "exists already with other values: not changed"
 
 
 @dataclass
-class Tally:
-    """What an import did, a table each."""
+class ImportTally:
+    """The result of an import: rows added and rows that existed already, by table, and the refused rows."""
 
     added: dict[str, int] = field(default_factory=dict)
     same: dict[str, int] = field(default_factory=dict)
     refused: list[RefusedRow] = field(default_factory=list)
 
 
-def run(url: str, sets: Sequence[RecordedSet], zone: ZoneInfo, bar: Bar) -> Tally:
-    """Add all sets to the database at `url`."""
-    return asyncio.run(_import(url, sets, zone, bar))
+def import_all(url: str, data_sets: Sequence[RecordedSet], zone: ZoneInfo, progress: ProgressDisplay) -> ImportTally:
+    """Add all data sets to the database at `url`."""
+    return asyncio.run(_import_all(url, data_sets, zone, progress))
 
 
-async def _import(url: str, sets: Sequence[RecordedSet], zone: ZoneInfo, bar: Bar) -> Tally:
+async def _import_all(
+    url: str, data_sets: Sequence[RecordedSet], zone: ZoneInfo, progress: ProgressDisplay
+) -> ImportTally:
     database = Database(url, statement_within=None)
     try:
-        tally = Tally()
-        for found in sets:
-            await import_set(database, found, zone, bar, tally)
+        tally = ImportTally()
+        for data_set in data_sets:
+            await import_set(database, data_set, zone, progress, tally)
         return tally
     finally:
         await database.close()
 
 
-async def import_set(database: Database, found: RecordedSet, zone: ZoneInfo, bar: Bar, tally: Tally) -> None:
-    """Add what is missing of one set, in batches; a second time adds nothing."""
-    tally.refused += found.refused
-    rows = found.appointments
-    foreign: dict[str, set[int]] = {}
-    for name, master in (
-        ("patient", {row.patient_id: _patient(row) for row in rows}),
-        ("doctor", {row.doctor_id: _doctor(row) for row in rows}),
-        ("prestation", {row.prestation_id: _prestation(row) for row in rows}),
+async def import_set(
+    database: Database, data_set: RecordedSet, zone: ZoneInfo, progress: ProgressDisplay, tally: ImportTally
+) -> None:
+    """Add the missing rows of one data set, in batches. A second import adds nothing."""
+    tally.refused += data_set.refused
+    appointments = data_set.appointments
+    conflicts: dict[str, set[int]] = {}
+    for kind, records in (
+        ("patient", {row.patient_id: _patient(row) for row in appointments}),
+        ("doctor", {row.doctor_id: _doctor(row) for row in appointments}),
+        ("prestation", {row.prestation_id: _prestation(row) for row in appointments}),
     ):
-        table = tables.metadata.tables[f"{name}s"]
-        foreign[name] = set(await _add(database, table, list(master.values()), f"{found.name} {name}s", bar, tally))
-    taken = []
-    for row in rows:
-        if (refused := _whose(row, foreign, found.name)) is None:
-            taken.append(row)
+        table = tables.metadata.tables[f"{kind}s"]
+        title = f"{data_set.name} {kind}s"
+        conflicts[kind] = set(await _add_rows(database, table, list(records.values()), title, progress, tally))
+    accepted = []
+    for appointment in appointments:
+        if (refusal := _find_conflict(appointment, conflicts, data_set.name)) is None:
+            accepted.append(appointment)
         else:
-            tally.refused.append(refused)
-    appointments = [_appointment(row, zone) for row in taken]
-    other = set(await _add(database, tables.appointments, appointments, f"{found.name} appointments", bar, tally))
+            tally.refused.append(refusal)
+    rows = [_appointment(appointment, zone) for appointment in accepted]
+    title = f"{data_set.name} appointments"
+    conflicting_ids = set(await _add_rows(database, tables.appointments, rows, title, progress, tally))
     tally.refused += [
-        RefusedRow(row.line, f"appointment {row.appointment_id} {TAKEN}", found.name)
-        for row in taken
-        if row.appointment_id in other
+        RefusedRow(appointment.line, f"appointment {appointment.appointment_id} {CONFLICT}", data_set.name)
+        for appointment in accepted
+        if appointment.appointment_id in conflicting_ids
     ]
 
 
-async def _add(
-    database: Database, table: Table, rows: list[dict[str, Any]], name: str, bar: Bar, tally: Tally
+async def _add_rows(
+    database: Database,
+    table: Table,
+    rows: list[dict[str, Any]],
+    title: str,
+    progress: ProgressDisplay,
+    tally: ImportTally,
 ) -> list[int]:
-    # A status or a birth date that came later is no difference: what must agree is whose row it is.
-    compare = [column for column in rows[0] if column not in ("id", "status")] if rows else []
-    other: list[int] = []
-    bar.begin(name, len(rows))
+    """Add the rows and return the ids that exist already with other values."""
+    # A later status or birth date is not a conflict: only the columns that identify the row are compared.
+    compared_columns = [column for column in rows[0] if column not in ("id", "status")] if rows else []
+    conflicting_ids: list[int] = []
+    progress.begin(title, len(rows))
     for batch in _batches(rows, BATCH):
-        done = await database.write(add_missing, table, batch, compare)
-        tally.added[table.name] = tally.added.get(table.name, 0) + done.added
-        tally.same[table.name] = tally.same.get(table.name, 0) + done.same
-        other += done.other
-        bar.advance(len(batch))
-    return other
+        result = await database.write(add_missing, table, batch, compared_columns)
+        tally.added[table.name] = tally.added.get(table.name, 0) + result.added
+        tally.same[table.name] = tally.same.get(table.name, 0) + result.same
+        conflicting_ids += result.other
+        progress.advance(len(batch))
+    return conflicting_ids
 
 
 def _batches(rows: Iterable[dict[str, Any]], size: int) -> Iterator[list[dict[str, Any]]]:
@@ -98,12 +111,16 @@ def _batches(rows: Iterable[dict[str, Any]], size: int) -> Iterator[list[dict[st
         yield batch
 
 
-def _whose(row: RecordedAppointment, foreign: dict[str, set[int]], name: str) -> RefusedRow | None:
-    """Why an appointment cannot be taken: its patient, doctor or service is somebody or something else here."""
-    ids = {"patient": row.patient_id, "doctor": row.doctor_id, "prestation": row.prestation_id}
-    for what, number in ids.items():
-        if number in foreign[what]:
-            return RefusedRow(row.line, f"{what} {number} {TAKEN}", name)
+def _find_conflict(appointment: RecordedAppointment, conflicts: dict[str, set[int]], name: str) -> RefusedRow | None:
+    """The refusal of an appointment if its patient, doctor or prestation is another record in this database."""
+    ids = {
+        "patient": appointment.patient_id,
+        "doctor": appointment.doctor_id,
+        "prestation": appointment.prestation_id,
+    }
+    for kind, record_id in ids.items():
+        if record_id in conflicts[kind]:
+            return RefusedRow(appointment.line, f"{kind} {record_id} {CONFLICT}", name)
     return None
 
 
@@ -136,10 +153,11 @@ def _appointment(row: RecordedAppointment, zone: ZoneInfo) -> dict[str, Any]:
     }
 
 
-def summary(tally: Tally) -> str:
-    """The closing line."""
-    parts = [f"{count} {table}" for table, count in tally.added.items()]
+def summary(tally: ImportTally) -> str:
+    """The last line of the command's output."""
+    added_counts = [f"{count} {table}" for table, count in tally.added.items()]
     refused = f"{len(tally.refused)} rows refused"
     if not any(tally.added.values()):
-        return f"nothing to add, all {tally.same.get('appointments', 0)} appointments are there already; {refused}"
-    return f"added {', '.join(parts)}; {sum(tally.same.values())} rows were there already; {refused}; no events sent"
+        return f"nothing to add: all {tally.same.get('appointments', 0)} appointments exist already; {refused}"
+    same = sum(tally.same.values())
+    return f"added {', '.join(added_counts)}; {same} rows existed already; {refused}; no events sent"

@@ -1,19 +1,19 @@
-"""The reader of MIMIC-IV's `procedureevents` and `transfers`, recognised by their headers; it must not know other sets.
+"""Reader for the tables `procedureevents` and `transfers` of MIMIC-IV.
 
-These are inpatients, mostly in intensive care; what the set lacks or means otherwise is mapped like this:
+The patients are inpatients, mostly in intensive care. The reader maps what the set lacks or means differently:
 
-- Dates: each patient's were moved by an unknown number of days, into 2110..2201. Time of day, order and distances within a patient
-  are real; the dates of two patients cannot be compared. They are imported as they stand; a replay lays every patient's own busiest
-  day on one day and says so, so the crowd on that day is not real, while each patient's conflicts are.
-- Doctor: the caregiver who charted, often a nurse; where none is named, one stand-in for each kind of order. For a stay: the
+- Dates: each patient's dates were moved by an unknown number of days, into 2110..2201. Time of day, order and distances within one
+  patient are real; the dates of two patients cannot be compared. The import keeps the dates. A replay moves each patient's own
+  busiest day to one common day and prints a note. So each patient's conflicts are real, but the crowd on that day is not.
+- Doctor: the caregiver who charted, often a nurse. Where no caregiver is named, one stand-in for each kind of order. For a stay: the
   care unit's team.
-- Appointment: the order. The set has no scheduled time: it is the start.
-- Service: the item, named by `d_items` when that file lies beside or in the same set, else "Procedure" with the item's number.
-  Its expected minutes are the median of its recorded lengths, 1 to 480. A procedure of exactly 1 minute is nominal: the
-  real length was not recorded.
-- Exclusive: all but imaging and what stays in or on the patient while others work (lines, tubes, ventilation, continuous
-  procedures). A stay in a care unit is exclusive.
-- A row of `transfers` without an end is a discharge, no stay, and is refused.
+- Appointment: the order. The set has no scheduled time, so it is the start.
+- Service: the item. Its name comes from `d_items`, if that file is in the same folder, otherwise it is "Procedure" with the
+  item's number. Its expected minutes are the median of its recorded lengths, 1 to 480. A procedure of exactly 1 minute is
+  nominal: the real length was not recorded.
+- Exclusive: everything except imaging and treatments that stay in or on the patient while others work (lines, tubes, ventilation,
+  continuous procedures). A stay in a care unit is exclusive.
+- A row of `transfers` without an end is a discharge and not a stay. It is refused.
 """
 
 import statistics
@@ -23,79 +23,82 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from patient_visit_engine.cli.datasets.rows import (
+from patient_visit_engine.cli.datasets.csv_table import (
+    InvalidRowError,
     NotADataSetError,
-    RecordedAppointment,
-    RecordedSet,
-    Taken,
-    WrongRowError,
+    RowCollector,
     cell,
-    moment,
-    number_of,
+    datetime_cell,
+    integer_cell,
     read_table,
-    whole_number,
 )
+from patient_visit_engine.cli.datasets.made_up import stable_number
+from patient_visit_engine.cli.datasets.recorded import RecordedAppointment, RecordedSet
 
 NAME = "mimic"
-PROCEDURES = frozenset({"subject_id", "caregiver_id", "starttime", "endtime", "itemid", "orderid", "ordercategoryname"})
-STAYS = frozenset({"subject_id", "transfer_id", "eventtype", "careunit", "intime", "outtime"})
-NAMES = frozenset({"itemid", "label", "linksto"})
-#: Where each kind of number begins; the set's own number stands in the digits behind it.
-PATIENTS = PROCEDURE_ORDERS = ITEMS = CAREGIVERS = 4_000_000_000_000_000
-STAY_ORDERS = UNITS = 4_100_000_000_000_000
-STAND_INS = 4_200_000_000_000_000
-LARGEST_OWN = 999_999_999_999
-RUNS_BESIDE = frozenset(
+PROCEDURE_COLUMNS = frozenset(
+    {"subject_id", "caregiver_id", "starttime", "endtime", "itemid", "orderid", "ordercategoryname"}
+)
+STAY_COLUMNS = frozenset({"subject_id", "transfer_id", "eventtype", "careunit", "intime", "outtime"})
+ITEM_COLUMNS = frozenset({"itemid", "label", "linksto"})
+#: The first id of each kind. The set's own number is added to it.
+FIRST_PATIENT = FIRST_PROCEDURE = FIRST_ITEM = FIRST_CAREGIVER = 4_000_000_000_000_000
+FIRST_STAY = FIRST_UNIT = 4_100_000_000_000_000
+FIRST_STAND_IN = 4_200_000_000_000_000
+#: The largest number of the set itself.
+MAX_NUMBER = 999_999_999_999
+#: Kinds of order that may run next to other work on the patient.
+NOT_EXCLUSIVE = frozenset(
     {"Imaging", "Peripheral Lines", "Invasive Lines", "Tubes", "Ventilation", "Continuous Procedures"}
 )
-LONGEST_EXPECTED = 480
+MAX_EXPECTED_MINUTES = 480
 NOTES = (
     "mimic moved each patient's dates by an unknown number of days: the dates of two patients cannot be compared",
-    "mimic names caregivers who charted, often nurses, by number; names are made up from the numbers",
+    "mimic identifies caregivers (often nurses) by number; names are made up from the numbers",
     "mimic has no scheduled time: it is the start; procedures of exactly 1 minute are nominal",
 )
 
 
 def recognises(header: Sequence[str]) -> bool:
-    """Whether a table with this header is one of this set's that hold appointments."""
-    return frozenset(header) >= PROCEDURES or frozenset(header) >= STAYS
+    """Whether a table with this header is a table of this set with appointments."""
+    return frozenset(header) >= PROCEDURE_COLUMNS or frozenset(header) >= STAY_COLUMNS
 
 
-def tables_in(folder: Path) -> list[Path]:
-    """The tables of this set in or below a folder, procedures first."""
-    found = [
+def find_tables(folder: Path) -> list[Path]:
+    """The tables of this set in a folder and its subfolders, procedures first."""
+    paths = [
         path
         for name in ("procedureevents", "transfers")
         for path in sorted(folder.rglob(f"{name}.csv*"))
         if path.name in (f"{name}.csv", f"{name}.csv.gz")
     ]
-    if not found:
-        raise NotADataSetError(f"{folder}: holds no procedureevents.csv or transfers.csv, packed or not")
-    return found
+    if not paths:
+        raise NotADataSetError(f"{folder}: contains no procedureevents.csv or transfers.csv, plain or gzip")
+    return paths
 
 
 def read(path: Path) -> RecordedSet:
-    """One table of the set; raises `NotADataSetError` when a file breaks off."""
+    """One table of the set. Raises `NotADataSetError` when a file is cut off."""
     header, rows = read_table(path)
-    taken = Taken(path.name)
-    procedures = frozenset(header) >= PROCEDURES
-    labels = _labels(path) if procedures else {}
+    collector = RowCollector(path.name)
+    has_procedures = frozenset(header) >= PROCEDURE_COLUMNS
+    labels = _read_item_labels(path) if has_procedures else {}
     appointments: list[RecordedAppointment] = []
     for line, row in rows:
-        with taken.row(line):
-            appointment = _procedure(line, row, labels) if procedures else _stay(line, row)
-            taken.once(appointment.appointment_id, line, "the order" if procedures else "the stay")
+        with collector.refuse_invalid(line):
+            appointment = _procedure(line, row, labels) if has_procedures else _stay(line, row)
+            collector.check_unique(appointment.appointment_id, line, "the order" if has_procedures else "the stay")
             appointments.append(appointment)
     appointments = _with_expected_minutes(appointments)
     appointments.sort(key=lambda appointment: (appointment.scheduled_at, appointment.appointment_id))
-    return RecordedSet(NAME, tuple(appointments), tuple(taken.refused), NOTES, dates_are_shifted=True)
+    return RecordedSet(NAME, tuple(appointments), tuple(collector.refused), NOTES, dates_are_shifted=True)
 
 
-def _labels(path: Path) -> dict[str, str]:
-    for near in ("d_items.csv.gz", "d_items.csv"):
-        if (beside := path.with_name(near)).exists():
-            header, rows = read_table(beside)
-            if frozenset(header) >= NAMES:
+def _read_item_labels(path: Path) -> dict[str, str]:
+    for name in ("d_items.csv.gz", "d_items.csv"):
+        if (item_table := path.with_name(name)).exists():
+            header, rows = read_table(item_table)
+            if frozenset(header) >= ITEM_COLUMNS:
                 return {
                     row["itemid"]: row.get("label", "").strip() for _, row in rows if row.get("label", "").isprintable()
                 }
@@ -104,18 +107,18 @@ def _labels(path: Path) -> dict[str, str]:
 
 def _procedure(line: int, row: dict[str, str], labels: dict[str, str]) -> RecordedAppointment:
     category = cell(row, "ordercategoryname")
-    started, ended = _from_to(row, "starttime", "endtime")
-    item = whole_number(row, "itemid", LARGEST_OWN)
+    started, ended = _start_and_end(row, "starttime", "endtime")
+    item = integer_cell(row, "itemid", MAX_NUMBER)
     doctor_id, doctor = _caregiver(row, category)
     return RecordedAppointment(
         line=line,
-        appointment_id=PROCEDURE_ORDERS + whole_number(row, "orderid", LARGEST_OWN),
-        patient_id=PATIENTS + whole_number(row, "subject_id", LARGEST_OWN),
+        appointment_id=FIRST_PROCEDURE + integer_cell(row, "orderid", MAX_NUMBER),
+        patient_id=FIRST_PATIENT + integer_cell(row, "subject_id", MAX_NUMBER),
         doctor_id=doctor_id,
         doctor=doctor,
-        prestation_id=ITEMS + item,
+        prestation_id=FIRST_ITEM + item,
         prestation=(labels.get(str(item)) or f"Procedure {item}")[:200],
-        exclusive=category not in RUNS_BESIDE,
+        exclusive=category not in NOT_EXCLUSIVE,
         expected_minutes=1,
         scheduled_at=started,
         started=started,
@@ -125,23 +128,25 @@ def _procedure(line: int, row: dict[str, str], labels: dict[str, str]) -> Record
 
 def _caregiver(row: dict[str, str], category: str) -> tuple[int, str]:
     if not cell(row, "caregiver_id"):
-        return STAND_INS + number_of(NAME, category) % LARGEST_OWN, f"Unnamed caregiver, {category or 'other'}"[:200]
-    number = whole_number(row, "caregiver_id", LARGEST_OWN)
-    return CAREGIVERS + number, f"Caregiver {number}"
+        return FIRST_STAND_IN + stable_number(NAME, category) % MAX_NUMBER, f"Unnamed caregiver, {category or 'other'}"[
+            :200
+        ]
+    number = integer_cell(row, "caregiver_id", MAX_NUMBER)
+    return FIRST_CAREGIVER + number, f"Caregiver {number}"
 
 
 def _stay(line: int, row: dict[str, str]) -> RecordedAppointment:
     if not cell(row, "outtime"):
-        raise WrongRowError("a discharge has no end: it is not a stay")
+        raise InvalidRowError("outtime is empty: the row is a discharge, not a stay")
     unit = cell(row, "careunit")
     if not unit:
-        raise WrongRowError("careunit is empty")
-    started, ended = _from_to(row, "intime", "outtime")
-    number = UNITS + number_of(NAME, unit) % LARGEST_OWN
+        raise InvalidRowError("careunit is empty")
+    started, ended = _start_and_end(row, "intime", "outtime")
+    number = FIRST_UNIT + stable_number(NAME, unit) % MAX_NUMBER
     return RecordedAppointment(
         line=line,
-        appointment_id=STAY_ORDERS + whole_number(row, "transfer_id", LARGEST_OWN),
-        patient_id=PATIENTS + whole_number(row, "subject_id", LARGEST_OWN),
+        appointment_id=FIRST_STAY + integer_cell(row, "transfer_id", MAX_NUMBER),
+        patient_id=FIRST_PATIENT + integer_cell(row, "subject_id", MAX_NUMBER),
         doctor_id=number,
         doctor=f"Team of {unit}"[:200],
         prestation_id=number,
@@ -155,21 +160,22 @@ def _stay(line: int, row: dict[str, str]) -> RecordedAppointment:
     )
 
 
-def _from_to(row: dict[str, str], first: str, last: str) -> tuple[datetime, datetime]:
-    started, ended = moment(row, first), moment(row, last)
+def _start_and_end(row: dict[str, str], start_column: str, end_column: str) -> tuple[datetime, datetime]:
+    started, ended = datetime_cell(row, start_column), datetime_cell(row, end_column)
     if ended <= started:
-        raise WrongRowError(f"{last} is not after {first}")
+        raise InvalidRowError(f"{end_column} is not after {start_column}")
     return started, ended
 
 
 def _with_expected_minutes(appointments: list[RecordedAppointment]) -> list[RecordedAppointment]:
     lengths: dict[int, list[float]] = defaultdict(list)
-    for one in appointments:
-        assert one.started is not None
-        assert one.ended is not None
-        lengths[one.prestation_id].append((one.ended - one.started).total_seconds() / 60)
+    for appointment in appointments:
+        assert appointment.started is not None
+        assert appointment.ended is not None
+        minutes = (appointment.ended - appointment.started).total_seconds() / 60
+        lengths[appointment.prestation_id].append(minutes)
     expected = {
-        prestation: min(LONGEST_EXPECTED, max(1, round(statistics.median(minutes))))
-        for prestation, minutes in lengths.items()
+        prestation: min(MAX_EXPECTED_MINUTES, max(1, round(statistics.median(prestation_lengths))))
+        for prestation, prestation_lengths in lengths.items()
     }
-    return [replace(one, expected_minutes=expected[one.prestation_id]) for one in appointments]
+    return [replace(appointment, expected_minutes=expected[appointment.prestation_id]) for appointment in appointments]

@@ -1,14 +1,14 @@
-"""The reader of "Medical Appointment No Shows" (Vitoria, 2016), recognised by its header; it must not know other sets.
+"""Reader for "Medical Appointment No Shows" (Vitoria, 2016).
 
-The set has a day but no time of day, no doctor, no kind of service, no start and no end. What is missing is derived, always in
-the same way:
+The set has a day, but no time of day, no doctor, no kind of service, no start and no end. The reader derives the missing values, always
+in the same way:
 
-- Doctor: each neighbourhood is a clinic. The appointments of one clinic and day, in the order in which they were booked, are dealt
-  out to as few doctors as can see them in 24 places each; doctor k of a clinic is the same person on every day.
-- Time: a doctor's places are 20 minutes apart from 08:00 on, in the order of booking. Two appointments that a patient booked in
-  one go therefore often stand at the same time with two doctors, which the set itself cannot deny.
+- Doctor: each neighbourhood is a clinic. The appointments of one clinic and day are given to doctors in the order of booking. There
+  are as few doctors as possible with 24 places each. Doctor k of a clinic is the same person on every day.
+- Time: a doctor's places are 20 minutes apart from 08:00 on, in the order of booking. So two appointments that a patient booked
+  together are often at the same time with two doctors. The set neither confirms nor excludes this.
 - Service: one, "Primary care consultation", exclusive, 20 minutes.
-- Names: made up. Patient ids stay as they are; five are written `9377952927E-5` and are refused, since no number can be read there.
+- Names: made up. Patient ids are kept. Five of them are written like `9377952927E-5` and are refused, because they are not numbers.
 """
 
 from collections import defaultdict
@@ -17,101 +17,102 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
-from patient_visit_engine.cli.datasets.rows import (
-    RecordedAppointment,
-    RecordedSet,
-    Taken,
-    WrongRowError,
+from patient_visit_engine.cli.datasets.csv_table import (
+    InvalidRowError,
+    RowCollector,
     cell,
-    moment,
-    number_of,
+    datetime_cell,
+    integer_cell,
     read_table,
-    whole_number,
 )
+from patient_visit_engine.cli.datasets.made_up import stable_number
+from patient_visit_engine.cli.datasets.recorded import RecordedAppointment, RecordedSet
 
 NAME = "no-show"
 COLUMNS = frozenset({"PatientId", "AppointmentID", "ScheduledDay", "AppointmentDay", "Neighbourhood", "No-show"})
-#: Patients and appointments keep their own numbers, which are below this; doctors and the service are numbered from here.
-SPACE = 1_000_000_000_000_000
-PLACES_A_DAY = 24
+#: Patients and appointments keep their own numbers, which are below this. Doctors and the service are numbered from here.
+FIRST_ID = 1_000_000_000_000_000
+PLACES_PER_DAY = 24
 MINUTES = 20
-OPENS = time(8)
+OPENING_TIME = time(8)
 SERVICE = "Primary care consultation"
 NOTES = (
     "no-show has no time of day: places 20 minutes apart from 08:00, in the order of booking",
     "no-show has no doctor: each neighbourhood is a clinic with as many doctors as its day needs, 24 places each",
     "no-show has no kind of service: all are one exclusive consultation of 20 minutes",
-    "no-show names nobody: names are made up from the ids",
+    "no-show has no names: names are made up from the ids",
 )
 
 
 @dataclass(frozen=True, slots=True)
-class _Booked:
+class _Booking:
     line: int
     patient_id: int
     appointment_id: int
-    booked: datetime
+    booked_at: datetime
     attended: bool
 
 
 def recognises(header: Sequence[str]) -> bool:
-    """Whether a table with this header is this set."""
+    """Whether a table with this header belongs to this set."""
     return frozenset(header) >= COLUMNS
 
 
 def read(path: Path) -> RecordedSet:
-    """The whole set; raises `NotADataSetError` when the file breaks off."""
+    """The whole set. Raises `NotADataSetError` when the file is cut off."""
     _, rows = read_table(path)
-    taken = Taken(path.name)
-    clinics: dict[tuple[date, str], list[_Booked]] = defaultdict(list)
+    collector = RowCollector(path.name)
+    clinics: dict[tuple[date, str], list[_Booking]] = defaultdict(list)
     for line, row in rows:
-        with taken.row(line):
-            booked = _Booked(
+        with collector.refuse_invalid(line):
+            booking = _Booking(
                 line,
-                whole_number(row, "PatientId", SPACE - 1),
-                whole_number(row, "AppointmentID", SPACE - 1),
-                moment(row, "ScheduledDay"),
+                integer_cell(row, "PatientId", FIRST_ID - 1),
+                integer_cell(row, "AppointmentID", FIRST_ID - 1),
+                datetime_cell(row, "ScheduledDay"),
                 _attended(row),
             )
-            day, clinic = moment(row, "AppointmentDay").date(), cell(row, "Neighbourhood")
+            day, clinic = datetime_cell(row, "AppointmentDay").date(), cell(row, "Neighbourhood")
             if not clinic:
-                raise WrongRowError("Neighbourhood is empty")
-            taken.once(booked.appointment_id, line, f"AppointmentID {booked.appointment_id}")
-            clinics[day, clinic].append(booked)
+                raise InvalidRowError("Neighbourhood is empty")
+            collector.check_unique(booking.appointment_id, line, f"AppointmentID {booking.appointment_id}")
+            clinics[day, clinic].append(booking)
     appointments = [
-        appointment for (day, clinic), booked in clinics.items() for appointment in _deal_out(day, clinic, booked)
+        appointment
+        for (day, clinic), bookings in clinics.items()
+        for appointment in _assign_doctors_and_times(day, clinic, bookings)
     ]
     appointments.sort(key=lambda appointment: (appointment.scheduled_at, appointment.appointment_id))
-    return RecordedSet(NAME, tuple(appointments), tuple(taken.refused), NOTES)
+    return RecordedSet(NAME, tuple(appointments), tuple(collector.refused), NOTES)
 
 
 def _attended(row: dict[str, str]) -> bool:
-    missed = cell(row, "No-show")
-    if missed not in ("Yes", "No"):
-        raise WrongRowError("No-show is neither Yes nor No")
-    return missed == "No"
+    no_show = cell(row, "No-show")
+    if no_show not in ("Yes", "No"):
+        raise InvalidRowError("No-show is neither Yes nor No")
+    return no_show == "No"
 
 
-def _deal_out(day: date, clinic: str, booked: list[_Booked]) -> list[RecordedAppointment]:
-    doctors = -(-len(booked) // PLACES_A_DAY)
-    opens = datetime.combine(day, OPENS)
-    dealt = []
-    for place, row in enumerate(sorted(booked, key=lambda row: (row.booked, row.appointment_id))):
-        doctor = place % doctors + 1
-        dealt.append(
+def _assign_doctors_and_times(day: date, clinic: str, bookings: list[_Booking]) -> list[RecordedAppointment]:
+    doctor_count = -(-len(bookings) // PLACES_PER_DAY)
+    opening = datetime.combine(day, OPENING_TIME)
+    appointments = []
+    for place, booking in enumerate(sorted(bookings, key=lambda booking: (booking.booked_at, booking.appointment_id))):
+        doctor = place % doctor_count + 1
+        appointments.append(
             RecordedAppointment(
-                line=row.line,
-                appointment_id=row.appointment_id,
-                patient_id=row.patient_id,
-                doctor_id=SPACE + number_of(NAME, clinic, str(doctor)),
+                line=booking.line,
+                appointment_id=booking.appointment_id,
+                patient_id=booking.patient_id,
+                doctor_id=FIRST_ID + stable_number(NAME, clinic, str(doctor)),
                 doctor=f"Dr. {doctor} of {clinic.title()}"[:200],
-                prestation_id=SPACE + 1,
+                prestation_id=FIRST_ID + 1,
                 prestation=SERVICE,
                 exclusive=True,
                 expected_minutes=MINUTES,
-                scheduled_at=opens + place // doctors * timedelta(minutes=MINUTES),
-                attended=row.attended,
+                scheduled_at=opening + place // doctor_count * timedelta(minutes=MINUTES),
+                attended=booking.attended,
                 specialization="Primary care",
             )
         )
-    return dealt
+    return appointments
