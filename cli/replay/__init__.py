@@ -1,1 +1,1 @@
-"""`visit-engine replay`: a recorded day over HTTP."""
+"""`visit-engine replay`: replays a recorded day through the running system over HTTP."""

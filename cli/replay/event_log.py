@@ -1,4 +1,4 @@
-"""The event log as a replay reads it, to know what the stream had to deliver; it must not know who was to hear of it."""
+"""Reads the event log of the running system, so that a replay can compare it with the stream."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,8 +11,8 @@ from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.tables import appointments, events
 
 
-class Log:
-    """Reads the system's own database; without one it knows nothing, and says so."""
+class EventLogReader:
+    """Reads the events that were published after a position. Without a database it reads none."""
 
     def __init__(self, database: Database | None) -> None:
         self._database = database
@@ -20,8 +20,8 @@ class Log:
 
     @classmethod
     @asynccontextmanager
-    async def of(cls, url: str | None) -> AsyncIterator["Log"]:
-        """The log of the database at `url`, closed at the end."""
+    async def opened(cls, url: str | None) -> AsyncIterator["EventLogReader"]:
+        """A reader for the database at `url`, closed at the end. `None` means without a database."""
         database = None if url is None else Database(url)
         try:
             yield cls(database)
@@ -30,39 +30,39 @@ class Log:
                 await database.close()
 
     @property
-    def is_read(self) -> bool:
+    def has_database(self) -> bool:
         return self._database is not None
 
-    async def must_hold_appointment(self, number: int) -> None:
-        """Raises `OperatorError` when what was fed is not here: the audit would praise another database."""
+    async def check_appointment_exists(self, appointment_id: int) -> None:
+        """Raise `OperatorError` if the fed appointment is missing: then the audit would check another database."""
         if self._database is None:
             return
         try:
-            found = await self._database.read(_has, number)
+            exists = await self._database.read(_appointment_exists, appointment_id)
         except (DBAPIError, OSError):
-            found = False
-        if not found:
+            exists = False
+        if not exists:
             raise OperatorError(
-                "VISIT_DATABASE_URL: not the running system's database: set it, or leave it out by --no-audit", 2
+                "VISIT_DATABASE_URL: not the database of the running system: correct it, or use --no-audit", 2
             )
 
-    async def begin(self, after: int) -> None:
-        """Count from behind this position."""
-        self._after = after
+    def start_after(self, position: int) -> None:
+        """Read only events after this position."""
+        self._after = position
 
     async def published(self) -> list[tuple[int, str]]:
-        """Position and channel of every event since."""
-        return [] if self._database is None else await self._database.read(_published, self._after)
+        """Position and channel of each event after the start position, in order."""
+        return [] if self._database is None else await self._database.read(_load_events, self._after)
 
-    async def count(self) -> int | None:
-        """How many events were published since; None without a database."""
+    async def count_published(self) -> int | None:
+        """The number of events after the start position. None without a database."""
         return None if self._database is None else len(await self.published())
 
 
-def _has(connection: Connection, number: int) -> bool:
-    return connection.scalar(select(appointments.c.id).where(appointments.c.id == number)) is not None
+def _appointment_exists(connection: Connection, appointment_id: int) -> bool:
+    return connection.scalar(select(appointments.c.id).where(appointments.c.id == appointment_id)) is not None
 
 
-def _published(connection: Connection, after: int) -> list[tuple[int, str]]:
+def _load_events(connection: Connection, after: int) -> list[tuple[int, str]]:
     query = select(events.c.seq, events.c.channel).where(events.c.seq > after).order_by(events.c.seq)
     return [(row.seq, row.channel) for row in connection.execute(query)]

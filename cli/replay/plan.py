@@ -1,8 +1,8 @@
-"""A recorded day turned into what is to be asked and when; pure, it must not know HTTP, a database, a clock or chance.
+"""Turns a recorded day into a plan: which appointments to start, and when. Pure: no HTTP, no database, no clock, no chance.
 
-Real starts and ends are used where the set has them. Where it has none, a consultation's length has the shape that was measured in
-one outpatient clinic (median 725 s, half of them between 540 and 975 s, 3 to 60 minutes), and the same appointment always gets the
-same length. Where a set moved each patient's dates, every patient's own busiest day is laid on the one day.
+The plan uses real starts and ends where the set has them. Other consultations get a made-up length, in the distribution measured in
+one outpatient clinic (median 725 s, half of them between 540 and 975 s, limits 3 and 60 minutes). The same appointment always gets the
+same length. If the set moved each patient's dates, each patient's own busiest day is moved to one common day.
 """
 
 import math
@@ -13,105 +13,115 @@ from datetime import date, datetime, time, timedelta
 from statistics import NormalDist
 from zoneinfo import ZoneInfo
 
-from patient_visit_engine.cli.datasets.rows import (
-    RecordedAppointment,
-    RecordedSet,
-    busiest_day,
-    made_up_name,
-    number_of,
-)
+from patient_visit_engine.cli.datasets.made_up import made_up_name, stable_number
+from patient_visit_engine.cli.datasets.recorded import RecordedAppointment, RecordedSet, busiest_day
 from patient_visit_engine.visit.calendar import to_millisecond
 
 MEDIAN_SECONDS, SPREAD = 725.0, 0.44
-SHORTEST_SECONDS, LONGEST_SECONDS = 180.0, 3_600.0
-#: Lines and ventilation run for days: in a replay of one day they end after this.
-LONGEST_REPLAYED = timedelta(hours=8)
-#: Where the numbers of a replay begin, far from those of any hospital or data set; a run has a million of each kind.
-SPACE, A_RUN, MOST_RUNS = 6_000_000_000_000_000, 1_000_000, 3_000_000_000
+MIN_SECONDS, MAX_SECONDS = 180.0, 3_600.0
+#: Lines and ventilation run for days. In a replay of one day they end after this.
+MAX_REPLAYED = timedelta(hours=8)
+#: Where the ids of replays begin, far from the ids of any hospital or data set. Each run has a million ids of each kind.
+FIRST_ID, IDS_PER_RUN, MAX_RUNS = 6_000_000_000_000_000, 1_000_000, 3_000_000_000
 
 
 class NothingToReplayError(Exception):
-    """No appointment of the set is on that day."""
+    """The set has no appointment on that day."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One appointment to be started and completed; `at` and `lasts` are recorded seconds, counted from the first start."""
+    """One appointment to start and complete.
+
+    `at` is the start and `duration` the length, both in recorded seconds. `at` counts from the first start of the day.
+    """
 
     at: float
-    lasts: float
+    duration: float
     appointment_id: int
     patient_id: int
     doctor_id: int
 
 
 @dataclass(frozen=True)
-class Plan:
-    """A day to be replayed: master data by id, and the steps in order of their time."""
+class ReplayPlan:
+    """A day to replay: the master data by id, and the steps in order of time."""
 
     day: date
+    #: First and last name.
     patients: dict[int, tuple[str, str]]
+    #: Name and specialization.
     doctors: dict[int, tuple[str, str | None]]
+    #: Name, whether it is exclusive, and expected minutes.
     prestations: dict[int, tuple[str, bool, int]]
-    #: Of each appointment: patient, doctor, prestation, and when it is scheduled.
+    #: Patient, doctor, prestation, and scheduled time.
     appointments: dict[int, tuple[int, int, int, datetime]]
     steps: tuple[Step, ...]
     notes: tuple[str, ...]
 
     @property
-    def lasts(self) -> float:
+    def duration(self) -> float:
         """Recorded seconds from the first start to the last completion."""
-        return max(step.at + step.lasts for step in self.steps)
+        return max(step.at + step.duration for step in self.steps)
 
     @property
     def races(self) -> int:
-        """How many times several steps of one patient are at the very same moment."""
-        at: dict[tuple[int, float], int] = defaultdict(int)
+        """How many times one patient has several starts at exactly the same time."""
+        counts: dict[tuple[int, float], int] = defaultdict(int)
         for step in self.steps:
-            at[step.patient_id, step.at] += 1
-        return sum(1 for many in at.values() if many > 1)
+            counts[step.patient_id, step.at] += 1
+        return sum(1 for count in counts.values() if count > 1)
 
 
-def chosen(found: RecordedSet, day: date | None) -> tuple[date, list[RecordedAppointment]]:
-    """The appointments of `day`, or of the busiest one; raises `NothingToReplayError`."""
-    rows = found.appointments
+def build_plan(
+    data_set: RecordedSet,
+    day: date | None,
+    today: date,
+    zone: ZoneInfo,
+    run: int,
+    *,
+    max_patients: int = 0,
+    rivals: int = 0,
+) -> ReplayPlan:
+    """Move the set's `day` (or its busiest day) to `today`. Raises `NothingToReplayError`.
+
+    `max_patients` limits the patients if it is not 0. `rivals` is how many more doctors start each exclusive appointment.
+    """
+    recorded_day, rows = _select_day(data_set, day)
+    if max_patients:
+        selected = set(list(dict.fromkeys(row.patient_id for row in rows))[:max_patients])
+        rows = [row for row in rows if row.patient_id in selected]
+    return _Planner(rows, today, zone, run).build(recorded_day, rivals, _notes(data_set, day, rows))
+
+
+def _select_day(data_set: RecordedSet, day: date | None) -> tuple[date, list[RecordedAppointment]]:
+    rows = data_set.appointments
     if not rows:
-        raise NothingToReplayError(f"{found.name} holds no appointments")
-    if day is None and found.dates_are_shifted:
-        return _aligned(rows)
+        raise NothingToReplayError(f"{data_set.name} has no appointments")
+    if day is None and data_set.dates_are_shifted:
+        return _select_busiest_day_of_each_patient(rows)
     day = day or busiest_day(rows)
-    of_day = [row for row in rows if row.scheduled_at.date() == day]
-    if not of_day:
-        raise NothingToReplayError(f"{found.name} has no appointments on {day}")
-    return day, of_day
+    rows_of_day = [row for row in rows if row.scheduled_at.date() == day]
+    if not rows_of_day:
+        raise NothingToReplayError(f"{data_set.name} has no appointments on {day}")
+    return day, rows_of_day
 
 
-def _aligned(rows: Sequence[RecordedAppointment]) -> tuple[date, list[RecordedAppointment]]:
-    of_patient: dict[int, list[RecordedAppointment]] = defaultdict(list)
+def _select_busiest_day_of_each_patient(rows: Sequence[RecordedAppointment]) -> tuple[date, list[RecordedAppointment]]:
+    rows_of_patient: dict[int, list[RecordedAppointment]] = defaultdict(list)
     for row in rows:
-        of_patient[row.patient_id].append(row)
-    busiest = {patient: busiest_day(own) for patient, own in of_patient.items()}
+        rows_of_patient[row.patient_id].append(row)
+    busiest = {patient: busiest_day(patient_rows) for patient, patient_rows in rows_of_patient.items()}
     return busiest_day(rows), [row for row in rows if row.scheduled_at.date() == busiest[row.patient_id]]
 
 
-def plan(
-    found: RecordedSet, day: date | None, today: date, zone: ZoneInfo, run: int, *, most: int = 0, rivals: int = 0
-) -> Plan:
-    """The set's day laid on `today`; `most` patients if not 0, and each exclusive start contested by `rivals` more doctors."""
-    recorded_day, rows = chosen(found, day)
-    if most:
-        kept = set(list(dict.fromkeys(row.patient_id for row in rows))[:most])
-        rows = [row for row in rows if row.patient_id in kept]
-    return _Planner(rows, today, zone, run).plan(recorded_day, rivals, _notes(found, day, rows))
-
-
-def _notes(found: RecordedSet, day: date | None, rows: Sequence[RecordedAppointment]) -> tuple[str, ...]:
-    notes = list(found.notes)
-    if found.dates_are_shifted and day is None:
-        notes.append("each patient's own busiest day is laid on this one day: the crowd on it is not real")
+def _notes(data_set: RecordedSet, day: date | None, rows: Sequence[RecordedAppointment]) -> tuple[str, ...]:
+    notes = list(data_set.notes)
+    if data_set.dates_are_shifted and day is None:
+        notes.append("each patient's own busiest day is moved to this one day: the crowd on it is not real")
     if any(row.ended is None for row in rows):
         notes.append("lengths are made up, in the shape measured in one outpatient clinic: median 725 s, 3 to 60 min")
-    if any(row.ended and row.started and row.ended - row.started > LONGEST_REPLAYED for row in rows):
+    if any(row.ended and row.started and row.ended - row.started > MAX_REPLAYED for row in rows):
         notes.append("consultations of more than 8 hours end after 8 hours")
     if missed := sum(not row.attended for row in rows):
         notes.append(f"{missed} patients never came: their appointments are fed and not started")
@@ -121,32 +131,32 @@ def _notes(found: RecordedSet, day: date | None, rows: Sequence[RecordedAppointm
 class _Planner:
     def __init__(self, rows: Sequence[RecordedAppointment], today: date, zone: ZoneInfo, run: int) -> None:
         self._rows, self._today, self._zone = rows, today, zone
-        self._first = SPACE + run % MOST_RUNS * A_RUN
+        self._id_base = FIRST_ID + run % MAX_RUNS * IDS_PER_RUN
         self._ids: dict[tuple[str, int], int] = {}
         self._counts: dict[str, int] = defaultdict(int)
         self._appointments: dict[int, tuple[int, int, int, datetime]] = {}
         self._steps: list[Step] = []
 
-    def _id(self, kind: str, number: int) -> int:
-        if (kind, number) not in self._ids:
+    def _id(self, kind: str, recorded_id: int) -> int:
+        if (kind, recorded_id) not in self._ids:
             self._counts[kind] += 1
-            self._ids[kind, number] = self._first + self._counts[kind]
-        return self._ids[kind, number]
+            self._ids[kind, recorded_id] = self._id_base + self._counts[kind]
+        return self._ids[kind, recorded_id]
 
-    def plan(self, recorded_day: date, rivals: int, notes: tuple[str, ...]) -> Plan:
+    def build(self, recorded_day: date, rivals: int, notes: tuple[str, ...]) -> ReplayPlan:
         doctors = list(dict.fromkeys(row.doctor_id for row in self._rows))
-        begins = min((_wall_seconds(row) for row in self._rows if row.attended), default=0.0)
+        first_start = min((_seconds_of_day(row) for row in self._rows if row.attended), default=0.0)
         for row in self._rows:
-            self._book(row, row.doctor_id, row.appointment_id, begins)
+            self._book(row, row.doctor_id, row.appointment_id, first_start)
             place = doctors.index(row.doctor_id) if rivals and row.exclusive else 0
             for rival in range(1, 1 + (min(rivals, len(doctors) - 1) if row.exclusive and row.attended else 0)):
-                # No set has a negative number, so a rival's appointment is nobody's recorded one.
-                made_up = -(row.appointment_id * A_RUN + rival)
-                self._book(row, doctors[(place + rival) % len(doctors)], made_up, begins)
+                # No set has negative numbers, so a rival's appointment never collides with a recorded one.
+                rival_appointment = -(row.appointment_id * IDS_PER_RUN + rival)
+                self._book(row, doctors[(place + rival) % len(doctors)], rival_appointment, first_start)
         if not self._steps:
-            raise NothingToReplayError("nobody came on that day")
+            raise NothingToReplayError("no patient came on that day")
         patients = {self._id("patient", row.patient_id): made_up_name(row.patient_id) for row in self._rows}
-        return Plan(
+        return ReplayPlan(
             day=recorded_day,
             patients=patients,
             doctors={self._id("doctor", row.doctor_id): (row.doctor, row.specialization) for row in self._rows},
@@ -159,24 +169,24 @@ class _Planner:
             notes=notes,
         )
 
-    def _book(self, row: RecordedAppointment, doctor: int, appointment: int, begins: float) -> None:
-        ids = (self._id("patient", row.patient_id), self._id("doctor", doctor))
-        number = self._id("appointment", appointment)
+    def _book(self, row: RecordedAppointment, doctor_id: int, appointment_id: int, first_start: float) -> None:
+        ids = (self._id("patient", row.patient_id), self._id("doctor", doctor_id))
+        new_id = self._id("appointment", appointment_id)
         at = datetime.combine(self._today, row.scheduled_at.time(), self._zone)
-        self._appointments[number] = (*ids, self._id("prestation", row.prestation_id), to_millisecond(at))
+        self._appointments[new_id] = (*ids, self._id("prestation", row.prestation_id), to_millisecond(at))
         if row.attended:
-            self._steps.append(Step(_wall_seconds(row) - begins, _length(row), number, *ids))
+            self._steps.append(Step(_seconds_of_day(row) - first_start, _duration(row), new_id, *ids))
 
 
-def _wall_seconds(row: RecordedAppointment) -> float:
+def _seconds_of_day(row: RecordedAppointment) -> float:
     at = row.started or row.scheduled_at
     return (at - datetime.combine(at.date(), time.min)).total_seconds()
 
 
-def _length(row: RecordedAppointment) -> float:
+def _duration(row: RecordedAppointment) -> float:
     if row.started is not None and row.ended is not None:
-        return min(row.ended - row.started, LONGEST_REPLAYED).total_seconds()
+        return min(row.ended - row.started, MAX_REPLAYED).total_seconds()
     # Never 0 or 1, where the inverse of the distribution is infinite.
-    place = (number_of(str(row.appointment_id)) % 999 + 1) / 1000
-    seconds = MEDIAN_SECONDS * math.exp(SPREAD * NormalDist().inv_cdf(place))
-    return min(LONGEST_SECONDS, max(SHORTEST_SECONDS, seconds))
+    quantile = (stable_number(str(row.appointment_id)) % 999 + 1) / 1000
+    seconds = MEDIAN_SECONDS * math.exp(SPREAD * NormalDist().inv_cdf(quantile))
+    return min(MAX_SECONDS, max(MIN_SECONDS, seconds))

@@ -1,4 +1,4 @@
-"""How a replay went, as a table and an exit code; it must not know how it was driven."""
+"""The result of a replay, as a table and a list of failures."""
 
 import math
 from collections.abc import Sequence
@@ -6,64 +6,64 @@ from dataclasses import dataclass
 
 from rich.table import Table
 
-from patient_visit_engine.cli.replay.drive import Tally
-from patient_visit_engine.cli.replay.listen import Heard
+from patient_visit_engine.cli.replay.driver import ReplayTally
+from patient_visit_engine.cli.replay.stream_subscriber import DeliveryCheck
 
 
 @dataclass(frozen=True)
-class Result:
-    """A replay's end; `published` and `holds` are None when the database was not looked at."""
+class ReplayResult:
+    """All results of a replay. `published` and `rule_holds` are None when the database was not read."""
 
-    tally: Tally
-    heard: Sequence[Heard]
+    tally: ReplayTally
+    deliveries: Sequence[DeliveryCheck]
     published: int | None
-    holds: bool | None
+    rule_holds: bool | None
     seconds: float
 
     @property
     def failures(self) -> list[str]:
-        """Why the replay ends with 1; empty when all was as promised."""
-        found = []
-        if self.holds is False:
-            found.append("the audit found the rule broken")
-        if any(not heard.is_as_promised for heard in self.heard):
-            found.append("the event stream lost, repeated, reordered or invented events")
+        """The reasons for exit code 1. Empty when everything was as promised."""
+        failures = []
+        if self.rule_holds is False:
+            failures.append("the audit found the rule broken")
+        if any(not delivery.is_as_promised for delivery in self.deliveries):
+            failures.append("the event stream lost, repeated, reordered or invented events")
         if self.tally.errors:
-            found.append("requests failed")
-        return found
+            failures.append("requests failed")
+        return failures
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The value that `share` of all do not exceed (nearest rank); 0 for none."""
+    """The value that `share` of all values do not exceed (nearest rank). 0 without values."""
     ordered = sorted(values)
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else 0.0
 
 
-def table(result: Result) -> Table:
-    """The numbers, a line each."""
+def result_table(result: ReplayResult) -> Table:
+    """The numbers of the result, one row each."""
     tally = result.tally
-    shown = Table("", "", show_header=False, pad_edge=False)
+    table = Table("", "", show_header=False, pad_edge=False)
 
-    def line(name: str, value: object) -> None:
-        shown.add_row(name, str(value))
+    def add_row(name: str, value: object) -> None:
+        table.add_row(name, str(value))
 
-    line("took", f"{result.seconds:.1f} s, starts at most {tally.behind:.2f} s behind their time")
-    line("starts asked / granted", f"{tally.asked} / {tally.granted}")
+    add_row("took", f"{result.seconds:.1f} s, starts at most {tally.max_delay:.2f} s behind their time")
+    add_row("starts requested / granted", f"{tally.requested} / {tally.granted}")
     for code, count in sorted(tally.refused.items()):
-        line(f"  refused: {code}", count)
-    line("refused starts asked again", tally.retried)
-    line("completions", tally.completed)
-    line("undecided at first, asked again", tally.undecided)
-    line("errors", sum(tally.errors.values()))
-    for what, count in sorted(tally.errors.items()):
-        line(f"  {what}", count)
+        add_row(f"  refused: {code}", count)
+    add_row("refused starts requested again", tally.retried)
+    add_row("completions", tally.completed)
+    add_row("undecided at first, sent again", tally.undecided)
+    add_row("errors", sum(tally.errors.values()))
+    for error, count in sorted(tally.errors.items()):
+        add_row(f"  {error}", count)
     for name, values in (("start", tally.start_ms), ("complete", tally.complete_ms)):
-        figures = " / ".join(f"{percentile(values, share):.1f}" for share in (0.50, 0.95, 0.99))
-        line(f"{name}: p50 / p95 / p99 ms", figures)
-    line("events published", "not looked at" if result.published is None else result.published)
-    for heard in result.heard:
-        faults = f"missing {heard.missing}, twice {heard.duplicate}, out of order {heard.out_of_order}"
-        line(f"  {heard.name}: received", f"{heard.received} of {heard.expected}; {faults}, strange {heard.strangers}")
-    verdict = {None: "not made", True: "the rule holds", False: "BROKEN"}[result.holds]
-    line("audit", verdict)
-    return shown
+        percentiles = " / ".join(f"{percentile(values, share):.1f}" for share in (0.50, 0.95, 0.99))
+        add_row(f"{name}: p50 / p95 / p99 ms", percentiles)
+    add_row("events published", "not read" if result.published is None else result.published)
+    for delivery in result.deliveries:
+        received = f"{delivery.received} of {delivery.expected}"
+        faults = f"missing {delivery.missing}, twice {delivery.duplicate}, out of order {delivery.out_of_order}"
+        add_row(f"  {delivery.name}: received", f"{received}; {faults}, unexpected {delivery.unexpected}")
+    add_row("audit", {None: "not made", True: "the rule holds", False: "BROKEN"}[result.rule_holds])
+    return table
