@@ -1,1 +1,1 @@
-"""`visit-engine demo`: a small hospital to try things with."""
+"""`visit-engine demo`: a small demonstration hospital to try things with."""

@@ -1,6 +1,6 @@
-"""Who works and who waits in the demonstration hospital, and what is booked on a day; it must not know how it is stored.
+"""The doctors, patients, prestations and bookings of the demonstration hospital.
 
-John Doe is booked with Dr. Smith and Dr. Amrani at the same time, and for an X-ray beside: whoever starts second is refused, while
+John Doe is booked with Dr. Smith and Dr. Amrani at the same time, and for an X-ray too. The doctor who starts second is refused, while
 the X-ray may run.
 """
 
@@ -33,7 +33,7 @@ DOCTORS = (
     ("Dr. Okafor", "Radiology"),
     ("Dr. Tanaka", "Laboratory medicine"),
 )
-#: Name, whether the patient can be in no other such at the time, and minutes.
+#: Name, whether it is exclusive, and expected minutes.
 PRESTATIONS = (
     ("Cardiology", True, 20),
     ("Neurology", True, 30),
@@ -42,9 +42,9 @@ PRESTATIONS = (
     ("X-ray", False, 10),
     ("Blood test", False, 5),
 )
-#: Of each doctor, who is number 1 and so on above: the first time, minutes from one to the next, and the patients in order.
-#: Every doctor performs the prestation of the same number.
-BOOK = (
+#: For each doctor in the order of `DOCTORS`: time of the first appointment, minutes between two, and the patients in order.
+#: Patients are numbered from 1 in the order of `PATIENTS`. Each doctor performs the prestation at the same place in `PRESTATIONS`.
+BOOKINGS = (
     (time(8, 30), 30, (1, 2, 3, 4, 5, 6, 7)),
     (time(8, 30), 40, (1, 8, 9, 10, 11, 12)),
     (time(8, 0), 20, (9, 10, 1, 11, 12, 2, 8, 3)),
@@ -52,13 +52,13 @@ BOOK = (
     (time(8, 30), 20, (1, 3, 9, 6, 2, 11, 10)),
     (time(8, 0), 15, (5, 7, 8, 4, 12, 1, 6)),
 )
-MOST_A_DAY = 100
+MAX_APPOINTMENTS_PER_DAY = 100
 
 
 def patients() -> list[dict[str, Any]]:
     return [
-        {"id": number, "first_name": first, "last_name": last, "birth_date": born}
-        for number, (first, last, born) in enumerate(PATIENTS, 1)
+        {"id": number, "first_name": first, "last_name": last, "birth_date": birth_date}
+        for number, (first, last, birth_date) in enumerate(PATIENTS, 1)
     ]
 
 
@@ -77,30 +77,30 @@ def prestations() -> list[dict[str, Any]]:
 
 
 def appointments(day: date, zone: ZoneInfo) -> list[dict[str, Any]]:
-    """The bookings of a local day; the ids name it, as in 2026030201, so that another day's are others."""
-    of_day = int(f"{day:%Y%m%d}") * MOST_A_DAY
-    booked = [
-        (datetime.combine(day, first) + place * timedelta(minutes=step), doctor, patient)
-        for doctor, (first, step, seen) in enumerate(BOOK, 1)
-        for place, patient in enumerate(seen)
+    """The appointments of a local day. Their ids contain the date, for example 2026030201, so each day has its own ids."""
+    id_base = int(f"{day:%Y%m%d}") * MAX_APPOINTMENTS_PER_DAY
+    bookings = [
+        (datetime.combine(day, first_time) + place * timedelta(minutes=step), doctor, patient)
+        for doctor, (first_time, step, patient_numbers) in enumerate(BOOKINGS, 1)
+        for place, patient in enumerate(patient_numbers)
     ]
     return [
         {
-            "id": of_day + number,
+            "id": id_base + number,
             "patient_id": patient,
             "doctor_id": doctor,
             "prestation_id": doctor,
             "scheduled_at": to_millisecond(at.replace(tzinfo=zone)),
             "status": int(AppointmentStatus.confirmed),
         }
-        for number, (at, doctor, patient) in enumerate(sorted(booked), 1)
+        for number, (at, doctor, patient) in enumerate(sorted(bookings), 1)
     ]
 
 
 def accounts() -> list[tuple[str, str, Role, int | None]]:
-    """Name to sign in with, name on the screen, role, and the doctor whose account it is."""
-    of_doctors: list[tuple[str, str, Role, int | None]] = [
+    """For each account: username, name on the screen, role, and the doctor's number for a doctor."""
+    doctor_accounts: list[tuple[str, str, Role, int | None]] = [
         (name.removeprefix("Dr. ").lower(), name, Role.doctor, number) for number, (name, _) in enumerate(DOCTORS, 1)
     ]
-    others = [(role.value, role.value.capitalize(), role, None) for role in Role if role is not Role.doctor]
-    return [*of_doctors, *others]
+    other_accounts = [(role.value, role.value.capitalize(), role, None) for role in Role if role is not Role.doctor]
+    return [*doctor_accounts, *other_accounts]

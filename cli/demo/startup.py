@@ -1,43 +1,35 @@
-"""Whether `up` loads the demonstration hospital; it must not know what is in it."""
+"""Decides at the start of `up` whether to load the demonstration hospital."""
 
 import asyncio
 import sys
 from importlib import import_module
-from typing import Protocol
 
 import typer
 from sqlalchemy import Connection, exists, select
 
+from patient_visit_engine.cli.demo.logins import Login
 from patient_visit_engine.runtime.operator_error import OperatorError
 from patient_visit_engine.runtime.settings import Settings
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.tables import accounts, patients
 
 
-class Login(Protocol):
-    """How somebody signs in to the demonstration."""
+async def load_demo_if_wanted(settings: Settings) -> list[Login]:
+    """Load the demonstration hospital into an empty database if the operator wants it, and return its accounts.
 
-    @property
-    def username(self) -> str: ...
-    @property
-    def password(self) -> str: ...
-    @property
-    def role(self) -> str: ...
-
-
-async def offer(settings: Settings) -> list[Login]:
-    """The demonstration's accounts, if it is loaded; into an empty database it is loaded when the operator wants it."""
+    A hospital that is loaded already gets the appointments of today.
+    """
     demo = import_module("patient_visit_engine.cli.demo.command")
     database = Database(settings.database)
     try:
-        known: list[Login] = list(await demo.logins(database))
-        if not known and not (await database.read(_is_empty) and await _wanted(settings)):
+        logins: list[Login] = list(await demo.load_logins(database))
+        if not logins and not (await database.read(_is_empty) and await _is_demo_wanted(settings)):
             return []
-        # Also when it is known: a new day needs appointments of its own.
+        # Also when it is loaded already: each day needs its own appointments.
         return list(await demo.load(database, settings.zone))
     except OperatorError:
-        # A hospital of its own has moved in beside the demonstration, which is then left as it is.
-        return known
+        # Real patients or doctors were added to the demonstration. It stays unchanged.
+        return logins
     finally:
         await database.close()
 
@@ -48,26 +40,26 @@ def _is_empty(connection: Connection) -> bool:
     )
 
 
-async def _wanted(settings: Settings) -> bool:
+async def _is_demo_wanted(settings: Settings) -> bool:
     if settings.demo:
         return True
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return False
     typer.echo("The database is empty. Load a small demonstration hospital? [Y/n] ", nl=False)
-    return (await _line()).strip().lower() in ("", "y", "yes")
+    return (await _read_line()).strip().lower() in ("", "y", "yes")
 
 
-async def _line() -> str:
-    # A thread that waits in `input` could not be ended by Ctrl-C.
+async def _read_line() -> str:
+    # Not `input` in a thread: Ctrl-C could not end such a thread.
     loop = asyncio.get_running_loop()
-    answered: asyncio.Future[str] = loop.create_future()
+    answer: asyncio.Future[str] = loop.create_future()
 
     def read() -> None:
         loop.remove_reader(sys.stdin)
-        answered.set_result(sys.stdin.readline() or "n")
+        answer.set_result(sys.stdin.readline() or "n")
 
     loop.add_reader(sys.stdin, read)
     try:
-        return await answered
+        return await answer
     finally:
         loop.remove_reader(sys.stdin)
