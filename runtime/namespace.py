@@ -1,7 +1,8 @@
-"""What the engine needs of its Temporal namespace: how long closed visits are kept, and what can be searched; it must not know visits."""
+"""Prepares the Temporal namespace: the retention of closed visits and the search attributes."""
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable
 from datetime import timedelta
 from time import monotonic
 
@@ -22,51 +23,50 @@ from patient_visit_engine.runtime.operator_error import OperatorError
 from patient_visit_engine.runtime.settings import Settings
 from patient_visit_engine.runtime.temporal import connect
 
-#: A closed day must be remembered for as long as an Idempotency-Key is, or it would open again, empty.
+#: Temporal must remember a closed day as long as an Idempotency-Key is valid. Otherwise the day would open again, empty.
 RETENTION = timedelta(days=7)
-#: How long the frontend may take to come up.
+#: How long the frontend may take to start.
 PATIENCE = timedelta(seconds=30)
 PAUSE_SECONDS = 0.05
-KINDS = {
+ATTRIBUTE_TYPES = {
     "Int": IndexedValueType.INDEXED_VALUE_TYPE_INT,
     "Keyword": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
 }
-PASSES = {
+TEMPORARY_STATUSES = {
     RPCStatusCode.UNAVAILABLE,
     RPCStatusCode.DEADLINE_EXCEEDED,
     RPCStatusCode.RESOURCE_EXHAUSTED,
-    RPCStatusCode.NOT_FOUND,  # a namespace just registered, for some seconds, on a cluster
+    RPCStatusCode.NOT_FOUND,  # on a cluster, for some seconds after the namespace is registered
 }
 
 
 async def prepare(settings: Settings, patience: timedelta = PATIENCE) -> Client:
-    """Make the namespace fit, whether it exists or not, waiting for the frontend; again changes nothing.
+    """Wait for the frontend, then create or adapt the namespace. A second call changes nothing.
 
-    Raises `OperatorError` when Temporal does not answer within `patience`, or has other uses for the names.
+    Raises `OperatorError` when Temporal does not answer within `patience`, refuses, or has a search attribute with another type.
     """
     deadline = monotonic() + patience.total_seconds()
     while True:
         try:
             async with asyncio.timeout(max(deadline - monotonic(), PAUSE_SECONDS)):
                 client = await connect(settings)
-                await _keep_closed_visits(client)
+                await _ensure_retention(client)
                 await _register_search_attributes(client)
             return client
         except (RuntimeError, TimeoutError, RPCError) as error:
-            if isinstance(error, RPCError) and error.status not in PASSES:
+            if isinstance(error, RPCError) and error.status not in TEMPORARY_STATUSES:
                 raise OperatorError(
                     f"Temporal refused to prepare namespace {settings.temporal_namespace}: {error.status.name}"
                 ) from error
             if monotonic() >= deadline:
-                seconds = patience.total_seconds()
-                answered = f"no Temporal frontend answered at {settings.temporal} within {seconds:g} s"
-                why = str(error).partition("\n")[0]
-                raise OperatorError(f"VISIT_TEMPORAL_ADDRESS: {answered}{why and f' ({why})'}") from None
+                problem = f"no Temporal frontend answered at {settings.temporal} within {patience.total_seconds():g} s"
+                detail = str(error).partition("\n")[0]
+                raise OperatorError(f"VISIT_TEMPORAL_ADDRESS: {problem}{detail and f' ({detail})'}") from None
         await asyncio.sleep(PAUSE_SECONDS)
 
 
 async def wait_for_worker(client: Client, task_queue: str) -> None:
-    """Return once a worker polls the task queue; waits for as long as the caller lets it."""
+    """Return when a worker polls the task queue. It waits without a limit, so the caller sets a timeout."""
     request = DescribeTaskQueueRequest(
         namespace=client.namespace,
         task_queue=TaskQueue(name=task_queue),
@@ -79,42 +79,44 @@ async def wait_for_worker(client: Client, task_queue: str) -> None:
         await asyncio.sleep(PAUSE_SECONDS)
 
 
-async def _keep_closed_visits(client: Client) -> None:
+async def _ensure_retention(client: Client) -> None:
     service = client.workflow_service
-    described = DescribeNamespaceRequest(namespace=client.namespace)
+    describe_request = DescribeNamespaceRequest(namespace=client.namespace)
     try:
-        found = await service.describe_namespace(described)
+        description = await service.describe_namespace(describe_request)
     except RPCError as error:
         if error.status is not RPCStatusCode.NOT_FOUND:
             raise
-        fresh = RegisterNamespaceRequest(namespace=client.namespace)
-        fresh.workflow_execution_retention_period.FromTimedelta(RETENTION)
-        await _unless_there(service.register_namespace(fresh))
-        found = await service.describe_namespace(described)
-    if found.config.workflow_execution_retention_ttl.ToTimedelta() < RETENTION:
-        longer = UpdateNamespaceRequest(namespace=client.namespace)
-        longer.config.workflow_execution_retention_ttl.FromTimedelta(RETENTION)
-        await service.update_namespace(longer)
+        register_request = RegisterNamespaceRequest(namespace=client.namespace)
+        register_request.workflow_execution_retention_period.FromTimedelta(RETENTION)
+        await _ignore_already_exists(service.register_namespace(register_request))
+        description = await service.describe_namespace(describe_request)
+    if description.config.workflow_execution_retention_ttl.ToTimedelta() < RETENTION:
+        update_request = UpdateNamespaceRequest(namespace=client.namespace)
+        update_request.config.workflow_execution_retention_ttl.FromTimedelta(RETENTION)
+        await service.update_namespace(update_request)
 
 
 async def _register_search_attributes(client: Client) -> None:
     service = client.operator_service
-    listed = await service.list_search_attributes(ListSearchAttributesRequest(namespace=client.namespace))
-    wanted = {name: KINDS[kind] for name, kind in SEARCH_ATTRIBUTES.items()}
-    for name in wanted.keys() & listed.custom_attributes.keys():
-        if listed.custom_attributes[name] != wanted[name]:
+    listing = await service.list_search_attributes(ListSearchAttributesRequest(namespace=client.namespace))
+    existing = listing.custom_attributes
+    needed = {name: ATTRIBUTE_TYPES[kind] for name, kind in SEARCH_ATTRIBUTES.items()}
+    for name in needed.keys() & existing.keys():
+        if existing[name] != needed[name]:
             raise OperatorError(
-                f"Temporal knows search attribute {name} as another type than {SEARCH_ATTRIBUTES[name]}"
+                f"Temporal has search attribute {name} with another type than {SEARCH_ATTRIBUTES[name]}:"
+                " use another namespace"
             )
-    missing = {name: kind for name, kind in wanted.items() if name not in listed.custom_attributes}
+    missing = {name: kind for name, kind in needed.items() if name not in existing}
     if missing:
         request = AddSearchAttributesRequest(namespace=client.namespace, search_attributes=missing)
-        await _unless_there(service.add_search_attributes(request))
+        await _ignore_already_exists(service.add_search_attributes(request))
 
 
-async def _unless_there(call: object) -> None:
+async def _ignore_already_exists(call: Awaitable[object]) -> None:
     try:
-        await call  # type: ignore[misc]
+        await call
     except RPCError as error:
         if error.status is not RPCStatusCode.ALREADY_EXISTS:
             raise

@@ -1,4 +1,4 @@
-"""Every setting, read once from the environment, `.env` and files of secrets; it must not know what is built from them."""
+"""All settings, read once from the environment, `.env` and files of secrets."""
 
 import re
 import sys
@@ -24,73 +24,73 @@ from patient_visit_engine.visit.state import Limits
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
-def _seconds(written: object) -> object:
-    """A number of seconds, as the environment has it, for what pydantic reads as ISO 8601."""
+def _parse_seconds(value: object) -> object:
+    """Turn text that is a number into seconds. pydantic reads all other text as ISO 8601."""
     try:
-        return float(written) if isinstance(written, str) else written
+        return float(value) if isinstance(value, str) else value
     except ValueError:
-        return written
+        return value
 
 
-Duration = Annotated[timedelta, BeforeValidator(_seconds)]
+Duration = Annotated[timedelta, BeforeValidator(_parse_seconds)]
 
 
 class Settings(BaseSettings):
-    """Environment variables `VISIT_...`; durations are ISO 8601 (`PT4H`) or seconds."""
+    """Environment variables `VISIT_...`. Durations are ISO 8601 (`PT4H`) or seconds."""
 
     model_config = SettingsConfigDict(env_prefix="VISIT_", env_file=".env", extra="ignore", frozen=True)
 
-    #: Where state and event log are kept; by default a SQLite file in the data directory.
+    #: The database of state and event log. By default a SQLite file in the data folder.
     database_url: str = ""
-    #: The password of the database's user, where it is kept apart from the address.
+    #: The password of the database user, if `database_url` does not contain it.
     database_password: Annotated[SecretStr, Field(min_length=1)] | None = None
     temporal_address: str = ""
     temporal_namespace: str = "default"
-    #: 1: TLS to Temporal; it is on too where one of those that follow is set.
+    #: 1: TLS to Temporal. Each of the next five settings turns it on too.
     temporal_tls: bool = False
-    #: The authority that the frontend's certificate must be from, in PEM; without one any that this machine believes.
+    #: The authority that must have signed the frontend's certificate, in PEM. By default any authority that this machine trusts.
     temporal_tls_ca: Path | None = None
-    #: Our own certificate and its key, in PEM, for a frontend that asks for one.
+    #: Our own certificate and its key, in PEM, for a frontend that requires one.
     temporal_tls_cert: Path | None = None
     temporal_tls_key: Path | None = None
-    #: The name in the frontend's certificate, where that is not the address's own.
+    #: The name in the frontend's certificate, if it differs from the address.
     temporal_tls_server_name: str = ""
     temporal_api_key: Annotated[SecretStr, Field(min_length=1)] | None = None
     task_queue: str = DEFAULT_TASK_QUEUE
     http_host: str = "127.0.0.1"
     http_port: Port = 8000
-    #: The port of Temporal's own UI, under `up`.
+    #: Under `up`: the port of Temporal's UI.
     ui_port: Port = 8233
-    #: The port of the embedded Temporal server, under `up`.
+    #: Under `up`: the port of the embedded Temporal server.
     temporal_port: Port = 7233
-    #: Where a browser finds Temporal's UI; empty: at the UI port of this host.
+    #: The address of Temporal's UI for browsers. By default the UI port of this host.
     temporal_ui_url: str = ""
     data_dir: Path = Path("data")
-    #: The hospital's IANA time zone, which says when a day ends.
+    #: The hospital's IANA time zone. It decides when a day ends.
     timezone: str = "UTC"
-    #: How long a freed patient is kept for the doctor who waited; 0: for nobody.
+    #: How long a free patient is reserved for the first doctor in line. 0: not at all.
     offer_seconds: Annotated[Duration, Field(ge=timedelta(0), le=timedelta(hours=1))] = timedelta(seconds=60)
-    #: When a consultation that nobody completed is closed.
+    #: After this time an open consultation is closed as abandoned.
     abandon_after: Annotated[Duration, Field(gt=timedelta(0), le=timedelta(hours=24))] = timedelta(hours=4)
     #: How often the holder is reminded of an overdue consultation.
     remind_every: Annotated[Duration, Field(ge=timedelta(seconds=1), le=timedelta(hours=24))] = timedelta(minutes=15)
-    #: How long a request waits for its decision before it is answered 503 `undecided`.
+    #: How long a request waits for its decision before the API answers 503 `undecided`.
     decision_timeout: Annotated[Duration, Field(gt=timedelta(0), le=timedelta(minutes=2))] = timedelta(seconds=10)
-    #: How long events stay in the log, at least as long as a browser may sleep.
+    #: How long events stay in the log. A browser that was away longer must reload.
     event_retention: Annotated[Duration, Field(ge=timedelta(minutes=1))] = timedelta(days=7)
-    #: How often the worker looks for consultations that no visit keeps and for requests that met a closed day.
+    #: How often the worker looks for consultations without a running visit and for requests that reached a closed day.
     sweep_every: Annotated[Duration, Field(ge=timedelta(seconds=1))] = timedelta(minutes=1)
-    #: How many messages one run of a visit takes before it continues as new.
+    #: How many messages one run of a visit handles before it continues as new.
     messages_per_run: Annotated[int, Field(ge=1, le=1_500)] = 1_000
     session_lifetime: Annotated[Duration, Field(gt=timedelta(0))] = timedelta(hours=12)
     jwt_secret: SecretStr | None = None
     jwt_jwks_url: str | None = None
-    #: Not empty: a variable that was not filled in must not be taken for a check that is not wanted.
+    #: Must not be empty: a variable that was left empty by mistake would switch the check off.
     jwt_issuer: Annotated[str, Field(min_length=1)] | None = None
     jwt_audience: Annotated[str, Field(min_length=1)] | None = None
     #: 1: load the demonstration hospital into an empty database without asking.
     demo: bool = False
-    #: A folder of files that are named as variables are, in small letters; the environment and `.env` go before them.
+    #: A folder with one file per variable, named in lower case. The environment and `.env` take precedence.
     secrets_dir: Path | None = None
 
     @classmethod
@@ -102,17 +102,17 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The usual sources; which folder the secrets are in, those before it say."""
-        known = init_settings, env_settings, dotenv_settings
-        named = [folder for source in known if (folder := source().get("secrets_dir"))]
-        # Of a folder that is not there pydantic would only warn: the field's own check refuses it.
-        if not named or not Path(named[0]).is_dir():
-            return known
-        return *known, SecretsSettingsSource(settings_cls, named[0])
+        """The usual sources, then the secrets folder that one of them names."""
+        sources = init_settings, env_settings, dotenv_settings
+        folders = [folder for source in sources if (folder := source().get("secrets_dir"))]
+        # pydantic only warns about a missing folder. Without this source the field's own check refuses it.
+        if not folders or not Path(folders[0]).is_dir():
+            return sources
+        return *sources, SecretsSettingsSource(settings_cls, folders[0])
 
     @field_validator("timezone")
     @classmethod
-    def _known_zone(cls, name: str) -> str:
+    def _check_zone(cls, name: str) -> str:
         try:
             ZoneInfo(name)
         except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -121,39 +121,39 @@ class Settings(BaseSettings):
 
     @field_validator("secrets_dir")
     @classmethod
-    def _a_folder(cls, folder: Path | None) -> Path | None:
+    def _check_folder(cls, folder: Path | None) -> Path | None:
         if folder is not None and not folder.is_dir():
             raise ValueError("not a folder")
         return folder
 
     @field_validator("temporal_address")
     @classmethod
-    def _host_and_port(cls, address: str) -> str:
-        # With a scheme the client would take the address's word for it whether there is TLS.
+    def _check_host_and_port(cls, address: str) -> str:
+        # A scheme would override the TLS settings in the client.
         if address and not re.fullmatch(r"([^\s/:@\[\]]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}", address):
-            raise ValueError("must be host:port, as temporal.hospital.example:7233")
+            raise ValueError("must be host:port, for example temporal.hospital.example:7233")
         return address
 
     @field_validator("temporal_tls_ca", "temporal_tls_cert", "temporal_tls_key")
     @classmethod
-    def _readable(cls, path: Path | None) -> Path | None:
+    def _check_readable(cls, path: Path | None) -> Path | None:
         try:
             if path is not None:
                 path.read_bytes()
-        except OSError as unread:
-            raise ValueError(f"the file cannot be read ({unread.strerror})") from None
+        except OSError as error:
+            raise ValueError(f"the file cannot be read ({error.strerror})") from None
         return path
 
     @field_validator("jwt_secret")
     @classmethod
-    def _long_enough(cls, secret: SecretStr | None) -> SecretStr | None:
+    def _check_secret_length(cls, secret: SecretStr | None) -> SecretStr | None:
         if secret is not None and len(secret.get_secret_value().encode()) < 32:
             raise ValueError("must be at least 32 bytes for HS256")
         return secret
 
     @field_validator("database_url")
     @classmethod
-    def _known_database(cls, url: str) -> str:
+    def _check_database_url(cls, url: str) -> str:
         if url:
             try:
                 driver = make_url(url).drivername
@@ -162,39 +162,42 @@ class Settings(BaseSettings):
             if driver not in ("sqlite+aiosqlite", "postgresql+asyncpg"):
                 raise ValueError("must begin with sqlite+aiosqlite:/// or postgresql+asyncpg://")
             if "sslmode" in make_url(url).query:
-                raise ValueError("asyncpg knows sslmode as ssl, as in ?ssl=verify-full")
+                raise ValueError("use ssl instead of sslmode, for example ?ssl=verify-full")
         return url
 
     @model_validator(mode="after")
-    def _one_kind_of_token(self) -> "Settings":
+    def _check_one_token_kind(self) -> "Settings":
         if self.jwt_secret is not None and self.jwt_jwks_url is not None:
-            raise ValueError("VISIT_JWT_SECRET and VISIT_JWT_JWKS_URL exclude each other")
+            raise ValueError("VISIT_JWT_SECRET and VISIT_JWT_JWKS_URL exclude each other: set only one")
         return self
 
     @model_validator(mode="after")
-    def _one_password(self) -> "Settings":
+    def _check_one_password(self) -> "Settings":
         if self.database_password is not None:
-            url = make_url(self._address)
+            url = make_url(self._database_address)
             if url.get_backend_name() != "postgresql" or url.username is None or url.password is not None:
-                wanted = "an address of PostgreSQL with a user and without a password"
-                raise ValueError(f"VISIT_DATABASE_PASSWORD wants {wanted} in VISIT_DATABASE_URL")
+                needed = "a PostgreSQL address with a user and without a password"
+                raise ValueError(f"VISIT_DATABASE_PASSWORD needs {needed} in VISIT_DATABASE_URL")
         return self
 
     @model_validator(mode="after")
-    def _whole_tls(self) -> "Settings":
+    def _check_tls_is_complete(self) -> "Settings":
         if (self.temporal_tls_cert is None) != (self.temporal_tls_key is None):
-            raise ValueError("VISIT_TEMPORAL_TLS_CERT and VISIT_TEMPORAL_TLS_KEY go together")
+            raise ValueError("VISIT_TEMPORAL_TLS_CERT and VISIT_TEMPORAL_TLS_KEY go together: set both or neither")
         if self.temporal_is_encrypted and not self.temporal_address:
-            raise ValueError(
-                "VISIT_TEMPORAL_ADDRESS: must be set where TLS to Temporal is: the embedded server has none"
-            )
+            raise ValueError("VISIT_TEMPORAL_ADDRESS: must be set for TLS to Temporal: the embedded server has no TLS")
         return self
 
     @property
     def temporal_is_encrypted(self) -> bool:
-        """Whether there is TLS to Temporal. An API key never travels without."""
-        files = (self.temporal_tls_ca, self.temporal_tls_cert, self.temporal_tls_server_name, self.temporal_api_key)
-        return self.temporal_tls or any(files)
+        """Whether the connection to Temporal uses TLS. An API key is never sent without TLS."""
+        tls_settings = (
+            self.temporal_tls_ca,
+            self.temporal_tls_cert,
+            self.temporal_tls_server_name,
+            self.temporal_api_key,
+        )
+        return self.temporal_tls or any(tls_settings)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -202,24 +205,24 @@ class Settings(BaseSettings):
 
     @property
     def database(self) -> str:
-        """The database URL in force, its password included."""
+        """The database URL in use, with its password."""
         if self.database_password is None:
-            return self._address
-        whole = make_url(self._address).set(password=self.database_password.get_secret_value())
-        return whole.render_as_string(hide_password=False)
+            return self._database_address
+        url = make_url(self._database_address).set(password=self.database_password.get_secret_value())
+        return url.render_as_string(hide_password=False)
 
     @property
-    def _address(self) -> str:
+    def _database_address(self) -> str:
         return self.database_url or f"sqlite+aiosqlite:///{self.data_dir.resolve() / 'visits.db'}"
 
     @property
     def temporal(self) -> str:
-        """The Temporal frontend's address in force."""
+        """The Temporal frontend's address in use."""
         return self.temporal_address or f"127.0.0.1:{self.temporal_port}"
 
     @property
     def limits(self) -> Limits:
-        """The durations that a new visit is given."""
+        """The durations for new visits."""
         return Limits(
             offer=self.offer_seconds,
             abandon_after=self.abandon_after,
@@ -229,15 +232,15 @@ class Settings(BaseSettings):
 
 
 def load() -> Settings:
-    """The settings, or exit 2 with one line a wrong variable."""
+    """The settings. Wrong settings end the program with exit code 2 and one line per wrong variable."""
     try:
         return Settings()
-    except ValidationError as wrong:
-        for error in wrong.errors(include_url=False, include_input=False):
+    except ValidationError as invalid:
+        for error in invalid.errors(include_url=False, include_input=False):
             name = f"VISIT_{str(error['loc'][0]).upper()}: " if error["loc"] else ""
             print(f"{name}{error['msg'].removeprefix('Value error, ')}", file=sys.stderr)
         raise SystemExit(2) from None
-    except (SettingsError, OSError) as unread:
-        # The class alone: what could not be decoded is quoted in the error's own text.
-        print(f"VISIT_SECRETS_DIR: cannot be read ({type(unread.__cause__ or unread).__name__})", file=sys.stderr)
+    except (SettingsError, OSError) as error:
+        # Only the error's class: the error's text quotes the content that could not be decoded.
+        print(f"VISIT_SECRETS_DIR: cannot be read ({type(error.__cause__ or error).__name__})", file=sys.stderr)
         raise SystemExit(2) from None

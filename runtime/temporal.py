@@ -1,4 +1,4 @@
-"""The one way to connect to Temporal, so that every process speaks the same payloads; it must not know what is sent."""
+"""Connects to Temporal. Every process uses this module, so all use the same payload format."""
 
 from pathlib import Path
 
@@ -9,13 +9,13 @@ from temporalio.service import KeepAliveConfig, TLSConfig
 
 from patient_visit_engine.runtime.settings import Settings
 
-# Made once. The SDK makes a converter for each call of a visit or an activity, and pydantic's would begin each time with an
-# empty cache of what it knows about our models.
+# Created once. The SDK creates a converter for each call of a visit or an activity. A new pydantic converter would each time
+# start with an empty cache of our models.
 _CONVERTERS = tuple(PydanticPayloadConverter().converters.values())
 
 
 class VisitPayloadConverter(CompositePayloadConverter):
-    """Pydantic models as JSON."""
+    """Converts pydantic models to JSON and back."""
 
     def __init__(self) -> None:
         super().__init__(*_CONVERTERS)
@@ -25,39 +25,39 @@ DATA_CONVERTER = DataConverter(payload_converter_class=VisitPayloadConverter)
 
 
 class UnreachableError(Exception):
-    """No frontend answered for as long as one may take to come up."""
+    """No frontend answered within the time that one may take to start."""
 
 
 def is_unconnected(error: BaseException) -> bool:
-    """Whether this is how the SDK says that a client has no connection yet, by a class that says nothing."""
+    """Whether the error means that the client has no connection yet. The SDK raises a plain `RuntimeError` then."""
     return isinstance(error, RuntimeError) and str(error).startswith("Failed client connect")
 
 
 async def connect(settings: Settings, *, lazy: bool = False) -> Client:
-    """A client of the Temporal frontend; `lazy` puts off the first call, so that a process starts without it."""
-    key = settings.temporal_api_key
+    """A client of the Temporal frontend. With `lazy` it connects at the first call, so a process can start without Temporal."""
+    api_key = settings.temporal_api_key
     return await Client.connect(
         settings.temporal,
         namespace=settings.temporal_namespace,
         data_converter=DATA_CONVERTER,
         lazy=lazy,
-        tls=_tls(settings),
-        api_key=None if key is None else key.get_secret_value(),
+        tls=_tls_config(settings),
+        api_key=None if api_key is None else api_key.get_secret_value(),
         keep_alive_config=KeepAliveConfig(interval_millis=5_000, timeout_millis=3_000),
     )
 
 
-def _tls(settings: Settings) -> TLSConfig | bool:
-    """How the frontend is known and how we are; False: neither, in the clear."""
+def _tls_config(settings: Settings) -> TLSConfig | bool:
+    """The certificates of both sides. False means no TLS."""
     if not settings.temporal_is_encrypted:
         return False
     return TLSConfig(
-        server_root_ca_cert=_content(settings.temporal_tls_ca),
+        server_root_ca_cert=_read_bytes(settings.temporal_tls_ca),
         domain=settings.temporal_tls_server_name or None,
-        client_cert=_content(settings.temporal_tls_cert),
-        client_private_key=_content(settings.temporal_tls_key),
+        client_cert=_read_bytes(settings.temporal_tls_cert),
+        client_private_key=_read_bytes(settings.temporal_tls_key),
     )
 
 
-def _content(path: Path | None) -> bytes | None:
+def _read_bytes(path: Path | None) -> bytes | None:
     return None if path is None else path.read_bytes()
