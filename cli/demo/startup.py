@@ -2,11 +2,11 @@
 
 import asyncio
 import sys
-from importlib import import_module
 
 import typer
 from sqlalchemy import Connection, exists, select
 
+from patient_visit_engine.cli.demo import command
 from patient_visit_engine.cli.demo.logins import Login
 from patient_visit_engine.runtime.operator_error import OperatorError
 from patient_visit_engine.runtime.settings import Settings
@@ -19,14 +19,13 @@ async def load_demo_if_wanted(settings: Settings) -> list[Login]:
 
     A hospital that is loaded already gets the appointments of today.
     """
-    demo = import_module("patient_visit_engine.cli.demo.command")
     database = Database(settings.database)
     try:
-        logins: list[Login] = list(await demo.load_logins(database))
+        logins = await command.load_logins(database)
         if not logins and not (await database.read(_is_empty) and await _is_demo_wanted(settings)):
             return []
         # Also when it is loaded already: each day needs its own appointments.
-        return list(await demo.load(database, settings.zone))
+        return await command.load(database, settings.zone)
     except OperatorError:
         # Real patients or doctors were added to the demonstration. It stays unchanged.
         return logins
