@@ -1,28 +1,31 @@
-"""What the tests of the program share: a place to run it in, which is empty afterwards."""
+"""Fixtures of the tests of the program: a database address, and an environment that is empty after the test."""
 
 import contextlib
 import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from patient_visit_engine.cli.app import build
 from tests.support.up import RunningUp, UpEnvironment
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Where a command's database is to be: it is not there yet on SQLite, and empty on PostgreSQL."""
+    """The address of a command's database: a missing file on SQLite, an empty database on PostgreSQL."""
     if request.param == "sqlite":
         return f"sqlite+aiosqlite:///{tmp_path / 'visits.db'}"
-    on_postgres: str = request.getfixturevalue("empty_postgres")
-    return on_postgres
+    postgres_address: str = request.getfixturevalue("empty_postgres")
+    return postgres_address
 
 
 @pytest.fixture
 def postgres(request: pytest.FixtureRequest) -> str:
-    """The address of an empty database on PostgreSQL where a test asks for one; SQLite's file has none here."""
+    """The address of an empty PostgreSQL database if the test's parameter asks for one, otherwise empty."""
     if getattr(request, "param", "sqlite") == "sqlite":
         return ""
     address: str = request.getfixturevalue("empty_postgres")
@@ -30,25 +33,41 @@ def postgres(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def surroundings(tmp_path: Path, postgres: str) -> Iterator[UpEnvironment]:
-    """A place for the program to run in; whatever it leaves behind is ended."""
-    place = UpEnvironment(tmp_path, postgres=postgres)
+def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """An empty current folder and no setting from outside. Add settings with the returned patch."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("VISIT_")]:
+        monkeypatch.delenv(name)
+    return monkeypatch
 
-    yield place
 
-    for process in place.processes():
+@pytest.fixture
+def visit_engine(address: str, clean_environment: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Runs a command of the program in this process, on the database at `address`."""
+    clean_environment.setenv("VISIT_DATABASE_URL", address)
+    return lambda *words: CliRunner().invoke(build(), [str(word) for word in words])
+
+
+@pytest.fixture
+def up_environment(tmp_path: Path, postgres: str) -> Iterator[UpEnvironment]:
+    """Folder, ports and settings for the program. Kills the processes that a test leaves behind."""
+    environment = UpEnvironment(tmp_path, postgres=postgres)
+
+    yield environment
+
+    for process in environment.processes():
         with contextlib.suppress(ProcessLookupError):
             os.kill(process, signal.SIGKILL)
 
 
 @pytest.fixture
-def up(surroundings: UpEnvironment) -> Iterator[Callable[..., RunningUp]]:
-    """Starts `visit-engine up` there; call it with settings."""
-    with contextlib.ExitStack() as started:
+def up(up_environment: UpEnvironment) -> Iterator[Callable[..., RunningUp]]:
+    """Starts `visit-engine up` with the given settings."""
+    with contextlib.ExitStack() as stack:
 
         def start(**settings: str) -> RunningUp:
-            running = RunningUp(surroundings, settings)
-            started.callback(running.close)
+            running = RunningUp(up_environment, settings)
+            stack.callback(running.close)
             return running
 
         yield start

@@ -1,17 +1,12 @@
-"""`visit-engine audit` says what it looked at, names what is wrong by ids, and ends with 1 when the rule is broken."""
+"""`visit-engine audit` prints what it checked, shows violations by ids, and ends with 1 when the rule is broken."""
 
 import asyncio
-import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import pytest
 from sqlalchemy import text
-from typer.testing import CliRunner
 
-from patient_visit_engine.cli.app import build
-from patient_visit_engine.cli.audit import verdict
+from patient_visit_engine.cli.audit import report_lines
 from patient_visit_engine.runtime.operator_error import OperatorError
 from patient_visit_engine.storage import migrations
 from patient_visit_engine.storage.database import Database
@@ -20,26 +15,16 @@ from patient_visit_engine.storage.upkeep.audit import AuditReport
 Command = Callable[..., Any]
 
 
-@pytest.fixture
-def visit_engine(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
-    """Runs a command in a folder of its own."""
-    monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith("VISIT_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("VISIT_DATABASE_URL", address)
-    return lambda *words: CliRunner().invoke(build(), list(words))
-
-
-def run(address: str, statement: str) -> None:
-    async def whole() -> None:
+def execute(address: str, statement: str) -> None:
+    async def write_and_close() -> None:
         database = Database(address)
         await database.write(lambda connection: connection.execute(text(statement)).close())
         await database.close()
 
-    asyncio.run(whole())
+    asyncio.run(write_and_close())
 
 
-def test_a_database_that_keeps_the_rule_is_told_so(visit_engine: Command, address: str) -> None:
+def test_confirms_rule_on_sound_database(visit_engine: Command, address: str) -> None:
     migrations.upgrade(address)
 
     result = visit_engine("audit")
@@ -49,10 +34,10 @@ def test_a_database_that_keeps_the_rule_is_told_so(visit_engine: Command, addres
     assert result.stdout.splitlines()[-1] == "audit: the rule holds"
 
 
-def test_a_broken_database_is_named_and_ends_with_1(visit_engine: Command, address: str) -> None:
+def test_broken_database_ends_with_1(visit_engine: Command, address: str) -> None:
     migrations.upgrade(address)
-    run(address, "UPDATE log_head SET seq = 3")
-    run(
+    execute(address, "UPDATE log_head SET seq = 3")
+    execute(
         address,
         "INSERT INTO events VALUES (2, 'k', '2026-03-02T09:00:00.000Z', 'consultations', 'patient.updated', '{}', 7, NULL)",
     )
@@ -64,19 +49,19 @@ def test_a_broken_database_is_named_and_ends_with_1(visit_engine: Command, addre
     assert result.stdout.splitlines()[-1] == "audit: BROKEN: 1 gap_in_log"
 
 
-def test_a_database_without_a_schema_is_one_line(visit_engine: Command) -> None:
+def test_missing_schema_is_one_line(visit_engine: Command) -> None:
     result = visit_engine("audit")
 
     assert isinstance(result.exception, OperatorError)
     assert "visit-engine migrate" in str(result.exception)
 
 
-def test_violations_beyond_the_shown_ones_are_counted() -> None:
+def test_counts_violations_beyond_limit() -> None:
     report = AuditReport()
     for number in range(5):
         report.violated("gap_in_log", f"positions {number}")
 
-    lines = verdict(report, 2)
+    lines = report_lines(report, 2)
 
     assert lines[1:] == [
         "violation: gap_in_log: positions 0",

@@ -1,7 +1,6 @@
-"""The demonstration hospital can be loaded, told apart from real data, and carried on the next day."""
+"""The demonstration hospital is loaded once, never mixed with real data by accident, and continued on the next day."""
 
 import asyncio
-import os
 import shutil
 import stat
 from collections.abc import AsyncIterator
@@ -18,6 +17,7 @@ from typer.testing import CliRunner
 
 from patient_visit_engine.cli.app import build
 from patient_visit_engine.cli.demo import command, hospital
+from patient_visit_engine.cli.demo.logins import LOGINS_FILE, Login
 from patient_visit_engine.runtime.operator_error import OperatorError
 from patient_visit_engine.storage import tables
 from patient_visit_engine.storage.accounts import account_named, change_password
@@ -30,80 +30,87 @@ PARIS = ZoneInfo("Europe/Paris")
 
 
 @dataclass(frozen=True)
-class Loaded:
-    """A database with the demonstration of Monday, the folder with its passwords, and what was told of them."""
+class LoadedDemo:
+    """A database with the demonstration of Monday, the folder with its passwords, and its logins."""
 
     database: Database
     folder: Path
-    told: list[command.Login]
+    logins: list[Login]
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgres"])
-async def once(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """The demonstration of Monday, to be copied: nine passwords take a while to hash. Its folder, and on PostgreSQL its address."""
+async def demo_template(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The demonstration of Monday, to copy for each test, because nine passwords take long to hash.
+
+    Returns its folder and its address, which is empty on SQLite.
+    """
     folder, address = tmp_path_factory.mktemp("demo"), ""
     if request.param == "sqlite":
         await asyncio.to_thread(shutil.copyfile, request.getfixturevalue("migrated_file"), folder / "visits.db")
     else:
-        names = [request.getfixturevalue(name) for name in ("new_postgres", "migrated_postgres")]
-        address = await asyncio.to_thread(*names)
-    opened = Database(address or f"sqlite+aiosqlite:///{folder / 'visits.db'}")
-    await command.load(opened, PARIS, MONDAY, data_dir=folder)
-    await opened.close()
+        new_postgres, template = [request.getfixturevalue(name) for name in ("new_postgres", "migrated_postgres")]
+        address = await asyncio.to_thread(new_postgres, template)
+    database = Database(address or f"sqlite+aiosqlite:///{folder / 'visits.db'}")
+    await command.load(database, PARIS, MONDAY, data_dir=folder)
+    await database.close()
     return folder, address
 
 
 @pytest.fixture
-async def loaded(once: tuple[Path, str], tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Loaded]:
-    folder, address = tmp_path / "loaded", once[1]
-    await asyncio.to_thread(shutil.copytree, once[0], folder)
+async def demo(
+    demo_template: tuple[Path, str], tmp_path: Path, request: pytest.FixtureRequest
+) -> AsyncIterator[LoadedDemo]:
+    template_folder, address = demo_template
+    folder = tmp_path / "loaded"
+    await asyncio.to_thread(shutil.copytree, template_folder, folder)
     if address:
         address = await asyncio.to_thread(request.getfixturevalue("new_postgres"), address.rpartition("/")[2])
-    opened = Database(address or f"sqlite+aiosqlite:///{folder / 'visits.db'}")
+    database = Database(address or f"sqlite+aiosqlite:///{folder / 'visits.db'}")
 
-    yield Loaded(opened, folder, await command.logins(opened, folder))
+    yield LoadedDemo(database, folder, await command.load_logins(database, folder))
 
-    await opened.close()
+    await database.close()
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def database(request: pytest.FixtureRequest) -> Database:
     """A fresh database."""
-    opened: Database = request.getfixturevalue(f"on_{request.param}")
-    return opened
+    fresh: Database = request.getfixturevalue(f"on_{request.param}")
+    return fresh
 
 
-async def all_rows(database: Database) -> dict[str, list[Any]]:
-    def unit(connection: Connection) -> dict[str, list[Any]]:
+async def load_all_rows(database: Database) -> dict[str, list[Any]]:
+    def read_tables(connection: Connection) -> dict[str, list[Any]]:
         names = ("patients", "doctors", "prestations", "appointments", "accounts", "events")
-        found = {name: tables.metadata.tables[name] for name in names}
         return {
-            name: list(connection.execute(select(table).order_by(*table.primary_key))) for name, table in found.items()
+            name: list(connection.execute(select(table).order_by(*table.primary_key)))
+            for name, table in ((name, tables.metadata.tables[name]) for name in names)
         }
 
-    return await database.read(unit)
+    return await database.read(read_tables)
 
 
-async def test_the_hospital_has_john_doe_with_two_doctors_at_once_and_an_x_ray_beside(loaded: Loaded) -> None:
-    rows = await all_rows(loaded.database)
+async def test_john_doe_has_two_doctors_and_xray_at_once(demo: LoadedDemo) -> None:
+    rows = await load_all_rows(demo.database)
     exclusive = {row.id: row.exclusive for row in rows["prestations"]}
     half_past_eight = datetime(2026, 3, 2, 7, 30, tzinfo=UTC)
-    of_john = [row for row in rows["appointments"] if row.patient_id == 1 and row.scheduled_at == half_past_eight]
-    names = {row.id: row.name for row in rows["doctors"]}
-    assert sorted((names[row.doctor_id], exclusive[row.prestation_id]) for row in of_john) == [
+    appointments_of_john = [
+        row for row in rows["appointments"] if row.patient_id == 1 and row.scheduled_at == half_past_eight
+    ]
+    doctor_names = {row.id: row.name for row in rows["doctors"]}
+
+    assert sorted((doctor_names[row.doctor_id], exclusive[row.prestation_id]) for row in appointments_of_john) == [
         ("Dr. Amrani", True),
         ("Dr. Okafor", False),
         ("Dr. Smith", True),
     ]
     assert (len(rows["patients"]), len(rows["doctors"]), len(rows["appointments"])) == (12, 6, 41)
     assert rows["events"] == []
-    assert (await loaded.database.read(audit)).holds
+    assert (await demo.database.read(audit)).holds
 
 
-async def test_everyone_can_sign_in_with_what_was_told_and_only_a_hash_is_kept(loaded: Loaded) -> None:
-    told = loaded.told
-
-    assert [login.username for login in told if login.role == "doctor"] == [
+async def test_logins_work_and_only_hashes_are_stored(demo: LoadedDemo) -> None:
+    assert [login.username for login in demo.logins if login.role == "doctor"] == [
         "smith",
         "amrani",
         "rossi",
@@ -111,100 +118,96 @@ async def test_everyone_can_sign_in_with_what_was_told_and_only_a_hash_is_kept(l
         "okafor",
         "tanaka",
     ]
-    assert {login.role for login in told} == {role.value for role in Role}
-    for login in told:
-        account = await loaded.database.read(account_named, login.username)
+    assert {login.role for login in demo.logins} == {role.value for role in Role}
+    for login in demo.logins:
+        account = await demo.database.read(account_named, login.username)
         assert account is not None
         assert (account.doctor_id is None) == (login.role != "doctor")
         assert PasswordHash.recommended().verify(login.password, account.password_hash)
-        assert login.password not in repr(await all_rows(loaded.database))
+        assert login.password not in repr(await load_all_rows(demo.database))
 
 
-async def test_the_passwords_stand_in_one_file_for_its_owner_alone(loaded: Loaded) -> None:
-    path = loaded.folder / command.LOGINS_FILE
+async def test_password_file_is_for_its_owner_only(demo: LoadedDemo) -> None:
+    path = demo.folder / LOGINS_FILE
+
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert await command.logins(loaded.database, loaded.folder) == loaded.told
+    assert await command.load_logins(demo.database, demo.folder) == demo.logins
 
 
-async def test_a_second_load_on_the_same_day_changes_nothing(loaded: Loaded) -> None:
-    await loaded.database.write(
+async def test_second_load_on_same_day_changes_nothing(demo: LoadedDemo) -> None:
+    await demo.database.write(
         lambda connection: connection.execute(update(tables.appointments).values(status=4)).close()
     )
-    before = await all_rows(loaded.database)
+    before = await load_all_rows(demo.database)
 
-    again = await command.load(loaded.database, PARIS, MONDAY, data_dir=loaded.folder)
+    logins = await command.load(demo.database, PARIS, MONDAY, data_dir=demo.folder)
 
-    assert again == loaded.told
-    assert await all_rows(loaded.database) == before
+    assert logins == demo.logins
+    assert await load_all_rows(demo.database) == before
 
 
-async def test_the_next_day_adds_its_appointments_and_changes_nothing_else(loaded: Loaded) -> None:
-    before = await all_rows(loaded.database)
+async def test_next_day_adds_only_its_appointments(demo: LoadedDemo) -> None:
+    before = await load_all_rows(demo.database)
 
-    again = await command.load(loaded.database, PARIS, TUESDAY, data_dir=loaded.folder)
+    logins = await command.load(demo.database, PARIS, TUESDAY, data_dir=demo.folder)
 
-    after = await all_rows(loaded.database)
+    after = await load_all_rows(demo.database)
     added = [row for row in after["appointments"] if row not in before["appointments"]]
-    assert again == loaded.told
+    assert logins == demo.logins
     assert len(added) == len(before["appointments"]) == 41
     assert {row.scheduled_at.date() for row in added} == {TUESDAY}
     assert after | {"appointments": before["appointments"]} == before
 
 
-async def test_a_password_that_was_changed_is_not_told_any_more(loaded: Loaded) -> None:
-    await loaded.database.write(change_password, "smith", PasswordHash.recommended().hash("another one"))
+async def test_changed_password_is_not_printed(demo: LoadedDemo) -> None:
+    await demo.database.write(change_password, "smith", PasswordHash.recommended().hash("another one"))
 
-    told = await command.load(loaded.database, PARIS, TUESDAY, data_dir=loaded.folder)
+    logins = await command.load(demo.database, PARIS, TUESDAY, data_dir=demo.folder)
 
-    assert "smith" not in [login.username for login in told]
-    assert len(told) == 8
+    assert "smith" not in [login.username for login in logins]
+    assert len(logins) == 8
 
 
-async def test_a_database_with_other_patients_is_left_alone_unless_forced(database: Database, tmp_path: Path) -> None:
-    other = insert(tables.patients).values(id=500, first_name="Ana", last_name="Real")
-    await database.write(lambda connection: connection.execute(other).close())
+async def test_other_patients_need_force(database: Database, tmp_path: Path) -> None:
+    real_patient = insert(tables.patients).values(id=500, first_name="Ana", last_name="Real")
+    await database.write(lambda connection: connection.execute(real_patient).close())
 
     with pytest.raises(OperatorError, match="--force"):
         await command.load(database, PARIS, MONDAY, data_dir=tmp_path)
-    refused = await all_rows(database)
+    before_force = await load_all_rows(database)
     await command.load(database, PARIS, MONDAY, data_dir=tmp_path, force=True)
 
-    assert (refused["patients"], refused["accounts"]) == ([(500, "Ana", "Real", None)], [])
-    assert len((await all_rows(database))["patients"]) == 13
+    assert (before_force["patients"], before_force["accounts"]) == ([(500, "Ana", "Real", None)], [])
+    assert len((await load_all_rows(database))["patients"]) == 13
 
 
-async def test_even_forced_nobody_is_taken_for_a_patient_of_the_demonstration(
-    database: Database, tmp_path: Path
-) -> None:
-    other = insert(tables.patients).values(id=1, first_name="Ana", last_name="Real")
-    await database.write(lambda connection: connection.execute(other).close())
+async def test_force_never_reuses_number_of_real_patient(database: Database, tmp_path: Path) -> None:
+    real_patient = insert(tables.patients).values(id=1, first_name="Ana", last_name="Real")
+    await database.write(lambda connection: connection.execute(real_patient).close())
 
-    with pytest.raises(OperatorError, match="patients: number 1 is somebody else"):
+    with pytest.raises(OperatorError, match="patients: number 1 belongs to another record"):
         await command.load(database, PARIS, MONDAY, data_dir=tmp_path, force=True)
 
-    assert (await all_rows(database))["doctors"] == []
+    assert (await load_all_rows(database))["doctors"] == []
 
 
-def test_the_day_that_clocks_change_keeps_its_wall_times() -> None:
-    booked = hospital.appointments(date(2026, 3, 29), PARIS)
+def test_clock_change_keeps_local_times() -> None:
+    appointments = hospital.appointments(date(2026, 3, 29), PARIS)
 
-    assert booked[0]["scheduled_at"] == datetime(2026, 3, 29, 6, tzinfo=UTC)
+    assert appointments[0]["scheduled_at"] == datetime(2026, 3, 29, 6, tzinfo=UTC)
 
 
-def test_the_command_makes_the_schema_and_tells_every_login(
-    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_command_migrates_and_prints_logins(
+    address: str, tmp_path: Path, clean_environment: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith("VISIT_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("VISIT_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.setenv("VISIT_DATABASE_URL", address)
+    clean_environment.setenv("VISIT_DATA_DIR", str(tmp_path / "data"))
+    clean_environment.setenv("VISIT_DATABASE_URL", address)
 
     first = CliRunner().invoke(build(), ["demo"])
-    (tmp_path / "data" / command.LOGINS_FILE).unlink()
+    (tmp_path / "data" / LOGINS_FILE).unlink()
     second = CliRunner().invoke(build(), ["demo"])
 
     assert first.exit_code == 0, first.output
     assert first.stdout.count("login: ") == 9
     assert "login: reception " in first.stdout
-    assert "passwords are not known any more" in second.stdout
+    assert "its passwords are lost" in second.stdout

@@ -1,4 +1,6 @@
-"""`visit-engine --help`: every command says what it does, and every argument and option what it means."""
+"""`visit-engine --help`: every command, argument and option has a description."""
+
+from typing import Any
 
 import pytest
 import typer
@@ -7,33 +9,33 @@ import typer.main
 from patient_visit_engine.cli.app import COMMANDS, build
 from tests.support.up import UpEnvironment
 
-PROGRAM = typer.main.get_command(build())
+PROGRAM: Any = typer.main.get_command(build())
 
 
-def described(name: str) -> list[tuple[str, object]]:
+def with_subcommands(name: str) -> list[tuple[str, Any]]:
     context = PROGRAM.make_context("visit-engine", [name], resilient_parsing=True)
     command = PROGRAM.get_command(context, name)
-    nested = getattr(command, "commands", {})
-    return [(name, command), *((f"{name} {inner}", found) for inner, found in nested.items())]
+    subcommands = getattr(command, "commands", {})
+    return [(name, command), *((f"{name} {inner}", subcommand) for inner, subcommand in subcommands.items())]
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_is_documented(name: str) -> None:
-    for path, command in described(name):
+def test_every_command_has_help(name: str) -> None:
+    for path, command in with_subcommands(name):
         assert command.help, path
         for parameter in command.params:
             assert getattr(parameter, "help", None), f"{path} {parameter.name}"
 
 
-def test_the_program_lists_its_commands(surroundings: UpEnvironment) -> None:
-    told = surroundings.run("--help", COLUMNS="200")
+def test_program_lists_its_commands(up_environment: UpEnvironment) -> None:
+    result = up_environment.run("--help", COLUMNS="200")
 
-    assert told.returncode == 0
-    assert [name for name in COMMANDS if f" {name} " not in told.stdout] == []
+    assert result.returncode == 0
+    assert [name for name in COMMANDS if f" {name} " not in result.stdout] == []
 
 
-def test_a_command_that_does_not_exist_is_refused(surroundings: UpEnvironment) -> None:
-    told = surroundings.run("downn")
+def test_refuses_unknown_command(up_environment: UpEnvironment) -> None:
+    result = up_environment.run("downn")
 
-    assert told.returncode == 2
-    assert "downn" in told.stderr
+    assert result.returncode == 2
+    assert "downn" in result.stderr

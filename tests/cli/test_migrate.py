@@ -1,4 +1,4 @@
-"""`visit-engine migrate` against a real Temporal server: again, at the same time, and with nobody there."""
+"""`visit-engine migrate` on a real Temporal server: repeated, twice at once, and without a server."""
 
 import asyncio
 import subprocess
@@ -20,115 +20,116 @@ from tests.support.up import ON_BOTH, PROGRAM, UpEnvironment, free_ports
 
 @pytest.fixture(scope="module")
 def temporal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a Temporal server on which nothing is prepared."""
+    """The address of a Temporal server without prepared namespaces."""
     port, ui_port = free_ports(2)
     folder: Path = tmp_path_factory.mktemp("temporal")
     settings = Settings(data_dir=folder, temporal_port=port, ui_port=ui_port, temporal_namespace="elsewhere")
     command = dev_server.command(settings)
     while "--search-attribute" in command:
-        at = command.index("--search-attribute")
-        del command[at : at + 2]
+        index = command.index("--search-attribute")
+        del command[index : index + 2]
     with (folder / "log").open("w") as log, subprocess.Popen(command, stdout=log, stderr=log) as server:
         yield f"127.0.0.1:{port}"
         server.terminate()
 
 
-def frontend(address: str, namespace: str = "default") -> Settings:
+def settings_for(address: str, namespace: str = "default") -> Settings:
     return Settings(temporal_address=address, temporal_namespace=namespace)
 
 
-async def prepared(client: Client) -> tuple[timedelta, dict[str, int]]:
-    described = await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=client.namespace))
-    listed = await client.operator_service.list_search_attributes(
+async def describe_namespace(client: Client) -> tuple[timedelta, dict[str, int]]:
+    description = await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=client.namespace))
+    listing = await client.operator_service.list_search_attributes(
         ListSearchAttributesRequest(namespace=client.namespace)
     )
-    return described.config.workflow_execution_retention_ttl.ToTimedelta(), dict(listed.custom_attributes)
+    return description.config.workflow_execution_retention_ttl.ToTimedelta(), dict(listing.custom_attributes)
 
 
-async def test_the_default_namespace_keeps_visits_for_a_week_and_can_be_searched(temporal: str) -> None:
-    client = await namespace.prepare(frontend(temporal))
+async def test_default_namespace_keeps_visits_for_a_week(temporal: str) -> None:
+    client = await namespace.prepare(settings_for(temporal))
 
-    assert await prepared(client) == (timedelta(days=7), {"PatientId": 3, "VisitDay": 2})
-
-
-async def test_a_namespace_that_is_missing_is_made_also_by_several_at_the_same_time(temporal: str) -> None:
-    clients = await asyncio.gather(*(namespace.prepare(frontend(temporal, "hospital")) for _ in range(4)))
-
-    assert await prepared(clients[0]) == (timedelta(days=7), {"PatientId": 3, "VisitDay": 2})
+    assert await describe_namespace(client) == (timedelta(days=7), {"PatientId": 3, "VisitDay": 2})
 
 
-async def test_a_namespace_that_keeps_visits_longer_is_left_so(temporal: str) -> None:
-    client = await namespace.prepare(frontend(temporal, "archive"))
-    longer = UpdateNamespaceRequest(namespace="archive")
-    longer.config.workflow_execution_retention_ttl.FromTimedelta(timedelta(days=30))
-    await client.workflow_service.update_namespace(longer)
+async def test_concurrent_runs_create_missing_namespace(temporal: str) -> None:
+    clients = await asyncio.gather(*(namespace.prepare(settings_for(temporal, "hospital")) for _ in range(4)))
 
-    await namespace.prepare(frontend(temporal, "archive"))
+    assert await describe_namespace(clients[0]) == (timedelta(days=7), {"PatientId": 3, "VisitDay": 2})
 
-    assert (await prepared(client))[0] == timedelta(days=30)
+
+async def test_longer_retention_is_kept(temporal: str) -> None:
+    client = await namespace.prepare(settings_for(temporal, "archive"))
+    update_request = UpdateNamespaceRequest(namespace="archive")
+    update_request.config.workflow_execution_retention_ttl.FromTimedelta(timedelta(days=30))
+    await client.workflow_service.update_namespace(update_request)
+
+    await namespace.prepare(settings_for(temporal, "archive"))
+
+    assert (await describe_namespace(client))[0] == timedelta(days=30)
 
 
 @ON_BOTH
-def test_migrating_twice_does_no_harm_and_of_two_at_once_one_is_done(
-    temporal: str, surroundings: UpEnvironment
-) -> None:
-    environment = surroundings.environment(VISIT_TEMPORAL_ADDRESS=temporal)
-    both = [
+def test_second_run_is_harmless_and_parallel_refused(temporal: str, up_environment: UpEnvironment) -> None:
+    environment = up_environment.environment(VISIT_TEMPORAL_ADDRESS=temporal)
+    processes = [
         subprocess.Popen(
-            [PROGRAM, "migrate"], env=environment, cwd=surroundings.folder, stdout=-1, stderr=-1, text=True
+            [PROGRAM, "migrate"], env=environment, cwd=up_environment.folder, stdout=-1, stderr=-1, text=True
         )
         for _ in range(2)
     ]
-    told = [(*process.communicate(timeout=60), process.returncode) for process in both]
+    results = [(*process.communicate(timeout=60), process.returncode) for process in processes]
 
-    again = surroundings.run("migrate", VISIT_TEMPORAL_ADDRESS=temporal)
+    later = up_environment.run("migrate", VISIT_TEMPORAL_ADDRESS=temporal)
 
-    done = (
+    success = (
         f"database: at schema {migrations.newest()}\n"
         "temporal: namespace default keeps closed visits for 7 days or longer\n",
         "",
         0,
     )
-    refused = ("", "VISIT_DATABASE_URL: another migration of this database is under way: wait for its end\n", 1)
-    assert done in told
-    assert set(told) <= {done, refused}
-    assert (again.stdout, again.stderr, again.returncode) == done
-    migrations.check(surroundings.database)
+    refusal = ("", "VISIT_DATABASE_URL: another migration of this database is running: wait until it ends\n", 1)
+    assert success in results
+    assert set(results) <= {success, refusal}
+    assert (later.stdout, later.stderr, later.returncode) == success
+    migrations.check(up_environment.database)
 
 
 @ON_BOTH
-def test_a_database_can_be_taken_back_for_an_older_program(surroundings: UpEnvironment) -> None:
-    surroundings.run("migrate", "--database-only")
+def test_database_goes_back_for_older_program(up_environment: UpEnvironment) -> None:
+    up_environment.run("migrate", "--database-only")
 
-    told = surroundings.run("migrate", "--back-to", "0001")
-    nowhere = surroundings.run("migrate", "--back-to", "7777")
-    api = surroundings.run("api")
+    downgrade = up_environment.run("migrate", "--back-to", "0001")
+    unknown_revision = up_environment.run("migrate", "--back-to", "7777")
+    api = up_environment.run("api")
 
-    assert (told.returncode, told.stdout) == (0, "database: at schema 0001\n")
-    assert (nowhere.returncode, nowhere.stderr) == (1, "VISIT_DATABASE_URL: there is no way back to schema 7777\n")
+    assert (downgrade.returncode, downgrade.stdout) == (0, "database: at schema 0001\n")
+    assert (unknown_revision.returncode, unknown_revision.stderr) == (
+        1,
+        "VISIT_DATABASE_URL: there is no way back to schema 7777\n",
+    )
     assert api.returncode != 0
     assert "run `visit-engine migrate`" in api.stdout + api.stderr
 
 
 @ON_BOTH
-def test_the_database_can_be_migrated_without_temporal(surroundings: UpEnvironment) -> None:
-    told = surroundings.run("migrate", "--database-only")
+def test_database_migrates_without_temporal(up_environment: UpEnvironment) -> None:
+    result = up_environment.run("migrate", "--database-only")
 
-    assert (told.returncode, told.stdout) == (0, f"database: at schema {migrations.newest()}\n")
-
-
-def test_a_database_that_is_none_is_one_line_that_names_the_variable(surroundings: UpEnvironment) -> None:
-    surroundings.data.mkdir()
-    (surroundings.data / "visits.db").write_text("a letter, not a database" * 100)
-
-    told = surroundings.run("migrate", "--database-only")
-
-    assert told.returncode == 1
-    assert told.stderr == "VISIT_DATABASE_URL: the database cannot be migrated (file is not a database)\n"
+    assert (result.returncode, result.stdout) == (0, f"database: at schema {migrations.newest()}\n")
 
 
-async def test_a_temporal_that_does_not_answer_is_named_after_a_while() -> None:
+def test_invalid_file_names_its_variable(up_environment: UpEnvironment) -> None:
+    up_environment.data.mkdir()
+    (up_environment.data / "visits.db").write_text("a letter, not a database" * 100)
+
+    result = up_environment.run("migrate", "--database-only")
+
+    assert result.returncode == 1
+    assert result.stderr == "VISIT_DATABASE_URL: the database cannot be migrated (file is not a database)\n"
+
+
+async def test_unreachable_temporal_is_reported_in_time() -> None:
     (port,) = free_ports(1)
 
     with pytest.raises(OperatorError, match=rf"VISIT_TEMPORAL_ADDRESS: .* 127.0.0.1:{port} within 0.3 s"):
-        await namespace.prepare(frontend(f"127.0.0.1:{port}"), timedelta(seconds=0.3))
+        await namespace.prepare(settings_for(f"127.0.0.1:{port}"), timedelta(seconds=0.3))

@@ -1,6 +1,7 @@
-"""A recorded day becomes timed requests, and what the stream delivered is held against the log: the parts that need no system."""
+"""The parts of `visit-engine replay` that need no running system: the plan, the requests, the stream check and the report."""
 
 import asyncio
+import json
 import os
 import time
 from collections import Counter
@@ -16,21 +17,23 @@ import pytest
 from typer.testing import CliRunner
 
 from patient_visit_engine.cli.app import build
-from patient_visit_engine.cli.datasets import catalogue, synthetic
-from patient_visit_engine.cli.datasets.rows import LARGEST_ID, RecordedAppointment, RecordedSet
-from patient_visit_engine.cli.replay.drive import Driver, Pace, Tally
-from patient_visit_engine.cli.replay.listen import Listener, compare
+from patient_visit_engine.cli.datasets.csv_table import MAX_ID
+from patient_visit_engine.cli.datasets.formats import read_data_sets
+from patient_visit_engine.cli.datasets.recorded import RecordedAppointment, RecordedSet
+from patient_visit_engine.cli.replay.driver import Driver, Pace, ReplayTally
 from patient_visit_engine.cli.replay.plan import (
-    LONGEST_REPLAYED,
-    LONGEST_SECONDS,
-    MOST_RUNS,
-    SHORTEST_SECONDS,
+    MAX_REPLAYED,
+    MAX_RUNS,
+    MAX_SECONDS,
+    MIN_SECONDS,
     NothingToReplayError,
-    Plan,
-    plan,
+    ReplayPlan,
+    build_plan,
 )
-from patient_visit_engine.cli.replay.report import Result, percentile
-from patient_visit_engine.cli.replay.tokens import Tokens, secret_of
+from patient_visit_engine.cli.replay.report import ReplayResult, percentile
+from patient_visit_engine.cli.replay.stream_subscriber import StreamSubscriber, check_delivery
+from patient_visit_engine.cli.replay.synthetic_day import synthetic_day
+from patient_visit_engine.cli.replay.tokens import Tokens, find_secret
 from patient_visit_engine.runtime.operator_error import OperatorError
 from patient_visit_engine.runtime.settings import Settings
 
@@ -40,8 +43,8 @@ MONDAY, TUESDAY = datetime.fromisoformat("2016-06-06T09:00"), datetime.fromisofo
 SECRET = "a secret of the tests, long enough for HS256"
 
 
-def an_appointment(number: int, **changes: Any) -> RecordedAppointment:
-    usual = RecordedAppointment(
+def recorded(number: int, **changes: Any) -> RecordedAppointment:
+    default = RecordedAppointment(
         line=number,
         appointment_id=number,
         patient_id=1,
@@ -53,116 +56,117 @@ def an_appointment(number: int, **changes: Any) -> RecordedAppointment:
         expected_minutes=20,
         scheduled_at=MONDAY,
     )
-    return replace(usual, **changes)
+    return replace(default, **changes)
 
 
-def a_plan(*rows: RecordedAppointment, shifted: bool = False, day: date | None = None, **options: Any) -> Plan:
-    found = RecordedSet("set", rows, (), dates_are_shifted=shifted)
-    return plan(found, day, TODAY, PARIS, 7, **options)
+def plan_for(*rows: RecordedAppointment, shifted: bool = False, day: date | None = None, **options: Any) -> ReplayPlan:
+    data_set = RecordedSet("set", rows, (), dates_are_shifted=shifted)
+    return build_plan(data_set, day, TODAY, PARIS, 7, **options)
 
 
-def test_the_busiest_day_is_laid_on_today_at_the_same_wall_times() -> None:
+def test_busiest_day_moves_to_today() -> None:
     quarter_past = MONDAY + timedelta(minutes=15)
 
-    planned = a_plan(
-        an_appointment(1, scheduled_at=TUESDAY), an_appointment(2), an_appointment(3, scheduled_at=quarter_past)
-    )
+    plan = plan_for(recorded(1, scheduled_at=TUESDAY), recorded(2), recorded(3, scheduled_at=quarter_past))
 
-    assert planned.day == MONDAY.date()
-    assert [scheduled for *_, scheduled in planned.appointments.values()] == [
+    assert plan.day == MONDAY.date()
+    assert [scheduled for *_, scheduled in plan.appointments.values()] == [
         datetime(2026, 3, 2, 8, 0, tzinfo=UTC),
         datetime(2026, 3, 2, 8, 15, tzinfo=UTC),
     ]
-    assert [step.at for step in planned.steps] == [0, 900]
+    assert [step.at for step in plan.steps] == [0, 900]
 
 
-def test_a_day_can_be_chosen_and_an_empty_one_is_said_to_be_empty() -> None:
-    rows = (an_appointment(1), an_appointment(2), an_appointment(3, scheduled_at=TUESDAY))
+def test_chooses_day_and_refuses_empty_day() -> None:
+    rows = (recorded(1), recorded(2), recorded(3, scheduled_at=TUESDAY))
 
-    assert len(a_plan(*rows, day=TUESDAY.date()).steps) == 1
+    assert len(plan_for(*rows, day=TUESDAY.date()).steps) == 1
     with pytest.raises(NothingToReplayError, match="no appointments on 2016-06-08"):
-        a_plan(*rows, day=date(2016, 6, 8))
+        plan_for(*rows, day=date(2016, 6, 8))
 
 
-def test_patients_whose_dates_were_moved_are_laid_on_one_day_each_with_their_own_busiest() -> None:
+def test_shifted_dates_use_each_patients_busiest_day() -> None:
     years_later = MONDAY.replace(year=2150)
-    planned = a_plan(
-        an_appointment(1),
-        an_appointment(2, scheduled_at=TUESDAY),
-        an_appointment(3, scheduled_at=TUESDAY),
-        an_appointment(4, patient_id=2, scheduled_at=years_later),
+
+    plan = plan_for(
+        recorded(1),
+        recorded(2, scheduled_at=TUESDAY),
+        recorded(3, scheduled_at=TUESDAY),
+        recorded(4, patient_id=2, scheduled_at=years_later),
         shifted=True,
     )
 
-    assert len(planned.steps) == 3
-    assert {step.at for step in planned.steps} == {0}
-    assert planned.races == 1
-    assert any("the crowd on it is not real" in note for note in planned.notes)
+    assert len(plan.steps) == 3
+    assert {step.at for step in plan.steps} == {0}
+    assert plan.races == 1
+    assert any("the crowd on it is not real" in note for note in plan.notes)
 
 
-def test_real_starts_and_ends_are_kept_but_none_outlasts_a_working_day() -> None:
+def test_keeps_real_times_up_to_eight_hours() -> None:
     started = MONDAY + timedelta(minutes=5)
-    planned = a_plan(
-        an_appointment(1, started=MONDAY, ended=MONDAY + timedelta(days=3)),
-        an_appointment(2, started=started, ended=started + timedelta(seconds=90)),
+
+    plan = plan_for(
+        recorded(1, started=MONDAY, ended=MONDAY + timedelta(days=3)),
+        recorded(2, started=started, ended=started + timedelta(seconds=90)),
     )
 
-    assert [(step.at, step.lasts) for step in planned.steps] == [(0, LONGEST_REPLAYED.total_seconds()), (300, 90)]
-    assert planned.lasts == LONGEST_REPLAYED.total_seconds()
+    assert [(step.at, step.duration) for step in plan.steps] == [(0, MAX_REPLAYED.total_seconds()), (300, 90)]
+    assert plan.duration == MAX_REPLAYED.total_seconds()
 
 
-def test_lengths_that_were_not_recorded_are_plausible_and_always_the_same() -> None:
-    rows = [an_appointment(number, patient_id=number) for number in range(1, 1001)]
+def test_made_up_lengths_are_plausible_and_stable() -> None:
+    rows = [recorded(number, patient_id=number) for number in range(1, 1001)]
 
-    first, second = a_plan(*rows), a_plan(*rows)
+    first, second = plan_for(*rows), plan_for(*rows)
 
-    lengths = sorted(step.lasts for step in first.steps)
+    lengths = sorted(step.duration for step in first.steps)
     assert first == second
-    assert SHORTEST_SECONDS <= lengths[0] < lengths[-1] <= LONGEST_SECONDS
+    assert MIN_SECONDS <= lengths[0] < lengths[-1] <= MAX_SECONDS
     assert 650 < lengths[500] < 800
     assert any("lengths are made up" in note for note in first.notes)
 
 
-def test_a_patient_who_never_came_is_booked_but_not_started() -> None:
-    planned = a_plan(an_appointment(1), an_appointment(2, patient_id=2, attended=False))
+def test_missed_appointment_is_booked_not_started() -> None:
+    plan = plan_for(recorded(1), recorded(2, patient_id=2, attended=False))
 
-    assert (len(planned.appointments), len(planned.steps)) == (2, 1)
-
-
-def test_rivals_press_start_with_the_doctor_for_exclusive_consultations_only() -> None:
-    rows = [an_appointment(n, patient_id=n) for n in range(1, 6)] + [an_appointment(6, patient_id=6, exclusive=False)]
-
-    planned = a_plan(*rows, rivals=3)
-
-    of_patient: dict[int, set[int]] = {}
-    for step in planned.steps:
-        of_patient.setdefault(step.patient_id, set()).add(step.doctor_id)
-    assert sorted(len(doctors) for doctors in of_patient.values()) == [1, 4, 4, 4, 4, 4]
-    assert planned.races == 5
+    assert (len(plan.appointments), len(plan.steps)) == (2, 1)
 
 
-def test_two_runs_share_no_id_and_the_same_run_is_the_same() -> None:
-    found = synthetic.read()
-    one, again, other = (plan(found, None, TODAY, PARIS, run) for run in (7, 7, 8))
-    last = plan(found, None, TODAY, PARIS, MOST_RUNS - 1)
+def test_rivals_race_for_exclusive_only() -> None:
+    rows = [recorded(n, patient_id=n) for n in range(1, 6)] + [recorded(6, patient_id=6, exclusive=False)]
 
-    assert one == again
-    assert not set(one.appointments) & set(other.appointments)
-    assert not set(one.patients) & set(other.patients)
-    assert max(last.appointments) <= LARGEST_ID
+    plan = plan_for(*rows, rivals=3)
 
-
-def test_only_so_many_patients_are_taken() -> None:
-    planned = plan(synthetic.read(), None, TODAY, PARIS, 7, most=10)
-
-    assert len(planned.patients) == 10
+    doctors_of_patient: dict[int, set[int]] = {}
+    for step in plan.steps:
+        doctors_of_patient.setdefault(step.patient_id, set()).add(step.doctor_id)
+    assert sorted(len(doctors) for doctors in doctors_of_patient.values()) == [1, 4, 4, 4, 4, 4]
+    assert plan.races == 5
 
 
-def test_the_made_up_day_has_races_and_services_that_run_beside() -> None:
-    planned = plan(synthetic.read(), None, TODAY, PARIS, 7)
+def test_runs_share_no_id_and_repeat_exactly() -> None:
+    data_set = synthetic_day()
 
-    assert planned.races > 30
-    assert {exclusive for _, exclusive, _ in planned.prestations.values()} == {True, False}
+    run_7, run_7_again, run_8 = (build_plan(data_set, None, TODAY, PARIS, run) for run in (7, 7, 8))
+    last_run = build_plan(data_set, None, TODAY, PARIS, MAX_RUNS - 1)
+
+    assert run_7 == run_7_again
+    assert not set(run_7.appointments) & set(run_8.appointments)
+    assert not set(run_7.patients) & set(run_8.patients)
+    assert max(last_run.appointments) <= MAX_ID
+
+
+def test_plan_takes_limited_number_of_patients() -> None:
+    plan = build_plan(synthetic_day(), None, TODAY, PARIS, 7, max_patients=10)
+
+    assert len(plan.patients) == 10
+
+
+def test_synthetic_day_has_races_and_xrays() -> None:
+    plan = build_plan(synthetic_day(), None, TODAY, PARIS, 7)
+
+    assert plan.races > 30
+    assert {exclusive for _, exclusive, _ in plan.prestations.values()} == {True, False}
 
 
 @pytest.mark.parametrize(
@@ -175,15 +179,15 @@ def test_the_made_up_day_has_races_and_services_that_run_beside() -> None:
         ([3, 4, 5, 6], (0, 0, 0, 1)),
     ],
 )
-def test_every_fault_of_the_stream_is_counted(positions: list[int], faults: tuple[int, ...]) -> None:
-    heard = compare("supervisor", positions, [3, 5, 6])
+def test_counts_every_fault_of_stream(positions: list[int], faults: tuple[int, ...]) -> None:
+    delivery = check_delivery("supervisor", positions, [3, 5, 6])
 
-    assert (heard.missing, heard.duplicate, heard.out_of_order, heard.strangers) == faults
-    assert heard.is_as_promised == (not any(faults))
+    assert (delivery.missing, delivery.duplicate, delivery.out_of_order, delivery.unexpected) == faults
+    assert delivery.is_as_promised == (not any(faults))
 
 
-async def test_a_listener_takes_events_for_events_and_comes_back_where_a_stream_broke_off() -> None:
-    asked: list[str | None] = []
+async def test_subscriber_ignores_control_and_resumes() -> None:
+    last_event_ids: list[str | None] = []
     streams = [
         'event: ready\ndata: {"resume":"exact","cursor":"ab-2"}\nid: ab-2\n\nevent: consultation.started\nid: ab-3\ndata: {}\n\n',
         'event: ready\ndata: {"resume":"exact","cursor":"ab-3"}\n\nevent: heartbeat\nid: ab-4\ndata: {}\n\n'
@@ -191,36 +195,37 @@ async def test_a_listener_takes_events_for_events_and_comes_back_where_a_stream_
     ]
 
     def answer(request: httpx.Request) -> httpx.Response:
-        asked.append(request.headers.get("last-event-id"))
-        return httpx.Response(200, text=streams[min(len(asked), 2) - 1])
+        last_event_ids.append(request.headers.get("last-event-id"))
+        return httpx.Response(200, text=streams[min(len(last_event_ids), 2) - 1])
 
-    listener = Listener("supervisor", "token", ("consultations",))
+    subscriber = StreamSubscriber("supervisor", "token", ("consultations",))
     async with httpx.AsyncClient(transport=httpx.MockTransport(answer), base_url="http://visits.test") as client:
-        task = asyncio.create_task(listener.listen(client))
-        await asyncio.wait_for(listener.reach(5), 10)
+        task = asyncio.create_task(subscriber.run(client))
+        await asyncio.wait_for(subscriber.wait_for_position(5), 10)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 
-    assert asked[:2] == [None, "ab-3"]
-    assert listener.since == 2
-    assert listener.positions[:2] == [3, 5]
+    assert last_event_ids[:2] == [None, "ab-3"]
+    assert subscriber.since == 2
+    assert subscriber.positions[:2] == [3, 5]
 
 
-def tokens_of(planned: Plan) -> Tokens:
-    return Tokens(Settings(), SECRET, {number: name for number, (name, _) in planned.doctors.items()})
+def tokens_for(plan: ReplayPlan) -> Tokens:
+    return Tokens(Settings(), SECRET, {doctor_id: name for doctor_id, (name, _) in plan.doctors.items()})
 
 
-async def driven(planned: Plan, answer: Any, **pace: Any) -> Driver:
-    usual = {"speed": 1e6, "at_once": 8, "retries": 0, "retry_after": 600.0}
+async def run_plan(plan: ReplayPlan, answer: Any, retries: int = 0) -> ReplayTally:
+    """Run the plan against a fake system that answers with `answer`."""
+    pace = Pace(speed=1e6, max_concurrent=8, retries=retries, retry_after=600.0)
     async with httpx.AsyncClient(transport=httpx.MockTransport(answer), base_url="http://visits.test") as client:
-        driver = Driver(client, tokens_of(planned), planned, Pace(**(usual | pace)), 7)
-        await driver.drive(lambda _tally: None)
-        return driver
+        driver = Driver(client, tokens_for(plan), plan, pace, 7)
+        await driver.run_steps(lambda _tally: None)
+        return driver.tally
 
 
-async def test_every_doctor_asks_in_its_own_name_and_every_answer_is_counted() -> None:
-    planned = a_plan(an_appointment(1), an_appointment(2), an_appointment(3, patient_id=2))
-    in_consultation: set[int] = set()
+async def test_doctors_use_own_tokens_and_answers_count() -> None:
+    plan = plan_for(recorded(1), recorded(2), recorded(3, patient_id=2))
+    busy_patients: set[int] = set()
     keys: list[str] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -228,23 +233,23 @@ async def test_every_doctor_asks_in_its_own_name_and_every_answer_is_counted() -
         keys.append(request.headers["idempotency-key"])
         if request.url.path.endswith("/complete"):
             return httpx.Response(200, json={})
-        asked = httpx.Response(200, content=request.content).json()
-        assert (claims["role"], claims["doctor_id"]) == ("doctor", asked["doctor_id"])
-        if asked["patient_id"] in in_consultation:
+        body = json.loads(request.content)
+        assert (claims["role"], claims["doctor_id"]) == ("doctor", body["doctor_id"])
+        if body["patient_id"] in busy_patients:
             return httpx.Response(409, json={"code": "patient_in_consultation"})
-        in_consultation.add(asked["patient_id"])
-        return httpx.Response(201, json={"id": f"c{asked['appointment_id']}"})
+        busy_patients.add(body["patient_id"])
+        return httpx.Response(201, json={"id": f"c{body['appointment_id']}"})
 
-    tally = (await driven(planned, answer, retries=1)).tally
+    tally = await run_plan(plan, answer, retries=1)
 
-    assert (tally.asked, tally.granted, tally.completed, tally.retried) == (4, 2, 2, 1)
+    assert (tally.requested, tally.granted, tally.completed, tally.retried) == (4, 2, 2, 1)
     assert tally.refused == {"patient_in_consultation": 2}
     assert len(set(keys)) == len(keys) == 6
     assert not tally.errors
 
 
-async def test_an_unknown_answer_is_asked_for_again_under_the_same_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("patient_visit_engine.cli.replay.drive.BETWEEN", 0.0)
+async def test_resends_unknown_answer_with_same_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("patient_visit_engine.cli.replay.driver.RESEND_PAUSE_SECONDS", 0.0)
     keys: list[str] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -255,36 +260,36 @@ async def test_an_unknown_answer_is_asked_for_again_under_the_same_key(monkeypat
             raise httpx.ReadError("the connection broke")
         return httpx.Response(201 if len(keys) == 3 else 200, json={"id": "c1"})
 
-    tally = (await driven(a_plan(an_appointment(1)), answer)).tally
+    tally = await run_plan(plan_for(recorded(1)), answer)
 
     assert keys[0] == keys[1] == keys[2] != keys[3]
-    assert (tally.asked, tally.granted, tally.undecided, tally.completed) == (1, 1, 2, 1)
+    assert (tally.requested, tally.granted, tally.undecided, tally.completed) == (1, 1, 2, 1)
 
 
-async def test_answers_that_should_not_be_are_errors(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("patient_visit_engine.cli.replay.drive.BETWEEN", 0.0)
-    planned = a_plan(an_appointment(1))
+async def test_unexpected_answers_are_errors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("patient_visit_engine.cli.replay.driver.RESEND_PAUSE_SECONDS", 0.0)
+    plan = plan_for(recorded(1))
 
-    broken = await driven(planned, lambda _request: httpx.Response(500, text="oh"))
-    silent = await driven(planned, lambda _request: httpx.Response(503))
+    broken = await run_plan(plan, lambda _request: httpx.Response(500, text="oh"))
+    silent = await run_plan(plan, lambda _request: httpx.Response(503))
 
-    assert broken.tally.errors == {"start 500 ": 1}
-    assert silent.tally.errors == {"never answered": 1}
+    assert broken.errors == {"start 500 ": 1}
+    assert silent.errors == {"never answered": 1}
 
 
 @pytest.mark.parametrize(("share", "expected"), [(0.5, 2), (0.95, 4), (0.99, 4)])
-def test_percentiles_are_values_that_were_measured(share: float, expected: float) -> None:
+def test_percentiles_are_measured_values(share: float, expected: float) -> None:
     assert percentile([4, 1, 3, 2], share) == expected
     assert percentile([], share) == 0
 
 
-def test_tokens_are_signed_with_the_secret_that_up_made(tmp_path: Path) -> None:
+def test_signs_tokens_with_secret_of_up(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path)
     with pytest.raises(OperatorError, match="VISIT_JWT_SECRET"):
-        secret_of(settings)
+        find_secret(settings)
     (tmp_path / "jwt.secret").write_text(SECRET)
 
-    headers = Tokens(settings, secret_of(settings), {7: "Dr. Smith"}).doctor(7)
+    headers = Tokens(settings, find_secret(settings), {7: "Dr. Smith"}).doctor_headers(7)
 
     claims = jwt.decode(headers["Authorization"].removeprefix("Bearer "), SECRET, ["HS256"])
     assert claims["exp"] > time.time() + 3600
@@ -296,32 +301,27 @@ def test_tokens_are_signed_with_the_secret_that_up_made(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "why"),
+    ("options", "reason"),
     [
         (["--within", "soon"], "--within"),
         (["--within", "0"], "--within"),
         (["--day", "yesterday"], "--day"),
         (["--day", "2020-01-01"], "no appointments on 2020-01-01"),
         (["--data", "nowhere.csv"], "No such file"),
-        (["--url", "http://127.0.0.1:9", "--no-audit"], "nobody answers"),
+        (["--url", "http://127.0.0.1:9", "--no-audit"], "no system answers"),
     ],
 )
-def test_what_the_operator_can_set_right_is_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], why: str
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith("VISIT_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("VISIT_JWT_SECRET", SECRET)
+def test_operator_errors_are_one_line(clean_environment: pytest.MonkeyPatch, options: list[str], reason: str) -> None:
+    clean_environment.setenv("VISIT_JWT_SECRET", SECRET)
 
-    result = CliRunner().invoke(build(), ["replay", *words])
+    result = CliRunner().invoke(build(), ["replay", *options])
 
     assert isinstance(result.exception, OperatorError), result.output
-    assert why in str(result.exception)
+    assert reason in str(result.exception)
     assert "\n" not in str(result.exception)
 
 
-REAL = Path(os.environ.get("VISIT_TEST_DATA") or Path(__file__).parents[2].parent / "shared" / "data")
+PUBLISHED = Path(os.environ.get("VISIT_TEST_DATA") or Path(__file__).parents[2].parent / "shared" / "data")
 
 
 @pytest.mark.parametrize(
@@ -332,31 +332,33 @@ REAL = Path(os.environ.get("VISIT_TEST_DATA") or Path(__file__).parents[2].paren
         ("hangu-consultations/Data.csv.gz", None, 20, 0),
     ],
 )
-def test_the_published_sets_have_a_day_to_replay(path: str, day: date | None, starts: int, races: int) -> None:
-    if not (REAL / path).exists():
-        pytest.skip(f"{path} is not here: set VISIT_TEST_DATA to the folder that holds it")
+def test_published_sets_have_day_to_replay(path: str, day: date | None, starts: int, races: int) -> None:
+    if not (PUBLISHED / path).exists():
+        pytest.skip(f"{path} is missing: set VISIT_TEST_DATA to the folder that contains it")
 
-    planned = plan(catalogue.read(REAL / path)[0], None, TODAY, PARIS, 7)
+    plan = build_plan(read_data_sets(PUBLISHED / path)[0], None, TODAY, PARIS, 7)
 
-    assert day in (None, planned.day)
-    assert len(planned.steps) >= starts
-    assert planned.races >= races
-    assert max(planned.appointments) <= LARGEST_ID
+    assert day in (None, plan.day)
+    assert len(plan.steps) >= starts
+    assert plan.races >= races
+    assert max(plan.appointments) <= MAX_ID
 
 
-GOOD = compare("supervisor", [3, 5], [3, 5])
+GOOD_DELIVERY = check_delivery("supervisor", [3, 5], [3, 5])
 
 
 @pytest.mark.parametrize(
-    ("changes", "why"),
+    ("changes", "reason"),
     [
-        ({"holds": False}, "the audit found the rule broken"),
-        ({"heard": [GOOD, compare("doctor 7", [3], [3, 5])]}, "the event stream lost"),
-        ({"tally": Tally(errors=Counter({"start 500 ": 1}))}, "requests failed"),
+        ({"rule_holds": False}, "the audit found the rule broken"),
+        ({"deliveries": [GOOD_DELIVERY, check_delivery("doctor 7", [3], [3, 5])]}, "the event stream lost"),
+        ({"tally": ReplayTally(errors=Counter({"start 500 ": 1}))}, "requests failed"),
     ],
 )
-def test_a_replay_fails_when_anything_was_not_as_promised(changes: dict[str, Any], why: str) -> None:
-    good = Result(tally=Tally(asked=2, granted=2), heard=[GOOD], published=2, holds=True, seconds=1.0)
+def test_replay_fails_on_broken_promise(changes: dict[str, Any], reason: str) -> None:
+    success = ReplayResult(
+        tally=ReplayTally(requested=2, granted=2), deliveries=[GOOD_DELIVERY], published=2, rule_holds=True, seconds=1.0
+    )
 
-    assert good.failures == []
-    assert [failure for failure in replace(good, **changes).failures if failure.startswith(why)]
+    assert success.failures == []
+    assert [failure for failure in replace(success, **changes).failures if failure.startswith(reason)]

@@ -1,4 +1,4 @@
-"""`visit-engine up` as its operator meets it: real processes, on ports and in a folder of their own."""
+"""`visit-engine up` with real processes, on free ports and in a folder of the test."""
 
 import contextlib
 import os
@@ -21,9 +21,9 @@ Start = Callable[..., RunningUp]
 
 
 @pytest.fixture(scope="module")
-def all_day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningUp]:
-    """A system that several tests look at, one after the other."""
-    running = RunningUp(UpEnvironment(tmp_path_factory.mktemp("all_day")))
+def shared_up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningUp]:
+    """One running system for several tests."""
+    running = RunningUp(UpEnvironment(tmp_path_factory.mktemp("shared_up")))
     running.line("ready in")
 
     yield running
@@ -32,16 +32,16 @@ def all_day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningUp]:
     running.close()
 
 
-def is_ready(surroundings: UpEnvironment) -> bool:
+def is_ready(up_environment: UpEnvironment) -> bool:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{surroundings.ports[0]}/readyz", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{up_environment.ports[0]}/readyz", timeout=5) as answer:
             return bool(answer.status == 200)
     except OSError:
         return False
 
 
 @ON_BOTH
-def test_the_whole_system_starts_and_ctrl_c_leaves_nothing_behind(up: Start, surroundings: UpEnvironment) -> None:
+def test_system_starts_and_ctrl_c_stops_all(up: Start, up_environment: UpEnvironment) -> None:
     running = up()
     page = running.line("page:").split()[-1]
     running.line("ready in")
@@ -50,84 +50,84 @@ def test_the_whole_system_starts_and_ctrl_c_leaves_nothing_behind(up: Start, sur
         assert answer.headers["Content-Type"].startswith("text/html")
     with urllib.request.urlopen(f"{page}/readyz") as answer:
         assert answer.status == 200
-    assert set(surroundings.parts()) == {"temporal", "worker", "api"}
+    assert set(up_environment.parts()) == {"temporal", "worker", "api"}
     code = running.end(signal.SIGINT)
 
     assert code == 0
-    assert surroundings.processes() == []
+    assert up_environment.processes() == []
     assert [line for line in running.lines if "Traceback" in line or "killed" in line] == []
 
 
 @ON_BOTH
-async def test_the_next_start_finds_what_the_last_one_kept(up: Start, surroundings: UpEnvironment) -> None:
+async def test_next_start_finds_kept_data(up: Start, up_environment: UpEnvironment) -> None:
     first = up()
     first.line("ready in")
-    client = await connect(Settings(temporal_address=surroundings.temporal))
-    await client.start_workflow("AVisitNobodyServes", id="visit/123/2026-03-02", task_queue="nobody")
-    secret = (surroundings.data / "jwt.secret").read_text()
+    client = await connect(Settings(temporal_address=up_environment.temporal))
+    await client.start_workflow("VisitWithoutWorker", id="visit/123/2026-03-02", task_queue="without-worker")
+    secret = (up_environment.data / "jwt.secret").read_text()
     first.end(signal.SIGTERM)
 
     up().line("ready in")
 
-    client = await connect(Settings(temporal_address=surroundings.temporal))
+    client = await connect(Settings(temporal_address=up_environment.temporal))
     assert (await client.get_workflow_handle("visit/123/2026-03-02").describe()).status is not None
-    assert (surroundings.data / "jwt.secret").read_text() == secret
+    assert (up_environment.data / "jwt.secret").read_text() == secret
 
 
 @pytest.mark.parametrize("name", ["worker", "api", "temporal"])
-def test_a_part_that_dies_is_started_again(all_day: RunningUp, name: str) -> None:
-    surroundings = all_day.surroundings
-    died = surroundings.parts()[name]["pid"]
+def test_restarts_process_that_dies(shared_up: RunningUp, name: str) -> None:
+    up_environment = shared_up.up_environment
+    old_pid = up_environment.parts()[name]["pid"]
 
-    os.kill(died, signal.SIGKILL)
+    os.kill(old_pid, signal.SIGKILL)
 
-    assert all_day.line(f"{name} ended") == (
-        f"{name} ended (signal 9), starts again in 0.5 s; see {surroundings.data / 'logs' / name}.log"
+    assert shared_up.line(f"{name} ended") == (
+        f"{name} ended (signal 9), starts again in 0.5 s; see {up_environment.data / 'logs' / name}.log"
     )
-    eventually(lambda: surroundings.parts()[name]["pid"] not in (died, None), f"{name} to start again")
-    assert surroundings.parts()[name]["restarts"] == 1
-    eventually(lambda: is_ready(surroundings), "the API to be ready again")
+    eventually(lambda: up_environment.parts()[name]["pid"] not in (old_pid, None), f"{name} to start again")
+    assert up_environment.parts()[name]["restarts"] == 1
+    eventually(lambda: is_ready(up_environment), "the API to be ready again")
 
 
-def test_a_supervisor_that_is_killed_takes_its_parts_along(up: Start, surroundings: UpEnvironment) -> None:
+def test_processes_die_with_killed_supervisor(up: Start, up_environment: UpEnvironment) -> None:
     running = up()
     running.line("ready in")
-    assert len(surroundings.processes()) == 4
+    assert len(up_environment.processes()) == 4
 
     running.end(signal.SIGKILL)
 
-    eventually(lambda: surroundings.processes() == [], "the parts to die")
+    eventually(lambda: up_environment.processes() == [], "the processes to die")
     up().line("ready in")
 
 
-def test_a_stop_in_the_middle_of_the_start_leaves_nothing_behind(up: Start, surroundings: UpEnvironment) -> None:
+def test_stop_during_start_leaves_no_process(up: Start, up_environment: UpEnvironment) -> None:
     running = up()
-    eventually(lambda: "temporal" in surroundings.parts(), "the first part")
+    eventually(lambda: "temporal" in up_environment.parts(), "the first process")
 
     assert running.end(signal.SIGTERM) == 0
 
-    assert surroundings.processes() == []
+    assert up_environment.processes() == []
 
 
-def test_the_secret_that_signs_tokens_is_for_its_owner_alone(all_day: RunningUp) -> None:
-    mode = (all_day.surroundings.data / "jwt.secret").stat().st_mode
+def test_signing_secret_is_for_its_owner_only(shared_up: RunningUp) -> None:
+    mode = (shared_up.up_environment.data / "jwt.secret").stat().st_mode
 
     assert stat.S_IMODE(mode) == 0o600
 
 
-def test_a_secret_of_the_operators_own_is_used_instead(up: Start, surroundings: UpEnvironment) -> None:
+def test_secret_of_operator_is_used(up: Start, up_environment: UpEnvironment) -> None:
     up(VISIT_JWT_SECRET="a secret of thirty-two bytes or more")
-    eventually(lambda: "worker" in surroundings.parts(), "the parts that get the secret")
+    eventually(lambda: "worker" in up_environment.parts(), "the processes that get the secret")
 
-    assert not (surroundings.data / "jwt.secret").exists()
+    assert not (up_environment.data / "jwt.secret").exists()
 
 
-def test_without_a_terminal_nobody_is_asked_and_no_demonstration_is_loaded(all_day: RunningUp) -> None:
-    assert [line for line in all_day.lines if line.startswith("login:")] == []
+def test_no_demonstration_without_terminal(shared_up: RunningUp) -> None:
+    assert [line for line in shared_up.lines if line.startswith("login:")] == []
 
 
 @ON_BOTH
-def test_the_demonstration_prints_its_logins_now_and_next_time(up: Start) -> None:
+def test_prints_demonstration_logins_at_each_start(up: Start) -> None:
     first = up(VISIT_DEMO="1")
     first.line("ready in")
     first.end()
@@ -141,34 +141,32 @@ def test_the_demonstration_prints_its_logins_now_and_next_time(up: Start) -> Non
     assert [line for line in second.lines if line.startswith("login: ")] == logins
 
 
-def test_a_second_up_on_the_same_folder_is_refused(all_day: RunningUp) -> None:
-    refused = all_day.surroundings.run("up")
+def test_refuses_second_up_on_same_folder(shared_up: RunningUp) -> None:
+    result = shared_up.up_environment.run("up")
 
-    assert (refused.returncode, refused.stdout) == (2, "")
-    assert refused.stderr == f"VISIT_DATA_DIR: another `visit-engine up` runs on {all_day.surroundings.data}\n"
-    assert all_day.process.poll() is None
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == f"VISIT_DATA_DIR: another `visit-engine up` runs on {shared_up.up_environment.data}\n"
+    assert shared_up.process.poll() is None
 
 
 @pytest.mark.parametrize(
     ("variable", "place"), [("VISIT_HTTP_PORT", 0), ("VISIT_UI_PORT", 1), ("VISIT_TEMPORAL_PORT", 2)]
 )
-def test_a_port_in_use_is_one_line_that_names_the_variable(
-    surroundings: UpEnvironment, variable: str, place: int
-) -> None:
-    port = surroundings.ports[place]
+def test_used_port_names_its_variable(up_environment: UpEnvironment, variable: str, place: int) -> None:
+    port = up_environment.ports[place]
     with contextlib.closing(socket.create_server(("127.0.0.1", port))):
-        refused = surroundings.run("up")
+        result = up_environment.run("up")
 
-    assert refused.returncode == 2
-    assert refused.stderr == f"{variable}: port {port} on 127.0.0.1 is in use\n"
-    assert surroundings.processes() == []
+    assert result.returncode == 2
+    assert result.stderr == f"{variable}: port {port} on 127.0.0.1 is in use\n"
+    assert up_environment.processes() == []
 
 
-def test_two_settings_with_the_same_port_are_refused(surroundings: UpEnvironment) -> None:
-    refused = surroundings.run("up", VISIT_UI_PORT=str(surroundings.ports[0]))
+def test_refuses_same_port_in_two_settings(up_environment: UpEnvironment) -> None:
+    result = up_environment.run("up", VISIT_UI_PORT=str(up_environment.ports[0]))
 
-    assert refused.returncode == 2
-    assert refused.stderr == f"VISIT_UI_PORT: port {surroundings.ports[0]} is VISIT_HTTP_PORT's already\n"
+    assert result.returncode == 2
+    assert result.stderr == f"VISIT_UI_PORT: port {up_environment.ports[0]} is already used by VISIT_HTTP_PORT\n"
 
 
 @pytest.mark.parametrize(
@@ -181,81 +179,81 @@ def test_two_settings_with_the_same_port_are_refused(surroundings: UpEnvironment
         ("migrate", "VISIT_DATABASE_URL", "mysql://somewhere"),
     ],
 )
-def test_a_wrong_setting_is_one_line_that_names_the_variable(
-    surroundings: UpEnvironment, command: str, variable: str, value: str
+def test_wrong_setting_names_its_variable(
+    up_environment: UpEnvironment, command: str, variable: str, value: str
 ) -> None:
-    refused = surroundings.run(command, **{variable: value})
+    result = up_environment.run(command, **{variable: value})
 
-    assert refused.returncode == 2
-    assert refused.stderr.startswith(f"{variable}: ")
-    assert refused.stderr.count("\n") == 1
-    assert not surroundings.data.exists()
+    assert result.returncode == 2
+    assert result.stderr.startswith(f"{variable}: ")
+    assert result.stderr.count("\n") == 1
+    assert not up_environment.data.exists()
 
 
-def test_a_folder_that_cannot_be_written_is_one_line_that_names_the_variable(surroundings: UpEnvironment) -> None:
-    (surroundings.folder / "a file").write_text("")
+def test_unwritable_folder_names_its_variable(up_environment: UpEnvironment) -> None:
+    (up_environment.folder / "a file").write_text("")
 
-    refused = surroundings.run("up", VISIT_DATA_DIR=str(surroundings.folder / "a file" / "data"))
+    result = up_environment.run("up", VISIT_DATA_DIR=str(up_environment.folder / "a file" / "data"))
 
-    assert refused.returncode == 2
-    assert refused.stderr.startswith("VISIT_DATA_DIR: ")
-    assert refused.stderr.count("\n") == 1
+    assert result.returncode == 2
+    assert result.stderr.startswith("VISIT_DATA_DIR: ")
+    assert result.stderr.count("\n") == 1
 
 
 @ON_BOTH
 @pytest.mark.parametrize("command", ["api", "worker"])
-def test_a_part_refuses_a_database_without_a_schema(surroundings: UpEnvironment, command: str) -> None:
-    refused = surroundings.run(command)
+def test_process_refuses_database_without_schema(up_environment: UpEnvironment, command: str) -> None:
+    result = up_environment.run(command)
 
-    assert refused.returncode == 1
-    assert refused.stderr == ("VISIT_DATABASE_URL: the database has no schema yet: run `visit-engine migrate`\n")
-    assert not surroundings.data.exists()
+    assert result.returncode == 1
+    assert result.stderr == ("VISIT_DATABASE_URL: the database has no schema yet: run `visit-engine migrate`\n")
+    assert not up_environment.data.exists()
 
 
-def test_at_a_terminal_the_demonstration_is_offered_and_loaded_by_a_yes(surroundings: UpEnvironment) -> None:
-    with at_a_terminal(surroundings) as (program, terminal):
-        shown = read_until(terminal, b"[Y/n] ")
+def test_terminal_offers_demonstration(up_environment: UpEnvironment) -> None:
+    with up_at_terminal(up_environment) as (program, terminal):
+        output = read_until(terminal, b"[Y/n] ")
         os.write(terminal, b"\n")
-        shown += read_until(terminal, b"ready in")
+        output += read_until(terminal, b"ready in")
         program.send_signal(signal.SIGINT)
         read_until(terminal, b"stopped")
 
         assert program.wait(30) == 0
-    assert b"login: " in shown
+    assert b"login: " in output
 
 
-def test_ctrl_c_at_the_question_leaves_nothing_behind(surroundings: UpEnvironment) -> None:
-    with at_a_terminal(surroundings) as (program, terminal):
+def test_ctrl_c_at_question_leaves_no_process(up_environment: UpEnvironment) -> None:
+    with up_at_terminal(up_environment) as (program, terminal):
         read_until(terminal, b"[Y/n] ")
         program.send_signal(signal.SIGINT)
         read_until(terminal, b"stopped")
 
         assert program.wait(30) == 0
-    assert surroundings.processes() == []
+    assert up_environment.processes() == []
 
 
 @contextlib.contextmanager
-def at_a_terminal(surroundings: UpEnvironment) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    """`visit-engine up` with somebody in front of it, and that person's end of the terminal."""
-    person, program = pty.openpty()
+def up_at_terminal(up_environment: UpEnvironment) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """`visit-engine up` at a terminal, and the file descriptor of the person's side."""
+    person_side, program_side = pty.openpty()
     try:
         with subprocess.Popen(
             [PROGRAM, "up"],
-            env=surroundings.environment(),
-            cwd=surroundings.folder,
-            stdin=program,
-            stdout=program,
-            stderr=program,
+            env=up_environment.environment(),
+            cwd=up_environment.folder,
+            stdin=program_side,
+            stdout=program_side,
+            stderr=program_side,
         ) as running:
-            yield running, person
+            yield running, person_side
     finally:
-        os.close(program)
-        os.close(person)
+        os.close(program_side)
+        os.close(person_side)
 
 
-def read_until(terminal: int, words: bytes) -> bytes:
-    shown = b""
-    while words not in shown:
-        assert select.select([terminal], [], [], 60)[0], shown
-        shown += os.read(terminal, 4096)
-    return shown
+def read_until(terminal: int, text: bytes) -> bytes:
+    output = b""
+    while text not in output:
+        assert select.select([terminal], [], [], 60)[0], output
+        output += os.read(terminal, 4096)
+    return output

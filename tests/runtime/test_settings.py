@@ -1,4 +1,4 @@
-"""What an operator may write, and what the one line says when it is wrong."""
+"""Settings: accepted values, and the one-line errors for wrong values."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -10,26 +10,27 @@ from patient_visit_engine.runtime.settings import Settings, load
 
 
 @pytest.fixture(autouse=True)
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test runs in an empty folder, so that no `.env` of the machine is read."""
     monkeypatch.chdir(tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("written", "meant"),
+    ("text", "duration"),
     [("90", timedelta(seconds=90)), ("0.5", timedelta(seconds=0.5)), ("PT1M30S", timedelta(seconds=90))],
 )
-def test_a_duration_is_iso_8601_or_seconds(monkeypatch: pytest.MonkeyPatch, written: str, meant: timedelta) -> None:
-    monkeypatch.setenv("VISIT_ABANDON_AFTER", written)
+def test_duration_is_iso_8601_or_seconds(monkeypatch: pytest.MonkeyPatch, text: str, duration: timedelta) -> None:
+    monkeypatch.setenv("VISIT_ABANDON_AFTER", text)
 
-    assert load().abandon_after == meant
+    assert load().abandon_after == duration
 
 
-def test_every_setting_has_a_default_that_works_for_a_laptop() -> None:
+def test_defaults_work_on_a_laptop() -> None:
     assert Settings().temporal == "127.0.0.1:7233"
     assert Settings().database.endswith("/data/visits.db")
 
 
-def test_settings_are_read_from_a_file_beside_the_environment(tmp_path: Path) -> None:
+def test_reads_settings_from_env_file(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("VISIT_TIMEZONE=America/Port-au-Prince\n")
 
     assert load().zone.key == "America/Port-au-Prince"
@@ -61,61 +62,69 @@ def test_settings_are_read_from_a_file_beside_the_environment(tmp_path: Path) ->
         ("VISIT_JWT_AUDIENCE", ""),
     ],
 )
-def test_a_wrong_value_stops_the_start_with_one_line_that_names_the_variable(
+def test_wrong_value_names_its_variable(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], variable: str, value: str
 ) -> None:
     monkeypatch.setenv(variable, value)
 
-    with pytest.raises(SystemExit) as stopped:
+    with pytest.raises(SystemExit) as exit_info:
         load()
 
-    said = capsys.readouterr().err
-    assert stopped.value.code == 2
-    assert said.startswith(f"{variable}: ")
-    assert said.count("\n") == 1
+    error = capsys.readouterr().err
+    assert exit_info.value.code == 2
+    assert error.startswith(f"{variable}: ")
+    assert error.count("\n") == 1
 
 
 @pytest.mark.parametrize(
-    ("address", "named", "says"),
+    ("address", "variable", "message"),
     [
-        ("", "VISIT_TEMPORAL_TLS_CA", "VISIT_TEMPORAL_ADDRESS: must be set where TLS to Temporal is"),
-        ("there:7233", "VISIT_TEMPORAL_TLS_CERT", "VISIT_TEMPORAL_TLS_CERT and VISIT_TEMPORAL_TLS_KEY go together\n"),
-        ("there:7233", "VISIT_TEMPORAL_TLS_KEY", "VISIT_TEMPORAL_TLS_CERT and VISIT_TEMPORAL_TLS_KEY go together\n"),
+        ("", "VISIT_TEMPORAL_TLS_CA", "VISIT_TEMPORAL_ADDRESS: must be set for TLS to Temporal"),
+        (
+            "there:7233",
+            "VISIT_TEMPORAL_TLS_CERT",
+            "VISIT_TEMPORAL_TLS_CERT and VISIT_TEMPORAL_TLS_KEY go together: set both or neither\n",
+        ),
+        (
+            "there:7233",
+            "VISIT_TEMPORAL_TLS_KEY",
+            "VISIT_TEMPORAL_TLS_CERT and VISIT_TEMPORAL_TLS_KEY go together: set both or neither\n",
+        ),
     ],
 )
-def test_half_a_tls_stops_the_start(
+def test_incomplete_tls_stops_start(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     address: str,
-    named: str,
-    says: str,
+    variable: str,
+    message: str,
 ) -> None:
     (tmp_path / "file.pem").write_text("")
     monkeypatch.setenv("VISIT_TEMPORAL_ADDRESS", address)
-    monkeypatch.setenv(named, "file.pem")
+    monkeypatch.setenv(variable, "file.pem")
 
     with pytest.raises(SystemExit):
         load()
 
-    said = capsys.readouterr().err
-    assert said.startswith(says)
-    assert said.count("\n") == 1
+    error = capsys.readouterr().err
+    assert error.startswith(message)
+    assert error.count("\n") == 1
 
 
 @pytest.mark.parametrize(
-    "named", ["TLS_CA=file.pem", "TLS_SERVER_NAME=temporal.example", "API_KEY=key", "TLS=1", "TLS=0"]
+    "setting", ["TLS_CA=file.pem", "TLS_SERVER_NAME=temporal.example", "API_KEY=key", "TLS=1", "TLS=0"]
 )
-def test_whatever_belongs_to_tls_turns_it_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: str) -> None:
+def test_any_tls_setting_turns_tls_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: str) -> None:
     (tmp_path / "file.pem").write_text("")
     monkeypatch.setenv("VISIT_TEMPORAL_ADDRESS", "there:7233")
-    name, _, value = named.partition("=")
+    name, _, value = setting.partition("=")
     monkeypatch.setenv(f"VISIT_TEMPORAL_{name}", value)
 
-    assert load().temporal_is_encrypted is (named != "TLS=0")
+    assert load().temporal_is_encrypted is (setting != "TLS=0")
 
 
-def test_a_wrong_value_is_not_quoted(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_value_is_not_printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("VISIT_DATABASE_URL", "mysql://user:swordfish@somewhere")
 
     with pytest.raises(SystemExit):
@@ -126,77 +135,71 @@ def test_a_wrong_value_is_not_quoted(monkeypatch: pytest.MonkeyPatch, capsys: py
 
 @pytest.fixture
 def secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder that secrets are handed over in."""
+    """The folder in `VISIT_SECRETS_DIR`."""
     folder = tmp_path / "secrets"
     folder.mkdir()
     monkeypatch.setenv("VISIT_SECRETS_DIR", str(folder))
     return folder
 
 
-def test_a_secret_is_read_from_the_file_of_its_name_without_the_line_end(secrets: Path) -> None:
+def test_reads_secret_from_file_without_newline(secrets: Path) -> None:
     (secrets / "visit_jwt_secret").write_text(f"{'k' * 40}\n")
 
-    found = load().jwt_secret
+    secret = load().jwt_secret
 
-    assert found is not None
-    assert found.get_secret_value() == "k" * 40
+    assert secret is not None
+    assert secret.get_secret_value() == "k" * 40
 
 
-def test_a_secrets_folder_can_be_named_beside_the_environment(tmp_path: Path) -> None:
-    (tmp_path / "handed").mkdir()
-    (tmp_path / "handed" / "visit_jwt_issuer").write_text("from a file")
-    (tmp_path / ".env").write_text("VISIT_SECRETS_DIR=handed\n")
+def test_env_file_can_name_secrets_folder(tmp_path: Path) -> None:
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "visit_jwt_issuer").write_text("from a file")
+    (tmp_path / ".env").write_text("VISIT_SECRETS_DIR=secrets\n")
 
     assert load().jwt_issuer == "from a file"
 
 
-def test_the_environment_goes_before_a_file_of_secrets(secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_overrides_secret_file(secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (secrets / "visit_jwt_issuer").write_text("from a file")
     monkeypatch.setenv("VISIT_JWT_ISSUER", "from the environment")
 
     assert load().jwt_issuer == "from the environment"
 
 
-def test_a_wrong_secret_is_named_as_its_variable_and_not_quoted(
-    secrets: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_wrong_secret_names_variable_without_value(secrets: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (secrets / "visit_jwt_secret").write_text("swordfish")
 
     with pytest.raises(SystemExit):
         load()
 
-    said = capsys.readouterr().err
-    assert said.startswith("VISIT_JWT_SECRET: ")
-    assert "swordfish" not in said
+    error = capsys.readouterr().err
+    assert error.startswith("VISIT_JWT_SECRET: ")
+    assert "swordfish" not in error
 
 
-def test_a_secrets_folder_that_is_not_there_stops_the_start(
+def test_missing_secrets_folder_stops_start(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("VISIT_SECRETS_DIR", "nowhere")
 
-    with pytest.raises(SystemExit) as stopped:
+    with pytest.raises(SystemExit) as exit_info:
         load()
 
-    assert stopped.value.code == 2
+    assert exit_info.value.code == 2
     assert capsys.readouterr().err == "VISIT_SECRETS_DIR: not a folder\n"
 
 
-def test_a_secret_that_is_no_text_stops_the_start_and_is_not_quoted(
-    secrets: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_binary_secret_stops_start_and_is_hidden(secrets: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (secrets / "visit_jwt_secret").write_bytes(b"swordfish\xff")
 
-    with pytest.raises(SystemExit) as stopped:
+    with pytest.raises(SystemExit) as exit_info:
         load()
 
-    assert stopped.value.code == 2
+    assert exit_info.value.code == 2
     assert capsys.readouterr().err == "VISIT_SECRETS_DIR: cannot be read (UnicodeDecodeError)\n"
 
 
-def test_the_password_of_the_database_comes_from_a_file_of_its_own(
-    secrets: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_reads_database_password_from_its_file(secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (secrets / "visit_database_password").write_text("p@ss/word:\n")
     monkeypatch.setenv("VISIT_DATABASE_URL", "postgresql+asyncpg://visit@postgres/visits")
 
@@ -210,24 +213,24 @@ def test_the_password_of_the_database_comes_from_a_file_of_its_own(
 @pytest.mark.parametrize(
     "address",
     ["", "sqlite+aiosqlite:///visits.db", "postgresql+asyncpg://postgres/visits", "postgresql+asyncpg://a:b@c/visits"],
-    ids=["none", "SQLite", "no user", "a password already"],
+    ids=["no address", "SQLite", "no user", "with a password"],
 )
-def test_a_password_that_the_address_has_no_use_for_stops_the_start(
+def test_password_unfit_for_address_stops_start(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], address: str
 ) -> None:
     monkeypatch.setenv("VISIT_DATABASE_URL", address)
     monkeypatch.setenv("VISIT_DATABASE_PASSWORD", "swordfish")
 
-    with pytest.raises(SystemExit) as stopped:
+    with pytest.raises(SystemExit) as exit_info:
         load()
 
-    said = capsys.readouterr().err
-    assert stopped.value.code == 2
-    assert said.startswith("VISIT_DATABASE_PASSWORD wants ")
-    assert "swordfish" not in said
+    error = capsys.readouterr().err
+    assert exit_info.value.code == 2
+    assert error.startswith("VISIT_DATABASE_PASSWORD needs ")
+    assert "swordfish" not in error
 
 
-def test_a_password_of_nothing_stops_the_start(secrets: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_empty_password_stops_start(secrets: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (secrets / "visit_database_password").write_text("\n")
 
     with pytest.raises(SystemExit):

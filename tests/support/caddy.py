@@ -1,4 +1,4 @@
-"""Caddy as the project has it configured, before API processes of a test, and browsers that come to it; it must not know what is said."""
+"""Runs Caddy with the project's Caddyfile in front of API processes, and sends requests through it."""
 
 import os
 import subprocess
@@ -10,80 +10,82 @@ CADDYFILE = Path(__file__).parents[2] / "deploy" / "Caddyfile"
 
 
 class Caddy(SpawnedProcess):
-    """Caddy on free ports, with an authority of its own that only this test's browsers believe."""
+    """Caddy on free ports. Only the clients of this test trust its certificate authority."""
 
     def __init__(self, folder: Path, *upstreams: int) -> None:
-        self.http, self.https, self.health = free_port(), free_port(), free_port()
-        self.address = f"https://localhost:{self.https}"
+        self.http_port, self.https_port, self.health_port = free_port(), free_port(), free_port()
+        self.url = f"https://localhost:{self.https_port}"
         self._authority = folder / "caddy-data" / "caddy" / "pki" / "authorities" / "local" / "root.crt"
         environment = {
             "SITE_ADDRESS": "localhost",
             "SITE_TLS": "internal",
             "API_UPSTREAMS": " ".join(f"127.0.0.1:{port}" for port in upstreams),
-            "HTTP_PORT": str(self.http),
-            "HTTPS_PORT": str(self.https),
-            "HEALTH_PORT": str(self.health),
+            "HTTP_PORT": str(self.http_port),
+            "HTTPS_PORT": str(self.https_port),
+            "HEALTH_PORT": str(self.health_port),
             "XDG_DATA_HOME": str(folder / "caddy-data"),
             "XDG_CONFIG_HOME": str(folder / "caddy-config"),
         }
         command = ["caddy", "run", "--config", str(CADDYFILE), "--adapter", "caddyfile"]
         super().__init__("caddy", command, environment, folder)
 
-    def open(self) -> None:
+    def start_and_wait(self) -> None:
         self.start()
         eventually(self._answers, f"Caddy to answer; see {self.log}")
 
     def is_healthy(self) -> bool:
-        """What the container's health check asks."""
-        health = ["curl", "-sf", "-o", "/dev/null", f"http://127.0.0.1:{self.health}/"]
-        return subprocess.run(health, check=False).returncode == 0
+        """Whether the container's health check succeeds."""
+        check = ["curl", "-sf", "-o", "/dev/null", f"http://127.0.0.1:{self.health_port}/"]
+        return subprocess.run(check, check=False).returncode == 0
 
     def _answers(self) -> bool:
         assert self.running, self.log.read_text()
-        return self.is_healthy() and self._authority.exists() and self.ask("/", "-I").returncode == 0
+        return self.is_healthy() and self._authority.exists() and self.request("/", "-I").returncode == 0
 
-    def curl(self, path: str, *more: str) -> list[str]:
-        """The command of a browser that speaks HTTP/2 and checks the certificate."""
-        return ["curl", "-sS", "--http2", "--cacert", str(self._authority), *more, f"{self.address}{path}"]
+    def curl_command(self, path: str, *options: str) -> list[str]:
+        """The command of a client that uses HTTP/2 and checks the certificate."""
+        return ["curl", "-sS", "--http2", "--cacert", str(self._authority), *options, f"{self.url}{path}"]
 
-    def ask(self, path: str, *more: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(self.curl(path, *more), check=False, capture_output=True, text=True, timeout=60)
+    def request(self, path: str, *options: str) -> subprocess.CompletedProcess[str]:
+        command = self.curl_command(path, *options)
+        return subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
 
-    def ask_plainly(self, path: str) -> str:
-        """Status and destination of a call without TLS."""
-        wanted = [
+    def request_without_tls(self, path: str) -> str:
+        """Status and redirect target of a plain HTTP request."""
+        command = [
             "curl",
             "-s",
             "-o",
             os.devnull,
             "-w",
             "%{http_code} %{redirect_url}",
-            f"http://localhost:{self.http}{path}",
+            f"http://localhost:{self.http_port}{path}",
         ]
-        return subprocess.run(wanted, check=False, capture_output=True, text=True, timeout=60).stdout
+        return subprocess.run(command, check=False, capture_output=True, text=True, timeout=60).stdout
 
     def status(self, path: str) -> str:
-        return self.ask(path, "-o", os.devnull, "-w", "%{http_code}").stdout
+        return self.request(path, "-o", os.devnull, "-w", "%{http_code}").stdout
 
 
 class ProxiedStream:
-    """A browser's event stream through the door; what it has heard is in a file."""
+    """A browser's event stream through Caddy. The received text is in a file."""
 
-    def __init__(self, door: Caddy, token: str, heard: Path) -> None:
-        self._heard = heard
-        with heard.open("wb") as out:
+    def __init__(self, caddy: Caddy, token: str, output: Path) -> None:
+        self._output = output
+        with output.open("wb") as file:
             self.process = subprocess.Popen(
-                door.curl("/api/events", "-N", "-H", f"Authorization: Bearer {token}"), stdout=out
+                caddy.curl_command("/api/events", "-N", "-H", f"Authorization: Bearer {token}"), stdout=file
             )
 
     @property
-    def heard(self) -> str:
-        return self._heard.read_text()
+    def text(self) -> str:
+        """The text that was received until now."""
+        return self._output.read_text()
 
-    def until_heard(self, what: str) -> None:
-        eventually(lambda: what in self.heard, f"{what!r} on the stream")
+    def wait_for(self, text: str) -> None:
+        eventually(lambda: text in self.text, f"{text!r} on the stream")
 
-    def leave(self) -> None:
+    def close(self) -> None:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait(60)

@@ -1,4 +1,4 @@
-"""docker-compose.yml and the Dockerfile as tests read them, and a container of ours as a plain process; it must not know an engine."""
+"""Reads docker-compose.yml and the Dockerfile, and turns the engine's containers into commands of this machine."""
 
 import json
 import re
@@ -8,53 +8,57 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import yaml
+import yaml  # type: ignore[import-untyped]  # its stubs are no requirement of this project
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
-OURS = {name: service for name, service in SERVICES.items() if service["image"].startswith("visit-engine:")}
+#: The services that run the engine's own image.
+ENGINE_SERVICES = {name: service for name, service in SERVICES.items() if service["image"].startswith("visit-engine:")}
 JOBS = {name for name, service in SERVICES.items() if service["restart"] == "on-failure:5"}
 VARIABLE = re.compile(r"\$\{(\w+)(:[-?])?([^}]*)\}")
-#: What a settings file of the test says.
-SAID = {"VISIT_TIMEZONE": "Europe/Paris", "SITE_ADDRESS": "localhost"}
+#: The content of `.env` in the tests.
+ENV_FILE = {"VISIT_TIMEZONE": "Europe/Paris", "SITE_ADDRESS": "localhost"}
 
 
 def instruction(name: str) -> str:
-    """The last one of that name in the Dockerfile, which is the one in force."""
-    return re.findall(rf"^{name} (.+)$", DOCKERFILE, re.MULTILINE)[-1]
+    """The last instruction with this name in the Dockerfile, which is the effective one."""
+    values: list[str] = re.findall(rf"^{name} (.+)$", DOCKERFILE, re.MULTILINE)
+    return values[-1]
 
 
 def environment(name: str) -> dict[str, str]:
-    """What the service's processes are given: what has no value is not set."""
+    """The variables of the service's processes. Variables without a value are not set."""
     image = dict(pair.split("=", 1) for pair in shlex.split(instruction("ENV")) if pair.startswith("VISIT_"))
-    given = {key: value for key, value in SERVICES[name]["environment"].items() if value is not None}
-    return image | {key: VARIABLE.sub(lambda found: SAID[found[1]], value) for key, value in given.items()}
+    variables = {key: value for key, value in SERVICES[name]["environment"].items() if value is not None}
+    return image | {key: VARIABLE.sub(lambda match: ENV_FILE[match[1]], value) for key, value in variables.items()}
 
 
 def command(name: str) -> list[str]:
-    """What the container runs, with the programs of this Python in place of the image's."""
-    return _here([*yaml.safe_load(instruction("ENTRYPOINT")), *SERVICES[name]["command"]])
+    """The container's command, with the programs of this Python instead of the image's programs."""
+    return _with_local_program([*yaml.safe_load(instruction("ENTRYPOINT")), *SERVICES[name]["command"]])
 
 
 def health_check(name: str) -> list[str]:
-    kind, *asked = SERVICES[name]["healthcheck"]["test"]
+    """The health check of the service, with the programs of this Python."""
+    kind, *check = SERVICES[name]["healthcheck"]["test"]
     assert kind == "CMD"
-    return _here(asked)
+    return _with_local_program(check)
 
 
-def images_health_check() -> list[str]:
-    """What the image asks where no Compose file says otherwise."""
-    return _here(json.loads(instruction("HEALTHCHECK").partition(" CMD ")[2]))
+def image_health_check() -> list[str]:
+    """The health check of the Dockerfile, which applies where docker-compose.yml has no other."""
+    return _with_local_program(json.loads(instruction("HEALTHCHECK").partition(" CMD ")[2]))
 
 
 def seconds(duration: str) -> float:
-    number, unit = re.fullmatch(r"(\d+)(s|m)", duration).groups()  # type: ignore[union-attr]
-    return float(number) * {"s": 1, "m": 60}[unit]
+    match = re.fullmatch(r"(\d+)(s|m)", duration)
+    assert match is not None, duration
+    return float(match[1]) * {"s": 1, "m": 60}[match[2]]
 
 
-def _here(asked: list[str]) -> list[str]:
-    program = shutil.which(asked[0], path=str(Path(sys.executable).parent))
-    assert program, asked[0]
-    return [program, *asked[1:]]
+def _with_local_program(words: list[str]) -> list[str]:
+    program = shutil.which(words[0], path=str(Path(sys.executable).parent))
+    assert program, words[0]
+    return [program, *words[1:]]

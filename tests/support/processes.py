@@ -1,4 +1,4 @@
-"""Parts of the engine as processes that a test starts, kills and starts again; it must not know what they say to each other."""
+"""Starts, kills and restarts child processes in tests."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ PATIENCE = 60.0
 
 
 def free_port() -> int:
-    """A port that nobody listens at."""
+    """A port that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -20,15 +20,15 @@ def free_port() -> int:
 
 
 def eventually(holds: Callable[[], bool], what: str, patience: float = PATIENCE) -> None:
-    """Wait until `holds()`; fail with `what` when it does not in time."""
-    end = time.monotonic() + patience
+    """Wait until `holds()` is true. The failure after `patience` seconds shows `what`."""
+    deadline = time.monotonic() + patience
     while not holds():
-        assert time.monotonic() < end, f"not in {patience} s: {what}"
+        assert time.monotonic() < deadline, f"not within {patience} s: {what}"
         time.sleep(0.02)
 
 
 class SpawnedProcess:
-    """One process, with its output in a file for whoever has to find out why a test failed."""
+    """One child process. Its output goes to the file `log`, to read when a test fails."""
 
     def __init__(self, name: str, command: list[str], environment: dict[str, str], folder: Path) -> None:
         self.name = name
@@ -44,9 +44,9 @@ class SpawnedProcess:
 
     def start(self) -> None:
         assert not self.running, f"{self.name} runs already"
-        with self.log.open("ab") as out:
+        with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                self._command, env=os.environ | self._environment, cwd=self._folder, stdout=out, stderr=out
+                self._command, env=os.environ | self._environment, cwd=self._folder, stdout=log, stderr=log
             )
 
     def signal(self, number: signal.Signals) -> None:
@@ -54,18 +54,19 @@ class SpawnedProcess:
         self.process.send_signal(number)
 
     def wait(self, patience: float = PATIENCE) -> int:
+        """Wait for the end and return the exit code."""
         assert self.process is not None
         return self.process.wait(patience)
 
     def kill(self) -> None:
-        """End it as a power cut would."""
+        """End the process at once with SIGKILL, as in a power cut."""
         if self.running:
             self.signal(signal.SIGKILL)
         if self.process is not None:
             self.wait()
 
     def stop(self) -> None:
-        """End it as an operator would; kill it when it does not listen."""
+        """End the process with SIGTERM, and with SIGKILL if it does not end within 20 seconds."""
         if self.running:
             self.signal(signal.SIGTERM)
             try:

@@ -1,4 +1,4 @@
-"""The real program as a process, on free ports, and a look at what it left behind; it must not know what is tested."""
+"""Runs the real program as a process on free ports, and finds the processes that it leaves behind."""
 
 import contextlib
 import json
@@ -17,37 +17,37 @@ from typing import Any
 
 import pytest
 
-#: For tests of commands that use the database: they are held on both.
+#: For tests of commands that use the database: they run on SQLite and on PostgreSQL.
 ON_BOTH = pytest.mark.parametrize("postgres", ["sqlite", "postgres"], indirect=True)
 PROGRAM = Path(sys.executable).parent / "visit-engine"
 PATIENCE_SECONDS = 60
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now, all different."""
-    with contextlib.ExitStack() as held:
-        probes = [held.enter_context(socket.socket()) for _ in range(count)]
+    """Ports that are free now, all different."""
+    with contextlib.ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
         for probe in probes:
             probe.bind(("127.0.0.1", 0))
         return [probe.getsockname()[1] for probe in probes]
 
 
-def eventually(condition: Callable[[], Any], what: str) -> Any:
-    """The first true value of `condition`, or a failure that names what was waited for."""
+def eventually(condition: Callable[[], Any], description: str) -> Any:
+    """Wait for a true value of `condition` and return it. The failure shows the description."""
     deadline = monotonic() + PATIENCE_SECONDS
-    while not (found := condition()):
-        assert monotonic() < deadline, f"in vain waited for {what}"
+    while not (value := condition()):
+        assert monotonic() < deadline, f"not within {PATIENCE_SECONDS} s: {description}"
         sleep(0.02)
-    return found
+    return value
 
 
 @dataclass
 class UpEnvironment:
-    """Where the program runs: a folder and ports of its own, and no setting from outside."""
+    """The folder, ports and settings of one test's program. Settings of the machine are left out."""
 
     folder: Path
     ports: list[int] = field(default_factory=lambda: free_ports(3))
-    #: An address on PostgreSQL; without one the program keeps its file in the folder.
+    #: The address of a PostgreSQL database. Without it the program uses a SQLite file in the folder.
     postgres: str = ""
 
     @property
@@ -63,19 +63,20 @@ class UpEnvironment:
         return self.postgres or f"sqlite+aiosqlite:///{self.data / 'visits.db'}"
 
     def environment(self, **settings: str) -> dict[str, str]:
-        outside = {name: value for name, value in os.environ.items() if not name.startswith("VISIT_")}
-        own = {
+        """The variables of a process with these settings added."""
+        machine = {name: value for name, value in os.environ.items() if not name.startswith("VISIT_")}
+        defaults = {
             "VISIT_DATA_DIR": str(self.data),
             "VISIT_HTTP_PORT": str(self.ports[0]),
             "VISIT_UI_PORT": str(self.ports[1]),
             "VISIT_TEMPORAL_PORT": str(self.ports[2]),
         }
         if self.postgres:
-            own["VISIT_DATABASE_URL"] = self.postgres
-        return outside | own | settings
+            defaults["VISIT_DATABASE_URL"] = self.postgres
+        return machine | defaults | settings
 
     def run(self, *arguments: str, stdin: str = "", **settings: str) -> subprocess.CompletedProcess[str]:
-        """A command of the program, to its end."""
+        """Run a command of the program until it ends."""
         return subprocess.run(
             [PROGRAM, *arguments],
             check=False,
@@ -88,17 +89,18 @@ class UpEnvironment:
         )
 
     def processes(self) -> list[int]:
-        """All processes that were started, however indirectly, with these settings, and still live."""
+        """The ids of all living processes that run with this environment, including children of children."""
         mark = f"VISIT_DATA_DIR={self.data}".encode()
-        found = []
+        process_ids = []
         for folder in Path("/proc").iterdir():
             with contextlib.suppress(OSError):
                 alive = folder.name.isdigit() and "State:\tZ" not in (folder / "status").read_text()
                 if alive and mark in (folder / "environ").read_bytes().split(b"\0"):
-                    found.append(int(folder.name))
-        return found
+                    process_ids.append(int(folder.name))
+        return process_ids
 
     def parts(self) -> dict[str, Any]:
+        """The state of the managed processes by name, from the file that `up` writes. Empty without the file."""
         with contextlib.suppress(FileNotFoundError):
             parts: dict[str, Any] = json.loads((self.data / "parts.json").read_text())["parts"]
             return parts
@@ -107,35 +109,35 @@ class UpEnvironment:
 
 @dataclass
 class RunningUp:
-    """`visit-engine up`, started; its lines are read as they come."""
+    """`visit-engine up` as a child process, and the lines that it printed until now."""
 
-    surroundings: UpEnvironment
+    up_environment: UpEnvironment
     settings: dict[str, str] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.process = subprocess.Popen(
             [PROGRAM, "up"],
-            env=self.surroundings.environment(**self.settings),
-            cwd=self.surroundings.folder,
+            env=self.up_environment.environment(**self.settings),
+            cwd=self.up_environment.folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
         self._printed: queue.Queue[str] = queue.Queue()
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
+        self._reader_thread = threading.Thread(target=self._read_output)
+        self._reader_thread.start()
 
-    def _read(self) -> None:
+    def _read_output(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self._printed.put(line.rstrip("\n"))
 
     def line(self, beginning: str) -> str:
-        """The next line with that beginning."""
+        """Wait for the next line with this beginning and return it."""
 
-        def came() -> str | None:
+        def find_line() -> str | None:
             with contextlib.suppress(queue.Empty):
                 while True:
                     self.lines.append(self._printed.get_nowait())
@@ -144,18 +146,19 @@ class RunningUp:
             assert self.process.poll() is None or not self._printed.empty(), "\n".join(self.lines)
             return None
 
-        found: str = eventually(came, f"a line {beginning!r}")
-        return found
+        line: str = eventually(find_line, f"a line {beginning!r}")
+        return line
 
     def end(self, number: int = signal.SIGINT) -> int:
-        """Send the signal and wait for the end: the exit code."""
+        """Send the signal, wait for the end and return the exit code."""
         self.process.send_signal(number)
         return self.process.wait(PATIENCE_SECONDS)
 
     def close(self) -> None:
+        """Kill the process if it still runs."""
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait(PATIENCE_SECONDS)
-        self._reader.join(PATIENCE_SECONDS)
+        self._reader_thread.join(PATIENCE_SECONDS)
         assert self.process.stdout is not None
         self.process.stdout.close()

@@ -1,4 +1,4 @@
-"""What cannot start says so in one line, and ends for its keeper to try again."""
+"""A process that cannot start prints one line and ends, so that its supervisor can try again."""
 
 import asyncio
 
@@ -15,24 +15,22 @@ from tests.support.up import UpEnvironment, free_ports
     [["api"], ["worker"], ["audit"], ["restored"], ["user", "passwd", "smith", "--password-stdin"]],
     ids=lambda words: words[0],
 )
-def test_whatever_wants_a_database_that_is_away_is_one_line_that_names_the_variable(
-    surroundings: UpEnvironment, command: list[str]
-) -> None:
+def test_unreachable_database_names_its_variable(up_environment: UpEnvironment, command: list[str]) -> None:
     (port,) = free_ports(1)
 
-    refused = surroundings.run(
+    result = up_environment.run(
         *command,
         stdin="stethoscope\n",
         VISIT_DATABASE_URL=f"postgresql+asyncpg://visit:swordfish@127.0.0.1:{port}/visits",
     )
 
-    assert refused.returncode == 1
-    assert refused.stderr.startswith("VISIT_DATABASE_URL: the database cannot be read (")
-    assert refused.stderr.count("\n") == 1
-    assert "swordfish" not in refused.stderr
+    assert result.returncode == 1
+    assert result.stderr.startswith("VISIT_DATABASE_URL: the database cannot be read (")
+    assert result.stderr.count("\n") == 1
+    assert "swordfish" not in result.stderr
 
 
-async def test_a_worker_whose_temporal_does_not_answer_names_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_unreachable_temporal_names_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
     (port,) = free_ports(1)
     monkeypatch.setattr(worker, "TEMPORAL_PATIENCE", 0.3)
 

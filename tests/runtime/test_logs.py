@@ -1,4 +1,4 @@
-"""The logs: every logger the same way, one line an event, and no patient in any of them."""
+"""The logs: every library logs in the same format, one line per event, and no line contains a patient."""
 
 import io
 import json
@@ -13,8 +13,8 @@ from patient_visit_engine.runtime import logs
 
 
 @pytest.fixture(autouse=True)
-def restored() -> Iterator[None]:
-    """The loggers as pytest had them."""
+def restore_loggers() -> Iterator[None]:
+    """Give pytest its loggers back after each test."""
     root = logging.getLogger()
     handlers, level, access = root.handlers[:], root.level, logging.getLogger("uvicorn.access").disabled
 
@@ -27,16 +27,21 @@ def restored() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("name", ["uvicorn.error", "temporalio.worker", "visit"])
-def test_everything_that_logs_gives_the_same_json_lines(name: str) -> None:
+def test_all_loggers_write_same_json_lines(name: str) -> None:
     stream = io.StringIO()
     logs.configure("api", as_json=True, to=stream)
 
     structlog.get_logger(name).info("stream opened", position=7)
     logging.getLogger(name).warning("closed after %d s", 3)
 
-    ours, theirs = [json.loads(line) for line in stream.getvalue().splitlines()]
-    assert (ours["event"], ours["position"], ours["level"], ours["part"]) == ("stream opened", 7, "info", "api")
-    assert (theirs["event"], theirs["level"], theirs["part"], theirs["logger"]) == (
+    structlog_line, logging_line = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert (structlog_line["event"], structlog_line["position"], structlog_line["level"], structlog_line["part"]) == (
+        "stream opened",
+        7,
+        "info",
+        "api",
+    )
+    assert (logging_line["event"], logging_line["level"], logging_line["part"], logging_line["logger"]) == (
         "closed after 3 s",
         "warning",
         "api",
@@ -45,7 +50,7 @@ def test_everything_that_logs_gives_the_same_json_lines(name: str) -> None:
 
 
 @pytest.mark.parametrize("as_json", [True, False])
-def test_an_error_that_quotes_a_row_is_logged_without_its_words(as_json: bool) -> None:
+def test_error_quoting_row_is_logged_without_text(as_json: bool) -> None:
     stream = io.StringIO()
     logs.configure("api", as_json=as_json, to=stream)
 
@@ -64,7 +69,7 @@ def test_an_error_that_quotes_a_row_is_logged_without_its_words(as_json: bool) -
     assert "Doe" not in stream.getvalue()
 
 
-def test_an_error_of_the_machine_keeps_its_words() -> None:
+def test_machine_error_keeps_its_text() -> None:
     stream = io.StringIO()
     logs.configure("api", as_json=True, to=stream)
 
@@ -76,7 +81,7 @@ def test_an_error_of_the_machine_keeps_its_words() -> None:
     assert "port 7233" in json.loads(stream.getvalue())["exception"]
 
 
-def test_what_was_asked_for_is_not_logged() -> None:
+def test_access_log_is_off() -> None:
     stream = io.StringIO()
     logs.configure("api", as_json=True, to=stream)
 
