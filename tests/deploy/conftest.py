@@ -1,4 +1,4 @@
-"""What the tests of deployment share: secrets as they are drawn, and the database cluster that knows them."""
+"""Fixtures of the deployment tests: the secrets, and a PostgreSQL cluster that uses them."""
 
 import subprocess
 import tempfile
@@ -16,30 +16,32 @@ MAKE_SECRETS = ROOT / "deploy" / "make-secrets.sh"
 
 @pytest.fixture(scope="session")
 def folder() -> Iterator[Path]:
-    """A folder that every user can reach: the database's own reads there."""
-    with tempfile.TemporaryDirectory(prefix="visit-deploy-") as made:
-        Path(made).chmod(0o755)
-        yield Path(made)
+    """A folder that every user can enter, because the user of PostgreSQL reads files there."""
+    with tempfile.TemporaryDirectory(prefix="visit-deploy-") as path:
+        Path(path).chmod(0o755)
+        yield Path(path)
 
 
 @pytest.fixture(scope="session")
 def secrets(folder: Path) -> Path:
-    """The secrets as an operator draws them, and as containers find them: in a folder that can be entered."""
-    drawn = folder / "secrets"
-    subprocess.run(["sh", MAKE_SECRETS, drawn], check=True, stdout=subprocess.DEVNULL)
-    drawn.chmod(0o755)
-    return drawn
+    """The folder of secrets from `make-secrets.sh`. Every user can enter it, like the containers."""
+    secrets_folder = folder / "secrets"
+    subprocess.run(["sh", MAKE_SECRETS, secrets_folder], check=True, stdout=subprocess.DEVNULL)
+    secrets_folder.chmod(0o755)
+    return secrets_folder
 
 
 @pytest.fixture(scope="session")
 def postgres(folder: Path, secrets: Path) -> Iterator[PostgresCluster]:
     """The database cluster of docker-compose.yml."""
-    why = cluster.missing()
-    if why is not None:
-        pytest.skip(why)
+    reason = cluster.reason_to_skip()
+    if reason is not None:
+        pytest.skip(reason)
     home = folder / "postgres"
     home.mkdir()
-    started = PostgresCluster(home, secrets)
-    started.start()
-    yield started
-    started.stop()
+    postgres_cluster = PostgresCluster(home, secrets)
+    postgres_cluster.start()
+
+    yield postgres_cluster
+
+    postgres_cluster.stop()

@@ -1,4 +1,4 @@
-"""A Temporal frontend that speaks TLS alone, wants a certificate and a key, as a cluster of the house or the hosted service has it."""
+"""The engine with a Temporal frontend that requires TLS, a client certificate and an API key, like a cluster or Temporal Cloud."""
 
 import asyncio
 import shutil
@@ -31,8 +31,8 @@ https://frontend.example:{$PORT} {
 			trusted_ca_cert_file ca.pem
 		}
 	}
-	@known header Authorization "Bearer {$API_KEY}"
-	handle @known {
+	@authorized header Authorization "Bearer {$API_KEY}"
+	handle @authorized {
 		reverse_proxy h2c://127.0.0.1:{$SERVER} {
 			flush_interval -1
 		}
@@ -45,7 +45,7 @@ https://frontend.example:{$PORT} {
 
 
 class Frontend(SpawnedProcess):
-    """Caddy as the frontend's TLS, with its certificates and ours in the folder."""
+    """Caddy as the TLS side of the frontend. The folder contains its certificates and ours."""
 
     def __init__(self, folder: Path, port: int, server: int) -> None:
         authority = trustme.CA()
@@ -61,8 +61,8 @@ class Frontend(SpawnedProcess):
         super().__init__("caddy", ["caddy", "run", "--config", "Caddyfile"], environment, folder)
 
 
-def known_to(folder: Path, port: int) -> dict[str, str]:
-    """The settings of who may come in."""
+def valid_settings(folder: Path, port: int) -> dict[str, str]:
+    """The settings of a client that the frontend accepts."""
     return {
         "temporal_address": f"127.0.0.1:{port}",
         "temporal_tls_ca": str(folder / "ca.pem"),
@@ -74,43 +74,43 @@ def known_to(folder: Path, port: int) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-async def hospital(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Engine]:
-    """A hospital whose processes have Temporal through TLS."""
+async def engine(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Engine]:
+    """An engine that reaches Temporal only through the frontend."""
     folder, port, server = tmp_path_factory.mktemp("encrypted"), free_port(), free_port()
     frontend = Frontend(folder, port, server)
     async with AsyncExitStack() as stack:
         stack.callback(frontend.stop)
         frontend.start()
-        opened = Engine(folder, temporal_port=str(server), **known_to(folder, port))
-        stack.push_async_callback(opened.close)
-        await opened.open()
-        yield opened
+        running_engine = Engine(folder, temporal_port=str(server), **valid_settings(folder, port))
+        stack.push_async_callback(running_engine.close)
+        await running_engine.open()
+        yield running_engine
 
 
-async def test_a_consultation_is_started_and_completed_over_it(hospital: Engine) -> None:
-    await hospital.admit(1, {11: 1})
+async def test_consultation_works_over_tls(engine: Engine) -> None:
+    await engine.admit(1, {11: 1})
 
-    started = await hospital.start(1, 1, 11)
-    completed = await hospital.complete(1, started.json()["id"])
+    started = await engine.start(1, 1, 11)
+    completed = await engine.complete(1, started.json()["id"])
 
     assert (started.status_code, completed.status_code) == (201, 200)
 
 
-async def test_the_namespace_is_prepared_and_the_worker_asked_after_over_it(hospital: Engine) -> None:
-    await namespace.prepare(hospital.settings)
+async def test_namespace_and_health_check_work_over_tls(engine: Engine) -> None:
+    await namespace.prepare(engine.settings)
 
-    polling = hospital.part("polling", [sys.executable, "-m", "patient_visit_engine.worker.polling"])
-    polling.start()
-    assert await asyncio.to_thread(polling.wait) == 0, polling.log.read_text()
+    health_check = engine.part("polling", [sys.executable, "-m", "patient_visit_engine.worker.polling"])
+    health_check.start()
+    assert await asyncio.to_thread(health_check.wait) == 0, health_check.log.read_text()
 
 
 @pytest.mark.parametrize(
     "missing", ["temporal_tls_ca", "temporal_tls_cert", "temporal_tls_server_name", "temporal_api_key"]
 )
-async def test_nobody_comes_in_who_is_not_known_or_does_not_know_it(hospital: Engine, missing: str) -> None:
-    settings = hospital.settings.model_dump()
-    await temporal.connect(hospital.settings)
-    without = {missing, "temporal_tls_key"} if missing == "temporal_tls_cert" else {missing}
+async def test_refuses_client_without_one_setting(engine: Engine, missing: str) -> None:
+    settings = engine.settings.model_dump()
+    await temporal.connect(engine.settings)
+    removed = {missing, "temporal_tls_key"} if missing == "temporal_tls_cert" else {missing}
 
     with pytest.raises((RuntimeError, RPCError)):
-        await temporal.connect(Settings(_env_file=None, **{k: v for k, v in settings.items() if k not in without}))  # type: ignore[call-arg]
+        await temporal.connect(Settings(_env_file=None, **{k: v for k, v in settings.items() if k not in removed}))

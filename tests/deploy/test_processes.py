@@ -1,6 +1,6 @@
-"""Each container of ours as a plain process: its exact command, variables, secrets and health check, on the real database and Temporal.
+"""The engine's containers as plain processes: exact command, variables, secrets and health check, on a real database and Temporal.
 
-Only names are put in place of others: of hosts, of ports, and of the folder of secrets.
+Only the names of hosts, the ports and the folder of secrets are replaced.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -20,181 +21,189 @@ from patient_visit_engine.runtime import dev_server
 from patient_visit_engine.runtime.settings import Settings
 from patient_visit_engine.runtime.temporal import connect
 from patient_visit_engine.worker.polling import RECENT, is_polled
-from tests.cli.test_migrate import prepared
+from tests.cli.test_migrate import describe_namespace
 from tests.support import compose
 from tests.support.cluster import PostgresCluster
-from tests.support.compose import OURS, ROOT, SERVICES, seconds
+from tests.support.compose import ENGINE_SERVICES, ROOT, SERVICES, seconds
 from tests.support.processes import SpawnedProcess, eventually, free_port
 
 NAMESPACE = SERVICES["temporal-namespace"]["environment"]["TEMPORAL_NAMESPACE"]
 
 
 @dataclass
-class Stack:
-    """The containers of ours, by the names of their services."""
+class ContainerProcesses:
+    """The engine's containers as processes, by the names of their services.
+
+    `local_names` maps a host and port of docker-compose.yml to the one of this machine.
+    """
 
     folder: Path
     secrets: Path
-    names: dict[str, str]
-    ports: dict[str, int] = field(default_factory=lambda: {name: free_port() for name in OURS})
-    parts: list[SpawnedProcess] = field(default_factory=list)
+    local_names: dict[str, str]
+    ports: dict[str, int] = field(default_factory=lambda: {name: free_port() for name in ENGINE_SERVICES})
+    processes: list[SpawnedProcess] = field(default_factory=list)
 
     def environment(self, name: str) -> dict[str, str]:
-        """As in the file, with this machine's names."""
-        handed = self.folder / f"{name}-secrets"
-        if not handed.exists():
-            handed.mkdir()
+        """The variables from the file, with the names of this machine."""
+        secrets_folder = self.folder / f"{name}-secrets"
+        if not secrets_folder.exists():
+            secrets_folder.mkdir()
             for secret in SERVICES[name]["secrets"]:
-                (handed / secret).write_text((self.secrets / secret).read_text())
-        given = compose.environment(name) | {"VISIT_SECRETS_DIR": str(handed), "VISIT_HTTP_PORT": str(self.ports[name])}
-        for theirs, ours in self.names.items():
-            given = {key: value.replace(theirs, ours) for key, value in given.items()}
-        return given
+                (secrets_folder / secret).write_text((self.secrets / secret).read_text())
+        variables = compose.environment(name)
+        variables |= {"VISIT_SECRETS_DIR": str(secrets_folder), "VISIT_HTTP_PORT": str(self.ports[name])}
+        for compose_name, local_name in self.local_names.items():
+            variables = {key: value.replace(compose_name, local_name) for key, value in variables.items()}
+        return variables
 
-    def part(self, name: str) -> SpawnedProcess:
-        part = SpawnedProcess(name, compose.command(name), self.environment(name), self.folder)
-        self.parts.append(part)
-        return part
+    def create(self, name: str) -> SpawnedProcess:
+        process = SpawnedProcess(name, compose.command(name), self.environment(name), self.folder)
+        self.processes.append(process)
+        return process
 
     def is_healthy(self, name: str) -> bool:
-        return self.answers(name, compose.health_check(name))
+        return self.succeeds(name, compose.health_check(name))
 
-    def answers(self, name: str, check: list[str]) -> bool:
-        asked = [word.replace("8000", str(self.ports[name])) for word in check]
-        patience = seconds(SERVICES[name]["healthcheck"]["timeout"])
+    def succeeds(self, name: str, check: list[str]) -> bool:
+        command = [word.replace("8000", str(self.ports[name])) for word in check]
+        timeout = seconds(SERVICES[name]["healthcheck"]["timeout"])
         environment = os.environ | self.environment(name)
-        checked = subprocess.run(
-            asked, check=False, env=environment, cwd=self.folder, capture_output=True, timeout=patience
+        result = subprocess.run(
+            command, check=False, env=environment, cwd=self.folder, capture_output=True, timeout=timeout
         )
-        return checked.returncode == 0
+        return result.returncode == 0
 
     def close(self) -> None:
-        for part in self.parts:
-            part.kill()
+        for process in self.processes:
+            process.kill()
 
 
 @pytest.fixture(scope="module")
 def temporal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A Temporal server without the namespace, which the job of the file then registers."""
+    """The address of a Temporal server without the namespace."""
     folder = tmp_path_factory.mktemp("temporal")
     port, ui_port = free_port(), free_port()
-    command = dev_server.command(Settings(_env_file=None, data_dir=folder, temporal_port=port, ui_port=ui_port))  # type: ignore[call-arg]
+    command = dev_server.command(Settings(_env_file=None, data_dir=folder, temporal_port=port, ui_port=ui_port))
     while "--search-attribute" in command:
-        at = command.index("--search-attribute")
-        del command[at : at + 2]
+        index = command.index("--search-attribute")
+        del command[index : index + 2]
     server = SpawnedProcess("temporal", command, {}, folder)
     server.start()
+
     yield f"127.0.0.1:{port}"
+
     server.stop()
 
 
 @pytest.fixture(scope="module")
-def registered(temporal: str) -> str:
-    """The server after the job, which is run twice as on every start of the system."""
-    tools = str(dev_server.executable().parent)
+def temporal_with_namespace(temporal: str) -> str:
+    """The server after the job `temporal-namespace`. The job runs twice, because it runs at each start of the system."""
+    programs = str(dev_server.executable().parent)
     environment = os.environ | SERVICES["temporal-namespace"]["environment"]
-    environment |= {"TEMPORAL_ADDRESS": temporal, "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"}
+    environment |= {"TEMPORAL_ADDRESS": temporal, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
     script = ROOT / "deploy" / "temporal" / "namespace.sh"
     for _ in range(2):
-        ran = subprocess.run(["sh", script], check=False, env=environment, capture_output=True, text=True, timeout=120)
-        assert ran.returncode == 0, ran.stderr
+        result = subprocess.run(
+            ["sh", script], check=False, env=environment, capture_output=True, text=True, timeout=120
+        )
+        assert result.returncode == 0, result.stderr
     return temporal
 
 
 @pytest.fixture(scope="module")
 def containers(
-    tmp_path_factory: pytest.TempPathFactory, secrets: Path, postgres: PostgresCluster, registered: str
-) -> Iterator[Stack]:
-    """The containers of ours, after `migrate`."""
-    names = {"postgres:5432": f"127.0.0.1:{postgres.port}", "temporal:7233": registered}
-    built = Stack(tmp_path_factory.mktemp("containers"), secrets, names)
-    migrate = built.part("migrate")
+    tmp_path_factory: pytest.TempPathFactory, secrets: Path, postgres: PostgresCluster, temporal_with_namespace: str
+) -> Iterator[ContainerProcesses]:
+    """The containers after `migrate`, before API and workers start."""
+    local_names = {"postgres:5432": f"127.0.0.1:{postgres.port}", "temporal:7233": temporal_with_namespace}
+    processes = ContainerProcesses(tmp_path_factory.mktemp("containers"), secrets, local_names)
+    migrate = processes.create("migrate")
     migrate.start()
     assert migrate.wait() == 0, migrate.log.read_text()
-    yield built
-    built.close()
+
+    yield processes
+
+    processes.close()
 
 
 @pytest.fixture(scope="module")
-async def running(containers: Stack) -> Stack:
-    """All of them, in health."""
-    for name in OURS:
-        if name != "migrate":
-            containers.part(name).start()
-    for name in OURS:
-        if name != "migrate":
-            await asyncio.to_thread(eventually, lambda name=name: containers.is_healthy(name), f"{name} to be healthy")
+async def running(containers: ContainerProcesses) -> ContainerProcesses:
+    """All containers, running and healthy."""
+    names = [name for name in ENGINE_SERVICES if name != "migrate"]
+    for name in names:
+        containers.create(name).start()
+    for name in names:
+        await asyncio.to_thread(eventually, partial(containers.is_healthy, name), f"{name} to be healthy")
     return containers
 
 
-async def test_the_job_prepares_the_namespace_as_the_engine_wants_it(registered: str) -> None:
-    client = await connect(Settings(temporal_address=registered, temporal_namespace=NAMESPACE))
+async def test_job_prepares_the_namespace(temporal_with_namespace: str) -> None:
+    client = await connect(Settings(temporal_address=temporal_with_namespace, temporal_namespace=NAMESPACE))
 
-    assert await prepared(client) == (timedelta(days=7), {"PatientId": 3, "VisitDay": 2})
-
-
-def test_the_migration_after_it_ends_well(containers: Stack) -> None:
-    said = containers.parts[0].log.read_text()
-
-    assert f"namespace {NAMESPACE} keeps closed visits for 7 days or longer" in said
+    assert await describe_namespace(client) == (timedelta(days=7), {"PatientId": 3, "VisitDay": 2})
 
 
-def test_nothing_is_healthy_before_it_runs(containers: Stack) -> None:
+def test_migration_succeeds_after_job(containers: ContainerProcesses) -> None:
+    output = containers.processes[0].log.read_text()
+
+    assert f"namespace {NAMESPACE} keeps closed visits for 7 days or longer" in output
+
+
+def test_health_checks_fail_before_start(containers: ContainerProcesses) -> None:
     assert not containers.is_healthy("api-1")
-    assert not containers.answers("api-1", compose.images_health_check())
+    assert not containers.succeeds("api-1", compose.image_health_check())
     assert not containers.is_healthy("worker-1")
 
 
-async def test_the_image_asks_after_the_health_of_an_api_as_compose_does(running: Stack) -> None:
-    assert await asyncio.to_thread(running.answers, "api-1", compose.images_health_check())
+async def test_health_check_of_image_succeeds(running: ContainerProcesses) -> None:
+    assert await asyncio.to_thread(running.succeeds, "api-1", compose.image_health_check())
 
 
-async def test_a_consultation_starts_on_the_system_as_it_is_deployed(running: Stack, secrets: Path) -> None:
-    key = (secrets / "visit_jwt_secret").read_text()
+async def test_consultation_starts_on_deployed_system(running: ContainerProcesses, secrets: Path) -> None:
+    jwt_secret = (secrets / "visit_jwt_secret").read_text()
 
-    def staff(role: str, port: int, **claims: object) -> httpx.AsyncClient:
-        told = {"sub": role, "name": role, "role": role, "exp": datetime.now(UTC) + timedelta(hours=1), **claims}
-        bearer = {"Authorization": f"Bearer {jwt.encode(told, key, 'HS256')}"}
-        return httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=bearer, timeout=60, trust_env=False)
+    def client_as(role: str, port: int, **claims: object) -> httpx.AsyncClient:
+        expires_at = datetime.now(UTC) + timedelta(hours=1)
+        token_claims = {"sub": role, "name": role, "role": role, "exp": expires_at, **claims}
+        headers = {"Authorization": f"Bearer {jwt.encode(token_claims, jwt_secret, 'HS256')}"}
+        return httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=60, trust_env=False)
 
-    async with staff("service", running.ports["api-1"]) as feed:
+    async with client_as("service", running.ports["api-1"]) as feed:
         await feed.put("/api/patients/1", json={"first_name": "Nora", "last_name": "Field", "birth_date": "1980-02-29"})
         await feed.put("/api/doctors/1", json={"name": "Dr. Weber", "specialization": "Cardiology"})
         await feed.put("/api/prestations/1", json={"name": "Echo", "exclusive": True, "expected_minutes": 20})
         appointment = {"patient_id": 1, "doctor_id": 1, "prestation_id": 1, "status": "confirmed"}
-        made = await feed.put(
+        created = await feed.put(
             "/api/appointments/1", json={**appointment, "scheduled_at": datetime.now(UTC).isoformat()}
         )
-    async with staff("doctor", running.ports["api-2"], doctor_id=1) as doctor:
+    async with client_as("doctor", running.ports["api-2"], doctor_id=1) as doctor:
         started = await doctor.post("/api/consultations", json={"appointment_id": 1, "patient_id": 1, "doctor_id": 1})
 
-    assert made.status_code == 201, made.text
+    assert created.status_code == 201, created.text
     assert started.status_code == 201, started.text
 
 
-async def test_a_worker_that_has_not_asked_for_a_while_is_not_healthy(
-    running: Stack, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_silent_worker_is_unhealthy(running: ContainerProcesses, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(running.folder)
-    here = os.uname().nodename
+    this_machine = os.uname().nodename
     settings = Settings(
-        _env_file=None,  # type: ignore[call-arg]
-        temporal_address=running.names["temporal:7233"],
+        _env_file=None,
+        temporal_address=running.local_names["temporal:7233"],
         temporal_namespace=NAMESPACE,
     )
 
-    assert await is_polled(settings, here, datetime.now(UTC))
-    assert not await is_polled(settings, here, datetime.now(UTC) + 2 * RECENT)
+    assert await is_polled(settings, this_machine, datetime.now(UTC))
+    assert not await is_polled(settings, this_machine, datetime.now(UTC) + 2 * RECENT)
     assert not await is_polled(settings, "another-machine", datetime.now(UTC))
 
 
-async def test_each_process_ends_by_itself_within_the_time_that_compose_gives_it(running: Stack) -> None:
-    kept = [part for part in running.parts if part.running]
-    assert {part.name for part in kept} == set(OURS) - {"migrate"}
+async def test_processes_stop_within_compose_limits(running: ContainerProcesses) -> None:
+    processes = [process for process in running.processes if process.running]
+    assert {process.name for process in processes} == set(ENGINE_SERVICES) - {"migrate"}
 
-    for part in kept:
-        part.signal(signal.SIGTERM)
+    for process in processes:
+        process.signal(signal.SIGTERM)
 
-    for part in kept:
-        given = seconds(SERVICES[part.name]["stop_grace_period"])
-        assert await asyncio.to_thread(part.wait, given) == 0, part.log.read_text()[-2000:]
+    for process in processes:
+        limit = seconds(SERVICES[process.name]["stop_grace_period"])
+        assert await asyncio.to_thread(process.wait, limit) == 0, process.log.read_text()[-2000:]

@@ -1,4 +1,4 @@
-"""The systemd units: systemd itself reads them where it is installed, and they give a process as long to stop as it takes."""
+"""The systemd units: rules for each unit. systemd checks them where it is installed."""
 
 import configparser
 import re
@@ -15,15 +15,15 @@ from patient_visit_engine.worker.builder import SHUTDOWN_TIMEOUT as WORKER_GRACE
 from tests.support.compose import ROOT
 
 UNITS = sorted((ROOT / "deploy" / "systemd").glob("*.service"))
-INSTALLED = "/opt/visit-engine/bin/visit-engine"
-#: systemd's own measure, from 0 (nothing is open) to 10 as it is asked here in tenths.
-EXPOSED_AT_MOST = 15
+INSTALLED_PROGRAM = "/opt/visit-engine/bin/visit-engine"
+#: systemd's exposure level in tenths: from 0 (closed) to 100 (open).
+MAX_EXPOSURE = 15
 
 needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze: not on the PATH")
 
 
 class Unit(configparser.RawConfigParser):
-    """A unit's keys, each with all of its lines."""
+    """The keys of a unit. A key can have several lines."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(strict=False, delimiters=("=",), comment_prefixes=("#",), interpolation=None)
@@ -31,15 +31,15 @@ class Unit(configparser.RawConfigParser):
         self.read(path)
         self.lines = path.read_text().splitlines()
 
-    def all(self, key: str) -> list[str]:
+    def all_values(self, key: str) -> list[str]:
         return [line.partition("=")[2] for line in self.lines if line.startswith(f"{key}=")]
 
 
 @pytest.fixture(params=UNITS, ids=lambda path: path.stem)
 def path(request: pytest.FixtureRequest) -> Path:
-    """Each unit in its turn."""
-    found: Path = request.param
-    return found
+    """Each unit, one test after the other."""
+    unit_path: Path = request.param
+    return unit_path
 
 
 @pytest.fixture
@@ -48,45 +48,47 @@ def unit(path: Path) -> Unit:
 
 
 @needs_systemd
-def test_systemd_takes_the_unit(path: Path, tmp_path: Path) -> None:
-    here = tmp_path / path.name
-    # It looks whether the program is there.
-    here.write_text(path.read_text().replace(INSTALLED, "/bin/true"))
+def test_systemd_accepts_the_unit(path: Path, tmp_path: Path) -> None:
+    copy = tmp_path / path.name
+    # systemd checks that the program exists.
+    copy.write_text(path.read_text().replace(INSTALLED_PROGRAM, "/bin/true"))
 
-    said = subprocess.run(["systemd-analyze", "verify", here], check=False, capture_output=True, text=True, timeout=60)
+    result = subprocess.run(
+        ["systemd-analyze", "verify", copy], check=False, capture_output=True, text=True, timeout=60
+    )
 
-    assert (said.returncode, said.stderr) == (0, "")
+    assert (result.returncode, result.stderr) == (0, "")
 
 
 @needs_systemd
-def test_systemd_finds_little_that_the_process_could_reach(path: Path) -> None:
-    asked = ["systemd-analyze", "security", "--offline=true", f"--threshold={EXPOSED_AT_MOST}", "--no-pager", path]
+def test_systemd_rates_exposure_low(path: Path) -> None:
+    command = ["systemd-analyze", "security", "--offline=true", f"--threshold={MAX_EXPOSURE}", "--no-pager", str(path)]
 
-    said = subprocess.run(asked, check=False, capture_output=True, text=True, timeout=60)
+    result = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
 
-    assert said.returncode == 0, said.stdout.splitlines()[-1]
+    assert result.returncode == 0, result.stdout.splitlines()[-1]
 
 
-def test_a_unit_runs_a_command_of_the_program(unit: Unit) -> None:
+def test_unit_runs_command_of_the_program(unit: Unit) -> None:
     program, command = unit["Service"]["ExecStart"].split()
 
-    assert program == INSTALLED
+    assert program == INSTALLED_PROGRAM
     assert command in COMMANDS
 
 
-def test_what_a_unit_hands_over_as_a_secret_is_a_setting(unit: Unit) -> None:
-    handed = [credential.partition(":")[0] for credential in unit.all("LoadCredential")]
+def test_secrets_of_unit_are_settings(unit: Unit) -> None:
+    secrets = [credential.partition(":")[0] for credential in unit.all_values("LoadCredential")]
 
-    assert {name.removeprefix("visit_") for name in handed} <= set(Settings.model_fields)
+    assert {name.removeprefix("visit_") for name in secrets} <= set(Settings.model_fields)
     assert "VISIT_SECRETS_DIR=%d" in unit["Service"]["Environment"].split()
 
 
-def test_no_unit_has_a_secret_in_it(path: Path) -> None:
+def test_unit_contains_no_secret(path: Path) -> None:
     assert not re.search("PASSWORD=|SECRET=|postgresql", path.read_text())
 
 
 @pytest.mark.parametrize(("name", "grace"), [("api", API_GRACE), ("worker", WORKER_GRACE.total_seconds())])
-def test_a_unit_gives_longer_to_stop_than_the_process_takes(name: str, grace: float) -> None:
+def test_unit_gives_enough_time_to_stop(name: str, grace: float) -> None:
     service = Unit(ROOT / "deploy" / "systemd" / f"visit-engine-{name}.service")["Service"]
 
     assert float(service["TimeoutStopSec"]) >= grace + 5
