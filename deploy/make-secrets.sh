@@ -1,7 +1,7 @@
 #!/bin/sh
-# Draws the secrets that docker-compose.yml hands out, into the folder `secrets`; one that is there already stays as it is.
+# Creates the secrets for docker-compose.yml in the folder `secrets`. An existing secret is kept.
 #
-# Only the folder's owner may enter it. The files in it are readable, since each is mounted into containers whose users differ.
+# Only the owner may enter the folder. The files in it are readable, because Compose mounts them into containers with different users.
 set -eu
 
 folder=${1:-secrets}
@@ -11,12 +11,12 @@ chmod 700 "$folder"
 mkdir -p "$folder/tls"
 for name in postgres_password temporal_database_password visit_database_password visit_jwt_secret; do
     if [ -e "$folder/$name" ]; then
-        echo "$folder/$name: there already"
+        echo "$folder/$name: exists already"
     else
         # Hexadecimal: safe in any address and any configuration.
         head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n' >"$folder/.$name"
         chmod 444 "$folder/.$name"
         mv "$folder/.$name" "$folder/$name"
-        echo "$folder/$name: drawn"
+        echo "$folder/$name: created"
     fi
 done

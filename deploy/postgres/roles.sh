@@ -1,13 +1,13 @@
 #!/bin/sh
-# PostgreSQL's image runs this once, in an empty database cluster: a role and databases for the engine, others for Temporal.
-# Neither may enter the other's, and neither is a superuser.
+# Creates a role and a database for the engine, and a role and two databases for Temporal. PostgreSQL's image runs this once, in an
+# empty database cluster. Neither role may enter the databases of the other, and neither is a superuser.
 set -eu
 
 for secret in visit_database_password temporal_database_password; do
     test -s "/run/secrets/$secret"
 done
 
-# The passwords are read by psql itself: in its arguments every look at the processes would show them.
+# psql reads the passwords itself. In its arguments they would be visible in the list of processes.
 psql --no-psqlrc --quiet --set ON_ERROR_STOP=1 --username "$POSTGRES_USER" --dbname postgres <<'SQL'
 \set visit_password `cat /run/secrets/visit_database_password`
 \set temporal_password `cat /run/secrets/temporal_database_password`

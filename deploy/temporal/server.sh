@@ -1,5 +1,5 @@
 #!/bin/sh
-# Starts Temporal's server with its database's password from a file: the image itself reads it from the environment alone.
+# Starts Temporal's server with the database password from a file, because the image itself reads it only from the environment.
 set -eu
 
 POSTGRES_PWD=$(cat /run/secrets/temporal_database_password)
