@@ -19,11 +19,11 @@ def free_port() -> int:
         return port
 
 
-def eventually(holds: Callable[[], bool], what: str, patience: float = PATIENCE) -> None:
-    """Wait until `holds()` is true. The failure after `patience` seconds shows `what`."""
+def eventually(condition: Callable[[], bool], description: str, patience: float = PATIENCE) -> None:
+    """Wait until `condition()` is true. The failure after `patience` seconds shows the description."""
     deadline = time.monotonic() + patience
-    while not holds():
-        assert time.monotonic() < deadline, f"not within {patience} s: {what}"
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {patience} s: {description}"
         time.sleep(0.02)
 
 
