@@ -1,8 +1,8 @@
 """Turns a recorded day into a plan: which appointments to start, and when. Pure: no HTTP, no database, no clock, no chance.
 
-The plan uses real starts and ends where the set has them. Other consultations get a made-up length, in the distribution measured in
-one outpatient clinic (median 725 s, half of them between 540 and 975 s, limits 3 and 60 minutes). The same appointment always gets the
-same length. If the set moved each patient's dates, each patient's own busiest day is moved to one common day.
+The plan uses real starts and ends where the set has them. Other consultations get a made-up length. Its distribution was measured in
+one outpatient clinic: median 725 s, half of the values between 540 and 975 s. The limits are 3 and 60 minutes. The same appointment
+always gets the same length. If the set moved each patient's dates, each patient's own busiest day is moved to one common day.
 """
 
 import math
@@ -120,7 +120,7 @@ def _notes(data_set: RecordedSet, day: date | None, rows: Sequence[RecordedAppoi
     if data_set.dates_are_shifted and day is None:
         notes.append("each patient's own busiest day is moved to this one day: the crowd on it is not real")
     if any(row.ended is None for row in rows):
-        notes.append("lengths are made up, in the shape measured in one outpatient clinic: median 725 s, 3 to 60 min")
+        notes.append("lengths are made up, as measured in one outpatient clinic: median 725 s, 3 to 60 min")
     if any(row.ended and row.started and row.ended - row.started > MAX_REPLAYED for row in rows):
         notes.append("consultations of more than 8 hours end after 8 hours")
     if missed := sum(not row.attended for row in rows):

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-PATIENCE = 60.0
+PATIENCE_SECONDS = 60.0
 
 
 def free_port() -> int:
@@ -19,7 +19,7 @@ def free_port() -> int:
         return port
 
 
-def eventually(condition: Callable[[], bool], description: str, patience: float = PATIENCE) -> None:
+def eventually(condition: Callable[[], bool], description: str, patience: float = PATIENCE_SECONDS) -> None:
     """Wait until `condition()` is true. The failure after `patience` seconds shows the description."""
     deadline = time.monotonic() + patience
     while not condition():
@@ -53,7 +53,7 @@ class SpawnedProcess:
         assert self.process is not None
         self.process.send_signal(number)
 
-    def wait(self, patience: float = PATIENCE) -> int:
+    def wait(self, patience: float = PATIENCE_SECONDS) -> int:
         """Wait for the end and return the exit code."""
         assert self.process is not None
         return self.process.wait(patience)
