@@ -86,8 +86,8 @@ async def test_account_is_added_changed_and_revoked(database: Database, up_envir
         (("add", "ann", "reception", "--doctor", "7"), "--doctor: needed for role doctor, not allowed for other roles"),
         (("add", "ann", "doctor", "--doctor", "8"), "--doctor: there is no doctor 8"),
         (("add", " ann", "reception"), "NAME: must be 1 to 200 printable characters without a space at either end"),
-        (("passwd", "nobody"), "NAME: there is no account with this name"),
-        (("revoke", "nobody"), "NAME: there is no account with this name"),
+        (("passwd", "unknown"), "NAME: there is no account with this name"),
+        (("revoke", "unknown"), "NAME: there is no account with this name"),
     ],
 )
 async def test_invalid_account_is_refused_in_one_line(
