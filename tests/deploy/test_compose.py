@@ -8,7 +8,7 @@ import tomllib
 from typing import Any
 
 import pytest
-import yaml  # type: ignore[import-untyped]  # its stubs are no requirement of this project
+import yaml  # its stubs are no requirement of this project
 
 from patient_visit_engine.api.server import GRACE as API_GRACE
 from patient_visit_engine.runtime.dev_server import DYNAMIC_CONFIG
