@@ -1,1 +1,1 @@
-"""What several tests share: builders, servers, processes, clients and drivers."""
+"""Support code of the tests: builders, drivers, servers, processes and clients."""

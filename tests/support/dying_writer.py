@@ -1,6 +1,9 @@
-"""A program that begins a decision and is killed in the middle of it, over and over; run by `test_crashes.py`.
+"""A program that records decisions and is killed in the middle, again and again. `test_crashes.py` runs it.
 
-Usage: `dying_writer.py DATABASE statement|commit`. Prints how many statements it died after before it got through.
+Usage: `dying_writer.py DATABASE statement|commit`.
+
+With `statement` it prints after how many different statements a process was killed. With `commit` one process is killed
+between the commit and the answer.
 """
 
 import asyncio
@@ -15,11 +18,11 @@ from patient_visit_engine.storage.database import Database
 from tests.support.builders import DR_AMRANI, NOON, a_completion, a_start, an_appointment, minutes
 from tests.support.ledger import LedgerDriver
 
-MINE = an_appointment(DR_AMRANI)
+APPOINTMENT = an_appointment(DR_AMRANI)
 
 
 def die_after(database: Database, statements: int) -> None:
-    """Have the process killed as soon as so many statements of the writing connection have run."""
+    """Kill this process as soon as the writing connection has run more than so many statements."""
     if database._sqlite is not None:
         engine = database._sqlite.writer.engine
     else:
@@ -35,44 +38,46 @@ def die_after(database: Database, statements: int) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-async def start(url: str, statements: int | None) -> None:
-    """Start the consultation and, unless killed before, be killed between the commit and the answer."""
+async def write(url: str, statements: int | None) -> None:
+    """Start the consultation, or complete it if it runs already.
+
+    The process is killed after so many statements; if None, between the commit and the answer.
+    """
     database = Database(url)
     if statements is not None:
         die_after(database, statements)
-    desk = LedgerDriver(database)
-    desk.know(await desk.ledger.load(MINE.patient_id))
-    if desk.state.facts.in_progress:
-        running = desk.state.facts.in_progress[0]
-        await desk.ledger.record(desk.entry(a_completion(running), NOON + minutes(5)))
+    ledger = LedgerDriver(database)
+    await ledger.load_facts()
+    if ledger.state.facts.in_progress:
+        await ledger.record(ledger.entry(a_completion(ledger.running), NOON + minutes(5)))
     else:
-        await desk.ledger.record(desk.entry(a_start(MINE)))
+        await ledger.record(ledger.entry(a_start(APPOINTMENT)))
     if statements is None:
         os.kill(os.getpid(), signal.SIGKILL)
     await database.close()
 
 
-def in_a_child(url: str, statements: int | None) -> bool:
-    """Run it in a process of its own; whether that was killed."""
+def write_in_child(url: str, statements: int | None) -> bool:
+    """Run `write` in a child process; True if that was killed."""
     child = os.fork()
     if child == 0:
-        asyncio.run(start(url, statements))
+        asyncio.run(write(url, statements))
         os._exit(0)
     _, status = os.waitpid(child, 0)
     return os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
 
 
 def main() -> None:
-    """Die once after the commit, or after each number of statements until the decision gets through."""
+    """Kill one child after the commit, or one child after each statement until a child lives to the end."""
     url, point = sys.argv[1:]
     if point == "commit":
-        assert in_a_child(url, None)
+        assert write_in_child(url, None)
         return
-    survived = 0
-    while in_a_child(url, survived):
-        survived += 1
-        # Only the last child gets through: had a killed one left anything, the next would find it and do otherwise.
-    print(survived)
+    deaths = 0
+    while write_in_child(url, deaths):
+        # Only the last child may write. If a killed child left rows, the next one finds them and does something else.
+        deaths += 1
+    print(deaths)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""A whole hospital for a test: Temporal server, worker and API as real processes on free ports, spoken to over HTTP."""
+"""The whole engine for a test: Temporal server, worker and API as real processes on free ports, used over HTTP."""
 
 import asyncio
+import os
 import sys
-import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,28 +17,31 @@ from patient_visit_engine.runtime.settings import Settings
 from patient_visit_engine.storage import migrations
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.tables import appointments, doctors, patients, prestations
-from tests.support.processes import SpawnedProcess, eventually, free_port
+from tests.support.processes import SpawnedProcess, free_port
+from tests.support.waiting import wait_until_async
 
 SECRET = "a secret of more than thirty-two bytes, for tests alone"
 CARDIOLOGY, X_RAY = 1, 2
-HERE = Path(__file__).parent
+ROOT = Path(__file__).parents[2]
 
 
 class Engine:
-    """The running system, its staff's tokens, and its database for what only the database can say."""
+    """The running system, HTTP clients with tokens of its staff, and direct access to its database."""
 
     def __init__(self, folder: Path, **settings: str) -> None:
         ports = {name: str(free_port()) for name in ("HTTP_PORT", "UI_PORT", "TEMPORAL_PORT")}
-        named = {f"VISIT_{name.upper()}": value for name, value in settings.items()}
+        overrides = {f"VISIT_{name.upper()}": value for name, value in settings.items()}
         self.folder = folder
         self.environment = {
             **{f"VISIT_{name}": port for name, port in ports.items()},
             "VISIT_DATA_DIR": str(folder),
             "VISIT_JWT_SECRET": SECRET,
-            **named,
+            **overrides,
         }
-        kept = {name.removeprefix("VISIT_").lower(): value for name, value in self.environment.items()}
-        self.settings = Settings(_env_file=None, **kept)  # type: ignore[call-arg, arg-type]
+        values: dict[str, Any] = {
+            name.removeprefix("VISIT_").lower(): value for name, value in self.environment.items()
+        }
+        self.settings = Settings(_env_file=None, **values)
         self.url = f"http://127.0.0.1:{self.settings.http_port}"
         self.temporal = self.part("temporal", dev_server.command(self.settings))
         self.worker = self.part("worker", [sys.executable, "-m", "patient_visit_engine.worker"])
@@ -47,47 +50,44 @@ class Engine:
         self.database = Database(self.settings.database)
 
     def part(self, name: str, command: list[str]) -> SpawnedProcess:
+        """A process with the settings of this engine; the caller starts it."""
         return SpawnedProcess(name, command, self.environment, self.folder)
 
     def faulty_worker(self, fault: str) -> SpawnedProcess:
-        """A worker that comes to a halt at `fault` and says so in a file (see `faulty_worker.py`)."""
-        part = self.part(f"worker-{fault}", [sys.executable, "-m", "tests.support.faulty_worker", fault])
-        part._environment = part._environment | {"PYTHONPATH": str(HERE.parent.parent)}
-        self.others.append(part)
-        return part
+        """A worker that halts at `fault` and then writes a file (see `faulty_worker.py`)."""
+        worker = self.part(f"worker-{fault}", [sys.executable, "-m", "tests.support.faulty_worker", fault])
+        worker._environment = worker._environment | {"PYTHONPATH": _python_path()}
+        self.others.append(worker)
+        return worker
 
     def halted(self) -> bool:
+        """True when the faulty worker has halted."""
         return (self.folder / "halted").exists()
 
     async def open(self) -> None:
+        """Create the schema and the staff, start all processes, and wait until the API is ready."""
         await asyncio.to_thread(migrations.upgrade, self.settings.database)
-        await self.database.write(_staff)
+        await self.database.write(_insert_staff)
         self.temporal.start()
         self.worker.start()
         self.api.start()
         await self.ready()
 
     async def ready(self) -> None:
-        """Wait until the API says that all it depends on is there."""
-        async with httpx.AsyncClient() as client:
-            end = time.monotonic() + 60
-            while True:
-                try:
-                    answer = await client.get(f"{self.url}/readyz")
-                    if answer.status_code == 200:
-                        return
-                except httpx.TransportError:
-                    pass
-                assert time.monotonic() < end, f"not ready: {self.api.log.read_text()[-2000:]}"
-                await asyncio.sleep(0.05)
+        """Wait until the API and everything that it depends on are ready."""
+        try:
+            await wait_until_ready(self.url)
+        except AssertionError as failure:
+            raise AssertionError(f"{failure}; the API's log ends with: {self.api.log.read_text()[-2000:]}") from None
 
     async def close(self) -> None:
-        for part in (self.api, self.worker, *self.others, self.temporal):
-            await asyncio.to_thread(part.stop)
+        """Stop all processes."""
+        for process in (self.api, self.worker, *self.others, self.temporal):
+            await asyncio.to_thread(process.stop)
         await self.database.close()
 
     async def admit(self, patient_id: int, doctor_ids: Mapping[int, int], prestation_id: int = CARDIOLOGY) -> None:
-        """One patient with today's appointments: by id, the doctor of each."""
+        """Add a patient with appointments of today. `doctor_ids` maps each appointment's id to its doctor."""
 
         def write(connection: Connection) -> None:
             if not connection.scalar(text("SELECT 1 FROM patients WHERE id = :id"), {"id": patient_id}):
@@ -110,19 +110,19 @@ class Engine:
         await self.database.write(write)
 
     def staff(
-        self, role: str, doctor_id: int | None = None, lasts: timedelta = timedelta(hours=1)
+        self, role: str, doctor_id: int | None = None, lifetime: timedelta = timedelta(hours=1)
     ) -> httpx.AsyncClient:
-        """A client that carries the token of one member of staff."""
+        """A client with the token of one member of staff."""
         claims: dict[str, Any] = {
             "sub": f"{role}-{doctor_id or ''}",
-            "exp": datetime.now(UTC) + lasts,
+            "exp": datetime.now(UTC) + lifetime,
             "role": role,
             "name": f"{role} {doctor_id or ''}",
         }
         if doctor_id is not None:
             claims["doctor_id"] = doctor_id
         token = jwt.encode(claims, SECRET, "HS256")
-        # The server closes what is idle for five seconds: a client that would use it until then meets the end sometimes.
+        # The server closes a connection that is idle for five seconds. A client that still uses it then may get an error.
         limits = httpx.Limits(keepalive_expiry=2)
         return httpx.AsyncClient(
             base_url=self.url, headers={"Authorization": f"Bearer {token}"}, timeout=60, limits=limits
@@ -144,7 +144,7 @@ class Engine:
             return await doctor.post(f"/api/consultations/{consultation_id}/complete", headers=headers)
 
     async def rows(self, query: str, **values: Any) -> list[dict[str, Any]]:
-        """What the database itself says."""
+        """Run the query directly on the database."""
 
         def read(connection: Connection) -> list[dict[str, Any]]:
             return [dict(row) for row in connection.execute(text(query), values).mappings()]
@@ -152,12 +152,12 @@ class Engine:
         return await self.database.read(read)
 
     async def events(self, patient_id: int, name: str | None = None) -> list[dict[str, Any]]:
-        """The log's events about one patient, in order."""
-        found = await self.rows("SELECT * FROM events WHERE patient_id = :p ORDER BY seq", p=patient_id)
-        return [event for event in found if name in (None, event["name"])]
+        """The events of one patient in the log, in order; with `name`, only those."""
+        events = await self.rows("SELECT * FROM events WHERE patient_id = :p ORDER BY seq", p=patient_id)
+        return [event for event in events if name in (None, event["name"])]
 
 
-def _staff(connection: Connection) -> None:
+def _insert_staff(connection: Connection) -> None:
     connection.execute(insert(doctors), [{"id": n, "name": f"Dr. {n}"} for n in range(1, 51)])
     services = [
         {"id": CARDIOLOGY, "name": "Cardiology", "exclusive": True, "expected_minutes": 20},
@@ -166,12 +166,19 @@ def _staff(connection: Connection) -> None:
     connection.execute(insert(prestations), services)
 
 
-async def eventually_true(holds: Any, what: str, patience: float = 60.0) -> None:
-    """Wait until `await holds()`; fail with `what` when it does not in time."""
-    end = time.monotonic() + patience
-    while not await holds():
-        assert time.monotonic() < end, f"not in {patience} s: {what}"
-        await asyncio.sleep(0.02)
+def _python_path() -> str:
+    """The repository, so that `tests` can be imported, and the folders that are on the path already."""
+    return os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
 
 
-__all__ = ["CARDIOLOGY", "X_RAY", "Engine", "eventually", "eventually_true"]
+async def wait_until_ready(url: str) -> None:
+    """Wait until the API at this address and everything that it depends on are ready."""
+    async with httpx.AsyncClient() as client:
+
+        async def is_ready() -> bool:
+            try:
+                return (await client.get(f"{url}/readyz", timeout=5)).status_code == 200
+            except httpx.TransportError:
+                return False
+
+        await wait_until_async(is_ready, f"{url} is ready")

@@ -1,4 +1,4 @@
-"""A ledger that a test can make late, absent or forgetful; it must not know what is recorded."""
+"""A ledger that a test can block, make fail, or make lose its answers."""
 
 import asyncio
 
@@ -6,49 +6,53 @@ from patient_visit_engine.activities.ledger import Ledger
 from patient_visit_engine.visit.record import LedgerEntry, Recorded
 from patient_visit_engine.visit.state import Facts
 
-#: What a database might say when it fails: it quotes the row.
-INDISCREET = "duplicate key: (Zebulon, Quarterpole, forgot to sign out)"
+#: An error text as a database may write it: it quotes the row.
+ERROR_WITH_NAMES = "duplicate key: (Zebulon, Quarterpole, forgot to sign out)"
 
 
 class FaultyLedger:
-    """The real ledger behind a door that can be shut; it fails as often as it is told to, before or after the commit."""
+    """The real ledger with faults that a test switches on.
+
+    The next `failures` calls fail before the commit. The next `lost_answers` records fail after the commit.
+    `waiting` is the number of calls that are blocked now.
+    """
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._door = asyncio.Event()
-        self._door.set()
+        self._open = asyncio.Event()
+        self._open.set()
         self.waiting = 0
-        self.fails = 0
-        self.loses_answers = 0
+        self.failures = 0
+        self.lost_answers = 0
 
-    def shut(self) -> None:
-        """Whoever asks from now on waits at the door."""
-        self._door.clear()
+    def block(self) -> None:
+        """Make every later call wait."""
+        self._open.clear()
 
-    def reopen(self) -> None:
-        """All who wait go in."""
-        self._door.set()
+    def unblock(self) -> None:
+        """Let all waiting calls continue."""
+        self._open.set()
 
     async def load(self, patient_id: int) -> Facts:
-        """Read the facts, as the real one does."""
+        """Read the facts from the real ledger."""
         await self._enter()
         return await self._ledger.load(patient_id)
 
     async def record(self, entry: LedgerEntry) -> Recorded:
-        """Record the entry, as the real one does."""
+        """Record the entry in the real ledger."""
         await self._enter()
         recorded = await self._ledger.record(entry)
-        if self.loses_answers > 0:
-            self.loses_answers -= 1
-            raise ConnectionResetError(INDISCREET)
+        if self.lost_answers > 0:
+            self.lost_answers -= 1
+            raise ConnectionResetError(ERROR_WITH_NAMES)
         return recorded
 
     async def _enter(self) -> None:
-        if self.fails > 0:
-            self.fails -= 1
-            raise ConnectionRefusedError(INDISCREET)
+        if self.failures > 0:
+            self.failures -= 1
+            raise ConnectionRefusedError(ERROR_WITH_NAMES)
         self.waiting += 1
         try:
-            await self._door.wait()
+            await self._open.wait()
         finally:
             self.waiting -= 1

@@ -1,7 +1,9 @@
-"""A worker that halts around its next commit, for a test to kill it there: no real part can be stopped at so exact a place.
+"""A worker that halts just before or after its next commit, so that a test can kill it at that place.
 
-It is the real worker but for its ledger, which writes a file named `halted` in the data directory and waits for the end:
-`before-commit` when it is asked to record something, `after-commit` once that is in the database and before anybody hears of it.
+It is the real worker with another ledger. That ledger creates a file `halted` in the data directory and then waits forever:
+`before-commit` when it gets a decision to record, `after-commit` when the decision is in the database but not yet returned.
+
+Usage: `faulty_worker.py before-commit|after-commit`.
 """
 
 import asyncio
@@ -18,7 +20,7 @@ from patient_visit_engine.worker.builder import build
 
 
 class HaltingLedger:
-    """The ledger up to the place where it halts."""
+    """The real ledger, which halts at `fault`."""
 
     def __init__(self, ledger: Ledger, fault: str, mark: Path) -> None:
         self._ledger = ledger
@@ -42,6 +44,7 @@ class HaltingLedger:
 
 
 async def run(settings: Settings, fault: str) -> None:
+    """Work until the test kills the process."""
     client = await temporal.connect(settings)
     ledger = HaltingLedger(Ledger(Database(settings.database)), fault, settings.data_dir / "halted")
     async with build(client, settings.task_queue, ledger):

@@ -1,4 +1,4 @@
-"""A visit's way with the real ledger, without a workflow around it: decide, record, and decide again when overtaken."""
+"""Records decisions directly in the real ledger, without a workflow."""
 
 import json
 from dataclasses import dataclass
@@ -16,10 +16,11 @@ from patient_visit_engine.visit.commands import Adopt, Command, OnConsultation, 
 from patient_visit_engine.visit.decisions import Decision
 from patient_visit_engine.visit.policy import decide
 from patient_visit_engine.visit.record import LedgerEntry, Recorded
-from patient_visit_engine.visit.state import Facts, Limits, VisitState
+from patient_visit_engine.visit.state import Consultation, Facts, Limits, VisitState
 from patient_visit_engine.visit.timers import decide_due
 from tests.support.builders import DAY, JOHN_DOE, NOON, ZONE
 
+#: Every row of the database, by table.
 Rows = dict[str, list[tuple[Any, ...]]]
 
 
@@ -32,19 +33,27 @@ class StoredAnswer:
 
 
 class LedgerDriver:
-    """One patient's visit of one day; what it knows may be stale, as a visit's may."""
+    """Does what the visit of one patient and one day does: decide, record, and decide again when overtaken.
+
+    Its facts are those of its last call to the ledger, so they can be stale, as a visit's can.
+    """
 
     def __init__(
         self, database: Database, *, patient_id: int = JOHN_DOE.id, day: date = DAY, limits: Limits | None = None
     ) -> None:
         self.database = database
-        self.ledger = Ledger(database)
+        self._ledger = Ledger(database)
         self.state = VisitState(
             patient_id=patient_id, day=day, day_ends_at=day_ends_at(day, ZONE), limits=limits or Limits()
         )
 
-    async def ask(self, command: Command, now: datetime = NOON) -> StoredAnswer:
-        """Have the command decided and recorded; the answer as it is kept."""
+    @property
+    def running(self) -> Consultation:
+        """The first consultation in progress."""
+        return self.state.facts.in_progress[0]
+
+    async def send(self, command: Command, now: datetime = NOON) -> StoredAnswer:
+        """Decide and record the command, and return the stored answer."""
         appointment = appointment_of(command)
         for _ in range(50):
             current: Any = command
@@ -52,21 +61,21 @@ class LedgerDriver:
                 current = command.model_copy(update={"appointment": appointment})
             recorded = await self.record(self.entry(current, now))
             if not recorded.overtaken:
-                return await self.database.read(kept_answer, command.request.id)
+                return await self.database.read(stored_answer, command.request.id)
             appointment = recorded.appointment
-        raise AssertionError("overtaken without end")
+        raise AssertionError("overtaken 50 times")
 
-    async def let_time_decide(self, now: datetime) -> list[Decision]:
-        """All that is due at this moment."""
-        self.know(await self.ledger.load(self.state.patient_id))
-        decided = []
+    async def record_due(self, now: datetime) -> list[Decision]:
+        """Record all decisions that are due at this moment, and return them."""
+        await self.load_facts()
+        decisions = []
         while (decision := decide_due(self.state, now)) is not None:
-            decided.append(decision)
+            decisions.append(decision)
             await self.record(self.entry_of(decision))
-        return decided
+        return decisions
 
     def entry(self, command: Command | Adopt, now: datetime = NOON) -> LedgerEntry:
-        """The command, decided on what this visit knows and not yet recorded."""
+        """Decide the command on the current facts; the entry is not recorded yet."""
         decision = decide(self.state, command, now)
         if isinstance(command, Adopt):
             return self.entry_of(decision)
@@ -75,33 +84,37 @@ class LedgerDriver:
         )
 
     def entry_of(self, decision: Decision) -> LedgerEntry:
-        """What time has decided, not yet recorded."""
+        """The entry of a decision without a command; it is not recorded yet."""
         return LedgerEntry(
             patient_id=self.state.patient_id, day=self.state.day, decision=decision, seen=self.state.facts
         )
 
     async def record(self, entry: LedgerEntry) -> Recorded:
-        """Record it and take the facts that come back for the truth."""
-        recorded = await self.ledger.record(entry)
-        self.know(recorded.facts)
+        """Record the entry and take over the facts of the reply."""
+        recorded = await self._ledger.record(entry)
+        self.set_facts(recorded.facts)
         return recorded
 
-    def know(self, facts: Facts) -> None:
-        """These are the facts now."""
+    async def load_facts(self) -> None:
+        """Read the facts from the database."""
+        self.set_facts(await self._ledger.load(self.state.patient_id))
+
+    def set_facts(self, facts: Facts) -> None:
+        """Replace the facts."""
         self.state = self.state.model_copy(update={"facts": facts})
 
     async def appointment(self, number: int) -> Any:
-        """The appointment as it is stored now."""
+        """The stored appointment."""
         return await self.database.read(read_appointment, number, NameCache())
 
 
-def kept_answer(connection: Connection, request_id: str) -> StoredAnswer:
-    """The answer kept for the request."""
+def stored_answer(connection: Connection, request_id: str) -> StoredAnswer:
+    """The answer that is stored for the request."""
     row = connection.execute(select(requests).where(requests.c.request_id == request_id)).one()
     return StoredAnswer(row.status, None if row.body is None else json.loads(row.body))
 
 
-def everything(connection: Connection) -> Rows:
+def all_rows(connection: Connection) -> Rows:
     """Every row of every table."""
     return {
         table.name: [tuple(row) for row in connection.execute(select(table).order_by(*table.primary_key))]
@@ -109,7 +122,7 @@ def everything(connection: Connection) -> Rows:
     }
 
 
-def column(connection: Connection, table: str, name: str) -> list[Any]:
-    """One column, in order of the table's key."""
-    found = metadata.tables[table]
-    return list(connection.scalars(select(found.c[name]).order_by(*found.primary_key)))
+def column(connection: Connection, table_name: str, name: str) -> list[Any]:
+    """One column of a table, in order of its primary key."""
+    table = metadata.tables[table_name]
+    return list(connection.scalars(select(table.c[name]).order_by(*table.primary_key)))

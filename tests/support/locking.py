@@ -1,4 +1,4 @@
-"""Somebody else who keeps all others from writing, on either database; it must not know what they wanted to write."""
+"""Takes the database's write locks, so that no one else can write. SQLite and PostgreSQL."""
 
 import sqlite3
 from collections.abc import AsyncIterator
@@ -14,7 +14,7 @@ TABLES = "callers, requests, patient_trackings, events"
 
 @asynccontextmanager
 async def locked(database: Database) -> AsyncIterator[None]:
-    """SQLite's one lock for writing, or those of the tables that every decision writes to."""
+    """Lock the tables that every decision writes to; on SQLite, take its only write lock."""
     if database.is_sqlite:
         with closing(sqlite3.connect(str(database.url.database), isolation_level=None)) as connection:
             connection.execute("BEGIN IMMEDIATE")

@@ -1,4 +1,4 @@
-"""A PostgreSQL server in a temporary folder, that a test or a benchmark may stop and start; it must not know what is kept in it."""
+"""A PostgreSQL server in a temporary folder, which a test or a benchmark can stop and start."""
 
 import os
 import pwd
@@ -8,11 +8,11 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-PATIENCE = 60
+TIMEOUT_SECONDS = 60
 
 
 class ThrowawayPostgres:
-    """`options` are the server's own; nothing of it is left after `close`."""
+    """One server. `options` go to PostgreSQL as they are. `close` removes the server and its data."""
 
     def __init__(self, *options: str) -> None:
         self._options = " ".join(options)
@@ -21,21 +21,21 @@ class ThrowawayPostgres:
 
     @staticmethod
     def why_not() -> str | None:
-        """Why no server can be started here; None: one can."""
+        """The reason why this machine cannot start a server; None when it can."""
         if shutil.which("pg_ctl") is None:
             return "PostgreSQL: no pg_ctl on the PATH"
-        if _owner() not in {one.pw_name for one in pwd.getpwall()}:
-            return "PostgreSQL: nobody to run it as"
+        if _owner() not in {account.pw_name for account in pwd.getpwall()}:
+            return f"PostgreSQL: this machine has no account {_owner()!r}"
         return None
 
     @property
     def url(self) -> str:
-        """The server's address, without a database."""
+        """The server's URL without a database name."""
         return f"postgresql+asyncpg://visit@127.0.0.1:{self.port}"
 
     @property
     def postmaster(self) -> int:
-        """The process id."""
+        """The process id of the server's main process."""
         return int(Path(self._home, "db", "postmaster.pid").read_text().splitlines()[0])
 
     def open(self) -> None:
@@ -44,39 +44,39 @@ class ThrowawayPostgres:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        self._run("initdb", "-o", "-U visit -A trust --no-sync --encoding=UTF8 --locale=C.UTF-8")
+        self._run_pg_ctl("initdb", "-o", "-U visit -A trust --no-sync --encoding=UTF8 --locale=C.UTF-8")
         self.start()
 
     def start(self) -> None:
-        listening = f"-p {self.port} -k {self._home} -c listen_addresses=127.0.0.1 {self._options}"
-        self._run("start", "-w", "-l", f"{self._home}/log", "-o", listening)
+        options = f"-p {self.port} -k {self._home} -c listen_addresses=127.0.0.1 {self._options}"
+        self._run_pg_ctl("start", "-w", "-l", f"{self._home}/log", "-o", options)
 
     def stop(self) -> None:
-        """As if the power were cut."""
-        self._run("stop", "-m", "immediate")
+        """Stop the server at once, as a power cut would."""
+        self._run_pg_ctl("stop", "-m", "immediate")
 
     def create_database(self, name: str) -> None:
-        self._ask("createdb", name)
+        self._run_client("createdb", name)
 
     def drop_database(self, name: str) -> None:
-        """With whatever is still connected to it."""
-        self._ask("dropdb", "--force", name)
+        """Drop the database; PostgreSQL ends the connections to it."""
+        self._run_client("dropdb", "--force", name)
 
-    def _ask(self, program: str, *arguments: str) -> None:
-        where = ["--host=127.0.0.1", f"--port={self.port}", "--username=visit"]
-        subprocess.run([program, *where, *arguments], check=True, capture_output=True, timeout=PATIENCE)
+    def _run_client(self, program: str, *arguments: str) -> None:
+        address = ["--host=127.0.0.1", f"--port={self.port}", "--username=visit"]
+        subprocess.run([program, *address, *arguments], check=True, capture_output=True, timeout=TIMEOUT_SECONDS)
 
     def close(self) -> None:
         if Path(self._home, "db", "postmaster.pid").exists():
             self.stop()
         shutil.rmtree(self._home, ignore_errors=True)
 
-    def _run(self, *arguments: str) -> None:
+    def _run_pg_ctl(self, *arguments: str) -> None:
         program = shutil.which("pg_ctl")
         assert program is not None
         command = [program, "-D", f"{self._home}/db", "-s", *arguments]
-        # The server refuses to run as root.
-        subprocess.run(command, check=True, user=_owner(), cwd=self._home, stdout=subprocess.DEVNULL, timeout=PATIENCE)
+        # PostgreSQL refuses to run as root.
+        subprocess.run(command, check=True, user=_owner(), cwd=self._home, stdout=subprocess.DEVNULL, timeout=TIMEOUT_SECONDS)
 
 
 def _owner() -> str:

@@ -1,6 +1,7 @@
-"""One doctor of several, each in a process, who starts the same patient at the same moment; run by `test_rivals.py`.
+"""One of several doctors, each in a process, who start the same patient at the same moment. `test_rivals.py` runs it.
 
-Usage: `rival_doctor.py DATABASE APPOINTMENT`. Says `ready`, waits for a line, then prints the status of its answer.
+Usage: `rival_doctor.py DATABASE APPOINTMENT`. Prints `ready`, waits for a line, then prints the status of its start.
+After a second line, the doctor with the consultation completes it and the other doctors start again.
 """
 
 import asyncio
@@ -13,24 +14,24 @@ from tests.support.ledger import LedgerDriver
 
 
 async def main() -> None:
-    """Start, twice with one key; and whoever was granted completes, and the rest start once more."""
+    """Send the start twice under one key, then complete or start again."""
     url, number = sys.argv[1:]
     database = Database(url)
-    mine = await database.read(read_appointment, int(number), NameCache())
-    assert mine is not None
+    appointment = await database.read(read_appointment, int(number), NameCache())
+    assert appointment is not None
     print("ready", flush=True)
     sys.stdin.readline()
-    desk = LedgerDriver(database)
-    first = await desk.ask(a_start(mine, f"start {number}"))
-    again = await desk.ask(a_start(mine, f"start {number}"))
-    assert first == again
+    ledger = LedgerDriver(database)
+    first = await ledger.send(a_start(appointment, f"start {number}"))
+    second = await ledger.send(a_start(appointment, f"start {number}"))
+    assert first == second
     print(first.status, flush=True)
     sys.stdin.readline()
     if first.status == 201:
-        running = next(c for c in desk.state.facts.in_progress if c.appointment_id == mine.id)
-        await desk.ask(a_completion(running, f"complete {number}"))
+        [running] = [c for c in ledger.state.facts.in_progress if c.appointment_id == appointment.id]
+        await ledger.send(a_completion(running, f"complete {number}"))
     else:
-        await desk.ask(a_start(mine, f"start again {number}"))
+        await ledger.send(a_start(appointment, f"start again {number}"))
     await database.close()
 
 

@@ -1,172 +1,181 @@
-"""A rush hour: doctors who press Start through whichever API answers, and screens that come back; it proves nothing."""
+"""A rush hour: doctors press Start at any API that answers, and screens reconnect to any API."""
 
 import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 
-from tests.support.engine import eventually_true
 from tests.support.replicas import Replicas
+from tests.support.waiting import wait_until_async
 
+#: Status and body.
 Answer = tuple[int, Any]
+
+
+class RushHourRequest(NamedTuple):
+    """A POST of one doctor."""
+
+    doctor: int
+    path: str
+    body: dict[str, Any] | None
 
 
 @dataclass
 class RushHour:
-    """What was asked under which key, and what came back; `away` counts answers that said to come again."""
+    """Requests and their answers, by Idempotency-Key.
 
-    hospital: Replicas
-    chance: Random
+    `unavailable` counts answers 503. `unexpected` has the text of every answer that no client should get.
+    """
+
+    engine: Replicas
+    random: Random
     answers: dict[str, Answer] = field(default_factory=dict)
-    asked: dict[str, tuple[int, str, dict[str, Any] | None]] = field(default_factory=dict)
-    away: int = 0
-    strange: list[str] = field(default_factory=list)
+    requests: dict[str, RushHourRequest] = field(default_factory=dict)
+    unavailable: int = 0
+    unexpected: list[str] = field(default_factory=list)
     over: bool = False
-    doing: list[asyncio.Task[None]] = field(default_factory=list)
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
-    async def ask(self, doctor: int, key: str, path: str, body: dict[str, Any] | None = None) -> Answer:
-        """Ask under one key, at one API or another, until it is decided."""
-        self.asked[key] = (doctor, path, body)
-        async with asyncio.timeout(150):
-            while True:
-                answer = await self._once(doctor, key, path, body)
-                if answer is not None:
-                    self.answers[key] = answer
-                    return answer
-                await asyncio.sleep(0.2)
+    async def send(self, key: str, request: RushHourRequest) -> Answer:
+        """Send the request, each time to a random API, until it is decided."""
+        self.requests[key] = request
+        self.answers[key] = await self._send_until_decided(key, seconds=150)
+        return self.answers[key]
 
-    async def again(self, key: str) -> Answer:
-        """What the same key is answered now."""
-        async with asyncio.timeout(60):
+    async def send_again(self, key: str) -> Answer:
+        """Send the same request again under the same key."""
+        return await self._send_until_decided(key, seconds=60)
+
+    async def _send_until_decided(self, key: str, seconds: float) -> Answer:
+        async with asyncio.timeout(seconds):
             while True:
-                answer = await self._once(*self._of(key))
+                answer = await self._send_once(key)
                 if answer is not None:
                     return answer
                 await asyncio.sleep(0.2)
 
-    def _of(self, key: str) -> tuple[int, str, str, dict[str, Any] | None]:
-        doctor, path, body = self.asked[key]
-        return doctor, key, path, body
-
-    async def _once(self, doctor: int, key: str, path: str, body: dict[str, Any] | None) -> Answer | None:
-        _part, url = self.chance.choice(self.hospital.apis)
-        async with self.hospital.staff("doctor", doctor) as client:
+    async def _send_once(self, key: str) -> Answer | None:
+        doctor, path, body = self.requests[key]
+        _process, url = self.random.choice(self.engine.apis)
+        async with self.engine.staff("doctor", doctor) as client:
             try:
                 answer = await client.post(f"{url}{path}", json=body, headers={"Idempotency-Key": key})
             except httpx.TransportError:
-                # The process is gone, or not there yet.
+                # The process is dead or still starting.
                 return None
         if answer.status_code == 503:
-            self.away += 1
+            self.unavailable += 1
             if "Retry-After" not in answer.headers:
-                self.strange.append(f"503 without Retry-After: {answer.text}")
+                self.unexpected.append(f"503 without Retry-After: {answer.text}")
             return None
         if answer.status_code not in (200, 201, 409):
-            self.strange.append(f"{answer.status_code} {answer.text}")
+            self.unexpected.append(f"{answer.status_code} {answer.text}")
         return answer.status_code, answer.json()
 
-    async def go_on(self, by: int) -> None:
-        """Wait until so many more requests are decided: what comes next then happens in the thick of it."""
-        until = len(self.answers) + by
+    async def wait_for_decisions(self, count: int) -> None:
+        """Wait for so many more decisions, so that the next fault happens under load."""
+        goal = len(self.answers) + count
 
-        async def grown() -> bool:
-            for task in self.doing:
-                assert not task.done() or self.over, f"a patient's day is over already: {task}"
-            return len(self.answers) >= until
+        def has_grown() -> bool:
+            for task in self.tasks:
+                assert not task.done() or self.over, f"a patient's day has ended too early: {task}"
+            return len(self.answers) >= goal
 
-        await eventually_true(grown, f"{by} more decisions", patience=90)
+        await wait_until_async(has_grown, f"{count} more decisions", seconds=90)
 
-    async def whole_day(self, patient: int, doctors: Sequence[int], turns: int) -> None:
-        """All these doctors have so many appointments each with the patient, and contend for one after the other."""
+    async def run_day(self, patient: int, doctors: Sequence[int], turns: int) -> None:
+        """In each turn, all these doctors have an appointment with the patient and try to start it."""
         for turn in range(turns):
-            booked = {(patient * 100 + turn) * 100 + doctor: doctor for doctor in doctors}
-            await self.hospital.admit(patient, booked)
-            await self.contend(patient, booked)
+            doctor_ids = {(patient * 100 + turn) * 100 + doctor: doctor for doctor in doctors}
+            await self.engine.admit(patient, doctor_ids)
+            await self.race(patient, doctor_ids)
 
-    async def contend(self, patient: int, appointments: dict[int, int]) -> None:
-        """Have all these doctors start at the same moment, and the one who may complete, until all have or it is over."""
+    async def race(self, patient: int, doctor_ids: dict[int, int]) -> None:
+        """Have all doctors start at the same moment and the winner complete; repeat until all had their turn.
+
+        Removes each completed appointment from `doctor_ids`. Stops early when the rush hour is over.
+        """
         rounds = 0
-        while appointments and not self.over:
-            bodies = {
-                doctor: {"appointment_id": appointment, "patient_id": patient, "doctor_id": doctor}
-                for appointment, doctor in appointments.items()
-            }
-            starts = [
-                self.ask(doctor, f"{body['appointment_id']}/{rounds}", "/api/consultations", body)
-                for doctor, body in bodies.items()
-            ]
+        while doctor_ids and not self.over:
+            starts = []
+            for appointment, doctor in doctor_ids.items():
+                body = {"appointment_id": appointment, "patient_id": patient, "doctor_id": doctor}
+                request = RushHourRequest(doctor, "/api/consultations", body)
+                starts.append(self.send(f"{appointment}/{rounds}", request))
             answers = await asyncio.gather(*starts)
-            granted = [body for status, body in answers if status == 201]
-            assert len(granted) <= 1, "two at once"
-            for one in granted:
-                path = f"/api/consultations/{one['id']}/complete"
-                await self.ask(one["doctor_id"], f"{one['appointment_id']}/{rounds}/done", path)
-                del appointments[one["appointment_id"]]
+            consultations = [body for status, body in answers if status == 201]
+            assert len(consultations) <= 1, "two at once"
+            for consultation in consultations:
+                appointment, doctor = consultation["appointment_id"], consultation["doctor_id"]
+                path = f"/api/consultations/{consultation['id']}/complete"
+                await self.send(f"{appointment}/{rounds}/done", RushHourRequest(doctor, path, None))
+                del doctor_ids[appointment]
             rounds += 1
 
 
 @dataclass
 class RushHourScreen:
-    """A reader of the stream that comes back at one API or another with its last id."""
+    """Reads the stream, and reconnects to a random API with its last event id."""
 
-    hospital: Replicas
+    engine: Replicas
     doctor: int
-    chance: Random
-    begun_at: int | None = None
-    ids: list[int] = field(default_factory=list)
+    random: Random
+    first_position: int | None = None
+    positions: list[int] = field(default_factory=list)
     last_id: str | None = None
     connections: int = 0
     resets: int = 0
 
     async def read(self) -> None:
-        """Read for ever."""
+        """Read until the task is cancelled."""
         while True:
-            _part, url = self.chance.choice(self.hospital.apis)
+            _process, url = self.random.choice(self.engine.apis)
             headers = {} if self.last_id is None else {"Last-Event-ID": self.last_id}
-            async with self.hospital.staff("doctor", self.doctor) as client:
+            async with self.engine.staff("doctor", self.doctor) as client:
                 try:
                     async with client.stream("GET", f"{url}/api/events", headers=headers, timeout=20) as stream:
                         if stream.status_code == 200:
                             self.connections += 1
-                            await self._take(stream)
+                            await self._read_events(stream)
                 except httpx.TransportError:
                     pass
             await asyncio.sleep(0.1)
 
-    async def has(self, ids: Sequence[int]) -> None:
-        """Wait until as many events have come."""
+    async def wait_for_count(self, count: int) -> None:
+        """Wait until so many events have come."""
+        what = f"{count} events on the screen of doctor {self.doctor}"
+        await wait_until_async(lambda: len(self.positions) >= count, what)
 
-        async def came() -> bool:
-            return len(self.ids) >= len(ids)
-
-        await eventually_true(came, f"{len(ids)} events on the screen of doctor {self.doctor}")
-
-    async def _take(self, stream: httpx.Response) -> None:
-        name, at = "", ""
+    async def _read_events(self, stream: httpx.Response) -> None:
+        name, event_id = "", ""
         newest = -1
         async for line in stream.aiter_lines():
             if line.startswith("event: "):
                 name = line[7:]
             elif line.startswith("id: "):
-                at = line[4:]
+                event_id = line[4:]
             elif not line and name:
-                self.last_id = at or self.last_id
-                place = int(at.rpartition("-")[2]) if at else -1
-                if name == "ready" and self.begun_at is None:
-                    self.begun_at = place
-                elif name == "reset":
-                    self.resets += 1
-                elif "." in name:
-                    assert place > newest, "one connection, one event twice or out of order"
-                    newest = place
-                    if not self.ids or place > self.ids[-1]:
-                        self.ids.append(place)
-                name, at = "", ""
+                self.last_id = event_id or self.last_id
+                position = int(event_id.rpartition("-")[2]) if event_id else -1
+                if "." in name:
+                    assert position > newest, "one connection sent an event twice or out of order"
+                    newest = position
+                self._add_event(name, position)
+                name, event_id = "", ""
+
+    def _add_event(self, name: str, position: int) -> None:
+        if name == "ready" and self.first_position is None:
+            self.first_position = position
+        elif name == "reset":
+            self.resets += 1
+        elif "." in name and (not self.positions or position > self.positions[-1]):
+            self.positions.append(position)
 
 
 def as_json(answer: Answer) -> str:
+    """The answer as text, to compare two answers."""
     return json.dumps(answer, sort_keys=True)

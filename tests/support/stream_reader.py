@@ -1,4 +1,4 @@
-"""One screen's event stream, read as a browser would; it must not know what the test expects of it."""
+"""Reads the event stream of one screen, as a browser does."""
 
 import asyncio
 import json
@@ -9,15 +9,18 @@ from tests.support.engine import Engine
 
 
 class StreamReader:
-    """Reads `/api/events` in the background from the moment that it is entered, keeping all that comes."""
+    """Reads `/api/events` in the background from the moment it is entered, and keeps all events.
 
-    def __init__(self, hospital: Engine, role: str, doctor_id: int | None = None, cursor: str | None = None) -> None:
-        self._hospital = hospital
-        self._client = hospital.staff(role, doctor_id)
+    `events` has name, id and data of each event, in order of arrival.
+    """
+
+    def __init__(self, engine: Engine, role: str, doctor_id: int | None = None, cursor: str | None = None) -> None:
+        self._engine = engine
+        self._client = engine.staff(role, doctor_id)
         self._cursor = cursor
-        self._came = asyncio.Condition()
+        self._changed = asyncio.Condition()
         self._task: asyncio.Task[None] | None = None
-        self.heard: list[tuple[str, str, dict[str, Any]]] = []
+        self.events: list[tuple[str, str, dict[str, Any]]] = []
 
     async def __aenter__(self) -> "StreamReader":
         self._task = asyncio.create_task(self._read())
@@ -33,51 +36,54 @@ class StreamReader:
         await self._client.aclose()
 
     def names(self) -> list[str]:
-        return [name for name, _, _ in self.heard]
+        """The names of all events so far."""
+        return [name for name, _, _ in self.events]
 
     async def next(self, name: str, **fields: Any) -> dict[str, Any]:
-        """The first event of this name whose data has these fields, whether it came already or is to come."""
-
-        def found() -> dict[str, Any] | None:
-            for heard, _, data in self.heard:
-                if heard == name and fields.items() <= data.items():
-                    return data
-            return None
-
-        async with asyncio.timeout(30), self._came:
-            await self._came.wait_for(lambda: found() is not None or (self._task is not None and self._task.done()))
-        data = found()
+        """The data of the first event with this name and these fields; wait for it if it has not come yet."""
+        async with asyncio.timeout(30), self._changed:
+            await self._changed.wait_for(lambda: self._find(name, fields) is not None or self._has_ended())
+        data = self._find(name, fields)
         assert data is not None, f"the stream ended before {name}"
         return data
 
-    async def caught_up(self) -> None:
-        """Until all that is in the log now has come by, or would have: the head's own event on a shared channel."""
-        [head] = await self._hospital.rows("SELECT max(seq) AS seq FROM events WHERE channel = 'consultations'")
+    async def wait_for_log_head(self) -> None:
+        """Wait until the newest event of the shared channel has come, and with it every earlier event for this screen."""
+        [head] = await self._engine.rows("SELECT max(seq) AS seq FROM events WHERE channel = 'consultations'")
 
         def reached() -> bool:
-            return any(int(at.rpartition("-")[2]) >= head["seq"] for _, at, _ in self.heard if at)
+            return any(int(event_id.rpartition("-")[2]) >= head["seq"] for _, event_id, _ in self.events if event_id)
 
-        async with asyncio.timeout(30), self._came:
-            await self._came.wait_for(reached)
+        async with asyncio.timeout(30), self._changed:
+            await self._changed.wait_for(reached)
+
+    def _find(self, name: str, fields: dict[str, Any]) -> dict[str, Any] | None:
+        for event_name, _, data in self.events:
+            if event_name == name and fields.items() <= data.items():
+                return data
+        return None
+
+    def _has_ended(self) -> bool:
+        return self._task is not None and self._task.done()
 
     async def _read(self) -> None:
         headers = {} if self._cursor is None else {"Last-Event-ID": self._cursor}
         async with self._client.stream("GET", "/api/events", headers=headers, timeout=None) as stream:
             assert stream.status_code == 200, await stream.aread()
-            name, at, data = "", "", ""
+            name, event_id, data = "", "", ""
             async for line in stream.aiter_lines():
                 field, _, value = line.partition(": ")
                 if field == "event":
                     name = value
                 elif field == "id":
-                    at = value
+                    event_id = value
                 elif field == "data":
                     data = value
                 elif not line and data:
-                    await self._hear(name, at, json.loads(data))
-                    name, at, data = "", "", ""
+                    await self._add_event(name, event_id, json.loads(data))
+                    name, event_id, data = "", "", ""
 
-    async def _hear(self, name: str, at: str, data: dict[str, Any]) -> None:
-        async with self._came:
-            self.heard.append((name, at, data))
-            self._came.notify_all()
+    async def _add_event(self, name: str, event_id: str, data: dict[str, Any]) -> None:
+        async with self._changed:
+            self.events.append((name, event_id, data))
+            self._changed.notify_all()

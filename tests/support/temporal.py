@@ -1,4 +1,4 @@
-"""The development server with time skipping, for the tests and for recording histories; it must not know who uses it."""
+"""Temporal's development server with time skipping, for the tests and for recording histories."""
 
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
@@ -8,7 +8,10 @@ from patient_visit_engine.workflows.visit_client import PATIENT_ID, VISIT_DAY
 
 
 async def start_server() -> WorkflowEnvironment:
-    """A server in memory on a free port, tuned as `up` tunes its own. Start visits inside `with_time_skipping_disabled()`."""
+    """Start a server in memory on a free port, with the settings that `up` uses.
+
+    Start visits inside `with_time_skipping_disabled()`.
+    """
     return await WorkflowEnvironment.start_time_skipping_v2(
         data_converter=pydantic_data_converter,
         dev_server_existing_path=str(dev_server.executable()),
@@ -18,6 +21,6 @@ async def start_server() -> WorkflowEnvironment:
         ],
         search_attributes=[PATIENT_ID, VISIT_DAY],
         dev_server_log_level="error",
-        # Recorded histories keep it, and a machine's name has no place there.
-        identity="clinic",
+        # Recorded histories contain it. The default is the name of the machine, which does not belong there.
+        identity="tests",
     )
