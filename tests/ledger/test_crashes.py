@@ -1,4 +1,4 @@
-"""A failure in the middle leaves all of a decision or nothing: rows, events, answer and story."""
+"""After a failure in the middle, the database has all of a decision or nothing: rows, events, answer and timeline."""
 
 import asyncio
 import sys
@@ -9,15 +9,16 @@ import pytest
 
 from patient_visit_engine.storage import event_log
 from patient_visit_engine.storage.database import Database
-from tests.support.builders import DR_AMRANI, JOHN_DOE, NOON, a_completion, a_start, an_appointment, minutes, seed
-from tests.support.ledger import LedgerDriver, column, everything
+from tests.support.builders import DR_AMRANI, NOON, an_appointment, minutes, seed
+from tests.support.commands import a_completion, a_start
+from tests.support.ledger import LedgerDriver, all_rows, column
 
-MINE = an_appointment(DR_AMRANI)
+OF_AMRANI = an_appointment(DR_AMRANI)
 ROOT = Path(__file__).parents[2]
 
 
-async def killed(database: Database, point: str) -> str:
-    """What the dying writer printed."""
+async def run_dying_writer(database: Database, point: str) -> str:
+    """Run `dying_writer.py` and return its output."""
     writer = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -28,29 +29,28 @@ async def killed(database: Database, point: str) -> str:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    printed, errors = await asyncio.wait_for(writer.communicate(), 120)
+    output, errors = await asyncio.wait_for(writer.communicate(), 120)
     assert writer.returncode == 0, errors.decode()
-    return printed.decode().strip()
+    return output.decode().strip()
 
 
-async def test_an_error_after_the_last_row_takes_all_of_it_back(
-    database: Database, monkeypatch: pytest.MonkeyPatch
+async def test_error_after_last_row_rolls_all_back(
+    database: Database, ledger: LedgerDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await database.write(seed, MINE)
-    desk = LedgerDriver(database)
-    before = await database.read(everything)
+    await database.write(seed, OF_AMRANI)
+    before = await database.read(all_rows)
     append = event_log.append
 
-    def and_then_fail(*arguments: Any) -> None:
+    def append_and_fail(*arguments: Any) -> None:
         append(*arguments)
         raise OSError("the disk is gone")
 
-    with monkeypatch.context() as broken:
-        broken.setattr(event_log, "append", and_then_fail)
+    with monkeypatch.context() as patch:
+        patch.setattr(event_log, "append", append_and_fail)
         with pytest.raises(OSError, match="disk"):
-            await desk.ask(a_start(MINE))
-    after = await database.read(everything)
-    answer = await desk.ask(a_start(MINE))
+            await ledger.send(a_start(OF_AMRANI))
+    after = await database.read(all_rows)
+    answer = await ledger.send(a_start(OF_AMRANI))
 
     assert after == before
     assert answer.status == 201
@@ -58,46 +58,45 @@ async def test_an_error_after_the_last_row_takes_all_of_it_back(
 
 
 @pytest.mark.parametrize("step", ["start", "completion"])
-async def test_a_writer_killed_after_any_statement_leaves_nothing(database: Database, step: str) -> None:
-    await database.write(seed, MINE)
+async def test_kill_between_statements_leaves_nothing(database: Database, step: str) -> None:
+    await database.write(seed, OF_AMRANI)
     if step == "completion":
-        await LedgerDriver(database).ask(a_start(MINE))
-    already = len(await database.read(column, "events", "seq"))
+        await LedgerDriver(database).send(a_start(OF_AMRANI))
+    events_before = len(await database.read(column, "events", "seq"))
 
-    deaths = int(await killed(database, "statement"))
+    deaths = int(await run_dying_writer(database, "statement"))
 
     seqs = await database.read(column, "events", "seq")
-    assert deaths >= 8, "it was to die between the statements, not before or after them"
-    assert seqs == list(range(1, already + 2))
-    assert len(await database.read(column, "timeline", "id")) == already + 1
-    assert len(await database.read(column, "requests", "request_id")) == already + 1
+    assert deaths >= 8, "no writer was killed between two statements"
+    assert seqs == list(range(1, events_before + 2))
+    assert len(await database.read(column, "timeline", "id")) == events_before + 1
+    assert len(await database.read(column, "requests", "request_id")) == events_before + 1
     assert await database.read(column, "patient_trackings", "status") == [
         "in_progress" if step == "start" else "completed"
     ]
 
 
-async def test_a_writer_killed_between_commit_and_answer_has_done_all_and_is_answered_the_same(
+async def test_kill_after_commit_keeps_the_answer(
     database: Database,
+    ledger: LedgerDriver,
 ) -> None:
-    await database.write(seed, MINE)
+    await database.write(seed, OF_AMRANI)
 
-    await killed(database, "commit")
-    left_behind = await database.read(everything)
-    desk = LedgerDriver(database)
-    answer = await desk.ask(a_start(MINE))
+    await run_dying_writer(database, "commit")
+    rows_after_kill = await database.read(all_rows)
+    answer = await ledger.send(a_start(OF_AMRANI))
 
-    assert [len(left_behind[name]) for name in ("patient_trackings", "events", "timeline", "requests")] == [1] * 4
-    assert await database.read(everything) == left_behind
+    assert [len(rows_after_kill[name]) for name in ("patient_trackings", "events", "timeline", "requests")] == [1] * 4
+    assert await database.read(all_rows) == rows_after_kill
     assert answer.status == 201
-    assert desk.state.facts.in_progress[0].id == answer.body["id"]
+    assert ledger.running.id == answer.body["id"]
 
 
-async def test_what_was_killed_can_be_carried_on_by_another_writer(database: Database) -> None:
-    await database.write(seed, MINE)
-    await killed(database, "commit")
-    desk = LedgerDriver(database)
-    desk.know(await desk.ledger.load(JOHN_DOE.id))
+async def test_another_writer_continues_after_kill(database: Database, ledger: LedgerDriver) -> None:
+    await database.write(seed, OF_AMRANI)
+    await run_dying_writer(database, "commit")
+    await ledger.load_facts()
 
-    answer = await desk.ask(a_completion(desk.state.facts.in_progress[0]), NOON + minutes(5))
+    answer = await ledger.send(a_completion(ledger.running), NOON + minutes(5))
 
     assert (answer.status, answer.body["outcome"]) == (200, "done")

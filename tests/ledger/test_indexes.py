@@ -1,4 +1,4 @@
-"""What the database refuses by itself, whatever program writes to it."""
+"""The database itself refuses rows that break a rule, from any program."""
 
 from typing import Any
 
@@ -26,14 +26,14 @@ CARDIO, OF_SMITH = an_appointment(DR_AMRANI), an_appointment(DR_SMITH)
 X_RAY_ONE, X_RAY_TWO = an_appointment(DR_OKAFOR, prestation=X_RAY), an_appointment(DR_SMITH, prestation=X_RAY)
 
 
-def a_row(mine: Appointment, status: str, consultation_id: str | None = None, outcome: str | None = None) -> Any:
-    """A row as any program might insert it."""
+def a_row(appointment: Appointment, status: str, consultation_id: str | None = None, outcome: str | None = None) -> Any:
+    """A row of `patient_trackings`, for a direct INSERT."""
     return {
-        "patient_id": mine.patient_id,
-        "appointment_id": mine.id,
-        "prestation_id": mine.prestation_id,
-        "doctor_id": mine.doctor_id,
-        "exclusive": mine.exclusive,
+        "patient_id": appointment.patient_id,
+        "appointment_id": appointment.id,
+        "prestation_id": appointment.prestation_id,
+        "doctor_id": appointment.doctor_id,
+        "exclusive": appointment.exclusive,
         "visit_day": DAY,
         "status": status,
         "outcome": outcome,
@@ -46,7 +46,7 @@ def a_row(mine: Appointment, status: str, consultation_id: str | None = None, ou
 
 
 def add(connection: Connection, *rows: Any) -> None:
-    """Insert the rows with nothing in between."""
+    """Insert the rows one after the other."""
     for row in rows:
         connection.execute(insert(patient_trackings).values(**row))
 
@@ -73,7 +73,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("first", "second"), REFUSED.values(), ids=REFUSED.keys())
-async def test_the_second_of_two_rows_that_break_a_rule_is_refused(database: Database, first: Any, second: Any) -> None:
+async def test_refuses_second_row_that_breaks_a_rule(database: Database, first: Any, second: Any) -> None:
     await database.write(seed, CARDIO, OF_SMITH, X_RAY_ONE, X_RAY_TWO)
     await database.write(add, first)
 
@@ -92,14 +92,14 @@ async def test_the_second_of_two_rows_that_break_a_rule_is_refused(database: Dat
     ],
     ids=["no consultation", "unknown status", "no outcome", "an outcome too early", "unknown patient"],
 )
-async def test_a_row_that_makes_no_sense_is_refused(database: Database, row: Any) -> None:
+async def test_refuses_inconsistent_row(database: Database, row: Any) -> None:
     await database.write(seed, CARDIO)
 
     with pytest.raises(IntegrityError):
         await database.write(add, row)
 
 
-async def test_what_the_rules_allow_is_not_refused(database: Database) -> None:
+async def test_accepts_rows_that_the_rules_allow(database: Database) -> None:
     await database.write(seed, CARDIO, OF_SMITH, X_RAY_ONE, X_RAY_TWO)
 
     await database.write(
@@ -113,14 +113,14 @@ async def test_what_the_rules_allow_is_not_refused(database: Database) -> None:
     )
 
 
-async def test_one_key_makes_one_event_and_one_answer(database: Database) -> None:
+async def test_refuses_second_row_with_the_same_key(database: Database) -> None:
     await database.write(seed)
     event = {"dedup_key": "k", "at": NOON, "channel": "c", "name": "n", "data": "{}", "patient_id": 1}
     answer = {"request_id": "r", "caller_id": RECEPTIONIST, "fingerprint": "f", "created_at": NOON}
 
-    def write_twice(connection: Connection, table: Any, one: Any, two: Any) -> None:
-        connection.execute(insert(table).values(**one))
-        connection.execute(insert(table).values(**two))
+    def write_twice(connection: Connection, table: Any, first: Any, second: Any) -> None:
+        connection.execute(insert(table).values(**first))
+        connection.execute(insert(table).values(**second))
 
     with pytest.raises(IntegrityError):
         await database.write(write_twice, events, event | {"seq": 1}, event | {"seq": 2})

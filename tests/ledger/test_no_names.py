@@ -1,4 +1,4 @@
-"""No name of a patient gets into an error, however a statement fails: errors reach logs and the history of visits."""
+"""Errors contain no name of a patient or doctor, because they reach logs and workflow histories."""
 
 import logging
 import traceback
@@ -14,46 +14,47 @@ from patient_visit_engine.activities.ledger import LedgerActivities
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.ledger.recording import Ledger
 from patient_visit_engine.storage.tables import events, patients
-from tests.support.builders import DR_AMRANI, JOHN_DOE, MIDNIGHT, NOON, a_start, an_appointment, seed
+from tests.support.builders import DR_AMRANI, JOHN_DOE, MIDNIGHT, NOON, an_appointment, seed
+from tests.support.commands import a_start
 from tests.support.ledger import LedgerDriver
 
 NAMES = ("John", "Doe", "Amrani")
-MINE = an_appointment(DR_AMRANI)
+OF_AMRANI = an_appointment(DR_AMRANI)
 
 
-def admit_again(connection: Connection) -> None:
-    """A row that stands already."""
+def insert_patient_again(connection: Connection) -> None:
+    """Insert a row that exists already."""
     connection.execute(insert(patients).values(id=JOHN_DOE.id, first_name="John", last_name="Doe"))
 
 
-def tell_in_a_wrong_place(connection: Connection) -> None:
-    """A value of a kind that the driver does not take."""
+def insert_wrong_type(connection: Connection) -> None:
+    """Insert a value of a type that the driver refuses."""
     values = {"seq": 1, "dedup_key": ("John", "Doe"), "at": NOON, "channel": "c", "name": "n", "data": "John Doe"}
     connection.execute(insert(events).values(**values, patient_id=JOHN_DOE.id))
 
 
-def ask_for_what_is_not_there(connection: Connection) -> None:
-    """A column that no table has."""
+def read_unknown_column(connection: Connection) -> None:
+    """Select a column that does not exist."""
     connection.execute(text("SELECT nickname FROM patients WHERE last_name = :name"), {"name": "Doe"})
 
 
-async def test_a_value_of_a_wrong_kind_is_not_quoted(on_sqlite: Database) -> None:
-    """On PostgreSQL the driver itself quotes it: there this rests on the logs, which keep an exception's class alone."""
-    await test_a_statement_that_fails_does_not_quote_its_values(on_sqlite, tell_in_a_wrong_place)
+async def test_error_does_not_quote_value_of_wrong_type(on_sqlite: Database) -> None:
+    """SQLite only. PostgreSQL's driver quotes the value; there the logs protect it, because they keep only an exception's class."""
+    await test_failed_statement_does_not_quote_values(on_sqlite, insert_wrong_type)
 
 
-@pytest.mark.parametrize("unit", [admit_again, ask_for_what_is_not_there])
-async def test_a_statement_that_fails_does_not_quote_its_values(database: Database, unit: Any) -> None:
+@pytest.mark.parametrize("unit", [insert_patient_again, read_unknown_column])
+async def test_failed_statement_does_not_quote_values(database: Database, unit: Any) -> None:
     await database.write(seed)
 
-    with pytest.raises(DBAPIError) as failed:
+    with pytest.raises(DBAPIError) as caught:
         await database.write(unit)
 
-    words = "".join(traceback.format_exception(failed.value, limit=0))
-    assert not any(name in words for name in NAMES)
+    message = "".join(traceback.format_exception(caught.value, limit=0))
+    assert not any(name in message for name in NAMES)
 
 
-#: A rule of the database's own whose words name a patient.
+#: Triggers that raise an error with a patient's name.
 REFUSE_EVENTS = {
     "sqlite": ["CREATE TRIGGER refuse BEFORE INSERT ON events BEGIN SELECT RAISE(ABORT, 'no room for John Doe'); END"],
     "postgresql": [
@@ -64,8 +65,8 @@ REFUSE_EVENTS = {
 }
 
 
-class Broken:
-    """A ledger whose every word is a patient's name."""
+class FailingLedger:
+    """A ledger that raises errors with names in them."""
 
     async def load(self, patient_id: int) -> Any:
         raise ValueError("John Doe")
@@ -74,44 +75,40 @@ class Broken:
         raise ValueError("John Doe") from KeyError("Amrani")
 
 
-async def test_what_an_activity_raises_names_the_kind_of_fault_and_nothing_else(
-    database: Database, caplog: pytest.LogCaptureFixture
-) -> None:
-    activities = LedgerActivities(Broken())
+async def test_activity_error_has_only_the_error_type(database: Database, caplog: pytest.LogCaptureFixture) -> None:
+    activities = LedgerActivities(FailingLedger())
     calls: list[tuple[Any, Any]] = [
-        (activities.record_decision, LedgerDriver(database).entry(a_start(MINE))),
+        (activities.record_decision, LedgerDriver(database).entry(a_start(OF_AMRANI))),
         (activities.load_facts, JOHN_DOE.id),
     ]
 
     with caplog.at_level(logging.DEBUG):
-        for activity, question in calls:
-            with pytest.raises(ApplicationError) as failed:
-                await ActivityEnvironment().run(activity, question)
+        for activity, argument in calls:
+            with pytest.raises(ApplicationError) as caught:
+                await ActivityEnvironment().run(activity, argument)
 
-            assert failed.value.type == "ValueError"
-            assert failed.value.__cause__ is None
-            assert not any(name in str(failed.value) for name in NAMES)
+            assert caught.value.type == "ValueError"
+            assert caught.value.__cause__ is None
+            assert not any(name in str(caught.value) for name in NAMES)
     assert caplog.records
     assert not any(name in str(vars(record)) for record in caplog.records for name in NAMES)
 
 
-async def test_a_database_that_fails_in_the_middle_is_reported_without_names(
-    database: Database, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_database_error_is_reported_without_names(database: Database, caplog: pytest.LogCaptureFixture) -> None:
     def refuse_events(connection: Connection) -> None:
         for statement in REFUSE_EVENTS[connection.dialect.name]:
             connection.exec_driver_sql(statement)
 
-    await database.write(seed, MINE)
+    await database.write(seed, OF_AMRANI)
     await database.write(refuse_events)
     activities = LedgerActivities(Ledger(database))
 
-    with caplog.at_level(logging.DEBUG), pytest.raises(ApplicationError) as failed:
+    with caplog.at_level(logging.DEBUG), pytest.raises(ApplicationError) as caught:
         await ActivityEnvironment().run(
-            activities.record_decision, LedgerDriver(database).entry(a_start(MINE), MIDNIGHT)
+            activities.record_decision, LedgerDriver(database).entry(a_start(OF_AMRANI), MIDNIGHT)
         )
 
-    assert failed.value.type == "UnrecordableError"
-    assert failed.value.non_retryable
-    assert not any(name in str(failed.value) for name in NAMES)
+    assert caught.value.type == "UnrecordableError"
+    assert caught.value.non_retryable
+    assert not any(name in str(caught.value) for name in NAMES)
     assert not any(name in record.getMessage() for record in caplog.records for name in NAMES)

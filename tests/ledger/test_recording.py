@@ -1,4 +1,4 @@
-"""One decision is one transaction, written once, and only on facts that still stand."""
+"""One decision is one transaction. It is written once, and only if its facts are still true."""
 
 from datetime import timedelta
 
@@ -18,66 +18,60 @@ from tests.support.builders import (
     MIDNIGHT,
     NOON,
     X_RAY,
-    a_check_in,
-    a_completion,
-    a_release,
     a_request,
-    a_start,
-    a_wait,
     an_appointment,
     minutes,
     seed,
 )
-from tests.support.ledger import LedgerDriver, column, everything, kept_answer
+from tests.support.commands import a_check_in, a_completion, a_release, a_start, a_wait
+from tests.support.ledger import LedgerDriver, all_rows, column, stored_answer
 
-MINE, OF_SMITH = an_appointment(DR_AMRANI), an_appointment(DR_SMITH)
+OF_AMRANI, OF_SMITH = an_appointment(DR_AMRANI), an_appointment(DR_SMITH)
 
 
 def set_status(connection: Connection, number: int, status: AppointmentStatus) -> None:
-    """Somebody else has written the appointment's status meanwhile."""
+    """Change the status directly, as another program would."""
     connection.execute(update(appointments).where(appointments.c.id == number).values(status=status.value))
 
 
-async def test_a_decision_recorded_twice_is_written_once_with_one_answer(database: Database) -> None:
-    await database.write(seed, MINE)
-    desk = LedgerDriver(database)
-    entry = desk.entry(a_start(MINE))
+async def test_decision_recorded_twice_is_written_once(database: Database, ledger: LedgerDriver) -> None:
+    await database.write(seed, OF_AMRANI)
+    entry = ledger.entry(a_start(OF_AMRANI))
 
-    first = await desk.ledger.record(entry)
-    written = await database.read(everything)
-    again = await desk.ledger.record(entry)
+    first = await ledger.record(entry)
+    rows = await database.read(all_rows)
+    second = await ledger.record(entry)
 
-    assert first == again
-    assert await database.read(everything) == written
-    assert (await database.read(kept_answer, a_request("start").id)).status == 201
-    assert len(written["events"]) == len(written["timeline"]) == 1
+    assert first == second
+    assert await database.read(all_rows) == rows
+    assert (await database.read(stored_answer, a_request("start").id)).status == 201
+    assert len(rows["events"]) == len(rows["timeline"]) == 1
 
 
-async def test_a_refusal_too_is_written_once_and_told_once(database: Database) -> None:
-    await database.write(seed, MINE, OF_SMITH)
-    desk = LedgerDriver(database)
-    await desk.ask(a_start(OF_SMITH, "smith"))
-    entry = desk.entry(a_start(MINE, "amrani"), NOON + minutes(14))
+async def test_refusal_recorded_twice_is_written_once(database: Database, ledger: LedgerDriver) -> None:
+    await database.write(seed, OF_AMRANI, OF_SMITH)
+    await ledger.send(a_start(OF_SMITH, "smith"))
+    entry = ledger.entry(a_start(OF_AMRANI, "amrani"), NOON + minutes(14))
 
-    await desk.ledger.record(entry)
-    written = await database.read(everything)
-    await desk.ledger.record(entry)
+    await ledger.record(entry)
+    rows = await database.read(all_rows)
+    await ledger.record(entry)
 
-    answer = await database.read(kept_answer, a_request("amrani").id)
-    assert await database.read(everything) == written
+    answer = await database.read(stored_answer, a_request("amrani").id)
+    assert await database.read(all_rows) == rows
     assert (answer.status, answer.body["active_doctor"], answer.body["elapsed_seconds"]) == (409, "Dr. Smith", 840)
     assert await database.read(column, "events", "name") == ["consultation.started", "consultation.blocked"]
 
 
-async def test_a_visit_with_stale_facts_writes_nothing_and_learns_who_has_the_patient(database: Database) -> None:
-    await database.write(seed, MINE, OF_SMITH)
-    yesterdays, todays = LedgerDriver(database), LedgerDriver(database, day=MIDNIGHT.date() + timedelta(days=1))
-    await yesterdays.ask(a_start(OF_SMITH, "smith"))
-    before = await database.read(everything)
+async def test_stale_visit_only_gets_new_facts(database: Database) -> None:
+    await database.write(seed, OF_AMRANI, OF_SMITH)
+    other_visit, visit = LedgerDriver(database), LedgerDriver(database, day=MIDNIGHT.date() + timedelta(days=1))
+    await other_visit.send(a_start(OF_SMITH, "smith"))
+    before = await database.read(all_rows)
 
-    stale = await todays.record(todays.entry(a_start(MINE, "amrani")))
-    unchanged = await database.read(everything)
-    answer = await todays.ask(a_start(MINE, "amrani"), NOON + minutes(1))
+    stale = await visit.record(visit.entry(a_start(OF_AMRANI, "amrani")))
+    unchanged = await database.read(all_rows)
+    answer = await visit.send(a_start(OF_AMRANI, "amrani"), NOON + minutes(1))
 
     assert stale.overtaken
     assert unchanged == before
@@ -85,73 +79,69 @@ async def test_a_visit_with_stale_facts_writes_nothing_and_learns_who_has_the_pa
     assert (answer.status, answer.body["active_doctor_id"]) == (409, DR_SMITH.id)
 
 
-async def test_an_appointment_that_changed_meanwhile_overtakes_the_decision(database: Database) -> None:
-    await database.write(seed, MINE)
-    desk = LedgerDriver(database)
-    entry = desk.entry(a_start(MINE))
-    await database.write(set_status, MINE.id, AppointmentStatus.canceled)
-    before = await database.read(everything)
+async def test_changed_appointment_overtakes_decision(database: Database, ledger: LedgerDriver) -> None:
+    await database.write(seed, OF_AMRANI)
+    entry = ledger.entry(a_start(OF_AMRANI))
+    await database.write(set_status, OF_AMRANI.id, AppointmentStatus.canceled)
+    before = await database.read(all_rows)
 
-    recorded = await desk.record(entry)
+    recorded = await ledger.record(entry)
 
     assert recorded.overtaken
     assert recorded.appointment is not None
     assert recorded.appointment.status is AppointmentStatus.canceled
-    assert await database.read(everything) == before
+    assert await database.read(all_rows) == before
 
 
-async def test_an_appointment_that_is_gone_overtakes_the_decision(database: Database) -> None:
+async def test_missing_appointment_overtakes_decision(database: Database, ledger: LedgerDriver) -> None:
     await database.write(seed)
-    desk = LedgerDriver(database)
-    before = await database.read(everything)
+    before = await database.read(all_rows)
 
-    recorded = await desk.record(desk.entry(a_start(MINE)))
+    recorded = await ledger.record(ledger.entry(a_start(OF_AMRANI)))
 
     assert (recorded.overtaken, recorded.appointment) == (True, None)
-    assert await database.read(everything) == before
+    assert await database.read(all_rows) == before
 
 
-async def test_two_patients_lines_that_end_in_one_millisecond_are_both_told(database: Database) -> None:
-    desks = []
+async def test_two_lines_end_in_the_same_millisecond(database: Database) -> None:
+    ledgers = []
     for patient in (JOHN_DOE, MARIA_SILVA):
-        busy, waits = an_appointment(DR_SMITH, patient=patient), an_appointment(DR_AMRANI, patient=patient)
-        await database.write(seed, busy, waits)
-        desk = LedgerDriver(database, patient_id=patient.id)
-        await desk.ask(a_start(busy, f"start {patient.id}"), MIDNIGHT - minutes(2))
-        await desk.ask(a_wait(waits, f"wait {patient.id}"), MIDNIGHT - minutes(1))
-        desks.append(desk)
+        running, waiting = an_appointment(DR_SMITH, patient=patient), an_appointment(DR_AMRANI, patient=patient)
+        await database.write(seed, running, waiting)
+        ledger = LedgerDriver(database, patient_id=patient.id)
+        await ledger.send(a_start(running, f"start {patient.id}"), MIDNIGHT - minutes(2))
+        await ledger.send(a_wait(waiting, f"wait {patient.id}"), MIDNIGHT - minutes(1))
+        ledgers.append(ledger)
 
-    for desk in desks:
-        await desk.let_time_decide(MIDNIGHT)
+    for ledger in ledgers:
+        await ledger.record_due(MIDNIGHT)
 
-    def told_at_midnight(connection: Connection) -> list[int]:
+    def patients_at_midnight(connection: Connection) -> list[int]:
         query = select(events.c.patient_id).where(events.c.name == "patient.updated", events.c.at == MIDNIGHT)
         return list(connection.scalars(query.order_by(events.c.seq)))
 
-    assert await database.read(told_at_midnight) == [JOHN_DOE.id, MARIA_SILVA.id]
+    assert await database.read(patients_at_midnight) == [JOHN_DOE.id, MARIA_SILVA.id]
 
 
-async def test_a_reason_stays_in_the_database_and_reaches_the_story(database: Database) -> None:
-    await database.write(seed, MINE)
-    desk = LedgerDriver(database)
-    await desk.ask(a_start(MINE))
-    release = a_release(desk.state.facts.in_progress[0])
+async def test_reason_is_in_timeline_and_not_in_events(database: Database, ledger: LedgerDriver) -> None:
+    await database.write(seed, OF_AMRANI)
+    await ledger.send(a_start(OF_AMRANI))
+    release = a_release(ledger.running)
     await database.write(open_request, release.request, NOON, reason="Dr. Amrani has gone home")
 
-    answer = await desk.ask(release, NOON + minutes(5))
+    answer = await ledger.send(release, NOON + minutes(5))
 
     assert (answer.status, answer.body["outcome"]) == (200, "released")
     assert await database.read(column, "timeline", "reason") == [None, "Dr. Amrani has gone home"]
     assert not any("home" in data for data in await database.read(column, "events", "data"))
 
 
-async def test_a_check_in_by_reception_makes_nobody_but_the_doctor_the_holder(database: Database) -> None:
-    await database.write(seed, MINE, OF_SMITH)
-    desk = LedgerDriver(database)
-    checked_in = await desk.ask(a_check_in(OF_SMITH))
-    await desk.ask(a_start(await desk.appointment(OF_SMITH.id), "smith"), NOON + minutes(1))
+async def test_reception_check_in_makes_doctor_holder(database: Database, ledger: LedgerDriver) -> None:
+    await database.write(seed, OF_AMRANI, OF_SMITH)
+    checked_in = await ledger.send(a_check_in(OF_SMITH))
+    await ledger.send(a_start(await ledger.appointment(OF_SMITH.id), "smith"), NOON + minutes(1))
 
-    refused = await desk.ask(a_start(MINE, "amrani"), NOON + minutes(2))
+    refused = await ledger.send(a_start(OF_AMRANI, "amrani"), NOON + minutes(2))
 
     assert checked_in.body["created_by"] == "2"
     assert (refused.body["active_doctor"], refused.body["active_doctor_id"]) == ("Dr. Smith", DR_SMITH.id)
@@ -160,71 +150,65 @@ async def test_a_check_in_by_reception_makes_nobody_but_the_doctor_the_holder(da
     assert await database.read(column, "patient_trackings", "check_in_time") == [NOON]
 
 
-async def test_a_start_takes_its_own_check_in_and_a_completion_closes_its_own_row(database: Database) -> None:
+async def test_start_and_completion_change_only_own_row(database: Database, ledger: LedgerDriver) -> None:
     x_ray = an_appointment(DR_OKAFOR, prestation=X_RAY)
-    await database.write(seed, MINE, OF_SMITH, x_ray)
-    desk = LedgerDriver(database)
-    for mine in (MINE, OF_SMITH, x_ray):
-        await desk.ask(a_check_in(mine, f"check in {mine.id}"))
+    await database.write(seed, OF_AMRANI, OF_SMITH, x_ray)
+    for appointment in (OF_AMRANI, OF_SMITH, x_ray):
+        await ledger.send(a_check_in(appointment, f"check in {appointment.id}"))
 
-    await desk.ask(a_start(await desk.appointment(OF_SMITH.id), "smith"))
-    after_one = await database.read(column, "patient_trackings", "status")
-    await desk.ask(a_start(await desk.appointment(x_ray.id), "x-ray"))
-    after_two = await database.read(column, "patient_trackings", "status")
-    await desk.ask(a_completion(desk.state.facts.in_progress[0]), NOON + minutes(9))
+    await ledger.send(a_start(await ledger.appointment(OF_SMITH.id), "smith"))
+    after_first_start = await database.read(column, "patient_trackings", "status")
+    await ledger.send(a_start(await ledger.appointment(x_ray.id), "x-ray"))
+    after_second_start = await database.read(column, "patient_trackings", "status")
+    await ledger.send(a_completion(ledger.running), NOON + minutes(9))
 
-    assert after_one == ["pending", "in_progress", "pending"]
-    assert after_two == ["pending", "in_progress", "in_progress"]
+    assert after_first_start == ["pending", "in_progress", "pending"]
+    assert after_second_start == ["pending", "in_progress", "in_progress"]
     assert await database.read(column, "patient_trackings", "status") == ["pending", "completed", "in_progress"]
 
 
-async def test_a_second_completion_gets_the_same_answer_and_tells_nobody(database: Database) -> None:
-    await database.write(seed, MINE)
-    desk = LedgerDriver(database)
-    await desk.ask(a_start(MINE))
-    running = desk.state.facts.in_progress[0]
+async def test_second_completion_sends_no_event(database: Database, ledger: LedgerDriver) -> None:
+    await database.write(seed, OF_AMRANI)
+    await ledger.send(a_start(OF_AMRANI))
+    running = ledger.running
 
-    first = await desk.ask(a_completion(running, "once"), NOON + minutes(9))
-    again = await desk.ask(a_completion(running, "once more"), NOON + minutes(10))
+    first = await ledger.send(a_completion(running, "once"), NOON + minutes(9))
+    second = await ledger.send(a_completion(running, "once more"), NOON + minutes(10))
 
-    assert first == again
+    assert first == second
     assert first.status == 200
     assert await database.read(column, "events", "name") == ["consultation.started", "consultation.completed"]
 
 
-@pytest.mark.parametrize("how", ["released", "timed_out"])
-async def test_an_appointment_that_ended_undone_is_confirmed_and_may_be_started_again(
-    database: Database, how: str
-) -> None:
-    await database.write(seed, MINE)
-    desk = LedgerDriver(database)
-    await desk.ask(a_start(MINE))
-    running = desk.state.facts.in_progress[0]
+@pytest.mark.parametrize("outcome", ["released", "timed_out"])
+async def test_unfinished_appointment_can_start_again(database: Database, ledger: LedgerDriver, outcome: str) -> None:
+    await database.write(seed, OF_AMRANI)
+    await ledger.send(a_start(OF_AMRANI))
+    running = ledger.running
 
-    if how == "released":
-        await desk.ask(a_release(running), NOON + minutes(5))
+    if outcome == "released":
+        await ledger.send(a_release(running), NOON + minutes(5))
     else:
-        await desk.let_time_decide(NOON + timedelta(hours=4))
-    confirmed = await desk.appointment(MINE.id)
-    too_late = await desk.ask(a_completion(running), NOON + timedelta(hours=5))
-    again = await desk.ask(a_start(confirmed, "again"), NOON + timedelta(hours=5))
+        await ledger.record_due(NOON + timedelta(hours=4))
+    confirmed = await ledger.appointment(OF_AMRANI.id)
+    too_late = await ledger.send(a_completion(running), NOON + timedelta(hours=5))
+    again = await ledger.send(a_start(confirmed, "again"), NOON + timedelta(hours=5))
 
     assert confirmed.status is AppointmentStatus.confirmed
-    assert (too_late.status, too_late.body["code"], too_late.body["outcome"]) == (409, "consultation_ended", how)
+    assert (too_late.status, too_late.body["code"], too_late.body["outcome"]) == (409, "consultation_ended", outcome)
     assert again.status == 201
     assert again.body["id"] != running.id
-    assert await database.read(column, "patient_trackings", "outcome") == [how, None]
+    assert await database.read(column, "patient_trackings", "outcome") == [outcome, None]
 
 
-async def test_the_story_says_who_asked_and_in_which_visit(database: Database) -> None:
-    await database.write(seed, MINE)
-    desk = LedgerDriver(database)
+async def test_timeline_has_caller_and_day_of_visit(database: Database, ledger: LedgerDriver) -> None:
+    await database.write(seed, OF_AMRANI)
 
-    await desk.ask(a_check_in(MINE))
-    await desk.let_time_decide(MIDNIGHT)
+    await ledger.send(a_check_in(OF_AMRANI))
+    await ledger.record_due(MIDNIGHT)
 
-    def story(connection: Connection) -> list[tuple[object, ...]]:
+    def read_timeline(connection: Connection) -> list[tuple[object, ...]]:
         query = select(timeline.c.event, timeline.c.caller_id, timeline.c.visit_day).order_by(timeline.c.id)
         return [tuple(row) for row in connection.execute(query)]
 
-    assert await database.read(story) == [("checked_in", 2, desk.state.day), ("left", None, desk.state.day)]
+    assert await database.read(read_timeline) == [("checked_in", 2, ledger.state.day), ("left", None, ledger.state.day)]

@@ -1,4 +1,4 @@
-"""Eight doctors in eight processes start the same patient at the same moment, past any workflow: one is granted."""
+"""Eight doctors in eight processes start the same patient at the same moment, without a workflow: one gets the patient."""
 
 import asyncio
 import sys
@@ -8,22 +8,23 @@ from sqlalchemy import Connection, insert
 
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.tables import doctors
-from tests.support.builders import Doctor, a_start, an_appointment, seed
+from tests.support.builders import Doctor, an_appointment, seed
+from tests.support.commands import a_start
 from tests.support.ledger import LedgerDriver, column
 
 ROOT = Path(__file__).parents[2]
 RIVALS = [an_appointment(Doctor(1_000 + n, f"Dr. Rival {n}")) for n in range(8)]
 
 
-def hire(connection: Connection) -> None:
-    """The eight doctors, each with an appointment of the same patient."""
-    for mine in RIVALS:
-        connection.execute(insert(doctors).values(id=mine.doctor_id, name=f"Dr. Rival {mine.doctor_id}"))
+def insert_rivals(connection: Connection) -> None:
+    """Insert eight doctors, each with an appointment of the same patient."""
+    for appointment in RIVALS:
+        connection.execute(insert(doctors).values(id=appointment.doctor_id, name=f"Dr. Rival {appointment.doctor_id}"))
     seed(connection, *RIVALS)
 
 
-async def a_rival(url: str, number: int) -> asyncio.subprocess.Process:
-    """A process that is ready to start."""
+async def start_rival(url: str, number: int) -> asyncio.subprocess.Process:
+    """Start a process of one doctor and wait until it is ready."""
     rival = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -34,43 +35,43 @@ async def a_rival(url: str, number: int) -> asyncio.subprocess.Process:
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
-    assert await line_of(rival) == "ready"
+    assert await read_line(rival) == "ready"
     return rival
 
 
-async def line_of(rival: asyncio.subprocess.Process) -> str:
-    """The next line that it prints."""
+async def read_line(rival: asyncio.subprocess.Process) -> str:
+    """The next line that the process prints."""
     assert rival.stdout is not None
     return (await asyncio.wait_for(rival.stdout.readline(), 60)).decode().strip()
 
 
-async def all_go(rivals: list[asyncio.subprocess.Process]) -> None:
-    """Everybody at once."""
+async def send_go(rivals: list[asyncio.subprocess.Process]) -> None:
+    """Let all processes continue at the same moment."""
     for rival in rivals:
         assert rival.stdin is not None
         rival.stdin.write(b"go\n")
 
 
-async def test_of_eight_processes_that_start_one_patient_one_is_granted(database: Database) -> None:
-    await database.write(hire)
+async def test_one_of_eight_processes_gets_the_patient(database: Database) -> None:
+    await database.write(insert_rivals)
     url = database.url.render_as_string(hide_password=False)
-    rivals = list(await asyncio.gather(*(a_rival(url, mine.id) for mine in RIVALS)))
+    rivals = list(await asyncio.gather(*(start_rival(url, appointment.id) for appointment in RIVALS)))
 
-    await all_go(rivals)
-    answers = [await line_of(rival) for rival in rivals]
+    await send_go(rivals)
+    answers = [await read_line(rival) for rival in rivals]
     trackings = await database.read(column, "patient_trackings", "status")
-    told = await database.read(column, "events", "name")
-    await all_go(rivals)
+    events = await database.read(column, "events", "name")
+    await send_go(rivals)
     assert [await asyncio.wait_for(rival.wait(), 60) for rival in rivals] == [0] * 8
 
     assert sorted(answers) == ["201", *["409"] * 7]
     assert trackings == ["in_progress"]
-    assert sorted(told) == ["consultation.blocked"] * 7 + ["consultation.started"]
+    assert sorted(events) == ["consultation.blocked"] * 7 + ["consultation.started"]
     seqs = await database.read(column, "events", "seq")
     assert seqs == list(range(1, len(seqs) + 1))
     keys = await database.read(column, "events", "dedup_key")
     assert len(set(keys)) == len(keys)
-    # The winner's completion met seven starts more: whatever their order, nobody else was let in beside another.
+    # The completion of the winner ran at the same time as seven starts. In any order, at most one of them may succeed.
     names = [name for name in await database.read(column, "events", "name") if name != "consultation.blocked"]
     assert names in (
         ["consultation.started", "consultation.completed"],
@@ -78,11 +79,11 @@ async def test_of_eight_processes_that_start_one_patient_one_is_granted(database
     )
 
 
-async def test_two_visits_of_one_patient_take_turns_and_the_second_is_refused(database: Database) -> None:
-    await database.write(hire)
-    one, other = LedgerDriver(database), LedgerDriver(database)
+async def test_second_of_two_visits_is_refused(database: Database) -> None:
+    await database.write(insert_rivals)
+    first_visit, second_visit = LedgerDriver(database), LedgerDriver(database)
 
-    first, second = (a_start(mine, f"start {mine.id}") for mine in RIVALS[:2])
-    answers = await asyncio.gather(one.ask(first), other.ask(second))
+    first, second = (a_start(appointment, f"start {appointment.id}") for appointment in RIVALS[:2])
+    answers = await asyncio.gather(first_visit.send(first), second_visit.send(second))
 
     assert sorted(answer.status for answer in answers) == [201, 409]

@@ -1,7 +1,6 @@
-"""What the sweep finds neglected, and what it throws away, a batch at a time."""
+"""What the sweep finds overdue, and what it deletes, one batch at a time."""
 
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import date, datetime, timedelta
 
 import pytest
 from sqlalchemy import Connection, insert
@@ -22,112 +21,110 @@ from tests.support.builders import (
     NOON,
     RECEPTIONIST,
     X_RAY,
-    a_check_in,
-    a_completion,
-    a_start,
-    a_wait,
     an_appointment,
     minutes,
     seed,
 )
+from tests.support.commands import a_check_in, a_completion, a_start, a_wait
 from tests.support.ledger import LedgerDriver, column
 
-MINE, OF_SMITH = an_appointment(DR_AMRANI), an_appointment(DR_SMITH)
+OF_AMRANI, OF_SMITH = an_appointment(DR_AMRANI), an_appointment(DR_SMITH)
 TOMORROW = DAY + timedelta(days=1)
 
 
-async def found(database: Database, since: datetime, today: Any = DAY, *, expire: bool = True) -> list[OverdueVisit]:
-    """What the sweep would look after."""
-    return await database.read(find_overdue_visits, since, today, 200, offers_expire=expire)
+async def read_overdue(
+    database: Database, since: datetime, today: date = DAY, *, offers_expire: bool = True
+) -> list[OverdueVisit]:
+    """The visits that the sweep would remind."""
+    return await database.read(find_overdue_visits, since, today, 200, offers_expire=offers_expire)
 
 
-async def test_a_consultation_is_neglected_once_its_reminder_is_late_whatever_its_day(database: Database) -> None:
-    await database.write(seed, MINE)
-    desk = LedgerDriver(database)
-    running = (await desk.ask(a_start(MINE))).body["id"]
+async def test_late_reminder_makes_visit_overdue(database: Database, ledger: LedgerDriver) -> None:
+    await database.write(seed, OF_AMRANI)
+    running = (await ledger.send(a_start(OF_AMRANI))).body["id"]
     due_at = NOON + minutes(20)
 
-    assert await found(database, due_at) == []
-    assert await found(database, due_at + timedelta(milliseconds=1)) == [OverdueVisit(JOHN_DOE.id, DAY, [running])]
-    await desk.let_time_decide(due_at)
-    assert await found(database, due_at + timedelta(milliseconds=1)) == []
+    assert await read_overdue(database, due_at) == []
+    assert await read_overdue(database, due_at + timedelta(milliseconds=1)) == [
+        OverdueVisit(JOHN_DOE.id, DAY, [running])
+    ]
+    await ledger.record_due(due_at)
+    assert await read_overdue(database, due_at + timedelta(milliseconds=1)) == []
 
 
-async def test_both_consultations_of_one_visit_are_found_together(database: Database) -> None:
+async def test_two_consultations_are_one_overdue_visit(database: Database, ledger: LedgerDriver) -> None:
     x_ray = an_appointment(DR_OKAFOR, prestation=X_RAY)
-    await database.write(seed, MINE, x_ray)
-    desk = LedgerDriver(database)
-    both = [(await desk.ask(a_start(mine, f"start {mine.id}"))).body["id"] for mine in (MINE, x_ray)]
+    await database.write(seed, OF_AMRANI, x_ray)
+    both = [
+        (await ledger.send(a_start(appointment, f"start {appointment.id}"))).body["id"]
+        for appointment in (OF_AMRANI, x_ray)
+    ]
 
-    [find_overdue_visits] = await found(database, NOON + timedelta(hours=1))
-    assert (find_overdue_visits.patient_id, find_overdue_visits.day, sorted(find_overdue_visits.consultation_ids)) == (
-        JOHN_DOE.id,
-        DAY,
-        sorted(both),
-    )
-
-
-async def test_a_check_in_is_neglected_when_its_day_is_past(database: Database) -> None:
-    await database.write(seed, MINE)
-    await LedgerDriver(database).ask(a_check_in(MINE))
-
-    assert await found(database, MIDNIGHT) == []
-    assert await found(database, MIDNIGHT, TOMORROW) == [OverdueVisit(JOHN_DOE.id, DAY)]
+    [visit] = await read_overdue(database, NOON + timedelta(hours=1))
+    assert (visit.patient_id, visit.day) == (JOHN_DOE.id, DAY)
+    assert sorted(visit.consultation_ids) == sorted(both)
 
 
-async def test_a_line_is_neglected_when_its_day_is_past_or_its_offer_is_late(database: Database) -> None:
-    await database.write(seed, MINE, OF_SMITH)
-    desk = LedgerDriver(database)
-    await desk.ask(a_start(OF_SMITH, "smith"))
-    await desk.ask(a_wait(MINE))
-    waiting = await found(database, NOON + minutes(5))
-    await desk.ask(a_completion(desk.state.facts.in_progress[0]), NOON + minutes(5))
+async def test_check_in_is_overdue_after_its_day(database: Database) -> None:
+    await database.write(seed, OF_AMRANI)
+    await LedgerDriver(database).send(a_check_in(OF_AMRANI))
 
-    late = NOON + minutes(6) + timedelta(milliseconds=1)
-    assert waiting == []
-    assert await found(database, NOON + minutes(6)) == []
-    assert await found(database, late) == [OverdueVisit(JOHN_DOE.id, DAY)]
-    assert await found(database, late, expire=False) == []
-    assert await found(database, NOON, TOMORROW, expire=False) == [OverdueVisit(JOHN_DOE.id, DAY)]
+    assert await read_overdue(database, MIDNIGHT) == []
+    assert await read_overdue(database, MIDNIGHT, TOMORROW) == [OverdueVisit(JOHN_DOE.id, DAY)]
 
 
-async def test_no_more_is_looked_after_at_once_than_asked_for(database: Database) -> None:
+async def test_old_line_or_expired_offer_is_overdue(database: Database, ledger: LedgerDriver) -> None:
+    await database.write(seed, OF_AMRANI, OF_SMITH)
+    await ledger.send(a_start(OF_SMITH, "smith"))
+    await ledger.send(a_wait(OF_AMRANI))
+    before = await read_overdue(database, NOON + minutes(5))
+    await ledger.send(a_completion(ledger.running), NOON + minutes(5))
+
+    too_late = NOON + minutes(6) + timedelta(milliseconds=1)
+    assert before == []
+    assert await read_overdue(database, NOON + minutes(6)) == []
+    assert await read_overdue(database, too_late) == [OverdueVisit(JOHN_DOE.id, DAY)]
+    assert await read_overdue(database, too_late, offers_expire=False) == []
+    assert await read_overdue(database, NOON, TOMORROW, offers_expire=False) == [OverdueVisit(JOHN_DOE.id, DAY)]
+
+
+async def test_finds_no_more_visits_than_the_limit(database: Database) -> None:
     of_maria = an_appointment(DR_SMITH, patient=MARIA_SILVA)
-    await database.write(seed, MINE, of_maria)
-    await LedgerDriver(database).ask(a_check_in(MINE, "john"))
-    await LedgerDriver(database, patient_id=MARIA_SILVA.id).ask(a_check_in(of_maria, "maria"))
+    await database.write(seed, OF_AMRANI, of_maria)
+    await LedgerDriver(database).send(a_check_in(OF_AMRANI, "john"))
+    await LedgerDriver(database, patient_id=MARIA_SILVA.id).send(a_check_in(of_maria, "maria"))
 
-    some = await database.read(find_overdue_visits, NOON, TOMORROW, 1, offers_expire=True)
+    visits = await database.read(find_overdue_visits, NOON, TOMORROW, 1, offers_expire=True)
 
-    assert len(some) == 1
+    assert len(visits) == 1
 
 
-def log_of(connection: Connection, *moments: datetime) -> None:
-    """An event at each of these moments, in this order."""
-    for nth, at in enumerate(moments, 1):
-        values = {"seq": nth, "dedup_key": f"k{nth}", "at": at, "channel": "c", "name": "n", "data": "{}"}
+def insert_events(connection: Connection, *moments: datetime) -> None:
+    """Insert an event for each moment, in this order."""
+    for number, at in enumerate(moments, 1):
+        values = {"seq": number, "dedup_key": f"k{number}", "at": at, "channel": "c", "name": "n", "data": "{}"}
         connection.execute(insert(events).values(**values, patient_id=JOHN_DOE.id))
 
 
 @pytest.fixture
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two rows a batch."""
+    """Delete two rows at a time."""
     monkeypatch.setattr(sweep, "PRUNE_BATCH", 2)
 
 
 @pytest.mark.usefixtures("small_batches")
-async def test_the_log_loses_its_oldest_events_a_batch_at_a_time(database: Database) -> None:
-    await database.write(log_of, *(NOON + minutes(n) for n in range(6)))
+async def test_prunes_oldest_events_in_batches(database: Database) -> None:
+    await database.write(insert_events, *(NOON + minutes(n) for n in range(6)))
 
-    gone = [await database.write(prune, NOON + minutes(5), NOON) for _ in range(4)]
+    deleted = [await database.write(prune, NOON + minutes(5), NOON) for _ in range(4)]
 
-    assert gone == [2, 2, 1, 0]
+    assert deleted == [2, 2, 1, 0]
     assert await database.read(column, "events", "seq") == [6]
 
 
 @pytest.mark.usefixtures("small_batches")
-async def test_pruning_leaves_no_hole_where_one_workers_clock_was_behind(database: Database) -> None:
-    await database.write(log_of, NOON, NOON + minutes(9), NOON + minutes(1), NOON + minutes(9))
+async def test_pruning_leaves_no_gap_after_a_slow_clock(database: Database) -> None:
+    await database.write(insert_events, NOON, NOON + minutes(9), NOON + minutes(1), NOON + minutes(9))
 
     while await database.write(prune, NOON + minutes(5), NOON):
         pass
@@ -135,42 +132,41 @@ async def test_pruning_leaves_no_hole_where_one_workers_clock_was_behind(databas
     assert await database.read(column, "events", "seq") == [2, 3, 4]
 
 
-async def test_a_position_is_never_used_again_after_all_events_are_gone(database: Database) -> None:
-    await database.write(seed, MINE, OF_SMITH)
-    desk = LedgerDriver(database)
-    await desk.ask(a_start(MINE))
-    await desk.ask(a_completion(desk.state.facts.in_progress[0]))
+async def test_position_is_not_reused_after_pruning_all(database: Database, ledger: LedgerDriver) -> None:
+    await database.write(seed, OF_AMRANI, OF_SMITH)
+    await ledger.send(a_start(OF_AMRANI))
+    await ledger.send(a_completion(ledger.running))
     while await database.write(prune, NOON + minutes(1), NOON):
         pass
-    emptied = await database.read(read_bounds)
+    bounds = await database.read(read_bounds)
 
-    await desk.ask(a_start(OF_SMITH, "smith"), NOON + minutes(2))
+    await ledger.send(a_start(OF_SMITH, "smith"), NOON + minutes(2))
 
-    assert (emptied.oldest, emptied.head) == (3, 2)
+    assert (bounds.oldest, bounds.head) == (3, 2)
     assert await database.read(column, "events", "seq") == [3]
 
 
 @pytest.mark.usefixtures("small_batches")
-async def test_answers_are_forgotten_after_their_time_and_open_requests_are_not(database: Database) -> None:
-    def ask(connection: Connection) -> None:
-        for nth in range(4):
+async def test_prunes_old_answers_but_no_open_requests(database: Database) -> None:
+    def insert_requests(connection: Connection) -> None:
+        for number in range(4):
             values = {
-                "request_id": f"r{nth}",
+                "request_id": f"r{number}",
                 "caller_id": RECEPTIONIST,
                 "fingerprint": "f",
                 "created_at": NOON,
                 "command": "{}",
             }
-            decided = {"decided_at": NOON, "status": 200} if nth else {}
-            connection.execute(insert(requests).values(**values, **decided))
+            decision = {"decided_at": NOON, "status": 200} if number else {}
+            connection.execute(insert(requests).values(**values, **decision))
 
     await database.write(seed)
-    await database.write(ask)
+    await database.write(insert_requests)
 
-    short = NOON + timedelta(days=6)
-    kept = await database.write(prune, short, short)
-    gone = [await database.write(prune, NOON, NOON + ANSWERS_KEPT + minutes(1)) for _ in range(3)]
+    too_early = NOON + timedelta(days=6)
+    deleted_early = await database.write(prune, too_early, too_early)
+    deleted = [await database.write(prune, NOON, NOON + ANSWERS_KEPT + minutes(1)) for _ in range(3)]
 
-    assert kept == 0
-    assert gone == [2, 1, 0]
+    assert deleted_early == 0
+    assert deleted == [2, 1, 0]
     assert await database.read(column, "requests", "request_id") == ["r0"]

@@ -1,4 +1,4 @@
-"""The people, places and moments of a made-up clinic, for every kind of test; it must not know what is tested with them."""
+"""Example patients, doctors, appointments, consultations and visits, for all tests."""
 
 import hashlib
 from collections.abc import Iterable
@@ -12,16 +12,7 @@ from patient_visit_engine.storage.inserting import insert_if_new
 from patient_visit_engine.storage.tables import appointments, callers, doctors, patients, prestations
 from patient_visit_engine.visit.calendar import day_ends_at, to_millisecond
 from patient_visit_engine.visit.codes import AppointmentStatus
-from patient_visit_engine.visit.commands import (
-    CheckIn,
-    CompleteConsultation,
-    ExtendConsultation,
-    JoinWaitingLine,
-    LeaveWaitingLine,
-    ReleaseConsultation,
-    Request,
-    StartConsultation,
-)
+from patient_visit_engine.visit.commands import Request
 from patient_visit_engine.visit.state import (
     Appointment,
     Consultation,
@@ -36,7 +27,7 @@ from patient_visit_engine.wire.events import EventContext
 
 @dataclass(frozen=True)
 class Doctor:
-    """A doctor and the name that screens show."""
+    """A doctor with the name that screens show."""
 
     id: int
     name: str
@@ -44,7 +35,7 @@ class Doctor:
 
 @dataclass(frozen=True)
 class Patient:
-    """A patient, named as the events name one."""
+    """A patient with the name that events contain."""
 
     id: int
     first_name: str
@@ -57,7 +48,7 @@ class Patient:
 
 @dataclass(frozen=True)
 class Prestation:
-    """A service; an exclusive one wants the patient for itself."""
+    """A prestation. During an exclusive one the patient can be in no other exclusive one."""
 
     id: int
     name: str
@@ -86,13 +77,13 @@ DERMATOLOGY = Prestation(12, "Dermatology", exclusive=True, expected_minutes=15)
 X_RAY = Prestation(13, "X-ray", exclusive=False, expected_minutes=10)
 PRESTATIONS = (CARDIOLOGY, DERMATOLOGY, X_RAY)
 
-# Numbers of `callers`; 1 is the engine itself, in every schema.
+# Ids of rows in `callers`. The schema creates row 1, which is the engine itself.
 RECEPTIONIST = 2
 A_DOCTORS_ACCOUNT = 3
 
 
 def minutes(count: float) -> timedelta:
-    """So many minutes, to be added to a moment."""
+    """So many minutes."""
     return timedelta(minutes=count)
 
 
@@ -109,7 +100,7 @@ def an_appointment(
     prestation: Prestation = CARDIOLOGY,
     status: AppointmentStatus = AppointmentStatus.confirmed,
 ) -> Appointment:
-    """One appointment of the doctor; without a number, always the same one for one doctor, patient and prestation."""
+    """An appointment. Without a number, its id depends only on doctor, patient and prestation."""
     return Appointment(
         id=number or (patient.id * 1_000 + doctor.id) * 100 + prestation.id,
         patient_id=patient.id,
@@ -128,17 +119,17 @@ def a_consultation(
     day: date = DAY,
     limits: Limits | None = None,
 ) -> Consultation:
-    """The appointment's consultation as it is just after its start."""
-    mine = appointment or an_appointment()
-    due = started_at + minutes(mine.expected_minutes)
-    request = a_request(f"start {mine.id} at {started_at.isoformat()}")
+    """The consultation of the appointment, just after its start."""
+    appointment = appointment or an_appointment()
+    due = started_at + minutes(appointment.expected_minutes)
+    request = a_request(f"start {appointment.id} at {started_at.isoformat()}")
     return Consultation(
         id=f"{request.id[:8]}-{request.id[8:12]}-{request.id[12:16]}-{request.id[16:20]}-{request.id[20:32]}",
-        patient_id=mine.patient_id,
-        doctor_id=mine.doctor_id,
-        appointment_id=mine.id,
-        prestation_id=mine.prestation_id,
-        exclusive=mine.exclusive,
+        patient_id=appointment.patient_id,
+        doctor_id=appointment.doctor_id,
+        appointment_id=appointment.id,
+        prestation_id=appointment.prestation_id,
+        exclusive=appointment.exclusive,
         day=day,
         started_at=started_at,
         overdue_at=due,
@@ -154,7 +145,7 @@ def a_place(
     offered_until: datetime | None = None,
     day: date = DAY,
 ) -> WaitingDoctor:
-    """The doctor's place in the line, for the sake of the doctor's usual appointment."""
+    """The place of the doctor in the waiting line, for the doctor's default appointment."""
     return WaitingDoctor(
         doctor_id=doctor.id,
         appointment_id=an_appointment(doctor).id,
@@ -173,15 +164,15 @@ def a_visit(
     limits: Limits | None = None,
     day: date = DAY,
 ) -> VisitState:
-    """John Doe's visit on the day; doctors who wait came in the order in which they are named."""
+    """The visit of John Doe on that day. `waiting` has the doctors in order of arrival."""
     running = tuple(consultations)
     if in_consultation_with is not None:
         running = (a_consultation(an_appointment(in_consultation_with)), *running)
     line = tuple(
-        a_place(who, since=NOON + timedelta(seconds=n)) if isinstance(who, Doctor) else who
-        for n, who in enumerate(waiting)
+        a_place(place, since=NOON + timedelta(seconds=n)) if isinstance(place, Doctor) else place
+        for n, place in enumerate(waiting)
     )
-    pending = tuple(PendingTracking(appointment_id=mine.id, day=day) for mine in checked_in)
+    pending = tuple(PendingTracking(appointment_id=appointment.id, day=day) for appointment in checked_in)
     return VisitState(
         patient_id=JOHN_DOE.id,
         day=day,
@@ -191,54 +182,8 @@ def a_visit(
     )
 
 
-def a_start(appointment: Appointment, key: str = "start", *, wait: bool = False) -> StartConsultation:
-    """The appointment's doctor presses Start."""
-    return StartConsultation(request=a_request(key), appointment=appointment, wait=wait)
-
-
-def a_completion(of: Consultation, key: str = "complete", *, by: Doctor | None = None) -> CompleteConsultation:
-    """The holder, or whoever is named, says that the consultation is over."""
-    return CompleteConsultation(
-        request=a_request(key),
-        patient_id=of.patient_id,
-        consultation_id=of.id,
-        doctor_id=of.doctor_id if by is None else by.id,
-    )
-
-
-def an_extension(of: Consultation, for_minutes: int, *, by: Doctor | None = None) -> ExtendConsultation:
-    """The holder, or whoever is named, asks for more time."""
-    return ExtendConsultation(
-        request=a_request("extend"),
-        patient_id=of.patient_id,
-        consultation_id=of.id,
-        doctor_id=of.doctor_id if by is None else by.id,
-        minutes=for_minutes,
-    )
-
-
-def a_release(of: Consultation, key: str = "release") -> ReleaseConsultation:
-    """A supervisor ends the consultation."""
-    return ReleaseConsultation(request=a_request(key), patient_id=of.patient_id, consultation_id=of.id)
-
-
-def a_check_in(appointment: Appointment, key: str = "check-in") -> CheckIn:
-    """Reception says that the patient has arrived."""
-    return CheckIn(request=a_request(key, RECEPTIONIST), appointment=appointment)
-
-
-def a_wait(appointment: Appointment, key: str = "wait") -> JoinWaitingLine:
-    """The appointment's doctor asks for a place in the line."""
-    return JoinWaitingLine(request=a_request(key), appointment=appointment)
-
-
-def no_more_waiting(appointment: Appointment, key: str = "leave") -> LeaveWaitingLine:
-    """The appointment's doctor gives the place up."""
-    return LeaveWaitingLine(request=a_request(key), appointment=appointment)
-
-
 def an_event_context(at: datetime = NOON, cause: str = "a-request") -> EventContext:
-    """The names that an event or an answer about John Doe speaks of."""
+    """The context of an event or an answer about John Doe."""
     return EventContext(
         patient_id=JOHN_DOE.id,
         patient=JOHN_DOE.name,
@@ -250,36 +195,36 @@ def an_event_context(at: datetime = NOON, cause: str = "a-request") -> EventCont
 
 
 def seed(connection: Connection, *booked: Appointment, scheduled_at: datetime = NOON) -> None:
-    """The clinic's people and services, once, and these appointments."""
+    """Insert these appointments, and all patients, doctors, prestations and callers unless they exist already."""
     for patient in PATIENTS:
         insert_if_new(connection, patients, id=patient.id, first_name=patient.first_name, last_name=patient.last_name)
     for doctor in DOCTORS:
         insert_if_new(connection, doctors, id=doctor.id, name=doctor.name)
-    for service in PRESTATIONS:
+    for prestation in PRESTATIONS:
         insert_if_new(
             connection,
             prestations,
-            id=service.id,
-            name=service.name,
-            exclusive=service.exclusive,
-            expected_minutes=service.expected_minutes,
+            id=prestation.id,
+            name=prestation.name,
+            exclusive=prestation.exclusive,
+            expected_minutes=prestation.expected_minutes,
         )
     for number in (RECEPTIONIST, A_DOCTORS_ACCOUNT):
         insert_if_new(connection, callers, id=number, subject=f"account:{number}", created_by=str(number))
     if connection.dialect.name == "postgresql":
-        # Numbers that were given by hand are given once more by its own counting, which SQLite does by looking.
+        # PostgreSQL's sequence does not see ids that are inserted explicitly and would use them a second time.
         connection.execute(
             text("SELECT setval(pg_get_serial_sequence('callers', 'id'), (SELECT max(id) FROM callers))")
         )
-    for mine in booked:
+    for appointment in booked:
         connection.execute(
             insert(appointments).values(
-                id=mine.id,
-                patient_id=mine.patient_id,
-                doctor_id=mine.doctor_id,
-                prestation_id=mine.prestation_id,
+                id=appointment.id,
+                patient_id=appointment.patient_id,
+                doctor_id=appointment.doctor_id,
+                prestation_id=appointment.prestation_id,
                 scheduled_at=scheduled_at,
-                status=mine.status.value,
+                status=appointment.status.value,
             )
         )
 

@@ -15,7 +15,8 @@ from typing import Any
 from sqlalchemy import event
 
 from patient_visit_engine.storage.database import Database
-from tests.support.builders import DR_AMRANI, NOON, a_completion, a_start, an_appointment, minutes
+from tests.support.builders import DR_AMRANI, NOON, an_appointment, minutes
+from tests.support.commands import a_completion, a_start
 from tests.support.ledger import LedgerDriver
 
 APPOINTMENT = an_appointment(DR_AMRANI)

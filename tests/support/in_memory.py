@@ -1,6 +1,6 @@
-"""A ledger on paper and the visits that write in it, for tests of the rules alone; it must not know Temporal or SQL.
+"""A ledger in memory and visits that write to it, for tests of the rules. Does not import Temporal or SQL.
 
-The visits do what `workflows.patient_visit` does: decide, record, and take whatever facts come back for the truth.
+The visits do what `workflows.patient_visit` does: decide, record, and take over the facts that the ledger returns.
 """
 
 from dataclasses import dataclass, field
@@ -42,19 +42,20 @@ from patient_visit_engine.visit.timers import day_is_over, decide_due, next_dead
 from patient_visit_engine.wire.events import events_of
 from tests.support.builders import JOHN_DOE, ZONE, an_event_context
 
-PATIENCE = 50
+#: After so many attempts a test fails instead of looping forever.
+MAX_ATTEMPTS = 50
 
 
 @dataclass
 class InMemoryLedger:
-    """One patient's rows, kept as plainly as can be, so that it can be checked against the rules by reading it."""
+    """The rows of one patient. It is simple enough to be checked against the rules by reading it."""
 
     appointments: dict[int, Appointment]
     in_progress: list[Consultation] = field(default_factory=list)
     pending: list[PendingTracking] = field(default_factory=list)
     waiting: list[WaitingDoctor] = field(default_factory=list)
     ended: list[tuple[Consultation, Outcome]] = field(default_factory=list)
-    told: list[str] = field(default_factory=list)
+    event_keys: list[str] = field(default_factory=list)
     answers: dict[str, Answer | None] = field(default_factory=dict)
 
     @property
@@ -71,108 +72,109 @@ class InMemoryLedger:
         cause = f"{entry.day}/{at.isoformat()}" if entry.request is None else entry.request.id
         for change in entry.decision.changes:
             self._apply(change, entry.day)
-            self.told += [event.dedup_key for event in events_of(change, an_event_context(at, cause))]
+            self.event_keys += [event.dedup_key for event in events_of(change, an_event_context(at, cause))]
         if entry.request is not None:
             self.answers[entry.request.id] = entry.decision.answer
         return Recorded(facts=self.facts)
 
     def _apply(self, change: Change, day: date) -> None:
         match change:
-            case OpenConsultation(consultation=begun):
-                self.pending = [p for p in self.pending if p.appointment_id != begun.appointment_id]
-                self.in_progress.append(begun)
-                self._status(begun.appointment_id, AppointmentStatus.in_progress)
-            case EndConsultation(consultation=over, outcome=outcome):
-                self.in_progress.remove(self._running(over.id))
-                self.ended.append((over, outcome))
-                after = AppointmentStatus.done if outcome is Outcome.done else AppointmentStatus.confirmed
-                self._status(over.appointment_id, after)
+            case OpenConsultation(consultation=consultation):
+                self.pending = [p for p in self.pending if p.appointment_id != consultation.appointment_id]
+                self.in_progress.append(consultation)
+                self._set_status(consultation.appointment_id, AppointmentStatus.in_progress)
+            case EndConsultation(consultation=consultation, outcome=outcome):
+                self.in_progress.remove(self._find_consultation(consultation.id))
+                self.ended.append((consultation, outcome))
+                status = AppointmentStatus.done if outcome is Outcome.done else AppointmentStatus.confirmed
+                self._set_status(consultation.appointment_id, status)
             case PostponeConsultation() | RemindHolder() | AdoptConsultation():
-                kept = change.consultation
-                self.in_progress[self.in_progress.index(self._running(kept.id))] = kept
-            case OpenTracking(appointment=mine):
-                assert mine.id not in [p.appointment_id for p in self.pending], "checked in twice"
-                self.pending.append(PendingTracking(appointment_id=mine.id, day=day))
-                self._status(mine.id, AppointmentStatus.pending)
+                consultation = change.consultation
+                row = self._find_consultation(consultation.id)
+                self.in_progress[self.in_progress.index(row)] = consultation
+            case OpenTracking(appointment=appointment):
+                assert appointment.id not in [p.appointment_id for p in self.pending], "checked in twice"
+                self.pending.append(PendingTracking(appointment_id=appointment.id, day=day))
+                self._set_status(appointment.id, AppointmentStatus.pending)
             case CloseTracking():
-                (closed,) = (p for p in self.pending if p.appointment_id == change.appointment_id)
-                self.pending.remove(closed)
-                self._status(change.appointment_id, change.status)
+                (tracking,) = (p for p in self.pending if p.appointment_id == change.appointment_id)
+                self.pending.remove(tracking)
+                self._set_status(change.appointment_id, change.status)
             case WriteAppointmentStatus():
-                self._status(change.appointment_id, change.status)
+                self._set_status(change.appointment_id, change.status)
             case JoinLine(place=place):
                 self.waiting.append(place)
             case LeaveLine(place=place):
-                self.waiting.remove(self._place(place))
+                self.waiting.remove(self._find_place(place))
             case OfferPatient(place=place) | WithdrawOffer(place=place):
-                self.waiting[self.waiting.index(self._place(place))] = place
+                self.waiting[self.waiting.index(self._find_place(place))] = place
 
-    def _running(self, consultation_id: str) -> Consultation:
-        (found,) = (c for c in self.in_progress if c.id == consultation_id)
-        return found
+    def _find_consultation(self, consultation_id: str) -> Consultation:
+        (consultation,) = (c for c in self.in_progress if c.id == consultation_id)
+        return consultation
 
-    def _place(self, place: WaitingDoctor) -> WaitingDoctor:
-        (found,) = (w for w in self.waiting if (w.doctor_id, w.day) == (place.doctor_id, place.day))
-        return found
+    def _find_place(self, place: WaitingDoctor) -> WaitingDoctor:
+        (row,) = (w for w in self.waiting if (w.doctor_id, w.day) == (place.doctor_id, place.day))
+        return row
 
-    def _status(self, appointment_id: int, status: AppointmentStatus) -> None:
-        mine = self.appointments[appointment_id]
-        self.appointments[appointment_id] = mine.model_copy(update={"status": status})
+    def _set_status(self, appointment_id: int, status: AppointmentStatus) -> None:
+        appointment = self.appointments[appointment_id]
+        self.appointments[appointment_id] = appointment.model_copy(update={"status": status})
 
 
 class InMemoryVisit:
-    """One day's visit: its facts may be stale, and then the ledger says so."""
+    """The visit of one day. Its facts can be stale; then the ledger answers that it was overtaken."""
 
     def __init__(self, ledger: InMemoryLedger, day: date, limits: Limits) -> None:
         self._ledger = ledger
         self.state = VisitState(
             patient_id=JOHN_DOE.id, day=day, day_ends_at=day_ends_at(day, ZONE), limits=limits, facts=Facts()
         )
-        self.to_tell: set[date] = set()
+        self.days_to_notify: set[date] = set()
 
-    def answer(self, command: Command, now: datetime) -> Decision | None:
-        """The recorded decision; None when this day takes no more."""
-        asked = appointment = appointment_of(command)
-        for _ in range(PATIENCE):
+    def send(self, command: Command, now: datetime) -> Decision | None:
+        """Decide and record the command. None if this day takes no more commands."""
+        sent = appointment = appointment_of(command)
+        for _ in range(MAX_ATTEMPTS):
             if appointment is not None and (self.state.phase == "closing" or day_is_over(self.state, now)):
                 return None
             current: Any = command
             if not isinstance(command, OnConsultation):
                 current = command.model_copy(update={"appointment": appointment})
-            decision = mismatch(now) if _moved(asked, appointment) else decide(self.state, current, now)
+            decision = mismatch(now) if _has_moved(sent, appointment) else decide(self.state, current, now)
             recorded = self._record(decision, command, appointment)
             if not recorded.overtaken:
                 return decision
             appointment = recorded.appointment
-        raise AssertionError("overtaken without end")
+        raise AssertionError(f"overtaken {MAX_ATTEMPTS} times")
 
     def adopt(self, now: datetime) -> None:
-        """Take over the timers of all that runs."""
-        self.read_again()
+        """Take over the timers of all consultations in progress."""
+        self.load_facts()
         running = tuple(c.id for c in self.state.facts.in_progress)
         decision = decide(self.state, Adopt(consultation_ids=running), now)
         if decision.changes:
             assert not self._record(decision).overtaken
 
-    def read_again(self) -> None:
-        """What a signal from another day's visit, or a new run, makes this one do."""
-        self._take(self._ledger.facts)
+    def load_facts(self) -> None:
+        """Read the ledger, as a visit does after a signal from another day's visit and in a new run."""
+        self._set_facts(self._ledger.facts)
 
-    def catch_up(self, now: datetime) -> list[Decision]:
-        """All that time has brought about."""
-        decided = []
-        for _ in range(PATIENCE):
+    def record_due(self, now: datetime) -> list[Decision]:
+        """Record all decisions that are due, and return them."""
+        decisions = []
+        for _ in range(MAX_ATTEMPTS):
             if (decision := decide_due(self.state, now)) is None:
                 break
             if not self._record(decision).overtaken:
-                decided.append(decision)
+                decisions.append(decision)
         else:
-            raise AssertionError("time never comes to an end")
+            raise AssertionError("there is always one more decision due")
         if day_is_over(self.state, now):
             self.state = self.state.model_copy(update={"phase": "closing"})
         deadline = next_deadline(self.state)
-        assert deadline is None or deadline > now, "a timer that has passed and does nothing"
-        return decided
+        assert deadline is None or deadline > now, "a timer is over and has done nothing"
+        return decisions
 
     def _record(
         self, decision: Decision, command: Command | None = None, appointment: Appointment | None = None
@@ -187,22 +189,23 @@ class InMemoryVisit:
                 appointment=appointment,
             )
         )
-        self._take(recorded.facts)
+        self._set_facts(recorded.facts)
         return recorded
 
-    def _take(self, facts: Facts) -> None:
+    def _set_facts(self, facts: Facts) -> None:
         was_busy = self.state.exclusive_consultation() is not None
         self.state = self.state.model_copy(update={"facts": facts})
         if was_busy and self.state.exclusive_consultation() is None:
-            self.to_tell |= {place.day for place in facts.waiting if place.day != self.state.day}
+            self.days_to_notify |= {place.day for place in facts.waiting if place.day != self.state.day}
 
 
 def days_after(day: date, count: int) -> date:
-    """The calendar day so many days later."""
+    """The date so many days later."""
     return day + timedelta(days=count)
 
 
-def _moved(asked: Appointment | None, stored: Appointment | None) -> bool:
-    if asked is None or stored is None:
+def _has_moved(sent: Appointment | None, stored: Appointment | None) -> bool:
+    """True if the stored appointment now has another patient or doctor."""
+    if sent is None or stored is None:
         return False
-    return (asked.patient_id, asked.doctor_id) != (stored.patient_id, stored.doctor_id)
+    return (sent.patient_id, sent.doctor_id) != (stored.patient_id, stored.doctor_id)

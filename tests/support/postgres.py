@@ -76,7 +76,9 @@ class ThrowawayPostgres:
         assert program is not None
         command = [program, "-D", f"{self._home}/db", "-s", *arguments]
         # PostgreSQL refuses to run as root.
-        subprocess.run(command, check=True, user=_owner(), cwd=self._home, stdout=subprocess.DEVNULL, timeout=TIMEOUT_SECONDS)
+        subprocess.run(
+            command, check=True, user=_owner(), cwd=self._home, stdout=subprocess.DEVNULL, timeout=TIMEOUT_SECONDS
+        )
 
 
 def _owner() -> str:

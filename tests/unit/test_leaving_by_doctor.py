@@ -18,8 +18,8 @@ from tests.support.builders import (
     a_visit,
     an_appointment,
     minutes,
-    no_more_waiting,
 )
+from tests.support.commands import a_leave
 
 WITH_SMITH = a_consultation(an_appointment(DR_SMITH))
 WAITED_FOR, ANOTHER = an_appointment(DR_AMRANI), an_appointment(DR_AMRANI, prestation=DERMATOLOGY)
@@ -39,7 +39,7 @@ def canceled(appointment: Appointment) -> SetAppointmentStatus:
 def test_a_doctor_leaves_by_any_appointment_of_the_patient(named: Appointment) -> None:
     visit = a_visit(consultations=[WITH_SMITH], waiting=[DR_OKAFOR, DR_AMRANI])
 
-    decision = decide(visit, no_more_waiting(named), NOON)
+    decision = decide(visit, a_leave(named), NOON)
 
     assert decision.answer == NotInLine()
     assert left(decision) == [(DR_AMRANI.id, "left")]
@@ -49,7 +49,7 @@ def test_an_offer_passes_on_when_its_doctor_leaves_by_another_appointment() -> N
     first, second = a_visit(waiting=[DR_AMRANI, DR_OKAFOR]).line()
     offered = first.model_copy(update={"offered_until": NOON + minutes(1)})
 
-    decision = decide(a_visit(waiting=[offered, second]), no_more_waiting(ANOTHER), NOON)
+    decision = decide(a_visit(waiting=[offered, second]), a_leave(ANOTHER), NOON)
 
     assert left(decision) == [(DR_AMRANI.id, "left")]
     assert [one.place.doctor_id for one in decision.changes if isinstance(one, OfferPatient)] == [DR_OKAFOR.id]

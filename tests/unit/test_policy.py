@@ -35,19 +35,14 @@ from tests.support.builders import (
     NOON,
     X_RAY,
     YESTERDAY,
-    a_check_in,
-    a_completion,
     a_consultation,
     a_place,
-    a_release,
     a_request,
-    a_start,
     a_visit,
-    a_wait,
     an_appointment,
-    an_extension,
     minutes,
 )
+from tests.support.commands import a_check_in, a_completion, a_release, a_start, a_wait, an_extension
 
 CARDIOLOGY_WITH_SMITH = a_consultation(an_appointment(DR_SMITH), started_at=NOON - minutes(14))
 CANCELED, DONE = AppointmentStatus.canceled, AppointmentStatus.done

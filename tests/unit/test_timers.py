@@ -28,9 +28,9 @@ from tests.support.builders import (
     a_place,
     a_visit,
     an_appointment,
-    an_extension,
     minutes,
 )
+from tests.support.commands import an_extension
 
 RUNNING = a_consultation(an_appointment(DR_AMRANI))
 

@@ -26,17 +26,14 @@ from tests.support.builders import (
     NOON,
     X_RAY,
     YESTERDAY,
-    a_completion,
     a_consultation,
     a_place,
-    a_start,
     a_visit,
-    a_wait,
     an_appointment,
     an_event_context,
     minutes,
-    no_more_waiting,
 )
+from tests.support.commands import a_completion, a_leave, a_start, a_wait
 
 WITH_SMITH = a_consultation(an_appointment(DR_SMITH))
 A_MINUTE_ON = NOON + minutes(1)
@@ -166,7 +163,7 @@ def test_whoever_comes_in_the_moment_before_the_line_is_served_does_not_go_first
 def test_leaving_with_an_open_offer_passes_it_on() -> None:
     visit = a_visit(waiting=[a_place(DR_OKAFOR, offered_until=A_MINUTE_ON), DR_AMRANI])
 
-    decision = decide(visit, no_more_waiting(an_appointment(DR_OKAFOR)), NOON)
+    decision = decide(visit, a_leave(an_appointment(DR_OKAFOR)), NOON)
 
     assert decision.answer == NotInLine()
     assert left(decision) == [(DR_OKAFOR.id, "left")]
@@ -176,14 +173,14 @@ def test_leaving_with_an_open_offer_passes_it_on() -> None:
 def test_leaving_while_the_patient_is_busy_offers_nothing() -> None:
     visit = a_visit(consultations=[WITH_SMITH], waiting=[DR_OKAFOR, DR_AMRANI])
 
-    decision = decide(visit, no_more_waiting(an_appointment(DR_OKAFOR)), NOON)
+    decision = decide(visit, a_leave(an_appointment(DR_OKAFOR)), NOON)
 
     assert left(decision) == [(DR_OKAFOR.id, "left")]
     assert offered(decision) == []
 
 
 def test_leaving_a_line_one_is_not_in_changes_nothing() -> None:
-    decision = decide(a_visit(), no_more_waiting(an_appointment(DR_OKAFOR)), NOON)
+    decision = decide(a_visit(), a_leave(an_appointment(DR_OKAFOR)), NOON)
 
     assert (decision.answer, decision.changes) == (NotInLine(), ())
 

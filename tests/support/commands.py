@@ -1,0 +1,63 @@
+"""Commands of example doctors and receptionists, for all tests."""
+
+from patient_visit_engine.visit.commands import (
+    CheckIn,
+    CompleteConsultation,
+    ExtendConsultation,
+    JoinWaitingLine,
+    LeaveWaitingLine,
+    ReleaseConsultation,
+    StartConsultation,
+)
+from patient_visit_engine.visit.state import Appointment, Consultation
+from tests.support.builders import RECEPTIONIST, Doctor, a_request
+
+
+def a_start(appointment: Appointment, key: str = "start", *, wait: bool = False) -> StartConsultation:
+    """The doctor of the appointment starts the consultation."""
+    return StartConsultation(request=a_request(key), appointment=appointment, wait=wait)
+
+
+def a_completion(
+    consultation: Consultation, key: str = "complete", *, by: Doctor | None = None
+) -> CompleteConsultation:
+    """The holder, or the doctor `by`, completes the consultation."""
+    return CompleteConsultation(
+        request=a_request(key),
+        patient_id=consultation.patient_id,
+        consultation_id=consultation.id,
+        doctor_id=consultation.doctor_id if by is None else by.id,
+    )
+
+
+def an_extension(consultation: Consultation, minutes: int, *, by: Doctor | None = None) -> ExtendConsultation:
+    """The holder, or the doctor `by`, asks for more time."""
+    return ExtendConsultation(
+        request=a_request("extend"),
+        patient_id=consultation.patient_id,
+        consultation_id=consultation.id,
+        doctor_id=consultation.doctor_id if by is None else by.id,
+        minutes=minutes,
+    )
+
+
+def a_release(consultation: Consultation, key: str = "release") -> ReleaseConsultation:
+    """A supervisor releases the consultation."""
+    return ReleaseConsultation(
+        request=a_request(key), patient_id=consultation.patient_id, consultation_id=consultation.id
+    )
+
+
+def a_check_in(appointment: Appointment, key: str = "check-in") -> CheckIn:
+    """Reception checks the patient in."""
+    return CheckIn(request=a_request(key, RECEPTIONIST), appointment=appointment)
+
+
+def a_wait(appointment: Appointment, key: str = "wait") -> JoinWaitingLine:
+    """The doctor of the appointment joins the waiting line."""
+    return JoinWaitingLine(request=a_request(key), appointment=appointment)
+
+
+def a_leave(appointment: Appointment, key: str = "leave") -> LeaveWaitingLine:
+    """The doctor of the appointment leaves the waiting line."""
+    return LeaveWaitingLine(request=a_request(key), appointment=appointment)
