@@ -1,4 +1,4 @@
-"""Every answer as clients read it: status, body and place, field by field."""
+"""Every answer as clients get it: status, body and location, field by field."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -47,7 +47,7 @@ STARTED_AT, ASKED_AT, DUE_AT = (f"2026-03-02T11:{minute}:00.000Z" for minute in 
 
 
 def a_row(outcome: Outcome | None = None) -> TrackingRow:
-    """Dr. Smith's consultation as its row has it, running or ended at 12:14."""
+    """The row of Dr. Smith's consultation, in progress or ended at 12:14."""
     return TrackingRow(
         id=1,
         patient_id=JOHN_DOE.id,
@@ -65,14 +65,14 @@ def a_row(outcome: Outcome | None = None) -> TrackingRow:
     )
 
 
-def written(answer: Any, row: TrackingRow | None = None) -> RenderedAnswer:
-    """The answer to request `abc` at 12:14."""
+def render_answer(answer: Any, row: TrackingRow | None = None) -> RenderedAnswer:
+    """Render the answer to request `abc` at 12:14."""
     return render(answer, AnswerContext(an_event_context(AT), "abc", row))
 
 
-def refused(refusal: Any, row: TrackingRow | None = None) -> Mapping[str, Any]:
-    """The body of a refusal that is a 409."""
-    answer = written(Refused(refusal=refusal), row)
+def refusal_body(refusal: Any, row: TrackingRow | None = None) -> dict[str, Any]:
+    """The body of a refusal with status 409."""
+    answer = render_answer(Refused(refusal=refusal), row)
     assert answer.status == 409
     assert answer.body is not None
     return answer.body
@@ -89,8 +89,8 @@ HOLDER = {
 }
 
 
-def test_a_refused_start_says_it_all_as_old_and_new_clients_expect_it() -> None:
-    body = refused(PatientInConsultation(holder=WITH_SMITH))
+def test_refused_start_has_fields_of_all_clients() -> None:
+    body = refusal_body(PatientInConsultation(holder=WITH_SMITH))
 
     assert body == HOLDER | {
         "type": "about:blank",
@@ -108,22 +108,22 @@ def test_a_refused_start_says_it_all_as_old_and_new_clients_expect_it() -> None:
     }
 
 
-def test_who_waits_already_is_told_the_place_and_may_leave_it() -> None:
-    body = refused(PatientInConsultation(holder=WITH_SMITH, position=2))
+def test_waiting_doctor_gets_position_and_leave() -> None:
+    body = refusal_body(PatientInConsultation(holder=WITH_SMITH, position=2))
 
     assert (body["position"], body["actions"]) == (2, ["leave"])
 
 
-def test_a_holder_whose_clock_is_ahead_has_not_been_there_for_less_than_no_time() -> None:
-    body = refused(
+def test_elapsed_time_is_never_negative() -> None:
+    body = refusal_body(
         PatientInConsultation(holder=a_consultation(an_appointment(DR_SMITH), started_at=NOON + minutes(15)))
     )
 
     assert body["elapsed_seconds"] == 0
 
 
-def test_an_appointment_in_progress_says_with_whom_and_until_when() -> None:
-    body = refused(AppointmentInProgress(holder=WITH_SMITH))
+def test_appointment_in_progress_names_its_doctor() -> None:
+    body = refusal_body(AppointmentInProgress(holder=WITH_SMITH))
 
     detail = "The appointment is in progress with Dr. Smith for Cardiology."
     assert body == HOLDER | {
@@ -139,8 +139,8 @@ def test_an_appointment_in_progress_says_with_whom_and_until_when() -> None:
     }
 
 
-def test_a_reserved_patient_says_for_whom_and_until_when() -> None:
-    body = refused(PatientReserved(doctor_id=DR_AMRANI.id, until=WITH_SMITH.overdue_at))
+def test_reserved_patient_names_doctor_and_end() -> None:
+    body = refusal_body(PatientReserved(doctor_id=DR_AMRANI.id, until=WITH_SMITH.overdue_at))
 
     detail = f"Patient John Doe is reserved for Dr. Amrani until {DUE_AT}."
     assert body == {
@@ -163,8 +163,8 @@ def test_a_reserved_patient_says_for_whom_and_until_when() -> None:
     }
 
 
-def test_a_closed_appointment_says_who_closed_it_and_when() -> None:
-    body = refused(AppointmentClosed(status=AppointmentStatus.done), a_row(Outcome.done))
+def test_closed_appointment_names_doctor_and_end() -> None:
+    body = refusal_body(AppointmentClosed(status=AppointmentStatus.done), a_row(Outcome.done))
 
     assert body == {
         "type": "about:blank",
@@ -184,8 +184,8 @@ def test_a_closed_appointment_says_who_closed_it_and_when() -> None:
     }
 
 
-def test_an_appointment_canceled_before_anybody_came_names_nobody() -> None:
-    body = refused(AppointmentClosed(status=AppointmentStatus.canceled))
+def test_canceled_appointment_names_no_doctor() -> None:
+    body = refusal_body(AppointmentClosed(status=AppointmentStatus.canceled))
 
     assert (body["appointment_status"], body["active_doctor"], body["completed_at"]) == ("canceled", None, None)
 
@@ -201,8 +201,8 @@ def test_an_appointment_canceled_before_anybody_came_names_nobody() -> None:
     ],
     ids=lambda value: getattr(value, "code", None),
 )
-def test_a_refusal_that_names_nobody_says_why(refusal: Any, status: int, code: str) -> None:
-    answer = written(Refused(refusal=refusal))
+def test_simple_refusal_has_its_title_as_detail(refusal: Any, status: int, code: str) -> None:
+    answer = render_answer(Refused(refusal=refusal))
 
     title = TITLES[type(refusal)]
     assert answer == RenderedAnswer(
@@ -236,38 +236,38 @@ CONSULTATION = {
 
 
 @pytest.mark.parametrize(("created", "status"), [(True, 201), (False, 200)], ids=["new", "already yours"])
-def test_a_granted_start_is_the_consultation_and_where_it_is(created: bool, status: int) -> None:
-    answer = written(ConsultationStands(consultation=WITH_SMITH, created=created))
+def test_started_consultation_has_location(created: bool, status: int) -> None:
+    answer = render_answer(ConsultationStands(consultation=WITH_SMITH, created=created))
 
     assert answer == RenderedAnswer(status, CONSULTATION, f"/api/consultations/{WITH_SMITH.id}")
     assert consultation_body(a_row()) == CONSULTATION
 
 
 @pytest.mark.parametrize("outcome", [Outcome.done, Outcome.released])
-def test_an_end_answers_with_the_consultation_that_ended_the_first_time_and_again(outcome: Outcome) -> None:
-    answer = written(ConsultationEndedWith(consultation_id=WITH_SMITH.id, accepts=outcome), a_row(outcome))
+def test_ended_consultation_is_returned(outcome: Outcome) -> None:
+    answer = render_answer(ConsultationEndedWith(consultation_id=WITH_SMITH.id, accepts=outcome), a_row(outcome))
 
     ended = {"status": "completed", "completed_at": ASKED_AT, "outcome": outcome.value}
     assert answer == RenderedAnswer(200, CONSULTATION | ended)
 
 
 @pytest.mark.parametrize(
-    ("accepts", "found"),
+    ("accepts", "outcome"),
     [(Outcome.done, Outcome.released), (Outcome.done, Outcome.timed_out), (None, Outcome.done)],
     ids=["completed after a release", "completed after a timeout", "extended after the end"],
 )
-def test_a_consultation_that_ended_otherwise_says_how_and_when(accepts: Outcome | None, found: Outcome) -> None:
-    answer = written(ConsultationEndedWith(consultation_id=WITH_SMITH.id, accepts=accepts), a_row(found))
+def test_other_end_gives_outcome_and_time(accepts: Outcome | None, outcome: Outcome) -> None:
+    answer = render_answer(ConsultationEndedWith(consultation_id=WITH_SMITH.id, accepts=accepts), a_row(outcome))
 
     assert answer.status == 409
     assert answer.body is not None
     assert answer.body["code"] == "consultation_ended"
-    assert (answer.body["outcome"], answer.body["completed_at"]) == (found.value, ASKED_AT)
+    assert (answer.body["outcome"], answer.body["completed_at"]) == (outcome.value, ASKED_AT)
 
 
 @pytest.mark.parametrize(("created", "status"), [(True, 201), (False, 200)], ids=["new", "the same one"])
-def test_a_check_in_answers_with_its_row(created: bool, status: int) -> None:
-    answer = written(TrackingStands(appointment_id=1, created=created), a_row())
+def test_check_in_returns_its_tracking(created: bool, status: int) -> None:
+    answer = render_answer(TrackingStands(appointment_id=1, created=created), a_row())
 
     assert answer == RenderedAnswer(
         status,
@@ -287,9 +287,9 @@ def test_a_check_in_answers_with_its_row(created: bool, status: int) -> None:
     )
 
 
-def test_the_short_answers() -> None:
+def test_status_and_line_have_short_answers() -> None:
     status = StatusStands(appointment_id=5, status=AppointmentStatus.canceled)
 
-    assert written(status) == RenderedAnswer(200, {"appointment_id": 5, "status": "canceled", "status_code": 2})
-    assert written(PlaceInLine(position=3)) == RenderedAnswer(200, {"position": 3})
-    assert written(NotInLine()) == RenderedAnswer(204, None)
+    assert render_answer(status) == RenderedAnswer(200, {"appointment_id": 5, "status": "canceled", "status_code": 2})
+    assert render_answer(PlaceInLine(position=3)) == RenderedAnswer(200, {"position": 3})
+    assert render_answer(NotInLine()) == RenderedAnswer(204, None)

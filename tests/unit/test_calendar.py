@@ -1,4 +1,4 @@
-"""Days of any length in any zone, and moments as the wire wants them."""
+"""Days of any length in any time zone, and the format of moments in JSON."""
 
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -43,7 +43,7 @@ ZONES = [
         ("Asia/Kathmandu", date(2026, 3, 29), 24),
     ],
 )
-def test_a_day_has_as_many_hours_as_its_clocks_say(zone: str, day: date, hours: float) -> None:
+def test_day_has_the_hours_of_its_clock(zone: str, day: date, hours: float) -> None:
     length = day_ends_at(day, ZoneInfo(zone)) - day_starts_at(day, ZoneInfo(zone))
 
     assert length == timedelta(hours=hours)
@@ -56,15 +56,15 @@ def test_a_day_has_as_many_hours_as_its_clocks_say(zone: str, day: date, hours: 
         ("Asia/Beirut", date(2022, 3, 27), datetime(2022, 3, 26, 22, 0, tzinfo=UTC)),
     ],
 )
-def test_where_clocks_skip_midnight_the_day_begins_at_the_jump(zone: str, day: date, jump: datetime) -> None:
-    hospital = ZoneInfo(zone)
+def test_skipped_midnight_starts_day_at_the_jump(zone: str, day: date, jump: datetime) -> None:
+    hospital_zone = ZoneInfo(zone)
 
-    assert day_starts_at(day, hospital) == jump
-    assert local_day(jump, hospital) == day
-    assert local_day(jump - timedelta(milliseconds=1), hospital) == day - timedelta(days=1)
+    assert day_starts_at(day, hospital_zone) == jump
+    assert local_day(jump, hospital_zone) == day
+    assert local_day(jump - timedelta(milliseconds=1), hospital_zone) == day - timedelta(days=1)
 
 
-def test_where_midnight_comes_twice_the_day_begins_with_the_first() -> None:
+def test_double_midnight_starts_day_at_the_first() -> None:
     havana = ZoneInfo("America/Havana")
 
     assert day_starts_at(date(2025, 11, 2), havana) == datetime(2025, 11, 2, 4, 0, tzinfo=UTC)
@@ -81,21 +81,21 @@ def test_where_midnight_comes_twice_the_day_begins_with_the_first() -> None:
 @example(at=datetime(2022, 3, 26, 22, 0, tzinfo=UTC), zone="Asia/Beirut")
 @example(at=datetime(2018, 2, 18, 2, 30, tzinfo=UTC), zone="America/Sao_Paulo")
 def test_every_moment_lies_in_its_own_day(at: datetime, zone: str) -> None:
-    hospital = ZoneInfo(zone)
+    hospital_zone = ZoneInfo(zone)
 
-    day = local_day(at, hospital)
+    day = local_day(at, hospital_zone)
 
-    assert day_starts_at(day, hospital) <= at < day_ends_at(day, hospital)
+    assert day_starts_at(day, hospital_zone) <= at < day_ends_at(day, hospital_zone)
 
 
-def test_a_moment_of_another_zone_belongs_to_the_hospitals_day() -> None:
+def test_moment_of_other_zone_gets_hospital_date() -> None:
     in_tokyo = datetime(2026, 3, 2, 7, 0, tzinfo=ZoneInfo("Asia/Tokyo"))
 
     assert local_day(in_tokyo, ZoneInfo("Europe/Paris")) == date(2026, 3, 1)
 
 
 @pytest.mark.parametrize(
-    ("at", "wire"),
+    ("at", "rfc3339"),
     [
         (datetime(2025, 10, 14, 10, 30, tzinfo=UTC), "2025-10-14T10:30:00.000Z"),
         (datetime(2025, 10, 14, 12, 30, tzinfo=ZoneInfo("Europe/Paris")), "2025-10-14T10:30:00.000Z"),
@@ -103,13 +103,13 @@ def test_a_moment_of_another_zone_belongs_to_the_hospitals_day() -> None:
         (datetime(2025, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC), "2025-12-31T23:59:59.999Z"),
     ],
 )
-def test_a_moment_goes_out_in_utc_with_milliseconds(at: datetime, wire: str) -> None:
-    assert to_rfc3339(at) == wire
-    assert datetime.fromisoformat(wire) == to_millisecond(at)
+def test_moment_is_sent_in_utc_with_milliseconds(at: datetime, rfc3339: str) -> None:
+    assert to_rfc3339(at) == rfc3339
+    assert datetime.fromisoformat(rfc3339) == to_millisecond(at)
 
 
-def test_what_is_kept_has_no_digits_below_a_millisecond() -> None:
-    kept = to_millisecond(datetime(2025, 10, 14, 12, 30, 0, 7_999, tzinfo=ZoneInfo("Europe/Paris")))
+def test_stored_moment_is_cut_to_milliseconds() -> None:
+    moment = to_millisecond(datetime(2025, 10, 14, 12, 30, 0, 7_999, tzinfo=ZoneInfo("Europe/Paris")))
 
-    assert kept == datetime(2025, 10, 14, 10, 30, 0, 7_000, tzinfo=UTC)
-    assert kept.tzinfo is UTC
+    assert moment == datetime(2025, 10, 14, 10, 30, 0, 7_000, tzinfo=UTC)
+    assert moment.tzinfo is UTC

@@ -1,4 +1,4 @@
-"""What the stream tells of each change, field by field, and on whose channel."""
+"""The events of each change, field by field, with their channels."""
 
 from dataclasses import replace
 from typing import Any, get_args
@@ -42,15 +42,15 @@ from tests.support.builders import (
     minutes,
 )
 
-MINE = an_appointment(DR_AMRANI)
-RUNNING = a_consultation(MINE)
+APPOINTMENT = an_appointment(DR_AMRANI)
+RUNNING = a_consultation(APPOINTMENT)
 PLACE = a_place(DR_AMRANI, offered_until=NOON + minutes(36))
 AT = NOON + minutes(35)
 OF_JOHN = {"patient_id": 123, "patient_name": "John Doe", "timestamp": "2026-03-02T11:35:00.000Z"}
 OF_THE_CONSULTATION = OF_JOHN | {
     "doctor_id": 7,
     "doctor_name": "Dr. Amrani",
-    "appointment_id": MINE.id,
+    "appointment_id": APPOINTMENT.id,
     "consultation_id": RUNNING.id,
     "prestation_id": 11,
     "prestation": "Cardiology",
@@ -61,13 +61,13 @@ OF_THE_CONSULTATION = OF_JOHN | {
 BLOCKED = PatientInConsultation(holder=a_consultation(an_appointment(DR_SMITH)))
 
 
-def told_of(change: Any) -> list[Event]:
+def events_for(change: Any) -> list[Event]:
     """The events of this change, at 12:35."""
     return list(events_of(change, an_event_context(AT, "the-request")))
 
 
-def seen(events: list[Event]) -> list[tuple[str, str]]:
-    """Names and channels, in order."""
+def names_and_channels(events: list[Event]) -> list[tuple[str, str]]:
+    """Name and channel of each event, in order."""
     return [(event.name, event.channel) for event in events]
 
 
@@ -79,39 +79,39 @@ EVERY_CHANGE: dict[Any, Any] = {
         PostponeConsultation(consultation=RUNNING, minutes=10),
         RemindHolder(consultation=RUNNING),
         AdoptConsultation(consultation=RUNNING),
-        OpenTracking(appointment=MINE),
-        CloseTracking(appointment_id=MINE.id, outcome=Outcome.cancelled, status=AppointmentStatus.canceled),
-        WriteAppointmentStatus(appointment_id=MINE.id, status=AppointmentStatus.scheduled),
+        OpenTracking(appointment=APPOINTMENT),
+        CloseTracking(appointment_id=APPOINTMENT.id, outcome=Outcome.cancelled, status=AppointmentStatus.canceled),
+        WriteAppointmentStatus(appointment_id=APPOINTMENT.id, status=AppointmentStatus.scheduled),
         JoinLine(place=a_place(DR_AMRANI)),
         LeaveLine(place=PLACE, why="left"),
         OfferPatient(place=PLACE),
         WithdrawOffer(place=a_place(DR_AMRANI)),
-        NoteRefusal(appointment=MINE, refusal=BLOCKED),
+        NoteRefusal(appointment=APPOINTMENT, refusal=BLOCKED),
     )
 }
 
 
 @pytest.mark.parametrize("kind", get_args(get_args(Change)[0]))
-def test_every_change_has_its_words_and_its_line_in_the_story(kind: Any) -> None:
+def test_every_change_has_events_and_timeline_row(kind: Any) -> None:
     change = EVERY_CHANGE[kind]
 
-    events, moment = told_of(change), timeline_row(change)
+    events, row = events_for(change), timeline_row(change)
 
     assert all(event.patient_id == JOHN_DOE.id for event in events)
-    assert moment.event
-    assert "John" not in str(moment), "the story keeps ids; names are read with it"
+    assert row.event
+    assert "John" not in str(row), "the timeline must contain ids and no names"
     assert not any("John" in event.dedup_key or len(event.dedup_key) > 200 for event in events)
 
 
-def test_a_start_is_told_to_everybody() -> None:
-    (event,) = told_of(OpenConsultation(consultation=RUNNING))
+def test_start_is_sent_to_all_staff() -> None:
+    (event,) = events_for(OpenConsultation(consultation=RUNNING))
 
     assert (event.name, event.channel, event.consultation_id) == ("consultation.started", "consultations", RUNNING.id)
     assert event.data == OF_THE_CONSULTATION | {"message": "Patient John Doe is now in consultation with Dr. Amrani"}
 
 
-def test_a_completion_is_told_to_everybody() -> None:
-    (event,) = told_of(EndConsultation(consultation=RUNNING, outcome=Outcome.done))
+def test_completion_is_sent_to_all_staff() -> None:
+    (event,) = events_for(EndConsultation(consultation=RUNNING, outcome=Outcome.done))
 
     assert (event.name, event.channel) == ("consultation.completed", "consultations")
     assert event.data == OF_THE_CONSULTATION | {
@@ -122,10 +122,10 @@ def test_a_completion_is_told_to_everybody() -> None:
 
 
 @pytest.mark.parametrize("outcome", [Outcome.released, Outcome.timed_out])
-def test_an_end_that_its_holder_did_not_ask_for_is_told_to_the_holder_too(outcome: Outcome) -> None:
-    completed, released = told_of(EndConsultation(consultation=RUNNING, outcome=outcome))
+def test_release_or_timeout_goes_to_holder_too(outcome: Outcome) -> None:
+    completed, released = events_for(EndConsultation(consultation=RUNNING, outcome=outcome))
 
-    assert seen([completed, released]) == [
+    assert names_and_channels([completed, released]) == [
         ("consultation.completed", "consultations"),
         ("consultation.released", "doctor.7"),
     ]
@@ -134,8 +134,8 @@ def test_an_end_that_its_holder_did_not_ask_for_is_told_to_the_holder_too(outcom
     assert released.data["message"] != completed.data["message"]
 
 
-def test_a_refusal_is_told_to_the_doctor_who_asked_and_to_nobody_else() -> None:
-    (event,) = told_of(NoteRefusal(appointment=MINE, refusal=BLOCKED))
+def test_refusal_is_sent_only_to_refused_doctor() -> None:
+    (event,) = events_for(NoteRefusal(appointment=APPOINTMENT, refusal=BLOCKED))
 
     assert (event.name, event.channel) == ("consultation.blocked", "doctor.7")
     assert event.data == OF_JOHN | {
@@ -145,7 +145,7 @@ def test_a_refusal_is_told_to_the_doctor_who_asked_and_to_nobody_else() -> None:
         "prestation": "Cardiology",
         "consultation_id": BLOCKED.holder.id,
         "started_at": "2026-03-02T11:00:00.000Z",
-        "appointment_id": MINE.id,
+        "appointment_id": APPOINTMENT.id,
         "request_id": "the-request",
     }
 
@@ -159,21 +159,21 @@ def test_a_refusal_is_told_to_the_doctor_who_asked_and_to_nobody_else() -> None:
     ],
     ids=lambda refusal: refusal.code,
 )
-def test_only_a_busy_patient_makes_a_blocked_event(refusal: Any) -> None:
-    assert told_of(NoteRefusal(appointment=MINE, refusal=refusal)) == []
+def test_only_busy_patient_makes_a_blocked_event(refusal: Any) -> None:
+    assert events_for(NoteRefusal(appointment=APPOINTMENT, refusal=refusal)) == []
 
 
-def test_an_offer_is_told_to_its_doctor_and_the_reservation_to_everybody() -> None:
-    available, reserved = told_of(OfferPatient(place=PLACE))
+def test_offer_goes_to_doctor_reservation_to_all() -> None:
+    available, reserved = events_for(OfferPatient(place=PLACE))
 
-    assert seen([available, reserved]) == [
+    assert names_and_channels([available, reserved]) == [
         ("consultation.available", "doctor.7"),
         ("patient.updated", "consultations"),
     ]
     assert available.data == OF_JOHN | {
         "message": "Patient John Doe is free for you",
         "doctor_id": 7,
-        "appointment_id": MINE.id,
+        "appointment_id": APPOINTMENT.id,
         "offer_until": "2026-03-02T11:36:00.000Z",
     }
     assert reserved.data == OF_JOHN | {
@@ -184,15 +184,15 @@ def test_an_offer_is_told_to_its_doctor_and_the_reservation_to_everybody() -> No
     }
 
 
-def test_an_offer_that_reserves_nothing_is_told_to_its_doctor_only() -> None:
-    events = told_of(OfferPatient(place=a_place(DR_AMRANI, offered_until=AT)))
+def test_offer_without_reservation_goes_to_doctor() -> None:
+    events = events_for(OfferPatient(place=a_place(DR_AMRANI, offered_until=AT)))
 
-    assert seen(events) == [("consultation.available", "doctor.7")]
+    assert names_and_channels(events) == [("consultation.available", "doctor.7")]
 
 
-def test_a_reminder_says_how_late_it_is_and_each_one_is_an_event_of_its_own() -> None:
+def test_each_reminder_is_an_event_with_its_delay() -> None:
     first, second = (
-        told_of(RemindHolder(consultation=RUNNING.model_copy(update={"reminders": nth})))[0] for nth in (1, 2)
+        events_for(RemindHolder(consultation=RUNNING.model_copy(update={"reminders": count})))[0] for count in (1, 2)
     )
 
     assert (first.name, first.channel) == ("consultation.overdue", "doctor.7")
@@ -204,7 +204,7 @@ def test_a_reminder_says_how_late_it_is_and_each_one_is_an_event_of_its_own() ->
 
 
 @pytest.mark.parametrize(
-    ("change", "status", "code", "more"),
+    ("change", "status", "code", "extra"),
     [
         (EVERY_CHANGE[OpenTracking], "pending", 3, {}),
         (EVERY_CHANGE[CloseTracking], "canceled", 2, {"outcome": "cancelled"}),
@@ -212,34 +212,32 @@ def test_a_reminder_says_how_late_it_is_and_each_one_is_an_event_of_its_own() ->
     ],
     ids=["check-in", "check-out", "status"],
 )
-def test_what_happens_to_an_appointment_is_told_to_everybody(
-    change: Any, status: str, code: int, more: dict[str, str]
-) -> None:
-    (event,) = told_of(change)
+def test_appointment_change_is_sent_to_all_staff(change: Any, status: str, code: int, extra: dict[str, str]) -> None:
+    (event,) = events_for(change)
 
     assert (event.name, event.channel) == ("appointment.updated", "consultations")
-    assert event.data == OF_JOHN | more | {
+    assert event.data == OF_JOHN | extra | {
         "message": "Patient John Doe appointment updated",
-        "appointment_id": MINE.id,
+        "appointment_id": APPOINTMENT.id,
         "status": status,
         "status_code": code,
     }
 
 
 @pytest.mark.parametrize("kind", [PostponeConsultation, JoinLine, LeaveLine])
-def test_what_a_screen_shows_of_the_patient_otherwise_is_told_to_everybody(kind: Any) -> None:
-    (event,) = told_of(EVERY_CHANGE[kind])
+def test_patient_change_is_sent_to_all_staff(kind: Any) -> None:
+    (event,) = events_for(EVERY_CHANGE[kind])
 
     assert (event.name, event.channel) == ("patient.updated", "consultations")
     assert event.data.keys() >= {"patient_id", "patient_name", "message", "timestamp", "doctor_id", "doctor_name"}
 
 
-def test_an_appointment_is_told_with_its_doctor_where_that_is_known() -> None:
-    change = WriteAppointmentStatus(appointment_id=MINE.id, status=AppointmentStatus.confirmed)
-    telling = an_event_context(AT, "the-request")
+def test_appointment_event_has_doctor_if_known() -> None:
+    change = WriteAppointmentStatus(appointment_id=APPOINTMENT.id, status=AppointmentStatus.confirmed)
+    context = an_event_context(AT, "the-request")
 
-    [unknown] = events_of(change, telling)
-    [known] = events_of(change, replace(telling, doctor_of={MINE.id: DR_AMRANI.id}))
+    [without_doctor] = events_of(change, context)
+    [with_doctor] = events_of(change, replace(context, doctor_of={APPOINTMENT.id: DR_AMRANI.id}))
 
-    assert "doctor_id" not in unknown.data
-    assert known.data == unknown.data | {"doctor_id": DR_AMRANI.id}
+    assert "doctor_id" not in without_doctor.data
+    assert with_doctor.data == without_doctor.data | {"doctor_id": DR_AMRANI.id}

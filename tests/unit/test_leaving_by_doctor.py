@@ -1,4 +1,4 @@
-"""Who leaves the line: the doctor who says so, whichever appointment is named, and who waits for what was canceled."""
+"""A doctor leaves the waiting line by any appointment with the patient, or when the appointment is canceled."""
 
 import pytest
 
@@ -22,51 +22,51 @@ from tests.support.builders import (
 from tests.support.commands import a_leave
 
 WITH_SMITH = a_consultation(an_appointment(DR_SMITH))
-WAITED_FOR, ANOTHER = an_appointment(DR_AMRANI), an_appointment(DR_AMRANI, prestation=DERMATOLOGY)
+WAITED_FOR, OTHER = an_appointment(DR_AMRANI), an_appointment(DR_AMRANI, prestation=DERMATOLOGY)
 
 
-def left(decision: Decision) -> list[tuple[int, str]]:
+def doctors_who_left(decision: Decision) -> list[tuple[int, str]]:
     """The doctors who leave the line, and why."""
     return [(change.place.doctor_id, change.why) for change in decision.changes if isinstance(change, LeaveLine)]
 
 
-def canceled(appointment: Appointment) -> SetAppointmentStatus:
+def cancel(appointment: Appointment) -> SetAppointmentStatus:
     """Reception cancels the appointment."""
     return SetAppointmentStatus(request=a_request("cancel"), appointment=appointment, status=AppointmentStatus.canceled)
 
 
-@pytest.mark.parametrize("named", [WAITED_FOR, ANOTHER], ids=["the one waited for", "another of the same patient"])
-def test_a_doctor_leaves_by_any_appointment_of_the_patient(named: Appointment) -> None:
+@pytest.mark.parametrize("appointment", [WAITED_FOR, OTHER], ids=["waited for", "other"])
+def test_doctor_leaves_by_any_appointment(appointment: Appointment) -> None:
     visit = a_visit(consultations=[WITH_SMITH], waiting=[DR_OKAFOR, DR_AMRANI])
 
-    decision = decide(visit, a_leave(named), NOON)
+    decision = decide(visit, a_leave(appointment), NOON)
 
     assert decision.answer == NotInLine()
-    assert left(decision) == [(DR_AMRANI.id, "left")]
+    assert doctors_who_left(decision) == [(DR_AMRANI.id, "left")]
 
 
-def test_an_offer_passes_on_when_its_doctor_leaves_by_another_appointment() -> None:
+def test_leave_by_other_appointment_passes_offer() -> None:
     first, second = a_visit(waiting=[DR_AMRANI, DR_OKAFOR]).line()
     offered = first.model_copy(update={"offered_until": NOON + minutes(1)})
 
-    decision = decide(a_visit(waiting=[offered, second]), a_leave(ANOTHER), NOON)
+    decision = decide(a_visit(waiting=[offered, second]), a_leave(OTHER), NOON)
 
-    assert left(decision) == [(DR_AMRANI.id, "left")]
-    assert [one.place.doctor_id for one in decision.changes if isinstance(one, OfferPatient)] == [DR_OKAFOR.id]
+    assert doctors_who_left(decision) == [(DR_AMRANI.id, "left")]
+    assert [change.place.doctor_id for change in decision.changes if isinstance(change, OfferPatient)] == [DR_OKAFOR.id]
 
 
-def test_canceling_an_appointment_takes_out_the_doctor_who_waits_for_it_and_nobody_else() -> None:
+def test_canceling_removes_doctor_waiting_for_it() -> None:
     visit = a_visit(consultations=[WITH_SMITH], waiting=[DR_OKAFOR, DR_AMRANI])
 
-    decision = decide(visit, canceled(WAITED_FOR), NOON)
+    decision = decide(visit, cancel(WAITED_FOR), NOON)
 
-    assert left(decision) == [(DR_AMRANI.id, "canceled")]
+    assert doctors_who_left(decision) == [(DR_AMRANI.id, "canceled")]
 
 
-def test_canceling_another_appointment_leaves_its_doctor_in_the_line() -> None:
+def test_canceling_other_appointment_keeps_place() -> None:
     visit = a_visit(consultations=[WITH_SMITH], waiting=[DR_OKAFOR, DR_AMRANI])
 
-    decision = decide(visit, canceled(ANOTHER), NOON)
+    decision = decide(visit, cancel(OTHER), NOON)
 
-    assert decision.answer == StatusStands(appointment_id=ANOTHER.id, status=AppointmentStatus.canceled)
-    assert left(decision) == []
+    assert decision.answer == StatusStands(appointment_id=OTHER.id, status=AppointmentStatus.canceled)
+    assert doctors_who_left(decision) == []

@@ -1,11 +1,11 @@
-"""A coroutine that is stepped to its first wait and handed to a task behaves as if it had been that task's from the start."""
+"""`step` runs a coroutine to its first wait. A task that finishes it behaves as if it had run the coroutine from the start."""
 
 import asyncio
 
 from patient_visit_engine.live.stepping import step
 
 
-async def test_what_does_not_wait_is_done_at_once() -> None:
+async def test_coroutine_without_wait_ends_at_once() -> None:
     done: list[int] = []
 
     async def short() -> None:
@@ -15,7 +15,7 @@ async def test_what_does_not_wait_is_done_at_once() -> None:
     assert done == [1]
 
 
-async def test_what_waits_goes_on_where_it_is_awaited() -> None:
+async def test_waiting_coroutine_continues_in_the_task() -> None:
     gates = [asyncio.Event(), asyncio.Event()]
     passed: list[int] = []
 
@@ -34,16 +34,16 @@ async def test_what_waits_goes_on_where_it_is_awaited() -> None:
     assert passed == [0, 1]
 
 
-async def test_a_cancellation_at_the_first_wait_is_the_coroutines_own_to_tidy_up_after() -> None:
-    tidied: list[str] = []
+async def test_coroutine_cleans_up_after_cancellation() -> None:
+    cleaned_up: list[str] = []
 
     async def careful() -> None:
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
-            # As a database's driver does with its connection: closed, it could not wait here.
+            # A database driver waits here too, while it closes its connection. A closed coroutine could not.
             await asyncio.sleep(0)
-            tidied.append("yes")
+            cleaned_up.append("yes")
             raise
 
     waiting = step(careful())
@@ -54,4 +54,4 @@ async def test_a_cancellation_at_the_first_wait_is_the_coroutines_own_to_tidy_up
     await asyncio.gather(task, return_exceptions=True)
 
     assert task.cancelled()
-    assert tidied == ["yes"]
+    assert cleaned_up == ["yes"]

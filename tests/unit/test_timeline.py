@@ -1,4 +1,4 @@
-"""The story of a patient's day, as it is kept for good: in ids, numbers and codes."""
+"""The timeline of a patient's day, which is kept permanently: only ids, numbers and codes."""
 
 from typing import Any
 
@@ -19,36 +19,36 @@ from patient_visit_engine.visit.refusals import AppointmentClosed, PatientInCons
 from patient_visit_engine.wire.timeline import TimelineRow, timeline_row
 from tests.support.builders import DR_AMRANI, DR_SMITH, NOON, a_consultation, a_place, an_appointment, minutes
 
-MINE = an_appointment(DR_AMRANI)
-RUNNING = a_consultation(MINE)
+APPOINTMENT = an_appointment(DR_AMRANI)
+RUNNING = a_consultation(APPOINTMENT)
 WITH_SMITH = a_consultation(an_appointment(DR_SMITH))
 
 
-def of_mine(event: str, consultation_id: str | None = RUNNING.id, **particulars: Any) -> TimelineRow:
-    """One line about Dr. Amrani's appointment."""
-    return TimelineRow(event, MINE.id, DR_AMRANI.id, consultation_id, particulars)
+def amrani_row(event: str, consultation_id: str | None = RUNNING.id, **particulars: Any) -> TimelineRow:
+    """A row about Dr. Amrani's appointment."""
+    return TimelineRow(event, APPOINTMENT.id, DR_AMRANI.id, consultation_id, particulars)
 
 
-STORY = [
-    (OpenConsultation(consultation=RUNNING), of_mine("started", prestation_id=11, exclusive=True)),
-    (EndConsultation(consultation=RUNNING, outcome=Outcome.timed_out), of_mine("completed", outcome="timed_out")),
+ROWS = [
+    (OpenConsultation(consultation=RUNNING), amrani_row("started", prestation_id=11, exclusive=True)),
+    (EndConsultation(consultation=RUNNING, outcome=Outcome.timed_out), amrani_row("completed", outcome="timed_out")),
     (
         PostponeConsultation(consultation=RUNNING, minutes=10),
-        of_mine("extended", minutes=10, overdue_at="2026-03-02T11:20:00.000Z"),
+        amrani_row("extended", minutes=10, overdue_at="2026-03-02T11:20:00.000Z"),
     ),
-    (RemindHolder(consultation=RUNNING.model_copy(update={"reminders": 2})), of_mine("overdue", reminder=2)),
+    (RemindHolder(consultation=RUNNING.model_copy(update={"reminders": 2})), amrani_row("overdue", reminder=2)),
     (
-        CloseTracking(appointment_id=MINE.id, outcome=Outcome.not_seen, status=AppointmentStatus.confirmed),
-        TimelineRow("left", MINE.id, particulars={"outcome": "not_seen"}),
+        CloseTracking(appointment_id=APPOINTMENT.id, outcome=Outcome.not_seen, status=AppointmentStatus.confirmed),
+        TimelineRow("left", APPOINTMENT.id, particulars={"outcome": "not_seen"}),
     ),
-    (LeaveLine(place=a_place(DR_AMRANI), why="passed"), of_mine("left_line", None, why="passed")),
+    (LeaveLine(place=a_place(DR_AMRANI), why="passed"), amrani_row("left_line", None, why="passed")),
     (
         OfferPatient(place=a_place(DR_AMRANI, offered_until=NOON + minutes(1))),
-        of_mine("offered", None, offer_until="2026-03-02T11:01:00.000Z"),
+        amrani_row("offered", None, offer_until="2026-03-02T11:01:00.000Z"),
     ),
     (
-        NoteRefusal(appointment=MINE, refusal=PatientInConsultation(holder=WITH_SMITH)),
-        of_mine(
+        NoteRefusal(appointment=APPOINTMENT, refusal=PatientInConsultation(holder=WITH_SMITH)),
+        amrani_row(
             "refused",
             None,
             code="patient_in_consultation",
@@ -57,12 +57,12 @@ STORY = [
         ),
     ),
     (
-        NoteRefusal(appointment=MINE, refusal=AppointmentClosed(status=AppointmentStatus.done)),
-        of_mine("refused", None, code="appointment_closed"),
+        NoteRefusal(appointment=APPOINTMENT, refusal=AppointmentClosed(status=AppointmentStatus.done)),
+        amrani_row("refused", None, code="appointment_closed"),
     ),
 ]
 
 
-@pytest.mark.parametrize(("change", "line"), STORY, ids=[line.event for _, line in STORY])
-def test_a_change_is_one_line_of_the_story(change: Any, line: TimelineRow) -> None:
-    assert timeline_row(change) == line
+@pytest.mark.parametrize(("change", "row"), ROWS, ids=[row.event for _, row in ROWS])
+def test_each_change_is_one_timeline_row(change: Any, row: TimelineRow) -> None:
+    assert timeline_row(change) == row

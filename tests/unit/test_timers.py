@@ -1,4 +1,4 @@
-"""What time does by itself: reminders, abandoned consultations, the day's end, and when to look next."""
+"""Decisions that become due: reminders, abandoned consultations, the day's end, and the next deadline."""
 
 from datetime import datetime, timedelta
 
@@ -50,7 +50,7 @@ def test_nothing_is_due_before_its_time() -> None:
     assert decide_due(visit, NOON + minutes(20) - timedelta(milliseconds=1)) is None
 
 
-def test_the_holder_is_reminded_when_the_expected_time_is_over_and_each_fifteen_minutes_after() -> None:
+def test_reminds_when_due_and_every_15_minutes() -> None:
     visit = a_visit(consultations=[RUNNING])
 
     first = reminded(visit, NOON + minutes(20))
@@ -62,28 +62,28 @@ def test_the_holder_is_reminded_when_the_expected_time_is_over_and_each_fifteen_
     assert second.facts.in_progress[0].reminders == 2
 
 
-def test_reminders_that_were_slept_through_come_once_and_the_rhythm_is_kept() -> None:
+def test_missed_reminders_come_once_on_schedule() -> None:
     visit = a_visit(consultations=[RUNNING])
 
-    late = reminded(visit, NOON + minutes(20 + 15 * 3 + 4))
+    state = reminded(visit, NOON + minutes(20 + 15 * 3 + 4))
 
-    assert late.facts.in_progress[0].reminders == 1
-    assert next_deadline(late) == NOON + minutes(20 + 15 * 4)
-    assert decide_due(late, NOON + minutes(20 + 15 * 3 + 4)) is None
+    assert state.facts.in_progress[0].reminders == 1
+    assert next_deadline(state) == NOON + minutes(20 + 15 * 4)
+    assert decide_due(state, NOON + minutes(20 + 15 * 3 + 4)) is None
 
 
-def test_an_extension_moves_the_next_reminder() -> None:
+def test_extension_moves_next_reminder() -> None:
     visit = reminded(a_visit(consultations=[RUNNING]), NOON + minutes(20))
 
-    moved = decide(visit, an_extension(visit.facts.in_progress[0], 10), NOON + minutes(25)).answer
+    answer = decide(visit, an_extension(visit.facts.in_progress[0], 10), NOON + minutes(25)).answer
 
-    assert isinstance(moved, ConsultationStands)
-    extended = a_visit(consultations=[moved.consultation])
+    assert isinstance(answer, ConsultationStands)
+    extended = a_visit(consultations=[answer.consultation])
     assert decide_due(extended, NOON + minutes(35) - timedelta(milliseconds=1)) is None
     assert reminded(extended, NOON + minutes(35)).facts.in_progress[0].reminders == 2
 
 
-def test_an_abandoned_consultation_is_closed_and_the_line_is_served() -> None:
+def test_timeout_ends_consultation_and_calls_line() -> None:
     visit = a_visit(consultations=[RUNNING.model_copy(update={"remind_at": MIDNIGHT})], waiting=[DR_OKAFOR])
 
     assert decide_due(visit, NOON + timedelta(hours=4) - timedelta(milliseconds=1)) is None
@@ -96,14 +96,14 @@ def test_an_abandoned_consultation_is_closed_and_the_line_is_served() -> None:
     assert isinstance(offer, OfferPatient)
 
 
-def test_a_consultation_both_overdue_and_abandoned_is_closed_without_a_reminder() -> None:
+def test_timeout_comes_without_a_reminder() -> None:
     decision = decide_due(a_visit(consultations=[RUNNING]), NOON + timedelta(hours=5))
 
     assert decision is not None
     assert [type(change) for change in decision.changes] == [EndConsultation]
 
 
-def test_a_reminder_for_a_consultation_that_is_over_does_not_strike_the_next_one() -> None:
+def test_ended_consultation_has_no_reminder() -> None:
     following = a_consultation(an_appointment(DR_SMITH), started_at=NOON + minutes(19))
 
     visit = a_visit(consultations=[following])
@@ -112,33 +112,35 @@ def test_a_reminder_for_a_consultation_that_is_over_does_not_strike_the_next_one
     assert next_deadline(visit) == NOON + minutes(39)
 
 
-def test_another_days_consultation_is_left_to_its_own_visit() -> None:
-    yesterdays = a_consultation(an_appointment(DR_SMITH), day=YESTERDAY, started_at=NOON - timedelta(hours=12))
-    visit = a_visit(consultations=[yesterdays])
+def test_ignores_consultation_of_another_day() -> None:
+    yesterdays_consultation = a_consultation(
+        an_appointment(DR_SMITH), day=YESTERDAY, started_at=NOON - timedelta(hours=12)
+    )
+    visit = a_visit(consultations=[yesterdays_consultation])
 
     assert decide_due(visit, NOON) is None
     assert next_deadline(visit) == MIDNIGHT
 
 
-def test_the_days_end_closes_who_was_not_seen_and_lets_a_running_consultation_go_on() -> None:
-    late = a_consultation(an_appointment(DR_SMITH), started_at=MIDNIGHT - minutes(5))
-    waiting = an_appointment(DR_OKAFOR, prestation=X_RAY)
+def test_midnight_closes_only_check_ins() -> None:
+    running = a_consultation(an_appointment(DR_SMITH), started_at=MIDNIGHT - minutes(5))
+    checked_in = an_appointment(DR_OKAFOR, prestation=X_RAY)
 
-    decision = decide_due(a_visit(consultations=[late], checked_in=[waiting]), MIDNIGHT)
+    decision = decide_due(a_visit(consultations=[running], checked_in=[checked_in]), MIDNIGHT)
 
     assert decision is not None
     assert decision.changes == (
-        CloseTracking(appointment_id=waiting.id, outcome=Outcome.not_seen, status=AppointmentStatus.confirmed),
+        CloseTracking(appointment_id=checked_in.id, outcome=Outcome.not_seen, status=AppointmentStatus.confirmed),
     )
 
 
-def test_the_days_end_leaves_tomorrows_check_ins_alone() -> None:
+def test_midnight_keeps_check_ins_of_tomorrow() -> None:
     visit = a_visit()
-    tomorrows = (PendingTracking(appointment_id=1, day=DAY + timedelta(days=1)),)
+    pending = (PendingTracking(appointment_id=1, day=DAY + timedelta(days=1)),)
 
     assert (
         decide_due(
-            visit.model_copy(update={"facts": visit.facts.model_copy(update={"pending": tomorrows})}),
+            visit.model_copy(update={"facts": visit.facts.model_copy(update={"pending": pending})}),
             MIDNIGHT,
         )
         is None
@@ -148,11 +150,11 @@ def test_the_days_end_leaves_tomorrows_check_ins_alone() -> None:
 @pytest.mark.parametrize(
     ("at", "over"), [(MIDNIGHT - timedelta(milliseconds=1), False), (MIDNIGHT, True)], ids=["before", "midnight"]
 )
-def test_a_day_is_over_at_midnight(at: datetime, over: bool) -> None:
+def test_day_is_over_at_midnight(at: datetime, over: bool) -> None:
     assert day_is_over(a_visit(), at) is over
 
 
-def test_the_next_deadline_is_the_first_of_all() -> None:
+def test_next_deadline_is_the_earliest() -> None:
     offer = a_place(DR_OKAFOR, offered_until=NOON + minutes(1))
 
     assert next_deadline(a_visit()) == MIDNIGHT
@@ -160,13 +162,13 @@ def test_the_next_deadline_is_the_first_of_all() -> None:
     assert next_deadline(a_visit(consultations=[RUNNING], waiting=[offer])) == NOON + minutes(1)
 
 
-def test_where_nothing_is_reserved_an_offer_has_no_deadline() -> None:
+def test_offer_without_reservation_never_ends() -> None:
     offer = a_place(DR_OKAFOR, offered_until=NOON)
 
     assert next_deadline(a_visit(waiting=[offer], limits=Limits(offer=timedelta(0)))) == MIDNIGHT
 
 
-def test_a_closing_visit_waits_only_for_what_still_runs() -> None:
+def test_closing_visit_waits_for_consultations() -> None:
     closing = {"phase": "closing"}
 
     assert next_deadline(a_visit().model_copy(update=closing)) is None
