@@ -1,33 +1,18 @@
-"""One hospital with one patient, on a real Temporal server and a real database; it must not know what the tests check."""
+"""Sends commands to the visits of one patient, on a real Temporal server and a real database."""
 
 import asyncio
 import hashlib
 import itertools
-import json
-from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, NamedTuple, TypeVar
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, Row, insert, select
-from temporalio.client import WorkflowHandle, WorkflowHistory
+from temporalio.client import WorkflowExecutionStatus, WorkflowHandle, WorkflowHistory
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker, WorkflowRunner
 
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.storage.facts import NameCache, read_appointment, read_facts
 from patient_visit_engine.storage.ledger.recording import Ledger
-from patient_visit_engine.storage.tables import (
-    appointments,
-    callers,
-    doctors,
-    events,
-    patient_trackings,
-    patients,
-    prestations,
-    requests,
-)
-from patient_visit_engine.visit.calendar import local_day
 from patient_visit_engine.visit.codes import AppointmentStatus
 from patient_visit_engine.visit.commands import (
     CheckIn,
@@ -43,159 +28,138 @@ from patient_visit_engine.visit.commands import (
     StartConsultation,
 )
 from patient_visit_engine.visit.names import visit_id
-from patient_visit_engine.visit.state import Appointment, Facts, Limits, VisitState
+from patient_visit_engine.visit.state import Limits, VisitState
 from patient_visit_engine.worker.builder import CACHED_VISITS, build
 from patient_visit_engine.worker.sweep import Sweep
 from patient_visit_engine.workflows.patient_visit import PatientVisit
 from patient_visit_engine.workflows.visit_client import VisitClient
 from tests.support.faulty_ledgers import FaultyLedger
-
-T = TypeVar("T")
-
-PATIENT_NAME = ("Zebulon", "Quarterpole")
-DR_AMRANI, DR_BENNIS, DR_CHRAIBI, DR_DAOUDI = 1, 2, 3, 4
-#: Forty doctors who want the patient for themselves, one whose imaging runs beside others, one who operates for hours.
-CARDIOLOGISTS = range(1, 41)
-DR_IMAGING, DR_SURGERY = 41, 42
-CARDIOLOGY, IMAGING, SURGERY = 1, 2, 3
-DOCTOR_NAMES = {1: "Dr. Amrani", 2: "Dr. Bennis", 3: "Dr. Chraibi", 4: "Dr. Daoudi"}
-CARDIOLOGY_MINUTES = 20
-A_DAY = timedelta(days=1)
-PATIENCE = 15.0
+from tests.support.patient_records import Answer, PatientRecords
+from tests.support.visit_rows import CALLER, insert_patient
+from tests.support.waiting import wait_until_async
 
 
-class Answer(NamedTuple):
-    """What the ledger kept as the answer to one request."""
-
-    status: int
-    body: dict[str, Any]
-
-
-class Told(NamedTuple):
-    """One event of the log."""
-
-    name: str
-    channel: str
-    at: datetime
-    data: dict[str, Any]
-
-
-def morning(now: datetime) -> ZoneInfo:
-    """A time zone in which it is past eight in the morning at `now`: no test meets a midnight it did not ask for."""
+def morning_zone(now: datetime) -> ZoneInfo:
+    """A time zone in which it is between eight and nine in the morning at `now`, so that no test crosses midnight."""
     ahead = (8 - now.astimezone(UTC).hour + 12) % 24 - 12
     return ZoneInfo(f"Etc/GMT{-ahead:+d}")
 
 
-class VisitDriver:
-    """A patient, forty-two doctors with an appointment each, and the visits that they go through."""
+class VisitDriver(PatientRecords):
+    """One patient with an appointment with each of 42 doctors, a worker, and the patient's visits."""
 
-    def __init__(self, env: WorkflowEnvironment, database: Database, patient: int, *, zone: ZoneInfo | None = None):
-        self.env, self.database, self.patient = env, database, patient
+    def __init__(self, environment: WorkflowEnvironment, database: Database, patient: int) -> None:
+        super().__init__(database, patient)
+        self.environment = environment
         self.ledger = FaultyLedger(Ledger(database))
-        self.zone = zone or morning(datetime.now(UTC))
-        self.goes_by(Limits())
-        self.today = local_day(datetime.now(UTC), self.zone)
-        self._queue = f"clinic-{patient}"
+        self.zone = morning_zone(datetime.now(UTC))
+        self.set_limits(Limits())
+        self.today = self.client.today(datetime.now(UTC))
         self._keys = itertools.count(1)
         self._worker: Worker | None = None
-        self._work: asyncio.Task[None] | None = None
+        self._worker_task: asyncio.Task[None] | None = None
 
-    # -- the house
+    # -- set-up
 
-    def goes_by(self, limits: Limits) -> None:
-        """Visits opened from now on go by these time limits."""
+    def set_limits(self, limits: Limits) -> None:
+        """Use these limits, and the current `zone`, for visits that are opened from now on."""
         self.limits = limits
-        self.visits = VisitClient(
-            self.env.client, f"clinic-{self.patient}", self.zone, limits, lambda: datetime.now(UTC)
-        )
+        self.client = Visits(self.environment.client, self._task_queue, self.zone, limits)
 
-    async def furnish(self) -> None:
+    @property
+    def _task_queue(self) -> str:
+        return f"visits-{self.patient}"
+
+    async def insert_patient(self) -> None:
         """Write the patient, the doctors and the appointments into the empty database."""
-        await self.database.write(_furnish, self.patient)
+        await self.database.write(insert_patient, self.patient)
 
-    async def hire(self, *, cached: int = CACHED_VISITS, runner: WorkflowRunner | None = None) -> None:
-        """Start a worker."""
+    async def start_worker(self, *, cached: int = CACHED_VISITS, runner: WorkflowRunner | None = None) -> None:
+        """Start a worker that keeps at most `cached` visits in memory."""
         self._worker = build(
-            self.env.client, self._queue, self.ledger, max_cached_workflows=cached, workflow_runner=runner
+            self.environment.client,
+            self._task_queue,
+            self.ledger,
+            max_cached_workflows=cached,
+            workflow_runner=runner,
         )
-        self._work = asyncio.create_task(self._worker.run())
+        self._worker_task = asyncio.create_task(self._worker.run())
 
-    async def dismiss(self) -> None:
+    async def stop_worker(self) -> None:
         """Stop the worker, if there is one."""
-        if self._worker is not None and self._work is not None:
+        if self._worker is not None and self._worker_task is not None:
             await self._worker.shutdown()
-            await self._work
-        self._worker = self._work = None
+            await self._worker_task
+        self._worker = self._worker_task = None
 
-    def sweep(self, at: datetime) -> Sweep:
-        """The worker's sweep, as it would look at things at the moment `at`."""
-        return Sweep(
+    async def sweep(self, now: datetime) -> None:
+        """Run the worker's sweep once, as it would run at `now`."""
+        sweep = Sweep(
             self.database,
-            self.visits,
-            zone=self.zone,
+            self.client,
             every=timedelta(minutes=1),
             offers_expire=bool(self.limits.offer),
             retention=timedelta(days=7),
-            clock=lambda: at,
+            clock=lambda: now,
         )
+        await sweep.once()
 
-    # -- what doctors and desks ask for
+    # -- commands
 
     async def start(
         self, doctor: int, *, key: str | None = None, day: date | None = None, wait: bool = False
     ) -> Answer:
-        """The doctor presses Start."""
-        return await self.send(await self.to_start(doctor, key=key, wait=wait), day)
+        """The doctor starts the consultation."""
+        return await self.send(await self.start_command(doctor, key=key, wait=wait), day)
 
-    async def to_start(self, doctor: int, *, key: str | None = None, wait: bool = False) -> StartConsultation:
+    async def start_command(self, doctor: int, *, key: str | None = None, wait: bool = False) -> StartConsultation:
         """The command of a start."""
-        mine = await self.appointment(doctor)
-        return StartConsultation(request=self.request(key), appointment=mine, wait=wait)
+        return StartConsultation(request=self.request(key), appointment=await self.appointment(doctor), wait=wait)
 
-    async def complete(self, begun: Answer, *, by: int | None = None, day: date | None = None) -> Answer:
-        """The doctor of the consultation, or another, presses Complete."""
-        return await self.send(self.to_complete(begun, by=by), day)
+    async def complete(self, start: Answer, *, by: int | None = None, day: date | None = None) -> Answer:
+        """The holder, or the doctor `by`, completes the consultation."""
+        return await self.send(self.complete_command(start, by=by), day)
 
-    def to_complete(self, begun: Answer, *, by: int | None = None, key: str | None = None) -> CompleteConsultation:
+    def complete_command(self, start: Answer, *, by: int | None = None) -> CompleteConsultation:
         """The command of a completion."""
         return CompleteConsultation(
-            request=self.request(key),
-            patient_id=self.patient,
-            consultation_id=begun.body["id"],
-            doctor_id=by or begun.body["doctor_id"],
-        )
-
-    async def extend(self, begun: Answer, minutes: int) -> Answer:
-        """The doctor of the consultation takes more time."""
-        doctor_id, consultation_id = begun.body["doctor_id"], begun.body["id"]
-        asked = ExtendConsultation(
             request=self.request(),
             patient_id=self.patient,
-            consultation_id=consultation_id,
-            doctor_id=doctor_id,
+            consultation_id=start.body["id"],
+            doctor_id=by or start.body["doctor_id"],
+        )
+
+    async def extend(self, start: Answer, minutes: int) -> Answer:
+        """The holder extends the consultation."""
+        command = ExtendConsultation(
+            request=self.request(),
+            patient_id=self.patient,
+            consultation_id=start.body["id"],
+            doctor_id=start.body["doctor_id"],
             minutes=minutes,
         )
-        return await self.send(asked)
+        return await self.send(command)
 
-    async def release(self, begun: Answer) -> Answer:
-        """A supervisor ends the consultation."""
-        consultation_id = begun.body["id"]
-        return await self.send(
-            ReleaseConsultation(request=self.request(), patient_id=self.patient, consultation_id=consultation_id)
-        )
+    async def release(self, start: Answer) -> Answer:
+        """A supervisor releases the consultation."""
+        return await self.send(self.release_command(start))
+
+    def release_command(self, start: Answer) -> ReleaseConsultation:
+        """The command of a release."""
+        return ReleaseConsultation(request=self.request(), patient_id=self.patient, consultation_id=start.body["id"])
 
     async def check_in(self, doctor: int, *, day: date | None = None) -> Answer:
-        """The patient arrives for the doctor's appointment."""
+        """Reception checks the patient in for the doctor's appointment."""
         return await self.send(CheckIn(request=self.request(), appointment=await self.appointment(doctor)), day)
 
     async def check_out(self, doctor: int) -> Answer:
-        """The patient leaves without having been seen."""
+        """Reception checks the patient out without a consultation."""
         return await self.send(CheckOut(request=self.request(), appointment=await self.appointment(doctor)))
 
     async def set_status(self, doctor: int, status: AppointmentStatus) -> Answer:
-        """A desk sets the status of the doctor's appointment."""
-        mine = await self.appointment(doctor)
-        return await self.send(SetAppointmentStatus(request=self.request(), appointment=mine, status=status))
+        """Reception sets the status of the doctor's appointment."""
+        appointment = await self.appointment(doctor)
+        return await self.send(SetAppointmentStatus(request=self.request(), appointment=appointment, status=status))
 
     async def wait(self, doctor: int, *, day: date | None = None) -> Answer:
         """The doctor joins the waiting line."""
@@ -206,112 +170,59 @@ class VisitDriver:
         return await self.send(LeaveWaitingLine(request=self.request(), appointment=await self.appointment(doctor)))
 
     async def send(self, command: Command, day: date | None = None) -> Answer:
-        """Have the visit carry out the command as an Update; the answer that the ledger then holds."""
-        await self.visits.update(self.patient, day or self.today, command, command.request.id)
+        """Send the command to the visit as an Update, and return the stored answer."""
+        await self.client.update(self.patient, day or self.today, command, command.request.id)
         answer = await self.answer(command.request)
-        assert answer is not None, "decided without an answer"
+        assert answer is not None, "the visit decided but the ledger has no answer"
         return answer
 
+    async def send_signal(self, command: Command, day: date | None = None) -> None:
+        """Send the command to the visit as a Signal, which has no reply."""
+        await self.client.signal(self.patient, day or self.today, command)
+
     def request(self, key: str | None = None) -> Request:
-        """A request under the idempotency key, or under one of its own."""
-        told_apart = f"{self.patient}/{key or next(self._keys)}"
-        return Request(id=hashlib.sha256(told_apart.encode()).hexdigest(), caller_id=2, fingerprint="f" * 64)
+        """A request with this Idempotency-Key, or with a new one."""
+        unique_key = f"{self.patient}/{key or next(self._keys)}"
+        return Request(id=hashlib.sha256(unique_key.encode()).hexdigest(), caller_id=CALLER, fingerprint="f" * 64)
 
-    # -- what can be seen afterwards
+    # -- workflows
 
-    async def answer(self, request: Request) -> Answer | None:
-        """The kept answer; None while there is none."""
-        query = select(requests.c.status, requests.c.body).where(requests.c.request_id == request.id)
-        row = await self.database.read(lambda connection: connection.execute(query).one_or_none())
-        return None if row is None or row.status is None else Answer(row.status, json.loads(row.body or "{}"))
-
-    async def appointment(self, doctor: int) -> Appointment:
-        """The patient's appointment with the doctor as it is stored."""
-        found = await self.database.read(read_appointment, appointment_id(self.patient, doctor), NameCache())
-        assert found is not None
-        return found
-
-    async def trackings(self) -> list[Row[Any]]:
-        """All rows of `patient_trackings`, the oldest first."""
-        query = select(patient_trackings).order_by(patient_trackings.c.id)
-        return await self.database.read(lambda connection: list(connection.execute(query)))
-
-    async def facts(self) -> Facts:
-        """What is open for the patient, as the ledger has it."""
-        return await self.database.read(read_facts, self.patient, NameCache())
-
-    async def told(self, *names: str) -> list[Told]:
-        """The log, or its events of these names."""
-        query = select(events).order_by(events.c.seq)
-        rows = await self.database.read(lambda connection: list(connection.execute(query)))
-        everything = [Told(row.name, row.channel, row.at, json.loads(row.data)) for row in rows]
-        return [event for event in everything if not names or event.name in names]
-
-    def visit(self, day: date | None = None) -> WorkflowHandle[Any, Any]:
-        """The day's workflow, whichever run it is in."""
-        return self.env.client.get_workflow_handle(visit_id(self.patient, day or self.today))
+    def workflow(self, day: date | None = None) -> WorkflowHandle[Any, Any]:
+        """The workflow of the day's visit, in its latest run."""
+        return self.environment.client.get_workflow_handle(visit_id(self.patient, day or self.today))
 
     async def snapshot(self, day: date | None = None) -> VisitState:
-        """What the visit itself knows."""
-        return await self.visit(day).query(PatientVisit.snapshot)
+        """The state of the visit in its workflow."""
+        return await self.workflow(day).query(PatientVisit.snapshot)
 
     async def histories(self, day: date | None = None) -> list[WorkflowHistory]:
-        """The histories of all runs of the day's visit, the first one first."""
-        found: list[WorkflowHistory] = []
+        """The histories of all runs of the day's visit, the first run first."""
+        histories: list[WorkflowHistory] = []
         run_id: str | None = None
         while run_id != "":
-            handle = self.env.client.get_workflow_handle(self.visit(day).id, run_id=run_id)
-            found.insert(0, await handle.fetch_history())
-            run_id = found[0].events[0].workflow_execution_started_event_attributes.continued_execution_run_id
-        return found
+            handle = self.environment.client.get_workflow_handle(self.workflow(day).id, run_id=run_id)
+            histories.insert(0, await handle.fetch_history())
+            run_id = histories[0].events[0].workflow_execution_started_event_attributes.continued_execution_run_id
+        return histories
 
     # -- time
 
     async def now(self, day: date | None = None) -> datetime:
-        """The moment that it is for the day's visit."""
-        return await self.env.get_current_time(self.visit(day))
+        """The current moment of the day's visit, which time skipping can move into the future."""
+        return await self.environment.get_current_time(self.workflow(day))
 
-    async def time_passes(self, *, until: datetime, day: date | None = None) -> None:
-        """Skip the visit's time to `until`; what falls due before has then happened."""
-        await self.env.fast_forward(self.visit(day), until - await self.now(day))
+    async def skip_time(self, *, until: datetime, day: date | None = None) -> None:
+        """Skip the visit's time to `until`. All timers that are due before then have fired."""
+        await self.environment.fast_forward(self.workflow(day), until - await self.now(day))
 
-    async def eventually(self, look: Callable[[], Awaitable[T | None]]) -> T:
-        """The first thing that `look` finds, which is neither None nor False nor empty."""
-        async with asyncio.timeout(PATIENCE):
-            while True:
-                if found := await look():
-                    return found
-                await asyncio.sleep(0.02)
+    async def wait_until_closed(self, day: date) -> None:
+        """Wait until the workflow of that day has ended."""
 
+        async def is_closed() -> bool:
+            return (await self.workflow(day).describe()).status is WorkflowExecutionStatus.COMPLETED
 
-def appointment_id(patient: int, doctor: int) -> int:
-    """The id of the patient's only appointment with the doctor."""
-    return patient * 100 + doctor
+        await wait_until_async(is_closed, f"the visit of {day} is closed")
 
-
-def _furnish(connection: Connection, patient: int) -> None:
-    first, last = PATIENT_NAME
-    of_doctor = {DR_IMAGING: IMAGING, DR_SURGERY: SURGERY}
-    everybody = (*CARDIOLOGISTS, DR_IMAGING, DR_SURGERY)
-    connection.execute(insert(patients).values(id=patient, first_name=first, last_name=last))
-    connection.execute(insert(doctors), [{"id": d, "name": DOCTOR_NAMES.get(d, f"Dr. Number {d}")} for d in everybody])
-    offered = [
-        (CARDIOLOGY, "Cardiology", True, CARDIOLOGY_MINUTES),
-        (IMAGING, "Radiography", False, 15),
-        (SURGERY, "Open surgery", True, 24 * 60),
-    ]
-    columns = ("id", "name", "exclusive", "expected_minutes")
-    connection.execute(insert(prestations), [dict(zip(columns, row, strict=True)) for row in offered])
-    booked = [
-        {
-            "id": appointment_id(patient, doctor),
-            "patient_id": patient,
-            "doctor_id": doctor,
-            "prestation_id": of_doctor.get(doctor, CARDIOLOGY),
-            "scheduled_at": datetime.now(UTC),
-            "status": AppointmentStatus.confirmed.value,
-        }
-        for doctor in everybody
-    ]
-    connection.execute(insert(appointments), booked)
-    connection.execute(insert(callers).values(id=2, subject="7", created_by="7"))
+    async def wait_until_blocked(self) -> None:
+        """Wait until a call is blocked in the faulty ledger."""
+        await wait_until_async(lambda: self.ledger.waiting > 0, "a call that is blocked in the ledger")

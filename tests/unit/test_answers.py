@@ -247,8 +247,8 @@ def test_started_consultation_has_location(created: bool, status: int) -> None:
 def test_ended_consultation_is_returned(outcome: Outcome) -> None:
     answer = render_answer(ConsultationEndedWith(consultation_id=WITH_SMITH.id, accepts=outcome), a_row(outcome))
 
-    ended = {"status": "completed", "completed_at": ASKED_AT, "outcome": outcome.value}
-    assert answer == RenderedAnswer(200, CONSULTATION | ended)
+    end_fields = {"status": "completed", "completed_at": ASKED_AT, "outcome": outcome.value}
+    assert answer == RenderedAnswer(200, CONSULTATION | end_fields)
 
 
 @pytest.mark.parametrize(

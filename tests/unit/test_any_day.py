@@ -64,7 +64,7 @@ messages = st.one_of(
     st.tuples(st.sampled_from(["complete", "complete", "release", "extend"]), st.integers(0, 5), st.integers(0, 2)),
     st.tuples(st.sampled_from(["wait", "leave", "check_in", "check_out"]), st.sampled_from(BOOKED), st.none()),
     st.tuples(st.just("status"), st.sampled_from(BOOKED), st.sampled_from(AT_A_DESK)),
-    st.tuples(st.sampled_from(["adopt", "again", "nothing"]), st.none(), st.none()),
+    st.tuples(st.sampled_from(["adopt", "repeat", "nothing"]), st.none(), st.none()),
 )
 steps = st.lists(
     st.tuples(
@@ -90,8 +90,8 @@ class PatientDays:
 
     def make_busy(self) -> None:
         """Put the patient in consultation, with two doctors in the waiting line."""
-        for nth in (0, 2, 4):
-            self.handle(("start", BOOKED[nth], True), up_to_date=True)
+        for index in (0, 2, 4):
+            self.handle(("start", BOOKED[index], True), up_to_date=True)
 
     def pass_time(self, pause: timedelta, *, on_time: bool) -> None:
         until = self.now + pause
@@ -118,7 +118,7 @@ class PatientDays:
 
     def handle(self, message: Any, *, up_to_date: bool) -> None:
         kind, subject, detail = message
-        if kind == "again":
+        if kind == "repeat":
             if self.sent:
                 self.send(self.sent[-1])
         elif kind == "adopt":

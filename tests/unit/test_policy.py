@@ -247,20 +247,20 @@ def test_patient_is_checked_in_once() -> None:
     appointment = an_appointment()
 
     first = decide(a_visit(), a_check_in(appointment), NOON)
-    again = decide(a_visit(checked_in=[appointment]), a_check_in(appointment), NOON)
+    second = decide(a_visit(checked_in=[appointment]), a_check_in(appointment), NOON)
 
     assert first.changes == (OpenTracking(appointment=appointment),)
     assert first.answer == TrackingStands(appointment_id=appointment.id, created=True)
-    assert again.changes == ()
-    assert again.answer == TrackingStands(appointment_id=appointment.id, created=False)
+    assert second.changes == ()
+    assert second.answer == TrackingStands(appointment_id=appointment.id, created=False)
 
 
 def test_check_in_closes_the_one_of_yesterday() -> None:
     appointment = an_appointment()
     visit = a_visit()
-    stale = visit.facts.model_copy(update={"pending": (PendingTracking(appointment_id=appointment.id, day=YESTERDAY),)})
+    facts = visit.facts.model_copy(update={"pending": (PendingTracking(appointment_id=appointment.id, day=YESTERDAY),)})
 
-    decision = decide(visit.model_copy(update={"facts": stale}), a_check_in(appointment), NOON)
+    decision = decide(visit.model_copy(update={"facts": facts}), a_check_in(appointment), NOON)
 
     closed = CloseTracking(appointment_id=appointment.id, outcome=Outcome.not_seen, status=AppointmentStatus.confirmed)
     assert decision.changes == (closed, OpenTracking(appointment=appointment))
@@ -291,12 +291,14 @@ def test_cancel_closes_check_in_and_leaves_line() -> None:
 def test_unchanged_status_is_not_written() -> None:
     appointment = an_appointment(status=AppointmentStatus.confirmed)
 
-    same = decide(a_visit(), a_status(appointment, AppointmentStatus.confirmed), NOON)
-    other = decide(a_visit(), a_status(appointment, AppointmentStatus.scheduled), NOON)
+    unchanged = decide(a_visit(), a_status(appointment, AppointmentStatus.confirmed), NOON)
+    changed = decide(a_visit(), a_status(appointment, AppointmentStatus.scheduled), NOON)
 
-    assert same.changes == ()
-    assert same.answer == StatusStands(appointment_id=appointment.id, status=AppointmentStatus.confirmed)
-    assert other.changes == (WriteAppointmentStatus(appointment_id=appointment.id, status=AppointmentStatus.scheduled),)
+    assert unchanged.changes == ()
+    assert unchanged.answer == StatusStands(appointment_id=appointment.id, status=AppointmentStatus.confirmed)
+    assert changed.changes == (
+        WriteAppointmentStatus(appointment_id=appointment.id, status=AppointmentStatus.scheduled),
+    )
 
 
 def test_status_done_completes_own_consultation() -> None:

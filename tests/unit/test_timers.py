@@ -90,9 +90,9 @@ def test_timeout_ends_consultation_and_calls_line() -> None:
     decision = decide_due(visit, NOON + timedelta(hours=4))
 
     assert decision is not None
-    ended, offer = decision.changes
-    assert isinstance(ended, EndConsultation)
-    assert ended.outcome is Outcome.timed_out
+    end, offer = decision.changes
+    assert isinstance(end, EndConsultation)
+    assert end.outcome is Outcome.timed_out
     assert isinstance(offer, OfferPatient)
 
 

@@ -227,11 +227,11 @@ def test_without_reservation_first_start_wins() -> None:
 
     completion = decide(visit, a_completion(WITH_SMITH), NOON)
     offers = tuple(change.place for change in completion.changes if isinstance(change, OfferPatient))
-    free = with_line(a_visit(limits=NO_RESERVATIONS), *offers)
-    start = decide(free, a_start(an_appointment(DR_AMRANI)), NOON)
+    free_visit = with_line(a_visit(limits=NO_RESERVATIONS), *offers)
+    start = decide(free_visit, a_start(an_appointment(DR_AMRANI)), NOON)
 
     assert doctors_with_offer(completion) == [DR_OKAFOR.id, DR_AMRANI.id]
-    assert decide_due(free, NOON + minutes(30)) is None
+    assert decide_due(free_visit, NOON + minutes(30)) is None
     assert isinstance(start.answer, ConsultationStands)
     assert doctors_who_left(start) == [(DR_AMRANI.id, "started")]
 
@@ -241,7 +241,7 @@ def test_without_reservation_losers_get_new_offer() -> None:
     start = decide(with_line(a_visit(limits=NO_RESERVATIONS), *offers), a_start(an_appointment(DR_AMRANI)), NOON)
 
     (withdrawn,) = (change.place for change in start.changes if isinstance(change, WithdrawOffer))
-    busy = with_line(a_visit(consultations=[WITH_SMITH], limits=NO_RESERVATIONS), withdrawn)
+    busy_visit = with_line(a_visit(consultations=[WITH_SMITH], limits=NO_RESERVATIONS), withdrawn)
 
     assert withdrawn.doctor_id == DR_OKAFOR.id
-    assert doctors_with_offer(decide(busy, a_completion(WITH_SMITH), ONE_MINUTE_LATER)) == [DR_OKAFOR.id]
+    assert doctors_with_offer(decide(busy_visit, a_completion(WITH_SMITH), ONE_MINUTE_LATER)) == [DR_OKAFOR.id]

@@ -1,4 +1,4 @@
-"""A Temporal server for the whole session, and a clinic of its own for each test; it must not know what they are used for."""
+"""Fixtures: one Temporal server for all tests, and a patient with a worker for each test."""
 
 import dataclasses
 import itertools
@@ -14,62 +14,62 @@ from patient_visit_engine.workflows import patient_visit
 from tests.support.temporal import start_server
 from tests.support.visits import VisitDriver
 
-SOON = timedelta(milliseconds=20)
+SHORT_INTERVAL = timedelta(milliseconds=20)
 
 
 @pytest.fixture(scope="session")
 async def temporal_server() -> AsyncIterator[WorkflowEnvironment]:
-    """The server; a visit's time passes as everybody's until a test lets it skip."""
-    async with await start_server() as env:
-        with env.with_time_skipping_disabled():
-            yield env
+    """A server on which the time of a visit passes normally until the test skips time."""
+    async with await start_server() as environment:
+        with environment.with_time_skipping_disabled():
+            yield environment
 
 
 @pytest.fixture(scope="session")
 def patients() -> Iterator[int]:
-    """A new patient's id at each call: visits of several tests live on one server."""
+    """Gives each test a new patient id, because all tests share one server."""
     return itertools.count(1_001)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def database(request: pytest.FixtureRequest) -> Database:
-    """A fresh database: a visit decides the same on both."""
-    opened: Database = request.getfixturevalue(f"on_{request.param}")
-    return opened
+    """A fresh database with the newest schema."""
+    fresh: Database = request.getfixturevalue(f"on_{request.param}")
+    return fresh
 
 
 @pytest.fixture(params=[CACHED_VISITS, 0], ids=["cached", "uncached"])
 def cached_visits(request: pytest.FixtureRequest) -> int:
-    """With none kept in memory, every message is decided by a visit that was just rebuilt from its history."""
-    kept: int = request.param
-    return kept
+    """How many visits the worker keeps in memory. With 0 it rebuilds the visit from its history for every message."""
+    count: int = request.param
+    return count
 
 
 @pytest.fixture
-async def unstaffed_clinic(
+async def visits_without_worker(
     temporal_server: WorkflowEnvironment, patients: Iterator[int], database: Database
 ) -> AsyncIterator[VisitDriver]:
-    """A clinic whose worker the test hires itself."""
-    clinic = VisitDriver(temporal_server, database, next(patients))
-    await clinic.furnish()
+    """A driver for a test that starts the worker itself."""
+    driver = VisitDriver(temporal_server, database, next(patients))
+    await driver.insert_patient()
 
-    yield clinic
+    yield driver
 
-    clinic.ledger.reopen()
-    await clinic.dismiss()
-
-
-@pytest.fixture
-async def clinic(unstaffed_clinic: VisitDriver, cached_visits: int) -> VisitDriver:
-    """A clinic with a worker."""
-    await unstaffed_clinic.hire(cached=cached_visits)
-    return unstaffed_clinic
+    driver.ledger.unblock()
+    await driver.stop_worker()
 
 
 @pytest.fixture
-def impatient_visits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Visits try the ledger as often as they always do, but sooner: they give it up in a second instead of a minute."""
-    patient = patient_visit.LEDGER_CALL["retry_policy"]
-    hasty = dataclasses.replace(patient, initial_interval=SOON, maximum_interval=SOON)
-    monkeypatch.setitem(patient_visit.LEDGER_CALL, "retry_policy", hasty)
-    monkeypatch.setattr(patient_visit, "LEDGER_RETRY", 10 * SOON)
+async def visits(visits_without_worker: VisitDriver, cached_visits: int) -> VisitDriver:
+    """A driver with a running worker."""
+    await visits_without_worker.start_worker(cached=cached_visits)
+    return visits_without_worker
+
+
+@pytest.fixture
+def short_ledger_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Visits retry the ledger as often as in production, but they give up after one second instead of a minute."""
+    policy = patient_visit.LEDGER_CALL["retry_policy"]
+    short_policy = dataclasses.replace(policy, initial_interval=SHORT_INTERVAL, maximum_interval=SHORT_INTERVAL)
+    monkeypatch.setitem(patient_visit.LEDGER_CALL, "retry_policy", short_policy)
+    monkeypatch.setattr(patient_visit, "FAULT_PAUSE", 10 * SHORT_INTERVAL)

@@ -1,7 +1,7 @@
-"""Records the histories that replays are checked against; it must not know what a replay makes of them.
+"""Records the workflow histories that `test_replay.py` replays.
 
-Run it when a visit's behaviour changes on purpose: `python -m tests.workflow.record_histories`. Histories of released versions
-stay beside the new ones for as long as visits that began under them may be open.
+Run `python -m tests.workflow.record_histories` when the behaviour of visits changes on purpose. Keep the histories of
+released versions next to the new ones for as long as visits of those versions can be open.
 """
 
 import asyncio
@@ -15,68 +15,69 @@ from patient_visit_engine.storage.database import Database
 from patient_visit_engine.visit.calendar import day_ends_at
 from patient_visit_engine.visit.state import Limits
 from tests.support.temporal import start_server
-from tests.support.visits import A_DAY, DR_AMRANI, DR_BENNIS, DR_CHRAIBI, DR_IMAGING, DR_SURGERY, VisitDriver
+from tests.support.visit_rows import A_DAY, DR_AMRANI, DR_BENNIS, DR_CHRAIBI, DR_IMAGING, DR_SURGERY
+from tests.support.visits import VisitDriver
 
 FOLDER = Path(__file__).parent / "histories"
 A_MINUTE = timedelta(minutes=1)
 
 
-async def start_refuse_complete(clinic: VisitDriver) -> None:
-    """A doctor starts, another is refused, the first completes."""
-    await clinic.check_in(DR_AMRANI)
-    begun = await clinic.start(DR_AMRANI)
-    await clinic.start(DR_BENNIS)
-    await clinic.extend(begun, 10)
-    await clinic.complete(begun)
-    await clinic.release(await clinic.start(DR_BENNIS))
+async def start_refuse_complete(visits: VisitDriver) -> None:
+    """A doctor starts, another doctor is refused, the first doctor completes."""
+    await visits.check_in(DR_AMRANI)
+    started = await visits.start(DR_AMRANI)
+    await visits.start(DR_BENNIS)
+    await visits.extend(started, 10)
+    await visits.complete(started)
+    await visits.release(await visits.start(DR_BENNIS))
 
 
-async def waiting_line_and_offer(clinic: VisitDriver) -> None:
-    """An offer passes down the line, and the next doctor takes it up."""
-    begun = await clinic.start(DR_AMRANI)
-    await clinic.start(DR_BENNIS, wait=True)
-    await clinic.wait(DR_CHRAIBI)
-    await clinic.complete(begun)
-    await clinic.time_passes(until=await clinic.now() + A_MINUTE + timedelta(seconds=20))
-    await clinic.start(DR_CHRAIBI)
+async def waiting_line_and_offer(visits: VisitDriver) -> None:
+    """An offer expires, and the next doctor in line accepts the next offer."""
+    started = await visits.start(DR_AMRANI)
+    await visits.start(DR_BENNIS, wait=True)
+    await visits.wait(DR_CHRAIBI)
+    await visits.complete(started)
+    await visits.skip_time(until=await visits.now() + A_MINUTE + timedelta(seconds=20))
+    await visits.start(DR_CHRAIBI)
 
 
-async def timers(clinic: VisitDriver) -> None:
-    """Two reminders, then the consultation times out."""
-    clinic.goes_by(Limits(abandon_after=timedelta(minutes=40)))
-    await clinic.start(DR_AMRANI)
-    await clinic.time_passes(until=await clinic.now() + timedelta(minutes=41))
+async def timers(visits: VisitDriver) -> None:
+    """Two reminders, then the timeout."""
+    visits.set_limits(Limits(abandon_after=timedelta(minutes=40)))
+    await visits.start(DR_AMRANI)
+    await visits.skip_time(until=await visits.now() + timedelta(minutes=41))
 
 
-async def midnight(clinic: VisitDriver) -> None:
-    """A consultation runs over midnight; its end frees the next day's visit and closes its own."""
-    await clinic.check_in(DR_CHRAIBI)
-    await clinic.time_passes(until=day_ends_at(clinic.today, clinic.zone) - A_MINUTE)
-    begun = await clinic.start(DR_SURGERY)
-    await clinic.time_passes(until=day_ends_at(clinic.today, clinic.zone) + A_MINUTE)
-    await clinic.start(DR_AMRANI, day=clinic.today + A_DAY, wait=True)
-    await clinic.complete(begun)
-    await clinic.eventually(lambda: clinic.told("consultation.available"))
+async def midnight(visits: VisitDriver) -> None:
+    """A consultation runs over midnight. Its end frees the patient for the next day and closes its own visit."""
+    await visits.check_in(DR_CHRAIBI)
+    await visits.skip_time(until=day_ends_at(visits.today, visits.zone) - A_MINUTE)
+    started = await visits.start(DR_SURGERY)
+    await visits.skip_time(until=day_ends_at(visits.today, visits.zone) + A_MINUTE)
+    await visits.start(DR_AMRANI, day=visits.today + A_DAY, wait=True)
+    await visits.complete(started)
+    await visits.wait_for_events("consultation.available")
 
 
-async def continue_as_new(clinic: VisitDriver) -> None:
-    """The visit goes on in new runs with a consultation and a line."""
-    clinic.goes_by(Limits(messages_per_run=2))
-    begun = await clinic.start(DR_AMRANI)
-    await clinic.wait(DR_BENNIS)
-    await clinic.start(DR_IMAGING)
-    await clinic.complete(begun)
-    await clinic.start(DR_BENNIS)
+async def continue_as_new(visits: VisitDriver) -> None:
+    """The visit continues as new runs with a consultation and a waiting line."""
+    visits.set_limits(Limits(messages_per_run=2))
+    started = await visits.start(DR_AMRANI)
+    await visits.wait(DR_BENNIS)
+    await visits.start(DR_IMAGING)
+    await visits.complete(started)
+    await visits.start(DR_BENNIS)
 
 
-async def signals(clinic: VisitDriver) -> None:
-    """A start and a completion of callers who do not wait."""
-    start = await clinic.to_start(DR_AMRANI)
-    await clinic.visits.signal(clinic.patient, clinic.today, start)
-    begun = await clinic.eventually(lambda: clinic.answer(start.request))
-    complete = clinic.to_complete(begun)
-    await clinic.visits.signal(clinic.patient, clinic.today, complete)
-    await clinic.eventually(lambda: clinic.answer(complete.request))
+async def signals(visits: VisitDriver) -> None:
+    """A start and a completion as signals."""
+    start = await visits.start_command(DR_AMRANI)
+    await visits.send_signal(start)
+    started = await visits.wait_for_answer(start.request)
+    complete = visits.complete_command(started)
+    await visits.send_signal(complete)
+    await visits.wait_for_answer(complete.request)
 
 
 BEHAVIOURS: tuple[Callable[[VisitDriver], Awaitable[None]], ...] = (
@@ -90,21 +91,21 @@ BEHAVIOURS: tuple[Callable[[VisitDriver], Awaitable[None]], ...] = (
 
 
 async def record_all(folder: Path) -> None:
-    """Write each behaviour's histories to the folder, one file a run."""
-    async with await start_server() as env:
-        with env.with_time_skipping_disabled():
-            for patient, behave in enumerate(BEHAVIOURS, 1):
-                with tempfile.TemporaryDirectory() as home:
-                    url = f"sqlite+aiosqlite:///{home}/visits.db"
+    """Write the histories of all behaviours to the folder, one file for each run."""
+    async with await start_server() as environment:
+        with environment.with_time_skipping_disabled():
+            for patient, behaviour in enumerate(BEHAVIOURS, 1):
+                with tempfile.TemporaryDirectory() as folder_name:
+                    url = f"sqlite+aiosqlite:///{folder_name}/visits.db"
                     await asyncio.to_thread(migrations.upgrade, url)
                     database = Database(url)
-                    clinic = VisitDriver(env, database, patient)
-                    await clinic.furnish()
-                    await clinic.hire()
-                    await behave(clinic)
-                    await clinic.dismiss()
-                    for run, history in enumerate(await clinic.histories(), 1):
-                        (folder / f"{behave.__name__}.{run}.json").write_text(history.to_json() + "\n")
+                    visits = VisitDriver(environment, database, patient)
+                    await visits.insert_patient()
+                    await visits.start_worker()
+                    await behaviour(visits)
+                    await visits.stop_worker()
+                    for run, history in enumerate(await visits.histories(), 1):
+                        (folder / f"{behaviour.__name__}.{run}.json").write_text(history.to_json() + "\n")
                     await database.close()
 
 

@@ -1,4 +1,4 @@
-"""The ledger fails, comes back, or loses its answer on the way: everything is decided in the end, and once."""
+"""The ledger fails, recovers, or loses its answers. Every command is decided exactly once in the end."""
 
 import asyncio
 from datetime import timedelta
@@ -8,141 +8,127 @@ from temporalio.client import WorkflowUpdateFailedError
 
 from patient_visit_engine.storage.requests import open_request
 from patient_visit_engine.visit.state import Consultation, Limits
-from tests.support.visits import DR_AMRANI, DR_BENNIS, VisitDriver
+from tests.support.visit_rows import DR_AMRANI, DR_BENNIS
+from tests.support.visits import VisitDriver
+from tests.support.waiting import wait_until_async
 
 A_SECOND = timedelta(seconds=1)
 
 
-async def test_a_start_is_decided_once_after_the_ledger_has_failed_a_few_times(clinic: VisitDriver) -> None:
-    clinic.ledger.fails = 3
+async def test_start_is_decided_once_after_failures(visits: VisitDriver) -> None:
+    visits.ledger.failures = 3
 
-    begun = await clinic.start(DR_AMRANI)
+    started = await visits.start(DR_AMRANI)
 
-    assert begun.status == 201
-    assert len(await clinic.trackings()) == len(await clinic.told()) == 1
+    assert started.status == 201
+    assert len(await visits.trackings()) == len(await visits.events()) == 1
 
 
-async def test_those_who_ask_while_the_ledger_is_away_are_answered_when_it_is_back(clinic: VisitDriver) -> None:
-    clinic.ledger.shut()
-    asked = [asyncio.create_task(clinic.start(doctor)) for doctor in (DR_AMRANI, DR_BENNIS)]
-    await clinic.eventually(lambda: _somebody_is_at_the_door(clinic))
+async def test_waiting_starts_are_decided_after_outage(visits: VisitDriver) -> None:
+    visits.ledger.block()
+    starts = [asyncio.create_task(visits.start(doctor)) for doctor in (DR_AMRANI, DR_BENNIS)]
+    await visits.wait_until_blocked()
 
-    clinic.ledger.reopen()
-    answers = await asyncio.gather(*asked)
+    visits.ledger.unblock()
+    answers = await asyncio.gather(*starts)
 
     assert sorted(answer.status for answer in answers) == [201, 409]
-    assert sorted(event.name for event in await clinic.told()) == ["consultation.blocked", "consultation.started"]
+    assert sorted(event.name for event in await visits.events()) == ["consultation.blocked", "consultation.started"]
 
 
-async def test_a_commit_whose_answer_was_lost_is_not_made_again(clinic: VisitDriver) -> None:
-    clinic.ledger.loses_answers = 1
-    begun = await clinic.start(DR_AMRANI)
-    clinic.ledger.loses_answers = 2
-    await clinic.start(DR_BENNIS, wait=True)
-    clinic.ledger.loses_answers = 1
-    ended = await clinic.complete(begun)
+async def test_lost_answer_does_not_repeat_the_commit(visits: VisitDriver) -> None:
+    visits.ledger.lost_answers = 1
+    started = await visits.start(DR_AMRANI)
+    visits.ledger.lost_answers = 2
+    await visits.start(DR_BENNIS, wait=True)
+    visits.ledger.lost_answers = 1
+    ended = await visits.complete(started)
 
-    names = [event.name for event in await clinic.told() if event.name != "patient.updated"]
-    assert (begun.status, ended.status) == (201, 200)
+    names = [event.name for event in await visits.events() if event.name != "patient.updated"]
+    assert (started.status, ended.status) == (201, 200)
     assert names == [
         "consultation.started",
         "consultation.blocked",
         "consultation.completed",
         "consultation.available",
     ]
-    assert (await clinic.snapshot()).facts == await clinic.facts()
+    assert (await visits.snapshot()).facts == await visits.facts()
 
 
-async def test_a_timeout_whose_answer_was_lost_is_not_told_twice(clinic: VisitDriver) -> None:
-    clinic.goes_by(Limits(abandon_after=2 * A_SECOND))
-    await clinic.start(DR_AMRANI)
-    clinic.ledger.loses_answers = 2
+async def test_lost_answer_does_not_repeat_the_timeout(visits: VisitDriver) -> None:
+    visits.set_limits(Limits(abandon_after=2 * A_SECOND))
+    await visits.start(DR_AMRANI)
+    visits.ledger.lost_answers = 2
 
-    await clinic.eventually(lambda: _all_losses_are_over(clinic))
-    await clinic.check_in(DR_BENNIS)
+    await wait_until_async(lambda: visits.ledger.lost_answers == 0, "no more answers to lose")
+    await visits.check_in(DR_BENNIS)
 
-    assert len(await clinic.told("consultation.completed")) == 1
-    assert len(await clinic.told("consultation.released")) == 1
+    assert len(await visits.events("consultation.completed")) == 1
+    assert len(await visits.events("consultation.released")) == 1
 
 
-async def test_a_visit_that_gave_the_ledger_up_tells_the_asker_and_decides_when_asked_again(
-    clinic: VisitDriver, impatient_visits: None
-) -> None:
-    start = await clinic.to_start(DR_AMRANI)
-    clinic.ledger.fails = 1_000
+async def test_failed_start_is_decided_when_sent_again(visits: VisitDriver, short_ledger_retries: None) -> None:
+    start = await visits.start_command(DR_AMRANI)
+    visits.ledger.failures = 1_000
     with pytest.raises(WorkflowUpdateFailedError):
-        await clinic.send(start)
-    clinic.ledger.fails = 0
+        await visits.send(start)
+    visits.ledger.failures = 0
 
-    begun = await clinic.send(start)
+    started = await visits.send(start)
 
-    assert begun.status == 201
-    assert len(await clinic.trackings()) == 1
+    assert started.status == 201
+    assert len(await visits.trackings()) == 1
 
 
-async def test_a_visit_that_never_got_the_answer_to_its_commit_reads_the_ledger_by_itself(
-    clinic: VisitDriver, impatient_visits: None
-) -> None:
-    await clinic.check_in(DR_BENNIS)
-    clinic.ledger.loses_answers = 1_000
+async def test_visit_reads_ledger_after_lost_answers(visits: VisitDriver, short_ledger_retries: None) -> None:
+    await visits.check_in(DR_BENNIS)
+    visits.ledger.lost_answers = 1_000
     with pytest.raises(WorkflowUpdateFailedError):
-        await clinic.start(DR_AMRANI)
-    clinic.ledger.loses_answers = 0
+        await visits.start(DR_AMRANI)
+    visits.ledger.lost_answers = 0
 
-    known = await clinic.eventually(lambda: _what_the_visit_knows_to_run(clinic))
+    running = await wait_until_async(lambda: _running_in_visit(visits), "the visit has the consultation")
 
-    assert known == (await clinic.facts()).in_progress
-
-
-async def test_a_signal_that_could_not_be_recorded_ends_no_visit_and_is_sent_again(
-    clinic: VisitDriver, impatient_visits: None
-) -> None:
-    await clinic.check_in(DR_BENNIS)
-    start = await clinic.to_start(DR_AMRANI)
-    await clinic.database.write(open_request, start.request, await clinic.now(), command=start)
-    clinic.ledger.fails = 1_000
-    await clinic.visits.signal(clinic.patient, clinic.today, start)
-    await clinic.eventually(lambda: _the_visit_gave_up(clinic))
-    clinic.ledger.fails = 0
-
-    await clinic.sweep(await clinic.now() + timedelta(minutes=1)).once()
-
-    begun = await clinic.answer(start.request)
-    assert begun is not None
-    assert begun.status == 201
+    assert running == (await visits.facts()).in_progress
 
 
-async def test_a_timer_that_fell_due_while_the_ledger_was_away_is_made_up_for(
-    clinic: VisitDriver, impatient_visits: None
-) -> None:
-    clinic.goes_by(Limits(abandon_after=2 * A_SECOND))
-    await clinic.start(DR_AMRANI)
-    clinic.ledger.fails = 1_000
-    await clinic.eventually(lambda: _the_visit_gave_up(clinic))
+async def test_sweep_resends_signal_that_failed(visits: VisitDriver, short_ledger_retries: None) -> None:
+    await visits.check_in(DR_BENNIS)
+    start = await visits.start_command(DR_AMRANI)
+    await visits.database.write(open_request, start.request, await visits.now(), command=start)
+    visits.ledger.failures = 1_000
+    await visits.send_signal(start)
+    await wait_until_async(lambda: _has_given_up(visits), "the visit gives up")
+    visits.ledger.failures = 0
 
-    clinic.ledger.fails = 0
+    await visits.sweep(await visits.now() + timedelta(minutes=1))
 
-    (completed,) = await clinic.eventually(lambda: clinic.told("consultation.completed"))
+    answer = await visits.answer(start.request)
+    assert answer is not None
+    assert answer.status == 201
+
+
+async def test_timer_due_during_outage_fires_later(visits: VisitDriver, short_ledger_retries: None) -> None:
+    visits.set_limits(Limits(abandon_after=2 * A_SECOND))
+    await visits.start(DR_AMRANI)
+    visits.ledger.failures = 1_000
+    await wait_until_async(lambda: _has_given_up(visits), "the visit gives up")
+
+    visits.ledger.failures = 0
+
+    (completed,) = await visits.wait_for_events("consultation.completed")
     assert completed.data["outcome"] == "timed_out"
 
 
-async def _somebody_is_at_the_door(clinic: VisitDriver) -> bool:
-    return clinic.ledger.waiting > 0
-
-
-async def _all_losses_are_over(clinic: VisitDriver) -> bool:
-    return clinic.ledger.loses_answers == 0
-
-
-async def _the_visit_gave_up(clinic: VisitDriver) -> bool:
-    """Whether a local activity's failure stands in the history."""
+async def _has_given_up(visits: VisitDriver) -> bool:
+    """True if the history contains the failure of a local activity."""
     markers = [
         event.marker_recorded_event_attributes
-        for event in (await clinic.visit().fetch_history()).events
+        for event in (await visits.workflow().fetch_history()).events
         if event.HasField("marker_recorded_event_attributes")
     ]
     return any(marker.HasField("failure") for marker in markers)
 
 
-async def _what_the_visit_knows_to_run(clinic: VisitDriver) -> tuple[Consultation, ...]:
-    return (await clinic.snapshot()).facts.in_progress
+async def _running_in_visit(visits: VisitDriver) -> tuple[Consultation, ...]:
+    return (await visits.snapshot()).facts.in_progress

@@ -1,10 +1,10 @@
-"""Visits so long that they go on in a new run, in the middle of everything: nothing is lost and nothing done twice."""
+"""Long visits continue as a new run at any moment. Nothing is lost, and nothing happens twice."""
 
 import asyncio
 from datetime import datetime, timedelta
 
 from patient_visit_engine.visit.state import Limits
-from tests.support.visits import (
+from tests.support.visit_rows import (
     CARDIOLOGISTS,
     CARDIOLOGY_MINUTES,
     DR_AMRANI,
@@ -12,120 +12,121 @@ from tests.support.visits import (
     DR_CHRAIBI,
     DR_DAOUDI,
     DR_IMAGING,
-    VisitDriver,
 )
+from tests.support.visits import VisitDriver
+from tests.support.waiting import wait_until_async
 
 A_MINUTE = timedelta(minutes=1)
 
 
-async def _goes_on_in_a_new_run(clinic: VisitDriver) -> None:
-    """Wait until the visit has begun its next run, and has nothing under way."""
-    earlier = len(await clinic.histories())
-    for _ in range(clinic.limits.messages_per_run):
-        await clinic.check_in(DR_IMAGING)
-    await clinic.eventually(lambda: _has_more_runs(clinic, earlier))
+async def _force_new_run(visits: VisitDriver) -> None:
+    """Wait until the visit has started its next run, and has nothing under way."""
+    runs = len(await visits.histories())
+    for _ in range(visits.limits.messages_per_run):
+        await visits.check_in(DR_IMAGING)
+    await wait_until_async(lambda: _has_more_runs(visits, runs), "a new run")
 
 
-async def _has_more_runs(clinic: VisitDriver, than: int) -> bool:
-    return len(await clinic.histories()) > than
+async def _has_more_runs(visits: VisitDriver, runs: int) -> bool:
+    return len(await visits.histories()) > runs
 
 
-async def test_forty_doctors_at_once_are_each_answered_once_though_the_visit_changes_runs_among_them(
-    clinic: VisitDriver,
+async def test_forty_starts_across_runs_get_one_answer_each(
+    visits: VisitDriver,
 ) -> None:
-    clinic.goes_by(Limits(messages_per_run=3))
+    visits.set_limits(Limits(messages_per_run=3))
 
-    answers = await asyncio.gather(*(clinic.start(doctor, wait=True) for doctor in CARDIOLOGISTS))
+    answers = await asyncio.gather(*(visits.start(doctor, wait=True) for doctor in CARDIOLOGISTS))
 
     (winner,) = (answer for answer in answers if answer.status == 201)
     refused = [answer for answer in answers if answer.status == 409]
-    told = [event.name for event in await clinic.told()]
-    snapshot = await clinic.snapshot()
-    assert len(await clinic.histories()) > 1
+    names = [event.name for event in await visits.events()]
+    snapshot = await visits.snapshot()
+    assert len(await visits.histories()) > 1
     assert {answer.body["consultation_id"] for answer in refused} == {winner.body["id"]}
     assert sorted(answer.body["position"] for answer in refused) == list(range(1, 40))
-    assert (told.count("consultation.started"), told.count("consultation.blocked")) == (1, 39)
-    assert told.count("patient.updated") == 39
-    assert snapshot.facts == await clinic.facts()
+    assert (names.count("consultation.started"), names.count("consultation.blocked")) == (1, 39)
+    assert names.count("patient.updated") == 39
+    assert snapshot.facts == await visits.facts()
     assert len(snapshot.line()) == 39
 
 
-async def test_messages_of_every_kind_survive_the_change_of_runs(clinic: VisitDriver) -> None:
-    clinic.goes_by(Limits(messages_per_run=2))
-    begun = await clinic.start(DR_AMRANI)
-    signalled = await clinic.to_start(DR_CHRAIBI)
+async def test_all_message_kinds_survive_a_new_run(visits: VisitDriver) -> None:
+    visits.set_limits(Limits(messages_per_run=2))
+    started = await visits.start(DR_AMRANI)
+    signal = await visits.start_command(DR_CHRAIBI)
 
-    extended, _, placed, imaging, arrived = await asyncio.gather(
-        clinic.extend(begun, 30),
-        clinic.visits.signal(clinic.patient, clinic.today, signalled),
-        clinic.wait(DR_BENNIS),
-        clinic.start(DR_IMAGING),
-        clinic.check_in(DR_DAOUDI),
+    extended, _, waiting, imaging, checked_in = await asyncio.gather(
+        visits.extend(started, 30),
+        visits.send_signal(signal),
+        visits.wait(DR_BENNIS),
+        visits.start(DR_IMAGING),
+        visits.check_in(DR_DAOUDI),
     )
-    refused = await clinic.eventually(lambda: clinic.answer(signalled.request))
-    ended = await clinic.complete(begun)
+    refused = await visits.wait_for_answer(signal.request)
+    completed = await visits.complete(started)
 
-    assert [answer.status for answer in (extended, placed, imaging, arrived)] == [200, 200, 201, 201]
+    assert [answer.status for answer in (extended, waiting, imaging, checked_in)] == [200, 200, 201, 201]
     assert (refused.status, refused.body["active_doctor_id"]) == (409, DR_AMRANI)
-    assert ended.status == 200
-    assert len(await clinic.histories()) > 1
-    assert (await clinic.snapshot()).facts == await clinic.facts()
+    assert completed.status == 200
+    assert len(await visits.histories()) > 1
+    assert (await visits.snapshot()).facts == await visits.facts()
 
 
-async def test_the_timers_of_a_consultation_are_still_due_in_the_next_run(clinic: VisitDriver) -> None:
-    clinic.goes_by(Limits(messages_per_run=2, abandon_after=timedelta(minutes=30)))
-    begun = await clinic.start(DR_AMRANI)
-    await _goes_on_in_a_new_run(clinic)
-    started_at = datetime.fromisoformat(begun.body["started_at"])
+async def test_timers_fire_in_the_next_run(visits: VisitDriver) -> None:
+    visits.set_limits(Limits(messages_per_run=2, abandon_after=timedelta(minutes=30)))
+    started = await visits.start(DR_AMRANI)
+    await _force_new_run(visits)
+    started_at = datetime.fromisoformat(started.body["started_at"])
 
-    await clinic.time_passes(until=started_at + timedelta(minutes=CARDIOLOGY_MINUTES) + A_MINUTE)
-    reminders = await clinic.told("consultation.overdue")
-    await clinic.time_passes(until=started_at + timedelta(minutes=31))
+    await visits.skip_time(until=started_at + timedelta(minutes=CARDIOLOGY_MINUTES) + A_MINUTE)
+    reminders = await visits.events("consultation.overdue")
+    await visits.skip_time(until=started_at + timedelta(minutes=31))
 
     assert len(reminders) == 1
-    assert [event.data["outcome"] for event in await clinic.told("consultation.completed")] == ["timed_out"]
+    assert [event.data["outcome"] for event in await visits.events("consultation.completed")] == ["timed_out"]
 
 
-async def test_an_open_offer_is_carried_over_and_still_passes_on(clinic: VisitDriver) -> None:
-    clinic.goes_by(Limits(messages_per_run=5))
-    begun = await clinic.start(DR_AMRANI)
-    await clinic.wait(DR_BENNIS)
-    await clinic.wait(DR_CHRAIBI)
-    await clinic.complete(begun)
-    (first,) = await clinic.told("consultation.available")
-    await _goes_on_in_a_new_run(clinic)
+async def test_open_offer_expires_in_the_next_run(visits: VisitDriver) -> None:
+    visits.set_limits(Limits(messages_per_run=5))
+    started = await visits.start(DR_AMRANI)
+    await visits.wait(DR_BENNIS)
+    await visits.wait(DR_CHRAIBI)
+    await visits.complete(started)
+    (first,) = await visits.events("consultation.available")
+    await _force_new_run(visits)
 
-    reserved = await clinic.start(DR_DAOUDI)
-    await clinic.time_passes(until=first.at + A_MINUTE + timedelta(seconds=20))
+    reserved = await visits.start(DR_DAOUDI)
+    await visits.skip_time(until=first.at + A_MINUTE + timedelta(seconds=20))
 
-    _, second = await clinic.told("consultation.available")
+    _, second = await visits.events("consultation.available")
     assert reserved.body["reserved_for_id"] == DR_BENNIS
     assert second.channel == f"doctor.{DR_CHRAIBI}"
 
 
-async def test_a_request_that_was_carried_out_in_an_earlier_run_is_not_carried_out_again(clinic: VisitDriver) -> None:
-    clinic.goes_by(Limits(messages_per_run=2))
-    start = await clinic.to_start(DR_AMRANI)
-    begun = await clinic.send(start)
-    await clinic.complete(begun)
-    await _goes_on_in_a_new_run(clinic)
-    before = await clinic.told()
+async def test_request_of_earlier_run_is_not_repeated(visits: VisitDriver) -> None:
+    visits.set_limits(Limits(messages_per_run=2))
+    start = await visits.start_command(DR_AMRANI)
+    started = await visits.send(start)
+    await visits.complete(started)
+    await _force_new_run(visits)
+    before = await visits.events()
 
-    again = await clinic.send(start)
+    repeated = await visits.send(start)
 
-    assert again == begun
-    assert await clinic.told() == before
-    assert (await clinic.facts()).in_progress == ()
+    assert repeated == started
+    assert await visits.events() == before
+    assert (await visits.facts()).in_progress == ()
 
 
-async def test_time_limits_given_at_the_opening_are_kept_from_run_to_run(clinic: VisitDriver) -> None:
-    clinic.goes_by(Limits(messages_per_run=2, abandon_after=timedelta(minutes=7)))
-    await clinic.check_in(DR_BENNIS)
-    await _goes_on_in_a_new_run(clinic)
-    clinic.goes_by(Limits())
+async def test_limits_of_the_visit_survive_a_new_run(visits: VisitDriver) -> None:
+    visits.set_limits(Limits(messages_per_run=2, abandon_after=timedelta(minutes=7)))
+    await visits.check_in(DR_BENNIS)
+    await _force_new_run(visits)
+    visits.set_limits(Limits())
 
-    begun = await clinic.start(DR_AMRANI)
+    started = await visits.start(DR_AMRANI)
 
-    (running,) = (await clinic.snapshot()).facts.in_progress
-    assert running.id == begun.body["id"]
+    (running,) = (await visits.snapshot()).facts.in_progress
+    assert running.id == started.body["id"]
     assert running.abandon_at - running.started_at == timedelta(minutes=7)

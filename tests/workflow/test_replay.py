@@ -1,4 +1,4 @@
-"""Visits that began under the code as it was released go on under the code as it is."""
+"""Visits that started with released code can continue with the current code."""
 
 import asyncio
 import json
@@ -13,13 +13,13 @@ from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from patient_visit_engine.workflows.patient_visit import PatientVisit
-from tests.support.visits import DOCTOR_NAMES, PATIENT_NAME
+from tests.support.visit_rows import DOCTOR_NAMES, PATIENT_NAME
 from tests.workflow.record_histories import BEHAVIOURS, FOLDER
 
-RECORDED = sorted(FOLDER.glob("*.json"))
+RECORDED_FILES = sorted(FOLDER.glob("*.json"))
 
 
-def _recorded(path: Path) -> WorkflowHistory:
+def _load_history(path: Path) -> WorkflowHistory:
     return WorkflowHistory.from_json(f"visit/{path.stem}", path.read_text())
 
 
@@ -32,27 +32,27 @@ def _replayer(*, sandboxed: bool = False) -> Replayer:
 
 
 @pytest.mark.parametrize("sandboxed", [False, True], ids=["as the worker runs it", "sandboxed"])
-@pytest.mark.parametrize("path", RECORDED, ids=lambda path: path.stem)
-async def test_a_recorded_visit_goes_on(path: Path, sandboxed: bool) -> None:
-    await _replayer(sandboxed=sandboxed).replay_workflow(_recorded(path))
+@pytest.mark.parametrize("path", RECORDED_FILES, ids=lambda path: path.stem)
+async def test_recorded_visit_can_be_replayed(path: Path, sandboxed: bool) -> None:
+    await _replayer(sandboxed=sandboxed).replay_workflow(_load_history(path))
 
 
-async def test_a_pause_added_to_the_path_of_a_message_breaks_recorded_visits(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_added_pause_breaks_recorded_visit(monkeypatch: pytest.MonkeyPatch) -> None:
     record = PatientVisit._record
 
-    async def pause_first(self: PatientVisit, *given: Any) -> Any:
+    async def record_after_pause(self: PatientVisit, *arguments: Any) -> Any:
         await asyncio.sleep(1)
-        return await record(self, *given)
+        return await record(self, *arguments)
 
-    monkeypatch.setattr(PatientVisit, "_record", pause_first)
+    monkeypatch.setattr(PatientVisit, "_record", record_after_pause)
 
     with pytest.raises(workflow.NondeterminismError, match="TMPRL1100"):
-        await _replayer().replay_workflow(_recorded(FOLDER / "start_refuse_complete.1.json"))
+        await _replayer().replay_workflow(_load_history(FOLDER / "start_refuse_complete.1.json"))
 
 
-def test_every_behaviour_is_recorded_and_without_names() -> None:
-    recorded = {path.name.split(".")[0] for path in RECORDED}
-    words = "".join(json.dumps(json.loads(path.read_text())) for path in RECORDED)
+def test_every_behaviour_is_recorded_without_names() -> None:
+    behaviours = {path.name.split(".")[0] for path in RECORDED_FILES}
+    content = "".join(json.dumps(json.loads(path.read_text())) for path in RECORDED_FILES)
 
-    assert recorded == {behave.__name__ for behave in BEHAVIOURS}
-    assert [name for name in (*PATIENT_NAME, *DOCTOR_NAMES.values()) if name in words] == []
+    assert behaviours == {behaviour.__name__ for behaviour in BEHAVIOURS}
+    assert [name for name in (*PATIENT_NAME, *DOCTOR_NAMES.values()) if name in content] == []
