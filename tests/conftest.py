@@ -1,4 +1,4 @@
-"""What several kinds of tests share: a browser, and an empty database with a schema of its own, on SQLite or on PostgreSQL."""
+"""Shared fixtures: a browser, and a fresh database on SQLite or PostgreSQL."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ from tests.support.postgres import ThrowawayPostgres
 
 @pytest.fixture(scope="session")
 async def chromium() -> AsyncIterator[Browser]:
-    """The machine's own Chromium."""
+    """The Chromium that is installed on this machine."""
     if program() is None:
         pytest.skip(MISSING)
     async with launched() as browser:
@@ -29,7 +29,7 @@ async def chromium() -> AsyncIterator[Browser]:
 
 @pytest.fixture(scope="session")
 def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SQLite file with the newest schema, to be copied: migrating takes longer than many a test."""
+    """A SQLite file with the newest schema. Fixtures copy it, because migrating takes longer than many tests."""
     path = tmp_path_factory.mktemp("schema") / "visits.db"
     migrations.upgrade(f"sqlite+aiosqlite:///{path}")
     return path
@@ -37,28 +37,28 @@ def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 async def on_sqlite(tmp_path: Path, migrated_file: Path) -> AsyncIterator[Database]:
-    """A fresh database on SQLite with the newest schema, closed at the end of the test."""
+    """A fresh SQLite database with the newest schema."""
     path = tmp_path / "visits.db"
     await asyncio.to_thread(shutil.copyfile, migrated_file, path)
-    opened = Database(f"sqlite+aiosqlite:///{path}")
+    fresh = Database(f"sqlite+aiosqlite:///{path}")
 
-    yield opened
+    yield fresh
 
-    await opened.close()
+    await fresh.close()
 
 
 @pytest.fixture
 def database(on_sqlite: Database) -> Database:
-    """A fresh database, on SQLite where a test does not say otherwise."""
+    """A fresh database with the newest schema, on SQLite. Folders that need both kinds override this fixture."""
     return on_sqlite
 
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
-    """The address of a PostgreSQL server: the one named by `VISIT_TEST_POSTGRES_URL`, or one started for these tests."""
-    given = os.environ.get("VISIT_TEST_POSTGRES_URL")
-    if given:
-        yield given.rpartition("/")[0]
+    """The URL of a PostgreSQL server: the server of `VISIT_TEST_POSTGRES_URL`, or one that runs only for these tests."""
+    database_url = os.environ.get("VISIT_TEST_POSTGRES_URL")
+    if database_url:
+        yield database_url.rpartition("/")[0]
         return
     if reason := ThrowawayPostgres.why_not():
         pytest.skip(reason)
@@ -70,50 +70,50 @@ def postgres_server() -> Iterator[str]:
         server.close()
 
 
-def _on_server(postgres_server: str, statement: str) -> None:
-    """Run a statement that no transaction may hold, beside the tests' own loop or without one."""
+def _run_on_server(postgres_server: str, statement: str) -> None:
+    """Run a statement outside a transaction. Uses its own event loop in a thread, so it works with and without a loop."""
 
-    async def run() -> None:
+    async def execute() -> None:
         engine = create_async_engine(f"{postgres_server}/postgres", isolation_level="AUTOCOMMIT")
         async with engine.connect() as connection:
             await connection.execute(text(statement))
         await engine.dispose()
 
     with ThreadPoolExecutor(1) as thread:
-        thread.submit(lambda: asyncio.run(run())).result()
+        thread.submit(lambda: asyncio.run(execute())).result()
 
 
 @pytest.fixture(scope="session")
 def new_postgres(postgres_server: str) -> Callable[[str], str]:
-    """Makes a database on PostgreSQL as a copy of the one of that name, and says its address; `template1` is an empty one."""
+    """A function that copies the PostgreSQL database of that name and returns the copy's URL. `template1` is empty."""
 
-    def made(template: str) -> str:
+    def copy(template: str) -> str:
         name = f"visits_{os.urandom(6).hex()}"
-        _on_server(postgres_server, f"CREATE DATABASE {name} TEMPLATE {template}")
+        _run_on_server(postgres_server, f"CREATE DATABASE {name} TEMPLATE {template}")
         return f"{postgres_server}/{name}"
 
-    return made
+    return copy
 
 
 @pytest.fixture
 def empty_postgres(new_postgres: Callable[[str], str]) -> str:
-    """The address of a database on PostgreSQL without anything in it."""
+    """The URL of an empty PostgreSQL database."""
     return new_postgres("template1")
 
 
 @pytest.fixture(scope="session")
 def migrated_postgres(new_postgres: Callable[[str], str]) -> str:
-    """The name of a database on PostgreSQL with the newest schema, to be copied."""
-    address = new_postgres("template1")
-    migrations.upgrade(address)
-    return address.rpartition("/")[2]
+    """The name of a PostgreSQL database with the newest schema, for `new_postgres`."""
+    url = new_postgres("template1")
+    migrations.upgrade(url)
+    return url.rpartition("/")[2]
 
 
 @pytest.fixture
 async def on_postgres(new_postgres: Callable[[str], str], migrated_postgres: str) -> AsyncIterator[Database]:
-    """A fresh database on PostgreSQL with the newest schema, closed at the end of the test."""
-    opened = Database(await asyncio.to_thread(new_postgres, migrated_postgres))
+    """A fresh PostgreSQL database with the newest schema."""
+    fresh = Database(await asyncio.to_thread(new_postgres, migrated_postgres))
 
-    yield opened
+    yield fresh
 
-    await opened.close()
+    await fresh.close()

@@ -1,61 +1,59 @@
-"""The hospitals of these tests: one that stays healthy, and one whose parts are killed."""
+"""Fixtures: one engine that all tests share, and engines that a test can break."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from itertools import count
 from pathlib import Path
 
 import pytest
 
-from tests.support.engine import Engine
-
-Opening = Callable[..., Awaitable[Engine]]
+from tests.support.engine import Engine, OpenEngine
 
 _numbers = count(1)
 
 
-async def _address(request: pytest.FixtureRequest) -> str:
-    """An empty database of the kind that the fixture's parameter names; the file in the hospital's folder has none."""
+async def _database_url(request: pytest.FixtureRequest) -> str:
+    """The URL of an empty database of the kind in the fixture's parameter; empty for a SQLite file in the engine's folder."""
     if request.param == "sqlite":
         return ""
-    address: str = await asyncio.to_thread(request.getfixturevalue("new_postgres"), "template1")
-    return address
+    url: str = await asyncio.to_thread(request.getfixturevalue("new_postgres"), "template1")
+    return url
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgres"])
-async def hospital(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Engine]:
-    """A hospital that every test may use with patients of its own."""
-    folder = tmp_path_factory.mktemp("hospital")
-    opened = Engine(folder, database_url=await _address(request), decision_timeout="30")
-    await opened.open()
+async def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Engine]:
+    """The shared engine; each test uses its own patients."""
+    folder = tmp_path_factory.mktemp("engine")
+    shared = Engine(folder, database_url=await _database_url(request), decision_timeout="30")
+    await shared.open()
 
-    yield opened
+    yield shared
 
-    await opened.close()
+    await shared.close()
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-async def opening(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Opening]:
-    """Opens a hospital of the test's own, with these settings, for it to break."""
+async def open_engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[OpenEngine]:
+    """A function that opens an engine with these settings, for one test only."""
     async with AsyncExitStack() as stack:
 
-        async def opened(**settings: str) -> Engine:
-            own = Engine(tmp_path, database_url=await _address(request), **settings)
-            stack.push_async_callback(own.close)
-            await own.open()
-            return own
+        async def open_with(**settings: str) -> Engine:
+            engine = Engine(tmp_path, database_url=await _database_url(request), **settings)
+            stack.push_async_callback(engine.close)
+            await engine.open()
+            return engine
 
-        yield opened
+        yield open_with
 
 
 @pytest.fixture
-async def fragile(opening: Opening) -> Engine:
-    """It gives up on a decision soon, and looks often for what was left behind."""
-    return await opening(decision_timeout="3", sweep_every="1")
+async def breakable_engine(open_engine: OpenEngine) -> Engine:
+    """An engine for one test, with a short decision timeout and a frequent sweep."""
+    return await open_engine(decision_timeout="3", sweep_every="1")
 
 
 @pytest.fixture
 def patient() -> int:
-    """A patient whom no other test knows."""
+    """The id of a patient that no other test uses."""
     return next(_numbers)

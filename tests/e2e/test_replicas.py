@@ -1,4 +1,4 @@
-"""Two API and two worker processes on one PostgreSQL, in a rush hour in which everything dies once: nothing is lost or doubled."""
+"""Two API and two worker processes on one PostgreSQL. Each fails once under load, and nothing is lost or doubled."""
 
 import asyncio
 import os
@@ -12,14 +12,15 @@ from random import Random
 import httpx
 import pytest
 
-from tests.support.engine import eventually, eventually_true
+from tests.support.engine import wait_until_ready
 from tests.support.postgres import ThrowawayPostgres
 from tests.support.replicas import Replicas
 from tests.support.rush_hour import RushHour, RushHourScreen, as_json
+from tests.support.waiting import wait_until_async
 
 PATIENTS, DOCTORS = range(1, 9), range(1, 7)
-#: How long the database is away, in seconds: longer than any request waits.
-AWAY = 20
+#: How long the database is stopped. No request waits so long.
+OUTAGE_SECONDS = 20
 SEED = int(os.environ.get("VISIT_TEST_SEED", "7"))
 
 
@@ -32,144 +33,150 @@ def postgres() -> ThrowawayPostgres:
 
 @pytest.fixture
 async def replicas(postgres: ThrowawayPostgres, tmp_path: Path) -> AsyncIterator[Replicas]:
-    """A hospital on a PostgreSQL server of its own, which a test may stop."""
+    """Two of each process, on a PostgreSQL server that the test can stop."""
     await asyncio.to_thread(postgres.open)
-    opened = Replicas(tmp_path, f"{postgres.url}/postgres", decision_timeout="3", sweep_every="1")
+    replicas = Replicas(tmp_path, f"{postgres.url}/postgres", decision_timeout="3", sweep_every="1")
     try:
-        await opened.open()
-        yield opened
+        await replicas.open()
+        yield replicas
     finally:
-        await opened.close()
+        await replicas.close()
         await asyncio.to_thread(postgres.close)
 
 
-async def program(replicas: Replicas, *asked: str) -> tuple[int | None, str]:
-    """Exit code and output of a command of the program."""
+async def run_command(replicas: Replicas, *arguments: str) -> tuple[int | None, str]:
+    """Run `visit-engine` with these arguments; return its exit code and output."""
     environment = os.environ | replicas.environment
-    ran = await asyncio.create_subprocess_exec(
+    process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "patient_visit_engine.cli",
-        *asked,
+        *arguments,
         env=environment,
         cwd=replicas.folder,
         stdout=PIPE,
         stderr=STDOUT,
     )
-    printed, _ = await asyncio.wait_for(ran.communicate(), 150)
-    return ran.returncode, printed.decode()
+    output, _ = await asyncio.wait_for(process.communicate(), 150)
+    return process.returncode, output.decode()
 
 
-async def says_that_it_is_away(replicas: Replicas) -> None:
-    """Reads and starts at both APIs are answered 503 with a time to come back, and no API is ready."""
-    for _part, url in replicas.apis:
+async def wait_for_outage(replicas: Replicas) -> None:
+    """Wait until both APIs answer reads and starts with 503 and Retry-After, and are not ready."""
+    for _process, url in replicas.apis:
         async with replicas.staff("doctor", 1) as doctor:
 
-            async def away(client: httpx.AsyncClient = doctor, url: str = url) -> bool:
-                listed = await client.get(f"{url}/api/appointments")
+            async def is_unavailable(client: httpx.AsyncClient = doctor, url: str = url) -> bool:
+                worklist = await client.get(f"{url}/api/appointments")
                 body = {"appointment_id": 1, "patient_id": 1, "doctor_id": 1}
-                started = await client.post(f"{url}/api/consultations", json=body)
+                start = await client.post(f"{url}/api/consultations", json=body)
                 ready = await client.get(f"{url}/readyz")
-                answers = (listed, started, ready)
+                answers = (worklist, start, ready)
                 assert {answer.status_code for answer in answers} <= {200, 404, 409, 422, 503}
                 return all(answer.status_code == 503 and "Retry-After" in answer.headers for answer in answers)
 
-            await eventually_true(away, f"{url} to say that the database is away")
+            await wait_until_async(is_unavailable, f"{url} answers that the database is away")
 
 
-async def one_of_each_dies(replicas: Replicas, rush: RushHour, number: int) -> None:
-    """Killed in the thick of it; on return both are at work again. Nobody supervises them here, and without a database none starts."""
+async def kill_one_of_each(replicas: Replicas, rush: RushHour, number: int) -> None:
+    """Kill and restart one API and one worker under load, and wait until both work again.
+
+    The database must be up, because a worker without it exits and no supervisor starts it again.
+    """
     api, url = replicas.apis[number]
     api.kill()
-    await rush.go_on(10)
+    await rush.wait_for_decisions(10)
     api.start()
     worker = replicas.workers[number]
     worker.kill()
-    await rush.go_on(10)
+    await rush.wait_for_decisions(10)
     starts = worker.log.read_text().count("worker ready")
     worker.start()
-    await replicas.serves(url)
-    await asyncio.to_thread(eventually, lambda: worker.log.read_text().count("worker ready") > starts, "the worker")
+    await wait_until_ready(url)
+    await wait_until_async(lambda: worker.log.read_text().count("worker ready") > starts, "the worker is ready")
 
 
-async def the_database_is_away(replicas: Replicas, postgres: ThrowawayPostgres) -> None:
+async def stop_database(replicas: Replicas, postgres: ThrowawayPostgres) -> None:
+    """Stop PostgreSQL under load and start it again."""
     await asyncio.to_thread(postgres.stop)
-    stopped = time.monotonic()
-    await says_that_it_is_away(replicas)
-    await asyncio.sleep(AWAY - (time.monotonic() - stopped))
+    stopped_at = time.monotonic()
+    await wait_for_outage(replicas)
+    await asyncio.sleep(OUTAGE_SECONDS - (time.monotonic() - stopped_at))
     await asyncio.to_thread(postgres.start)
 
 
-async def test_a_rush_hour_in_which_everything_dies_once(replicas: Replicas, postgres: ThrowawayPostgres) -> None:
+async def test_rush_hour_survives_every_fault(replicas: Replicas, postgres: ThrowawayPostgres) -> None:
     rush = RushHour(replicas, Random(SEED))
     screens = [
         RushHourScreen(replicas, doctor, Random(SEED + number)) for number, doctor in enumerate((*DOCTORS, *DOCTORS))
     ]
     reading = [asyncio.create_task(screen.read()) for screen in screens]
-    rush.doing = [asyncio.create_task(rush.whole_day(patient, DOCTORS, turns=50)) for patient in PATIENTS]
+    rush.tasks = [asyncio.create_task(rush.run_day(patient, DOCTORS, turns=50)) for patient in PATIENTS]
 
-    await rush.go_on(20)
-    await one_of_each_dies(replicas, rush, 0)
-    await the_database_is_away(replicas, postgres)
-    await rush.go_on(20)
-    await one_of_each_dies(replicas, rush, 1)
-    await rush.go_on(20)
+    await rush.wait_for_decisions(20)
+    await kill_one_of_each(replicas, rush, 0)
+    await stop_database(replicas, postgres)
+    await rush.wait_for_decisions(20)
+    await kill_one_of_each(replicas, rush, 1)
+    await rush.wait_for_decisions(20)
     rush.over = True
-    await asyncio.gather(*rush.doing)
+    await asyncio.gather(*rush.tasks)
 
-    assert rush.strange == []
-    assert rush.away > 0
-    await every_key_is_answered_as_before(rush)
-    await every_screen_has_what_is_its_own(replicas, screens)
-    await what_was_granted_is_what_was_begun(replicas, rush)
-    code, proved = await program(replicas, "audit")
-    assert (code, proved.splitlines()[-1]) == (0, "audit: the rule holds"), proved
+    assert rush.unexpected == []
+    assert rush.unavailable > 0
+    await check_answers_are_stable(rush)
+    await check_screens_have_their_events(replicas, screens)
+    await check_every_start_has_a_tracking(replicas, rush)
+    code, output = await run_command(replicas, "audit")
+    assert (code, output.splitlines()[-1]) == (0, "audit: the rule holds"), output
     for task in reading:
         task.cancel()
-    ended = await asyncio.gather(*reading, return_exceptions=True)
-    assert [one for one in ended if not isinstance(one, asyncio.CancelledError)] == []
+    results = await asyncio.gather(*reading, return_exceptions=True)
+    assert [result for result in results if not isinstance(result, asyncio.CancelledError)] == []
 
 
-async def every_key_is_answered_as_before(rush: RushHour) -> None:
-    some = list(rush.answers.items())[:: max(1, len(rush.answers) // 60)]
-    for key, answer in some:
-        assert as_json(await rush.again(key)) == as_json(answer), key
+async def check_answers_are_stable(rush: RushHour) -> None:
+    sample = list(rush.answers.items())[:: max(1, len(rush.answers) // 60)]
+    for key, answer in sample:
+        assert as_json(await rush.send_again(key)) == as_json(answer), key
 
 
-async def every_screen_has_what_is_its_own(replicas: Replicas, screens: list[RushHourScreen]) -> None:
+async def check_screens_have_their_events(replicas: Replicas, screens: list[RushHourScreen]) -> None:
     log = await replicas.rows("SELECT seq, channel FROM events ORDER BY seq")
     assert [row["seq"] for row in log] == list(range(1, len(log) + 1))
     for screen in screens:
-        own = {"consultations", f"doctor.{screen.doctor}"}
-        mine = [row["seq"] for row in log if row["channel"] in own and row["seq"] > (screen.begun_at or 0)]
-        await screen.has(mine)
-        assert screen.ids == mine
+        channels = {"consultations", f"doctor.{screen.doctor}"}
+        expected = [
+            row["seq"] for row in log if row["channel"] in channels and row["seq"] > (screen.first_position or 0)
+        ]
+        await screen.wait_for_count(len(expected))
+        assert screen.positions == expected
         assert screen.resets == 0
     assert sum(screen.connections for screen in screens) > len(screens)
 
 
-async def what_was_granted_is_what_was_begun(replicas: Replicas, rush: RushHour) -> None:
-    begun = await replicas.rows("SELECT consultation_id FROM patient_trackings WHERE consultation_id IS NOT NULL")
-    granted = [body["id"] for status, body in rush.answers.values() if status == 201]
-    assert len(granted) > len(PATIENTS)
-    assert sorted(row["consultation_id"] for row in begun) == sorted(granted)
+async def check_every_start_has_a_tracking(replicas: Replicas, rush: RushHour) -> None:
+    rows = await replicas.rows("SELECT consultation_id FROM patient_trackings WHERE consultation_id IS NOT NULL")
+    started = [body["id"] for status, body in rush.answers.values() if status == 201]
+    assert len(started) > len(PATIENTS)
+    assert sorted(row["consultation_id"] for row in rows) == sorted(started)
 
 
-async def test_a_replayed_day_is_as_promised_while_the_other_api_and_a_worker_die(replicas: Replicas) -> None:
-    address = replicas.apis[1][1]
-    asked = ("--url", address, "--within", "15", "--patients", "60", "--doctors-race", "3", "--run", "7")
-    replaying = asyncio.create_task(program(replicas, "replay", *asked))
+async def test_replay_survives_killed_api_and_worker(replicas: Replicas) -> None:
+    url = replicas.apis[1][1]
+    arguments = ("--url", url, "--within", "15", "--patients", "60", "--doctors-race", "3", "--run", "7")
+    replaying = asyncio.create_task(run_command(replicas, "replay", *arguments))
 
-    async def under_way() -> bool:
-        [decided] = await replicas.rows("SELECT count(*) AS n FROM requests")
-        return decided["n"] >= 20
+    async def is_under_load() -> bool:
+        [row] = await replicas.rows("SELECT count(*) AS n FROM requests")
+        return bool(row["n"] >= 20)
 
-    await eventually_true(under_way, "the replay to be in the thick of it")
-    for part in (replicas.apis[0][0], replicas.workers[0]):
-        part.kill()
-        part.start()
-    code, printed = await replaying
+    await wait_until_async(is_under_load, "20 requests of the replay")
+    for process in (replicas.apis[0][0], replicas.workers[0]):
+        process.kill()
+        process.start()
+    code, output = await replaying
 
-    assert "replay: all as promised" in printed, printed
+    assert "replay: all as promised" in output, output
     assert code == 0
-    assert "the rule holds" in printed
+    assert "the rule holds" in output

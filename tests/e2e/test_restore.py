@@ -1,4 +1,4 @@
-"""A database is put back from a copy of this morning: what was so then is so again, and the hospital works on."""
+"""The database is restored from a copy. The state of the copy is valid again, and work continues."""
 
 import asyncio
 import json
@@ -21,33 +21,33 @@ from tests.support.stream_reader import StreamReader
 
 
 @dataclass
-class Copies:
-    """How this hospital's database is copied while it runs, and put back while nothing runs on it."""
+class Backup:
+    """Backup the engine's database while it runs, and restores it while nothing uses it."""
 
-    hospital: Engine
+    engine: Engine
     server: ThrowawayPostgres | None
     copy: Path
 
-    def make(self) -> None:
+    def create(self) -> None:
         if self.server is not None:
             self._run("pg_dump", "--format=custom", f"--file={self.copy}", self._address("visits"))
             return
         with closing(sqlite3.connect(self._file)) as source, closing(sqlite3.connect(self.copy)) as target:
             source.backup(target)
 
-    def put_back(self) -> None:
+    def restore(self) -> None:
         if self.server is not None:
             self.server.drop_database("visits")
             self.server.create_database("visits")
             self._run("pg_restore", "--exit-on-error", f"--dbname={self._address('visits')}", str(self.copy))
             return
-        for beside in ("-wal", "-shm"):
-            Path(f"{self._file}{beside}").unlink(missing_ok=True)
+        for suffix in ("-wal", "-shm"):
+            Path(f"{self._file}{suffix}").unlink(missing_ok=True)
         self._file.write_bytes(self.copy.read_bytes())
 
     @property
     def _file(self) -> Path:
-        return self.hospital.folder / "visits.db"
+        return self.engine.folder / "visits.db"
 
     def _address(self, name: str) -> str:
         assert self.server is not None
@@ -58,8 +58,8 @@ class Copies:
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-async def copies(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Copies]:
-    """A running hospital on one of the databases, and how it is copied."""
+async def backup(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Backup]:
+    """The backup of a running engine, on SQLite and on PostgreSQL."""
     server = None
     if request.param == "postgres":
         if reason := ThrowawayPostgres.why_not():
@@ -68,98 +68,98 @@ async def copies(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         await asyncio.to_thread(server.open)
         await asyncio.to_thread(server.create_database, "visits")
     url = "" if server is None else f"{server.url}/visits"
-    hospital = Engine(tmp_path, database_url=url, decision_timeout="5", sweep_every="1")
+    engine = Engine(tmp_path, database_url=url, decision_timeout="5", sweep_every="1")
     try:
-        await hospital.open()
-        yield Copies(hospital, server, tmp_path / "copy")
+        await engine.open()
+        yield Backup(engine, server, tmp_path / "copy")
     finally:
-        await hospital.close()
+        await engine.close()
         if server is not None:
             await asyncio.to_thread(server.close)
 
 
-def program(hospital: Engine, *asked: str) -> str:
-    """What a command of the program prints; it must succeed."""
-    command = [sys.executable, "-m", "patient_visit_engine.cli", *asked]
-    environment = os.environ | hospital.environment
-    ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    return ran.stdout
+def run_command(engine: Engine, *arguments: str) -> str:
+    """Run `visit-engine` with these arguments and return its output; it must succeed."""
+    command = [sys.executable, "-m", "patient_visit_engine.cli", *arguments]
+    environment = os.environ | engine.environment
+    process = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert process.returncode == 0, process.stdout + process.stderr
+    return process.stdout
 
 
-async def decided(hospital: Engine, doctor: int, patient: int, appointment: int, key: str) -> httpx.Response:
-    """Start until it is decided."""
+async def start_until_decided(engine: Engine, doctor: int, patient: int, appointment: int, key: str) -> httpx.Response:
+    """Send the start until it is decided."""
     async with asyncio.timeout(60):
         while True:
-            answer = await hospital.start(doctor, patient, appointment, key)
+            answer = await engine.start(doctor, patient, appointment, key)
             if answer.status_code != 503:
                 return answer
             await asyncio.sleep(0.2)
 
 
-async def test_after_a_restore_the_hospital_goes_on_from_the_copy(copies: Copies) -> None:
-    hospital = copies.hospital
-    await hospital.admit(1, {11: 1, 12: 2})
-    await hospital.admit(2, {21: 1})
-    running = await decided(hospital, 1, 1, 11, "before-the-copy")
-    await asyncio.to_thread(copies.make)
-    # What happens now is lost with the database, while Temporal knows of it.
-    assert (await hospital.complete(1, running.json()["id"], "after-the-copy")).status_code == 200
-    assert (await hospital.start(2, 1, 12, "lost")).status_code == 201
-    assert (await hospital.start(1, 2, 21, "lost-too")).status_code == 201
-    [head] = await hospital.rows("SELECT seq, epoch FROM log_head")
+async def test_engine_continues_from_restored_copy(backup: Backup) -> None:
+    engine = backup.engine
+    await engine.admit(1, {11: 1, 12: 2})
+    await engine.admit(2, {21: 1})
+    running = await start_until_decided(engine, 1, 1, 11, "before-the-copy")
+    await asyncio.to_thread(backup.create)
+    # The restore loses these three decisions, but Temporal's workflows still have them.
+    assert (await engine.complete(1, running.json()["id"], "after-the-copy")).status_code == 200
+    assert (await engine.start(2, 1, 12, "lost")).status_code == 201
+    assert (await engine.start(1, 2, 21, "lost-too")).status_code == 201
+    [head] = await engine.rows("SELECT seq, epoch FROM log_head")
     cursor = f"{head['epoch']}-{head['seq']}"
 
-    for part in (hospital.api, hospital.worker):
-        await asyncio.to_thread(part.stop)
-    await hospital.database.close()
-    await asyncio.to_thread(copies.put_back)
-    hospital.database = Database(hospital.settings.database)
-    told = await asyncio.to_thread(program, hospital, "restored")
-    for part in (hospital.worker, hospital.api):
-        part.start()
-    await hospital.ready()
+    for process in (engine.api, engine.worker):
+        await asyncio.to_thread(process.stop)
+    await engine.database.close()
+    await asyncio.to_thread(backup.restore)
+    engine.database = Database(engine.settings.database)
+    output = await asyncio.to_thread(run_command, engine, "restored")
+    for process in (engine.worker, engine.api):
+        process.start()
+    await engine.ready()
 
-    [now] = await hospital.rows("SELECT seq, epoch FROM log_head")
-    assert now["epoch"] in told
-    assert (now["epoch"] == head["epoch"], now["seq"] < head["seq"]) == (False, True)
-    async with StreamReader(hospital, "reception", cursor=cursor) as screen:
+    [new_head] = await engine.rows("SELECT seq, epoch FROM log_head")
+    assert new_head["epoch"] in output
+    assert (new_head["epoch"] == head["epoch"], new_head["seq"] < head["seq"]) == (False, True)
+    async with StreamReader(engine, "reception", cursor=cursor) as screen:
         await screen.next("ready", resume="reset")
         await screen.next("reset")
-        again = await decided(hospital, 1, 1, 11, "before-the-copy")
-        refused = await decided(hospital, 2, 1, 12, "a-new-press")
-        completed = await hospital.complete(1, running.json()["id"], "at-last")
+        repeated = await start_until_decided(engine, 1, 1, 11, "before-the-copy")
+        refused = await start_until_decided(engine, 2, 1, 12, "a-new-press")
+        completed = await engine.complete(1, running.json()["id"], "at-last")
         await screen.next("consultation.completed", patient_id=1)
-    granted = await decided(hospital, 2, 1, 12, "another-press")
-    anew = await decided(hospital, 1, 2, 21, "lost-too")
+    accepted = await start_until_decided(engine, 2, 1, 12, "another-press")
+    repeated_lost_start = await start_until_decided(engine, 1, 2, 21, "lost-too")
 
-    assert (again.status_code, again.json()) == (running.status_code, running.json())
+    assert (repeated.status_code, repeated.json()) == (running.status_code, running.json())
     assert (refused.status_code, refused.json()["code"]) == (409, "patient_in_consultation")
     assert (completed.status_code, completed.json()["outcome"]) == (200, "done")
-    assert (granted.status_code, anew.status_code) == (201, 201)
-    assert "the rule holds" in await asyncio.to_thread(program, hospital, "audit")
-    assert json.loads(anew.text)["patient_id"] == 2
+    assert (accepted.status_code, repeated_lost_start.status_code) == (201, 201)
+    assert "the rule holds" in await asyncio.to_thread(run_command, engine, "audit")
+    assert json.loads(repeated_lost_start.text)["patient_id"] == 2
 
 
-async def test_a_copy_of_an_older_program_is_put_back_for_a_newer_one(copies: Copies) -> None:
-    hospital = copies.hospital
-    await hospital.admit(1, {11: 1})
-    running = await decided(hospital, 1, 1, 11, "before-the-copy")
-    for part in (hospital.api, hospital.worker):
-        await asyncio.to_thread(part.stop)
-    await asyncio.to_thread(program, hospital, "migrate", "--back-to", "0001")
-    await asyncio.to_thread(copies.make)
-    await asyncio.to_thread(program, hospital, "migrate", "--database-only")
-    await hospital.database.close()
+async def test_copy_of_older_version_can_be_restored(backup: Backup) -> None:
+    engine = backup.engine
+    await engine.admit(1, {11: 1})
+    running = await start_until_decided(engine, 1, 1, 11, "before-the-copy")
+    for process in (engine.api, engine.worker):
+        await asyncio.to_thread(process.stop)
+    await asyncio.to_thread(run_command, engine, "migrate", "--back-to", "0001")
+    await asyncio.to_thread(backup.create)
+    await asyncio.to_thread(run_command, engine, "migrate", "--database-only")
+    await engine.database.close()
 
-    await asyncio.to_thread(copies.put_back)
+    await asyncio.to_thread(backup.restore)
     for command in (["migrate", "--database-only"], ["restored"]):
-        await asyncio.to_thread(program, hospital, *command)
-    hospital.database = Database(hospital.settings.database)
-    for part in (hospital.worker, hospital.api):
-        part.start()
-    await hospital.ready()
+        await asyncio.to_thread(run_command, engine, *command)
+    engine.database = Database(engine.settings.database)
+    for process in (engine.worker, engine.api):
+        process.start()
+    await engine.ready()
 
-    completed = await hospital.complete(1, running.json()["id"], "done")
+    completed = await engine.complete(1, running.json()["id"], "done")
     assert (completed.status_code, completed.json()["outcome"]) == (200, "done")
-    assert "the rule holds" in await asyncio.to_thread(program, hospital, "audit")
+    assert "the rule holds" in await asyncio.to_thread(run_command, engine, "audit")

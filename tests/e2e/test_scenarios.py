@@ -1,4 +1,6 @@
-"""What doctors see of the whole system: the scenarios of the system that this one replaces."""
+"""The scenarios of the system that this one replaces, as doctors see them over HTTP."""
+
+from typing import Any
 
 import httpx
 
@@ -6,95 +8,89 @@ from tests.support.engine import X_RAY, Engine
 from tests.support.stream_reader import StreamReader
 
 
-async def test_the_second_doctor_is_refused_and_told_who_has_the_patient(hospital: Engine, patient: int) -> None:
-    await hospital.admit(patient, {patient * 10 + 1: 1, patient * 10 + 2: 2})
-    async with StreamReader(hospital, "doctor", 2) as second, StreamReader(hospital, "doctor", 3) as third:
-        granted = await hospital.start(1, patient, patient * 10 + 1)
-        refused = await hospital.start(2, patient, patient * 10 + 2)
+async def test_second_doctor_is_refused_with_holder(engine: Engine, patient: int) -> None:
+    await engine.admit(patient, {patient * 10 + 1: 1, patient * 10 + 2: 2})
+    async with StreamReader(engine, "doctor", 2) as second, StreamReader(engine, "doctor", 3) as third:
+        granted = await engine.start(1, patient, patient * 10 + 1)
+        refused = await engine.start(2, patient, patient * 10 + 2)
         blocked = await second.next("consultation.blocked")
-        after = await hospital.start(1, patient, patient * 10 + 1)
-        await third.caught_up()
+        repeated = await engine.start(1, patient, patient * 10 + 1)
+        await third.wait_for_log_head()
 
     assert granted.status_code == 201
     assert granted.headers["Location"] == f"/api/consultations/{granted.json()['id']}"
     assert refused.status_code == 409
     assert refused.headers["Content-Type"] == "application/problem+json"
-    told = refused.json()
-    assert (told["code"], told["success"], told["in_consultation"]) == ("patient_in_consultation", False, True)
-    assert (told["active_doctor"], told["active_doctor_id"], told["prestation"]) == ("Dr. 1", 1, "Cardiology")
-    assert told["detail"] == (
+    body = refused.json()
+    assert (body["code"], body["success"], body["in_consultation"]) == ("patient_in_consultation", False, True)
+    assert (body["active_doctor"], body["active_doctor_id"], body["prestation"]) == ("Dr. 1", 1, "Cardiology")
+    assert body["detail"] == (
         f"Patient John Doe{patient} is currently in consultation with Dr. 1 for Cardiology. "
         "Please wait until the consultation is completed."
     )
-    assert blocked["request_id"] == told["request_id"]
+    assert blocked["request_id"] == body["request_id"]
     assert blocked["message"] == f"Patient John Doe{patient} is currently in consultation with Dr. 1"
     assert (blocked["active_doctor_id"], blocked["active_doctor_name"]) == (1, "Dr. 1")
-    assert (after.status_code, after.json()) == (200, granted.json())
+    assert (repeated.status_code, repeated.json()) == (200, granted.json())
     assert "consultation.blocked" not in third.names()
 
 
-async def test_a_refused_start_leaves_the_appointment_as_it_was(hospital: Engine, patient: int) -> None:
+async def test_refused_start_keeps_appointment_status(engine: Engine, patient: int) -> None:
     first, second = patient * 10 + 1, patient * 10 + 2
-    await hospital.admit(patient, {first: 1, second: 2})
-    await hospital.start(1, patient, first)
+    await engine.admit(patient, {first: 1, second: 2})
+    await engine.start(1, patient, first)
 
-    await hospital.start(2, patient, second)
+    await engine.start(2, patient, second)
 
-    [row] = await hospital.rows("SELECT status FROM appointments WHERE id = :id", id=second)
+    [row] = await engine.rows("SELECT status FROM appointments WHERE id = :id", id=second)
     assert row["status"] == 1
 
 
-async def test_a_completed_consultation_frees_the_patient_and_every_screen_hears_of_it(
-    hospital: Engine, patient: int
-) -> None:
+async def test_completion_frees_patient_and_sends_event(engine: Engine, patient: int) -> None:
     first, second = patient * 10 + 1, patient * 10 + 2
-    await hospital.admit(patient, {first: 1, second: 2})
-    async with StreamReader(hospital, "reception") as desk:
-        consultation = (await hospital.start(1, patient, first)).json()
-        await hospital.start(2, patient, second)
+    await engine.admit(patient, {first: 1, second: 2})
+    async with StreamReader(engine, "reception") as reception:
+        consultation = (await engine.start(1, patient, first)).json()
+        await engine.start(2, patient, second)
 
-        completed = await hospital.complete(1, consultation["id"])
+        completed = await engine.complete(1, consultation["id"])
 
-        heard = await desk.next("consultation.completed", patient_id=patient)
+        event = await reception.next("consultation.completed", patient_id=patient)
     assert completed.status_code == 200
     assert (completed.json()["status"], completed.json()["outcome"]) == ("completed", "done")
-    assert heard["message"] == f"Patient John Doe{patient} consultation completed"
-    assert (heard["doctor_id"], heard["doctor_name"], heard["appointment_id"]) == (1, "Dr. 1", first)
-    assert heard["consultation_id"] == consultation["id"]
-    assert (await hospital.start(2, patient, second)).status_code == 201
+    assert event["message"] == f"Patient John Doe{patient} consultation completed"
+    assert (event["doctor_id"], event["doctor_name"], event["appointment_id"]) == (1, "Dr. 1", first)
+    assert event["consultation_id"] == consultation["id"]
+    assert (await engine.start(2, patient, second)).status_code == 201
 
 
-async def test_an_x_ray_may_run_beside_a_consultation_but_not_twice_for_one_appointment(
-    hospital: Engine, patient: int
-) -> None:
+async def test_x_ray_runs_once_next_to_consultation(engine: Engine, patient: int) -> None:
     consultation, x_ray = patient * 10 + 1, patient * 10 + 2
-    await hospital.admit(patient, {consultation: 1})
-    await hospital.admit(patient, {x_ray: 2}, prestation_id=X_RAY)
+    await engine.admit(patient, {consultation: 1})
+    await engine.admit(patient, {x_ray: 2}, prestation_id=X_RAY)
 
-    seen = await hospital.start(1, patient, consultation)
-    taken = await hospital.start(2, patient, x_ray)
-    again = await hospital.start(2, patient, x_ray)
+    cardiology = await engine.start(1, patient, consultation)
+    x_ray_start = await engine.start(2, patient, x_ray)
+    repeated = await engine.start(2, patient, x_ray)
 
-    assert (seen.status_code, taken.status_code, again.status_code) == (201, 201, 200)
-    assert again.json()["id"] == taken.json()["id"]
-    running = await hospital.rows(
+    assert (cardiology.status_code, x_ray_start.status_code, repeated.status_code) == (201, 201, 200)
+    assert repeated.json()["id"] == x_ray_start.json()["id"]
+    running = await engine.rows(
         "SELECT * FROM patient_trackings WHERE patient_id = :p AND status = 'in_progress'", p=patient
     )
     assert len(running) == 2
 
 
-async def test_a_doctor_who_waits_is_offered_the_patient_and_the_others_are_kept_off(
-    hospital: Engine, patient: int
-) -> None:
-    mine, waits, comes_by = (patient * 10 + n for n in (1, 2, 3))
-    await hospital.admit(patient, {mine: 1, waits: 2, comes_by: 3})
-    consultation = (await hospital.start(1, patient, mine)).json()
-    async with StreamReader(hospital, "doctor", 2) as waiting:
-        joined = await hospital.start(2, patient, waits, wait=True)
-        await hospital.complete(1, consultation["id"])
+async def test_waiting_doctor_is_offered_the_patient(engine: Engine, patient: int) -> None:
+    first, second, third = (patient * 10 + n for n in (1, 2, 3))
+    await engine.admit(patient, {first: 1, second: 2, third: 3})
+    consultation = (await engine.start(1, patient, first)).json()
+    async with StreamReader(engine, "doctor", 2) as waiting:
+        joined = await engine.start(2, patient, second, wait=True)
+        await engine.complete(1, consultation["id"])
         offer = await waiting.next("consultation.available")
-        reserved = await hospital.start(3, patient, comes_by)
-        started = await hospital.start(2, patient, waits)
+        reserved = await engine.start(3, patient, third)
+        started = await engine.start(2, patient, second)
 
     assert joined.json()["position"] == 1
     assert (reserved.status_code, reserved.json()["code"]) == (409, "patient_reserved")
@@ -102,29 +98,29 @@ async def test_a_doctor_who_waits_is_offered_the_patient_and_the_others_are_kept
     assert started.status_code == 201
 
 
-async def test_an_answer_can_be_fetched_later_by_who_asked_and_nobody_else(hospital: Engine, patient: int) -> None:
+async def test_only_the_caller_gets_the_later_answer(engine: Engine, patient: int) -> None:
     appointment = patient * 10 + 1
-    await hospital.admit(patient, {appointment: 1})
+    await engine.admit(patient, {appointment: 1})
     body = {"appointment_id": appointment, "patient_id": patient, "doctor_id": 1}
     key = f"later/{patient}"
-    async with hospital.staff("doctor", 1) as doctor, hospital.staff("doctor", 2) as other:
+    async with engine.staff("doctor", 1) as doctor, engine.staff("doctor", 2) as other:
         accepted = await doctor.post(
             "/api/consultations", json=body, headers={"Prefer": "respond-async", "Idempotency-Key": key}
         )
-        decided = await _decision(doctor, accepted.headers["Location"])
-        foreign = await other.get(accepted.headers["Location"])
+        decision = await _wait_for_decision(doctor, accepted.headers["Location"])
+        other_answer = await other.get(accepted.headers["Location"])
 
     assert accepted.status_code == 202
-    assert decided["status"] == 201
-    assert decided["body"]["appointment_id"] == appointment
-    assert foreign.status_code == 404
+    assert decision["status"] == 201
+    assert decision["body"]["appointment_id"] == appointment
+    assert other_answer.status_code == 404
 
 
-async def _decision(client: httpx.AsyncClient, location: str) -> dict[str, object]:
+async def _wait_for_decision(client: httpx.AsyncClient, location: str) -> dict[str, Any]:
     for _ in range(1000):
         answer = await client.get(location)
         if answer.status_code != 202:
             break
     assert answer.status_code == 200
-    found: dict[str, object] = answer.json()
-    return found
+    decision: dict[str, Any] = answer.json()
+    return decision

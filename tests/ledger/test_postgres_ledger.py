@@ -83,9 +83,7 @@ async def test_overtaken_start_gets_changed_appointment(on_postgres: Database, c
     assert await on_postgres.read(column, "requests", "request_id") == []
 
 
-async def test_first_of_two_visits_decides_one_request(
-    on_postgres: Database,
-) -> None:
+async def test_first_of_two_visits_decides_one_request(on_postgres: Database) -> None:
     await on_postgres.write(seed, OF_AMRANI, OF_SMITH)
     today, tomorrow = LedgerDriver(on_postgres), LedgerDriver(on_postgres, day=DAY + timedelta(days=1))
     await today.send(a_start(OF_SMITH, "smith"))

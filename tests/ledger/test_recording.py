@@ -192,12 +192,12 @@ async def test_unfinished_appointment_can_start_again(database: Database, ledger
         await ledger.record_due(NOON + timedelta(hours=4))
     confirmed = await ledger.appointment(OF_AMRANI.id)
     too_late = await ledger.send(a_completion(running), NOON + timedelta(hours=5))
-    again = await ledger.send(a_start(confirmed, "again"), NOON + timedelta(hours=5))
+    restarted = await ledger.send(a_start(confirmed, "again"), NOON + timedelta(hours=5))
 
     assert confirmed.status is AppointmentStatus.confirmed
     assert (too_late.status, too_late.body["code"], too_late.body["outcome"]) == (409, "consultation_ended", outcome)
-    assert again.status == 201
-    assert again.body["id"] != running.id
+    assert restarted.status == 201
+    assert restarted.body["id"] != running.id
     assert await database.read(column, "patient_trackings", "outcome") == [outcome, None]
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -155,6 +155,10 @@ class Engine:
         """The events of one patient in the log, in order; with `name`, only those."""
         events = await self.rows("SELECT * FROM events WHERE patient_id = :p ORDER BY seq", p=patient_id)
         return [event for event in events if name in (None, event["name"])]
+
+
+#: Opens an engine with the settings of its keyword arguments.
+OpenEngine = Callable[..., Awaitable[Engine]]
 
 
 def _insert_staff(connection: Connection) -> None:

@@ -185,13 +185,13 @@ class PatientDays:
             assert not day_is_over(visit.state, self.now), "an offer was made after the day's end"
 
     def check_answer(self, command: Any, decision: Decision, before: Any) -> None:
-        ended = [change for change in decision.changes if isinstance(change, EndConsultation)]
+        ends = [change for change in decision.changes if isinstance(change, EndConsultation)]
         if isinstance(command, StartConsultation):
             self._check_start(command, decision, before)
-            assert not ended
+            assert not ends
         if isinstance(command, CompleteConsultation | ReleaseConsultation):
-            assert all(change.consultation.id == command.consultation_id for change in ended)
-        assert len(before) - len(ended) <= len(self.ledger.in_progress)
+            assert all(change.consultation.id == command.consultation_id for change in ends)
+        assert len(before) - len(ends) <= len(self.ledger.in_progress)
         if isinstance(decision.answer, PlaceInLine):
             assert self._position(command.appointment.doctor_id) == decision.answer.position
 

@@ -42,10 +42,10 @@ async def test_lost_answer_does_not_repeat_the_commit(visits: VisitDriver) -> No
     visits.ledger.lost_answers = 2
     await visits.start(DR_BENNIS, wait=True)
     visits.ledger.lost_answers = 1
-    ended = await visits.complete(started)
+    completed = await visits.complete(started)
 
     names = [event.name for event in await visits.events() if event.name != "patient.updated"]
-    assert (started.status, ended.status) == (201, 200)
+    assert (started.status, completed.status) == (201, 200)
     assert names == [
         "consultation.started",
         "consultation.blocked",

@@ -20,7 +20,7 @@ A_MINUTE = timedelta(minutes=1)
 
 
 async def _force_new_run(visits: VisitDriver) -> None:
-    """Wait until the visit has started its next run, and has nothing under way."""
+    """Send so many messages that the visit continues as a new run, and wait for that run."""
     runs = len(await visits.histories())
     for _ in range(visits.limits.messages_per_run):
         await visits.check_in(DR_IMAGING)
@@ -31,9 +31,7 @@ async def _has_more_runs(visits: VisitDriver, runs: int) -> bool:
     return len(await visits.histories()) > runs
 
 
-async def test_forty_starts_across_runs_get_one_answer_each(
-    visits: VisitDriver,
-) -> None:
+async def test_forty_starts_across_runs_are_decided(visits: VisitDriver) -> None:
     visits.set_limits(Limits(messages_per_run=3))
 
     answers = await asyncio.gather(*(visits.start(doctor, wait=True) for doctor in CARDIOLOGISTS))

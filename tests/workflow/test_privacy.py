@@ -16,10 +16,8 @@ REASON = "forgot to sign out"
 KEY = "the-key-that-a-client-made-up"
 
 
-async def _release_with_reason(visits: VisitDriver, started: Answer) -> None:
-    command = ReleaseConsultation(
-        request=visits.request(), patient_id=visits.patient, consultation_id=started.body["id"]
-    )
+async def _release_with_reason(visits: VisitDriver, start: Answer) -> None:
+    command = visits.release_command(start)
     await visits.database.write(open_request, command.request, await visits.now(), reason=REASON)
     await visits.send(command)
 

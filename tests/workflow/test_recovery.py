@@ -53,9 +53,7 @@ async def _close_yesterday(visits: VisitDriver) -> date:
     return yesterday
 
 
-async def test_terminated_visit_restarts_from_the_ledger(
-    visits: VisitDriver,
-) -> None:
+async def test_terminated_visit_restarts_from_ledger(visits: VisitDriver) -> None:
     started = await visits.start(DR_AMRANI)
     await visits.workflow().terminate("by mistake")
 
@@ -93,7 +91,7 @@ async def test_timers_survive_a_termination(visits: VisitDriver) -> None:
     ]
 
 
-async def test_consultation_unknown_to_visit_blocks_patient(visits: VisitDriver) -> None:
+async def test_unknown_consultation_blocks_the_patient(visits: VisitDriver) -> None:
     await visits.check_in(DR_CHRAIBI)
     started = await _record_start_without_visit(visits, DR_AMRANI, day=visits.today, at=datetime.now(UTC))
 
@@ -116,7 +114,7 @@ async def test_visit_keeps_timers_of_new_consultation(visits: VisitDriver) -> No
     assert reminder.channel == f"doctor.{DR_AMRANI}"
 
 
-async def test_sweep_reminds_visit_of_overdue_consultation(visits: VisitDriver) -> None:
+async def test_sweep_wakes_visit_with_late_reminder(visits: VisitDriver) -> None:
     await visits.check_in(DR_CHRAIBI)
     long_ago = datetime.now(UTC) - timedelta(minutes=CARDIOLOGY_MINUTES + 1)
     started = await _record_start_without_visit(visits, DR_AMRANI, day=visits.today, at=long_ago)

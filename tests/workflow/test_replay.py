@@ -50,7 +50,7 @@ async def test_added_pause_breaks_recorded_visit(monkeypatch: pytest.MonkeyPatch
         await _replayer().replay_workflow(_load_history(FOLDER / "start_refuse_complete.1.json"))
 
 
-def test_every_behaviour_is_recorded_without_names() -> None:
+def test_recorded_histories_are_all_without_names() -> None:
     behaviours = {path.name.split(".")[0] for path in RECORDED_FILES}
     content = "".join(json.dumps(json.loads(path.read_text())) for path in RECORDED_FILES)
 

@@ -1,4 +1,4 @@
-"""Visits run in the SDK's sandbox, which finds code that is not deterministic. The worker does without it, for speed."""
+"""Visits run in the SDK's sandbox, which finds code that is not deterministic. The worker runs them without it, for speed."""
 
 from datetime import timedelta
 

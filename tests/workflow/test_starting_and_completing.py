@@ -144,7 +144,7 @@ async def test_start_and_completion_work_as_signals(visits: VisitDriver) -> None
     assert [event.name for event in await visits.events()] == ["consultation.started", "consultation.completed"]
 
 
-async def test_signal_and_update_of_one_request_count_once(visits: VisitDriver) -> None:
+async def test_signal_and_update_of_one_key_count_once(visits: VisitDriver) -> None:
     start = await visits.start_command(DR_AMRANI)
     await visits.send_signal(start)
 

@@ -21,9 +21,7 @@ def _started_at(start: Answer) -> datetime:
     return datetime.fromisoformat(start.body["started_at"])
 
 
-async def test_reminds_when_due_and_every_15_minutes(
-    visits: VisitDriver,
-) -> None:
+async def test_reminds_when_due_and_every_15_minutes(visits: VisitDriver) -> None:
     started = await visits.start(DR_AMRANI)
     due = _started_at(started) + EXPECTED
 
@@ -53,9 +51,7 @@ async def test_extension_moves_the_reminder(visits: VisitDriver) -> None:
     assert timedelta(0) <= reminder.at - due < TOLERANCE
 
 
-async def test_appointment_can_start_again_after_timeout(
-    visits: VisitDriver,
-) -> None:
+async def test_timed_out_appointment_can_start_again(visits: VisitDriver) -> None:
     visits.set_limits(Limits(abandon_after=timedelta(minutes=10)))
     started = await visits.start(DR_AMRANI)
     due = _started_at(started) + timedelta(minutes=10)
@@ -121,9 +117,7 @@ async def _update_has_arrived(visits: VisitDriver) -> bool:
     return description.raw_description.HasField("pending_workflow_task")
 
 
-async def test_timeout_during_completion_ends_nothing(
-    visits: VisitDriver,
-) -> None:
+async def test_timeout_during_completion_ends_nothing(visits: VisitDriver) -> None:
     visits.set_limits(Limits(abandon_after=2 * A_SECOND))
     started = await visits.start(DR_AMRANI)
     visits.ledger.block()
