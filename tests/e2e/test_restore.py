@@ -22,7 +22,7 @@ from tests.support.stream_reader import StreamReader
 
 @dataclass
 class Backup:
-    """Backup the engine's database while it runs, and restores it while nothing uses it."""
+    """Copies the engine's database while it runs, and restores it while nothing uses it."""
 
     engine: Engine
     server: ThrowawayPostgres | None

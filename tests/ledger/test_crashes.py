@@ -76,10 +76,7 @@ async def test_kill_between_statements_leaves_nothing(database: Database, step: 
     ]
 
 
-async def test_kill_after_commit_keeps_the_answer(
-    database: Database,
-    ledger: LedgerDriver,
-) -> None:
+async def test_kill_after_commit_keeps_the_answer(database: Database, ledger: LedgerDriver) -> None:
     await database.write(seed, OF_AMRANI)
 
     await run_dying_writer(database, "commit")

@@ -103,7 +103,7 @@ async def test_missing_appointment_overtakes_decision(database: Database, ledger
     assert await database.read(all_rows) == before
 
 
-async def test_two_lines_end_in_the_same_millisecond(database: Database) -> None:
+async def test_lines_that_end_together_send_two_events(database: Database) -> None:
     ledgers = []
     for patient in (JOHN_DOE, MARIA_SILVA):
         running, waiting = an_appointment(DR_SMITH, patient=patient), an_appointment(DR_AMRANI, patient=patient)

@@ -1,5 +1,6 @@
 """Commands of example doctors and receptionists, for all tests."""
 
+from patient_visit_engine.visit.codes import AppointmentStatus
 from patient_visit_engine.visit.commands import (
     CheckIn,
     CompleteConsultation,
@@ -7,6 +8,7 @@ from patient_visit_engine.visit.commands import (
     JoinWaitingLine,
     LeaveWaitingLine,
     ReleaseConsultation,
+    SetAppointmentStatus,
     StartConsultation,
 )
 from patient_visit_engine.visit.state import Appointment, Consultation
@@ -61,3 +63,10 @@ def a_wait(appointment: Appointment, key: str = "wait") -> JoinWaitingLine:
 def a_leave(appointment: Appointment, key: str = "leave") -> LeaveWaitingLine:
     """The doctor of the appointment leaves the waiting line."""
     return LeaveWaitingLine(request=a_request(key), appointment=appointment)
+
+
+def a_status(appointment: Appointment, status: AppointmentStatus, by: int | None = None) -> SetAppointmentStatus:
+    """Reception, or the doctor `by`, sets the status."""
+    return SetAppointmentStatus(
+        request=a_request(f"status {status}"), appointment=appointment, status=status, doctor_id=by
+    )

@@ -49,7 +49,7 @@ async def test_midnight_closes_check_ins_and_line(visits: VisitDriver, hours: in
     assert (await visits.appointment(DR_BENNIS)).status is AppointmentStatus.confirmed
 
 
-async def test_consultation_of_yesterday_blocks_today(visits: VisitDriver) -> None:
+async def test_consultation_blocks_the_next_day(visits: VisitDriver) -> None:
     tomorrow = visits.today + A_DAY
     await visits.check_in(DR_SURGERY)
     await visits.skip_time(until=day_ends_at(visits.today, visits.zone) - A_MINUTE)

@@ -1,0 +1,108 @@
+"""Processes are killed at the worst moments. Afterwards there is one row, one event and one answer, and the doctor can continue."""
+
+import asyncio
+import signal
+
+import httpx
+import pytest
+
+from tests.support.decisions import assert_can_be_completed, assert_started_once, send_until_decided
+from tests.support.engine import Engine, OpenEngine
+from tests.support.waiting import wait_until_async
+
+
+@pytest.mark.parametrize("fault", ["before-commit", "after-commit"])
+async def test_worker_killed_at_commit_starts_once(breakable_engine: Engine, patient: int, fault: str) -> None:
+    await breakable_engine.admit(patient, {patient: 1})
+    breakable_engine.worker.stop()
+    dying = breakable_engine.faulty_worker(fault)
+    dying.start()
+
+    starting = asyncio.create_task(breakable_engine.start(1, patient, patient, "once"))
+    await wait_until_async(breakable_engine.halted, "the worker is at its commit")
+    dying.kill()
+    breakable_engine.worker.start()
+    first = await starting
+    answer = await send_until_decided(lambda: breakable_engine.start(1, patient, patient, "once"))
+
+    assert first.status_code in (201, 503)
+    await assert_started_once(breakable_engine, patient, answer)
+    await assert_can_be_completed(breakable_engine, patient, answer)
+
+
+async def test_killed_worker_and_server_start_once(breakable_engine: Engine, patient: int) -> None:
+    await breakable_engine.admit(patient, {patient: 1})
+    breakable_engine.worker.stop()
+    dying = breakable_engine.faulty_worker("after-commit")
+    dying.start()
+
+    starting = asyncio.create_task(breakable_engine.start(1, patient, patient, "once"))
+    await wait_until_async(breakable_engine.halted, "the worker is at its commit")
+    breakable_engine.temporal.kill()
+    dying.kill()
+    breakable_engine.temporal.start()
+    breakable_engine.worker.start()
+    await starting
+    answer = await send_until_decided(lambda: breakable_engine.start(1, patient, patient, "once"))
+
+    await assert_started_once(breakable_engine, patient, answer)
+    await assert_can_be_completed(breakable_engine, patient, answer)
+
+
+async def test_timers_survive_a_killed_worker(open_engine: OpenEngine, patient: int) -> None:
+    engine = await open_engine(decision_timeout="3", abandon_after="4", sweep_every="3600")
+    await engine.admit(patient, {patient: 1})
+
+    started = await engine.start(1, patient, patient, "once")
+    engine.worker.kill()
+    engine.worker.start()
+
+    async def has_timed_out() -> bool:
+        rows = await engine.rows("SELECT outcome FROM patient_trackings WHERE patient_id = :p", p=patient)
+        return [row["outcome"] for row in rows] == ["timed_out"]
+
+    await wait_until_async(has_timed_out, "the consultation times out")
+    refused = await engine.complete(1, started.json()["id"])
+    restarted = await engine.start(1, patient, patient)
+    assert (refused.status_code, refused.json()["code"]) == (409, "consultation_ended")
+    assert refused.json()["outcome"] == "timed_out"
+    assert restarted.status_code == 201
+    assert len(await engine.events(patient, "consultation.released")) == 1
+
+
+async def test_api_killed_in_a_request_starts_once(breakable_engine: Engine, patient: int) -> None:
+    await breakable_engine.admit(patient, {patient: 1})
+    breakable_engine.worker.stop()
+    dying = breakable_engine.faulty_worker("after-commit")
+    dying.start()
+
+    starting = asyncio.create_task(breakable_engine.start(1, patient, patient, "once"))
+    await wait_until_async(breakable_engine.halted, "the worker is at its commit")
+    breakable_engine.api.kill()
+    with pytest.raises(httpx.TransportError):
+        await starting
+    dying.kill()
+    breakable_engine.worker.start()
+    breakable_engine.api.start()
+    await breakable_engine.ready()
+    answer = await send_until_decided(lambda: breakable_engine.start(1, patient, patient, "once"))
+
+    await assert_started_once(breakable_engine, patient, answer)
+    await assert_can_be_completed(breakable_engine, patient, answer)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+async def test_restarted_server_has_its_visits(breakable_engine: Engine, patient: int, number: signal.Signals) -> None:
+    await breakable_engine.admit(patient, {patient: 1, patient + 1000: 2})
+    answer = await breakable_engine.start(1, patient, patient, "once")
+
+    breakable_engine.temporal.signal(number)
+    breakable_engine.temporal.wait()
+    during_outage = await breakable_engine.start(2, patient, patient + 1000, "other")
+    breakable_engine.temporal.start()
+    refused = await send_until_decided(lambda: breakable_engine.start(2, patient, patient + 1000, "other"))
+
+    assert (during_outage.status_code, during_outage.json()["code"]) == (503, "undecided")
+    assert (refused.status_code, refused.json()["active_doctor_id"]) == (409, 1)
+    await assert_started_once(breakable_engine, patient, answer)
+    await assert_can_be_completed(breakable_engine, patient, answer)

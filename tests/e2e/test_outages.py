@@ -1,0 +1,125 @@
+"""The worker, Temporal, a workflow or the database is away for a while. Each start is decided once, and the doctor can continue."""
+
+import httpx
+from sqlalchemy import Connection, text
+
+from patient_visit_engine.runtime import temporal
+from tests.support.decisions import assert_can_be_completed, assert_started_once, send_until_decided
+from tests.support.engine import Engine
+from tests.support.locking import locked
+from tests.support.waiting import wait_until_async
+
+
+async def test_start_is_undecided_without_temporal(breakable_engine: Engine, patient: int) -> None:
+    await breakable_engine.admit(patient, {patient: 1})
+    breakable_engine.temporal.kill()
+    breakable_engine.api.kill()
+    breakable_engine.api.start()
+
+    async def is_alive() -> bool:
+        try:
+            async with httpx.AsyncClient() as client:
+                return (await client.get(f"{breakable_engine.url}/livez")).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    await wait_until_async(is_alive, "the API is alive")
+    undecided = await breakable_engine.start(1, patient, patient, "once")
+    breakable_engine.temporal.start()
+    answer = await send_until_decided(lambda: breakable_engine.start(1, patient, patient, "once"))
+
+    assert (undecided.status_code, undecided.json()["code"]) == (503, "undecided")
+    await assert_started_once(breakable_engine, patient, answer)
+
+
+async def test_terminated_visit_continues_from_ledger(breakable_engine: Engine, patient: int) -> None:
+    await breakable_engine.admit(patient, {patient: 1, patient + 1000: 2})
+    answer = await breakable_engine.start(1, patient, patient, "once")
+    client = await temporal.connect(breakable_engine.settings)
+    [row] = await breakable_engine.rows("SELECT visit_day FROM patient_trackings WHERE patient_id = :p", p=patient)
+
+    await client.get_workflow_handle(f"visit/{patient}/{row['visit_day']}").terminate("by ops, in the UI")
+    refused = await breakable_engine.start(2, patient, patient + 1000)
+
+    assert (refused.status_code, refused.json()["active_doctor_id"]) == (409, 1)
+    await assert_started_once(breakable_engine, patient, answer)
+    await assert_can_be_completed(breakable_engine, patient, answer)
+
+
+async def test_terminated_visit_can_be_completed(breakable_engine: Engine, patient: int) -> None:
+    await breakable_engine.admit(patient, {patient: 1})
+    answer = await breakable_engine.start(1, patient, patient, "once")
+    client = await temporal.connect(breakable_engine.settings)
+    [row] = await breakable_engine.rows("SELECT visit_day FROM patient_trackings WHERE patient_id = :p", p=patient)
+
+    await client.get_workflow_handle(f"visit/{patient}/{row['visit_day']}").terminate("by ops, in the UI")
+
+    await assert_can_be_completed(breakable_engine, patient, answer)
+
+
+async def test_start_without_worker_is_decided_later(breakable_engine: Engine, patient: int) -> None:
+    await breakable_engine.admit(patient, {patient: 1})
+    breakable_engine.worker.kill()
+
+    undecided = await breakable_engine.start(1, patient, patient, "once")
+    breakable_engine.worker.start()
+    answer = await send_until_decided(lambda: breakable_engine.start(1, patient, patient, "once"))
+    repeated = await breakable_engine.start(1, patient, patient, "once")
+
+    assert (undecided.status_code, undecided.json()["code"]) == (503, "undecided")
+    assert int(undecided.headers["Retry-After"]) > 0
+    assert repeated.json() == answer.json()
+    await assert_started_once(breakable_engine, patient, answer)
+
+
+async def test_async_start_is_decided_after_an_outage(breakable_engine: Engine, patient: int) -> None:
+    await breakable_engine.admit(patient, {patient: 1})
+    body = {"appointment_id": patient, "patient_id": patient, "doctor_id": 1}
+    breakable_engine.worker.kill()
+    breakable_engine.temporal.kill()
+
+    async with breakable_engine.staff("doctor", 1) as doctor:
+        accepted = await doctor.post(
+            "/api/consultations", json=body, headers={"Prefer": "respond-async", "Idempotency-Key": "later"}
+        )
+        pending = await doctor.get("/api/requests/later")
+        breakable_engine.temporal.start()
+        breakable_engine.worker.start()
+
+        async def is_decided() -> bool:
+            return (await doctor.get("/api/requests/later")).status_code == 200
+
+        await wait_until_async(is_decided, "the worker's sweep sends the open request")
+        answer = (await doctor.get("/api/requests/later")).json()
+
+    assert accepted.status_code in (202, 503)
+    assert pending.status_code == 202
+    assert answer["status"] == 201
+    assert len(await breakable_engine.events(patient, "consultation.started")) == 1
+
+
+async def test_locked_database_delays_the_start(breakable_engine: Engine, patient: int) -> None:
+    await breakable_engine.admit(patient, {patient: 1})
+    async with locked(breakable_engine.database):
+        undecided = await breakable_engine.start(1, patient, patient, "once")
+    answer = await send_until_decided(lambda: breakable_engine.start(1, patient, patient, "once"))
+
+    assert undecided.status_code == 503
+    await assert_started_once(breakable_engine, patient, answer)
+
+
+async def test_restored_ledger_decides_lost_start_again(breakable_engine: Engine, patient: int) -> None:
+    await breakable_engine.admit(patient, {patient: 1})
+    await breakable_engine.start(1, patient, patient, "once")
+
+    def delete_decisions(connection: Connection) -> None:
+        for table in ("requests", "timeline", "patient_trackings", "events"):
+            connection.execute(text(f"DELETE FROM {table}"))
+        connection.execute(text("UPDATE appointments SET status = 1"))
+        connection.execute(text("UPDATE log_head SET seq = 0, epoch = 'restored'"))
+
+    await breakable_engine.database.write(delete_decisions)
+    answer = await send_until_decided(lambda: breakable_engine.start(1, patient, patient, "once"))
+
+    await assert_started_once(breakable_engine, patient, answer)
+    await assert_can_be_completed(breakable_engine, patient, answer)

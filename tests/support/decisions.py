@@ -1,0 +1,39 @@
+"""Sends requests until they are decided, and checks that each had its effect once."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import httpx
+
+from tests.support.engine import Engine
+
+
+async def send_until_decided(send: Callable[[], Awaitable[httpx.Response]]) -> httpx.Response:
+    """Send again with the same key until there is a decision, as clients should do."""
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                answer = await send()
+            except httpx.TransportError:
+                await asyncio.sleep(0.05)
+                continue
+            if answer.status_code != 503:
+                return answer
+
+
+async def assert_started_once(engine: Engine, patient: int, answer: httpx.Response) -> None:
+    """The answer is 201, and the patient has one tracking and one event of this start."""
+    assert answer.status_code == 201
+    rows = await engine.rows("SELECT * FROM patient_trackings WHERE patient_id = :p", p=patient)
+    assert [(row["status"], row["consultation_id"]) for row in rows] == [("in_progress", answer.json()["id"])]
+    assert len(await engine.events(patient, "consultation.started")) == 1
+
+
+async def assert_can_be_completed(engine: Engine, patient: int, answer: httpx.Response) -> None:
+    """Complete the started consultation twice: there is one answer and one event."""
+    completed = await send_until_decided(lambda: engine.complete(1, answer.json()["id"], "done"))
+    repeated = await engine.complete(1, answer.json()["id"], "done")
+
+    assert (completed.status_code, completed.json()["outcome"]) == (200, "done")
+    assert repeated.json() == completed.json()
+    assert len(await engine.events(patient, "consultation.completed")) == 1

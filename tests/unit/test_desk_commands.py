@@ -1,0 +1,97 @@
+"""Check-in, check-out and the appointment status, as reception and doctors set them."""
+
+from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
+from patient_visit_engine.visit.commands import CheckOut
+from patient_visit_engine.visit.decisions import (
+    CloseTracking,
+    EndConsultation,
+    LeaveLine,
+    OpenTracking,
+    StatusStands,
+    TrackingStands,
+    WriteAppointmentStatus,
+)
+from patient_visit_engine.visit.policy import decide
+from patient_visit_engine.visit.state import PendingTracking
+from tests.support.builders import (
+    DR_AMRANI,
+    DR_OKAFOR,
+    DR_SMITH,
+    NOON,
+    X_RAY,
+    YESTERDAY,
+    a_consultation,
+    a_request,
+    a_visit,
+    an_appointment,
+)
+from tests.support.commands import a_check_in, a_status
+
+CANCELED, DONE = AppointmentStatus.canceled, AppointmentStatus.done
+OF_AMRANI = an_appointment(DR_AMRANI)
+
+
+def test_patient_is_checked_in_once() -> None:
+    appointment = an_appointment()
+
+    first = decide(a_visit(), a_check_in(appointment), NOON)
+    second = decide(a_visit(checked_in=[appointment]), a_check_in(appointment), NOON)
+
+    assert first.changes == (OpenTracking(appointment=appointment),)
+    assert first.answer == TrackingStands(appointment_id=appointment.id, created=True)
+    assert second.changes == ()
+    assert second.answer == TrackingStands(appointment_id=appointment.id, created=False)
+
+
+def test_check_in_closes_yesterdays_check_in() -> None:
+    appointment = an_appointment()
+    visit = a_visit()
+    facts = visit.facts.model_copy(update={"pending": (PendingTracking(appointment_id=appointment.id, day=YESTERDAY),)})
+
+    decision = decide(visit.model_copy(update={"facts": facts}), a_check_in(appointment), NOON)
+
+    closed = CloseTracking(appointment_id=appointment.id, outcome=Outcome.not_seen, status=AppointmentStatus.confirmed)
+    assert decision.changes == (closed, OpenTracking(appointment=appointment))
+
+
+def test_check_out_makes_appointment_confirmed() -> None:
+    appointment = an_appointment(status=AppointmentStatus.pending)
+
+    decision = decide(
+        a_visit(checked_in=[appointment]), CheckOut(request=a_request("out"), appointment=appointment), NOON
+    )
+
+    closed = CloseTracking(appointment_id=appointment.id, outcome=Outcome.cancelled, status=AppointmentStatus.confirmed)
+    assert decision.changes == (closed,)
+
+
+def test_cancel_closes_check_in_and_leaves_line() -> None:
+    appointment = an_appointment(DR_AMRANI, status=AppointmentStatus.pending)
+    visit = a_visit(in_consultation_with=DR_SMITH, checked_in=[appointment], waiting=[DR_AMRANI])
+
+    decision = decide(visit, a_status(appointment, CANCELED), NOON)
+
+    closed, removed = decision.changes
+    assert closed == CloseTracking(appointment_id=appointment.id, outcome=Outcome.cancelled, status=CANCELED)
+    assert removed == LeaveLine(place=visit.line()[0], why="canceled")
+
+
+def test_unchanged_status_is_not_written() -> None:
+    appointment = an_appointment(status=AppointmentStatus.confirmed)
+
+    unchanged = decide(a_visit(), a_status(appointment, AppointmentStatus.confirmed), NOON)
+    changed = decide(a_visit(), a_status(appointment, AppointmentStatus.scheduled), NOON)
+
+    assert unchanged.changes == ()
+    assert unchanged.answer == StatusStands(appointment_id=appointment.id, status=AppointmentStatus.confirmed)
+    assert changed.changes == (
+        WriteAppointmentStatus(appointment_id=appointment.id, status=AppointmentStatus.scheduled),
+    )
+
+
+def test_status_done_completes_own_consultation() -> None:
+    consultation, x_ray = a_consultation(OF_AMRANI), a_consultation(an_appointment(DR_OKAFOR, prestation=X_RAY))
+
+    decision = decide(a_visit(consultations=[x_ray, consultation]), a_status(OF_AMRANI, DONE, by=DR_AMRANI.id), NOON)
+
+    assert decision.changes == (EndConsultation(consultation=consultation, outcome=Outcome.done),)

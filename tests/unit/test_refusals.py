@@ -1,0 +1,102 @@
+"""Every command that a visit refuses, with the code of the refusal."""
+
+from typing import Any
+
+import pytest
+
+from patient_visit_engine.visit.codes import AppointmentStatus
+from patient_visit_engine.visit.commands import CheckOut
+from patient_visit_engine.visit.decisions import (
+    NoteRefusal,
+    Refused,
+)
+from patient_visit_engine.visit.policy import decide, mismatch
+from tests.support.builders import (
+    DR_AMRANI,
+    DR_OKAFOR,
+    DR_SMITH,
+    NOON,
+    X_RAY,
+    a_consultation,
+    a_place,
+    a_request,
+    a_visit,
+    an_appointment,
+    minutes,
+)
+from tests.support.commands import a_check_in, a_completion, a_start, a_status, a_wait, an_extension
+
+CARDIOLOGY_WITH_SMITH = a_consultation(an_appointment(DR_SMITH), started_at=NOON - minutes(14))
+CANCELED, DONE = AppointmentStatus.canceled, AppointmentStatus.done
+
+
+def reassigned_in_progress() -> Any:
+    """A visit in which the appointment is in progress with another doctor than the appointment now names."""
+    appointment = an_appointment(DR_AMRANI)
+    return a_visit(
+        consultations=[a_consultation(appointment).model_copy(update={"doctor_id": DR_SMITH.id})]
+    ), appointment
+
+
+TAKEN, OF_AMRANI = reassigned_in_progress()
+BUSY = a_visit(consultations=[CARDIOLOGY_WITH_SMITH])
+RESERVED = a_visit(waiting=[a_place(DR_OKAFOR, offered_until=NOON + minutes(1))])
+IN_PROGRESS = a_visit(consultations=[a_consultation(OF_AMRANI)])
+
+REFUSALS = {
+    "a busy patient": (BUSY, a_start(OF_AMRANI), "patient_in_consultation"),
+    "a reserved patient": (RESERVED, a_start(OF_AMRANI), "patient_reserved"),
+    "an appointment in progress with another doctor": (TAKEN, a_start(OF_AMRANI), "appointment_in_progress"),
+    "a canceled appointment": (a_visit(), a_start(an_appointment(status=CANCELED)), "appointment_closed"),
+    "a done appointment": (a_visit(), a_start(an_appointment(status=DONE)), "appointment_closed"),
+    "another doctor's completion": (IN_PROGRESS, a_completion(a_consultation(OF_AMRANI), by=DR_SMITH), "not_yours"),
+    "another doctor's extension": (IN_PROGRESS, an_extension(a_consultation(OF_AMRANI), 5, by=DR_SMITH), "not_yours"),
+    "checking in while in progress": (IN_PROGRESS, a_check_in(OF_AMRANI), "appointment_in_progress"),
+    "checking in for a done appointment": (a_visit(), a_check_in(an_appointment(status=DONE)), "appointment_closed"),
+    "checking in for a canceled appointment": (
+        a_visit(),
+        a_check_in(an_appointment(status=CANCELED)),
+        "appointment_closed",
+    ),
+    "checking out while in progress": (
+        IN_PROGRESS,
+        CheckOut(request=a_request("out"), appointment=OF_AMRANI),
+        "appointment_in_progress",
+    ),
+    "checking out before check-in": (
+        a_visit(),
+        CheckOut(request=a_request("out"), appointment=OF_AMRANI),
+        "not_checked_in",
+    ),
+    "waiting for a free patient": (a_visit(), a_wait(OF_AMRANI), "patient_free"),
+    "waiting with an X-ray": (BUSY, a_wait(an_appointment(prestation=X_RAY)), "patient_free"),
+    "waiting for an own consultation": (IN_PROGRESS, a_wait(OF_AMRANI), "appointment_in_progress"),
+    "waiting with a done appointment": (BUSY, a_wait(an_appointment(status=DONE)), "appointment_closed"),
+    "canceling while in progress": (IN_PROGRESS, a_status(OF_AMRANI, CANCELED), "appointment_in_progress"),
+    "done by reception": (IN_PROGRESS, a_status(OF_AMRANI, DONE), "not_yours"),
+    "done by another doctor": (IN_PROGRESS, a_status(OF_AMRANI, DONE, by=DR_SMITH.id), "not_yours"),
+    "done before the start": (a_visit(), a_status(OF_AMRANI, DONE, by=DR_AMRANI.id), "not_in_consultation"),
+    "canceling a done appointment": (a_visit(), a_status(an_appointment(status=DONE), CANCELED), "appointment_closed"),
+    "checking in a canceled appointment by status": (
+        a_visit(),
+        a_status(an_appointment(status=CANCELED), AppointmentStatus.pending),
+        "appointment_closed",
+    ),
+}
+
+
+@pytest.mark.parametrize(("visit", "command", "code"), REFUSALS.values(), ids=REFUSALS.keys())
+def test_refusal_opens_and_closes_nothing(visit: Any, command: Any, code: str) -> None:
+    decision = decide(visit, command, NOON)
+
+    assert isinstance(decision.answer, Refused)
+    assert decision.answer.refusal.code == code
+    assert all(isinstance(change, NoteRefusal) for change in decision.changes)
+
+
+def test_reassigned_appointment_is_a_mismatch() -> None:
+    decision = mismatch(NOON)
+
+    assert isinstance(decision.answer, Refused)
+    assert decision.answer.refusal.code == "appointment_mismatch"
+    assert decision.changes == ()
