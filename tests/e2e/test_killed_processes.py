@@ -19,7 +19,7 @@ async def test_worker_killed_at_commit_starts_once(breakable_engine: Engine, pat
     dying.start()
 
     starting = asyncio.create_task(breakable_engine.start(1, patient, patient, "once"))
-    await wait_until_async(breakable_engine.halted, "the worker is at its commit")
+    await wait_until_async(breakable_engine.has_halted, "the worker is at its commit")
     dying.kill()
     breakable_engine.worker.start()
     first = await starting
@@ -37,7 +37,7 @@ async def test_killed_worker_and_server_start_once(breakable_engine: Engine, pat
     dying.start()
 
     starting = asyncio.create_task(breakable_engine.start(1, patient, patient, "once"))
-    await wait_until_async(breakable_engine.halted, "the worker is at its commit")
+    await wait_until_async(breakable_engine.has_halted, "the worker is at its commit")
     breakable_engine.temporal.kill()
     dying.kill()
     breakable_engine.temporal.start()
@@ -79,7 +79,7 @@ async def test_api_killed_in_a_request_starts_once(open_engine: OpenEngine, pati
     dying.start()
 
     starting = asyncio.create_task(engine.start(1, patient, patient, "once"))
-    await wait_until_async(engine.halted, "the worker is at its commit")
+    await wait_until_async(engine.has_halted, "the worker is at its commit")
     engine.api.kill()
     with pytest.raises(httpx.TransportError):
         await starting

@@ -60,7 +60,7 @@ class Engine:
         self.others.append(worker)
         return worker
 
-    def halted(self) -> bool:
+    def has_halted(self) -> bool:
         """True when the faulty worker has halted."""
         return (self.folder / "halted").exists()
 
