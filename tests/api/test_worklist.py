@@ -3,13 +3,13 @@
 import asyncio
 import json
 from datetime import timedelta
-from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.screens.worklist import WorklistFilter, read_worklist
 from patient_visit_engine.storage.tables import appointments, events, log_head, waiting_line
+from patient_visit_engine.wire import screens
 from tests.support.api import JOHN_CARDIOLOGY, JOHN_DERMATOLOGY, JOHN_X_RAY, ApiDriver, start_body
 from tests.support.builders import DAY, DR_OKAFOR, DR_SMITH, NOON
 from tests.support.touched_rows import touched_rows
@@ -156,7 +156,7 @@ async def test_reads_today_without_scanning_past_years(database: Database, api: 
         DAY, NOON - timedelta(hours=12), NOON + timedelta(hours=12), DAY, NOON, 1, 50, doctor_id=8
     )
 
-    def read(connection: Connection) -> tuple[dict[str, Any], int]:
+    def read(connection: Connection) -> tuple[screens.Worklist, int]:
         with touched_rows(connection, "appointments") as count_touched:
             page = read_worklist(connection, worklist_filter)
             return page, count_touched()

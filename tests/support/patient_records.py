@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row, select
 
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.storage.ledger.facts import NameCache, read_appointment, read_facts
+from patient_visit_engine.storage.facts import NameCache, read_appointment, read_facts
 from patient_visit_engine.storage.tables import events, patient_trackings, requests
 from patient_visit_engine.visit.commands import Request
 from patient_visit_engine.visit.state import Appointment, Facts

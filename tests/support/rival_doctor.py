@@ -8,7 +8,7 @@ import asyncio
 import sys
 
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.storage.ledger.facts import NameCache, read_appointment
+from patient_visit_engine.storage.facts import NameCache, read_appointment
 from tests.support.commands import a_completion, a_start
 from tests.support.ledger import LedgerDriver
 

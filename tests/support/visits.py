@@ -13,6 +13,7 @@ from temporalio.worker import Worker, WorkflowRunner
 
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.ledger.recording import Ledger
+from patient_visit_engine.visit.calendar import local_day
 from patient_visit_engine.visit.codes import AppointmentStatus
 from patient_visit_engine.visit.commands import (
     CheckIn,
@@ -54,7 +55,7 @@ class VisitDriver(PatientRecords):
         self.ledger = FaultyLedger(Ledger(database))
         self.zone = morning_zone(datetime.now(UTC))
         self.set_limits(Limits())
-        self.today = self.client.today(datetime.now(UTC))
+        self.today = local_day(datetime.now(UTC), self.zone)
         self._keys = itertools.count(1)
         self._worker: Worker | None = None
         self._worker_task: asyncio.Task[None] | None = None
@@ -64,7 +65,9 @@ class VisitDriver(PatientRecords):
     def set_limits(self, limits: Limits) -> None:
         """Use these limits, and the current `zone`, for visits that are opened from now on."""
         self.limits = limits
-        self.client = Visits(self.environment.client, self._task_queue, self.zone, limits)
+        self.client = VisitClient(
+            self.environment.client, self._task_queue, self.zone, limits, lambda: datetime.now(UTC)
+        )
 
     @property
     def _task_queue(self) -> str:
@@ -97,6 +100,7 @@ class VisitDriver(PatientRecords):
         sweep = Sweep(
             self.database,
             self.client,
+            zone=self.zone,
             every=timedelta(minutes=1),
             offers_expire=bool(self.limits.offer),
             retention=timedelta(days=7),

@@ -70,7 +70,7 @@ def render_answer(answer: Any, row: TrackingRow | None = None) -> RenderedAnswer
     return render(answer, AnswerContext(an_event_context(AT), "abc", row))
 
 
-def refusal_body(refusal: Any, row: TrackingRow | None = None) -> dict[str, Any]:
+def refusal_body(refusal: Any, row: TrackingRow | None = None) -> Mapping[str, Any]:
     """The body of a refusal with status 409."""
     answer = render_answer(Refused(refusal=refusal), row)
     assert answer.status == 409

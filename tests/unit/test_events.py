@@ -240,4 +240,4 @@ def test_appointment_event_has_doctor_if_known() -> None:
     [with_doctor] = events_of(change, replace(context, doctor_of={APPOINTMENT.id: DR_AMRANI.id}))
 
     assert "doctor_id" not in without_doctor.data
-    assert with_doctor.data == without_doctor.data | {"doctor_id": DR_AMRANI.id}
+    assert with_doctor.data == dict(without_doctor.data) | {"doctor_id": DR_AMRANI.id}

@@ -9,7 +9,7 @@ import pytest
 from patient_visit_engine.visit.calendar import day_ends_at, day_starts_at
 from patient_visit_engine.visit.codes import AppointmentStatus
 from patient_visit_engine.visit.state import Limits
-from patient_visit_engine.workflows.opening import DayClosedError
+from patient_visit_engine.workflows.visit_client import DayClosedError
 from tests.support.visit_rows import A_DAY, DR_AMRANI, DR_BENNIS, DR_CHRAIBI, DR_DAOUDI, DR_SURGERY
 from tests.support.visits import VisitDriver
 
