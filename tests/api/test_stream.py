@@ -19,7 +19,7 @@ from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.log_changes import changes_of
 from patient_visit_engine.storage.log_reader import LogReader
 from patient_visit_engine.visit.codes import Role
-from tests.support.stream_server import until
+from tests.support.waiting import wait_until_async
 
 
 async def caller_from_header(request: Request) -> Caller:
@@ -37,7 +37,7 @@ async def caller_from_header(request: Request) -> Caller:
 async def hub(database: Database) -> AsyncIterator[Hub]:
     changes = changes_of(database)
     async with running(LogReader(database), changes) as running_hub:
-        await until(lambda: running_hub.started, "the first read")
+        await wait_until_async(lambda: running_hub.started, "the first read")
         yield running_hub
     changes.close()
 
@@ -66,7 +66,7 @@ async def open_and_close(
     fields = [(b"x-doctor", doctor.encode()), *((k.replace("_", "-").encode(), v.encode()) for k, v in headers.items())]
     scope = {"type": "http", "method": "GET", "path": "/api/events", "query_string": query.encode(), "headers": fields}
     task = asyncio.create_task(EventStream(caller_from_header, hub)(scope, receive, send))
-    await until(lambda: len(sent) == 2 and not hub.behind, "a live subscriber")
+    await wait_until_async(lambda: len(sent) == 2 and not hub.behind, "a live subscriber")
     channels = set(hub.channels())
     disconnected.set()
     await task

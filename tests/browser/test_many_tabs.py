@@ -4,7 +4,8 @@ import asyncio
 
 from playwright.async_api import Page
 
-from tests.support.stream_site import BrowserTabs, expect_numbers, expect_state, is_leader, until
+from tests.support.stream_site import BrowserTabs, expect_numbers, expect_state, is_leader
+from tests.support.waiting import wait_until_async
 
 #: Longer than a tab waits before it takes the leadership from a silent leader.
 HANG_MS = 5000
@@ -52,7 +53,7 @@ async def test_others_continue_after_leader_is_closed(tabs: BrowserTabs) -> None
 
     for tab in others:
         await expect_numbers(tab, numbers)
-    await until(lambda: _has_one_stream(tabs), "one stream")
+    await wait_until_async(lambda: _has_one_stream(tabs), "one stream")
 
 
 async def test_others_continue_after_leader_crashes(tabs: BrowserTabs) -> None:
@@ -63,7 +64,7 @@ async def test_others_continue_after_leader_crashes(tabs: BrowserTabs) -> None:
 
     for tab in others:
         await expect_numbers(tab, numbers)
-    await until(lambda: _has_one_stream(tabs), "one stream")
+    await wait_until_async(lambda: _has_one_stream(tabs), "one stream")
     crash.cancel()
     await asyncio.gather(crash, return_exceptions=True)
 
@@ -78,12 +79,12 @@ async def test_hanging_leader_is_replaced_then_follows(tabs: BrowserTabs) -> Non
     assert [await is_leader(tab) for tab in others].count(True) == 1
 
     await expect_numbers(leader, numbers)
-    await until(lambda: _is_follower(leader), "the old leader to follow")
+    await wait_until_async(lambda: _is_follower(leader), "the old leader to follow")
     numbers = await tabs.commit_events()
     for tab in (leader, *others):
         await expect_numbers(tab, numbers)
         await expect_state(tab, "live")
-    await until(lambda: _has_one_stream(tabs), "one stream")
+    await wait_until_async(lambda: _has_one_stream(tabs), "one stream")
 
 
 async def test_older_snapshot_gets_earlier_events(tabs: BrowserTabs) -> None:

@@ -9,7 +9,8 @@ from sqlalchemy import text
 
 from patient_visit_engine.storage import accounts
 from patient_visit_engine.visit.calendar import to_rfc3339
-from tests.support.stream_site import BrowserTabs, count_resets, expect_numbers, expect_state, until
+from tests.support.stream_site import BrowserTabs, count_resets, expect_numbers, expect_state
+from tests.support.waiting import wait_until_async
 
 
 async def test_stream_from_snapshot_brings_later_events(tabs: BrowserTabs) -> None:
@@ -138,7 +139,7 @@ async def test_replaced_log_resets_every_tab(tabs: BrowserTabs) -> None:
     await tabs.start_api()
 
     for tab in pages:
-        await until(partial(tab.evaluate, "resets.length > 0"), "a reset")
+        await wait_until_async(partial(tab.evaluate, "resets.length > 0"), "a reset")
         await expect_state(tab, "live")
     numbers = await tabs.commit_events()
 
@@ -155,4 +156,4 @@ async def test_pruned_events_cause_reset(tabs: BrowserTabs) -> None:
 
     await tabs.start_api()
 
-    await until(lambda: tab.evaluate("resets.length === 1"), "a reset")
+    await wait_until_async(lambda: tab.evaluate("resets.length === 1"), "a reset")

@@ -15,7 +15,8 @@ import pytest
 
 from patient_visit_engine.runtime.settings import Settings
 from patient_visit_engine.runtime.temporal import connect
-from tests.support.up import ON_BOTH, PROGRAM, RunningUp, UpEnvironment, eventually
+from tests.support.up import ON_BOTH, PROGRAM, RunningUp, UpEnvironment
+from tests.support.waiting import wait_until
 
 Start = Callable[..., RunningUp]
 
@@ -84,9 +85,9 @@ def test_restarts_process_that_dies(shared_up: RunningUp, name: str) -> None:
     assert shared_up.line(f"{name} ended") == (
         f"{name} ended (signal 9), starts again in 0.5 s; see {up_environment.data / 'logs' / name}.log"
     )
-    eventually(lambda: up_environment.parts()[name]["pid"] not in (old_pid, None), f"{name} to start again")
+    wait_until(lambda: up_environment.parts()[name]["pid"] not in (old_pid, None), f"{name} to start again")
     assert up_environment.parts()[name]["restarts"] == 1
-    eventually(lambda: is_ready(up_environment), "the API to be ready again")
+    wait_until(lambda: is_ready(up_environment), "the API to be ready again")
 
 
 def test_processes_die_with_killed_supervisor(up: Start, up_environment: UpEnvironment) -> None:
@@ -96,13 +97,13 @@ def test_processes_die_with_killed_supervisor(up: Start, up_environment: UpEnvir
 
     running.end(signal.SIGKILL)
 
-    eventually(lambda: up_environment.processes() == [], "the processes to die")
+    wait_until(lambda: up_environment.processes() == [], "the processes to die")
     up().line("ready in")
 
 
 def test_stop_during_start_leaves_no_process(up: Start, up_environment: UpEnvironment) -> None:
     running = up()
-    eventually(lambda: "temporal" in up_environment.parts(), "the first process")
+    wait_until(lambda: "temporal" in up_environment.parts(), "the first process")
 
     assert running.end(signal.SIGTERM) == 0
 
@@ -117,7 +118,7 @@ def test_signing_secret_is_for_its_owner_only(shared_up: RunningUp) -> None:
 
 def test_secret_of_operator_is_used(up: Start, up_environment: UpEnvironment) -> None:
     up(VISIT_JWT_SECRET="a secret of thirty-two bytes or more")
-    eventually(lambda: "worker" in up_environment.parts(), "the processes that get the secret")
+    wait_until(lambda: "worker" in up_environment.parts(), "the processes that get the secret")
 
     assert not (up_environment.data / "jwt.secret").exists()
 

@@ -14,9 +14,10 @@ from patient_visit_engine.live.limits import DEFAULT_LIMITS
 from patient_visit_engine.storage import accounts
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.visit.codes import Role
-from tests.support.api_processes import ApiProcess, ApiProcesses, eventually_true, token
+from tests.support.api_processes import ApiProcess, ApiProcesses, token
 from tests.support.caddy import Caddy, ProxiedStream
 from tests.support.stream_server import an_event, tell
+from tests.support.waiting import wait_until_async
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("caddy") is None, reason="caddy: not on the PATH"),
@@ -92,7 +93,7 @@ async def test_closed_stream_ends_before_next_heartbeat(stream: ProxiedStream, a
     async def no_stream_is_open() -> bool:
         return await count_open_streams(apis) == 0
 
-    await eventually_true(no_stream_is_open, "the stream to end", patience=DEFAULT_LIMITS.heartbeat_every - 5)
+    await wait_until_async(no_stream_is_open, "the stream to end", seconds=DEFAULT_LIMITS.heartbeat_every - 5)
 
 
 async def test_hides_internal_paths(caddy: Caddy) -> None:

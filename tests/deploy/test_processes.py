@@ -25,7 +25,8 @@ from tests.cli.test_migrate import describe_namespace
 from tests.support import compose
 from tests.support.cluster import PostgresCluster
 from tests.support.compose import ENGINE_SERVICES, ROOT, SERVICES, seconds
-from tests.support.processes import SpawnedProcess, eventually, free_port
+from tests.support.processes import SpawnedProcess, free_port
+from tests.support.waiting import wait_until
 
 NAMESPACE = SERVICES["temporal-namespace"]["environment"]["TEMPORAL_NAMESPACE"]
 
@@ -133,7 +134,7 @@ async def running(containers: ContainerProcesses) -> ContainerProcesses:
     for name in names:
         containers.create(name).start()
     for name in names:
-        await asyncio.to_thread(eventually, partial(containers.is_healthy, name), f"{name} to be healthy")
+        await asyncio.to_thread(wait_until, partial(containers.is_healthy, name), f"{name} to be healthy")
     return containers
 
 

@@ -7,8 +7,9 @@ from contextlib import suppress
 import pytest
 
 from patient_visit_engine.storage.database import Database
-from tests.support.api_processes import GONE, ApiProcesses, eventually_true, raise_file_limit
+from tests.support.api_processes import GONE, ApiProcesses, raise_file_limit
 from tests.support.stream_server import StreamClient, an_event, positions_of, tell, whole_log
+from tests.support.waiting import wait_until_async
 
 STREAMS = 2_000
 
@@ -60,7 +61,7 @@ async def test_stop_ends_two_thousand_streams_in_order(api_processes: ApiProcess
             return '"code":"draining"' in (await api.answer("/readyz"))[1]
         return True
 
-    await eventually_true(is_draining, "readiness to report draining")
+    await wait_until_async(is_draining, "readiness to report draining")
     await asyncio.gather(*(client.read_to_the_end() for client in clients))
     code = await api.exited()
 

@@ -5,7 +5,8 @@ import weakref
 
 from patient_visit_engine.api.server import StreamProtocol
 from patient_visit_engine.storage.database import Database
-from tests.support.stream_server import Serve, an_event, tell, until
+from tests.support.stream_server import Serve, an_event, tell
+from tests.support.waiting import wait_until_async
 
 
 async def test_writes_event_to_each_connection_as_chunk(serve: Serve, writer_database: Database) -> None:
@@ -33,6 +34,6 @@ async def test_frees_closed_connection_without_gc(serve: Serve) -> None:
     gc.disable()
     try:
         client.close()
-        await until(lambda: connection() is None, "the connection to be freed")
+        await wait_until_async(lambda: connection() is None, "the connection to be freed")
     finally:
         gc.enable()

@@ -9,8 +9,9 @@ from patient_visit_engine.live.subscriber import Message, Subscription
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.log_changes import changes_of
 from patient_visit_engine.storage.log_reader import LogPage, LogReader, read_page
-from tests.support.stream_server import BlockParser, an_event, tell, until
+from tests.support.stream_server import BlockParser, an_event, tell
 from tests.support.touched_rows import touched_rows
+from tests.support.waiting import wait_until_async
 
 MILLION = 1_000_000
 FOREIGN_EVENTS = f"""
@@ -64,11 +65,11 @@ async def test_quiet_channel_catches_up_with_one_page(
 
     changes = changes_of(database)
     async with running(CountingLogReader(database), changes) as hub:
-        await until(lambda: hub.started, "the first read")
+        await wait_until_async(lambda: hub.started, "the first read")
         channels = frozenset({"doctor.7"})
         subscriber = hub.admit(Subscription("u", "s", "n", "r", channels, channels.__contains__), send, lambda: None)
         hub.start_stream(subscriber, f"{hub.window.epoch}-1")
-        await until(lambda: subscriber.live, "a live subscriber")
+        await wait_until_async(lambda: subscriber.live, "a live subscriber")
     changes.close()
 
     assert [event.id.rpartition("-")[2] for event in blocks.received if event.name == "patient.updated"] == [

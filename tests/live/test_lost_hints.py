@@ -18,9 +18,10 @@ from patient_visit_engine.live.running import running
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.log_changes import PostgresChanges
 from patient_visit_engine.storage.log_reader import LogReader
-from tests.support.api_processes import ApiProcesses, eventually_true
-from tests.support.processes import eventually, free_port
-from tests.support.stream_server import an_event, tell, until
+from tests.support.api_processes import ApiProcesses
+from tests.support.processes import free_port
+from tests.support.stream_server import an_event, tell
+from tests.support.waiting import wait_until, wait_until_async
 
 LISTENING = "FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = current_database()"
 
@@ -46,7 +47,7 @@ async def test_events_come_after_listener_was_killed(on_postgres: Database, tmp_
                 after = await listeners(on_postgres)
                 return len(after) == 1 and after.isdisjoint(before)
 
-            await eventually_true(listens_again, "a new listening session")
+            await wait_until_async(listens_again, "a new listening session")
 
         assert client.numbers == [1, 2, 3, 4, 5]
         assert await api.count("visit_stream_delay_seconds_count") == 5
@@ -78,7 +79,7 @@ def pooler(on_postgres: Database) -> Iterator[URL]:
             # pgbouncer refuses to run as root, as PostgreSQL does.
             process = subprocess.Popen([program, str(settings)], user=owner, cwd=home, stdout=output, stderr=output)
         try:
-            eventually(lambda: accepts(process, log, port), "the pooler")
+            wait_until(lambda: accepts(process, log, port), "the pooler")
             yield url.set(host="127.0.0.1", port=port)
         finally:
             process.kill()
@@ -98,12 +99,12 @@ def has_reached(hub: Hub, position: int) -> bool:
 async def test_events_come_although_pooler_drops_hints(on_postgres: Database, pooler: URL) -> None:
     changes = PostgresChanges(pooler)
     async with running(LogReader(on_postgres), changes) as hub:
-        await until(lambda: hub.started, "the first read")
+        await wait_until_async(lambda: hub.started, "the first read")
         # The session does listen, but the pooler forwards no notification.
-        await eventually_true(lambda: listeners(on_postgres), "the listening session")
+        await wait_until_async(lambda: listeners(on_postgres), "the listening session")
         for number in range(1, 4):
             await tell(on_postgres, an_event(number))
-            await until(partial(has_reached, hub, number), "an event without a hint")
+            await wait_until_async(partial(has_reached, hub, number), "an event without a hint")
     changes.close()
 
     assert hub.counters.found_unasked >= 2

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.api_processes import ApiProcess, ApiProcesses, eventually_true, token
+from tests.support.api_processes import ApiProcess, ApiProcesses, token
+from tests.support.waiting import wait_until_async
 
 
 async def get_presence(api: ApiProcess) -> dict[str, dict[str, Any]]:
@@ -31,7 +32,7 @@ async def wait_for_presence(api: ApiProcess, *names: str) -> dict[str, dict[str,
         items.update(await get_presence(api))
         return set(items) == set(names)
 
-    await eventually_true(shows_names, f"{api.name} to show {names}")
+    await wait_until_async(shows_names, f"{api.name} to show {names}")
     return items
 
 

@@ -11,8 +11,9 @@ from sqlalchemy import Connection, text
 
 from patient_visit_engine.live.cursor import read_cursor
 from patient_visit_engine.storage.database import Database
-from tests.support.api_processes import GONE, ApiProcesses, WriterProcess, eventually_true
+from tests.support.api_processes import GONE, ApiProcesses, WriterProcess
 from tests.support.screens import CLIENTS, DOCTORS, StreamScreen, create_screens, run_screens
+from tests.support.waiting import wait_until_async
 
 STEPS = 36
 #: More than the 16 MiB in a process's ring. A client that stalls and subscribes to the channel is cut off.
@@ -47,7 +48,7 @@ class FaultScript:
         async def is_reached() -> bool:
             return await self.head() >= target
 
-        await eventually_true(is_reached, f"{count} more events")
+        await wait_until_async(is_reached, f"{count} more events")
 
     def events(self, count: int) -> list[tuple[str, int]]:
         channels = ["consultations", *(f"doctor.{doctor}" for doctor in range(1, DOCTORS + 1))]
@@ -94,7 +95,7 @@ class FaultScript:
         async def half_received() -> bool:
             return sum(screen.position >= head for screen in self.screens) >= CLIENTS // 2
 
-        await eventually_true(half_received, f"clients to receive events at step {self.step}")
+        await wait_until_async(half_received, f"clients to receive events at step {self.step}")
 
     async def count_lagged(self) -> None:
         for api in self.api_processes.apis:
@@ -187,7 +188,7 @@ async def test_clients_receive_whole_log_despite_faults(api_processes: ApiProces
         async def all_have_started() -> bool:
             return all(screen.first_position is not None for screen in screens)
 
-        await eventually_true(all_have_started, "the first stream of every client")
+        await wait_until_async(all_have_started, "the first stream of every client")
         await script.run()
         await script.end_faults()
         epoch, log = await read_log(api_processes.database)
@@ -209,7 +210,7 @@ async def test_clients_receive_whole_log_despite_faults(api_processes: ApiProces
                 for screen in screens
             )
 
-        await eventually_true(all_have_caught_up, "every client to catch up")
+        await wait_until_async(all_have_caught_up, "every client to catch up")
 
     print(f"{len(log)} events, {sum(screen.connections for screen in screens)} connections, {script.lagged} lagged")
     assert {screen.subject: screen.received for screen in screens} == expected

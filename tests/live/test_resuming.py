@@ -11,7 +11,8 @@ import pytest
 from patient_visit_engine.live.cursor import read_cursor
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.log_reader import read_bounds
-from tests.support.stream_server import BlockParser, Serve, StreamClient, an_event, positions_of, tell, until, whole_log
+from tests.support.stream_server import BlockParser, Serve, StreamClient, an_event, positions_of, tell, whole_log
+from tests.support.waiting import wait_until_async
 
 ROOT = Path(__file__).parents[2]
 WRITER = """
@@ -99,7 +100,7 @@ async def test_resume_brings_missed_own_events(
     server = await serve(ring_frames=ring, page=7)
     for number in range(1, 41):
         await tell(writer_database, an_event(number, f"doctor.{number % 3 + 6}" if number % 2 else "consultations"))
-    await until(lambda: server.hub.window.position == 40, "the tailer")
+    await wait_until_async(lambda: server.hub.window.position == 40, "the tailer")
     log = await database.read(whole_log)
 
     client = await server.client(7, last_id=f"{server.hub.window.epoch}-3")
@@ -140,7 +141,7 @@ async def test_unknown_cursor_resets_without_events(serve: Serve, writer_databas
     server = await serve()
     for number in range(1, 6):
         await tell(writer_database, an_event(number, "doctor.8", message="foreign"))
-    await until(lambda: server.hub.window.position == 5, "the tailer")
+    await wait_until_async(lambda: server.hub.window.position == 5, "the tailer")
     epoch = server.hub.window.epoch
 
     client = await server.live_client(7, last_id=cursor.format(epoch=epoch))

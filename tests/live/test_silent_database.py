@@ -12,7 +12,8 @@ from patient_visit_engine.live.running import running
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.log_changes import PostgresChanges
 from patient_visit_engine.storage.log_reader import LogReader
-from tests.support.stream_server import an_event, tell, until
+from tests.support.stream_server import an_event, tell
+from tests.support.waiting import wait_until_async
 
 
 class Silence:
@@ -118,14 +119,14 @@ async def test_recovers_from_silence_at_any_portion(on_postgres: Database) -> No
         relays, hubs = zip(
             *[await stack.enter_async_context(follower(on_postgres)) for _portions in range(16)], strict=True
         )
-        await until(lambda: all(hub.started for hub in hubs), "the first read")
+        await wait_until_async(lambda: all(hub.started for hub in hubs), "the first read")
 
         for portions, relay in enumerate(relays):
             relay.silence(after=portions)
         await tell(on_postgres, an_event(1))
-        await until(lambda: all(hub.counters.failures for hub in hubs), "a failed read in every hub")
+        await wait_until_async(lambda: all(hub.counters.failures for hub in hubs), "a failed read in every hub")
         await tell(on_postgres, an_event(2))
-        await until(lambda: all(hub.window.position == 2 for hub in hubs), "the event after the silence")
+        await wait_until_async(lambda: all(hub.window.position == 2 for hub in hubs), "the event after the silence")
 
         # Hints come again too, on new sessions.
         position = 3
@@ -138,7 +139,7 @@ async def _count_unhinted(database: Database, hubs: Sequence[Hub], number: int) 
     """Commit one event. Return how many hubs read it without a hint."""
     before = sum(hub.counters.found_unasked for hub in hubs)
     await tell(database, an_event(number))
-    await until(lambda: all(hub.window.position == number for hub in hubs), "one more event")
+    await wait_until_async(lambda: all(hub.window.position == number for hub in hubs), "one more event")
     return sum(hub.counters.found_unasked for hub in hubs) - before
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from patient_visit_engine.storage.database import Database
-from tests.support.api_processes import ApiProcess, ApiProcesses, eventually_true
+from tests.support.api_processes import ApiProcess, ApiProcesses
 from tests.support.networks import HERE, Network, missing_requirement
 from tests.support.stream_server import StreamClient, an_event, client_on, tell
+from tests.support.waiting import wait_until_async
 
 LARGE = "x" * 60_000
 
@@ -70,7 +71,7 @@ async def _cut_and_repair(api_processes: ApiProcesses, api: ApiHere, network: Ne
     async def given_up() -> bool:
         return await api.count("visit_stream_subscribers") == 1
 
-    await eventually_true(given_up, "the server to give up both lost clients", patience=45)
+    await wait_until_async(given_up, "the server to give up both lost clients", seconds=45)
     # Not counted as clients that left: an operator must see in the counters that the network drops packets.
     assert await api.count("visit_stream_dropped_total", reason="given_up") == 2
     await tell(api_processes.database, an_event(200))

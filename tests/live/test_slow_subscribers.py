@@ -3,7 +3,8 @@
 import asyncio
 
 from patient_visit_engine.storage.database import Database
-from tests.support.stream_server import Serve, an_event, tell, until
+from tests.support.stream_server import Serve, an_event, tell
+from tests.support.waiting import wait_until_async
 
 LARGE = "x" * 60_000
 
@@ -17,7 +18,7 @@ async def test_cuts_off_slow_subscriber_and_not_fast_one(serve: Serve, writer_da
     for number in range(1, 121):
         await tell(writer_database, an_event(number, text=LARGE))
     await reading
-    await until(lambda: server.hub.subscribers == 1, "the slow subscriber to be cut off")
+    await wait_until_async(lambda: server.hub.subscribers == 1, "the slow subscriber to be cut off")
 
     assert fast.seqs == list(range(1, 121))
     assert server.hub.counters.dropped == {"lagged": 1}
@@ -35,7 +36,7 @@ async def test_cuts_off_stalled_subscriber_in_time(serve: Serve, writer_database
 
     for number in range(1, 31):
         await tell(writer_database, an_event(number, text=LARGE))
-    await until(lambda: server.hub.subscribers == 0, "the stalled subscriber to be cut off")
+    await wait_until_async(lambda: server.hub.subscribers == 0, "the stalled subscriber to be cut off")
 
     assert server.hub.counters.dropped == {"stalled": 1}
 
@@ -46,17 +47,17 @@ async def test_pause_within_ring_loses_no_event(serve: Serve, writer_database: D
 
     for number in range(1, 41):
         await tell(writer_database, an_event(number, text=LARGE))
-    await until(lambda: server.hub.behind == 1, "the subscriber to fall behind")
+    await wait_until_async(lambda: server.hub.behind == 1, "the subscriber to fall behind")
     heartbeats = server.hub.counters.heartbeats
     presence = server.hub.presence()[0]
-    await asyncio.wait_for(until(lambda: server.hub.window.position == 40, "the tailer"), 20)
+    await asyncio.wait_for(wait_until_async(lambda: server.hub.window.position == 40, "the tailer"), 20)
     await client.read_events(40)
 
     assert client.seqs == list(range(1, 41))
     assert presence.behind > 0
     assert not presence.live
     assert server.hub.counters.dropped == {}
-    await until(
+    await wait_until_async(
         lambda: server.hub.counters.heartbeats > heartbeats, "a heartbeat for the subscriber that is live again"
     )
 
@@ -66,7 +67,9 @@ async def test_sends_no_heartbeat_to_subscriber_behind(serve: Serve, writer_data
     client = await server.live_client(7, receive_buffer=4096)
     for number in range(1, 41):
         await tell(writer_database, an_event(number, text=LARGE))
-    await until(lambda: server.hub.behind == 1 and server.hub.window.position == 40, "the subscriber to fall behind")
+    await wait_until_async(
+        lambda: server.hub.behind == 1 and server.hub.window.position == 40, "the subscriber to fall behind"
+    )
 
     server.hub.heartbeat()
     await client.read_events(40)
@@ -80,7 +83,7 @@ async def test_disconnect_removes_subscriber(serve: Serve) -> None:
     client = await server.live_client()
 
     client.close()
-    await until(lambda: server.hub.subscribers == 0, "the subscriber to be removed")
+    await wait_until_async(lambda: server.hub.subscribers == 0, "the subscriber to be removed")
 
     assert server.hub.counters.ended == {"left": 1}
     assert server.hub.counters.dropped == {}

@@ -13,7 +13,8 @@ from patient_visit_engine.live.tailer import Tailer
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.log_changes import changes_of
 from patient_visit_engine.storage.log_reader import LogReader
-from tests.support.stream_server import BlockParser, Serve, an_event, tell, until
+from tests.support.stream_server import BlockParser, Serve, an_event, tell
+from tests.support.waiting import wait_until_async
 
 
 async def test_stop_ends_streams_and_spreads_reconnects(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
@@ -26,7 +27,7 @@ async def test_stop_ends_streams_and_spreads_reconnects(serve: Serve, caplog: py
         await server.hub.drain()
         server.uvicorn_server.should_exit = True
         await asyncio.gather(*(client.read_to_the_end() for client in clients))
-        await until(lambda: not server.uvicorn_server.server_state.tasks, "the server's tasks")
+        await wait_until_async(lambda: not server.uvicorn_server.server_state.tasks, "the server's tasks")
 
     assert loop.time() - started_at < 2
     assert all(client.complete for client in clients)
@@ -41,7 +42,7 @@ async def test_stop_does_not_wait_for_stalled_client(serve: Serve, writer_databa
     await server.live_client(receive_buffer=4096)
     for number in range(1, 31):
         await tell(writer_database, an_event(number, text="x" * 60_000))
-    await until(lambda: server.hub.behind == 1, "the subscriber to stall")
+    await wait_until_async(lambda: server.hub.behind == 1, "the subscriber to stall")
 
     await asyncio.wait_for(server.hub.drain(), 1)
 
@@ -133,7 +134,7 @@ async def test_limits_streams_per_user_and_in_total(serve: Serve) -> None:
     assert server.hub.counters.refused == {"too_many_streams": 1, "streams_exhausted": 1}
 
     first.close()
-    await until(lambda: server.hub.subscribers == 2, "the stream to be removed")
+    await wait_until_async(lambda: server.hub.subscribers == 2, "the stream to be removed")
     assert (await server.live_client(8)).status == 200
 
 
@@ -155,10 +156,10 @@ async def test_catch_up_stops_when_session_ends(database: Database) -> None:
     subscriber = hub.admit(subscription, send, lambda: None)
     hub.start_stream(subscriber, f"{hub.window.epoch}-0")
     loop = asyncio.get_running_loop()
-    await until(lambda: loop.time() > subscriber.deadline, "the session's end")
+    await wait_until_async(lambda: loop.time() > subscriber.deadline, "the session's end")
 
     gate.set()
-    await until(lambda: hub.behind == 0, "the subscriber to be live")
+    await wait_until_async(lambda: hub.behind == 0, "the subscriber to be live")
     changes.close()
 
     assert [event.name for event in blocks.received] == ["ready"]

@@ -13,7 +13,8 @@ from patient_visit_engine.live.tailer import Tailer
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.log_changes import PostgresChanges, SqliteChanges, changes_of
 from patient_visit_engine.storage.log_reader import LogBounds, LogPage, LogReader
-from tests.support.stream_server import BlockParser, an_event, tell, until
+from tests.support.stream_server import BlockParser, an_event, tell
+from tests.support.waiting import wait_until_async
 
 BACKLOG = 20
 #: More points than any run has. If a run had more, the last points would not be tested.
@@ -86,10 +87,10 @@ async def run_with_interruption(
     channels = frozenset({"consultations", "doctor.7"})
     subscriber = hub.admit(Subscription("u", "s", "n", "r", channels, channels.__contains__), send, lambda: None)
     hub.start_stream(subscriber, f"{hub.window.epoch}-3")
-    await until(lambda: hub.behind == 0, "a live subscriber")
+    await wait_until_async(lambda: hub.behind == 0, "a live subscriber")
     points = interruptions.passed
     await commit()
-    await until(lambda: hub.behind == 0, "a live subscriber")
+    await wait_until_async(lambda: hub.behind == 0, "a live subscriber")
     page = await log.read_after(3, 1000, channels)
     hub.remove(subscriber)
 
@@ -125,11 +126,11 @@ async def test_subscriber_ahead_of_tailer_waits_for_it(database: Database) -> No
     await tell(database, *(an_event(number) for number in range(1, 6)))
     subscriber = hub.admit(Subscription("u", "s", "n", "r", channels, channels.__contains__), send, lambda: None)
     hub.start_stream(subscriber, f"{hub.window.epoch}-4")
-    await until(lambda: blocks.received, "ready")
+    await wait_until_async(lambda: blocks.received, "ready")
     assert '"resume":"exact"' in blocks.received[0].data
     hub.heartbeat()
     await tailer.read_new()
-    await until(lambda: hub.behind == 0, "a live subscriber")
+    await wait_until_async(lambda: hub.behind == 0, "a live subscriber")
     changes.close()
 
     assert [event.id.rpartition("-")[2] for event in blocks.received] == ["4", "5"]
@@ -154,7 +155,7 @@ async def test_log_pruned_during_catch_up_causes_reset(database: Database) -> No
     channels = frozenset({"consultations"})
     subscriber = hub.admit(Subscription("u", "s", "n", "r", channels, channels.__contains__), send, lambda: None)
     hub.start_stream(subscriber, f"{hub.window.epoch}-2")
-    await until(lambda: hub.behind == 0, "a live subscriber")
+    await wait_until_async(lambda: hub.behind == 0, "a live subscriber")
     changes.close()
 
     assert [event.name for event in blocks.received] == ["ready", "reset"]

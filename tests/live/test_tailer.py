@@ -20,7 +20,8 @@ from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.event_log import append
 from patient_visit_engine.storage.log_changes import PostgresChanges, SqliteChanges, changes_of
 from patient_visit_engine.storage.log_reader import LogPage, LogReader
-from tests.support.stream_server import NOON, PATIENCE, BlockParser, Serve, an_event, tell, until
+from tests.support.stream_server import NOON, PATIENCE, BlockParser, Serve, an_event, tell
+from tests.support.waiting import wait_until_async
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ async def test_gap_in_log_holds_stream_until_filled(
     with caplog.at_level(logging.ERROR):
         await writer_database.write(append_without_second)
         await client.read_events(1)
-        await until(lambda: server.hub.counters.holding, "the tailer to hold")
+        await wait_until_async(lambda: server.hub.counters.holding, "the tailer to hold")
     assert server.hub.window.position == 1
     assert server.hub.counters.lag == 2
     assert [record.message for record in caplog.records] == ["the log has a gap, the stream holds"]
@@ -67,10 +68,10 @@ async def test_gap_in_log_holds_stream_until_filled(
 async def test_head_without_events_is_a_gap(serve: Serve, writer_database: Database) -> None:
     server = await serve(poll_every=0.05)
     await tell(writer_database, an_event(1))
-    await until(lambda: server.hub.window.position == 1, "the tailer")
+    await wait_until_async(lambda: server.hub.window.position == 1, "the tailer")
 
     await writer_database.write(lambda c: c.exec_driver_sql("UPDATE log_head SET seq = 3"))
-    await until(lambda: server.hub.counters.holding, "the tailer to hold")
+    await wait_until_async(lambda: server.hub.counters.holding, "the tailer to hold")
 
     assert server.hub.window.position == 1
 
@@ -97,18 +98,18 @@ async def test_rollback_leaves_no_gap(serve: Serve, writer_database: Database) -
 async def test_resume_stops_before_gap(serve: Serve, writer_database: Database) -> None:
     server = await serve(poll_every=0.05, ring_frames=2)
     await tell(writer_database, *(an_event(number) for number in range(1, 9)))
-    await until(lambda: server.hub.window.position == 8, "the tailer")
+    await wait_until_async(lambda: server.hub.window.position == 8, "the tailer")
 
     def append_without_ninth(connection: Connection) -> None:
         append(connection, [an_event(9), an_event(10)], NOON)
         connection.exec_driver_sql("DELETE FROM events WHERE seq = 9")
 
     await writer_database.write(append_without_ninth)
-    await until(lambda: server.hub.counters.holding, "the tailer to hold")
+    await wait_until_async(lambda: server.hub.counters.holding, "the tailer to hold")
 
     client = await server.client(last_id=f"{server.hub.window.epoch}-1")
     await client.read_events(7)
-    await until(lambda: server.hub.behind == 0, "a live subscriber")
+    await wait_until_async(lambda: server.hub.behind == 0, "a live subscriber")
     await server.hub.drain()
     await client.read_to_the_end()
 
@@ -136,9 +137,9 @@ async def test_restored_log_ends_and_resets_streams(serve: Serve, writer_databas
 
 async def test_events_come_by_polling_without_hints(database: Database) -> None:
     async with running(LogReader(database), NoHints(), StreamLimits(poll_every=0.1)) as hub:
-        await until(lambda: hub.started, "the first read")
+        await wait_until_async(lambda: hub.started, "the first read")
         await tell(database, an_event(1))
-        await until(lambda: hub.counters.found_unasked == 1, "a read without a hint")
+        await wait_until_async(lambda: hub.counters.found_unasked == 1, "a read without a hint")
 
     assert hub.window.position == 1
 
@@ -160,12 +161,12 @@ async def test_logs_unreachable_database_once(
     log = BreakableLog(database)
     with caplog.at_level(logging.WARNING):
         async with running(log, changes) as hub:
-            await until(lambda: hub.started, "the first read")
+            await wait_until_async(lambda: hub.started, "the first read")
             log.away = True
             await tell(database, an_event(1))
-            await until(lambda: hub.counters.failures >= 2, "failed reads")
+            await wait_until_async(lambda: hub.counters.failures >= 2, "failed reads")
             log.away = False
-            await until(lambda: len(caplog.records) == 2, "the recovery to be logged")
+            await wait_until_async(lambda: len(caplog.records) == 2, "the recovery to be logged")
             assert hub.window.position == 1
 
     assert [record.message for record in caplog.records] == ["the log cannot be read", "the log is read again"]
@@ -180,10 +181,10 @@ async def test_no_heartbeat_or_stream_while_log_is_away(database: Database, chan
         blocks.feed(message["body"])
 
     async with running(log, changes, StreamLimits(poll_every=0.05, out_of_sight_after=0.5)) as hub:
-        await until(lambda: hub.started, "the first read")
+        await wait_until_async(lambda: hub.started, "the first read")
         hub.start_stream(hub.admit(subscription, send, lambda: None), None)
         log.away = True
-        await until(lambda: hub.lag_seconds > 0.5, "the log to be out of sight")
+        await wait_until_async(lambda: hub.lag_seconds > 0.5, "the log to be out of sight")
 
         hub.heartbeat()
         with pytest.raises(StreamNotReadyError):
@@ -192,7 +193,7 @@ async def test_no_heartbeat_or_stream_while_log_is_away(database: Database, chan
 
         log.away = False
         await tell(database, an_event(1))
-        await until(lambda: hub.lag_seconds < 0.5, "the log to be in sight again")
+        await wait_until_async(lambda: hub.lag_seconds < 0.5, "the log to be in sight again")
         hub.heartbeat()
         hub.remove(hub.admit(subscription, send, lambda: None))
         assert [event.name for event in blocks.received] == ["ready", "patient.updated", "heartbeat"]
@@ -205,7 +206,7 @@ async def test_gap_puts_log_out_of_sight(serve: Serve, writer_database: Database
     await client.read_events(1)
 
     await writer_database.write(lambda c: c.exec_driver_sql("UPDATE log_head SET seq = 3"))
-    await until(lambda: server.hub.lag_seconds > 0.3, "the log to be out of sight")
+    await wait_until_async(lambda: server.hub.lag_seconds > 0.3, "the log to be out of sight")
     server.hub.heartbeat()
     refused = await server.client()
 
@@ -220,10 +221,10 @@ async def test_counts_delay_of_published_events(database: Database, changes: Cha
     await tell(database, an_event(1))
 
     async with running(LogReader(database), changes) as hub:
-        await until(lambda: hub.started, "the first read")
+        await wait_until_async(lambda: hub.started, "the first read")
         await database.write(append, [an_event(2), an_event(3)], now - timedelta(seconds=7))
         await database.write(append, [an_event(4)], now + timedelta(hours=1))
-        await until(lambda: hub.window.position == 4, "the tailer")
+        await wait_until_async(lambda: hub.window.position == 4, "the tailer")
 
     # Events from before the start are not counted, and a clock that is ahead counts as 0.
     delays = hub.counters.delays
@@ -236,7 +237,7 @@ async def test_restarted_process_loads_newest_events(database: Database, changes
     await tell(database, *(an_event(number) for number in range(1, 21)))
 
     async with running(LogReader(database), changes, StreamLimits(ring_frames=8)) as hub:
-        await until(lambda: hub.started, "the first read")
+        await wait_until_async(lambda: hub.started, "the first read")
 
         assert (hub.window.position, hub.window.ring.oldest) == (20, 13)
 

@@ -5,7 +5,7 @@ import asyncio
 from playwright.async_api import expect
 
 from tests.support.page_site import StaffPages, notices, row, row_button, wait_until_live, wait_until_offline
-from tests.support.stream_site import until
+from tests.support.waiting import wait_until_async
 
 
 async def test_stale_rows_catch_up_after_network_cut(staff: StaffPages) -> None:
@@ -139,4 +139,4 @@ async def test_frozen_tab_catches_up_when_resumed(staff: StaffPages) -> None:
     async def shows_busy_patient() -> bool:
         return f"With Dr. {first}" in await row(second_page, second_appointment).inner_text()
 
-    await until(shows_busy_patient, "the row shows what happened while the tab was frozen")
+    await wait_until_async(shows_busy_patient, "the row shows what happened while the tab was frozen")

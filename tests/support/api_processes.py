@@ -19,6 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from patient_visit_engine.storage.database import Database
 from tests.support.processes import SpawnedProcess, free_port
 from tests.support.stream_server import StreamClient, connect
+from tests.support.waiting import wait_until_async
 
 SECRET = "a secret of more than thirty-two bytes, for tests alone"
 ROOT = Path(__file__).parents[2]
@@ -81,18 +82,10 @@ class ApiProcess(SpawnedProcess):
                 return await self.count("visit_stream_lag_seconds") < 5
             return False
 
-        await eventually_true(has_read_the_log, f"{self.name} to read the log")
+        await wait_until_async(has_read_the_log, f"{self.name} to read the log")
 
     async def exited(self) -> int:
         return await asyncio.to_thread(self.wait, PATIENCE)
-
-
-async def eventually_true(condition: Any, what: str, patience: float = PATIENCE) -> None:
-    """Wait until `await condition()` is true. Fails with `what` when the time is over."""
-    end = asyncio.get_running_loop().time() + patience
-    while not await condition():
-        assert asyncio.get_running_loop().time() < end, f"timed out: {what}"
-        await asyncio.sleep(0.02)
 
 
 class ApiProcesses:

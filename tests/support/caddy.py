@@ -4,7 +4,8 @@ import os
 import subprocess
 from pathlib import Path
 
-from tests.support.processes import SpawnedProcess, eventually, free_port
+from tests.support.processes import SpawnedProcess, free_port
+from tests.support.waiting import wait_until
 
 CADDYFILE = Path(__file__).parents[2] / "deploy" / "Caddyfile"
 
@@ -31,7 +32,7 @@ class Caddy(SpawnedProcess):
 
     def start_and_wait(self) -> None:
         self.start()
-        eventually(self._answers, f"Caddy to answer; see {self.log}")
+        wait_until(self._answers, f"Caddy to answer; see {self.log}")
 
     def is_healthy(self) -> bool:
         """Whether the container's health check succeeds."""
@@ -83,7 +84,7 @@ class ProxiedStream:
         return self._output.read_text()
 
     def wait_for(self, text: str) -> None:
-        eventually(lambda: text in self.text, f"{text!r} on the stream")
+        wait_until(lambda: text in self.text, f"{text!r} on the stream")
 
     def close(self) -> None:
         if self.process.poll() is None:

@@ -4,8 +4,6 @@ import os
 import signal
 import socket
 import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 PATIENCE_SECONDS = 60.0
@@ -17,14 +15,6 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def eventually(condition: Callable[[], bool], description: str, patience: float = PATIENCE_SECONDS) -> None:
-    """Wait until `condition()` is true. The failure after `patience` seconds shows the description."""
-    deadline = time.monotonic() + patience
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {patience} s: {description}"
-        time.sleep(0.02)
 
 
 class SpawnedProcess:

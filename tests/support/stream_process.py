@@ -14,7 +14,7 @@ from patient_visit_engine.live.tailer import Tailer
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.log_reader import LogReader
 from tests.api.conftest import Clock, settings_with
-from tests.support.stream_server import until
+from tests.support.waiting import wait_until_async
 
 NUMBERS = count(1)
 
@@ -79,7 +79,7 @@ class StreamProcess:
     async def unblock(self, subscriber: Subscriber) -> None:
         """Let the connection accept everything again, and wait until the subscriber is live."""
         self.connections[subscriber.number].unblock()
-        await until(lambda: subscriber.live, "the subscriber to be live again")
+        await wait_until_async(lambda: subscriber.live, "the subscriber to be live again")
 
 
 async def a_process(database: Database, clock: Clock) -> StreamProcess:

@@ -29,6 +29,7 @@ from patient_visit_engine.storage.log_changes import changes_of
 from patient_visit_engine.storage.log_reader import LogReader
 from patient_visit_engine.visit.codes import Role
 from patient_visit_engine.wire.events import Event
+from tests.support.waiting import wait_until_async
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 PATIENCE = 20.0
@@ -48,14 +49,6 @@ def whole_log(connection: Connection) -> list[tuple[int, str, int]]:
     """Return position, channel and number of every event."""
     rows = connection.exec_driver_sql("SELECT seq, channel, data FROM events ORDER BY seq")
     return [(seq, channel, json.loads(data)["number"]) for seq, channel, data in rows]
-
-
-async def until(condition: Callable[[], object], what: str) -> None:
-    """Wait until `condition()` is true. Fails with `what` when the time is over."""
-    end = asyncio.get_running_loop().time() + PATIENCE
-    while not condition():
-        assert asyncio.get_running_loop().time() < end, f"timed out: {what}"
-        await asyncio.sleep(0.005)
 
 
 @dataclass
@@ -235,7 +228,7 @@ class StreamServer:
         before = self.hub.subscribers
         client = await self.client(doctor, **options)
         await client.read_until(lambda: client.received)
-        await until(lambda: self.hub.subscribers > before and self.hub.behind == 0, "a live subscriber")
+        await wait_until_async(lambda: self.hub.subscribers > before and self.hub.behind == 0, "a live subscriber")
         return client
 
 
@@ -275,7 +268,7 @@ async def served(database: Database, limits: StreamLimits) -> AsyncIterator[Stre
             uvicorn.Config(app, http=StreamProtocol, log_config=None, lifespan="off", timeout_graceful_shutdown=5)
         )
         task = asyncio.create_task(server.serve([listening]))
-        await until(lambda: server.started and hub.started, "the server")
+        await wait_until_async(lambda: server.started and hub.started, "the server")
         try:
             yield StreamServer(hub, listening.getsockname()[1], server, clients)
         finally:

@@ -3,8 +3,6 @@
 import asyncio
 import os
 import sys
-import time
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +20,12 @@ from tests.support.brisk_api import HEARTBEAT
 from tests.support.processes import SpawnedProcess, free_port
 from tests.support.proxy import Proxy
 from tests.support.stream_server import an_event, tell
+from tests.support.waiting import wait_until_async
 
 ROOT = Path(__file__).parent.parent.parent
 PATIENCE = 20.0
 PASSWORD = "a password for tests alone"
 LIMITS = {"heartbeat": HEARTBEAT, "patience": 2, "backoffFirst": 0.2, "backoffMost": 1, "askAgain": 1}
-
-
-async def until(condition: Callable[[], Awaitable[object]], what: str) -> None:
-    """Wait until `await condition()` is true. Fails with `what` when the time is over."""
-    end = time.monotonic() + PATIENCE
-    while not await condition():
-        assert time.monotonic() < end, f"timed out: {what}"
-        await asyncio.sleep(0.03)
 
 
 class StreamSite:
@@ -73,7 +64,7 @@ class StreamSite:
                 except httpx.TransportError:
                     return False
 
-        await until(answers, "the API")
+        await wait_until_async(answers, "the API")
 
     async def close(self) -> None:
         await asyncio.to_thread(self.api.stop)
@@ -150,12 +141,14 @@ async def received_numbers(page: Page) -> list[int]:
 async def expect_numbers(page: Page, numbers: list[int]) -> None:
     """Wait for as many events and compare: each exactly once, in order."""
     expression = f"received.length >= {len(numbers)}"
-    await until(lambda: page.evaluate(expression), f"{len(numbers)} events, {await received_numbers(page)} came")
+    await wait_until_async(
+        lambda: page.evaluate(expression), f"{len(numbers)} events, {await received_numbers(page)} came"
+    )
     assert await received_numbers(page) == numbers
 
 
 async def expect_state(page: Page, state: str) -> None:
-    await until(lambda: page.evaluate(f"stream.state.name === {state!r}"), f"the state {state}")
+    await wait_until_async(lambda: page.evaluate(f"stream.state.name === {state!r}"), f"the state {state}")
 
 
 async def count_resets(page: Page) -> int:

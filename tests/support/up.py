@@ -9,13 +9,13 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from time import monotonic, sleep
 from typing import Any
 
 import pytest
+
+from tests.support.waiting import wait_until
 
 #: For tests of commands that use the database: they run on SQLite and on PostgreSQL.
 ON_BOTH = pytest.mark.parametrize("postgres", ["sqlite", "postgres"], indirect=True)
@@ -30,15 +30,6 @@ def free_ports(count: int) -> list[int]:
         for probe in probes:
             probe.bind(("127.0.0.1", 0))
         return [probe.getsockname()[1] for probe in probes]
-
-
-def eventually(condition: Callable[[], Any], description: str) -> Any:
-    """Wait for a true value of `condition` and return it. The failure shows the description."""
-    deadline = monotonic() + PATIENCE_SECONDS
-    while not (value := condition()):
-        assert monotonic() < deadline, f"not within {PATIENCE_SECONDS} s: {description}"
-        sleep(0.02)
-    return value
 
 
 @dataclass
@@ -146,7 +137,7 @@ class RunningUp:
             assert self.process.poll() is None or not self._printed.empty(), "\n".join(self.lines)
             return None
 
-        line: str = eventually(find_line, f"a line {beginning!r}")
+        line: str = wait_until(find_line, f"a line {beginning!r}")
         return line
 
     def end(self, number: int = signal.SIGINT) -> int:

@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 #: How long a condition may take, in seconds, if a test names no other limit.
 DEFAULT_SECONDS = 60.0
-PAUSE = 0.02
+PAUSE = 0.01
 
 
 def wait_until(condition: Callable[[], T | None], what: str, seconds: float = DEFAULT_SECONDS) -> T:
