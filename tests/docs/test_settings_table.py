@@ -1,35 +1,36 @@
-"""The settings of the README are those of the program, with their true defaults."""
+"""The settings in `docs/settings.md` are the program's settings, with their real defaults."""
 
 import re
 
 import pytest
 
 from patient_visit_engine.runtime.settings import Settings
-from tests.support.pages import README, code_of, rows
+from tests.support.pages import DOCS, code_of, rows
 
-TABLE = {code_of(row[0]): code_of(row[1]) for row in rows(README, "variable", "default", "meaning")}
+PAGE = DOCS / "settings.md"
+TABLE = {code_of(row[0]): code_of(row[1]) for row in rows(PAGE, "variable", "default", "meaning")}
 FIELDS = {f"VISIT_{name.upper()}": name for name in Settings.model_fields}
 
 
-def test_every_setting_is_in_the_readme_and_every_one_there_exists() -> None:
+def test_page_lists_every_setting_and_no_other() -> None:
     assert set(TABLE) == set(FIELDS)
 
 
 @pytest.mark.parametrize("variable", sorted(FIELDS))
-def test_a_settings_default_is_as_the_readme_says(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_documented_default_is_real(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for other in FIELDS:
         monkeypatch.delenv(other, raising=False)
-    name, told = FIELDS[variable], TABLE[variable]
+    name, documented = FIELDS[variable], TABLE[variable]
     default = getattr(Settings(_env_file=None), name)
 
-    if told == "-":
+    if documented == "-":
         assert default in ("", None)
     else:
-        monkeypatch.setenv(variable, told)
+        monkeypatch.setenv(variable, documented)
         assert getattr(Settings(_env_file=None), name) == default
 
 
-def test_every_setting_that_a_page_names_exists(page_text: str) -> None:
+def test_every_setting_named_by_a_page_exists(page_text: str) -> None:
     named = set(re.findall(r"\bVISIT_[A-Z]+(?:_[A-Z]+)*\b", page_text))
 
     assert named - {"VISIT_JWT"} <= set(FIELDS)

@@ -1,4 +1,4 @@
-"""The README's sessions are run as they are written, and print what the README says that they print."""
+"""The sessions of `docs/tutorial.md` run as they are written, and print the documented output."""
 
 import re
 import shutil
@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.pages import FENCE, README, fences
+from tests.support.pages import DOCS, FENCE, fences
 from tests.support.up import RunningUp, UpEnvironment
 
-PATIENCE_SECONDS = 120
-MARK = "--- end of block ---"
-#: What is another value in each run, and how it is written in place of it.
-CHANGING = (
+TUTORIAL = DOCS / "tutorial.md"
+TIMEOUT_SECONDS = 120
+BLOCK_END = "--- end of block ---"
+#: Values that differ between runs, each with its placeholder.
+CHANGING_VALUES = (
     (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "<consultation>"),
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", "<time>"),
     (r"\b[0-9a-f]{64}\b", "<request>"),
@@ -30,71 +31,73 @@ pytestmark = pytest.mark.skipif(not (shutil.which("bash") and shutil.which("curl
 
 @dataclass
 class Block:
-    """One block to be pasted, and what it prints."""
+    """One block to paste into a terminal, and its documented output."""
 
     script: str
-    prints: str = ""
+    output: str = ""
 
 
-def session(heading: str) -> list[Block]:
-    """The blocks below a heading of the README, each with the output that stands behind it."""
-    text = README.read_text().partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+def read_session(heading: str) -> list[Block]:
+    """The bash blocks below a heading of the tutorial, each with the text block after it as output."""
+    section = TUTORIAL.read_text().partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
     blocks: list[Block] = []
-    for _indent, language, content in FENCE.findall(text):
+    for _indent, language, content in FENCE.findall(section):
         if language == "bash":
             blocks.append(Block(content))
         else:
-            blocks[-1].prints = content
+            blocks[-1].output = content
     return blocks
 
 
-def alike(text: str) -> list[str]:
-    """The text's lines, with what changes from run to run replaced."""
-    for pattern, instead in CHANGING:
-        text = re.sub(pattern, instead, text)
+def mask_changing_values(text: str) -> list[str]:
+    """The lines of the text, with a placeholder for each value that differs between runs."""
+    for pattern, placeholder in CHANGING_VALUES:
+        text = re.sub(pattern, placeholder, text)
     return [line.rstrip() for line in text.strip().splitlines()]
 
 
 @pytest.fixture(scope="module")
-def clinic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UpEnvironment]:
-    """The demonstration hospital, in a folder that looks like the project's to who types there."""
-    folder = tmp_path_factory.mktemp("clinic")
+def up_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UpEnvironment]:
+    """A running demonstration hospital, in a folder that has `.venv` and `data` like the project's own folder."""
+    folder = tmp_path_factory.mktemp("demo")
     (folder / ".venv").symlink_to(sys.prefix)
-    surroundings = UpEnvironment(folder)
-    running = RunningUp(surroundings, {"VISIT_DEMO": "1"})
-    running.line("ready in")
+    environment = UpEnvironment(folder)
+    up = RunningUp(environment, {"VISIT_DEMO": "1"})
+    up.line("ready in")
 
-    yield surroundings
+    yield environment
 
-    running.end()
-    running.close()
+    up.end()
+    up.close()
 
 
 @pytest.mark.parametrize("heading", ["A worked session", "Connect a hospital system"])
-def test_a_session_of_the_readme_prints_what_stands_there(clinic: UpEnvironment, heading: str, tmp_path: Path) -> None:
-    blocks = session(heading)
+def test_session_prints_documented_output(up_environment: UpEnvironment, heading: str, tmp_path: Path) -> None:
+    blocks = read_session(heading)
     script = tmp_path / "session.sh"
-    script.write_text("".join(f"{block.script}\necho '{MARK}'\n" for block in blocks))
+    script.write_text("".join(f"{block.script}\necho '{BLOCK_END}'\n" for block in blocks))
 
-    ran = subprocess.run(
+    result = subprocess.run(
         ["bash", script],
         check=False,
-        cwd=clinic.folder,
-        env=clinic.environment(BASE=f"http://127.0.0.1:{clinic.ports[0]}"),
+        cwd=up_environment.folder,
+        env=up_environment.environment(BASE=f"http://127.0.0.1:{up_environment.ports[0]}"),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=PATIENCE_SECONDS,
+        timeout=TIMEOUT_SECONDS,
     )
 
-    printed = ran.stdout.split(f"{MARK}\n")[:-1]
-    assert ran.stderr == ""
-    assert [alike(text) for text in printed] == [alike(block.prints) for block in blocks]
+    outputs = result.stdout.split(f"{BLOCK_END}\n")[:-1]
+    assert result.stderr == ""
+    assert [mask_changing_values(output) for output in outputs] == [
+        mask_changing_values(block.output) for block in blocks
+    ]
 
 
-def test_every_block_of_commands_can_be_typed_as_it_stands(page: Path) -> None:
+def test_shell_blocks_of_page_parse(page: Path) -> None:
     blocks = "\n".join(block for language, block in fences(page) if language in ("sh", "bash"))
 
-    read = subprocess.run(["bash", "-n"], check=False, input=blocks, capture_output=True, text=True)
+    parsed = subprocess.run(["bash", "-n"], check=False, input=blocks, capture_output=True, text=True)
 
-    assert (read.returncode, read.stderr) == (0, "")
+    assert (parsed.returncode, parsed.stderr) == (0, "")
