@@ -1,4 +1,4 @@
-"""What the tests of the documentation share: one page at a time."""
+"""Fixtures of the documentation tests: one page at a time."""
 
 from pathlib import Path
 
@@ -9,9 +9,9 @@ from tests.support.pages import PAGES
 
 @pytest.fixture(params=PAGES, ids=lambda page: page.name)
 def page(request: pytest.FixtureRequest) -> Path:
-    """Each page in its turn."""
-    found: Path = request.param
-    return found
+    """The path of one page; a test runs once for each page."""
+    path: Path = request.param
+    return path
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The calls and problem codes of `docs/api.md` are those of the code, with their statuses."""
+"""Calls and problem codes in `docs/api.md` are those of the code, with their roles and statuses."""
 
 import ast
 from collections.abc import Iterator
@@ -16,12 +16,12 @@ from patient_visit_engine.wire.refusals import status_of
 from tests.support.pages import DOCS, ROOT, code_of, rows
 
 PAGE = DOCS / "api.md"
-#: The framework's own refusals keep their status.
-OWN_STATUS = "4xx"
+#: The page's status for refusals of the framework, which have many.
+STATUS_OF_FRAMEWORK = "4xx"
 
 
-#: How the page says who may ask.
-WHO = {
+#: The page's words for the roles of a call.
+ROLES = {
     "anyone": frozenset[Role](),
     "staff": frozenset(Role),
     "who asked": frozenset(Role),
@@ -34,14 +34,14 @@ WHO = {
 
 
 def calls_in_code() -> dict[str, frozenset[Role]]:
-    """Every call, and the roles that it lets through; none where nobody needs to sign in."""
-    subjects = (session, consultations, appointments, patients, master_data, operations)
-    routes = [route for subject in subjects for route in subject.router.routes if isinstance(route, APIRoute)]
-    served = {f"{method} {route.path_format}": _roles(route) for route in routes for method in route.methods or ()}
-    return served | {"GET /api/events": frozenset(Role)}
+    """Every call with its allowed roles; an empty set when no sign-in is needed."""
+    modules = (session, consultations, appointments, patients, master_data, operations)
+    routes = [route for module in modules for route in module.router.routes if isinstance(route, APIRoute)]
+    calls = {f"{method} {route.path_format}": _roles_of(route) for route in routes for method in route.methods or ()}
+    return calls | {"GET /api/events": frozenset(Role)}
 
 
-def _roles(route: APIRoute) -> frozenset[Role]:
+def _roles_of(route: APIRoute) -> frozenset[Role]:
     for dependency in route.dependant.dependencies:
         if dependency.call is signed_in:
             return frozenset(Role)
@@ -51,44 +51,44 @@ def _roles(route: APIRoute) -> frozenset[Role]:
 
 
 def problems_in_code() -> set[tuple[str, str]]:
-    return {*_of_visits(), *_of_streams(), *_of_master_data(), *_of_the_api()}
+    return {*_problems_of_visits(), *_problems_of_streams(), *_problems_of_master_data(), *_problems_of_api()}
 
 
-def _of_visits() -> Iterator[tuple[str, str]]:
+def _problems_of_visits() -> Iterator[tuple[str, str]]:
     for refusal in get_args(get_args(Refusal)[0]):
         yield str(status_of(refusal)), refusal.model_fields["code"].default
 
 
-def _of_streams() -> Iterator[tuple[str, str]]:
+def _problems_of_streams() -> Iterator[tuple[str, str]]:
     for refusal in stream_refusals.StreamRefusedError.__subclasses__():
-        many = refusal is stream_refusals.TooManyStreamsError
-        yield ("429" if many else "503"), refusal.code
+        status = "429" if refusal is stream_refusals.TooManyStreamsError else "503"
+        yield status, refusal.code
 
 
-def _of_master_data() -> Iterator[tuple[str, str]]:
+def _problems_of_master_data() -> Iterator[tuple[str, str]]:
     yield from (("409", code) for code in master_data.NOT_REPLACEABLE_TITLES)
 
 
-def _of_the_api() -> Iterator[tuple[str, str]]:
-    """What the source raises by name: `Problem(status, code)`, its subclasses, and `NotFound(what)`."""
+def _problems_of_api() -> Iterator[tuple[str, str]]:
+    """The problems that the source raises: `Problem(status, code)`, its subclasses, and `NotFound(what)`."""
     for path in (ROOT / "api").rglob("*.py"):
         for call in (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)):
             name, arguments = ast.unparse(call.func), [ast.unparse(argument) for argument in call.args]
             if name == "NotFound":
                 yield "404", f"unknown_{ast.literal_eval(arguments[0])}"
             elif name in ("Problem", "super().__init__") and len(arguments) > 2 and arguments[1][0] in "'\"":
-                yield arguments[0] if arguments[0].isdecimal() else OWN_STATUS, ast.literal_eval(arguments[1])
+                yield arguments[0] if arguments[0].isdecimal() else STATUS_OF_FRAMEWORK, ast.literal_eval(arguments[1])
 
 
-def test_every_call_is_on_the_page_with_who_may_ask_and_every_one_there_exists() -> None:
-    assert {code_of(row[0]): WHO[row[1]] for row in rows(PAGE, "call", "who", "answers")} == calls_in_code()
+def test_page_lists_every_call_with_its_roles() -> None:
+    assert {code_of(row[0]): ROLES[row[1]] for row in rows(PAGE, "call", "who", "answers")} == calls_in_code()
 
 
-def test_every_problem_is_on_the_page_with_its_status_and_every_one_there_exists() -> None:
-    told = {(row[0], code_of(row[1])) for row in rows(PAGE, "status", "code", "it means", "do")}
+def test_page_lists_every_problem_with_status() -> None:
+    documented = {(row[0], code_of(row[1])) for row in rows(PAGE, "status", "code", "it means", "do")}
 
-    assert told == problems_in_code()
+    assert documented == problems_in_code()
 
 
-def test_every_problem_says_what_to_do() -> None:
+def test_page_says_what_to_do_for_each_problem() -> None:
     assert [row for row in rows(PAGE, "status", "code", "it means", "do") if not all(row)] == []

@@ -1,0 +1,120 @@
+"""A public class that other modules use has its name from `docs/glossary.md`, or is a standard term."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.support.pages import DOCS, PACKAGES, ROOT, rows
+
+PAGE = DOCS / "glossary.md"
+#: Words of the trade that end a class name and need no explanation. Keep this list short: 25 words at most.
+STANDARD = {
+    "client",
+    "collector",
+    "connection",
+    "converter",
+    "counters",
+    "credentials",
+    "database",
+    "filter",
+    "limits",
+    "metrics",
+    "outcome",
+    "protocol",
+    "query",
+    "reader",
+    "response",
+    "role",
+    "schema",
+    "server",
+    "session",
+    "settings",
+    "status",
+}
+
+
+def words_of(term: str) -> str:
+    """The term in lower case, with a space for each hyphen, and without a remark in brackets."""
+    return re.sub(r"\(.*?\)", "", term).replace("-", " ").strip().lower()
+
+
+def glossary_terms() -> set[str]:
+    """The terms of all first columns; a cell may have several, separated by commas."""
+    return {words_of(term) for row in rows(PAGE, "word", "meaning") for term in row[0].split(",")}
+
+
+def source_files() -> dict[str, Path]:
+    """Each module of the engine, by its dotted name."""
+    files = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+    return {_module_name(path): path for path in files}
+
+
+def _module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(("patient_visit_engine", *(part for part in parts if part != "__init__")))
+
+
+def public_classes(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text())
+    return {node.name for node in tree.body if isinstance(node, ast.ClassDef) and not node.name.startswith("_")}
+
+
+def imported_names(path: Path) -> Iterator[tuple[str, str]]:
+    """Each name that a file imports from a module, or reads as an attribute of an imported module."""
+    tree = ast.parse(path.read_text())
+    modules: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module is not None:
+            for alias in node.names:
+                modules[alias.asname or alias.name] = f"{node.module}.{alias.name}"
+                yield node.module, alias.name
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules:
+            yield modules[node.value.id], node.attr
+
+
+def classes_used_elsewhere() -> set[tuple[str, str]]:
+    """Module and name of each public class that another module of the engine uses."""
+    files = source_files()
+    defined = {(module, name) for module, path in files.items() for name in public_classes(path)}
+    return {
+        imported
+        for module, path in files.items()
+        for imported in imported_names(path)
+        if imported[0] != module and imported in defined
+    }
+
+
+def is_explained(class_name: str, terms: set[str]) -> bool:
+    """Whether the class's words, its last two words or its last word are a term, or its last word is standard."""
+    words = re.findall(r"[A-Z]+(?![a-z])|[A-Z][a-z0-9]*", class_name.removesuffix("Error"))
+    words = [word.lower() for word in words]
+    phrases = {" ".join(words), " ".join(words[-2:]), words[-1]}
+    singular = {phrase.removesuffix("s") for phrase in phrases}
+    return bool((phrases | singular) & terms) or words[-1] in STANDARD
+
+
+def test_finds_classes_and_terms() -> None:
+    assert ("patient_visit_engine.visit.state", "WaitingDoctor") in classes_used_elsewhere()
+    assert {"check in", "patient day", "waiting line"} <= glossary_terms()
+
+
+def test_rejects_class_that_no_line_explains() -> None:
+    assert not is_explained("TrackingWidget", glossary_terms())
+    assert is_explained("OvertakenError", glossary_terms())
+
+
+def test_list_of_standard_words_stays_short() -> None:
+    assert len(STANDARD) <= 25
+
+
+def test_classes_used_elsewhere_are_explained() -> None:
+    terms = glossary_terms()
+    unexplained = [
+        f"{module.partition('.')[2]}.{name}"
+        for module, name in sorted(classes_used_elsewhere())
+        if not is_explained(name, terms)
+    ]
+
+    assert unexplained == []
