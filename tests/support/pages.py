@@ -10,7 +10,7 @@ README = ROOT / "README.md"
 DOCS = ROOT / "docs"
 PAGES = [README, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted(DOCS.glob("*.md"))]
 #: The folders that are imported as `patient_visit_engine.*`.
-PACKAGES = sorted(path.name for path in (ROOT / "dev" / "patient_visit_engine").iterdir() if path.is_dir())
+PACKAGES = sorted(path.parent.name for path in (ROOT / "dev" / "patient_visit_engine").glob("*/__init__.py"))
 
 FENCE = re.compile(r"^( *)```(\w+)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 SPAN = re.compile(r"(`+)(.+?)\1", re.DOTALL)
