@@ -20,17 +20,17 @@ from patient_visit_engine.api.commands.dispatcher import CommandDispatcher, Visi
 from patient_visit_engine.api.dependencies import Dependencies, Readiness, clock
 from patient_visit_engine.api.gateway import Gateway
 from patient_visit_engine.api.metrics import Metrics
-from patient_visit_engine.api.page import Page, built
+from patient_visit_engine.api.page import Page, find_built_page
 from patient_visit_engine.api.routes import appointments, consultations, master_data, operations, patients, session
 from patient_visit_engine.api.schema.openapi import openapi_document
 from patient_visit_engine.api.server import DrainingServer, listen
 from patient_visit_engine.api.stream.endpoint import EventStream, end_closed_sessions
-from patient_visit_engine.api.stream.presence_reports import reporting
+from patient_visit_engine.api.stream.presence_reports import report_presence
 from patient_visit_engine.api.temporal_health import HealthCheck, TemporalHealth
 from patient_visit_engine.live.hub import Hub
 from patient_visit_engine.live.running import running
 from patient_visit_engine.runtime import logs, temporal
-from patient_visit_engine.runtime.settings import Settings, load
+from patient_visit_engine.runtime.settings import Settings, load_settings
 from patient_visit_engine.storage import migrations
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.log_reader import LogReader, changes_of
@@ -78,12 +78,12 @@ def create_app(
 
 
 def _create_api(dependencies: Dependencies) -> FastAPI:
-    app = describe()
-    app.state.parts = dependencies
+    app = create_documented_app()
+    app.state.dependencies = dependencies
     return app
 
 
-def describe() -> FastAPI:
+def create_documented_app() -> FastAPI:
     """The API with all its routes and its OpenAPI document, but without the dependencies that answer requests."""
     app = FastAPI(
         title="Patient visit engine",
@@ -129,17 +129,19 @@ async def _serve(settings: Settings) -> None:
         stack.callback(changes.close)
         hub = await stack.enter_async_context(running(LogReader(database), changes))
         readiness = Readiness()
-        app = create_app(settings, database, visits, TemporalHealth(client), hub=hub, readiness=readiness, page=built())
-        stack.callback(app.parts.sessions.close)
-        check = end_closed_sessions(hub, app.parts.sessions.find_open, SESSION_CHECK_INTERVAL)
+        app = create_app(
+            settings, database, visits, TemporalHealth(client), hub=hub, readiness=readiness, page=find_built_page()
+        )
+        stack.callback(app.dependencies.sessions.close)
+        check = end_closed_sessions(hub, app.dependencies.sessions.find_open, SESSION_CHECK_INTERVAL)
         check_task = asyncio.create_task(check)
         stack.callback(check_task.cancel)
-        await stack.enter_async_context(reporting(app.parts.process, hub, database, clock))
+        await stack.enter_async_context(report_presence(app.dependencies.process, hub, database, clock))
         # An EventSource stops permanently after a 503, so wait for the event log before streams can be opened. The wait ends
         # after a few seconds, because the process must also start while the database is away.
-        await hub.begun(FIRST_READ_TIMEOUT)
+        await hub.wait_until_started(FIRST_READ_TIMEOUT)
         await DrainingServer(app, readiness, hub).serve([listen(settings.http_host, settings.http_port)])
 
 
 if __name__ == "__main__":
-    run(load())
+    run(load_settings())

@@ -55,5 +55,5 @@ class Dependencies:
 
 def dependencies_of(connection: HTTPConnection) -> Dependencies:
     """The components of the application that received this request."""
-    dependencies: Dependencies = connection.app.state.parts
+    dependencies: Dependencies = connection.app.state.dependencies
     return dependencies

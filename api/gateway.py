@@ -12,7 +12,7 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from patient_visit_engine.api.dependencies import Dependencies
-from patient_visit_engine.api.problems import Problem, fault_problem, note_fault, unknown_path
+from patient_visit_engine.api.problems import Problem, fault_problem, log_fault, unknown_path
 
 EVENTS = "/api/events"
 #: The paths that the application answers. Where a page is built, it answers all others.
@@ -27,7 +27,7 @@ class Gateway:
 
     def __init__(self, app: FastAPI, events: ASGIApp | None, dependencies: Dependencies, page: ASGIApp | None) -> None:
         self.app = app
-        self.parts = dependencies
+        self.dependencies = dependencies
         self._events = events
         self._metrics = dependencies.metrics
         self._page = page
@@ -65,7 +65,7 @@ class Gateway:
         except Exception as error:  # noqa: BLE001 - logged, and turned into an answer
             # The framework has already answered and raises again for the server. The server would log the message, which may
             # contain a patient's name.
-            note_fault(error)
+            log_fault(error)
             if not status:
                 await fault_problem(error).response()(scope, receive, send_counted)
         finally:

@@ -39,7 +39,7 @@ class Metrics:
         self._requests.labels(method if method in METHODS else "other", route, str(status)).inc()
         self._seconds.labels(route).observe(seconds)
 
-    def start_decided(self, code: str) -> None:
+    def count_start(self, code: str) -> None:
         """Count one answer to a start."""
         self._starts.labels(code).inc()
 

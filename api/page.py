@@ -55,7 +55,7 @@ VIEWS = (
 )
 
 
-def built(folder: Path = BUILT) -> Path | None:
+def find_built_page(folder: Path = BUILT) -> Path | None:
     """The folder of the page, or None when the page was not built."""
     return folder if (folder / DOCUMENT).exists() else None
 

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 PROBLEM_JSON = "application/problem+json"
 #: Seconds after which a client may retry a request that got a 503.
-RETRY_AFTER = 1
+RETRY_AFTER_SECONDS = 1
 #: The number of invalid fields that an answer lists at most.
 MAX_ERRORS = 20
 #: An answer names an invalid field only if it looks like one of ours. Any other name is the client's text.
@@ -48,7 +48,7 @@ class Undecided(Problem):
 
     def __init__(self) -> None:
         title = "The engine did not answer in time. Retry with the same Idempotency-Key"
-        super().__init__(503, "undecided", title, headers={"Retry-After": str(RETRY_AFTER)})
+        super().__init__(503, "undecided", title, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
 class Unavailable(Problem):
@@ -56,7 +56,7 @@ class Unavailable(Problem):
 
     def __init__(self) -> None:
         title = "The service is not available at the moment"
-        super().__init__(503, "unavailable", title, headers={"Retry-After": str(RETRY_AFTER)})
+        super().__init__(503, "unavailable", title, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
 class NotFound(Problem):
@@ -146,7 +146,7 @@ def fault_problem(error: BaseException) -> Problem:
     return Unavailable() if is_unavailable(error) else Problem(500, "internal", "Something went wrong on our side")
 
 
-def note_fault(error: BaseException) -> None:
+def log_fault(error: BaseException) -> None:
     """Log the type of the error and its place in the code.
 
     The message of the error is left out, because a database error quotes the values of its statement.

@@ -14,7 +14,7 @@ from statistics import median
 
 from playwright.async_api import Browser, CDPSession, Page, expect
 
-from tests.support.chromium import launched
+from tests.support.chromium import launch_chromium
 from tests.support.engine import Engine
 from tests.support.page_site import PageSite, StaffPages, card
 
@@ -107,7 +107,7 @@ async def measure(browser: Browser, folder: Path, rounds: int) -> Results:
 
 
 async def main(rounds: int) -> None:
-    async with launched() as browser:
+    async with launch_chromium() as browser:
         with tempfile.TemporaryDirectory(prefix="visit-page-") as folder:
             results = await measure(browser, Path(folder), rounds)
     print(f"{ROWS} patients on the board, {rounds} rounds")

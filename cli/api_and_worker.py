@@ -4,20 +4,20 @@ from importlib import import_module
 
 from patient_visit_engine.runtime import logs, temporal
 from patient_visit_engine.runtime.operator_error import OperatorError
-from patient_visit_engine.runtime.settings import Settings, load
+from patient_visit_engine.runtime.settings import Settings, load_settings
 from patient_visit_engine.storage.migrations import UnknownSchemaError
 
 
 def api() -> None:
     """Serve HTTP: the page, the calls and the event stream. Run as many as you need; SIGTERM drains one."""
-    settings = load()
+    settings = load_settings()
     logs.configure("api")
     _run_module("patient_visit_engine.api.app", settings)
 
 
 def worker() -> None:
     """Carry out the visits: decide and record. Run as many as you need; SIGTERM drains one."""
-    settings = load()
+    settings = load_settings()
     logs.configure("worker")
     _run_module("patient_visit_engine.worker.__main__", settings)
 

@@ -47,7 +47,7 @@ class LazyCommandGroup(TyperGroup):
         return typer.main.get_command(single_command)
 
 
-def build() -> typer.Typer:
+def build_program() -> typer.Typer:
     """The program with all its commands."""
     program = typer.Typer(
         cls=LazyCommandGroup,
@@ -67,7 +67,7 @@ def build() -> typer.Typer:
 def main() -> NoReturn:
     """Run the command from the command line. An `OperatorError` prints one line and no traceback."""
     try:
-        build()(prog_name="visit-engine")
+        build_program()(prog_name="visit-engine")
     except OperatorError as error:
         print(error, file=sys.stderr)
         _exit_now(error.exit_code)

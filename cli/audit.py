@@ -8,7 +8,7 @@ from rich.console import Console
 from sqlalchemy.exc import DBAPIError
 
 from patient_visit_engine.runtime.operator_error import OperatorError
-from patient_visit_engine.runtime.settings import load
+from patient_visit_engine.runtime.settings import load_settings
 from patient_visit_engine.storage import migrations
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.upkeep.audit import AuditReport
@@ -24,10 +24,10 @@ def audit(
 ) -> None:
     """Prove the rule from the database: overlaps by log position, completions, events and state. Exit 1 if it is broken."""
     console = Console(soft_wrap=True)
-    report = asyncio.run(audit_database(load().database))
+    report = asyncio.run(audit_database(load_settings().database))
     for line in report_lines(report, show):
         console.print(line, markup=False, highlight=False)
-    if not report.holds:
+    if not report.passed:
         raise typer.Exit(1)
 
 
@@ -48,11 +48,11 @@ async def audit_database(url: str) -> AuditReport:
 
 def report_lines(report: AuditReport, show: int = MAX_SHOWN) -> list[str]:
     """The report as text: what was checked, then each violation, then the verdict."""
-    lines = [f"looked at: {', '.join(f'{count} {subject}' for subject, count in report.looked_at.items())}"]
+    lines = [f"looked at: {', '.join(f'{count} {subject}' for subject, count in report.checked.items())}"]
     lines += [f"violation: {violation.kind}: {violation.about}" for violation in report.violations[:show]]
     total = sum(report.kinds.values())
     if total > show:
         lines.append(f"violation: {total - show} more")
-    if report.holds:
+    if report.passed:
         return [*lines, "audit: the rule holds"]
     return [*lines, f"audit: BROKEN: {', '.join(f'{count} {kind}' for kind, count in sorted(report.kinds.items()))}"]

@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError
 
 from patient_visit_engine.runtime import namespace
 from patient_visit_engine.runtime.operator_error import OperatorError
-from patient_visit_engine.runtime.settings import Settings, load
+from patient_visit_engine.runtime.settings import Settings, load_settings
 from patient_visit_engine.storage import migrations
 
 BackTo = Annotated[
@@ -22,7 +22,7 @@ def migrate(database_only: DatabaseOnly = False, back_to: BackTo = "") -> None:
 
     Run it before every start of a new version. A second run changes nothing. Two runs at once are refused.
     """
-    settings = load()
+    settings = load_settings()
     typer.echo(f"database: at schema {migrate_schema(settings, back_to)}")
     if back_to:
         return

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, update
 from sqlalchemy.exc import DBAPIError
 
 from patient_visit_engine.runtime.operator_error import OperatorError
-from patient_visit_engine.runtime.settings import load
+from patient_visit_engine.runtime.settings import load_settings
 from patient_visit_engine.storage import migrations
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.tables import log_head
@@ -19,7 +19,7 @@ def restored() -> None:
 
     Run it after the restore and before `api` and `worker` start.
     """
-    epoch = asyncio.run(_renew_epoch(load().database))
+    epoch = asyncio.run(_renew_epoch(load_settings().database))
     typer.echo(f"database: the event log has the new epoch {epoch}")
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from patient_visit_engine.runtime.operator_error import OperatorError
-from patient_visit_engine.runtime.settings import load
+from patient_visit_engine.runtime.settings import load_settings
 from patient_visit_engine.storage import accounts, migrations
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.visit.calendar import to_millisecond
@@ -67,13 +67,13 @@ def passwd(name: Name, password_stdin: FromStdin = False) -> None:
 @users.command()
 def revoke(name: Name) -> None:
     """Close the account permanently, and end its open sessions at once."""
-    if not _write(accounts.revoke, name, to_millisecond(datetime.now(UTC))):
+    if not _write(accounts.revoke_account, name, to_millisecond(datetime.now(UTC))):
         raise OperatorError("NAME: there is no account with this name")
     typer.echo("revoked")
 
 
 def _write(unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-    url = load().database
+    url = load_settings().database
 
     async def write_and_close() -> T:
         database = Database(url)

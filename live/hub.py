@@ -73,7 +73,7 @@ class Hub:
         """Admit subscribers from now on. The tailer calls this."""
         self._started.set()
 
-    async def begun(self, within: float) -> bool:
+    async def wait_until_started(self, within: float) -> bool:
         """Wait until the hub has started, for `within` seconds at most. Return whether it has."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._started.wait(), within)
@@ -82,10 +82,10 @@ class Hub:
     @property
     def lag_seconds(self) -> float:
         """Seconds since the tailer last had every event of the log. Infinite before the first read."""
-        return monotonic() - self.window.level_at
+        return monotonic() - self.window.caught_up_at
 
     @property
-    def in_sight(self) -> bool:
+    def log_in_sight(self) -> bool:
         """Whether the tailer had every event of the log not too long ago (`limits.out_of_sight_after`)."""
         return self.started and self.lag_seconds <= self.limits.out_of_sight_after
 
@@ -119,7 +119,7 @@ class Hub:
         """Return the reason why this subscription would get no stream now, or None."""
         if self.draining:
             return StreamDrainingError()
-        if not self.in_sight:
+        if not self.log_in_sight:
             return StreamNotReadyError()
         return self._streams.refusal(subscription.user)
 
@@ -189,7 +189,7 @@ class Hub:
         A subscriber that is behind gets no heartbeat, because its id would make the client skip the missing events.
         No heartbeat is sent while the log is out of sight, because it would claim that the stream is up to date.
         """
-        if not self.in_sight:
+        if not self.log_in_sight:
             return
         live = [subscriber for subscriber in self._streams if subscriber.live]
         self.counters.heartbeats += len(live)
@@ -249,6 +249,6 @@ class Hub:
 
     def presence(self) -> list[Presence]:
         """Return all subscribers, longest connected first."""
-        log_in_sight = self.in_sight
+        log_in_sight = self.log_in_sight
         subscribers = sorted(self._streams, key=lambda subscriber: subscriber.since)
         return [subscriber.presence(self.window, log_in_sight=log_in_sight) for subscriber in subscribers]

@@ -81,7 +81,7 @@ class Tailer:
             has_news = has_news or bool(entries)
             self._hub.counters.lag = page.bounds.head - self._hub.window.position
             if not self._hub.counters.lag:
-                self._hub.window.level_at = read_at
+                self._hub.window.caught_up_at = read_at
             if len(entries) < len(page.entries) or page.reached == page.bounds.head:
                 return has_news
 

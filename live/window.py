@@ -19,7 +19,7 @@ class Window:
         self.oldest = 1
         self.ring = Ring(limits.ring_frames, limits.ring_bytes)
         #: The latest time (monotonic clock) at which the log had nothing after `position`.
-        self.level_at = -inf
+        self.caught_up_at = -inf
         self._moved = asyncio.Event()
 
     @property

@@ -231,7 +231,7 @@ class Settings(BaseSettings):
         )
 
 
-def load() -> Settings:
+def load_settings() -> Settings:
     """The settings. Wrong settings end the program with exit code 2 and one line per wrong variable."""
     try:
         return Settings()

@@ -64,7 +64,7 @@ def change_password(connection: Connection, username: str, password_hash: str) -
     return connection.execute(change).rowcount == 1 and _end_sessions(connection, username)
 
 
-def revoke(connection: Connection, username: str, now: datetime) -> bool:
+def revoke_account(connection: Connection, username: str, now: datetime) -> bool:
     """Close the account permanently and end its sessions. Returns False when the account does not exist."""
     revocation = update(accounts).where(accounts.c.username == username).values(revoked_at=now)
     return connection.execute(revocation).rowcount == 1 and _end_sessions(connection, username)
@@ -76,7 +76,7 @@ def _end_sessions(connection: Connection, username: str) -> bool:
     return True
 
 
-def account_named(connection: Connection, username: str) -> Account | None:
+def find_account(connection: Connection, username: str) -> Account | None:
     """Return the account with this username, unless it does not exist or is revoked."""
     query = select(accounts).where(accounts.c.username == username, accounts.c.revoked_at.is_(None))
     row = connection.execute(query).one_or_none()

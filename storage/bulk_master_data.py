@@ -20,8 +20,8 @@ class BatchResult:
     """The result of a batch: added rows, existing equal rows, and in `other` the ids of existing rows that differ."""
 
     added: int
-    same: int
-    other: tuple[int, ...]
+    unchanged: int
+    different: tuple[int, ...]
 
 
 def add_missing(connection: Connection, table: Table, rows: Sequence[Row], compare: Sequence[str]) -> BatchResult:

@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 BUSY_TIMEOUT_MS = 10_000
 # Very short, because this wait blocks the event loop.
-GLANCE_TIMEOUT_MS = 20
+INLINE_TIMEOUT_MS = 20
 READING_THREADS = 4
 #: Seconds after which a statement on PostgreSQL fails. A connection can go silent without an error, and its users would wait
 #: forever.
@@ -75,7 +75,7 @@ class Database:
             async with connection.begin():
                 return await connection.run_sync(unit, *args, **kwargs)
 
-    async def glance(self, unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def read_inline(self, unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Like `read`, for a unit that reads a few rows by their keys.
 
         On SQLite the unit runs on the event loop. A change of threads would take ten times longer than the unit, and
@@ -83,7 +83,7 @@ class Database:
         """
         if self._sqlite is not None:
             try:
-                return self._sqlite.glance(unit, *args, **kwargs)
+                return self._sqlite.read_inline(unit, *args, **kwargs)
             except OperationalError:
                 # Another process is recovering the file after a crash. Wait for that in a thread.
                 return await self.read(unit, *args, **kwargs)
@@ -102,8 +102,8 @@ class _Sqlite:
         # One thread and one connection write, so that threads of one process do not poll for the lock of the file.
         self.writer = _SqliteThreads(_sqlite_engine(path, "BEGIN IMMEDIATE", 1, BUSY_TIMEOUT_MS), 1)
         self.reader = _SqliteThreads(_sqlite_engine(path, "BEGIN", READING_THREADS, BUSY_TIMEOUT_MS), READING_THREADS)
-        self.glance_engine = _sqlite_engine(path, "BEGIN", 1, GLANCE_TIMEOUT_MS)
-        self._glance_connection: Connection | None = None
+        self.inline_engine = _sqlite_engine(path, "BEGIN", 1, INLINE_TIMEOUT_MS)
+        self._inline_connection: Connection | None = None
 
     async def run(
         self,
@@ -118,17 +118,17 @@ class _Sqlite:
 
         return await asyncio.get_running_loop().run_in_executor(threads.executor, run_unit)
 
-    def glance(self, unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        if self._glance_connection is None:
+    def read_inline(self, unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        if self._inline_connection is None:
             # This connection stays open. To take one from the pool each time costs as much as the query.
-            self._glance_connection = self.glance_engine.connect()
-        with self._glance_connection.begin():
-            return unit(self._glance_connection, *args, **kwargs)
+            self._inline_connection = self.inline_engine.connect()
+        with self._inline_connection.begin():
+            return unit(self._inline_connection, *args, **kwargs)
 
     def close(self) -> None:
-        if self._glance_connection is not None:
-            self._glance_connection.close()
-        self.glance_engine.dispose()
+        if self._inline_connection is not None:
+            self._inline_connection.close()
+        self.inline_engine.dispose()
         for threads in (self.writer, self.reader):
             threads.executor.shutdown(wait=True)
             threads.engine.dispose()

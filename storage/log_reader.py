@@ -64,7 +64,7 @@ class LogReader:
         """Read at most `limit` events after `position`, of these channels or (None) of all channels."""
         if channels is None:
             # The tailer reads only what is new, which is little.
-            return await self._database.glance(read_page, position, limit, channels)
+            return await self._database.read_inline(read_page, position, limit, channels)
         return await self._database.read(read_page, position, limit, channels)
 
     async def bounds(self) -> LogBounds:

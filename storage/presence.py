@@ -15,7 +15,7 @@ from patient_visit_engine.storage.tables import stream_processes, stream_readers
 #: A process without a report for this long counts as dead. Its subscribers are hidden, and the next report deletes them.
 DEAD_AFTER = timedelta(seconds=60)
 #: Rows in one query. On PostgreSQL the event loop builds the rows, and it must serve streams in between.
-READERS_A_PAGE = 1_000
+SUBSCRIBERS_A_PAGE = 1_000
 
 PROCESS = stream_processes.c
 READER = stream_readers.c
@@ -36,7 +36,7 @@ PAGE = (
 
 
 @dataclass(frozen=True, slots=True)
-class ReportedReader:
+class ReportedSubscriber:
     """One subscriber, with its number in its process. `cursor` is None while it is live."""
 
     number: int
@@ -57,8 +57,8 @@ class PresenceReport:
     process: str
     at: datetime
     cursor: str
-    came: Sequence[ReportedReader] = ()
-    gone: Sequence[int] = ()
+    connected: Sequence[ReportedSubscriber] = ()
+    disconnected: Sequence[int] = ()
     moved: Mapping[int, str | None] | None = None
     whole: bool = False
 
@@ -70,10 +70,10 @@ class ReportedProcess:
     id: str
     at: datetime
     cursor: str
-    readers: Sequence[ReportedReader]
+    subscribers: Sequence[ReportedSubscriber]
 
 
-def report(connection: Connection, changes: PresenceReport) -> bool:
+def write_report(connection: Connection, changes: PresenceReport) -> bool:
     """Write the changes.
 
     Returns False, and writes nothing, when other processes took this one for dead. It must then send a whole report.
@@ -86,18 +86,18 @@ def report(connection: Connection, changes: PresenceReport) -> bool:
         values = {"process": process, "now": changes.at, "position": changes.cursor}
         if connection.execute(SIGN_OF_LIFE, values).rowcount != 1:
             return False
-    if changes.gone:
-        connection.execute(DELETE_READER, [{"process": process, "of": number} for number in changes.gone])
+    if changes.disconnected:
+        connection.execute(DELETE_READER, [{"process": process, "of": number} for number in changes.disconnected])
     if changes.moved:
         moves = [{"process": process, "of": number, "to": cursor} for number, cursor in changes.moved.items()]
         connection.execute(MOVE_READER, moves)
-    if changes.came:
-        connection.execute(insert(stream_readers), [_row(process, subscriber) for subscriber in changes.came])
+    if changes.connected:
+        connection.execute(insert(stream_readers), [_row(process, subscriber) for subscriber in changes.connected])
     _delete_dead(connection, changes.at - DEAD_AFTER)
     return True
 
 
-def _row(process: str, subscriber: ReportedReader) -> dict[str, object]:
+def _row(process: str, subscriber: ReportedSubscriber) -> dict[str, object]:
     return {
         "process_id": process,
         "number": subscriber.number,
@@ -122,19 +122,19 @@ def _delete_dead(connection: Connection, since: datetime) -> None:
         withdraw(connection, process)
 
 
-def others(connection: Connection, process: str, now: datetime) -> list[ReportedProcess]:
+def read_other_processes(connection: Connection, process: str, now: datetime) -> list[ReportedProcess]:
     """Read the reports of all other processes that are not dead."""
     alive = select(PROCESS.id, PROCESS.at, PROCESS.cursor).where(PROCESS.id != process, PROCESS.at >= now - DEAD_AFTER)
     rows = connection.execute(alive.order_by(PROCESS.id)).all()
     return [ReportedProcess(row.id, row.at, row.cursor, list(_read_subscribers(connection, row.id))) for row in rows]
 
 
-def _read_subscribers(connection: Connection, process: str) -> Iterator[ReportedReader]:
+def _read_subscribers(connection: Connection, process: str) -> Iterator[ReportedSubscriber]:
     last_number = 0
     while True:
-        values = {"process": process, "after": last_number, "limit": READERS_A_PAGE}
-        page = [ReportedReader(*row) for row in connection.execute(PAGE, values)]
+        values = {"process": process, "after": last_number, "limit": SUBSCRIBERS_A_PAGE}
+        page = [ReportedSubscriber(*row) for row in connection.execute(PAGE, values)]
         yield from page
-        if len(page) < READERS_A_PAGE:
+        if len(page) < SUBSCRIBERS_A_PAGE:
             return
         last_number = page[-1].number

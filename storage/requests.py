@@ -30,7 +30,7 @@ SELECT_REQUEST = select(requests.c.fingerprint, requests.c.status, requests.c.bo
 
 
 @dataclass(frozen=True)
-class KeptRequest:
+class StoredRequest:
     """A stored request. `status` is None while it is open. `body` is JSON text, or None for an empty answer."""
 
     fingerprint: str
@@ -43,19 +43,19 @@ class KeptRequest:
         return self.status is not None
 
 
-def find_request(connection: Connection, request_id: str) -> KeptRequest | None:
+def find_request(connection: Connection, request_id: str) -> StoredRequest | None:
     """Return the request with this id, decided or open, or None."""
     row = connection.execute(SELECT_REQUEST, {"request_id": request_id}).one_or_none()
     return None if row is None else _to_request(row)
 
 
-def _to_request(row: Row[*tuple[Any, ...]]) -> KeptRequest:
-    return KeptRequest(row.fingerprint, row.status, row.body, row.location)
+def _to_request(row: Row[*tuple[Any, ...]]) -> StoredRequest:
+    return StoredRequest(row.fingerprint, row.status, row.body, row.location)
 
 
 def open_request(
     connection: Connection, request: Request, at: datetime, *, command: Command | None = None, reason: str | None = None
-) -> KeptRequest:
+) -> StoredRequest:
     """Store the request before it is sent, unless it exists. Returns the stored request."""
     insert_if_new(
         connection,

@@ -14,16 +14,16 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from patient_visit_engine.storage import migrations
 from patient_visit_engine.storage.database import Database
-from tests.support.chromium import MISSING, launched, program
+from tests.support.chromium import CHROMIUM_MISSING, find_chromium, launch_chromium
 from tests.support.postgres import ThrowawayPostgres
 
 
 @pytest.fixture(scope="session")
 async def chromium() -> AsyncIterator[Browser]:
     """The Chromium that is installed on this machine."""
-    if program() is None:
-        pytest.skip(MISSING)
-    async with launched() as browser:
+    if find_chromium() is None:
+        pytest.skip(CHROMIUM_MISSING)
+    async with launch_chromium() as browser:
         yield browser
 
 
@@ -60,7 +60,7 @@ def postgres_server() -> Iterator[str]:
     if database_url:
         yield database_url.rpartition("/")[0]
         return
-    if reason := ThrowawayPostgres.why_not():
+    if reason := ThrowawayPostgres.missing_requirement():
         pytest.skip(reason)
     server = ThrowawayPostgres("-c fsync=off -c max_connections=200")
     server.open()

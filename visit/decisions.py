@@ -126,7 +126,7 @@ Change = Annotated[
 ]
 
 
-class ConsultationStands(Frozen):
+class CurrentConsultation(Frozen):
     """The consultation as it is now. `created`: this request began it."""
 
     answer: Literal["consultation"] = "consultation"
@@ -134,7 +134,7 @@ class ConsultationStands(Frozen):
     created: bool = False
 
 
-class ConsultationEndedWith(Frozen):
+class EndedConsultation(Frozen):
     """The consultation has ended, by this request or before. It is a success if the outcome is `accepts`."""
 
     answer: Literal["consultation_ended"] = "consultation_ended"
@@ -142,7 +142,7 @@ class ConsultationEndedWith(Frozen):
     accepts: Outcome | None
 
 
-class TrackingStands(Frozen):
+class CurrentTracking(Frozen):
     """The appointment's latest tracking. `created`: this request opened it."""
 
     answer: Literal["tracking"] = "tracking"
@@ -150,7 +150,7 @@ class TrackingStands(Frozen):
     created: bool = False
 
 
-class StatusStands(Frozen):
+class CurrentStatus(Frozen):
     """The appointment's status now."""
 
     answer: Literal["status"] = "status"
@@ -179,7 +179,7 @@ class Refused(Frozen):
 
 
 Answer = Annotated[
-    ConsultationStands | ConsultationEndedWith | TrackingStands | StatusStands | PlaceInLine | NotInLine | Refused,
+    CurrentConsultation | EndedConsultation | CurrentTracking | CurrentStatus | PlaceInLine | NotInLine | Refused,
     Field(discriminator="answer"),
 ]
 

@@ -10,7 +10,7 @@ from patient_visit_engine.visit.codes import CLOSED_APPOINTMENT
 from patient_visit_engine.visit.commands import Request, StartConsultation
 from patient_visit_engine.visit.decisions import (
     Change,
-    ConsultationStands,
+    CurrentConsultation,
     LeaveLine,
     NoteRefusal,
     OpenConsultation,
@@ -36,7 +36,7 @@ def start_consultation(command: StartConsultation, state: VisitState, now: datet
     appointment = command.appointment
     existing = state.consultation_of(appointment.id)
     if existing is not None and existing.doctor_id == appointment.doctor_id:
-        return ConsultationStands(consultation=existing), ()
+        return CurrentConsultation(consultation=existing), ()
     if existing is not None:
         return _refuse_start(appointment, AppointmentInProgress(holder=existing))
     if appointment.status in CLOSED_APPOINTMENT:
@@ -95,7 +95,7 @@ def _grant(appointment: Appointment, request: Request, state: VisitState, now: d
         abandon_at=now + state.limits.abandon_after,
     )
     changes = (OpenConsultation(consultation=consultation), *update_line_after_start(state, consultation))
-    return ConsultationStands(consultation=consultation, created=True), changes
+    return CurrentConsultation(consultation=consultation, created=True), changes
 
 
 def _consultation_id(request: Request, now: datetime) -> str:

@@ -10,7 +10,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from patient_visit_engine.runtime import logs, temporal
-from patient_visit_engine.runtime.settings import Settings, load
+from patient_visit_engine.runtime.settings import Settings, load_settings
 from patient_visit_engine.storage import migrations
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.ledger.recording import Ledger
@@ -90,4 +90,4 @@ async def _connect(settings: Settings, stop: asyncio.Event) -> Client | None:
 
 
 if __name__ == "__main__":
-    run(load())
+    run(load_settings())

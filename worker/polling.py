@@ -14,7 +14,7 @@ from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.service import RPCError
 
-from patient_visit_engine.runtime.settings import Settings, load
+from patient_visit_engine.runtime.settings import Settings, load_settings
 from patient_visit_engine.runtime.temporal import connect
 
 #: A poll waits one minute for work. Temporal remembers a poller for five minutes after its worker has died.
@@ -48,7 +48,7 @@ async def _find_problem(settings: Settings) -> str | None:
 
 
 if __name__ == "__main__":
-    problem = asyncio.run(_find_problem(load()))
+    problem = asyncio.run(_find_problem(load_settings()))
     if problem:
         print(problem, file=sys.stderr, flush=True)
     # Without a normal exit: threads of Temporal's client may outlive the interpreter and abort it, and a healthy worker

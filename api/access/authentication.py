@@ -65,9 +65,9 @@ def _is_own_origin(origin: str, headers: Headers) -> bool:
         return False
 
 
-async def signed_in(request: Request) -> Caller:
+async def current_caller(request: Request) -> Caller:
     """A dependency that accepts a caller of any role."""
-    authentication: Authentication = request.app.state.parts.authentication
+    authentication: Authentication = request.app.state.dependencies.authentication
     return await authentication.authenticate(request)
 
 
@@ -75,7 +75,7 @@ def require_role(*roles: Role) -> Callable[[Request], Awaitable[Caller]]:
     """Create a dependency that accepts these roles. Other roles get 403 `wrong_role`."""
 
     async def with_role(request: Request) -> Caller:
-        caller = await signed_in(request)
+        caller = await current_caller(request)
         if caller.role not in roles:
             raise Problem(403, "wrong_role", "Your role may not do this")
         return caller
@@ -88,8 +88,8 @@ def not_yours() -> Problem:
     return Problem(403, "not_yours", "This belongs to another doctor")
 
 
-Staff = Annotated[Caller, Depends(signed_in)]
+AnyRole = Annotated[Caller, Depends(current_caller)]
 Doctor = Annotated[Caller, Depends(require_role(Role.doctor))]
 Supervisor = Annotated[Caller, Depends(require_role(Role.supervisor))]
-Desk = Annotated[Caller, Depends(require_role(Role.doctor, Role.reception, Role.supervisor))]
-Feed = Annotated[Caller, Depends(require_role(Role.service, Role.supervisor))]
+DoctorOrDesk = Annotated[Caller, Depends(require_role(Role.doctor, Role.reception, Role.supervisor))]
+MasterDataSender = Annotated[Caller, Depends(require_role(Role.service, Role.supervisor))]

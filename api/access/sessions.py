@@ -72,7 +72,7 @@ class Sessions:
             seconds = str(max(1, ceil(wait.total_seconds())))
             title = "Too many failed attempts to sign in"
             raise Problem(429, "too_many_attempts", title, headers={"Retry-After": seconds})
-        account = await self._database.read(accounts.account_named, username)
+        account = await self._database.read(accounts.find_account, username)
         loop = asyncio.get_running_loop()
         token = secrets.token_urlsafe(COOKIE_BYTES)
         matches = await loop.run_in_executor(self._threads, self._password_matches, account, password)
@@ -107,7 +107,7 @@ class Sessions:
         return open_hashes.union(session for session in sessions if session.startswith(TOKEN_PREFIX))
 
     async def _find_by_hash(self, session: str) -> Caller | None:
-        row = await self._database.glance(accounts.find_session, session, self._now())
+        row = await self._database.read_inline(accounts.find_session, session, self._now())
         if row is None:
             return None
         number = str(row.account_id)

@@ -28,7 +28,7 @@ from patient_visit_engine.api.problems import Undecided
 from patient_visit_engine.runtime.temporal import is_unconnected
 from patient_visit_engine.storage.callers import find_caller, register_caller
 from patient_visit_engine.storage.database import Database, is_unavailable
-from patient_visit_engine.storage.requests import KeptRequest, find_request, open_request
+from patient_visit_engine.storage.requests import StoredRequest, find_request, open_request
 from patient_visit_engine.visit.commands import Command, Request, patient_of
 from patient_visit_engine.wire import shapes
 from patient_visit_engine.workflows.visit_client import DayClosedError
@@ -100,7 +100,7 @@ class CommandDispatcher:
         """
         async with self._within_timeout():
             request = identify_request(await self.caller_id(caller), key, http, body)
-            stored, facts = await self._database.glance(_find_or_look_up, request.id, look_up)
+            stored, facts = await self._database.read_inline(_find_or_look_up, request.id, look_up)
         if stored is None:
             return PreparedRequest(request, None, facts)
         check_same_request(stored, request)
@@ -152,7 +152,7 @@ class CommandDispatcher:
     async def find_caller_id(self, caller: Caller) -> int | None:
         """The caller's id, or None when this caller has never sent a command."""
         cached = self._caller_ids.get(caller.subject)
-        return cached if cached is not None else await self._database.glance(find_caller, caller.subject)
+        return cached if cached is not None else await self._database.read_inline(find_caller, caller.subject)
 
     async def caller_id(self, caller: Caller) -> int:
         """The caller's id, created at the first command."""
@@ -164,9 +164,9 @@ class CommandDispatcher:
         self._caller_ids[caller.subject] = caller_id
         return caller_id
 
-    async def _find(self, request: Request) -> KeptRequest | None:
+    async def _find(self, request: Request) -> StoredRequest | None:
         """The stored request, when it is decided."""
-        stored = await self._database.glance(find_request, request.id)
+        stored = await self._database.read_inline(find_request, request.id)
         return stored if stored is not None and stored.decided else None
 
     @asynccontextmanager
@@ -184,12 +184,12 @@ class CommandDispatcher:
 
 def _find_or_look_up(
     connection: Connection, request_id: str, look_up: Callable[[Connection], T]
-) -> tuple[KeptRequest | None, T | None]:
+) -> tuple[StoredRequest | None, T | None]:
     stored = find_request(connection, request_id)
     return stored, None if stored is not None and stored.decided else look_up(connection)
 
 
-def request_state(stored: KeptRequest) -> shapes.AsyncRequest:
+def request_state(stored: StoredRequest) -> shapes.AsyncRequest:
     """The state of an asynchronous request, with its answer once it is decided."""
     return {
         "state": "decided" if stored.decided else "open",

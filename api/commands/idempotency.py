@@ -13,7 +13,7 @@ from pydantic.json_schema import WithJsonSchema
 from starlette.responses import Response
 
 from patient_visit_engine.api.problems import PROBLEM_JSON, Problem
-from patient_visit_engine.storage.requests import KeptRequest
+from patient_visit_engine.storage.requests import StoredRequest
 from patient_visit_engine.visit.commands import Request
 
 KEY = re.compile(r"[\x21-\x7e]{1,128}")
@@ -83,13 +83,13 @@ def request_path(key: str) -> str:
     return f"/api/requests/{quote(key, safe='')}"
 
 
-def check_same_request(stored: KeptRequest, request: Request) -> None:
+def check_same_request(stored: StoredRequest, request: Request) -> None:
     """Raise Problem 422 `idempotency_key_reused` when the key was used for another request."""
     if stored.fingerprint != request.fingerprint:
         raise Problem(422, "idempotency_key_reused", "This Idempotency-Key was sent with another path or body")
 
 
-def stored_response(stored: KeptRequest) -> Response:
+def stored_response(stored: StoredRequest) -> Response:
     """The stored answer of a decided request, byte for byte."""
     assert stored.status is not None
     headers = {} if stored.location is None else {"Location": stored.location}

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from sqlalchemy import Connection
 from starlette.responses import JSONResponse, Response
 
-from patient_visit_engine.api.access.authentication import Desk, Doctor, Staff, not_yours
+from patient_visit_engine.api.access.authentication import AnyRole, Doctor, DoctorOrDesk, not_yours
 from patient_visit_engine.api.access.sessions import Caller
 from patient_visit_engine.api.commands.idempotency import Key
 from patient_visit_engine.api.dependencies import dependencies_of
@@ -33,7 +33,7 @@ BuildCommand = Callable[[commands.Request, Appointment], commands.Command]
 @router.get(
     "/api/appointments", response_model=None, responses=responses({200: screens.Worklist}, *STAFF_PROBLEMS, 422)
 )
-async def show_worklist(query: Annotated[bodies.WorklistQuery, Query()], caller: Staff, http: Request) -> Response:
+async def show_worklist(query: Annotated[bodies.WorklistQuery, Query()], caller: AnyRole, http: Request) -> Response:
     """A day's appointments with the state of each patient, and the event id at which they are true."""
     dependencies = dependencies_of(http)
     zone, day = dependencies.settings.zone, query.date or dependencies.today()
@@ -59,7 +59,7 @@ async def show_worklist(query: Annotated[bodies.WorklistQuery, Query()], caller:
     responses=responses({200: shapes.AppointmentStatusNow}, *COMMAND_PROBLEMS, refused=True),
 )
 async def set_appointment_status(
-    appointment_id: AppointmentId, body: bodies.SetAppointmentStatus, caller: Desk, key: Key, http: Request
+    appointment_id: AppointmentId, body: bodies.SetAppointmentStatus, caller: DoctorOrDesk, key: Key, http: Request
 ) -> Response:
     """Set the status by number or name; `done` ends the appointment's own consultation, for its holder only."""
 
@@ -78,7 +78,7 @@ async def set_appointment_status(
     responses=responses({201: shapes.Tracking, 200: shapes.Tracking}, *COMMAND_PROBLEMS, refused=True),
 )
 async def check_in(
-    appointment_id: AppointmentId, caller: Desk, key: Key, http: Request, body: bodies.EmptyBody | None = None
+    appointment_id: AppointmentId, caller: DoctorOrDesk, key: Key, http: Request, body: bodies.EmptyBody | None = None
 ) -> Response:
     """The patient has arrived; again: the same tracking."""
 
@@ -94,7 +94,7 @@ async def check_in(
     responses=responses({200: shapes.Tracking}, *COMMAND_PROBLEMS, refused=True),
 )
 async def check_out(
-    appointment_id: AppointmentId, caller: Desk, key: Key, http: Request, body: bodies.EmptyBody | None = None
+    appointment_id: AppointmentId, caller: DoctorOrDesk, key: Key, http: Request, body: bodies.EmptyBody | None = None
 ) -> Response:
     """The patient has left without being seen."""
 

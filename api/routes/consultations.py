@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path, Request
 from sqlalchemy import Connection
 from starlette.responses import JSONResponse, Response
 
-from patient_visit_engine.api.access.authentication import Doctor, Staff, Supervisor, not_yours
+from patient_visit_engine.api.access.authentication import AnyRole, Doctor, Supervisor, not_yours
 from patient_visit_engine.api.access.sessions import Caller
 from patient_visit_engine.api.commands.idempotency import Key, PrefersAsync
 from patient_visit_engine.api.dependencies import dependencies_of
@@ -52,7 +52,7 @@ async def start_consultation(
     if prefers_async:
         return await dispatcher.dispatch_later(command, dependencies.today(), key)
     response = await dispatcher.dispatch(command, dependencies.today())
-    dependencies.metrics.start_decided(_decision_code(response))
+    dependencies.metrics.count_start(_decision_code(response))
     return response
 
 
@@ -81,7 +81,7 @@ def _decision_code(response: Response) -> str:
     response_model=None,
     responses=responses({200: shapes.Consultation}, *STAFF_PROBLEMS, 404, 422),
 )
-async def show_consultation(consultation_id: ConsultationId, _caller: Staff, http: Request) -> Response:
+async def show_consultation(consultation_id: ConsultationId, _caller: AnyRole, http: Request) -> Response:
     """The consultation, running or ended."""
     row, _day = await dependencies_of(http).database.read(_look_up_consultation, str(consultation_id))
     return JSONResponse(consultation_body(row))

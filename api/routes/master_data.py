@@ -6,7 +6,7 @@ from uuid import uuid4
 from fastapi import APIRouter, Path, Request
 from starlette.responses import JSONResponse, Response
 
-from patient_visit_engine.api.access.authentication import Feed
+from patient_visit_engine.api.access.authentication import MasterDataSender
 from patient_visit_engine.api.dependencies import Dependencies, dependencies_of
 from patient_visit_engine.api.problems import Problem
 from patient_visit_engine.api.schema import bodies
@@ -38,7 +38,9 @@ NOT_REPLACEABLE_TITLES = {
     response_model=None,
     responses=responses({200: shapes.Patient, 201: shapes.Patient}, *PUT_PROBLEMS),
 )
-async def put_patient(record_id: RecordId, body: bodies.PutPatient, _caller: Feed, http: Request) -> Response:
+async def put_patient(
+    record_id: RecordId, body: bodies.PutPatient, _caller: MasterDataSender, http: Request
+) -> Response:
     """Create or replace a patient."""
     dependencies = dependencies_of(http)
     created = await dependencies.database.write(
@@ -58,7 +60,7 @@ async def put_patient(record_id: RecordId, body: bodies.PutPatient, _caller: Fee
     response_model=None,
     responses=responses({200: shapes.Doctor, 201: shapes.Doctor}, *PUT_PROBLEMS),
 )
-async def put_doctor(record_id: RecordId, body: bodies.PutDoctor, _caller: Feed, http: Request) -> Response:
+async def put_doctor(record_id: RecordId, body: bodies.PutDoctor, _caller: MasterDataSender, http: Request) -> Response:
     """Create or replace a doctor."""
     dependencies = dependencies_of(http)
     created = await dependencies.database.write(
@@ -73,7 +75,9 @@ async def put_doctor(record_id: RecordId, body: bodies.PutDoctor, _caller: Feed,
     response_model=None,
     responses=responses({200: shapes.Prestation, 201: shapes.Prestation}, *PUT_PROBLEMS),
 )
-async def put_prestation(record_id: RecordId, body: bodies.PutPrestation, _caller: Feed, http: Request) -> Response:
+async def put_prestation(
+    record_id: RecordId, body: bodies.PutPrestation, _caller: MasterDataSender, http: Request
+) -> Response:
     """Create or replace a prestation; consultations that run keep the values that they began with."""
     dependencies = dependencies_of(http)
     created = await dependencies.database.write(
@@ -97,7 +101,9 @@ async def put_prestation(record_id: RecordId, body: bodies.PutPrestation, _calle
     response_model=None,
     responses=responses({200: shapes.Appointment, 201: shapes.Appointment}, *PUT_PROBLEMS, 409),
 )
-async def put_appointment(record_id: RecordId, body: bodies.PutAppointment, _caller: Feed, http: Request) -> Response:
+async def put_appointment(
+    record_id: RecordId, body: bodies.PutAppointment, _caller: MasterDataSender, http: Request
+) -> Response:
     """Create or replace an appointment; without a status it keeps the one that it has, and a new one is scheduled."""
     dependencies = dependencies_of(http)
     values = AppointmentPut(body.patient_id, body.doctor_id, body.prestation_id, body.scheduled_at, body.status)

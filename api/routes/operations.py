@@ -8,14 +8,14 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from sqlalchemy import Connection, func, select
 from starlette.responses import JSONResponse, Response
 
-from patient_visit_engine.api.access.authentication import Staff, Supervisor
+from patient_visit_engine.api.access.authentication import AnyRole, Supervisor
 from patient_visit_engine.api.commands.dispatcher import request_state
 from patient_visit_engine.api.commands.idempotency import KEY, request_id, request_path
 from patient_visit_engine.api.dependencies import Dependencies, dependencies_of
-from patient_visit_engine.api.problems import RETRY_AFTER, NotFound, Problem
+from patient_visit_engine.api.problems import RETRY_AFTER_SECONDS, NotFound, Problem
 from patient_visit_engine.api.schema.openapi import STAFF_PROBLEMS, responses
 from patient_visit_engine.api.stream import presence
-from patient_visit_engine.storage.presence import others
+from patient_visit_engine.storage.presence import read_other_processes
 from patient_visit_engine.storage.requests import find_request
 from patient_visit_engine.storage.tables import log_head
 from patient_visit_engine.wire import shapes
@@ -33,7 +33,7 @@ PRESENCE_TIMEOUT = 5.0
     response_model=None,
     responses=responses({200: shapes.AsyncRequest, 202: shapes.AsyncRequest}, 401, 404),
 )
-async def show_request(key: Annotated[str, Path()], caller: Staff, http: Request) -> Response:
+async def show_request(key: Annotated[str, Path()], caller: AnyRole, http: Request) -> Response:
     """The decision of the caller's own request: 200 with its status and body, 202 while it is open."""
     dependencies = dependencies_of(http)
     caller_id = await dependencies.dispatcher.find_caller_id(caller)
@@ -44,7 +44,9 @@ async def show_request(key: Annotated[str, Path()], caller: Staff, http: Request
         raise NotFound("request")
     if stored.decided:
         return JSONResponse(request_state(stored))
-    return JSONResponse(request_state(stored), 202, {"Location": request_path(key), "Retry-After": str(RETRY_AFTER)})
+    return JSONResponse(
+        request_state(stored), 202, {"Location": request_path(key), "Retry-After": str(RETRY_AFTER_SECONDS)}
+    )
 
 
 @router.get("/api/presence", response_model=None, responses=responses({200: shapes.Presence}, *STAFF_PROBLEMS))
@@ -53,9 +55,9 @@ async def show_presence(_caller: Supervisor, http: Request) -> Response:
     dependencies = dependencies_of(http)
     # Without the other processes the list would look complete and would not be. So a missing database is an error here.
     async with asyncio.timeout(PRESENCE_TIMEOUT):
-        reported = await dependencies.database.read(others, dependencies.process, dependencies.now())
-    here = presence.here(dependencies.hub, dependencies.process, dependencies.now())
-    return Response(await presence.together(here, presence.elsewhere(reported)), media_type="application/json")
+        reported = await dependencies.database.read(read_other_processes, dependencies.process, dependencies.now())
+    here = presence.local_items(dependencies.hub, dependencies.process, dependencies.now())
+    return Response(await presence.render_items(here, presence.reported_items(reported)), media_type="application/json")
 
 
 @router.get("/livez", response_model=None, responses={200: {"model": shapes.Liveness}})
@@ -71,10 +73,10 @@ async def show_readiness(http: Request) -> Response:
     dependencies = dependencies_of(http)
     database, temporal = await asyncio.gather(_database_is_up(dependencies), _temporal_is_up(dependencies))
     # A process that cannot read the event log must not serve screens, even when its database answers other calls.
-    stream = dependencies.hub is None or dependencies.hub.in_sight
+    stream = dependencies.hub is None or dependencies.hub.log_in_sight
     up = {"database": database, "temporal": temporal, "stream": stream}
     states = {name: "up" if is_up else "down" for name, is_up in up.items()}
-    retry = {"Retry-After": str(RETRY_AFTER)}
+    retry = {"Retry-After": str(RETRY_AFTER_SECONDS)}
     if dependencies.readiness.draining:
         raise Problem(503, "draining", "This process is stopping", headers=retry, **states)
     if not all(up.values()):

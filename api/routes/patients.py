@@ -6,7 +6,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import JSONResponse, Response
 
-from patient_visit_engine.api.access.authentication import Staff
+from patient_visit_engine.api.access.authentication import AnyRole
 from patient_visit_engine.api.access.sessions import Caller
 from patient_visit_engine.api.dependencies import Dependencies, dependencies_of
 from patient_visit_engine.api.problems import NotFound
@@ -28,7 +28,7 @@ READ_PROBLEMS = (*STAFF_PROBLEMS, 404, 422)
     "/api/patients/{patient_id}/visit", response_model=None, responses=responses({200: screens.Visit}, *READ_PROBLEMS)
 )
 async def show_visit(
-    patient_id: PatientId, query: Annotated[bodies.DayQuery, Query()], caller: Staff, http: Request
+    patient_id: PatientId, query: Annotated[bodies.DayQuery, Query()], caller: AnyRole, http: Request
 ) -> Response:
     """State, holder, waiting line and timeline of the patient's day, today by default."""
     dependencies = dependencies_of(http)
@@ -44,7 +44,7 @@ async def show_visit(
 
 
 @router.get("/api/board", response_model=None, responses=responses({200: screens.Board}, *STAFF_PROBLEMS))
-async def show_board(_caller: Staff, http: Request) -> Response:
+async def show_board(_caller: AnyRole, http: Request) -> Response:
     """Every patient in the house now: consultations, check-ins, and the doctors who wait."""
     dependencies = dependencies_of(http)
     board_filter = board.BoardFilter(today=dependencies.today(), now=dependencies.now())
@@ -57,7 +57,7 @@ async def show_board(_caller: Staff, http: Request) -> Response:
     responses=responses({200: shapes.Trackings}, *READ_PROBLEMS),
 )
 async def show_trackings(
-    patient_id: PatientId, query: Annotated[bodies.DayQuery, Query()], caller: Staff, http: Request
+    patient_id: PatientId, query: Annotated[bodies.DayQuery, Query()], caller: AnyRole, http: Request
 ) -> Response:
     """The day's rows of `patient_trackings`; today's include a consultation that began before midnight and still runs."""
     dependencies = dependencies_of(http)

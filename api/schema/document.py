@@ -2,7 +2,7 @@
 
 import json
 
-from patient_visit_engine.api.app import describe
+from patient_visit_engine.api.app import create_documented_app
 
 if __name__ == "__main__":
-    print(json.dumps(describe().openapi(), indent=1))
+    print(json.dumps(create_documented_app().openapi(), indent=1))

@@ -22,7 +22,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from patient_visit_engine.api.access.sessions import Caller
-from patient_visit_engine.api.problems import Problem, note_fault, on_fault
+from patient_visit_engine.api.problems import Problem, log_fault, on_fault
 from patient_visit_engine.live.hub import Hub
 from patient_visit_engine.live.refusals import StreamRefusedError, TooManyStreamsError
 from patient_visit_engine.live.subscriber import SendMessage, Subscriber, Subscription, body
@@ -189,7 +189,7 @@ async def _error_response(request: Request, error: Exception) -> Response:
         return Problem(status, error.code, str(error), headers={"Retry-After": str(RETRY_AFTER)}).response()
     if isinstance(error, Problem):
         return error.response()
-    note_fault(error)
+    log_fault(error)
     return await on_fault(request, error)
 
 
@@ -208,7 +208,7 @@ async def end_closed_sessions(
         try:
             open_sessions = await still_open(sessions)
         except Exception as error:  # noqa: BLE001 - noted; a database that is away must not end this loop
-            note_fault(error)
+            log_fault(error)
             continue
         for session in set(sessions).difference(open_sessions):
             hub.revoke(session)

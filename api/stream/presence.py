@@ -18,18 +18,18 @@ SUBSCRIBERS_AT_ONCE = 500
 Item = dict[str, Any]
 
 
-def here(hub: Hub | None, process: str, now: datetime) -> Iterator[Item]:
+def local_items(hub: Hub | None, process: str, now: datetime) -> Iterator[Item]:
     """Yield the subscribers of this process as they are now."""
     as_of = to_rfc3339(now)
     for presence in [] if hub is None else hub.presence():
         yield _item(presence, process, as_of)
 
 
-def elsewhere(processes: Sequence[ReportedProcess]) -> Iterator[Item]:
+def reported_items(processes: Sequence[ReportedProcess]) -> Iterator[Item]:
     """Yield the subscribers of other processes, as each process last reported them."""
     for process in processes:
         as_of = to_rfc3339(process.at)
-        for row in process.readers:
+        for row in process.subscribers:
             cursor = row.cursor or process.cursor
             behind = max(0, _position(process.cursor) - _position(cursor))
             presence = Presence(row.user, row.name, row.role, row.since, cursor, behind, row.cursor is None)
@@ -60,7 +60,7 @@ def _sort_key(item: Item) -> tuple[str, str, str, str]:
     return item["since"], item["process"], item["user"], item["cursor"]
 
 
-async def together(*sources: Iterator[Item]) -> bytes:
+async def render_items(*sources: Iterator[Item]) -> bytes:
     """Return the answer's body, longest connected first.
 
     The work is done in portions. Thousands of subscribers in one go would delay every stream.

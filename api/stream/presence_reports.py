@@ -11,13 +11,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from patient_visit_engine.api.problems import note_fault
+from patient_visit_engine.api.problems import log_fault
 from patient_visit_engine.live.cursor import write_cursor
 from patient_visit_engine.live.hub import Hub
 from patient_visit_engine.live.subscriber import Subscriber
 from patient_visit_engine.storage import presence
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.storage.presence import PresenceReport, ReportedReader
+from patient_visit_engine.storage.presence import PresenceReport, ReportedSubscriber
 from patient_visit_engine.visit.calendar import to_millisecond
 
 logger = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ class PresenceReports:
         except Exception as error:  # noqa: BLE001 - noted; a database that is away must not end the reports
             self._reported = _Reported()
             if not self._failing:
-                note_fault(error)
+                log_fault(error)
             self._failing = True
         else:
             self._failing = False
@@ -95,7 +95,7 @@ class PresenceReports:
     async def _write(self, current: _Reported) -> bool:
         for report in self._reports(current):
             async with asyncio.timeout(WRITE_WITHIN):
-                if not await self._database.write(presence.report, report):
+                if not await self._database.write(presence.write_report, report):
                     return False
         return True
 
@@ -130,8 +130,8 @@ class PresenceReports:
                 process=self._process,
                 at=current.at,
                 cursor=current.cursor,
-                came=[_as_reported(subscriber, after.get(subscriber)) for subscriber in came[rows]],
-                gone=gone[rows],
+                connected=[_as_reported(subscriber, after.get(subscriber)) for subscriber in came[rows]],
+                disconnected=gone[rows],
                 moved=dict(moved[rows]),
                 whole=last.at is None and first == 0,
             )
@@ -147,12 +147,12 @@ class PresenceReports:
             try:
                 await self._withdraw(WITHDRAW_WITHIN)
             except Exception as error:  # noqa: BLE001 - noted; a database that is away must not delay the stop
-                note_fault(error)
+                log_fault(error)
 
 
-def _as_reported(subscriber: Subscriber, cursor: str | None) -> ReportedReader:
+def _as_reported(subscriber: Subscriber, cursor: str | None) -> ReportedSubscriber:
     subscription = subscriber.subscription
-    return ReportedReader(
+    return ReportedSubscriber(
         subscriber.number,
         subscription.user,
         subscription.name,
@@ -163,7 +163,9 @@ def _as_reported(subscriber: Subscriber, cursor: str | None) -> ReportedReader:
 
 
 @asynccontextmanager
-async def reporting(process: str, hub: Hub, database: Database, now: Callable[[], datetime]) -> AsyncIterator[None]:
+async def report_presence(
+    process: str, hub: Hub, database: Database, now: Callable[[], datetime]
+) -> AsyncIterator[None]:
     """Report while the context is open, and delete the rows on exit. Closes neither `hub` nor `database`."""
     reports = PresenceReports(process, hub, database, now)
     task = asyncio.create_task(reports.run())

@@ -168,7 +168,7 @@ def draw_snapshots(target: Path, snapshots: Sequence[Snapshot]) -> None:
 
 
 async def main(processes: int, batches: Sequence[int], picture: Path | None) -> None:
-    if reason := ThrowawayPostgres.why_not():
+    if reason := ThrowawayPostgres.missing_requirement():
         raise SystemExit(reason)
     server = ThrowawayPostgres("-c max_connections=300")
     server.open()

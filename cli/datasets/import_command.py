@@ -19,7 +19,7 @@ from patient_visit_engine.cli.datasets.recorded import RefusedRow
 from patient_visit_engine.cli.migrate import migrate_schema
 from patient_visit_engine.cli.progress import ProgressDisplay
 from patient_visit_engine.runtime.operator_error import OperatorError
-from patient_visit_engine.runtime.settings import load
+from patient_visit_engine.runtime.settings import load_settings
 
 MAX_REFUSED_ROWS_SHOWN = 1_000
 
@@ -33,7 +33,7 @@ def import_files(
     ] = MAX_REFUSED_ROWS_SHOWN,
 ) -> None:
     """Add real appointments to the master data, and print each refused row with its reason. Changes no row and sends no event."""
-    settings = load()
+    settings = load_settings()
     console, error_console = Console(soft_wrap=True), Console(stderr=True, soft_wrap=True)
     try:
         # All files are read before anything is written, so a file that is cut off leaves no rows behind.

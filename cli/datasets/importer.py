@@ -30,7 +30,7 @@ class ImportTally:
     """The result of an import: rows added and rows that existed already, by table, and the refused rows."""
 
     added: dict[str, int] = field(default_factory=dict)
-    same: dict[str, int] = field(default_factory=dict)
+    unchanged: dict[str, int] = field(default_factory=dict)
     refused: list[RefusedRow] = field(default_factory=list)
 
 
@@ -99,8 +99,8 @@ async def _add_rows(
     for batch in _batches(rows, BATCH):
         result = await database.write(add_missing, table, batch, compared_columns)
         tally.added[table.name] = tally.added.get(table.name, 0) + result.added
-        tally.same[table.name] = tally.same.get(table.name, 0) + result.same
-        conflicting_ids += result.other
+        tally.unchanged[table.name] = tally.unchanged.get(table.name, 0) + result.unchanged
+        conflicting_ids += result.different
         progress.advance(len(batch))
     return conflicting_ids
 
@@ -158,6 +158,6 @@ def summary(tally: ImportTally) -> str:
     added_counts = [f"{count} {table}" for table, count in tally.added.items()]
     refused = f"{len(tally.refused)} rows refused"
     if not any(tally.added.values()):
-        return f"nothing to add: all {tally.same.get('appointments', 0)} appointments exist already; {refused}"
-    same = sum(tally.same.values())
-    return f"added {', '.join(added_counts)}; {same} rows existed already; {refused}; no events sent"
+        return f"nothing to add: all {tally.unchanged.get('appointments', 0)} appointments exist already; {refused}"
+    unchanged = sum(tally.unchanged.values())
+    return f"added {', '.join(added_counts)}; {unchanged} rows existed already; {refused}; no events sent"

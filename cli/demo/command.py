@@ -20,7 +20,7 @@ from patient_visit_engine.cli.demo import hospital
 from patient_visit_engine.cli.demo.logins import Login, read_logins, write_logins
 from patient_visit_engine.cli.migrate import migrate_schema
 from patient_visit_engine.runtime.operator_error import OperatorError
-from patient_visit_engine.runtime.settings import load as load_settings
+from patient_visit_engine.runtime.settings import load_settings
 from patient_visit_engine.storage import accounts, tables
 from patient_visit_engine.storage.bulk_master_data import add_missing
 from patient_visit_engine.storage.database import Database
@@ -39,7 +39,7 @@ def demo(
     async def load_and_close() -> list[Login]:
         database = Database(settings.database)
         try:
-            return await load(database, settings.zone, data_dir=settings.data_dir, force=force)
+            return await load_demonstration(database, settings.zone, data_dir=settings.data_dir, force=force)
         finally:
             await database.close()
 
@@ -55,7 +55,7 @@ def demo(
         typer.echo("its passwords are lost: set a new one with `visit-engine user passwd NAME`")
 
 
-async def load(
+async def load_demonstration(
     database: Database,
     zone: ZoneInfo,
     today: date | None = None,
@@ -113,7 +113,7 @@ def _add_hospital(
         (tables.prestations, hospital.prestations(), ("name", "exclusive")),
         (tables.appointments, hospital.appointments(day, zone), ("patient_id", "doctor_id")),
     ):
-        if conflicting_ids := add_missing(connection, table, rows, compared_columns).other:
+        if conflicting_ids := add_missing(connection, table, rows, compared_columns).different:
             raise OperatorError(
                 f"{table.name}: number {conflicting_ids[0]} belongs to another record: the demonstration is not added"
             )

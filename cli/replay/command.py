@@ -24,7 +24,7 @@ from patient_visit_engine.cli.replay.report import result_table
 from patient_visit_engine.cli.replay.synthetic_day import synthetic_day
 from patient_visit_engine.cli.replay.tokens import Tokens, find_secret
 from patient_visit_engine.runtime.operator_error import OperatorError
-from patient_visit_engine.runtime.settings import load
+from patient_visit_engine.runtime.settings import load_settings
 from patient_visit_engine.visit.calendar import local_day
 
 FILE_WIDTH = 140
@@ -60,7 +60,7 @@ def replay(
     ] = False,
 ) -> None:
     """Replay a recorded day through the running system, compressed in time. Prints decisions, latencies and the audit."""
-    settings = load()
+    settings = load_settings()
     run_number = int(time.time()) % MAX_RUNS if run is None else run
     today = local_day(datetime.now(UTC), settings.zone)
     try:

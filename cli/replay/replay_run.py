@@ -53,7 +53,7 @@ class ReplayRun:
                 await log.check_appointment_exists(next(iter(self._plan.appointments)))
                 started_at = time.monotonic()
                 deliveries = await self._run_steps(driver, client, progress, log, doctor_subscribers)
-            rule_holds = (await audit_database(self._settings.database)).holds if read_database else None
+            rule_holds = (await audit_database(self._settings.database)).passed if read_database else None
             published = await log.count_published()
             return ReplayResult(driver.tally, deliveries, published, rule_holds, time.monotonic() - started_at)
 

@@ -19,7 +19,7 @@ from patient_visit_engine.cli.supervisor.managed_process import ManagedProcess
 from patient_visit_engine.cli.supervisor.ports import Port, check_ports
 from patient_visit_engine.cli.supervisor.supervisor import StopRequested, Supervisor
 from patient_visit_engine.runtime import dev_server, namespace
-from patient_visit_engine.runtime.settings import Settings, load
+from patient_visit_engine.runtime.settings import Settings, load_settings
 
 #: How long each process may take to end: longer than the grace that API and worker give to work in progress.
 API_GRACE_SECONDS = 20.0
@@ -37,7 +37,7 @@ def up() -> None:
     A process that dies is started again. Ctrl-C stops everything; the data stays in VISIT_DATA_DIR for the next start.
     If the database is empty, `up` offers to load the demonstration hospital; VISIT_DEMO=1 loads it without asking.
     """
-    settings = load()
+    settings = load_settings()
     with data_dir.locked(settings.data_dir) as folder:
         asyncio.run(_run(settings, folder))
 

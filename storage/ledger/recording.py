@@ -30,13 +30,13 @@ from patient_visit_engine.storage.tables import callers, requests, timeline
 from patient_visit_engine.visit.commands import Request
 from patient_visit_engine.visit.decisions import (
     Answer,
-    ConsultationEndedWith,
+    CurrentTracking,
+    EndedConsultation,
     JoinLine,
     LeaveLine,
     NoteRefusal,
     OfferPatient,
     Refused,
-    TrackingStands,
     WithdrawOffer,
 )
 from patient_visit_engine.visit.record import LedgerEntry, Recorded, UnrecordableError
@@ -201,9 +201,9 @@ def _store_answer(connection: Connection, entry: LedgerEntry, basis: _Basis, con
 
 def _row_of_answer(connection: Connection, answer: Answer, entry: LedgerEntry) -> TrackingRow | None:
     """The tracking that the answer is about, as it is after the changes."""
-    if isinstance(answer, ConsultationEndedWith):
+    if isinstance(answer, EndedConsultation):
         return tracking_of_consultation(connection, answer.consultation_id)
-    if isinstance(answer, TrackingStands):
+    if isinstance(answer, CurrentTracking):
         return latest_tracking(connection, answer.appointment_id)
     if isinstance(answer, Refused) and isinstance(answer.refusal, AppointmentClosed) and entry.appointment is not None:
         return latest_tracking(connection, entry.appointment.id)

@@ -40,15 +40,15 @@ class Violation:
 class AuditReport:
     """The numbers of checked rows, and all violations. `kinds` counts every violation by kind."""
 
-    looked_at: dict[str, int] = field(default_factory=dict)
+    checked: dict[str, int] = field(default_factory=dict)
     violations: list[Violation] = field(default_factory=list)
     kinds: Counter[str] = field(default_factory=Counter)
 
     @property
-    def holds(self) -> bool:
+    def passed(self) -> bool:
         return not self.kinds
 
-    def violated(self, kind: str, about: str) -> None:
+    def add_violation(self, kind: str, about: str) -> None:
         """Count the violation, and describe it while there are fewer than `MAX_DESCRIBED`."""
         self.kinds[kind] += 1
         if len(self.violations) < MAX_DESCRIBED:
@@ -64,10 +64,10 @@ def audit(connection: Connection) -> AuditReport:
     head: int = connection.scalar(select(log_head.c.seq)) or 0
     oldest = connection.execute(select(events.c.seq, events.c.at).order_by(events.c.seq).limit(1)).one_or_none()
     _count_rows(connection, report)
-    report.looked_at["oldest kept position"] = oldest.seq if oldest else 0
-    report.looked_at["head of the log"] = head
+    report.checked["oldest kept position"] = oldest.seq if oldest else 0
+    report.checked["head of the log"] = head
     running = _check_events_of_trackings(connection, report, oldest, head)
-    log_reader = AuditLogReader(running, report.violated, pruned_to=oldest.seq - 1 if oldest else head)
+    log_reader = AuditLogReader(running, report.add_violation, pruned_to=oldest.seq - 1 if oldest else head)
     log_reader.read(_read_log(connection), head)
     _check_uniqueness(connection, report)
     _check_appointment_statuses(connection, report)
@@ -81,10 +81,10 @@ def _count_rows(connection: Connection, report: AuditReport) -> None:
         ("trackings", patient_trackings),
         ("events", events),
     ):
-        report.looked_at[name] = connection.scalar(select(func.count()).select_from(table)) or 0
+        report.checked[name] = connection.scalar(select(func.count()).select_from(table)) or 0
     consultations = select(func.count()).where(TRACKING.consultation_id.is_not(None))
-    report.looked_at["consultations"] = connection.scalar(consultations) or 0
-    report.looked_at["in progress"] = connection.scalar(select(func.count()).where(IN_PROGRESS)) or 0
+    report.checked["consultations"] = connection.scalar(consultations) or 0
+    report.checked["in progress"] = connection.scalar(select(func.count()).where(IN_PROGRESS)) or 0
 
 
 def _fetch(connection: Connection, query: Select[Any]) -> Iterator[Any]:
@@ -127,14 +127,14 @@ def _check_events_of_trackings(
     for row in _fetch(connection, query):
         about = f"consultation {row.consultation_id}, appointment {row.appointment_id}"
         if row.start_seq is None and _must_be_in_log(row.started_at, oldest, head):
-            report.violated("state_without_event", f"{about}: no {STARTED}")
+            report.add_violation("state_without_event", f"{about}: no {STARTED}")
         elif row.start_seq is None and (row.end_seq is not None or row.status == TrackingStatus.in_progress.value):
             running[row.consultation_id] = AuditedConsultation(row.patient_id, row.appointment_id, row.exclusive, 0)
         if row.status != TrackingStatus.completed.value or row.end_seq is not None:
             continue
         # If the log still has the start, it must have the end too, regardless of clocks.
         if row.start_seq is not None or _must_be_in_log(row.check_out_time, oldest, head):
-            report.violated("state_without_event", f"{about}: no {COMPLETED}")
+            report.add_violation("state_without_event", f"{about}: no {COMPLETED}")
     return running
 
 
@@ -162,7 +162,7 @@ def _check_uniqueness(connection: Connection, report: AuditReport) -> None:
             select(column, func.count().label("rows")).where(condition).group_by(column).having(func.count() > 1)
         )
         for number, rows in _fetch(connection, duplicates.order_by(column)):
-            report.violated(kind, f"{record} {number}: {rows} trackings")
+            report.add_violation(kind, f"{record} {number}: {rows} trackings")
     completed_twice = (
         select(events.c.consultation_id, func.count())
         .where(events.c.name == COMPLETED, events.c.consultation_id.is_not(None))
@@ -170,7 +170,7 @@ def _check_uniqueness(connection: Connection, report: AuditReport) -> None:
         .having(func.count() > 1)
     )
     for consultation_id, rows in _fetch(connection, completed_twice):
-        report.violated("completed_twice", f"consultation {consultation_id}: {rows} events {COMPLETED}")
+        report.add_violation("completed_twice", f"consultation {consultation_id}: {rows} events {COMPLETED}")
 
 
 def _check_appointment_statuses(connection: Connection, report: AuditReport) -> None:
@@ -194,4 +194,4 @@ def _check_appointment_status(
     for number, stored in _fetch(connection, inconsistent.order_by(appointments.c.id)):
         name = AppointmentStatus(stored).name if stored in list(AppointmentStatus) else stored
         tracking = "no tracking is" if stored == status.value else "a tracking is"
-        report.violated("inconsistent_status", f"appointment {number} is {name}, but {tracking} {status.name}")
+        report.add_violation("inconsistent_status", f"appointment {number} is {name}, but {tracking} {status.name}")

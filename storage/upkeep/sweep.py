@@ -19,7 +19,7 @@ from patient_visit_engine.visit.codes import TrackingStatus
 
 PRUNE_BATCH = 1_000
 #: How long the answer to an Idempotency-Key is stored. Clients rely on this, so no setting can shorten it.
-ANSWERS_KEPT = timedelta(days=7)
+ANSWER_LIFETIME = timedelta(days=7)
 
 
 @dataclass
@@ -72,9 +72,9 @@ def prune(connection: Connection, keep_since: datetime, now: datetime) -> int:
 def _expired_rows(now: datetime) -> Iterator[tuple[Table, ColumnElement[bool]]]:
     # A stored command without an answer stays, because the sweep sends it again.
     answered = or_(requests.c.decided_at.is_not(None), requests.c.command.is_(None))
-    yield requests, and_(requests.c.created_at < now - ANSWERS_KEPT, answered)
+    yield requests, and_(requests.c.created_at < now - ANSWER_LIFETIME, answered)
     yield sessions, sessions.c.expires_at < now
-    yield sign_in_failures, sign_in_failures.c.at < now - ANSWERS_KEPT
+    yield sign_in_failures, sign_in_failures.c.at < now - ANSWER_LIFETIME
 
 
 def _prune_log(connection: Connection, keep_since: datetime) -> int:

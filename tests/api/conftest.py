@@ -14,7 +14,6 @@ from tests.support.api import (
     JOHN_DERMATOLOGY,
     JOHN_X_RAY,
     MARIA_CARDIOLOGY,
-    SECRET,
     ApiDriver,
     ApiOpener,
     Clock,
@@ -22,10 +21,6 @@ from tests.support.api import (
     settings_with,
 )
 from tests.support.builders import seed
-
-# The names before `tests/support/api.py`, for the tests of the stream until these import from there.
-Clinic = ApiDriver
-__all__ = ["SECRET", "Clinic", "Clock", "settings_with"]
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -45,7 +40,7 @@ async def open_api(database: Database) -> AsyncIterator[ApiOpener]:
             clock, all_settings = Clock(), settings_with(**settings)
             visits = LedgerVisits(Ledger(database), clock)
             app = create_app(all_settings, database, visits, visits, now=clock)
-            stack.callback(app.parts.sessions.close)
+            stack.callback(app.dependencies.sessions.close)
             return ApiDriver(app, database, visits, clock, all_settings, stack)
 
         yield open_with
@@ -55,9 +50,3 @@ async def open_api(database: Database) -> AsyncIterator[ApiOpener]:
 async def api(open_api: ApiOpener) -> ApiDriver:
     """The application at noon. John Doe has three appointments today, Maria Silva has one."""
     return await open_api()
-
-
-@pytest.fixture
-def clinic(api: ApiDriver) -> ApiDriver:
-    """The former name of `api`, for the tests of the stream until these use the new one."""
-    return api

@@ -61,7 +61,7 @@ async def test_shows_consultations_and_waiting_doctors(api: ApiDriver) -> None:
 async def test_shows_checked_in_patient_until_check_out(api: ApiDriver) -> None:
     reception = await api.staff("reception")
     await reception.post(f"/api/appointments/{JOHN_CARDIOLOGY.id}/check-in")
-    api.clock.pass_by(seconds=60)
+    api.clock.advance(seconds=60)
     await reception.post(f"/api/appointments/{MARIA_CARDIOLOGY.id}/check-in")
     both = await read_board(api)
     await reception.post(f"/api/appointments/{JOHN_CARDIOLOGY.id}/check-out")
@@ -88,7 +88,7 @@ async def test_shows_reservation_until_offer_ends(api: ApiDriver) -> None:
     await doctor.post(f"/api/consultations/{started.json()['id']}/complete")
 
     during = await read_board(api)
-    api.clock.pass_by(seconds=61)
+    api.clock.advance(seconds=61)
     after = await read_board(api)
 
     assert during["items"][0]["state"] == "reserved"

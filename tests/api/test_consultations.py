@@ -30,7 +30,7 @@ async def test_all_staff_can_read_started_consultation(api: ApiDriver) -> None:
 
 async def test_refusal_names_doctor_of_busy_patient(api: ApiDriver) -> None:
     consultation = await start(api)
-    api.clock.pass_by(minutes=14)
+    api.clock.advance(minutes=14)
 
     refused = await (await api.doctor(DR_OKAFOR.id)).post("/api/consultations", json=start_body(JOHN_DERMATOLOGY))
 
@@ -122,7 +122,7 @@ async def test_second_completion_repeats_answer_only(api: ApiDriver) -> None:
     doctor, consultation = await api.doctor(), await start(api)
     first = await doctor.post(f"/api/consultations/{consultation}/complete", json={})
     published = await api.count(events)
-    api.clock.pass_by(minutes=1)
+    api.clock.advance(minutes=1)
 
     again = await doctor.post(f"/api/consultations/{consultation}/complete")
 

@@ -52,7 +52,7 @@ async def unreachable(request: pytest.FixtureRequest) -> AsyncIterator[Database]
 def without_database(api: ApiDriver, unreachable: Database) -> Iterator[None]:
     """Redirects the API's database calls to the unreachable database."""
     with pytest.MonkeyPatch.context() as patch:
-        for call in ("read", "glance", "write"):
+        for call in ("read", "read_inline", "write"):
             patch.setattr(api.database, call, getattr(unreachable, call))
         yield
 
@@ -132,7 +132,7 @@ async def test_start_counts_once_if_database_fails_later(
 
     async def decide_and_lose_database(*command: Any) -> None:
         await decide(*command)
-        for call in ("read", "glance", "write"):
+        for call in ("read", "read_inline", "write"):
             monkeypatch.setattr(api.database, call, getattr(unreachable, call))
 
     monkeypatch.setattr(api.visits, "send", decide_and_lose_database)

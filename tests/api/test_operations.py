@@ -12,7 +12,7 @@ from patient_visit_engine.live.hub import Hub
 from patient_visit_engine.storage.log_reader import LogReader
 from tests.support.api import JOHN_DERMATOLOGY, ApiDriver, start_body
 from tests.support.builders import DR_OKAFOR
-from tests.support.stream_process import a_process
+from tests.support.stream_process import start_stream_process
 
 
 async def test_is_live_without_temporal(api: ApiDriver) -> None:
@@ -55,13 +55,13 @@ async def test_not_ready_while_database_is_read_only(api: ApiDriver) -> None:
 
 
 async def test_not_ready_without_recent_read_of_log(api: ApiDriver) -> None:
-    hub = (await a_process(api.database, api.clock)).hub
+    hub = (await start_stream_process(api.database, api.clock)).hub
     api.app = create_app(api.settings, api.database, api.visits, api.visits, hub=hub, now=api.clock)
-    api.stack.callback(api.app.parts.sessions.close)
+    api.stack.callback(api.app.dependencies.sessions.close)
     anyone = await api.anyone()
 
     before = await anyone.get("/readyz")
-    hub.window.level_at = -inf
+    hub.window.caught_up_at = -inf
     after = await anyone.get("/readyz")
 
     assert (before.status_code, before.json()["stream"]) == (200, "up")
@@ -70,7 +70,7 @@ async def test_not_ready_without_recent_read_of_log(api: ApiDriver) -> None:
 
 
 async def test_not_ready_while_stopping(api: ApiDriver) -> None:
-    api.app.parts.readiness.draining = True
+    api.app.dependencies.readiness.draining = True
 
     answer = await (await api.anyone()).get("/readyz")
 
@@ -116,7 +116,7 @@ async def test_metrics_include_counts_of_stream(api: ApiDriver) -> None:
         assert f"visit_stream_delay_seconds_{line}" in text
     assert "visit_stream_delay_seconds_sum 60.04" in text
     assert presence.json() == {"items": []}
-    app.parts.sessions.close()
+    app.dependencies.sessions.close()
 
 
 def _open_with_hub(api: ApiDriver, hub: Hub) -> Gateway:

@@ -13,7 +13,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from patient_visit_engine.api.app import create_app
-from patient_visit_engine.api.page import CACHE_FOR_A_YEAR, VIEWS, built
+from patient_visit_engine.api.page import CACHE_FOR_A_YEAR, VIEWS, find_built_page
 from patient_visit_engine.storage.database import Database
 from tests.support.api import settings_with
 
@@ -52,7 +52,7 @@ async def page(on_sqlite: Database, tmp_path: Path) -> AsyncIterator[httpx.Async
     app = create_app(settings_with(), on_sqlite, None, None, page=folder)  # type: ignore[arg-type]
     async with httpx.AsyncClient(transport=httpx.ASGITransport(with_sent_path(app)), base_url="http://api") as client:
         yield client
-    app.parts.sessions.close()
+    app.dependencies.sessions.close()
 
 
 @pytest.mark.parametrize(
@@ -227,4 +227,4 @@ async def test_api_paths_do_not_reach_page(page: httpx.AsyncClient) -> None:
 
 
 def test_finds_no_page_before_build(tmp_path: Path) -> None:
-    assert built(tmp_path) is None
+    assert find_built_page(tmp_path) is None

@@ -14,9 +14,9 @@ from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.presence import DEAD_AFTER
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.wire import shapes
-from tests.api.conftest import Clinic, Clock
-from tests.support.stream_process import StreamProcess, a_process
-from tests.support.stream_server import an_event, tell
+from tests.support.api import ApiDriver, Clock
+from tests.support.stream_process import StreamProcess, start_stream_process
+from tests.support.stream_server import an_event, append_events
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -27,22 +27,25 @@ def database(request: pytest.FixtureRequest) -> Database:
 
 
 @pytest.fixture
-async def processes(clinic: Clinic) -> AsyncIterator[tuple[StreamProcess, StreamProcess]]:
+async def processes(api: ApiDriver) -> AsyncIterator[tuple[StreamProcess, StreamProcess]]:
     """Two processes on one database, each with its own connections."""
-    other = Database(clinic.database.url.render_as_string())
+    other = Database(api.database.url.render_as_string())
     async with AsyncExitStack() as stack:
         stack.push_async_callback(other.close)
-        pair = await a_process(clinic.database, clinic.clock), await a_process(other, clinic.clock)
+        pair = (
+            await start_stream_process(api.database, api.clock),
+            await start_stream_process(other, api.clock),
+        )
         for process in pair:
-            stack.callback(process.app.parts.sessions.close)
+            stack.callback(process.app.dependencies.sessions.close)
             stack.push_async_callback(process.hub.drain)
         yield pair
 
 
-async def get_presence(clinic: Clinic, process: StreamProcess) -> list[dict[str, Any]]:
+async def get_presence(api: ApiDriver, process: StreamProcess) -> list[dict[str, Any]]:
     """Return the items that this process shows to a supervisor."""
-    clinic.app = process.app
-    answer = await (await clinic.staff("supervisor")).get("/api/presence")
+    api.app = process.app
+    answer = await (await api.staff("supervisor")).get("/api/presence")
     assert answer.status_code == 200, answer.text
     TypeAdapter(shapes.Presence).validate_json(answer.content)
     items: list[dict[str, Any]] = answer.json()["items"]
@@ -54,19 +57,19 @@ def select_keys(items: list[dict[str, Any]], *keys: str) -> list[tuple[Any, ...]
     return [tuple(item[key] for key in ("name", *keys)) for item in items]
 
 
-async def test_shows_all_processes_oldest_first(clinic: Clinic, processes: tuple[StreamProcess, StreamProcess]) -> None:
+async def test_shows_all_processes_oldest_first(api: ApiDriver, processes: tuple[StreamProcess, StreamProcess]) -> None:
     here, there = processes
-    started_at = clinic.clock()
+    started_at = api.clock()
     for process, name in ((there, "Dr. Amrani"), (here, "Dr. Okafor"), (there, "Dr. Smith")):
         await process.subscribe(name)
-        clinic.clock.pass_by(seconds=1)
+        api.clock.advance(seconds=1)
     for process in processes:
         await process.reports.report()
-    reported_at = to_rfc3339(clinic.clock())
-    clinic.clock.pass_by(seconds=2)
-    asked_at = to_rfc3339(clinic.clock())
+    reported_at = to_rfc3339(api.clock())
+    api.clock.advance(seconds=2)
+    asked_at = to_rfc3339(api.clock())
 
-    from_here, from_there = await get_presence(clinic, here), await get_presence(clinic, there)
+    from_here, from_there = await get_presence(api, here), await get_presence(api, there)
 
     assert select_keys(from_here, "process", "as_of") == [
         ("Dr. Amrani", there.name, reported_at),
@@ -91,7 +94,7 @@ async def test_shows_all_processes_oldest_first(clinic: Clinic, processes: tuple
 
 
 async def test_shows_subscriber_as_behind_then_as_live(
-    clinic: Clinic, processes: tuple[StreamProcess, StreamProcess]
+    api: ApiDriver, processes: tuple[StreamProcess, StreamProcess]
 ) -> None:
     here, there = processes
     slow = await there.subscribe("Dr. Amrani")
@@ -100,14 +103,14 @@ async def test_shows_subscriber_as_behind_then_as_live(
     await there.reports.report()
     there.block(slow)
     for number in (1, 2, 3):
-        await tell(clinic.database, an_event(number))
+        await append_events(api.database, an_event(number))
         await there.tailer.read_new()
     await there.reports.report()
 
-    behind = await get_presence(clinic, here)
+    behind = await get_presence(api, here)
     await there.unblock(slow)
     await there.reports.report()
-    live = await get_presence(clinic, here)
+    live = await get_presence(api, here)
 
     # The event that the connection has not taken yet counts as received, because it is on its way.
     assert sorted(select_keys(behind, "live", "behind")) == [("Dr. Amrani", False, 2), ("Dr. Okafor", True, 0)]
@@ -117,10 +120,10 @@ async def test_shows_subscriber_as_behind_then_as_live(
 
 
 async def test_new_subscriber_is_not_shown_far_behind(
-    clinic: Clinic, processes: tuple[StreamProcess, StreamProcess]
+    api: ApiDriver, processes: tuple[StreamProcess, StreamProcess]
 ) -> None:
     here, there = processes
-    await tell(clinic.database, *(an_event(number) for number in range(1, 10)))
+    await append_events(api.database, *(an_event(number) for number in range(1, 10)))
     await there.tailer.read_new()
     subscriber = await there.subscribe("Dr. Amrani")
 
@@ -130,14 +133,14 @@ async def test_new_subscriber_is_not_shown_far_behind(
     there.hub.admit(replace(subscriber.subscription, name="Dr. Okafor"), send, lambda: None)
     await there.reports.report()
 
-    assert sorted(select_keys(await get_presence(clinic, here), "live", "behind")) == [
+    assert sorted(select_keys(await get_presence(api, here), "live", "behind")) == [
         ("Dr. Amrani", True, 0),
         ("Dr. Okafor", False, 0),
     ]
 
 
 async def test_hides_subscriber_that_disconnected(
-    clinic: Clinic, processes: tuple[StreamProcess, StreamProcess]
+    api: ApiDriver, processes: tuple[StreamProcess, StreamProcess]
 ) -> None:
     here, there = processes
     leaving = await there.subscribe("Dr. Amrani")
@@ -148,49 +151,49 @@ async def test_hides_subscriber_that_disconnected(
     await there.subscribe("Dr. Smith")
     await there.reports.report()
 
-    assert sorted(select_keys(await get_presence(clinic, here))) == [("Dr. Okafor",), ("Dr. Smith",)]
+    assert sorted(select_keys(await get_presence(api, here))) == [("Dr. Okafor",), ("Dr. Smith",)]
 
 
 async def test_hides_subscribers_of_dead_process(
-    clinic: Clinic, processes: tuple[StreamProcess, StreamProcess]
+    api: ApiDriver, processes: tuple[StreamProcess, StreamProcess]
 ) -> None:
     here, dead = processes
     await here.subscribe("Dr. Okafor")
     await dead.subscribe("Dr. Amrani")
     await dead.reports.report()
 
-    clinic.clock.at += DEAD_AFTER
-    before = await get_presence(clinic, here)
-    clinic.clock.pass_by(seconds=1)
-    after = await get_presence(clinic, here)
+    api.clock.at += DEAD_AFTER
+    before = await get_presence(api, here)
+    api.clock.advance(seconds=1)
+    after = await get_presence(api, here)
 
     assert sorted(select_keys(before)) == [("Dr. Amrani",), ("Dr. Okafor",)]
     assert select_keys(after) == [("Dr. Okafor",)]
 
 
-async def test_only_supervisor_sees_presence(clinic: Clinic, processes: tuple[StreamProcess, StreamProcess]) -> None:
+async def test_only_supervisor_sees_presence(api: ApiDriver, processes: tuple[StreamProcess, StreamProcess]) -> None:
     here, there = processes
     await there.subscribe("Dr. Amrani")
     await there.reports.report()
-    clinic.app = here.app
+    api.app = here.app
 
     for role in ("doctor", "reception", "service"):
-        answer = await (await clinic.staff(role, 7 if role == "doctor" else None)).get("/api/presence")
+        answer = await (await api.staff(role, 7 if role == "doctor" else None)).get("/api/presence")
         assert (answer.status_code, answer.json()["code"]) == (403, "wrong_role")
         assert "Amrani" not in answer.text
-    answer = await (await clinic.anyone()).get("/api/presence")
+    answer = await (await api.anyone()).get("/api/presence")
     assert (answer.status_code, answer.json()["code"]) == (401, "not_signed_in")
 
 
-async def test_no_partial_list_without_database(clinic: Clinic, processes: tuple[StreamProcess, StreamProcess]) -> None:
+async def test_no_partial_list_without_database(api: ApiDriver, processes: tuple[StreamProcess, StreamProcess]) -> None:
     here, _there = processes
     await here.subscribe("Dr. Amrani")
-    clinic.app = here.app
-    supervisor = await clinic.staff("supervisor")
+    api.app = here.app
+    supervisor = await api.staff("supervisor")
     unreachable = Database("postgresql+asyncpg://visit@127.0.0.1:1/visits")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(clinic.database, "read", unreachable.read)
+        patch.setattr(api.database, "read", unreachable.read)
         answer = await supervisor.get("/api/presence")
     await unreachable.close()
 
@@ -204,7 +207,7 @@ async def test_renders_long_list_completely(monkeypatch: pytest.MonkeyPatch) -> 
     for count in range(8):
         items = [{"since": since, "process": "p", "user": str(n), "cursor": "e-0"} for n in range(count)]
 
-        body = await presence.together(iter(items[::-1]), iter(()))
+        body = await presence.render_items(iter(items[::-1]), iter(()))
 
         assert body == render_with_starlette(items)
 

@@ -10,14 +10,14 @@ import pytest
 from sqlalchemy import Connection, select, text
 
 from patient_visit_engine.api.stream import presence_reports
-from patient_visit_engine.api.stream.presence_reports import REPORT_EVERY, SIGN_OF_LIFE_EVERY, reporting
+from patient_visit_engine.api.stream.presence_reports import REPORT_EVERY, SIGN_OF_LIFE_EVERY, report_presence
 from patient_visit_engine.storage import presence
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.presence import DEAD_AFTER, PresenceReport
 from patient_visit_engine.storage.tables import stream_processes, stream_readers
-from tests.api.conftest import Clock
-from tests.support.stream_process import StreamProcess, a_process
-from tests.support.stream_server import an_event, tell
+from tests.support.api import Clock
+from tests.support.stream_process import StreamProcess, start_stream_process
+from tests.support.stream_server import an_event, append_events
 
 SECOND = timedelta(seconds=1)
 
@@ -29,10 +29,10 @@ def clock() -> Clock:
 
 @pytest.fixture
 async def process(database: Database, clock: Clock) -> AsyncIterator[StreamProcess]:
-    stream_process = await a_process(database, clock)
+    stream_process = await start_stream_process(database, clock)
     yield stream_process
     await stream_process.hub.drain()
-    stream_process.app.parts.sessions.close()
+    stream_process.app.dependencies.sessions.close()
 
 
 @pytest.fixture
@@ -42,8 +42,8 @@ def reports(database: Database, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     write = database.write
 
     async def record_and_write(unit: Callable[..., Any], *arguments: Any) -> Any:
-        if unit in (presence.report, presence.withdraw):
-            recorded.append(arguments[0] if unit is presence.report else None)
+        if unit in (presence.write_report, presence.withdraw):
+            recorded.append(arguments[0] if unit is presence.write_report else None)
         return await write(unit, *arguments)
 
     monkeypatch.setattr(database, "write", record_and_write)
@@ -87,9 +87,9 @@ async def test_reports_only_new_and_gone_subscribers(process: StreamProcess, rep
     await process.reports.report()
 
     first, second = reports
-    assert (len(first.came), first.whole) == (5, True)
-    assert [subscriber.name for subscriber in second.came] == ["Dr. Smith"]
-    assert (second.gone, second.moved, second.whole) == ([subscribers[0].number], {}, False)
+    assert (len(first.connected), first.whole) == (5, True)
+    assert [subscriber.name for subscriber in second.connected] == ["Dr. Smith"]
+    assert (second.disconnected, second.moved, second.whole) == ([subscribers[0].number], {}, False)
 
 
 async def test_reports_unchanged_state_as_sign_of_life(
@@ -105,26 +105,26 @@ async def test_reports_unchanged_state_as_sign_of_life(
     await process.reports.report()
 
     sign: PresenceReport = reports[1]
-    assert (sign.at, list(sign.came), list(sign.gone), sign.moved) == (clock.at, [], [], {})
+    assert (sign.at, list(sign.connected), list(sign.disconnected), sign.moved) == (clock.at, [], [], {})
 
 
 async def test_reports_cursor_of_process(database: Database, process: StreamProcess, reports: list[Any]) -> None:
     await process.subscribe("Dr. Amrani")
     await process.reports.report()
-    await tell(database, an_event(1))
+    await append_events(database, an_event(1))
     await process.tailer.read_new()
 
     await process.reports.report()
 
     assert reports[-1].cursor == process.hub.window.cursor
-    assert (list(reports[-1].came), reports[-1].moved) == ([], {})
+    assert (list(reports[-1].connected), reports[-1].moved) == ([], {})
 
 
 async def test_reports_each_cursor_behind_once(database: Database, process: StreamProcess, reports: list[Any]) -> None:
     slow = await process.subscribe("Dr. Amrani")
     await process.reports.report()
     process.block(slow)
-    await tell(database, an_event(1))
+    await append_events(database, an_event(1))
     await process.tailer.read_new()
     await process.reports.report()
     await process.subscribe("Dr. Okafor")
@@ -149,8 +149,8 @@ async def test_writes_many_subscribers_in_portions(
         process.hub.remove(subscriber)
     await process.reports.report()
 
-    assert [len(report.came) for report in reports] == [3, 3, 2, 0, 0, 0]
-    assert [len(report.gone) for report in reports] == [0, 0, 0, 3, 3, 1]
+    assert [len(report.connected) for report in reports] == [3, 3, 2, 0, 0, 0]
+    assert [len(report.disconnected) for report in reports] == [0, 0, 0, 3, 3, 1]
     assert [report.whole for report in reports] == [True, False, False, False, False, False]
     assert await stored_names(database) == ["Dr. 7"]
 
@@ -159,7 +159,7 @@ async def test_process_taken_for_dead_reports_all(database: Database, process: S
     await process.subscribe("Dr. Amrani")
     await process.reports.report()
     clock.at += DEAD_AFTER + SECOND
-    await database.write(presence.report, PresenceReport("another", clock.at, "e-0", whole=True))
+    await database.write(presence.write_report, PresenceReport("another", clock.at, "e-0", whole=True))
     assert await stored_names(database) == []
     await process.subscribe("Dr. Okafor")
 
@@ -249,10 +249,10 @@ async def test_reports_regularly_and_withdraws_on_stop(
     database: Database, process: StreamProcess, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(presence_reports, "REPORT_EVERY", 0.001)
-    await database.write(presence.report, PresenceReport("another", clock.at, "e-0", whole=True))
+    await database.write(presence.write_report, PresenceReport("another", clock.at, "e-0", whole=True))
     names: list[str] = []
 
-    async with reporting(process.name, process.hub, database, clock):
+    async with report_presence(process.name, process.hub, database, clock):
         await process.subscribe("Dr. Amrani")
         async with asyncio.timeout(20):
             while not names:

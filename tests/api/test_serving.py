@@ -19,7 +19,7 @@ import uvicorn
 
 from patient_visit_engine.api.dependencies import Readiness
 from patient_visit_engine.api.server import GIVE_UP_AFTER, SEND_BUFFER, DrainingServer, listen
-from tests.api.conftest import SECRET
+from tests.support.api import SECRET
 
 #: Seconds allowed for a start or a stop on a busy machine.
 PATIENCE = 30

@@ -69,10 +69,10 @@ async def test_cookie_is_http_only_and_not_stored(api: ApiDriver) -> None:
 
 async def test_session_ends_after_twelve_hours(api: ApiDriver) -> None:
     doctor = await sign_in(api)
-    api.clock.pass_by(hours=12, seconds=-1)
+    api.clock.advance(hours=12, seconds=-1)
 
     before = await doctor.get("/api/session")
-    api.clock.pass_by(seconds=1)
+    api.clock.advance(seconds=1)
     after = await doctor.get("/api/session")
 
     assert (before.status_code, after.status_code) == (200, 401)
@@ -91,7 +91,7 @@ async def test_changing_account_ends_its_sessions(api: ApiDriver, how: str) -> N
     doctor = await sign_in(api)
 
     if how == "revoked":
-        await api.database.write(accounts.revoke, "amrani", api.clock())
+        await api.database.write(accounts.revoke_account, "amrani", api.clock())
     else:
         await api.database.write(accounts.change_password, "amrani", WEAK_HASH.hash("another"))
 
@@ -100,9 +100,9 @@ async def test_changing_account_ends_its_sessions(api: ApiDriver, how: str) -> N
 
 
 async def test_revoked_account_gets_no_new_session(api: ApiDriver) -> None:
-    account = await api.database.read(accounts.account_named, "amrani")
+    account = await api.database.read(accounts.find_account, "amrani")
     assert account is not None
-    await api.database.write(accounts.revoke, "amrani", api.clock())
+    await api.database.write(accounts.revoke_account, "amrani", api.clock())
 
     now = api.clock()
     opened = await api.database.write(accounts.open_session, account, "0" * 64, now, now + timedelta(hours=1))
@@ -127,13 +127,13 @@ async def test_refuses_sixth_attempt_even_when_right(api: ApiDriver) -> None:
     guess = AMRANI | {"password": "guess"}
     for _ in range(5):
         assert (await anyone.post("/api/session", json=guess)).status_code == 401
-        api.clock.pass_by(seconds=10)
+        api.clock.advance(seconds=10)
 
     sixth = await anyone.post("/api/session", json=AMRANI)
 
     assert (sixth.status_code, sixth.json()["code"]) == (429, "too_many_attempts")
     assert sixth.headers["retry-after"] == "250"
-    api.clock.pass_by(seconds=250)
+    api.clock.advance(seconds=250)
     assert (await anyone.post("/api/session", json=AMRANI)).status_code == 204
     assert await api.count(sign_in_failures) == 0
 
@@ -227,6 +227,6 @@ async def test_finds_sessions_that_are_still_open(api: ApiDriver) -> None:
         lambda c: set(c.scalars(sessions.select().with_only_columns(sessions.c.token_hash)))
     )
 
-    open_sessions = await api.app.parts.sessions.find_open([*hashes, "0" * 64, "token:a program"])
+    open_sessions = await api.app.dependencies.sessions.find_open([*hashes, "0" * 64, "token:a program"])
 
     assert set(open_sessions) == {*hashes, "token:a program"}

@@ -71,7 +71,7 @@ async def test_supervisor_gets_link_to_temporal_ui(open_api: ApiOpener, settings
 
 async def test_shows_consultation_on_both_days(api: ApiDriver) -> None:
     await (await api.doctor()).post("/api/consultations", json=start_body())
-    api.clock.pass_by(hours=13)
+    api.clock.advance(hours=13)
     reception = await api.staff("reception", exp=4_000_000_000)
 
     today, yesterday = [await reception.get(f"/api/patients/123/visit{day}") for day in ("", "?date=2026-03-02")]

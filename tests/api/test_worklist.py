@@ -87,7 +87,7 @@ async def test_shows_reservation_until_offer_ends(api: ApiDriver) -> None:
     await doctor.post(f"/api/consultations/{started.json()['id']}/complete")
 
     during_offer = await api.read_worklist()
-    api.clock.pass_by(seconds=61)
+    api.clock.advance(seconds=61)
     after_offer = await api.read_worklist()
 
     reserved = during_offer["items"][0]["patient"]

@@ -271,8 +271,8 @@ async def test_unreachable_database_is_no_fault(api: ApiDriver, caplog: pytest.L
     async def refuse_connection(*_: Any, **__: Any) -> None:
         raise ConnectionRefusedError
 
-    api.app.parts.database.read = refuse_connection  # type: ignore[method-assign, assignment]
-    api.app.parts.database.glance = refuse_connection  # type: ignore[method-assign, assignment]
+    api.app.dependencies.database.read = refuse_connection  # type: ignore[method-assign, assignment]
+    api.app.dependencies.database.read_inline = refuse_connection  # type: ignore[method-assign, assignment]
 
     answer = await doctor.post("/api/consultations", json=start_body())
 

@@ -94,7 +94,7 @@ async def test_continues_after_sign_out_and_sign_in(
 async def test_revoked_account_is_shown_as_signed_out(tabs: BrowserTabs) -> None:
     tab = await tabs.live_tab()
 
-    await tabs.database.write(accounts.revoke, tabs.username, datetime.now(UTC))
+    await tabs.database.write(accounts.revoke_account, tabs.username, datetime.now(UTC))
 
     await expect_state(tab, "signed_out")
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from patient_visit_engine.cli.app import build
+from patient_visit_engine.cli.app import build_program
 from tests.support.up import RunningUp, UpEnvironment
 
 
@@ -45,7 +45,7 @@ def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> pytest
 def visit_engine(address: str, clean_environment: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Runs a command of the program in this process, on the database at `address`."""
     clean_environment.setenv("VISIT_DATABASE_URL", address)
-    return lambda *words: CliRunner().invoke(build(), [str(word) for word in words])
+    return lambda *words: CliRunner().invoke(build_program(), [str(word) for word in words])
 
 
 @pytest.fixture

@@ -59,7 +59,7 @@ def test_missing_schema_is_one_line(visit_engine: Command) -> None:
 def test_counts_violations_beyond_limit() -> None:
     report = AuditReport()
     for number in range(5):
-        report.violated("gap_in_log", f"positions {number}")
+        report.add_violation("gap_in_log", f"positions {number}")
 
     lines = report_lines(report, 2)
 

@@ -15,12 +15,12 @@ from pwdlib import PasswordHash
 from sqlalchemy import Connection, insert, select, update
 from typer.testing import CliRunner
 
-from patient_visit_engine.cli.app import build
+from patient_visit_engine.cli.app import build_program
 from patient_visit_engine.cli.demo import command, hospital
 from patient_visit_engine.cli.demo.logins import LOGINS_FILE, Login
 from patient_visit_engine.runtime.operator_error import OperatorError
 from patient_visit_engine.storage import tables
-from patient_visit_engine.storage.accounts import account_named, change_password
+from patient_visit_engine.storage.accounts import change_password, find_account
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.upkeep.audit import audit
 from patient_visit_engine.visit.codes import Role
@@ -51,7 +51,7 @@ async def demo_template(request: pytest.FixtureRequest, tmp_path_factory: pytest
         new_postgres, template = [request.getfixturevalue(name) for name in ("new_postgres", "migrated_postgres")]
         address = await asyncio.to_thread(new_postgres, template)
     database = Database(address or f"sqlite+aiosqlite:///{folder / 'visits.db'}")
-    await command.load(database, PARIS, MONDAY, data_dir=folder)
+    await command.load_demonstration(database, PARIS, MONDAY, data_dir=folder)
     await database.close()
     return folder, address
 
@@ -106,7 +106,7 @@ async def test_john_doe_has_two_doctors_and_xray_at_once(demo: LoadedDemo) -> No
     ]
     assert (len(rows["patients"]), len(rows["doctors"]), len(rows["appointments"])) == (12, 6, 41)
     assert rows["events"] == []
-    assert (await demo.database.read(audit)).holds
+    assert (await demo.database.read(audit)).passed
 
 
 async def test_logins_work_and_only_hashes_are_stored(demo: LoadedDemo) -> None:
@@ -120,7 +120,7 @@ async def test_logins_work_and_only_hashes_are_stored(demo: LoadedDemo) -> None:
     ]
     assert {login.role for login in demo.logins} == {role.value for role in Role}
     for login in demo.logins:
-        account = await demo.database.read(account_named, login.username)
+        account = await demo.database.read(find_account, login.username)
         assert account is not None
         assert (account.doctor_id is None) == (login.role != "doctor")
         assert PasswordHash.recommended().verify(login.password, account.password_hash)
@@ -140,7 +140,7 @@ async def test_second_load_on_same_day_changes_nothing(demo: LoadedDemo) -> None
     )
     before = await load_all_rows(demo.database)
 
-    logins = await command.load(demo.database, PARIS, MONDAY, data_dir=demo.folder)
+    logins = await command.load_demonstration(demo.database, PARIS, MONDAY, data_dir=demo.folder)
 
     assert logins == demo.logins
     assert await load_all_rows(demo.database) == before
@@ -149,7 +149,7 @@ async def test_second_load_on_same_day_changes_nothing(demo: LoadedDemo) -> None
 async def test_next_day_adds_only_its_appointments(demo: LoadedDemo) -> None:
     before = await load_all_rows(demo.database)
 
-    logins = await command.load(demo.database, PARIS, TUESDAY, data_dir=demo.folder)
+    logins = await command.load_demonstration(demo.database, PARIS, TUESDAY, data_dir=demo.folder)
 
     after = await load_all_rows(demo.database)
     added = [row for row in after["appointments"] if row not in before["appointments"]]
@@ -162,7 +162,7 @@ async def test_next_day_adds_only_its_appointments(demo: LoadedDemo) -> None:
 async def test_changed_password_is_not_printed(demo: LoadedDemo) -> None:
     await demo.database.write(change_password, "smith", PasswordHash.recommended().hash("another one"))
 
-    logins = await command.load(demo.database, PARIS, TUESDAY, data_dir=demo.folder)
+    logins = await command.load_demonstration(demo.database, PARIS, TUESDAY, data_dir=demo.folder)
 
     assert "smith" not in [login.username for login in logins]
     assert len(logins) == 8
@@ -173,9 +173,9 @@ async def test_other_patients_need_force(database: Database, tmp_path: Path) -> 
     await database.write(lambda connection: connection.execute(real_patient).close())
 
     with pytest.raises(OperatorError, match="--force"):
-        await command.load(database, PARIS, MONDAY, data_dir=tmp_path)
+        await command.load_demonstration(database, PARIS, MONDAY, data_dir=tmp_path)
     before_force = await load_all_rows(database)
-    await command.load(database, PARIS, MONDAY, data_dir=tmp_path, force=True)
+    await command.load_demonstration(database, PARIS, MONDAY, data_dir=tmp_path, force=True)
 
     assert (before_force["patients"], before_force["accounts"]) == ([(500, "Ana", "Real", None)], [])
     assert len((await load_all_rows(database))["patients"]) == 13
@@ -186,7 +186,7 @@ async def test_force_never_reuses_number_of_real_patient(database: Database, tmp
     await database.write(lambda connection: connection.execute(real_patient).close())
 
     with pytest.raises(OperatorError, match="patients: number 1 belongs to another record"):
-        await command.load(database, PARIS, MONDAY, data_dir=tmp_path, force=True)
+        await command.load_demonstration(database, PARIS, MONDAY, data_dir=tmp_path, force=True)
 
     assert (await load_all_rows(database))["doctors"] == []
 
@@ -203,9 +203,9 @@ def test_command_migrates_and_prints_logins(
     clean_environment.setenv("VISIT_DATA_DIR", str(tmp_path / "data"))
     clean_environment.setenv("VISIT_DATABASE_URL", address)
 
-    first = CliRunner().invoke(build(), ["demo"])
+    first = CliRunner().invoke(build_program(), ["demo"])
     (tmp_path / "data" / LOGINS_FILE).unlink()
-    second = CliRunner().invoke(build(), ["demo"])
+    second = CliRunner().invoke(build_program(), ["demo"])
 
     assert first.exit_code == 0, first.output
     assert first.stdout.count("login: ") == 9

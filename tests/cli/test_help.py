@@ -6,10 +6,10 @@ import pytest
 import typer
 import typer.main
 
-from patient_visit_engine.cli.app import COMMANDS, build
+from patient_visit_engine.cli.app import COMMANDS, build_program
 from tests.support.up import UpEnvironment
 
-PROGRAM: Any = typer.main.get_command(build())
+PROGRAM: Any = typer.main.get_command(build_program())
 
 
 def with_subcommands(name: str) -> list[tuple[str, Any]]:

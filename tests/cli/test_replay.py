@@ -16,7 +16,7 @@ import jwt
 import pytest
 from typer.testing import CliRunner
 
-from patient_visit_engine.cli.app import build
+from patient_visit_engine.cli.app import build_program
 from patient_visit_engine.cli.datasets.csv_table import MAX_ID
 from patient_visit_engine.cli.datasets.formats import read_data_sets
 from patient_visit_engine.cli.datasets.recorded import RecordedAppointment, RecordedSet
@@ -314,7 +314,7 @@ def test_signs_tokens_with_secret_of_up(tmp_path: Path) -> None:
 def test_operator_errors_are_one_line(clean_environment: pytest.MonkeyPatch, options: list[str], reason: str) -> None:
     clean_environment.setenv("VISIT_JWT_SECRET", SECRET)
 
-    result = CliRunner().invoke(build(), ["replay", *options])
+    result = CliRunner().invoke(build_program(), ["replay", *options])
 
     assert isinstance(result.exception, OperatorError), result.output
     assert reason in str(result.exception)

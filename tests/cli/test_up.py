@@ -25,11 +25,11 @@ Start = Callable[..., RunningUp]
 def shared_up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningUp]:
     """One running system for several tests."""
     running = RunningUp(UpEnvironment(tmp_path_factory.mktemp("shared_up")))
-    running.line("ready in")
+    running.wait_for_line("ready in")
 
     yield running
 
-    running.end()
+    running.stop()
     running.close()
 
 
@@ -44,15 +44,15 @@ def is_ready(up_environment: UpEnvironment) -> bool:
 @ON_BOTH
 def test_system_starts_and_ctrl_c_stops_all(up: Start, up_environment: UpEnvironment) -> None:
     running = up()
-    page = running.line("page:").split()[-1]
-    running.line("ready in")
+    page = running.wait_for_line("page:").split()[-1]
+    running.wait_for_line("ready in")
 
     with urllib.request.urlopen(page) as answer:
         assert answer.headers["Content-Type"].startswith("text/html")
     with urllib.request.urlopen(f"{page}/readyz") as answer:
         assert answer.status == 200
     assert set(up_environment.parts()) == {"temporal", "worker", "api"}
-    code = running.end(signal.SIGINT)
+    code = running.stop(signal.SIGINT)
 
     assert code == 0
     assert up_environment.processes() == []
@@ -62,13 +62,13 @@ def test_system_starts_and_ctrl_c_stops_all(up: Start, up_environment: UpEnviron
 @ON_BOTH
 async def test_next_start_finds_kept_data(up: Start, up_environment: UpEnvironment) -> None:
     first = up()
-    first.line("ready in")
+    first.wait_for_line("ready in")
     client = await connect(Settings(temporal_address=up_environment.temporal))
     await client.start_workflow("VisitWithoutWorker", id="visit/123/2026-03-02", task_queue="without-worker")
     secret = (up_environment.data / "jwt.secret").read_text()
-    first.end(signal.SIGTERM)
+    first.stop(signal.SIGTERM)
 
-    up().line("ready in")
+    up().wait_for_line("ready in")
 
     client = await connect(Settings(temporal_address=up_environment.temporal))
     assert (await client.get_workflow_handle("visit/123/2026-03-02").describe()).status is not None
@@ -82,7 +82,7 @@ def test_restarts_process_that_dies(shared_up: RunningUp, name: str) -> None:
 
     os.kill(old_pid, signal.SIGKILL)
 
-    assert shared_up.line(f"{name} ended") == (
+    assert shared_up.wait_for_line(f"{name} ended") == (
         f"{name} ended (signal 9), starts again in 0.5 s; see {up_environment.data / 'logs' / name}.log"
     )
     wait_until(lambda: up_environment.parts()[name]["pid"] not in (old_pid, None), f"{name} to start again")
@@ -92,20 +92,20 @@ def test_restarts_process_that_dies(shared_up: RunningUp, name: str) -> None:
 
 def test_processes_die_with_killed_supervisor(up: Start, up_environment: UpEnvironment) -> None:
     running = up()
-    running.line("ready in")
+    running.wait_for_line("ready in")
     assert len(up_environment.processes()) == 4
 
-    running.end(signal.SIGKILL)
+    running.stop(signal.SIGKILL)
 
     wait_until(lambda: up_environment.processes() == [], "the processes to die")
-    up().line("ready in")
+    up().wait_for_line("ready in")
 
 
 def test_stop_during_start_leaves_no_process(up: Start, up_environment: UpEnvironment) -> None:
     running = up()
     wait_until(lambda: "temporal" in up_environment.parts(), "the first process")
 
-    assert running.end(signal.SIGTERM) == 0
+    assert running.stop(signal.SIGTERM) == 0
 
     assert up_environment.processes() == []
 
@@ -130,12 +130,12 @@ def test_no_demonstration_without_terminal(shared_up: RunningUp) -> None:
 @ON_BOTH
 def test_prints_demonstration_logins_at_each_start(up: Start) -> None:
     first = up(VISIT_DEMO="1")
-    first.line("ready in")
-    first.end()
+    first.wait_for_line("ready in")
+    first.stop()
     logins = [line for line in first.lines if line.startswith("login: ")]
 
     second = up()
-    second.line("ready in")
+    second.wait_for_line("ready in")
 
     assert {line.split()[-1] for line in logins} >= {"doctor", "reception", "supervisor"}
     assert {len(line.split()) for line in logins} == {4}

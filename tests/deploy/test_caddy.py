@@ -16,7 +16,7 @@ from patient_visit_engine.storage.database import Database
 from patient_visit_engine.visit.codes import Role
 from tests.support.api_processes import ApiProcess, ApiProcesses, token
 from tests.support.caddy import Caddy, ProxiedStream
-from tests.support.stream_server import an_event, tell
+from tests.support.stream_server import an_event, append_events
 from tests.support.waiting import wait_until_async
 
 pytestmark = [
@@ -78,7 +78,7 @@ async def test_passes_event_on_at_once(caddy: Caddy, stream: ProxiedStream, data
     await asyncio.to_thread(stream.wait_for, "event: ready")
     heartbeats = stream.text.count("event: heartbeat")
 
-    await tell(database, an_event(1))
+    await append_events(database, an_event(1))
     await asyncio.to_thread(stream.wait_for, '"number":1')
 
     assert stream.text.count("event: heartbeat") == heartbeats

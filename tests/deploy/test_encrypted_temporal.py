@@ -99,7 +99,7 @@ async def test_consultation_works_over_tls(engine: Engine) -> None:
 async def test_namespace_and_health_check_work_over_tls(engine: Engine) -> None:
     await namespace.prepare(engine.settings)
 
-    health_check = engine.part("polling", [sys.executable, "-m", "patient_visit_engine.worker.polling"])
+    health_check = engine.new_process("polling", [sys.executable, "-m", "patient_visit_engine.worker.polling"])
     health_check.start()
     assert await asyncio.to_thread(health_check.wait) == 0, health_check.log.read_text()
 

@@ -7,7 +7,7 @@ from typing import get_args
 
 from fastapi.routing import APIRoute
 
-from patient_visit_engine.api.access.authentication import signed_in
+from patient_visit_engine.api.access.authentication import current_caller
 from patient_visit_engine.api.routes import appointments, consultations, master_data, operations, patients, session
 from patient_visit_engine.live import refusals as stream_refusals
 from patient_visit_engine.visit.codes import Role
@@ -43,7 +43,7 @@ def calls_in_code() -> dict[str, frozenset[Role]]:
 
 def _roles_of(route: APIRoute) -> frozenset[Role]:
     for dependency in route.dependant.dependencies:
-        if dependency.call is signed_in:
+        if dependency.call is current_caller:
             return frozenset(Role)
         if dependency.call is not None and dependency.call.__name__ == "with_role":
             return frozenset(getclosurevars(dependency.call).nonlocals["roles"])

@@ -7,10 +7,10 @@ from typing import Any
 
 import typer.main
 
-from patient_visit_engine.cli.app import COMMANDS, build
+from patient_visit_engine.cli.app import COMMANDS, build_program
 from tests.support.pages import PACKAGES, PAGES, ROOT, anchors, commands, links, spans
 
-PROGRAM: Any = typer.main.get_command(build())
+PROGRAM: Any = typer.main.get_command(build_program())
 COMMAND_LINE = re.compile(r"visit-engine ([a-z]+)((?: [a-z]+)?)([^`|&;]*)")
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 MAKE = re.compile(r"\bmake ([a-z]+)\b")

@@ -63,11 +63,11 @@ def up_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UpEnvir
     (folder / ".venv").symlink_to(sys.prefix)
     environment = UpEnvironment(folder)
     up = RunningUp(environment, {"VISIT_DEMO": "1"})
-    up.line("ready in")
+    up.wait_for_line("ready in")
 
     yield environment
 
-    up.end()
+    up.stop()
     up.close()
 
 

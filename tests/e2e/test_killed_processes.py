@@ -86,7 +86,7 @@ async def test_api_killed_in_a_request_starts_once(open_engine: OpenEngine, pati
     dying.kill()
     engine.worker.start()
     engine.api.start()
-    await engine.ready()
+    await engine.wait_until_ready()
     answer = await send_until_decided(lambda: engine.start(1, patient, patient, "once"))
 
     await assert_started_once(engine, patient, answer)

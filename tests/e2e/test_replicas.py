@@ -26,7 +26,7 @@ SEED = int(os.environ.get("VISIT_TEST_SEED", "7"))
 
 @pytest.fixture
 def postgres() -> ThrowawayPostgres:
-    if reason := ThrowawayPostgres.why_not():
+    if reason := ThrowawayPostgres.missing_requirement():
         pytest.skip(reason)
     return ThrowawayPostgres("-c max_connections=200")
 

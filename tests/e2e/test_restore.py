@@ -62,7 +62,7 @@ async def backup(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
     """The backup of a running engine, on SQLite and on PostgreSQL."""
     server = None
     if request.param == "postgres":
-        if reason := ThrowawayPostgres.why_not():
+        if reason := ThrowawayPostgres.missing_requirement():
             pytest.skip(reason)
         server = ThrowawayPostgres("-c fsync=off")
         await asyncio.to_thread(server.open)
@@ -118,7 +118,7 @@ async def test_engine_continues_from_restored_copy(backup: Backup) -> None:
     output = await asyncio.to_thread(run_command, engine, "restored")
     for process in (engine.worker, engine.api):
         process.start()
-    await engine.ready()
+    await engine.wait_until_ready()
 
     [new_head] = await engine.rows("SELECT seq, epoch FROM log_head")
     assert new_head["epoch"] in output
@@ -158,7 +158,7 @@ async def test_copy_of_older_version_can_be_restored(backup: Backup) -> None:
     engine.database = Database(engine.settings.database)
     for process in (engine.worker, engine.api):
         process.start()
-    await engine.ready()
+    await engine.wait_until_ready()
 
     completed = await engine.complete(1, running.json()["id"], "done")
     assert (completed.status_code, completed.json()["outcome"]) == (200, "done")

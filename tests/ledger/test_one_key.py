@@ -11,7 +11,7 @@ from sqlalchemy import Connection, insert, select
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.requests import find_open_commands, open_request
 from patient_visit_engine.storage.tables import requests
-from patient_visit_engine.storage.upkeep.sweep import ANSWERS_KEPT, prune
+from patient_visit_engine.storage.upkeep.sweep import ANSWER_LIFETIME, prune
 from tests.support.builders import (
     DAY,
     DR_AMRANI,
@@ -87,7 +87,7 @@ async def test_key_is_new_after_its_answer_is_pruned(
     await database.write(seed, OF_AMRANI)
     first = await ledger.send(a_start(OF_AMRANI, "used twice"))
     await end(ledger)
-    much_later = NOON + ANSWERS_KEPT + timedelta(days=1)
+    much_later = NOON + ANSWER_LIFETIME + timedelta(days=1)
     while await database.write(prune, NOON, much_later):
         pass
     assert await database.read(column, "requests", "request_id") == []

@@ -9,7 +9,7 @@ from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.log_reader import read_bounds
 from patient_visit_engine.storage.tables import events, requests
 from patient_visit_engine.storage.upkeep import sweep
-from patient_visit_engine.storage.upkeep.sweep import ANSWERS_KEPT, OverdueVisit, find_overdue_visits, prune
+from patient_visit_engine.storage.upkeep.sweep import ANSWER_LIFETIME, OverdueVisit, find_overdue_visits, prune
 from tests.support.builders import (
     DAY,
     DR_AMRANI,
@@ -165,7 +165,7 @@ async def test_prunes_old_answers_but_no_open_requests(database: Database) -> No
 
     too_early = NOON + timedelta(days=6)
     deleted_early = await database.write(prune, too_early, too_early)
-    deleted = [await database.write(prune, NOON, NOON + ANSWERS_KEPT + minutes(1)) for _ in range(3)]
+    deleted = [await database.write(prune, NOON, NOON + ANSWER_LIFETIME + minutes(1)) for _ in range(3)]
 
     assert deleted_early == 0
     assert deleted == [2, 1, 0]

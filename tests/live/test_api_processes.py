@@ -8,7 +8,7 @@ import pytest
 
 from patient_visit_engine.storage.database import Database
 from tests.support.api_processes import GONE, ApiProcesses, raise_file_limit
-from tests.support.stream_server import StreamClient, an_event, positions_of, tell, whole_log
+from tests.support.stream_server import StreamClient, an_event, append_events, positions_of, whole_log
 from tests.support.waiting import wait_until_async
 
 STREAMS = 2_000
@@ -21,7 +21,7 @@ async def test_resumes_exactly_on_another_process(
     first, second = await asyncio.gather(api_processes.start(), api_processes.start())
     client = await api_processes.open_live(first, "amrani", 7)
     for number in range(1, 6):
-        await tell(writer_database, an_event(number, "doctor.7" if number % 2 else "consultations"))
+        await append_events(writer_database, an_event(number, "doctor.7" if number % 2 else "consultations"))
     await client.read_events(5)
 
     if killed:
@@ -29,11 +29,13 @@ async def test_resumes_exactly_on_another_process(
     else:
         client.close()
     for number in range(6, 31):
-        await tell(writer_database, an_event(number, f"doctor.{number % 3 + 6}" if number % 2 else "consultations"))
+        await append_events(
+            writer_database, an_event(number, f"doctor.{number % 3 + 6}" if number % 2 else "consultations")
+        )
     again = await api_processes.open_live(second, "amrani", 7, last_id=client.blocks.last_id)
     expected = positions_of(await database.read(whole_log), "consultations", "doctor.7")
     await again.read_events(len(expected) - 5)
-    await tell(writer_database, an_event(31))
+    await append_events(writer_database, an_event(31))
     await again.read_events(len(expected) - 4)
 
     assert again.ready["resume"] == "exact"
@@ -52,7 +54,7 @@ async def test_stop_ends_two_thousand_streams_in_order(api_processes: ApiProcess
 
     await asyncio.gather(*(open_one(number) for number in range(STREAMS)))
     assert await api.count("visit_stream_subscribers") == STREAMS
-    await tell(writer_database, an_event(1))
+    await append_events(writer_database, an_event(1))
 
     api.signal(signal.SIGTERM)
 
@@ -82,7 +84,7 @@ async def test_stalled_clients_do_not_delay_a_stop(api_processes: ApiProcesses) 
     stalled = [await api_processes.open_live(api, f"amrani-{number}", 7, receive_buffer=4096) for number in range(3)]
     healthy = await api_processes.open_live(api, "haddad", 8)
     for number in range(1, 31):
-        await tell(api_processes.database, an_event(number, text="x" * 60_000))
+        await append_events(api_processes.database, an_event(number, text="x" * 60_000))
     await healthy.read_events(30)
     assert await api.count("visit_stream_behind") == len(stalled)
 
@@ -100,13 +102,13 @@ async def test_killed_transaction_leaves_no_gap(
 ) -> None:
     api, writer = await asyncio.gather(api_processes.start(), api_processes.start_writer())
     client = await api_processes.open_live(api, "amrani", 7)
-    await tell(writer_database, an_event(1))
+    await append_events(writer_database, an_event(1))
 
     await writer.write("halt before commit", ("consultations", 2), ("doctor.7", 3))
     await writer.kill()
-    await tell(writer_database, an_event(4))
+    await append_events(writer_database, an_event(4))
     await client.read_events(2)
-    await tell(writer_database, an_event(5))
+    await append_events(writer_database, an_event(5))
     await client.read_events(3)
 
     assert client.seqs == [1, 2, 3]
@@ -122,7 +124,7 @@ async def test_commit_survives_killed_writer_once(api_processes: ApiProcesses, w
     await writer.write("halt after commit", ("doctor.7", 1))
     await writer.kill()
     await client.read_events(1)
-    await tell(writer_database, an_event(2))
+    await append_events(writer_database, an_event(2))
     await client.read_events(2)
 
     assert client.numbers == [1, 2]

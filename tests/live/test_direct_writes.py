@@ -5,7 +5,7 @@ import weakref
 
 from patient_visit_engine.api.server import StreamProtocol
 from patient_visit_engine.storage.database import Database
-from tests.support.stream_server import Serve, an_event, tell
+from tests.support.stream_server import Serve, an_event, append_events
 from tests.support.waiting import wait_until_async
 
 
@@ -13,7 +13,7 @@ async def test_writes_event_to_each_connection_as_chunk(serve: Serve, writer_dat
     server = await serve()
     clients = [await server.live_client(doctor) for doctor in (7, 8, None)]
 
-    await tell(writer_database, an_event(1))
+    await append_events(writer_database, an_event(1))
     for client in clients:
         await client.read_events(1)
 

@@ -9,7 +9,7 @@ from patient_visit_engine.live.subscriber import Message, Subscription
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.log_changes import changes_of
 from patient_visit_engine.storage.log_reader import LogPage, LogReader, read_page
-from tests.support.stream_server import BlockParser, an_event, tell
+from tests.support.stream_server import BlockParser, an_event, append_events
 from tests.support.touched_rows import touched_rows
 from tests.support.waiting import wait_until_async
 
@@ -29,9 +29,9 @@ def add_million_foreign_events(connection: Connection) -> None:
 
 
 async def test_reads_quiet_channel_without_full_scan(database: Database) -> None:
-    await tell(database, an_event(1, "doctor.7"))
+    await append_events(database, an_event(1, "doctor.7"))
     await database.write(add_million_foreign_events)
-    await tell(database, an_event(2, "doctor.7"))
+    await append_events(database, an_event(2, "doctor.7"))
 
     def read(connection: Connection) -> tuple[LogPage, int]:
         with touched_rows(connection, "events") as count_touched:
@@ -48,9 +48,9 @@ async def test_reads_quiet_channel_without_full_scan(database: Database) -> None
 async def test_quiet_channel_catches_up_with_one_page(
     database: Database,
 ) -> None:
-    await tell(database, an_event(1, "doctor.7"))
+    await append_events(database, an_event(1, "doctor.7"))
     await database.write(add_million_foreign_events)
-    await tell(database, an_event(2, "doctor.7"))
+    await append_events(database, an_event(2, "doctor.7"))
     blocks = BlockParser()
     pages = 0
 
@@ -81,7 +81,7 @@ async def test_quiet_channel_catches_up_with_one_page(
 
 async def test_pages_of_several_channels_are_complete(database: Database) -> None:
     channels = ["consultations", "doctor.7", "doctor.8"]
-    await tell(database, *(an_event(number, channels[number * number % 3]) for number in range(1, 60)))
+    await append_events(database, *(an_event(number, channels[number * number % 3]) for number in range(1, 60)))
     log = LogReader(database)
 
     position, positions = 0, list[int]()
@@ -98,7 +98,7 @@ async def test_pages_of_several_channels_are_complete(database: Database) -> Non
 
 
 async def test_page_without_events_reaches_head(database: Database) -> None:
-    await tell(database, an_event(1), an_event(2))
+    await append_events(database, an_event(1), an_event(2))
 
     page = await LogReader(database).read_after(0, 10, {"doctor.7"})
 
@@ -109,7 +109,7 @@ async def test_oldest_of_empty_log_is_after_head(database: Database) -> None:
     log = LogReader(database)
 
     empty = await log.bounds()
-    await tell(database, an_event(1), an_event(2))
+    await append_events(database, an_event(1), an_event(2))
     await database.write(lambda c: c.exec_driver_sql("DELETE FROM events"))
     pruned = await log.bounds()
 

@@ -20,7 +20,7 @@ from patient_visit_engine.storage.log_changes import PostgresChanges
 from patient_visit_engine.storage.log_reader import LogReader
 from tests.support.api_processes import ApiProcesses
 from tests.support.processes import free_port
-from tests.support.stream_server import an_event, tell
+from tests.support.stream_server import an_event, append_events
 from tests.support.waiting import wait_until, wait_until_async
 
 LISTENING = "FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = current_database()"
@@ -40,7 +40,7 @@ async def test_events_come_after_listener_was_killed(on_postgres: Database, tmp_
             before = await listeners(on_postgres)
             assert len(before) == 1
             await on_postgres.write(lambda c: c.scalar(text(f"SELECT count(pg_terminate_backend(pid)) {LISTENING}")))
-            await tell(on_postgres, an_event(number))
+            await append_events(on_postgres, an_event(number))
             await client.read_events(number)
 
             async def listens_again(before: set[int] = before) -> bool:
@@ -103,7 +103,7 @@ async def test_events_come_although_pooler_drops_hints(on_postgres: Database, po
         # The session does listen, but the pooler forwards no notification.
         await wait_until_async(lambda: listeners(on_postgres), "the listening session")
         for number in range(1, 4):
-            await tell(on_postgres, an_event(number))
+            await append_events(on_postgres, an_event(number))
             await wait_until_async(partial(has_reached, hub, number), "an event without a hint")
     changes.close()
 

@@ -10,7 +10,7 @@ from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.event_log import NOTIFICATION
 from patient_visit_engine.storage.log_changes import PostgresChanges, changes_of
 from patient_visit_engine.storage.log_reader import LogReader
-from tests.support.stream_server import an_event, tell
+from tests.support.stream_server import an_event, append_events
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ async def test_waits_without_hint_when_server_is_away() -> None:
 
 
 async def test_reads_page_of_channels_on_postgresql(on_postgres: Database) -> None:
-    await tell(on_postgres, *(an_event(number, f"doctor.{number % 2 + 7}") for number in range(1, 21)))
+    await append_events(on_postgres, *(an_event(number, f"doctor.{number % 2 + 7}") for number in range(1, 21)))
 
     page = await LogReader(on_postgres).read_after(4, 5, {"doctor.7", "consultations"})
 

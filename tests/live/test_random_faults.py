@@ -109,7 +109,7 @@ class FaultScript:
         for api in self.api_processes.apis:
             if not api.running:
                 api.start()
-            await api.ready()
+            await api.wait_until_ready()
 
     async def kill_api(self) -> None:
         self.chance.choice(self.api_processes.apis).kill()

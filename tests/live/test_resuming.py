@@ -11,7 +11,15 @@ import pytest
 from patient_visit_engine.live.cursor import read_cursor
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.log_reader import read_bounds
-from tests.support.stream_server import BlockParser, Serve, StreamClient, an_event, positions_of, tell, whole_log
+from tests.support.stream_server import (
+    BlockParser,
+    Serve,
+    StreamClient,
+    an_event,
+    append_events,
+    positions_of,
+    whole_log,
+)
 from tests.support.waiting import wait_until_async
 
 ROOT = Path(__file__).parents[2]
@@ -52,7 +60,7 @@ async def test_snapshot_and_stream_are_the_whole_log(
 
     async def write() -> None:
         for number in range(1, total + 1):
-            await tell(writer_database, an_event(number))
+            await append_events(writer_database, an_event(number))
 
     async def read() -> list[int]:
         snapshot = await database.read(lambda c: (read_bounds(c), whole_log(c)))
@@ -78,7 +86,7 @@ async def test_resumes_exactly_after_cut_at_any_byte(serve: Serve, writer_databa
     whole = await server.live_client()
     epoch = server.hub.window.epoch
     for number in range(1, 9):
-        await tell(writer_database, an_event(number, text="é\u2028𝄞" * number))
+        await append_events(writer_database, an_event(number, text="é\u2028𝄞" * number))
     await whole.read_events(8)
 
     for offset in range(len(whole.body) + 1):
@@ -99,14 +107,16 @@ async def test_resume_brings_missed_own_events(
 ) -> None:
     server = await serve(ring_frames=ring, page=7)
     for number in range(1, 41):
-        await tell(writer_database, an_event(number, f"doctor.{number % 3 + 6}" if number % 2 else "consultations"))
+        await append_events(
+            writer_database, an_event(number, f"doctor.{number % 3 + 6}" if number % 2 else "consultations")
+        )
     await wait_until_async(lambda: server.hub.window.position == 40, "the tailer")
     log = await database.read(whole_log)
 
     client = await server.client(7, last_id=f"{server.hub.window.epoch}-3")
     expected = [seq for seq in positions_of(log, "consultations", "doctor.7") if seq > 3]
     await client.read_events(len(expected))
-    await tell(writer_database, an_event(99, "doctor.7"))
+    await append_events(writer_database, an_event(99, "doctor.7"))
     await client.read_events(len(expected) + 1)
 
     assert client.seqs == [*expected, 41]
@@ -122,7 +132,7 @@ async def test_private_event_reaches_only_its_doctor(serve: Serve, writer_databa
     his = await server.live_client(8)
     desk = await server.live_client(None)
 
-    await tell(writer_database, an_event(1, "doctor.7", message="private"), an_event(2))
+    await append_events(writer_database, an_event(1, "doctor.7", message="private"), an_event(2))
     for client in (hers, his, desk):
         await client.read_until(partial(has_second_event, client))
     replayed = await server.client(8, last_id=f"{server.hub.window.epoch}-0")
@@ -140,12 +150,12 @@ async def test_private_event_reaches_only_its_doctor(serve: Serve, writer_databa
 async def test_unknown_cursor_resets_without_events(serve: Serve, writer_database: Database, cursor: str) -> None:
     server = await serve()
     for number in range(1, 6):
-        await tell(writer_database, an_event(number, "doctor.8", message="foreign"))
+        await append_events(writer_database, an_event(number, "doctor.8", message="foreign"))
     await wait_until_async(lambda: server.hub.window.position == 5, "the tailer")
     epoch = server.hub.window.epoch
 
     client = await server.live_client(7, last_id=cursor.format(epoch=epoch))
-    await tell(writer_database, an_event(6))
+    await append_events(writer_database, an_event(6))
     await client.read_events(1)
 
     assert client.status == 200
@@ -160,7 +170,7 @@ async def test_cursor_of_pruned_events_causes_reset(
     serve: Serve, database: Database, writer_database: Database
 ) -> None:
     for number in range(1, 31):
-        await tell(writer_database, an_event(number))
+        await append_events(writer_database, an_event(number))
     await database.write(lambda c: c.exec_driver_sql("DELETE FROM events WHERE seq <= 10"))
     server = await serve(ring_frames=4)
     epoch = server.hub.window.epoch
@@ -176,11 +186,11 @@ async def test_cursor_of_pruned_events_causes_reset(
 
 
 async def test_stream_without_cursor_starts_at_head(serve: Serve, writer_database: Database) -> None:
-    await tell(writer_database, an_event(1), an_event(2))
+    await append_events(writer_database, an_event(1), an_event(2))
     server = await serve()
 
     client = await server.live_client()
-    await tell(writer_database, an_event(3))
+    await append_events(writer_database, an_event(3))
     await client.read_events(1)
 
     assert client.ready == {"resume": "exact", "cursor": f"{server.hub.window.epoch}-2"}
@@ -189,7 +199,7 @@ async def test_stream_without_cursor_starts_at_head(serve: Serve, writer_databas
 
 
 async def test_header_cursor_wins_over_address(serve: Serve, writer_database: Database) -> None:
-    await tell(writer_database, an_event(1), an_event(2), an_event(3))
+    await append_events(writer_database, an_event(1), an_event(2), an_event(3))
     server = await serve()
     epoch = server.hub.window.epoch
 
@@ -211,7 +221,7 @@ async def test_delivers_any_text_unchanged(serve: Serve, writer_database: Databa
     server = await serve()
     client = await server.live_client()
 
-    await tell(writer_database, an_event(1, text=text), an_event(2))
+    await append_events(writer_database, an_event(1, text=text), an_event(2))
     await client.read_events(2)
 
     assert json.loads(client.events[0].data)["text"] == text
@@ -223,7 +233,7 @@ async def test_heartbeat_passes_other_channels(serve: Serve, writer_database: Da
     client = await server.live_client(7, channels="doctor.7")
 
     for number in range(1, 6):
-        await tell(writer_database, an_event(number, "doctor.8"))
+        await append_events(writer_database, an_event(number, "doctor.8"))
     await client.read_until(lambda: client.received[-1].id.endswith("-5"))
 
     assert client.received[-1].name == "heartbeat"

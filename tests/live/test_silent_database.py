@@ -12,7 +12,7 @@ from patient_visit_engine.live.running import running
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.log_changes import PostgresChanges
 from patient_visit_engine.storage.log_reader import LogReader
-from tests.support.stream_server import an_event, tell
+from tests.support.stream_server import an_event, append_events
 from tests.support.waiting import wait_until_async
 
 
@@ -123,9 +123,9 @@ async def test_recovers_from_silence_at_any_portion(on_postgres: Database) -> No
 
         for portions, relay in enumerate(relays):
             relay.silence(after=portions)
-        await tell(on_postgres, an_event(1))
+        await append_events(on_postgres, an_event(1))
         await wait_until_async(lambda: all(hub.counters.failures for hub in hubs), "a failed read in every hub")
-        await tell(on_postgres, an_event(2))
+        await append_events(on_postgres, an_event(2))
         await wait_until_async(lambda: all(hub.window.position == 2 for hub in hubs), "the event after the silence")
 
         # Hints come again too, on new sessions.
@@ -138,7 +138,7 @@ async def test_recovers_from_silence_at_any_portion(on_postgres: Database) -> No
 async def _count_unhinted(database: Database, hubs: Sequence[Hub], number: int) -> int:
     """Commit one event. Return how many hubs read it without a hint."""
     before = sum(hub.counters.found_unasked for hub in hubs)
-    await tell(database, an_event(number))
+    await append_events(database, an_event(number))
     await wait_until_async(lambda: all(hub.window.position == number for hub in hubs), "one more event")
     return sum(hub.counters.found_unasked for hub in hubs) - before
 
@@ -157,7 +157,7 @@ async def test_replaces_silent_listening_session(on_postgres: Database, relay: t
     await asyncio.wait_for(wait_for_new_session(), 20)
     while await changes.wait_for_change(0.2):
         pass
-    await tell(on_postgres, an_event(1))
+    await append_events(on_postgres, an_event(1))
 
     assert await changes.wait_for_change(5.0)
     changes.close()

@@ -9,7 +9,7 @@ import pytest
 from patient_visit_engine.storage.database import Database
 from tests.support.api_processes import ApiProcess, ApiProcesses
 from tests.support.networks import HERE, Network, missing_requirement
-from tests.support.stream_server import StreamClient, an_event, client_on, tell
+from tests.support.stream_server import StreamClient, an_event, append_events, client_on
 from tests.support.waiting import wait_until_async
 
 LARGE = "x" * 60_000
@@ -58,13 +58,13 @@ async def _cut_and_repair(api_processes: ApiProcesses, api: ApiHere, network: Ne
     # `quiet` gets few bytes, which the kernel sends and no one acknowledges. `busy` gets more than all buffers can store.
     quiet, busy = await connect_from_there(7, "doctor.7"), await connect_from_there(8)
     unaffected = await api_processes.open_live(api, "desk")
-    await tell(api_processes.database, an_event(1), an_event(2, "doctor.7"))
+    await append_events(api_processes.database, an_event(1), an_event(2, "doctor.7"))
     await quiet.read_events(1)
     await busy.read_events(1)
 
     network.cut()
     for number in range(3, 33):
-        await tell(api_processes.database, an_event(number, text=LARGE), an_event(100 + number, "doctor.7"))
+        await append_events(api_processes.database, an_event(number, text=LARGE), an_event(100 + number, "doctor.7"))
     await unaffected.read_events(31)
     assert await api.count("visit_stream_subscribers") == 3
 
@@ -74,7 +74,7 @@ async def _cut_and_repair(api_processes: ApiProcesses, api: ApiHere, network: Ne
     await wait_until_async(given_up, "the server to give up both lost clients", seconds=45)
     # Not counted as clients that left: an operator must see in the counters that the network drops packets.
     assert await api.count("visit_stream_dropped_total", reason="given_up") == 2
-    await tell(api_processes.database, an_event(200))
+    await append_events(api_processes.database, an_event(200))
     await unaffected.read_events(32)
     assert (len(quiet.events), len(busy.events)) == (1, 1)
 

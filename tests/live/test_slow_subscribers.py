@@ -3,7 +3,7 @@
 import asyncio
 
 from patient_visit_engine.storage.database import Database
-from tests.support.stream_server import Serve, an_event, tell
+from tests.support.stream_server import Serve, an_event, append_events
 from tests.support.waiting import wait_until_async
 
 LARGE = "x" * 60_000
@@ -16,7 +16,7 @@ async def test_cuts_off_slow_subscriber_and_not_fast_one(serve: Serve, writer_da
 
     reading = asyncio.create_task(fast.read_events(120))
     for number in range(1, 121):
-        await tell(writer_database, an_event(number, text=LARGE))
+        await append_events(writer_database, an_event(number, text=LARGE))
     await reading
     await wait_until_async(lambda: server.hub.subscribers == 1, "the slow subscriber to be cut off")
 
@@ -35,7 +35,7 @@ async def test_cuts_off_stalled_subscriber_in_time(serve: Serve, writer_database
     await server.live_client(7, receive_buffer=4096)
 
     for number in range(1, 31):
-        await tell(writer_database, an_event(number, text=LARGE))
+        await append_events(writer_database, an_event(number, text=LARGE))
     await wait_until_async(lambda: server.hub.subscribers == 0, "the stalled subscriber to be cut off")
 
     assert server.hub.counters.dropped == {"stalled": 1}
@@ -46,7 +46,7 @@ async def test_pause_within_ring_loses_no_event(serve: Serve, writer_database: D
     client = await server.live_client(7, receive_buffer=4096)
 
     for number in range(1, 41):
-        await tell(writer_database, an_event(number, text=LARGE))
+        await append_events(writer_database, an_event(number, text=LARGE))
     await wait_until_async(lambda: server.hub.behind == 1, "the subscriber to fall behind")
     heartbeats = server.hub.counters.heartbeats
     presence = server.hub.presence()[0]
@@ -66,7 +66,7 @@ async def test_sends_no_heartbeat_to_subscriber_behind(serve: Serve, writer_data
     server = await serve()
     client = await server.live_client(7, receive_buffer=4096)
     for number in range(1, 41):
-        await tell(writer_database, an_event(number, text=LARGE))
+        await append_events(writer_database, an_event(number, text=LARGE))
     await wait_until_async(
         lambda: server.hub.behind == 1 and server.hub.window.position == 40, "the subscriber to fall behind"
     )

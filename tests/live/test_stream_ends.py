@@ -13,7 +13,7 @@ from patient_visit_engine.live.tailer import Tailer
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.log_changes import changes_of
 from patient_visit_engine.storage.log_reader import LogReader
-from tests.support.stream_server import BlockParser, Serve, an_event, tell
+from tests.support.stream_server import BlockParser, Serve, an_event, append_events
 from tests.support.waiting import wait_until_async
 
 
@@ -41,7 +41,7 @@ async def test_stop_does_not_wait_for_stalled_client(serve: Serve, writer_databa
     server = await serve(close_within=0.2)
     await server.live_client(receive_buffer=4096)
     for number in range(1, 31):
-        await tell(writer_database, an_event(number, text="x" * 60_000))
+        await append_events(writer_database, an_event(number, text="x" * 60_000))
     await wait_until_async(lambda: server.hub.behind == 1, "the subscriber to stall")
 
     await asyncio.wait_for(server.hub.drain(), 1)
@@ -66,7 +66,7 @@ async def test_revoked_session_ends_only_its_streams(serve: Serve, writer_databa
     other = await server.live_client(7, session="own")
 
     assert server.hub.revoke("stolen") == 1
-    await tell(writer_database, an_event(1, "doctor.7"))
+    await append_events(writer_database, an_event(1, "doctor.7"))
     await revoked.read_to_the_end()
     await other.read_events(1)
 
@@ -93,7 +93,7 @@ async def test_detects_session_ended_by_another_process(serve: Serve) -> None:
 async def test_stream_ends_with_its_session(serve: Serve, writer_database: Database) -> None:
     server = await serve(sweep_every=0.05)
     client = await server.live_client(7, ends_in=1.0)
-    await tell(writer_database, an_event(1, "doctor.7"))
+    await append_events(writer_database, an_event(1, "doctor.7"))
     await client.read_events(1)
 
     await client.read_to_the_end()
@@ -142,7 +142,7 @@ async def test_catch_up_stops_when_session_ends(database: Database) -> None:
     log, blocks, gate = LogReader(database), BlockParser(), asyncio.Event()
     hub = Hub(log)
     changes = changes_of(database)
-    await tell(database, *(an_event(number) for number in range(1, 6)))
+    await append_events(database, *(an_event(number) for number in range(1, 6)))
     tailer = Tailer(log, changes, hub)
     await tailer.start()
 

@@ -13,7 +13,7 @@ from patient_visit_engine.live.tailer import Tailer
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.log_changes import PostgresChanges, SqliteChanges, changes_of
 from patient_visit_engine.storage.log_reader import LogBounds, LogPage, LogReader
-from tests.support.stream_server import BlockParser, an_event, tell
+from tests.support.stream_server import BlockParser, an_event, append_events
 from tests.support.waiting import wait_until_async
 
 BACKLOG = 20
@@ -71,7 +71,9 @@ async def run_with_interruption(
 
     async def commit() -> None:
         number = (await log.bounds()).head + 1
-        await tell(database, an_event(number), an_event(number + 1, "doctor.8"), an_event(number + 2, "doctor.7"))
+        await append_events(
+            database, an_event(number), an_event(number + 1, "doctor.8"), an_event(number + 2, "doctor.7")
+        )
         await tailer.read_new()
 
     async def send(message: Message) -> None:
@@ -101,7 +103,7 @@ async def run_with_interruption(
 
 @pytest.mark.parametrize("ring", [3, 10, 4096], ids=["from log", "from log and ring", "from ring"])
 async def test_event_during_connect_comes_once(database: Database, ring: int) -> None:
-    await tell(database, *(an_event(number) for number in range(1, BACKLOG + 1)))
+    await append_events(database, *(an_event(number) for number in range(1, BACKLOG + 1)))
     changes = changes_of(database)
 
     points = await run_with_interruption(database, changes, 0, ring)
@@ -123,7 +125,7 @@ async def test_subscriber_ahead_of_tailer_waits_for_it(database: Database) -> No
     async def send(message: Message) -> None:
         blocks.feed(message["body"])
 
-    await tell(database, *(an_event(number) for number in range(1, 6)))
+    await append_events(database, *(an_event(number) for number in range(1, 6)))
     subscriber = hub.admit(Subscription("u", "s", "n", "r", channels, channels.__contains__), send, lambda: None)
     hub.start_stream(subscriber, f"{hub.window.epoch}-4")
     await wait_until_async(lambda: blocks.received, "ready")
@@ -138,7 +140,7 @@ async def test_subscriber_ahead_of_tailer_waits_for_it(database: Database) -> No
 
 
 async def test_log_pruned_during_catch_up_causes_reset(database: Database) -> None:
-    await tell(database, *(an_event(number) for number in range(1, 31)))
+    await append_events(database, *(an_event(number) for number in range(1, 31)))
     log = LogReader(database)
     changes = changes_of(database)
     blocks = BlockParser()
@@ -186,7 +188,7 @@ async def test_failing_connection_costs_others_no_event(database: Database) -> N
         subscription = Subscription(f"u{number}", "s", "n", "r", channels, channels.__contains__)
         subscriber = hub.admit(subscription, send_to(number, breaks=number == 0), partial(released.append, number))
         hub.start_stream(subscriber, None)
-    await tell(database, an_event(1))
+    await append_events(database, an_event(1))
     await tailer.read_new()
     changes.close()
 
@@ -212,10 +214,10 @@ async def test_lost_right_applies_to_the_next_event(database: Database) -> None:
         hub.admit(Subscription("u", "s", "n", "r", frozenset(channels), channels.__contains__), send, lambda: None),
         None,
     )
-    await tell(database, an_event(1, "doctor.7"))
+    await append_events(database, an_event(1, "doctor.7"))
     await tailer.read_new()
     channels.discard("doctor.7")
-    await tell(database, an_event(2, "doctor.7"), an_event(3))
+    await append_events(database, an_event(2, "doctor.7"), an_event(3))
     await tailer.read_new()
     changes.close()
 

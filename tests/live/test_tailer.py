@@ -20,7 +20,7 @@ from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.event_log import append
 from patient_visit_engine.storage.log_changes import PostgresChanges, SqliteChanges, changes_of
 from patient_visit_engine.storage.log_reader import LogPage, LogReader
-from tests.support.stream_server import NOON, PATIENCE, BlockParser, Serve, an_event, tell
+from tests.support.stream_server import NOON, PATIENCE, BlockParser, Serve, an_event, append_events
 from tests.support.waiting import wait_until_async
 
 
@@ -67,7 +67,7 @@ async def test_gap_in_log_holds_stream_until_filled(
 
 async def test_head_without_events_is_a_gap(serve: Serve, writer_database: Database) -> None:
     server = await serve(poll_every=0.05)
-    await tell(writer_database, an_event(1))
+    await append_events(writer_database, an_event(1))
     await wait_until_async(lambda: server.hub.window.position == 1, "the tailer")
 
     await writer_database.write(lambda c: c.exec_driver_sql("UPDATE log_head SET seq = 3"))
@@ -87,7 +87,7 @@ async def test_rollback_leaves_no_gap(serve: Serve, writer_database: Database) -
     for number in range(3, 7):
         with suppress(LookupError):
             await writer_database.write(append_and_fail)
-        await tell(writer_database, an_event(number))
+        await append_events(writer_database, an_event(number))
     await client.read_events(4)
 
     assert client.seqs == [1, 2, 3, 4]
@@ -97,7 +97,7 @@ async def test_rollback_leaves_no_gap(serve: Serve, writer_database: Database) -
 
 async def test_resume_stops_before_gap(serve: Serve, writer_database: Database) -> None:
     server = await serve(poll_every=0.05, ring_frames=2)
-    await tell(writer_database, *(an_event(number) for number in range(1, 9)))
+    await append_events(writer_database, *(an_event(number) for number in range(1, 9)))
     await wait_until_async(lambda: server.hub.window.position == 8, "the tailer")
 
     def append_without_ninth(connection: Connection) -> None:
@@ -119,7 +119,7 @@ async def test_resume_stops_before_gap(serve: Serve, writer_database: Database) 
 @pytest.mark.parametrize("head", [1, 2, 9], ids=["shorter", "as long", "longer"])
 async def test_restored_log_ends_and_resets_streams(serve: Serve, writer_database: Database, head: int) -> None:
     server = await serve(poll_every=0.05)
-    await tell(writer_database, an_event(1), an_event(2))
+    await append_events(writer_database, an_event(1), an_event(2))
     client = await server.live_client(last_id=f"{server.hub.window.epoch}-0")
     await client.read_events(2)
 
@@ -138,7 +138,7 @@ async def test_restored_log_ends_and_resets_streams(serve: Serve, writer_databas
 async def test_events_come_by_polling_without_hints(database: Database) -> None:
     async with running(LogReader(database), NoHints(), StreamLimits(poll_every=0.1)) as hub:
         await wait_until_async(lambda: hub.started, "the first read")
-        await tell(database, an_event(1))
+        await append_events(database, an_event(1))
         await wait_until_async(lambda: hub.counters.found_unasked == 1, "a read without a hint")
 
     assert hub.window.position == 1
@@ -163,7 +163,7 @@ async def test_logs_unreachable_database_once(
         async with running(log, changes) as hub:
             await wait_until_async(lambda: hub.started, "the first read")
             log.away = True
-            await tell(database, an_event(1))
+            await append_events(database, an_event(1))
             await wait_until_async(lambda: hub.counters.failures >= 2, "failed reads")
             log.away = False
             await wait_until_async(lambda: len(caplog.records) == 2, "the recovery to be logged")
@@ -192,7 +192,7 @@ async def test_no_heartbeat_or_stream_while_log_is_away(database: Database, chan
         assert [event.name for event in blocks.received] == ["ready"]
 
         log.away = False
-        await tell(database, an_event(1))
+        await append_events(database, an_event(1))
         await wait_until_async(lambda: hub.lag_seconds < 0.5, "the log to be in sight again")
         hub.heartbeat()
         hub.remove(hub.admit(subscription, send, lambda: None))
@@ -202,7 +202,7 @@ async def test_no_heartbeat_or_stream_while_log_is_away(database: Database, chan
 async def test_gap_puts_log_out_of_sight(serve: Serve, writer_database: Database) -> None:
     server = await serve(poll_every=0.05, out_of_sight_after=0.3)
     client = await server.live_client()
-    await tell(writer_database, an_event(1))
+    await append_events(writer_database, an_event(1))
     await client.read_events(1)
 
     await writer_database.write(lambda c: c.exec_driver_sql("UPDATE log_head SET seq = 3"))
@@ -218,7 +218,7 @@ async def test_gap_puts_log_out_of_sight(serve: Serve, writer_database: Database
 
 async def test_counts_delay_of_published_events(database: Database, changes: Changes) -> None:
     now = datetime.now(UTC)
-    await tell(database, an_event(1))
+    await append_events(database, an_event(1))
 
     async with running(LogReader(database), changes) as hub:
         await wait_until_async(lambda: hub.started, "the first read")
@@ -234,7 +234,7 @@ async def test_counts_delay_of_published_events(database: Database, changes: Cha
 
 
 async def test_restarted_process_loads_newest_events(database: Database, changes: Changes) -> None:
-    await tell(database, *(an_event(number) for number in range(1, 21)))
+    await append_events(database, *(an_event(number) for number in range(1, 21)))
 
     async with running(LogReader(database), changes, StreamLimits(ring_frames=8)) as hub:
         await wait_until_async(lambda: hub.started, "the first read")
@@ -248,9 +248,9 @@ async def test_detects_commit_of_any_connection(
     assert await changes.wait_for_change(5)  # events may have come before the first call
 
     assert not await changes.wait_for_change(0.02)
-    await tell(writer_database, an_event(1))
+    await append_events(writer_database, an_event(1))
     assert await changes.wait_for_change(5)
-    await tell(database, an_event(2))
+    await append_events(database, an_event(2))
     assert await changes.wait_for_change(5)
     assert not await changes.wait_for_change(0.02)
 

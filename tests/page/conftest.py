@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 from playwright.async_api import Browser
 
-from patient_visit_engine.api.page import built
+from patient_visit_engine.api.page import find_built_page
 from tests.page.scene import Scene, prepare_scene
 from tests.support.engine import Engine
 from tests.support.page_site import PageSite, StaffPages
@@ -14,7 +14,7 @@ from tests.support.page_site import PageSite, StaffPages
 @pytest.fixture(scope="session")
 async def site(tmp_path_factory: pytest.TempPathFactory, chromium: Browser) -> AsyncIterator[PageSite]:
     """The whole system with its page, started once."""
-    if built() is None:
+    if find_built_page() is None:
         pytest.skip("the page is not built: installing the project builds it")
     page_site = PageSite(Engine(tmp_path_factory.mktemp("site"), decision_timeout="30"), chromium)
     try:

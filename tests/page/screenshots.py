@@ -16,7 +16,7 @@ from sqlalchemy import Connection, select, update
 from patient_visit_engine.cli.demo import command
 from patient_visit_engine.storage import migrations
 from patient_visit_engine.storage.tables import appointments, patient_trackings, timeline, waiting_line
-from tests.support.chromium import launched
+from tests.support.chromium import launch_chromium
 from tests.support.engine import Engine
 from tests.support.page_site import wait_until_live
 
@@ -146,15 +146,15 @@ async def take_screenshots(engine: Engine, browser: Browser, staff: DemoStaff) -
 
 
 async def main() -> None:
-    async with launched() as browser:
+    async with launch_chromium() as browser:
         with tempfile.TemporaryDirectory(prefix="visit-pictures-") as folder:
             engine = Engine(Path(folder), timezone="Europe/Paris")
             try:
                 await asyncio.to_thread(migrations.upgrade, engine.settings.database)
-                logins = await command.load(engine.database, engine.settings.zone, data_dir=Path(folder))
+                logins = await command.load_demonstration(engine.database, engine.settings.zone, data_dir=Path(folder))
                 for process in (engine.temporal, engine.worker, engine.api):
                     process.start()
-                await engine.ready()
+                await engine.wait_until_ready()
                 staff = DemoStaff(engine, browser, {login.username: login.password for login in logins})
                 await perform_morning(staff)
                 await engine.database.write(backdate_morning, datetime.now(UTC))

@@ -80,7 +80,7 @@ async def test_pages_reconnect_after_a_killed_server(staff: StaffPages) -> None:
     staff.engine.api.kill()
     await asyncio.gather(wait_until_offline(first_page), wait_until_offline(second_page))
     staff.engine.api.start()
-    await staff.engine.ready()
+    await staff.engine.wait_until_ready()
     await asyncio.gather(wait_until_live(first_page), wait_until_live(second_page))
 
     await row_button(first_page, first_appointment, "Start").click()

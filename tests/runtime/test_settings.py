@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
-from patient_visit_engine.runtime.settings import Settings, load
+from patient_visit_engine.runtime.settings import Settings, load_settings
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +22,7 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_duration_is_iso_8601_or_seconds(monkeypatch: pytest.MonkeyPatch, text: str, duration: timedelta) -> None:
     monkeypatch.setenv("VISIT_ABANDON_AFTER", text)
 
-    assert load().abandon_after == duration
+    assert load_settings().abandon_after == duration
 
 
 def test_defaults_work_on_a_laptop() -> None:
@@ -33,7 +33,7 @@ def test_defaults_work_on_a_laptop() -> None:
 def test_reads_settings_from_env_file(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("VISIT_TIMEZONE=America/Port-au-Prince\n")
 
-    assert load().zone.key == "America/Port-au-Prince"
+    assert load_settings().zone.key == "America/Port-au-Prince"
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_wrong_value_names_its_variable(
     monkeypatch.setenv(variable, value)
 
     with pytest.raises(SystemExit) as exit_info:
-        load()
+        load_settings()
 
     error = capsys.readouterr().err
     assert exit_info.value.code == 2
@@ -105,7 +105,7 @@ def test_incomplete_tls_stops_start(
     monkeypatch.setenv(variable, "file.pem")
 
     with pytest.raises(SystemExit):
-        load()
+        load_settings()
 
     error = capsys.readouterr().err
     assert error.startswith(message)
@@ -121,14 +121,14 @@ def test_any_tls_setting_turns_tls_on(tmp_path: Path, monkeypatch: pytest.Monkey
     name, _, value = setting.partition("=")
     monkeypatch.setenv(f"VISIT_TEMPORAL_{name}", value)
 
-    assert load().temporal_is_encrypted is (setting != "TLS=0")
+    assert load_settings().temporal_is_encrypted is (setting != "TLS=0")
 
 
 def test_wrong_value_is_not_printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("VISIT_DATABASE_URL", "mysql://user:swordfish@somewhere")
 
     with pytest.raises(SystemExit):
-        load()
+        load_settings()
 
     assert "swordfish" not in capsys.readouterr().err
 
@@ -145,7 +145,7 @@ def secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_reads_secret_from_file_without_newline(secrets: Path) -> None:
     (secrets / "visit_jwt_secret").write_text(f"{'k' * 40}\n")
 
-    secret = load().jwt_secret
+    secret = load_settings().jwt_secret
 
     assert secret is not None
     assert secret.get_secret_value() == "k" * 40
@@ -156,21 +156,21 @@ def test_env_file_can_name_secrets_folder(tmp_path: Path) -> None:
     (tmp_path / "secrets" / "visit_jwt_issuer").write_text("from a file")
     (tmp_path / ".env").write_text("VISIT_SECRETS_DIR=secrets\n")
 
-    assert load().jwt_issuer == "from a file"
+    assert load_settings().jwt_issuer == "from a file"
 
 
 def test_environment_overrides_secret_file(secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (secrets / "visit_jwt_issuer").write_text("from a file")
     monkeypatch.setenv("VISIT_JWT_ISSUER", "from the environment")
 
-    assert load().jwt_issuer == "from the environment"
+    assert load_settings().jwt_issuer == "from the environment"
 
 
 def test_wrong_secret_names_variable_without_value(secrets: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (secrets / "visit_jwt_secret").write_text("swordfish")
 
     with pytest.raises(SystemExit):
-        load()
+        load_settings()
 
     error = capsys.readouterr().err
     assert error.startswith("VISIT_JWT_SECRET: ")
@@ -183,7 +183,7 @@ def test_missing_secrets_folder_stops_start(
     monkeypatch.setenv("VISIT_SECRETS_DIR", "nowhere")
 
     with pytest.raises(SystemExit) as exit_info:
-        load()
+        load_settings()
 
     assert exit_info.value.code == 2
     assert capsys.readouterr().err == "VISIT_SECRETS_DIR: not a folder\n"
@@ -193,7 +193,7 @@ def test_binary_secret_stops_start_and_is_hidden(secrets: Path, capsys: pytest.C
     (secrets / "visit_jwt_secret").write_bytes(b"swordfish\xff")
 
     with pytest.raises(SystemExit) as exit_info:
-        load()
+        load_settings()
 
     assert exit_info.value.code == 2
     assert capsys.readouterr().err == "VISIT_SECRETS_DIR: cannot be read (UnicodeDecodeError)\n"
@@ -203,7 +203,7 @@ def test_reads_database_password_from_its_file(secrets: Path, monkeypatch: pytes
     (secrets / "visit_database_password").write_text("p@ss/word:\n")
     monkeypatch.setenv("VISIT_DATABASE_URL", "postgresql+asyncpg://visit@postgres/visits")
 
-    settings = load()
+    settings = load_settings()
 
     assert make_url(settings.database).password == "p@ss/word:"
     assert make_url(settings.database).host == "postgres"
@@ -222,7 +222,7 @@ def test_password_unfit_for_address_stops_start(
     monkeypatch.setenv("VISIT_DATABASE_PASSWORD", "swordfish")
 
     with pytest.raises(SystemExit) as exit_info:
-        load()
+        load_settings()
 
     error = capsys.readouterr().err
     assert exit_info.value.code == 2
@@ -234,6 +234,6 @@ def test_empty_password_stops_start(secrets: Path, capsys: pytest.CaptureFixture
     (secrets / "visit_database_password").write_text("\n")
 
     with pytest.raises(SystemExit):
-        load()
+        load_settings()
 
     assert capsys.readouterr().err.startswith("VISIT_DATABASE_PASSWORD: ")

@@ -120,9 +120,9 @@ async def test_accepts_day_that_only_ledger_wrote(database: Database) -> None:
     report = await database.read(audit)
 
     assert report.violations == []
-    assert report.holds
+    assert report.passed
     # Four starts, one refusal and two completions.
-    assert report.looked_at == {
+    assert report.checked == {
         "patients": 2,
         "appointments": 4,
         "trackings": 4,
@@ -137,7 +137,7 @@ async def test_accepts_day_that_only_ledger_wrote(database: Database) -> None:
 async def test_accepts_empty_database(database: Database) -> None:
     report = await database.read(audit)
 
-    assert report.holds
+    assert report.passed
 
 
 # John's only completed consultation.
@@ -189,7 +189,7 @@ async def test_finds_damage_by_kind(database: Database, kind: str) -> None:
     report = await audit_after(database, *DAMAGE[kind])
 
     assert kind in report.kinds
-    assert not report.holds
+    assert not report.passed
     assert all("John" not in violation.about and "Doe" not in violation.about for violation in report.violations)
 
 
@@ -271,7 +271,7 @@ async def test_counts_violations_beyond_described_ones(database: Database) -> No
     report = AuditReport()
 
     for number in range(MAX_DESCRIBED + 5):
-        report.violated("gap_in_log", str(number))
+        report.add_violation("gap_in_log", str(number))
 
     assert len(report.violations) == MAX_DESCRIBED
     assert report.kinds["gap_in_log"] == MAX_DESCRIBED + 5

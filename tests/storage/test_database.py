@@ -53,28 +53,28 @@ async def test_lock_of_other_program_is_transient(database: Database, monkeypatc
 
 
 @pytest.mark.usefixtures("locked_by_other")
-async def test_glance_does_not_wait_for_writer(database: Database) -> None:
-    seq = await database.glance(lambda connection: connection.scalar(text("SELECT seq FROM log_head")))
+async def test_inline_does_not_wait_for_writer(database: Database) -> None:
+    seq = await database.read_inline(lambda connection: connection.scalar(text("SELECT seq FROM log_head")))
 
     assert seq == 0
 
 
-async def test_glance_sees_latest_commit(database: Database) -> None:
+async def test_inline_sees_latest_commit(database: Database) -> None:
     def head(connection: Connection) -> int:
         return int(connection.scalar(text("SELECT seq FROM log_head")))
 
-    before = await database.glance(head)
+    before = await database.read_inline(head)
     await database.write(lambda connection: connection.execute(text("UPDATE log_head SET seq = 7")))
 
-    assert (before, await database.glance(head)) == (0, 7)
+    assert (before, await database.read_inline(head)) == (0, 7)
 
 
-async def test_glance_works_after_failed_glance(database: Database) -> None:
+async def test_inline_read_works_after_failed_one(database: Database) -> None:
     def fail(connection: Connection) -> None:
         connection.execute(text("SELECT 1"))
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        await database.glance(fail)
+        await database.read_inline(fail)
 
-    assert await database.glance(lambda connection: connection.scalar(text("SELECT 1"))) == 1
+    assert await database.read_inline(lambda connection: connection.scalar(text("SELECT 1"))) == 1

@@ -34,7 +34,7 @@ async def test_finds_open_sessions_with_one_parameter(database: Database) -> Non
             for n in range(SESSIONS)
         ]
         connection.execute(insert(sessions), rows)
-        accounts.revoke(connection, "gone", NOW)
+        accounts.revoke_account(connection, "gone", NOW)
 
     await database.write(add_sessions)
     parameter_counts: list[int] = []

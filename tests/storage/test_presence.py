@@ -10,7 +10,7 @@ from sqlalchemy import Connection, func, select
 
 from patient_visit_engine.storage import presence
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.storage.presence import DEAD_AFTER, READERS_A_PAGE, PresenceReport, ReportedReader
+from patient_visit_engine.storage.presence import DEAD_AFTER, SUBSCRIBERS_A_PAGE, PresenceReport, ReportedSubscriber
 from patient_visit_engine.storage.tables import stream_processes, stream_readers
 from tests.support.builders import NOON
 
@@ -23,19 +23,21 @@ def database(request: pytest.FixtureRequest) -> Database:
     return opened
 
 
-def a_reader(number: int = 1, cursor: str | None = None) -> ReportedReader:
-    return ReportedReader(number, f"account:{number}", f"Dr. {number}", "doctor", NOON, cursor)
+def a_reader(number: int = 1, cursor: str | None = None) -> ReportedSubscriber:
+    return ReportedSubscriber(number, f"account:{number}", f"Dr. {number}", "doctor", NOON, cursor)
 
 
-def complete_report(process: str = "one", *readers: ReportedReader, at: datetime = NOON) -> PresenceReport:
-    return PresenceReport(process, at, "e-7", came=readers, whole=True)
+def complete_report(process: str = "one", *subscribers: ReportedSubscriber, at: datetime = NOON) -> PresenceReport:
+    return PresenceReport(process, at, "e-7", connected=subscribers, whole=True)
 
 
 async def read_others(
     database: Database, reader: str = "other", at: datetime = NOON
-) -> dict[str, Sequence[ReportedReader]]:
+) -> dict[str, Sequence[ReportedSubscriber]]:
     """The readers of each process other than `reader`."""
-    return {process.id: process.readers for process in await database.read(presence.others, reader, at)}
+    return {
+        process.id: process.subscribers for process in await database.read(presence.read_other_processes, reader, at)
+    }
 
 
 def counts(connection: Connection) -> list[int]:
@@ -44,83 +46,83 @@ def counts(connection: Connection) -> list[int]:
 
 
 async def test_shows_report_to_other_processes_only(database: Database) -> None:
-    assert await database.write(presence.report, complete_report("one", a_reader(1), a_reader(2, "e-5")))
+    assert await database.write(presence.write_report, complete_report("one", a_reader(1), a_reader(2, "e-5")))
 
-    (process,) = await database.read(presence.others, "other", NOON)
+    (process,) = await database.read(presence.read_other_processes, "other", NOON)
 
     assert (process.id, process.at, process.cursor) == ("one", NOON, "e-7")
-    assert process.readers == [a_reader(1), a_reader(2, "e-5")]
+    assert process.subscribers == [a_reader(1), a_reader(2, "e-5")]
     assert await read_others(database, "one") == {}
 
 
 async def test_applies_difference_to_stored_readers(database: Database) -> None:
-    await database.write(presence.report, complete_report("one", a_reader(1), a_reader(2), a_reader(3, "e-4")))
+    await database.write(presence.write_report, complete_report("one", a_reader(1), a_reader(2), a_reader(3, "e-4")))
     later = NOON + timedelta(seconds=5)
 
     moved = {2: "e-6", 3: None}
-    assert await database.write(presence.report, PresenceReport("one", later, "e-8", [a_reader(4)], [1], moved))
+    assert await database.write(presence.write_report, PresenceReport("one", later, "e-8", [a_reader(4)], [1], moved))
 
-    (process,) = await database.read(presence.others, "other", later)
+    (process,) = await database.read(presence.read_other_processes, "other", later)
     assert (process.at, process.cursor) == (later, "e-8")
-    assert process.readers == [a_reader(2, "e-6"), a_reader(3), a_reader(4)]
+    assert process.subscribers == [a_reader(2, "e-6"), a_reader(3), a_reader(4)]
 
 
 async def test_readers_of_two_processes_share_numbers(database: Database) -> None:
     for process in ("one", "two"):
-        await database.write(presence.report, complete_report(process, a_reader(1), a_reader(2)))
+        await database.write(presence.write_report, complete_report(process, a_reader(1), a_reader(2)))
 
-    await database.write(presence.report, PresenceReport("one", NOON, "e-7", gone=[1], moved={2: "e-6"}))
+    await database.write(presence.write_report, PresenceReport("one", NOON, "e-7", disconnected=[1], moved={2: "e-6"}))
 
     assert await read_others(database) == {"one": [a_reader(2, "e-6")], "two": [a_reader(1), a_reader(2)]}
 
 
 async def test_complete_report_replaces_earlier_ones(database: Database) -> None:
-    await database.write(presence.report, complete_report("one", a_reader(1), a_reader(2)))
+    await database.write(presence.write_report, complete_report("one", a_reader(1), a_reader(2)))
 
-    await database.write(presence.report, complete_report("one", a_reader(2), a_reader(3)))
+    await database.write(presence.write_report, complete_report("one", a_reader(2), a_reader(3)))
 
     assert await read_others(database) == {"one": [a_reader(2), a_reader(3)]}
 
 
 async def test_shows_process_until_it_counts_as_dead(database: Database) -> None:
-    await database.write(presence.report, complete_report("one", a_reader()))
+    await database.write(presence.write_report, complete_report("one", a_reader()))
 
     assert await read_others(database, at=NOON + DEAD_AFTER) == {"one": [a_reader()]}
     assert await read_others(database, at=NOON + DEAD_AFTER + MOMENT) == {}
 
 
 async def test_next_report_deletes_only_dead_processes(database: Database) -> None:
-    await database.write(presence.report, complete_report("dead", a_reader()))
-    await database.write(presence.report, complete_report("alive", a_reader(), at=NOON + MOMENT))
+    await database.write(presence.write_report, complete_report("dead", a_reader()))
+    await database.write(presence.write_report, complete_report("alive", a_reader(), at=NOON + MOMENT))
 
-    await database.write(presence.report, complete_report("next", a_reader(), at=NOON + DEAD_AFTER + MOMENT))
+    await database.write(presence.write_report, complete_report("next", a_reader(), at=NOON + DEAD_AFTER + MOMENT))
 
     assert await database.read(counts) == [2, 2]
     assert set(await read_others(database, at=NOON + DEAD_AFTER + MOMENT)) == {"alive", "next"}
 
 
 async def test_refuses_difference_of_deleted_process(database: Database) -> None:
-    difference = PresenceReport("one", NOON, "e-7", came=[a_reader()])
+    difference = PresenceReport("one", NOON, "e-7", connected=[a_reader()])
 
-    assert not await database.write(presence.report, difference)
+    assert not await database.write(presence.write_report, difference)
 
     assert await database.read(counts) == [0, 0]
-    assert await database.write(presence.report, replace(difference, whole=True))
+    assert await database.write(presence.write_report, replace(difference, whole=True))
     assert await read_others(database) == {"one": [a_reader()]}
 
 
 async def test_late_process_does_not_delete_itself(database: Database) -> None:
-    await database.write(presence.report, complete_report("one", a_reader()))
+    await database.write(presence.write_report, complete_report("one", a_reader()))
     later = NOON + 2 * DEAD_AFTER
 
-    assert await database.write(presence.report, PresenceReport("one", later, "e-7"))
+    assert await database.write(presence.write_report, PresenceReport("one", later, "e-7"))
 
     assert await read_others(database, at=later) == {"one": [a_reader()]}
 
 
 async def test_withdrawal_deletes_rows_of_process(database: Database) -> None:
     for process in ("one", "two"):
-        await database.write(presence.report, complete_report(process, a_reader()))
+        await database.write(presence.write_report, complete_report(process, a_reader()))
 
     await database.write(presence.withdraw, "one")
 
@@ -130,19 +132,19 @@ async def test_withdrawal_deletes_rows_of_process(database: Database) -> None:
 
 async def test_concurrent_reports_delete_dead_processes(database: Database) -> None:
     for number in range(4):
-        await database.write(presence.report, complete_report(f"dead-{number}", *map(a_reader, range(20))))
+        await database.write(presence.write_report, complete_report(f"dead-{number}", *map(a_reader, range(20))))
     later = NOON + 2 * DEAD_AFTER
     reports = [complete_report(f"alive-{number}", a_reader(), at=later) for number in range(8)]
 
-    assert all(await asyncio.gather(*(database.write(presence.report, report) for report in reports)))
+    assert all(await asyncio.gather(*(database.write(presence.write_report, report) for report in reports)))
 
     # A report that met a lock left the dead processes to the owner of the lock, so write one more.
-    await database.write(presence.report, complete_report("last", at=later))
+    await database.write(presence.write_report, complete_report("last", at=later))
     assert await database.read(counts) == [9, 8]
 
 
 async def test_reads_all_pages_of_readers(database: Database) -> None:
-    readers = [a_reader(number) for number in range(1, 2 * READERS_A_PAGE + 1)]
-    await database.write(presence.report, complete_report("one", *readers))
+    readers = [a_reader(number) for number in range(1, 2 * SUBSCRIBERS_A_PAGE + 1)]
+    await database.write(presence.write_report, complete_report("one", *readers))
 
     assert await read_others(database) == {"one": readers}

@@ -52,7 +52,7 @@ class Clock:
     def __call__(self) -> datetime:
         return self.at
 
-    def pass_by(self, **much: float) -> None:
+    def advance(self, **much: float) -> None:
         """Move the clock forward, with the arguments of `timedelta`."""
         self.at += timedelta(**much)
 

@@ -73,7 +73,7 @@ class ApiProcess(SpawnedProcess):
         samples = [sample for family in families for sample in family.samples if sample.name == metric]
         return sum(sample.value for sample in samples if labels.items() <= sample.labels.items())
 
-    async def ready(self) -> None:
+    async def wait_until_ready(self) -> None:
         """Wait until the process has read the log. Then it opens streams."""
 
         async def has_read_the_log() -> bool:
@@ -106,7 +106,7 @@ class ApiProcesses:
         """Start this process. `close` ends it."""
         self.apis.append(api)
         api.start()
-        await api.ready()
+        await api.wait_until_ready()
         return api
 
     async def open(

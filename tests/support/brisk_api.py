@@ -6,7 +6,7 @@ from unittest.mock import patch
 from patient_visit_engine.api import app
 from patient_visit_engine.live.limits import StreamLimits
 from patient_visit_engine.live.running import running
-from patient_visit_engine.runtime.settings import load
+from patient_visit_engine.runtime.settings import load_settings
 
 #: Seconds between two heartbeats. The browser client of these tests gets the same value.
 HEARTBEAT = 0.5
@@ -14,4 +14,4 @@ LIMITS = StreamLimits(heartbeat_every=HEARTBEAT, retry=0.3, retry_spread=0.6)
 
 if __name__ == "__main__":
     with patch.object(app, "running", partial(running, limits=LIMITS)):
-        app.run(load())
+        app.run(load_settings())

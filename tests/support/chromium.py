@@ -8,20 +8,20 @@ from playwright.async_api import Browser, async_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-MISSING = "Chromium: not found on the PATH"
+CHROMIUM_MISSING = "Chromium: not found on the PATH"
 
 
-def program() -> str | None:
+def find_chromium() -> str | None:
     """The path of the installed Chromium. None when there is no Chromium on the PATH."""
     return next((path for name in NAMES if (path := shutil.which(name))), None)
 
 
 @asynccontextmanager
-async def launched() -> AsyncIterator[Browser]:
+async def launch_chromium() -> AsyncIterator[Browser]:
     """Start a browser and close it at the end. Raises SystemExit when Chromium is not installed."""
-    path = program()
+    path = find_chromium()
     if path is None:
-        raise SystemExit(MISSING)
+        raise SystemExit(CHROMIUM_MISSING)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         try:

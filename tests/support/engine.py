@@ -43,19 +43,19 @@ class Engine:
         }
         self.settings = Settings(_env_file=None, **values)
         self.url = f"http://127.0.0.1:{self.settings.http_port}"
-        self.temporal = self.part("temporal", dev_server.command(self.settings))
-        self.worker = self.part("worker", [sys.executable, "-m", "patient_visit_engine.worker"])
-        self.api = self.part("api", [sys.executable, "-m", "patient_visit_engine.cli", "api"])
+        self.temporal = self.new_process("temporal", dev_server.command(self.settings))
+        self.worker = self.new_process("worker", [sys.executable, "-m", "patient_visit_engine.worker"])
+        self.api = self.new_process("api", [sys.executable, "-m", "patient_visit_engine.cli", "api"])
         self.others: list[SpawnedProcess] = []
         self.database = Database(self.settings.database)
 
-    def part(self, name: str, command: list[str]) -> SpawnedProcess:
+    def new_process(self, name: str, command: list[str]) -> SpawnedProcess:
         """A process with the settings of this engine; the caller starts it."""
         return SpawnedProcess(name, command, self.environment, self.folder)
 
     def faulty_worker(self, fault: str) -> SpawnedProcess:
         """A worker that halts at `fault` and then writes a file (see `faulty_worker.py`)."""
-        worker = self.part(f"worker-{fault}", [sys.executable, "-m", "tests.support.faulty_worker", fault])
+        worker = self.new_process(f"worker-{fault}", [sys.executable, "-m", "tests.support.faulty_worker", fault])
         worker._environment = worker._environment | {"PYTHONPATH": _python_path()}
         self.others.append(worker)
         return worker
@@ -71,9 +71,9 @@ class Engine:
         self.temporal.start()
         self.worker.start()
         self.api.start()
-        await self.ready()
+        await self.wait_until_ready()
 
-    async def ready(self) -> None:
+    async def wait_until_ready(self) -> None:
         """Wait until the API and everything that it depends on are ready."""
         try:
             await wait_until_ready(self.url)

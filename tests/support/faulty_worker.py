@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from patient_visit_engine.runtime import temporal
-from patient_visit_engine.runtime.settings import Settings, load
+from patient_visit_engine.runtime.settings import Settings, load_settings
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.ledger.recording import Ledger
 from patient_visit_engine.visit.record import LedgerEntry, Recorded
@@ -52,4 +52,4 @@ async def run(settings: Settings, fault: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(run(load(), sys.argv[1]))
+    asyncio.run(run(load_settings(), sys.argv[1]))

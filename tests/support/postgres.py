@@ -20,7 +20,7 @@ class ThrowawayPostgres:
         self.port = 0
 
     @staticmethod
-    def why_not() -> str | None:
+    def missing_requirement() -> str | None:
         """The reason why this machine cannot start a server; None when it can."""
         if shutil.which("pg_ctl") is None:
             return "PostgreSQL: no pg_ctl on the PATH"

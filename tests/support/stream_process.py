@@ -13,7 +13,7 @@ from patient_visit_engine.live.subscriber import Message, Subscriber, Subscripti
 from patient_visit_engine.live.tailer import Tailer
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.log_reader import LogReader
-from tests.api.conftest import Clock, settings_with
+from tests.support.api import Clock, settings_with
 from tests.support.waiting import wait_until_async
 
 NUMBERS = count(1)
@@ -59,7 +59,7 @@ class StreamProcess:
 
     @property
     def name(self) -> str:
-        return self.app.parts.process
+        return self.app.dependencies.process
 
     async def subscribe(self, name: str, role: str = "doctor") -> Subscriber:
         """Open a stream for a new account with that name, and wait until it is live."""
@@ -82,7 +82,7 @@ class StreamProcess:
         await wait_until_async(lambda: subscriber.live, "the subscriber to be live again")
 
 
-async def a_process(database: Database, clock: Clock) -> StreamProcess:
+async def start_stream_process(database: Database, clock: Clock) -> StreamProcess:
     """Create a process that has read the log."""
     log = LogReader(database)
     hub = Hub(log, now=clock)
@@ -90,4 +90,4 @@ async def a_process(database: Database, clock: Clock) -> StreamProcess:
     await tailer.start()
     no_visits: Any = None
     app = create_app(settings_with(), database, no_visits, no_visits, hub=hub, now=clock)
-    return StreamProcess(app, hub, PresenceReports(app.parts.process, hub, database, clock), tailer, clock)
+    return StreamProcess(app, hub, PresenceReports(app.dependencies.process, hub, database, clock), tailer, clock)

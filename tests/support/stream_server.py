@@ -40,7 +40,7 @@ def an_event(number: int, channel: str = "consultations", **data: Any) -> Event:
     return Event("patient.updated", channel, f"test/{channel}/{number}", {"number": number, **data}, 1)
 
 
-async def tell(database: Database, *new_events: Event) -> None:
+async def append_events(database: Database, *new_events: Event) -> None:
     """Append the events to the log, in one transaction."""
     await database.write(append, new_events, NOON)
 

@@ -19,7 +19,7 @@ from patient_visit_engine.visit.codes import Role
 from tests.support.brisk_api import HEARTBEAT
 from tests.support.processes import SpawnedProcess, free_port
 from tests.support.proxy import Proxy
-from tests.support.stream_server import an_event, tell
+from tests.support.stream_server import an_event, append_events
 from tests.support.waiting import wait_until_async
 
 ROOT = Path(__file__).parent.parent.parent
@@ -111,7 +111,9 @@ class BrowserTabs:
         numbers = range(self.site.event_count + 1, self.site.event_count + count + 1)
         self.site.event_count += count
         channel = ("consultations", "doctor.7")
-        await tell(self.database, *(an_event(number, channel[number % 2], **ABOUT_JOHN_DOE) for number in numbers))
+        await append_events(
+            self.database, *(an_event(number, channel[number % 2], **ABOUT_JOHN_DOE) for number in numbers)
+        )
         return list(range(self._before + 1, self.site.event_count + 1))
 
     async def tab(self, **options: Any) -> Page:

@@ -125,7 +125,7 @@ class RunningUp:
         for line in self.process.stdout:
             self._printed.put(line.rstrip("\n"))
 
-    def line(self, beginning: str) -> str:
+    def wait_for_line(self, beginning: str) -> str:
         """Wait for the next line with this beginning and return it."""
 
         def find_line() -> str | None:
@@ -140,7 +140,7 @@ class RunningUp:
         line: str = wait_until(find_line, f"a line {beginning!r}")
         return line
 
-    def end(self, number: int = signal.SIGINT) -> int:
+    def stop(self, number: int = signal.SIGINT) -> int:
         """Send the signal, wait for the end and return the exit code."""
         self.process.send_signal(number)
         return self.process.wait(PATIENCE_SECONDS)

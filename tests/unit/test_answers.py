@@ -7,13 +7,13 @@ import pytest
 
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome, TrackingStatus
 from patient_visit_engine.visit.decisions import (
-    ConsultationEndedWith,
-    ConsultationStands,
+    CurrentConsultation,
+    CurrentStatus,
+    CurrentTracking,
+    EndedConsultation,
     NotInLine,
     PlaceInLine,
     Refused,
-    StatusStands,
-    TrackingStands,
 )
 from patient_visit_engine.visit.refusals import (
     AppointmentClosed,
@@ -237,7 +237,7 @@ CONSULTATION = {
 
 @pytest.mark.parametrize(("created", "status"), [(True, 201), (False, 200)], ids=["new", "already yours"])
 def test_started_consultation_has_location(created: bool, status: int) -> None:
-    answer = render_answer(ConsultationStands(consultation=WITH_SMITH, created=created))
+    answer = render_answer(CurrentConsultation(consultation=WITH_SMITH, created=created))
 
     assert answer == RenderedAnswer(status, CONSULTATION, f"/api/consultations/{WITH_SMITH.id}")
     assert consultation_body(a_row()) == CONSULTATION
@@ -245,7 +245,7 @@ def test_started_consultation_has_location(created: bool, status: int) -> None:
 
 @pytest.mark.parametrize("outcome", [Outcome.done, Outcome.released])
 def test_ended_consultation_is_returned(outcome: Outcome) -> None:
-    answer = render_answer(ConsultationEndedWith(consultation_id=WITH_SMITH.id, accepts=outcome), a_row(outcome))
+    answer = render_answer(EndedConsultation(consultation_id=WITH_SMITH.id, accepts=outcome), a_row(outcome))
 
     end_fields = {"status": "completed", "completed_at": ASKED_AT, "outcome": outcome.value}
     assert answer == RenderedAnswer(200, CONSULTATION | end_fields)
@@ -257,7 +257,7 @@ def test_ended_consultation_is_returned(outcome: Outcome) -> None:
     ids=["completed after a release", "completed after a timeout", "extended after the end"],
 )
 def test_other_end_gives_outcome_and_time(accepts: Outcome | None, outcome: Outcome) -> None:
-    answer = render_answer(ConsultationEndedWith(consultation_id=WITH_SMITH.id, accepts=accepts), a_row(outcome))
+    answer = render_answer(EndedConsultation(consultation_id=WITH_SMITH.id, accepts=accepts), a_row(outcome))
 
     assert answer.status == 409
     assert answer.body is not None
@@ -267,7 +267,7 @@ def test_other_end_gives_outcome_and_time(accepts: Outcome | None, outcome: Outc
 
 @pytest.mark.parametrize(("created", "status"), [(True, 201), (False, 200)], ids=["new", "the same one"])
 def test_check_in_returns_its_tracking(created: bool, status: int) -> None:
-    answer = render_answer(TrackingStands(appointment_id=1, created=created), a_row())
+    answer = render_answer(CurrentTracking(appointment_id=1, created=created), a_row())
 
     assert answer == RenderedAnswer(
         status,
@@ -288,7 +288,7 @@ def test_check_in_returns_its_tracking(created: bool, status: int) -> None:
 
 
 def test_status_and_line_have_short_answers() -> None:
-    status = StatusStands(appointment_id=5, status=AppointmentStatus.canceled)
+    status = CurrentStatus(appointment_id=5, status=AppointmentStatus.canceled)
 
     assert render_answer(status) == RenderedAnswer(200, {"appointment_id": 5, "status": "canceled", "status_code": 2})
     assert render_answer(PlaceInLine(position=3)) == RenderedAnswer(200, {"position": 3})
