@@ -94,40 +94,40 @@ def put_prestation(
 
 
 def put_appointment(
-    connection: Connection, put: MasterDataPut, wanted: AppointmentPut
+    connection: Connection, put: MasterDataPut, appointment: AppointmentPut
 ) -> tuple[bool, AppointmentStatus]:
     """Create or replace an appointment with nothing open in a visit. Returns whether it was created, and its status.
 
     Raises UnknownReferenceError or NotReplaceableError. In both cases nothing is written.
     """
-    patient = _check_references(connection, wanted)
-    status = AppointmentStatus.scheduled if wanted.status is None else wanted.status
+    patient = _check_references(connection, appointment)
+    status = AppointmentStatus.scheduled if appointment.status is None else appointment.status
     values: dict[str, Any] = {
-        "patient_id": wanted.patient_id,
-        "doctor_id": wanted.doctor_id,
-        "prestation_id": wanted.prestation_id,
-        "scheduled_at": wanted.scheduled_at,
+        "patient_id": appointment.patient_id,
+        "doctor_id": appointment.doctor_id,
+        "prestation_id": appointment.prestation_id,
+        "scheduled_at": appointment.scheduled_at,
     }
     created = insert_if_new(connection, appointments, id=put.id, status=status.value, **values)
     if not created:
         stored = _read_locked(connection, appointments, put.id)
-        status = AppointmentStatus(stored.status) if wanted.status is None else wanted.status
-        _check_replaceable(connection, stored, wanted, status)
+        status = AppointmentStatus(stored.status) if appointment.status is None else appointment.status
+        _check_replaceable(connection, stored, appointment, status)
         if not _write_changes(connection, appointments, stored, values | {"status": status.value}):
             return False, status
-        if stored.patient_id != wanted.patient_id:
+        if stored.patient_id != appointment.patient_id:
             _publish(connection, put, stored.patient_id, _patient_name(connection, stored.patient_id), status, "/moved")
-    _publish(connection, put, wanted.patient_id, patient, status, doctor=wanted.doctor_id)
+    _publish(connection, put, appointment.patient_id, patient, status, doctor=appointment.doctor_id)
     return created, status
 
 
-def _check_references(connection: Connection, wanted: AppointmentPut) -> str:
-    patient = connection.execute(select(patients).where(patients.c.id == wanted.patient_id)).one_or_none()
+def _check_references(connection: Connection, appointment: AppointmentPut) -> str:
+    patient = connection.execute(select(patients).where(patients.c.id == appointment.patient_id)).one_or_none()
     if patient is None:
         raise UnknownReferenceError("patient_id")
     for field, table, record_id in (
-        ("doctor_id", doctors, wanted.doctor_id),
-        ("prestation_id", prestations, wanted.prestation_id),
+        ("doctor_id", doctors, appointment.doctor_id),
+        ("prestation_id", prestations, appointment.prestation_id),
     ):
         if connection.scalar(select(table.c.id).where(table.c.id == record_id)) is None:
             raise UnknownReferenceError(field)
@@ -135,7 +135,7 @@ def _check_references(connection: Connection, wanted: AppointmentPut) -> str:
 
 
 def _check_replaceable(
-    connection: Connection, stored: Row[Any], wanted: AppointmentPut, status: AppointmentStatus
+    connection: Connection, stored: Row[Any], appointment: AppointmentPut, status: AppointmentStatus
 ) -> None:
     of_appointment = patient_trackings.c.appointment_id == stored.id
     is_open = patient_trackings.c.status != TrackingStatus.completed.value
@@ -143,7 +143,7 @@ def _check_replaceable(
         raise NotReplaceableError("tracking_open")
     if stored.status == AppointmentStatus.done:
         raise NotReplaceableError("appointment_closed")
-    moved = (stored.patient_id, stored.doctor_id) != (wanted.patient_id, wanted.doctor_id)
+    moved = (stored.patient_id, stored.doctor_id) != (appointment.patient_id, appointment.doctor_id)
     if moved or status is AppointmentStatus.canceled:
         place = select(waiting_line.c.id).where(waiting_line.c.appointment_id == stored.id)
         # Only a visit changes the waiting line. A place for an appointment that is gone would get a useless offer.

@@ -123,7 +123,7 @@ def _opened(change: OpenConsultation, context: EventContext) -> Iterator[Event]:
 
 
 @events_of.register
-def _ended(change: EndConsultation, context: EventContext) -> Iterator[Event]:
+def _consultation_ended(change: EndConsultation, context: EventContext) -> Iterator[Event]:
     consultation = change.consultation
     data: event_bodies.ConsultationCompleted = {
         **context.about_consultation(consultation, f"Patient {context.patient} consultation completed"),

@@ -88,7 +88,7 @@ def _next_day(month: str, weekday: str, half: str, previous_day: date, previous_
 def _appointments(session: int, day: date, rows: list[tuple[int, int, time, int]]) -> list[RecordedAppointment]:
     appointments = []
     for number, (line, patient, start, seconds) in enumerate(sorted(rows, key=lambda row: (row[2], row[0])), 1):
-        started = datetime.combine(day, start)
+        started_at = datetime.combine(day, start)
         appointments.append(
             RecordedAppointment(
                 line=line,
@@ -100,9 +100,9 @@ def _appointments(session: int, day: date, rows: list[tuple[int, int, time, int]
                 prestation="Outpatient consultation",
                 exclusive=True,
                 expected_minutes=EXPECTED_MINUTES,
-                scheduled_at=started,
-                started=started,
-                ended=started + timedelta(seconds=seconds),
+                scheduled_at=started_at,
+                started_at=started_at,
+                ended_at=started_at + timedelta(seconds=seconds),
             )
         )
     return appointments

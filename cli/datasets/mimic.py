@@ -107,7 +107,7 @@ def _read_item_labels(path: Path) -> dict[str, str]:
 
 def _procedure(line: int, row: dict[str, str], labels: dict[str, str]) -> RecordedAppointment:
     category = cell(row, "ordercategoryname")
-    started, ended = _start_and_end(row, "starttime", "endtime")
+    started_at, ended_at = _start_and_end(row, "starttime", "endtime")
     item = integer_cell(row, "itemid", MAX_NUMBER)
     doctor_id, doctor = _caregiver(row, category)
     return RecordedAppointment(
@@ -120,9 +120,9 @@ def _procedure(line: int, row: dict[str, str], labels: dict[str, str]) -> Record
         prestation=(labels.get(str(item)) or f"Procedure {item}")[:200],
         exclusive=category not in NOT_EXCLUSIVE,
         expected_minutes=1,
-        scheduled_at=started,
-        started=started,
-        ended=ended,
+        scheduled_at=started_at,
+        started_at=started_at,
+        ended_at=ended_at,
     )
 
 
@@ -141,7 +141,7 @@ def _stay(line: int, row: dict[str, str]) -> RecordedAppointment:
     unit = cell(row, "careunit")
     if not unit:
         raise InvalidRowError("careunit is empty")
-    started, ended = _start_and_end(row, "intime", "outtime")
+    started_at, ended_at = _start_and_end(row, "intime", "outtime")
     number = FIRST_UNIT + stable_number(NAME, unit) % MAX_NUMBER
     return RecordedAppointment(
         line=line,
@@ -153,26 +153,26 @@ def _stay(line: int, row: dict[str, str]) -> RecordedAppointment:
         prestation=f"Stay in {unit}"[:200],
         exclusive=True,
         expected_minutes=1,
-        scheduled_at=started,
-        started=started,
-        ended=ended,
+        scheduled_at=started_at,
+        started_at=started_at,
+        ended_at=ended_at,
         specialization=unit[:200],
     )
 
 
 def _start_and_end(row: dict[str, str], start_column: str, end_column: str) -> tuple[datetime, datetime]:
-    started, ended = datetime_cell(row, start_column), datetime_cell(row, end_column)
-    if ended <= started:
+    started_at, ended_at = datetime_cell(row, start_column), datetime_cell(row, end_column)
+    if ended_at <= started_at:
         raise InvalidRowError(f"{end_column} is not after {start_column}")
-    return started, ended
+    return started_at, ended_at
 
 
 def _with_expected_minutes(appointments: list[RecordedAppointment]) -> list[RecordedAppointment]:
     lengths: dict[int, list[float]] = defaultdict(list)
     for appointment in appointments:
-        assert appointment.started is not None
-        assert appointment.ended is not None
-        minutes = (appointment.ended - appointment.started).total_seconds() / 60
+        assert appointment.started_at is not None
+        assert appointment.ended_at is not None
+        minutes = (appointment.ended_at - appointment.started_at).total_seconds() / 60
         lengths[appointment.prestation_id].append(minutes)
     expected = {
         prestation: min(MAX_EXPECTED_MINUTES, max(1, round(statistics.median(prestation_lengths))))

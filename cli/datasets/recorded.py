@@ -23,8 +23,8 @@ class RecordedAppointment:
     expected_minutes: int
     scheduled_at: datetime
     #: None when the set does not record them. Some sets record only the start.
-    started: datetime | None = None
-    ended: datetime | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
     #: False if the patient never came.
     attended: bool = True
     specialization: str | None = None

@@ -119,9 +119,9 @@ def _notes(data_set: RecordedSet, day: date | None, rows: Sequence[RecordedAppoi
     notes = list(data_set.notes)
     if data_set.dates_are_shifted and day is None:
         notes.append("each patient's own busiest day is moved to this one day: the crowd on it is not real")
-    if any(row.ended is None for row in rows):
+    if any(row.ended_at is None for row in rows):
         notes.append("lengths are made up, as measured in one outpatient clinic: median 725 s, 3 to 60 min")
-    if any(row.ended and row.started and row.ended - row.started > MAX_REPLAYED for row in rows):
+    if any(row.ended_at and row.started_at and row.ended_at - row.started_at > MAX_REPLAYED for row in rows):
         notes.append("consultations of more than 8 hours end after 8 hours")
     if missed := sum(not row.attended for row in rows):
         notes.append(f"{missed} patients never came: their appointments are fed and not started")
@@ -179,13 +179,13 @@ class _Planner:
 
 
 def _seconds_of_day(row: RecordedAppointment) -> float:
-    at = row.started or row.scheduled_at
+    at = row.started_at or row.scheduled_at
     return (at - datetime.combine(at.date(), time.min)).total_seconds()
 
 
 def _duration(row: RecordedAppointment) -> float:
-    if row.started is not None and row.ended is not None:
-        return min(row.ended - row.started, MAX_REPLAYED).total_seconds()
+    if row.started_at is not None and row.ended_at is not None:
+        return min(row.ended_at - row.started_at, MAX_REPLAYED).total_seconds()
     # Never 0 or 1, where the inverse of the distribution is infinite.
     quantile = (stable_number(str(row.appointment_id)) % 999 + 1) / 1000
     seconds = MEDIAN_SECONDS * math.exp(SPREAD * NormalDist().inv_cdf(quantile))

@@ -42,6 +42,6 @@ def _appointment(number: int, patient: int, doctor: int, prestation: int, at: da
         exclusive=exclusive,
         expected_minutes=minutes,
         scheduled_at=at,
-        started=at,
-        ended=at + timedelta(seconds=seconds),
+        started_at=at,
+        ended_at=at + timedelta(seconds=seconds),
     )

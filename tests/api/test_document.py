@@ -109,7 +109,7 @@ async def test_answers_of_a_day_have_documented_shapes(api: ApiDriver) -> None:
     longer = await doctor.post(f"{path}/extend", json={"minutes": 5})
     worklist = await supervisor.get("/api/appointments")
     visit = await supervisor.get("/api/patients/123/visit")
-    ended = await supervisor.post(f"{path}/release", json={"reason": "forgotten"})
+    released = await supervisor.post(f"{path}/release", json={"reason": "forgotten"})
     status = await reception.patch("/api/appointments/1/status", json={"status": 0})
     rows = await reception.get("/api/patients/123/trackings")
 
@@ -122,7 +122,7 @@ async def test_answers_of_a_day_have_documented_shapes(api: ApiDriver) -> None:
         (longer, 200, shapes.Consultation),
         (worklist, 200, screens.Worklist),
         (visit, 200, screens.Visit),
-        (ended, 200, shapes.Consultation),
+        (released, 200, shapes.Consultation),
         (status, 200, shapes.AppointmentStatusNow),
         (rows, 200, shapes.Trackings),
         (await doctor.get("/api/session"), 200, shapes.SignedInUser),

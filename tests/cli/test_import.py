@@ -147,7 +147,7 @@ def test_procedures_have_names_lengths_exclusivity(tmp_path: Path) -> None:
 def test_sessions_get_fitting_dates(tmp_path: Path) -> None:
     [data_set] = read_data_sets(write_file(tmp_path, "Data.csv.gz", HANGU))
 
-    assert [appointment.started.isoformat() for appointment in data_set.appointments if appointment.started] == [
+    assert [appointment.started_at.isoformat() for appointment in data_set.appointments if appointment.started_at] == [
         "2018-01-03T08:30:00",
         "2018-01-03T14:30:05",
         "2018-01-04T14:30:00",

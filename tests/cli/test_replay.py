@@ -103,11 +103,11 @@ def test_shifted_dates_use_each_patients_busiest_day() -> None:
 
 
 def test_keeps_real_times_up_to_eight_hours() -> None:
-    started = MONDAY + timedelta(minutes=5)
+    started_at = MONDAY + timedelta(minutes=5)
 
     plan = plan_for(
-        recorded(1, started=MONDAY, ended=MONDAY + timedelta(days=3)),
-        recorded(2, started=started, ended=started + timedelta(seconds=90)),
+        recorded(1, started_at=MONDAY, ended_at=MONDAY + timedelta(days=3)),
+        recorded(2, started_at=started_at, ended_at=started_at + timedelta(seconds=90)),
     )
 
     assert [(step.at, step.duration) for step in plan.steps] == [(0, MAX_REPLAYED.total_seconds()), (300, 90)]

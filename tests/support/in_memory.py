@@ -54,7 +54,7 @@ class InMemoryLedger:
     in_progress: list[Consultation] = field(default_factory=list)
     pending: list[PendingTracking] = field(default_factory=list)
     waiting: list[WaitingDoctor] = field(default_factory=list)
-    ended: list[tuple[Consultation, Outcome]] = field(default_factory=list)
+    ended_consultations: list[tuple[Consultation, Outcome]] = field(default_factory=list)
     event_keys: list[str] = field(default_factory=list)
     answers: dict[str, Answer | None] = field(default_factory=dict)
 
@@ -85,7 +85,7 @@ class InMemoryLedger:
                 self._set_status(consultation.appointment_id, AppointmentStatus.in_progress)
             case EndConsultation(consultation=consultation, outcome=outcome):
                 self.in_progress.remove(self._find_consultation(consultation.id))
-                self.ended.append((consultation, outcome))
+                self.ended_consultations.append((consultation, outcome))
                 status = AppointmentStatus.done if outcome is Outcome.done else AppointmentStatus.confirmed
                 self._set_status(consultation.appointment_id, status)
             case PostponeConsultation() | RemindHolder() | AdoptConsultation():

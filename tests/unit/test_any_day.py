@@ -142,7 +142,7 @@ class PatientDays:
                 ),
             }
             return commands[kind]()
-        consultations = [*self.ledger.in_progress, *(c for c, _ in self.ledger.ended)]
+        consultations = [*self.ledger.in_progress, *(c for c, _ in self.ledger.ended_consultations)]
         if not consultations:
             return None
         consultation = consultations[subject % len(consultations)]
@@ -222,10 +222,10 @@ class PatientDays:
         running, waiting = self.ledger.in_progress, self.ledger.waiting
         assert sum(c.exclusive for c in running) <= 1
         assert len({c.appointment_id for c in running}) == len(running)
-        assert len({c.id for c in running} | {c.id for c, _ in self.ledger.ended}) == len(running) + len(
-            self.ledger.ended
+        assert len({c.id for c in running} | {c.id for c, _ in self.ledger.ended_consultations}) == len(running) + len(
+            self.ledger.ended_consultations
         )
-        done = Counter(c.appointment_id for c, outcome in self.ledger.ended if outcome is Outcome.done)
+        done = Counter(c.appointment_id for c, outcome in self.ledger.ended_consultations if outcome is Outcome.done)
         assert all(times == 1 for times in done.values())
         assert len({(w.day, w.doctor_id) for w in waiting}) == len(waiting)
         today = [w for w in waiting if w.day == local_day(self.now, ZONE)]
