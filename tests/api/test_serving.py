@@ -20,6 +20,7 @@ import uvicorn
 from patient_visit_engine.api.dependencies import Readiness
 from patient_visit_engine.api.server import GIVE_UP_AFTER, SEND_BUFFER, DrainingServer, listen
 from tests.support.api import SECRET
+from tests.support.ports import free_port
 
 #: Seconds allowed for a start or a stop on a busy machine.
 PATIENCE = 30
@@ -30,9 +31,7 @@ StartableApi = tuple[str, Callable[[], subprocess.Popen[bytes]], Path]
 def process(tmp_path: Path, migrated_file: Path) -> Iterator[StartableApi]:
     """The API on its own database and a free port, without Temporal: its URL, a start function and its log file."""
     shutil.copyfile(migrated_file, tmp_path / "visits.db")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     settings = {
         "VISIT_DATA_DIR": str(tmp_path),
         "VISIT_HTTP_PORT": str(port),

@@ -7,7 +7,8 @@ import pytest
 from patient_visit_engine.runtime import temporal
 from patient_visit_engine.runtime.settings import Settings
 from patient_visit_engine.worker import __main__ as worker
-from tests.support.up import UpEnvironment, free_ports
+from tests.support.ports import free_port
+from tests.support.up import UpEnvironment
 
 
 @pytest.mark.parametrize(
@@ -16,7 +17,7 @@ from tests.support.up import UpEnvironment, free_ports
     ids=lambda words: words[0],
 )
 def test_unreachable_database_names_its_variable(up_environment: UpEnvironment, command: list[str]) -> None:
-    (port,) = free_ports(1)
+    port = free_port()
 
     result = up_environment.run(
         *command,
@@ -31,8 +32,8 @@ def test_unreachable_database_names_its_variable(up_environment: UpEnvironment, 
 
 
 async def test_unreachable_temporal_names_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
-    (port,) = free_ports(1)
-    monkeypatch.setattr(worker, "TEMPORAL_PATIENCE", 0.3)
+    port = free_port()
+    monkeypatch.setattr(worker, "CONNECT_TIMEOUT", 0.3)
 
     with pytest.raises(temporal.UnreachableError, match=f"answered at 127.0.0.1:{port} within 0.3 s"):
         await worker._connect(Settings(temporal_address=f"127.0.0.1:{port}"), asyncio.Event())

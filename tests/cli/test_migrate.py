@@ -15,13 +15,14 @@ from patient_visit_engine.runtime import dev_server, namespace
 from patient_visit_engine.runtime.operator_error import OperatorError
 from patient_visit_engine.runtime.settings import Settings
 from patient_visit_engine.storage import migrations
-from tests.support.up import ON_BOTH, PROGRAM, UpEnvironment, free_ports
+from tests.support.ports import free_port
+from tests.support.up import ON_BOTH, PROGRAM, UpEnvironment
 
 
 @pytest.fixture(scope="module")
 def temporal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a Temporal server without prepared namespaces."""
-    port, ui_port = free_ports(2)
+    port, ui_port = free_port(), free_port()
     folder: Path = tmp_path_factory.mktemp("temporal")
     settings = Settings(data_dir=folder, temporal_port=port, ui_port=ui_port, temporal_namespace="elsewhere")
     command = dev_server.command(settings)
@@ -129,7 +130,7 @@ def test_invalid_file_names_its_variable(up_environment: UpEnvironment) -> None:
 
 
 async def test_unreachable_temporal_is_reported_in_time() -> None:
-    (port,) = free_ports(1)
+    port = free_port()
 
     with pytest.raises(OperatorError, match=rf"VISIT_TEMPORAL_ADDRESS: .* 127.0.0.1:{port} within 0.3 s"):
         await namespace.prepare(settings_for(f"127.0.0.1:{port}"), timedelta(seconds=0.3))

@@ -14,7 +14,8 @@ from temporalio.service import RPCError
 from patient_visit_engine.runtime import namespace, temporal
 from patient_visit_engine.runtime.settings import Settings
 from tests.support.engine import Engine
-from tests.support.processes import SpawnedProcess, free_port
+from tests.support.ports import free_port
+from tests.support.processes import SpawnedProcess
 
 pytestmark = pytest.mark.skipif(shutil.which("caddy") is None, reason="caddy: not on the PATH")
 

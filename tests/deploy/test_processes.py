@@ -25,7 +25,8 @@ from tests.cli.test_migrate import describe_namespace
 from tests.support import compose
 from tests.support.cluster import PostgresCluster
 from tests.support.compose import ENGINE_SERVICES, ROOT, SERVICES, seconds
-from tests.support.processes import SpawnedProcess, free_port
+from tests.support.ports import free_port
+from tests.support.processes import SpawnedProcess
 from tests.support.waiting import wait_until
 
 NAMESPACE = SERVICES["temporal-namespace"]["environment"]["TEMPORAL_NAMESPACE"]

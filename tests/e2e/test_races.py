@@ -4,14 +4,17 @@ import asyncio
 import time
 from collections import Counter
 
+import pytest
+
 from tests.support.engine import Engine
 from tests.support.stream_reader import StreamReader
 
-PATIENTS, DOCTORS = 200, 8
+DOCTORS = 8
 
 
-async def test_one_of_eight_doctors_gets_each_patient(engine: Engine) -> None:
-    ids = range(10_001, 10_001 + PATIENTS)
+@pytest.mark.parametrize("patients", [40, pytest.param(200, marks=pytest.mark.long)])
+async def test_one_of_eight_doctors_gets_each_patient(engine: Engine, patients: int) -> None:
+    ids = range(10_000 + patients, 10_000 + 2 * patients)
     for patient in ids:
         await engine.admit(patient, {patient * 10 + doctor: doctor for doctor in range(1, DOCTORS + 1)})
     clients = {doctor: engine.staff("doctor", doctor) for doctor in range(1, DOCTORS + 1)}
@@ -24,13 +27,13 @@ async def test_one_of_eight_doctors_gets_each_patient(engine: Engine) -> None:
 
     # All eight doctors start each patient at the same moment, and ten patients at a time.
     starts = []
-    for first in range(0, PATIENTS, 10):
+    for first in range(0, patients, 10):
         starts += await asyncio.gather(
             *(start(patient, doctor) for patient in ids[first : first + 10] for doctor in clients)
         )
 
     winners = {patient: doctor for patient, doctor, status, _ in starts if status == 201}
-    assert Counter(status for _, _, status, _ in starts) == {201: PATIENTS, 409: PATIENTS * (DOCTORS - 1)}
+    assert Counter(status for _, _, status, _ in starts) == {201: patients, 409: patients * (DOCTORS - 1)}
     assert set(winners) == set(ids)
     refused = [(patient, doctor, body) for patient, doctor, status, body in starts if status == 409]
     assert all(body["active_doctor_id"] == winners[patient] for patient, _, body in refused)
@@ -49,7 +52,7 @@ async def test_one_of_eight_doctors_gets_each_patient(engine: Engine) -> None:
         a=ids[0],
         b=ids[-1],
     )
-    assert [row["n"] for row in running] == [1] * PATIENTS
+    assert [row["n"] for row in running] == [1] * patients
 
 
 async def test_forty_doctors_are_answered_in_a_second(engine: Engine) -> None:

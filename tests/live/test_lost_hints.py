@@ -19,7 +19,7 @@ from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.log_changes import PostgresChanges
 from patient_visit_engine.storage.log_reader import LogReader
 from tests.support.api_processes import ApiProcesses
-from tests.support.processes import free_port
+from tests.support.ports import free_port
 from tests.support.stream_server import an_event, append_events
 from tests.support.waiting import wait_until, wait_until_async
 

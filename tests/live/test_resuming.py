@@ -26,12 +26,12 @@ ROOT = Path(__file__).parents[2]
 WRITER = """
 import asyncio, sys
 from patient_visit_engine.storage.database import Database
-from tests.support.stream_server import an_event, tell
+from tests.support.stream_server import an_event, append_events
 
 async def main(url, first, count):
     database = Database(url)
     for number in range(first, first + count):
-        await tell(database, an_event(number, "doctor.7" if number % 5 == 0 else "consultations"))
+        await append_events(database, an_event(number, "doctor.7" if number % 5 == 0 else "consultations"))
     await database.close()
 
 asyncio.run(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))

@@ -7,6 +7,8 @@ from playwright.async_api import Page
 
 from tests.support.page_site import StaffPages
 
+#: The server has no such page. A link inside the page can still lead there.
+UNKNOWN_VIEW = "/no/such/page"
 #: Each page with a user who may see it. `doctor` is the scene's doctor.
 ADDRESSES = [
     ("supervisor", "/board"),
@@ -14,7 +16,7 @@ ADDRESSES = [
     ("supervisor", "/wall"),
     ("doctor", "/worklist"),
     ("supervisor", "/patients/{patient}"),
-    ("doctor", "/no/such/page"),
+    ("doctor", UNKNOWN_VIEW),
 ]
 
 
@@ -30,6 +32,13 @@ class Scene:
     async def open_page(self, user: str, path: str, **options: Any) -> Page:
         """Open one of `ADDRESSES`."""
         account = self.doctor if user == "doctor" else user
+        if path == UNKNOWN_VIEW:
+            page = await self.staff.open_page(account, "/", **options)
+            await page.evaluate(
+                "path => { history.pushState({}, '', path); dispatchEvent(new PopStateEvent('popstate')) }", path
+            )
+            await page.get_by_text("no such page").wait_for()
+            return page
         return await self.staff.open_page(account, path.format(patient=self.patient), **options)
 
 

@@ -33,6 +33,8 @@ async def test_no_page_violates_axe_rules(scene: Scene, theme: str) -> None:
     for user, path in ADDRESSES:
         page = await scene.open_page(user, path, color_scheme=theme)
         violations[f"{user} {path}"] = await axe_violations(page)
+        await page.context.close()
+    page = await scene.open_page("doctor", "/worklist", color_scheme=theme)
     await page.keyboard.press("?")
     await page.get_by_role("dialog").wait_for()
     violations["keys"] = await axe_violations(page)
@@ -77,6 +79,7 @@ async def test_no_page_is_wider_than_the_screen(scene: Scene, width: int) -> Non
         page = await scene.open_page(user, path, viewport={"width": width, "height": 800})
         overflow = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert overflow <= 0, f"{path} at {width}"
+        await page.context.close()
 
 
 async def test_page_uses_browser_or_chosen_language(scene: Scene) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.structure.layout import ROOT, package_folders
-from tests.support.processes import free_port
+from tests.support.ports import free_port
 
 SOURCES = ["pyproject.toml", "README.md", "LICENSE", ".gitignore"]
 #: npm's own record of what it installed.

@@ -17,7 +17,8 @@ import jwt
 from prometheus_client.parser import text_string_to_metric_families
 
 from patient_visit_engine.storage.database import Database
-from tests.support.processes import SpawnedProcess, free_port
+from tests.support.ports import free_port
+from tests.support.processes import SpawnedProcess
 from tests.support.stream_server import StreamClient, connect
 from tests.support.waiting import wait_until_async
 

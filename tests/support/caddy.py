@@ -4,7 +4,8 @@ import os
 import subprocess
 from pathlib import Path
 
-from tests.support.processes import SpawnedProcess, free_port
+from tests.support.ports import free_port
+from tests.support.processes import SpawnedProcess
 from tests.support.waiting import wait_until
 
 CADDYFILE = Path(__file__).parents[2] / "deploy" / "Caddyfile"

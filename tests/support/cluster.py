@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from tests.support.compose import ROOT, SERVICES
-from tests.support.processes import free_port
+from tests.support.ports import free_port
 
 SECRETS_IN_IMAGE = "/run/secrets"
 ROLES_SCRIPT = ROOT / "deploy" / "postgres" / "roles.sh"

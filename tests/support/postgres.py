@@ -3,10 +3,11 @@
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 from pathlib import Path
+
+from tests.support.ports import free_port
 
 TIMEOUT_SECONDS = 60
 
@@ -41,9 +42,7 @@ class ThrowawayPostgres:
     def open(self) -> None:
         self._home = tempfile.mkdtemp(prefix="visit-postgres-")
         shutil.chown(self._home, _owner())
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self._run_pg_ctl("initdb", "-o", "-U visit -A trust --no-sync --encoding=UTF8 --locale=C.UTF-8")
         self.start()
 

@@ -2,19 +2,10 @@
 
 import os
 import signal
-import socket
 import subprocess
 from pathlib import Path
 
 PATIENCE_SECONDS = 60.0
-
-
-def free_port() -> int:
-    """A port that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class SpawnedProcess:

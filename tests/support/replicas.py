@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from tests.support.engine import Engine, wait_until_ready
-from tests.support.processes import SpawnedProcess, free_port
+from tests.support.ports import free_port
+from tests.support.processes import SpawnedProcess
 
 
 class Replicas(Engine):

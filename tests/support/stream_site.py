@@ -17,7 +17,8 @@ from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.tables import doctors
 from patient_visit_engine.visit.codes import Role
 from tests.support.brisk_api import HEARTBEAT
-from tests.support.processes import SpawnedProcess, free_port
+from tests.support.ports import free_port
+from tests.support.processes import SpawnedProcess
 from tests.support.proxy import Proxy
 from tests.support.stream_server import an_event, append_events
 from tests.support.waiting import wait_until_async

@@ -5,7 +5,6 @@ import json
 import os
 import queue
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -15,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.ports import free_port
 from tests.support.waiting import wait_until
 
 #: For tests of commands that use the database: they run on SQLite and on PostgreSQL.
@@ -23,21 +23,12 @@ PROGRAM = Path(sys.executable).parent / "visit-engine"
 PATIENCE_SECONDS = 60
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports that are free now, all different."""
-    with contextlib.ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
-
-
 @dataclass
 class UpEnvironment:
     """The folder, ports and settings of one test's program. Settings of the machine are left out."""
 
     folder: Path
-    ports: list[int] = field(default_factory=lambda: free_ports(3))
+    ports: list[int] = field(default_factory=lambda: [free_port(), free_port(), free_port()])
     #: The address of a PostgreSQL database. Without it the program uses a SQLite file in the folder.
     postgres: str = ""
 
