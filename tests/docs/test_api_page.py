@@ -16,16 +16,15 @@ from patient_visit_engine.wire.refusals import status_of
 from tests.support.pages import DOCS, ROOT, code_of, rows
 
 PAGE = DOCS / "api.md"
-#: The page's status for refusals of the framework, which have many.
+#: The page's status for errors of the framework, which have many.
 STATUS_OF_FRAMEWORK = "4xx"
 
 
 #: The page's words for the roles of a call.
 ROLES = {
     "anyone": frozenset[Role](),
-    "staff": frozenset(Role),
-    "who asked": frozenset(Role),
-    "that doctor": frozenset({Role.doctor}),
+    "anyone signed in": frozenset(Role),
+    "the same caller": frozenset(Role),
     "its doctor": frozenset({Role.doctor}),
     "its doctor, reception, supervisor": frozenset({Role.doctor, Role.reception, Role.supervisor}),
     "supervisor": frozenset({Role.supervisor}),

@@ -2,17 +2,20 @@
 
 import json
 import re
-from typing import Any, cast
+from typing import Any, cast, get_args, get_type_hints
+
+from typing_extensions import is_typeddict
 
 from patient_visit_engine.api.metrics import Metrics
 from patient_visit_engine.live.hub import Hub
-from patient_visit_engine.wire import events
-from tests.support.pages import DOCS, ROOT, code_of, fences, rows
+from patient_visit_engine.wire import event_bodies, events
+from tests.support.pages import DOCS, ROOT, SPAN, code_of, fences, rows
 
 PAGE = DOCS / "events.md"
 EVENTS_IN_CODE = {
     value for name, value in vars(events).items() if name.isupper() and isinstance(value, str) and "." in value
 }
+EVENT_BODIES = [body for body in vars(event_bodies).values() if is_typeddict(body)]
 FIELDS_OF_EVERY_EVENT = {"patient_id", "patient_name", "message", "timestamp"}
 
 
@@ -33,6 +36,20 @@ def test_page_has_example_of_every_event() -> None:
     assert {name.removeprefix("event: ") for name, _ in examples} == EVENTS_IN_CODE
     for _, data in examples:
         assert set(json.loads(data.removeprefix("data: "))) >= FIELDS_OF_EVERY_EVENT
+
+
+def test_page_explains_every_field_and_no_other() -> None:
+    cells = [row[0] for row in rows(PAGE, "field", "type", "which events", "meaning")]
+
+    assert {match[2] for cell in cells for match in SPAN.finditer(cell)} == {
+        field for body in EVENT_BODIES for field in get_type_hints(body)
+    }
+
+
+def test_page_explains_every_reason_to_leave_line() -> None:
+    reasons = get_args(get_type_hints(event_bodies.LineLeft)["why"])
+
+    assert [code_of(row[0]) for row in rows(PAGE, "value", "meaning")] == list(reasons)
 
 
 def test_metrics_named_by_page_exist(page_text: str) -> None:

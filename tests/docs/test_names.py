@@ -13,7 +13,7 @@ from tests.support.pages import PACKAGES, PAGES, ROOT, anchors, commands, links,
 PROGRAM: Any = typer.main.get_command(build_program())
 COMMAND_LINE = re.compile(r"visit-engine ([a-z]+)((?: [a-z]+)?)([^`|&;]*)")
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
-MAKE = re.compile(r"\bmake ([a-z]+)\b")
+MAKE = re.compile(r"\bmake ([a-z]+(?:-[a-z]+)*)\b")
 PATH = re.compile(r"[\w.-]+(/[\w.-]+)*/?")
 DOTTED = re.compile(r"([a-z_]+)((?:\.[A-Za-z_]+)+)(\(\))?")
 #: Options in the pages that belong to another program.
@@ -47,7 +47,7 @@ def command_lines(page: Path) -> list[tuple[str, set[str]]]:
 
 
 def make_targets() -> set[str]:
-    return set(re.findall(r"^([a-z]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    return set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 
 def test_commands_named_by_page_exist(page: Path) -> None:
