@@ -5,10 +5,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import pytest
 import typer.main
 
 from patient_visit_engine.cli.app import COMMANDS, build_program
-from tests.support.pages import PACKAGES, PAGES, ROOT, anchors, commands, links, spans
+from tests.support.pages import DOCS, PACKAGES, PAGES, README, ROOT, anchors, code_of, commands, links, rows, spans
 
 PROGRAM: Any = typer.main.get_command(build_program())
 COMMAND_LINE = re.compile(r"visit-engine ([a-z]+)((?: [a-z]+)?)([^`|&;]*)")
@@ -116,6 +117,21 @@ def test_short_module_names_are_resolved() -> None:
     assert module_or_name_exists("visit.policy.decide")
     assert not module_or_name_exists("visit.policy.undecided")
     assert not module_or_name_exists("visit.nothing.here")
+
+
+@pytest.mark.parametrize("path", [README, DOCS / "architecture.md"], ids=["README.md", "architecture.md"])
+def test_functions_on_path_of_start_exist(path: Path) -> None:
+    steps = [*rows(path, "process", "file", "function"), *rows(path, "file", "function")]
+    missing = []
+    for *_, file, function, _what_it_does in steps:
+        link = re.search(r"\]\((.+?)\)", file)
+        source = (path.parent / link[1]).read_text() if link else ""
+        name = code_of(function)
+        if not re.search(rf"^\s*(?:(?:async|private|export|def|function) )*{name}\(", source, re.MULTILINE):
+            missing.append(f"{file}: {name}")
+
+    assert steps
+    assert missing == []
 
 
 def test_links_of_page_lead_somewhere(page: Path) -> None:

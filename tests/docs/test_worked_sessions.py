@@ -1,4 +1,4 @@
-"""The sessions of `docs/tutorial.md` run as they are written, and print the documented output."""
+"""The examples of `docs/tutorial.md` run as they are written, and print the documented output."""
 
 import re
 import shutil
@@ -71,7 +71,7 @@ def up_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UpEnvir
     up.close()
 
 
-@pytest.mark.parametrize("heading", ["A worked session", "Connect a hospital system"])
+@pytest.mark.parametrize("heading", ["Two doctors and one patient", "Connect a hospital system"])
 def test_session_prints_documented_output(up_environment: UpEnvironment, heading: str, tmp_path: Path) -> None:
     blocks = read_session(heading)
     script = tmp_path / "session.sh"
