@@ -1,0 +1,71 @@
+"""Temporal's server rejects messages when too many are in progress for one visit. The SDK repeats each after a pause."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.runtime import MetricBuffer, Runtime, TelemetryConfig
+from temporalio.testing import WorkflowEnvironment
+
+from patient_visit_engine.runtime import dev_server
+from patient_visit_engine.storage.database import Database
+from patient_visit_engine.storage.ledger.recording import Ledger
+from patient_visit_engine.visit.calendar import local_day
+from patient_visit_engine.visit.commands import Adopt
+from patient_visit_engine.visit.state import Limits
+from patient_visit_engine.worker.builder import build
+from patient_visit_engine.workflows.visit_client import PATIENT_ID, VISIT_DAY, VisitClient
+from tests.support.visit_rows import insert_patient
+
+MESSAGES = 40
+TASK_QUEUE = "simultaneous"
+
+
+@pytest.fixture
+async def default_server() -> AsyncIterator[WorkflowEnvironment]:
+    """A server without this project's settings."""
+    async with await WorkflowEnvironment.start_local(
+        data_converter=pydantic_data_converter,
+        dev_server_existing_path=str(dev_server.executable()),
+        search_attributes=[PATIENT_ID, VISIT_DAY],
+        dev_server_log_level="never",
+    ) as environment:
+        yield environment
+
+
+async def count_rejected_messages(environment: WorkflowEnvironment, database: Database, patient: int) -> int:
+    """Send messages to one visit at one moment. Returns how many the server rejected, counted by the SDK."""
+    await database.write(insert_patient, patient)
+    metrics = MetricBuffer(100_000)
+    client = await Client.connect(
+        environment.client.service_client.config.target_host,
+        data_converter=pydantic_data_converter,
+        runtime=Runtime(telemetry=TelemetryConfig(metrics=metrics)),
+    )
+    visits = VisitClient(client, TASK_QUEUE, ZoneInfo("UTC"), Limits(), lambda: datetime.now(UTC))
+    today = local_day(datetime.now(UTC), ZoneInfo("UTC"))
+    # The worker starts after them, so all messages wait at the server at the same time.
+    sending = [asyncio.create_task(visits.update(patient, today, Adopt())) for _ in range(MESSAGES)]
+    async with asyncio.timeout(60), build(environment.client, TASK_QUEUE, Ledger(database)):
+        await asyncio.gather(*sending)
+    return sum(
+        int(update.value)
+        for update in metrics.retrieve_updates()
+        if update.metric.name.endswith("request_failure") and update.attributes["status_code"] == "RESOURCE_EXHAUSTED"
+    )
+
+
+async def test_no_message_of_forty_is_rejected(
+    temporal_server: WorkflowEnvironment, on_sqlite: Database, patients: Iterator[int]
+) -> None:
+    assert await count_rejected_messages(temporal_server, on_sqlite, next(patients)) == 0
+
+
+async def test_default_server_rejects_many_of_forty(
+    default_server: WorkflowEnvironment, on_sqlite: Database, patients: Iterator[int]
+) -> None:
+    assert await count_rejected_messages(default_server, on_sqlite, next(patients)) > 0
