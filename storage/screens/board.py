@@ -1,4 +1,4 @@
-"""The board: every patient in the house, with consultations, check-ins and waiting doctors, at one position of the event log."""
+"""The board: every patient in the hospital, with consultations, check-ins and waiting doctors, at one position of the event log."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,7 +19,6 @@ from patient_visit_engine.storage.tables import (
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.codes import TrackingStatus
 from patient_visit_engine.wire import screens
-from patient_visit_engine.wire.trackings import optional_moment
 
 #: The most patients on one board. More are counted, but not listed.
 BOARD_LIMIT = 1_000
@@ -36,7 +35,10 @@ class BoardFilter:
 
 
 def read_board(connection: Connection, board_filter: BoardFilter) -> screens.Board:
-    """The whole board. Call it in one read transaction: the cursor is true for exactly these patients."""
+    """Read the whole board.
+
+    Call it in one read transaction, so that the cursor is the last event that these rows include.
+    """
     seq, epoch = connection.execute(select(log_head.c.seq, log_head.c.epoch)).one()
     trackings = _by_patient(connection.execute(_open_trackings(board_filter)))
     lines = _by_patient(connection.execute(_waiting_lines(board_filter)))
@@ -110,15 +112,19 @@ def _board_item(patient_id: int, trackings: Rows, line: Rows, now: datetime) -> 
         "state": _patient_state(running, line, now),
         "consultations": [_running_consultation(row) for row in running],
         "checked_in": [_checked_in(row) for row in trackings if row.status == TrackingStatus.pending],
-        "waiting": [_waiting_place(row, position) for position, row in enumerate(line, 1)],
+        "waiting": [_waiting_place(row, position, now) for position, row in enumerate(line, 1)],
     }
 
 
 def _patient_state(running: Rows, line: Rows, now: datetime) -> screens.PatientState:
     if any(row.exclusive for row in running):
         return "in_consultation"
-    is_reserved = any(row.offered_until is not None and row.offered_until > now for row in line)
-    return "reserved" if is_reserved else "free"
+    return "reserved" if any(_has_offer(row, now) for row in line) else "free"
+
+
+def _has_offer(row: Row[Any], now: datetime) -> bool:
+    """Whether the patient is reserved for this doctor now. With VISIT_OFFER_SECONDS=0 an offer reserves nothing."""
+    return row.offered_until is not None and row.offered_until > now
 
 
 def _with_doctor(row: Row[Any]) -> screens.WithDoctor:
@@ -144,10 +150,10 @@ def _checked_in(row: Row[Any]) -> screens.CheckedIn:
     return {**_with_doctor(row), "since": to_rfc3339(row.check_in_time)}
 
 
-def _waiting_place(row: Row[Any], position: int) -> screens.WaitingPlace:
+def _waiting_place(row: Row[Any], position: int, now: datetime) -> screens.WaitingPlace:
     return {
         **_with_doctor(row),
         "since": to_rfc3339(row.since),
         "position": position,
-        "offer_until": optional_moment(row.offered_until),
+        "offer_until": to_rfc3339(row.offered_until) if _has_offer(row, now) else None,
     }

@@ -59,7 +59,10 @@ class WorklistFilter:
 
 
 def read_worklist(connection: Connection, worklist: WorklistFilter) -> screens.Worklist:
-    """One page of the day. Call it in one read transaction: the cursor is true for exactly these rows."""
+    """Read one page of the day.
+
+    Call it in one read transaction, so that the cursor is the last event that these rows include.
+    """
     conditions = _conditions(connection, worklist)
     seq, epoch = connection.execute(select(log_head.c.seq, log_head.c.epoch)).one()
     total = connection.execute(_joined(select(func.count())).where(*conditions)).scalar_one()
@@ -143,13 +146,12 @@ def patient_states(
     """The state of each patient who is not free, or for whom the asking doctor waits."""
     states: dict[int, screens.PatientNow] = {}
     positions: dict[int, int] = {}
-    for row in connection.execute(_waiting_lines(patient_ids)):
-        if row.visit_day == worklist.today:
-            positions[row.patient_id] = positions.get(row.patient_id, 0) + 1
+    for row in connection.execute(_waiting_lines(patient_ids, worklist.today)):
+        positions[row.patient_id] = positions.get(row.patient_id, 0) + 1
         state = states.setdefault(row.patient_id, FREE)
         if row.offered_until is not None and row.offered_until > worklist.now and state["state"] == "free":
             states[row.patient_id] = state | _taken(row, "reserved", row.since, row.offered_until)
-        if row.doctor_id == worklist.asking_doctor and row.visit_day == worklist.today:
+        if row.doctor_id == worklist.asking_doctor:
             states[row.patient_id] = states[row.patient_id] | {"position": positions[row.patient_id]}
     for row in connection.execute(_exclusive_consultations(patient_ids)):
         state = states.get(row.patient_id, FREE)
@@ -168,13 +170,14 @@ def _taken(row: Row[Any], state: screens.PatientState, since: datetime, until: d
     }
 
 
-def _waiting_lines(patient_ids: set[int]) -> Select[Any]:
+def _waiting_lines(patient_ids: set[int], today: date) -> Select[Any]:
     return (
         select(waiting_line, doctors.c.name.label("doctor"), prestations.c.name.label("prestation"))
         .join(doctors, doctors.c.id == waiting_line.c.doctor_id)
         .join(appointments, appointments.c.id == waiting_line.c.appointment_id)
         .join(prestations, prestations.c.id == appointments.c.prestation_id)
-        .where(waiting_line.c.patient_id.in_(patient_ids))
+        # A place in the line of another day, with its offer, ended with that day.
+        .where(waiting_line.c.patient_id.in_(patient_ids), waiting_line.c.visit_day == today)
         .order_by(waiting_line.c.since, waiting_line.c.id)
     )
 
@@ -196,7 +199,7 @@ def _exclusive_consultations(patient_ids: set[int]) -> Select[Any]:
 def _worklist_item(row: Row[Any], latest: Row[Any] | None, patient: screens.PatientNow) -> screens.WorklistItem:
     status = AppointmentStatus(row.status)
     outcome = None if latest is None else latest.outcome
-    # A tracking that was cancelled, not seen, released or timed out says nothing about the appointment now.
+    # A tracking that was cancelled, not seen, released or timed out does not describe the appointment's present state.
     tracking = latest if outcome in (None, Outcome.done) else None
     can_restart = outcome in RESTARTABLE and status not in CLOSED_APPOINTMENT
     return {

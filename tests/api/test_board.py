@@ -8,7 +8,7 @@ from sqlalchemy import Connection, update
 
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.screens import board
-from patient_visit_engine.storage.tables import patient_trackings
+from patient_visit_engine.storage.tables import patient_trackings, waiting_line
 from tests.support.api import JOHN_CARDIOLOGY, JOHN_DERMATOLOGY, JOHN_X_RAY, MARIA_CARDIOLOGY, ApiDriver, start_body
 from tests.support.builders import DAY, DR_OKAFOR, DR_SMITH
 
@@ -94,6 +94,17 @@ async def test_shows_reservation_until_offer_ends(api: ApiDriver) -> None:
     assert during["items"][0]["state"] == "reserved"
     assert during["items"][0]["waiting"][0]["offer_until"] == "2026-03-02T11:01:00.000Z"
     assert after["items"][0]["state"] == "free"
+    assert after["items"][0]["waiting"][0]["offer_until"] is None
+
+
+async def test_offer_of_no_time_reserves_nothing(api: ApiDriver, database: Database) -> None:
+    await (await api.doctor()).post("/api/consultations", json=start_body())
+    await (await api.doctor(DR_OKAFOR.id)).post("/api/consultations", json=start_body(JOHN_DERMATOLOGY, wait=True))
+
+    # With VISIT_OFFER_SECONDS=0 an offer ends at the moment at which it is made.
+    await database.write(lambda connection: connection.execute(update(waiting_line).values(offered_until=api.clock())))
+
+    assert (await read_board(api))["items"][0]["waiting"][0]["offer_until"] is None
 
 
 async def test_shows_consultation_that_crossed_midnight(api: ApiDriver, database: Database) -> None:

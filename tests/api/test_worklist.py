@@ -97,6 +97,19 @@ async def test_shows_reservation_until_offer_ends(api: ApiDriver) -> None:
     assert after_offer["items"][0]["patient"]["state"] == "free"
 
 
+async def test_offer_of_yesterday_does_not_reserve(api: ApiDriver) -> None:
+    doctor = await api.doctor()
+    started = await doctor.post("/api/consultations", json=start_body())
+    await (await api.doctor(DR_OKAFOR.id)).post("/api/consultations", json=start_body(JOHN_DERMATOLOGY, wait=True))
+    await doctor.post(f"/api/consultations/{started.json()['id']}/complete")
+    move_to_yesterday = update(waiting_line).values(visit_day=DAY - timedelta(days=1))
+    await api.database.write(lambda connection: connection.execute(move_to_yesterday))
+
+    patient = (await api.read_worklist())["items"][0]["patient"]
+
+    assert (patient["state"], patient["until"]) == ("free", None)
+
+
 async def test_shows_how_released_consultation_ended(api: ApiDriver) -> None:
     started = await (await api.doctor()).post("/api/consultations", json=start_body())
     supervisor = await api.staff("supervisor")
