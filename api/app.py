@@ -1,4 +1,4 @@
-"""Builds the HTTP application from its components, and runs the process that serves it."""
+"""Builds the HTTP application from its dependencies, and runs the process that serves it."""
 
 import asyncio
 import secrets
@@ -33,7 +33,8 @@ from patient_visit_engine.runtime import logs, temporal
 from patient_visit_engine.runtime.settings import Settings, load_settings
 from patient_visit_engine.storage import migrations
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.storage.log_reader import LogReader, changes_of
+from patient_visit_engine.storage.log_changes import changes_of
+from patient_visit_engine.storage.log_reader import LogReader
 from patient_visit_engine.workflows.visit_client import VisitClient
 
 #: Seconds between two checks of the sessions with an open stream, because another process may have ended them.
@@ -87,7 +88,8 @@ def create_documented_app() -> FastAPI:
     """The API with all its routes and its OpenAPI document, but without the dependencies that answer requests."""
     app = FastAPI(
         title="Patient visit engine",
-        description="A patient is never in two consultations at once, and every doctor's screen says so at once.",
+        description="A patient is in at most one exclusive consultation at a time. "
+        "Every doctor's screen shows immediately who has the patient.",
         version="1",
         # FastAPI's documentation pages load scripts from the internet, which a hospital's network may not reach.
         docs_url=None,
@@ -109,7 +111,7 @@ def create_documented_app() -> FastAPI:
 
 
 def run(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT. These end the streams first, then wait for running requests.
+    """Serve until SIGTERM or SIGINT. The process then ends the streams first, and waits for running requests.
 
     Raises UnknownSchemaError when the database does not have this program's schema.
     """
@@ -138,7 +140,7 @@ async def _serve(settings: Settings) -> None:
         stack.callback(check_task.cancel)
         await stack.enter_async_context(report_presence(app.dependencies.process, hub, database, clock))
         # An EventSource stops permanently after a 503, so wait for the event log before streams can be opened. The wait ends
-        # after a few seconds, because the process must also start while the database is away.
+        # after a few seconds, because the process must also start while the database cannot be reached.
         await hub.wait_until_started(FIRST_READ_TIMEOUT)
         await DrainingServer(app, readiness, hub).serve([listen(settings.http_host, settings.http_port)])
 

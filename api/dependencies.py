@@ -18,7 +18,7 @@ from patient_visit_engine.visit.calendar import local_day, to_millisecond
 
 
 def clock() -> datetime:
-    """The current time, aware and rounded to the millisecond, which is the precision of all stored times."""
+    """The current time, aware and cut to the millisecond, which is the precision of all stored times."""
     return to_millisecond(datetime.now(UTC))
 
 
@@ -31,7 +31,7 @@ class Readiness:
 
 @dataclass(frozen=True)
 class Dependencies:
-    """The components of one API process.
+    """The dependencies of one API process.
 
     `hub` is None when the process serves no event stream. `process` is its name in presence reports.
     """
@@ -54,6 +54,6 @@ class Dependencies:
 
 
 def dependencies_of(connection: HTTPConnection) -> Dependencies:
-    """The components of the application that received this request."""
+    """The dependencies of the application that received this request."""
     dependencies: Dependencies = connection.app.state.dependencies
     return dependencies

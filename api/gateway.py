@@ -1,4 +1,4 @@
-"""The outermost layer, in plain ASGI: limits bodies, counts answers and turns faults into problems.
+"""The outermost layer, in plain ASGI: limits bodies, counts answers and turns unexpected errors into problems.
 
 This is not middleware of the framework, for two reasons. The hub calls a stream's `send` for every delivery, so nothing may wrap
 it. And middleware would add milliseconds to each start.
@@ -15,11 +15,11 @@ from patient_visit_engine.api.dependencies import Dependencies
 from patient_visit_engine.api.problems import Problem, fault_problem, log_fault, unknown_path
 
 EVENTS = "/api/events"
-#: The paths that the application answers. Where a page is built, it answers all others.
+#: The paths of the API. If the page was built, the page answers all other paths. `/fhir/` is reserved for a later FHIR interface.
 API_PATHS = ("/api/", "/fhir/", "/livez/", "/readyz/", "/metrics/", "/openapi.json/")
 MAX_BODY = 64 * 1024
 WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
-ALWAYS = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
+COMMON_HEADERS = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
 
 
 class Gateway:
@@ -50,7 +50,7 @@ class Gateway:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), *ALWAYS]
+                message["headers"] = [*message.get("headers", ()), *COMMON_HEADERS]
             await send(message)
 
         try:
@@ -77,7 +77,7 @@ class Gateway:
 
 
 def _is_api_path(path: str) -> bool:
-    # With the slash `/api` is the API's too, and `/apix` is not.
+    # With the added slash, `/api` matches and `/apix` does not.
     return f"{path}/".startswith(API_PATHS)
 
 

@@ -13,7 +13,7 @@ from patient_visit_engine.live.hub import Hub
 
 BUCKETS = (0.001, 0.002, 0.004, 0.006, 0.008, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-#: The stream's counters that can fall. All others only rise.
+#: The fields of `StreamCounters` that are gauges. All others are counters.
 GAUGES = frozenset({"holding", "lag"})
 
 

@@ -15,7 +15,7 @@ from starlette.routing import Match
 from patient_visit_engine.storage.database import is_unavailable
 from patient_visit_engine.wire.problems import problem_body
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 PROBLEM_JSON = "application/problem+json"
 #: Seconds after which a client may retry a request that got a 503.
@@ -27,7 +27,7 @@ FIELD = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 
 
 class Problem(Exception):  # noqa: N818 - the word of RFC 9457
-    """An error that no visit decided. `code` is stable, `title` is for people, and `more` holds further fields of the body."""
+    """An error of the API itself, not a refusal by a visit. `code` is stable, `title` is for people. `more` has further body fields."""
 
     def __init__(
         self, status: int, code: str, title: str, *, headers: Mapping[str, str] | None = None, **more: Any
@@ -142,7 +142,7 @@ async def on_fault(_request: Request, error: Exception) -> Response:
 
 
 def fault_problem(error: BaseException) -> Problem:
-    """The answer to an unexpected exception: 503 when a dependency is away, else a 500 without details."""
+    """The answer to an unexpected exception: 503 when a dependency cannot be reached, else a 500 without details."""
     return Unavailable() if is_unavailable(error) else Problem(500, "internal", "Something went wrong on our side")
 
 
@@ -152,10 +152,10 @@ def log_fault(error: BaseException) -> None:
     The message of the error is left out, because a database error quotes the values of its statement.
     """
     if is_unavailable(error):
-        log.warning("a dependency is away: %s", type(error).__name__)
+        logger.warning("a dependency is away: %s", type(error).__name__)
         return
     frames, entry = [], error.__traceback__
     while entry is not None:
         frames.append(f"{entry.tb_frame.f_code.co_filename}:{entry.tb_lineno} {entry.tb_frame.f_code.co_name}")
         entry = entry.tb_next
-    log.error("unexpected %s at %s", type(error).__name__, " < ".join(reversed(frames[-12:])))
+    logger.error("unexpected %s at %s", type(error).__name__, " < ".join(reversed(frames[-12:])))

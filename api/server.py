@@ -102,10 +102,11 @@ class DrainingServer(uvicorn.Server):
 def freeze_startup_objects() -> None:
     """Exclude all present objects from garbage collection. They are the program itself, and they stay.
 
-    A full collection stops every stream. With 5,000 streams it took 212 ms, and without the program's own 168,000 objects it takes
-    128 ms. While 5,000 clients reconnect at once, it takes half. Collection stays enabled. A stream leaves no garbage cycles, but
-    the libraries that answer requests may. Their garbage stays limited: Python runs a full collection when the new objects reach a
-    quarter of those that the last one left.
+    A full collection stops every stream. Without the program's own 168,000 objects, a full collection with 5,000 open streams takes
+    128 ms instead of 212 ms. While 5,000 clients reconnect, all collections together take 217 ms instead of 424 ms.
+
+    Collection stays enabled. A stream leaves no garbage cycles, but the libraries that answer requests may. Their garbage stays
+    limited: Python runs a full collection when the number of new objects is a quarter of the objects that survived the last one.
     """
     gc.collect()
     gc.freeze()

@@ -1,0 +1,1 @@
+"""The command `visit-engine` and its subcommands."""

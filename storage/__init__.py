@@ -1,1 +1,1 @@
-"""Everything that is kept in SQL; it must not know Temporal or HTTP."""
+"""All code that uses SQL. It imports neither Temporal nor HTTP."""

@@ -8,10 +8,7 @@ from heapq import merge
 from sqlalchemy import Connection, Select, bindparam, func, select
 
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.storage.log_changes import changes_of
 from patient_visit_engine.storage.tables import events, log_head
-
-__all__ = ["LogBounds", "LogPage", "LogReader", "LoggedEvent", "changes_of", "read_bounds", "read_page"]
 
 BOUNDS = select(log_head.c.seq, log_head.c.epoch, select(func.min(events.c.seq)).scalar_subquery()).where(
     log_head.c.id == 1

@@ -15,11 +15,11 @@ from patient_visit_engine.storage.tables import stream_processes, stream_readers
 #: A process without a report for this long counts as dead. Its subscribers are hidden, and the next report deletes them.
 DEAD_AFTER = timedelta(seconds=60)
 #: Rows in one query. On PostgreSQL the event loop builds the rows, and it must serve streams in between.
-SUBSCRIBERS_A_PAGE = 1_000
+SUBSCRIBERS_PER_PAGE = 1_000
 
 PROCESS = stream_processes.c
 READER = stream_readers.c
-SIGN_OF_LIFE = (
+KEEP_ALIVE = (
     update(stream_processes)
     .where(PROCESS.id == bindparam("process"))
     .values(at=bindparam("now"), cursor=bindparam("position"))
@@ -49,9 +49,10 @@ class ReportedSubscriber:
 
 @dataclass(frozen=True, slots=True)
 class PresenceReport:
-    """The changes at the time `at` since the last report of `process`: subscribers that came, went, or have another cursor.
+    """The difference at the time `at` to the last report of `process`: subscribers that connected, disconnected or moved.
 
-    `whole` means that this report replaces all earlier ones. `cursor` is the position of the process itself.
+    `moved` has the new cursors by number. `whole` means that this report replaces all earlier ones. `cursor` is the cursor of the
+    process itself.
     """
 
     process: str
@@ -73,27 +74,27 @@ class ReportedProcess:
     subscribers: Sequence[ReportedSubscriber]
 
 
-def write_report(connection: Connection, changes: PresenceReport) -> bool:
-    """Write the changes.
+def write_report(connection: Connection, report: PresenceReport) -> bool:
+    """Write the report.
 
-    Returns False, and writes nothing, when other processes took this one for dead. It must then send a whole report.
+    Returns False, and writes nothing, when other processes have deleted this one as dead. It must then send a whole report.
     """
-    process = changes.process
-    if changes.whole:
-        withdraw(connection, process)
-        connection.execute(insert(stream_processes).values(id=process, at=changes.at, cursor=changes.cursor))
+    process = report.process
+    if report.whole:
+        delete_process(connection, process)
+        connection.execute(insert(stream_processes).values(id=process, at=report.at, cursor=report.cursor))
     else:
-        values = {"process": process, "now": changes.at, "position": changes.cursor}
-        if connection.execute(SIGN_OF_LIFE, values).rowcount != 1:
+        values = {"process": process, "now": report.at, "position": report.cursor}
+        if connection.execute(KEEP_ALIVE, values).rowcount != 1:
             return False
-    if changes.disconnected:
-        connection.execute(DELETE_READER, [{"process": process, "of": number} for number in changes.disconnected])
-    if changes.moved:
-        moves = [{"process": process, "of": number, "to": cursor} for number, cursor in changes.moved.items()]
+    if report.disconnected:
+        connection.execute(DELETE_READER, [{"process": process, "of": number} for number in report.disconnected])
+    if report.moved:
+        moves = [{"process": process, "of": number, "to": cursor} for number, cursor in report.moved.items()]
         connection.execute(MOVE_READER, moves)
-    if changes.connected:
-        connection.execute(insert(stream_readers), [_row(process, subscriber) for subscriber in changes.connected])
-    _delete_dead(connection, changes.at - DEAD_AFTER)
+    if report.connected:
+        connection.execute(insert(stream_readers), [_row(process, subscriber) for subscriber in report.connected])
+    _delete_dead(connection, report.at - DEAD_AFTER)
     return True
 
 
@@ -109,17 +110,17 @@ def _row(process: str, subscriber: ReportedSubscriber) -> dict[str, object]:
     }
 
 
-def withdraw(connection: Connection, process: str) -> None:
+def delete_process(connection: Connection, process: str) -> None:
     """Delete everything that the process has reported."""
     connection.execute(delete(stream_readers).where(READER.process_id == process))
     connection.execute(delete(stream_processes).where(PROCESS.id == process))
 
 
-def _delete_dead(connection: Connection, since: datetime) -> None:
-    # Locked rows are skipped. Otherwise reports would wait for each other, and a process that just reported would be deleted.
-    dead = select(PROCESS.id).where(PROCESS.at < since).with_for_update(skip_locked=True)
+def _delete_dead(connection: Connection, last_report_before: datetime) -> None:
+    # Locked rows are skipped. Otherwise reports would wait for each other. A locked process is just reporting, so it is not dead.
+    dead = select(PROCESS.id).where(PROCESS.at < last_report_before).with_for_update(skip_locked=True)
     for process in connection.scalars(dead).all():
-        withdraw(connection, process)
+        delete_process(connection, process)
 
 
 def read_other_processes(connection: Connection, process: str, now: datetime) -> list[ReportedProcess]:
@@ -132,9 +133,9 @@ def read_other_processes(connection: Connection, process: str, now: datetime) ->
 def _read_subscribers(connection: Connection, process: str) -> Iterator[ReportedSubscriber]:
     last_number = 0
     while True:
-        values = {"process": process, "after": last_number, "limit": SUBSCRIBERS_A_PAGE}
+        values = {"process": process, "after": last_number, "limit": SUBSCRIBERS_PER_PAGE}
         page = [ReportedSubscriber(*row) for row in connection.execute(PAGE, values)]
         yield from page
-        if len(page) < SUBSCRIBERS_A_PAGE:
+        if len(page) < SUBSCRIBERS_PER_PAGE:
             return
         last_number = page[-1].number

@@ -31,7 +31,7 @@ class Caller:
     """The person or program that sends a request.
 
     `subject` identifies the caller, and trackings show `created_by`. Both never change.
-    `session` identifies the session when its streams must end: the stored hash of the cookie, or the subject of a token.
+    `session` is the stored hash of the cookie, or the subject of a token. Streams are ended by this value.
     After `expires_at` (aware) the session or token is not valid.
     """
 

@@ -19,8 +19,12 @@ from patient_visit_engine.visit.codes import Role
 
 SECRET_ALGORITHMS = ["HS256"]
 PUBLIC_KEY_ALGORITHMS = ["RS256", "ES256"]
-#: Seconds until a request to the key server fails, keys are fetched again, and an unknown key may cause another fetch.
-KEYS_TIMEOUT, KEYS_LIFETIME, KEYS_COOLDOWN = 5.0, 300.0, 30.0
+#: Seconds after which a request to the key server fails.
+KEYS_TIMEOUT = 5.0
+#: Seconds after which the keys are fetched again.
+KEYS_LIFETIME = 300.0
+#: Seconds between two fetches that unknown keys cause.
+KEYS_COOLDOWN = 30.0
 #: How long a checked token stays in the cache (seconds), and how many tokens fit. A program sends the same token with each call.
 CACHE_SECONDS, CACHE_SIZE = 300.0, 10_000
 #: The year 3000: later than any real token expires, and within the range of `datetime`.

@@ -33,16 +33,16 @@ from patient_visit_engine.visit.commands import Command, Request, patient_of
 from patient_visit_engine.wire import shapes
 from patient_visit_engine.workflows.visit_client import DayClosedError
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 #: How many callers' ids a process caches.
 CACHED_CALLERS = 10_000
-#: Seconds to hand over a signal. The worker's sweep sends what was not taken in this time.
+#: Seconds allowed for sending a signal. If Temporal does not accept the signal in this time, the worker's sweep sends it.
 SIGNAL_TIMEOUT = 1.0
 
-# After each of these it is unknown whether the request was carried out, or still will be: a visit that took the message but
-# could not finish it, a server that is away or overloaded, a call that ran out of time, two days that have closed.
+# After each of these errors it is unknown whether the request was or will be carried out. Causes: the visit accepted the message
+# but failed; the server is unreachable or overloaded; the call timed out; both days have closed.
 UNDECIDED = (
     RPCError,
     WorkflowUpdateFailedError,
@@ -54,7 +54,7 @@ UNDECIDED = (
 
 
 class VisitSender(Protocol):
-    """What the dispatcher needs of `workflows.visit_client.VisitClient`."""
+    """The methods that the dispatcher uses of `workflows.visit_client.VisitClient`."""
 
     async def send(self, patient_id: int, day: date, command: Command, update_id: str | None = None) -> None: ...
 
@@ -63,17 +63,17 @@ class VisitSender(Protocol):
 
 @dataclass(frozen=True)
 class PreparedRequest(Generic[T]):
-    """A request before it is sent: with the response that it got before, or with the facts that its command needs."""
+    """A request that is not sent yet. It has either its earlier response, or the rows that its command needs."""
 
     request: Request
     earlier_response: Response | None
-    optional_facts: T | None
+    optional_rows: T | None
 
     @property
     def facts(self) -> T:
-        """What `look_up` returned. Only for a request without an earlier response."""
-        assert self.optional_facts is not None
-        return self.optional_facts
+        """The result of `look_up`. Only for a request without an earlier response."""
+        assert self.optional_rows is not None
+        return self.optional_rows
 
 
 class CommandDispatcher:
@@ -100,11 +100,11 @@ class CommandDispatcher:
         """
         async with self._within_timeout():
             request = identify_request(await self.caller_id(caller), key, http, body)
-            stored, facts = await self._database.read_inline(_find_or_look_up, request.id, look_up)
+            stored, rows = await self._database.read_inline(_find_or_look_up, request.id, look_up)
         if stored is None:
-            return PreparedRequest(request, None, facts)
+            return PreparedRequest(request, None, rows)
         check_same_request(stored, request)
-        return PreparedRequest(request, stored_response(stored) if stored.decided else None, facts)
+        return PreparedRequest(request, stored_response(stored) if stored.decided else None, rows)
 
     async def dispatch(self, command: Command, day: date) -> Response:
         """Send the command to the patient's visit of `day`, and return the answer that the ledger has stored.
@@ -115,8 +115,8 @@ class CommandDispatcher:
             await self._visits.send(patient_of(command), day, command, command.request.id)
             stored = await self._find(command.request)
             if stored is None:
-                # A visit repeats its earlier reply for a known update id, although the ledger, restored from a backup, has
-                # lost the answer. Without the id the visit decides again.
+                # After a restore from a backup, the ledger may lack an answer that the visit has already given. For a known
+                # update id the visit only repeats its reply. So send the command without the id: the visit then decides again.
                 await self._visits.send(patient_of(command), day, command)
                 stored = await self._find(command.request)
         if stored is None:
@@ -126,7 +126,7 @@ class CommandDispatcher:
         return stored_response(stored)
 
     async def dispatch_with_reason(self, command: Command, day: date, reason: str) -> Response:
-        """`dispatch`, with a free text that stays in the database: the ledger finds it in the open request."""
+        """Like `dispatch`, for a command with a reason. The reason is stored in an open request, where the ledger reads it."""
         async with self._within_timeout():
             stored = await self._database.write(partial(open_request, reason=reason), command.request, self._now())
         check_same_request(stored, command.request)
@@ -145,7 +145,7 @@ class CommandDispatcher:
                 with suppress(DayClosedError):
                     await self._visits.signal(patient_of(command), day, command)
         except Undecided:
-            log.warning("request %s waits for the sweep", command.request.id)
+            logger.warning("request %s waits for the sweep", command.request.id)
         headers = {"Location": request_path(key), "Preference-Applied": "respond-async"}
         return Response(json.dumps(request_state(stored)), 202, headers, "application/json")
 
@@ -171,7 +171,7 @@ class CommandDispatcher:
 
     @asynccontextmanager
     async def _within_timeout(self, at_most: float | None = None) -> AsyncIterator[None]:
-        """Raise Undecided when the time is over, or when Temporal or the database is away."""
+        """Raise Undecided when the time is over, or when Temporal or the database cannot be reached."""
         seconds = self._timeout if at_most is None else min(self._timeout, at_most)
         try:
             async with asyncio.timeout(seconds):

@@ -1,4 +1,4 @@
-"""The worklist, and what a desk or a doctor does with an appointment before a consultation."""
+"""The worklist, and the commands on an appointment: status, check-in, check-out and the waiting line."""
 
 from collections.abc import Callable
 from functools import partial
@@ -34,7 +34,7 @@ BuildCommand = Callable[[commands.Request, Appointment], commands.Command]
     "/api/appointments", response_model=None, responses=responses({200: screens.Worklist}, *STAFF_PROBLEMS, 422)
 )
 async def show_worklist(query: Annotated[bodies.WorklistQuery, Query()], caller: AnyRole, http: Request) -> Response:
-    """A day's appointments with the state of each patient, and the event id at which they are true."""
+    """A day's appointments with the state of each patient, and the id of the last event that they include."""
     dependencies = dependencies_of(http)
     zone, day = dependencies.settings.zone, query.date or dependencies.today()
     worklist_filter = worklist.WorklistFilter(
@@ -61,7 +61,7 @@ async def show_worklist(query: Annotated[bodies.WorklistQuery, Query()], caller:
 async def set_appointment_status(
     appointment_id: AppointmentId, body: bodies.SetAppointmentStatus, caller: DoctorOrDesk, key: Key, http: Request
 ) -> Response:
-    """Set the status by number or name; `done` ends the appointment's own consultation, for its holder only."""
+    """Set the status by number or name. `done` ends the running consultation of the appointment, for its own doctor only."""
 
     def build_command(request: commands.Request, appointment: Appointment) -> commands.Command:
         return commands.SetAppointmentStatus(
@@ -80,7 +80,7 @@ async def set_appointment_status(
 async def check_in(
     appointment_id: AppointmentId, caller: DoctorOrDesk, key: Key, http: Request, body: bodies.EmptyBody | None = None
 ) -> Response:
-    """The patient has arrived; again: the same tracking."""
+    """Record that the patient has arrived. A repeat returns the same tracking."""
 
     def build_command(request: commands.Request, appointment: Appointment) -> commands.Command:
         return commands.CheckIn(request=request, appointment=appointment)
@@ -96,7 +96,7 @@ async def check_in(
 async def check_out(
     appointment_id: AppointmentId, caller: DoctorOrDesk, key: Key, http: Request, body: bodies.EmptyBody | None = None
 ) -> Response:
-    """The patient has left without being seen."""
+    """Record that the patient has left without being seen."""
 
     def build_command(request: commands.Request, appointment: Appointment) -> commands.Command:
         return commands.CheckOut(request=request, appointment=appointment)
@@ -112,7 +112,7 @@ async def check_out(
 async def join_waiting_line(
     appointment_id: AppointmentId, caller: Doctor, key: Key, http: Request, body: bodies.EmptyBody | None = None
 ) -> Response:
-    """Take the last place in the line for a busy patient; again: the place that the doctor has."""
+    """Take the last place in the waiting line of a busy patient. A repeat returns the place that the doctor has."""
 
     def build_command(request: commands.Request, appointment: Appointment) -> commands.Command:
         return commands.JoinWaitingLine(request=request, appointment=appointment)
@@ -127,7 +127,7 @@ async def join_waiting_line(
     responses=responses({204: None}, *STAFF_PROBLEMS, 404, 413, 422),
 )
 async def leave_waiting_line(appointment_id: AppointmentId, caller: Doctor, key: Key, http: Request) -> Response:
-    """Stop waiting; also 204 for a doctor who does not wait."""
+    """Leave the waiting line. Returns 204 also when the doctor does not wait."""
 
     def build_command(request: commands.Request, appointment: Appointment) -> commands.Command:
         return commands.LeaveWaitingLine(request=request, appointment=appointment)

@@ -40,7 +40,10 @@ COMMAND_PROBLEMS = (*STAFF_PROBLEMS, *BODY_PROBLEMS, 404, 409)
 async def start_consultation(
     body: bodies.StartConsultation, caller: Doctor, key: Key, prefers_async: PrefersAsync, http: Request
 ) -> Response:
-    """Begin the consultation of an appointment; refused with 409 while the patient is in another exclusive one."""
+    """Start the consultation of an appointment.
+
+    An exclusive start gets 409 while the patient is in another exclusive consultation or reserved for another doctor.
+    """
     if body.doctor_id != caller.doctor_id:
         raise not_yours()
     dependencies = dependencies_of(http)
@@ -100,7 +103,7 @@ async def complete_consultation(
     http: Request,
     body: bodies.EmptyBody | None = None,
 ) -> Response:
-    """End the caller's own consultation; a second completion gets the same answer as the first."""
+    """End the caller's own consultation. A second completion gets the same answer as the first."""
     dispatcher = dependencies_of(http).dispatcher
     look_up = partial(_look_up_own_consultation, caller=caller, consultation_id=str(consultation_id))
     prepared = await dispatcher.prepare(caller, key, http, None, look_up)
@@ -126,7 +129,10 @@ async def complete_consultation(
 async def extend_consultation(
     consultation_id: ConsultationId, body: bodies.ExtendConsultation, caller: Doctor, key: Key, http: Request
 ) -> Response:
-    """Give the caller's own consultation so many minutes more, counted from its due time or from now, the later."""
+    """Extend the caller's consultation by some minutes.
+
+    They are counted from its expected end, or from now if that has passed.
+    """
     dispatcher = dependencies_of(http).dispatcher
     look_up = partial(_look_up_own_consultation, caller=caller, consultation_id=str(consultation_id))
     prepared = await dispatcher.prepare(caller, key, http, body, look_up)
@@ -151,7 +157,7 @@ async def extend_consultation(
 async def release_consultation(
     consultation_id: ConsultationId, body: bodies.ReleaseConsultation, caller: Supervisor, key: Key, http: Request
 ) -> Response:
-    """End the forgotten consultation of any doctor; who did it and why stays in the patient's timeline."""
+    """End the forgotten consultation of any doctor. The patient's timeline keeps the caller and the reason."""
     dispatcher = dependencies_of(http).dispatcher
     look_up = partial(_look_up_consultation, consultation_id=str(consultation_id))
     prepared = await dispatcher.prepare(caller, key, http, body, look_up)

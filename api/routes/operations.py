@@ -80,7 +80,7 @@ async def show_readiness(http: Request) -> Response:
     if dependencies.readiness.draining:
         raise Problem(503, "draining", "This process is stopping", headers=retry, **states)
     if not all(up.values()):
-        raise Problem(503, "not_ready", "A dependency is away", headers=retry, **states)
+        raise Problem(503, "not_ready", "A dependency cannot be reached", headers=retry, **states)
     readiness: shapes.Readiness = {"status": "ready", "database": "up", "temporal": "up", "stream": "up"}
     return JSONResponse(readiness)
 

@@ -1,4 +1,4 @@
-"""One patient's day, and everyone in the house."""
+"""One patient's day, and the board of all patients in the hospital."""
 
 from typing import Annotated
 from urllib.parse import quote
@@ -45,7 +45,7 @@ async def show_visit(
 
 @router.get("/api/board", response_model=None, responses=responses({200: screens.Board}, *STAFF_PROBLEMS))
 async def show_board(_caller: AnyRole, http: Request) -> Response:
-    """Every patient in the house now: consultations, check-ins, and the doctors who wait."""
+    """Every patient in the hospital now: consultations, check-ins, and the doctors who wait."""
     dependencies = dependencies_of(http)
     board_filter = board.BoardFilter(today=dependencies.today(), now=dependencies.now())
     return JSONResponse(await dependencies.database.read(board.read_board, board_filter))

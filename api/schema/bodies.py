@@ -26,7 +26,8 @@ MAX_ID = 2**53 - 1
 MAX_MINUTES = 240
 #: The longest expected time of a prestation: a day.
 MAX_EXPECTED_MINUTES = 1_440
-#: The first and the last year of any date. Each of these dates has a day before and after it, in every time zone.
+#: The first and the last year of any date. Python can compute the day before and after each of these
+#: dates, in every time zone.
 FIRST_YEAR, LAST_YEAR = 1800, 2200
 PAGE_SIZE, MAX_PAGE_SIZE, MAX_PAGE = 50, 500, 1_000_000
 
@@ -140,14 +141,14 @@ class ReleaseConsultation(RequestBody):
     reason: Reason
 
 
-def _settable(status: AppointmentStatus) -> AppointmentStatus:
+def _check_settable(status: AppointmentStatus) -> AppointmentStatus:
     if status is AppointmentStatus.in_progress:
         raise ValueError("only a start sets this status")
     return status
 
 
 class SetAppointmentStatus(RequestBody):
-    status: Annotated[Status, AfterValidator(_settable)]
+    status: Annotated[Status, AfterValidator(_check_settable)]
 
 
 class PutPatient(RequestBody):
@@ -167,7 +168,7 @@ class PutPrestation(RequestBody):
     expected_minutes: Annotated[int, Field(strict=True, ge=1, le=MAX_EXPECTED_MINUTES)]
 
 
-def _plannable(status: AppointmentStatus) -> AppointmentStatus:
+def _check_allowed_for_master_data(status: AppointmentStatus) -> AppointmentStatus:
     if status > AppointmentStatus.canceled:
         raise ValueError("must be scheduled, confirmed or canceled")
     return status
@@ -178,7 +179,7 @@ class PutAppointment(RequestBody):
     doctor_id: Id
     prestation_id: Id
     scheduled_at: At
-    status: Annotated[MasterStatus, AfterValidator(_plannable)] | None = None
+    status: Annotated[MasterStatus, AfterValidator(_check_allowed_for_master_data)] | None = None
 
 
 def _statuses(value: Any) -> Any:

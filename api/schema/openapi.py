@@ -29,7 +29,7 @@ DESCRIPTIONS = {
     503: "Not available now, or undecided",
 }
 LOCATION = {"Location": {"description": "The path of the result", "schema": {"type": "string"}}}
-RETRY_AFTER = {"Retry-After": {"description": "Seconds", "schema": {"type": "integer"}}}
+RETRY_AFTER_HEADER = {"Retry-After": {"description": "Seconds", "schema": {"type": "integer"}}}
 #: What any call with a body, and any call of signed-in staff, can answer.
 BODY_PROBLEMS = (400, 413, 415, 422)
 STAFF_PROBLEMS = (401, 403)
@@ -50,7 +50,7 @@ def responses(success: dict[int, type[Any] | None], *problems: int, refused: boo
         problem = shapes.Refusal if refused and status == 409 else shapes.Problem
         described[status] = {"model": problem, "description": DESCRIPTIONS[status]}
         if status in (429, 503):
-            described[status]["headers"] = RETRY_AFTER
+            described[status]["headers"] = RETRY_AFTER_HEADER
     return described
 
 

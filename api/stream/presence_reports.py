@@ -23,14 +23,14 @@ from patient_visit_engine.visit.calendar import to_millisecond
 logger = logging.getLogger(__name__)
 
 #: Seconds between two checks whether there is something to report.
-REPORT_EVERY = 5.0
-#: Without news, the process reports that it is alive after this time. Well below `storage.presence.DEAD_AFTER`.
-SIGN_OF_LIFE_EVERY = timedelta(seconds=20)
+REPORT_INTERVAL = 5.0
+#: Time after which a process without changes sends a keep-alive report. Well below `storage.presence.DEAD_AFTER`.
+KEEP_ALIVE_INTERVAL = timedelta(seconds=20)
 #: Subscribers of each kind (came, gone, moved) in one transaction. A wave of reconnects must not occupy the event loop, or
 #: SQLite's single writer, for long.
-ROWS_A_WRITE = 500
+ROWS_PER_WRITE = 500
 #: Seconds allowed for one write, and for the last write when the process stops.
-WRITE_WITHIN, WITHDRAW_WITHIN = 10.0, 2.0
+WRITE_TIMEOUT, DELETE_TIMEOUT = 10.0, 2.0
 
 
 @dataclass
@@ -61,14 +61,14 @@ class PresenceReports:
         """Report forever. Ends only when it is cancelled."""
         logger.info("stream subscribers are reported", extra={"reported_as": self._process})
         while True:
-            await asyncio.sleep(REPORT_EVERY)
+            await asyncio.sleep(REPORT_INTERVAL)
             await self.report()
 
     async def report(self) -> None:
-        """Write the difference to the last report, or a sign of life. A failure is logged, and the next report is a whole one."""
+        """Write the difference to the last report, or a keep-alive report. A failure is logged, and the next report is a whole one."""
         try:
             await self._report()
-        except Exception as error:  # noqa: BLE001 - noted; a database that is away must not end the reports
+        except Exception as error:  # noqa: BLE001 - logged; an unreachable database must not end the reports
             self._reported = _Reported()
             if not self._failing:
                 log_fault(error)
@@ -80,7 +80,7 @@ class PresenceReports:
         subscribers = self._hub.connected()
         if not subscribers:
             if self._stored:
-                await self._withdraw(WRITE_WITHIN)
+                await self._delete_rows(WRITE_TIMEOUT)
             return
         current = self._snapshot(subscribers)
         if not self._must_report(current):
@@ -94,7 +94,7 @@ class PresenceReports:
 
     async def _write(self, current: _Reported) -> bool:
         for report in self._reports(current):
-            async with asyncio.timeout(WRITE_WITHIN):
+            async with asyncio.timeout(WRITE_TIMEOUT):
                 if not await self._database.write(presence.write_report, report):
                     return False
         return True
@@ -107,7 +107,7 @@ class PresenceReports:
 
     def _must_report(self, current: _Reported) -> bool:
         last = self._reported
-        if last.at is None or current.at is None or current.at - last.at >= SIGN_OF_LIFE_EVERY:
+        if last.at is None or current.at is None or current.at - last.at >= KEEP_ALIVE_INTERVAL:
             return True
         return (current.subscribers, current.cursors_behind, current.cursor) != (
             last.subscribers,
@@ -124,8 +124,8 @@ class PresenceReports:
         gone = [subscriber.number for subscriber in last.subscribers - current.subscribers]
         candidates = (after.keys() | before.keys()) & (current.subscribers & last.subscribers)
         moved = [(each.number, after.get(each)) for each in candidates if after.get(each) != before.get(each)]
-        for first in range(0, max(len(came), len(gone), len(moved), 1), ROWS_A_WRITE):
-            rows = slice(first, first + ROWS_A_WRITE)
+        for first in range(0, max(len(came), len(gone), len(moved), 1), ROWS_PER_WRITE):
+            rows = slice(first, first + ROWS_PER_WRITE)
             yield PresenceReport(
                 process=self._process,
                 at=current.at,
@@ -136,17 +136,17 @@ class PresenceReports:
                 whole=last.at is None and first == 0,
             )
 
-    async def _withdraw(self, within: float) -> None:
-        async with asyncio.timeout(within):
-            await self._database.write(presence.withdraw, self._process)
+    async def _delete_rows(self, seconds: float) -> None:
+        async with asyncio.timeout(seconds):
+            await self._database.write(presence.delete_process, self._process)
         self._reported, self._stored = _Reported(), False
 
     async def end(self) -> None:
         """Delete this process's rows when it stops. If that fails, others show its subscribers until it counts as dead."""
         if self._stored:
             try:
-                await self._withdraw(WITHDRAW_WITHIN)
-            except Exception as error:  # noqa: BLE001 - noted; a database that is away must not delay the stop
+                await self._delete_rows(DELETE_TIMEOUT)
+            except Exception as error:  # noqa: BLE001 - logged; an unreachable database must not delay the stop
                 log_fault(error)
 
 

@@ -1,1 +1,1 @@
-"""The patient visit engine: a patient is never in two consultations at the same time."""
+"""The patient visit engine: a patient is in at most one exclusive consultation at a time."""

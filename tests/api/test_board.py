@@ -1,4 +1,4 @@
-"""The board: who is in the house, with whom, who waits for whom, and the cursor of the snapshot."""
+"""The board: the patients in the hospital, their doctors, the waiting doctors, and the cursor of the snapshot."""
 
 from datetime import timedelta
 from typing import Any

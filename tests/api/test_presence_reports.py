@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection, select, text
 
 from patient_visit_engine.api.stream import presence_reports
-from patient_visit_engine.api.stream.presence_reports import REPORT_EVERY, SIGN_OF_LIFE_EVERY, report_presence
+from patient_visit_engine.api.stream.presence_reports import KEEP_ALIVE_INTERVAL, REPORT_INTERVAL, report_presence
 from patient_visit_engine.storage import presence
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.presence import DEAD_AFTER, PresenceReport
@@ -42,7 +42,7 @@ def reports(database: Database, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     write = database.write
 
     async def record_and_write(unit: Callable[..., Any], *arguments: Any) -> Any:
-        if unit in (presence.write_report, presence.withdraw):
+        if unit in (presence.write_report, presence.delete_process):
             recorded.append(arguments[0] if unit is presence.write_report else None)
         return await write(unit, *arguments)
 
@@ -63,7 +63,7 @@ async def test_writes_nothing_without_subscribers(
 ) -> None:
     for _ in range(3):
         await process.reports.report()
-        clock.at += SIGN_OF_LIFE_EVERY
+        clock.at += KEEP_ALIVE_INTERVAL
     assert reports == []
 
     subscriber = await process.subscribe("Dr. Amrani")
@@ -71,7 +71,7 @@ async def test_writes_nothing_without_subscribers(
     process.hub.remove(subscriber)
     for _ in range(3):
         await process.reports.report()
-        clock.at += SIGN_OF_LIFE_EVERY
+        clock.at += KEEP_ALIVE_INTERVAL
 
     assert len(reports) == 2
     assert reports[-1] is None
@@ -98,7 +98,7 @@ async def test_reports_unchanged_state_as_sign_of_life(
     await process.subscribe("Dr. Amrani")
     await process.reports.report()
 
-    clock.at += SIGN_OF_LIFE_EVERY - SECOND
+    clock.at += KEEP_ALIVE_INTERVAL - SECOND
     await process.reports.report()
     assert len(reports) == 1
     clock.at += SECOND
@@ -142,7 +142,7 @@ async def test_reports_each_cursor_behind_once(database: Database, process: Stre
 async def test_writes_many_subscribers_in_portions(
     database: Database, process: StreamProcess, reports: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(presence_reports, "ROWS_A_WRITE", 3)
+    monkeypatch.setattr(presence_reports, "ROWS_PER_WRITE", 3)
     subscribers = [await process.subscribe(f"Dr. {number}") for number in range(8)]
     await process.reports.report()
     for subscriber in subscribers[:7]:
@@ -217,8 +217,8 @@ async def test_gives_up_silent_database_in_time(database: Database, process: Str
         await asyncio.get_running_loop().create_future()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(presence_reports, "WRITE_WITHIN", 0.01)
-        patch.setattr(presence_reports, "WITHDRAW_WITHIN", 0.01)
+        patch.setattr(presence_reports, "WRITE_TIMEOUT", 0.01)
+        patch.setattr(presence_reports, "DELETE_TIMEOUT", 0.01)
         patch.setattr(database, "write", never_answer)
         async with asyncio.timeout(20):
             await process.reports.report()
@@ -248,7 +248,7 @@ async def test_logs_failure_without_names(
 async def test_reports_regularly_and_withdraws_on_stop(
     database: Database, process: StreamProcess, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(presence_reports, "REPORT_EVERY", 0.001)
+    monkeypatch.setattr(presence_reports, "REPORT_INTERVAL", 0.001)
     await database.write(presence.write_report, PresenceReport("another", clock.at, "e-0", whole=True))
     names: list[str] = []
 
@@ -266,4 +266,4 @@ async def test_reports_regularly_and_withdraws_on_stop(
 
 
 def test_two_lost_reports_do_not_mean_dead() -> None:
-    assert 2 * (SIGN_OF_LIFE_EVERY + timedelta(seconds=REPORT_EVERY)) < DEAD_AFTER
+    assert 2 * (KEEP_ALIVE_INTERVAL + timedelta(seconds=REPORT_INTERVAL)) < DEAD_AFTER

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, func, select
 
 from patient_visit_engine.storage import presence
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.storage.presence import DEAD_AFTER, SUBSCRIBERS_A_PAGE, PresenceReport, ReportedSubscriber
+from patient_visit_engine.storage.presence import DEAD_AFTER, SUBSCRIBERS_PER_PAGE, PresenceReport, ReportedSubscriber
 from patient_visit_engine.storage.tables import stream_processes, stream_readers
 from tests.support.builders import NOON
 
@@ -124,7 +124,7 @@ async def test_withdrawal_deletes_rows_of_process(database: Database) -> None:
     for process in ("one", "two"):
         await database.write(presence.write_report, complete_report(process, a_reader()))
 
-    await database.write(presence.withdraw, "one")
+    await database.write(presence.delete_process, "one")
 
     assert await database.read(counts) == [1, 1]
     assert set(await read_others(database)) == {"two"}
@@ -144,7 +144,7 @@ async def test_concurrent_reports_delete_dead_processes(database: Database) -> N
 
 
 async def test_reads_all_pages_of_readers(database: Database) -> None:
-    readers = [a_reader(number) for number in range(1, 2 * SUBSCRIBERS_A_PAGE + 1)]
+    readers = [a_reader(number) for number in range(1, 2 * SUBSCRIBERS_PER_PAGE + 1)]
     await database.write(presence.write_report, complete_report("one", *readers))
 
     assert await read_others(database) == {"one": readers}
