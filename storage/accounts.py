@@ -1,4 +1,4 @@
-"""Staff accounts, their sessions and failed sign-ins. Passwords and cookies arrive here as hashes only."""
+"""Staff accounts, their sessions and attempts to sign in. Passwords and cookies arrive here as hashes only."""
 
 import json
 from collections.abc import Collection
@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 from sqlalchemy import ARRAY, ColumnElement, Connection, String, bindparam, delete, func, insert, select, update
 
 from patient_visit_engine.storage.inserting import insert_if_new
-from patient_visit_engine.storage.tables import accounts, sessions, sign_in_failures
+from patient_visit_engine.storage.tables import accounts, sessions, sign_in_attempts
 from patient_visit_engine.visit.codes import Role
 
-#: How long a failed attempt counts, and how many failed attempts block further ones.
-FAILURE_LIFETIME = timedelta(minutes=5)
-MAX_FAILURES = 5
+#: How long an attempt to sign in counts, and how many attempts block further ones. A successful sign-in deletes them.
+ATTEMPT_LIFETIME = timedelta(minutes=5)
+MAX_ATTEMPTS = 5
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def find_open_sessions(connection: Connection, token_hashes: Collection[str], no
 
 
 def _is_one_of(connection: Connection, token_hashes: Collection[str]) -> ColumnElement[bool]:
-    """Compare with all hashes through one parameter. With one parameter each, every call would compile a new statement."""
+    """Compare with all hashes through one parameter. With one parameter for each hash, each call would compile a new statement."""
     if connection.dialect.name == "postgresql":
         values = (
             func.unnest(bindparam("token_hashes", list(token_hashes), ARRAY(String)))
@@ -143,17 +143,17 @@ def admit_attempt(connection: Connection, source: str, now: datetime) -> timedel
     """
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(source))))
-    connection.execute(delete(sign_in_failures).where(sign_in_failures.c.at <= now - FAILURE_LIFETIME))
+    connection.execute(delete(sign_in_attempts).where(sign_in_attempts.c.at <= now - ATTEMPT_LIFETIME))
     count, oldest = connection.execute(
-        select(func.count(), func.min(sign_in_failures.c.at)).where(sign_in_failures.c.who == source)
+        select(func.count(), func.min(sign_in_attempts.c.at)).where(sign_in_attempts.c.who == source)
     ).one()
-    if count >= MAX_FAILURES:
-        wait: timedelta = oldest + FAILURE_LIFETIME - now
+    if count >= MAX_ATTEMPTS:
+        wait: timedelta = oldest + ATTEMPT_LIFETIME - now
         return wait
-    connection.execute(insert(sign_in_failures).values(who=source, at=now))
+    connection.execute(insert(sign_in_attempts).values(who=source, at=now))
     return None
 
 
 def forget_attempts(connection: Connection, source: str) -> None:
-    """Delete the failed attempts of this source, after a successful sign-in."""
-    connection.execute(delete(sign_in_failures).where(sign_in_failures.c.who == source))
+    """Delete the attempts of this source, after a successful sign-in."""
+    connection.execute(delete(sign_in_attempts).where(sign_in_attempts.c.who == source))

@@ -1,4 +1,4 @@
-"""Adds many rows of master data at once. It changes no existing row and appends no event.
+"""Adds many rows of master data in one transaction. It changes no existing row and appends no event.
 
 An existing row may have consultations and be shown on screens. Only the API changes it, and appends the event for the change.
 """
@@ -17,7 +17,7 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class BatchResult:
-    """The result of a batch: added rows, existing equal rows, and in `other` the ids of existing rows that differ."""
+    """The result of a batch: added rows, existing equal rows, and in `different` the ids of existing rows that differ."""
 
     added: int
     unchanged: int
@@ -34,8 +34,10 @@ def add_missing(connection: Connection, table: Table, rows: Sequence[Row], compa
         insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
         # Another writer may have inserted a row since the query. Its row stays.
         connection.execute(insert(table).on_conflict_do_nothing(), new)
-    other = tuple(row["id"] for row in rows if row["id"] in existing and existing[row["id"]] != _values(row, compare))
-    return BatchResult(len(new), len(existing) - len(other), other)
+    different = tuple(
+        row["id"] for row in rows if row["id"] in existing and existing[row["id"]] != _values(row, compare)
+    )
+    return BatchResult(len(new), len(existing) - len(different), different)
 
 
 def _read_existing(

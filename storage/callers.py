@@ -1,4 +1,4 @@
-"""Numbers for callers. A workflow carries only the number, so that no text from a client enters its history."""
+"""Gives each caller an id. A workflow carries only the id, so that no text from a client enters its history."""
 
 from sqlalchemy import Connection, select
 
@@ -7,7 +7,7 @@ from patient_visit_engine.storage.tables import callers
 
 
 def find_caller(connection: Connection, subject: str) -> int | None:
-    """Return the number of `subject`, or None if it never sent a change.
+    """Return the id of `subject`, or None if it never sent a command.
 
     A subject is `account:7` for an account, or `token:` and the subject of a bearer token.
     """
@@ -15,7 +15,7 @@ def find_caller(connection: Connection, subject: str) -> int | None:
 
 
 def register_caller(connection: Connection, subject: str, created_by: str) -> int:
-    """Return the number of `subject`, and create it if there is none. `created_by` is the text that trackings show."""
+    """Return the id of `subject`, and create it if there is none. `created_by` is the text that trackings show."""
     insert_if_new(connection, callers, by="subject", subject=subject, created_by=created_by)
-    number: int = connection.execute(select(callers.c.id).where(callers.c.subject == subject)).scalar_one()
-    return number
+    caller_id: int = connection.execute(select(callers.c.id).where(callers.c.subject == subject)).scalar_one()
+    return caller_id

@@ -33,15 +33,18 @@ STATEMENT_TIMEOUT = 10.0
 POOL_TIMEOUT = 5.0
 #: Seconds to close the connections to PostgreSQL properly. After that they are dropped.
 CLOSE_TIMEOUT = 2.0
-# PostgreSQL's classes of errors that time or an operator resolves: connection, unknown login, unknown database, rollback for a
-# deadlock, resources, object in use, operator intervention.
+# PostgreSQL's classes of errors that may disappear later, or after an operator acts: connection, unknown login, unknown database,
+# rollback for a deadlock, resources, object in use, operator intervention.
 TRANSIENT_CLASSES = ("08", "28", "3D", "40", "53", "55", "57")
 # A write reached a standby during a failover.
 READ_ONLY = "25006"
 
 
 class Database:
-    """`read` and `write` run a function of a `Connection` in one transaction. Only the caller may retry a write."""
+    """`read` and `write` run a function of a `Connection` in one transaction.
+
+    `write` does not retry, because only the caller knows whether a second run is safe.
+    """
 
     def __init__(self, url: str, statement_within: float | None = STATEMENT_TIMEOUT) -> None:
         """On PostgreSQL a statement fails after `statement_within` seconds. None means no limit.

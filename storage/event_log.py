@@ -22,8 +22,8 @@ def append(connection: Connection, new_events: Sequence[Event], at: datetime) ->
     """Append the events at the log's head. Call this last in the transaction, because it locks the head until the commit.
 
     The lock makes positions visible in order. Otherwise a higher position could be visible first, and readers of the log would
-    skip the lower one forever. An event with a known `dedup_key` violates the unique key and fails the transaction, so it uses
-    no position.
+    skip the lower one forever. If the log already has the `dedup_key` of an event, the insert fails and the transaction is rolled
+    back. So no position is used.
     """
     if not new_events:
         return

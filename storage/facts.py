@@ -63,14 +63,14 @@ LATEST_TRACKING = (
 
 @dataclass
 class NameCache:
-    """Names by id, as the reads of one transaction have met them."""
+    """Names by id, from the rows that one transaction has read."""
 
     doctors: dict[int, str] = field(default_factory=dict)
     prestations: dict[int, str] = field(default_factory=dict)
 
 
 def read_facts(connection: Connection, patient_id: int, names: NameCache) -> Facts:
-    """The patient's open trackings and waiting lines now; adds the names of doctors and prestations to `names`."""
+    """The patient's open trackings and waiting lines now. Adds the names of doctors and prestations to `names`."""
     in_progress, pending = read_trackings(connection, patient_id, names)
     waiting = read_line(connection, patient_id, names)
     return Facts(in_progress=in_progress, pending=pending, waiting=waiting)
@@ -129,11 +129,10 @@ def _consultation(row: Row[tuple[object, ...]]) -> Consultation:
 def read_appointment(
     connection: Connection, appointment_id: int, names: NameCache, *, lock: bool = False
 ) -> Appointment | None:
-    """The appointment as it is stored now, with its prestation; None when there is none."""
+    """The appointment as it is stored now, with its prestation, or None."""
     if lock and connection.dialect.name != "sqlite":
-        # SQLite has one writer and needs no lock. The lock is a separate statement, because one that locks and joins would go
-        # wrong on PostgreSQL: after the wait it joins the new appointment to the doctor and prestation of the old one, and
-        # finds no row.
+        # SQLite has one writer and needs no lock. The lock is a separate statement. On PostgreSQL a statement that locks and
+        # joins can find no row: after the wait it joins the new appointment with the old doctor and prestation.
         connection.execute(LOCK_APPOINTMENT, {"appointment_id": appointment_id})
     row = connection.execute(APPOINTMENT, {"appointment_id": appointment_id}).one_or_none()
     if row is None:

@@ -14,7 +14,7 @@ from patient_visit_engine.storage.event_log import NOTIFICATION
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between two reads of the change counter: 1 ms of delay on average, for less than three percent of a core. Polling is
+#: Seconds between two reads of the change counter. This adds 1 ms of delay on average and uses less than 3 % of a core. Polling is
 #: necessary: SQLite does not announce a commit, and a watch on the file fires before the commit is visible.
 LOOK_EVERY = 0.002
 #: Seconds without a notification after which the listening PostgreSQL session is tested.

@@ -1,6 +1,6 @@
 """Master data from the hospital's own system: patients, doctors, prestations and appointments.
 
-An appointment with anything open in a visit cannot be changed here.
+An appointment that a visit uses can be changed only in a limited way: see `_check_replaceable`.
 """
 
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class UnknownReferenceError(Exception):
 
 
 class NotReplaceableError(Exception):
-    """The appointment cannot be replaced, because a visit has something open for it or has ended it. `code` is the reason."""
+    """The appointment cannot be replaced in this way, because a visit uses it or it is done. `code` is the reason."""
 
     def __init__(self, code: Literal["tracking_open", "appointment_closed", "doctor_waiting"]) -> None:
         super().__init__(code)
@@ -42,7 +42,7 @@ class NotReplaceableError(Exception):
 
 @dataclass(frozen=True)
 class MasterDataPut:
-    """One replacement. `cause` is unique to the request, and `at` is its time."""
+    """The record's id, with the cause and the time of the request that replaces it. `cause` is unique to the request."""
 
     id: int
     cause: str
@@ -96,7 +96,7 @@ def put_prestation(
 def put_appointment(
     connection: Connection, put: MasterDataPut, appointment: AppointmentPut
 ) -> tuple[bool, AppointmentStatus]:
-    """Create or replace an appointment with nothing open in a visit. Returns whether it was created, and its status.
+    """Create or replace an appointment. Returns whether it was created, and its status.
 
     Raises UnknownReferenceError or NotReplaceableError. In both cases nothing is written.
     """
@@ -137,6 +137,11 @@ def _check_references(connection: Connection, appointment: AppointmentPut) -> st
 def _check_replaceable(
     connection: Connection, stored: Row[Any], appointment: AppointmentPut, status: AppointmentStatus
 ) -> None:
+    """Raise NotReplaceableError for an appointment that is done or has an open tracking.
+
+    While a doctor waits for it, the appointment keeps its patient and doctor and cannot be canceled. Its time and prestation may
+    change.
+    """
     of_appointment = patient_trackings.c.appointment_id == stored.id
     is_open = patient_trackings.c.status != TrackingStatus.completed.value
     if connection.scalar(select(patient_trackings.c.id).where(of_appointment, is_open)) is not None:
@@ -162,8 +167,8 @@ def _publish(
 ) -> None:
     doctors_of_appointments = {} if doctor is None else {put.id: doctor}
     context = EventContext(patient_id, patient, {}, {}, put.at, put.cause + step, doctors_of_appointments)
-    changes = list(events_of(WriteAppointmentStatus(appointment_id=put.id, status=status), context))
-    event_log.append(connection, changes, put.at)
+    new_events = list(events_of(WriteAppointmentStatus(appointment_id=put.id, status=status), context))
+    event_log.append(connection, new_events, put.at)
 
 
 def _patient_name(connection: Connection, patient_id: int) -> str:

@@ -4,8 +4,8 @@ An open request (`decided_at` is null) is stored before it is sent. Its `command
 and `type`, the name of its class in `visit.commands`. Example: `{"type": "StartConsultation", "request": {...}, ...}`.
 `parse_command` reads it back.
 
-The `command` can be null, for a request that is stored only to carry its reason to the ledger, because no text of a person may
-enter a workflow. Only the client sends such a request again.
+`command` can be null. Such a request is stored only because the ledger reads its reason here: no person's text may enter a
+workflow. Only the client sends such a request again.
 """
 
 import json
@@ -20,7 +20,7 @@ from patient_visit_engine.storage.inserting import insert_if_new
 from patient_visit_engine.storage.tables import requests
 from patient_visit_engine.visit.commands import Command, Request
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 COMMANDS: dict[str, type[Command]] = {command.__name__: command for command in get_args(Command)}
 
@@ -86,7 +86,7 @@ def _parse_or_skip(text: str) -> Command | None:
     try:
         return parse_command(text)
     except ValueError:
-        log.warning("an open request cannot be read")
+        logger.warning("an open request cannot be read")
         return None
 
 

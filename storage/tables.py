@@ -94,8 +94,8 @@ appointments = Table(
     Index("appointments_by_patient", "patient_id", "scheduled_at"),
 )
 
-# A caller is a person or program that sends changes. `subject` is "account:7" for the account with id 7, or "token:" and the
-# subject of a bearer token. Commands carry only the number, so that no text from a client enters a workflow's history.
+# A caller is a person or program that sends commands. `subject` is "account:7" for the account with id 7, or "token:" and the
+# subject of a bearer token. Commands carry only the id, so that no text from a client enters a workflow's history.
 callers = Table(
     "callers",
     metadata,
@@ -117,6 +117,7 @@ patient_trackings = Table(
     Column("status", String(20), nullable=False),
     Column("outcome", String(20)),
     Column("check_in_time", Timestamp, nullable=False),
+    # The time when the tracking was completed, by a check-out or in any other way.
     Column("check_out_time", Timestamp),
     Column("created_by", ForeignKey("callers.id"), nullable=False),
     Column("consultation_id", String(36), unique=True),
@@ -182,7 +183,7 @@ waiting_line = Table(
     Index("one_place_in_line_per_doctor", "patient_id", "visit_day", "doctor_id", unique=True),
 )
 
-# What happened to a patient, one row for each decision. The timeline is permanent, but the event log is pruned.
+# What happened to a patient, one row for each change. The timeline is permanent, but the event log is pruned.
 timeline = Table(
     "timeline",
     metadata,
@@ -274,7 +275,9 @@ sessions = Table(
     Index("sessions_by_expiry", "expires_at"),
 )
 
-sign_in_failures = Table(
+# One row for each attempt to sign in, added before the password is checked. A successful sign-in deletes the rows of its source.
+# `who` is a hash of username and address, called `source` in the code.
+sign_in_attempts = Table(
     "sign_in_failures",
     metadata,
     Column("id", Id, primary_key=True),
@@ -283,7 +286,8 @@ sign_in_failures = Table(
     Index("sign_in_failures_by_who", "who", "at"),
 )
 
-# The API processes with an event stream, as each last reported. These rows are no state of visits, and end with the process.
+# The API processes with an event stream, with the data of their last report. The rows do not belong to a visit. They are deleted
+# when the process stops.
 stream_processes = Table(
     "stream_processes",
     metadata,
@@ -292,7 +296,7 @@ stream_processes = Table(
     Column("cursor", String(40), nullable=False),
 )
 
-# The readers of each process. `cursor` is null for a reader that has every event that its process has.
+# One row for each subscriber of each process. `cursor` is null for a subscriber that is not behind.
 stream_readers = Table(
     "stream_readers",
     metadata,

@@ -1,8 +1,8 @@
 """The ledger: it records one decision in one transaction, once.
 
-A decision is valid only for the facts that it was based on. If they have changed (yesterday's consultation still runs, a worker
-died after a commit, a desk changed the appointment), the ledger writes nothing and returns the facts as they are now. The visit
-then decides again. The unique indexes are the second barrier: on PostgreSQL two visits of one patient can record at one moment.
+A decision is valid only for the facts that it was based on. They may have changed: yesterday's consultation still runs, a worker
+died after a commit, or the reception changed the appointment. Then the ledger writes nothing and returns the present facts. The
+visit decides again. The unique indexes are a second protection: on PostgreSQL two visits of one patient can record at one moment.
 """
 
 import json
@@ -48,8 +48,8 @@ from patient_visit_engine.wire.refusals import AnswerContext
 from patient_visit_engine.wire.timeline import timeline_row
 from patient_visit_engine.wire.trackings import TrackingRow
 
-# When two visits of one patient collide at an index, one commits. The other reads what was committed and is overtaken.
-ATTEMPTS = 3
+# If a unique index rejects the row of one of two visits, that visit tries again and is then overtaken.
+RECORD_ATTEMPTS = 3
 LINE_CHANGES = JoinLine | LeaveLine | OfferPatient | WithdrawOffer
 
 FIND_REQUEST = select(requests.c.decided_at, requests.c.reason, requests.c.fingerprint).where(
@@ -62,7 +62,7 @@ ENGINE_CALLER = select(callers.c.id).where(callers.c.subject == "system")
 
 
 class Ledger:
-    """The ledger on SQL. `activities.ledger.Ledger` defines what it guarantees."""
+    """The ledger on SQL. The protocol `activities.ledger.Ledger` describes its guarantees."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -76,7 +76,7 @@ class Ledger:
 
         Raises `UnrecordableError` when the database's constraints reject the decision at every attempt.
         """
-        for _ in range(ATTEMPTS):
+        for _ in range(RECORD_ATTEMPTS):
             try:
                 return await self._database.write(_record, entry)
             except (OvertakenError, IntegrityError) as error:
@@ -85,8 +85,8 @@ class Ledger:
 
 
 @dataclass(frozen=True)
-class _Basis:
-    """What the database holds under the patient's lock, before the decision is written."""
+class _StoredState:
+    """The rows that were read under the patient's lock, before the decision is written."""
 
     patient: str
     facts: Facts
@@ -96,20 +96,20 @@ class _Basis:
 
 
 def _record(connection: Connection, entry: LedgerEntry) -> Recorded:
-    basis = _lock_and_read(connection, entry)
-    if (reply := _reply_without_writing(connection, entry, basis)) is not None:
+    stored = _lock_and_read(connection, entry)
+    if (reply := _reply_without_writing(connection, entry, stored)) is not None:
         return reply
-    context = _event_context(entry, basis)
-    _write_changes(connection, entry, basis)
-    _store_answer(connection, entry, basis, context)
-    facts = _facts_after(connection, entry, basis.names)
+    context = _event_context(entry, stored)
+    _write_changes(connection, entry, stored)
+    _store_answer(connection, entry, stored, context)
+    facts = _facts_after(connection, entry, stored.names)
     events = [event for change in entry.decision.changes for event in events_of(change, context)]
     # Last: the log's head stays locked until the commit.
     event_log.append(connection, events, entry.decision.at)
     return Recorded(facts=facts)
 
 
-def _lock_and_read(connection: Connection, entry: LedgerEntry) -> _Basis:
+def _lock_and_read(connection: Connection, entry: LedgerEntry) -> _StoredState:
     names = NameCache()
     first_name, last_name = connection.execute(LOCK_PATIENT, {"patient_id": entry.patient_id}).one()
     facts = read_facts(connection, entry.patient_id, names)
@@ -117,18 +117,18 @@ def _lock_and_read(connection: Connection, entry: LedgerEntry) -> _Basis:
     if entry.request is not None:
         # After the lock: one request can reach the visits of two days, and only the first of them may decide it.
         request = connection.execute(FIND_REQUEST, {"id": entry.request.id}).one_or_none()
-    return _Basis(f"{first_name} {last_name}", facts, names, request)
+    return _StoredState(f"{first_name} {last_name}", facts, names, request)
 
 
-def _reply_without_writing(connection: Connection, entry: LedgerEntry, basis: _Basis) -> Recorded | None:
+def _reply_without_writing(connection: Connection, entry: LedgerEntry, stored: _StoredState) -> Recorded | None:
     """The reply when the request was decided before, or when the facts or the appointment are not those of the entry."""
-    if _is_settled(entry.request, basis.request):
-        return Recorded(facts=basis.facts)
+    if _is_settled(entry.request, stored.request):
+        return Recorded(facts=stored.facts)
     appointment = None
     if entry.appointment is not None:
-        appointment = read_appointment(connection, entry.appointment.id, basis.names, lock=True)
-    if basis.facts != entry.seen or appointment != entry.appointment:
-        return Recorded(facts=basis.facts, overtaken=True, appointment=appointment)
+        appointment = read_appointment(connection, entry.appointment.id, stored.names, lock=True)
+    if stored.facts != entry.seen or appointment != entry.appointment:
+        return Recorded(facts=stored.facts, overtaken=True, appointment=appointment)
     return None
 
 
@@ -139,12 +139,12 @@ def _is_settled(request: Request | None, stored: Row[datetime | None, str | None
     return stored.decided_at is not None or stored.fingerprint != request.fingerprint
 
 
-def _event_context(entry: LedgerEntry, basis: _Basis) -> EventContext:
+def _event_context(entry: LedgerEntry, stored: _StoredState) -> EventContext:
     return EventContext(
         patient_id=entry.patient_id,
-        patient=basis.patient,
-        doctors=basis.names.doctors,
-        prestations=basis.names.prestations,
+        patient=stored.patient,
+        doctors=stored.names.doctors,
+        prestations=stored.names.prestations,
         at=entry.decision.at,
         cause=_cause(entry),
         doctor_of={} if entry.appointment is None else {entry.appointment.id: entry.appointment.doctor_id},
@@ -154,19 +154,19 @@ def _event_context(entry: LedgerEntry, basis: _Basis) -> EventContext:
 def _cause(entry: LedgerEntry) -> str:
     if entry.request is not None:
         return entry.request.id
-    # A timer decides one thing at one moment once: after it was recorded, the facts are different.
-    # With the patient's id: at midnight many visits end in the same millisecond, and one doctor may wait in several.
+    # A timer cannot decide the same thing twice at one moment, because recording the decision changes the facts.
+    # The patient's id is part of the cause: at midnight many visits end in the same millisecond, and one doctor may wait in several.
     return f"{entry.patient_id}/{entry.day.isoformat()}/{entry.decision.at.isoformat()}"
 
 
-def _write_changes(connection: Connection, entry: LedgerEntry, basis: _Basis) -> None:
+def _write_changes(connection: Connection, entry: LedgerEntry, stored: _StoredState) -> None:
     caller_id: int = (
         entry.request.caller_id if entry.request is not None else connection.execute(ENGINE_CALLER).scalar_one()
     )
     writer = Writer(connection, entry, caller_id)
     for change in entry.decision.changes:
         apply(change, writer)
-    _write_timeline(connection, entry, None if basis.request is None else basis.request.reason)
+    _write_timeline(connection, entry, None if stored.request is None else stored.request.reason)
 
 
 def _write_timeline(connection: Connection, entry: LedgerEntry, reason: str | None) -> None:
@@ -189,14 +189,14 @@ def _write_timeline(connection: Connection, entry: LedgerEntry, reason: str | No
         connection.execute(INSERT_TIMELINE, rows)
 
 
-def _store_answer(connection: Connection, entry: LedgerEntry, basis: _Basis, context: EventContext) -> None:
+def _store_answer(connection: Connection, entry: LedgerEntry, stored: _StoredState, context: EventContext) -> None:
     """Render the answer and store it under the request's id. A decision of a timer has no answer."""
     answer = entry.decision.answer
     if entry.request is None or answer is None:
         return
     row = _row_of_answer(connection, answer, entry)
     rendered = render(answer, AnswerContext(context, entry.request.id, row))
-    _store_rendered(connection, entry.request, rendered, entry.decision.at, is_open=basis.request is not None)
+    _store_rendered(connection, entry.request, rendered, entry.decision.at, is_open=stored.request is not None)
 
 
 def _row_of_answer(connection: Connection, answer: Answer, entry: LedgerEntry) -> TrackingRow | None:

@@ -87,7 +87,7 @@ def check(url: str) -> None:
     if revision is None:
         raise UnknownSchemaError("the database has no schema yet: run `visit-engine migrate`")
     if revision != newest():
-        is_older = revision in {step.revision for step in ScriptDirectory(HISTORY).walk_revisions()}
+        is_older = revision in {script.revision for script in ScriptDirectory(HISTORY).walk_revisions()}
         remedy = "run `visit-engine migrate`" if is_older else "it was made by a newer program: use that one"
         raise UnknownSchemaError(f"the database is at schema {revision}, this program needs {newest()}: {remedy}")
 
@@ -101,28 +101,28 @@ def _lock(connection: Connection) -> None:
 
 def _upgrade(connection: Connection) -> str:
     _lock(connection)
-    _run_steps(connection, lambda history, current: history._upgrade_revs("head", current))
+    _run_revisions(connection, lambda history, current: history._upgrade_revs("head", current))
     return newest()
 
 
 def _downgrade(connection: Connection, revision: str) -> str:
     _lock(connection)
     older_revisions = {
-        step.revision for step in ScriptDirectory(HISTORY).iterate_revisions(_read_revision(connection), "base")
+        script.revision for script in ScriptDirectory(HISTORY).iterate_revisions(_read_revision(connection), "base")
     }
     if revision not in older_revisions:
         raise UnknownSchemaError(f"there is no way back to schema {revision}")
-    _run_steps(connection, lambda history, current: history._downgrade_revs(revision, current))
+    _run_revisions(connection, lambda history, current: history._downgrade_revs(revision, current))
     return revision
 
 
-def _run_steps(connection: Connection, choose_steps: Callable[[ScriptDirectory, Any], Any]) -> None:
+def _run_revisions(connection: Connection, choose_revisions: Callable[[ScriptDirectory, Any], Any]) -> None:
     history = ScriptDirectory(HISTORY)
 
-    def steps(revision: Any, _context: MigrationContext) -> Any:
-        return choose_steps(history, revision)
+    def revisions(revision: Any, _context: MigrationContext) -> Any:
+        return choose_revisions(history, revision)
 
-    with EnvironmentContext(Config(), history, fn=steps) as environment:
+    with EnvironmentContext(Config(), history, fn=revisions) as environment:
         environment.configure(connection=connection)
         try:
             environment.run_migrations()

@@ -32,13 +32,13 @@ from patient_visit_engine.visit.state import Appointment
 from patient_visit_engine.wire import screens, shapes
 from patient_visit_engine.wire.trackings import TrackingRow, tracking_body
 
-#: How many of a day's latest decisions are listed. A client that sends requests in a loop must not make the page endless.
+#: How many of a day's latest changes are listed. A client that sends requests in a loop must not make the page endless.
 TIMELINE_LIMIT = 1_000
 
 
 @dataclass(frozen=True)
 class VisitQuery:
-    """The patient's day to read. `audited`: list who did what, and why."""
+    """The patient's day to read. With `audited`, each entry of the timeline has its caller and the reason."""
 
     patient_id: int
     day: date
@@ -61,13 +61,13 @@ def doctor_exists(connection: Connection, doctor_id: int) -> bool:
 
 
 def find_consultation(connection: Connection, consultation_id: str) -> tuple[TrackingRow, date] | None:
-    """The row of this consultation and the day of the visit that keeps its timers, or None."""
+    """The row of this consultation and the day of the visit that runs its timers, or None."""
     row = connection.execute(TRACKING_OF_CONSULTATION, {"id": consultation_id}).one_or_none()
     return None if row is None else (tracking_row(row), row.visit_day)
 
 
 def read_day_trackings(connection: Connection, query: VisitQuery) -> list[shapes.Tracking] | None:
-    """The day's rows of `patient_trackings`; None for an unknown patient."""
+    """The day's rows of `patient_trackings`, or None for an unknown patient."""
     if not patient_exists(connection, query.patient_id):
         return None
     is_of_day = patient_trackings.c.visit_day == query.day
@@ -80,7 +80,7 @@ def read_day_trackings(connection: Connection, query: VisitQuery) -> list[shapes
 
 
 def read_visit(connection: Connection, query: VisitQuery) -> screens.DayOfPatient | None:
-    """State, holder, waiting line and timeline of the day; None for an unknown patient."""
+    """State, holder, waiting line and timeline of the day, or None for an unknown patient."""
     patient = connection.execute(PATIENT, {"patient_id": query.patient_id}).one_or_none()
     if patient is None:
         return None
@@ -179,17 +179,17 @@ def _timeline_entry(row: Row[Any]) -> dict[str, Any]:
 
 
 def _add_holder_names(connection: Connection, entries: list[dict[str, Any]]) -> None:
-    blocked = [entry for entry in entries if "active_doctor_id" in entry]
-    names = _read_names(connection, doctors, {entry["active_doctor_id"] for entry in blocked})
-    for entry in blocked:
+    refused = [entry for entry in entries if "active_doctor_id" in entry]
+    names = _read_names(connection, doctors, {entry["active_doctor_id"] for entry in refused})
+    for entry in refused:
         entry["active_doctor"] = names.get(entry["active_doctor_id"])
 
 
 def _add_callers(connection: Connection, entries: list[dict[str, Any]], rows: list[Row[Any]]) -> None:
     account_ids = [_account_id(row) for row in rows]
-    names = _read_names(connection, accounts, {number for number in account_ids if number is not None})
-    for entry, row, number in zip(entries, rows, account_ids, strict=True):
-        entry |= {"by": row.by, "by_name": None if number is None else names.get(number), "reason": row.reason}
+    names = _read_names(connection, accounts, {account_id for account_id in account_ids if account_id is not None})
+    for entry, row, account_id in zip(entries, rows, account_ids, strict=True):
+        entry |= {"by": row.by, "by_name": None if account_id is None else names.get(account_id), "reason": row.reason}
 
 
 def _account_id(row: Row[Any]) -> int | None:

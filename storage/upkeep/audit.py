@@ -1,7 +1,7 @@
 """Checks from the database alone that the rules were never broken. Writes nothing.
 
-Overlaps are found by position in the event log, never by clock, because the clocks of two machines differ. Where the log was
-pruned, consultations that started before its oldest position come from the trackings, and their missing events are allowed.
+Overlaps are found by position in the event log, never by clock, because the clocks of two machines differ. Old events may
+be pruned. For consultations that started before the oldest event, the audit uses the trackings, and does not require events.
 """
 
 from collections import Counter
@@ -21,7 +21,8 @@ from patient_visit_engine.wire.events import COMPLETED, STARTED
 FETCH_SIZE = 1_000
 #: Violations that a report describes. Further ones are only counted.
 MAX_DESCRIBED = 1_000
-#: The largest expected difference between two machines' clocks. Used where only times show whether an event was pruned.
+#: The largest expected difference between two machines' clocks. Used when the audit can decide only by time
+#: whether an event was pruned.
 CLOCK_TOLERANCE = timedelta(minutes=5)
 
 TRACKING = patient_trackings.c
@@ -38,7 +39,7 @@ class Violation:
 
 @dataclass
 class AuditReport:
-    """The numbers of checked rows, and all violations. `kinds` counts every violation by kind."""
+    """The numbers of checked rows, and up to `MAX_DESCRIBED` violations. `kinds` counts all violations by kind."""
 
     checked: dict[str, int] = field(default_factory=dict)
     violations: list[Violation] = field(default_factory=list)

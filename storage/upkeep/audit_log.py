@@ -14,27 +14,27 @@ from patient_visit_engine.wire.events import COMPLETED, STARTED
 class AuditedConsultation:
     """A consultation in progress at a position of the log.
 
-    `since` is the position of its start, or 0 when it started before the oldest position in the log.
+    `start_position` is the position of its start, or 0 when it started before the oldest position in the log.
     """
 
     patient_id: int
     appointment_id: int
     exclusive: bool
-    since: int
+    start_position: int
 
 
 class AuditLogReader:
     """Follows every consultation from its start to its end, by position.
 
-    `running` are the consultations in progress before the first event, and `pruned_to` is the position before it.
-    `violated` takes the kind of a violation and a description.
+    `running` are the consultations in progress before the first event, and `pruned_to` is the last position that was pruned.
+    `add_violation` gets the kind of a violation and a description.
     """
 
     def __init__(
-        self, running: dict[str, AuditedConsultation], violated: Callable[[str, str], None], pruned_to: int
+        self, running: dict[str, AuditedConsultation], add_violation: Callable[[str, str], None], pruned_to: int
     ) -> None:
         self._running = dict(running)
-        self._violated = violated
+        self._add_violation = add_violation
         self._last = pruned_to
         self._of_patient: dict[int, set[str]] = defaultdict(set)
         self._of_appointment: dict[int, set[str]] = defaultdict(set)
@@ -45,19 +45,19 @@ class AuditLogReader:
         """Check `rows`, the events in order, each with the tracking of its consultation. The last must be at `head`."""
         for row in rows:
             if row.seq != self._last + 1:
-                self._violated("gap_in_log", f"positions {self._last + 1} to {row.seq - 1} are missing")
+                self._add_violation("gap_in_log", f"positions {self._last + 1} to {row.seq - 1} are missing")
             self._last = row.seq
             if row.consultation_id is not None:
                 self._check_event(row)
         if self._last != head:
-            self._violated("gap_in_log", f"the head is {head}, the last event is at {self._last}")
+            self._add_violation("gap_in_log", f"the head is {head}, the last event is at {self._last}")
 
     def _check_event(self, row: Any) -> None:
         about = f"event {row.seq}, consultation {row.consultation_id}"
         if row.tracking_id is None:
-            self._violated("event_without_state", f"{about}: {row.name}, but the tracking is missing")
+            self._add_violation("event_without_state", f"{about}: {row.name}, but the tracking is missing")
         elif row.tracking_patient_id != row.patient_id:
-            self._violated(
+            self._add_violation(
                 "event_without_state",
                 f"{about}: the event has patient {row.patient_id}, the tracking has {row.tracking_patient_id}",
             )
@@ -69,7 +69,7 @@ class AuditLogReader:
                 )
                 outcome = data["outcome"] if row.name == COMPLETED else None
             except (ValueError, KeyError, TypeError):
-                self._violated("unreadable_event", about)
+                self._add_violation("unreadable_event", about)
                 return
             if row.name == STARTED:
                 self._check_start(row.consultation_id, consultation, about)
@@ -78,13 +78,13 @@ class AuditLogReader:
 
     def _check_start(self, consultation_id: str, consultation: AuditedConsultation, about: str) -> None:
         if consultation_id in self._running:
-            self._violated("started_twice", about)
+            self._add_violation("started_twice", about)
             return
         patient_id, appointment_id = consultation.patient_id, consultation.appointment_id
         for other in self._of_patient[patient_id] if consultation.exclusive else ():
-            self._violated("overlapping_consultations", f"{about}: patient {patient_id} was still in {other}")
+            self._add_violation("overlapping_consultations", f"{about}: patient {patient_id} was still in {other}")
         for other in self._of_appointment[appointment_id]:
-            self._violated(
+            self._add_violation(
                 "two_in_progress_for_appointment", f"{about}: appointment {appointment_id} was still in {other}"
             )
         self._add_running(consultation_id, consultation)
@@ -97,14 +97,16 @@ class AuditLogReader:
 
     def _check_end(self, row: Any, outcome: Any, about: str) -> None:
         if row.tracking_id is not None and row.tracking_status != TrackingStatus.completed.value:
-            self._violated("event_without_state", f"{about}: {COMPLETED}, but the tracking is {row.tracking_status}")
+            self._add_violation(
+                "event_without_state", f"{about}: {COMPLETED}, but the tracking is {row.tracking_status}"
+            )
         elif row.tracking_id is not None and row.outcome != outcome:
-            self._violated(
+            self._add_violation(
                 "event_without_state", f"{about}: the event has outcome {outcome}, the tracking has {row.outcome}"
             )
         consultation = self._running.pop(row.consultation_id, None)
         if consultation is None:
-            self._violated("ended_while_not_in_progress", about)
+            self._add_violation("ended_while_not_in_progress", about)
             return
         _remove(self._of_patient, consultation.patient_id, row.consultation_id)
         _remove(self._of_appointment, consultation.appointment_id, row.consultation_id)

@@ -12,7 +12,7 @@ from patient_visit_engine.storage.tables import (
     patient_trackings,
     requests,
     sessions,
-    sign_in_failures,
+    sign_in_attempts,
     waiting_line,
 )
 from patient_visit_engine.visit.codes import TrackingStatus
@@ -20,6 +20,8 @@ from patient_visit_engine.visit.codes import TrackingStatus
 PRUNE_BATCH = 1_000
 #: How long the answer to an Idempotency-Key is stored. Clients rely on this, so no setting can shorten it.
 ANSWER_LIFETIME = timedelta(days=7)
+#: How long attempts to sign in are stored. They count only for `storage.accounts.ATTEMPT_LIFETIME`.
+SIGN_IN_LIFETIME = timedelta(days=7)
 
 
 @dataclass
@@ -46,7 +48,7 @@ def find_overdue_visits(
     )
     unclosed = and_(tracking.status == TrackingStatus.pending.value, tracking.visit_day < today)
     query = select(tracking.patient_id, tracking.visit_day, tracking.consultation_id).where(or_(timer_due, unclosed))
-    # Newest first. A row that cannot be repaired gets older, and must not block the others.
+    # Newest first, so that old rows that can never be handled do not fill the limit.
     for row in connection.execute(query.order_by(tracking.id.desc()).limit(limit)):
         visit = visits.setdefault((row.patient_id, row.visit_day), OverdueVisit(row.patient_id, row.visit_day))
         if row.consultation_id is not None:
@@ -74,7 +76,7 @@ def _expired_rows(now: datetime) -> Iterator[tuple[Table, ColumnElement[bool]]]:
     answered = or_(requests.c.decided_at.is_not(None), requests.c.command.is_(None))
     yield requests, and_(requests.c.created_at < now - ANSWER_LIFETIME, answered)
     yield sessions, sessions.c.expires_at < now
-    yield sign_in_failures, sign_in_failures.c.at < now - ANSWER_LIFETIME
+    yield sign_in_attempts, sign_in_attempts.c.at < now - SIGN_IN_LIFETIME
 
 
 def _prune_log(connection: Connection, keep_since: datetime) -> int:

@@ -10,7 +10,7 @@ from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 
 from patient_visit_engine.storage import accounts, tables
-from patient_visit_engine.storage.tables import sessions, sign_in_failures
+from patient_visit_engine.storage.tables import sessions, sign_in_attempts
 from patient_visit_engine.visit.codes import Role
 from tests.support.api import ApiDriver, start_body
 from tests.support.builders import DR_AMRANI
@@ -135,7 +135,7 @@ async def test_refuses_sixth_attempt_even_when_right(api: ApiDriver) -> None:
     assert sixth.headers["retry-after"] == "250"
     api.clock.advance(seconds=250)
     assert (await anyone.post("/api/session", json=AMRANI)).status_code == 204
-    assert await api.count(sign_in_failures) == 0
+    assert await api.count(sign_in_attempts) == 0
 
 
 async def test_counts_concurrent_guesses_first(api: ApiDriver) -> None:
