@@ -80,4 +80,4 @@ class StreamCollector(Collector):
 def _histogram(name: str, delays: Delays) -> HistogramMetricFamily:
     bounds = [*map(str, DELAY_BOUNDS), "+Inf"]
     buckets = list(zip(bounds, map(float, accumulate(delays.classes)), strict=True))
-    return HistogramMetricFamily(name, "From an event's decision to its readers", buckets, sum_value=delays.total)
+    return HistogramMetricFamily(name, "From an event's decision to its subscribers", buckets, sum_value=delays.total)

@@ -8,7 +8,7 @@ from temporalio.client import Client, RPCError
 
 from patient_visit_engine.runtime.temporal import is_unconnected
 
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 CHECK_TIMEOUT = timedelta(seconds=1)
 
@@ -37,5 +37,5 @@ class TemporalHealth:
                 raise
             if self._logged_error != str(error):
                 self._logged_error = str(error)
-                log.warning("Temporal cannot be reached", error=self._logged_error)
+                logger.warning("Temporal cannot be reached", error=self._logged_error)
             return False

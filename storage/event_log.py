@@ -13,7 +13,7 @@ ADVANCE = (
     update(log_head).where(log_head.c.id == 1).values(seq=log_head.c.seq + bindparam("by")).returning(log_head.c.seq)
 )
 INSERT = insert(events)
-#: The PostgreSQL channel for hints that the log has grown. The hint carries no event; API processes read the log.
+#: The PostgreSQL channel for hints that the log has grown. The hint carries no event, so API processes read the log.
 NOTIFICATION = "visit_events"
 NOTIFY = text(f"NOTIFY {NOTIFICATION}")
 

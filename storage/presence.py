@@ -18,19 +18,19 @@ DEAD_AFTER = timedelta(seconds=60)
 SUBSCRIBERS_PER_PAGE = 1_000
 
 PROCESS = stream_processes.c
-READER = stream_readers.c
+SUBSCRIBER = stream_readers.c
 KEEP_ALIVE = (
     update(stream_processes)
     .where(PROCESS.id == bindparam("process"))
     .values(at=bindparam("now"), cursor=bindparam("position"))
 )
-THIS_READER = (READER.process_id == bindparam("process")) & (READER.number == bindparam("of"))
-DELETE_READER = delete(stream_readers).where(THIS_READER)
-MOVE_READER = update(stream_readers).where(THIS_READER).values(cursor=bindparam("to"))
+THIS_SUBSCRIBER = (SUBSCRIBER.process_id == bindparam("process")) & (SUBSCRIBER.number == bindparam("of"))
+DELETE_SUBSCRIBER = delete(stream_readers).where(THIS_SUBSCRIBER)
+MOVE_SUBSCRIBER = update(stream_readers).where(THIS_SUBSCRIBER).values(cursor=bindparam("to"))
 PAGE = (
-    select(READER.number, READER.user, READER.name, READER.role, READER.since, READER.cursor)
-    .where(READER.process_id == bindparam("process"), READER.number > bindparam("after"))
-    .order_by(READER.number)
+    select(SUBSCRIBER.number, SUBSCRIBER.user, SUBSCRIBER.name, SUBSCRIBER.role, SUBSCRIBER.since, SUBSCRIBER.cursor)
+    .where(SUBSCRIBER.process_id == bindparam("process"), SUBSCRIBER.number > bindparam("after"))
+    .order_by(SUBSCRIBER.number)
     .limit(bindparam("limit"))
 )
 
@@ -88,10 +88,10 @@ def write_report(connection: Connection, report: PresenceReport) -> bool:
         if connection.execute(KEEP_ALIVE, values).rowcount != 1:
             return False
     if report.disconnected:
-        connection.execute(DELETE_READER, [{"process": process, "of": number} for number in report.disconnected])
+        connection.execute(DELETE_SUBSCRIBER, [{"process": process, "of": number} for number in report.disconnected])
     if report.moved:
         moves = [{"process": process, "of": number, "to": cursor} for number, cursor in report.moved.items()]
-        connection.execute(MOVE_READER, moves)
+        connection.execute(MOVE_SUBSCRIBER, moves)
     if report.connected:
         connection.execute(insert(stream_readers), [_row(process, subscriber) for subscriber in report.connected])
     _delete_dead(connection, report.at - DEAD_AFTER)
@@ -112,7 +112,7 @@ def _row(process: str, subscriber: ReportedSubscriber) -> dict[str, object]:
 
 def delete_process(connection: Connection, process: str) -> None:
     """Delete everything that the process has reported."""
-    connection.execute(delete(stream_readers).where(READER.process_id == process))
+    connection.execute(delete(stream_readers).where(SUBSCRIBER.process_id == process))
     connection.execute(delete(stream_processes).where(PROCESS.id == process))
 
 

@@ -42,7 +42,7 @@ CACHED_CALLERS = 10_000
 SIGNAL_TIMEOUT = 1.0
 
 # After each of these errors it is unknown whether the request was or will be carried out. Causes: the visit accepted the message
-# but failed; the server is unreachable or overloaded; the call timed out; both days have closed.
+# but failed, the server is unreachable or overloaded, the call timed out, or both days have closed.
 UNDECIDED = (
     RPCError,
     WorkflowUpdateFailedError,

@@ -33,7 +33,7 @@ async def idempotency_key(
         str | None,
         Header(
             alias="Idempotency-Key",
-            description="Makes the call safe to repeat: the same key, path and body get the same answer for 7 days.",
+            description="Makes the call safe to repeat: the same key, method, path and body get the same answer for 7 days.",
         ),
         WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[!-~]+$"}),
     ] = None,
@@ -54,7 +54,9 @@ async def prefers_async(
     request: HttpRequest,
     _documented: Annotated[
         str | None,
-        Header(alias="Prefer", description="`respond-async`: answer 202 at once, the decision follows at Location."),
+        Header(
+            alias="Prefer", description="`respond-async`: answer 202 immediately. The decision follows at Location."
+        ),
     ] = None,
 ) -> bool:
     """Whether the client prefers not to wait (RFC 7240)."""
@@ -86,7 +88,7 @@ def request_path(key: str) -> str:
 def check_same_request(stored: StoredRequest, request: Request) -> None:
     """Raise Problem 422 `idempotency_key_reused` when the key was used for another request."""
     if stored.fingerprint != request.fingerprint:
-        raise Problem(422, "idempotency_key_reused", "This Idempotency-Key was sent with another path or body")
+        raise Problem(422, "idempotency_key_reused", "This Idempotency-Key was sent with another method, path or body")
 
 
 def stored_response(stored: StoredRequest) -> Response:

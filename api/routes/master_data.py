@@ -78,7 +78,7 @@ async def put_doctor(record_id: RecordId, body: bodies.PutDoctor, _caller: Maste
 async def put_prestation(
     record_id: RecordId, body: bodies.PutPrestation, _caller: MasterDataSender, http: Request
 ) -> Response:
-    """Create or replace a prestation; consultations that run keep the values that they began with."""
+    """Create or replace a prestation. Running consultations keep the values that they began with."""
     dependencies = dependencies_of(http)
     created = await dependencies.database.write(
         master_data.put_prestation,
@@ -104,7 +104,7 @@ async def put_prestation(
 async def put_appointment(
     record_id: RecordId, body: bodies.PutAppointment, _caller: MasterDataSender, http: Request
 ) -> Response:
-    """Create or replace an appointment; without a status it keeps the one that it has, and a new one is scheduled."""
+    """Create or replace an appointment. Without a status it keeps its status, or gets `scheduled` when it is new."""
     dependencies = dependencies_of(http)
     values = AppointmentPut(body.patient_id, body.doctor_id, body.prestation_id, body.scheduled_at, body.status)
     try:

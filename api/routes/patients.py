@@ -59,7 +59,7 @@ async def show_board(_caller: AnyRole, http: Request) -> Response:
 async def show_trackings(
     patient_id: PatientId, query: Annotated[bodies.DayQuery, Query()], caller: AnyRole, http: Request
 ) -> Response:
-    """The day's rows of `patient_trackings`; today's include a consultation that began before midnight and still runs."""
+    """The day's rows of `patient_trackings`. Today's rows include a consultation that began before midnight and still runs."""
     dependencies = dependencies_of(http)
     visit_query = _visit_query(dependencies, patient_id, query, caller)
     items = await dependencies.database.read(visit_view.read_day_trackings, visit_query)

@@ -45,7 +45,7 @@ async def show_session(caller: AnyRole, http: Request) -> Response:
 
 @router.delete("/api/session", status_code=204, response_model=None, responses=responses({204: None}, 401, 403, 413))
 async def sign_out(caller: AnyRole, http: Request) -> Response:
-    """End the session and its event streams; a bearer token is valid until it expires."""
+    """End the session and its event streams. A bearer token stays valid until it expires."""
     dependencies = dependencies_of(http)
     if caller.by_cookie:
         await dependencies.sessions.sign_out(caller.session)

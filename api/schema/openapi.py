@@ -105,7 +105,12 @@ def _event_stream() -> dict[str, Any]:
         "parameters": [
             text | {"name": "channels", "in": "query", "description": "`consultations`, `doctor.{id}`, by comma"},
             text | {"name": "last_event_id", "in": "query", "description": "Resume after this event"},
-            text | {"name": "Last-Event-ID", "in": "header", "description": "The same; the header wins"},
+            text
+            | {
+                "name": "Last-Event-ID",
+                "in": "header",
+                "description": "The same cursor in a header. If both are sent, the header counts.",
+            },
         ],
         "responses": described,
     }

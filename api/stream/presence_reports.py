@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 REPORT_INTERVAL = 5.0
 #: Time after which a process without changes sends a keep-alive report. Well below `storage.presence.DEAD_AFTER`.
 KEEP_ALIVE_INTERVAL = timedelta(seconds=20)
-#: Subscribers of each kind (came, gone, moved) in one transaction. A wave of reconnects must not occupy the event loop, or
+#: Subscribers of each kind (connected, disconnected, moved) in one transaction. A wave of reconnects must not occupy the event loop, or
 #: SQLite's single writer, for long.
 ROWS_PER_WRITE = 500
 #: Seconds allowed for one write, and for the last write when the process stops.
@@ -87,7 +87,7 @@ class PresenceReports:
             return
         self._stored = True
         if not await self._write(current):
-            # The others took this process for dead, for example after the machine slept. Everything is reported again.
+            # The other processes have deleted this one as dead, for example after the machine slept. Everything is reported again.
             self._reported = _Reported()
             await self._write(current)
         self._reported = current
@@ -120,18 +120,18 @@ class PresenceReports:
         last = self._reported
         assert current.at is not None
         before, after = last.cursors_behind, current.cursors_behind
-        came = list(current.subscribers - last.subscribers)
-        gone = [subscriber.number for subscriber in last.subscribers - current.subscribers]
+        connected = list(current.subscribers - last.subscribers)
+        disconnected = [subscriber.number for subscriber in last.subscribers - current.subscribers]
         candidates = (after.keys() | before.keys()) & (current.subscribers & last.subscribers)
         moved = [(each.number, after.get(each)) for each in candidates if after.get(each) != before.get(each)]
-        for first in range(0, max(len(came), len(gone), len(moved), 1), ROWS_PER_WRITE):
+        for first in range(0, max(len(connected), len(disconnected), len(moved), 1), ROWS_PER_WRITE):
             rows = slice(first, first + ROWS_PER_WRITE)
             yield PresenceReport(
                 process=self._process,
                 at=current.at,
                 cursor=current.cursor,
-                connected=[_as_reported(subscriber, after.get(subscriber)) for subscriber in came[rows]],
-                disconnected=gone[rows],
+                connected=[_as_reported(subscriber, after.get(subscriber)) for subscriber in connected[rows]],
+                disconnected=disconnected[rows],
                 moved=dict(moved[rows]),
                 whole=last.at is None and first == 0,
             )

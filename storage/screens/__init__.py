@@ -1,1 +1,1 @@
-"""What the screens read: the worklist, the board and one patient's day. It writes nothing."""
+"""Queries for the screens: the worklist, the board and one patient's day. They write nothing."""
