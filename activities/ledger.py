@@ -11,7 +11,7 @@ from patient_visit_engine.visit.state import Facts
 
 
 class Ledger(Protocol):
-    """The open facts of each patient, and the log of events, stored together."""
+    """Stores the open facts of each patient, the answers, the timeline and the event log in one database."""
 
     async def load(self, patient_id: int) -> Facts:
         """Everything that is open for the patient now."""
@@ -35,7 +35,7 @@ class LedgerActivities:
         """Record one decision; see `Ledger.record`."""
         try:
             return await self._ledger.record(entry)
-        except Exception as error:  # noqa: BLE001 - the text of any error must stay out of the history
+        except Exception as error:  # noqa: BLE001 - the text of an error must not enter the history
             raise _without_text(error) from None
 
     @activity.defn(name=LOAD_FACTS)
@@ -43,7 +43,7 @@ class LedgerActivities:
         """Read the patient's facts; see `Ledger.load`."""
         try:
             return await self._ledger.load(patient_id)
-        except Exception as error:  # noqa: BLE001 - the text of any error must stay out of the history
+        except Exception as error:  # noqa: BLE001 - the text of an error must not enter the history
             raise _without_text(error) from None
 
 

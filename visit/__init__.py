@@ -1,1 +1,4 @@
-"""The rules of a patient's visit, in plain Python. Import contracts keep out Temporal, SQL, HTTP, clocks, chance and the environment."""
+"""The rules of a patient's visit, in plain Python.
+
+Import contracts keep out Temporal, SQL, HTTP, clocks, random numbers and environment variables.
+"""

@@ -12,8 +12,8 @@ def local_day(at: datetime, zone: ZoneInfo) -> date:
 def day_starts_at(day: date, zone: ZoneInfo) -> datetime:
     """The first moment of the local `day`, in UTC.
 
-    Where the clocks skip midnight, the day begins at the jump: with `fold=0` the missing wall time gets the offset from
-    before the jump, and that is the moment of the jump.
+    In some zones the clocks skip midnight. The day then begins at the moment of the change. `fold=0` gives the skipped
+    time the old offset, which is this moment.
     """
     return datetime.combine(day, time.min, zone).astimezone(UTC)
 

@@ -18,7 +18,7 @@ CLOSED_APPOINTMENT = frozenset({AppointmentStatus.canceled, AppointmentStatus.do
 
 
 class TrackingStatus(StrEnum):
-    """A patient waits for a prestation, is in it, or has finished it."""
+    """How far a patient is with one prestation: waiting, in consultation, or finished."""
 
     pending = "pending"
     in_progress = "in_progress"
@@ -28,10 +28,15 @@ class TrackingStatus(StrEnum):
 class Outcome(StrEnum):
     """Why a tracking is completed."""
 
+    #: The doctor completed the consultation.
     done = "done"
+    #: The consultation reached its time limit (`VISIT_ABANDON_AFTER`).
     timed_out = "timed_out"
+    #: A supervisor ended the consultation.
     released = "released"
+    #: The patient was checked out, or the appointment's status was changed. This spelling is stored.
     cancelled = "cancelled"
+    #: The day ended before a doctor started the consultation.
     not_seen = "not_seen"
 
 

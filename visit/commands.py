@@ -67,7 +67,7 @@ class CheckOut(Frozen):
 
 
 class SetAppointmentStatus(Frozen):
-    """A desk or a doctor sets the appointment's status. `doctor_id` is that doctor, None for other staff."""
+    """Reception, a supervisor or the appointment's doctor sets the status. `doctor_id` is None unless a doctor does."""
 
     request: Request
     appointment: Appointment
@@ -90,7 +90,10 @@ class LeaveWaitingLine(Frozen):
 
 
 class Adopt(Frozen):
-    """Take over the timers of these consultations, because the visits that kept them have ended."""
+    """Read the facts again, and run the timers of these consultations, because the visits that ran them have ended.
+
+    Without ids the visit only reads the facts again.
+    """
 
     consultation_ids: tuple[str, ...] = ()
 
@@ -122,6 +125,6 @@ class OpenVisit(Frozen):
 
 
 class Reply(Frozen):
-    """The result of an update: the answer is stored under the request's id, or (`decided` is false) this day has closed."""
+    """The result of an update. `decided`: the answer is stored under the request's id. Otherwise this day has closed."""
 
     decided: bool

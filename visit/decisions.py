@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
 from patient_visit_engine.visit.refusals import Refusal
@@ -11,14 +11,14 @@ from patient_visit_engine.visit.state import Appointment, Consultation, Frozen, 
 
 
 class OpenConsultation(Frozen):
-    """The tracking and the appointment go in progress."""
+    """The tracking and the appointment get the status `in_progress`."""
 
     change: Literal["open_consultation"] = "open_consultation"
     consultation: Consultation
 
 
 class EndConsultation(Frozen):
-    """The tracking of this consultation is completed, and no other. The appointment is done, or confirmed again."""
+    """Complete the tracking of this consultation only. The appointment becomes `done`, or `confirmed` again."""
 
     change: Literal["end_consultation"] = "end_consultation"
     consultation: Consultation
@@ -26,7 +26,7 @@ class EndConsultation(Frozen):
 
 
 class PostponeConsultation(Frozen):
-    """The holder needs more time. `consultation` has the new times."""
+    """Move the expected end, because the holder needs more time. `consultation` has the new times."""
 
     change: Literal["postpone_consultation"] = "postpone_consultation"
     consultation: Consultation
@@ -34,14 +34,14 @@ class PostponeConsultation(Frozen):
 
 
 class RemindHolder(Frozen):
-    """The expected time is over. `consultation` has the time of the next reminder."""
+    """The holder is reminded, because the expected time is over. `consultation` has the time of the next reminder."""
 
     change: Literal["remind_holder"] = "remind_holder"
     consultation: Consultation
 
 
 class AdoptConsultation(Frozen):
-    """This visit keeps the consultation's timers from now on."""
+    """This visit runs the consultation's timers from now on."""
 
     change: Literal["adopt_consultation"] = "adopt_consultation"
     consultation: Consultation
@@ -79,7 +79,16 @@ class JoinLine(Frozen):
 
 
 class LeaveLine(Frozen):
-    """A doctor leaves the waiting line."""
+    """A doctor leaves the waiting line.
+
+    `why` is one of these stored values:
+
+    - `started`: the doctor has started a consultation with the patient.
+    - `left`: the doctor has stopped waiting.
+    - `passed`: the doctor did not use the offer. It has expired, or another doctor has started during the offer.
+    - `canceled`: the appointment was canceled.
+    - `day_over`: the day has ended.
+    """
 
     change: Literal["leave_line"] = "leave_line"
     place: WaitingDoctor
@@ -87,14 +96,17 @@ class LeaveLine(Frozen):
 
 
 class OfferPatient(Frozen):
-    """The patient is free for this doctor. `place` has the new `offered_until`."""
+    """Reserve the free patient for this doctor, until `place.offered_until`.
+
+    With `VISIT_OFFER_SECONDS=0` the doctor is only notified.
+    """
 
     change: Literal["offer_patient"] = "offer_patient"
     place: WaitingDoctor
 
 
 class WithdrawOffer(Frozen):
-    """The patient is no longer free. The doctor keeps the place in line; `place` has no `offered_until`."""
+    """The patient is no longer free. The doctor stays in the line, and `place` has no `offered_until`."""
 
     change: Literal["withdraw_offer"] = "withdraw_offer"
     place: WaitingDoctor
@@ -135,11 +147,17 @@ class CurrentConsultation(Frozen):
 
 
 class EndedConsultation(Frozen):
-    """The consultation has ended, by this request or before. It is a success if the outcome is `accepts`."""
+    """The consultation has ended, by this request or before.
+
+    The answer is a success if the consultation ended with `success_outcome`. None: never. Temporal's histories have this
+    field as `accepts`.
+    """
+
+    model_config = ConfigDict(populate_by_name=True)
 
     answer: Literal["consultation_ended"] = "consultation_ended"
     consultation_id: str
-    accepts: Outcome | None
+    success_outcome: Outcome | None = Field(alias="accepts")
 
 
 class CurrentTracking(Frozen):
@@ -159,7 +177,7 @@ class CurrentStatus(Frozen):
 
 
 class PlaceInLine(Frozen):
-    """The doctor's place in the waiting line, counted from 1."""
+    """The doctor's position in the waiting line, counted from 1."""
 
     answer: Literal["place"] = "place"
     position: int

@@ -40,7 +40,8 @@ def _open_tracking(appointment: Appointment, state: VisitState) -> tuple[Change,
     tracking = state.tracking_of(appointment.id)
     if tracking is not None and tracking.day == state.day:
         return ()
-    # Just after midnight yesterday's check-in may still be open. If it stayed open, its own visit would close today's.
+    # Just after midnight yesterday's check-in may still be open. If it stayed open, yesterday's visit would close
+    # today's check-in at its end.
     closed = _close_tracking(appointment, state, Outcome.not_seen, AppointmentStatus.confirmed)
     return *closed, OpenTracking(appointment=appointment)
 

@@ -30,7 +30,7 @@ def release_consultation(command: ReleaseConsultation, state: VisitState, now: d
 
 def _end(state: VisitState, consultation_id: str, doctor_id: int | None, outcome: Outcome, now: datetime) -> Verdict:
     consultation = state.consultation(consultation_id)
-    answer = EndedConsultation(consultation_id=consultation_id, accepts=outcome)
+    answer = EndedConsultation(consultation_id=consultation_id, success_outcome=outcome)
     if consultation is None:
         return answer, ()
     if doctor_id is not None and consultation.doctor_id != doctor_id:
@@ -39,7 +39,7 @@ def _end(state: VisitState, consultation_id: str, doctor_id: int | None, outcome
 
 
 def end_and_offer(state: VisitState, consultation: Consultation, outcome: Outcome, now: datetime) -> tuple[Change, ...]:
-    """End the consultation. When this frees the patient, offer the patient to the head of the line."""
+    """End the consultation. When this frees the patient, offer the patient to the first doctor in line."""
     # After the day's end no offer is made: the line is about to be emptied.
     frees_patient = consultation.exclusive and now < state.day_ends_at
     offers = offer_to_line(state, state.line(), now) if frees_patient else ()
@@ -47,10 +47,10 @@ def end_and_offer(state: VisitState, consultation: Consultation, outcome: Outcom
 
 
 def extend_consultation(command: ExtendConsultation, state: VisitState, now: datetime) -> Verdict:
-    """Move the expected end, counted from now when it has passed. Reminders and abandonment move with it."""
+    """Move the expected end, counted from now when it has passed. The reminders and the time limit move with it."""
     consultation = state.consultation(command.consultation_id)
     if consultation is None:
-        return EndedConsultation(consultation_id=command.consultation_id, accepts=None), ()
+        return EndedConsultation(consultation_id=command.consultation_id, success_outcome=None), ()
     if consultation.doctor_id != command.doctor_id:
         return Refused(refusal=NotYours()), ()
     due = max(now, consultation.overdue_at) + timedelta(minutes=command.minutes)

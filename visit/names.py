@@ -7,6 +7,8 @@ WORKFLOW_TYPE = "PatientVisit"
 PATIENT_ID_ATTRIBUTE = "PatientId"
 VISIT_DAY_ATTRIBUTE = "VisitDay"
 
+# The activities, by name, because the workflow must not import them. Their functions are `record_decision` and
+# `load_facts` of `activities.ledger.LedgerActivities`.
 RECORD_DECISION = "record_decision"
 LOAD_FACTS = "load_facts"
 

@@ -24,9 +24,9 @@ from patient_visit_engine.visit.state import VisitState
 
 
 def adopt(command: Adopt, state: VisitState, now: datetime) -> Verdict:
-    """Take over the timers of consultations from visits that have ended."""
-    orphans = (c for c in state.facts.in_progress if c.id in command.consultation_ids and c.day != state.day)
-    return None, tuple(AdoptConsultation(consultation=c.model_copy(update={"day": state.day})) for c in orphans)
+    """Run the timers of consultations from visits that have ended."""
+    without_visit = (c for c in state.facts.in_progress if c.id in command.consultation_ids and c.day != state.day)
+    return None, tuple(AdoptConsultation(consultation=c.model_copy(update={"day": state.day})) for c in without_visit)
 
 
 RULES: dict[type, Callable[[Any, VisitState, datetime], Verdict]] = {
@@ -49,6 +49,6 @@ def decide(state: VisitState, command: Command | Adopt, now: datetime) -> Decisi
     return Decision(answer=answer, changes=changes, at=now)
 
 
-def mismatch(now: datetime) -> Decision:
+def decide_mismatch(now: datetime) -> Decision:
     """The decision when the appointment was given to another patient or doctor after the request was checked."""
     return Decision(answer=Refused(refusal=AppointmentMismatch()), at=now)

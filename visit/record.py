@@ -12,7 +12,7 @@ class UnrecordableError(Exception):
 
 
 class LedgerEntry(Frozen):
-    """One decision to record. It is valid only while the ledger has the same facts and the same appointment (`seen`)."""
+    """One decision to record. It is valid only while the ledger still has the facts `seen` and the appointment `appointment`."""
 
     patient_id: int
     day: date
@@ -23,7 +23,12 @@ class LedgerEntry(Frozen):
 
 
 class Recorded(Frozen):
-    """The patient's facts now. `overtaken`: nothing was written, because the facts were not those of the entry."""
+    """The ledger's reply, with the patient's facts now.
+
+    `overtaken`: the ledger wrote nothing, because the facts or the appointment were not those of the entry. The reply then
+    has the appointment as it is now. The ledger also writes nothing when the request was decided before. Then `overtaken`
+    is false.
+    """
 
     facts: Facts
     overtaken: bool = False

@@ -10,7 +10,10 @@ from patient_visit_engine.visit.state import Appointment, Consultation, Frozen, 
 
 
 class PatientInConsultation(Frozen):
-    """The patient is in another exclusive consultation. `position` is the asking doctor's place in line."""
+    """The patient is in another exclusive consultation, the `holder`. Its doctor is `holder.doctor_id`.
+
+    `position` is the position in the waiting line of the doctor who sent the command.
+    """
 
     code: Literal["patient_in_consultation"] = "patient_in_consultation"
     holder: Consultation
@@ -33,7 +36,7 @@ class PatientFree(Frozen):
 
 
 class AppointmentInProgress(Frozen):
-    """The appointment has a consultation in progress."""
+    """The appointment has a consultation in progress, the `holder`. Its doctor is `holder.doctor_id`."""
 
     code: Literal["appointment_in_progress"] = "appointment_in_progress"
     holder: Consultation
@@ -53,7 +56,7 @@ class AppointmentMismatch(Frozen):
 
 
 class ConsultationEnded(Frozen):
-    """The consultation ended in another way before."""
+    """The consultation has already ended, with another outcome."""
 
     code: Literal["consultation_ended"] = "consultation_ended"
 

@@ -31,7 +31,7 @@ from patient_visit_engine.visit.waiting_line import join_change, offer_to_line, 
 def start_consultation(command: StartConsultation, state: VisitState, now: datetime) -> Verdict:
     """Grant the start, unless the appointment is in progress or closed, or the patient is busy or reserved.
 
-    A busy or reserved patient refuses only exclusive prestations.
+    If the patient is busy or reserved, only a start of an exclusive prestation is refused.
     """
     appointment = command.appointment
     existing = state.consultation_of(appointment.id)
@@ -59,7 +59,10 @@ def _patient_reserved(place: WaitingDoctor, position: int | None) -> PatientRese
 
 
 def _drop_expired_offers(state: VisitState, now: datetime) -> tuple[tuple[LeaveLine, ...], VisitState]:
-    """Doctors whose offer has expired, and the state without them. A start can arrive before the timer of the offer."""
+    """The changes that remove doctors whose offer has expired, and the state after these changes.
+
+    A start can arrive before the timer of the offer.
+    """
     expired = tuple(place for place in state.line() if place.offered_until is not None and place.offered_until <= now)
     if not expired or not state.limits.offer:
         return (), state
@@ -69,7 +72,10 @@ def _drop_expired_offers(state: VisitState, now: datetime) -> tuple[tuple[LeaveL
 
 
 def _reserved_place(state: VisitState, now: datetime) -> tuple[WaitingDoctor | None, tuple[Change, ...]]:
-    """The doctor for whom the free patient is reserved. If that is the head of a line without an offer yet, the offer too."""
+    """The doctor for whom the patient is reserved now.
+
+    If the first doctor in line has no offer yet, also the change that makes this offer.
+    """
     if (offered := state.reservation(now)) is not None:
         return offered, ()
     if not state.limits.offer or not (offers := offer_to_line(state, state.line(), now)):
@@ -99,7 +105,7 @@ def _grant(appointment: Appointment, request: Request, state: VisitState, now: d
 
 
 def _consultation_id(request: Request, now: datetime) -> str:
-    """The id, derived from the request, so that a replay creates the same consultation.
+    """The id, derived from the request, so that Temporal's replay of a history creates the same consultation.
 
     It also depends on the time: after 7 days the same key is a new request and begins another consultation.
     """
@@ -114,13 +120,13 @@ def _refuse_or_wait(
     command: StartConsultation,
     state: VisitState,
     now: datetime,
-    refusal_at: Callable[..., PatientInConsultation | PatientReserved],
+    refusal_for_position: Callable[..., PatientInConsultation | PatientReserved],
 ) -> Verdict:
-    """Refuse, and with `wait` add the doctor to the line. `refusal_at` builds the refusal for a `position`."""
+    """Refuse, and with `wait` add the doctor to the line. `refusal_for_position` builds the refusal for a `position`."""
     appointment = command.appointment
     position = state.position_of(appointment.doctor_id)
     joined: tuple[Change, ...] = ()
     if command.wait and position is None:
         position, joined = len(state.line()) + 1, (join_change(appointment, state, now),)
-    answer, refusal_changes = _refuse_start(appointment, refusal_at(position=position))
+    answer, refusal_changes = _refuse_start(appointment, refusal_for_position(position=position))
     return answer, (*refusal_changes, *joined)

@@ -9,13 +9,19 @@ from patient_visit_engine.visit.codes import AppointmentStatus
 
 
 class Frozen(BaseModel):
-    """An immutable value that Temporal stores. New fields need defaults, and no field is renamed: old histories must replay."""
+    """An immutable value that Temporal stores.
+
+    New fields need defaults, and no stored field is renamed, because Temporal must be able to replay old histories.
+    """
 
     model_config = ConfigDict(frozen=True)
 
 
 class Limits(Frozen):
-    """The durations of a visit. They are part of its input, so a replay uses the values of the original run."""
+    """The time limits of a visit, and the number of messages in one run.
+
+    They are part of the visit's input, so Temporal's replay uses the values of the original run.
+    """
 
     offer: timedelta = timedelta(seconds=60)
     abandon_after: timedelta = timedelta(hours=4)
@@ -36,7 +42,7 @@ class Appointment(Frozen):
 
 
 class Consultation(Frozen):
-    """A consultation in progress. `day` is the day of the visit that keeps its timers."""
+    """A consultation in progress. `day` is the day of the visit that runs its timers."""
 
     id: str
     patient_id: int
@@ -103,8 +109,8 @@ class VisitState(Frozen):
         """The open check-in of this appointment."""
         return next((p for p in self.facts.pending if p.appointment_id == appointment_id), None)
 
-    def timed_consultations(self) -> tuple[Consultation, ...]:
-        """The consultations of which this visit keeps the timers."""
+    def consultations_with_timers_here(self) -> tuple[Consultation, ...]:
+        """The consultations whose timers run in this visit."""
         return tuple(c for c in self.facts.in_progress if c.day == self.day)
 
     def line(self) -> tuple[WaitingDoctor, ...]:
@@ -116,5 +122,5 @@ class VisitState(Frozen):
         return next((n for n, w in enumerate(self.line(), 1) if w.doctor_id == doctor_id), None)
 
     def reservation(self, now: datetime) -> WaitingDoctor | None:
-        """The doctor for whom the patient is reserved now. An offer of another day ended with that day."""
+        """The doctor for whom the patient is reserved now. Offers of other days do not count, because they ended with their day."""
         return next((w for w in self.line() if w.offered_until is not None and w.offered_until > now), None)

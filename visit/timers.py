@@ -1,4 +1,4 @@
-"""What time decides without a command: reminders, abandoned consultations, expired offers and the day's end."""
+"""The decisions at a certain time, without a command: reminders, time limits, expired offers and the day's end."""
 
 from datetime import datetime
 
@@ -10,14 +10,17 @@ from patient_visit_engine.visit.waiting_line import offer_to_line, remove_from_l
 
 
 def decide_due(state: VisitState, now: datetime) -> Decision | None:
-    """The first decision that is due, also for a patient who was freed by another day's visit. Call it until it returns None."""
+    """The first decision that is due. Call it again until it returns None.
+
+    This includes an offer when another day's visit has freed the patient.
+    """
     changes = _overdue_changes(state, now) or _line_changes(state, now) or _day_end_changes(state, now)
     return Decision(changes=changes, at=now) if changes else None
 
 
 def next_deadline(state: VisitState) -> datetime | None:
     """When `decide_due` will have a decision, if no message comes first."""
-    deadlines = [deadline for c in state.timed_consultations() for deadline in (c.remind_at, c.abandon_at)]
+    deadlines = [deadline for c in state.consultations_with_timers_here() for deadline in (c.remind_at, c.abandon_at)]
     if state.limits.offer:
         deadlines += [place.offered_until for place in state.line() if place.offered_until is not None]
     if state.phase == "open":
@@ -31,7 +34,7 @@ def day_is_over(state: VisitState, now: datetime) -> bool:
 
 
 def _overdue_changes(state: VisitState, now: datetime) -> tuple[Change, ...]:
-    for consultation in state.timed_consultations():
+    for consultation in state.consultations_with_timers_here():
         if now >= consultation.abandon_at:
             return end_and_offer(state, consultation, Outcome.timed_out, now)
         if now >= consultation.remind_at:
@@ -41,9 +44,9 @@ def _overdue_changes(state: VisitState, now: datetime) -> tuple[Change, ...]:
 
 def _with_next_reminder(consultation: Consultation, state: VisitState, now: datetime) -> Consultation:
     interval = state.limits.remind_every
-    # Counted from the expected end, and past all missed reminders: late reminders come once, not in a burst.
-    passed = (now - consultation.overdue_at) // interval
-    remind_at = consultation.overdue_at + (passed + 1) * interval
+    # Skips reminders that were missed, so that a late visit sends one reminder and not many.
+    past_reminders = (now - consultation.overdue_at) // interval
+    remind_at = consultation.overdue_at + (past_reminders + 1) * interval
     return consultation.model_copy(update={"reminders": consultation.reminders + 1, "remind_at": remind_at})
 
 

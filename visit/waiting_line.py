@@ -47,7 +47,10 @@ def join_change(appointment: Appointment, state: VisitState, now: datetime) -> J
 
 
 def offer_to_line(state: VisitState, line: tuple[WaitingDoctor, ...], now: datetime) -> tuple[OfferPatient, ...]:
-    """The offers to make now that the patient is free: to the head of `line`, or to all of it when nothing is reserved."""
+    """The offers to make now that the patient is free: to the first doctor in `line`.
+
+    When offers do not reserve (`limits.offer` is 0), to all doctors in `line`.
+    """
     until = now + state.limits.offer
     if until == now:
         receivers = tuple(place for place in line if place.offered_until is None)
@@ -72,7 +75,7 @@ def update_line_after_start(state: VisitState, started: Consultation) -> tuple[C
 def remove_from_line(
     state: VisitState, leaving: WaitingDoctor, why: Literal["left", "passed", "canceled"], now: datetime
 ) -> tuple[Change, ...]:
-    """Take one doctor out of the line. When the patient is free, the new head of the line gets the offer."""
+    """Take one doctor out of the line. When the patient is free, the next doctor in line gets the offer."""
     left = LeaveLine(place=leaving, why=why)
     if state.exclusive_consultation() is not None:
         return (left,)
@@ -80,6 +83,6 @@ def remove_from_line(
 
 
 def remove_canceled(state: VisitState, appointment_id: int, now: datetime) -> tuple[Change, ...]:
-    """Take the doctor out of the line who waits for a canceled appointment, if there is one."""
+    """Remove the doctor who waits for a canceled appointment, if there is one."""
     leaving = next((place for place in state.line() if place.appointment_id == appointment_id), None)
     return () if leaving is None else remove_from_line(state, leaving, "canceled", now)

@@ -1,4 +1,4 @@
-"""A visit's answer as an HTTP answer: status, body and location. The ledger stores it, and a repeated request gets it again."""
+"""Turns a visit's answer into an HTTP response: status, body and location. The ledger stores it for repeated requests."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ def _consultation(answer: CurrentConsultation, context: AnswerContext) -> Render
 @render.register
 def _consultation_ended(answer: EndedConsultation, context: AnswerContext) -> RenderedAnswer:
     assert context.row is not None
-    if context.row.outcome is answer.accepts:
+    if context.row.outcome is answer.success_outcome:
         return RenderedAnswer(200, consultation_body(context.row))
     return _refusal(ConsultationEnded(), context)
 

@@ -1,4 +1,4 @@
-"""The `data` of each event of the stream. docs/events.md describes the fields."""
+"""The `data` of each event of the stream. docs/events.md shows examples."""
 
 from typing import Literal, NotRequired
 
@@ -9,7 +9,7 @@ from patient_visit_engine.wire.shapes import Moment, StatusName
 
 
 class AboutPatient(TypedDict):
-    """What every event says. It is all of `patient.updated` after a change of name."""
+    """The fields that every event has. `patient.updated` after a change of name has no others."""
 
     patient_id: int
     patient_name: str
@@ -65,7 +65,7 @@ class ConsultationAvailable(AboutPatient):
 
 
 class AppointmentUpdated(AboutPatient):
-    """`appointment.updated`; `doctor_id` is left out when the writer does not know the appointment's doctor."""
+    """`appointment.updated`; `doctor_id` is left out when the ledger has not read the appointment's doctor."""
 
     appointment_id: int
     status: StatusName
@@ -82,7 +82,7 @@ class LineJoined(AboutPatient):
 
 
 class LineLeft(LineJoined):
-    """`patient.updated` when a doctor leaves the waiting line."""
+    """`patient.updated` when a doctor leaves the waiting line. `visit.decisions.LeaveLine` explains the values of `why`."""
 
     why: Literal["started", "left", "passed", "canceled", "day_over"]
 

@@ -35,12 +35,13 @@ BLOCKED = "consultation.blocked"
 COMPLETED = "consultation.completed"
 AVAILABLE = "consultation.available"
 OVERDUE = "consultation.overdue"
+#: A supervisor or the time limit ended the consultation. The name is stored, so it stays the same for both.
 RELEASED = "consultation.released"
 APPOINTMENT_UPDATED = "appointment.updated"
 PATIENT_UPDATED = "patient.updated"
 
-#: Why a consultation ended that its doctor did not complete.
-RELEASED_BECAUSE = {
+#: Texts for a consultation that its doctor did not complete.
+ENDED_FOR_DOCTOR_BECAUSE = {
     Outcome.released: "was released by a supervisor",
     Outcome.timed_out: "was closed: its time had run out",
 }
@@ -53,7 +54,10 @@ def doctor_channel(doctor_id: int) -> str:
 
 @dataclass(frozen=True)
 class Event:
-    """One event for the log. `dedup_key` names the step of the decision, so a second attempt has the same key."""
+    """One event for the log.
+
+    `dedup_key` identifies the event. A second attempt to record the same decision produces the same key.
+    """
 
     name: str
     channel: str
@@ -65,7 +69,10 @@ class Event:
 
 @dataclass(frozen=True)
 class EventContext:
-    """What the data of an event needs besides the change: names, the time, and the request or step that caused it."""
+    """The data that an event needs in addition to the change: names, the time, and the cause.
+
+    The cause is the id of a request, or identifies a timer's decision or a change of master data.
+    """
 
     patient_id: int
     patient: str
@@ -73,7 +80,7 @@ class EventContext:
     prestations: Mapping[int, str]
     at: datetime
     cause: str
-    #: Doctors by appointment, as far as they are known here. A worklist of another doctor can then ignore the event.
+    #: The doctor of each appointment that was read. With it, the worklist of another doctor can ignore the event.
     doctor_of: Mapping[int, int] = field(default_factory=dict)
 
     def about_patient(self, message: str) -> event_bodies.AboutPatient:
@@ -101,10 +108,10 @@ class EventContext:
         }
 
     def event(
-        self, name: str, channel: str, step: str, data: Mapping[str, object], consultation_id: str | None = None
+        self, name: str, channel: str, key: str, data: Mapping[str, object], consultation_id: str | None = None
     ) -> Event:
-        """An event about this patient; `step` makes its `dedup_key` unique among events of this name."""
-        return Event(name, channel, f"{name}/{step}", data, self.patient_id, consultation_id)
+        """An event about this patient; `key` makes its `dedup_key` unique among events of this name."""
+        return Event(name, channel, f"{name}/{key}", data, self.patient_id, consultation_id)
 
 
 @singledispatch
@@ -131,7 +138,7 @@ def _consultation_ended(change: EndConsultation, context: EventContext) -> Itera
         "completed_at": to_rfc3339(context.at),
     }
     yield context.event(COMPLETED, CONSULTATIONS, consultation.id, data, consultation.id)
-    if (because := RELEASED_BECAUSE.get(change.outcome)) is not None:
+    if (because := ENDED_FOR_DOCTOR_BECAUSE.get(change.outcome)) is not None:
         private: event_bodies.ConsultationCompleted = {
             **data,
             "message": f"Your consultation with patient {context.patient} {because}",
@@ -141,7 +148,7 @@ def _consultation_ended(change: EndConsultation, context: EventContext) -> Itera
 
 
 @events_of.register
-def _postponed(change: PostponeConsultation, context: EventContext) -> Iterator[Event]:
+def _extended(change: PostponeConsultation, context: EventContext) -> Iterator[Event]:
     consultation = change.consultation
     data = context.about_consultation(consultation, f"Patient {context.patient} consultation extended")
     yield context.event(PATIENT_UPDATED, CONSULTATIONS, f"{context.cause}/extended", data, consultation.id)
@@ -155,8 +162,8 @@ def _overdue(change: RemindHolder, context: EventContext) -> Iterator[Event]:
         **context.about_consultation(consultation, message),
         "overdue_minutes": int((context.at - consultation.overdue_at).total_seconds() // 60),
     }
-    step = f"{consultation.id}/{consultation.reminders}"
-    yield context.event(OVERDUE, doctor_channel(consultation.doctor_id), step, data, consultation.id)
+    key = f"{consultation.id}/{consultation.reminders}"
+    yield context.event(OVERDUE, doctor_channel(consultation.doctor_id), key, data, consultation.id)
 
 
 @events_of.register
@@ -196,8 +203,8 @@ def appointment_updated(
         data["outcome"] = outcome
     if appointment_id in context.doctor_of:
         data["doctor_id"] = context.doctor_of[appointment_id]
-    step = f"{appointment_id}/{context.cause}/{status.name}"
-    return context.event(APPOINTMENT_UPDATED, CONSULTATIONS, step, data)
+    key = f"{appointment_id}/{context.cause}/{status.name}"
+    return context.event(APPOINTMENT_UPDATED, CONSULTATIONS, key, data)
 
 
 @events_of.register
@@ -213,8 +220,8 @@ def _left_line(change: LeaveLine, context: EventContext) -> Iterator[Event]:
     message = f"The line for patient {context.patient} is shorter"
     data: event_bodies.LineLeft = {**_about_doctor(place.doctor_id, message, context), "why": change.why}
     # Around midnight a start can take one doctor out of the lines of two days at once.
-    step = f"{context.cause}/left/{place.day.isoformat()}/{place.doctor_id}"
-    yield context.event(PATIENT_UPDATED, CONSULTATIONS, step, data)
+    key = f"{context.cause}/left/{place.day.isoformat()}/{place.doctor_id}"
+    yield context.event(PATIENT_UPDATED, CONSULTATIONS, key, data)
 
 
 @events_of.register
@@ -229,8 +236,8 @@ def _offered(change: OfferPatient, context: EventContext) -> Iterator[Event]:
         "appointment_id": place.appointment_id,
         "offer_until": until,
     }
-    step = f"{place.doctor_id}/{to_rfc3339(context.at)}/{context.cause}"
-    yield context.event(AVAILABLE, doctor_channel(place.doctor_id), step, data)
+    key = f"{place.doctor_id}/{to_rfc3339(context.at)}/{context.cause}"
+    yield context.event(AVAILABLE, doctor_channel(place.doctor_id), key, data)
     if until is not None:
         message = f"Patient {context.patient} is reserved"
         reserved: event_bodies.PatientReserved = {

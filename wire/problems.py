@@ -1,4 +1,4 @@
-"""The body of an error, as RFC 9457 has it."""
+"""The body of an error, in the format of RFC 9457."""
 
 from typing import Any, cast
 

@@ -1,4 +1,4 @@
-"""A refusal as a problem body: the title and status of each reason, who has the patient, and what the doctor can do."""
+"""Builds the problem body of a refusal: title, status, the holder, and the possible actions."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ Details = tuple[str | None, shapes.RefusalMembers]
 
 @dataclass(frozen=True)
 class AnswerContext:
-    """What the text of an answer needs: names, and the row that it is about, read in the same transaction."""
+    """The data that an answer needs: names, and the tracking that it is about. It was read in the same transaction."""
 
     event: EventContext
     request_id: str
@@ -82,9 +82,9 @@ def _patient_in_consultation(refusal: PatientInConsultation, context: AnswerCont
         "actions": _actions(refusal.position),
         "position": refusal.position,
     }
-    doctor_and_service = f"{holder['active_doctor']} for {holder['prestation']}"
+    doctor_and_prestation = f"{holder['active_doctor']} for {holder['prestation']}"
     detail = (
-        f"Patient {context.event.patient} is currently in consultation with {doctor_and_service}. "
+        f"Patient {context.event.patient} is currently in consultation with {doctor_and_prestation}. "
         "Please wait until the consultation is completed."
     )
     return detail, members
@@ -114,7 +114,7 @@ def _appointment_closed(refusal: AppointmentClosed, context: AnswerContext) -> D
     row = context.row
     members: shapes.RefusalMembers = {
         "appointment_status": status,
-        # Without a row the appointment was canceled before the patient came: no doctor has had it.
+        # Without a row the appointment was canceled before the patient came: no doctor started it.
         "active_doctor": None,
         "active_doctor_id": None,
         "prestation": None,
@@ -122,7 +122,7 @@ def _appointment_closed(refusal: AppointmentClosed, context: AnswerContext) -> D
     }
     if row is not None:
         members |= {
-            # The appointment may have another doctor by now. Then the name of this one was not read.
+            # The appointment may have been given to another doctor. Then this doctor's name was not read, and is None.
             "active_doctor": context.event.doctors.get(row.doctor_id),
             "active_doctor_id": row.doctor_id,
             "prestation": context.event.prestations.get(row.prestation_id),

@@ -1,4 +1,4 @@
-"""The shapes of what a screen reads: the worklist, the board and one patient's day."""
+"""The shapes of the bodies that a screen reads: the worklist, the board and one patient's day."""
 
 from typing import Annotated, Literal
 
@@ -58,7 +58,7 @@ class Worklist(TypedDict):
 
 @closed
 class WithDoctor(TypedDict):
-    """What a patient is in, or waits for: one appointment with its doctor."""
+    """One appointment on the board, with its doctor."""
 
     appointment_id: int
     doctor_id: int
@@ -83,12 +83,12 @@ class CheckedIn(WithDoctor):
 class WaitingPlace(WithDoctor):
     since: Moment
     position: int
-    offer_until: Annotated[Moment | None, Field(description="while the patient is kept for this doctor")]
+    offer_until: Annotated[Moment | None, Field(description="while the patient is reserved for this doctor")]
 
 
 @closed
 class BoardItem(TypedDict):
-    """One patient in the house."""
+    """One patient in the hospital."""
 
     patient_id: int
     patient_name: str
@@ -130,7 +130,7 @@ class Waiting(TypedDict):
 
 @extensible
 class TimelineEntry(TypedDict):
-    """One decision; further members depend on the event, and supervisors see `by`, `by_name` and `reason`."""
+    """One change; further members depend on the event, and supervisors see `by`, `by_name` and `reason`."""
 
     at: Moment
     event: str
@@ -142,7 +142,7 @@ class TimelineEntry(TypedDict):
 
 
 class DayOfPatient(TypedDict):
-    """A visit as the database has it."""
+    """A patient's day, as read from the database. `Visit` adds the link to Temporal's UI."""
 
     patient_id: int
     patient_name: str

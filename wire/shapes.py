@@ -52,7 +52,7 @@ class Problem(TypedDict):
 
 
 class RefusalMembers(TypedDict, total=False):
-    """What a refusal adds to a problem. Which members are there depends on the code."""
+    """The members that a refusal adds to a problem. They depend on the code."""
 
     success: Literal[False]
     in_consultation: bool
@@ -76,7 +76,7 @@ class RefusalMembers(TypedDict, total=False):
 
 @extensible
 class Refusal(Problem, RefusalMembers):
-    """A visit refused. The members name the holder, since when, until when, and what can be done, as far as they apply."""
+    """The body of a refusal by a visit. Its members depend on the code: the holder, times, and possible actions."""
 
 
 @closed
@@ -85,7 +85,9 @@ class SignedInUser(TypedDict):
     name: str
     role: Role
     doctor_id: int | None
-    timezone: Annotated[str, Field(description="the hospital's, an IANA name: its days begin and end by it")]
+    timezone: Annotated[
+        str, Field(description="the hospital's time zone (IANA name), which decides when a day begins and ends")
+    ]
 
 
 @closed
@@ -186,9 +188,13 @@ class ConnectedReader(TypedDict):
     role: Role
     since: Moment
     cursor: Annotated[str, Field(description="the event id from which the subscriber would resume")]
-    behind: Annotated[int, Field(ge=0, description="events that its process has and the subscriber has not")]
-    live: Annotated[bool, Field(description="whether it has all that its process has, and is written to at once")]
-    process: Annotated[str, Field(description="the API process that serves it, by a name drawn at its start")]
+    behind: Annotated[
+        int, Field(ge=0, description="number of events that the process has and the subscriber has not received")
+    ]
+    live: Annotated[bool, Field(description="whether it has received every event of its process")]
+    process: Annotated[
+        str, Field(description="the API process that serves it, by a random name, chosen when the process starts")
+    ]
     as_of: Moment
 
 

@@ -27,7 +27,7 @@ from patient_visit_engine.visit.state import Consultation, WaitingDoctor
 
 @dataclass(frozen=True)
 class TimelineRow:
-    """One row. `particulars` become further members of the entry that a screen reads."""
+    """One row. `particulars` are the details of the change. They become further members of the entry that a screen reads."""
 
     event: str
     appointment_id: int | None = None

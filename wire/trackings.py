@@ -11,7 +11,7 @@ from patient_visit_engine.wire import shapes
 
 @dataclass(frozen=True)
 class TrackingRow:
-    """A patient waits for a prestation, is in it, or has finished it. Times are aware."""
+    """One patient and one prestation: waiting, in consultation, or finished. Times are aware."""
 
     id: int
     patient_id: int
@@ -51,7 +51,7 @@ def tracking_body(row: TrackingRow) -> shapes.Tracking:
 
 
 def consultation_body(source: Consultation | TrackingRow) -> shapes.Consultation:
-    """The consultation in progress, or the row that records it. A row without a consultation is a ValueError."""
+    """The consultation in progress, or the row that records it. Raises ValueError for a row without a consultation."""
     if isinstance(source, Consultation):
         consultation_id, status, outcome, completed_at = source.id, TrackingStatus.in_progress, None, None
     elif source.consultation_id is None:

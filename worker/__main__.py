@@ -18,7 +18,7 @@ from patient_visit_engine.worker.builder import build
 from patient_visit_engine.worker.sweep import Sweep
 from patient_visit_engine.workflows.visit_client import VisitClient
 
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
 CONNECT_TIMEOUT = 60.0
 CONNECT_RETRY = 0.5
@@ -44,19 +44,19 @@ async def _run(settings: Settings) -> None:
     if client is None:
         return
     database = Database(settings.database)
-    visits = VisitClient(client, settings.task_queue, settings.zone, settings.limits, now)
+    visit_client = VisitClient(client, settings.task_queue, settings.zone, settings.limits, now)
     sweep = Sweep(
         database,
-        visits,
+        visit_client,
         zone=settings.zone,
         every=settings.sweep_every,
         offers_expire=bool(settings.offer_seconds),
         retention=settings.event_retention,
-        clock=now,
+        now=now,
     )
     try:
         async with build(client, settings.task_queue, Ledger(database)):
-            log.info("worker ready", task_queue=settings.task_queue)
+            logger.info("worker ready", task_queue=settings.task_queue)
             sweeping = asyncio.create_task(sweep.run())
             await stop.wait()
             sweeping.cancel()
@@ -83,7 +83,7 @@ async def _connect(settings: Settings, stop: asyncio.Event) -> Client | None:
         except (RPCError, RuntimeError) as error:
             if logged_error != str(error):
                 logged_error = str(error)
-                log.warning("Temporal cannot be reached", address=settings.temporal, error=logged_error)
+                logger.warning("Temporal cannot be reached", address=settings.temporal, error=logged_error)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), CONNECT_RETRY)
     return None

@@ -21,7 +21,9 @@ def build(
     max_cached_workflows: int = CACHED_VISITS,
     workflow_runner: WorkflowRunner | None = None,
 ) -> Worker:
-    """A worker that keeps visits in memory between messages. It rebuilds a visit that it has dropped from its history.
+    """A worker that keeps visits in memory between messages.
+
+    When it has dropped a visit from memory, it rebuilds the visit from its history.
 
     Temporal's sandbox is off, because it costs a sixth of the throughput. docs/architecture.md says what replaces it.
     """

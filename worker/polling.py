@@ -51,6 +51,6 @@ if __name__ == "__main__":
     problem = asyncio.run(_find_problem(load_settings()))
     if problem:
         print(problem, file=sys.stderr, flush=True)
-    # Without a normal exit: threads of Temporal's client may outlive the interpreter and abort it, and a healthy worker
-    # would be reported as unhealthy.
+    # Ends without Python's normal shutdown, because threads of Temporal's client may outlive the interpreter and abort
+    # it. A healthy worker would then be reported as unhealthy.
     os._exit(bool(problem))

@@ -15,12 +15,12 @@ from patient_visit_engine.visit.calendar import local_day
 from patient_visit_engine.visit.commands import Adopt, Command, patient_of
 from patient_visit_engine.workflows.visit_client import DayClosedError, VisitClient
 
-log = structlog.get_logger()
+logger = structlog.get_logger()
 
-# A timer that is this late has no visit: a running visit fires within moments.
+# A running visit handles a timer within moments. If a timer is this late, no visit runs it.
 OVERDUE_AFTER = timedelta(seconds=10)
 # A signal that is younger than this may still be on its way.
-UNDECIDED_AFTER = timedelta(seconds=5)
+RESEND_AFTER = timedelta(seconds=5)
 BATCH = 200
 CALL_TIMEOUT = 10.0
 UNREACHED = (
@@ -33,66 +33,66 @@ UNREACHED = (
 
 
 class Sweep:
-    """The rounds of one worker. Several workers may sweep at once, because visits do nothing twice."""
+    """The rounds of one worker. Several workers may sweep at once, because a visit decides each request once."""
 
     def __init__(
         self,
         database: Database,
-        visits: VisitClient,
+        visit_client: VisitClient,
         *,
         zone: ZoneInfo,
         every: timedelta,
         offers_expire: bool,
         retention: timedelta,
-        clock: Callable[[], datetime],
+        now: Callable[[], datetime],
     ) -> None:
         self._database = database
-        self._visits = visits
+        self._visit_client = visit_client
         self._zone = zone
         self._every = every
         self._offers_expire = offers_expire
         self._retention = retention
-        self._clock = clock
+        self._now = now
 
     async def run(self) -> None:
         """Sweep until cancelled. A failed round is followed by the next one."""
         while True:
             try:
-                await self.once()
+                await self.run_round()
             except Exception as error:  # noqa: BLE001 - the next round may succeed, for example when the database is back
-                log.warning("sweep failed", fault=type(error).__name__)
+                logger.warning("sweep failed", fault=type(error).__name__)
             await asyncio.sleep(self._every.total_seconds())
 
-    async def once(self) -> None:
+    async def run_round(self) -> None:
         """One round: adopt overdue visits, send open requests again, and prune."""
-        now = self._clock()
+        now = self._now()
         today = local_day(now, self._zone)
         overdue_since = now - OVERDUE_AFTER
-        visits = await self._database.read(
+        overdue_visits = await self._database.read(
             find_overdue_visits, overdue_since, today, BATCH, offers_expire=self._offers_expire
         )
-        for visit in visits:
+        for visit in overdue_visits:
             await self._adopt(visit)
-        for command in await self._database.read(find_open_commands, now - UNDECIDED_AFTER, BATCH):
+        for command in await self._database.read(find_open_commands, now - RESEND_AFTER, BATCH):
             await self._send_again(command, today)
         # In batches: between two of them, the ledger can write.
         while await self._database.write(prune, now - self._retention, now):
-            log.info("pruned a batch")
+            logger.info("pruned a batch")
 
     async def _adopt(self, visit: OverdueVisit) -> None:
         adopt = Adopt(consultation_ids=tuple(visit.consultation_ids))
         if await self._send(visit.patient_id, visit.day, adopt):
-            log.info("visit reminded of its rows", patient_id=visit.patient_id, day=str(visit.day))
+            logger.info("adopt sent to visit", patient_id=visit.patient_id, day=str(visit.day))
 
     async def _send_again(self, command: Command, today: date) -> None:
         if await self._send(patient_of(command), today, command, command.request.id):
-            log.info("open request sent again", request_id=command.request.id)
+            logger.info("open request sent again", request_id=command.request.id)
 
     async def _send(self, patient_id: int, day: date, command: Command | Adopt, update_id: str | None = None) -> bool:
         try:
             async with asyncio.timeout(CALL_TIMEOUT):
-                await self._visits.send(patient_id, day, command, update_id)
+                await self._visit_client.send(patient_id, day, command, update_id)
         except UNREACHED as error:
-            log.warning("visit not reached", patient_id=patient_id, day=str(day), fault=type(error).__name__)
+            logger.warning("visit not reached", patient_id=patient_id, day=str(day), fault=type(error).__name__)
             return False
         return True

@@ -34,7 +34,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from patient_visit_engine.visit.decisions import Decision
     from patient_visit_engine.visit.names import LOAD_FACTS, RECORD_DECISION, WORKFLOW_TYPE, visit_id
-    from patient_visit_engine.visit.policy import decide, mismatch
+    from patient_visit_engine.visit.policy import decide, decide_mismatch
     from patient_visit_engine.visit.record import LedgerEntry, Recorded
     from patient_visit_engine.visit.state import Appointment, Facts, VisitState
     from patient_visit_engine.visit.summary import summary
@@ -43,8 +43,8 @@ with workflow.unsafe.imports_passed_through():
 T = TypeVar("T")
 
 # Each round means that another commit came first. The ledger then returns fresh facts, so two rounds are nearly always enough.
-ATTEMPTS = 10
-LEDGER_RETRY = timedelta(seconds=5)
+DECIDE_ROUNDS = 10
+LEDGER_RETRY_PAUSE = timedelta(seconds=5)
 LEDGER_CALL: dict[str, Any] = {
     "start_to_close_timeout": timedelta(seconds=10),
     # About one minute when the ledger fails at once. Temporal does not apply a time limit over all attempts of a local
@@ -60,7 +60,7 @@ LEDGER_CALL: dict[str, Any] = {
 
 @workflow.defn(name=WORKFLOW_TYPE)
 class PatientVisit:
-    """Handles the commands of doctors and desks, and the timers, for one patient on one day: one at a time."""
+    """Handles all commands and timers for one patient on one day, one at a time."""
 
     @workflow.init
     def __init__(self, opening: OpenVisit) -> None:
@@ -79,19 +79,20 @@ class PatientVisit:
     @workflow.run
     async def run(self, opening: OpenVisit) -> None:
         """Handle what is due, until the day is over and no consultation runs any more."""
-        # The message that opened this visit goes first. It reads the facts anyway, so a fresh start needs one call less.
+        # Wait until the message that opened this visit has been handled. Recording it returns the facts, so the visit
+        # need not load them.
         await workflow.wait_condition(lambda: not self._lock.locked())
         while True:
             await self._handle_due()
             await self._notify_other_days()
-            if self._is_finished() or self._has_grown_long():
-                # A handler that is cut off by the end of its run would leave its caller without an answer.
+            if self._is_finished() or self._must_continue_as_new():
+                # If the run ended while a handler is active, the handler's caller would get no answer.
                 await workflow.wait_condition(workflow.all_handlers_finished)
                 if not self._is_current or self._days_to_notify:
                     continue
                 if self._is_finished():
                     return
-                if self._has_grown_long():
+                if self._must_continue_as_new():
                     workflow.continue_as_new(opening.model_copy(update={"carried": self._state}))
             else:
                 await self._wait_for_deadline()
@@ -103,7 +104,7 @@ class PatientVisit:
 
     @workflow.update
     async def start_consultation(self, command: StartConsultation) -> Reply:
-        """Begin the appointment's consultation, or refuse and name the holder."""
+        """Begin the appointment's consultation, or refuse it."""
         return await self._handle(command)
 
     @workflow.signal(name="start_consultation")
@@ -158,11 +159,11 @@ class PatientVisit:
 
     @workflow.update
     async def adopt(self, command: Adopt) -> Reply:
-        """Read the facts again, and take over the timers of consultations from visits that have ended."""
+        """Read the facts again, and run the timers of consultations from visits that have ended."""
         async with self._lock:
             # Facts that were read without the lock could be older than those of a decision recorded in between.
             await self._load_facts()
-            for _ in range(ATTEMPTS):
+            for _ in range(DECIDE_ROUNDS):
                 decision = decide(self._state, command, self._now())
                 # Without the lock a completion could come first, and this would adopt a consultation that has ended.
                 if not decision.changes or not (await self._record(decision)).overtaken:
@@ -171,7 +172,7 @@ class PatientVisit:
 
     @workflow.signal
     def patient_freed(self) -> None:
-        """Another day's visit ended the consultation for which this day's line waits."""
+        """Another day's visit has ended the consultation that this day's waiting doctors wait for."""
         self._is_current = False
 
     async def _handle(self, command: Command) -> Reply:
@@ -179,7 +180,7 @@ class PatientVisit:
         async with self._lock:
             self._messages += 1
             appointment = appointment_of(command)
-            for _ in range(ATTEMPTS):
+            for _ in range(DECIDE_ROUNDS):
                 now = self._now()
                 if appointment is not None and (self._state.phase == "closing" or day_is_over(self._state, now)):
                     return Reply(decided=False)
@@ -209,22 +210,25 @@ class PatientVisit:
             request=request,
             appointment=appointment,
         )
+        # Temporal calls `activities.ledger.LedgerActivities.record_decision`, in this worker.
         recorded: Recorded = await self._call_ledger(RECORD_DECISION, entry, Recorded)
         self._apply_facts(recorded.facts)
         return recorded
 
     async def _load_facts(self) -> None:
+        # Temporal calls `activities.ledger.LedgerActivities.load_facts`, in this worker.
         facts: Facts = await self._call_ledger(LOAD_FACTS, self._state.patient_id, Facts)
         self._apply_facts(facts)
 
     async def _call_ledger(self, activity_name: str, argument: Any, result_type: type[T]) -> T:
-        # Set before the call: a `patient_freed` that arrives during the call is about facts newer than its result.
+        # Set before the call. If `patient_freed` arrives during the call, the facts must be loaded again after it.
         self._is_current = True
         try:
             result: T = await workflow.execute_local_activity(
                 activity_name, argument, result_type=result_type, **LEDGER_CALL
             )
-        # A local activity raises its own failure, not an `ActivityError`. Uncaught in the timers' loop, it would end the visit.
+        # A local activity raises its own failure, not an `ActivityError`. If the loop of `run` did not catch it, the visit
+        # would end.
         except FailureError:
             self._is_current = False
             raise
@@ -239,7 +243,7 @@ class PatientVisit:
             self._days_to_notify |= {place.day for place in facts.waiting if place.day != self._state.day}
 
     async def _handle_due(self) -> None:
-        """Record what is due, one decision after the other. When the ledger is away, wait a little."""
+        """Record what is due, one decision after the other. When the ledger cannot be reached, wait a little."""
         try:
             # Without the lock a timer could end a consultation whose completion is being recorded.
             async with self._lock:
@@ -250,8 +254,8 @@ class PatientVisit:
                 if day_is_over(self._state, self._now()):
                     self._state = self._state.model_copy(update={"phase": "closing"})
         except FailureError:
-            workflow.logger.warning("the ledger is away", extra={"visit_id": workflow.info().workflow_id})
-            await workflow.sleep(LEDGER_RETRY)
+            workflow.logger.warning("the ledger cannot be reached", extra={"visit_id": workflow.info().workflow_id})
+            await workflow.sleep(LEDGER_RETRY_PAUSE)
 
     async def _notify_other_days(self) -> None:
         for day in sorted(self._days_to_notify):
@@ -265,9 +269,12 @@ class PatientVisit:
                 workflow.logger.info("no visit to notify", extra={"visit_id": other.id})
 
     async def _wait_for_deadline(self) -> None:
-        """Wait until something is due. A deadline that moves away keeps the timer; a nearer one replaces it."""
-        armed = next_deadline(self._state)
-        timeout = None if armed is None else max(armed - self._now(), timedelta(0))
+        """Wait until something is due.
+
+        If the next deadline becomes later, the timer stays. If it becomes earlier, the timer is set again.
+        """
+        timer_at = next_deadline(self._state)
+        timeout = None if timer_at is None else max(timer_at - self._now(), timedelta(0))
 
         def needs_attention() -> bool:
             nearest = next_deadline(self._state)
@@ -275,8 +282,8 @@ class PatientVisit:
                 not self._is_current
                 or bool(self._days_to_notify)
                 or self._is_finished()
-                or self._has_grown_long()
-                or (nearest is not None and (armed is None or nearest < armed))
+                or self._must_continue_as_new()
+                or (nearest is not None and (timer_at is None or nearest < timer_at))
             )
 
         try:
@@ -285,9 +292,9 @@ class PatientVisit:
             return
 
     def _is_finished(self) -> bool:
-        return self._is_current and self._state.phase == "closing" and not self._state.timed_consultations()
+        return self._is_current and self._state.phase == "closing" and not self._state.consultations_with_timers_here()
 
-    def _has_grown_long(self) -> bool:
+    def _must_continue_as_new(self) -> bool:
         return self._messages >= self._state.limits.messages_per_run or workflow.info().is_continue_as_new_suggested()
 
     def _now(self) -> datetime:
@@ -295,12 +302,16 @@ class PatientVisit:
 
 
 def _decide(state: VisitState, command: Command, appointment: Appointment | None, now: datetime) -> Decision:
-    """Decide on the appointment as the ledger has it. If it has another patient or doctor by now, refuse."""
+    """Decide on the appointment as the ledger has it.
+
+    If the appointment has changed since the request was checked, decide on the new one, or refuse if patient or doctor are
+    different.
+    """
     sent = appointment_of(command)
     if isinstance(command, OnConsultation) or sent is None or appointment is None or sent == appointment:
         return decide(state, command, now)
     if (sent.patient_id, sent.doctor_id) != (appointment.patient_id, appointment.doctor_id):
-        return mismatch(now)
+        return decide_mismatch(now)
     return decide(state, command.model_copy(update={"appointment": appointment}), now)
 
 

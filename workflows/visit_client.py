@@ -1,4 +1,7 @@
-"""Sends commands to visits through Temporal. It opens the visit of the day when there is none, and follows a closed day."""
+"""Sends commands to visits through Temporal. It opens the visit of the day when there is none.
+
+When the day has closed, it sends the command to the next visit.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -23,14 +26,16 @@ from patient_visit_engine.visit.names import PATIENT_ID_ATTRIBUTE, VISIT_DAY_ATT
 from patient_visit_engine.visit.state import Limits
 from patient_visit_engine.workflows.patient_visit import PatientVisit
 
-# With the default of ten seconds, a worker that is killed inside an activity blocks its visits for as long.
+# With Temporal's default, a worker that is killed inside an activity blocks its visits for ten seconds.
 TASK_TIMEOUT = timedelta(seconds=2)
-# How often, and after how many seconds, a message that arrived between two runs of a visit is sent again.
-ATTEMPTS = 20
-RETRY_AFTER = 0.1
+# A message that arrives between two runs of a visit is sent again: at most this many times, with this pause in seconds.
+SEND_ATTEMPTS = 20
+RESEND_PAUSE = 0.1
 PATIENT_ID = SearchAttributeKey.for_int(PATIENT_ID_ATTRIBUTE)
 VISIT_DAY = SearchAttributeKey.for_keyword(VISIT_DAY_ATTRIBUTE)
 
+# The handler of each command, by the name of its class. Temporal calls it in the worker process. Each handler calls
+# `PatientVisit._handle`, and `adopt` handles its own command.
 UPDATES: dict[str, Any] = {
     "StartConsultation": PatientVisit.start_consultation,
     "CompleteConsultation": PatientVisit.complete_consultation,
@@ -43,6 +48,7 @@ UPDATES: dict[str, Any] = {
     "LeaveWaitingLine": PatientVisit.leave_waiting_line,
     "Adopt": PatientVisit.adopt,
 }
+# The names of the signals. Temporal calls `PatientVisit.start_consultation_later` and `complete_consultation_later`.
 SIGNALS = {"StartConsultation": "start_consultation", "CompleteConsultation": "complete_consultation"}
 
 
@@ -51,7 +57,7 @@ class DayClosedError(Exception):
 
 
 class VisitClient:
-    """The visits of all patients, by patient and day. `now` returns the current time, aware."""
+    """Sends commands to visits. A visit is identified by patient and day. `now` returns the current time, aware."""
 
     def __init__(
         self, client: Client, task_queue: str, zone: ZoneInfo, limits: Limits, now: Callable[[], datetime]
@@ -72,8 +78,8 @@ class VisitClient:
         try:
             await self.update(patient_id, day, command, update_id)
         except DayClosedError:
-            # The clocks of client and server differ around midnight. And a consultation that outlived its day can be
-            # completed through any later visit.
+            # The clocks of client and server differ around midnight. Also, a consultation that ran past
+            # midnight can be completed through any later visit.
             following = max(local_day(self._now(), self._zone), day + timedelta(days=1))
             await self.update(patient_id, following, command, update_id)
 
@@ -83,14 +89,15 @@ class VisitClient:
         A visit that has ended is not opened again, because the day would begin from the start: `DayClosedError`. A visit
         that was terminated is opened again, and reads the ledger.
         """
-        for _ in range(ATTEMPTS):
+        for _ in range(SEND_ATTEMPTS):
             try:
                 reply = await self._update(patient_id, day, command, update_id)
                 break
             except WorkflowUpdateFailedError:
                 if update_id is None:
                     raise
-                # The server repeats a failure for its update id until the run ends. The ledger prevents a second effect.
+                # The server repeats a failure for its update id until the run ends, so send it again without the id. The
+                # ledger prevents that it takes effect twice.
                 update_id = None
                 continue
             except RPCError as error:
@@ -98,7 +105,7 @@ class VisitClient:
                     raise
                 not_taken = error
             # Between two runs of a visit, the server drops the messages that the earlier run has not taken.
-            await asyncio.sleep(RETRY_AFTER)
+            await asyncio.sleep(RESEND_PAUSE)
         else:
             raise not_taken
         if not reply.decided:
@@ -106,7 +113,8 @@ class VisitClient:
 
     async def _update(self, patient_id: int, day: date, command: Command | Adopt, update_id: str | None) -> Reply:
         if isinstance(command, OnConsultation):
-            # A running consultation nearly always has its visit. A plain update costs the server less than one with start.
+            # A running consultation nearly always has its visit. An update without a start of the workflow costs the
+            # server less.
             visit = self._client.get_workflow_handle_for(PatientVisit.run, visit_id(patient_id, day))
             handler = UPDATES[type(command).__name__]
             try:
@@ -174,6 +182,6 @@ class VisitClient:
 
 
 def _retrieve_exception(opening: WithStartWorkflowOperation[PatientVisit, None]) -> None:
-    # The public method waits, and would wait for ever after a call that was cancelled before it began.
+    # The public method waits, and would wait forever after a call that was cancelled before it began.
     handle: Any = opening._workflow_handle
     handle.add_done_callback(lambda future: future.cancelled() or future.exception())

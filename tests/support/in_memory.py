@@ -27,7 +27,7 @@ from patient_visit_engine.visit.decisions import (
     WithdrawOffer,
     WriteAppointmentStatus,
 )
-from patient_visit_engine.visit.policy import decide, mismatch
+from patient_visit_engine.visit.policy import decide, decide_mismatch
 from patient_visit_engine.visit.record import LedgerEntry, Recorded
 from patient_visit_engine.visit.state import (
     Appointment,
@@ -141,7 +141,7 @@ class InMemoryVisit:
             current: Any = command
             if not isinstance(command, OnConsultation):
                 current = command.model_copy(update={"appointment": appointment})
-            decision = mismatch(now) if _has_moved(sent, appointment) else decide(self.state, current, now)
+            decision = decide_mismatch(now) if _has_moved(sent, appointment) else decide(self.state, current, now)
             recorded = self._record(decision, command, appointment)
             if not recorded.overtaken:
                 return decision

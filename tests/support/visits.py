@@ -104,9 +104,9 @@ class VisitDriver(PatientRecords):
             every=timedelta(minutes=1),
             offers_expire=bool(self.limits.offer),
             retention=timedelta(days=7),
-            clock=lambda: now,
+            now=lambda: now,
         )
-        await sweep.once()
+        await sweep.run_round()
 
     # -- commands
 

@@ -245,19 +245,21 @@ def test_started_consultation_has_location(created: bool, status: int) -> None:
 
 @pytest.mark.parametrize("outcome", [Outcome.done, Outcome.released])
 def test_ended_consultation_is_returned(outcome: Outcome) -> None:
-    answer = render_answer(EndedConsultation(consultation_id=WITH_SMITH.id, accepts=outcome), a_row(outcome))
+    answer = render_answer(EndedConsultation(consultation_id=WITH_SMITH.id, success_outcome=outcome), a_row(outcome))
 
     end_fields = {"status": "completed", "completed_at": ASKED_AT, "outcome": outcome.value}
     assert answer == RenderedAnswer(200, CONSULTATION | end_fields)
 
 
 @pytest.mark.parametrize(
-    ("accepts", "outcome"),
+    ("success_outcome", "outcome"),
     [(Outcome.done, Outcome.released), (Outcome.done, Outcome.timed_out), (None, Outcome.done)],
     ids=["completed after a release", "completed after a timeout", "extended after the end"],
 )
-def test_other_end_gives_outcome_and_time(accepts: Outcome | None, outcome: Outcome) -> None:
-    answer = render_answer(EndedConsultation(consultation_id=WITH_SMITH.id, accepts=accepts), a_row(outcome))
+def test_other_end_gives_outcome_and_time(success_outcome: Outcome | None, outcome: Outcome) -> None:
+    answer = render_answer(
+        EndedConsultation(consultation_id=WITH_SMITH.id, success_outcome=success_outcome), a_row(outcome)
+    )
 
     assert answer.status == 409
     assert answer.body is not None

@@ -10,7 +10,7 @@ from patient_visit_engine.visit.decisions import (
     NoteRefusal,
     Refused,
 )
-from patient_visit_engine.visit.policy import decide, mismatch
+from patient_visit_engine.visit.policy import decide, decide_mismatch
 from tests.support.builders import (
     DR_AMRANI,
     DR_OKAFOR,
@@ -95,7 +95,7 @@ def test_refusal_opens_and_closes_nothing(visit: Any, command: Any, code: str) -
 
 
 def test_reassigned_appointment_is_a_mismatch() -> None:
-    decision = mismatch(NOON)
+    decision = decide_mismatch(NOON)
 
     assert isinstance(decision.answer, Refused)
     assert decision.answer.refusal.code == "appointment_mismatch"

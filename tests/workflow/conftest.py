@@ -72,4 +72,4 @@ def short_ledger_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     policy = patient_visit.LEDGER_CALL["retry_policy"]
     short_policy = dataclasses.replace(policy, initial_interval=SHORT_INTERVAL, maximum_interval=SHORT_INTERVAL)
     monkeypatch.setitem(patient_visit.LEDGER_CALL, "retry_policy", short_policy)
-    monkeypatch.setattr(patient_visit, "LEDGER_RETRY", 10 * SHORT_INTERVAL)
+    monkeypatch.setattr(patient_visit, "LEDGER_RETRY_PAUSE", 10 * SHORT_INTERVAL)
