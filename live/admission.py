@@ -24,10 +24,10 @@ class Admission:
         return iter(list(self._subscribers))
 
     def refusal(self, user: str) -> StreamRefusedError | None:
-        """Return the reason why this user gets no further stream, or None."""
-        if len(self._subscribers) >= self._limits.streams:
+        """Return the reason why this user gets no other stream, or None."""
+        if len(self._subscribers) >= self._limits.max_streams:
             return StreamsExhaustedError()
-        if self._streams_of_user[user] >= self._limits.streams_per_user:
+        if self._streams_of_user[user] >= self._limits.max_streams_per_user:
             return TooManyStreamsError()
         return None
 

@@ -1,6 +1,6 @@
 """Writes the events that one subscriber has missed, from the ring or from the log.
 
-Replay and live delivery are one path. A subscriber starts at a cursor and gets every later event in order. It is live when its
+Catch-up and live delivery are one path. A subscriber starts at a cursor and gets every later event in order. It is live when its
 cursor equals the window's position. There is no `await` between that comparison and the switch to live, so no event can be lost
 in between.
 """
@@ -53,9 +53,9 @@ class CatchUp:
             subscriber.cursor = window.position
             if bounds.epoch != window.epoch or position > bounds.head:
                 return False
-        elif position < window.oldest - 1:
-            # Compared with the tailer's last read. One query for each of a thousand reconnects would block the database. Events
-            # pruned since that read are detected when the page is read.
+        elif position < window.log_oldest - 1:
+            # This uses the oldest position of the tailer's last read, because one query for each of a thousand reconnects would
+            # block the database. Events pruned since that read are detected when the page is read.
             return False
         subscriber.cursor = position
         return True
@@ -83,12 +83,12 @@ class CatchUp:
 
     async def _write_from_ring(self, subscriber: Subscriber) -> None:
         ring = self._window.ring
-        time = asyncio.get_running_loop().time()
+        loop_time = asyncio.get_running_loop().time()
         frames: list[Frame] = []
         size = 0
         for seq in range(subscriber.cursor + 1, ring.newest + 1):
             frame = ring[seq]
-            if subscriber.may_receive(frame.channel, time):
+            if subscriber.may_receive(frame.channel, loop_time):
                 if frames and size + len(frame.body) > self._limits.joined_bytes:
                     break
                 frames.append(frame)
@@ -99,19 +99,21 @@ class CatchUp:
     async def _write_from_log(self, subscriber: Subscriber) -> None:
         window = self._window
         async with self._pages:
-            page = await self._log.read_after(subscriber.cursor, self._limits.page, subscriber.subscription.channels)
+            page = await self._log.read_after(
+                subscriber.cursor, self._limits.page_size, subscriber.subscription.channels
+            )
         if page.bounds.epoch != window.epoch or page.bounds.oldest > subscriber.cursor + 1:
             # Events were pruned during the read. To continue with the rest would skip them silently.
             subscriber.cursor = window.position
             await self.write(subscriber, self._encode_reset(subscriber))
             return
-        # The log may be ahead of the tailer, and the tailer may hold before a gap. No subscriber may pass the tailer.
+        # The log may be ahead of the tailer, and the tailer may have stopped at a gap. No subscriber may pass the tailer.
         reached = min(page.reached, window.position)
-        time = asyncio.get_running_loop().time()
+        loop_time = asyncio.get_running_loop().time()
         frames: list[Frame] = []
         size = 0
         for entry in page.entries:
-            if entry.seq > reached or not subscriber.may_receive(entry.channel, time):
+            if entry.seq > reached or not subscriber.may_receive(entry.channel, loop_time):
                 continue
             frame = encode_entry(entry, window.epoch)
             if frames and size + len(frame.body) > self._limits.joined_bytes:
@@ -129,7 +131,7 @@ class CatchUp:
             await self.write(subscriber, join_bodies(frames))
 
     async def write(self, subscriber: Subscriber, content: bytes) -> None:
-        """Write once. The hub's sweep cuts the subscriber off if the connection does not take the bytes in time."""
+        """Write once. The hub's deadline check cuts the subscriber off if the connection does not take the bytes in time."""
         subscriber.writing_since = asyncio.get_running_loop().time()
         await subscriber.send(body(content))
         subscriber.writing_since = None

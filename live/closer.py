@@ -1,4 +1,4 @@
-"""Sends the last message of a stream and releases its connection."""
+"""Sends the last message of a stream and ends its connection."""
 
 import asyncio
 import logging
@@ -17,14 +17,14 @@ class Closer:
         self._closing: set[asyncio.Task[None]] = set()
 
     def close(self, subscriber: Subscriber, last: Message) -> None:
-        """Send `last` and release the connection. Returns at once; a slow connection is closed by a task."""
+        """Send `last` and end the connection. Returns at once; a slow connection is closed by a task."""
         try:
             suspended = step(subscriber.send(last))
         except Exception:
             logger.exception("stream did not end in order")
             suspended = None
         if suspended is None:
-            subscriber.release()
+            subscriber.end_connection()
             return
         task = asyncio.get_running_loop().create_task(self._finish(subscriber, suspended))
         self._closing.add(task)
@@ -41,7 +41,7 @@ class Closer:
         except Exception:
             logger.exception("stream did not end in order")
         finally:
-            subscriber.release()
+            subscriber.end_connection()
 
     async def wait(self) -> None:
         """Wait until every response is complete or aborted."""

@@ -4,14 +4,15 @@ from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass, field
 
-#: Upper bounds, in seconds, of the delay classes. The last class has no bound.
+#: Upper bounds, in seconds, of the buckets for delays. One more bucket has no bound.
 DELAY_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
 @dataclass(slots=True)
 class Delays:
-    """Seconds from an event's decision to its delivery, counted by class. `total` is their sum in seconds."""
+    """Seconds from an event's decision to its delivery, counted in buckets. `total` is their sum in seconds."""
 
+    #: The number of events in each bucket.
     classes: list[int] = field(default_factory=lambda: [0] * (len(DELAY_BOUNDS) + 1))
     total: float = 0.0
 
@@ -31,7 +32,8 @@ class StreamCounters:
     refused: Counter[str] = field(default_factory=Counter)
     #: Ended streams, by reason, including those that were cut off.
     ended: Counter[str] = field(default_factory=Counter)
-    #: Streams that were cut off, by reason: `stalled`, `lagged`, `given_up` or `failed`.
+    #: Streams that the server ended because of a problem, by reason. `lagged`: the subscriber needed an event that is no longer
+    #: in the ring. `stalled`, `given_up`, `failed`: the connection did not take the bytes, or raised.
     dropped: Counter[str] = field(default_factory=Counter)
     resets: int = 0
     events: int = 0
@@ -39,13 +41,13 @@ class StreamCounters:
     bytes: int = 0
     heartbeats: int = 0
     delays: Delays = field(default_factory=Delays)
-    #: Reads that found events without a hint. A growing count means that hints are lost.
+    #: Reads without a hint that found events. A growing count means that hints are lost.
     found_unasked: int = 0
-    #: How many times the tailer started to hold before a gap in the log.
+    #: How many times the tailer stopped at a gap in the log.
     holds: int = 0
     #: Reads of the log that failed.
     failures: int = 0
-    #: Whether the tailer holds before a gap now.
+    #: Whether the tailer waits at a gap now.
     holding: bool = False
     #: Events that the log had at the last read and that were not published yet.
     lag: int = 0

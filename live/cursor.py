@@ -1,4 +1,4 @@
-"""A position in the log as text: `epoch-seq`."""
+"""A cursor: a position in the log as text, `epoch-position`."""
 
 import re
 
@@ -6,9 +6,9 @@ import re
 _CURSOR = re.compile(r"([0-9A-Za-z]{1,16})-(0|[1-9][0-9]{0,17})", re.ASCII)
 
 
-def write_cursor(epoch: str, seq: int) -> str:
-    """Return the id of the event at `seq`. It is also the cursor of a subscriber that has received this event."""
-    return f"{epoch}-{seq}"
+def write_cursor(epoch: str, position: int) -> str:
+    """Return the id of the event at `position`. It is also the cursor of a subscriber that has received this event."""
+    return f"{epoch}-{position}"
 
 
 def read_cursor(text: str) -> tuple[str, int] | None:

@@ -11,7 +11,7 @@ from patient_visit_engine.live.log import Entry
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One event as it is sent."""
+    """One event as it is sent. `seq` is its position in the log."""
 
     seq: int
     channel: str
@@ -36,7 +36,7 @@ def encode_entry(entry: Entry, epoch: str) -> Frame:
 
 
 def group_by_channel(frames: Iterable[Frame], max_bytes: int) -> Iterator[list[Frame]]:
-    """Group neighbours of one channel, up to `max_bytes` a group. A group is sent with one write."""
+    """Group consecutive frames of the same channel, up to `max_bytes` a group. A group is sent with one write."""
     group: list[Frame] = []
     size = 0
     for frame in frames:

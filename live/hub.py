@@ -1,8 +1,8 @@
 """Delivers events to all subscribers of one process.
 
-The hub writes to a live subscriber directly: it steps the subscriber's `send` with one message object for all. No task wakes,
-because waking tasks is the main cost of a delivery in Python. If a `send` must wait for its connection, a task of that subscriber
-finishes it, catches up, and makes the subscriber live again. So a slow subscriber delays no other.
+The hub runs the `send` coroutine of each live subscriber itself, up to its first wait. All get the same message object. So a
+delivery wakes no task. Waking tasks would be its main cost. If a `send` must wait for its connection, a task of that subscriber
+finishes it, catches up, and makes the subscriber live again. So a slow subscriber does not delay the others.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from patient_visit_engine.live.window import Window
 
 logger = logging.getLogger(__name__)
 
-CHANCE = SystemRandom().random
+RANDOM = SystemRandom().random
 
 
 def _now() -> datetime:
@@ -34,7 +34,7 @@ def _now() -> datetime:
 
 
 class Hub:
-    """One per process, on one event loop. A method that is not a coroutine runs without interruption by other tasks."""
+    """One per process, on one event loop. Methods without `async` cannot be interrupted by other tasks."""
 
     def __init__(
         self,
@@ -42,14 +42,14 @@ class Hub:
         limits: StreamLimits = DEFAULT_LIMITS,
         *,
         now: Callable[[], datetime] = _now,
-        chance: Callable[[], float] = CHANCE,
+        random: Callable[[], float] = RANDOM,
     ) -> None:
         self.limits = limits
         self.counters = StreamCounters()
         self.window = Window(limits)
         self.draining = False
         self.now = now
-        self._chance = chance
+        self._random = random
         self._started = asyncio.Event()
         self._catch_up = CatchUp(log, self.window, limits, self.counters)
         self._streams = OpenStreams(self.window, limits, self.counters)
@@ -86,31 +86,31 @@ class Hub:
 
     @property
     def log_in_sight(self) -> bool:
-        """Whether the tailer had every event of the log not too long ago (`limits.out_of_sight_after`)."""
+        """Whether the tailer had every event of the log within the last `limits.out_of_sight_after` seconds."""
         return self.started and self.lag_seconds <= self.limits.out_of_sight_after
 
     def admit(
         self,
         subscription: Subscription,
         send: SendMessage,
-        release: Callable[[], object],
+        end_connection: Callable[[], object],
         connection: StreamConnection | None = None,
     ) -> Subscriber:
         """Add a subscriber, or raise `StreamRefusedError`.
 
-        The hub calls `release` when it ends the stream. `connection` is the server's, if it offers more than ASGI.
+        The hub calls `end_connection` when it ends the stream. `connection` is the server's, if it offers more than ASGI.
         The subscriber stays until `remove` is called or the hub ends the stream.
         """
         if refusal := self.refusal(subscription):
             self.counters.refused[refusal.code] += 1
             raise refusal
-        time = asyncio.get_running_loop().time()
+        loop_time = asyncio.get_running_loop().time()
         since = self.now()
-        lifetime = self.limits.lifetime * (0.8 + 0.2 * self._chance())
+        lifetime = self.limits.lifetime * (0.8 + 0.2 * self._random())
         if subscription.ends_at is not None:
             lifetime = min(lifetime, (subscription.ends_at - since).total_seconds())
-        subscriber = Subscriber(subscription, since, time + lifetime, send, release, connection)
-        subscriber.writing_since = time
+        subscriber = Subscriber(subscription, since, loop_time + lifetime, send, end_connection, connection)
+        subscriber.writing_since = loop_time
         subscriber.cursor = self.window.position
         self._streams.add(subscriber)
         return subscriber
@@ -187,7 +187,7 @@ class Hub:
         """Send the current cursor to every live subscriber.
 
         A subscriber that is behind gets no heartbeat, because its id would make the client skip the missing events.
-        No heartbeat is sent while the log is out of sight, because it would claim that the stream is up to date.
+        No heartbeat is sent while the log is out of sight, because clients would then show that they are up to date.
         """
         if not self.log_in_sight:
             return
@@ -198,11 +198,14 @@ class Hub:
 
     def sweep(self) -> None:
         """End streams that have reached their deadline and cut off connections that have taken no bytes for too long."""
-        time = asyncio.get_running_loop().time()
-        for subscriber in [each for each in self._streams if each.deadline <= time]:
+        loop_time = asyncio.get_running_loop().time()
+        for subscriber in [each for each in self._streams if each.deadline <= loop_time]:
             self._streams.close(subscriber, "lifetime", b"")
         for subscriber in list(self._streams.behind):
-            if subscriber.writing_since is not None and time - subscriber.writing_since >= self.limits.stalled_after:
+            if (
+                subscriber.writing_since is not None
+                and loop_time - subscriber.writing_since >= self.limits.stalled_after
+            ):
                 self._streams.cut_off(subscriber, "stalled")
 
     def revoke(self, session: str) -> int:
@@ -219,7 +222,7 @@ class Hub:
         self.window.restart(epoch, position)
 
     async def drain(self) -> None:
-        """Admit no more subscribers and end all streams, within `limits.close_within` seconds.
+        """Admit no more subscribers and end all streams, within `limits.close_timeout` seconds.
 
         Each client gets its own random time to reconnect.
         """
@@ -229,7 +232,7 @@ class Hub:
         await self._streams.wait_until_closed()
 
     def _encode_random_retry(self) -> bytes:
-        return encode_retry(self.limits.retry + self._chance() * (self.limits.retry_spread - self.limits.retry))
+        return encode_retry(self.limits.retry + self._random() * (self.limits.longest_retry - self.limits.retry))
 
     def sessions(self) -> Collection[str]:
         """Return the sessions that have an open stream, so that a caller can check which have ended."""

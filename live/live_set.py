@@ -28,7 +28,8 @@ class LiveSet:
     def __init__(self, window: Window, counters: StreamCounters) -> None:
         self._window = window
         self._counters = counters
-        #: In order of arrival: a subscriber's objects were allocated together, and this loop visits them in that order.
+        #: A dict keeps the order of arrival. So `write` visits together the objects that were allocated together, which uses the
+        #: processor's cache better.
         self._by_channel: dict[str, dict[Subscriber, None]] = {}
 
     def add(self, subscriber: Subscriber) -> None:
@@ -56,17 +57,17 @@ class LiveSet:
         return set(self._by_channel)
 
     def write(self, subscribers: Iterable[Subscriber], content: bytes, channel: str | None = None) -> WriteResult:
-        """Write to each subscriber before its deadline, if it may read the channel. None means a message for all.
+        """Write to each subscriber whose deadline has not passed and that may read the channel. None means a message for all.
 
         This is one loop that visits each subscriber once, tries `try_write` before `send`, and repeats the body of `step`. With
         thousands of subscribers each visit misses the processor's cache, so a second visit would double the cost.
         """
         message = body(content)
-        time = asyncio.get_running_loop().time()
+        loop_time = asyncio.get_running_loop().time()
         result = WriteResult()
         written = 0
         for subscriber in subscribers:
-            if subscriber.deadline <= time or not (channel is None or subscriber.subscription.may_read(channel)):
+            if subscriber.deadline <= loop_time or not (channel is None or subscriber.subscription.may_read(channel)):
                 continue
             try:
                 if subscriber.connection is not None and subscriber.connection.try_write(content):

@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Entry(Protocol):
-    """One event. `data` is sent unchanged. `at` (aware) is the time of the decision that the event reports."""
+    """One event. `seq` is its position. `data` is sent unchanged. `at` (aware) is the time of the decision that it reports."""
 
     @property
     def seq(self) -> int: ...

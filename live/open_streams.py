@@ -20,7 +20,7 @@ class OpenStreams:
         self.behind: set[Subscriber] = set()
         self._counters = counters
         self._admission = Admission(limits)
-        self._closer = Closer(limits.close_within)
+        self._closer = Closer(limits.close_timeout)
 
     def __len__(self) -> int:
         return len(self._admission)
@@ -30,7 +30,7 @@ class OpenStreams:
         return iter(self._admission)
 
     def refusal(self, user: str) -> StreamRefusedError | None:
-        """Return the limit that keeps this user from a further stream, or None."""
+        """Return the limit that prevents another stream of this user, or None."""
         return self._admission.refusal(user)
 
     def add(self, subscriber: Subscriber) -> None:
@@ -62,7 +62,7 @@ class OpenStreams:
             self.remove(subscriber, reason)
             if subscriber.connection is not None:
                 subscriber.connection.abort()
-            subscriber.release()
+            subscriber.end_connection()
 
     def remove(self, subscriber: Subscriber, reason: str) -> None:
         """End without touching the connection."""

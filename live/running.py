@@ -1,4 +1,4 @@
-"""Starts the hub with its tasks (tailer, heartbeat, sweep) and drains it at the end."""
+"""Starts the hub with its tasks (tailer, heartbeat, check of deadlines) and drains it at the end."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -14,14 +14,14 @@ from patient_visit_engine.live.tailer import Tailer
 async def running(log: Log, changes: Changes, limits: StreamLimits = DEFAULT_LIMITS) -> AsyncIterator[Hub]:
     """Run a hub that follows `log`. It admits subscribers once `hub.started`. Leaving the context drains it.
 
-    A server that waits for open responses before it ends its lifespan must call `hub.drain()` when it begins to stop. The drain
-    here would come too late for it.
+    Some servers wait for open responses before they end their lifespan. Such a server must call `hub.drain()` when it begins to
+    stop. It waits for the streams before this context ends, so it would otherwise wait forever.
     """
     hub = Hub(log, limits)
     tasks = [
         asyncio.create_task(Tailer(log, changes, hub).run()),
-        asyncio.create_task(_call_every(limits.heartbeat_every, hub.heartbeat)),
-        asyncio.create_task(_call_every(limits.sweep_every, hub.sweep)),
+        asyncio.create_task(_call_every(limits.heartbeat_interval, hub.heartbeat)),
+        asyncio.create_task(_call_every(limits.deadline_check_interval, hub.sweep)),
     ]
     try:
         yield hub

@@ -57,19 +57,20 @@ class Presence:
 
 
 class Subscriber:
-    """One open stream: a cursor and a connection.
+    """One open stream: a position in the log and a connection.
 
-    While `live`, the position is the window's own, and `cursor` here is not updated.
+    While the subscriber is live, its position is the window's position. The position stored here is updated only
+    while the subscriber is behind.
     """
 
     __slots__ = (
         "connection",
         "cursor",
         "deadline",
+        "end_connection",
         "end_reason",
         "live",
         "number",
-        "release",
         "send",
         "since",
         "started",
@@ -85,14 +86,14 @@ class Subscriber:
         since: datetime,
         deadline: float,
         send: SendMessage,
-        release: Callable[[], object],
+        end_connection: Callable[[], object],
         connection: StreamConnection | None = None,
     ) -> None:
         self.subscription = subscription
         self.since = since
         self.deadline = deadline
         self.send = send
-        self.release = release
+        self.end_connection = end_connection
         self.connection = connection
         #: Set by the hub. It is unique in this process.
         self.number = 0
@@ -107,9 +108,11 @@ class Subscriber:
         self.started = False
         self.task: asyncio.Task[None] | None = None
 
-    def may_receive(self, channel: str, time: float) -> bool:
-        """Return whether this subscriber requested the channel, may read it, and has not expired at `time` (the loop's)."""
-        return channel in self.subscription.channels and time < self.deadline and self.subscription.may_read(channel)
+    def may_receive(self, channel: str, loop_time: float) -> bool:
+        """Return whether this subscriber requested the channel, may read it, and has not expired at `loop_time`."""
+        return (
+            channel in self.subscription.channels and loop_time < self.deadline and self.subscription.may_read(channel)
+        )
 
     def presence(self, window: Window, *, log_in_sight: bool = True) -> Presence:
         """Return this subscriber as others see it now. No subscriber counts as live while the log is out of sight."""

@@ -1,7 +1,7 @@
 """Reads the log as it grows and publishes each event to the hub, in order.
 
-Positions have no gaps. So a missing position means that the log is damaged. The tailer then holds: it logs an error, reads again,
-and publishes nothing after the gap. A client that has received a later id never asks for an earlier one.
+Positions have no gaps. So a missing position means that the log is damaged. The tailer then stops at the gap. It logs an error and
+reads again. It publishes nothing after the gap, because a client that has received a later id never asks for an earlier one.
 """
 
 import asyncio
@@ -17,9 +17,9 @@ logger = logging.getLogger(__name__)
 
 PAGE = 500
 #: Seconds to wait after a failed read. Streams stay open during that time.
-RETRY_AFTER = 0.5
+READ_RETRY_PAUSE = 0.5
 #: Seconds between two log lines about the same gap.
-COMPLAIN_EVERY = 10.0
+GAP_LOG_INTERVAL = 10.0
 
 
 class Tailer:
@@ -30,10 +30,10 @@ class Tailer:
         self._changes = changes
         self._hub = hub
         self._failing = False
-        self._complained_at: float | None = None
+        self._gap_logged_at: float | None = None
 
     async def run(self) -> None:
-        """Follow the log forever. Reads at least every `poll_every` seconds, with or without a hint."""
+        """Follow the log forever. Reads at least every `poll_interval` seconds, with or without a hint."""
         hinted = True
         while True:
             try:
@@ -43,19 +43,22 @@ class Tailer:
                 has_news = await self.read_new()
                 self._hub.counters.found_unasked += has_news and not hinted
                 self._log_recovery()
-                hinted = await self._changes.wait_for_change(self._hub.limits.poll_every)
+                hinted = await self._changes.wait_for_change(self._hub.limits.poll_interval)
             except Exception:
                 self._hub.counters.failures += 1
                 if not self._failing:
                     logger.exception("the log cannot be read", extra={"position": self._hub.window.position})
                 self._failing = True
-                await asyncio.sleep(RETRY_AFTER)
+                await asyncio.sleep(READ_RETRY_PAUSE)
 
     async def start(self) -> None:
-        """Start one ring's length before the head, so that clients that return after a restart need no page of the log."""
-        async with asyncio.timeout(self._hub.limits.read_within):
+        """Begin to read so far before the head that the ring is full.
+
+        Clients that reconnect after a restart are then served from memory.
+        """
+        async with asyncio.timeout(self._hub.limits.read_timeout):
             bounds = await self._log.bounds()
-        self._hub.window.oldest = bounds.oldest
+        self._hub.window.log_oldest = bounds.oldest
         position = max(bounds.oldest - 1, bounds.head - self._hub.limits.ring_frames, 0)
         self._hub.restart(bounds.epoch, position)
         await self.read_new()
@@ -71,9 +74,9 @@ class Tailer:
         has_news = False
         while True:
             read_at = monotonic()
-            async with asyncio.timeout(self._hub.limits.read_within):
+            async with asyncio.timeout(self._hub.limits.read_timeout):
                 page = await self._log.read_after(self._hub.window.position, PAGE, None)
-            self._hub.window.oldest = page.bounds.oldest
+            self._hub.window.log_oldest = page.bounds.oldest
             if self._restart_if_replaced(page.bounds):
                 return True
             entries = self._entries_before_gap(page)
@@ -98,7 +101,7 @@ class Tailer:
         return True
 
     def _entries_before_gap(self, page: Page) -> Sequence[Entry]:
-        """Return the entries up to the first gap. Without a gap, stop holding."""
+        """Return the entries up to the first gap. If there is no gap, clear the hold."""
         position = self._hub.window.position
         for index, entry in enumerate(page.entries):
             if entry.seq != position + index + 1:
@@ -109,17 +112,17 @@ class Tailer:
             self._hold(last + 1, page.reached)
         else:
             self._hub.counters.holding = False
-            self._complained_at = None
+            self._gap_logged_at = None
         return page.entries
 
     def _hold(self, missing: int, present: int) -> None:
         """Count and log a gap: position `missing` is not there, the next one in the log is `present`."""
-        time = asyncio.get_running_loop().time()
+        loop_time = asyncio.get_running_loop().time()
         if not self._hub.counters.holding:
             self._hub.counters.holds += 1
             self._hub.counters.holding = True
-        if self._complained_at is None or time - self._complained_at >= COMPLAIN_EVERY:
-            self._complained_at = time
+        if self._gap_logged_at is None or loop_time - self._gap_logged_at >= GAP_LOG_INTERVAL:
+            self._gap_logged_at = loop_time
             logger.error("the log has a gap, the stream holds", extra={"missing": missing, "present": present})
 
     async def _publish(self, entries: Sequence[Entry]) -> None:

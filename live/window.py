@@ -16,7 +16,7 @@ class Window:
         self.epoch = ""
         self.position = 0
         #: The oldest position in the log at the last read.
-        self.oldest = 1
+        self.log_oldest = 1
         self.ring = Ring(limits.ring_frames, limits.ring_bytes)
         #: The latest time (monotonic clock) at which the log had nothing after `position`.
         self.caught_up_at = -inf

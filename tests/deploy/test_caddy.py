@@ -93,7 +93,7 @@ async def test_closed_stream_ends_before_next_heartbeat(stream: ProxiedStream, a
     async def no_stream_is_open() -> bool:
         return await count_open_streams(apis) == 0
 
-    await wait_until_async(no_stream_is_open, "the stream to end", seconds=DEFAULT_LIMITS.heartbeat_every - 5)
+    await wait_until_async(no_stream_is_open, "the stream to end", seconds=DEFAULT_LIMITS.heartbeat_interval - 5)
 
 
 async def test_hides_internal_paths(caddy: Caddy) -> None:

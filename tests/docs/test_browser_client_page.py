@@ -29,7 +29,7 @@ def limits_in_code() -> dict[str, float]:
 
 
 def test_client_and_server_agree_on_heartbeat() -> None:
-    assert limits_in_code()["heartbeat"] == DEFAULT_LIMITS.heartbeat_every
+    assert limits_in_code()["heartbeat"] == DEFAULT_LIMITS.heartbeat_interval
 
 
 def test_client_lists_every_event_and_no_other() -> None:

@@ -30,7 +30,7 @@ class FaultScript:
     def __init__(self, api_processes: ApiProcesses, screens: list[StreamScreen], seed: int) -> None:
         self.api_processes = api_processes
         self.screens = screens
-        self.chance = Random(seed)
+        self.random = Random(seed)
         self.numbers = iter(range(1, 1_000_000))
         self.writers: list[WriterProcess] = []
         self.stalled: dict[int, list[StreamScreen]] = {}
@@ -52,7 +52,7 @@ class FaultScript:
 
     def events(self, count: int) -> list[tuple[str, int]]:
         channels = ["consultations", *(f"doctor.{doctor}" for doctor in range(1, DOCTORS + 1))]
-        return [(self.chance.choice(channels), next(self.numbers)) for _ in range(count)]
+        return [(self.random.choice(channels), next(self.numbers)) for _ in range(count)]
 
     async def run(self) -> None:
         self.writers = list(await asyncio.gather(*(self.api_processes.start_writer() for _ in range(2))))
@@ -68,11 +68,11 @@ class FaultScript:
         ]
         if not self.api_processes.database.is_sqlite:
             faults.append(self.kill_listeners)
-        floods = self.chance.sample(range(5, STEPS), 2)
+        floods = self.random.sample(range(5, STEPS), 2)
         for self.step in range(STEPS):
             for screen in self.stalled.pop(self.step, []):
                 screen.reading.set()
-            await (self.flood if self.step in floods else self.chance.choice(faults))()
+            await (self.flood if self.step in floods else self.random.choice(faults))()
             self.restart_some()
             await self.commit_and_wait()
             if self.step in floods:
@@ -82,13 +82,13 @@ class FaultScript:
         """Restart each stopped process now or at a later step. At least one process is always running or starting."""
         down = [api for api in self.api_processes.apis if not api.running]
         for api in down:
-            if self.chance.random() < 0.6 or len(down) == len(self.api_processes.apis):
+            if self.random.random() < 0.6 or len(down) == len(self.api_processes.apis):
                 api.start()
 
     async def commit_and_wait(self) -> None:
         """Commit events and wait until half of the clients have received them."""
-        await self.chance.choice(self.writers).write(
-            "commit", *self.events(self.chance.randint(1, 20)), ("consultations", next(self.numbers))
+        await self.random.choice(self.writers).write(
+            "commit", *self.events(self.random.randint(1, 20)), ("consultations", next(self.numbers))
         )
         head = await self.head()
 
@@ -112,17 +112,17 @@ class FaultScript:
             await api.wait_until_ready()
 
     async def kill_api(self) -> None:
-        self.chance.choice(self.api_processes.apis).kill()
+        self.random.choice(self.api_processes.apis).kill()
 
     async def stop_api(self) -> None:
-        api = self.chance.choice(self.api_processes.apis)
+        api = self.random.choice(self.api_processes.apis)
         if api.running:
             api.signal(signal.SIGTERM)
             # A process that is stopped while it starts ends by the signal itself.
             assert await api.exited() in (0, -signal.SIGTERM)
 
     async def stall(self) -> None:
-        self.stall_screen(self.chance.choice(self.screens), self.chance.randint(1, 6))
+        self.stall_screen(self.random.choice(self.screens), self.random.randint(1, 6))
         await self.writers[0].write("commit", *self.events(10), text="x" * FLOOD[0])
 
     def stall_screen(self, screen: StreamScreen, steps: int) -> None:
@@ -130,12 +130,12 @@ class FaultScript:
         self.stalled.setdefault(self.step + steps, []).append(screen)
 
     async def drop(self) -> None:
-        for screen in self.chance.sample(self.screens, 5):
+        for screen in self.random.sample(self.screens, 5):
             screen.disconnect()
 
     async def flood(self) -> None:
         """Fill one doctor's channel beyond the ring while one of that doctor's clients is stalled."""
-        screen = self.chance.choice([screen for screen in self.screens if screen.doctor is not None])
+        screen = self.random.choice([screen for screen in self.screens if screen.doctor is not None])
         self.stall_screen(screen, 2)
         await self.writers[0].write(
             "commit", *((f"doctor.{screen.doctor}", next(self.numbers)) for _ in FLOOD), text="x" * FLOOD[0]
@@ -143,17 +143,17 @@ class FaultScript:
 
     async def kill_writer(self) -> None:
         """Kill a writer inside a transaction or between single commits."""
-        writer = self.writers.pop(self.chance.randrange(2))
-        if self.chance.random() < 0.5:
+        writer = self.writers.pop(self.random.randrange(2))
+        if self.random.random() < 0.5:
             await writer.write("halt before commit", *self.events(3))
         else:
             await writer.send_order("commit one by one", *self.events(500))
-            await self.wait_for_events(self.chance.randint(1, 15))
+            await self.wait_for_events(self.random.randint(1, 15))
         await writer.kill()
         self.writers.append(await self.api_processes.start_writer())
 
     async def roll_back(self) -> None:
-        await self.chance.choice(self.writers).write("roll back", *self.events(3))
+        await self.random.choice(self.writers).write("roll back", *self.events(3))
 
     async def kill_listeners(self) -> None:
         await self.api_processes.database.write(lambda c: c.scalar(text(KILL_LISTENERS)))

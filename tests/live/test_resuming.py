@@ -82,7 +82,7 @@ async def test_snapshot_and_stream_are_the_whole_log(
 
 
 async def test_resumes_exactly_after_cut_at_any_byte(serve: Serve, writer_database: Database) -> None:
-    server = await serve(streams_per_user=500)
+    server = await serve(max_streams_per_user=500)
     whole = await server.live_client()
     epoch = server.hub.window.epoch
     for number in range(1, 9):
@@ -105,7 +105,7 @@ async def test_resumes_exactly_after_cut_at_any_byte(serve: Serve, writer_databa
 async def test_resume_brings_missed_own_events(
     serve: Serve, database: Database, writer_database: Database, ring: int
 ) -> None:
-    server = await serve(ring_frames=ring, page=7)
+    server = await serve(ring_frames=ring, page_size=7)
     for number in range(1, 41):
         await append_events(
             writer_database, an_event(number, f"doctor.{number % 3 + 6}" if number % 2 else "consultations")
@@ -229,7 +229,7 @@ async def test_delivers_any_text_unchanged(serve: Serve, writer_database: Databa
 
 
 async def test_heartbeat_passes_other_channels(serve: Serve, writer_database: Database) -> None:
-    server = await serve(heartbeat_every=0.05)
+    server = await serve(heartbeat_interval=0.05)
     client = await server.live_client(7, channels="doctor.7")
 
     for number in range(1, 6):

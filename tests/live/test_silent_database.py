@@ -108,7 +108,7 @@ async def follower(database: Database) -> AsyncIterator[tuple[Relay, Hub]]:
     """A hub that reads the log through its own relay, as a separate process would."""
     async with relayed(database) as (relay, through):
         changes = PostgresChanges(through.url, test_every=0.2)
-        async with running(LogReader(through), changes, StreamLimits(read_within=0.5, poll_every=0.3)) as hub:
+        async with running(LogReader(through), changes, StreamLimits(read_timeout=0.5, poll_interval=0.3)) as hub:
             yield relay, hub
         changes.close()
 

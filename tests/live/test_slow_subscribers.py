@@ -31,7 +31,7 @@ async def test_cuts_off_slow_subscriber_and_not_fast_one(serve: Serve, writer_da
 
 
 async def test_cuts_off_stalled_subscriber_in_time(serve: Serve, writer_database: Database) -> None:
-    server = await serve(stalled_after=0.3, sweep_every=0.05)
+    server = await serve(stalled_after=0.3, deadline_check_interval=0.05)
     await server.live_client(7, receive_buffer=4096)
 
     for number in range(1, 31):
@@ -42,7 +42,7 @@ async def test_cuts_off_stalled_subscriber_in_time(serve: Serve, writer_database
 
 
 async def test_pause_within_ring_loses_no_event(serve: Serve, writer_database: Database) -> None:
-    server = await serve(heartbeat_every=0.05)
+    server = await serve(heartbeat_interval=0.05)
     client = await server.live_client(7, receive_buffer=4096)
 
     for number in range(1, 41):

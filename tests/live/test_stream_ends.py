@@ -18,7 +18,7 @@ from tests.support.waiting import wait_until_async
 
 
 async def test_stop_ends_streams_and_spreads_reconnects(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
-    server = await serve(streams_per_user=100)
+    server = await serve(max_streams_per_user=100)
     clients = [await server.live_client() for _ in range(40)]
     loop = asyncio.get_running_loop()
     started_at = loop.time()
@@ -38,7 +38,7 @@ async def test_stop_ends_streams_and_spreads_reconnects(serve: Serve, caplog: py
 
 
 async def test_stop_does_not_wait_for_stalled_client(serve: Serve, writer_database: Database) -> None:
-    server = await serve(close_within=0.2)
+    server = await serve(close_timeout=0.2)
     await server.live_client(receive_buffer=4096)
     for number in range(1, 31):
         await append_events(writer_database, an_event(number, text="x" * 60_000))
@@ -91,7 +91,7 @@ async def test_detects_session_ended_by_another_process(serve: Serve) -> None:
 
 
 async def test_stream_ends_with_its_session(serve: Serve, writer_database: Database) -> None:
-    server = await serve(sweep_every=0.05)
+    server = await serve(deadline_check_interval=0.05)
     client = await server.live_client(7, ends_in=1.0)
     await append_events(writer_database, an_event(1, "doctor.7"))
     await client.read_events(1)
@@ -104,7 +104,7 @@ async def test_stream_ends_with_its_session(serve: Serve, writer_database: Datab
 
 
 async def test_streams_opened_together_end_spread_out(serve: Serve) -> None:
-    server = await serve(lifetime=1.0, sweep_every=0.02, streams_per_user=20)
+    server = await serve(lifetime=1.0, deadline_check_interval=0.02, max_streams_per_user=20)
     loop = asyncio.get_running_loop()
 
     async def measure_lifetime() -> float:
@@ -121,7 +121,7 @@ async def test_streams_opened_together_end_spread_out(serve: Serve) -> None:
 
 
 async def test_limits_streams_per_user_and_in_total(serve: Serve) -> None:
-    server = await serve(streams=3, streams_per_user=2)
+    server = await serve(max_streams=3, max_streams_per_user=2)
     first = await server.live_client(7)
     await server.live_client(7)
 

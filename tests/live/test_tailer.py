@@ -42,7 +42,7 @@ class NoHints:
 async def test_gap_in_log_holds_stream_until_filled(
     serve: Serve, writer_database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
-    server = await serve(poll_every=0.05)
+    server = await serve(poll_interval=0.05)
     client = await server.live_client()
 
     def append_without_second(connection: Connection) -> None:
@@ -66,7 +66,7 @@ async def test_gap_in_log_holds_stream_until_filled(
 
 
 async def test_head_without_events_is_a_gap(serve: Serve, writer_database: Database) -> None:
-    server = await serve(poll_every=0.05)
+    server = await serve(poll_interval=0.05)
     await append_events(writer_database, an_event(1))
     await wait_until_async(lambda: server.hub.window.position == 1, "the tailer")
 
@@ -96,7 +96,7 @@ async def test_rollback_leaves_no_gap(serve: Serve, writer_database: Database) -
 
 
 async def test_resume_stops_before_gap(serve: Serve, writer_database: Database) -> None:
-    server = await serve(poll_every=0.05, ring_frames=2)
+    server = await serve(poll_interval=0.05, ring_frames=2)
     await append_events(writer_database, *(an_event(number) for number in range(1, 9)))
     await wait_until_async(lambda: server.hub.window.position == 8, "the tailer")
 
@@ -118,7 +118,7 @@ async def test_resume_stops_before_gap(serve: Serve, writer_database: Database) 
 
 @pytest.mark.parametrize("head", [1, 2, 9], ids=["shorter", "as long", "longer"])
 async def test_restored_log_ends_and_resets_streams(serve: Serve, writer_database: Database, head: int) -> None:
-    server = await serve(poll_every=0.05)
+    server = await serve(poll_interval=0.05)
     await append_events(writer_database, an_event(1), an_event(2))
     client = await server.live_client(last_id=f"{server.hub.window.epoch}-0")
     await client.read_events(2)
@@ -136,7 +136,7 @@ async def test_restored_log_ends_and_resets_streams(serve: Serve, writer_databas
 
 
 async def test_events_come_by_polling_without_hints(database: Database) -> None:
-    async with running(LogReader(database), NoHints(), StreamLimits(poll_every=0.1)) as hub:
+    async with running(LogReader(database), NoHints(), StreamLimits(poll_interval=0.1)) as hub:
         await wait_until_async(lambda: hub.started, "the first read")
         await append_events(database, an_event(1))
         await wait_until_async(lambda: hub.counters.found_unasked == 1, "a read without a hint")
@@ -180,7 +180,7 @@ async def test_no_heartbeat_or_stream_while_log_is_away(database: Database, chan
     async def send(message: Message) -> None:
         blocks.feed(message["body"])
 
-    async with running(log, changes, StreamLimits(poll_every=0.05, out_of_sight_after=0.5)) as hub:
+    async with running(log, changes, StreamLimits(poll_interval=0.05, out_of_sight_after=0.5)) as hub:
         await wait_until_async(lambda: hub.started, "the first read")
         hub.start_stream(hub.admit(subscription, send, lambda: None), None)
         log.away = True
@@ -200,7 +200,7 @@ async def test_no_heartbeat_or_stream_while_log_is_away(database: Database, chan
 
 
 async def test_gap_puts_log_out_of_sight(serve: Serve, writer_database: Database) -> None:
-    server = await serve(poll_every=0.05, out_of_sight_after=0.3)
+    server = await serve(poll_interval=0.05, out_of_sight_after=0.3)
     client = await server.live_client()
     await append_events(writer_database, an_event(1))
     await client.read_events(1)

@@ -10,7 +10,7 @@ from patient_visit_engine.runtime.settings import load_settings
 
 #: Seconds between two heartbeats. The browser client of these tests gets the same value.
 HEARTBEAT = 0.5
-LIMITS = StreamLimits(heartbeat_every=HEARTBEAT, retry=0.3, retry_spread=0.6)
+LIMITS = StreamLimits(heartbeat_interval=HEARTBEAT, retry=0.3, longest_retry=0.6)
 
 if __name__ == "__main__":
     with patch.object(app, "running", partial(running, limits=LIMITS)):
