@@ -58,7 +58,7 @@ class System(ABC):
 
     async def start(self, processes: ProcessGroup, plan: Plan) -> None:
         """Create the database, then start the Temporal server, the worker and the API."""
-        processes.start("server", dev_server.command(self.settings))
+        processes.start("server", dev_server.server_command(self.settings))
         await asyncio.to_thread(self.create_database, plan)
         await _wait_for_temporal(self.settings)
         self.start_processes(processes)

@@ -9,14 +9,14 @@ from patient_visit_engine.storage.migrations import UnknownSchemaError
 
 
 def api() -> None:
-    """Serve HTTP: the page, the calls and the event stream. Run as many as you need; SIGTERM drains one."""
+    """Serve HTTP: the page, the calls and the event stream. Run as many as you need; SIGTERM stops one after its work in progress."""
     settings = load_settings()
     logs.configure("api")
     _run_module("patient_visit_engine.api.app", settings)
 
 
 def worker() -> None:
-    """Carry out the visits: decide and record. Run as many as you need; SIGTERM drains one."""
+    """Carry out the visits: decide and record. Run as many as you need; SIGTERM stops one after its work in progress."""
     settings = load_settings()
     logs.configure("worker")
     _run_module("patient_visit_engine.worker.__main__", settings)

@@ -1,4 +1,4 @@
-"""`visit-engine audit`: prints what the database proves about the rule, with ids and without names."""
+"""`visit-engine audit`: checks in the database that the rule was never broken, and prints the result with ids and without names."""
 
 import asyncio
 from typing import Annotated
@@ -22,7 +22,7 @@ def audit(
         int, typer.Option(min=0, help="How many violations to print one by one; the rest is only counted.")
     ] = MAX_SHOWN,
 ) -> None:
-    """Prove the rule from the database: overlaps by log position, completions, events and state. Exit 1 if it is broken."""
+    """Check in the database that the rule was never broken, by overlaps, completions, events and state. Exit 1 if it was."""
     console = Console(soft_wrap=True)
     report = asyncio.run(audit_database(load_settings().database))
     for line in report_lines(report, show):

@@ -15,7 +15,9 @@ from patient_visit_engine.storage.tables import log_head
 
 
 def restored() -> None:
-    """Mark this database as restored from a backup: every screen reloads, and no screen mistakes an old event id for a new one.
+    """Mark this database as restored from a backup, so that every screen reloads.
+
+    Events after the restore get the positions of lost events again. The new epoch makes their ids different.
 
     Run it after the restore and before `api` and `worker` start.
     """

@@ -1,1 +1,1 @@
-"""What each process reads before it starts: settings, the Temporal connection, and logs."""
+"""Settings, logs, the Temporal connection with its namespace, and the development server."""

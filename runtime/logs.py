@@ -18,7 +18,7 @@ MAX_FRAMES = 12
 
 
 def configure(process: str, *, as_json: bool | None = None, to: TextIO | None = None) -> None:
-    """Send all logs of this process to stderr, as JSON unless stderr is a terminal. Each line names the process in `part`.
+    """Send all logs of this process to stderr, as JSON unless stderr is a terminal. Each line has the process name in `part`.
 
     This includes the logs of uvicorn (start it with `log_config=None`) and of Temporal's SDK. It may be called again.
     """

@@ -26,8 +26,8 @@ from patient_visit_engine.runtime.temporal import connect
 #: Temporal must remember a closed day as long as an Idempotency-Key is valid. Otherwise the day would open again, empty.
 RETENTION = timedelta(days=7)
 #: How long the frontend may take to start.
-PATIENCE = timedelta(seconds=30)
-PAUSE_SECONDS = 0.05
+START_TIMEOUT = timedelta(seconds=30)
+RETRY_INTERVAL_SECONDS = 0.05
 ATTRIBUTE_TYPES = {
     "Int": IndexedValueType.INDEXED_VALUE_TYPE_INT,
     "Keyword": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
@@ -40,15 +40,15 @@ TEMPORARY_STATUSES = {
 }
 
 
-async def prepare(settings: Settings, patience: timedelta = PATIENCE) -> Client:
+async def prepare(settings: Settings, start_timeout: timedelta = START_TIMEOUT) -> Client:
     """Wait for the frontend, then create or adapt the namespace. A second call changes nothing.
 
-    Raises `OperatorError` when Temporal does not answer within `patience`, refuses, or has a search attribute with another type.
+    Raises `OperatorError` when Temporal does not answer within `start_timeout`, refuses, or has a search attribute with another type.
     """
-    deadline = monotonic() + patience.total_seconds()
+    deadline = monotonic() + start_timeout.total_seconds()
     while True:
         try:
-            async with asyncio.timeout(max(deadline - monotonic(), PAUSE_SECONDS)):
+            async with asyncio.timeout(max(deadline - monotonic(), RETRY_INTERVAL_SECONDS)):
                 client = await connect(settings)
                 await _ensure_retention(client)
                 await _register_search_attributes(client)
@@ -59,10 +59,12 @@ async def prepare(settings: Settings, patience: timedelta = PATIENCE) -> Client:
                     f"Temporal refused to prepare namespace {settings.temporal_namespace}: {error.status.name}"
                 ) from error
             if monotonic() >= deadline:
-                problem = f"no Temporal frontend answered at {settings.temporal} within {patience.total_seconds():g} s"
+                problem = (
+                    f"no Temporal frontend answered at {settings.temporal} within {start_timeout.total_seconds():g} s"
+                )
                 detail = str(error).partition("\n")[0]
                 raise OperatorError(f"VISIT_TEMPORAL_ADDRESS: {problem}{detail and f' ({detail})'}") from None
-        await asyncio.sleep(PAUSE_SECONDS)
+        await asyncio.sleep(RETRY_INTERVAL_SECONDS)
 
 
 async def wait_for_worker(client: Client, task_queue: str) -> None:
@@ -76,7 +78,7 @@ async def wait_for_worker(client: Client, task_queue: str) -> None:
         with contextlib.suppress(RPCError):
             if (await client.workflow_service.describe_task_queue(request)).pollers:
                 return
-        await asyncio.sleep(PAUSE_SECONDS)
+        await asyncio.sleep(RETRY_INTERVAL_SECONDS)
 
 
 async def _ensure_retention(client: Client) -> None:

@@ -70,15 +70,16 @@ class Settings(BaseSettings):
     timezone: str = "UTC"
     #: How long a free patient is reserved for the first doctor in line. 0: not at all.
     offer_seconds: Annotated[Duration, Field(ge=timedelta(0), le=timedelta(hours=1))] = timedelta(seconds=60)
-    #: After this time an open consultation is closed as abandoned.
+    #: After this time a consultation is ended with the outcome `timed_out`.
     abandon_after: Annotated[Duration, Field(gt=timedelta(0), le=timedelta(hours=24))] = timedelta(hours=4)
-    #: How often the holder is reminded of an overdue consultation.
+    #: How often the doctor is reminded of an overdue consultation.
     remind_every: Annotated[Duration, Field(ge=timedelta(seconds=1), le=timedelta(hours=24))] = timedelta(minutes=15)
     #: How long a request waits for its decision before the API answers 503 `undecided`.
     decision_timeout: Annotated[Duration, Field(gt=timedelta(0), le=timedelta(minutes=2))] = timedelta(seconds=10)
     #: How long events stay in the log. A browser that was away longer must reload.
     event_retention: Annotated[Duration, Field(ge=timedelta(minutes=1))] = timedelta(days=7)
-    #: How often the worker looks for consultations without a running visit and for requests that reached a closed day.
+    #: How often the worker looks for visits with an overdue timer or an open past day, and for accepted requests without a
+    #: decision.
     sweep_every: Annotated[Duration, Field(ge=timedelta(seconds=1))] = timedelta(minutes=1)
     #: How many messages one run of a visit handles before it continues as new.
     messages_per_run: Annotated[int, Field(ge=1, le=1_500)] = 1_000
@@ -222,7 +223,7 @@ class Settings(BaseSettings):
 
     @property
     def limits(self) -> Limits:
-        """The durations for new visits."""
+        """The time limits and the number of messages in one run, for new visits."""
         return Limits(
             offer=self.offer_seconds,
             abandon_after=self.abandon_after,

@@ -9,7 +9,7 @@ from temporalio.service import KeepAliveConfig, TLSConfig
 
 from patient_visit_engine.runtime.settings import Settings
 
-# Created once. The SDK creates a converter for each call of a visit or an activity. A new pydantic converter would each time
+# Created once. The SDK creates a converter for each call of a visit or an activity. Each new pydantic converter would
 # start with an empty cache of our models.
 _CONVERTERS = tuple(PydanticPayloadConverter().converters.values())
 
@@ -25,7 +25,7 @@ DATA_CONVERTER = DataConverter(payload_converter_class=VisitPayloadConverter)
 
 
 class UnreachableError(Exception):
-    """No frontend answered within the time that one may take to start."""
+    """Temporal did not answer within the time limit."""
 
 
 def is_unconnected(error: BaseException) -> bool:

@@ -2,9 +2,10 @@
 
 - Day: the set has the session's number in order, month, day of the week, and morning or afternoon. It has no year and no day of
   the month. Each session gets the nearest date that fits its month and day of the week, from 2018-01-01 on and not before the
-  previous session. An afternoon after a morning of the same weekday is the same day. Real days may be some weeks away.
+  previous session. If a morning is followed by an afternoon of the same weekday, both are on one day. The real dates may differ by
+  some weeks.
 - Start: real, to the second. End: start plus the published length, which its authors cut where the next patient begins.
-- Scheduled time: not in the set, so it is the start. One doctor, one exclusive service, expected to take 12 minutes (the median).
+- Scheduled time: not in the set, so it is the start. One doctor, one exclusive prestation, expected to take 12 minutes (the median).
 - Patient ids are `H` and nine hexadecimal digits, read as a number. Appointments have no ids: they are numbered within their session.
 - Names: made up.
 """

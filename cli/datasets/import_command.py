@@ -1,7 +1,7 @@
 """`visit-engine import`: adds data sets to the master data and prints what was added and refused.
 
-An import adds history: it adds rows, changes none that exist, and appends no event. Every imported appointment is `scheduled`,
-because a patient who came in the data set did not have a consultation in this engine.
+An import only adds rows. It changes no existing row and appends no event. Every imported appointment is `scheduled`: this engine
+has no consultation for it, even if the patient came.
 """
 
 from collections.abc import Callable, Sequence

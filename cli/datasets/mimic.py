@@ -1,16 +1,17 @@
 """Reader for the tables `procedureevents` and `transfers` of MIMIC-IV.
 
-The patients are inpatients, mostly in intensive care. The reader maps what the set lacks or means differently:
+The patients are inpatients, mostly in intensive care. The set lacks some values, and uses others differently. The reader
+replaces them:
 
 - Dates: each patient's dates were moved by an unknown number of days, into 2110..2201. Time of day, order and distances within one
   patient are real; the dates of two patients cannot be compared. The import keeps the dates. A replay moves each patient's own
   busiest day to one common day and prints a note. So each patient's conflicts are real, but the crowd on that day is not.
-- Doctor: the caregiver who charted, often a nurse. Where no caregiver is named, one stand-in for each kind of order. For a stay: the
-  care unit's team.
+- Doctor: the caregiver who charted, often a nurse. If no caregiver is named, one made-up doctor for each kind of order. For a stay,
+  the team of the care unit.
 - Appointment: the order. The set has no scheduled time, so it is the start.
-- Service: the item. Its name comes from `d_items`, if that file is in the same folder, otherwise it is "Procedure" with the
-  item's number. Its expected minutes are the median of its recorded lengths, 1 to 480. A procedure of exactly 1 minute is
-  nominal: the real length was not recorded.
+- Prestation: the item. Its name comes from `d_items`, if that file is in the same folder, otherwise it is "Procedure" with the
+  item's number. Its expected minutes are the median of its recorded lengths, 1 to 480. A length of exactly 1 minute
+  means that the real length was not recorded.
 - Exclusive: everything except imaging and treatments that stay in or on the patient while others work (lines, tubes, ventilation,
   continuous procedures). A stay in a care unit is exclusive.
 - A row of `transfers` without an end is a discharge and not a stay. It is refused.
@@ -44,7 +45,7 @@ ITEM_COLUMNS = frozenset({"itemid", "label", "linksto"})
 #: The first id of each kind. The set's own number is added to it.
 FIRST_PATIENT = FIRST_PROCEDURE = FIRST_ITEM = FIRST_CAREGIVER = 4_000_000_000_000_000
 FIRST_STAY = FIRST_UNIT = 4_100_000_000_000_000
-FIRST_STAND_IN = 4_200_000_000_000_000
+FIRST_MADE_UP_DOCTOR = 4_200_000_000_000_000
 #: The largest number of the set itself.
 MAX_NUMBER = 999_999_999_999
 #: Kinds of order that may run next to other work on the patient.
@@ -128,9 +129,8 @@ def _procedure(line: int, row: dict[str, str], labels: dict[str, str]) -> Record
 
 def _caregiver(row: dict[str, str], category: str) -> tuple[int, str]:
     if not cell(row, "caregiver_id"):
-        return FIRST_STAND_IN + stable_number(NAME, category) % MAX_NUMBER, f"Unnamed caregiver, {category or 'other'}"[
-            :200
-        ]
+        number = stable_number(NAME, category) % MAX_NUMBER
+        return FIRST_MADE_UP_DOCTOR + number, f"Unnamed caregiver, {category or 'other'}"[:200]
     number = integer_cell(row, "caregiver_id", MAX_NUMBER)
     return FIRST_CAREGIVER + number, f"Caregiver {number}"
 

@@ -1,13 +1,13 @@
 """Reader for "Medical Appointment No Shows" (Vitoria, 2016).
 
-The set has a day, but no time of day, no doctor, no kind of service, no start and no end. The reader derives the missing values, always
+The set has a day, but no time of day, no doctor, no prestation, no start and no end. The reader derives the missing values, always
 in the same way:
 
-- Doctor: each neighbourhood is a clinic. The appointments of one clinic and day are given to doctors in the order of booking. There
-  are as few doctors as possible with 24 places each. Doctor k of a clinic is the same person on every day.
-- Time: a doctor's places are 20 minutes apart from 08:00 on, in the order of booking. So two appointments that a patient booked
+- Doctor: each neighbourhood is a clinic. The appointments of one clinic and day are given to doctors in the order of booking. Each
+  clinic gets the smallest number of doctors, with at most 24 appointments for each. Doctor k of a clinic is the same person on every day.
+- Time: a doctor's appointments are 20 minutes apart from 08:00 on, in the order of booking. So two appointments that a patient booked
   together are often at the same time with two doctors. The set neither confirms nor excludes this.
-- Service: one, "Primary care consultation", exclusive, 20 minutes.
+- Prestation: one, "Primary care consultation", exclusive, 20 minutes.
 - Names: made up. Patient ids are kept. Five of them are written like `9377952927E-5` and are refused, because they are not numbers.
 """
 
@@ -30,12 +30,12 @@ from patient_visit_engine.cli.datasets.recorded import RecordedAppointment, Reco
 
 NAME = "no-show"
 COLUMNS = frozenset({"PatientId", "AppointmentID", "ScheduledDay", "AppointmentDay", "Neighbourhood", "No-show"})
-#: Patients and appointments keep their own numbers, which are below this. Doctors and the service are numbered from here.
+#: Patients and appointments keep their own numbers, which are below this. Doctors and the prestation are numbered from here.
 FIRST_ID = 1_000_000_000_000_000
-PLACES_PER_DAY = 24
+SLOTS_PER_DAY = 24
 MINUTES = 20
 OPENING_TIME = time(8)
-SERVICE = "Primary care consultation"
+PRESTATION = "Primary care consultation"
 NOTES = (
     "no-show has no time of day: places 20 minutes apart from 08:00, in the order of booking",
     "no-show has no doctor: each neighbourhood is a clinic with as many doctors as its day needs, 24 places each",
@@ -94,11 +94,11 @@ def _attended(row: dict[str, str]) -> bool:
 
 
 def _assign_doctors_and_times(day: date, clinic: str, bookings: list[_Booking]) -> list[RecordedAppointment]:
-    doctor_count = -(-len(bookings) // PLACES_PER_DAY)
+    doctor_count = -(-len(bookings) // SLOTS_PER_DAY)
     opening = datetime.combine(day, OPENING_TIME)
     appointments = []
-    for place, booking in enumerate(sorted(bookings, key=lambda booking: (booking.booked_at, booking.appointment_id))):
-        doctor = place % doctor_count + 1
+    for slot, booking in enumerate(sorted(bookings, key=lambda booking: (booking.booked_at, booking.appointment_id))):
+        doctor = slot % doctor_count + 1
         appointments.append(
             RecordedAppointment(
                 line=booking.line,
@@ -107,10 +107,10 @@ def _assign_doctors_and_times(day: date, clinic: str, bookings: list[_Booking]) 
                 doctor_id=FIRST_ID + stable_number(NAME, clinic, str(doctor)),
                 doctor=f"Dr. {doctor} of {clinic.title()}"[:200],
                 prestation_id=FIRST_ID + 1,
-                prestation=SERVICE,
+                prestation=PRESTATION,
                 exclusive=True,
                 expected_minutes=MINUTES,
-                scheduled_at=opening + place // doctor_count * timedelta(minutes=MINUTES),
+                scheduled_at=opening + slot // doctor_count * timedelta(minutes=MINUTES),
                 attended=booking.attended,
                 specialization="Primary care",
             )

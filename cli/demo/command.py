@@ -1,6 +1,6 @@
 """`visit-engine demo`: adds the demonstration hospital to a database, with today's appointments.
 
-The command draws a random password for each new account. The database keeps only the hashes. The passwords are in one file of the
+The command creates a random password for each new account. The database keeps only the hashes. The passwords are in one file of the
 data directory, so that `up` can print them again.
 """
 
@@ -73,7 +73,7 @@ async def load_demonstration(
     folder = data_dir or load_settings().data_dir
     roles = {name: role.value for name, _, role, _ in hospital.accounts()}
     existing = await database.read(_load_password_hashes, list(roles))
-    new_logins = await asyncio.to_thread(_draw_logins, {n: role for n, role in roles.items() if n not in existing})
+    new_logins = await asyncio.to_thread(_create_logins, {n: role for n, role in roles.items() if n not in existing})
     added_names = await database.write(_add_hospital, zone, day, new_logins, force)
     if added_names:
         older = [login for login in await asyncio.to_thread(read_logins, folder) if login.username not in added_names]
@@ -83,7 +83,7 @@ async def load_demonstration(
 
 
 async def load_logins(database: Database, data_dir: Path | None = None) -> list[Login]:
-    """The demonstration's accounts that still have the drawn password. Empty if it was never loaded."""
+    """The demonstration's accounts that still have the password of this file. Empty if it was never loaded."""
     logins = await asyncio.to_thread(read_logins, data_dir or load_settings().data_dir)
     hashes = await database.read(_load_password_hashes, [login.username for login in logins])
     return [login for login in logins if hashes.get(login.username) == login.password_hash]
@@ -95,7 +95,7 @@ def _load_password_hashes(connection: Connection, names: list[str]) -> dict[str,
     return {row.username: row.password_hash for row in connection.execute(open_accounts)}
 
 
-def _draw_logins(roles: dict[str, str]) -> dict[str, Login]:
+def _create_logins(roles: dict[str, str]) -> dict[str, Login]:
     hasher = PasswordHash.recommended()
     passwords = {name: secrets.token_urlsafe(9) for name in roles}
     return {name: Login(name, passwords[name], role, hasher.hash(passwords[name])) for name, role in roles.items()}

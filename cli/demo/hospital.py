@@ -43,7 +43,7 @@ PRESTATIONS = (
     ("Blood test", False, 5),
 )
 #: For each doctor in the order of `DOCTORS`: time of the first appointment, minutes between two, and the patients in order.
-#: Patients are numbered from 1 in the order of `PATIENTS`. Each doctor performs the prestation at the same place in `PRESTATIONS`.
+#: Patients are numbered from 1 in the order of `PATIENTS`. Each doctor performs the prestation with the same index in `PRESTATIONS`.
 BOOKINGS = (
     (time(8, 30), 30, (1, 2, 3, 4, 5, 6, 7)),
     (time(8, 30), 40, (1, 8, 9, 10, 11, 12)),
@@ -80,9 +80,9 @@ def appointments(day: date, zone: ZoneInfo) -> list[dict[str, Any]]:
     """The appointments of a local day. Their ids contain the date, for example 2026030201, so each day has its own ids."""
     id_base = int(f"{day:%Y%m%d}") * MAX_APPOINTMENTS_PER_DAY
     bookings = [
-        (datetime.combine(day, first_time) + place * timedelta(minutes=step), doctor, patient)
+        (datetime.combine(day, first_time) + slot * timedelta(minutes=step), doctor, patient)
         for doctor, (first_time, step, patient_numbers) in enumerate(BOOKINGS, 1)
-        for place, patient in enumerate(patient_numbers)
+        for slot, patient in enumerate(patient_numbers)
     ]
     return [
         {

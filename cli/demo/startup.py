@@ -17,14 +17,14 @@ from patient_visit_engine.storage.tables import accounts, patients
 async def load_demo_if_wanted(settings: Settings) -> list[Login]:
     """Load the demonstration hospital into an empty database if the operator wants it, and return its accounts.
 
-    A hospital that is loaded already gets the appointments of today.
+    If the hospital was loaded before, add the appointments of today.
     """
     database = Database(settings.database)
     try:
         logins = await command.load_logins(database)
         if not logins and not (await database.read(_is_empty) and await _is_demo_wanted(settings)):
             return []
-        # Also when it is loaded already: each day needs its own appointments.
+        # Also when it was loaded before: each day needs its own appointments.
         return await command.load_demonstration(database, settings.zone)
     except OperatorError:
         # Real patients or doctors were added to the demonstration. It stays unchanged.

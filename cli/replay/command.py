@@ -53,7 +53,9 @@ def replay(
         float, typer.Option(min=0, help="Recorded minutes before a start is requested again.")
     ] = 10.0,
     at_once: Annotated[int, typer.Option(min=1, help="The largest number of requests at the same time.")] = 64,
-    listeners: Annotated[int, typer.Option(min=0, help="How many doctors also read the event stream.")] = 4,
+    subscribers: Annotated[
+        int, typer.Option("--listeners", min=0, help="How many doctors also subscribe to the event stream.")
+    ] = 4,
     run: Annotated[int | None, typer.Option(min=0, help="The number from which all ids of this run are made.")] = None,
     no_audit: Annotated[
         bool, typer.Option("--no-audit", help="Do not read the database, because it cannot be reached from here.")
@@ -76,13 +78,13 @@ def replay(
     except NothingToReplayError as error:
         raise OperatorError(str(error), 2) from None
     pace = Pace(speed or plan.duration / _parse_seconds(within), at_once, retries, retry_after * 60)
-    # A file has no window to fit into, and a line broken in two is harder to search for.
+    # If the output goes to a file, lines are not broken at the width of a terminal, so that a search finds them.
     console = Console(soft_wrap=True) if sys.stdout.isatty() else Console(soft_wrap=True, width=FILE_WIDTH)
     _print_plan(console, plan, pace, run_number)
     doctor_names = {doctor_id: name for doctor_id, (name, _) in plan.doctors.items()}
     tokens = Tokens(settings, find_secret(settings), doctor_names)
     replay_run = ReplayRun(settings, plan, pace, tokens, run_number, console)
-    result = asyncio.run(replay_run.execute(url, listeners, read_database=not no_audit))
+    result = asyncio.run(replay_run.execute(url, subscribers, read_database=not no_audit))
     console.print(result_table(result))
     if result.failures:
         console.print(f"replay: FAILED: {'; '.join(result.failures)}", highlight=False)

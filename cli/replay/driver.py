@@ -19,7 +19,7 @@ from patient_visit_engine.visit.calendar import to_rfc3339
 
 #: Codes of refusals that are temporary: the patient will be free again.
 TEMPORARY_REFUSALS = frozenset({"patient_in_consultation", "patient_reserved"})
-#: How often a request with an unknown answer is sent, and the seconds between two.
+#: How many times a request with an unknown answer is sent, and the pause between two of them in seconds.
 MAX_SENDS, RESEND_PAUSE_SECONDS = 20, 0.5
 
 
@@ -43,7 +43,7 @@ class ReplayTally:
     start_ms: list[float] = field(default_factory=list)
     complete_ms: list[float] = field(default_factory=list)
     #: The longest time in seconds between the planned time of a start and its sending.
-    max_delay: float = 0.0
+    max_start_lateness: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Driver:
     async def feed(self, on_progress: Callable[[int], None]) -> None:
         """Send all master data as the hospital's own system would. Calls `on_progress(1)` per record. Raises `FeedError`."""
         plan = self._plan
-        people_and_services: list[tuple[str, dict[str, Any]]] = [
+        people_and_prestations: list[tuple[str, dict[str, Any]]] = [
             *(
                 (f"patients/{patient_id}", {"first_name": first, "last_name": last})
                 for patient_id, (first, last) in plan.patients.items()
@@ -95,7 +95,7 @@ class Driver:
             for appointment_id, (patient_id, doctor_id, prestation_id, at) in plan.appointments.items()
         ]
         # Appointments refer to the other records, so these come first.
-        for records in (people_and_services, appointments):
+        for records in (people_and_prestations, appointments):
             await _run_all(self._put(path, body, on_progress) for path, body in records)
 
     @property
@@ -175,7 +175,9 @@ class Driver:
             else:
                 if answer.status_code != 503:
                     latencies_ms.append((time.monotonic() - sent_at) * 1000)
-                    self.tally.max_delay = max(self.tally.max_delay, sent_at - due if due is not None else 0.0)
+                    self.tally.max_start_lateness = max(
+                        self.tally.max_start_lateness, sent_at - due if due is not None else 0.0
+                    )
                     return answer
                 self.tally.undecided += 1
             await asyncio.sleep(RESEND_PAUSE_SECONDS)

@@ -1,4 +1,4 @@
-"""Turns a recorded day into a plan: which appointments to start, and when. Pure: no HTTP, no database, no clock, no chance.
+"""Turns a recorded day into a plan: which appointments to start, and when. Pure: no HTTP, no database, no clock, no random numbers.
 
 The plan uses real starts and ends where the set has them. Other consultations get a made-up length. Its distribution was measured in
 one outpatient clinic: median 725 s, half of the values between 540 and 975 s. The limits are 3 and 60 minutes. The same appointment
@@ -148,11 +148,11 @@ class _Planner:
         first_start = min((_seconds_of_day(row) for row in self._rows if row.attended), default=0.0)
         for row in self._rows:
             self._book(row, row.doctor_id, row.appointment_id, first_start)
-            place = doctors.index(row.doctor_id) if rivals and row.exclusive else 0
+            first_doctor = doctors.index(row.doctor_id) if rivals and row.exclusive else 0
             for rival in range(1, 1 + (min(rivals, len(doctors) - 1) if row.exclusive and row.attended else 0)):
                 # No set has negative numbers, so a rival's appointment never collides with a recorded one.
                 rival_appointment = -(row.appointment_id * IDS_PER_RUN + rival)
-                self._book(row, doctors[(place + rival) % len(doctors)], rival_appointment, first_start)
+                self._book(row, doctors[(first_doctor + rival) % len(doctors)], rival_appointment, first_start)
         if not self._steps:
             raise NothingToReplayError("no patient came on that day")
         patients = {self._id("patient", row.patient_id): made_up_name(row.patient_id) for row in self._rows}

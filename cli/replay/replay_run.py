@@ -11,8 +11,8 @@ from rich.console import Console
 from patient_visit_engine.cli.audit import audit_database
 from patient_visit_engine.cli.progress import ProgressDisplay
 from patient_visit_engine.cli.replay.driver import Driver, FeedError, Pace, ReplayTally
-from patient_visit_engine.cli.replay.event_log import EventLogReader
 from patient_visit_engine.cli.replay.plan import ReplayPlan
+from patient_visit_engine.cli.replay.published_events import EventLogReader
 from patient_visit_engine.cli.replay.report import ReplayResult
 from patient_visit_engine.cli.replay.stream_subscriber import DeliveryCheck, StreamSubscriber, check_delivery
 from patient_visit_engine.cli.replay.tokens import Tokens
@@ -22,7 +22,7 @@ from patient_visit_engine.wire.events import CONSULTATIONS, doctor_channel
 
 #: Seconds that the stream gets after the last step to deliver all events of the log.
 STREAM_CATCH_UP_SECONDS = 15.0
-READY_WITHIN_SECONDS = 10.0
+READY_TIMEOUT_SECONDS = 10.0
 
 
 class ReplayRun:
@@ -78,8 +78,8 @@ class ReplayRun:
         tasks = [asyncio.create_task(subscriber.run(client)) for subscriber in subscribers]
         try:
             all_ready = asyncio.gather(*(subscriber.ready.wait() for subscriber in subscribers))
-            await asyncio.wait_for(all_ready, READY_WITHIN_SECONDS)
-            log.start_after(min(subscriber.since for subscriber in subscribers))
+            await asyncio.wait_for(all_ready, READY_TIMEOUT_SECONDS)
+            log.start_after(min(subscriber.start_position for subscriber in subscribers))
             progress.begin("replaying", len(self._plan.steps))
             await driver.run_steps(lambda tally: progress.advance(note=_progress_note(tally)))
             return await self._check_deliveries(subscribers, log)
@@ -115,7 +115,7 @@ class ReplayRun:
             subscriber.name: [
                 position
                 for position, channel in published
-                if position > subscriber.since and channel in subscriber.channels
+                if position > subscriber.start_position and channel in subscriber.channels
             ]
             for subscriber in subscribers
         }

@@ -22,12 +22,14 @@ class ReplayResult:
 
     @property
     def failures(self) -> list[str]:
-        """The reasons for exit code 1. Empty when everything was as promised."""
+        """The reasons for exit code 1. Empty when everything was as expected."""
         failures = []
         if self.rule_holds is False:
             failures.append("the audit found the rule broken")
-        if any(not delivery.is_as_promised for delivery in self.deliveries):
-            failures.append("the event stream lost, repeated, reordered or invented events")
+        if any(not delivery.passed for delivery in self.deliveries):
+            failures.append(
+                "the event stream lost, repeated or reordered events, or sent events that are not in the log"
+            )
         if self.tally.errors:
             failures.append("requests failed")
         return failures
@@ -47,7 +49,7 @@ def result_table(result: ReplayResult) -> Table:
     def add_row(name: str, value: object) -> None:
         table.add_row(name, str(value))
 
-    add_row("took", f"{result.seconds:.1f} s, starts at most {tally.max_delay:.2f} s behind their time")
+    add_row("took", f"{result.seconds:.1f} s, starts at most {tally.max_start_lateness:.2f} s behind their time")
     add_row("starts requested / granted", f"{tally.requested} / {tally.granted}")
     for code, count in sorted(tally.refused.items()):
         add_row(f"  refused: {code}", count)

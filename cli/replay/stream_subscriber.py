@@ -1,4 +1,4 @@
-"""Subscribers of the event stream that check its promise: nothing missing, nothing twice, everything in order."""
+"""Subscribers of the event stream that check its guarantees: nothing missing, nothing twice, everything in order."""
 
 import asyncio
 import contextlib
@@ -23,7 +23,7 @@ class StreamSubscriber:
     channels: tuple[str, ...]
     positions: list[int] = field(default_factory=list)
     #: The position at which the stream was first ready; -1 before that.
-    since: int = -1
+    start_position: int = -1
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     _last_id: str = ""
     _highest_position: int = -1
@@ -64,8 +64,8 @@ class StreamSubscriber:
         self._last_id = block.get("id", self._last_id)
         name = block.get("event", "")
         if name == "ready":
-            if self.since < 0:
-                self.since = position_of(json.loads(block["data"])["cursor"])
+            if self.start_position < 0:
+                self.start_position = position_of(json.loads(block["data"])["cursor"])
             self.ready.set()
         elif name and name not in CONTROL_EVENTS:
             self.positions.append(position_of(block["id"]))
@@ -87,7 +87,7 @@ class DeliveryCheck:
     unexpected: int
 
     @property
-    def is_as_promised(self) -> bool:
+    def passed(self) -> bool:
         return not (self.missing or self.duplicate or self.out_of_order or self.unexpected)
 
 

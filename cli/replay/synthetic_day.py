@@ -9,7 +9,7 @@ NAME = "made up"
 DAY = date(2025, 10, 14)
 FIRST_ID = 5_500_000_000_000_000
 PATIENTS, DOCTORS = 160, 12
-MINUTES_PER_PLACE = 20
+MINUTES_PER_SLOT = 20
 NOTES = ("a made-up day: 160 patients, 12 doctors, every fourth patient with two doctors at the same time",)
 #: Name, whether it is exclusive, and expected minutes.
 PRESTATIONS = (("Consultation", True, 20), ("X-ray", False, 10))
@@ -19,7 +19,7 @@ def synthetic_day() -> RecordedSet:
     """Each patient once, every fourth also with a second doctor at the same time, every fifth also for an X-ray."""
     rows: list[RecordedAppointment] = []
     for patient in range(PATIENTS):
-        at = datetime.combine(DAY, time(8)) + patient // DOCTORS * timedelta(minutes=MINUTES_PER_PLACE)
+        at = datetime.combine(DAY, time(8)) + patient // DOCTORS * timedelta(minutes=MINUTES_PER_SLOT)
         rows.append(_appointment(len(rows), patient, patient % DOCTORS, 0, at))
         if patient % 4 == 0:
             rows.append(_appointment(len(rows), patient, (patient + 1) % DOCTORS, 0, at))

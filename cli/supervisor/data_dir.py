@@ -17,7 +17,7 @@ LOCK_FILE = "up.lock"
 
 
 @contextmanager
-def locked(data_dir: Path) -> Iterator[Path]:
+def lock_data_dir(data_dir: Path) -> Iterator[Path]:
     """Create the folder, readable by its owner only, and lock it against any other `up`. Yields its absolute path."""
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ from time import monotonic
 from patient_visit_engine.runtime.operator_error import OperatorError
 
 #: How long to wait for a port that a dying process still uses.
-PATIENCE_SECONDS = 1.0
+FREE_PORT_TIMEOUT_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ async def check_ports(ports: Sequence[Port]) -> None:
             other = variable_of_number[port.number]
             raise OperatorError(f"{port.variable}: port {port.number} is already used by {other}", 2)
         variable_of_number[port.number] = port.variable
-    deadline = monotonic() + PATIENCE_SECONDS
+    deadline = monotonic() + FREE_PORT_TIMEOUT_SECONDS
     for port in ports:
         while (obstacle := _find_obstacle(port)) is not None:
             if monotonic() >= deadline:

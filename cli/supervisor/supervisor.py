@@ -17,9 +17,10 @@ FIRST_PAUSE_SECONDS = 0.5
 MAX_PAUSE_SECONDS = 30.0
 #: After a run of this length a process counts as healthy: its next restart waits for the first pause again.
 HEALTHY_AFTER_SECONDS = 30.0
-#: Ends of one process before the system is ready, after which the start has failed: another try would not help.
+#: If one process ends this many times before the system is ready, the start has failed.
 MAX_ENDS_BEFORE_READY = 3
-LOG_ROTATION_SECONDS = 5.0
+#: How often the supervisor checks whether a log file is full.
+LOG_CHECK_INTERVAL_SECONDS = 5.0
 LOG_LINES_SHOWN = 8
 
 
@@ -94,7 +95,7 @@ class Supervisor:
             for entry in self._entries:
                 entry.process.log.rotate_if_full()
             with suppress(TimeoutError):
-                async with asyncio.timeout(LOG_ROTATION_SECONDS):
+                async with asyncio.timeout(LOG_CHECK_INTERVAL_SECONDS):
                     await self._stop_requested.wait()
 
     async def stop_all(self) -> None:
@@ -132,7 +133,8 @@ class Supervisor:
         try:
             await entry.process.start()
         except OSError as error:
-            # A short lack of memory or open files. If this task ended here, the process would never be restarted.
+            # The machine may be short of memory or file handles for a moment. If this task ended here, the process would never
+            # be restarted.
             self._report(f"{entry.process.name} cannot be started: {error.strerror}")
             return error.errno or 1
         self._save_state()

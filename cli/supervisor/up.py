@@ -26,8 +26,8 @@ API_GRACE_SECONDS = 20.0
 WORKER_GRACE_SECONDS = 15.0
 SERVER_GRACE_SECONDS = 10.0
 #: How long the API may take to become ready. After that `up` prints the addresses with a warning.
-READY_WITHIN_SECONDS = 60.0
-#: Addresses to listen on everywhere, and the address where this machine then reaches itself.
+READY_TIMEOUT_SECONDS = 60.0
+#: For each address that means "all addresses of this machine": the address to use from this machine.
 LOOPBACK_OF_WILDCARD = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 
 
@@ -38,7 +38,7 @@ def up() -> None:
     If the database is empty, `up` offers to load the demonstration hospital; VISIT_DEMO=1 loads it without asking.
     """
     settings = load_settings()
-    with data_dir.locked(settings.data_dir) as folder:
+    with data_dir.lock_data_dir(settings.data_dir) as folder:
         asyncio.run(_run(settings, folder))
 
 
@@ -68,7 +68,7 @@ async def _start_system(supervisor: Supervisor, settings: Settings, folder: Path
         return ManagedProcess(name, command, environment, LogFile(folder / "logs" / f"{name}.log"))
 
     if not settings.temporal_address:
-        supervisor.start(new_process("temporal", dev_server.command(settings)), SERVER_GRACE_SECONDS)
+        supervisor.start(new_process("temporal", dev_server.server_command(settings)), SERVER_GRACE_SECONDS)
     await supervisor.run_or_stop(asyncio.to_thread(migrate_schema, settings))
     client = await supervisor.run_or_stop(namespace.prepare(settings))
     logins = await supervisor.run_or_stop(load_demo_if_wanted(settings))
@@ -104,7 +104,7 @@ def _child_environment(settings: Settings, folder: Path) -> dict[str, str]:
 
 async def _wait_until_ready(settings: Settings, client: Client) -> bool:
     try:
-        async with asyncio.timeout(READY_WITHIN_SECONDS), httpx.AsyncClient(trust_env=False, timeout=5) as http:
+        async with asyncio.timeout(READY_TIMEOUT_SECONDS), httpx.AsyncClient(trust_env=False, timeout=5) as http:
             await namespace.wait_for_worker(client, settings.task_queue)
             while True:
                 if await _is_ready(http, f"{_http_address(settings)}/readyz"):

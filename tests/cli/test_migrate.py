@@ -25,7 +25,7 @@ def temporal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     port, ui_port = free_port(), free_port()
     folder: Path = tmp_path_factory.mktemp("temporal")
     settings = Settings(data_dir=folder, temporal_port=port, ui_port=ui_port, temporal_namespace="elsewhere")
-    command = dev_server.command(settings)
+    command = dev_server.server_command(settings)
     while "--search-attribute" in command:
         index = command.index("--search-attribute")
         del command[index : index + 2]

@@ -183,7 +183,7 @@ def test_counts_every_fault_of_stream(positions: list[int], faults: tuple[int, .
     delivery = check_delivery("supervisor", positions, [3, 5, 6])
 
     assert (delivery.missing, delivery.duplicate, delivery.out_of_order, delivery.unexpected) == faults
-    assert delivery.is_as_promised == (not any(faults))
+    assert delivery.passed == (not any(faults))
 
 
 async def test_subscriber_ignores_control_and_resumes() -> None:
@@ -206,7 +206,7 @@ async def test_subscriber_ignores_control_and_resumes() -> None:
         await asyncio.gather(task, return_exceptions=True)
 
     assert last_event_ids[:2] == [None, "ab-3"]
-    assert subscriber.since == 2
+    assert subscriber.start_position == 2
     assert subscriber.positions[:2] == [3, 5]
 
 
@@ -355,7 +355,7 @@ GOOD_DELIVERY = check_delivery("supervisor", [3, 5], [3, 5])
         ({"tally": ReplayTally(errors=Counter({"start 500 ": 1}))}, "requests failed"),
     ],
 )
-def test_replay_fails_on_broken_promise(changes: dict[str, Any], reason: str) -> None:
+def test_replay_fails_on_broken_guarantee(changes: dict[str, Any], reason: str) -> None:
     success = ReplayResult(
         tally=ReplayTally(requested=2, granted=2), deliveries=[GOOD_DELIVERY], published=2, rule_holds=True, seconds=1.0
     )

@@ -85,7 +85,7 @@ def temporal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a Temporal server without the namespace."""
     folder = tmp_path_factory.mktemp("temporal")
     port, ui_port = free_port(), free_port()
-    command = dev_server.command(Settings(_env_file=None, data_dir=folder, temporal_port=port, ui_port=ui_port))
+    command = dev_server.server_command(Settings(_env_file=None, data_dir=folder, temporal_port=port, ui_port=ui_port))
     while "--search-attribute" in command:
         index = command.index("--search-attribute")
         del command[index : index + 2]

@@ -16,7 +16,7 @@ async def start_server() -> WorkflowEnvironment:
         data_converter=pydantic_data_converter,
         dev_server_existing_path=str(dev_server.executable()),
         dev_server_extra_args=[
-            *dev_server.tuning(),
+            *dev_server.tuning_arguments(),
             *("--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=true"),
         ],
         search_attributes=[PATIENT_ID, VISIT_DAY],
