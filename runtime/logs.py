@@ -1,7 +1,7 @@
 """Configures the log of each process: one line per event, to stderr, without personal data.
 
 The text of an exception may quote a row or a request. So the log quotes only the classes in `QUOTED_ERRORS`, and keeps class and
-place of all others. uvicorn's access log is off, because its lines contain the searched names.
+code location of all others. uvicorn's access log is off, because its lines contain the searched names.
 """
 
 import logging
@@ -58,7 +58,7 @@ def configure(process: str, *, as_json: bool | None = None, to: TextIO | None = 
 
 
 def remove_error_text(_logger: WrappedLogger, _method: str, line: EventDict) -> EventDict:
-    """Replace `exc_info` by the classes and places of the exceptions."""
+    """Replace `exc_info` by the classes and code locations of the exceptions."""
     exc_info = line.pop("exc_info", None)
     if exc_info is True:
         exc_info = sys.exc_info()
@@ -70,11 +70,11 @@ def remove_error_text(_logger: WrappedLogger, _method: str, line: EventDict) -> 
 
 def _describe_error(error: BaseException) -> str:
     text = f": {error}" if isinstance(error, QUOTED_ERRORS) else ""
-    places = [
+    code_locations = [
         f"{frame.filename}:{frame.lineno} {frame.name}"
         for frame in traceback.extract_tb(error.__traceback__, limit=-MAX_FRAMES)
     ]
-    lines = [f"{type(error).__module__}.{type(error).__qualname__}{text}", *reversed(places)]
+    lines = [f"{type(error).__module__}.{type(error).__qualname__}{text}", *reversed(code_locations)]
     cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     if cause is not None:
         lines.append(f"because of {_describe_error(cause)}")

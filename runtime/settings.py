@@ -21,7 +21,7 @@ from sqlalchemy.exc import ArgumentError
 from patient_visit_engine.visit.names import DEFAULT_TASK_QUEUE
 from patient_visit_engine.visit.state import Limits
 
-Port = Annotated[int, Field(ge=1, le=65535)]
+PortNumber = Annotated[int, Field(ge=1, le=65535)]
 
 
 def _parse_seconds(value: object) -> object:
@@ -58,11 +58,11 @@ class Settings(BaseSettings):
     temporal_api_key: Annotated[SecretStr, Field(min_length=1)] | None = None
     task_queue: str = DEFAULT_TASK_QUEUE
     http_host: str = "127.0.0.1"
-    http_port: Port = 8000
+    http_port: PortNumber = 8000
     #: Under `up`: the port of Temporal's UI.
-    ui_port: Port = 8233
+    ui_port: PortNumber = 8233
     #: Under `up`: the port of the embedded Temporal server.
-    temporal_port: Port = 7233
+    temporal_port: PortNumber = 7233
     #: The address of Temporal's UI for browsers. By default the UI port of this host.
     temporal_ui_url: str = ""
     data_dir: Path = Path("data")

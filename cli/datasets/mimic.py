@@ -56,7 +56,7 @@ MAX_EXPECTED_MINUTES = 480
 NOTES = (
     "mimic moved each patient's dates by an unknown number of days: the dates of two patients cannot be compared",
     "mimic identifies caregivers (often nurses) by number; names are made up from the numbers",
-    "mimic has no scheduled time: it is the start; procedures of exactly 1 minute are nominal",
+    "mimic has no scheduled time: it is the start; a length of exactly 1 minute means that the real one was not recorded",
 )
 
 

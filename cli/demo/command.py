@@ -52,7 +52,9 @@ def demo(
     for login in logins:
         typer.echo(f"login: {login.username} {login.password} {login.role}")
     if not logins:
-        typer.echo("its passwords are lost: set a new one with `visit-engine user passwd NAME`")
+        typer.echo(
+            "the data folder has no valid password of its accounts: set a new one with `visit-engine user passwd NAME`"
+        )
 
 
 async def load_demonstration(

@@ -210,4 +210,4 @@ def test_command_migrates_and_prints_logins(
     assert first.exit_code == 0, first.output
     assert first.stdout.count("login: ") == 9
     assert "login: reception " in first.stdout
-    assert "its passwords are lost" in second.stdout
+    assert "no valid password" in second.stdout
