@@ -19,7 +19,7 @@ help: ## list these targets
 up: $(VENV)/run.stamp ## run the whole system on this machine; Ctrl-C stops it
 	@exec $(BIN)/visit-engine up
 
-PYTEST = $(BIN)/python -m pytest -n 2 --dist worksteal
+PYTEST = $(BIN)/python -m pytest -n 3 --dist worksteal
 
 test: lint ## lint, then every test but the long ones; names what it skipped and why
 	$(NPM) test --silent

@@ -6,7 +6,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from patient_visit_engine.visit.names import LOAD_FACTS, RECORD_DECISION
-from patient_visit_engine.visit.record import LedgerEntry, Recorded, UnrecordableError
+from patient_visit_engine.visit.record import LedgerEntry, LedgerReply, UnrecordableError
 from patient_visit_engine.visit.state import Facts
 
 
@@ -16,7 +16,7 @@ class Ledger(Protocol):
     async def load(self, patient_id: int) -> Facts:
         """Everything that is open for the patient now."""
 
-    async def record(self, entry: LedgerEntry) -> Recorded:
+    async def record(self, entry: LedgerEntry) -> LedgerReply:
         """Write the decision, its events and its answer in one transaction. A repeated call writes nothing.
 
         When the patient's facts or the appointment have changed since the decision, nothing is written, and the reply is
@@ -31,7 +31,7 @@ class LedgerActivities:
         self._ledger = ledger
 
     @activity.defn(name=RECORD_DECISION)
-    async def record_decision(self, entry: LedgerEntry) -> Recorded:
+    async def record_decision(self, entry: LedgerEntry) -> LedgerReply:
         """Record one decision; see `Ledger.record`."""
         try:
             return await self._ledger.record(entry)

@@ -28,12 +28,12 @@ from patient_visit_engine.api.stream.endpoint import EventStream, end_closed_ses
 from patient_visit_engine.api.stream.presence_reports import report_presence
 from patient_visit_engine.api.temporal_health import HealthCheck, TemporalHealth
 from patient_visit_engine.live.hub import Hub
-from patient_visit_engine.live.running import running
+from patient_visit_engine.live.hub_tasks import run_hub
 from patient_visit_engine.runtime import logs, temporal
 from patient_visit_engine.runtime.settings import Settings, load_settings
 from patient_visit_engine.storage import migrations
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.storage.log_changes import changes_of
+from patient_visit_engine.storage.log_hints import hints_of
 from patient_visit_engine.storage.log_reader import LogReader
 from patient_visit_engine.workflows.visit_client import VisitClient
 
@@ -116,20 +116,20 @@ def run(settings: Settings) -> None:
     Raises UnknownSchemaError when the database does not have this program's schema.
     """
     logs.configure("api")
-    migrations.check(settings.database)
+    migrations.check(settings.effective_database_url)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(settings))
 
 
 async def _serve(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
-        database = Database(settings.database)
+        database = Database(settings.effective_database_url)
         stack.push_async_callback(database.close)
         client = await temporal.connect(settings, lazy=True)
         visits = VisitClient(client, settings.task_queue, settings.zone, settings.limits, clock)
-        changes = changes_of(database)
+        changes = hints_of(database)
         stack.callback(changes.close)
-        hub = await stack.enter_async_context(running(LogReader(database), changes))
+        hub = await stack.enter_async_context(run_hub(LogReader(database), changes))
         readiness = Readiness()
         app = create_app(
             settings, database, visits, TemporalHealth(client), hub=hub, readiness=readiness, page=find_built_page()

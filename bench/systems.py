@@ -87,7 +87,7 @@ class BaselineSystem(System):
             connection.executescript(activity.SCHEMA)
 
     def start_processes(self, processes: ProcessGroup) -> None:
-        temporal, database, port = self.settings.temporal, str(self.database_file), str(self.port)
+        temporal, database, port = self.settings.effective_temporal_address, str(self.database_file), str(self.port)
         processes.start("worker", [sys.executable, "-m", "bench.baseline.worker", temporal, database])
         processes.start("api", [sys.executable, "-m", "bench.baseline.api", temporal, port])
 
@@ -102,8 +102,8 @@ class EngineSystem(System):
     completed_query = "SELECT count(*) FROM patient_trackings WHERE status = 'completed' AND outcome = 'done'"
 
     def create_database(self, plan: Plan) -> None:
-        migrations.upgrade(self.settings.database)
-        asyncio.run(_insert_master_data(self.settings.database, plan))
+        migrations.upgrade(self.settings.effective_database_url)
+        asyncio.run(_insert_master_data(self.settings.effective_database_url, plan))
 
     def start_processes(self, processes: ProcessGroup) -> None:
         settings = {
@@ -137,7 +137,7 @@ async def _wait_for_temporal(settings: Settings) -> None:
     request = DescribeNamespaceRequest(namespace=settings.temporal_namespace)
     while True:
         try:
-            client = await Client.connect(settings.temporal)
+            client = await Client.connect(settings.effective_temporal_address)
             await client.workflow_service.describe_namespace(request)
         except (RPCError, RuntimeError):
             if monotonic() > deadline:

@@ -24,7 +24,7 @@ def audit(
 ) -> None:
     """Check in the database that the rule was never broken, by overlaps, completions, events and state. Exit 1 if it was."""
     console = Console(soft_wrap=True)
-    report = asyncio.run(audit_database(load_settings().database))
+    report = asyncio.run(audit_database(load_settings().effective_database_url))
     for line in report_lines(report, show):
         console.print(line, markup=False, highlight=False)
     if not report.passed:

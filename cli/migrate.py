@@ -38,7 +38,11 @@ def migrate_schema(settings: Settings, back_to: str = "") -> str:
     Blocks the calling thread. Raises `OperatorError`.
     """
     try:
-        return migrations.downgrade(settings.database, back_to) if back_to else migrations.upgrade(settings.database)
+        return (
+            migrations.downgrade(settings.effective_database_url, back_to)
+            if back_to
+            else migrations.upgrade(settings.effective_database_url)
+        )
     except migrations.UnknownSchemaError as error:
         raise OperatorError(f"VISIT_DATABASE_URL: {error}") from None
     except migrations.MigrationUnderWayError:

@@ -21,7 +21,7 @@ def restored() -> None:
 
     Run it after the restore and before `api` and `worker` start.
     """
-    epoch = asyncio.run(_renew_epoch(load_settings().database))
+    epoch = asyncio.run(_renew_epoch(load_settings().effective_database_url))
     typer.echo(f"database: the event log has the new epoch {epoch}")
 
 

@@ -73,7 +73,7 @@ def revoke(name: Name) -> None:
 
 
 def _write(unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-    url = load_settings().database
+    url = load_settings().effective_database_url
 
     async def write_and_close() -> T:
         database = Database(url)

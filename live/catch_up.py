@@ -39,7 +39,7 @@ class CatchUp:
     async def _set_cursor(self, subscriber: Subscriber, last_id: str | None) -> bool:
         """Return whether the stream can resume exactly. If not, the cursor is the window's position."""
         window = self._window
-        subscriber.cursor = window.position
+        subscriber.position = window.position
         if last_id is None:
             return True
         requested = read_cursor(last_id)
@@ -50,14 +50,14 @@ class CatchUp:
             # A snapshot can be ahead of the tailer. So only the log's head can show that a position does not exist yet.
             async with self._pages:
                 bounds = await self._log.bounds()
-            subscriber.cursor = window.position
+            subscriber.position = window.position
             if bounds.epoch != window.epoch or position > bounds.head:
                 return False
         elif position < window.log_oldest - 1:
             # This uses the oldest position of the tailer's last read, because one query for each of a thousand reconnects would
             # block the database. Events pruned since that read are detected when the page is read.
             return False
-        subscriber.cursor = position
+        subscriber.position = position
         return True
 
     def _encode_reset(self, subscriber: Subscriber) -> bytes:
@@ -65,7 +65,7 @@ class CatchUp:
         return encode("{}", name="reset", cursor=self._cursor(subscriber))
 
     def _cursor(self, subscriber: Subscriber) -> str:
-        return write_cursor(self._window.epoch, subscriber.cursor)
+        return write_cursor(self._window.epoch, subscriber.position)
 
     async def write_missing(self, subscriber: Subscriber) -> None:
         """Write all events that the subscriber lacks.
@@ -73,10 +73,10 @@ class CatchUp:
         On return its cursor equals the window's position. This stays true until the caller's next `await`.
         """
         window = self._window
-        while subscriber.cursor != window.position:
-            if subscriber.cursor > window.position:
+        while subscriber.position != window.position:
+            if subscriber.position > window.position:
                 await window.wait_for_move()
-            elif window.ring.covers(subscriber.cursor):
+            elif window.ring.covers(subscriber.position):
                 await self._write_from_ring(subscriber)
             else:
                 await self._write_from_log(subscriber)
@@ -86,25 +86,25 @@ class CatchUp:
         loop_time = asyncio.get_running_loop().time()
         frames: list[Frame] = []
         size = 0
-        for seq in range(subscriber.cursor + 1, ring.newest + 1):
+        for seq in range(subscriber.position + 1, ring.newest + 1):
             frame = ring[seq]
             if subscriber.may_receive(frame.channel, loop_time):
                 if frames and size + len(frame.body) > self._limits.joined_bytes:
                     break
                 frames.append(frame)
                 size += len(frame.body)
-            subscriber.cursor = seq
+            subscriber.position = seq
         await self._write_frames(subscriber, frames)
 
     async def _write_from_log(self, subscriber: Subscriber) -> None:
         window = self._window
         async with self._pages:
             page = await self._log.read_after(
-                subscriber.cursor, self._limits.page_size, subscriber.subscription.channels
+                subscriber.position, self._limits.page_size, subscriber.subscription.channels
             )
-        if page.bounds.epoch != window.epoch or page.bounds.oldest > subscriber.cursor + 1:
+        if page.bounds.epoch != window.epoch or page.bounds.oldest > subscriber.position + 1:
             # Events were pruned during the read. To continue with the rest would skip them silently.
-            subscriber.cursor = window.position
+            subscriber.position = window.position
             await self.write(subscriber, self._encode_reset(subscriber))
             return
         # The log may be ahead of the tailer, and the tailer may have stopped at a gap. No subscriber may pass the tailer.
@@ -121,8 +121,8 @@ class CatchUp:
                 frames, size = [], 0
             frames.append(frame)
             size += len(frame.body)
-            subscriber.cursor = entry.seq
-        subscriber.cursor = max(subscriber.cursor, reached)
+            subscriber.position = entry.seq
+        subscriber.position = max(subscriber.position, reached)
         await self._write_frames(subscriber, frames)
 
     async def _write_frames(self, subscriber: Subscriber, frames: Sequence[Frame]) -> None:

@@ -111,7 +111,7 @@ class Hub:
             lifetime = min(lifetime, (subscription.ends_at - since).total_seconds())
         subscriber = Subscriber(subscription, since, loop_time + lifetime, send, end_connection, connection)
         subscriber.writing_since = loop_time
-        subscriber.cursor = self.window.position
+        subscriber.position = self.window.position
         self._streams.add(subscriber)
         return subscriber
 
@@ -147,7 +147,7 @@ class Hub:
             subscriber.writing_since = None
             await self._catch_up.write_missing(subscriber)
         except Exception:
-            logger.exception("stream failed", extra={"position": subscriber.cursor})
+            logger.exception("stream failed", extra={"position": subscriber.position})
             subscriber.task = None
             self._streams.cut_off(subscriber, "failed")
         else:
@@ -168,7 +168,7 @@ class Hub:
         written = self._write(self._streams.live.subscribers(channel), content, channel)
         self.counters.deliveries += len(frames) * written
         ring = self.window.ring
-        for subscriber in [each for each in self._streams.behind if each.was_live and not ring.covers(each.cursor)]:
+        for subscriber in [each for each in self._streams.behind if each.was_live and not ring.covers(each.position)]:
             self.counters.dropped["lagged"] += 1
             self._streams.close(subscriber, "lagged", b"")
 
@@ -196,7 +196,7 @@ class Hub:
         if live:
             self._write(live, encode("{}", name="heartbeat", cursor=self.window.cursor))
 
-    def sweep(self) -> None:
+    def end_overdue_streams(self) -> None:
         """End streams that have reached their deadline and cut off connections that have taken no bytes for too long."""
         loop_time = asyncio.get_running_loop().time()
         for subscriber in [each for each in self._streams if each.deadline <= loop_time]:

@@ -41,7 +41,7 @@ class LiveSet:
     def remove(self, subscriber: Subscriber) -> None:
         """Take the subscriber out and set its cursor to the window's position."""
         subscriber.live = False
-        subscriber.cursor = self._window.position
+        subscriber.position = self._window.position
         for channel in subscriber.subscription.channels:
             subscribers = self._by_channel[channel]
             subscribers.pop(subscriber, None)

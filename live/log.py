@@ -59,9 +59,9 @@ class Log(Protocol):
     async def bounds(self) -> Bounds: ...
 
 
-class Changes(Protocol):
+class LogHints(Protocol):
     """Hints that the log may have grown. A hint may be lost or wrong, so the tailer also reads without one."""
 
-    async def wait_for_change(self, within: float) -> bool:
+    async def wait_for_hint(self, within: float) -> bool:
         """Wait for a hint for `within` seconds at most. Return whether one came."""
         ...

@@ -65,12 +65,12 @@ class Subscriber:
 
     __slots__ = (
         "connection",
-        "cursor",
         "deadline",
         "end_connection",
         "end_reason",
         "live",
         "number",
+        "position",
         "send",
         "since",
         "started",
@@ -97,7 +97,7 @@ class Subscriber:
         self.connection = connection
         #: Set by the hub. It is unique in this process.
         self.number = 0
-        self.cursor = 0
+        self.position = 0
         self.live = False
         self.was_live = False
         #: Why the stream ended. None while it is open.
@@ -116,14 +116,14 @@ class Subscriber:
 
     def presence(self, window: Window, *, log_in_sight: bool = True) -> Presence:
         """Return this subscriber as others see it now. No subscriber counts as live while the log is out of sight."""
-        cursor = window.position if self.live else self.cursor
+        position = window.position if self.live else self.position
         return Presence(
             user=self.subscription.user,
             name=self.subscription.name,
             role=self.subscription.role,
             since=self.since,
-            cursor=write_cursor(window.epoch, cursor),
-            behind=max(0, window.position - cursor),
+            cursor=write_cursor(window.epoch, position),
+            behind=max(0, window.position - position),
             live=self.live and log_in_sight,
         )
 

@@ -11,7 +11,7 @@ from time import monotonic
 
 from patient_visit_engine.live.frames import encode_entry, group_by_channel
 from patient_visit_engine.live.hub import Hub
-from patient_visit_engine.live.log import Bounds, Changes, Entry, Log, Page
+from patient_visit_engine.live.log import Bounds, Entry, Log, LogHints, Page
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ GAP_LOG_INTERVAL = 10.0
 class Tailer:
     """One per process. `run` ends only when it is cancelled."""
 
-    def __init__(self, log: Log, changes: Changes, hub: Hub) -> None:
+    def __init__(self, log: Log, changes: LogHints, hub: Hub) -> None:
         self._log = log
         self._changes = changes
         self._hub = hub
@@ -43,7 +43,7 @@ class Tailer:
                 has_news = await self.read_new()
                 self._hub.counters.found_unasked += has_news and not hinted
                 self._log_recovery()
-                hinted = await self._changes.wait_for_change(self._hub.limits.poll_interval)
+                hinted = await self._changes.wait_for_hint(self._hub.limits.poll_interval)
             except Exception:
                 self._hub.counters.failures += 1
                 if not self._failing:

@@ -59,9 +59,8 @@ async def prepare(settings: Settings, start_timeout: timedelta = START_TIMEOUT) 
                     f"Temporal refused to prepare namespace {settings.temporal_namespace}: {error.status.name}"
                 ) from error
             if monotonic() >= deadline:
-                problem = (
-                    f"no Temporal frontend answered at {settings.temporal} within {start_timeout.total_seconds():g} s"
-                )
+                address, seconds = settings.effective_temporal_address, start_timeout.total_seconds()
+                problem = f"no Temporal frontend answered at {address} within {seconds:g} s"
                 detail = str(error).partition("\n")[0]
                 raise OperatorError(f"VISIT_TEMPORAL_ADDRESS: {problem}{detail and f' ({detail})'}") from None
         await asyncio.sleep(RETRY_INTERVAL_SECONDS)

@@ -205,7 +205,7 @@ class Settings(BaseSettings):
         return ZoneInfo(self.timezone)
 
     @property
-    def database(self) -> str:
+    def effective_database_url(self) -> str:
         """The database URL in use, with its password."""
         if self.database_password is None:
             return self._database_address
@@ -217,7 +217,7 @@ class Settings(BaseSettings):
         return self.database_url or f"sqlite+aiosqlite:///{self.data_dir.resolve() / 'visits.db'}"
 
     @property
-    def temporal(self) -> str:
+    def effective_temporal_address(self) -> str:
         """The Temporal frontend's address in use."""
         return self.temporal_address or f"127.0.0.1:{self.temporal_port}"
 

@@ -37,7 +37,7 @@ async def connect(settings: Settings, *, lazy: bool = False) -> Client:
     """A client of the Temporal frontend. With `lazy` it connects at the first call, so a process can start without Temporal."""
     api_key = settings.temporal_api_key
     return await Client.connect(
-        settings.temporal,
+        settings.effective_temporal_address,
         namespace=settings.temporal_namespace,
         data_converter=DATA_CONVERTER,
         lazy=lazy,

@@ -41,7 +41,7 @@ class NotReplaceableError(Exception):
 
 
 @dataclass(frozen=True)
-class MasterDataPut:
+class PutContext:
     """The record's id, with the cause and the time of the request that replaces it. `cause` is unique to the request."""
 
     id: int
@@ -61,7 +61,7 @@ class AppointmentPut:
 
 
 def put_patient(
-    connection: Connection, put: MasterDataPut, first_name: str, last_name: str, birth_date: date | None
+    connection: Connection, put: PutContext, first_name: str, last_name: str, birth_date: date | None
 ) -> bool:
     """Create or replace a patient. A new name is published as an event. Returns whether the patient was created."""
     values: dict[str, Any] = {"first_name": first_name, "last_name": last_name, "birth_date": birth_date}
@@ -80,21 +80,19 @@ def put_patient(
     return False
 
 
-def put_doctor(connection: Connection, put: MasterDataPut, name: str, specialization: str | None) -> bool:
+def put_doctor(connection: Connection, put: PutContext, name: str, specialization: str | None) -> bool:
     """Create or replace a doctor. Returns whether the doctor was created."""
     return _put(connection, doctors, put.id, {"name": name, "specialization": specialization})
 
 
-def put_prestation(
-    connection: Connection, put: MasterDataPut, name: str, exclusive: bool, expected_minutes: int
-) -> bool:
+def put_prestation(connection: Connection, put: PutContext, name: str, exclusive: bool, expected_minutes: int) -> bool:
     """Create or replace a prestation. Returns whether it was created. Consultations in progress keep the old values."""
     values = {"name": name, "exclusive": exclusive, "expected_minutes": expected_minutes}
     return _put(connection, prestations, put.id, values)
 
 
 def put_appointment(
-    connection: Connection, put: MasterDataPut, appointment: AppointmentPut
+    connection: Connection, put: PutContext, appointment: AppointmentPut
 ) -> tuple[bool, AppointmentStatus]:
     """Create or replace an appointment. Returns whether it was created, and its status.
 
@@ -158,7 +156,7 @@ def _check_replaceable(
 
 def _publish(
     connection: Connection,
-    put: MasterDataPut,
+    put: PutContext,
     patient_id: int,
     patient: str,
     status: AppointmentStatus,

@@ -14,7 +14,7 @@ class AppointmentStatus(IntEnum):
     in_progress = 5
 
 
-CLOSED_APPOINTMENT = frozenset({AppointmentStatus.canceled, AppointmentStatus.done})
+CLOSED_STATUSES = frozenset({AppointmentStatus.canceled, AppointmentStatus.done})
 
 
 class TrackingStatus(StrEnum):

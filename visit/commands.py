@@ -98,20 +98,26 @@ class Adopt(Frozen):
     consultation_ids: tuple[str, ...] = ()
 
 
-OnConsultation = CompleteConsultation | ExtendConsultation | ReleaseConsultation
+ConsultationCommand = CompleteConsultation | ExtendConsultation | ReleaseConsultation
 Command = (
-    OnConsultation | StartConsultation | CheckIn | CheckOut | SetAppointmentStatus | JoinWaitingLine | LeaveWaitingLine
+    ConsultationCommand
+    | StartConsultation
+    | CheckIn
+    | CheckOut
+    | SetAppointmentStatus
+    | JoinWaitingLine
+    | LeaveWaitingLine
 )
 
 
 def patient_of(command: Command) -> int:
     """The id of the patient. The command goes to this patient's visit."""
-    return command.patient_id if isinstance(command, OnConsultation) else command.appointment.patient_id
+    return command.patient_id if isinstance(command, ConsultationCommand) else command.appointment.patient_id
 
 
 def appointment_of(command: Command) -> Appointment | None:
     """The appointment as the sender read it. None for commands on a consultation."""
-    return None if isinstance(command, OnConsultation) else command.appointment
+    return None if isinstance(command, ConsultationCommand) else command.appointment
 
 
 class OpenVisit(Frozen):

@@ -138,7 +138,7 @@ Change = Annotated[
 ]
 
 
-class CurrentConsultation(Frozen):
+class ConsultationAnswer(Frozen):
     """The consultation as it is now. `created`: this request began it."""
 
     answer: Literal["consultation"] = "consultation"
@@ -146,7 +146,7 @@ class CurrentConsultation(Frozen):
     created: bool = False
 
 
-class EndedConsultation(Frozen):
+class ConsultationEndedAnswer(Frozen):
     """The consultation has ended, by this request or before.
 
     The answer is a success if the consultation ended with `success_outcome`. None: never. Temporal's histories have this
@@ -160,7 +160,7 @@ class EndedConsultation(Frozen):
     success_outcome: Outcome | None = Field(alias="accepts")
 
 
-class CurrentTracking(Frozen):
+class TrackingAnswer(Frozen):
     """The appointment's latest tracking. `created`: this request opened it."""
 
     answer: Literal["tracking"] = "tracking"
@@ -168,7 +168,7 @@ class CurrentTracking(Frozen):
     created: bool = False
 
 
-class CurrentStatus(Frozen):
+class StatusAnswer(Frozen):
     """The appointment's status now."""
 
     answer: Literal["status"] = "status"
@@ -197,7 +197,7 @@ class Refused(Frozen):
 
 
 Answer = Annotated[
-    CurrentConsultation | EndedConsultation | CurrentTracking | CurrentStatus | PlaceInLine | NotInLine | Refused,
+    ConsultationAnswer | ConsultationEndedAnswer | TrackingAnswer | StatusAnswer | PlaceInLine | NotInLine | Refused,
     Field(discriminator="answer"),
 ]
 

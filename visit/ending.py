@@ -6,9 +6,9 @@ from patient_visit_engine.visit.codes import Outcome
 from patient_visit_engine.visit.commands import CompleteConsultation, ExtendConsultation, ReleaseConsultation
 from patient_visit_engine.visit.decisions import (
     Change,
-    CurrentConsultation,
+    ConsultationAnswer,
+    ConsultationEndedAnswer,
     EndConsultation,
-    EndedConsultation,
     PostponeConsultation,
     Refused,
     Verdict,
@@ -30,7 +30,7 @@ def release_consultation(command: ReleaseConsultation, state: VisitState, now: d
 
 def _end(state: VisitState, consultation_id: str, doctor_id: int | None, outcome: Outcome, now: datetime) -> Verdict:
     consultation = state.consultation(consultation_id)
-    answer = EndedConsultation(consultation_id=consultation_id, success_outcome=outcome)
+    answer = ConsultationEndedAnswer(consultation_id=consultation_id, success_outcome=outcome)
     if consultation is None:
         return answer, ()
     if doctor_id is not None and consultation.doctor_id != doctor_id:
@@ -50,11 +50,11 @@ def extend_consultation(command: ExtendConsultation, state: VisitState, now: dat
     """Move the expected end, counted from now when it has passed. The reminders and the time limit move with it."""
     consultation = state.consultation(command.consultation_id)
     if consultation is None:
-        return EndedConsultation(consultation_id=command.consultation_id, success_outcome=None), ()
+        return ConsultationEndedAnswer(consultation_id=command.consultation_id, success_outcome=None), ()
     if consultation.doctor_id != command.doctor_id:
         return Refused(refusal=NotYours()), ()
     due = max(now, consultation.overdue_at) + timedelta(minutes=command.minutes)
     abandon_at = now + state.limits.abandon_after
     extended = consultation.model_copy(update={"overdue_at": due, "remind_at": due, "abandon_at": abandon_at})
     changes = (PostponeConsultation(consultation=extended, minutes=command.minutes),)
-    return CurrentConsultation(consultation=extended), changes
+    return ConsultationAnswer(consultation=extended), changes

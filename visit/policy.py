@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from patient_visit_engine.visit import desk, ending, starting, waiting_line
+from patient_visit_engine.visit import ending, reception, starting, waiting_line
 from patient_visit_engine.visit.commands import (
     Adopt,
     CheckIn,
@@ -34,9 +34,9 @@ RULES: dict[type, Callable[[Any, VisitState, datetime], Verdict]] = {
     CompleteConsultation: ending.complete_consultation,
     ExtendConsultation: ending.extend_consultation,
     ReleaseConsultation: ending.release_consultation,
-    CheckIn: desk.check_in,
-    CheckOut: desk.check_out,
-    SetAppointmentStatus: desk.set_appointment_status,
+    CheckIn: reception.check_in,
+    CheckOut: reception.check_out,
+    SetAppointmentStatus: reception.set_appointment_status,
     JoinWaitingLine: waiting_line.join_waiting_line,
     LeaveWaitingLine: waiting_line.leave_waiting_line,
     Adopt: adopt,

@@ -22,7 +22,7 @@ class LedgerEntry(Frozen):
     appointment: Appointment | None = None
 
 
-class Recorded(Frozen):
+class LedgerReply(Frozen):
     """The ledger's reply, with the patient's facts now.
 
     `overtaken`: the ledger wrote nothing, because the facts or the appointment were not those of the entry. The reply then

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from patient_visit_engine.visit.codes import CLOSED_APPOINTMENT, AppointmentStatus
+from patient_visit_engine.visit.codes import CLOSED_STATUSES, AppointmentStatus
 from patient_visit_engine.visit.state import Appointment, Consultation, Frozen, VisitState
 
 
@@ -98,4 +98,4 @@ def appointment_refusal(appointment: Appointment, state: VisitState) -> Refusal 
     """Why nothing new can begin for this appointment: it is in progress, or it is closed. None if something can."""
     if (consultation := state.consultation_of(appointment.id)) is not None:
         return AppointmentInProgress(holder=consultation)
-    return AppointmentClosed(status=appointment.status) if appointment.status in CLOSED_APPOINTMENT else None
+    return AppointmentClosed(status=appointment.status) if appointment.status in CLOSED_STATUSES else None

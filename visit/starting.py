@@ -6,11 +6,11 @@ from functools import partial
 from hashlib import sha256
 from uuid import UUID
 
-from patient_visit_engine.visit.codes import CLOSED_APPOINTMENT
+from patient_visit_engine.visit.codes import CLOSED_STATUSES
 from patient_visit_engine.visit.commands import Request, StartConsultation
 from patient_visit_engine.visit.decisions import (
     Change,
-    CurrentConsultation,
+    ConsultationAnswer,
     LeaveLine,
     NoteRefusal,
     OpenConsultation,
@@ -36,10 +36,10 @@ def start_consultation(command: StartConsultation, state: VisitState, now: datet
     appointment = command.appointment
     existing = state.consultation_of(appointment.id)
     if existing is not None and existing.doctor_id == appointment.doctor_id:
-        return CurrentConsultation(consultation=existing), ()
+        return ConsultationAnswer(consultation=existing), ()
     if existing is not None:
         return _refuse_start(appointment, AppointmentInProgress(holder=existing))
-    if appointment.status in CLOSED_APPOINTMENT:
+    if appointment.status in CLOSED_STATUSES:
         return _refuse_start(appointment, AppointmentClosed(status=appointment.status))
     if appointment.exclusive:
         if (holder := state.exclusive_consultation()) is not None:
@@ -101,7 +101,7 @@ def _grant(appointment: Appointment, request: Request, state: VisitState, now: d
         abandon_at=now + state.limits.abandon_after,
     )
     changes = (OpenConsultation(consultation=consultation), *update_line_after_start(state, consultation))
-    return CurrentConsultation(consultation=consultation, created=True), changes
+    return ConsultationAnswer(consultation=consultation, created=True), changes
 
 
 def _consultation_id(request: Request, now: datetime) -> str:

@@ -6,13 +6,13 @@ from functools import singledispatch
 from typing import Any
 
 from patient_visit_engine.visit.decisions import (
-    CurrentConsultation,
-    CurrentStatus,
-    CurrentTracking,
-    EndedConsultation,
+    ConsultationAnswer,
+    ConsultationEndedAnswer,
     NotInLine,
     PlaceInLine,
     Refused,
+    StatusAnswer,
+    TrackingAnswer,
 )
 from patient_visit_engine.visit.refusals import ConsultationEnded, Refusal
 from patient_visit_engine.wire import shapes
@@ -36,13 +36,13 @@ def render(answer: Any, context: AnswerContext) -> RenderedAnswer:
 
 
 @render.register
-def _consultation(answer: CurrentConsultation, context: AnswerContext) -> RenderedAnswer:
+def _consultation(answer: ConsultationAnswer, context: AnswerContext) -> RenderedAnswer:
     location = f"/api/consultations/{answer.consultation.id}"
     return RenderedAnswer(201 if answer.created else 200, consultation_body(answer.consultation), location)
 
 
 @render.register
-def _consultation_ended(answer: EndedConsultation, context: AnswerContext) -> RenderedAnswer:
+def _consultation_ended(answer: ConsultationEndedAnswer, context: AnswerContext) -> RenderedAnswer:
     assert context.row is not None
     if context.row.outcome is answer.success_outcome:
         return RenderedAnswer(200, consultation_body(context.row))
@@ -50,13 +50,13 @@ def _consultation_ended(answer: EndedConsultation, context: AnswerContext) -> Re
 
 
 @render.register
-def _tracking(answer: CurrentTracking, context: AnswerContext) -> RenderedAnswer:
+def _tracking(answer: TrackingAnswer, context: AnswerContext) -> RenderedAnswer:
     assert context.row is not None
     return RenderedAnswer(201 if answer.created else 200, tracking_body(context.row))
 
 
 @render.register
-def _status(answer: CurrentStatus, context: AnswerContext) -> RenderedAnswer:
+def _status(answer: StatusAnswer, context: AnswerContext) -> RenderedAnswer:
     body: shapes.AppointmentStatusNow = {
         "appointment_id": answer.appointment_id,
         "status": shapes.status_name(answer.status),

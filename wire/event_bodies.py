@@ -87,7 +87,7 @@ class LineLeft(LineJoined):
     why: Literal["started", "left", "passed", "canceled", "day_over"]
 
 
-class PatientReserved(LineJoined):
+class PatientReservedUpdate(LineJoined):
     """`patient.updated` when the patient is reserved for a doctor."""
 
     offer_until: Moment

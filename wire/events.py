@@ -240,7 +240,7 @@ def _offered(change: OfferPatient, context: EventContext) -> Iterator[Event]:
     yield context.event(AVAILABLE, doctor_channel(place.doctor_id), key, data)
     if until is not None:
         message = f"Patient {context.patient} is reserved"
-        reserved: event_bodies.PatientReserved = {
+        reserved: event_bodies.PatientReservedUpdate = {
             **_about_doctor(place.doctor_id, message, context),
             "offer_until": until,
         }

@@ -57,7 +57,7 @@ class Worklist(TypedDict):
 
 
 @closed
-class WithDoctor(TypedDict):
+class AppointmentOnBoard(TypedDict):
     """One appointment on the board, with its doctor."""
 
     appointment_id: int
@@ -67,7 +67,7 @@ class WithDoctor(TypedDict):
 
 
 @closed
-class RunningConsultation(WithDoctor):
+class RunningConsultation(AppointmentOnBoard):
     consultation_id: str
     exclusive: bool
     started_at: Moment
@@ -75,12 +75,12 @@ class RunningConsultation(WithDoctor):
 
 
 @closed
-class CheckedIn(WithDoctor):
+class CheckedIn(AppointmentOnBoard):
     since: Moment
 
 
 @closed
-class WaitingPlace(WithDoctor):
+class WaitingPlace(AppointmentOnBoard):
     since: Moment
     position: int
     offer_until: Annotated[Moment | None, Field(description="while the patient is reserved for this doctor")]

@@ -13,7 +13,7 @@ from patient_visit_engine.runtime import logs, temporal
 from patient_visit_engine.runtime.settings import Settings, load_settings
 from patient_visit_engine.storage import migrations
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.storage.ledger.recording import Ledger
+from patient_visit_engine.storage.ledger.recording import SqlLedger
 from patient_visit_engine.worker.builder import build
 from patient_visit_engine.worker.sweep import Sweep
 from patient_visit_engine.workflows.visit_client import VisitClient
@@ -32,7 +32,7 @@ def now() -> datetime:
 def run(settings: Settings) -> None:
     """Run the worker until SIGTERM or SIGINT. Messages in progress have `worker.builder.SHUTDOWN_TIMEOUT` to finish."""
     logs.configure("worker")
-    migrations.check(settings.database)
+    migrations.check(settings.effective_database_url)
     asyncio.run(_run(settings))
 
 
@@ -43,7 +43,7 @@ async def _run(settings: Settings) -> None:
     client = await _connect(settings, stop)
     if client is None:
         return
-    database = Database(settings.database)
+    database = Database(settings.effective_database_url)
     visit_client = VisitClient(client, settings.task_queue, settings.zone, settings.limits, now)
     sweep = Sweep(
         database,
@@ -55,7 +55,7 @@ async def _run(settings: Settings) -> None:
         now=now,
     )
     try:
-        async with build(client, settings.task_queue, Ledger(database)):
+        async with build(client, settings.task_queue, SqlLedger(database)):
             logger.info("worker ready", task_queue=settings.task_queue)
             sweeping = asyncio.create_task(sweep.run())
             await stop.wait()
@@ -78,12 +78,16 @@ async def _connect(settings: Settings, stop: asyncio.Event) -> Client | None:
             async with asyncio.timeout_at(deadline):
                 return await temporal.connect(settings)
         except TimeoutError:
-            message = f"no Temporal frontend answered at {settings.temporal} within {CONNECT_TIMEOUT:g} s"
+            message = (
+                f"no Temporal frontend answered at {settings.effective_temporal_address} within {CONNECT_TIMEOUT:g} s"
+            )
             raise temporal.UnreachableError(f"{message}{logged_error and f' ({logged_error})'}") from None
         except (RPCError, RuntimeError) as error:
             if logged_error != str(error):
                 logged_error = str(error)
-                logger.warning("Temporal cannot be reached", address=settings.temporal, error=logged_error)
+                logger.warning(
+                    "Temporal cannot be reached", address=settings.effective_temporal_address, error=logged_error
+                )
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), CONNECT_RETRY)
     return None

@@ -44,7 +44,7 @@ async def _find_problem(settings: Settings) -> str | None:
                 return None
             return f"no worker of {socket.gethostname()} polls {settings.task_queue}"
     except (RPCError, RuntimeError, TimeoutError):
-        return f"Temporal does not answer at {settings.temporal}"
+        return f"Temporal does not answer at {settings.effective_temporal_address}"
 
 
 if __name__ == "__main__":

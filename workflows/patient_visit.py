@@ -20,10 +20,10 @@ with workflow.unsafe.imports_passed_through():
         CheckOut,
         Command,
         CompleteConsultation,
+        ConsultationCommand,
         ExtendConsultation,
         JoinWaitingLine,
         LeaveWaitingLine,
-        OnConsultation,
         OpenVisit,
         ReleaseConsultation,
         Reply,
@@ -35,7 +35,7 @@ with workflow.unsafe.imports_passed_through():
     from patient_visit_engine.visit.decisions import Decision
     from patient_visit_engine.visit.names import LOAD_FACTS, RECORD_DECISION, WORKFLOW_TYPE, visit_id
     from patient_visit_engine.visit.policy import decide, decide_mismatch
-    from patient_visit_engine.visit.record import LedgerEntry, Recorded
+    from patient_visit_engine.visit.record import LedgerEntry, LedgerReply
     from patient_visit_engine.visit.state import Appointment, Facts, VisitState
     from patient_visit_engine.visit.summary import summary
     from patient_visit_engine.visit.timers import day_is_over, decide_due, next_deadline
@@ -201,7 +201,7 @@ class PatientVisit:
 
     async def _record(
         self, decision: Decision, request: Request | None = None, appointment: Appointment | None = None
-    ) -> Recorded:
+    ) -> LedgerReply:
         entry = LedgerEntry(
             patient_id=self._state.patient_id,
             day=self._state.day,
@@ -211,7 +211,7 @@ class PatientVisit:
             appointment=appointment,
         )
         # Temporal calls `activities.ledger.LedgerActivities.record_decision`, in this worker.
-        recorded: Recorded = await self._call_ledger(RECORD_DECISION, entry, Recorded)
+        recorded: LedgerReply = await self._call_ledger(RECORD_DECISION, entry, LedgerReply)
         self._apply_facts(recorded.facts)
         return recorded
 
@@ -308,7 +308,7 @@ def _decide(state: VisitState, command: Command, appointment: Appointment | None
     different.
     """
     sent = appointment_of(command)
-    if isinstance(command, OnConsultation) or sent is None or appointment is None or sent == appointment:
+    if isinstance(command, ConsultationCommand) or sent is None or appointment is None or sent == appointment:
         return decide(state, command, now)
     if (sent.patient_id, sent.doctor_id) != (appointment.patient_id, appointment.doctor_id):
         return decide_mismatch(now)

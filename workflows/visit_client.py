@@ -21,7 +21,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from patient_visit_engine.visit.calendar import day_ends_at, local_day
-from patient_visit_engine.visit.commands import Adopt, Command, OnConsultation, OpenVisit, Reply
+from patient_visit_engine.visit.commands import Adopt, Command, ConsultationCommand, OpenVisit, Reply
 from patient_visit_engine.visit.names import PATIENT_ID_ATTRIBUTE, VISIT_DAY_ATTRIBUTE, visit_id
 from patient_visit_engine.visit.state import Limits
 from patient_visit_engine.workflows.patient_visit import PatientVisit
@@ -112,7 +112,7 @@ class VisitClient:
             raise DayClosedError
 
     async def _update(self, patient_id: int, day: date, command: Command | Adopt, update_id: str | None) -> Reply:
-        if isinstance(command, OnConsultation):
+        if isinstance(command, ConsultationCommand):
             # A running consultation nearly always has its visit. An update without a start of the workflow costs the
             # server less.
             visit = self._client.get_workflow_handle_for(PatientVisit.run, visit_id(patient_id, day))

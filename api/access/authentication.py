@@ -91,5 +91,5 @@ def not_yours() -> Problem:
 AnyRole = Annotated[Caller, Depends(current_caller)]
 Doctor = Annotated[Caller, Depends(require_role(Role.doctor))]
 Supervisor = Annotated[Caller, Depends(require_role(Role.supervisor))]
-DoctorOrDesk = Annotated[Caller, Depends(require_role(Role.doctor, Role.reception, Role.supervisor))]
+DoctorReceptionOrSupervisor = Annotated[Caller, Depends(require_role(Role.doctor, Role.reception, Role.supervisor))]
 MasterDataSender = Annotated[Caller, Depends(require_role(Role.service, Role.supervisor))]

@@ -70,7 +70,7 @@ class PreparedRequest(Generic[T]):
     optional_rows: T | None
 
     @property
-    def facts(self) -> T:
+    def rows(self) -> T:
         """The result of `look_up`. Only for a request without an earlier response."""
         assert self.optional_rows is not None
         return self.optional_rows

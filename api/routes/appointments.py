@@ -9,14 +9,14 @@ from pydantic import BaseModel
 from sqlalchemy import Connection
 from starlette.responses import JSONResponse, Response
 
-from patient_visit_engine.api.access.authentication import AnyRole, Doctor, DoctorOrDesk, not_yours
+from patient_visit_engine.api.access.authentication import AnyRole, Doctor, DoctorReceptionOrSupervisor, not_yours
 from patient_visit_engine.api.access.sessions import Caller
 from patient_visit_engine.api.commands.idempotency import Key
 from patient_visit_engine.api.dependencies import dependencies_of
 from patient_visit_engine.api.problems import NotFound
 from patient_visit_engine.api.schema import bodies
 from patient_visit_engine.api.schema.openapi import BODY_PROBLEMS, STAFF_PROBLEMS, responses
-from patient_visit_engine.storage.screens import visit_view, worklist
+from patient_visit_engine.storage.screens import patient_day, worklist
 from patient_visit_engine.visit import commands
 from patient_visit_engine.visit.calendar import day_ends_at, day_starts_at
 from patient_visit_engine.visit.codes import Role
@@ -59,7 +59,11 @@ async def show_worklist(query: Annotated[bodies.WorklistQuery, Query()], caller:
     responses=responses({200: shapes.AppointmentStatusNow}, *COMMAND_PROBLEMS, refused=True),
 )
 async def set_appointment_status(
-    appointment_id: AppointmentId, body: bodies.SetAppointmentStatus, caller: DoctorOrDesk, key: Key, http: Request
+    appointment_id: AppointmentId,
+    body: bodies.SetAppointmentStatus,
+    caller: DoctorReceptionOrSupervisor,
+    key: Key,
+    http: Request,
 ) -> Response:
     """Set the status by number or name. `done` ends the running consultation of the appointment, for its own doctor only."""
 
@@ -78,7 +82,11 @@ async def set_appointment_status(
     responses=responses({201: shapes.Tracking, 200: shapes.Tracking}, *COMMAND_PROBLEMS, refused=True),
 )
 async def check_in(
-    appointment_id: AppointmentId, caller: DoctorOrDesk, key: Key, http: Request, body: bodies.EmptyBody | None = None
+    appointment_id: AppointmentId,
+    caller: DoctorReceptionOrSupervisor,
+    key: Key,
+    http: Request,
+    body: bodies.EmptyBody | None = None,
 ) -> Response:
     """Record that the patient has arrived. A repeat returns the same tracking."""
 
@@ -94,7 +102,11 @@ async def check_in(
     responses=responses({200: shapes.Tracking}, *COMMAND_PROBLEMS, refused=True),
 )
 async def check_out(
-    appointment_id: AppointmentId, caller: DoctorOrDesk, key: Key, http: Request, body: bodies.EmptyBody | None = None
+    appointment_id: AppointmentId,
+    caller: DoctorReceptionOrSupervisor,
+    key: Key,
+    http: Request,
+    body: bodies.EmptyBody | None = None,
 ) -> Response:
     """Record that the patient has left without being seen."""
 
@@ -149,11 +161,11 @@ async def _dispatch(
     prepared = await dispatcher.prepare(caller, key, http, body, look_up)
     if prepared.earlier_response is not None:
         return prepared.earlier_response
-    return await dispatcher.dispatch(build_command(prepared.request, prepared.facts), dependencies.today())
+    return await dispatcher.dispatch(build_command(prepared.request, prepared.rows), dependencies.today())
 
 
 def _look_up_appointment(connection: Connection, caller: Caller, appointment_id: int) -> Appointment:
-    appointment = visit_view.find_appointment(connection, appointment_id)
+    appointment = patient_day.find_appointment(connection, appointment_id)
     if appointment is None:
         raise NotFound("appointment")
     if caller.role is Role.doctor and appointment.doctor_id != caller.doctor_id:

@@ -17,7 +17,7 @@ from patient_visit_engine.api.dependencies import dependencies_of
 from patient_visit_engine.api.problems import NotFound, Problem
 from patient_visit_engine.api.schema import bodies
 from patient_visit_engine.api.schema.openapi import BODY_PROBLEMS, STAFF_PROBLEMS, responses
-from patient_visit_engine.storage.screens import visit_view
+from patient_visit_engine.storage.screens import patient_day
 from patient_visit_engine.visit import commands
 from patient_visit_engine.visit.state import Appointment
 from patient_visit_engine.wire import shapes
@@ -51,7 +51,7 @@ async def start_consultation(
     prepared = await dispatcher.prepare(caller, key, http, body, partial(_look_up_appointment, body=body))
     if prepared.earlier_response is not None:
         return prepared.earlier_response
-    command = commands.StartConsultation(request=prepared.request, appointment=prepared.facts, wait=body.wait)
+    command = commands.StartConsultation(request=prepared.request, appointment=prepared.rows, wait=body.wait)
     if prefers_async:
         return await dispatcher.dispatch_later(command, dependencies.today(), key)
     response = await dispatcher.dispatch(command, dependencies.today())
@@ -60,12 +60,12 @@ async def start_consultation(
 
 
 def _look_up_appointment(connection: Connection, body: bodies.StartConsultation) -> Appointment:
-    appointment = visit_view.find_appointment(connection, body.appointment_id)
+    appointment = patient_day.find_appointment(connection, body.appointment_id)
     if appointment is None:
         raise NotFound("appointment")
-    if appointment.patient_id != body.patient_id and not visit_view.patient_exists(connection, body.patient_id):
+    if appointment.patient_id != body.patient_id and not patient_day.patient_exists(connection, body.patient_id):
         raise NotFound("patient")
-    if appointment.doctor_id != body.doctor_id and not visit_view.doctor_exists(connection, body.doctor_id):
+    if appointment.doctor_id != body.doctor_id and not patient_day.doctor_exists(connection, body.doctor_id):
         raise NotFound("doctor")
     if (appointment.patient_id, appointment.doctor_id) != (body.patient_id, body.doctor_id):
         raise Problem(422, "appointment_mismatch", "Appointment belongs to another patient or doctor")
@@ -109,7 +109,7 @@ async def complete_consultation(
     prepared = await dispatcher.prepare(caller, key, http, None, look_up)
     if prepared.earlier_response is not None:
         return prepared.earlier_response
-    row, day = prepared.facts
+    row, day = prepared.rows
     command = commands.CompleteConsultation(
         request=prepared.request,
         patient_id=row.patient_id,
@@ -138,7 +138,7 @@ async def extend_consultation(
     prepared = await dispatcher.prepare(caller, key, http, body, look_up)
     if prepared.earlier_response is not None:
         return prepared.earlier_response
-    row, day = prepared.facts
+    row, day = prepared.rows
     command = commands.ExtendConsultation(
         request=prepared.request,
         patient_id=row.patient_id,
@@ -163,7 +163,7 @@ async def release_consultation(
     prepared = await dispatcher.prepare(caller, key, http, body, look_up)
     if prepared.earlier_response is not None:
         return prepared.earlier_response
-    row, day = prepared.facts
+    row, day = prepared.rows
     command = commands.ReleaseConsultation(
         request=prepared.request, patient_id=row.patient_id, consultation_id=str(consultation_id)
     )
@@ -171,7 +171,7 @@ async def release_consultation(
 
 
 def _look_up_consultation(connection: Connection, consultation_id: str) -> tuple[TrackingRow, date]:
-    consultation = visit_view.find_consultation(connection, consultation_id)
+    consultation = patient_day.find_consultation(connection, consultation_id)
     if consultation is None:
         raise NotFound("consultation")
     return consultation

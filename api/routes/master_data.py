@@ -14,8 +14,8 @@ from patient_visit_engine.api.schema.openapi import BODY_PROBLEMS, STAFF_PROBLEM
 from patient_visit_engine.storage import master_data
 from patient_visit_engine.storage.master_data import (
     AppointmentPut,
-    MasterDataPut,
     NotReplaceableError,
+    PutContext,
     UnknownReferenceError,
 )
 from patient_visit_engine.visit.calendar import to_rfc3339
@@ -127,8 +127,8 @@ async def put_appointment(
     return _response(http, created, appointment)
 
 
-def _put(dependencies: Dependencies, record_id: int) -> MasterDataPut:
-    return MasterDataPut(record_id, f"put/{uuid4().hex}", dependencies.now())
+def _put(dependencies: Dependencies, record_id: int) -> PutContext:
+    return PutContext(record_id, f"put/{uuid4().hex}", dependencies.now())
 
 
 def _response(

@@ -12,8 +12,8 @@ from patient_visit_engine.api.dependencies import Dependencies, dependencies_of
 from patient_visit_engine.api.problems import NotFound
 from patient_visit_engine.api.schema import bodies
 from patient_visit_engine.api.schema.openapi import STAFF_PROBLEMS, responses
-from patient_visit_engine.storage.screens import board, visit_view
-from patient_visit_engine.storage.screens.visit_view import VisitQuery
+from patient_visit_engine.storage.screens import board, patient_day
+from patient_visit_engine.storage.screens.patient_day import VisitQuery
 from patient_visit_engine.visit.codes import Role
 from patient_visit_engine.visit.names import visit_id
 from patient_visit_engine.wire import screens, shapes
@@ -33,12 +33,12 @@ async def show_visit(
     """State, holder, waiting line and timeline of the patient's day, today by default."""
     dependencies = dependencies_of(http)
     visit_query = _visit_query(dependencies, patient_id, query, caller)
-    day = await dependencies.database.read(visit_view.read_visit, visit_query)
+    day = await dependencies.database.read(patient_day.read_visit, visit_query)
     if day is None:
         raise NotFound("patient")
     # A workflow exists only when something has happened on this day.
     has_workflow = bool(day["timeline"] or day["holder"])
-    url = _temporal_url(dependencies, visit_query) if visit_query.audited and has_workflow else None
+    url = _temporal_url(dependencies, visit_query) if visit_query.with_callers and has_workflow else None
     visit: screens.Visit = {**day, "temporal_url": url}
     return JSONResponse(visit)
 
@@ -62,7 +62,7 @@ async def show_trackings(
     """The day's rows of `patient_trackings`. Today's rows include a consultation that began before midnight and still runs."""
     dependencies = dependencies_of(http)
     visit_query = _visit_query(dependencies, patient_id, query, caller)
-    items = await dependencies.database.read(visit_view.read_day_trackings, visit_query)
+    items = await dependencies.database.read(patient_day.read_day_trackings, visit_query)
     if items is None:
         raise NotFound("patient")
     trackings: shapes.Trackings = {"items": items}
@@ -72,7 +72,7 @@ async def show_trackings(
 def _visit_query(dependencies: Dependencies, patient_id: int, query: bodies.DayQuery, caller: Caller) -> VisitQuery:
     today = dependencies.today()
     is_supervisor = caller.role is Role.supervisor
-    return VisitQuery(patient_id, query.date or today, today, dependencies.now(), audited=is_supervisor)
+    return VisitQuery(patient_id, query.date or today, today, dependencies.now(), with_callers=is_supervisor)
 
 
 def _temporal_url(dependencies: Dependencies, query: VisitQuery) -> str:

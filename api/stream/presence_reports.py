@@ -102,7 +102,7 @@ class PresenceReports:
     def _snapshot(self, subscribers: set[Subscriber]) -> _Reported:
         window = self._hub.window
         behind = self._hub.catching_up()
-        cursors = {subscriber: write_cursor(window.epoch, subscriber.cursor) for subscriber in behind}
+        cursors = {subscriber: write_cursor(window.epoch, subscriber.position) for subscriber in behind}
         return _Reported(subscribers, cursors, window.cursor, to_millisecond(self._now()))
 
     def _must_report(self, current: _Reported) -> bool:

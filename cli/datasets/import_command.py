@@ -43,7 +43,7 @@ def import_files(
     migrate_schema(settings)
     try:
         with ProgressDisplay(console) as progress:
-            tally = importer.import_all(settings.database, data_sets, settings.zone, progress)
+            tally = importer.import_all(settings.effective_database_url, data_sets, settings.zone, progress)
     except (DBAPIError, OSError) as error:
         # Only the error's class: its text quotes the rows.
         reason = f"the import lost the database ({type(error).__name__}): run it again to add the missing rows"

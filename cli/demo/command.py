@@ -37,7 +37,7 @@ def demo(
     migrate_schema(settings)
 
     async def load_and_close() -> list[Login]:
-        database = Database(settings.database)
+        database = Database(settings.effective_database_url)
         try:
             return await load_demonstration(database, settings.zone, data_dir=settings.data_dir, force=force)
         finally:

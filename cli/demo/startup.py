@@ -19,7 +19,7 @@ async def load_demo_if_wanted(settings: Settings) -> list[Login]:
 
     If the hospital was loaded before, add the appointments of today.
     """
-    database = Database(settings.database)
+    database = Database(settings.effective_database_url)
     try:
         logins = await command.load_logins(database)
         if not logins and not (await database.read(_is_empty) and await _is_demo_wanted(settings)):

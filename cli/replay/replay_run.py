@@ -44,7 +44,7 @@ class ReplayRun:
             max_keepalive_connections=self._pace.max_concurrent,
         )
         async with (
-            EventLogReader.opened(self._settings.database if read_database else None) as log,
+            EventLogReader.opened(self._settings.effective_database_url if read_database else None) as log,
             httpx.AsyncClient(base_url=url, limits=limits, timeout=30.0, trust_env=False) as client,
         ):
             driver = Driver(client, self._tokens, self._plan, self._pace, self._run_number)
@@ -53,7 +53,7 @@ class ReplayRun:
                 await log.check_appointment_exists(next(iter(self._plan.appointments)))
                 started_at = time.monotonic()
                 deliveries = await self._run_steps(driver, client, progress, log, doctor_subscribers)
-            rule_holds = (await audit_database(self._settings.database)).passed if read_database else None
+            rule_holds = (await audit_database(self._settings.effective_database_url)).passed if read_database else None
             published = await log.count_published()
             return ReplayResult(driver.tally, deliveries, published, rule_holds, time.monotonic() - started_at)
 

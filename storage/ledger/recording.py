@@ -30,16 +30,16 @@ from patient_visit_engine.storage.tables import callers, requests, timeline
 from patient_visit_engine.visit.commands import Request
 from patient_visit_engine.visit.decisions import (
     Answer,
-    CurrentTracking,
-    EndedConsultation,
+    ConsultationEndedAnswer,
     JoinLine,
     LeaveLine,
     NoteRefusal,
     OfferPatient,
     Refused,
+    TrackingAnswer,
     WithdrawOffer,
 )
-from patient_visit_engine.visit.record import LedgerEntry, Recorded, UnrecordableError
+from patient_visit_engine.visit.record import LedgerEntry, LedgerReply, UnrecordableError
 from patient_visit_engine.visit.refusals import AppointmentClosed
 from patient_visit_engine.visit.state import Facts
 from patient_visit_engine.wire.answers import RenderedAnswer, render
@@ -61,7 +61,7 @@ INSERT_TIMELINE = insert(timeline)
 ENGINE_CALLER = select(callers.c.id).where(callers.c.subject == "system")
 
 
-class Ledger:
+class SqlLedger:
     """The ledger on SQL. The protocol `activities.ledger.Ledger` describes its guarantees."""
 
     def __init__(self, database: Database) -> None:
@@ -71,7 +71,7 @@ class Ledger:
         """The patient's facts now."""
         return await self._database.read(read_facts, patient_id, NameCache())
 
-    async def record(self, entry: LedgerEntry) -> Recorded:
+    async def record(self, entry: LedgerEntry) -> LedgerReply:
         """Write the decision with its events and its answer, or return `overtaken`.
 
         Raises `UnrecordableError` when the database's constraints reject the decision at every attempt.
@@ -95,7 +95,7 @@ class _StoredState:
     request: Row[datetime | None, str | None, str] | None
 
 
-def _record(connection: Connection, entry: LedgerEntry) -> Recorded:
+def _record(connection: Connection, entry: LedgerEntry) -> LedgerReply:
     stored = _lock_and_read(connection, entry)
     if (reply := _reply_without_writing(connection, entry, stored)) is not None:
         return reply
@@ -106,7 +106,7 @@ def _record(connection: Connection, entry: LedgerEntry) -> Recorded:
     events = [event for change in entry.decision.changes for event in events_of(change, context)]
     # Last: the log's head stays locked until the commit.
     event_log.append(connection, events, entry.decision.at)
-    return Recorded(facts=facts)
+    return LedgerReply(facts=facts)
 
 
 def _lock_and_read(connection: Connection, entry: LedgerEntry) -> _StoredState:
@@ -120,15 +120,15 @@ def _lock_and_read(connection: Connection, entry: LedgerEntry) -> _StoredState:
     return _StoredState(f"{first_name} {last_name}", facts, names, request)
 
 
-def _reply_without_writing(connection: Connection, entry: LedgerEntry, stored: _StoredState) -> Recorded | None:
+def _reply_without_writing(connection: Connection, entry: LedgerEntry, stored: _StoredState) -> LedgerReply | None:
     """The reply when the request was decided before, or when the facts or the appointment are not those of the entry."""
     if _is_settled(entry.request, stored.request):
-        return Recorded(facts=stored.facts)
+        return LedgerReply(facts=stored.facts)
     appointment = None
     if entry.appointment is not None:
         appointment = read_appointment(connection, entry.appointment.id, stored.names, lock=True)
     if stored.facts != entry.seen or appointment != entry.appointment:
-        return Recorded(facts=stored.facts, overtaken=True, appointment=appointment)
+        return LedgerReply(facts=stored.facts, overtaken=True, appointment=appointment)
     return None
 
 
@@ -201,9 +201,9 @@ def _store_answer(connection: Connection, entry: LedgerEntry, stored: _StoredSta
 
 def _row_of_answer(connection: Connection, answer: Answer, entry: LedgerEntry) -> TrackingRow | None:
     """The tracking that the answer is about, as it is after the changes."""
-    if isinstance(answer, EndedConsultation):
+    if isinstance(answer, ConsultationEndedAnswer):
         return tracking_of_consultation(connection, answer.consultation_id)
-    if isinstance(answer, CurrentTracking):
+    if isinstance(answer, TrackingAnswer):
         return latest_tracking(connection, answer.appointment_id)
     if isinstance(answer, Refused) and isinstance(answer.refusal, AppointmentClosed) and entry.appointment is not None:
         return latest_tracking(connection, entry.appointment.id)

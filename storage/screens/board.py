@@ -127,7 +127,7 @@ def _has_offer(row: Row[Any], now: datetime) -> bool:
     return row.offered_until is not None and row.offered_until > now
 
 
-def _with_doctor(row: Row[Any]) -> screens.WithDoctor:
+def _with_doctor(row: Row[Any]) -> screens.AppointmentOnBoard:
     return {
         "appointment_id": row.appointment_id,
         "doctor_id": row.doctor_id,

@@ -17,7 +17,7 @@ from patient_visit_engine.storage.tables import (
     waiting_line,
 )
 from patient_visit_engine.visit.calendar import to_rfc3339
-from patient_visit_engine.visit.codes import CLOSED_APPOINTMENT, AppointmentStatus, Outcome, TrackingStatus
+from patient_visit_engine.visit.codes import CLOSED_STATUSES, AppointmentStatus, Outcome, TrackingStatus
 from patient_visit_engine.wire import screens
 from patient_visit_engine.wire.shapes import status_name
 from patient_visit_engine.wire.trackings import optional_moment
@@ -201,7 +201,7 @@ def _worklist_item(row: Row[Any], latest: Row[Any] | None, patient: screens.Pati
     outcome = None if latest is None else latest.outcome
     # A tracking that was cancelled, not seen, released or timed out does not describe the appointment's present state.
     tracking = latest if outcome in (None, Outcome.done) else None
-    can_restart = outcome in RESTARTABLE and status not in CLOSED_APPOINTMENT
+    can_restart = outcome in RESTARTABLE and status not in CLOSED_STATUSES
     return {
         "appointment_id": row.id,
         "scheduled_at": to_rfc3339(row.scheduled_at),

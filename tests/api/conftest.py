@@ -8,7 +8,7 @@ import pytest
 
 from patient_visit_engine.api.app import create_app
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.storage.ledger.recording import Ledger
+from patient_visit_engine.storage.ledger.recording import SqlLedger
 from tests.support.api import (
     JOHN_CARDIOLOGY,
     JOHN_DERMATOLOGY,
@@ -38,7 +38,7 @@ async def open_api(database: Database) -> AsyncIterator[ApiOpener]:
         async def open_with(**settings: Any) -> ApiDriver:
             await database.write(seed, JOHN_CARDIOLOGY, JOHN_DERMATOLOGY, JOHN_X_RAY, MARIA_CARDIOLOGY)
             clock, all_settings = Clock(), settings_with(**settings)
-            visits = LedgerVisits(Ledger(database), clock)
+            visits = LedgerVisits(SqlLedger(database), clock)
             app = create_app(all_settings, database, visits, visits, now=clock)
             stack.callback(app.dependencies.sessions.close)
             return ApiDriver(app, database, visits, clock, all_settings, stack)

@@ -13,10 +13,10 @@ from patient_visit_engine.api.access.sessions import Caller
 from patient_visit_engine.api.problems import Problem
 from patient_visit_engine.api.stream.endpoint import MOST_CHANNELS, EventStream
 from patient_visit_engine.live.hub import Hub
-from patient_visit_engine.live.running import running
+from patient_visit_engine.live.hub_tasks import run_hub
 from patient_visit_engine.live.subscriber import Presence
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.storage.log_changes import changes_of
+from patient_visit_engine.storage.log_hints import hints_of
 from patient_visit_engine.storage.log_reader import LogReader
 from patient_visit_engine.visit.codes import Role
 from tests.support.waiting import wait_until_async
@@ -35,8 +35,8 @@ async def caller_from_header(request: Request) -> Caller:
 
 @pytest.fixture
 async def hub(database: Database) -> AsyncIterator[Hub]:
-    changes = changes_of(database)
-    async with running(LogReader(database), changes) as running_hub:
+    changes = hints_of(database)
+    async with run_hub(LogReader(database), changes) as running_hub:
         await wait_until_async(lambda: running_hub.started, "the first read")
         yield running_hub
     changes.close()

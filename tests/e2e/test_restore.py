@@ -114,7 +114,7 @@ async def test_engine_continues_from_restored_copy(backup: Backup) -> None:
         await asyncio.to_thread(process.stop)
     await engine.database.close()
     await asyncio.to_thread(backup.restore)
-    engine.database = Database(engine.settings.database)
+    engine.database = Database(engine.settings.effective_database_url)
     output = await asyncio.to_thread(run_command, engine, "restored")
     for process in (engine.worker, engine.api):
         process.start()
@@ -155,7 +155,7 @@ async def test_copy_of_older_version_can_be_restored(backup: Backup) -> None:
     await asyncio.to_thread(backup.restore)
     for command in (["migrate", "--database-only"], ["restored"]):
         await asyncio.to_thread(run_command, engine, *command)
-    engine.database = Database(engine.settings.database)
+    engine.database = Database(engine.settings.effective_database_url)
     for process in (engine.worker, engine.api):
         process.start()
     await engine.wait_until_ready()

@@ -12,7 +12,7 @@ from temporalio.testing import ActivityEnvironment
 
 from patient_visit_engine.activities.ledger import LedgerActivities
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.storage.ledger.recording import Ledger
+from patient_visit_engine.storage.ledger.recording import SqlLedger
 from patient_visit_engine.storage.tables import events, patients
 from tests.support.builders import DR_AMRANI, JOHN_DOE, MIDNIGHT, NOON, an_appointment, seed
 from tests.support.commands import a_start
@@ -101,7 +101,7 @@ async def test_database_error_is_reported_without_names(database: Database, capl
 
     await database.write(seed, OF_AMRANI)
     await database.write(refuse_events)
-    activities = LedgerActivities(Ledger(database))
+    activities = LedgerActivities(SqlLedger(database))
 
     with caplog.at_level(logging.DEBUG), pytest.raises(ApplicationError) as caught:
         await ActivityEnvironment().run(

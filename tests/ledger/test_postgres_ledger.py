@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from patient_visit_engine.storage.database import Database, is_unavailable
 from patient_visit_engine.storage.facts import NameCache, read_appointment
-from patient_visit_engine.storage.master_data import AppointmentPut, MasterDataPut, put_appointment
+from patient_visit_engine.storage.master_data import AppointmentPut, PutContext, put_appointment
 from patient_visit_engine.storage.requests import open_request
 from patient_visit_engine.visit.state import Appointment
 from tests.support.builders import DAY, DERMATOLOGY, DR_AMRANI, DR_SMITH, JOHN_DOE, NOON, an_appointment, minutes, seed
@@ -51,7 +51,7 @@ async def wait_for_blocked(connection: AsyncConnection, sessions: int = 1) -> No
 def put(connection: Connection, changed: Appointment) -> None:
     """Replace the appointment, as the hospital's own system does."""
     values = AppointmentPut(changed.patient_id, changed.doctor_id, changed.prestation_id, NOON, changed.status)
-    assert put_appointment(connection, MasterDataPut(changed.id, "a-put", NOON), values)
+    assert put_appointment(connection, PutContext(changed.id, "a-put", NOON), values)
 
 
 @pytest.mark.parametrize("changed", [TO_SMITH, TO_DERMATOLOGY], ids=["its doctor", "its prestation"])

@@ -4,10 +4,10 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from patient_visit_engine.live.running import running
+from patient_visit_engine.live.hub_tasks import run_hub
 from patient_visit_engine.live.subscriber import Message, Subscription
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.storage.log_changes import changes_of
+from patient_visit_engine.storage.log_hints import hints_of
 from patient_visit_engine.storage.log_reader import LogPage, LogReader, read_page
 from tests.support.stream_server import BlockParser, an_event, append_events
 from tests.support.touched_rows import touched_rows
@@ -63,8 +63,8 @@ async def test_quiet_channel_catches_up_with_one_page(
     async def send(message: Message) -> None:
         blocks.feed(message["body"])
 
-    changes = changes_of(database)
-    async with running(CountingLogReader(database), changes) as hub:
+    changes = hints_of(database)
+    async with run_hub(CountingLogReader(database), changes) as hub:
         await wait_until_async(lambda: hub.started, "the first read")
         channels = frozenset({"doctor.7"})
         subscriber = hub.admit(Subscription("u", "s", "n", "r", channels, channels.__contains__), send, lambda: None)

@@ -14,9 +14,9 @@ import pytest
 from sqlalchemy import URL, text
 
 from patient_visit_engine.live.hub import Hub
-from patient_visit_engine.live.running import running
+from patient_visit_engine.live.hub_tasks import run_hub
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.storage.log_changes import PostgresChanges
+from patient_visit_engine.storage.log_hints import PostgresHints
 from patient_visit_engine.storage.log_reader import LogReader
 from tests.support.api_processes import ApiProcesses
 from tests.support.ports import free_port
@@ -97,8 +97,8 @@ def has_reached(hub: Hub, position: int) -> bool:
 
 
 async def test_events_come_although_pooler_drops_hints(on_postgres: Database, pooler: URL) -> None:
-    changes = PostgresChanges(pooler)
-    async with running(LogReader(on_postgres), changes) as hub:
+    changes = PostgresHints(pooler)
+    async with run_hub(LogReader(on_postgres), changes) as hub:
         await wait_until_async(lambda: hub.started, "the first read")
         # The session does listen, but the pooler forwards no notification.
         await wait_until_async(lambda: listeners(on_postgres), "the listening session")

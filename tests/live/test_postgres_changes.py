@@ -8,17 +8,17 @@ from sqlalchemy import text
 
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.event_log import NOTIFICATION
-from patient_visit_engine.storage.log_changes import PostgresChanges, changes_of
+from patient_visit_engine.storage.log_hints import PostgresHints, hints_of
 from patient_visit_engine.storage.log_reader import LogReader
 from tests.support.stream_server import an_event, append_events
 
 
 @pytest.fixture
-async def changes(on_postgres: Database) -> AsyncIterator[PostgresChanges]:
-    detector = changes_of(on_postgres)
-    assert isinstance(detector, PostgresChanges)
+async def changes(on_postgres: Database) -> AsyncIterator[PostgresHints]:
+    detector = hints_of(on_postgres)
+    assert isinstance(detector, PostgresHints)
     # The first call returns True, because events may have come before the LISTEN.
-    assert await detector.wait_for_change(5)
+    assert await detector.wait_for_hint(5)
     yield detector
     detector.close()
 
@@ -27,32 +27,32 @@ async def notify(database: Database) -> None:
     await database.write(lambda connection: connection.execute(text(f"NOTIFY {NOTIFICATION}")))
 
 
-async def test_reports_notification_and_not_silence(on_postgres: Database, changes: PostgresChanges) -> None:
-    assert not await changes.wait_for_change(0.05)
+async def test_reports_notification_and_not_silence(on_postgres: Database, changes: PostgresHints) -> None:
+    assert not await changes.wait_for_hint(0.05)
 
     await notify(on_postgres)
 
-    assert await changes.wait_for_change(5)
-    assert not await changes.wait_for_change(0.05)
+    assert await changes.wait_for_hint(5)
+    assert not await changes.wait_for_hint(0.05)
 
 
-async def test_reopens_killed_session_and_reports_change(on_postgres: Database, changes: PostgresChanges) -> None:
+async def test_reopens_killed_session_and_reports_change(on_postgres: Database, changes: PostgresHints) -> None:
     kill = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'"
     assert await on_postgres.write(lambda connection: connection.scalar(text(kill))) == 1
 
-    assert await changes.wait_for_change(5)
+    assert await changes.wait_for_hint(5)
     # Loss and reopening are two hints, or one if the loss was noticed before the first call.
-    while await changes.wait_for_change(0.2):
+    while await changes.wait_for_hint(0.2):
         pass
     await notify(on_postgres)
-    assert await changes.wait_for_change(5)
+    assert await changes.wait_for_hint(5)
 
 
 async def test_waits_without_hint_when_server_is_away() -> None:
-    detector = changes_of(Database("postgresql+asyncpg://visits@127.0.0.1:1/postgres"))
+    detector = hints_of(Database("postgresql+asyncpg://visits@127.0.0.1:1/postgres"))
     started_at = asyncio.get_running_loop().time()
 
-    assert not await detector.wait_for_change(0.2)
+    assert not await detector.wait_for_hint(0.2)
 
     assert 0.15 < asyncio.get_running_loop().time() - started_at < 5
 

@@ -7,10 +7,10 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 import pytest
 
 from patient_visit_engine.live.hub import Hub
+from patient_visit_engine.live.hub_tasks import run_hub
 from patient_visit_engine.live.limits import StreamLimits
-from patient_visit_engine.live.running import running
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.storage.log_changes import PostgresChanges
+from patient_visit_engine.storage.log_hints import PostgresHints
 from patient_visit_engine.storage.log_reader import LogReader
 from tests.support.stream_server import an_event, append_events
 from tests.support.waiting import wait_until_async
@@ -107,8 +107,8 @@ async def relay(on_postgres: Database) -> AsyncIterator[tuple[Relay, Database]]:
 async def follower(database: Database) -> AsyncIterator[tuple[Relay, Hub]]:
     """A hub that reads the log through its own relay, as a separate process would."""
     async with relayed(database) as (relay, through):
-        changes = PostgresChanges(through.url, test_every=0.2)
-        async with running(LogReader(through), changes, StreamLimits(read_timeout=0.5, poll_interval=0.3)) as hub:
+        changes = PostgresHints(through.url, test_every=0.2)
+        async with run_hub(LogReader(through), changes, StreamLimits(read_timeout=0.5, poll_interval=0.3)) as hub:
             yield relay, hub
         changes.close()
 
@@ -145,21 +145,21 @@ async def _count_unhinted(database: Database, hubs: Sequence[Hub], number: int) 
 
 async def test_replaces_silent_listening_session(on_postgres: Database, relay: tuple[Relay, Database]) -> None:
     tcp_relay, through = relay
-    changes = PostgresChanges(through.url, test_every=0.2)
-    assert await changes.wait_for_change(5.0)
+    changes = PostgresHints(through.url, test_every=0.2)
+    assert await changes.wait_for_hint(5.0)
     assert tcp_relay.opened == 1
     tcp_relay.silence()
 
     async def wait_for_new_session() -> None:
         while tcp_relay.opened == 1:
-            await changes.wait_for_change(0.3)
+            await changes.wait_for_hint(0.3)
 
     await asyncio.wait_for(wait_for_new_session(), 20)
-    while await changes.wait_for_change(0.2):
+    while await changes.wait_for_hint(0.2):
         pass
     await append_events(on_postgres, an_event(1))
 
-    assert await changes.wait_for_change(5.0)
+    assert await changes.wait_for_hint(5.0)
     changes.close()
 
 

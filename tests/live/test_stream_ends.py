@@ -11,7 +11,7 @@ from patient_visit_engine.live.hub import Hub
 from patient_visit_engine.live.subscriber import Message, Subscription
 from patient_visit_engine.live.tailer import Tailer
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.storage.log_changes import changes_of
+from patient_visit_engine.storage.log_hints import hints_of
 from patient_visit_engine.storage.log_reader import LogReader
 from tests.support.stream_server import BlockParser, Serve, an_event, append_events
 from tests.support.waiting import wait_until_async
@@ -141,7 +141,7 @@ async def test_limits_streams_per_user_and_in_total(serve: Serve) -> None:
 async def test_catch_up_stops_when_session_ends(database: Database) -> None:
     log, blocks, gate = LogReader(database), BlockParser(), asyncio.Event()
     hub = Hub(log)
-    changes = changes_of(database)
+    changes = hints_of(database)
     await append_events(database, *(an_event(number) for number in range(1, 6)))
     tailer = Tailer(log, changes, hub)
     await tailer.start()

@@ -11,7 +11,7 @@ from patient_visit_engine.live.limits import StreamLimits
 from patient_visit_engine.live.subscriber import Message, SendMessage, Subscription
 from patient_visit_engine.live.tailer import Tailer
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.storage.log_changes import PostgresChanges, SqliteChanges, changes_of
+from patient_visit_engine.storage.log_hints import PostgresHints, SqliteHints, hints_of
 from patient_visit_engine.storage.log_reader import LogBounds, LogPage, LogReader
 from tests.support.stream_server import BlockParser, an_event, append_events
 from tests.support.waiting import wait_until_async
@@ -62,9 +62,7 @@ class InterruptedLog:
         return bounds
 
 
-async def run_with_interruption(
-    database: Database, changes: SqliteChanges | PostgresChanges, at: int, ring: int
-) -> int:
+async def run_with_interruption(database: Database, changes: SqliteHints | PostgresHints, at: int, ring: int) -> int:
     """Connect at position 3 while events are committed at point `at`. Return the number of points of this run."""
     log = LogReader(database)
     blocks = BlockParser()
@@ -104,7 +102,7 @@ async def run_with_interruption(
 @pytest.mark.parametrize("ring", [3, 10, 4096], ids=["from log", "from log and ring", "from ring"])
 async def test_event_during_connect_comes_once(database: Database, ring: int) -> None:
     await append_events(database, *(an_event(number) for number in range(1, BACKLOG + 1)))
-    changes = changes_of(database)
+    changes = hints_of(database)
 
     points = await run_with_interruption(database, changes, 0, ring)
     assert 1 < points < MOST_POINTS
@@ -115,7 +113,7 @@ async def test_event_during_connect_comes_once(database: Database, ring: int) ->
 
 async def test_subscriber_ahead_of_tailer_waits_for_it(database: Database) -> None:
     log = LogReader(database)
-    changes = changes_of(database)
+    changes = hints_of(database)
     hub = Hub(log, StreamLimits())
     tailer = Tailer(log, changes, hub)
     await tailer.start()
@@ -142,7 +140,7 @@ async def test_subscriber_ahead_of_tailer_waits_for_it(database: Database) -> No
 async def test_log_pruned_during_catch_up_causes_reset(database: Database) -> None:
     await append_events(database, *(an_event(number) for number in range(1, 31)))
     log = LogReader(database)
-    changes = changes_of(database)
+    changes = hints_of(database)
     blocks = BlockParser()
 
     async def prune() -> None:
@@ -168,7 +166,7 @@ async def test_log_pruned_during_catch_up_causes_reset(database: Database) -> No
 
 async def test_failing_connection_costs_others_no_event(database: Database) -> None:
     log = LogReader(database)
-    changes = changes_of(database)
+    changes = hints_of(database)
     hub = Hub(log, StreamLimits())
     tailer = Tailer(log, changes, hub)
     await tailer.start()
@@ -200,7 +198,7 @@ async def test_failing_connection_costs_others_no_event(database: Database) -> N
 
 async def test_lost_right_applies_to_the_next_event(database: Database) -> None:
     log = LogReader(database)
-    changes = changes_of(database)
+    changes = hints_of(database)
     hub = Hub(log, StreamLimits())
     tailer = Tailer(log, changes, hub)
     await tailer.start()

@@ -11,22 +11,22 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
+from patient_visit_engine.live.hub_tasks import run_hub
 from patient_visit_engine.live.limits import StreamLimits
-from patient_visit_engine.live.log import Changes
+from patient_visit_engine.live.log import LogHints
 from patient_visit_engine.live.refusals import StreamNotReadyError
-from patient_visit_engine.live.running import running
 from patient_visit_engine.live.subscriber import Message, Subscription
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.event_log import append
-from patient_visit_engine.storage.log_changes import PostgresChanges, SqliteChanges, changes_of
+from patient_visit_engine.storage.log_hints import PostgresHints, SqliteHints, hints_of
 from patient_visit_engine.storage.log_reader import LogPage, LogReader
 from tests.support.stream_server import NOON, PATIENCE, BlockParser, Serve, an_event, append_events
 from tests.support.waiting import wait_until_async
 
 
 @pytest.fixture
-async def changes(database: Database) -> AsyncIterator[SqliteChanges | PostgresChanges]:
-    detector = changes_of(database)
+async def changes(database: Database) -> AsyncIterator[SqliteHints | PostgresHints]:
+    detector = hints_of(database)
     yield detector
     detector.close()
 
@@ -34,7 +34,7 @@ async def changes(database: Database) -> AsyncIterator[SqliteChanges | PostgresC
 class NoHints:
     """A change detector that never gives a hint."""
 
-    async def wait_for_change(self, within: float) -> bool:
+    async def wait_for_hint(self, within: float) -> bool:
         await asyncio.sleep(within)
         return False
 
@@ -136,7 +136,7 @@ async def test_restored_log_ends_and_resets_streams(serve: Serve, writer_databas
 
 
 async def test_events_come_by_polling_without_hints(database: Database) -> None:
-    async with running(LogReader(database), NoHints(), StreamLimits(poll_interval=0.1)) as hub:
+    async with run_hub(LogReader(database), NoHints(), StreamLimits(poll_interval=0.1)) as hub:
         await wait_until_async(lambda: hub.started, "the first read")
         await append_events(database, an_event(1))
         await wait_until_async(lambda: hub.counters.found_unasked == 1, "a read without a hint")
@@ -156,11 +156,11 @@ class BreakableLog(LogReader):
 
 
 async def test_logs_unreachable_database_once(
-    database: Database, changes: Changes, caplog: pytest.LogCaptureFixture
+    database: Database, changes: LogHints, caplog: pytest.LogCaptureFixture
 ) -> None:
     log = BreakableLog(database)
     with caplog.at_level(logging.WARNING):
-        async with running(log, changes) as hub:
+        async with run_hub(log, changes) as hub:
             await wait_until_async(lambda: hub.started, "the first read")
             log.away = True
             await append_events(database, an_event(1))
@@ -172,7 +172,7 @@ async def test_logs_unreachable_database_once(
     assert [record.message for record in caplog.records] == ["the log cannot be read", "the log is read again"]
 
 
-async def test_no_heartbeat_or_stream_while_log_is_away(database: Database, changes: Changes) -> None:
+async def test_no_heartbeat_or_stream_while_log_is_away(database: Database, changes: LogHints) -> None:
     log, blocks = BreakableLog(database), BlockParser()
     channels = frozenset({"consultations"})
     subscription = Subscription("u", "s", "n", "r", channels, channels.__contains__)
@@ -180,7 +180,7 @@ async def test_no_heartbeat_or_stream_while_log_is_away(database: Database, chan
     async def send(message: Message) -> None:
         blocks.feed(message["body"])
 
-    async with running(log, changes, StreamLimits(poll_interval=0.05, out_of_sight_after=0.5)) as hub:
+    async with run_hub(log, changes, StreamLimits(poll_interval=0.05, out_of_sight_after=0.5)) as hub:
         await wait_until_async(lambda: hub.started, "the first read")
         hub.start_stream(hub.admit(subscription, send, lambda: None), None)
         log.away = True
@@ -216,11 +216,11 @@ async def test_gap_puts_log_out_of_sight(serve: Serve, writer_database: Database
     client.close()
 
 
-async def test_counts_delay_of_published_events(database: Database, changes: Changes) -> None:
+async def test_counts_delay_of_published_events(database: Database, changes: LogHints) -> None:
     now = datetime.now(UTC)
     await append_events(database, an_event(1))
 
-    async with running(LogReader(database), changes) as hub:
+    async with run_hub(LogReader(database), changes) as hub:
         await wait_until_async(lambda: hub.started, "the first read")
         await database.write(append, [an_event(2), an_event(3)], now - timedelta(seconds=7))
         await database.write(append, [an_event(4)], now + timedelta(hours=1))
@@ -233,32 +233,32 @@ async def test_counts_delay_of_published_events(database: Database, changes: Cha
     assert 14 <= delays.total < 14 + PATIENCE
 
 
-async def test_restarted_process_loads_newest_events(database: Database, changes: Changes) -> None:
+async def test_restarted_process_loads_newest_events(database: Database, changes: LogHints) -> None:
     await append_events(database, *(an_event(number) for number in range(1, 21)))
 
-    async with running(LogReader(database), changes, StreamLimits(ring_frames=8)) as hub:
+    async with run_hub(LogReader(database), changes, StreamLimits(ring_frames=8)) as hub:
         await wait_until_async(lambda: hub.started, "the first read")
 
         assert (hub.window.position, hub.window.ring.oldest) == (20, 13)
 
 
 async def test_detects_commit_of_any_connection(
-    database: Database, writer_database: Database, changes: Changes
+    database: Database, writer_database: Database, changes: LogHints
 ) -> None:
-    assert await changes.wait_for_change(5)  # events may have come before the first call
+    assert await changes.wait_for_hint(5)  # events may have come before the first call
 
-    assert not await changes.wait_for_change(0.02)
+    assert not await changes.wait_for_hint(0.02)
     await append_events(writer_database, an_event(1))
-    assert await changes.wait_for_change(5)
+    assert await changes.wait_for_hint(5)
     await append_events(database, an_event(2))
-    assert await changes.wait_for_change(5)
-    assert not await changes.wait_for_change(0.02)
+    assert await changes.wait_for_hint(5)
+    assert not await changes.wait_for_hint(0.02)
 
 
-async def test_waiting_for_change_uses_little_cpu(changes: Changes) -> None:
-    await changes.wait_for_change(0)
+async def test_waiting_for_change_uses_little_cpu(changes: LogHints) -> None:
+    await changes.wait_for_hint(0)
     cpu_before = time.thread_time()
 
-    await changes.wait_for_change(1.0)
+    await changes.wait_for_hint(1.0)
 
     assert time.thread_time() - cpu_before < 0.1

@@ -150,7 +150,7 @@ async def main() -> None:
         with tempfile.TemporaryDirectory(prefix="visit-pictures-") as folder:
             engine = Engine(Path(folder), timezone="Europe/Paris")
             try:
-                await asyncio.to_thread(migrations.upgrade, engine.settings.database)
+                await asyncio.to_thread(migrations.upgrade, engine.settings.effective_database_url)
                 logins = await command.load_demonstration(engine.database, engine.settings.zone, data_dir=Path(folder))
                 for process in (engine.temporal, engine.worker, engine.api):
                     process.start()

@@ -26,8 +26,8 @@ def test_duration_is_iso_8601_or_seconds(monkeypatch: pytest.MonkeyPatch, text: 
 
 
 def test_defaults_work_on_a_laptop() -> None:
-    assert Settings().temporal == "127.0.0.1:7233"
-    assert Settings().database.endswith("/data/visits.db")
+    assert Settings().effective_temporal_address == "127.0.0.1:7233"
+    assert Settings().effective_database_url.endswith("/data/visits.db")
 
 
 def test_reads_settings_from_env_file(tmp_path: Path) -> None:
@@ -205,8 +205,8 @@ def test_reads_database_password_from_its_file(secrets: Path, monkeypatch: pytes
 
     settings = load_settings()
 
-    assert make_url(settings.database).password == "p@ss/word:"
-    assert make_url(settings.database).host == "postgres"
+    assert make_url(settings.effective_database_url).password == "p@ss/word:"
+    assert make_url(settings.effective_database_url).host == "postgres"
     assert "p@ss" not in repr(settings)
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, insert, text
 
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.facts import NameCache, read_appointment
-from patient_visit_engine.storage.ledger.recording import Ledger
+from patient_visit_engine.storage.ledger.recording import SqlLedger
 from patient_visit_engine.storage.tables import appointments, doctors, patients, prestations
 from patient_visit_engine.storage.upkeep.audit import MAX_DESCRIBED, AuditReport, audit
 from patient_visit_engine.visit.commands import Command, CompleteConsultation, Request, StartConsultation
@@ -55,7 +55,7 @@ def add_master_data(connection: Connection) -> None:
 
 
 async def decide_and_record(database: Database, patient: int, command: Command, at: datetime) -> None:
-    ledger = Ledger(database)
+    ledger = SqlLedger(database)
     facts = await ledger.load(patient)
     state = VisitState(patient_id=patient, day=DAY, day_ends_at=NINE_OCLOCK + timedelta(hours=15), facts=facts)
     appointment = command.appointment if isinstance(command, StartConsultation) else None
@@ -80,7 +80,7 @@ async def start(database: Database, appointment: int, at: datetime) -> None:
 
 async def complete(database: Database, appointment: int, at: datetime) -> None:
     patient, doctor, _ = APPOINTMENTS[appointment]
-    running = (await Ledger(database).load(patient)).in_progress
+    running = (await SqlLedger(database).load(patient)).in_progress
     consultation = next(c.id for c in running if c.appointment_id == appointment)
     request = a_request("complete", consultation)
     command = CompleteConsultation(patient_id=patient, request=request, consultation_id=consultation, doctor_id=doctor)

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, func, select
 from patient_visit_engine.api.gateway import Gateway
 from patient_visit_engine.runtime.settings import Settings
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.storage.ledger.recording import Ledger
+from patient_visit_engine.storage.ledger.recording import SqlLedger
 from patient_visit_engine.storage.tables import metadata
 from patient_visit_engine.visit.calendar import day_ends_at
 from patient_visit_engine.visit.commands import Adopt, Command, appointment_of
@@ -64,7 +64,7 @@ class LedgerVisits:
     While `away` is true, every call fails as it does when Temporal cannot be reached.
     """
 
-    ledger: Ledger
+    ledger: SqlLedger
     now: Clock
     away: bool = False
     signals: list[tuple[Command, date]] = field(default_factory=list)

@@ -4,8 +4,8 @@ from functools import partial
 from unittest.mock import patch
 
 from patient_visit_engine.api import app
+from patient_visit_engine.live.hub_tasks import run_hub
 from patient_visit_engine.live.limits import StreamLimits
-from patient_visit_engine.live.running import running
 from patient_visit_engine.runtime.settings import load_settings
 
 #: Seconds between two heartbeats. The browser client of these tests gets the same value.
@@ -13,5 +13,5 @@ HEARTBEAT = 0.5
 LIMITS = StreamLimits(heartbeat_interval=HEARTBEAT, retry=0.3, longest_retry=0.6)
 
 if __name__ == "__main__":
-    with patch.object(app, "running", partial(running, limits=LIMITS)):
+    with patch.object(app, "run_hub", partial(run_hub, limits=LIMITS)):
         app.run(load_settings())

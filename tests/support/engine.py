@@ -48,7 +48,7 @@ class Engine:
         self.worker = self.new_process("worker", [sys.executable, "-m", "patient_visit_engine.worker"])
         self.api = self.new_process("api", [sys.executable, "-m", "patient_visit_engine.cli", "api"])
         self.others: list[SpawnedProcess] = []
-        self.database = Database(self.settings.database)
+        self.database = Database(self.settings.effective_database_url)
 
     def new_process(self, name: str, command: list[str]) -> SpawnedProcess:
         """A process with the settings of this engine; the caller starts it."""
@@ -67,7 +67,7 @@ class Engine:
 
     async def open(self) -> None:
         """Create the schema and the staff, start all processes, and wait until the API is ready."""
-        await asyncio.to_thread(migrations.upgrade, self.settings.database)
+        await asyncio.to_thread(migrations.upgrade, self.settings.effective_database_url)
         await self.database.write(_insert_staff)
         self.temporal.start()
         self.worker.start()

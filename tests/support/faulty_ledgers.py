@@ -3,7 +3,7 @@
 import asyncio
 
 from patient_visit_engine.activities.ledger import Ledger
-from patient_visit_engine.visit.record import LedgerEntry, Recorded
+from patient_visit_engine.visit.record import LedgerEntry, LedgerReply
 from patient_visit_engine.visit.state import Facts
 
 #: An error text as a database may write it: it quotes the row.
@@ -38,7 +38,7 @@ class FaultyLedger:
         await self._enter()
         return await self._ledger.load(patient_id)
 
-    async def record(self, entry: LedgerEntry) -> Recorded:
+    async def record(self, entry: LedgerEntry) -> LedgerReply:
         """Record the entry in the real ledger."""
         await self._enter()
         recorded = await self._ledger.record(entry)

@@ -13,8 +13,8 @@ from pathlib import Path
 from patient_visit_engine.runtime import temporal
 from patient_visit_engine.runtime.settings import Settings, load_settings
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.storage.ledger.recording import Ledger
-from patient_visit_engine.visit.record import LedgerEntry, Recorded
+from patient_visit_engine.storage.ledger.recording import SqlLedger
+from patient_visit_engine.visit.record import LedgerEntry, LedgerReply
 from patient_visit_engine.visit.state import Facts
 from patient_visit_engine.worker.builder import build
 
@@ -22,7 +22,7 @@ from patient_visit_engine.worker.builder import build
 class HaltingLedger:
     """The real ledger, which halts at `fault`."""
 
-    def __init__(self, ledger: Ledger, fault: str, mark: Path) -> None:
+    def __init__(self, ledger: SqlLedger, fault: str, mark: Path) -> None:
         self._ledger = ledger
         self._fault = fault
         self._mark = mark
@@ -30,7 +30,7 @@ class HaltingLedger:
     async def load(self, patient_id: int) -> Facts:
         return await self._ledger.load(patient_id)
 
-    async def record(self, entry: LedgerEntry) -> Recorded:
+    async def record(self, entry: LedgerEntry) -> LedgerReply:
         if self._fault == "before-commit":
             await self._halt()
         recorded = await self._ledger.record(entry)
@@ -46,7 +46,7 @@ class HaltingLedger:
 async def run(settings: Settings, fault: str) -> None:
     """Work until the test kills the process."""
     client = await temporal.connect(settings)
-    ledger = HaltingLedger(Ledger(Database(settings.database)), fault, settings.data_dir / "halted")
+    ledger = HaltingLedger(SqlLedger(Database(settings.effective_database_url)), fault, settings.data_dir / "halted")
     async with build(client, settings.task_queue, ledger):
         await asyncio.Event().wait()
 

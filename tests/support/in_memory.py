@@ -9,7 +9,7 @@ from typing import Any
 
 from patient_visit_engine.visit.calendar import day_ends_at
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
-from patient_visit_engine.visit.commands import Adopt, Command, OnConsultation, appointment_of
+from patient_visit_engine.visit.commands import Adopt, Command, ConsultationCommand, appointment_of
 from patient_visit_engine.visit.decisions import (
     AdoptConsultation,
     Answer,
@@ -28,7 +28,7 @@ from patient_visit_engine.visit.decisions import (
     WriteAppointmentStatus,
 )
 from patient_visit_engine.visit.policy import decide, decide_mismatch
-from patient_visit_engine.visit.record import LedgerEntry, Recorded
+from patient_visit_engine.visit.record import LedgerEntry, LedgerReply
 from patient_visit_engine.visit.state import (
     Appointment,
     Consultation,
@@ -62,12 +62,12 @@ class InMemoryLedger:
     def facts(self) -> Facts:
         return Facts(in_progress=tuple(self.in_progress), pending=tuple(self.pending), waiting=tuple(self.waiting))
 
-    def record(self, entry: LedgerEntry) -> Recorded:
+    def record(self, entry: LedgerEntry) -> LedgerReply:
         if entry.request is not None and entry.request.id in self.answers:
-            return Recorded(facts=self.facts)
+            return LedgerReply(facts=self.facts)
         stored = None if entry.appointment is None else self.appointments[entry.appointment.id]
         if entry.seen != self.facts or entry.appointment != stored:
-            return Recorded(facts=self.facts, overtaken=True, appointment=stored)
+            return LedgerReply(facts=self.facts, overtaken=True, appointment=stored)
         at = entry.decision.at
         cause = f"{entry.day}/{at.isoformat()}" if entry.request is None else entry.request.id
         for change in entry.decision.changes:
@@ -75,7 +75,7 @@ class InMemoryLedger:
             self.event_keys += [event.dedup_key for event in events_of(change, an_event_context(at, cause))]
         if entry.request is not None:
             self.answers[entry.request.id] = entry.decision.answer
-        return Recorded(facts=self.facts)
+        return LedgerReply(facts=self.facts)
 
     def _apply(self, change: Change, day: date) -> None:
         match change:
@@ -139,7 +139,7 @@ class InMemoryVisit:
             if appointment is not None and (self.state.phase == "closing" or day_is_over(self.state, now)):
                 return None
             current: Any = command
-            if not isinstance(command, OnConsultation):
+            if not isinstance(command, ConsultationCommand):
                 current = command.model_copy(update={"appointment": appointment})
             decision = decide_mismatch(now) if _has_moved(sent, appointment) else decide(self.state, current, now)
             recorded = self._record(decision, command, appointment)
@@ -178,7 +178,7 @@ class InMemoryVisit:
 
     def _record(
         self, decision: Decision, command: Command | None = None, appointment: Appointment | None = None
-    ) -> Recorded:
+    ) -> LedgerReply:
         recorded = self._ledger.record(
             LedgerEntry(
                 patient_id=self.state.patient_id,

@@ -9,13 +9,13 @@ from sqlalchemy import Connection, select
 
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.facts import NameCache, read_appointment
-from patient_visit_engine.storage.ledger.recording import Ledger
+from patient_visit_engine.storage.ledger.recording import SqlLedger
 from patient_visit_engine.storage.tables import metadata, requests
 from patient_visit_engine.visit.calendar import day_ends_at
-from patient_visit_engine.visit.commands import Adopt, Command, OnConsultation, appointment_of
+from patient_visit_engine.visit.commands import Adopt, Command, ConsultationCommand, appointment_of
 from patient_visit_engine.visit.decisions import Decision
 from patient_visit_engine.visit.policy import decide
-from patient_visit_engine.visit.record import LedgerEntry, Recorded
+from patient_visit_engine.visit.record import LedgerEntry, LedgerReply
 from patient_visit_engine.visit.state import Consultation, Facts, Limits, VisitState
 from patient_visit_engine.visit.timers import decide_due
 from tests.support.builders import DAY, JOHN_DOE, NOON, ZONE
@@ -42,7 +42,7 @@ class LedgerDriver:
         self, database: Database, *, patient_id: int = JOHN_DOE.id, day: date = DAY, limits: Limits | None = None
     ) -> None:
         self.database = database
-        self._ledger = Ledger(database)
+        self._ledger = SqlLedger(database)
         self.state = VisitState(
             patient_id=patient_id, day=day, day_ends_at=day_ends_at(day, ZONE), limits=limits or Limits()
         )
@@ -57,7 +57,7 @@ class LedgerDriver:
         appointment = appointment_of(command)
         for _ in range(50):
             current: Any = command
-            if not isinstance(command, OnConsultation):
+            if not isinstance(command, ConsultationCommand):
                 current = command.model_copy(update={"appointment": appointment})
             recorded = await self.record(self.entry(current, now))
             if not recorded.overtaken:
@@ -89,7 +89,7 @@ class LedgerDriver:
             patient_id=self.state.patient_id, day=self.state.day, decision=decision, seen=self.state.facts
         )
 
-    async def record(self, entry: LedgerEntry) -> Recorded:
+    async def record(self, entry: LedgerEntry) -> LedgerReply:
         """Record the entry and take over the facts of the reply."""
         recorded = await self._ledger.record(entry)
         self.set_facts(recorded.facts)

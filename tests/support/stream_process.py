@@ -39,7 +39,7 @@ class Connection:
 
 
 class _NoHints:
-    async def wait_for_change(self, within: float) -> bool:
+    async def wait_for_hint(self, within: float) -> bool:
         raise AssertionError("the test itself advances the tailer")
 
     def close(self) -> None:

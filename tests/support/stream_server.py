@@ -21,11 +21,11 @@ from patient_visit_engine.api.problems import Problem
 from patient_visit_engine.api.server import StreamProtocol
 from patient_visit_engine.api.stream.endpoint import EventStream
 from patient_visit_engine.live.hub import Hub
+from patient_visit_engine.live.hub_tasks import run_hub
 from patient_visit_engine.live.limits import StreamLimits
-from patient_visit_engine.live.running import running
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.event_log import append
-from patient_visit_engine.storage.log_changes import changes_of
+from patient_visit_engine.storage.log_hints import hints_of
 from patient_visit_engine.storage.log_reader import LogReader
 from patient_visit_engine.visit.codes import Role
 from patient_visit_engine.wire.events import Event
@@ -256,12 +256,12 @@ Serve = Callable[..., Awaitable[StreamServer]]
 @asynccontextmanager
 async def served(database: Database, limits: StreamLimits) -> AsyncIterator[StreamServer]:
     """Run a stream server on a free port."""
-    changes = changes_of(database)
+    changes = hints_of(database)
     listening = socket.socket()
     # Otherwise the kernel buffers megabytes for a client that does not read.
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 64 * 1024)
     listening.bind(("127.0.0.1", 0))
-    async with AsyncExitStack() as clients, running(LogReader(database), changes, limits) as hub:
+    async with AsyncExitStack() as clients, run_hub(LogReader(database), changes, limits) as hub:
         app = Starlette(routes=[Route("/api/events", EventStream(caller_by_header, hub))])
         # The same protocol class as in production, because direct writes bypass ASGI.
         server = uvicorn.Server(

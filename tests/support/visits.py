@@ -12,7 +12,7 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker, WorkflowRunner
 
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.storage.ledger.recording import Ledger
+from patient_visit_engine.storage.ledger.recording import SqlLedger
 from patient_visit_engine.visit.calendar import local_day
 from patient_visit_engine.visit.codes import AppointmentStatus
 from patient_visit_engine.visit.commands import (
@@ -52,7 +52,7 @@ class VisitDriver(PatientRecords):
     def __init__(self, environment: WorkflowEnvironment, database: Database, patient: int) -> None:
         super().__init__(database, patient)
         self.environment = environment
-        self.ledger = FaultyLedger(Ledger(database))
+        self.ledger = FaultyLedger(SqlLedger(database))
         self.zone = morning_zone(datetime.now(UTC))
         self.set_limits(Limits())
         self.today = local_day(datetime.now(UTC), self.zone)

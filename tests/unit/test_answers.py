@@ -7,13 +7,13 @@ import pytest
 
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome, TrackingStatus
 from patient_visit_engine.visit.decisions import (
-    CurrentConsultation,
-    CurrentStatus,
-    CurrentTracking,
-    EndedConsultation,
+    ConsultationAnswer,
+    ConsultationEndedAnswer,
     NotInLine,
     PlaceInLine,
     Refused,
+    StatusAnswer,
+    TrackingAnswer,
 )
 from patient_visit_engine.visit.refusals import (
     AppointmentClosed,
@@ -237,7 +237,7 @@ CONSULTATION = {
 
 @pytest.mark.parametrize(("created", "status"), [(True, 201), (False, 200)], ids=["new", "already yours"])
 def test_started_consultation_has_location(created: bool, status: int) -> None:
-    answer = render_answer(CurrentConsultation(consultation=WITH_SMITH, created=created))
+    answer = render_answer(ConsultationAnswer(consultation=WITH_SMITH, created=created))
 
     assert answer == RenderedAnswer(status, CONSULTATION, f"/api/consultations/{WITH_SMITH.id}")
     assert consultation_body(a_row()) == CONSULTATION
@@ -245,7 +245,9 @@ def test_started_consultation_has_location(created: bool, status: int) -> None:
 
 @pytest.mark.parametrize("outcome", [Outcome.done, Outcome.released])
 def test_ended_consultation_is_returned(outcome: Outcome) -> None:
-    answer = render_answer(EndedConsultation(consultation_id=WITH_SMITH.id, success_outcome=outcome), a_row(outcome))
+    answer = render_answer(
+        ConsultationEndedAnswer(consultation_id=WITH_SMITH.id, success_outcome=outcome), a_row(outcome)
+    )
 
     end_fields = {"status": "completed", "completed_at": ASKED_AT, "outcome": outcome.value}
     assert answer == RenderedAnswer(200, CONSULTATION | end_fields)
@@ -258,7 +260,7 @@ def test_ended_consultation_is_returned(outcome: Outcome) -> None:
 )
 def test_other_end_gives_outcome_and_time(success_outcome: Outcome | None, outcome: Outcome) -> None:
     answer = render_answer(
-        EndedConsultation(consultation_id=WITH_SMITH.id, success_outcome=success_outcome), a_row(outcome)
+        ConsultationEndedAnswer(consultation_id=WITH_SMITH.id, success_outcome=success_outcome), a_row(outcome)
     )
 
     assert answer.status == 409
@@ -269,7 +271,7 @@ def test_other_end_gives_outcome_and_time(success_outcome: Outcome | None, outco
 
 @pytest.mark.parametrize(("created", "status"), [(True, 201), (False, 200)], ids=["new", "the same one"])
 def test_check_in_returns_its_tracking(created: bool, status: int) -> None:
-    answer = render_answer(CurrentTracking(appointment_id=1, created=created), a_row())
+    answer = render_answer(TrackingAnswer(appointment_id=1, created=created), a_row())
 
     assert answer == RenderedAnswer(
         status,
@@ -290,7 +292,7 @@ def test_check_in_returns_its_tracking(created: bool, status: int) -> None:
 
 
 def test_status_and_line_have_short_answers() -> None:
-    status = CurrentStatus(appointment_id=5, status=AppointmentStatus.canceled)
+    status = StatusAnswer(appointment_id=5, status=AppointmentStatus.canceled)
 
     assert render_answer(status) == RenderedAnswer(200, {"appointment_id": 5, "status": "canceled", "status_code": 2})
     assert render_answer(PlaceInLine(position=3)) == RenderedAnswer(200, {"position": 3})

@@ -22,7 +22,7 @@ from patient_visit_engine.visit.commands import (
     StartConsultation,
 )
 from patient_visit_engine.visit.decisions import (
-    CurrentConsultation,
+    ConsultationAnswer,
     Decision,
     EndConsultation,
     OfferPatient,
@@ -199,7 +199,7 @@ class PatientDays:
         appointment, answer = command.appointment, decision.answer
         running = [c for c in before if c.appointment_id == appointment.id]
         if running:
-            assert answer == CurrentConsultation(consultation=running[0])
+            assert answer == ConsultationAnswer(consultation=running[0])
         if isinstance(answer, Refused):
             refusal = answer.refusal
             if isinstance(refusal, PatientInConsultation | AppointmentInProgress):

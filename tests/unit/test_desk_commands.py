@@ -4,11 +4,11 @@ from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
 from patient_visit_engine.visit.commands import CheckOut
 from patient_visit_engine.visit.decisions import (
     CloseTracking,
-    CurrentStatus,
-    CurrentTracking,
     EndConsultation,
     LeaveLine,
     OpenTracking,
+    StatusAnswer,
+    TrackingAnswer,
     WriteAppointmentStatus,
 )
 from patient_visit_engine.visit.policy import decide
@@ -38,9 +38,9 @@ def test_patient_is_checked_in_once() -> None:
     second = decide(a_visit(checked_in=[appointment]), a_check_in(appointment), NOON)
 
     assert first.changes == (OpenTracking(appointment=appointment),)
-    assert first.answer == CurrentTracking(appointment_id=appointment.id, created=True)
+    assert first.answer == TrackingAnswer(appointment_id=appointment.id, created=True)
     assert second.changes == ()
-    assert second.answer == CurrentTracking(appointment_id=appointment.id, created=False)
+    assert second.answer == TrackingAnswer(appointment_id=appointment.id, created=False)
 
 
 def test_check_in_closes_yesterdays_check_in() -> None:
@@ -83,7 +83,7 @@ def test_unchanged_status_is_not_written() -> None:
     changed = decide(a_visit(), a_status(appointment, AppointmentStatus.scheduled), NOON)
 
     assert unchanged.changes == ()
-    assert unchanged.answer == CurrentStatus(appointment_id=appointment.id, status=AppointmentStatus.confirmed)
+    assert unchanged.answer == StatusAnswer(appointment_id=appointment.id, status=AppointmentStatus.confirmed)
     assert changed.changes == (
         WriteAppointmentStatus(appointment_id=appointment.id, status=AppointmentStatus.scheduled),
     )

@@ -4,7 +4,7 @@ import pytest
 
 from patient_visit_engine.visit.codes import AppointmentStatus
 from patient_visit_engine.visit.commands import SetAppointmentStatus
-from patient_visit_engine.visit.decisions import CurrentStatus, Decision, LeaveLine, NotInLine, OfferPatient
+from patient_visit_engine.visit.decisions import Decision, LeaveLine, NotInLine, OfferPatient, StatusAnswer
 from patient_visit_engine.visit.policy import decide
 from patient_visit_engine.visit.state import Appointment
 from tests.support.builders import (
@@ -68,5 +68,5 @@ def test_canceling_other_appointment_keeps_place() -> None:
 
     decision = decide(visit, cancel(OTHER), NOON)
 
-    assert decision.answer == CurrentStatus(appointment_id=OTHER.id, status=AppointmentStatus.canceled)
+    assert decision.answer == StatusAnswer(appointment_id=OTHER.id, status=AppointmentStatus.canceled)
     assert doctors_who_left(decision) == []

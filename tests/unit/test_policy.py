@@ -9,9 +9,9 @@ from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
 from patient_visit_engine.visit.commands import Adopt
 from patient_visit_engine.visit.decisions import (
     AdoptConsultation,
-    CurrentConsultation,
+    ConsultationAnswer,
+    ConsultationEndedAnswer,
     EndConsultation,
-    EndedConsultation,
     JoinLine,
     NoteRefusal,
     OpenConsultation,
@@ -45,7 +45,7 @@ def test_free_patient_starts_consultation() -> None:
 
     (opened,) = decision.changes
     assert isinstance(opened, OpenConsultation)
-    assert decision.answer == CurrentConsultation(consultation=opened.consultation, created=True)
+    assert decision.answer == ConsultationAnswer(consultation=opened.consultation, created=True)
     consultation = opened.consultation
     assert (consultation.doctor_id, consultation.appointment_id, consultation.started_at) == (
         DR_AMRANI.id,
@@ -89,8 +89,8 @@ def test_x_ray_runs_next_to_a_consultation() -> None:
     x_ray_start = decide(a_visit(in_consultation_with=DR_SMITH), a_start(x_ray), NOON)
     cardiology_start = decide(a_visit(consultations=[a_consultation(x_ray)]), a_start(an_appointment(DR_AMRANI)), NOON)
 
-    assert isinstance(x_ray_start.answer, CurrentConsultation)
-    assert isinstance(cardiology_start.answer, CurrentConsultation)
+    assert isinstance(x_ray_start.answer, ConsultationAnswer)
+    assert isinstance(cardiology_start.answer, ConsultationAnswer)
     assert x_ray_start.answer.created
     assert cardiology_start.answer.created
 
@@ -100,7 +100,7 @@ def test_second_start_returns_the_consultation() -> None:
 
     decision = decide(a_visit(consultations=[running]), a_start(an_appointment(DR_AMRANI)), NOON + minutes(3))
 
-    assert decision.answer == CurrentConsultation(consultation=running, created=False)
+    assert decision.answer == ConsultationAnswer(consultation=running, created=False)
     assert decision.changes == ()
 
 
@@ -125,7 +125,7 @@ def test_completion_ends_only_its_consultation() -> None:
 def test_ending_twice_changes_nothing(build: Any) -> None:
     decision = decide(a_visit(), build(a_consultation()), NOON)
 
-    assert isinstance(decision.answer, EndedConsultation)
+    assert isinstance(decision.answer, ConsultationEndedAnswer)
     assert decision.changes == ()
 
 
@@ -147,7 +147,7 @@ def test_extension_counts_from_now_or_due(now: Any, due: Any) -> None:
 
     decision = decide(a_visit(consultations=[running]), an_extension(running, 10), now)
 
-    assert isinstance(decision.answer, CurrentConsultation)
+    assert isinstance(decision.answer, ConsultationAnswer)
     extended = decision.answer.consultation
     assert (extended.overdue_at, extended.remind_at) == (due, due)
     assert extended.abandon_at == now + timedelta(hours=4)

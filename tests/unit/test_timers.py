@@ -7,7 +7,7 @@ import pytest
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
 from patient_visit_engine.visit.decisions import (
     CloseTracking,
-    CurrentConsultation,
+    ConsultationAnswer,
     EndConsultation,
     OfferPatient,
     RemindHolder,
@@ -77,7 +77,7 @@ def test_extension_moves_next_reminder() -> None:
 
     answer = decide(visit, an_extension(visit.facts.in_progress[0], 10), NOON + minutes(25)).answer
 
-    assert isinstance(answer, CurrentConsultation)
+    assert isinstance(answer, ConsultationAnswer)
     extended = a_visit(consultations=[answer.consultation])
     assert decide_due(extended, NOON + minutes(35) - timedelta(milliseconds=1)) is None
     assert reminded(extended, NOON + minutes(35)).facts.in_progress[0].reminders == 2

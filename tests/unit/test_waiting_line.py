@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from patient_visit_engine.visit.decisions import (
-    CurrentConsultation,
+    ConsultationAnswer,
     Decision,
     LeaveLine,
     NotInLine,
@@ -117,7 +117,7 @@ def test_start_after_expired_offer_is_accepted() -> None:
 
     decision = decide(visit, a_start(an_appointment(DR_OKAFOR)), ONE_MINUTE_LATER)
 
-    assert isinstance(decision.answer, CurrentConsultation)
+    assert isinstance(decision.answer, ConsultationAnswer)
     assert doctors_who_left(decision) == [(DR_OKAFOR.id, "started")]
 
 
@@ -126,7 +126,7 @@ def test_doctor_with_offer_starts_and_leaves_line() -> None:
 
     decision = decide(visit, a_start(an_appointment(DR_OKAFOR)), NOON)
 
-    assert isinstance(decision.answer, CurrentConsultation)
+    assert isinstance(decision.answer, ConsultationAnswer)
     assert doctors_who_left(decision) == [(DR_OKAFOR.id, "started")]
     assert doctors_with_offer(decision) == []
 
@@ -146,7 +146,7 @@ def test_x_ray_of_reserved_patient_starts() -> None:
 
     decision = decide(visit, a_start(an_appointment(DR_AMRANI, prestation=X_RAY)), NOON)
 
-    assert isinstance(decision.answer, CurrentConsultation)
+    assert isinstance(decision.answer, ConsultationAnswer)
     assert doctors_who_left(decision) == []
 
 
@@ -208,7 +208,7 @@ def test_yesterdays_offer_reserves_nothing_today() -> None:
 
     decision = decide(visit, a_start(an_appointment(DR_AMRANI)), NOON)
 
-    assert isinstance(decision.answer, CurrentConsultation)
+    assert isinstance(decision.answer, ConsultationAnswer)
     assert doctors_who_left(decision) == [(DR_OKAFOR.id, "passed")]
 
 
@@ -232,7 +232,7 @@ def test_without_reservation_first_start_wins() -> None:
 
     assert doctors_with_offer(completion) == [DR_OKAFOR.id, DR_AMRANI.id]
     assert decide_due(free_visit, NOON + minutes(30)) is None
-    assert isinstance(start.answer, CurrentConsultation)
+    assert isinstance(start.answer, ConsultationAnswer)
     assert doctors_who_left(start) == [(DR_AMRANI.id, "started")]
 
 

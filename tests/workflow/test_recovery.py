@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from patient_visit_engine.storage.ledger.recording import Ledger
+from patient_visit_engine.storage.ledger.recording import SqlLedger
 from patient_visit_engine.storage.requests import open_request
 from patient_visit_engine.visit.calendar import day_ends_at, to_millisecond
 from patient_visit_engine.visit.policy import decide
@@ -39,7 +39,7 @@ async def _record_start_without_visit(visits: VisitDriver, doctor: int, *, day: 
         request=start.request,
         appointment=start.appointment,
     )
-    assert not (await Ledger(visits.database).record(entry)).overtaken
+    assert not (await SqlLedger(visits.database).record(entry)).overtaken
     answer = await visits.answer(start.request)
     assert answer is not None
     return answer

@@ -13,7 +13,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from patient_visit_engine.runtime import dev_server
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.storage.ledger.recording import Ledger
+from patient_visit_engine.storage.ledger.recording import SqlLedger
 from patient_visit_engine.visit.calendar import local_day
 from patient_visit_engine.visit.commands import Adopt
 from patient_visit_engine.visit.state import Limits
@@ -50,7 +50,7 @@ async def count_rejected_messages(environment: WorkflowEnvironment, database: Da
     today = local_day(datetime.now(UTC), ZoneInfo("UTC"))
     # The worker starts after them, so all messages wait at the server at the same time.
     sending = [asyncio.create_task(visits.update(patient, today, Adopt())) for _ in range(MESSAGES)]
-    async with asyncio.timeout(60), build(environment.client, TASK_QUEUE, Ledger(database)):
+    async with asyncio.timeout(60), build(environment.client, TASK_QUEUE, SqlLedger(database)):
         await asyncio.gather(*sending)
     return sum(
         int(update.value)

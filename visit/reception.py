@@ -7,10 +7,10 @@ from patient_visit_engine.visit.commands import CheckIn, CheckOut, SetAppointmen
 from patient_visit_engine.visit.decisions import (
     Change,
     CloseTracking,
-    CurrentStatus,
-    CurrentTracking,
     OpenTracking,
     Refused,
+    StatusAnswer,
+    TrackingAnswer,
     Verdict,
     WriteAppointmentStatus,
 )
@@ -33,7 +33,7 @@ def check_in(command: CheckIn, state: VisitState, now: datetime) -> Verdict:
     if (refusal := appointment_refusal(appointment, state)) is not None:
         return Refused(refusal=refusal), ()
     changes = _open_tracking(appointment, state)
-    return CurrentTracking(appointment_id=appointment.id, created=bool(changes)), changes
+    return TrackingAnswer(appointment_id=appointment.id, created=bool(changes)), changes
 
 
 def _open_tracking(appointment: Appointment, state: VisitState) -> tuple[Change, ...]:
@@ -62,7 +62,7 @@ def check_out(command: CheckOut, state: VisitState, now: datetime) -> Verdict:
     closed = _close_tracking(appointment, state, Outcome.cancelled, AppointmentStatus.confirmed)
     if not closed:
         return Refused(refusal=NotCheckedIn()), ()
-    return CurrentTracking(appointment_id=appointment.id), closed
+    return TrackingAnswer(appointment_id=appointment.id), closed
 
 
 def set_appointment_status(command: SetAppointmentStatus, state: VisitState, now: datetime) -> Verdict:
@@ -74,7 +74,7 @@ def set_appointment_status(command: SetAppointmentStatus, state: VisitState, now
         return Refused(refusal=AppointmentInProgress(holder=consultation)), ()
     if appointment.status is AppointmentStatus.done:
         return Refused(refusal=AppointmentClosed(status=appointment.status)), ()
-    answer = CurrentStatus(appointment_id=appointment.id, status=status)
+    answer = StatusAnswer(appointment_id=appointment.id, status=status)
     if status is AppointmentStatus.pending:
         if appointment.status is AppointmentStatus.canceled:
             return Refused(refusal=AppointmentClosed(status=appointment.status)), ()
@@ -94,6 +94,6 @@ def _set_done(command: SetAppointmentStatus, state: VisitState, now: datetime) -
         return Refused(refusal=NotInConsultation()), ()
     if command.doctor_id != (consultation or appointment).doctor_id:
         return Refused(refusal=NotYours()), ()
-    answer = CurrentStatus(appointment_id=appointment.id, status=AppointmentStatus.done)
+    answer = StatusAnswer(appointment_id=appointment.id, status=AppointmentStatus.done)
     changes = () if consultation is None else end_and_offer(state, consultation, Outcome.done, now)
     return answer, changes

@@ -44,7 +44,7 @@ class VisitQuery:
     day: date
     today: date
     now: datetime
-    audited: bool
+    with_callers: bool
 
 
 def find_appointment(connection: Connection, appointment_id: int) -> Appointment | None:
@@ -159,7 +159,7 @@ def _read_timeline(connection: Connection, query: VisitQuery) -> list[screens.Ti
     rows = list(reversed(list(connection.execute(statement))))
     entries = [_timeline_entry(row) for row in rows]
     _add_holder_names(connection, entries)
-    if query.audited:
+    if query.with_callers:
         _add_callers(connection, entries, rows)
     return cast(list[screens.TimelineEntry], entries)
 

@@ -6,12 +6,12 @@ from contextlib import asynccontextmanager
 
 from patient_visit_engine.live.hub import Hub
 from patient_visit_engine.live.limits import DEFAULT_LIMITS, StreamLimits
-from patient_visit_engine.live.log import Changes, Log
+from patient_visit_engine.live.log import Log, LogHints
 from patient_visit_engine.live.tailer import Tailer
 
 
 @asynccontextmanager
-async def running(log: Log, changes: Changes, limits: StreamLimits = DEFAULT_LIMITS) -> AsyncIterator[Hub]:
+async def run_hub(log: Log, changes: LogHints, limits: StreamLimits = DEFAULT_LIMITS) -> AsyncIterator[Hub]:
     """Run a hub that follows `log`. It admits subscribers once `hub.started`. Leaving the context drains it.
 
     Some servers wait for open responses before they end their lifespan. Such a server must call `hub.drain()` when it begins to
@@ -21,7 +21,7 @@ async def running(log: Log, changes: Changes, limits: StreamLimits = DEFAULT_LIM
     tasks = [
         asyncio.create_task(Tailer(log, changes, hub).run()),
         asyncio.create_task(_call_every(limits.heartbeat_interval, hub.heartbeat)),
-        asyncio.create_task(_call_every(limits.deadline_check_interval, hub.sweep)),
+        asyncio.create_task(_call_every(limits.deadline_check_interval, hub.end_overdue_streams)),
     ]
     try:
         yield hub

@@ -23,7 +23,7 @@ TEST_EVERY = 15.0
 SQLALCHEMY_PARAMETERS = ("prepared_statement_cache_size", "prepared_statement_name_func")
 
 
-class SqliteChanges:
+class SqliteHints:
     """Detects commits by other connections, of any process, with SQLite's own change counter."""
 
     def __init__(self, path: Path, look_every: float = LOOK_EVERY) -> None:
@@ -32,7 +32,7 @@ class SqliteChanges:
         self._look_every = look_every
         self._last_count = -1
 
-    async def wait_for_change(self, within: float) -> bool:
+    async def wait_for_hint(self, within: float) -> bool:
         """Wait for a commit since the last call, for `within` seconds at most. Return whether there was one."""
         loop = asyncio.get_running_loop()
         until = loop.time() + within
@@ -58,7 +58,7 @@ class SqliteChanges:
         self._connection.close()
 
 
-class PostgresChanges:
+class PostgresHints:
     """Detects commits by NOTIFY, on its own session. A session from a pool would lose its LISTEN with the next user.
 
     The next call opens a lost session again. Without a session, or when the writer sends no NOTIFY, there are no hints. So the
@@ -74,7 +74,7 @@ class PostgresChanges:
         #: The loop's time of the session's last answer or notification.
         self._last_answer_at = 0.0
 
-    async def wait_for_change(self, within: float) -> bool:
+    async def wait_for_hint(self, within: float) -> bool:
         """Wait for a notification, for `within` seconds at most. Return whether there was one, or may have been."""
         try:
             async with asyncio.timeout(within):
@@ -130,13 +130,13 @@ class PostgresChanges:
             self._session.terminate()
 
 
-def changes_of(database: Database) -> "SqliteChanges | PostgresChanges":
+def hints_of(database: Database) -> "SqliteHints | PostgresHints":
     """Return the change detector for this kind of database."""
-    return sqlite_changes(database) if database.is_sqlite else PostgresChanges(database.url)
+    return sqlite_hints(database) if database.is_sqlite else PostgresHints(database.url)
 
 
-def sqlite_changes(database: Database) -> SqliteChanges:
+def sqlite_hints(database: Database) -> SqliteHints:
     """Return the change detector for this database's file, which must exist. Raises ValueError without a file."""
     if not database.is_sqlite or database.url.database is None:
         raise ValueError("this database is not an SQLite file, so it has no change counter")
-    return SqliteChanges(Path(database.url.database))
+    return SqliteHints(Path(database.url.database))
