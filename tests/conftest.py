@@ -62,7 +62,8 @@ def postgres_server() -> Iterator[str]:
         return
     if reason := ThrowawayPostgres.missing_requirement():
         pytest.skip(reason)
-    server = ThrowawayPostgres("-c fsync=off -c max_connections=200")
+    # Each test has a database. With hundreds of them, autovacuum would start a process every few moments.
+    server = ThrowawayPostgres("-c fsync=off -c max_connections=200 -c autovacuum=off")
     server.open()
     try:
         yield server.url

@@ -58,6 +58,7 @@ async def test_notices_and_offers_are_polite(staff: StaffPages) -> None:
     # With reduced motion a notice has its final colours at once.
     page = await staff.open_page(second, reduced_motion="reduce")
     await row_button(page, second_appointment, "Wait").click()
+    await expect(row(page, second_appointment)).to_contain_text("you are 1st in line")
     await staff.engine.complete(first, started.json()["id"])
     await page.get_by_text("is free for you").wait_for()
     async with staff.engine.staff("doctor", second) as client:

@@ -12,6 +12,7 @@ from tests.support.page_site import (
     StaffPages,
     notices,
     reply_unavailable,
+    row,
     row_button,
     sign_in,
     wait_until_live,
@@ -115,6 +116,7 @@ async def test_next_user_does_not_see_an_old_offer(staff: StaffPages) -> None:
     started = await staff.engine.start(first, patient, first_appointment)
     page = await staff.open_page(second)
     await row_button(page, second_appointment, "Wait").click()
+    await expect(row(page, second_appointment)).to_contain_text("you are 1st in line")
     await staff.engine.complete(first, started.json()["id"])
     await page.get_by_text("is free for you").wait_for()
 

@@ -92,6 +92,8 @@ class InMemoryLedger:
                 consultation = change.consultation
                 row = self._find_consultation(consultation.id)
                 self.in_progress[self.in_progress.index(row)] = consultation
+            case JoinLine() | LeaveLine() | OfferPatient() | WithdrawOffer():
+                self._apply_to_line(change)
             case OpenTracking(appointment=appointment):
                 assert appointment.id not in [p.appointment_id for p in self.pending], "checked in twice"
                 self.pending.append(PendingTracking(appointment_id=appointment.id, day=day))
@@ -102,6 +104,9 @@ class InMemoryLedger:
                 self._set_status(change.appointment_id, change.status)
             case WriteAppointmentStatus():
                 self._set_status(change.appointment_id, change.status)
+
+    def _apply_to_line(self, change: JoinLine | LeaveLine | OfferPatient | WithdrawOffer) -> None:
+        match change:
             case JoinLine(place=place):
                 self.waiting.append(place)
             case LeaveLine(place=place):

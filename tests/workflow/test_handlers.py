@@ -1,0 +1,22 @@
+"""The client finds a visit's handlers by the names of the commands, so each command needs its entry."""
+
+from typing import Any
+
+from patient_visit_engine.visit.policy import RULES
+from patient_visit_engine.workflows.patient_visit import PatientVisit
+from patient_visit_engine.workflows.visit_client import SIGNALS, UPDATES
+
+
+def handler_names(kind: str) -> set[str]:
+    """The names of the workflow's updates or signals in Temporal."""
+    definitions: dict[str, Any] = getattr(PatientVisit, "__temporal_workflow_definition").__dict__[kind]
+    return set(definitions)
+
+
+def test_every_rule_has_an_update() -> None:
+    assert set(UPDATES) == {command.__name__ for command in RULES}
+
+
+def test_every_update_and_signal_exists_in_visit() -> None:
+    assert {update.__name__ for update in UPDATES.values()} == handler_names("updates")
+    assert set(SIGNALS.values()) <= handler_names("signals")
