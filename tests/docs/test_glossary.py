@@ -2,10 +2,10 @@
 
 import ast
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 from tests.support.pages import DOCS, PACKAGES, ROOT, rows
+from tests.support.used_names import used_names
 
 PAGE = DOCS / "glossary.md"
 #: Words of the trade that end a class name and need no explanation. Keep this list short: 25 words at most.
@@ -64,29 +64,15 @@ def public_classes(path: Path) -> set[str]:
     return {node.name for node in tree.body if isinstance(node, ast.ClassDef) and not node.name.startswith("_")}
 
 
-def imported_names(path: Path) -> Iterator[tuple[str, str]]:
-    """Each name that a file imports from a module, or reads as an attribute of an imported module."""
-    tree = ast.parse(path.read_text())
-    modules: dict[str, str] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module is not None:
-            for alias in node.names:
-                modules[alias.asname or alias.name] = f"{node.module}.{alias.name}"
-                yield node.module, alias.name
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules:
-            yield modules[node.value.id], node.attr
-
-
-def classes_used_elsewhere() -> set[tuple[str, str]]:
-    """Module and name of each public class that another module of the engine uses."""
+def classes_used_elsewhere() -> set[str]:
+    """The full name of each public class that another module of the engine uses."""
     files = source_files()
-    defined = {(module, name) for module, path in files.items() for name in public_classes(path)}
+    defined = {f"{module}.{name}": module for module, path in files.items() for name in public_classes(path)}
     return {
-        imported
+        name
         for module, path in files.items()
-        for imported in imported_names(path)
-        if imported[0] != module and imported in defined
+        for name in used_names(path.read_text()) & defined.keys()
+        if defined[name] != module
     }
 
 
@@ -100,7 +86,7 @@ def is_explained(class_name: str, terms: set[str]) -> bool:
 
 
 def test_finds_classes_and_terms() -> None:
-    assert ("patient_visit_engine.visit.state", "WaitingDoctor") in classes_used_elsewhere()
+    assert "patient_visit_engine.visit.state.WaitingDoctor" in classes_used_elsewhere()
     assert {"check in", "patient day", "waiting line"} <= glossary_terms()
 
 
@@ -115,10 +101,8 @@ def test_list_of_standard_words_stays_short() -> None:
 
 def test_classes_used_elsewhere_are_explained() -> None:
     terms = glossary_terms()
-    unexplained = [
-        f"{module.partition('.')[2]}.{name}"
-        for module, name in sorted(classes_used_elsewhere())
-        if not is_explained(name, terms)
-    ]
+    classes = sorted(classes_used_elsewhere())
+
+    unexplained = [name for name in classes if not is_explained(name.rpartition(".")[2], terms)]
 
     assert unexplained == []

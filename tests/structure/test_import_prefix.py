@@ -5,7 +5,7 @@ import tomllib
 import pytest
 
 from tests.structure.layout import OUTSIDE, ROOT, package_folders
-from tests.structure.used_names import imported_names
+from tests.support.used_names import imported_names
 
 #: `config` was a folder of the package until it became `runtime`.
 BANNED = package_folders() | {"config"}
