@@ -8,7 +8,7 @@ from sqlalchemy import Connection, update
 
 from patient_visit_engine.storage.tables import patient_trackings
 from tests.support.engine import Engine
-from tests.support.stream_reader import StreamReader
+from tests.support.staff_subscriber import StaffSubscriber
 
 
 async def _read_tables(engine: Engine) -> list[list[dict[str, object]]]:
@@ -53,7 +53,7 @@ async def test_start_without_appointment_is_refused(engine: Engine, patient: int
 async def test_refusal_names_doctor_after_check_in(engine: Engine, patient: int) -> None:
     first, second = patient * 10 + 1, patient * 10 + 2
     await engine.admit(patient, {first: 1, second: 2})
-    async with engine.staff("reception") as reception, StreamReader(engine, "doctor", 2) as other:
+    async with engine.staff("reception") as reception, StaffSubscriber(engine, "doctor", 2) as other:
         checked_in = await reception.post(f"/api/appointments/{first}/check-in")
         second_check_in = await reception.post(f"/api/appointments/{first}/check-in")
         await engine.start(1, patient, first)
@@ -132,13 +132,13 @@ async def test_stream_needs_a_session(engine: Engine) -> None:
 async def test_reconnected_screen_gets_missed_events(engine: Engine, patient: int) -> None:
     first, second = patient * 10 + 1, patient * 10 + 2
     await engine.admit(patient, {first: 1, second: 2})
-    async with StreamReader(engine, "doctor", 2) as screen:
+    async with StaffSubscriber(engine, "doctor", 2) as screen:
         cursor = (await screen.next("ready"))["cursor"]
     running = (await engine.start(1, patient, first)).json()
     await engine.start(2, patient, second)
     await engine.complete(1, running["id"])
 
-    async with StreamReader(engine, "doctor", 2, cursor=cursor) as screen:
+    async with StaffSubscriber(engine, "doctor", 2, cursor=cursor) as screen:
         assert (await screen.next("ready"))["resume"] == "exact"
         await screen.next("consultation.completed", patient_id=patient)
         missed = [name for name, _, data in screen.events if data.get("patient_id") == patient]

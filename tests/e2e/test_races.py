@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from tests.support.engine import Engine
-from tests.support.stream_reader import StreamReader
+from tests.support.staff_subscriber import StaffSubscriber
 
 DOCTORS = 8
 
@@ -17,7 +17,7 @@ async def test_one_of_eight_doctors_gets_each_patient(engine: Engine, patients: 
     for patient in ids:
         await engine.admit(patient, {patient * 10 + doctor: doctor for doctor in range(1, DOCTORS + 1)})
     clients = {doctor: engine.staff("doctor", doctor) for doctor in range(1, DOCTORS + 1)}
-    readers = {doctor: await StreamReader(engine, "doctor", doctor).__aenter__() for doctor in clients}
+    subscribers = {doctor: await StaffSubscriber(engine, "doctor", doctor).__aenter__() for doctor in clients}
 
     async def start(patient: int, doctor: int) -> tuple[int, int, int, dict[str, object]]:
         body = {"appointment_id": patient * 10 + doctor, "patient_id": patient, "doctor_id": doctor}
@@ -38,12 +38,12 @@ async def test_one_of_eight_doctors_gets_each_patient(engine: Engine, patients: 
     assert all(body["active_doctor_id"] == winners[patient] for patient, _, body in refused)
     assert all(body["code"] == "patient_in_consultation" for _, _, body in refused)
     for patient, doctor, body in refused:
-        blocked = await readers[doctor].next("consultation.blocked", request_id=body["request_id"])
+        blocked = await subscribers[doctor].next("consultation.blocked", request_id=body["request_id"])
         assert (blocked["patient_id"], blocked["active_doctor_id"]) == (patient, winners[patient])
-    for doctor, reader in readers.items():
-        events = [data for name, _, data in reader.events if name == "consultation.blocked"]
+    for doctor, subscriber in subscribers.items():
+        events = [data for name, _, data in subscriber.events if name == "consultation.blocked"]
         assert len(events) == sum(1 for _, refused_doctor, _ in refused if refused_doctor == doctor)
-        await reader.__aexit__(None, None, None)
+        await subscriber.__aexit__(None, None, None)
         await clients[doctor].aclose()
     running = await engine.rows(
         "SELECT patient_id, count(*) AS n FROM patient_trackings "

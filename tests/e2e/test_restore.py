@@ -17,7 +17,7 @@ import pytest
 from patient_visit_engine.storage.database import Database
 from tests.support.engine import Engine
 from tests.support.postgres import ThrowawayPostgres
-from tests.support.stream_reader import StreamReader
+from tests.support.staff_subscriber import StaffSubscriber
 
 
 @dataclass
@@ -123,7 +123,7 @@ async def test_engine_continues_from_restored_copy(backup: Backup) -> None:
     [new_head] = await engine.rows("SELECT seq, epoch FROM log_head")
     assert new_head["epoch"] in output
     assert (new_head["epoch"] == head["epoch"], new_head["seq"] < head["seq"]) == (False, True)
-    async with StreamReader(engine, "reception", cursor=cursor) as screen:
+    async with StaffSubscriber(engine, "reception", cursor=cursor) as screen:
         await screen.next("ready", resume="reset")
         await screen.next("reset")
         repeated = await start_until_decided(engine, 1, 1, 11, "before-the-copy")

@@ -5,12 +5,12 @@ from typing import Any
 import httpx
 
 from tests.support.engine import X_RAY, Engine
-from tests.support.stream_reader import StreamReader
+from tests.support.staff_subscriber import StaffSubscriber
 
 
 async def test_second_doctor_is_refused_with_holder(engine: Engine, patient: int) -> None:
     await engine.admit(patient, {patient * 10 + 1: 1, patient * 10 + 2: 2})
-    async with StreamReader(engine, "doctor", 2) as second, StreamReader(engine, "doctor", 3) as third:
+    async with StaffSubscriber(engine, "doctor", 2) as second, StaffSubscriber(engine, "doctor", 3) as third:
         granted = await engine.start(1, patient, patient * 10 + 1)
         refused = await engine.start(2, patient, patient * 10 + 2)
         blocked = await second.next("consultation.blocked")
@@ -49,7 +49,7 @@ async def test_refused_start_keeps_appointment_status(engine: Engine, patient: i
 async def test_completion_frees_patient_and_sends_event(engine: Engine, patient: int) -> None:
     first, second = patient * 10 + 1, patient * 10 + 2
     await engine.admit(patient, {first: 1, second: 2})
-    async with StreamReader(engine, "reception") as reception:
+    async with StaffSubscriber(engine, "reception") as reception:
         consultation = (await engine.start(1, patient, first)).json()
         await engine.start(2, patient, second)
 
@@ -85,7 +85,7 @@ async def test_waiting_doctor_is_offered_the_patient(engine: Engine, patient: in
     first, second, third = (patient * 10 + n for n in (1, 2, 3))
     await engine.admit(patient, {first: 1, second: 2, third: 3})
     consultation = (await engine.start(1, patient, first)).json()
-    async with StreamReader(engine, "doctor", 2) as waiting:
+    async with StaffSubscriber(engine, "doctor", 2) as waiting:
         joined = await engine.start(2, patient, second, wait=True)
         await engine.complete(1, consultation["id"])
         offer = await waiting.next("consultation.available")

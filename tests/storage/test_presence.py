@@ -23,7 +23,7 @@ def database(request: pytest.FixtureRequest) -> Database:
     return opened
 
 
-def a_reader(number: int = 1, cursor: str | None = None) -> ReportedSubscriber:
+def a_subscriber(number: int = 1, cursor: str | None = None) -> ReportedSubscriber:
     return ReportedSubscriber(number, f"account:{number}", f"Dr. {number}", "doctor", NOON, cursor)
 
 
@@ -32,11 +32,12 @@ def complete_report(process: str = "one", *subscribers: ReportedSubscriber, at: 
 
 
 async def read_others(
-    database: Database, reader: str = "other", at: datetime = NOON
+    database: Database, asking_process: str = "other", at: datetime = NOON
 ) -> dict[str, Sequence[ReportedSubscriber]]:
-    """The readers of each process other than `reader`."""
+    """The subscribers of each process other than `asking_process`."""
     return {
-        process.id: process.subscribers for process in await database.read(presence.read_other_processes, reader, at)
+        process.id: process.subscribers
+        for process in await database.read(presence.read_other_processes, asking_process, at)
     }
 
 
@@ -46,83 +47,87 @@ def counts(connection: Connection) -> list[int]:
 
 
 async def test_shows_report_to_other_processes_only(database: Database) -> None:
-    assert await database.write(presence.write_report, complete_report("one", a_reader(1), a_reader(2, "e-5")))
+    assert await database.write(presence.write_report, complete_report("one", a_subscriber(1), a_subscriber(2, "e-5")))
 
     (process,) = await database.read(presence.read_other_processes, "other", NOON)
 
     assert (process.id, process.at, process.cursor) == ("one", NOON, "e-7")
-    assert process.subscribers == [a_reader(1), a_reader(2, "e-5")]
+    assert process.subscribers == [a_subscriber(1), a_subscriber(2, "e-5")]
     assert await read_others(database, "one") == {}
 
 
-async def test_applies_difference_to_stored_readers(database: Database) -> None:
-    await database.write(presence.write_report, complete_report("one", a_reader(1), a_reader(2), a_reader(3, "e-4")))
+async def test_applies_difference_to_stored_subscribers(database: Database) -> None:
+    await database.write(
+        presence.write_report, complete_report("one", a_subscriber(1), a_subscriber(2), a_subscriber(3, "e-4"))
+    )
     later = NOON + timedelta(seconds=5)
 
     moved = {2: "e-6", 3: None}
-    assert await database.write(presence.write_report, PresenceReport("one", later, "e-8", [a_reader(4)], [1], moved))
+    assert await database.write(
+        presence.write_report, PresenceReport("one", later, "e-8", [a_subscriber(4)], [1], moved)
+    )
 
     (process,) = await database.read(presence.read_other_processes, "other", later)
     assert (process.at, process.cursor) == (later, "e-8")
-    assert process.subscribers == [a_reader(2, "e-6"), a_reader(3), a_reader(4)]
+    assert process.subscribers == [a_subscriber(2, "e-6"), a_subscriber(3), a_subscriber(4)]
 
 
-async def test_readers_of_two_processes_share_numbers(database: Database) -> None:
+async def test_subscribers_of_two_processes_share_numbers(database: Database) -> None:
     for process in ("one", "two"):
-        await database.write(presence.write_report, complete_report(process, a_reader(1), a_reader(2)))
+        await database.write(presence.write_report, complete_report(process, a_subscriber(1), a_subscriber(2)))
 
     await database.write(presence.write_report, PresenceReport("one", NOON, "e-7", disconnected=[1], moved={2: "e-6"}))
 
-    assert await read_others(database) == {"one": [a_reader(2, "e-6")], "two": [a_reader(1), a_reader(2)]}
+    assert await read_others(database) == {"one": [a_subscriber(2, "e-6")], "two": [a_subscriber(1), a_subscriber(2)]}
 
 
 async def test_complete_report_replaces_earlier_ones(database: Database) -> None:
-    await database.write(presence.write_report, complete_report("one", a_reader(1), a_reader(2)))
+    await database.write(presence.write_report, complete_report("one", a_subscriber(1), a_subscriber(2)))
 
-    await database.write(presence.write_report, complete_report("one", a_reader(2), a_reader(3)))
+    await database.write(presence.write_report, complete_report("one", a_subscriber(2), a_subscriber(3)))
 
-    assert await read_others(database) == {"one": [a_reader(2), a_reader(3)]}
+    assert await read_others(database) == {"one": [a_subscriber(2), a_subscriber(3)]}
 
 
 async def test_shows_process_until_it_counts_as_dead(database: Database) -> None:
-    await database.write(presence.write_report, complete_report("one", a_reader()))
+    await database.write(presence.write_report, complete_report("one", a_subscriber()))
 
-    assert await read_others(database, at=NOON + DEAD_AFTER) == {"one": [a_reader()]}
+    assert await read_others(database, at=NOON + DEAD_AFTER) == {"one": [a_subscriber()]}
     assert await read_others(database, at=NOON + DEAD_AFTER + MOMENT) == {}
 
 
 async def test_next_report_deletes_only_dead_processes(database: Database) -> None:
-    await database.write(presence.write_report, complete_report("dead", a_reader()))
-    await database.write(presence.write_report, complete_report("alive", a_reader(), at=NOON + MOMENT))
+    await database.write(presence.write_report, complete_report("dead", a_subscriber()))
+    await database.write(presence.write_report, complete_report("alive", a_subscriber(), at=NOON + MOMENT))
 
-    await database.write(presence.write_report, complete_report("next", a_reader(), at=NOON + DEAD_AFTER + MOMENT))
+    await database.write(presence.write_report, complete_report("next", a_subscriber(), at=NOON + DEAD_AFTER + MOMENT))
 
     assert await database.read(counts) == [2, 2]
     assert set(await read_others(database, at=NOON + DEAD_AFTER + MOMENT)) == {"alive", "next"}
 
 
 async def test_refuses_difference_of_deleted_process(database: Database) -> None:
-    difference = PresenceReport("one", NOON, "e-7", connected=[a_reader()])
+    difference = PresenceReport("one", NOON, "e-7", connected=[a_subscriber()])
 
     assert not await database.write(presence.write_report, difference)
 
     assert await database.read(counts) == [0, 0]
     assert await database.write(presence.write_report, replace(difference, whole=True))
-    assert await read_others(database) == {"one": [a_reader()]}
+    assert await read_others(database) == {"one": [a_subscriber()]}
 
 
 async def test_late_process_does_not_delete_itself(database: Database) -> None:
-    await database.write(presence.write_report, complete_report("one", a_reader()))
+    await database.write(presence.write_report, complete_report("one", a_subscriber()))
     later = NOON + 2 * DEAD_AFTER
 
     assert await database.write(presence.write_report, PresenceReport("one", later, "e-7"))
 
-    assert await read_others(database, at=later) == {"one": [a_reader()]}
+    assert await read_others(database, at=later) == {"one": [a_subscriber()]}
 
 
 async def test_withdrawal_deletes_rows_of_process(database: Database) -> None:
     for process in ("one", "two"):
-        await database.write(presence.write_report, complete_report(process, a_reader()))
+        await database.write(presence.write_report, complete_report(process, a_subscriber()))
 
     await database.write(presence.delete_process, "one")
 
@@ -132,9 +137,9 @@ async def test_withdrawal_deletes_rows_of_process(database: Database) -> None:
 
 async def test_concurrent_reports_delete_dead_processes(database: Database) -> None:
     for number in range(4):
-        await database.write(presence.write_report, complete_report(f"dead-{number}", *map(a_reader, range(20))))
+        await database.write(presence.write_report, complete_report(f"dead-{number}", *map(a_subscriber, range(20))))
     later = NOON + 2 * DEAD_AFTER
-    reports = [complete_report(f"alive-{number}", a_reader(), at=later) for number in range(8)]
+    reports = [complete_report(f"alive-{number}", a_subscriber(), at=later) for number in range(8)]
 
     assert all(await asyncio.gather(*(database.write(presence.write_report, report) for report in reports)))
 
@@ -143,8 +148,8 @@ async def test_concurrent_reports_delete_dead_processes(database: Database) -> N
     assert await database.read(counts) == [9, 8]
 
 
-async def test_reads_all_pages_of_readers(database: Database) -> None:
-    readers = [a_reader(number) for number in range(1, 2 * SUBSCRIBERS_PER_PAGE + 1)]
-    await database.write(presence.write_report, complete_report("one", *readers))
+async def test_reads_all_pages_of_subscribers(database: Database) -> None:
+    subscribers = [a_subscriber(number) for number in range(1, 2 * SUBSCRIBERS_PER_PAGE + 1)]
+    await database.write(presence.write_report, complete_report("one", *subscribers))
 
-    assert await read_others(database) == {"one": readers}
+    assert await read_others(database) == {"one": subscribers}

@@ -119,7 +119,7 @@ class RushHour:
 
 @dataclass
 class RushHourScreen:
-    """Reads the stream, and reconnects to a random API with its last event id."""
+    """A subscriber that reconnects to a random API with its last event id."""
 
     engine: Replicas
     doctor: int

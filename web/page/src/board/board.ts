@@ -24,7 +24,7 @@ export function inColumns(items: readonly BoardItem[]): Readonly<Record<Column, 
     };
 }
 
-/** Whose lines a reader of the board would see differ; nobody's on the first look. */
+/** The patients whose items differ from the last look at the board. Empty at the first look. */
 export function changed(before: readonly BoardItem[] | undefined, after: readonly BoardItem[]): ReadonlySet<number> {
     if (before === undefined) return new Set();
     const known = new Map(before.map(item => [item.patient_id, JSON.stringify(item)]));

@@ -1,4 +1,4 @@
-"""Reads the event stream of one screen, as a browser does."""
+"""A subscriber to the event stream, signed in as a member of staff."""
 
 import asyncio
 import json
@@ -8,8 +8,8 @@ from typing import Any
 from tests.support.engine import Engine
 
 
-class StreamReader:
-    """Reads `/api/events` in the background from the moment it is entered, and keeps all events.
+class StaffSubscriber:
+    """Receives `/api/events` in the background from the moment it is entered, and keeps all events.
 
     `events` has name, id and data of each event, in order of arrival.
     """
@@ -22,7 +22,7 @@ class StreamReader:
         self._task: asyncio.Task[None] | None = None
         self.events: list[tuple[str, str, dict[str, Any]]] = []
 
-    async def __aenter__(self) -> "StreamReader":
+    async def __aenter__(self) -> "StaffSubscriber":
         self._task = asyncio.create_task(self._read())
         await self.next("ready")
         return self
