@@ -80,9 +80,9 @@ async def check_in_patients(staff: StaffPages, doctor: int) -> list[tuple[int, i
 
 
 async def measure(browser: Browser, folder: Path, rounds: int) -> Results:
-    site = PageSite(Engine(folder), browser)
-    await site.open()
-    staff = StaffPages(site)
+    page_site = PageSite(Engine(folder), browser)
+    await page_site.open()
+    staff = StaffPages(page_site)
     try:
         doctor = staff.new_doctor()
         patients = await check_in_patients(staff, doctor)
@@ -103,7 +103,7 @@ async def measure(browser: Browser, folder: Path, rounds: int) -> Results:
         return results
     finally:
         await staff.close()
-        await site.engine.close()
+        await page_site.engine.close()
 
 
 async def main(rounds: int) -> None:

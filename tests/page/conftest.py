@@ -1,4 +1,4 @@
-"""Fixtures of the page's tests: one running site for all, and the staff's pages for each test."""
+"""Fixtures of the page's tests: one running system for all, and the staff's pages for each test."""
 
 from collections.abc import AsyncIterator
 
@@ -12,11 +12,11 @@ from tests.support.page_site import PageSite, StaffPages
 
 
 @pytest.fixture(scope="session")
-async def site(tmp_path_factory: pytest.TempPathFactory, chromium: Browser) -> AsyncIterator[PageSite]:
+async def page_site(tmp_path_factory: pytest.TempPathFactory, chromium: Browser) -> AsyncIterator[PageSite]:
     """The whole system with its page, started once."""
     if find_built_page() is None:
         pytest.skip("the page is not built: installing the project builds it")
-    page_site = PageSite(Engine(tmp_path_factory.mktemp("site"), decision_timeout="30"), chromium)
+    page_site = PageSite(Engine(tmp_path_factory.mktemp("page-site"), decision_timeout="30"), chromium)
     try:
         await page_site.open()
         yield page_site
@@ -25,9 +25,9 @@ async def site(tmp_path_factory: pytest.TempPathFactory, chromium: Browser) -> A
 
 
 @pytest.fixture
-async def staff(site: PageSite) -> AsyncIterator[StaffPages]:
+async def staff(page_site: PageSite) -> AsyncIterator[StaffPages]:
     """The doctors, patients and pages of one test. The test fails when a browser reported an error."""
-    pages = StaffPages(site)
+    pages = StaffPages(page_site)
     try:
         yield pages
     finally:

@@ -1,4 +1,4 @@
-"""A busy hospital day for tests that look at every page of the site."""
+"""A busy hospital day for tests that look at every view of the page."""
 
 from dataclasses import dataclass
 from typing import Any

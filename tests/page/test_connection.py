@@ -68,7 +68,7 @@ async def test_lost_answer_is_retried_and_starts_once(staff: StaffPages) -> None
     await expect(row(page, appointment)).to_contain_text("In consultation with you")
     assert len(keys) > 1
     assert len(set(keys)) == 1
-    trackings = await staff.site.query("SELECT id FROM patient_trackings WHERE patient_id = :p", p=patient)
+    trackings = await staff.page_site.query("SELECT id FROM patient_trackings WHERE patient_id = :p", p=patient)
     assert len(trackings) == 1
 
 

@@ -6,7 +6,7 @@ from tests.support.page_site import StaffPages, row, row_button
 
 
 async def tracking_statuses(staff: StaffPages, appointment: int) -> list[str]:
-    rows = await staff.site.query("SELECT status FROM patient_trackings WHERE appointment_id = :a", a=appointment)
+    rows = await staff.page_site.query("SELECT status FROM patient_trackings WHERE appointment_id = :a", a=appointment)
     return [tracking["status"] for tracking in rows]
 
 
@@ -21,7 +21,7 @@ async def test_double_click_on_start_starts_once(staff: StaffPages) -> None:
 
     await expect(row(page, appointment)).to_contain_text("In consultation with you")
     assert methods == ["POST"]
-    trackings = await staff.site.query("SELECT status FROM patient_trackings WHERE patient_id = :p", p=patient)
+    trackings = await staff.page_site.query("SELECT status FROM patient_trackings WHERE patient_id = :p", p=patient)
     assert [tracking["status"] for tracking in trackings] == ["in_progress"]
 
 

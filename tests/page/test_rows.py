@@ -63,7 +63,7 @@ async def test_long_list_has_pages(staff: StaffPages) -> None:
     doctor = staff.new_doctor()
     patient, _ = await staff.new_patient(doctor)
     columns = {"patient_id": patient, "doctor_id": doctor, "prestation_id": 1, "status": 1, "scheduled_at": staff.now}
-    more_rows = [columns | {"id": next(staff.site.appointment_ids)} for _ in range(51)]
+    more_rows = [columns | {"id": next(staff.page_site.appointment_ids)} for _ in range(51)]
     await staff.engine.database.write(lambda connection: connection.execute(insert(appointments), more_rows))
     page = await staff.open_page(doctor, "/worklist?page=2")
 

@@ -46,7 +46,7 @@ async def test_refused_start_shows_one_warning(staff: StaffPages) -> None:
     await wait_until_live(second_page)
     await expect(notices(second_page)).to_have_count(1)
     await expect(notices(second_page)).to_have_count(0)
-    [appointment] = await staff.site.query("SELECT status FROM appointments WHERE id = :id", id=second_appointment)
+    [appointment] = await staff.page_site.query("SELECT status FROM appointments WHERE id = :id", id=second_appointment)
     assert appointment["status"] == 1
 
 
@@ -62,7 +62,7 @@ async def test_simultaneous_starts_grant_only_one(staff: StaffPages) -> None:
     for locator in rows:
         await expect(locator.get_by_text(re.compile("In consultation with you|With Dr."))).to_be_visible()
     assert sum([await locator.get_by_text("In consultation with you").count() for locator in rows]) == 1
-    running = await staff.site.query(
+    running = await staff.page_site.query(
         "SELECT id FROM patient_trackings WHERE patient_id = :p AND status = 'in_progress'", p=patient
     )
     assert len(running) == 1
@@ -86,7 +86,7 @@ async def test_completion_frees_the_other_doctors_row(staff: StaffPages) -> None
 async def test_x_ray_runs_during_a_consultation(staff: StaffPages) -> None:
     cardiologist, radiologist = staff.new_doctor(), staff.new_doctor()
     patient, (consultation,) = await staff.new_patient(cardiologist, prestation=CARDIOLOGY)
-    x_ray = next(staff.site.appointment_ids)
+    x_ray = next(staff.page_site.appointment_ids)
     await staff.engine.admit(patient, {x_ray: radiologist}, X_RAY)
     cardiology_page, x_ray_page = await staff.open_page(cardiologist), await staff.open_page(radiologist)
 

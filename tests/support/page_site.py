@@ -54,9 +54,9 @@ class PageSite:
 class StaffPages:
     """The doctors, patients and browsers of one test."""
 
-    def __init__(self, site: PageSite) -> None:
-        self.site = site
-        self.engine = site.engine
+    def __init__(self, page_site: PageSite) -> None:
+        self.page_site = page_site
+        self.engine = page_site.engine
         #: Console errors, uncaught errors, and requests to other origins. A test fails when there is one.
         self.browser_errors: list[str] = []
         self.now = datetime.now(UTC)
@@ -65,12 +65,12 @@ class StaffPages:
 
     def new_doctor(self) -> int:
         """The id of a doctor that no other test uses."""
-        return next(self.site.doctor_ids)
+        return next(self.page_site.doctor_ids)
 
     async def new_patient(self, *doctors: int, prestation: int = CARDIOLOGY) -> tuple[int, list[int]]:
         """Insert a patient with an appointment today with each of these doctors. Returns all ids."""
-        patient = next(self.site.patient_ids)
-        doctor_by_appointment = {next(self.site.appointment_ids): doctor for doctor in doctors}
+        patient = next(self.page_site.patient_ids)
+        doctor_by_appointment = {next(self.page_site.appointment_ids): doctor for doctor in doctors}
         await self.engine.admit(patient, doctor_by_appointment, prestation)
         return patient, list(doctor_by_appointment)
 
@@ -89,7 +89,7 @@ class StaffPages:
 
     async def open_browser(self, user: int | str | None, base: str | None = None, **options: Any) -> BrowserContext:
         """A browser context, signed in as a doctor (by id) or another user (by name). With None it is not signed in."""
-        context = await self.site.browser.new_context(
+        context = await self.page_site.browser.new_context(
             base_url=base or self.engine.url,
             **({"viewport": {"width": 1280, "height": 800}, "locale": "en-GB"} | options),
         )

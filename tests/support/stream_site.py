@@ -75,27 +75,27 @@ class StreamSite:
 class BrowserTabs:
     """One test's own account, proxy and browser profile. Every tab is signed in as Dr. Amrani."""
 
-    def __init__(self, site: StreamSite, context: BrowserContext) -> None:
-        self.site = site
-        self.database = site.database
-        self.api = site.api
+    def __init__(self, stream_site: StreamSite, context: BrowserContext) -> None:
+        self.stream_site = stream_site
+        self.database = stream_site.database
+        self.api = stream_site.api
         self.context = context
-        self.proxy = Proxy(site.port)
-        site.account_count += 1
-        self.username = f"amrani-{site.account_count}"
-        self._before = site.event_count
+        self.proxy = Proxy(stream_site.port)
+        stream_site.account_count += 1
+        self.username = f"amrani-{stream_site.account_count}"
+        self._before = stream_site.event_count
 
     async def open(self) -> None:
         await self.proxy.start()
         if not self.api.running:
             await self.start_api()
         await self.database.write(
-            accounts.add_account, self.username, self.site.password_hash, "Dr. Amrani", Role.doctor, 7
+            accounts.add_account, self.username, self.stream_site.password_hash, "Dr. Amrani", Role.doctor, 7
         )
         await self.sign_in()
 
     async def start_api(self) -> None:
-        await self.site.start_api()
+        await self.stream_site.start_api()
 
     async def close(self) -> None:
         await self.context.close()
@@ -109,13 +109,13 @@ class BrowserTabs:
 
     async def commit_events(self, count: int = 1) -> list[int]:
         """Commit events. Return the numbers of all events that this test has committed."""
-        numbers = range(self.site.event_count + 1, self.site.event_count + count + 1)
-        self.site.event_count += count
+        numbers = range(self.stream_site.event_count + 1, self.stream_site.event_count + count + 1)
+        self.stream_site.event_count += count
         channel = ("consultations", "doctor.7")
         await append_events(
             self.database, *(an_event(number, channel[number % 2], **ABOUT_JOHN_DOE) for number in numbers)
         )
-        return list(range(self._before + 1, self.site.event_count + 1))
+        return list(range(self._before + 1, self.stream_site.event_count + 1))
 
     async def tab(self, **options: Any) -> Page:
         """Open a tab that follows the stream. It may not be live yet."""
