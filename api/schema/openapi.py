@@ -5,6 +5,8 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
+from pydantic import TypeAdapter
+from pydantic.json_schema import JsonSchemaMode
 
 from patient_visit_engine.api.access.sessions import COOKIE
 from patient_visit_engine.api.problems import PROBLEM_JSON
@@ -35,6 +37,7 @@ BODY_PROBLEMS = (400, 413, 415, 422)
 STAFF_PROBLEMS = (401, 403)
 #: Calls without a session.
 OPEN_PATHS = frozenset({"/api/session"})
+SCHEMA_PATH = "#/components/schemas/{model}"
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -48,10 +51,24 @@ def responses(success: dict[int, type[Any] | None], *problems: int, refused: boo
             described[status]["headers"] = LOCATION
     for status in {*problems, 500, 503}:
         problem = shapes.Refusal if refused and status == 409 else shapes.Problem
-        described[status] = {"model": problem, "description": DESCRIPTIONS[status]}
+        described[status] = {"description": DESCRIPTIONS[status], "content": _content(problem)}
         if status in (429, 503):
             described[status]["headers"] = RETRY_AFTER_HEADER
     return described
+
+
+def _content(problem: type[Any]) -> dict[str, Any]:
+    # A reference, and no model: FastAPI would build the model again for each of some 200 responses, at each start of the API.
+    return {PROBLEM_JSON: {"schema": {"$ref": SCHEMA_PATH.format(model=problem.__name__)}}}
+
+
+def _problem_schemas() -> dict[str, Any]:
+    """The schemas to which `_content` refers, and those that they refer to."""
+    problems: list[tuple[str, JsonSchemaMode, TypeAdapter[Any]]] = [
+        (shape.__name__, "serialization", TypeAdapter(shape)) for shape in (shapes.Problem, shapes.Refusal)
+    ]
+    schemas: dict[str, Any] = TypeAdapter.json_schemas(problems, ref_template=SCHEMA_PATH)[1]["$defs"]
+    return schemas
 
 
 def openapi_document(app: FastAPI) -> dict[str, Any]:
@@ -64,6 +81,7 @@ def openapi_document(app: FastAPI) -> dict[str, Any]:
         }
         for default_schema in ("HTTPValidationError", "ValidationError"):
             document["components"]["schemas"].pop(default_schema, None)
+        document["components"]["schemas"] |= _problem_schemas()
         document["paths"]["/api/events"] = {"get": _event_stream()}
         for route in app.routes:
             if isinstance(route, APIRoute):
@@ -80,18 +98,14 @@ def _correct(call: dict[str, Any], *, is_open: bool) -> None:
     # FastAPI adds its own 422 body. Ours is a problem, and is listed only where it can happen.
     if "HTTPValidationError" in str(call["responses"].get("422")):
         del call["responses"]["422"]
-    for status, response in call["responses"].items():
-        if int(status) >= 400 and "application/json" in response.get("content", {}):
-            response["content"] = {PROBLEM_JSON: response["content"]["application/json"]}
     if "401" in call["responses"] and not is_open:
         call["security"] = [{"session": []}, {"bearer": []}]
 
 
 def _event_stream() -> dict[str, Any]:
-    problem = {"application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     text = {"schema": {"type": "string"}, "required": False}
     described = {
-        str(status): {"description": DESCRIPTIONS[status], "content": dict(problem)}
+        str(status): {"description": DESCRIPTIONS[status], "content": _content(shapes.Problem)}
         for status in (401, 403, 405, 422, 429, 500, 503)
     }
     described["200"] = {
