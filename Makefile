@@ -11,7 +11,7 @@ UV_VERSION := 0.13.9
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up test test-long lint bench fanout pictures clean requirements
+.PHONY: help up test test-long test-page lint lint-python lint-page bench fanout pictures clean requirements
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -20,20 +20,31 @@ up: $(VENV)/run.stamp ## run the whole system on this machine; Ctrl-C stops it
 	@exec $(BIN)/visit-engine up
 
 PYTEST = $(BIN)/python -m pytest -n 3 --dist worksteal
+SIDE_BY_SIDE = $(MAKE) --no-print-directory --jobs 2 --output-sync=target
+# What the checks and tests need: the packages, the stream client and the types of the page.
+CHECKED = $(VENV)/dev.stamp web/stream/dist/index.js web/page/src/api/schema.d.ts
 
-test: lint ## lint, then every test but the long ones; names what it skipped and why
-	$(NPM) test --silent
+test: $(CHECKED) ## lint, then every test but the long ones; names what it skipped and why
+	@$(SIDE_BY_SIDE) lint-python lint-page test-page
 	$(PYTEST) -m "not long"
 
-test-long: $(VENV)/dev.stamp web/stream/dist/index.js ## the long tests: whole days, rush hours and storms
+test-long: $(CHECKED) ## the long tests: whole days, rush hours and storms
 	$(PYTEST) -m long
 
-lint: $(VENV)/dev.stamp web/stream/dist/index.js web/page/src/api/schema.d.ts ## format, style, types and import contracts
+lint: $(CHECKED) ## format, style, types and import contracts
+	@$(SIDE_BY_SIDE) lint-python lint-page
+
+lint-python:
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+lint-page:
 	$(NPM) run lint --silent
+
+test-page:
+	$(NPM) test --silent
 
 bench: $(VENV)/dev.stamp ## measure the engine on this machine
 	$(BIN)/python -m bench
