@@ -31,7 +31,7 @@ from patient_visit_engine.live.hub import Hub
 from patient_visit_engine.live.hub_tasks import run_hub
 from patient_visit_engine.runtime import logs, temporal
 from patient_visit_engine.runtime.settings import Settings, load_settings
-from patient_visit_engine.storage import migrations
+from patient_visit_engine.storage import schema_version
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.log_hints import hints_of
 from patient_visit_engine.storage.log_reader import LogReader
@@ -116,7 +116,7 @@ def run(settings: Settings) -> None:
     Raises UnknownSchemaError when the database does not have this program's schema.
     """
     logs.configure("api")
-    migrations.check(settings.effective_database_url)
+    schema_version.check(settings.effective_database_url)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(settings))
 

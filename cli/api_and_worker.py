@@ -5,7 +5,7 @@ from importlib import import_module
 from patient_visit_engine.runtime import logs, temporal
 from patient_visit_engine.runtime.operator_error import OperatorError
 from patient_visit_engine.runtime.settings import Settings, load_settings
-from patient_visit_engine.storage.migrations import UnknownSchemaError
+from patient_visit_engine.storage.schema_version import UnknownSchemaError
 
 
 def api() -> None:

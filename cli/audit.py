@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 
 from patient_visit_engine.runtime.operator_error import OperatorError
 from patient_visit_engine.runtime.settings import load_settings
-from patient_visit_engine.storage import migrations
+from patient_visit_engine.storage import schema_version
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.upkeep.audit import AuditReport
 from patient_visit_engine.storage.upkeep.audit import audit as audit_snapshot
@@ -35,9 +35,9 @@ async def audit_database(url: str) -> AuditReport:
     """Audit the database at `url` on one snapshot. Raises `OperatorError` when it cannot be read."""
     database = Database(url, statement_within=None)
     try:
-        await asyncio.to_thread(migrations.check, url)
+        await asyncio.to_thread(schema_version.check, url)
         return await database.read(audit_snapshot)
-    except migrations.UnknownSchemaError as error:
+    except schema_version.UnknownSchemaError as error:
         raise OperatorError(f"VISIT_DATABASE_URL: {error}") from None
     except (DBAPIError, OSError) as error:
         # Only the error's class: its text may quote the address with the password.

@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from patient_visit_engine.runtime import namespace
 from patient_visit_engine.runtime.operator_error import OperatorError
 from patient_visit_engine.runtime.settings import Settings, load_settings
-from patient_visit_engine.storage import migrations
+from patient_visit_engine.storage import migrations, schema_version
 
 BackTo = Annotated[
     str, typer.Option("--back-to", metavar="REVISION", help="Take the database back to this older schema instead.")
@@ -43,7 +43,7 @@ def migrate_schema(settings: Settings, back_to: str = "") -> str:
             if back_to
             else migrations.upgrade(settings.effective_database_url)
         )
-    except migrations.UnknownSchemaError as error:
+    except schema_version.UnknownSchemaError as error:
         raise OperatorError(f"VISIT_DATABASE_URL: {error}") from None
     except migrations.MigrationUnderWayError:
         raise OperatorError(

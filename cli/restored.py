@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 
 from patient_visit_engine.runtime.operator_error import OperatorError
 from patient_visit_engine.runtime.settings import load_settings
-from patient_visit_engine.storage import migrations
+from patient_visit_engine.storage import schema_version
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.tables import log_head
 
@@ -29,9 +29,9 @@ async def _renew_epoch(url: str) -> str:
     epoch = secrets.token_hex(4)
     database = Database(url)
     try:
-        await asyncio.to_thread(migrations.check, url)
+        await asyncio.to_thread(schema_version.check, url)
         await database.write(_store_epoch, epoch)
-    except migrations.UnknownSchemaError as error:
+    except schema_version.UnknownSchemaError as error:
         raise OperatorError(f"VISIT_DATABASE_URL: {error}") from None
     except (DBAPIError, OSError) as error:
         # Only the error's class: its text may quote the address with the password.

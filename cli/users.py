@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from patient_visit_engine.runtime.operator_error import OperatorError
 from patient_visit_engine.runtime.settings import load_settings
-from patient_visit_engine.storage import accounts, migrations
+from patient_visit_engine.storage import accounts, schema_version
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.visit.calendar import to_millisecond
 from patient_visit_engine.visit.codes import Role
@@ -83,8 +83,8 @@ def _write(unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwarg
             await database.close()
 
     try:
-        migrations.check(url)
-    except migrations.UnknownSchemaError as error:
+        schema_version.check(url)
+    except schema_version.UnknownSchemaError as error:
         raise OperatorError(f"VISIT_DATABASE_URL: {error}") from None
     return asyncio.run(write_and_close())
 

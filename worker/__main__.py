@@ -11,7 +11,7 @@ from temporalio.service import RPCError
 
 from patient_visit_engine.runtime import logs, temporal
 from patient_visit_engine.runtime.settings import Settings, load_settings
-from patient_visit_engine.storage import migrations
+from patient_visit_engine.storage import schema_version
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.ledger.recording import SqlLedger
 from patient_visit_engine.worker.builder import build
@@ -32,7 +32,7 @@ def now() -> datetime:
 def run(settings: Settings) -> None:
     """Run the worker until SIGTERM or SIGINT. Messages in progress have `worker.builder.SHUTDOWN_TIMEOUT` to finish."""
     logs.configure("worker")
-    migrations.check(settings.effective_database_url)
+    schema_version.check(settings.effective_database_url)
     asyncio.run(_run(settings))
 
 

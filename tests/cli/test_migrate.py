@@ -14,7 +14,7 @@ from temporalio.client import Client
 from patient_visit_engine.runtime import dev_server, namespace
 from patient_visit_engine.runtime.operator_error import OperatorError
 from patient_visit_engine.runtime.settings import Settings
-from patient_visit_engine.storage import migrations
+from patient_visit_engine.storage import schema_version
 from tests.support.ports import free_port
 from tests.support.up import ON_BOTH, PROGRAM, UpEnvironment
 
@@ -83,7 +83,7 @@ def test_second_run_is_harmless_and_parallel_refused(temporal: str, up_environme
     later = up_environment.run("migrate", VISIT_TEMPORAL_ADDRESS=temporal)
 
     success = (
-        f"database: at schema {migrations.newest()}\n"
+        f"database: at schema {schema_version.NEWEST}\n"
         "temporal: namespace default keeps closed visits for 7 days or longer\n",
         "",
         0,
@@ -92,7 +92,7 @@ def test_second_run_is_harmless_and_parallel_refused(temporal: str, up_environme
     assert success in results
     assert set(results) <= {success, refusal}
     assert (later.stdout, later.stderr, later.returncode) == success
-    migrations.check(up_environment.database)
+    schema_version.check(up_environment.database)
 
 
 @ON_BOTH
@@ -116,7 +116,7 @@ def test_database_goes_back_for_older_program(up_environment: UpEnvironment) -> 
 def test_database_migrates_without_temporal(up_environment: UpEnvironment) -> None:
     result = up_environment.run("migrate", "--database-only")
 
-    assert (result.returncode, result.stdout) == (0, f"database: at schema {migrations.newest()}\n")
+    assert (result.returncode, result.stdout) == (0, f"database: at schema {schema_version.NEWEST}\n")
 
 
 def test_invalid_file_names_its_variable(up_environment: UpEnvironment) -> None:

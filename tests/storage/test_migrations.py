@@ -18,7 +18,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Inspector, inspect, select, text
 from sqlalchemy.exc import DBAPIError
 
-from patient_visit_engine.storage import migrations
+from patient_visit_engine.storage import migrations, schema_version
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.event_log import append
 from patient_visit_engine.storage.tables import callers, log_head, metadata, stream_readers
@@ -115,18 +115,18 @@ async def test_new_database_has_empty_log_and_caller(url: str) -> None:
 
 
 async def test_second_upgrade_changes_nothing(url: str) -> None:
-    assert migrations.current(url) is None
+    assert schema_version.current(url) is None
     migrations.upgrade(url)
     before = await run_on(url, lambda connection: connection.scalar(select(log_head.c.epoch)))
 
-    assert migrations.upgrade(url) == migrations.newest() == migrations.current(url)
+    assert migrations.upgrade(url) == schema_version.NEWEST == schema_version.current(url)
 
     assert await run_on(url, lambda connection: connection.scalar(select(log_head.c.epoch))) == before
 
 
 async def test_upgrade_keeps_rows_of_first_schema(url: str) -> None:
     await run_on(url, migrate_to("0001"))
-    assert migrations.current(url) == "0001"
+    assert schema_version.current(url) == "0001"
     await run_on(url, lambda connection: seed(connection, an_appointment()))
     await run_on(url, lambda connection: append(connection, [AN_EVENT], NOON))
     tables = [table for table in metadata.sorted_tables if not table.name.startswith("stream_")]
@@ -135,8 +135,8 @@ async def test_upgrade_keeps_rows_of_first_schema(url: str) -> None:
         return {table.name: sorted(map(repr, connection.execute(select(table)))) for table in tables}
 
     before = await run_on(url, rows)
-    with pytest.raises(migrations.UnknownSchemaError, match=r"schema 0001, .* run `visit-engine migrate`"):
-        migrations.check(url)
+    with pytest.raises(schema_version.UnknownSchemaError, match=r"schema 0001, .* run `visit-engine migrate`"):
+        schema_version.check(url)
     migrations.upgrade(url)
 
     assert before["appointments"]
@@ -151,9 +151,9 @@ async def test_one_of_concurrent_upgrades_runs(url: str) -> None:
         *(asyncio.to_thread(migrations.upgrade, url) for _ in range(6)), return_exceptions=True
     )
 
-    assert migrations.newest() in results
+    assert schema_version.NEWEST in results
     assert {result if isinstance(result, str) else type(result) for result in results} <= {
-        migrations.newest(),
+        schema_version.NEWEST,
         migrations.MigrationUnderWayError,
     }
     assert await run_on(url, lambda connection: connection.scalars(select(log_head.c.seq)).all()) == [0]
@@ -192,8 +192,8 @@ async def test_refuses_migration_during_another(url: str) -> None:
         with pytest.raises(migrations.MigrationUnderWayError):
             await asyncio.to_thread(migrations.downgrade, url, "0001")
 
-    assert migrations.current(url) is None
-    assert migrations.upgrade(url) == migrations.newest()
+    assert schema_version.current(url) is None
+    assert migrations.upgrade(url) == schema_version.NEWEST
 
 
 async def test_downgrade_keeps_rows_of_older_schema(url: str) -> None:
@@ -201,12 +201,12 @@ async def test_downgrade_keeps_rows_of_older_schema(url: str) -> None:
     await run_on(url, lambda connection: seed(connection, an_appointment()))
     await run_on(url, lambda connection: append(connection, [AN_EVENT], NOON))
 
-    assert migrations.downgrade(url, "0001") == "0001" == migrations.current(url)
+    assert migrations.downgrade(url, "0001") == "0001" == schema_version.current(url)
 
     tables = set(await run_on(url, lambda connection: inspect(connection).get_table_names()))
     assert not {name for name in tables if name.startswith("stream_")}
     assert await run_on(url, lambda connection: connection.scalar(select(log_head.c.seq))) == 1
-    assert migrations.upgrade(url) == migrations.newest()
+    assert migrations.upgrade(url) == schema_version.NEWEST
     assert await run_on(url, differences_from_tables) == []
 
 
@@ -214,10 +214,10 @@ async def test_downgrade_keeps_rows_of_older_schema(url: str) -> None:
 async def test_refuses_downgrade_to_unknown_revision(url: str, revision: str) -> None:
     migrations.upgrade(url)
 
-    with pytest.raises(migrations.UnknownSchemaError, match="no way back"):
+    with pytest.raises(schema_version.UnknownSchemaError, match="no way back"):
         migrations.downgrade(url, revision)
 
-    assert migrations.current(url) == migrations.newest()
+    assert schema_version.current(url) == schema_version.NEWEST
 
 
 def test_upgrade_creates_folder_of_file(tmp_path: Path) -> None:
@@ -232,13 +232,13 @@ async def test_failed_upgrade_leaves_nothing(url: str) -> None:
     with pytest.raises(DBAPIError, match="already exists"):
         migrations.upgrade(url)
 
-    assert migrations.current(url) is None
+    assert schema_version.current(url) is None
     assert set(await run_on(url, lambda connection: inspect(connection).get_table_names())) == {"sign_in_failures"}
 
 
 def test_check_refuses_database_without_schema(url: str) -> None:
-    with pytest.raises(migrations.UnknownSchemaError, match="run `visit-engine migrate`"):
-        migrations.check(url)
+    with pytest.raises(schema_version.UnknownSchemaError, match="run `visit-engine migrate`"):
+        schema_version.check(url)
 
     assert not url.startswith("sqlite") or not Path(url.partition("///")[2]).exists()
 
@@ -246,14 +246,14 @@ def test_check_refuses_database_without_schema(url: str) -> None:
 def test_check_accepts_newest_schema(url: str) -> None:
     migrations.upgrade(url)
 
-    migrations.check(url)
+    schema_version.check(url)
 
 
 async def test_refuses_database_of_newer_program(url: str) -> None:
     migrations.upgrade(url)
     await run_on(url, lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = '9999'")))
 
-    with pytest.raises(migrations.UnknownSchemaError, match=r"schema 9999, .* newer program"):
-        migrations.check(url)
-    with pytest.raises(migrations.UnknownSchemaError, match="newer program"):
+    with pytest.raises(schema_version.UnknownSchemaError, match=r"schema 9999, .* newer program"):
+        schema_version.check(url)
+    with pytest.raises(schema_version.UnknownSchemaError, match="newer program"):
         migrations.upgrade(url)
