@@ -1,11 +1,12 @@
 """A busy hospital day for tests that look at every view of the page."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
-from playwright.async_api import Page
+from playwright.async_api import BrowserContext, Page
 
-from tests.support.page_site import StaffPages
+from tests.support.page_site import StaffPages, load_page
 
 #: The server has no such page. A link inside the page can still lead there.
 UNKNOWN_VIEW = "/no/such/page"
@@ -30,16 +31,31 @@ class Scene:
     appointment: int
 
     async def open_page(self, user: str, path: str, **options: Any) -> Page:
-        """Open one of `ADDRESSES`."""
-        account = self.doctor if user == "doctor" else user
-        if path == UNKNOWN_VIEW:
-            page = await self.staff.open_page(account, "/", **options)
-            await page.evaluate(
-                "path => { history.pushState({}, '', path); dispatchEvent(new PopStateEvent('popstate')) }", path
-            )
-            await page.get_by_text("no such page").wait_for()
-            return page
-        return await self.staff.open_page(account, path.format(patient=self.patient), **options)
+        """Open one of `ADDRESSES` in a new browser."""
+        return await self._show(await self.staff.open_browser(self._account(user), **options), path)
+
+    async def open_every_page(self) -> AsyncIterator[tuple[str, str, Page]]:
+        """Open all `ADDRESSES`, one after the other, in one browser for each user. Yields user, address and page."""
+        browsers: dict[str, BrowserContext] = {}
+        for user, path in ADDRESSES:
+            if user not in browsers:
+                browsers[user] = await self.staff.open_browser(self._account(user))
+            page = await self._show(browsers[user], path)
+            yield user, path, page
+            await page.close()
+
+    def _account(self, user: str) -> int | str:
+        return self.doctor if user == "doctor" else user
+
+    async def _show(self, browser: BrowserContext, path: str) -> Page:
+        if path != UNKNOWN_VIEW:
+            return await load_page(browser, path.format(patient=self.patient))
+        page = await load_page(browser, "/")
+        await page.evaluate(
+            "path => { history.pushState({}, '', path); dispatchEvent(new PopStateEvent('popstate')) }", path
+        )
+        await page.get_by_text("no such page").wait_for()
+        return page
 
 
 async def prepare_scene(staff: StaffPages) -> Scene:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.page.scene import ADDRESSES, Scene
+from tests.page.scene import Scene
 from tests.support.page_site import StaffPages, notices, row, row_button, wait_until_offline
 
 ROOT = Path(__file__).parent.parent.parent
@@ -26,26 +26,32 @@ async def axe_violations(page: Page) -> list[str]:
     ]
 
 
+async def theme_violations(page: Page) -> list[str]:
+    """The violations in the light and in the dark theme."""
+    violations: list[str] = []
+    for theme in ("light", "dark"):
+        await page.emulate_media(color_scheme=theme)
+        violations += [f"{theme}: {line}" for line in await axe_violations(page)]
+    return violations
+
+
 @needs_axe
-@pytest.mark.parametrize("theme", ["light", "dark"])
-async def test_no_page_violates_axe_rules(scene: Scene, theme: str) -> None:
+async def test_no_page_violates_axe_rules(scene: Scene) -> None:
     violations: dict[str, list[str]] = {}
-    for user, path in ADDRESSES:
-        page = await scene.open_page(user, path, color_scheme=theme)
-        violations[f"{user} {path}"] = await axe_violations(page)
-        await page.context.close()
-    page = await scene.open_page("doctor", "/worklist", color_scheme=theme)
+    async for user, path, page in scene.open_every_page():
+        violations[f"{user} {path}"] = await theme_violations(page)
+    page = await scene.open_page("doctor", "/worklist")
     await page.keyboard.press("?")
     await page.get_by_role("dialog").wait_for()
-    violations["keys"] = await axe_violations(page)
-    board = await scene.open_page("supervisor", "/board", color_scheme=theme)
+    violations["keys"] = await theme_violations(page)
+    board = await scene.open_page("supervisor", "/board")
     await board.get_by_role("button", name=f"Release John Doe{scene.patient}").click()
     await board.get_by_role("dialog").wait_for()
-    violations["release"] = await axe_violations(board)
-    sign_in_page = await (await scene.staff.open_browser(None, color_scheme=theme)).new_page()
+    violations["release"] = await theme_violations(board)
+    sign_in_page = await (await scene.staff.open_browser(None)).new_page()
     await sign_in_page.goto("/sign-in")
     await sign_in_page.get_by_label("Password").wait_for()
-    violations["sign-in"] = await axe_violations(sign_in_page)
+    violations["sign-in"] = await theme_violations(sign_in_page)
 
     assert {page_name: lines for page_name, lines in violations.items() if lines} == {}
 
@@ -73,14 +79,15 @@ async def test_notices_and_offers_are_polite(staff: StaffPages) -> None:
     assert await notices(page).locator("xpath=ancestor::section").get_attribute("aria-live") == "polite"
 
 
-@pytest.mark.parametrize("width", [360, 640, 1920])
-async def test_no_page_is_wider_than_the_screen(scene: Scene, width: int) -> None:
+async def test_no_page_is_wider_than_the_screen(scene: Scene) -> None:
     """360 is a phone, 640 a laptop's 1280 at 200 % zoom, 1920 a wall screen."""
-    for user, path in ADDRESSES:
-        page = await scene.open_page(user, path, viewport={"width": width, "height": 800})
-        overflow = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        assert overflow <= 0, f"{path} at {width}"
-        await page.context.close()
+    async for user, path, page in scene.open_every_page():
+        for width in (360, 640, 1920):
+            await page.set_viewport_size({"width": width, "height": 800})
+            overflow = await page.evaluate(
+                "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+            )
+            assert overflow <= 0, f"{path} of {user} at {width}"
 
 
 async def test_page_uses_browser_or_chosen_language(scene: Scene) -> None:

@@ -2,7 +2,7 @@
 
 from playwright.async_api import expect
 
-from tests.page.scene import ADDRESSES, UNKNOWN_VIEW, Scene
+from tests.page.scene import UNKNOWN_VIEW, Scene
 from tests.support.page_site import StaffPages, card, row_button
 
 
@@ -35,8 +35,7 @@ async def test_wall_does_not_show_a_doctors_notices(staff: StaffPages) -> None:
 
 async def test_names_stay_out_of_title_storage_and_log(scene: Scene) -> None:
     messages: list[str] = []
-    for user, path in ADDRESSES:
-        page = await scene.open_page(user, path)
+    async for _, path, page in scene.open_every_page():
         page.on("console", lambda message: messages.append(message.text))
         if path != UNKNOWN_VIEW:
             await page.reload()
@@ -46,13 +45,11 @@ async def test_names_stay_out_of_title_storage_and_log(scene: Scene) -> None:
         )
         assert "Doe" not in stored, stored
         assert "John" not in stored, stored
-        await page.context.close()
     assert [text for text in messages if "Doe" in text] == []
 
 
 async def test_policy_blocks_inline_code_on_every_page(scene: Scene) -> None:
-    for user, path in ADDRESSES:
-        page = await scene.open_page(user, path)
+    async for _, _, page in scene.open_every_page():
         violations: list[str] = await page.evaluate(
             """() => new Promise(done => {
                 const directives = [];
@@ -70,7 +67,6 @@ async def test_policy_blocks_inline_code_on_every_page(scene: Scene) -> None:
         )
         assert {directive.removesuffix("-elem") for directive in violations} == {"script-src", "style-src"}
         assert await page.evaluate("globalThis.ran") is None
-        await page.context.close()
     # The browsers log these two violations as errors. A violation by the page itself would fail all other tests.
     errors = scene.staff.browser_errors
     errors[:] = [error for error in errors if "Content Security Policy" not in error]

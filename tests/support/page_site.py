@@ -106,12 +106,7 @@ class StaffPages:
 
     async def open_page(self, user: int | str, path: str = "/", base: str | None = None, **options: Any) -> Page:
         """A page in a new browser, signed in, with a live stream and all its rows loaded."""
-        page = await (await self.open_browser(user, base, **options)).new_page()
-        await page.goto(path)
-        await wait_until_live(page)
-        await page.locator("h1").wait_for()
-        await expect(page.locator(".skeleton")).to_have_count(0)
-        return page
+        return await load_page(await self.open_browser(user, base, **options), path)
 
     def _record_error(self, kind: str, text: str) -> None:
         # The browser logs these for every failed response and every connection that a test cuts.
@@ -128,6 +123,16 @@ class StaffPages:
             await context.close()
         for proxy in self._proxies:
             await proxy.stop()
+
+
+async def load_page(browser: BrowserContext, path: str) -> Page:
+    """A page in this browser with a live stream and all its rows loaded."""
+    page = await browser.new_page()
+    await page.goto(path)
+    await wait_until_live(page)
+    await page.locator("h1").wait_for()
+    await expect(page.locator(".skeleton")).to_have_count(0)
+    return page
 
 
 def row(page: Page, appointment: int) -> Locator:
