@@ -47,13 +47,35 @@ async def open_engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIt
         yield open_with
 
 
+@pytest.fixture(scope="session", params=["sqlite", "postgres"])
+async def quick_engine(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Engine]:
+    """An engine with a short decision timeout and a frequent sweep."""
+    folder = tmp_path_factory.mktemp("engine")
+    shared = Engine(folder, database_url=await _database_url(request), decision_timeout="3", sweep_every="1")
+    await shared.open()
+
+    yield shared
+
+    await shared.close()
+
+
 @pytest.fixture
-async def breakable_engine(open_engine: OpenEngine) -> Engine:
-    """An engine for one test, with a short decision timeout and a frequent sweep."""
-    return await open_engine(decision_timeout="3", sweep_every="1")
+async def breakable_engine(quick_engine: Engine) -> AsyncIterator[Engine]:
+    """The quick engine, of which a test may stop and kill the processes."""
+    yield quick_engine
+
+    await quick_engine.repair()
 
 
 @pytest.fixture
 def patient() -> int:
     """The id of a patient that no other test uses."""
     return next(_numbers)
+
+
+@pytest.fixture
+def key(patient: int) -> str:
+    """An idempotency key that no other test uses."""
+    return f"start-of-{patient}"

@@ -12,48 +12,50 @@ from tests.support.waiting import wait_until_async
 
 
 @pytest.mark.parametrize("fault", ["before-commit", "after-commit"])
-async def test_worker_killed_at_commit_starts_once(breakable_engine: Engine, patient: int, fault: str) -> None:
+async def test_worker_killed_at_commit_starts_once(
+    breakable_engine: Engine, patient: int, key: str, fault: str
+) -> None:
     await breakable_engine.admit(patient, {patient: 1})
     breakable_engine.worker.stop()
     dying = breakable_engine.faulty_worker(fault)
     dying.start()
 
-    starting = asyncio.create_task(breakable_engine.start(1, patient, patient, "once"))
+    starting = asyncio.create_task(breakable_engine.start(1, patient, patient, key))
     await wait_until_async(breakable_engine.has_halted, "the worker is at its commit")
     dying.kill()
     breakable_engine.worker.start()
     first = await starting
-    answer = await send_until_decided(lambda: breakable_engine.start(1, patient, patient, "once"))
+    answer = await send_until_decided(lambda: breakable_engine.start(1, patient, patient, key))
 
     assert first.status_code in (201, 503)
     await assert_started_once(breakable_engine, patient, answer)
     await assert_can_be_completed(breakable_engine, patient, answer)
 
 
-async def test_killed_worker_and_server_start_once(breakable_engine: Engine, patient: int) -> None:
+async def test_killed_worker_and_server_start_once(breakable_engine: Engine, patient: int, key: str) -> None:
     await breakable_engine.admit(patient, {patient: 1})
     breakable_engine.worker.stop()
     dying = breakable_engine.faulty_worker("after-commit")
     dying.start()
 
-    starting = asyncio.create_task(breakable_engine.start(1, patient, patient, "once"))
+    starting = asyncio.create_task(breakable_engine.start(1, patient, patient, key))
     await wait_until_async(breakable_engine.has_halted, "the worker is at its commit")
     breakable_engine.temporal.kill()
     dying.kill()
     breakable_engine.temporal.start()
     breakable_engine.worker.start()
     await starting
-    answer = await send_until_decided(lambda: breakable_engine.start(1, patient, patient, "once"))
+    answer = await send_until_decided(lambda: breakable_engine.start(1, patient, patient, key))
 
     await assert_started_once(breakable_engine, patient, answer)
     await assert_can_be_completed(breakable_engine, patient, answer)
 
 
-async def test_timers_survive_a_killed_worker(open_engine: OpenEngine, patient: int) -> None:
+async def test_timers_survive_a_killed_worker(open_engine: OpenEngine, patient: int, key: str) -> None:
     engine = await open_engine(decision_timeout="3", abandon_after="4", sweep_every="3600")
     await engine.admit(patient, {patient: 1})
 
-    started = await engine.start(1, patient, patient, "once")
+    started = await engine.start(1, patient, patient, key)
     engine.worker.kill()
     engine.worker.start()
 
@@ -70,7 +72,7 @@ async def test_timers_survive_a_killed_worker(open_engine: OpenEngine, patient: 
     assert len(await engine.events(patient, "consultation.released")) == 1
 
 
-async def test_api_killed_in_a_request_starts_once(open_engine: OpenEngine, patient: int) -> None:
+async def test_api_killed_in_a_request_starts_once(open_engine: OpenEngine, patient: int, key: str) -> None:
     # The API must still wait for the decision when it is killed, also on a busy machine.
     engine = await open_engine(decision_timeout="30", sweep_every="1")
     await engine.admit(patient, {patient: 1})
@@ -78,7 +80,7 @@ async def test_api_killed_in_a_request_starts_once(open_engine: OpenEngine, pati
     dying = engine.faulty_worker("after-commit")
     dying.start()
 
-    starting = asyncio.create_task(engine.start(1, patient, patient, "once"))
+    starting = asyncio.create_task(engine.start(1, patient, patient, key))
     await wait_until_async(engine.has_halted, "the worker is at its commit")
     engine.api.kill()
     with pytest.raises(httpx.TransportError):
@@ -87,22 +89,24 @@ async def test_api_killed_in_a_request_starts_once(open_engine: OpenEngine, pati
     engine.worker.start()
     engine.api.start()
     await engine.wait_until_ready()
-    answer = await send_until_decided(lambda: engine.start(1, patient, patient, "once"))
+    answer = await send_until_decided(lambda: engine.start(1, patient, patient, key))
 
     await assert_started_once(engine, patient, answer)
     await assert_can_be_completed(engine, patient, answer)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-async def test_restarted_server_has_its_visits(breakable_engine: Engine, patient: int, number: signal.Signals) -> None:
+async def test_restarted_server_has_its_visits(
+    breakable_engine: Engine, patient: int, key: str, number: signal.Signals
+) -> None:
     await breakable_engine.admit(patient, {patient: 1, patient + 1000: 2})
-    answer = await breakable_engine.start(1, patient, patient, "once")
+    answer = await breakable_engine.start(1, patient, patient, key)
 
     breakable_engine.temporal.signal(number)
     breakable_engine.temporal.wait()
-    during_outage = await breakable_engine.start(2, patient, patient + 1000, "other")
+    during_outage = await breakable_engine.start(2, patient, patient + 1000, f"{key}-other")
     breakable_engine.temporal.start()
-    refused = await send_until_decided(lambda: breakable_engine.start(2, patient, patient + 1000, "other"))
+    refused = await send_until_decided(lambda: breakable_engine.start(2, patient, patient + 1000, f"{key}-other"))
 
     assert (during_outage.status_code, during_outage.json()["code"]) == (503, "undecided")
     assert (refused.status_code, refused.json()["active_doctor_id"]) == (409, 1)

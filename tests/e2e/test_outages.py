@@ -5,12 +5,12 @@ from sqlalchemy import Connection, text
 
 from patient_visit_engine.runtime import temporal
 from tests.support.decisions import assert_can_be_completed, assert_started_once, send_until_decided
-from tests.support.engine import Engine
+from tests.support.engine import Engine, OpenEngine
 from tests.support.locking import locked
 from tests.support.waiting import wait_until_async
 
 
-async def test_start_is_undecided_without_temporal(breakable_engine: Engine, patient: int) -> None:
+async def test_start_is_undecided_without_temporal(breakable_engine: Engine, patient: int, key: str) -> None:
     await breakable_engine.admit(patient, {patient: 1})
     breakable_engine.temporal.kill()
     breakable_engine.api.kill()
@@ -24,17 +24,17 @@ async def test_start_is_undecided_without_temporal(breakable_engine: Engine, pat
             return False
 
     await wait_until_async(is_alive, "the API is alive")
-    undecided = await breakable_engine.start(1, patient, patient, "once")
+    undecided = await breakable_engine.start(1, patient, patient, key)
     breakable_engine.temporal.start()
-    answer = await send_until_decided(lambda: breakable_engine.start(1, patient, patient, "once"))
+    answer = await send_until_decided(lambda: breakable_engine.start(1, patient, patient, key))
 
     assert (undecided.status_code, undecided.json()["code"]) == (503, "undecided")
     await assert_started_once(breakable_engine, patient, answer)
 
 
-async def test_terminated_visit_continues_from_ledger(breakable_engine: Engine, patient: int) -> None:
+async def test_terminated_visit_continues_from_ledger(breakable_engine: Engine, patient: int, key: str) -> None:
     await breakable_engine.admit(patient, {patient: 1, patient + 1000: 2})
-    answer = await breakable_engine.start(1, patient, patient, "once")
+    answer = await breakable_engine.start(1, patient, patient, key)
     client = await temporal.connect(breakable_engine.settings)
     [row] = await breakable_engine.rows("SELECT visit_day FROM patient_trackings WHERE patient_id = :p", p=patient)
 
@@ -46,9 +46,9 @@ async def test_terminated_visit_continues_from_ledger(breakable_engine: Engine, 
     await assert_can_be_completed(breakable_engine, patient, answer)
 
 
-async def test_terminated_visit_can_be_completed(breakable_engine: Engine, patient: int) -> None:
+async def test_terminated_visit_can_be_completed(breakable_engine: Engine, patient: int, key: str) -> None:
     await breakable_engine.admit(patient, {patient: 1})
-    answer = await breakable_engine.start(1, patient, patient, "once")
+    answer = await breakable_engine.start(1, patient, patient, key)
     client = await temporal.connect(breakable_engine.settings)
     [row] = await breakable_engine.rows("SELECT visit_day FROM patient_trackings WHERE patient_id = :p", p=patient)
 
@@ -57,14 +57,14 @@ async def test_terminated_visit_can_be_completed(breakable_engine: Engine, patie
     await assert_can_be_completed(breakable_engine, patient, answer)
 
 
-async def test_start_without_worker_is_decided_later(breakable_engine: Engine, patient: int) -> None:
+async def test_start_without_worker_is_decided_later(breakable_engine: Engine, patient: int, key: str) -> None:
     await breakable_engine.admit(patient, {patient: 1})
     breakable_engine.worker.kill()
 
-    undecided = await breakable_engine.start(1, patient, patient, "once")
+    undecided = await breakable_engine.start(1, patient, patient, key)
     breakable_engine.worker.start()
-    answer = await send_until_decided(lambda: breakable_engine.start(1, patient, patient, "once"))
-    repeated = await breakable_engine.start(1, patient, patient, "once")
+    answer = await send_until_decided(lambda: breakable_engine.start(1, patient, patient, key))
+    repeated = await breakable_engine.start(1, patient, patient, key)
 
     assert (undecided.status_code, undecided.json()["code"]) == (503, "undecided")
     assert int(undecided.headers["Retry-After"]) > 0
@@ -72,7 +72,7 @@ async def test_start_without_worker_is_decided_later(breakable_engine: Engine, p
     await assert_started_once(breakable_engine, patient, answer)
 
 
-async def test_async_start_is_decided_after_an_outage(breakable_engine: Engine, patient: int) -> None:
+async def test_async_start_is_decided_after_an_outage(breakable_engine: Engine, patient: int, key: str) -> None:
     await breakable_engine.admit(patient, {patient: 1})
     body = {"appointment_id": patient, "patient_id": patient, "doctor_id": 1}
     breakable_engine.worker.kill()
@@ -80,17 +80,17 @@ async def test_async_start_is_decided_after_an_outage(breakable_engine: Engine, 
 
     async with breakable_engine.staff("doctor", 1) as doctor:
         accepted = await doctor.post(
-            "/api/consultations", json=body, headers={"Prefer": "respond-async", "Idempotency-Key": "later"}
+            "/api/consultations", json=body, headers={"Prefer": "respond-async", "Idempotency-Key": key}
         )
-        pending = await doctor.get("/api/requests/later")
+        pending = await doctor.get(f"/api/requests/{key}")
         breakable_engine.temporal.start()
         breakable_engine.worker.start()
 
         async def is_decided() -> bool:
-            return (await doctor.get("/api/requests/later")).status_code == 200
+            return (await doctor.get(f"/api/requests/{key}")).status_code == 200
 
         await wait_until_async(is_decided, "the worker's sweep sends the open request")
-        answer = (await doctor.get("/api/requests/later")).json()
+        answer = (await doctor.get(f"/api/requests/{key}")).json()
 
     assert accepted.status_code in (202, 503)
     assert pending.status_code == 202
@@ -98,19 +98,20 @@ async def test_async_start_is_decided_after_an_outage(breakable_engine: Engine, 
     assert len(await breakable_engine.events(patient, "consultation.started")) == 1
 
 
-async def test_locked_database_delays_the_start(breakable_engine: Engine, patient: int) -> None:
+async def test_locked_database_delays_the_start(breakable_engine: Engine, patient: int, key: str) -> None:
     await breakable_engine.admit(patient, {patient: 1})
     async with locked(breakable_engine.database):
-        undecided = await breakable_engine.start(1, patient, patient, "once")
-    answer = await send_until_decided(lambda: breakable_engine.start(1, patient, patient, "once"))
+        undecided = await breakable_engine.start(1, patient, patient, key)
+    answer = await send_until_decided(lambda: breakable_engine.start(1, patient, patient, key))
 
     assert undecided.status_code == 503
     await assert_started_once(breakable_engine, patient, answer)
 
 
-async def test_restored_ledger_decides_lost_start_again(breakable_engine: Engine, patient: int) -> None:
-    await breakable_engine.admit(patient, {patient: 1})
-    await breakable_engine.start(1, patient, patient, "once")
+async def test_restored_ledger_decides_lost_start_again(open_engine: OpenEngine, patient: int, key: str) -> None:
+    engine = await open_engine(decision_timeout="3", sweep_every="1")
+    await engine.admit(patient, {patient: 1})
+    await engine.start(1, patient, patient, key)
 
     def delete_decisions(connection: Connection) -> None:
         for table in ("requests", "timeline", "patient_trackings", "events"):
@@ -118,8 +119,8 @@ async def test_restored_ledger_decides_lost_start_again(breakable_engine: Engine
         connection.execute(text("UPDATE appointments SET status = 1"))
         connection.execute(text("UPDATE log_head SET seq = 0, epoch = 'restored'"))
 
-    await breakable_engine.database.write(delete_decisions)
-    answer = await send_until_decided(lambda: breakable_engine.start(1, patient, patient, "once"))
+    await engine.database.write(delete_decisions)
+    answer = await send_until_decided(lambda: engine.start(1, patient, patient, key))
 
-    await assert_started_once(breakable_engine, patient, answer)
-    await assert_can_be_completed(breakable_engine, patient, answer)
+    await assert_started_once(engine, patient, answer)
+    await assert_can_be_completed(engine, patient, answer)

@@ -31,8 +31,9 @@ async def assert_started_once(engine: Engine, patient: int, answer: httpx.Respon
 
 async def assert_can_be_completed(engine: Engine, patient: int, answer: httpx.Response) -> None:
     """Complete the started consultation twice: there is one answer and one event."""
-    completed = await send_until_decided(lambda: engine.complete(1, answer.json()["id"], "done"))
-    repeated = await engine.complete(1, answer.json()["id"], "done")
+    key = f"completion-of-{patient}"
+    completed = await send_until_decided(lambda: engine.complete(1, answer.json()["id"], key))
+    repeated = await engine.complete(1, answer.json()["id"], key)
 
     assert (completed.status_code, completed.json()["outcome"]) == (200, "done")
     assert repeated.json() == completed.json()

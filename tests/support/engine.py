@@ -81,6 +81,17 @@ class Engine:
         except AssertionError as failure:
             raise AssertionError(f"{failure}; the API's log ends with: {self.api.log.read_text()[-2000:]}") from None
 
+    async def repair(self) -> None:
+        """End the other processes of a test, and start again what it stopped."""
+        for process in self.others:
+            await asyncio.to_thread(process.kill)
+        self.others.clear()
+        (self.folder / "halted").unlink(missing_ok=True)
+        for process in (self.temporal, self.worker, self.api):
+            if not process.running:
+                process.start()
+        await self.wait_until_ready()
+
     async def close(self) -> None:
         """Stop all processes. Temporal is killed, because its orderly stop takes long and no test needs it."""
         await asyncio.gather(*(asyncio.to_thread(process.stop) for process in (self.api, self.worker, *self.others)))
