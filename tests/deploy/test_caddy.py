@@ -5,6 +5,8 @@ import re
 import shutil
 import signal
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -25,35 +27,53 @@ pytestmark = [
 ]
 
 
-@pytest.fixture
-async def apis(database: Database, tmp_path: Path) -> AsyncIterator[list[ApiProcess]]:
-    """Two API processes on one database."""
-    processes = ApiProcesses(database, tmp_path)
+@dataclass
+class Proxied:
+    """Caddy in front of two API processes on one database."""
 
-    yield [await processes.start(), await processes.start()]
+    database: Database
+    apis: list[ApiProcess]
+    caddy: Caddy
+    folder: Path
 
+    @contextmanager
+    def open_stream(self) -> Iterator[ProxiedStream]:
+        """An open event stream through Caddy."""
+        stream = ProxiedStream(self.caddy, token("desk"), self.folder / "stream.txt")
+        try:
+            yield stream
+        finally:
+            stream.close()
+
+
+@asynccontextmanager
+async def run_proxied(folder: Path, migrated_file: Path) -> AsyncIterator[Proxied]:
+    await asyncio.to_thread(shutil.copyfile, migrated_file, folder / "visits.db")
+    database = Database(f"sqlite+aiosqlite:///{folder / 'visits.db'}")
+    processes = ApiProcesses(database, folder)
+    apis = [await processes.start(), await processes.start()]
+    caddy = Caddy(folder, *(api.port for api in apis))
+    await asyncio.to_thread(caddy.start_and_wait)
+
+    yield Proxied(database, apis, caddy, folder)
+
+    await asyncio.to_thread(caddy.kill)
     await processes.close()
+    await database.close()
+
+
+@pytest.fixture(scope="module")
+async def proxied(tmp_path_factory: pytest.TempPathFactory, migrated_file: Path) -> AsyncIterator[Proxied]:
+    """The processes that all tests of this module share."""
+    async with run_proxied(tmp_path_factory.mktemp("proxied"), migrated_file) as shared:
+        yield shared
 
 
 @pytest.fixture
-async def caddy(apis: list[ApiProcess], tmp_path: Path) -> AsyncIterator[Caddy]:
-    """Caddy in front of the two processes."""
-    process = Caddy(tmp_path, *(api.port for api in apis))
-    await asyncio.to_thread(process.start_and_wait)
-
-    yield process
-
-    await asyncio.to_thread(process.kill)
-
-
-@pytest.fixture
-def stream(caddy: Caddy, tmp_path: Path) -> Iterator[ProxiedStream]:
-    """One open event stream through Caddy."""
-    proxied_stream = ProxiedStream(caddy, token("desk"), tmp_path / "stream.txt")
-
-    yield proxied_stream
-
-    proxied_stream.close()
+async def own_proxied(tmp_path: Path, migrated_file: Path) -> AsyncIterator[Proxied]:
+    """Processes that a test may stop."""
+    async with run_proxied(tmp_path, migrated_file) as processes:
+        yield processes
 
 
 async def count_open_streams(apis: list[ApiProcess]) -> float:
@@ -61,56 +81,57 @@ async def count_open_streams(apis: list[ApiProcess]) -> float:
     return count
 
 
-async def test_serves_browsers_over_http_2(caddy: Caddy) -> None:
-    answer = await asyncio.to_thread(caddy.request, "/api/session", "-w", " %{http_version} %{http_code}")
+async def test_serves_browsers_over_http_2(proxied: Proxied) -> None:
+    answer = await asyncio.to_thread(proxied.caddy.request, "/api/session", "-w", " %{http_version} %{http_code}")
 
     assert answer.stdout.endswith(" 2 401")
 
 
-async def test_redirects_plain_http_to_https(caddy: Caddy) -> None:
-    answer = await asyncio.to_thread(caddy.request_without_tls, "/board")
+async def test_redirects_plain_http_to_https(proxied: Proxied) -> None:
+    answer = await asyncio.to_thread(proxied.caddy.request_without_tls, "/board")
 
     # Without the port: outside of tests it is the standard port of HTTPS.
     assert answer == "308 https://localhost/board"
 
 
-async def test_passes_event_on_at_once(caddy: Caddy, stream: ProxiedStream, database: Database) -> None:
-    await asyncio.to_thread(stream.wait_for, "event: ready")
-    heartbeats = stream.text.count("event: heartbeat")
+async def test_passes_event_on_at_once(proxied: Proxied) -> None:
+    with proxied.open_stream() as stream:
+        await asyncio.to_thread(stream.wait_for, "event: ready")
+        heartbeats = stream.text.count("event: heartbeat")
 
-    await append_events(database, an_event(1))
-    await asyncio.to_thread(stream.wait_for, '"number":1')
+        await append_events(proxied.database, an_event(1))
+        await asyncio.to_thread(stream.wait_for, '"number":1')
 
-    assert stream.text.count("event: heartbeat") == heartbeats
+        assert stream.text.count("event: heartbeat") == heartbeats
 
 
-async def test_closed_stream_ends_before_next_heartbeat(stream: ProxiedStream, apis: list[ApiProcess]) -> None:
-    await asyncio.to_thread(stream.wait_for, "event: ready")
-    assert await count_open_streams(apis) == 1
-
-    stream.close()
-
+async def test_closed_stream_ends_before_next_heartbeat(proxied: Proxied) -> None:
     async def no_stream_is_open() -> bool:
-        return await count_open_streams(apis) == 0
+        return await count_open_streams(proxied.apis) == 0
+
+    await wait_until_async(no_stream_is_open, "the streams of other tests to end")
+    with proxied.open_stream() as stream:
+        await asyncio.to_thread(stream.wait_for, "event: ready")
+        assert await count_open_streams(proxied.apis) == 1
 
     await wait_until_async(no_stream_is_open, "the stream to end", seconds=DEFAULT_LIMITS.heartbeat_interval - 5)
 
 
-async def test_hides_internal_paths(caddy: Caddy) -> None:
+async def test_hides_internal_paths(proxied: Proxied) -> None:
     internal_paths = ["/livez", "/readyz", "/metrics", "/openapi.json"]
 
-    assert {path: await asyncio.to_thread(caddy.status, path) for path in internal_paths} == dict.fromkeys(
+    assert {path: await asyncio.to_thread(proxied.caddy.status, path) for path in internal_paths} == dict.fromkeys(
         internal_paths, "404"
     )
 
 
-async def test_session_cookie_is_secure(caddy: Caddy, database: Database) -> None:
+async def test_session_cookie_is_secure(proxied: Proxied) -> None:
     password_hash = PasswordHash.recommended().hash("swordfish")
-    await database.write(accounts.add_account, "desk", password_hash, "desk", Role.reception, None)
+    await proxied.database.write(accounts.add_account, "desk", password_hash, "desk", Role.reception, None)
     body = '{"username": "desk", "password": "swordfish"}'
 
     answer = await asyncio.to_thread(
-        caddy.request,
+        proxied.caddy.request,
         "/api/session",
         "-i",
         "-d",
@@ -118,35 +139,37 @@ async def test_session_cookie_is_secure(caddy: Caddy, database: Database) -> Non
         "-H",
         "Content-Type: application/json",
         "-H",
-        f"Origin: {caddy.url}",
+        f"Origin: {proxied.caddy.url}",
     )
 
     assert re.search(r"^set-cookie: .*; Secure\r?$", answer.stdout, re.MULTILINE | re.IGNORECASE), answer.stdout
 
 
-async def test_other_process_serves_when_one_stops(caddy: Caddy, stream: ProxiedStream, apis: list[ApiProcess]) -> None:
-    await asyncio.to_thread(stream.wait_for, "event: ready")
-    serving_apis = [api for api in apis if await api.count("visit_stream_subscribers")]
+async def test_other_process_serves_when_one_stops(own_proxied: Proxied) -> None:
+    with own_proxied.open_stream() as stream:
+        await asyncio.to_thread(stream.wait_for, "event: ready")
+        serving_apis = [api for api in own_proxied.apis if await api.count("visit_stream_subscribers")]
 
-    serving_apis[0].signal(signal.SIGTERM)
-    await serving_apis[0].exited()
+        serving_apis[0].signal(signal.SIGTERM)
+        await serving_apis[0].exited()
 
-    assert await asyncio.to_thread(stream.process.wait, 60) == 0
-    statuses = [await asyncio.to_thread(caddy.status, "/api/session") for _ in range(10)]
+        assert await asyncio.to_thread(stream.process.wait, 60) == 0
+    statuses = [await asyncio.to_thread(own_proxied.caddy.status, "/api/session") for _ in range(10)]
     assert set(statuses) == {"401"}
 
 
-async def test_is_unhealthy_without_api_processes(caddy: Caddy, apis: list[ApiProcess]) -> None:
-    for api in apis:
+async def test_is_unhealthy_without_api_processes(own_proxied: Proxied) -> None:
+    for api in own_proxied.apis:
         await asyncio.to_thread(api.stop)
 
-    assert not await asyncio.to_thread(caddy.is_healthy)
+    assert not await asyncio.to_thread(own_proxied.caddy.is_healthy)
 
 
-async def test_stops_while_stream_is_open(caddy: Caddy, stream: ProxiedStream) -> None:
-    await asyncio.to_thread(stream.wait_for, "event: ready")
+async def test_stops_while_stream_is_open(own_proxied: Proxied) -> None:
+    with own_proxied.open_stream() as stream:
+        await asyncio.to_thread(stream.wait_for, "event: ready")
 
-    caddy.signal(signal.SIGTERM)
+        own_proxied.caddy.signal(signal.SIGTERM)
 
-    # It must end by itself, without a kill.
-    assert await asyncio.to_thread(caddy.wait, 20) == 0
+        # It must end by itself, without a kill.
+        assert await asyncio.to_thread(own_proxied.caddy.wait, 20) == 0
