@@ -25,6 +25,12 @@ async def temporal_server() -> AsyncIterator[WorkflowEnvironment]:
             yield environment
 
 
+@pytest.fixture(autouse=True)
+def no_deadlock_detection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a workflow task take longer than two seconds, as it can on a busy machine. The SDK would interrupt it and fail."""
+    monkeypatch.setenv("TEMPORAL_DEBUG", "1")
+
+
 @pytest.fixture(scope="session")
 def patients() -> Iterator[int]:
     """Gives each test a new patient id, because all tests share one server."""

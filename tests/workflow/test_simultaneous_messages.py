@@ -9,6 +9,7 @@ import pytest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.runtime import MetricBuffer, Runtime, TelemetryConfig
+from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import WorkflowEnvironment
 
 from patient_visit_engine.runtime import dev_server
@@ -51,7 +52,10 @@ async def count_rejected_messages(environment: WorkflowEnvironment, database: Da
     # The worker starts after them, so all messages wait at the server at the same time.
     sending = [asyncio.create_task(visits.update(patient, today, Adopt())) for _ in range(MESSAGES)]
     async with asyncio.timeout(60), build(environment.client, TASK_QUEUE, SqlLedger(database)):
-        await asyncio.gather(*sending)
+        errors = [error for error in await asyncio.gather(*sending, return_exceptions=True) if error is not None]
+    # On a busy machine the SDK may give up a message that was rejected several times.
+    assert {type(error) for error in errors} <= {RPCError}
+    assert {error.status for error in errors if isinstance(error, RPCError)} <= {RPCStatusCode.RESOURCE_EXHAUSTED}
     return sum(
         int(update.value)
         for update in metrics.retrieve_updates()
