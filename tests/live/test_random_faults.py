@@ -174,7 +174,8 @@ def position_of(cursor: str) -> int:
     return epoch_and_position[1] if epoch_and_position else 0
 
 
-@pytest.mark.parametrize("seed", [7, pytest.param(2026, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("seed", [7, 2026])
 async def test_clients_receive_whole_log_despite_faults(api_processes: ApiProcesses, seed: int) -> None:
     seed = int(os.environ.get("VISIT_TEST_SEED", seed))
     print(f"VISIT_TEST_SEED={seed} repeats this run")
