@@ -61,18 +61,26 @@ def test_system_starts_and_ctrl_c_stops_all(up: Start, up_environment: UpEnviron
 
 @ON_BOTH
 async def test_next_start_finds_kept_data(up: Start, up_environment: UpEnvironment) -> None:
-    first = up()
+    first = up(VISIT_DEMO="1")
     first.wait_for_line("ready in")
     client = await connect(Settings(temporal_address=up_environment.temporal))
     await client.start_workflow("VisitWithoutWorker", id="visit/123/2026-03-02", task_queue="without-worker")
     secret = (up_environment.data / "jwt.secret").read_text()
     first.stop(signal.SIGTERM)
 
-    up().wait_for_line("ready in")
+    second = up()
+    second.wait_for_line("ready in")
 
     client = await connect(Settings(temporal_address=up_environment.temporal))
     assert (await client.get_workflow_handle("visit/123/2026-03-02").describe()).status is not None
     assert (up_environment.data / "jwt.secret").read_text() == secret
+    assert logins_printed_by(first) == logins_printed_by(second)
+    assert {login.split()[-1] for login in logins_printed_by(first)} >= {"doctor", "reception", "supervisor"}
+    assert {len(login.split()) for login in logins_printed_by(first)} == {4}
+
+
+def logins_printed_by(running: RunningUp) -> list[str]:
+    return [line for line in running.lines if line.startswith("login: ")]
 
 
 @pytest.mark.parametrize("name", ["worker", "api", "temporal"])
@@ -125,21 +133,6 @@ def test_secret_of_operator_is_used(up: Start, up_environment: UpEnvironment) ->
 
 def test_no_demonstration_without_terminal(shared_up: RunningUp) -> None:
     assert [line for line in shared_up.lines if line.startswith("login:")] == []
-
-
-@ON_BOTH
-def test_prints_demonstration_logins_at_each_start(up: Start) -> None:
-    first = up(VISIT_DEMO="1")
-    first.wait_for_line("ready in")
-    first.stop()
-    logins = [line for line in first.lines if line.startswith("login: ")]
-
-    second = up()
-    second.wait_for_line("ready in")
-
-    assert {line.split()[-1] for line in logins} >= {"doctor", "reception", "supervisor"}
-    assert {len(line.split()) for line in logins} == {4}
-    assert [line for line in second.lines if line.startswith("login: ")] == logins
 
 
 def test_refuses_second_up_on_same_folder(shared_up: RunningUp) -> None:
