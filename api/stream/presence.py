@@ -4,28 +4,27 @@ import asyncio
 import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any
 
 from patient_visit_engine.live.cursor import read_cursor
 from patient_visit_engine.live.hub import Hub
 from patient_visit_engine.live.subscriber import Presence
 from patient_visit_engine.storage.presence import ReportedProcess
 from patient_visit_engine.visit.calendar import to_rfc3339
+from patient_visit_engine.visit.codes import Role
+from patient_visit_engine.wire.shapes import ConnectedSubscriber
 
 #: Subscribers that are rendered before the event loop gets its turn.
 SUBSCRIBERS_AT_ONCE = 500
 
-Item = dict[str, Any]
 
-
-def local_items(hub: Hub | None, process: str, now: datetime) -> Iterator[Item]:
+def local_items(hub: Hub | None, process: str, now: datetime) -> Iterator[ConnectedSubscriber]:
     """Yield the subscribers of this process as they are now."""
     as_of = to_rfc3339(now)
     for presence in [] if hub is None else hub.presence():
         yield _item(presence, process, as_of)
 
 
-def reported_items(processes: Sequence[ReportedProcess]) -> Iterator[Item]:
+def reported_items(processes: Sequence[ReportedProcess]) -> Iterator[ConnectedSubscriber]:
     """Yield the subscribers of other processes, as each process last reported them."""
     for process in processes:
         as_of = to_rfc3339(process.at)
@@ -41,11 +40,12 @@ def _position(cursor: str) -> int:
     return 0 if epoch_and_position is None else epoch_and_position[1]
 
 
-def _item(presence: Presence, process: str, as_of: str) -> Item:
+def _item(presence: Presence, process: str, as_of: str) -> ConnectedSubscriber:
     return {
         "user": presence.user,
         "name": presence.name,
-        "role": presence.role,
+        # `live` imports nothing of ours, so a role is any string there.
+        "role": Role(presence.role),
         "since": to_rfc3339(presence.since),
         "cursor": presence.cursor,
         "behind": presence.behind,
@@ -55,17 +55,17 @@ def _item(presence: Presence, process: str, as_of: str) -> Item:
     }
 
 
-def _sort_key(item: Item) -> tuple[str, str, str, str]:
+def _sort_key(item: ConnectedSubscriber) -> tuple[str, str, str, str]:
     # The cursor comes last: it alone can tell apart two streams that one user opened in the same millisecond.
     return item["since"], item["process"], item["user"], item["cursor"]
 
 
-async def render_items(*sources: Iterator[Item]) -> bytes:
+async def render_items(*sources: Iterator[ConnectedSubscriber]) -> bytes:
     """Return the answer's body, longest connected first.
 
     The work is done in portions. Thousands of subscribers in one go would delay every stream.
     """
-    items: list[Item] = []
+    items: list[ConnectedSubscriber] = []
     for source in sources:
         for item in source:
             items.append(item)
@@ -79,5 +79,5 @@ async def render_items(*sources: Iterator[Item]) -> bytes:
     return f'{{"items":[{",".join(rendered)}]}}'.encode()
 
 
-def _as_json(item: Item) -> str:
+def _as_json(item: ConnectedSubscriber) -> str:
     return json.dumps(item, ensure_ascii=False, separators=(",", ":"))

@@ -13,6 +13,7 @@ from patient_visit_engine.api.stream import presence
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.presence import DEAD_AFTER
 from patient_visit_engine.visit.calendar import to_rfc3339
+from patient_visit_engine.visit.codes import Role
 from patient_visit_engine.wire import shapes
 from tests.support.api import ApiDriver, Clock
 from tests.support.stream_process import StreamProcess, start_stream_process
@@ -205,13 +206,27 @@ async def test_renders_long_list_completely(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(presence, "SUBSCRIBERS_AT_ONCE", 3)
     since = to_rfc3339(Clock()())
     for count in range(8):
-        items = [{"since": since, "process": "p", "user": str(n), "cursor": "e-0"} for n in range(count)]
+        items = [connected_subscriber(since, user=str(number)) for number in range(count)]
 
         body = await presence.render_items(iter(items[::-1]), iter(()))
 
         assert body == render_with_starlette(items)
 
 
-def render_with_starlette(items: list[dict[str, Any]]) -> bytes:
+def connected_subscriber(since: str, user: str) -> shapes.ConnectedSubscriber:
+    return {
+        "user": user,
+        "name": "Dr. Müller",
+        "role": Role.doctor,
+        "since": since,
+        "cursor": "e-0",
+        "behind": 0,
+        "live": True,
+        "process": "p",
+        "as_of": since,
+    }
+
+
+def render_with_starlette(items: list[shapes.ConnectedSubscriber]) -> bytes:
     """Return the JSON document that Starlette renders."""
     return bytes(JSONResponse({"items": items}).body)
