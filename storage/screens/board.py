@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, literal_column, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, literal_column, or_, select
 
 from patient_visit_engine.storage.tables import (
     appointments,
@@ -58,7 +58,7 @@ def read_board(connection: Connection, board_filter: BoardFilter) -> screens.Boa
     }
 
 
-def _open_trackings(board_filter: BoardFilter) -> Any:
+def _open_trackings(board_filter: BoardFilter) -> Select[Any]:
     # A literal, not a bound parameter: otherwise neither database uses its partial index of open trackings.
     is_open = patient_trackings.c.status != literal_column(f"'{TrackingStatus.completed.value}'")
     is_running = patient_trackings.c.status == TrackingStatus.in_progress.value
@@ -76,7 +76,7 @@ def _open_trackings(board_filter: BoardFilter) -> Any:
     )
 
 
-def _waiting_lines(board_filter: BoardFilter) -> Any:
+def _waiting_lines(board_filter: BoardFilter) -> Select[Any]:
     return (
         select(waiting_line, _patient_name(), doctors.c.name.label("doctor"), prestations.c.name.label("prestation"))
         .join(patients, patients.c.id == waiting_line.c.patient_id)
@@ -88,7 +88,7 @@ def _waiting_lines(board_filter: BoardFilter) -> Any:
     )
 
 
-def _patient_name() -> Any:
+def _patient_name() -> ColumnElement[str]:
     return (patients.c.first_name + " " + patients.c.last_name).label("patient")
 
 

@@ -148,19 +148,23 @@ def patient_states(
     positions: dict[int, int] = {}
     for row in connection.execute(_waiting_lines(patient_ids, worklist.today)):
         positions[row.patient_id] = positions.get(row.patient_id, 0) + 1
-        state = states.setdefault(row.patient_id, FREE)
-        if row.offered_until is not None and row.offered_until > worklist.now and state["state"] == "free":
-            states[row.patient_id] = state | _taken(row, "reserved", row.since, row.offered_until)
+        patient = states.setdefault(row.patient_id, FREE)
+        if row.offered_until is not None and row.offered_until > worklist.now and patient["state"] == "free":
+            states[row.patient_id] = _with_doctor(patient, row, "reserved", row.since, row.offered_until)
         if row.doctor_id == worklist.asking_doctor:
-            states[row.patient_id] = states[row.patient_id] | {"position": positions[row.patient_id]}
+            states[row.patient_id] = {**states[row.patient_id], "position": positions[row.patient_id]}
     for row in connection.execute(_exclusive_consultations(patient_ids)):
-        state = states.get(row.patient_id, FREE)
-        states[row.patient_id] = state | _taken(row, "in_consultation", row.started_at, None)
+        patient = states.get(row.patient_id, FREE)
+        states[row.patient_id] = _with_doctor(patient, row, "in_consultation", row.started_at, None)
     return states
 
 
-def _taken(row: Row[Any], state: screens.PatientState, since: datetime, until: datetime | None) -> Any:
+def _with_doctor(
+    patient: screens.PatientNow, row: Row[Any], state: screens.PatientState, since: datetime, until: datetime | None
+) -> screens.PatientNow:
+    """The patient with the doctor of `row`, who has the patient now or is reserved. The position in line stays."""
     return {
+        **patient,
         "state": state,
         "doctor": row.doctor,
         "doctor_id": row.doctor_id,
