@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, or_, select
 
 from patient_visit_engine.storage.tables import appointments, events, log_head, patient_trackings, patients
-from patient_visit_engine.storage.upkeep.audit_log import AuditedConsultation, AuditLogReader
+from patient_visit_engine.storage.upkeep.audit_log import AuditedConsultation, AuditedEvent, AuditLogReader
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome, TrackingStatus
 from patient_visit_engine.wire.events import COMPLETED, STARTED
 
@@ -92,7 +92,7 @@ def _fetch(connection: Connection, query: Select[Any]) -> Iterator[Any]:
     yield from connection.execute(query, execution_options={"yield_per": FETCH_SIZE})
 
 
-def _read_log(connection: Connection) -> Iterator[Any]:
+def _read_log(connection: Connection) -> Iterator[AuditedEvent]:
     """Each event in order, with the tracking of its consultation."""
     columns = select(
         events.c.seq,
@@ -110,7 +110,7 @@ def _read_log(connection: Connection) -> Iterator[Any]:
 
 
 def _check_events_of_trackings(
-    connection: Connection, report: AuditReport, oldest: Any, head: int
+    connection: Connection, report: AuditReport, oldest: Row[int, datetime] | None, head: int
 ) -> dict[str, AuditedConsultation]:
     """Find trackings without their events. Returns the consultations in progress at the oldest kept position, by id."""
     start, end = events.alias("start"), events.alias("end")
@@ -139,7 +139,7 @@ def _check_events_of_trackings(
     return running
 
 
-def _must_be_in_log(at: datetime | None, oldest: Any, head: int) -> bool:
+def _must_be_in_log(at: datetime | None, oldest: Row[int, datetime] | None, head: int) -> bool:
     """Whether an event of this time cannot have been pruned. `oldest` is the oldest event in the log."""
     if oldest is None:
         return head == 0

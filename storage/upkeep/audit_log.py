@@ -4,7 +4,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol
 
 from patient_visit_engine.visit.codes import TrackingStatus
 from patient_visit_engine.wire.events import COMPLETED, STARTED
@@ -21,6 +21,20 @@ class AuditedConsultation:
     appointment_id: int
     exclusive: bool
     start_position: int
+
+
+class AuditedEvent(Protocol):
+    """One event, with the tracking of its consultation. The tracking's fields are None when that tracking is missing."""
+
+    seq: int
+    name: str
+    data: str
+    patient_id: int
+    consultation_id: str | None
+    tracking_id: int | None
+    tracking_patient_id: int | None
+    tracking_status: str | None
+    outcome: str | None
 
 
 class AuditLogReader:
@@ -41,19 +55,19 @@ class AuditLogReader:
         for consultation_id, consultation in running.items():
             self._add_running(consultation_id, consultation)
 
-    def read(self, rows: Iterable[Any], head: int) -> None:
+    def read(self, rows: Iterable[AuditedEvent], head: int) -> None:
         """Check `rows`, the events in order, each with the tracking of its consultation. The last must be at `head`."""
         for row in rows:
             if row.seq != self._last + 1:
                 self._add_violation("gap_in_log", f"positions {self._last + 1} to {row.seq - 1} are missing")
             self._last = row.seq
             if row.consultation_id is not None:
-                self._check_event(row)
+                self._check_event(row, row.consultation_id)
         if self._last != head:
             self._add_violation("gap_in_log", f"the head is {head}, the last event is at {self._last}")
 
-    def _check_event(self, row: Any) -> None:
-        about = f"event {row.seq}, consultation {row.consultation_id}"
+    def _check_event(self, row: AuditedEvent, consultation_id: str) -> None:
+        about = f"event {row.seq}, consultation {consultation_id}"
         if row.tracking_id is None:
             self._add_violation("event_without_state", f"{about}: {row.name}, but the tracking is missing")
         elif row.tracking_patient_id != row.patient_id:
@@ -72,9 +86,9 @@ class AuditLogReader:
                 self._add_violation("unreadable_event", about)
                 return
             if row.name == STARTED:
-                self._check_start(row.consultation_id, consultation, about)
+                self._check_start(consultation_id, consultation, about)
             else:
-                self._check_end(row, outcome, about)
+                self._check_end(row, consultation_id, outcome, about)
 
     def _check_start(self, consultation_id: str, consultation: AuditedConsultation, about: str) -> None:
         if consultation_id in self._running:
@@ -95,7 +109,7 @@ class AuditLogReader:
             self._of_patient[consultation.patient_id].add(consultation_id)
         self._of_appointment[consultation.appointment_id].add(consultation_id)
 
-    def _check_end(self, row: Any, outcome: Any, about: str) -> None:
+    def _check_end(self, row: AuditedEvent, consultation_id: str, outcome: object, about: str) -> None:
         if row.tracking_id is not None and row.tracking_status != TrackingStatus.completed.value:
             self._add_violation(
                 "event_without_state", f"{about}: {COMPLETED}, but the tracking is {row.tracking_status}"
@@ -104,12 +118,12 @@ class AuditLogReader:
             self._add_violation(
                 "event_without_state", f"{about}: the event has outcome {outcome}, the tracking has {row.outcome}"
             )
-        consultation = self._running.pop(row.consultation_id, None)
+        consultation = self._running.pop(consultation_id, None)
         if consultation is None:
             self._add_violation("ended_while_not_in_progress", about)
             return
-        _remove(self._of_patient, consultation.patient_id, row.consultation_id)
-        _remove(self._of_appointment, consultation.appointment_id, row.consultation_id)
+        _remove(self._of_patient, consultation.patient_id, consultation_id)
+        _remove(self._of_appointment, consultation.appointment_id, consultation_id)
 
 
 def _remove(consultations: dict[int, set[str]], record_id: int, consultation_id: str) -> None:
