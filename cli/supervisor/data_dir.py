@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from patient_visit_engine.runtime.operator_error import OperatorError
 
@@ -48,7 +48,26 @@ def signing_secret(data_dir: Path) -> str:
     return path.read_text()
 
 
-def write_state(data_dir: Path, state: dict[str, Any]) -> None:
+class ProcessState(TypedDict):
+    """One managed process. `pid` is None while it does not run, and `since` is the time of its last start, in ISO 8601."""
+
+    pid: int | None
+    since: str
+    restarts: int
+
+
+#: The state of each process, by its name.
+ProcessStates = dict[str, ProcessState]
+
+
+class UpState(TypedDict):
+    """The content of `STATE_FILE`. `supervisor` is the process id of `up`."""
+
+    supervisor: int
+    parts: ProcessStates
+
+
+def write_state(data_dir: Path, state: UpState) -> None:
     """Write the state of the processes. A reader sees the old file or the new one, never half of it."""
     new_file = data_dir / f"{STATE_FILE}.new"
     new_file.write_text(json.dumps(state, indent=2) + "\n")

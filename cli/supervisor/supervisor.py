@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import Any, TypeVar
 
+from patient_visit_engine.cli.supervisor.data_dir import ProcessStates
 from patient_visit_engine.cli.supervisor.managed_process import ManagedProcess
 from patient_visit_engine.runtime.operator_error import OperatorError
 
@@ -46,7 +47,7 @@ class Supervisor:
     `report` receives each line for the operator. `save` receives the state of the processes whenever it changes.
     """
 
-    def __init__(self, report: Callable[[str], None], save: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(self, report: Callable[[str], None], save: Callable[[ProcessStates], None]) -> None:
         self._report = report
         self._save = save
         self._entries: list[_Entry] = []
