@@ -5,14 +5,45 @@ An existing row may have consultations and be shown on screens. Only the API cha
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import date, datetime
+from typing import NotRequired, TypedDict
 
 from sqlalchemy import Connection, Table, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 #: Rows in one transaction. SQLite takes 32,766 parameters in a statement, and other writers can write between batches.
 BATCH = 2_000
-Row = Mapping[str, Any]
+
+
+class Row(TypedDict):
+    """The part that the rows of all master data tables have."""
+
+    id: int
+
+
+class PatientRow(Row):
+    first_name: str
+    last_name: str
+    birth_date: NotRequired[date]
+
+
+class DoctorRow(Row):
+    name: str
+    specialization: str | None
+
+
+class PrestationRow(Row):
+    name: str
+    exclusive: bool
+    expected_minutes: int
+
+
+class AppointmentRow(Row):
+    patient_id: int
+    doctor_id: int
+    prestation_id: int
+    scheduled_at: datetime
+    status: int
 
 
 @dataclass(frozen=True)
@@ -42,7 +73,7 @@ def add_missing(connection: Connection, table: Table, rows: Sequence[Row], compa
 
 def _read_existing(
     connection: Connection, table: Table, rows: Sequence[Row], compare: Sequence[str]
-) -> dict[int, tuple[Any, ...]]:
+) -> dict[int, tuple[object, ...]]:
     columns = [table.c[name] for name in compare]
     ids = [row["id"] for row in rows]
     return {
@@ -50,5 +81,5 @@ def _read_existing(
     }
 
 
-def _values(row: Row, compare: Sequence[str]) -> tuple[Any, ...]:
+def _values(row: Mapping[str, object], compare: Sequence[str]) -> tuple[object, ...]:
     return tuple(row[name] for name in compare)

@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Table
@@ -17,7 +16,15 @@ from patient_visit_engine.cli.datasets.made_up import made_up_name
 from patient_visit_engine.cli.datasets.recorded import RecordedAppointment, RecordedSet, RefusedRow
 from patient_visit_engine.cli.progress import ProgressDisplay
 from patient_visit_engine.storage import tables
-from patient_visit_engine.storage.bulk_master_data import BATCH, add_missing
+from patient_visit_engine.storage.bulk_master_data import (
+    BATCH,
+    AppointmentRow,
+    DoctorRow,
+    PatientRow,
+    PrestationRow,
+    Row,
+    add_missing,
+)
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.visit.calendar import to_millisecond
 from patient_visit_engine.visit.codes import AppointmentStatus
@@ -86,7 +93,7 @@ async def import_set(
 async def _add_rows(
     database: Database,
     table: Table,
-    rows: list[dict[str, Any]],
+    rows: Sequence[Row],
     title: str,
     progress: ProgressDisplay,
     tally: ImportTally,
@@ -105,7 +112,7 @@ async def _add_rows(
     return conflicting_ids
 
 
-def _batches(rows: Iterable[dict[str, Any]], size: int) -> Iterator[list[dict[str, Any]]]:
+def _batches(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
     iterator = iter(rows)
     while batch := list(islice(iterator, size)):
         yield batch
@@ -124,16 +131,16 @@ def _find_conflict(appointment: RecordedAppointment, conflicts: dict[str, set[in
     return None
 
 
-def _patient(row: RecordedAppointment) -> dict[str, Any]:
+def _patient(row: RecordedAppointment) -> PatientRow:
     first, last = made_up_name(row.patient_id)
     return {"id": row.patient_id, "first_name": first, "last_name": last}
 
 
-def _doctor(row: RecordedAppointment) -> dict[str, Any]:
+def _doctor(row: RecordedAppointment) -> DoctorRow:
     return {"id": row.doctor_id, "name": row.doctor, "specialization": row.specialization}
 
 
-def _prestation(row: RecordedAppointment) -> dict[str, Any]:
+def _prestation(row: RecordedAppointment) -> PrestationRow:
     return {
         "id": row.prestation_id,
         "name": row.prestation,
@@ -142,7 +149,7 @@ def _prestation(row: RecordedAppointment) -> dict[str, Any]:
     }
 
 
-def _appointment(row: RecordedAppointment, zone: ZoneInfo) -> dict[str, Any]:
+def _appointment(row: RecordedAppointment, zone: ZoneInfo) -> AppointmentRow:
     return {
         "id": row.appointment_id,
         "patient_id": row.patient_id,

@@ -5,9 +5,9 @@ the X-ray may run.
 """
 
 from datetime import date, datetime, time, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
+from patient_visit_engine.storage.bulk_master_data import AppointmentRow, DoctorRow, PatientRow, PrestationRow
 from patient_visit_engine.visit.calendar import to_millisecond
 from patient_visit_engine.visit.codes import AppointmentStatus, Role
 
@@ -55,28 +55,28 @@ BOOKINGS = (
 MAX_APPOINTMENTS_PER_DAY = 100
 
 
-def patients() -> list[dict[str, Any]]:
+def patients() -> list[PatientRow]:
     return [
         {"id": number, "first_name": first, "last_name": last, "birth_date": birth_date}
         for number, (first, last, birth_date) in enumerate(PATIENTS, 1)
     ]
 
 
-def doctors() -> list[dict[str, Any]]:
+def doctors() -> list[DoctorRow]:
     return [
         {"id": number, "name": name, "specialization": specialization}
         for number, (name, specialization) in enumerate(DOCTORS, 1)
     ]
 
 
-def prestations() -> list[dict[str, Any]]:
+def prestations() -> list[PrestationRow]:
     return [
         {"id": number, "name": name, "exclusive": exclusive, "expected_minutes": minutes}
         for number, (name, exclusive, minutes) in enumerate(PRESTATIONS, 1)
     ]
 
 
-def appointments(day: date, zone: ZoneInfo) -> list[dict[str, Any]]:
+def appointments(day: date, zone: ZoneInfo) -> list[AppointmentRow]:
     """The appointments of a local day. Their ids contain the date, for example 2026030201, so each day has its own ids."""
     id_base = int(f"{day:%Y%m%d}") * MAX_APPOINTMENTS_PER_DAY
     bookings = [
