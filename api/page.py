@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from patient_visit_engine.api.problems import Problem
+from patient_visit_engine.api.problems import Problem, method_not_allowed
 
 #: The folder that the build writes the page to.
 BUILT = Path(__file__).parent / "built_page"
@@ -119,6 +119,5 @@ def _cache_control(path: str, status: int) -> str:
 
 def _problem(error: HTTPException) -> Problem:
     if error.status_code == 405:
-        title = "This address does not take this method"
-        return Problem(405, "method_not_allowed", title, headers={"Allow": ", ".join(METHODS)})
+        return method_not_allowed(METHODS)
     return Problem(404, "not_found", "There is no such page")

@@ -3,7 +3,7 @@
 import json
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
@@ -112,7 +112,7 @@ async def on_http_error(request: Request, error: Exception) -> Response:
     if error.status_code == 404:
         return unknown_path().response()
     if error.status_code == 405:
-        return _method_not_allowed(request).response()
+        return method_not_allowed(_allowed_methods(request)).response()
     if error.status_code == 400:
         return malformed_json().response()
     return Problem(error.status_code, "refused", "The request was refused", headers=error.headers).response()
@@ -122,19 +122,20 @@ def unknown_path(headers: Mapping[str, str] | None = None) -> Problem:
     return Problem(404, "not_found", "There is nothing at this address", headers=headers)
 
 
-def _method_not_allowed(request: Request) -> Problem:
+def method_not_allowed(allowed: Iterable[str]) -> Problem:
+    """The address exists, but takes only the methods `allowed`."""
+    headers = {"Allow": ", ".join(allowed)}
+    return Problem(405, "method_not_allowed", "This address does not take this method", headers=headers)
+
+
+def _allowed_methods(request: Request) -> list[str]:
     allowed: set[str] = set()
     # The router stops at the first route of a path. Without this loop, Allow would lack the methods of the other routes.
     for route in request.app.router.routes:
         match, _ = route.matches(request.scope)
         if match is not Match.NONE:
             allowed |= set(getattr(route, "methods", None) or ())
-    return Problem(
-        405,
-        "method_not_allowed",
-        "This address does not take this method",
-        headers={"Allow": ", ".join(sorted(allowed))},
-    )
+    return sorted(allowed)
 
 
 async def on_fault(_request: Request, error: Exception) -> Response:

@@ -22,7 +22,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from patient_visit_engine.api.access.sessions import Caller
-from patient_visit_engine.api.problems import Problem, log_fault, on_fault
+from patient_visit_engine.api.problems import Problem, log_fault, method_not_allowed, on_fault
 from patient_visit_engine.live.hub import Hub
 from patient_visit_engine.live.refusals import StreamRefusedError, TooManyStreamsError
 from patient_visit_engine.live.subscriber import SendMessage, Subscriber, Subscription, body
@@ -97,12 +97,7 @@ class EventStream:
 
     async def _authorize(self, request: Request) -> Subscription:
         if request.method not in METHODS:
-            raise Problem(
-                405,
-                "method_not_allowed",
-                "This address does not take this method",
-                headers={"Allow": ", ".join(METHODS)},
-            )
+            raise method_not_allowed(METHODS)
         caller = await self._authenticate(request)
         allowed = allowed_channels(caller)
         return Subscription(
