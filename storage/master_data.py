@@ -19,8 +19,8 @@ from patient_visit_engine.storage.tables import (
     prestations,
     waiting_line,
 )
+from patient_visit_engine.visit.changes import WriteAppointmentStatus
 from patient_visit_engine.visit.codes import AppointmentStatus, TrackingStatus
-from patient_visit_engine.visit.decisions import WriteAppointmentStatus
 from patient_visit_engine.wire.events import CONSULTATIONS, PATIENT_UPDATED, EventContext, events_of
 
 

@@ -2,17 +2,10 @@
 
 from datetime import datetime, timedelta
 
+from patient_visit_engine.visit.changes import Change, EndConsultation, PostponeConsultation
 from patient_visit_engine.visit.codes import Outcome
 from patient_visit_engine.visit.commands import CompleteConsultation, ExtendConsultation, ReleaseConsultation
-from patient_visit_engine.visit.decisions import (
-    Change,
-    ConsultationAnswer,
-    ConsultationEndedAnswer,
-    EndConsultation,
-    PostponeConsultation,
-    Refused,
-    Verdict,
-)
+from patient_visit_engine.visit.decisions import ConsultationAnswer, ConsultationEndedAnswer, Refused, Verdict
 from patient_visit_engine.visit.refusals import NotYours
 from patient_visit_engine.visit.state import Consultation, VisitState
 from patient_visit_engine.visit.waiting_line import offer_to_line

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from patient_visit_engine.visit import ending, reception, starting, waiting_line
+from patient_visit_engine.visit.changes import AdoptConsultation
 from patient_visit_engine.visit.commands import (
     Adopt,
     CheckIn,
@@ -18,7 +19,7 @@ from patient_visit_engine.visit.commands import (
     SetAppointmentStatus,
     StartConsultation,
 )
-from patient_visit_engine.visit.decisions import AdoptConsultation, Decision, Refused, Verdict
+from patient_visit_engine.visit.decisions import Decision, Refused, Verdict
 from patient_visit_engine.visit.refusals import AppointmentMismatch
 from patient_visit_engine.visit.state import VisitState
 

@@ -2,18 +2,10 @@
 
 from datetime import datetime
 
+from patient_visit_engine.visit.changes import Change, CloseTracking, OpenTracking, WriteAppointmentStatus
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
 from patient_visit_engine.visit.commands import CheckIn, CheckOut, SetAppointmentStatus
-from patient_visit_engine.visit.decisions import (
-    Change,
-    CloseTracking,
-    OpenTracking,
-    Refused,
-    StatusAnswer,
-    TrackingAnswer,
-    Verdict,
-    WriteAppointmentStatus,
-)
+from patient_visit_engine.visit.decisions import Refused, StatusAnswer, TrackingAnswer, Verdict
 from patient_visit_engine.visit.ending import end_and_offer
 from patient_visit_engine.visit.refusals import (
     AppointmentClosed,

@@ -6,17 +6,10 @@ from functools import partial
 from hashlib import sha256
 from uuid import UUID
 
+from patient_visit_engine.visit.changes import Change, LeaveLine, NoteRefusal, OpenConsultation
 from patient_visit_engine.visit.codes import CLOSED_STATUSES
 from patient_visit_engine.visit.commands import Request, StartConsultation
-from patient_visit_engine.visit.decisions import (
-    Change,
-    ConsultationAnswer,
-    LeaveLine,
-    NoteRefusal,
-    OpenConsultation,
-    Refused,
-    Verdict,
-)
+from patient_visit_engine.visit.decisions import ConsultationAnswer, Refused, Verdict
 from patient_visit_engine.visit.refusals import (
     AppointmentClosed,
     AppointmentInProgress,

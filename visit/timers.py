@@ -2,8 +2,9 @@
 
 from datetime import datetime
 
+from patient_visit_engine.visit.changes import Change, CloseTracking, LeaveLine, RemindHolder
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
-from patient_visit_engine.visit.decisions import Change, CloseTracking, Decision, LeaveLine, RemindHolder
+from patient_visit_engine.visit.decisions import Decision
 from patient_visit_engine.visit.ending import end_and_offer
 from patient_visit_engine.visit.state import Consultation, VisitState
 from patient_visit_engine.visit.waiting_line import offer_to_line, remove_from_line

@@ -3,18 +3,9 @@
 from datetime import datetime
 from typing import Literal
 
+from patient_visit_engine.visit.changes import Change, JoinLine, LeaveLine, OfferPatient, WithdrawOffer
 from patient_visit_engine.visit.commands import JoinWaitingLine, LeaveWaitingLine
-from patient_visit_engine.visit.decisions import (
-    Change,
-    JoinLine,
-    LeaveLine,
-    NotInLine,
-    OfferPatient,
-    PlaceInLine,
-    Refused,
-    Verdict,
-    WithdrawOffer,
-)
+from patient_visit_engine.visit.decisions import NotInLine, PlaceInLine, Refused, Verdict
 from patient_visit_engine.visit.refusals import PatientFree, appointment_refusal
 from patient_visit_engine.visit.state import Appointment, Consultation, VisitState, WaitingDoctor
 

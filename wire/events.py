@@ -5,24 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import singledispatch
 
+from patient_visit_engine.visit import changes
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
-from patient_visit_engine.visit.decisions import (
-    AdoptConsultation,
-    Change,
-    CloseTracking,
-    EndConsultation,
-    JoinLine,
-    LeaveLine,
-    NoteRefusal,
-    OfferPatient,
-    OpenConsultation,
-    OpenTracking,
-    PostponeConsultation,
-    RemindHolder,
-    WithdrawOffer,
-    WriteAppointmentStatus,
-)
 from patient_visit_engine.visit.refusals import PatientInConsultation
 from patient_visit_engine.visit.state import Consultation
 from patient_visit_engine.wire import event_bodies
@@ -115,13 +100,13 @@ class EventContext:
 
 
 @singledispatch
-def events_of(change: Change, context: EventContext) -> Iterator[Event]:
+def events_of(change: changes.Change, context: EventContext) -> Iterator[Event]:
     """The events of `change`, in the order in which they are appended to the log."""
     raise TypeError(f"no events are defined for {type(change).__name__}")
 
 
 @events_of.register
-def _opened(change: OpenConsultation, context: EventContext) -> Iterator[Event]:
+def _opened(change: changes.OpenConsultation, context: EventContext) -> Iterator[Event]:
     consultation = change.consultation
     doctor = context.doctors[consultation.doctor_id]
     message = f"Patient {context.patient} is now in consultation with {doctor}"
@@ -130,7 +115,7 @@ def _opened(change: OpenConsultation, context: EventContext) -> Iterator[Event]:
 
 
 @events_of.register
-def _consultation_ended(change: EndConsultation, context: EventContext) -> Iterator[Event]:
+def _consultation_ended(change: changes.EndConsultation, context: EventContext) -> Iterator[Event]:
     consultation = change.consultation
     data: event_bodies.ConsultationCompleted = {
         **context.about_consultation(consultation, f"Patient {context.patient} consultation completed"),
@@ -148,14 +133,14 @@ def _consultation_ended(change: EndConsultation, context: EventContext) -> Itera
 
 
 @events_of.register
-def _extended(change: PostponeConsultation, context: EventContext) -> Iterator[Event]:
+def _extended(change: changes.PostponeConsultation, context: EventContext) -> Iterator[Event]:
     consultation = change.consultation
     data = context.about_consultation(consultation, f"Patient {context.patient} consultation extended")
     yield context.event(PATIENT_UPDATED, CONSULTATIONS, f"{context.cause}/extended", data, consultation.id)
 
 
 @events_of.register
-def _overdue(change: RemindHolder, context: EventContext) -> Iterator[Event]:
+def _overdue(change: changes.RemindHolder, context: EventContext) -> Iterator[Event]:
     consultation = change.consultation
     message = f"Your consultation with patient {context.patient} is over its expected time"
     data: event_bodies.ConsultationOverdue = {
@@ -167,22 +152,22 @@ def _overdue(change: RemindHolder, context: EventContext) -> Iterator[Event]:
 
 
 @events_of.register
-def _without_event(change: AdoptConsultation | WithdrawOffer, context: EventContext) -> Iterator[Event]:
+def _without_event(change: changes.AdoptConsultation | changes.WithdrawOffer, context: EventContext) -> Iterator[Event]:
     yield from ()
 
 
 @events_of.register
-def _checked_in(change: OpenTracking, context: EventContext) -> Iterator[Event]:
+def _checked_in(change: changes.OpenTracking, context: EventContext) -> Iterator[Event]:
     yield appointment_updated(change.appointment.id, AppointmentStatus.pending, context)
 
 
 @events_of.register
-def _tracking_closed(change: CloseTracking, context: EventContext) -> Iterator[Event]:
+def _tracking_closed(change: changes.CloseTracking, context: EventContext) -> Iterator[Event]:
     yield appointment_updated(change.appointment_id, change.status, context, change.outcome)
 
 
 @events_of.register
-def _status_written(change: WriteAppointmentStatus, context: EventContext) -> Iterator[Event]:
+def _status_written(change: changes.WriteAppointmentStatus, context: EventContext) -> Iterator[Event]:
     yield appointment_updated(change.appointment_id, change.status, context)
 
 
@@ -208,14 +193,14 @@ def appointment_updated(
 
 
 @events_of.register
-def _joined_line(change: JoinLine, context: EventContext) -> Iterator[Event]:
+def _joined_line(change: changes.JoinLine, context: EventContext) -> Iterator[Event]:
     doctor_id = change.place.doctor_id
     data = _about_doctor(doctor_id, f"A doctor waits for patient {context.patient}", context)
     yield context.event(PATIENT_UPDATED, CONSULTATIONS, f"{context.cause}/joined/{doctor_id}", data)
 
 
 @events_of.register
-def _left_line(change: LeaveLine, context: EventContext) -> Iterator[Event]:
+def _left_line(change: changes.LeaveLine, context: EventContext) -> Iterator[Event]:
     place = change.place
     message = f"The line for patient {context.patient} is shorter"
     data: event_bodies.LineLeft = {**_about_doctor(place.doctor_id, message, context), "why": change.why}
@@ -225,7 +210,7 @@ def _left_line(change: LeaveLine, context: EventContext) -> Iterator[Event]:
 
 
 @events_of.register
-def _offered(change: OfferPatient, context: EventContext) -> Iterator[Event]:
+def _offered(change: changes.OfferPatient, context: EventContext) -> Iterator[Event]:
     place = change.place
     # With VISIT_OFFER_SECONDS=0 nothing is reserved: all waiting doctors get the event, and the first to start wins.
     is_reserved = place.offered_until is not None and place.offered_until > context.at
@@ -256,7 +241,7 @@ def _about_doctor(doctor_id: int, message: str, context: EventContext) -> event_
 
 
 @events_of.register
-def _refused(change: NoteRefusal, context: EventContext) -> Iterator[Event]:
+def _refused(change: changes.NoteRefusal, context: EventContext) -> Iterator[Event]:
     if not isinstance(change.refusal, PatientInConsultation):
         return
     holder = change.refusal.holder

@@ -4,23 +4,8 @@ from dataclasses import dataclass, field
 from functools import singledispatch
 from typing import Any
 
+from patient_visit_engine.visit import changes
 from patient_visit_engine.visit.calendar import to_rfc3339
-from patient_visit_engine.visit.decisions import (
-    AdoptConsultation,
-    Change,
-    CloseTracking,
-    EndConsultation,
-    JoinLine,
-    LeaveLine,
-    NoteRefusal,
-    OfferPatient,
-    OpenConsultation,
-    OpenTracking,
-    PostponeConsultation,
-    RemindHolder,
-    WithdrawOffer,
-    WriteAppointmentStatus,
-)
 from patient_visit_engine.visit.refusals import AppointmentInProgress, PatientInConsultation
 from patient_visit_engine.visit.state import Consultation, WaitingDoctor
 
@@ -37,7 +22,7 @@ class TimelineRow:
 
 
 @singledispatch
-def timeline_row(change: Change) -> TimelineRow:
+def timeline_row(change: changes.Change) -> TimelineRow:
     """The row for `change`."""
     raise TypeError(f"no timeline row is defined for {type(change).__name__}")
 
@@ -51,71 +36,71 @@ def _about_place(event: str, place: WaitingDoctor, **particulars: Any) -> Timeli
 
 
 @timeline_row.register
-def _(change: OpenConsultation) -> TimelineRow:
+def _(change: changes.OpenConsultation) -> TimelineRow:
     consultation = change.consultation
     particulars = {"prestation_id": consultation.prestation_id, "exclusive": consultation.exclusive}
     return _about_consultation("started", consultation, **particulars)
 
 
 @timeline_row.register
-def _(change: EndConsultation) -> TimelineRow:
+def _(change: changes.EndConsultation) -> TimelineRow:
     return _about_consultation("completed", change.consultation, outcome=change.outcome.value)
 
 
 @timeline_row.register
-def _(change: PostponeConsultation) -> TimelineRow:
+def _(change: changes.PostponeConsultation) -> TimelineRow:
     overdue_at = to_rfc3339(change.consultation.overdue_at)
     return _about_consultation("extended", change.consultation, minutes=change.minutes, overdue_at=overdue_at)
 
 
 @timeline_row.register
-def _(change: RemindHolder) -> TimelineRow:
+def _(change: changes.RemindHolder) -> TimelineRow:
     return _about_consultation("overdue", change.consultation, reminder=change.consultation.reminders)
 
 
 @timeline_row.register
-def _(change: AdoptConsultation) -> TimelineRow:
+def _(change: changes.AdoptConsultation) -> TimelineRow:
     return _about_consultation("adopted", change.consultation)
 
 
 @timeline_row.register
-def _(change: OpenTracking) -> TimelineRow:
+def _(change: changes.OpenTracking) -> TimelineRow:
     return TimelineRow("checked_in", change.appointment.id, change.appointment.doctor_id)
 
 
 @timeline_row.register
-def _(change: CloseTracking) -> TimelineRow:
+def _(change: changes.CloseTracking) -> TimelineRow:
     return TimelineRow("left", change.appointment_id, particulars={"outcome": change.outcome.value})
 
 
 @timeline_row.register
-def _(change: WriteAppointmentStatus) -> TimelineRow:
+def _(change: changes.WriteAppointmentStatus) -> TimelineRow:
     return TimelineRow("status", change.appointment_id, particulars={"status": change.status.name})
 
 
 @timeline_row.register
-def _(change: JoinLine) -> TimelineRow:
+def _(change: changes.JoinLine) -> TimelineRow:
     return _about_place("waiting", change.place)
 
 
 @timeline_row.register
-def _(change: LeaveLine) -> TimelineRow:
+def _(change: changes.LeaveLine) -> TimelineRow:
     return _about_place("left_line", change.place, why=change.why)
 
 
 @timeline_row.register
-def _(change: OfferPatient) -> TimelineRow:
+def _(change: changes.OfferPatient) -> TimelineRow:
     until = change.place.offered_until
     return _about_place("offered", change.place, offer_until=None if until is None else to_rfc3339(until))
 
 
 @timeline_row.register
-def _(change: WithdrawOffer) -> TimelineRow:
+def _(change: changes.WithdrawOffer) -> TimelineRow:
     return _about_place("offer_withdrawn", change.place)
 
 
 @timeline_row.register
-def _(change: NoteRefusal) -> TimelineRow:
+def _(change: changes.NoteRefusal) -> TimelineRow:
     appointment, refusal = change.appointment, change.refusal
     particulars: dict[str, Any] = {"code": refusal.code}
     if isinstance(refusal, PatientInConsultation | AppointmentInProgress):

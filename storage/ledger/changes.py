@@ -7,23 +7,8 @@ from functools import singledispatch
 from sqlalchemy import Connection, Update, bindparam, delete, insert, update
 
 from patient_visit_engine.storage.tables import appointments, patient_trackings, waiting_line
+from patient_visit_engine.visit import changes
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome, TrackingStatus
-from patient_visit_engine.visit.decisions import (
-    AdoptConsultation,
-    Change,
-    CloseTracking,
-    EndConsultation,
-    JoinLine,
-    LeaveLine,
-    NoteRefusal,
-    OfferPatient,
-    OpenConsultation,
-    OpenTracking,
-    PostponeConsultation,
-    RemindHolder,
-    WithdrawOffer,
-    WriteAppointmentStatus,
-)
 from patient_visit_engine.visit.record import LedgerEntry
 from patient_visit_engine.visit.state import WaitingDoctor
 
@@ -81,13 +66,13 @@ class Writer:
 
 
 @singledispatch
-def apply(change: Change, writer: Writer) -> None:
+def apply(change: changes.Change, writer: Writer) -> None:
     """Write the rows of `change`."""
     raise TypeError(f"no rows are defined for {type(change).__name__}")
 
 
 @apply.register
-def _open_consultation(change: OpenConsultation, writer: Writer) -> None:
+def _open_consultation(change: changes.OpenConsultation, writer: Writer) -> None:
     consultation = change.consultation
     values = {
         "status": TrackingStatus.in_progress.value,
@@ -117,7 +102,7 @@ def _open_consultation(change: OpenConsultation, writer: Writer) -> None:
 
 
 @apply.register
-def _end_consultation(change: EndConsultation, writer: Writer) -> None:
+def _end_consultation(change: changes.EndConsultation, writer: Writer) -> None:
     completed = TrackingStatus.completed.value
     values = {"status": completed, "outcome": change.outcome.value, "check_out_time": writer.at}
     writer.update_row(RUNNING_CONSULTATION, change.consultation.id, **values)
@@ -126,7 +111,7 @@ def _end_consultation(change: EndConsultation, writer: Writer) -> None:
 
 
 @apply.register
-def _change_times(change: PostponeConsultation | RemindHolder, writer: Writer) -> None:
+def _change_times(change: changes.PostponeConsultation | changes.RemindHolder, writer: Writer) -> None:
     consultation = change.consultation
     writer.update_row(
         RUNNING_CONSULTATION,
@@ -139,12 +124,12 @@ def _change_times(change: PostponeConsultation | RemindHolder, writer: Writer) -
 
 
 @apply.register
-def _adopt_consultation(change: AdoptConsultation, writer: Writer) -> None:
+def _adopt_consultation(change: changes.AdoptConsultation, writer: Writer) -> None:
     writer.update_row(RUNNING_CONSULTATION, change.consultation.id, visit_day=change.consultation.day)
 
 
 @apply.register
-def _open_tracking(change: OpenTracking, writer: Writer) -> None:
+def _open_tracking(change: changes.OpenTracking, writer: Writer) -> None:
     appointment = change.appointment
     values = {
         "patient_id": appointment.patient_id,
@@ -163,7 +148,7 @@ def _open_tracking(change: OpenTracking, writer: Writer) -> None:
 
 
 @apply.register
-def _close_tracking(change: CloseTracking, writer: Writer) -> None:
+def _close_tracking(change: changes.CloseTracking, writer: Writer) -> None:
     completed = TrackingStatus.completed.value
     values = {"status": completed, "outcome": change.outcome.value, "check_out_time": writer.at}
     writer.update_row(PENDING_OF_APPOINTMENT, change.appointment_id, **values)
@@ -171,12 +156,12 @@ def _close_tracking(change: CloseTracking, writer: Writer) -> None:
 
 
 @apply.register
-def _write_appointment_status(change: WriteAppointmentStatus, writer: Writer) -> None:
+def _write_appointment_status(change: changes.WriteAppointmentStatus, writer: Writer) -> None:
     writer.set_appointment_status(change.appointment_id, change.status)
 
 
 @apply.register
-def _join_line(change: JoinLine, writer: Writer) -> None:
+def _join_line(change: changes.JoinLine, writer: Writer) -> None:
     place = change.place
     values = {
         "patient_id": writer.entry.patient_id,
@@ -189,17 +174,17 @@ def _join_line(change: JoinLine, writer: Writer) -> None:
 
 
 @apply.register
-def _leave_line(change: LeaveLine, writer: Writer) -> None:
+def _leave_line(change: changes.LeaveLine, writer: Writer) -> None:
     writer.connection.execute(DELETE_PLACE, writer.place_key(change.place))
 
 
 @apply.register
-def _set_offer(change: OfferPatient | WithdrawOffer, writer: Writer) -> None:
+def _set_offer(change: changes.OfferPatient | changes.WithdrawOffer, writer: Writer) -> None:
     values = writer.place_key(change.place) | {"until": change.place.offered_until}
     if writer.connection.execute(SET_OFFER, values).rowcount != 1:
         raise OvertakenError
 
 
 @apply.register
-def _note_refusal(change: NoteRefusal, writer: Writer) -> None:
+def _note_refusal(change: changes.NoteRefusal, writer: Writer) -> None:
     """A refusal changes no row. It has an event, a timeline row and an answer."""

@@ -27,18 +27,9 @@ from patient_visit_engine.storage.facts import (
 )
 from patient_visit_engine.storage.ledger.changes import OvertakenError, Writer, apply
 from patient_visit_engine.storage.tables import callers, requests, timeline
+from patient_visit_engine.visit.changes import JoinLine, LeaveLine, NoteRefusal, OfferPatient, WithdrawOffer
 from patient_visit_engine.visit.commands import Request
-from patient_visit_engine.visit.decisions import (
-    Answer,
-    ConsultationEndedAnswer,
-    JoinLine,
-    LeaveLine,
-    NoteRefusal,
-    OfferPatient,
-    Refused,
-    TrackingAnswer,
-    WithdrawOffer,
-)
+from patient_visit_engine.visit.decisions import Answer, ConsultationEndedAnswer, Refused, TrackingAnswer
 from patient_visit_engine.visit.record import LedgerEntry, LedgerReply, UnrecordableError
 from patient_visit_engine.visit.refusals import AppointmentClosed
 from patient_visit_engine.visit.state import Facts

@@ -8,14 +8,10 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from patient_visit_engine.visit.calendar import day_ends_at
-from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
-from patient_visit_engine.visit.commands import Adopt, Command, ConsultationCommand, appointment_of
-from patient_visit_engine.visit.decisions import (
+from patient_visit_engine.visit.changes import (
     AdoptConsultation,
-    Answer,
     Change,
     CloseTracking,
-    Decision,
     EndConsultation,
     JoinLine,
     LeaveLine,
@@ -27,6 +23,9 @@ from patient_visit_engine.visit.decisions import (
     WithdrawOffer,
     WriteAppointmentStatus,
 )
+from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
+from patient_visit_engine.visit.commands import Adopt, Command, ConsultationCommand, appointment_of
+from patient_visit_engine.visit.decisions import Answer, Decision
 from patient_visit_engine.visit.policy import decide, decide_mismatch
 from patient_visit_engine.visit.record import LedgerEntry, LedgerReply
 from patient_visit_engine.visit.state import (

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from patient_visit_engine.visit.calendar import local_day
+from patient_visit_engine.visit.changes import EndConsultation, OfferPatient
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
 from patient_visit_engine.visit.commands import (
     CheckIn,
@@ -21,14 +22,7 @@ from patient_visit_engine.visit.commands import (
     SetAppointmentStatus,
     StartConsultation,
 )
-from patient_visit_engine.visit.decisions import (
-    ConsultationAnswer,
-    Decision,
-    EndConsultation,
-    OfferPatient,
-    PlaceInLine,
-    Refused,
-)
+from patient_visit_engine.visit.decisions import ConsultationAnswer, Decision, PlaceInLine, Refused
 from patient_visit_engine.visit.refusals import AppointmentInProgress, PatientInConsultation, PatientReserved
 from patient_visit_engine.visit.state import Appointment, Limits
 from patient_visit_engine.visit.timers import day_is_over, next_deadline

@@ -1,16 +1,15 @@
 """Check-in, check-out and the appointment status, as reception and doctors set them."""
 
-from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
-from patient_visit_engine.visit.commands import CheckOut
-from patient_visit_engine.visit.decisions import (
+from patient_visit_engine.visit.changes import (
     CloseTracking,
     EndConsultation,
     LeaveLine,
     OpenTracking,
-    StatusAnswer,
-    TrackingAnswer,
     WriteAppointmentStatus,
 )
+from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
+from patient_visit_engine.visit.commands import CheckOut
+from patient_visit_engine.visit.decisions import StatusAnswer, TrackingAnswer
 from patient_visit_engine.visit.policy import decide
 from patient_visit_engine.visit.state import PendingTracking
 from tests.support.builders import (

@@ -5,23 +5,8 @@ from typing import Any, get_args
 
 import pytest
 
+from patient_visit_engine.visit import changes
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
-from patient_visit_engine.visit.decisions import (
-    AdoptConsultation,
-    Change,
-    CloseTracking,
-    EndConsultation,
-    JoinLine,
-    LeaveLine,
-    NoteRefusal,
-    OfferPatient,
-    OpenConsultation,
-    OpenTracking,
-    PostponeConsultation,
-    RemindHolder,
-    WithdrawOffer,
-    WriteAppointmentStatus,
-)
 from patient_visit_engine.visit.refusals import (
     AppointmentClosed,
     AppointmentInProgress,
@@ -74,24 +59,26 @@ def names_and_channels(events: list[Event]) -> list[tuple[str, str]]:
 EVERY_CHANGE: dict[Any, Any] = {
     type(change): change
     for change in (
-        OpenConsultation(consultation=RUNNING),
-        EndConsultation(consultation=RUNNING, outcome=Outcome.done),
-        PostponeConsultation(consultation=RUNNING, minutes=10),
-        RemindHolder(consultation=RUNNING),
-        AdoptConsultation(consultation=RUNNING),
-        OpenTracking(appointment=APPOINTMENT),
-        CloseTracking(appointment_id=APPOINTMENT.id, outcome=Outcome.cancelled, status=AppointmentStatus.canceled),
-        WriteAppointmentStatus(appointment_id=APPOINTMENT.id, status=AppointmentStatus.scheduled),
-        JoinLine(place=a_place(DR_AMRANI)),
-        LeaveLine(place=PLACE, why="left"),
-        OfferPatient(place=PLACE),
-        WithdrawOffer(place=a_place(DR_AMRANI)),
-        NoteRefusal(appointment=APPOINTMENT, refusal=BLOCKED),
+        changes.OpenConsultation(consultation=RUNNING),
+        changes.EndConsultation(consultation=RUNNING, outcome=Outcome.done),
+        changes.PostponeConsultation(consultation=RUNNING, minutes=10),
+        changes.RemindHolder(consultation=RUNNING),
+        changes.AdoptConsultation(consultation=RUNNING),
+        changes.OpenTracking(appointment=APPOINTMENT),
+        changes.CloseTracking(
+            appointment_id=APPOINTMENT.id, outcome=Outcome.cancelled, status=AppointmentStatus.canceled
+        ),
+        changes.WriteAppointmentStatus(appointment_id=APPOINTMENT.id, status=AppointmentStatus.scheduled),
+        changes.JoinLine(place=a_place(DR_AMRANI)),
+        changes.LeaveLine(place=PLACE, why="left"),
+        changes.OfferPatient(place=PLACE),
+        changes.WithdrawOffer(place=a_place(DR_AMRANI)),
+        changes.NoteRefusal(appointment=APPOINTMENT, refusal=BLOCKED),
     )
 }
 
 
-@pytest.mark.parametrize("kind", get_args(get_args(Change)[0]))
+@pytest.mark.parametrize("kind", get_args(get_args(changes.Change)[0]))
 def test_every_change_has_events_and_timeline_row(kind: Any) -> None:
     change = EVERY_CHANGE[kind]
 
@@ -104,14 +91,14 @@ def test_every_change_has_events_and_timeline_row(kind: Any) -> None:
 
 
 def test_start_is_sent_to_all_staff() -> None:
-    (event,) = events_for(OpenConsultation(consultation=RUNNING))
+    (event,) = events_for(changes.OpenConsultation(consultation=RUNNING))
 
     assert (event.name, event.channel, event.consultation_id) == ("consultation.started", "consultations", RUNNING.id)
     assert event.data == OF_THE_CONSULTATION | {"message": "Patient John Doe is now in consultation with Dr. Amrani"}
 
 
 def test_completion_is_sent_to_all_staff() -> None:
-    (event,) = events_for(EndConsultation(consultation=RUNNING, outcome=Outcome.done))
+    (event,) = events_for(changes.EndConsultation(consultation=RUNNING, outcome=Outcome.done))
 
     assert (event.name, event.channel) == ("consultation.completed", "consultations")
     assert event.data == OF_THE_CONSULTATION | {
@@ -123,7 +110,7 @@ def test_completion_is_sent_to_all_staff() -> None:
 
 @pytest.mark.parametrize("outcome", [Outcome.released, Outcome.timed_out])
 def test_release_or_timeout_goes_to_holder_too(outcome: Outcome) -> None:
-    completed, released = events_for(EndConsultation(consultation=RUNNING, outcome=outcome))
+    completed, released = events_for(changes.EndConsultation(consultation=RUNNING, outcome=outcome))
 
     assert names_and_channels([completed, released]) == [
         ("consultation.completed", "consultations"),
@@ -135,7 +122,7 @@ def test_release_or_timeout_goes_to_holder_too(outcome: Outcome) -> None:
 
 
 def test_refusal_is_sent_only_to_refused_doctor() -> None:
-    (event,) = events_for(NoteRefusal(appointment=APPOINTMENT, refusal=BLOCKED))
+    (event,) = events_for(changes.NoteRefusal(appointment=APPOINTMENT, refusal=BLOCKED))
 
     assert (event.name, event.channel) == ("consultation.blocked", "doctor.7")
     assert event.data == OF_JOHN | {
@@ -160,11 +147,11 @@ def test_refusal_is_sent_only_to_refused_doctor() -> None:
     ids=lambda refusal: refusal.code,
 )
 def test_only_busy_patient_makes_a_blocked_event(refusal: Any) -> None:
-    assert events_for(NoteRefusal(appointment=APPOINTMENT, refusal=refusal)) == []
+    assert events_for(changes.NoteRefusal(appointment=APPOINTMENT, refusal=refusal)) == []
 
 
 def test_offer_goes_to_doctor_reservation_to_all() -> None:
-    available, reserved = events_for(OfferPatient(place=PLACE))
+    available, reserved = events_for(changes.OfferPatient(place=PLACE))
 
     assert names_and_channels([available, reserved]) == [
         ("consultation.available", "doctor.7"),
@@ -185,14 +172,15 @@ def test_offer_goes_to_doctor_reservation_to_all() -> None:
 
 
 def test_offer_without_reservation_goes_to_doctor() -> None:
-    events = events_for(OfferPatient(place=a_place(DR_AMRANI, offered_until=AT)))
+    events = events_for(changes.OfferPatient(place=a_place(DR_AMRANI, offered_until=AT)))
 
     assert names_and_channels(events) == [("consultation.available", "doctor.7")]
 
 
 def test_each_reminder_is_an_event_with_its_delay() -> None:
     first, second = (
-        events_for(RemindHolder(consultation=RUNNING.model_copy(update={"reminders": count})))[0] for count in (1, 2)
+        events_for(changes.RemindHolder(consultation=RUNNING.model_copy(update={"reminders": count})))[0]
+        for count in (1, 2)
     )
 
     assert (first.name, first.channel) == ("consultation.overdue", "doctor.7")
@@ -206,9 +194,9 @@ def test_each_reminder_is_an_event_with_its_delay() -> None:
 @pytest.mark.parametrize(
     ("change", "status", "code", "extra"),
     [
-        (EVERY_CHANGE[OpenTracking], "pending", 3, {}),
-        (EVERY_CHANGE[CloseTracking], "canceled", 2, {"outcome": "cancelled"}),
-        (EVERY_CHANGE[WriteAppointmentStatus], "scheduled", 0, {}),
+        (EVERY_CHANGE[changes.OpenTracking], "pending", 3, {}),
+        (EVERY_CHANGE[changes.CloseTracking], "canceled", 2, {"outcome": "cancelled"}),
+        (EVERY_CHANGE[changes.WriteAppointmentStatus], "scheduled", 0, {}),
     ],
     ids=["check-in", "check-out", "status"],
 )
@@ -224,7 +212,7 @@ def test_appointment_change_is_sent_to_all_staff(change: Any, status: str, code:
     }
 
 
-@pytest.mark.parametrize("kind", [PostponeConsultation, JoinLine, LeaveLine])
+@pytest.mark.parametrize("kind", [changes.PostponeConsultation, changes.JoinLine, changes.LeaveLine])
 def test_patient_change_is_sent_to_all_staff(kind: Any) -> None:
     (event,) = events_for(EVERY_CHANGE[kind])
 
@@ -233,7 +221,7 @@ def test_patient_change_is_sent_to_all_staff(kind: Any) -> None:
 
 
 def test_appointment_event_has_doctor_if_known() -> None:
-    change = WriteAppointmentStatus(appointment_id=APPOINTMENT.id, status=AppointmentStatus.confirmed)
+    change = changes.WriteAppointmentStatus(appointment_id=APPOINTMENT.id, status=AppointmentStatus.confirmed)
     context = an_event_context(AT, "the-request")
 
     [without_doctor] = events_of(change, context)

@@ -5,18 +5,16 @@ from typing import Any
 
 import pytest
 
-from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
-from patient_visit_engine.visit.commands import Adopt
-from patient_visit_engine.visit.decisions import (
+from patient_visit_engine.visit.changes import (
     AdoptConsultation,
-    ConsultationAnswer,
-    ConsultationEndedAnswer,
     EndConsultation,
     JoinLine,
     NoteRefusal,
     OpenConsultation,
-    Refused,
 )
+from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
+from patient_visit_engine.visit.commands import Adopt
+from patient_visit_engine.visit.decisions import ConsultationAnswer, ConsultationEndedAnswer, Refused
 from patient_visit_engine.visit.policy import decide
 from tests.support.builders import (
     CARDIOLOGY,

@@ -4,12 +4,10 @@ from typing import Any
 
 import pytest
 
+from patient_visit_engine.visit.changes import NoteRefusal
 from patient_visit_engine.visit.codes import AppointmentStatus
 from patient_visit_engine.visit.commands import CheckOut
-from patient_visit_engine.visit.decisions import (
-    NoteRefusal,
-    Refused,
-)
+from patient_visit_engine.visit.decisions import Refused
 from patient_visit_engine.visit.policy import decide, decide_mismatch
 from tests.support.builders import (
     DR_AMRANI,

@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
-from patient_visit_engine.visit.decisions import (
+from patient_visit_engine.visit.changes import (
     CloseTracking,
     EndConsultation,
     LeaveLine,
@@ -15,6 +14,7 @@ from patient_visit_engine.visit.decisions import (
     PostponeConsultation,
     RemindHolder,
 )
+from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
 from patient_visit_engine.visit.refusals import AppointmentClosed, PatientInConsultation
 from patient_visit_engine.wire.timeline import TimelineRow, timeline_row
 from tests.support.builders import DR_AMRANI, DR_SMITH, NOON, a_consultation, a_place, an_appointment, minutes

@@ -4,14 +4,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from patient_visit_engine.visit.changes import CloseTracking, EndConsultation, OfferPatient, RemindHolder
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
-from patient_visit_engine.visit.decisions import (
-    CloseTracking,
-    ConsultationAnswer,
-    EndConsultation,
-    OfferPatient,
-    RemindHolder,
-)
+from patient_visit_engine.visit.decisions import ConsultationAnswer
 from patient_visit_engine.visit.policy import decide
 from patient_visit_engine.visit.state import Limits, PendingTracking, VisitState
 from patient_visit_engine.visit.timers import day_is_over, decide_due, next_deadline

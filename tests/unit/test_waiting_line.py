@@ -2,16 +2,8 @@
 
 from datetime import timedelta
 
-from patient_visit_engine.visit.decisions import (
-    ConsultationAnswer,
-    Decision,
-    LeaveLine,
-    NotInLine,
-    OfferPatient,
-    PlaceInLine,
-    Refused,
-    WithdrawOffer,
-)
+from patient_visit_engine.visit.changes import LeaveLine, OfferPatient, WithdrawOffer
+from patient_visit_engine.visit.decisions import ConsultationAnswer, Decision, NotInLine, PlaceInLine, Refused
 from patient_visit_engine.visit.policy import decide
 from patient_visit_engine.visit.state import Limits, VisitState, WaitingDoctor
 from patient_visit_engine.visit.timers import decide_due

@@ -1,0 +1,137 @@
+"""The changes that a decision records, and that the ledger writes."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
+from patient_visit_engine.visit.refusals import Refusal
+from patient_visit_engine.visit.state import Appointment, Consultation, Frozen, WaitingDoctor
+
+
+class OpenConsultation(Frozen):
+    """The tracking and the appointment get the status `in_progress`."""
+
+    change: Literal["open_consultation"] = "open_consultation"
+    consultation: Consultation
+
+
+class EndConsultation(Frozen):
+    """Complete the tracking of this consultation only. The appointment becomes `done`, or `confirmed` again."""
+
+    change: Literal["end_consultation"] = "end_consultation"
+    consultation: Consultation
+    outcome: Outcome
+
+
+class PostponeConsultation(Frozen):
+    """Move the expected end, because the holder needs more time. `consultation` has the new times."""
+
+    change: Literal["postpone_consultation"] = "postpone_consultation"
+    consultation: Consultation
+    minutes: int
+
+
+class RemindHolder(Frozen):
+    """The holder is reminded, because the expected time is over. `consultation` has the time of the next reminder."""
+
+    change: Literal["remind_holder"] = "remind_holder"
+    consultation: Consultation
+
+
+class AdoptConsultation(Frozen):
+    """This visit runs the consultation's timers from now on."""
+
+    change: Literal["adopt_consultation"] = "adopt_consultation"
+    consultation: Consultation
+
+
+class OpenTracking(Frozen):
+    """The patient is checked in."""
+
+    change: Literal["open_tracking"] = "open_tracking"
+    appointment: Appointment
+
+
+class CloseTracking(Frozen):
+    """The patient no longer waits for this appointment. The appointment gets `status`."""
+
+    change: Literal["close_tracking"] = "close_tracking"
+    appointment_id: int
+    outcome: Outcome
+    status: AppointmentStatus
+
+
+class WriteAppointmentStatus(Frozen):
+    """The appointment gets a status without effect on a tracking."""
+
+    change: Literal["write_appointment_status"] = "write_appointment_status"
+    appointment_id: int
+    status: AppointmentStatus
+
+
+class JoinLine(Frozen):
+    """A doctor takes the last place in the waiting line."""
+
+    change: Literal["join_line"] = "join_line"
+    place: WaitingDoctor
+
+
+class LeaveLine(Frozen):
+    """A doctor leaves the waiting line.
+
+    `why` is one of these stored values:
+
+    - `started`: the doctor has started a consultation with the patient.
+    - `left`: the doctor has stopped waiting.
+    - `passed`: the doctor did not use the offer. It has expired, or another doctor has started during the offer.
+    - `canceled`: the appointment was canceled.
+    - `day_over`: the day has ended.
+    """
+
+    change: Literal["leave_line"] = "leave_line"
+    place: WaitingDoctor
+    why: Literal["started", "left", "passed", "canceled", "day_over"]
+
+
+class OfferPatient(Frozen):
+    """Reserve the free patient for this doctor, until `place.offered_until`.
+
+    With `VISIT_OFFER_SECONDS=0` the doctor is only notified.
+    """
+
+    change: Literal["offer_patient"] = "offer_patient"
+    place: WaitingDoctor
+
+
+class WithdrawOffer(Frozen):
+    """The patient is no longer free. The doctor stays in the line, and `place` has no `offered_until`."""
+
+    change: Literal["withdraw_offer"] = "withdraw_offer"
+    place: WaitingDoctor
+
+
+class NoteRefusal(Frozen):
+    """A start was refused. If the patient is busy, the doctor also gets an event."""
+
+    change: Literal["note_refusal"] = "note_refusal"
+    appointment: Appointment
+    refusal: Refusal
+
+
+Change = Annotated[
+    OpenConsultation
+    | EndConsultation
+    | PostponeConsultation
+    | RemindHolder
+    | AdoptConsultation
+    | OpenTracking
+    | CloseTracking
+    | WriteAppointmentStatus
+    | JoinLine
+    | LeaveLine
+    | OfferPatient
+    | WithdrawOffer
+    | NoteRefusal,
+    Field(discriminator="change"),
+]
