@@ -1,7 +1,7 @@
 """The rule of a start: a patient is never in two exclusive consultations at the same time."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 from hashlib import sha256
 from uuid import UUID
@@ -17,7 +17,7 @@ from patient_visit_engine.visit.refusals import (
     PatientReserved,
     Refusal,
 )
-from patient_visit_engine.visit.state import Appointment, Consultation, VisitState, WaitingDoctor
+from patient_visit_engine.visit.state import Appointment, Consultation, Limits, VisitState, WaitingDoctor
 from patient_visit_engine.visit.waiting_line import join_change, offer_to_line, update_line_after_start
 
 
@@ -79,22 +79,29 @@ def _reserved_place(state: VisitState, now: datetime) -> tuple[WaitingDoctor | N
 
 
 def _grant(appointment: Appointment, request: Request, state: VisitState, now: datetime) -> Verdict:
-    due = now + timedelta(minutes=appointment.expected_minutes)
-    consultation = Consultation(
-        id=_consultation_id(request, now),
+    consultation = new_consultation(_consultation_id(request, now), appointment, state.day, now, state.limits)
+    changes = (OpenConsultation(consultation=consultation), *update_line_after_start(state, consultation))
+    return ConsultationAnswer(consultation=consultation, created=True), changes
+
+
+def new_consultation(
+    consultation_id: str, appointment: Appointment, day: date, started_at: datetime, limits: Limits
+) -> Consultation:
+    """The consultation of the appointment, just after its start."""
+    due = started_at + timedelta(minutes=appointment.expected_minutes)
+    return Consultation(
+        id=consultation_id,
         patient_id=appointment.patient_id,
         doctor_id=appointment.doctor_id,
         appointment_id=appointment.id,
         prestation_id=appointment.prestation_id,
         exclusive=appointment.exclusive,
-        day=state.day,
-        started_at=now,
+        day=day,
+        started_at=started_at,
         overdue_at=due,
         remind_at=due,
-        abandon_at=now + state.limits.abandon_after,
+        abandon_at=started_at + limits.abandon_after,
     )
-    changes = (OpenConsultation(consultation=consultation), *update_line_after_start(state, consultation))
-    return ConsultationAnswer(consultation=consultation, created=True), changes
 
 
 def _consultation_id(request: Request, now: datetime) -> str:

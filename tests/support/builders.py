@@ -13,6 +13,7 @@ from patient_visit_engine.storage.tables import appointments, callers, doctors, 
 from patient_visit_engine.visit.calendar import day_ends_at, to_millisecond
 from patient_visit_engine.visit.codes import AppointmentStatus
 from patient_visit_engine.visit.commands import Request
+from patient_visit_engine.visit.starting import new_consultation
 from patient_visit_engine.visit.state import (
     Appointment,
     Consultation,
@@ -121,21 +122,9 @@ def a_consultation(
 ) -> Consultation:
     """The consultation of the appointment, just after its start."""
     appointment = appointment or an_appointment()
-    due = started_at + minutes(appointment.expected_minutes)
     request = a_request(f"start {appointment.id} at {started_at.isoformat()}")
-    return Consultation(
-        id=f"{request.id[:8]}-{request.id[8:12]}-{request.id[12:16]}-{request.id[16:20]}-{request.id[20:32]}",
-        patient_id=appointment.patient_id,
-        doctor_id=appointment.doctor_id,
-        appointment_id=appointment.id,
-        prestation_id=appointment.prestation_id,
-        exclusive=appointment.exclusive,
-        day=day,
-        started_at=started_at,
-        overdue_at=due,
-        remind_at=due,
-        abandon_at=started_at + (limits or Limits()).abandon_after,
-    )
+    consultation_id = f"{request.id[:8]}-{request.id[8:12]}-{request.id[12:16]}-{request.id[16:20]}-{request.id[20:32]}"
+    return new_consultation(consultation_id, appointment, day, started_at, limits or Limits())
 
 
 def a_place(
