@@ -5,12 +5,9 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from sqlalchemy.exc import DBAPIError
 
-from patient_visit_engine.runtime.operator_error import OperatorError
+from patient_visit_engine.cli.checked_database import open_checked
 from patient_visit_engine.runtime.settings import load_settings
-from patient_visit_engine.storage import schema_version
-from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.upkeep.audit import AuditReport
 from patient_visit_engine.storage.upkeep.audit import audit as audit_snapshot
 
@@ -33,17 +30,8 @@ def audit(
 
 async def audit_database(url: str) -> AuditReport:
     """Audit the database at `url` on one snapshot. Raises `OperatorError` when it cannot be read."""
-    database = Database(url, statement_within=None)
-    try:
-        await asyncio.to_thread(schema_version.check, url)
+    async with open_checked(url, "read", statement_within=None) as database:
         return await database.read(audit_snapshot)
-    except schema_version.UnknownSchemaError as error:
-        raise OperatorError(f"VISIT_DATABASE_URL: {error}") from None
-    except (DBAPIError, OSError) as error:
-        # Only the error's class: its text may quote the address with the password.
-        raise OperatorError(f"VISIT_DATABASE_URL: the database cannot be read ({type(error).__name__})") from error
-    finally:
-        await database.close()
 
 
 def report_lines(report: AuditReport, show: int = MAX_SHOWN) -> list[str]:

@@ -5,12 +5,9 @@ import secrets
 
 import typer
 from sqlalchemy import Connection, update
-from sqlalchemy.exc import DBAPIError
 
-from patient_visit_engine.runtime.operator_error import OperatorError
+from patient_visit_engine.cli.checked_database import open_checked
 from patient_visit_engine.runtime.settings import load_settings
-from patient_visit_engine.storage import schema_version
-from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.tables import log_head
 
 
@@ -27,17 +24,8 @@ def restored() -> None:
 
 async def _renew_epoch(url: str) -> str:
     epoch = secrets.token_hex(4)
-    database = Database(url)
-    try:
-        await asyncio.to_thread(schema_version.check, url)
+    async with open_checked(url, "written") as database:
         await database.write(_store_epoch, epoch)
-    except schema_version.UnknownSchemaError as error:
-        raise OperatorError(f"VISIT_DATABASE_URL: {error}") from None
-    except (DBAPIError, OSError) as error:
-        # Only the error's class: its text may quote the address with the password.
-        raise OperatorError(f"VISIT_DATABASE_URL: the database cannot be written ({type(error).__name__})") from error
-    finally:
-        await database.close()
     return epoch
 
 

@@ -11,9 +11,10 @@ from pwdlib import PasswordHash
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
+from patient_visit_engine.cli.checked_database import check_schema
 from patient_visit_engine.runtime.operator_error import OperatorError
 from patient_visit_engine.runtime.settings import load_settings
-from patient_visit_engine.storage import accounts, schema_version
+from patient_visit_engine.storage import accounts
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.visit.calendar import to_millisecond
 from patient_visit_engine.visit.codes import Role
@@ -82,10 +83,7 @@ def _write(unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwarg
         finally:
             await database.close()
 
-    try:
-        schema_version.check(url)
-    except schema_version.UnknownSchemaError as error:
-        raise OperatorError(f"VISIT_DATABASE_URL: {error}") from None
+    check_schema(url)
     return asyncio.run(write_and_close())
 
 
