@@ -10,7 +10,7 @@ from patient_visit_engine.storage.tables import appointments, patient_trackings,
 from patient_visit_engine.visit import changes
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome, TrackingStatus
 from patient_visit_engine.visit.record import LedgerEntry
-from patient_visit_engine.visit.state import WaitingDoctor
+from patient_visit_engine.visit.state import Consultation, WaitingDoctor
 
 # Built once: building a statement costs more than running it on SQLite.
 SET_APPOINTMENT_STATUS = (
@@ -58,6 +58,11 @@ class Writer:
         if self.connection.execute(statement, {"key": key, **values}).rowcount != 1:
             raise OvertakenError
 
+    def complete_tracking(self, statement: Update, key: object, outcome: Outcome) -> None:
+        """Complete the one tracking that `statement` selects by `key`."""
+        completed = TrackingStatus.completed.value
+        self.update_row(statement, key, status=completed, outcome=outcome.value, check_out_time=self.at)
+
     def set_appointment_status(self, appointment_id: int, status: AppointmentStatus) -> None:
         self.update_row(SET_APPOINTMENT_STATUS, appointment_id, new_status=status.value)
 
@@ -82,10 +87,7 @@ def _open_consultation(change: changes.OpenConsultation, writer: Writer) -> None
         "exclusive": consultation.exclusive,
         "consultation_id": consultation.id,
         "started_at": consultation.started_at,
-        "overdue_at": consultation.overdue_at,
-        "remind_at": consultation.remind_at,
-        "reminders": consultation.reminders,
-        "abandon_at": consultation.abandon_at,
+        **_timer_columns(consultation),
     }
     if any(pending.appointment_id == consultation.appointment_id for pending in writer.entry.seen.pending):
         # Only the check-in of this appointment becomes the consultation, not the patient's other check-ins.
@@ -103,24 +105,23 @@ def _open_consultation(change: changes.OpenConsultation, writer: Writer) -> None
 
 @apply.register
 def _end_consultation(change: changes.EndConsultation, writer: Writer) -> None:
-    completed = TrackingStatus.completed.value
-    values = {"status": completed, "outcome": change.outcome.value, "check_out_time": writer.at}
-    writer.update_row(RUNNING_CONSULTATION, change.consultation.id, **values)
+    writer.complete_tracking(RUNNING_CONSULTATION, change.consultation.id, change.outcome)
     status = AppointmentStatus.done if change.outcome is Outcome.done else AppointmentStatus.confirmed
     writer.set_appointment_status(change.consultation.appointment_id, status)
 
 
 @apply.register
 def _change_times(change: changes.PostponeConsultation | changes.RemindHolder, writer: Writer) -> None:
-    consultation = change.consultation
-    writer.update_row(
-        RUNNING_CONSULTATION,
-        consultation.id,
-        overdue_at=consultation.overdue_at,
-        remind_at=consultation.remind_at,
-        reminders=consultation.reminders,
-        abandon_at=consultation.abandon_at,
-    )
+    writer.update_row(RUNNING_CONSULTATION, change.consultation.id, **_timer_columns(change.consultation))
+
+
+def _timer_columns(consultation: Consultation) -> dict[str, object]:
+    return {
+        "overdue_at": consultation.overdue_at,
+        "remind_at": consultation.remind_at,
+        "reminders": consultation.reminders,
+        "abandon_at": consultation.abandon_at,
+    }
 
 
 @apply.register
@@ -149,9 +150,7 @@ def _open_tracking(change: changes.OpenTracking, writer: Writer) -> None:
 
 @apply.register
 def _close_tracking(change: changes.CloseTracking, writer: Writer) -> None:
-    completed = TrackingStatus.completed.value
-    values = {"status": completed, "outcome": change.outcome.value, "check_out_time": writer.at}
-    writer.update_row(PENDING_OF_APPOINTMENT, change.appointment_id, **values)
+    writer.complete_tracking(PENDING_OF_APPOINTMENT, change.appointment_id, change.outcome)
     writer.set_appointment_status(change.appointment_id, change.status)
 
 
