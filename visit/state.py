@@ -1,7 +1,7 @@
 """The state of one visit: the patient's open facts and the visit's time limits."""
 
 from datetime import date, datetime, timedelta
-from typing import Literal
+from typing import Literal, TypeGuard
 
 from pydantic import BaseModel, ConfigDict
 
@@ -75,6 +75,11 @@ class WaitingDoctor(Frozen):
     offered_until: datetime | None = None
 
 
+def reserves(offered_until: datetime | None, now: datetime) -> TypeGuard[datetime]:
+    """Whether an offer that ends then reserves the patient now. With VISIT_OFFER_SECONDS=0 an offer reserves nothing."""
+    return offered_until is not None and offered_until > now
+
+
 class Facts(Frozen):
     """Everything that is open for one patient, on any day. Only the ledger creates new facts."""
 
@@ -123,4 +128,4 @@ class VisitState(Frozen):
 
     def reservation(self, now: datetime) -> WaitingDoctor | None:
         """The doctor for whom the patient is reserved now. Offers of other days do not count, because they ended with their day."""
-        return next((w for w in self.line() if w.offered_until is not None and w.offered_until > now), None)
+        return next((place for place in self.line() if reserves(place.offered_until, now)), None)

@@ -9,7 +9,7 @@ from patient_visit_engine.visit import changes
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
 from patient_visit_engine.visit.refusals import PatientInConsultation
-from patient_visit_engine.visit.state import Consultation
+from patient_visit_engine.visit.state import Consultation, reserves
 from patient_visit_engine.wire import event_bodies
 from patient_visit_engine.wire.shapes import status_name
 
@@ -213,8 +213,7 @@ def _left_line(change: changes.LeaveLine, context: EventContext) -> Iterator[Eve
 def _offered(change: changes.OfferPatient, context: EventContext) -> Iterator[Event]:
     place = change.place
     # With VISIT_OFFER_SECONDS=0 nothing is reserved: all waiting doctors get the event, and the first to start wins.
-    is_reserved = place.offered_until is not None and place.offered_until > context.at
-    until = to_rfc3339(place.offered_until) if is_reserved and place.offered_until is not None else None
+    until = to_rfc3339(place.offered_until) if reserves(place.offered_until, context.at) else None
     data: event_bodies.ConsultationAvailable = {
         **context.about_patient(f"Patient {context.patient} is free for you"),
         "doctor_id": place.doctor_id,

@@ -18,6 +18,7 @@ from patient_visit_engine.storage.tables import (
 )
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.codes import TrackingStatus
+from patient_visit_engine.visit.state import reserves
 from patient_visit_engine.wire import screens
 
 #: The most patients on one board. More are counted, but not listed.
@@ -119,12 +120,7 @@ def _board_item(patient_id: int, trackings: Rows, line: Rows, now: datetime) -> 
 def _patient_state(running: Rows, line: Rows, now: datetime) -> screens.PatientState:
     if any(row.exclusive for row in running):
         return "in_consultation"
-    return "reserved" if any(_has_offer(row, now) for row in line) else "free"
-
-
-def _has_offer(row: Row[Any], now: datetime) -> bool:
-    """Whether the patient is reserved for this doctor now. With VISIT_OFFER_SECONDS=0 an offer reserves nothing."""
-    return row.offered_until is not None and row.offered_until > now
+    return "reserved" if any(reserves(row.offered_until, now) for row in line) else "free"
 
 
 def _with_doctor(row: Row[Any]) -> screens.AppointmentOnBoard:
@@ -155,5 +151,5 @@ def _waiting_place(row: Row[Any], position: int, now: datetime) -> screens.Waiti
         **_with_doctor(row),
         "since": to_rfc3339(row.since),
         "position": position,
-        "offer_until": to_rfc3339(row.offered_until) if _has_offer(row, now) else None,
+        "offer_until": to_rfc3339(row.offered_until) if reserves(row.offered_until, now) else None,
     }

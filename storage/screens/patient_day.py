@@ -28,7 +28,7 @@ from patient_visit_engine.storage.tables import (
 )
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.codes import TrackingStatus
-from patient_visit_engine.visit.state import Appointment
+from patient_visit_engine.visit.state import Appointment, reserves
 from patient_visit_engine.wire import screens, shapes
 from patient_visit_engine.wire.trackings import TrackingRow, tracking_body
 
@@ -86,7 +86,7 @@ def read_visit(connection: Connection, query: VisitQuery) -> screens.DayOfPatien
         return None
     holder = _read_holder(connection, query)
     line = _read_line(connection, query)
-    is_reserved = any(row.offered_until is not None and row.offered_until > query.now for row in line)
+    is_reserved = any(reserves(row.offered_until, query.now) for row in line)
     return {
         "patient_id": query.patient_id,
         "patient_name": f"{patient.first_name} {patient.last_name}",

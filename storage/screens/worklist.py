@@ -18,6 +18,7 @@ from patient_visit_engine.storage.tables import (
 )
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.codes import CLOSED_STATUSES, AppointmentStatus, Outcome, TrackingStatus
+from patient_visit_engine.visit.state import reserves
 from patient_visit_engine.wire import screens
 from patient_visit_engine.wire.shapes import status_name
 from patient_visit_engine.wire.trackings import optional_moment
@@ -149,7 +150,7 @@ def patient_states(
     for row in connection.execute(_waiting_lines(patient_ids, worklist.today)):
         positions[row.patient_id] = positions.get(row.patient_id, 0) + 1
         patient = states.setdefault(row.patient_id, FREE)
-        if row.offered_until is not None and row.offered_until > worklist.now and patient["state"] == "free":
+        if reserves(row.offered_until, worklist.now) and patient["state"] == "free":
             states[row.patient_id] = _with_doctor(patient, row, "reserved", row.since, row.offered_until)
         if row.doctor_id == worklist.asking_doctor:
             states[row.patient_id] = {**states[row.patient_id], "position": positions[row.patient_id]}
