@@ -20,13 +20,6 @@ from tests.support.stream_process import StreamProcess, start_stream_process
 from tests.support.stream_server import an_event, append_events
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def database(request: pytest.FixtureRequest) -> Database:
-    """A fresh database. These tests run on SQLite and on PostgreSQL."""
-    fresh: Database = request.getfixturevalue(f"on_{request.param}")
-    return fresh
-
-
 @pytest.fixture
 async def processes(api: ApiDriver) -> AsyncIterator[tuple[StreamProcess, StreamProcess]]:
     """Two processes on one database, each with its own connections."""
