@@ -11,12 +11,12 @@ from typing import Any
 
 import httpx
 
-from bench.fanout.delivery_check import Faults
 from bench.fanout.footprint import resident_kib, total_cpu_seconds
 from bench.fanout.json_pipe import JsonPipe
 from bench.fanout.rounds import CONNECT_TIMEOUT, NotVerifiedError
 from bench.fanout.servers import EngineServer
 from bench.processes import ProcessGroup
+from patient_visit_engine.cli.replay.delivery import Faults
 from patient_visit_engine.live.limits import DEFAULT_LIMITS
 
 #: Seconds between two events.

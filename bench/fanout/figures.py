@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from bench.fanout.delivery_check import Faults
 from bench.fanout.rounds import FanoutResult, Load
 from bench.report import markdown_table
+from patient_visit_engine.cli.replay.delivery import Faults
 
 #: One result per round, by server and number of connections.
 Results = Mapping[str, Mapping[int, Sequence[FanoutResult]]]

@@ -8,8 +8,9 @@ import select
 import socket
 from time import monotonic
 
-from bench.fanout.delivery_check import Faults, ResumingDeliveryCheck
 from bench.fanout.json_pipe import Message, read_requests, send_reply
+from bench.fanout.stream_check import ResumingStreamCheck
+from patient_visit_engine.cli.replay.delivery import Faults
 
 CHUNK_BYTES = 1 << 16
 #: Bytes of receive buffer for a stalled subscriber.
@@ -27,7 +28,7 @@ class ReconnectingSubscriber:
 
     def __init__(self, request: str, first: int, *, stalled: bool) -> None:
         self._request = request
-        self.check = ResumingDeliveryCheck(first)
+        self.check = ResumingStreamCheck(first)
         self.stalled = stalled
         self.reconnects = 0
         self.socket = socket.socket()

@@ -7,11 +7,11 @@ from pathlib import Path
 from time import sleep
 from typing import Any
 
-from bench.fanout.delivery_check import Faults
 from bench.fanout.footprint import resident_kib, seconds_without_core, total_cpu_seconds
 from bench.fanout.json_pipe import JsonPipe
 from bench.fanout.servers import EventServer
 from bench.processes import ProcessGroup
+from patient_visit_engine.cli.replay.delivery import Faults
 
 CONNECT_TIMEOUT = 120.0
 #: Deliveries a second for the timeouts, far below what the slowest server reached.

@@ -1,7 +1,8 @@
 """Checks the bytes of one stream: each numbered event must come once and in order."""
 
 import re
-from dataclasses import dataclass
+
+from patient_visit_engine.cli.replay.delivery import OrderCheck
 
 #: A whole event: its data begins with the number, and a blank line ends it. A partial event does not match.
 EVENT = re.compile(rb'data: \{"number":(\d+),[^\n]*\}\n\n')
@@ -9,34 +10,14 @@ ID = re.compile(rb"^id: (\S+)$", re.MULTILINE)
 BLANK = b"\n\n"
 
 
-@dataclass
-class Faults:
-    """How many events did not come, came twice, or came after a later one."""
-
-    missing: int = 0
-    duplicate: int = 0
-    reordered: int = 0
-
-    def __bool__(self) -> bool:
-        return bool(self.missing or self.duplicate or self.reordered)
-
-    def add(self, other: "Faults") -> None:
-        self.missing += other.missing
-        self.duplicate += other.duplicate
-        self.reordered += other.reordered
-
-
-class DeliveryCheck:
+class StreamCheck(OrderCheck):
     """Reads the stream of one subscriber in chunks of any size. The first expected number is `first`."""
 
-    __slots__ = ("_duplicate", "_next", "_reordered", "_rest", "_skipped")
+    __slots__ = ("_rest",)
 
     def __init__(self, first: int) -> None:
-        self._next = first
+        super().__init__(first)
         self._rest = b""
-        self._skipped: set[int] = set()
-        self._duplicate = 0
-        self._reordered = 0
 
     def feed(self, chunk: bytes) -> list[int]:
         """The numbers of the events that this chunk completes."""
@@ -47,35 +28,16 @@ class DeliveryCheck:
             return []
         self._rest = text[end:]
         numbers = list(map(int, EVENT.findall(text, 0, end)))
-        after = self._next + len(numbers)
-        if numbers == list(range(self._next, after)):
-            self._next = after
-        else:
-            for number in numbers:
-                self._record(number)
+        self.record(numbers)
         return numbers
-
-    def _record(self, number: int) -> None:
-        if number >= self._next:
-            self._skipped.update(range(self._next, number))
-            self._next = number + 1
-        elif number in self._skipped:
-            self._skipped.discard(number)
-            self._reordered += 1
-        else:
-            self._duplicate += 1
 
     def start_new_connection(self) -> None:
         """Forget the partial event of the old connection. The expected numbers continue."""
         self._rest = b""
 
-    def faults(self, last: int) -> Faults:
-        """The faults when every event up to number `last` was expected."""
-        return Faults(len(self._skipped) + max(0, last + 1 - self._next), self._duplicate, self._reordered)
 
-
-class ResumingDeliveryCheck(DeliveryCheck):
-    """A delivery check that also keeps the newest event id for `Last-Event-ID`, as a browser does."""
+class ResumingStreamCheck(StreamCheck):
+    """A stream check that also keeps the newest event id for `Last-Event-ID`, as a browser does."""
 
     __slots__ = ("_blocks", "last_id")
 

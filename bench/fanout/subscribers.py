@@ -10,9 +10,10 @@ import socket
 from array import array
 from time import monotonic, monotonic_ns, process_time
 
-from bench.fanout.delivery_check import DeliveryCheck, Faults
 from bench.fanout.json_pipe import Message, read_requests, send_reply
+from bench.fanout.stream_check import StreamCheck
 from bench.report import percentile
+from patient_visit_engine.cli.replay.delivery import Faults
 
 #: How many connections are opened at the same time.
 CONNECT_BATCH = 200
@@ -32,7 +33,7 @@ class Subscribers:
     def __init__(self) -> None:
         self._poll = select.epoll()
         self._sockets: dict[int, socket.socket] = {}
-        self._checks: dict[int, DeliveryCheck] = {}
+        self._checks: dict[int, StreamCheck] = {}
         self._numbers = array("q")
         self._times = array("q")
         self._first = 1
@@ -72,7 +73,7 @@ class Subscribers:
     def listen(self, first: int, count: int, timeout: float) -> Message:
         """Read until each connection has received `count` events, or until the timeout."""
         self._first = first
-        self._checks = {descriptor: DeliveryCheck(first) for descriptor in self._sockets}
+        self._checks = {descriptor: StreamCheck(first) for descriptor in self._sockets}
         self._numbers, self._times = array("q"), array("q")
         expected = count * len(self._sockets)
         deadline = monotonic() + timeout

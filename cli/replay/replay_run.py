@@ -10,11 +10,12 @@ from rich.console import Console
 
 from patient_visit_engine.cli.audit import audit_database
 from patient_visit_engine.cli.progress import ProgressDisplay
+from patient_visit_engine.cli.replay.delivery import DeliveryCheck, check_delivery
 from patient_visit_engine.cli.replay.driver import Driver, FeedError, Pace, ReplayTally
 from patient_visit_engine.cli.replay.plan import ReplayPlan
 from patient_visit_engine.cli.replay.published_events import EventLogReader
 from patient_visit_engine.cli.replay.report import ReplayResult
-from patient_visit_engine.cli.replay.stream_subscriber import DeliveryCheck, StreamSubscriber, check_delivery
+from patient_visit_engine.cli.replay.stream_subscriber import StreamSubscriber
 from patient_visit_engine.cli.replay.tokens import Tokens
 from patient_visit_engine.runtime.operator_error import OperatorError
 from patient_visit_engine.runtime.settings import Settings

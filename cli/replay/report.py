@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from rich.table import Table
 
+from patient_visit_engine.cli.replay.delivery import DeliveryCheck
 from patient_visit_engine.cli.replay.driver import ReplayTally
-from patient_visit_engine.cli.replay.stream_subscriber import DeliveryCheck
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,8 @@ def result_table(result: ReplayResult) -> Table:
     add_row("events published", "not read" if result.published is None else result.published)
     for delivery in result.deliveries:
         received = f"{delivery.received} of {delivery.expected}"
-        faults = f"missing {delivery.missing}, twice {delivery.duplicate}, out of order {delivery.out_of_order}"
-        add_row(f"  {delivery.name}: received", f"{received}; {faults}, unexpected {delivery.unexpected}")
+        faults = delivery.faults
+        counts = f"missing {faults.missing}, twice {faults.duplicate}, out of order {faults.reordered}"
+        add_row(f"  {delivery.name}: received", f"{received}; {counts}, unexpected {delivery.unexpected}")
     add_row("audit", {None: "not made", True: "the rule holds", False: "BROKEN"}[result.rule_holds])
     return table

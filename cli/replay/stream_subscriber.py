@@ -1,11 +1,9 @@
-"""Subscribers of the event stream that check its guarantees: nothing missing, nothing twice, everything in order."""
+"""Subscribers of the event stream that record the position of each event, for the check of its delivery."""
 
 import asyncio
 import contextlib
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 import httpx
 
@@ -71,38 +69,6 @@ class StreamSubscriber:
             self.positions.append(position_of(block["id"]))
             self._highest_position = max(self._highest_position, self.positions[-1])
             self._advanced.set()
-
-
-@dataclass(frozen=True)
-class DeliveryCheck:
-    """The events that a subscriber received, compared with the log of its channels."""
-
-    name: str
-    expected: int
-    received: int
-    missing: int
-    duplicate: int
-    out_of_order: int
-    #: Events that are not in the log of its channels.
-    unexpected: int
-
-    @property
-    def passed(self) -> bool:
-        return not (self.missing or self.duplicate or self.out_of_order or self.unexpected)
-
-
-def check_delivery(name: str, received: list[int], published: Iterable[int]) -> DeliveryCheck:
-    """Compare the received positions, in the order of arrival, with the published positions of the subscriber's channels."""
-    published_positions, received_positions = set(published), set(received)
-    return DeliveryCheck(
-        name=name,
-        expected=len(published_positions),
-        received=len(received),
-        missing=len(published_positions - received_positions),
-        duplicate=len(received) - len(received_positions),
-        out_of_order=sum(1 for previous, current in pairwise(received) if current < previous),
-        unexpected=len(received_positions - published_positions),
-    )
 
 
 def position_of(cursor: str) -> int:

@@ -6,10 +6,10 @@ import pytest
 
 from bench.fanout import figures
 from bench.fanout.__main__ import main, parse_arguments
-from bench.fanout.delivery_check import Faults
 from bench.fanout.endurance import Sample, memory_growth
 from bench.fanout.footprint import open_file_limit_error
 from bench.fanout.rounds import FanoutResult, Load, LoadResult
+from patient_visit_engine.cli.replay.delivery import Faults
 
 LOADS = (Load("spaced", 3, 0.02), Load("back to back", 10, 0.0))
 

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from bench.fanout.delivery_check import Faults
 from bench.fanout.endurance import run_endurance_test
 from bench.fanout.json_pipe import JsonPipe
 from bench.fanout.rounds import Load, LoadRunner, NotVerifiedError, measure_server
 from bench.fanout.servers import SERVERS, EngineServer, EventServer, QueueServer
 from bench.processes import ProcessGroup
+from patient_visit_engine.cli.replay.delivery import Faults
 
 SUBSCRIBERS = 20
 SPACED = Load("spaced", 3, 0.02)

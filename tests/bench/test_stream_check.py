@@ -2,8 +2,9 @@
 
 import pytest
 
-from bench.fanout.delivery_check import DeliveryCheck, Faults, ResumingDeliveryCheck
 from bench.fanout.events import build_event, event_text
+from bench.fanout.stream_check import ResumingStreamCheck, StreamCheck
+from patient_visit_engine.cli.replay.delivery import Faults
 from patient_visit_engine.live.frames import encode
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -19,7 +20,7 @@ def chunk(content: bytes) -> bytes:
 
 
 def faults_of(numbers: list[int], last: int) -> Faults:
-    check = DeliveryCheck(1)
+    check = StreamCheck(1)
     check.feed(b"".join(map(frame, numbers)))
     return check.faults(last)
 
@@ -45,14 +46,14 @@ def test_late_event_is_reordered_and_not_missing() -> None:
 
 
 def test_truncated_last_event_is_missing() -> None:
-    check = DeliveryCheck(1)
+    check = StreamCheck(1)
     check.feed(frame(1) + frame(2)[:-1])
 
     assert check.faults(2) == Faults(missing=1)
 
 
 def test_truncated_event_in_the_middle_is_missing() -> None:
-    check = DeliveryCheck(1)
+    check = StreamCheck(1)
     check.feed(frame(1)[:-30] + frame(2))
 
     assert check.faults(2) == Faults(missing=1)
@@ -62,7 +63,7 @@ def test_truncated_event_in_the_middle_is_missing() -> None:
 def test_frames_count_once_at_any_split(size: int) -> None:
     stream = HEAD + chunk(b"event: ready\ndata: {}\n\n")
     stream += b"".join(chunk(frame(number)) for number in range(1, 20)) + chunk(frame(20) + frame(21))
-    check = DeliveryCheck(1)
+    check = StreamCheck(1)
 
     numbers = [number for at in range(0, len(stream), size) for number in check.feed(stream[at : at + size])]
 
@@ -71,7 +72,7 @@ def test_frames_count_once_at_any_split(size: int) -> None:
 
 
 def test_resumes_after_the_last_whole_event() -> None:
-    check = ResumingDeliveryCheck(1)
+    check = ResumingStreamCheck(1)
     for number in (1, 2):
         check.feed(chunk(frame(number)))
     check.feed(frame(3)[:40])

@@ -20,6 +20,7 @@ from patient_visit_engine.cli.app import build_program
 from patient_visit_engine.cli.datasets.csv_table import MAX_ID
 from patient_visit_engine.cli.datasets.formats import read_data_sets
 from patient_visit_engine.cli.datasets.recorded import RecordedAppointment, RecordedSet
+from patient_visit_engine.cli.replay.delivery import Faults, check_delivery
 from patient_visit_engine.cli.replay.driver import Driver, Pace, ReplayTally
 from patient_visit_engine.cli.replay.plan import (
     MAX_REPLAYED,
@@ -31,7 +32,7 @@ from patient_visit_engine.cli.replay.plan import (
     build_plan,
 )
 from patient_visit_engine.cli.replay.report import ReplayResult, percentile
-from patient_visit_engine.cli.replay.stream_subscriber import StreamSubscriber, check_delivery
+from patient_visit_engine.cli.replay.stream_subscriber import StreamSubscriber
 from patient_visit_engine.cli.replay.synthetic_day import synthetic_day
 from patient_visit_engine.cli.replay.tokens import Tokens, find_secret
 from patient_visit_engine.runtime.operator_error import OperatorError
@@ -170,20 +171,21 @@ def test_synthetic_day_has_races_and_xrays() -> None:
 
 
 @pytest.mark.parametrize(
-    ("positions", "faults"),
+    ("positions", "faults", "unexpected"),
     [
-        ([3, 5, 6], (0, 0, 0, 0)),
-        ([3, 6], (1, 0, 0, 0)),
-        ([3, 5, 5, 6], (0, 1, 0, 0)),
-        ([5, 3, 6], (0, 0, 1, 0)),
-        ([3, 4, 5, 6], (0, 0, 0, 1)),
+        ([3, 5, 6], Faults(), 0),
+        ([3, 6], Faults(missing=1), 0),
+        ([3, 5], Faults(missing=1), 0),
+        ([3, 5, 5, 6], Faults(duplicate=1), 0),
+        ([5, 3, 6], Faults(reordered=1), 0),
+        ([3, 4, 5, 6], Faults(), 1),
     ],
 )
-def test_counts_every_fault_of_stream(positions: list[int], faults: tuple[int, ...]) -> None:
+def test_counts_every_fault_of_stream(positions: list[int], faults: Faults, unexpected: int) -> None:
     delivery = check_delivery("supervisor", positions, [3, 5, 6])
 
-    assert (delivery.missing, delivery.duplicate, delivery.out_of_order, delivery.unexpected) == faults
-    assert delivery.passed == (not any(faults))
+    assert (delivery.faults, delivery.unexpected) == (faults, unexpected)
+    assert delivery.passed == (not faults and not unexpected)
 
 
 async def test_subscriber_ignores_control_and_resumes() -> None:
