@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from patient_visit_engine.api.dependencies import Readiness
 from patient_visit_engine.api.server import GIVE_UP_AFTER, SEND_BUFFER, DrainingServer, listen
 from tests.support.api import SECRET
 from tests.support.ports import free_port
+from tests.support.waiting import wait_until_async
 
 #: Seconds allowed for a start or a stop on a busy machine.
 PATIENCE = 30
@@ -67,12 +69,12 @@ def token() -> str:
 
 
 async def get_when_up(client: httpx.AsyncClient, address: str) -> httpx.Response:
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            try:
-                return await client.get(address)
-            except httpx.TransportError:
-                await asyncio.sleep(0.05)
+    async def get() -> httpx.Response | None:
+        with suppress(httpx.TransportError):
+            return await client.get(address)
+        return None
+
+    return await wait_until_async(get, f"{address} answers", PATIENCE)
 
 
 async def test_starts_without_temporal_and_stops(process: StartableApi) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -14,6 +14,7 @@ from patient_visit_engine.cli.supervisor.log_file import LogFile
 from patient_visit_engine.cli.supervisor.managed_process import ManagedProcess
 from patient_visit_engine.cli.supervisor.supervisor import StopRequested, Supervisor
 from patient_visit_engine.runtime.operator_error import OperatorError
+from tests.support.waiting import wait_until_async
 
 RECORDS_ITS_END = """
 import signal, sys, time
@@ -64,14 +65,6 @@ async def driver(tmp_path: Path) -> AsyncIterator[SupervisorDriver]:
     await supervisor_driver.supervisor.stop_all()
 
 
-async def eventually(condition: Callable[[], Any]) -> Any:
-    async with asyncio.timeout(TIMEOUT_SECONDS):
-        while True:
-            if value := condition():
-                return value
-            await asyncio.sleep(0.01)
-
-
 def output(process: ManagedProcess) -> str:
     return process.log.path.read_text() if process.log.path.exists() else ""
 
@@ -86,7 +79,7 @@ def is_alive(process_id: int) -> bool:
 async def test_stops_processes_in_reverse_order(driver: SupervisorDriver, tmp_path: Path) -> None:
     order = tmp_path / "order"
     processes = [driver.start(name, RECORDS_ITS_END, str(order), name) for name in ("server", "worker", "api")]
-    await eventually(lambda: all("up" in output(process) for process in processes))
+    await wait_until_async(lambda: all("up" in output(process) for process in processes), "all processes run")
 
     await driver.supervisor.stop_all()
 
@@ -99,7 +92,7 @@ async def test_restarts_after_growing_pauses(driver: SupervisorDriver) -> None:
     driver.supervisor.mark_ready()
     process = driver.start("worker", FAILS_AT_ONCE)
 
-    await eventually(lambda: len(driver.lines) == 3)
+    await wait_until_async(lambda: len(driver.lines) == 3, "three restarts")
 
     assert driver.lines == [
         f"worker ended (exit code 1), starts again in {pause} s; see {process.log.path}" for pause in ("0.5", "1", "2")
@@ -110,10 +103,10 @@ async def test_restarts_after_growing_pauses(driver: SupervisorDriver) -> None:
 async def test_retries_after_short_start_failure(driver: SupervisorDriver, tmp_path: Path) -> None:
     driver.supervisor.mark_ready()
     process = driver.start("away/worker", RECORDS_ITS_END, str(tmp_path / "order"), "worker")
-    await eventually(lambda: driver.lines)
+    await wait_until_async(lambda: driver.lines, "a failed start")
 
     (tmp_path / "away").mkdir()
-    await eventually(lambda: "up" in output(process))
+    await wait_until_async(lambda: "up" in output(process), "the process runs")
 
     assert driver.lines[0] == "away/worker cannot be started: No such file or directory"
     assert driver.state["away/worker"]["pid"] == process.pid is not None
@@ -129,24 +122,23 @@ async def test_reports_failed_start_with_end_of_log(driver: SupervisorDriver) ->
 
 async def test_kills_process_that_ignores_sigterm(driver: SupervisorDriver) -> None:
     process = driver.start("worker", IGNORES_SIGTERM, grace_seconds=0.2)
-    child = int(await eventually(lambda: output(process).strip()))
+    child = int(await wait_until_async(lambda: output(process).strip(), "the process runs"))
 
     await driver.supervisor.stop_all()
 
     assert driver.lines == ["worker did not end within 0.2 s and was killed"]
-    await eventually(lambda: not is_alive(child))
+    await wait_until_async(lambda: not is_alive(child), "the child has ended")
 
 
 async def test_second_stop_request_kills_at_once(driver: SupervisorDriver) -> None:
     process = driver.start("worker", IGNORES_SIGTERM, grace_seconds=TIMEOUT_SECONDS)
-    await eventually(lambda: output(process).strip())
+    await wait_until_async(lambda: output(process).strip(), "the process runs")
     started_at = monotonic()
     driver.supervisor.request_stop()
-    stopping = asyncio.create_task(driver.supervisor.stop_all())
-    await asyncio.sleep(0)
 
-    driver.supervisor.request_stop()
-    await stopping
+    # The second request comes when `stop_all` waits for the process.
+    asyncio.get_running_loop().call_soon(driver.supervisor.request_stop)
+    await driver.supervisor.stop_all()
 
     assert monotonic() - started_at < TIMEOUT_SECONDS / 2
 
@@ -160,9 +152,9 @@ async def test_stop_request_interrupts_start_step(driver: SupervisorDriver) -> N
 
 async def test_stop_during_start_leaves_no_process(driver: SupervisorDriver) -> None:
     process = driver.start("worker", IGNORES_SIGTERM, grace_seconds=0)
-    await asyncio.sleep(0)
 
-    await driver.supervisor.stop_all()
+    # Tasks begin in the order of their creation, so the stop begins after the start.
+    await asyncio.create_task(driver.supervisor.stop_all())
 
     assert process.pid is None
     assert driver.state["worker"]["restarts"] == 0

@@ -11,10 +11,10 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import pytest
 
 from patient_visit_engine.storage.database import Database
+from tests.support.decisions import send_until_decided
 from tests.support.engine import Engine
 from tests.support.postgres import ThrowawayPostgres
 from tests.support.staff_subscriber import StaffSubscriber
@@ -87,21 +87,11 @@ def run_command(engine: Engine, *arguments: str) -> str:
     return process.stdout
 
 
-async def start_until_decided(engine: Engine, doctor: int, patient: int, appointment: int, key: str) -> httpx.Response:
-    """Send the start until it is decided."""
-    async with asyncio.timeout(60):
-        while True:
-            answer = await engine.start(doctor, patient, appointment, key)
-            if answer.status_code != 503:
-                return answer
-            await asyncio.sleep(0.2)
-
-
 async def test_engine_continues_from_restored_copy(backup: Backup) -> None:
     engine = backup.engine
     await engine.admit(1, {11: 1, 12: 2})
     await engine.admit(2, {21: 1})
-    running = await start_until_decided(engine, 1, 1, 11, "before-the-copy")
+    running = await send_until_decided(lambda: engine.start(1, 1, 11, "before-the-copy"))
     await asyncio.to_thread(backup.create)
     # The restore loses these three decisions, but Temporal's workflows still have them.
     assert (await engine.complete(1, running.json()["id"], "after-the-copy")).status_code == 200
@@ -126,12 +116,12 @@ async def test_engine_continues_from_restored_copy(backup: Backup) -> None:
     async with StaffSubscriber(engine, "reception", cursor=cursor) as screen:
         await screen.next("ready", resume="reset")
         await screen.next("reset")
-        repeated = await start_until_decided(engine, 1, 1, 11, "before-the-copy")
-        refused = await start_until_decided(engine, 2, 1, 12, "a-new-press")
+        repeated = await send_until_decided(lambda: engine.start(1, 1, 11, "before-the-copy"))
+        refused = await send_until_decided(lambda: engine.start(2, 1, 12, "a-new-press"))
         completed = await engine.complete(1, running.json()["id"], "at-last")
         await screen.next("consultation.completed", patient_id=1)
-    accepted = await start_until_decided(engine, 2, 1, 12, "another-press")
-    repeated_lost_start = await start_until_decided(engine, 1, 2, 21, "lost-too")
+    accepted = await send_until_decided(lambda: engine.start(2, 1, 12, "another-press"))
+    repeated_lost_start = await send_until_decided(lambda: engine.start(1, 2, 21, "lost-too"))
 
     assert (repeated.status_code, repeated.json()) == (running.status_code, running.json())
     assert (refused.status_code, refused.json()["code"]) == (409, "patient_in_consultation")
@@ -144,7 +134,7 @@ async def test_engine_continues_from_restored_copy(backup: Backup) -> None:
 async def test_copy_of_older_version_can_be_restored(backup: Backup) -> None:
     engine = backup.engine
     await engine.admit(1, {11: 1})
-    running = await start_until_decided(engine, 1, 1, 11, "before-the-copy")
+    running = await send_until_decided(lambda: engine.start(1, 1, 11, "before-the-copy"))
     for process in (engine.api, engine.worker):
         await asyncio.to_thread(process.stop)
     await asyncio.to_thread(run_command, engine, "migrate", "--back-to", "0001")

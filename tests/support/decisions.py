@@ -1,24 +1,24 @@
 """Sends requests until they are decided, and checks that each had its effect once."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 
 import httpx
 
 from tests.support.engine import Engine
+from tests.support.waiting import wait_until_async
 
 
 async def send_until_decided(send: Callable[[], Awaitable[httpx.Response]]) -> httpx.Response:
     """Send again with the same key until there is a decision, as clients should do."""
-    async with asyncio.timeout(60):
-        while True:
-            try:
-                answer = await send()
-            except httpx.TransportError:
-                await asyncio.sleep(0.05)
-                continue
-            if answer.status_code != 503:
-                return answer
+
+    async def send_once() -> httpx.Response | None:
+        try:
+            answer = await send()
+        except httpx.TransportError:
+            return None
+        return None if answer.status_code == 503 else answer
+
+    return await wait_until_async(send_once, "the request is decided", pause=0.05)
 
 
 async def assert_started_once(engine: Engine, patient: int, answer: httpx.Response) -> None:

@@ -51,12 +51,8 @@ class RushHour:
         return await self._send_until_decided(key, seconds=60)
 
     async def _send_until_decided(self, key: str, seconds: float) -> Answer:
-        async with asyncio.timeout(seconds):
-            while True:
-                answer = await self._send_once(key)
-                if answer is not None:
-                    return answer
-                await asyncio.sleep(0.2)
+        what = f"the request {key} is decided"
+        return await wait_until_async(lambda: self._send_once(key), what, seconds, pause=0.2)
 
     async def _send_once(self, key: str) -> Answer | None:
         doctor, path, body = self.requests[key]

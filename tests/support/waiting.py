@@ -10,7 +10,8 @@ T = TypeVar("T")
 
 #: How long a condition may take, in seconds, if a test names no other limit.
 DEFAULT_SECONDS = 60.0
-PAUSE = 0.01
+#: Seconds between two calls of a condition, if a test names no other pause.
+DEFAULT_PAUSE = 0.01
 
 
 def wait_until(condition: Callable[[], T | None], what: str, seconds: float = DEFAULT_SECONDS) -> T:
@@ -21,21 +22,28 @@ def wait_until(condition: Callable[[], T | None], what: str, seconds: float = DE
     end = time.monotonic() + seconds
     while not (result := condition()):
         assert time.monotonic() < end, _failure(what, seconds)
-        time.sleep(PAUSE)
+        time.sleep(DEFAULT_PAUSE)
     return result
 
 
 @overload
 async def wait_until_async(
-    condition: Callable[[], Awaitable[T | None]], what: str, seconds: float = DEFAULT_SECONDS
+    condition: Callable[[], Awaitable[T | None]],
+    what: str,
+    seconds: float = DEFAULT_SECONDS,
+    pause: float = DEFAULT_PAUSE,
 ) -> T: ...
 
 
 @overload
-async def wait_until_async(condition: Callable[[], T | None], what: str, seconds: float = DEFAULT_SECONDS) -> T: ...
+async def wait_until_async(
+    condition: Callable[[], T | None], what: str, seconds: float = DEFAULT_SECONDS, pause: float = DEFAULT_PAUSE
+) -> T: ...
 
 
-async def wait_until_async(condition: Callable[[], Any], what: str, seconds: float = DEFAULT_SECONDS) -> Any:
+async def wait_until_async(
+    condition: Callable[[], Any], what: str, seconds: float = DEFAULT_SECONDS, pause: float = DEFAULT_PAUSE
+) -> Any:
     """Like `wait_until`, but other tasks run while it waits. `condition` may be a coroutine function or a plain one.
 
     A condition that does not return in time is cancelled.
@@ -48,7 +56,7 @@ async def wait_until_async(condition: Callable[[], Any], what: str, seconds: flo
                     result = await result
                 if result:
                     return result
-                await asyncio.sleep(PAUSE)
+                await asyncio.sleep(pause)
     except TimeoutError:
         # The condition may have a time limit that is shorter; its error is not ours.
         if not limit.expired():
