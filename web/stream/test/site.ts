@@ -1,7 +1,10 @@
 /** A fake server and browser, and tabs of one doctor with the events that each has received. */
 
+import { expect } from "vitest";
 import { VisitStream, type VisitStreamOptions } from "../src/index.js";
-import { Browser, Clock, type Page, Server, seeded } from "./world.js";
+import { Browser, type Page } from "./browser.js";
+import { Clock, seeded } from "./clock.js";
+import { Server } from "./server.js";
 
 export interface OpenTab {
     page: Page;
@@ -46,4 +49,13 @@ export class Site {
 
 export function numbers(from: number, to: number): number[] {
     return Array.from({ length: to - from + 1 }, (_, step) => from + step);
+}
+
+/** Open one tab and wait until it is live. */
+export async function openLiveTab(): Promise<{ site: Site; tab: OpenTab }> {
+    const site = new Site();
+    const tab = site.open({ from: "e1-0" }, false);
+    await site.pass(1);
+    expect(tab.stream.state.name).toBe("live");
+    return { site, tab };
 }
