@@ -18,7 +18,7 @@ PLANTED = {
     "Each layer imports only the layers below it": [
         ("visit.state", "patient_visit_engine.wire.events"),
         ("wire.shapes", "patient_visit_engine.storage.tables"),
-        ("storage.tables", "patient_visit_engine.live.hub"),
+        ("storage.tables.columns", "patient_visit_engine.live.hub"),
         ("storage.database", "patient_visit_engine.runtime.settings"),
         ("activities.ledger", "patient_visit_engine.storage.ledger.recording"),
         ("live.hub", "patient_visit_engine.storage.log_reader"),

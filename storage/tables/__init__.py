@@ -1,0 +1,27 @@
+"""The tables, and the rules that the database itself enforces."""
+
+from patient_visit_engine.storage.tables.columns import metadata
+from patient_visit_engine.storage.tables.hospital import appointments, doctors, patients, prestations
+from patient_visit_engine.storage.tables.sign_in import accounts, sessions, sign_in_attempts
+from patient_visit_engine.storage.tables.stream import events, log_head, stream_processes, stream_readers
+from patient_visit_engine.storage.tables.visits import callers, patient_trackings, requests, timeline, waiting_line
+
+__all__ = [
+    "accounts",
+    "appointments",
+    "callers",
+    "doctors",
+    "events",
+    "log_head",
+    "metadata",
+    "patient_trackings",
+    "patients",
+    "prestations",
+    "requests",
+    "sessions",
+    "sign_in_attempts",
+    "stream_processes",
+    "stream_readers",
+    "timeline",
+    "waiting_line",
+]

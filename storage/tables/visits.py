@@ -1,0 +1,150 @@
+"""The tables that a decision writes: trackings, waiting line, timeline, and requests with their callers."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    ForeignKey,
+    Index,
+    Integer,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    text,
+)
+
+from patient_visit_engine.storage.tables.columns import Id, Timestamp, metadata
+
+# A caller is a person or program that sends commands. `subject` is "account:7" for the account with id 7, or "token:" and the
+# subject of a bearer token. Commands carry only the id, so that no text from a client enters a workflow's history.
+callers = Table(
+    "callers",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("subject", String(300), nullable=False, unique=True),
+    Column("created_by", String(300), nullable=False),
+)
+
+patient_trackings = Table(
+    "patient_trackings",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("patient_id", ForeignKey("patients.id"), nullable=False),
+    Column("appointment_id", ForeignKey("appointments.id"), nullable=False),
+    Column("prestation_id", ForeignKey("prestations.id"), nullable=False),
+    Column("doctor_id", ForeignKey("doctors.id"), nullable=False),
+    Column("exclusive", Boolean, nullable=False),
+    Column("visit_day", Date, nullable=False),
+    Column("status", String(20), nullable=False),
+    Column("outcome", String(20)),
+    Column("check_in_time", Timestamp, nullable=False),
+    # The time when the tracking was completed, by a check-out or in any other way.
+    Column("check_out_time", Timestamp),
+    Column("created_by", ForeignKey("callers.id"), nullable=False),
+    Column("consultation_id", String(36), unique=True),
+    Column("started_at", Timestamp),
+    Column("overdue_at", Timestamp),
+    Column("remind_at", Timestamp),
+    Column("reminders", Integer, nullable=False, default=0),
+    Column("abandon_at", Timestamp),
+    CheckConstraint("status IN ('pending', 'in_progress', 'completed')", name="a_tracking_has_a_known_status"),
+    CheckConstraint(
+        "(status = 'completed') = (check_out_time IS NOT NULL) AND (status = 'completed') = (outcome IS NOT NULL)",
+        name="a_completed_tracking_says_when_and_why",
+    ),
+    CheckConstraint("status <> 'in_progress' OR consultation_id IS NOT NULL", name="in_progress_means_a_consultation"),
+    Index(
+        "one_exclusive_consultation_per_patient",
+        "patient_id",
+        unique=True,
+        sqlite_where=text("status = 'in_progress' AND exclusive"),
+        postgresql_where=text("status = 'in_progress' AND exclusive"),
+    ),
+    Index(
+        "one_consultation_per_appointment",
+        "appointment_id",
+        unique=True,
+        sqlite_where=text("status = 'in_progress'"),
+        postgresql_where=text("status = 'in_progress'"),
+    ),
+    Index(
+        "one_check_in_per_appointment",
+        "appointment_id",
+        unique=True,
+        sqlite_where=text("status = 'pending'"),
+        postgresql_where=text("status = 'pending'"),
+    ),
+    Index(
+        "an_appointment_is_completed_once",
+        "appointment_id",
+        unique=True,
+        sqlite_where=text("outcome = 'done'"),
+        postgresql_where=text("outcome = 'done'"),
+    ),
+    Index("trackings_by_patient", "patient_id", "status"),
+    Index("trackings_by_appointment", "appointment_id"),
+    Index(
+        "open_trackings_by_day",
+        "visit_day",
+        sqlite_where=text("status <> 'completed'"),
+        postgresql_where=text("status <> 'completed'"),
+    ),
+)
+
+waiting_line = Table(
+    "waiting_line",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("patient_id", ForeignKey("patients.id"), nullable=False),
+    Column("doctor_id", ForeignKey("doctors.id"), nullable=False),
+    Column("appointment_id", ForeignKey("appointments.id"), nullable=False),
+    Column("visit_day", Date, nullable=False),
+    Column("since", Timestamp, nullable=False),
+    Column("offered_until", Timestamp),
+    Index("one_place_in_line_per_doctor", "patient_id", "visit_day", "doctor_id", unique=True),
+)
+
+# What happened to a patient, one row for each change. The timeline is permanent, but the event log is pruned.
+timeline = Table(
+    "timeline",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("patient_id", ForeignKey("patients.id"), nullable=False),
+    Column("visit_day", Date, nullable=False),
+    Column("at", Timestamp, nullable=False),
+    Column("event", String(40), nullable=False),
+    Column("doctor_id", BigInteger),
+    Column("appointment_id", BigInteger),
+    Column("consultation_id", String(36)),
+    Column("caller_id", ForeignKey("callers.id")),
+    Column("particulars", Text, nullable=False, default="{}"),
+    Column("reason", Text),
+    Index("timeline_by_visit", "patient_id", "visit_day", "id"),
+)
+
+# `request_id` is the SHA-256 of caller and Idempotency-Key. So (caller, key) is unique, and no text from a client is stored.
+requests = Table(
+    "requests",
+    metadata,
+    Column("request_id", String(64), primary_key=True),
+    Column("caller_id", ForeignKey("callers.id"), nullable=False),
+    Column("fingerprint", String(64), nullable=False),
+    Column("created_at", Timestamp, nullable=False),
+    Column("command", Text),
+    Column("reason", Text),
+    Column("decided_at", Timestamp),
+    Column("status", SmallInteger),
+    Column("body", Text),
+    Column("location", String(200)),
+    CheckConstraint("(decided_at IS NULL) = (status IS NULL)", name="a_decided_request_has_a_status"),
+    Index("requests_by_age", "created_at"),
+    Index(
+        "undecided_requests",
+        "created_at",
+        sqlite_where=text("decided_at IS NULL"),
+        postgresql_where=text("decided_at IS NULL"),
+    ),
+)
