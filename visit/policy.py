@@ -12,16 +12,18 @@ from patient_visit_engine.visit.commands import (
     CheckOut,
     Command,
     CompleteConsultation,
+    ConsultationCommand,
     ExtendConsultation,
     JoinWaitingLine,
     LeaveWaitingLine,
     ReleaseConsultation,
     SetAppointmentStatus,
     StartConsultation,
+    appointment_of,
 )
 from patient_visit_engine.visit.decisions import Decision, Refused, Verdict
 from patient_visit_engine.visit.refusals import AppointmentMismatch
-from patient_visit_engine.visit.state import VisitState
+from patient_visit_engine.visit.state import Appointment, VisitState
 
 
 def adopt(command: Adopt, state: VisitState, now: datetime) -> Verdict:
@@ -50,6 +52,17 @@ def decide(state: VisitState, command: Command | Adopt, now: datetime) -> Decisi
     return Decision(answer=answer, changes=changes, at=now)
 
 
-def decide_mismatch(now: datetime) -> Decision:
-    """The decision when the appointment was given to another patient or doctor after the request was checked."""
-    return Decision(answer=Refused(refusal=AppointmentMismatch()), at=now)
+def decide_on_appointment(
+    state: VisitState, command: Command, appointment: Appointment | None, now: datetime
+) -> Decision:
+    """The decision on `command` with `appointment`, which is the command's appointment as the ledger has it.
+
+    It may have changed since the request was checked. Then the decision is on the new one, and a refusal if patient or
+    doctor are different. A command on a consultation has no appointment.
+    """
+    sent = appointment_of(command)
+    if isinstance(command, ConsultationCommand) or sent is None or appointment is None or sent == appointment:
+        return decide(state, command, now)
+    if (sent.patient_id, sent.doctor_id) != (appointment.patient_id, appointment.doctor_id):
+        return Decision(answer=Refused(refusal=AppointmentMismatch()), at=now)
+    return decide(state, command.model_copy(update={"appointment": appointment}), now)

@@ -5,12 +5,14 @@ new state. When the ledger replies `overtaken`, its facts are newer, and the mes
 """
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, datetime, timedelta
-from typing import Any, TypeVar
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError, FailureError
+
+from patient_visit_engine.workflows.ledger_calls import load_facts, record_decision
 
 with workflow.unsafe.imports_passed_through():
     from patient_visit_engine.visit.calendar import to_millisecond
@@ -20,7 +22,6 @@ with workflow.unsafe.imports_passed_through():
         CheckOut,
         Command,
         CompleteConsultation,
-        ConsultationCommand,
         ExtendConsultation,
         JoinWaitingLine,
         LeaveWaitingLine,
@@ -33,29 +34,16 @@ with workflow.unsafe.imports_passed_through():
         appointment_of,
     )
     from patient_visit_engine.visit.decisions import Decision
-    from patient_visit_engine.visit.names import LOAD_FACTS, RECORD_DECISION, WORKFLOW_TYPE, visit_id
-    from patient_visit_engine.visit.policy import decide, decide_mismatch
+    from patient_visit_engine.visit.names import WORKFLOW_TYPE, visit_id
+    from patient_visit_engine.visit.policy import decide, decide_on_appointment
     from patient_visit_engine.visit.record import LedgerEntry, LedgerReply
     from patient_visit_engine.visit.state import Appointment, Facts, VisitState
     from patient_visit_engine.visit.summary import summary
     from patient_visit_engine.visit.timers import day_is_over, decide_due, next_deadline
 
-T = TypeVar("T")
-
 # Each round means that another commit came first. The ledger then returns fresh facts, so two rounds are nearly always enough.
 DECIDE_ROUNDS = 10
 LEDGER_RETRY_PAUSE = timedelta(seconds=5)
-LEDGER_CALL: dict[str, Any] = {
-    "start_to_close_timeout": timedelta(seconds=10),
-    # About one minute when the ledger fails at once. Temporal does not apply a time limit over all attempts of a local
-    # activity, and a visit that never gives up would fill its history with heartbeats until the server ends it.
-    "retry_policy": RetryPolicy(
-        initial_interval=timedelta(milliseconds=50),
-        backoff_coefficient=2.0,
-        maximum_interval=timedelta(seconds=2),
-        maximum_attempts=34,
-    ),
-}
 
 
 @workflow.defn(name=WORKFLOW_TYPE)
@@ -88,6 +76,7 @@ class PatientVisit:
             if self._is_finished() or self._must_continue_as_new():
                 # If the run ended while a handler is active, the handler's caller would get no answer.
                 await workflow.wait_condition(workflow.all_handlers_finished)
+                # The handlers may have changed the state, so the conditions are checked again.
                 if not self._is_current or self._days_to_notify:
                     continue
                 if self._is_finished():
@@ -184,7 +173,7 @@ class PatientVisit:
                 now = self._now()
                 if appointment is not None and (self._state.phase == "closing" or day_is_over(self._state, now)):
                     return Reply(decided=False)
-                decision = _decide(self._state, command, appointment, now)
+                decision = decide_on_appointment(self._state, command, appointment, now)
                 # The answer leaves only after the commit. Without the lock, the next message would not see the commit.
                 recorded = await self._record(decision, command.request, appointment)
                 if not recorded.overtaken:
@@ -210,29 +199,28 @@ class PatientVisit:
             request=request,
             appointment=appointment,
         )
-        # Temporal calls `activities.ledger.LedgerActivities.record_decision`, in this worker.
-        recorded: LedgerReply = await self._call_ledger(RECORD_DECISION, entry, LedgerReply)
+        with self._facts_become_current():
+            recorded = await record_decision(entry)
         self._apply_facts(recorded.facts)
         return recorded
 
     async def _load_facts(self) -> None:
-        # Temporal calls `activities.ledger.LedgerActivities.load_facts`, in this worker.
-        facts: Facts = await self._call_ledger(LOAD_FACTS, self._state.patient_id, Facts)
+        with self._facts_become_current():
+            facts = await load_facts(self._state.patient_id)
         self._apply_facts(facts)
 
-    async def _call_ledger(self, activity_name: str, argument: Any, result_type: type[T]) -> T:
+    @contextmanager
+    def _facts_become_current(self) -> Iterator[None]:
+        """Surrounds a call to the ledger, which returns the newest facts unless it fails."""
         # Set before the call. If `patient_freed` arrives during the call, the facts must be loaded again after it.
         self._is_current = True
         try:
-            result: T = await workflow.execute_local_activity(
-                activity_name, argument, result_type=result_type, **LEDGER_CALL
-            )
+            yield
         # A local activity raises its own failure, not an `ActivityError`. If the loop of `run` did not catch it, the visit
         # would end.
         except FailureError:
             self._is_current = False
             raise
-        return result
 
     def _apply_facts(self, facts: Facts) -> None:
         """Take the ledger's facts as the visit's facts, and show them in Temporal's UI."""
@@ -299,20 +287,6 @@ class PatientVisit:
 
     def _now(self) -> datetime:
         return to_millisecond(workflow.now())
-
-
-def _decide(state: VisitState, command: Command, appointment: Appointment | None, now: datetime) -> Decision:
-    """Decide on the appointment as the ledger has it.
-
-    If the appointment has changed since the request was checked, decide on the new one, or refuse if patient or doctor are
-    different.
-    """
-    sent = appointment_of(command)
-    if isinstance(command, ConsultationCommand) or sent is None or appointment is None or sent == appointment:
-        return decide(state, command, now)
-    if (sent.patient_id, sent.doctor_id) != (appointment.patient_id, appointment.doctor_id):
-        return decide_mismatch(now)
-    return decide(state, command.model_copy(update={"appointment": appointment}), now)
 
 
 def _overtaken() -> ApplicationError:

@@ -5,7 +5,6 @@ The visits do what `workflows.patient_visit` does: decide, record, and take over
 
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Any
 
 from patient_visit_engine.visit.calendar import day_ends_at
 from patient_visit_engine.visit.changes import (
@@ -24,9 +23,9 @@ from patient_visit_engine.visit.changes import (
     WriteAppointmentStatus,
 )
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
-from patient_visit_engine.visit.commands import Adopt, Command, ConsultationCommand, appointment_of
+from patient_visit_engine.visit.commands import Adopt, Command, appointment_of
 from patient_visit_engine.visit.decisions import Answer, Decision
-from patient_visit_engine.visit.policy import decide, decide_mismatch
+from patient_visit_engine.visit.policy import decide, decide_on_appointment
 from patient_visit_engine.visit.record import LedgerEntry, LedgerReply
 from patient_visit_engine.visit.state import (
     Appointment,
@@ -138,14 +137,11 @@ class InMemoryVisit:
 
     def send(self, command: Command, now: datetime) -> Decision | None:
         """Decide and record the command. None if this day takes no more commands."""
-        sent = appointment = appointment_of(command)
+        appointment = appointment_of(command)
         for _ in range(MAX_ATTEMPTS):
             if appointment is not None and (self.state.phase == "closing" or day_is_over(self.state, now)):
                 return None
-            current: Any = command
-            if not isinstance(command, ConsultationCommand):
-                current = command.model_copy(update={"appointment": appointment})
-            decision = decide_mismatch(now) if _has_moved(sent, appointment) else decide(self.state, current, now)
+            decision = decide_on_appointment(self.state, command, appointment, now)
             recorded = self._record(decision, command, appointment)
             if not recorded.overtaken:
                 return decision
@@ -206,10 +202,3 @@ class InMemoryVisit:
 def days_after(day: date, count: int) -> date:
     """The date so many days later."""
     return day + timedelta(days=count)
-
-
-def _has_moved(sent: Appointment | None, stored: Appointment | None) -> bool:
-    """True if the stored appointment now has another patient or doctor."""
-    if sent is None or stored is None:
-        return False
-    return (sent.patient_id, sent.doctor_id) != (stored.patient_id, stored.doctor_id)

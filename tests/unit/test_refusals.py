@@ -8,7 +8,7 @@ from patient_visit_engine.visit.changes import NoteRefusal
 from patient_visit_engine.visit.codes import AppointmentStatus
 from patient_visit_engine.visit.commands import CheckOut
 from patient_visit_engine.visit.decisions import Refused
-from patient_visit_engine.visit.policy import decide, decide_mismatch
+from patient_visit_engine.visit.policy import decide, decide_on_appointment
 from tests.support.builders import (
     DR_AMRANI,
     DR_OKAFOR,
@@ -93,7 +93,11 @@ def test_refusal_opens_and_closes_nothing(visit: Any, command: Any, code: str) -
 
 
 def test_reassigned_appointment_is_a_mismatch() -> None:
-    decision = decide_mismatch(NOON)
+    sent = an_appointment()
+    reassigned = sent.model_copy(update={"doctor_id": sent.doctor_id + 1})
+    command = a_start(sent)
+
+    decision = decide_on_appointment(a_visit(), command, reassigned, NOON)
 
     assert isinstance(decision.answer, Refused)
     assert decision.answer.refusal.code == "appointment_mismatch"

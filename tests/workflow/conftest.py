@@ -10,7 +10,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.worker.builder import CACHED_VISITS
-from patient_visit_engine.workflows import patient_visit
+from patient_visit_engine.workflows import ledger_calls, patient_visit
 from tests.support.temporal import start_server
 from tests.support.visits import VisitDriver
 
@@ -75,7 +75,8 @@ async def visits(visits_without_worker: VisitDriver, cached_visits: int) -> Visi
 @pytest.fixture
 def short_ledger_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     """Visits retry the ledger as often as in production, but they give up after one second instead of a minute."""
-    policy = patient_visit.LEDGER_CALL["retry_policy"]
-    short_policy = dataclasses.replace(policy, initial_interval=SHORT_INTERVAL, maximum_interval=SHORT_INTERVAL)
-    monkeypatch.setitem(patient_visit.LEDGER_CALL, "retry_policy", short_policy)
+    short_retries = dataclasses.replace(
+        ledger_calls.RETRIES, initial_interval=SHORT_INTERVAL, maximum_interval=SHORT_INTERVAL
+    )
+    monkeypatch.setattr(ledger_calls, "RETRIES", short_retries)
     monkeypatch.setattr(patient_visit, "LEDGER_RETRY_PAUSE", 10 * SHORT_INTERVAL)
