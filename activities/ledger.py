@@ -48,7 +48,10 @@ class LedgerActivities:
 
 
 def _without_text(error: Exception) -> ApplicationError:
-    """The error's class only: a database error can quote a row, and failures stay in the visit's history."""
+    """The failure for Temporal, with the error's class only.
+
+    The text of a database error can quote a row, and failures stay in the visit's history.
+    """
     activity.logger.warning("ledger call failed", extra={"fault": type(error).__name__}, exc_info=None)
     # Retries of an entry that can never be recorded would block the visit for everyone else.
     never_succeeds = isinstance(error, UnrecordableError)

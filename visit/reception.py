@@ -20,7 +20,7 @@ from patient_visit_engine.visit.waiting_line import remove_canceled
 
 
 def check_in(command: CheckIn, state: VisitState, now: datetime) -> Verdict:
-    """Open a pending tracking, once a day."""
+    """Open a pending tracking. A second check-in on the same day changes nothing."""
     appointment = command.appointment
     if (refusal := appointment_refusal(appointment, state)) is not None:
         return Refused(refusal=refusal), ()

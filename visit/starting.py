@@ -43,6 +43,7 @@ def start_consultation(command: StartConsultation, state: VisitState, now: datet
             refusal = partial(_patient_reserved, reserved_for)
             answer, changes = _refuse_or_wait(command, state_without_expired, now, refusal)
             return answer, (*expired, *changes, *offers)
+    # An exclusive start ends all offers, expired ones too: see `update_line_after_start`.
     return _grant(appointment, command.request, state, now)
 
 

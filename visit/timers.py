@@ -11,9 +11,9 @@ from patient_visit_engine.visit.waiting_line import offer_to_line, remove_from_l
 
 
 def decide_due(state: VisitState, now: datetime) -> Decision | None:
-    """The first decision that is due. Call it again until it returns None.
+    """The first decision that is due, or None. Call it again after each decision, until it returns None.
 
-    This includes an offer when another day's visit has freed the patient.
+    An offer is due too, when another day's visit has freed the patient.
     """
     changes = _overdue_changes(state, now) or _line_changes(state, now) or _day_end_changes(state, now)
     return Decision(changes=changes, at=now) if changes else None

@@ -67,7 +67,7 @@ async def _run(settings: Settings) -> None:
 
 
 async def _connect(settings: Settings, stop: asyncio.Event) -> Client | None:
-    """A client, as soon as the server answers. None when `stop` was set first.
+    """Wait until the server answers, and return a client. None when `stop` was set first.
 
     Raises `UnreachableError` after `CONNECT_TIMEOUT` seconds, so that the supervisor starts the worker again.
     """
@@ -81,7 +81,8 @@ async def _connect(settings: Settings, stop: asyncio.Event) -> Client | None:
             message = (
                 f"no Temporal frontend answered at {settings.effective_temporal_address} within {CONNECT_TIMEOUT:g} s"
             )
-            raise temporal.UnreachableError(f"{message}{logged_error and f' ({logged_error})'}") from None
+            last_error = f" ({logged_error})" if logged_error else ""
+            raise temporal.UnreachableError(message + last_error) from None
         except (RPCError, RuntimeError) as error:
             if logged_error != str(error):
                 logged_error = str(error)

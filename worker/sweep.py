@@ -23,6 +23,7 @@ OVERDUE_AFTER = timedelta(seconds=10)
 RESEND_AFTER = timedelta(seconds=5)
 BATCH = 200
 CALL_TIMEOUT = 10.0
+# After these errors the next round tries again.
 UNREACHED = (
     RPCError,
     WorkflowUpdateFailedError,

@@ -89,29 +89,31 @@ class VisitClient:
         A visit that has ended is not opened again, because the day would begin from the start: `DayClosedError`. A visit
         that was terminated is opened again, and reads the ledger.
         """
-        for _ in range(SEND_ATTEMPTS):
+        reply = await self._update_between_runs(patient_id, day, command, update_id)
+        if not reply.decided:
+            raise DayClosedError
+
+    async def _update_between_runs(
+        self, patient_id: int, day: date, command: Command | Adopt, update_id: str | None
+    ) -> Reply:
+        """Send again while the server drops the message. It does so between two runs, if the earlier run has not taken it."""
+        attempts_left = SEND_ATTEMPTS
+        while True:
+            attempts_left -= 1
             try:
-                reply = await self._update(patient_id, day, command, update_id)
-                break
+                return await self._update_once(patient_id, day, command, update_id)
             except WorkflowUpdateFailedError:
-                if update_id is None:
+                if update_id is None or attempts_left == 0:
                     raise
                 # The server repeats a failure for its update id until the run ends, so send it again without the id. The
                 # ledger prevents that it takes effect twice.
                 update_id = None
-                continue
             except RPCError as error:
-                if error.status is not RPCStatusCode.FAILED_PRECONDITION:
+                if error.status is not RPCStatusCode.FAILED_PRECONDITION or attempts_left == 0:
                     raise
-                not_taken = error
-            # Between two runs of a visit, the server drops the messages that the earlier run has not taken.
-            await asyncio.sleep(RESEND_PAUSE)
-        else:
-            raise not_taken
-        if not reply.decided:
-            raise DayClosedError
+                await asyncio.sleep(RESEND_PAUSE)
 
-    async def _update(self, patient_id: int, day: date, command: Command | Adopt, update_id: str | None) -> Reply:
+    async def _update_once(self, patient_id: int, day: date, command: Command | Adopt, update_id: str | None) -> Reply:
         if isinstance(command, ConsultationCommand):
             # A running consultation nearly always has its visit. An update without a start of the workflow costs the
             # server less.
@@ -128,14 +130,14 @@ class VisitClient:
     async def _open_and_update(
         self, patient_id: int, day: date, command: Command | Adopt, update_id: str | None
     ) -> Reply:
-        opening: WithStartWorkflowOperation[PatientVisit, None] = WithStartWorkflowOperation(
-            PatientVisit.run, self._input(patient_id, day), **self._options(patient_id, day)
+        start: WithStartWorkflowOperation[PatientVisit, None] = WithStartWorkflowOperation(
+            PatientVisit.run, self._opening(patient_id, day), **self._options(patient_id, day)
         )
         try:
             handle = await self._client.start_update_with_start_workflow(
                 UPDATES[type(command).__name__],
                 command,
-                start_workflow_operation=opening,
+                start_workflow_operation=start,
                 wait_for_stage=WorkflowUpdateStage.COMPLETED,
                 id=update_id,
                 result_type=Reply,
@@ -143,7 +145,7 @@ class VisitClient:
             reply: Reply = await handle.result()
         except BaseException as error:
             # Any failure has failed the start as well. asyncio would report its exception as never retrieved.
-            _retrieve_exception(opening)
+            _retrieve_exception(start)
             if isinstance(error, WorkflowAlreadyStartedError):
                 raise DayClosedError from None
             raise
@@ -154,7 +156,7 @@ class VisitClient:
         try:
             await self._client.start_workflow(
                 PatientVisit.run,
-                self._input(patient_id, day),
+                self._opening(patient_id, day),
                 start_signal=SIGNALS[type(command).__name__],
                 start_signal_args=[command],
                 **self._options(patient_id, day),
@@ -162,7 +164,7 @@ class VisitClient:
         except WorkflowAlreadyStartedError:
             raise DayClosedError from None
 
-    def _input(self, patient_id: int, day: date) -> OpenVisit:
+    def _opening(self, patient_id: int, day: date) -> OpenVisit:
         ends_at = day_ends_at(day, self._zone)
         return OpenVisit(patient_id=patient_id, day=day, day_ends_at=ends_at, limits=self._limits)
 
@@ -181,7 +183,7 @@ class VisitClient:
         }
 
 
-def _retrieve_exception(opening: WithStartWorkflowOperation[PatientVisit, None]) -> None:
+def _retrieve_exception(start: WithStartWorkflowOperation[PatientVisit, None]) -> None:
     # The public method waits, and would wait forever after a call that was cancelled before it began.
-    handle: Any = opening._workflow_handle
+    handle: Any = start._workflow_handle
     handle.add_done_callback(lambda future: future.cancelled() or future.exception())

@@ -41,8 +41,8 @@ CACHED_CALLERS = 10_000
 #: Seconds allowed for sending a signal. If Temporal does not accept the signal in this time, the worker's sweep sends it.
 SIGNAL_TIMEOUT = 1.0
 
-# After each of these errors it is unknown whether the request was or will be carried out. Causes: the visit accepted the message
-# but failed, the server is unreachable or overloaded, the call timed out, or both days have closed.
+# After each of these errors the API does not know whether the visit has carried out the request, or will. Causes: the visit accepted
+# the message but failed, the server is unreachable or overloaded, the call timed out, or both days have closed.
 UNDECIDED = (
     RPCError,
     WorkflowUpdateFailedError,
@@ -63,7 +63,7 @@ class VisitSender(Protocol):
 
 @dataclass(frozen=True)
 class PreparedRequest(Generic[T]):
-    """A request that is not sent yet. It has either its earlier response, or the rows that its command needs."""
+    """A request before it is sent. It has its earlier response, or else the rows that its command needs."""
 
     request: Request
     earlier_response: Response | None
@@ -113,12 +113,12 @@ class CommandDispatcher:
         """
         async with self._within_timeout():
             await self._visits.send(patient_of(command), day, command, command.request.id)
-            stored = await self._find(command.request)
+            stored = await self._find_decided(command.request)
             if stored is None:
                 # After a restore from a backup, the ledger may lack an answer that the visit has already given. For a known
                 # update id the visit only repeats its reply. So send the command without the id: the visit then decides again.
                 await self._visits.send(patient_of(command), day, command)
-                stored = await self._find(command.request)
+                stored = await self._find_decided(command.request)
         if stored is None:
             raise Undecided
         # Two requests with one key can pass `prepare` at the same time. Then this one reads the answer of the other.
@@ -164,7 +164,7 @@ class CommandDispatcher:
         self._caller_ids[caller.subject] = caller_id
         return caller_id
 
-    async def _find(self, request: Request) -> StoredRequest | None:
+    async def _find_decided(self, request: Request) -> StoredRequest | None:
         """The stored request, when it is decided."""
         stored = await self._database.read_inline(find_request, request.id)
         return stored if stored is not None and stored.decided else None

@@ -112,7 +112,10 @@ def _lock_and_read(connection: Connection, entry: LedgerEntry) -> _StoredState:
 
 
 def _reply_without_writing(connection: Connection, entry: LedgerEntry, stored: _StoredState) -> LedgerReply | None:
-    """The reply when the request was decided before, or when the facts or the appointment are not those of the entry."""
+    """The reply when the request was decided before, or when the facts or the appointment are not those of the entry.
+
+    None when the decision must be written.
+    """
     if _is_settled(entry.request, stored.request):
         return LedgerReply(facts=stored.facts)
     appointment = None
@@ -124,9 +127,10 @@ def _reply_without_writing(connection: Connection, entry: LedgerEntry, stored: _
 
 
 def _is_settled(request: Request | None, stored: Row[datetime | None, str | None, str] | None) -> bool:
+    """Whether the request has its answer already, or must not get one because its key belongs to another request."""
     if request is None or stored is None:
         return False
-    # With another fingerprint the key belongs to another request. The API answers its caller with 422.
+    # The API answers the caller with 422 when the fingerprint is another one.
     return stored.decided_at is not None or stored.fingerprint != request.fingerprint
 
 
@@ -217,9 +221,11 @@ def _store_rendered(
 def _facts_after(connection: Connection, entry: LedgerEntry, names: NameCache) -> Facts:
     """The facts after the changes. Only the tables that were written to are read again."""
     changes: Sequence[object] = entry.decision.changes
+    has_line_changes = any(isinstance(change, LINE_CHANGES) for change in changes)
+    has_tracking_changes = any(not isinstance(change, LINE_CHANGES | NoteRefusal) for change in changes)
     in_progress, pending, waiting = entry.seen.in_progress, entry.seen.pending, entry.seen.waiting
-    if any(not isinstance(change, LINE_CHANGES | NoteRefusal) for change in changes):
+    if has_tracking_changes:
         in_progress, pending = read_trackings(connection, entry.patient_id, names)
-    if any(isinstance(change, LINE_CHANGES) for change in changes):
+    if has_line_changes:
         waiting = read_line(connection, entry.patient_id, names)
     return Facts(in_progress=in_progress, pending=pending, waiting=waiting)
