@@ -1,9 +1,9 @@
-"""The column types of all tables, and the metadata that collects the tables."""
+"""What all tables share: the metadata that collects them, their column types, and indexes with a condition."""
 
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, Dialect, Integer, MetaData, String
+from sqlalchemy import BigInteger, DateTime, Dialect, Index, Integer, MetaData, String, text
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from patient_visit_engine.visit.calendar import to_rfc3339
@@ -34,3 +34,8 @@ class Timestamp(TypeDecorator[datetime]):
 
 
 metadata = MetaData()
+
+
+def partial_index(name: str, column: str, *, where: str, unique: bool = False) -> Index:
+    """An index on the rows that match the SQL condition `where`, on SQLite and on PostgreSQL."""
+    return Index(name, column, unique=unique, sqlite_where=text(where), postgresql_where=text(where))

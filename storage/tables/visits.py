@@ -13,10 +13,9 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    text,
 )
 
-from patient_visit_engine.storage.tables.columns import Id, Timestamp, metadata
+from patient_visit_engine.storage.tables.columns import Id, Timestamp, metadata, partial_index
 
 # A caller is a person or program that sends commands. `subject` is "account:7" for the account with id 7, or "token:" and the
 # subject of a bearer token. Commands carry only the id, so that no text from a client enters a workflow's history.
@@ -56,42 +55,18 @@ patient_trackings = Table(
         name="a_completed_tracking_says_when_and_why",
     ),
     CheckConstraint("status <> 'in_progress' OR consultation_id IS NOT NULL", name="in_progress_means_a_consultation"),
-    Index(
+    partial_index(
         "one_exclusive_consultation_per_patient",
         "patient_id",
+        where="status = 'in_progress' AND exclusive",
         unique=True,
-        sqlite_where=text("status = 'in_progress' AND exclusive"),
-        postgresql_where=text("status = 'in_progress' AND exclusive"),
     ),
-    Index(
-        "one_consultation_per_appointment",
-        "appointment_id",
-        unique=True,
-        sqlite_where=text("status = 'in_progress'"),
-        postgresql_where=text("status = 'in_progress'"),
-    ),
-    Index(
-        "one_check_in_per_appointment",
-        "appointment_id",
-        unique=True,
-        sqlite_where=text("status = 'pending'"),
-        postgresql_where=text("status = 'pending'"),
-    ),
-    Index(
-        "an_appointment_is_completed_once",
-        "appointment_id",
-        unique=True,
-        sqlite_where=text("outcome = 'done'"),
-        postgresql_where=text("outcome = 'done'"),
-    ),
+    partial_index("one_consultation_per_appointment", "appointment_id", where="status = 'in_progress'", unique=True),
+    partial_index("one_check_in_per_appointment", "appointment_id", where="status = 'pending'", unique=True),
+    partial_index("an_appointment_is_completed_once", "appointment_id", where="outcome = 'done'", unique=True),
     Index("trackings_by_patient", "patient_id", "status"),
     Index("trackings_by_appointment", "appointment_id"),
-    Index(
-        "open_trackings_by_day",
-        "visit_day",
-        sqlite_where=text("status <> 'completed'"),
-        postgresql_where=text("status <> 'completed'"),
-    ),
+    partial_index("open_trackings_by_day", "visit_day", where="status <> 'completed'"),
 )
 
 waiting_line = Table(
@@ -141,10 +116,5 @@ requests = Table(
     Column("location", String(200)),
     CheckConstraint("(decided_at IS NULL) = (status IS NULL)", name="a_decided_request_has_a_status"),
     Index("requests_by_age", "created_at"),
-    Index(
-        "undecided_requests",
-        "created_at",
-        sqlite_where=text("decided_at IS NULL"),
-        postgresql_where=text("decided_at IS NULL"),
-    ),
+    partial_index("undecided_requests", "created_at", where="decided_at IS NULL"),
 )
