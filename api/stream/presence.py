@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import cast
 
 from patient_visit_engine.live.cursor import read_cursor
 from patient_visit_engine.live.hub import Hub
@@ -45,7 +46,8 @@ def _item(presence: Presence, process: str, as_of: str) -> ConnectedSubscriber:
         "user": presence.user,
         "name": presence.name,
         # `live` imports nothing of ours, so a role is any string there.
-        "role": Role(presence.role),
+        # A newer process may report a role that this one does not know.
+        "role": cast(Role, presence.role),
         "since": to_rfc3339(presence.since),
         "cursor": presence.cursor,
         "behind": presence.behind,
