@@ -18,7 +18,7 @@ async def send_until_decided(send: Callable[[], Awaitable[httpx.Response]]) -> h
             return None
         return None if answer.status_code == 503 else answer
 
-    return await wait_until_async(send_once, "the request is decided", pause=0.05)
+    return await wait_until_async(send_once, "the request is decided")
 
 
 async def assert_started_once(engine: Engine, patient: int, answer: httpx.Response) -> None:

@@ -52,7 +52,7 @@ class RushHour:
 
     async def _send_until_decided(self, key: str, seconds: float) -> Answer:
         what = f"the request {key} is decided"
-        return await wait_until_async(lambda: self._send_once(key), what, seconds, pause=0.2)
+        return await wait_until_async(lambda: self._send_once(key), what, seconds)
 
     async def _send_once(self, key: str) -> Answer | None:
         doctor, path, body = self.requests[key]

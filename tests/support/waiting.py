@@ -10,8 +10,9 @@ T = TypeVar("T")
 
 #: How long a condition may take, in seconds, if a test names no other limit.
 DEFAULT_SECONDS = 60.0
-#: Seconds between two calls of a condition, if a test names no other pause.
-DEFAULT_PAUSE = 0.01
+#: Seconds between the first two calls of a condition. Each later pause is longer, up to the longest: a condition that is called
+#: all the time takes the processor from what it waits for.
+FIRST_PAUSE, PAUSE_GROWTH, LONGEST_PAUSE = 0.005, 1.3, 0.1
 
 
 def wait_until(condition: Callable[[], T | None], what: str, seconds: float = DEFAULT_SECONDS) -> T:
@@ -20,36 +21,32 @@ def wait_until(condition: Callable[[], T | None], what: str, seconds: float = DE
     Raises AssertionError with `what` after so many seconds.
     """
     end = time.monotonic() + seconds
+    pause = FIRST_PAUSE
     while not (result := condition()):
         assert time.monotonic() < end, _failure(what, seconds)
-        time.sleep(DEFAULT_PAUSE)
+        time.sleep(pause)
+        pause = min(pause * PAUSE_GROWTH, LONGEST_PAUSE)
     return result
 
 
 @overload
 async def wait_until_async(
-    condition: Callable[[], Awaitable[T | None]],
-    what: str,
-    seconds: float = DEFAULT_SECONDS,
-    pause: float = DEFAULT_PAUSE,
+    condition: Callable[[], Awaitable[T | None]], what: str, seconds: float = DEFAULT_SECONDS
 ) -> T: ...
 
 
 @overload
-async def wait_until_async(
-    condition: Callable[[], T | None], what: str, seconds: float = DEFAULT_SECONDS, pause: float = DEFAULT_PAUSE
-) -> T: ...
+async def wait_until_async(condition: Callable[[], T | None], what: str, seconds: float = DEFAULT_SECONDS) -> T: ...
 
 
-async def wait_until_async(
-    condition: Callable[[], Any], what: str, seconds: float = DEFAULT_SECONDS, pause: float = DEFAULT_PAUSE
-) -> Any:
+async def wait_until_async(condition: Callable[[], Any], what: str, seconds: float = DEFAULT_SECONDS) -> Any:
     """Like `wait_until`, but other tasks run while it waits. `condition` may be a coroutine function or a plain one.
 
     A condition that does not return in time is cancelled.
     """
     try:
         async with asyncio.timeout(seconds) as limit:
+            pause = FIRST_PAUSE
             while True:
                 result = condition()
                 if inspect.isawaitable(result):
@@ -57,6 +54,7 @@ async def wait_until_async(
                 if result:
                     return result
                 await asyncio.sleep(pause)
+                pause = min(pause * PAUSE_GROWTH, LONGEST_PAUSE)
     except TimeoutError:
         # The condition may have a time limit that is shorter; its error is not ours.
         if not limit.expired():
