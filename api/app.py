@@ -17,6 +17,7 @@ from patient_visit_engine.api.access.authentication import Authentication
 from patient_visit_engine.api.access.sessions import Sessions
 from patient_visit_engine.api.access.tokens import Tokens
 from patient_visit_engine.api.commands.dispatcher import CommandDispatcher, VisitSender
+from patient_visit_engine.api.commands.rescues import Rescuer, Rescues
 from patient_visit_engine.api.dependencies import Dependencies, Readiness, clock
 from patient_visit_engine.api.gateway import Gateway
 from patient_visit_engine.api.metrics import Metrics
@@ -36,6 +37,7 @@ from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.log_hints import hints_of
 from patient_visit_engine.storage.log_reader import LogReader
 from patient_visit_engine.workflows.visit_client import VisitClient
+from patient_visit_engine.workflows.visit_rescue import VisitRescue
 
 #: Seconds between two checks of the sessions with an open stream, because another process may have ended them.
 SESSION_CHECK_INTERVAL = 2.0
@@ -51,6 +53,7 @@ def create_app(
     visits: VisitSender,
     temporal_health: HealthCheck,
     *,
+    rescuer: Rescuer | None = None,
     hub: Hub | None = None,
     readiness: Readiness | None = None,
     page: Path | None = None,
@@ -58,17 +61,21 @@ def create_app(
 ) -> Gateway:
     """Build the ASGI application. Without a hub it serves no event stream, and without a page only the API.
 
+    Without a rescuer it does not look at visits that do not answer.
+
     `now` returns the current time as an aware datetime with milliseconds. The caller owns the arguments and closes them.
     """
+    metrics = Metrics(hub)
+    rescues = Rescues(rescuer, metrics.count_rescue, now)
     sessions = Sessions(database, settings.session_lifetime, now)
     dependencies = Dependencies(
         settings=settings,
         database=database,
         temporal=temporal_health,
-        dispatcher=CommandDispatcher(database, visits, settings.decision_timeout, now),
+        dispatcher=CommandDispatcher(database, visits, settings.decision_timeout, now, rescues.look_at),
         sessions=sessions,
         authentication=Authentication(sessions, Tokens(settings, now)),
-        metrics=Metrics(hub),
+        metrics=metrics,
         hub=hub,
         readiness=readiness or Readiness(),
         now=now,
@@ -132,7 +139,14 @@ async def _serve(settings: Settings) -> None:
         hub = await stack.enter_async_context(run_hub(LogReader(database), changes))
         readiness = Readiness()
         app = create_app(
-            settings, database, visits, TemporalHealth(client), hub=hub, readiness=readiness, page=find_built_page()
+            settings,
+            database,
+            visits,
+            TemporalHealth(client),
+            rescuer=VisitRescue(client, visits, settings.task_queue),
+            hub=hub,
+            readiness=readiness,
+            page=find_built_page(),
         )
         stack.callback(app.dependencies.sessions.close)
         check = end_closed_sessions(hub, app.dependencies.sessions.find_open, SESSION_CHECK_INTERVAL)

@@ -31,6 +31,12 @@ class Metrics:
         self._starts = Counter(
             "visit_start_decisions", "Answers to a start, by code", ["code"], registry=self._registry
         )
+        self._rescues = Counter(
+            "visit_rescues",
+            "Visits that could no longer decide and were opened again",
+            ["reason"],
+            registry=self._registry,
+        )
         if hub is not None:
             self._registry.register(StreamCollector(hub))
 
@@ -42,6 +48,10 @@ class Metrics:
     def count_start(self, code: str) -> None:
         """Count one answer to a start."""
         self._starts.labels(code).inc()
+
+    def count_rescue(self, reason: str) -> None:
+        """Count one rescue of a visit."""
+        self._rescues.labels(reason).inc()
 
     def text(self) -> bytes:
         return generate_latest(self._registry)

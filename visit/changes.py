@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
+from patient_visit_engine.visit.codes import AppointmentStatus, Outcome, RescueReason
 from patient_visit_engine.visit.refusals import Refusal
 from patient_visit_engine.visit.state import Appointment, Consultation, Frozen, WaitingDoctor
 
@@ -119,6 +119,13 @@ class NoteRefusal(Frozen):
     refusal: Refusal
 
 
+class NoteRescue(Frozen):
+    """The visit's earlier workflow was ended, because it could not decide any more."""
+
+    change: Literal["note_rescue"] = "note_rescue"
+    reason: RescueReason
+
+
 Change = Annotated[
     OpenConsultation
     | EndConsultation
@@ -132,6 +139,7 @@ Change = Annotated[
     | LeaveLine
     | OfferPatient
     | WithdrawOffer
-    | NoteRefusal,
+    | NoteRefusal
+    | NoteRescue,
     Field(discriminator="change"),
 ]

@@ -47,3 +47,12 @@ class Role(StrEnum):
     reception = "reception"
     supervisor = "supervisor"
     service = "service"
+
+
+class RescueReason(StrEnum):
+    """Why the workflow of a visit was ended."""
+
+    #: The worker's code fails again and again on the workflow's history.
+    workflow_task_failed = "workflow_task_failed"
+    #: Another workflow has the visit's id.
+    foreign_workflow = "foreign_workflow"

@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-from patient_visit_engine.visit.codes import AppointmentStatus
+from patient_visit_engine.visit.codes import AppointmentStatus, RescueReason
 from patient_visit_engine.visit.state import Appointment, Frozen, Limits, VisitState
 
 
@@ -98,6 +98,13 @@ class Adopt(Frozen):
     consultation_ids: tuple[str, ...] = ()
 
 
+class Rescue(Frozen):
+    """Note that the visit's earlier workflow was ended, because it could not decide any more, and read the facts again."""
+
+    reason: RescueReason
+
+
+SystemCommand = Adopt | Rescue
 ConsultationCommand = CompleteConsultation | ExtendConsultation | ReleaseConsultation
 Command = (
     ConsultationCommand

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from patient_visit_engine.visit import ending, reception, starting, waiting_line
-from patient_visit_engine.visit.changes import AdoptConsultation
+from patient_visit_engine.visit.changes import AdoptConsultation, NoteRescue
 from patient_visit_engine.visit.commands import (
     Adopt,
     CheckIn,
@@ -17,8 +17,10 @@ from patient_visit_engine.visit.commands import (
     JoinWaitingLine,
     LeaveWaitingLine,
     ReleaseConsultation,
+    Rescue,
     SetAppointmentStatus,
     StartConsultation,
+    SystemCommand,
     appointment_of,
 )
 from patient_visit_engine.visit.decisions import Decision, Refused, Verdict
@@ -32,6 +34,11 @@ def adopt(command: Adopt, state: VisitState, now: datetime) -> Verdict:
     return None, tuple(AdoptConsultation(consultation=c.model_copy(update={"day": state.day})) for c in without_visit)
 
 
+def rescue(command: Rescue, _state: VisitState, _now: datetime) -> Verdict:
+    """Note the rescue. The patient's consultations and places in line stay as they are."""
+    return None, (NoteRescue(reason=command.reason),)
+
+
 RULES: dict[type, Callable[[Any, VisitState, datetime], Verdict]] = {
     StartConsultation: starting.start_consultation,
     CompleteConsultation: ending.complete_consultation,
@@ -43,10 +50,11 @@ RULES: dict[type, Callable[[Any, VisitState, datetime], Verdict]] = {
     JoinWaitingLine: waiting_line.join_waiting_line,
     LeaveWaitingLine: waiting_line.leave_waiting_line,
     Adopt: adopt,
+    Rescue: rescue,
 }
 
 
-def decide(state: VisitState, command: Command | Adopt, now: datetime) -> Decision:
+def decide(state: VisitState, command: Command | SystemCommand, now: datetime) -> Decision:
     """The decision on `command` at `now`. Nothing has changed yet: the ledger records it."""
     answer, changes = RULES[type(command)](command, state, now)
     return Decision(answer=answer, changes=changes, at=now)

@@ -152,7 +152,9 @@ def _overdue(change: changes.RemindHolder, context: EventContext) -> Iterator[Ev
 
 
 @events_of.register
-def _without_event(change: changes.AdoptConsultation | changes.WithdrawOffer, context: EventContext) -> Iterator[Event]:
+def _without_event(
+    change: changes.AdoptConsultation | changes.WithdrawOffer | changes.NoteRescue, context: EventContext
+) -> Iterator[Event]:
     yield from ()
 
 

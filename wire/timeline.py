@@ -106,3 +106,8 @@ def _(change: changes.NoteRefusal) -> TimelineRow:
     if isinstance(refusal, PatientInConsultation | AppointmentInProgress):
         particulars |= {"active_doctor_id": refusal.holder.doctor_id, "holder_consultation_id": refusal.holder.id}
     return TimelineRow("refused", appointment.id, appointment.doctor_id, particulars=particulars)
+
+
+@timeline_row.register
+def _(change: changes.NoteRescue) -> TimelineRow:
+    return TimelineRow("rescued", particulars={"code": change.reason.value})

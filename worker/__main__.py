@@ -17,6 +17,7 @@ from patient_visit_engine.storage.ledger.recording import SqlLedger
 from patient_visit_engine.worker.builder import build
 from patient_visit_engine.worker.sweep import Sweep
 from patient_visit_engine.workflows.visit_client import VisitClient
+from patient_visit_engine.workflows.visit_rescue import VisitRescue
 
 logger = structlog.get_logger()
 
@@ -48,6 +49,7 @@ async def _run(settings: Settings) -> None:
     sweep = Sweep(
         database,
         visit_client,
+        VisitRescue(client, visit_client, settings.task_queue),
         zone=settings.zone,
         every=settings.sweep_every,
         offers_expire=bool(settings.offer_seconds),

@@ -6,6 +6,7 @@ from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
 
 from patient_visit_engine.activities.ledger import Ledger, LedgerActivities
+from patient_visit_engine.workflows.message_guard import MessageGuard
 from patient_visit_engine.workflows.patient_visit import PatientVisit
 
 # How long messages in progress may take after SIGTERM. Another worker repeats what was cut off then.
@@ -36,4 +37,5 @@ def build(
         workflow_runner=workflow_runner or UnsandboxedWorkflowRunner(),
         max_cached_workflows=max_cached_workflows,
         graceful_shutdown_timeout=SHUTDOWN_TIMEOUT,
+        interceptors=[MessageGuard()],
     )

@@ -12,8 +12,9 @@ from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.requests import find_open_commands
 from patient_visit_engine.storage.upkeep.sweep import OverdueVisit, find_overdue_visits, prune
 from patient_visit_engine.visit.calendar import local_day
-from patient_visit_engine.visit.commands import Adopt, Command, patient_of
+from patient_visit_engine.visit.commands import Adopt, Command, SystemCommand, patient_of
 from patient_visit_engine.workflows.visit_client import DayClosedError, VisitClient
+from patient_visit_engine.workflows.visit_rescue import VisitRescue
 
 logger = structlog.get_logger()
 
@@ -40,6 +41,7 @@ class Sweep:
         self,
         database: Database,
         visit_client: VisitClient,
+        visit_rescue: VisitRescue,
         *,
         zone: ZoneInfo,
         every: timedelta,
@@ -49,6 +51,7 @@ class Sweep:
     ) -> None:
         self._database = database
         self._visit_client = visit_client
+        self._visit_rescue = visit_rescue
         self._zone = zone
         self._every = every
         self._offers_expire = offers_expire
@@ -89,11 +92,23 @@ class Sweep:
         if await self._send(patient_of(command), today, command, command.request.id):
             logger.info("open request sent again", request_id=command.request.id)
 
-    async def _send(self, patient_id: int, day: date, command: Command | Adopt, update_id: str | None = None) -> bool:
+    async def _send(
+        self, patient_id: int, day: date, command: Command | SystemCommand, update_id: str | None = None
+    ) -> bool:
         try:
             async with asyncio.timeout(CALL_TIMEOUT):
                 await self._visit_client.send(patient_id, day, command, update_id)
         except UNREACHED as error:
             logger.warning("visit not reached", patient_id=patient_id, day=str(day), fault=type(error).__name__)
+            await self._rescue(patient_id, day)
             return False
         return True
+
+    async def _rescue(self, patient_id: int, day: date) -> None:
+        try:
+            async with asyncio.timeout(CALL_TIMEOUT):
+                reason = await self._visit_rescue.rescue(patient_id, day, self._now())
+        except (RPCError, TimeoutError):
+            return
+        if reason is not None:
+            logger.warning("visit rescued", patient_id=patient_id, day=str(day), reason=reason.value)

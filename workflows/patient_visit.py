@@ -29,8 +29,10 @@ with workflow.unsafe.imports_passed_through():
         ReleaseConsultation,
         Reply,
         Request,
+        Rescue,
         SetAppointmentStatus,
         StartConsultation,
+        SystemCommand,
         appointment_of,
     )
     from patient_visit_engine.visit.decisions import Decision
@@ -46,7 +48,13 @@ DECIDE_ROUNDS = 10
 LEDGER_RETRY_PAUSE = timedelta(seconds=5)
 
 
-@workflow.defn(name=WORKFLOW_TYPE)
+# By default the SDK repeats a workflow task that fails with one of these errors, for ever, and the patient would be blocked. This
+# way an update with wrong arguments is rejected; `message_guard` ignores such a signal. A history that does not fit the code is no
+# such error: see `visit_rescue`.
+HANDLER_ERRORS = (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
+
+
+@workflow.defn(name=WORKFLOW_TYPE, failure_exception_types=HANDLER_ERRORS)
 class PatientVisit:
     """Handles all commands and timers for one patient on one day, one at a time."""
 
@@ -149,6 +157,19 @@ class PatientVisit:
     @workflow.update
     async def adopt(self, command: Adopt) -> Reply:
         """Read the facts again, and run the timers of consultations from visits that have ended."""
+        return await self._handle_system_command(command)
+
+    @workflow.update
+    async def rescue(self, command: Rescue) -> Reply:
+        """Note that this visit's earlier workflow was ended, because it could not decide any more."""
+        return await self._handle_system_command(command)
+
+    @workflow.signal
+    def patient_freed(self) -> None:
+        """Another day's visit has ended the consultation that this day's waiting doctors wait for."""
+        self._is_current = False
+
+    async def _handle_system_command(self, command: SystemCommand) -> Reply:
         async with self._lock:
             # Facts that were read without the lock could be older than those of a decision recorded in between.
             await self._load_facts()
@@ -158,11 +179,6 @@ class PatientVisit:
                 if not decision.changes or not (await self._record(decision)).overtaken:
                     return Reply(decided=True)
             raise _overtaken()
-
-    @workflow.signal
-    def patient_freed(self) -> None:
-        """Another day's visit has ended the consultation that this day's waiting doctors wait for."""
-        self._is_current = False
 
     async def _handle(self, command: Command) -> Reply:
         # Without the lock two starts would both be decided on the state before either was recorded.

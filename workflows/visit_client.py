@@ -21,7 +21,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from patient_visit_engine.visit.calendar import day_ends_at, local_day
-from patient_visit_engine.visit.commands import Adopt, Command, ConsultationCommand, OpenVisit, Reply
+from patient_visit_engine.visit.commands import Command, ConsultationCommand, OpenVisit, Reply, SystemCommand
 from patient_visit_engine.visit.names import PATIENT_ID_ATTRIBUTE, VISIT_DAY_ATTRIBUTE, visit_id
 from patient_visit_engine.visit.state import Limits
 from patient_visit_engine.workflows.patient_visit import PatientVisit
@@ -35,7 +35,7 @@ PATIENT_ID = SearchAttributeKey.for_int(PATIENT_ID_ATTRIBUTE)
 VISIT_DAY = SearchAttributeKey.for_keyword(VISIT_DAY_ATTRIBUTE)
 
 # The handler of each command, by the name of its class. Temporal calls it in the worker process. Each handler calls
-# `PatientVisit._handle`, and `adopt` handles its own command.
+# `PatientVisit._handle`, except `adopt` and `rescue`.
 UPDATES: dict[str, Any] = {
     "StartConsultation": PatientVisit.start_consultation,
     "CompleteConsultation": PatientVisit.complete_consultation,
@@ -47,6 +47,7 @@ UPDATES: dict[str, Any] = {
     "JoinWaitingLine": PatientVisit.join_waiting_line,
     "LeaveWaitingLine": PatientVisit.leave_waiting_line,
     "Adopt": PatientVisit.adopt,
+    "Rescue": PatientVisit.rescue,
 }
 # The names of the signals. Temporal calls `PatientVisit.start_consultation_later` and `complete_consultation_later`.
 SIGNALS = {"StartConsultation": "start_consultation", "CompleteConsultation": "complete_consultation"}
@@ -68,7 +69,9 @@ class VisitClient:
         self._limits = limits
         self._now = now
 
-    async def send(self, patient_id: int, day: date, command: Command | Adopt, update_id: str | None = None) -> None:
+    async def send(
+        self, patient_id: int, day: date, command: Command | SystemCommand, update_id: str | None = None
+    ) -> None:
         """Send `command` to the patient's visit of `day`, or to the following visit when that day has closed.
 
         Returns when the visit has recorded its decision. The visit answers a repeated `update_id` without deciding again.
@@ -83,18 +86,20 @@ class VisitClient:
             following = max(local_day(self._now(), self._zone), day + timedelta(days=1))
             await self.update(patient_id, following, command, update_id)
 
-    async def update(self, patient_id: int, day: date, command: Command | Adopt, update_id: str | None = None) -> None:
+    async def update(
+        self, patient_id: int, day: date, command: Command | SystemCommand, update_id: str | None = None
+    ) -> None:
         """Send `command` to the visit of exactly this day, and open it when there is none.
 
-        A visit that has ended is not opened again, because the day would begin from the start: `DayClosedError`. A visit
-        that was terminated is opened again, and reads the ledger.
+        A visit that has ended is opened again while its day lasts, and reads the ledger. After its day it is opened again
+        only if it was terminated or has failed: `DayClosedError` otherwise.
         """
         reply = await self._update_between_runs(patient_id, day, command, update_id)
         if not reply.decided:
             raise DayClosedError
 
     async def _update_between_runs(
-        self, patient_id: int, day: date, command: Command | Adopt, update_id: str | None
+        self, patient_id: int, day: date, command: Command | SystemCommand, update_id: str | None
     ) -> Reply:
         """Send again while the server drops the message. It does so between two runs, if the earlier run has not taken it."""
         attempts_left = SEND_ATTEMPTS
@@ -113,7 +118,9 @@ class VisitClient:
                     raise
                 await asyncio.sleep(RESEND_PAUSE)
 
-    async def _update_once(self, patient_id: int, day: date, command: Command | Adopt, update_id: str | None) -> Reply:
+    async def _update_once(
+        self, patient_id: int, day: date, command: Command | SystemCommand, update_id: str | None
+    ) -> Reply:
         if isinstance(command, ConsultationCommand):
             # A running consultation nearly always has its visit. An update without a start of the workflow costs the
             # server less.
@@ -128,7 +135,7 @@ class VisitClient:
         return await self._open_and_update(patient_id, day, command, update_id)
 
     async def _open_and_update(
-        self, patient_id: int, day: date, command: Command | Adopt, update_id: str | None
+        self, patient_id: int, day: date, command: Command | SystemCommand, update_id: str | None
     ) -> Reply:
         start: WithStartWorkflowOperation[PatientVisit, None] = WithStartWorkflowOperation(
             PatientVisit.run, self._opening(patient_id, day), **self._options(patient_id, day)
@@ -178,9 +185,15 @@ class VisitClient:
             "task_queue": self._task_queue,
             "task_timeout": TASK_TIMEOUT,
             "id_conflict_policy": WorkflowIDConflictPolicy.USE_EXISTING,
-            "id_reuse_policy": WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+            "id_reuse_policy": self._reuse_policy(day),
             "search_attributes": TypedSearchAttributes(attributes),
         }
+
+    def _reuse_policy(self, day: date) -> WorkflowIDReusePolicy:
+        if self._now() < day_ends_at(day, self._zone):
+            # A visit ends by itself only after its day. Before, something else has ended it, such as a foreign workflow's end.
+            return WorkflowIDReusePolicy.ALLOW_DUPLICATE
+        return WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY
 
 
 def _retrieve_exception(start: WithStartWorkflowOperation[PatientVisit, None]) -> None:

@@ -79,12 +79,19 @@ class PreparedRequest(Generic[T]):
 class CommandDispatcher:
     """Sends commands to visits, and reads their answers from the database.
 
-    `timeout` limits each call of this class. `now` returns the current time, aware.
+    `timeout` limits each call of this class. `now` returns the current time, aware. `look_at` is called with patient and day of
+    a visit that did not answer.
     """
 
     def __init__(
-        self, database: Database, visits: VisitSender, timeout: timedelta, now: Callable[[], datetime]
+        self,
+        database: Database,
+        visits: VisitSender,
+        timeout: timedelta,
+        now: Callable[[], datetime],
+        look_at: Callable[[int, date], None],
     ) -> None:
+        self._look_at = look_at
         self._timeout = timeout.total_seconds()
         self._database = database
         self._visits = visits
@@ -111,6 +118,16 @@ class CommandDispatcher:
 
         Raises Undecided when there is no answer within the timeout. The command may still be carried out, once.
         """
+        try:
+            stored = await self._send_and_find(command, day)
+        except Undecided:
+            self._look_at(patient_of(command), day)
+            raise
+        # Two requests with one key can pass `prepare` at the same time. Then this one reads the answer of the other.
+        check_same_request(stored, command.request)
+        return stored_response(stored)
+
+    async def _send_and_find(self, command: Command, day: date) -> StoredRequest:
         async with self._within_timeout():
             await self._visits.send(patient_of(command), day, command, command.request.id)
             stored = await self._find_decided(command.request)
@@ -121,9 +138,7 @@ class CommandDispatcher:
                 stored = await self._find_decided(command.request)
         if stored is None:
             raise Undecided
-        # Two requests with one key can pass `prepare` at the same time. Then this one reads the answer of the other.
-        check_same_request(stored, command.request)
-        return stored_response(stored)
+        return stored
 
     async def dispatch_with_reason(self, command: Command, day: date, reason: str) -> Response:
         """Like `dispatch`, for a command with a reason. The reason is stored in an open request, where the ledger reads it."""

@@ -187,3 +187,8 @@ def _set_offer(change: changes.OfferPatient | changes.WithdrawOffer, writer: Wri
 @apply.register
 def _note_refusal(change: changes.NoteRefusal, writer: Writer) -> None:
     """A refusal changes no row. It has an event, a timeline row and an answer."""
+
+
+@apply.register
+def _note_rescue(change: changes.NoteRescue, writer: Writer) -> None:
+    """A rescue changes no row. It has a timeline row."""

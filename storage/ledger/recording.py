@@ -27,7 +27,7 @@ from patient_visit_engine.storage.facts import (
 )
 from patient_visit_engine.storage.ledger.changes import OvertakenError, Writer, apply
 from patient_visit_engine.storage.tables import callers, requests, timeline
-from patient_visit_engine.visit.changes import JoinLine, LeaveLine, NoteRefusal, OfferPatient, WithdrawOffer
+from patient_visit_engine.visit.changes import JoinLine, LeaveLine, NoteRefusal, NoteRescue, OfferPatient, WithdrawOffer
 from patient_visit_engine.visit.commands import Request
 from patient_visit_engine.visit.decisions import Answer, ConsultationEndedAnswer, Refused, TrackingAnswer
 from patient_visit_engine.visit.record import LedgerEntry, LedgerReply, UnrecordableError
@@ -222,7 +222,7 @@ def _facts_after(connection: Connection, entry: LedgerEntry, names: NameCache) -
     """The facts after the changes. Only the tables that were written to are read again."""
     changes: Sequence[object] = entry.decision.changes
     has_line_changes = any(isinstance(change, LINE_CHANGES) for change in changes)
-    has_tracking_changes = any(not isinstance(change, LINE_CHANGES | NoteRefusal) for change in changes)
+    has_tracking_changes = any(not isinstance(change, LINE_CHANGES | NoteRefusal | NoteRescue) for change in changes)
     in_progress, pending, waiting = entry.seen.in_progress, entry.seen.pending, entry.seen.waiting
     if has_tracking_changes:
         in_progress, pending = read_trackings(connection, entry.patient_id, names)

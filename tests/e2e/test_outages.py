@@ -1,9 +1,13 @@
 """The worker, Temporal, a workflow or the database is away for a while. Each start is decided once, and the doctor can continue."""
 
+from datetime import UTC, datetime
+
 import httpx
 from sqlalchemy import Connection, text
 
 from patient_visit_engine.runtime import temporal
+from patient_visit_engine.visit.calendar import local_day
+from patient_visit_engine.visit.names import visit_id
 from tests.support.decisions import assert_can_be_completed, assert_started_once, send_until_decided
 from tests.support.engine import Engine, OpenEngine
 from tests.support.locking import locked
@@ -124,3 +128,19 @@ async def test_restored_ledger_decides_lost_start_again(open_engine: OpenEngine,
 
     await assert_started_once(engine, patient, answer)
     await assert_can_be_completed(engine, patient, answer)
+
+
+async def test_foreign_workflow_is_rescued(breakable_engine: Engine, patient: int, key: str) -> None:
+    await breakable_engine.admit(patient, {patient: 1})
+    client = await temporal.connect(breakable_engine.settings)
+    today = local_day(datetime.now(UTC), breakable_engine.settings.zone)
+    await client.start_workflow("ForeignWorkflow", id=visit_id(patient, today), task_queue="foreign")
+
+    undecided = await breakable_engine.start(1, patient, patient, key)
+    answer = await send_until_decided(lambda: breakable_engine.start(1, patient, patient, key))
+    metrics = await breakable_engine.metrics()
+
+    assert (undecided.status_code, undecided.json()["code"]) == (503, "undecided")
+    await assert_started_once(breakable_engine, patient, answer)
+    await assert_can_be_completed(breakable_engine, patient, answer)
+    assert 'visit_rescues_total{reason="foreign_workflow"}' in metrics

@@ -155,6 +155,11 @@ class Engine:
         async with self.staff("doctor", doctor_id) as doctor:
             return await doctor.post(f"/api/consultations/{consultation_id}/complete", headers=headers)
 
+    async def metrics(self) -> str:
+        """The metrics of the API, as Prometheus text."""
+        async with httpx.AsyncClient() as client:
+            return (await client.get(f"{self.url}/metrics")).text
+
     async def rows(self, query: str, **values: Any) -> list[dict[str, Any]]:
         """Run the query directly on the database."""
 

@@ -34,6 +34,7 @@ from patient_visit_engine.worker.builder import CACHED_VISITS, build
 from patient_visit_engine.worker.sweep import Sweep
 from patient_visit_engine.workflows.patient_visit import PatientVisit
 from patient_visit_engine.workflows.visit_client import VisitClient
+from patient_visit_engine.workflows.visit_rescue import VisitRescue
 from tests.support.faulty_ledgers import FaultyLedger
 from tests.support.patient_records import Answer, PatientRecords
 from tests.support.visit_rows import CALLER, insert_patient
@@ -56,6 +57,8 @@ class VisitDriver(PatientRecords):
         self.zone = morning_zone(datetime.now(UTC))
         self.set_limits(Limits())
         self.today = local_day(datetime.now(UTC), self.zone)
+        #: How far the clock of the client is ahead, for visits whose time was skipped.
+        self.clock_ahead = timedelta(0)
         self._keys = itertools.count(1)
         self._worker: Worker | None = None
         self._worker_task: asyncio.Task[None] | None = None
@@ -66,8 +69,9 @@ class VisitDriver(PatientRecords):
         """Use these limits, and the current `zone`, for visits that are opened from now on."""
         self.limits = limits
         self.client = VisitClient(
-            self.environment.client, self._task_queue, self.zone, limits, lambda: datetime.now(UTC)
+            self.environment.client, self._task_queue, self.zone, limits, lambda: datetime.now(UTC) + self.clock_ahead
         )
+        self.visit_rescue = VisitRescue(self.environment.client, self.client, self._task_queue)
 
     @property
     def _task_queue(self) -> str:
@@ -100,6 +104,7 @@ class VisitDriver(PatientRecords):
         sweep = Sweep(
             self.database,
             self.client,
+            self.visit_rescue,
             zone=self.zone,
             every=timedelta(minutes=1),
             offers_expire=bool(self.limits.offer),

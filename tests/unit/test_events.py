@@ -6,7 +6,7 @@ from typing import Any, get_args
 import pytest
 
 from patient_visit_engine.visit import changes
-from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
+from patient_visit_engine.visit.codes import AppointmentStatus, Outcome, RescueReason
 from patient_visit_engine.visit.refusals import (
     AppointmentClosed,
     AppointmentInProgress,
@@ -74,6 +74,7 @@ EVERY_CHANGE: dict[Any, Any] = {
         changes.OfferPatient(place=PLACE),
         changes.WithdrawOffer(place=a_place(DR_AMRANI)),
         changes.NoteRefusal(appointment=APPOINTMENT, refusal=BLOCKED),
+        changes.NoteRescue(reason=RescueReason.foreign_workflow),
     )
 }
 

@@ -9,12 +9,13 @@ from patient_visit_engine.visit.changes import (
     EndConsultation,
     LeaveLine,
     NoteRefusal,
+    NoteRescue,
     OfferPatient,
     OpenConsultation,
     PostponeConsultation,
     RemindHolder,
 )
-from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
+from patient_visit_engine.visit.codes import AppointmentStatus, Outcome, RescueReason
 from patient_visit_engine.visit.refusals import AppointmentClosed, PatientInConsultation
 from patient_visit_engine.wire.timeline import TimelineRow, timeline_row
 from tests.support.builders import DR_AMRANI, DR_SMITH, NOON, a_consultation, a_place, an_appointment, minutes
@@ -59,6 +60,10 @@ ROWS = [
     (
         NoteRefusal(appointment=APPOINTMENT, refusal=AppointmentClosed(status=AppointmentStatus.done)),
         amrani_row("refused", None, code="appointment_closed"),
+    ),
+    (
+        NoteRescue(reason=RescueReason.workflow_task_failed),
+        TimelineRow("rescued", particulars={"code": "workflow_task_failed"}),
     ),
 ]
 

@@ -13,6 +13,8 @@ from pathlib import Path
 from patient_visit_engine.storage import migrations
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.visit.calendar import day_ends_at
+from patient_visit_engine.visit.codes import RescueReason
+from patient_visit_engine.visit.commands import Rescue
 from patient_visit_engine.visit.state import Limits
 from tests.support.temporal import start_server
 from tests.support.visit_rows import A_DAY, DR_AMRANI, DR_BENNIS, DR_CHRAIBI, DR_IMAGING, DR_SURGERY
@@ -80,6 +82,15 @@ async def signals(visits: VisitDriver) -> None:
     await visits.wait_for_answer(complete.request)
 
 
+async def rescue(visits: VisitDriver) -> None:
+    """A visit is opened again by a rescue, with a consultation and a doctor in line."""
+    started = await visits.start(DR_AMRANI)
+    await visits.wait(DR_BENNIS)
+    await visits.workflow().terminate("recorded rescue")
+    await visits.client.update(visits.patient, visits.today, Rescue(reason=RescueReason.workflow_task_failed))
+    await visits.complete(started)
+
+
 BEHAVIOURS: tuple[Callable[[VisitDriver], Awaitable[None]], ...] = (
     start_refuse_complete,
     waiting_line_and_offer,
@@ -87,6 +98,7 @@ BEHAVIOURS: tuple[Callable[[VisitDriver], Awaitable[None]], ...] = (
     midnight,
     continue_as_new,
     signals,
+    rescue,
 )
 
 

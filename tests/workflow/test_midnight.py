@@ -105,6 +105,7 @@ async def test_closed_day_stays_closed(visits: VisitDriver) -> None:
     await visits.complete(started)
     await visits.skip_time(until=day_ends_at(today, visits.zone) + A_MINUTE)
     await visits.wait_until_closed(today)
+    visits.clock_ahead = A_DAY
     start, complete = await visits.start_command(DR_BENNIS), visits.complete_command(started)
 
     with pytest.raises(DayClosedError):

@@ -1,0 +1,250 @@
+"""The staff can act on a patient again after any fault of the visit's workflow. A visit that is only slow is left alone."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from temporalio import workflow
+from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+from patient_visit_engine.storage.database import Database
+from patient_visit_engine.storage.tables import timeline
+from patient_visit_engine.visit.codes import RescueReason
+from patient_visit_engine.visit.names import DEFAULT_TASK_QUEUE, WORKFLOW_TYPE, visit_id
+from patient_visit_engine.worker.builder import CACHED_VISITS
+from patient_visit_engine.workflows.message_guard import ARGUMENTS
+from patient_visit_engine.workflows.patient_visit import PatientVisit
+from patient_visit_engine.workflows.visit_rescue import RESCUE_INTERVAL
+from tests.support.patient_records import Answer
+from tests.support.visit_rows import DR_AMRANI, DR_BENNIS
+from tests.support.visits import VisitDriver
+from tests.support.waiting import wait_until_async
+
+UNANSWERED_AFTER = 3.0
+
+
+@pytest.fixture
+def database(on_sqlite: Database) -> Database:
+    """A fresh database. Its kind makes no difference here."""
+    return on_sqlite
+
+
+@pytest.fixture
+def cached_visits() -> int:
+    """A worker that keeps visits in memory, as in production."""
+    return CACHED_VISITS
+
+
+@workflow.defn(name="ShortWorkflow")
+class ShortWorkflow:
+    """Ends at once."""
+
+    @workflow.run
+    async def run(self) -> None:
+        return
+
+
+async def rescue(visits: VisitDriver, *, later: timedelta = timedelta(0)) -> RescueReason | None:
+    """Look at today's visit, as any process does when it got no answer."""
+    return await visits.visit_rescue.rescue(visits.patient, visits.today, datetime.now(UTC) + later)
+
+
+async def wait_for_rescue(visits: VisitDriver, *, later: timedelta = timedelta(0)) -> RescueReason:
+    """Look until the visit is rescued."""
+    reason: RescueReason = await wait_until_async(lambda: rescue(visits, later=later), "the visit to be rescued")
+    return reason
+
+
+async def is_unanswered(answer: Coroutine[Any, Any, Answer]) -> bool:
+    try:
+        async with asyncio.timeout(UNANSWERED_AFTER):
+            await answer
+    except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
+        return True
+    return False
+
+
+@asynccontextmanager
+async def unanswered(answer: Coroutine[Any, Any, Answer]) -> AsyncIterator[None]:
+    """A doctor waits for this answer while the test goes on, and gives up at the end."""
+    waiting = asyncio.create_task(answer)
+    yield
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+
+
+async def timeline_events(visits: VisitDriver) -> list[str]:
+    query = select(timeline.c.event).order_by(timeline.c.id)
+    return list(await visits.database.read(lambda connection: connection.scalars(query).all()))
+
+
+async def open_foreign_workflow(visits: VisitDriver, name: str, task_queue: str) -> None:
+    """Start a workflow that no worker knows, under the id of today's visit."""
+    client = visits.environment.client
+    await client.start_workflow(name, id=visit_id(visits.patient, visits.today), task_queue=task_queue)
+
+
+async def change_worker_code(visits: VisitDriver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Continue with a worker that makes one more ledger call for each decision. Its code does not fit existing histories."""
+    original = PatientVisit._record
+
+    async def record_after_loading(visit: PatientVisit, *arguments: Any) -> Any:
+        await visit._load_facts()
+        return await original(visit, *arguments)
+
+    await visits.stop_worker()
+    monkeypatch.setattr(PatientVisit, "_record", record_after_loading)
+    await visits.start_worker(cached=0)
+
+
+@pytest.mark.parametrize("arguments", [[], ["text"], [{}], [{}, {}]], ids=["none", "text", "empty", "two"])
+@pytest.mark.parametrize("signal", ["start_consultation", "complete_consultation"])
+async def test_bad_signal_blocks_no_one(visits: VisitDriver, signal: str, arguments: list[Any]) -> None:
+    started = await visits.start(DR_AMRANI)
+
+    await visits.workflow().signal(signal, args=arguments)
+    refused = await visits.start(DR_BENNIS)
+    completed = await visits.complete(started)
+
+    assert (started.status, refused.status, completed.status) == (201, 409, 200)
+
+
+@pytest.mark.parametrize("arguments", [[], ["text"], [{}], [{}, {}]], ids=["none", "text", "empty", "two"])
+@pytest.mark.parametrize("update", ["start_consultation", "adopt", "rescue", "no_such_update"])
+async def test_bad_update_blocks_no_one(visits: VisitDriver, update: str, arguments: list[Any]) -> None:
+    started = await visits.start(DR_AMRANI)
+
+    if update != "adopt" or arguments != [{}]:
+        with pytest.raises(WorkflowUpdateFailedError):
+            await visits.workflow().execute_update(update, args=arguments)
+    refused = await visits.start(DR_BENNIS)
+    completed = await visits.complete(started)
+
+    assert (started.status, refused.status, completed.status) == (201, 409, 200)
+
+
+async def test_changed_worker_code_blocks_no_one(
+    visits_without_worker: VisitDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visits = visits_without_worker
+    await visits.start_worker()
+    started = await visits.start(DR_AMRANI)
+    await change_worker_code(visits, monkeypatch)
+
+    async with unanswered(visits.start(DR_BENNIS)):
+        reason = await wait_for_rescue(visits)
+    refused = await visits.start(DR_BENNIS)
+    completed = await visits.complete(started)
+
+    assert reason is RescueReason.workflow_task_failed
+    assert (refused.status, completed.status) == (409, 200)
+    assert (await timeline_events(visits))[:2] == ["started", "rescued"]
+    assert len([event for event in await visits.events() if event.name == "consultation.started"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "task_queue"), [("ForeignWorkflow", DEFAULT_TASK_QUEUE), (WORKFLOW_TYPE, "another queue")]
+)
+async def test_foreign_workflow_is_ended(visits: VisitDriver, name: str, task_queue: str) -> None:
+    await open_foreign_workflow(visits, name, task_queue)
+    assert await is_unanswered(visits.start(DR_AMRANI))
+
+    reason = await rescue(visits)
+    started = await visits.start(DR_BENNIS)
+
+    assert reason is RescueReason.foreign_workflow
+    assert started.status in (201, 409)
+    assert "rescued" in await timeline_events(visits)
+
+
+async def test_finished_foreign_workflow_blocks_no_one(visits: VisitDriver) -> None:
+    client = visits.environment.client
+    async with Worker(
+        client, task_queue="short", workflows=[ShortWorkflow], workflow_runner=UnsandboxedWorkflowRunner()
+    ):
+        await client.execute_workflow("ShortWorkflow", id=visit_id(visits.patient, visits.today), task_queue="short")
+
+    started = await visits.start(DR_AMRANI)
+
+    assert started.status == 201
+
+
+async def stop_polling(visits: VisitDriver) -> None:
+    await visits.stop_worker()
+
+
+async def block_the_ledger(visits: VisitDriver) -> None:
+    visits.ledger.block()
+
+
+async def make_the_ledger_fail(visits: VisitDriver) -> None:
+    visits.ledger.failures = 20
+
+
+@pytest.mark.parametrize("fault", [stop_polling, block_the_ledger, make_the_ledger_fail])
+async def test_slow_visit_is_never_ended(visits: VisitDriver, fault: Callable[[VisitDriver], Awaitable[None]]) -> None:
+    await visits.start(DR_AMRANI)
+    run = (await visits.workflow().describe()).run_id
+    await fault(visits)
+
+    assert await is_unanswered(visits.start(DR_BENNIS))
+    reason = await rescue(visits)
+
+    assert reason is None
+    assert (await visits.workflow().describe()).run_id == run
+
+
+async def test_missing_and_idle_visit_are_left_alone(visits: VisitDriver) -> None:
+    assert await rescue(visits) is None
+    await visits.start(DR_AMRANI)
+    assert await rescue(visits) is None
+
+
+async def test_visit_is_rescued_once_a_minute(
+    visits_without_worker: VisitDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visits = visits_without_worker
+    await visits.start_worker()
+    await visits.start(DR_AMRANI)
+    await change_worker_code(visits, monkeypatch)
+    async with unanswered(visits.start(DR_BENNIS)):
+        await wait_for_rescue(visits)
+    await change_worker_code(visits, monkeypatch)
+
+    async def fails_again() -> bool:
+        description = await visits.workflow().describe()
+        return description.raw_description.pending_workflow_task.attempt > 3
+
+    async with unanswered(visits.start(DR_BENNIS)):
+        await wait_until_async(fails_again, "the rescued visit to fail")
+
+        assert await rescue(visits) is None
+        assert await wait_for_rescue(visits, later=RESCUE_INTERVAL) is RescueReason.workflow_task_failed
+
+
+async def test_sweep_rescues_a_visit_that_cannot_remind(
+    visits_without_worker: VisitDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visits = visits_without_worker
+    await visits.start_worker()
+    await visits.start(DR_AMRANI)
+    await change_worker_code(visits, monkeypatch)
+    monkeypatch.setattr("patient_visit_engine.worker.sweep.CALL_TIMEOUT", UNANSWERED_AFTER)
+    in_an_hour = datetime.now(UTC) + timedelta(hours=1)
+
+    async def is_rescued() -> bool:
+        await visits.sweep(in_an_hour)
+        return "rescued" in await timeline_events(visits)
+
+    await wait_until_async(is_rescued, "the sweep to rescue the visit")
+
+
+def test_guard_knows_every_signal() -> None:
+    signals = workflow._Definition.must_from_class(PatientVisit).signals
+
+    assert {name: len(signal.arg_types or []) for name, signal in signals.items()} == ARGUMENTS
