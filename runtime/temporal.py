@@ -13,6 +13,9 @@ from patient_visit_engine.runtime.settings import Settings
 # start with an empty cache of our models.
 _CONVERTERS = tuple(PydanticPayloadConverter().converters.values())
 
+# A server ends the connection of a client that pings it too often, such as every five seconds. The next call would have to connect.
+KEEP_ALIVE = KeepAliveConfig(interval_millis=30_000, timeout_millis=5_000)
+
 
 class VisitPayloadConverter(CompositePayloadConverter):
     """Converts pydantic models to JSON and back."""
@@ -43,7 +46,7 @@ async def connect(settings: Settings, *, lazy: bool = False) -> Client:
         lazy=lazy,
         tls=_tls_config(settings),
         api_key=None if api_key is None else api_key.get_secret_value(),
-        keep_alive_config=KeepAliveConfig(interval_millis=5_000, timeout_millis=3_000),
+        keep_alive_config=KEEP_ALIVE,
     )
 
 
