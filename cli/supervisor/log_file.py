@@ -36,7 +36,9 @@ class LogFile:
         os.truncate(self.path, 0)
 
     def tail(self, lines: int) -> str:
-        """The last `lines` lines of the file."""
+        """The last `lines` lines of the file. Empty when there is no file, because its process was never started."""
+        if not self.path.exists():
+            return ""
         with self.path.open("rb") as file:
             file.seek(max(0, self.path.stat().st_size - 400 * lines))
             return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])

@@ -15,11 +15,12 @@ FREE_PORT_TIMEOUT_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Port:
-    """The address of a port and the setting that names it."""
+    """The address of a port, and the settings of its number and its host. Without `host_variable` the host is fixed."""
 
     variable: str
     host: str
     number: int
+    host_variable: str | None = None
 
 
 async def check_ports(ports: Sequence[Port]) -> None:
@@ -40,12 +41,13 @@ async def check_ports(ports: Sequence[Port]) -> None:
 
 def _find_obstacle(port: Port) -> str | None:
     """The reason why nothing can listen on the port, or None."""
+    wrong_host = f"{port.host_variable or port.variable}: {port.host} is not an address of this machine"
     try:
         family, kind, _protocol, _name, address = socket.getaddrinfo(
             port.host, port.number, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
     except OSError:
-        return f"VISIT_HTTP_HOST: {port.host} is not an address of this machine"
+        return wrong_host
     with socket.socket(family, kind) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -53,7 +55,7 @@ def _find_obstacle(port: Port) -> str | None:
             probe.listen(1)
         except OSError as error:
             if error.errno == errno.EADDRNOTAVAIL:
-                return f"VISIT_HTTP_HOST: {port.host} is not an address of this machine"
+                return wrong_host
             reason = "in use" if error.errno == errno.EADDRINUSE else f"not available ({error.strerror})"
             return f"{port.variable}: port {port.number} on {port.host} is {reason}"
     return None

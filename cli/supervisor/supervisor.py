@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from patient_visit_engine.cli.supervisor.data_dir import ProcessStates
 from patient_visit_engine.cli.supervisor.managed_process import ManagedProcess
@@ -27,6 +27,14 @@ LOG_LINES_SHOWN = 8
 
 class StopRequested(BaseException):
     """The operator asked to stop before a step of the start was finished."""
+
+
+@dataclass(frozen=True)
+class _End:
+    """How one run of a process ended: `verb` says what happened, `cause` is an exit code, a signal or an error."""
+
+    verb: Literal["ended", "cannot be started"]
+    cause: str
 
 
 @dataclass
@@ -113,41 +121,38 @@ class Supervisor:
         pause = FIRST_PAUSE_SECONDS
         while True:
             entry.since, started_at = datetime.now(UTC), monotonic()
-            code = await self._run_once(entry)
+            end = await self._run_once(entry)
             if entry.stopping:
                 return
             entry.restarts += 1
             if monotonic() - started_at >= HEALTHY_AFTER_SECONDS:
                 pause = FIRST_PAUSE_SECONDS
             if not self._ready and entry.restarts >= MAX_ENDS_BEFORE_READY:
-                self._fail_start(entry.process, code)
+                self._fail_start(entry.process, end)
                 return
             self._report(
-                f"{entry.process.name} ended ({_describe_exit(code)}), starts again in {pause:g} s;"
+                f"{entry.process.name} {end.verb} ({end.cause}), starts again in {pause:g} s;"
                 f" see {entry.process.log.path}"
             )
             self._save_state()
             await asyncio.sleep(pause)
             pause = min(pause * 2, MAX_PAUSE_SECONDS)
 
-    async def _run_once(self, entry: _Entry) -> int:
+    async def _run_once(self, entry: _Entry) -> _End:
         try:
             await entry.process.start()
         except OSError as error:
             # The machine may be short of memory or file handles for a moment. If this task ended here, the process would never
             # be restarted.
-            self._report(f"{entry.process.name} cannot be started: {error.strerror}")
-            return error.errno or 1
+            return _End("cannot be started", str(error.strerror))
         self._save_state()
-        return await entry.process.wait()
+        return _End("ended", _describe_exit(await entry.process.wait()))
 
-    def _fail_start(self, process: ManagedProcess, code: int) -> None:
+    def _fail_start(self, process: ManagedProcess, end: _End) -> None:
         if not self._start_failure.done():
             log_end = process.log.tail(LOG_LINES_SHOWN)
             self._start_failure.set_result(
-                OperatorError(
-                    f"{process.name} does not start ({_describe_exit(code)}). The end of {process.log.path}:\n{log_end}"
-                )
+                OperatorError(f"{process.name} does not start ({end.cause}). The end of {process.log.path}:\n{log_end}")
             )
 
     def _save_state(self) -> None:

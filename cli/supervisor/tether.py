@@ -1,4 +1,4 @@
-"""Runs a command, and ends it when the supervisor's process ends. It imports nothing of ours.
+"""Runs a command, and ends it when the supervisor's process ends. It imports no other module of the engine.
 
 A supervisor that is killed with SIGKILL cannot stop its processes. On Linux the kernel does it: the death signal that is
 requested here survives `exec`. On other systems the command just runs, in its own process group.

@@ -88,7 +88,7 @@ async def _start_system(supervisor: Supervisor, settings: Settings, folder: Path
 
 
 def _ports_to_check(settings: Settings) -> list[Port]:
-    ports = [Port("VISIT_HTTP_PORT", settings.http_host, settings.http_port)]
+    ports = [Port("VISIT_HTTP_PORT", settings.http_host, settings.http_port, "VISIT_HTTP_HOST")]
     if not settings.temporal_address:
         ports.append(Port("VISIT_TEMPORAL_PORT", "127.0.0.1", settings.temporal_port))
         ports.append(Port("VISIT_UI_PORT", "127.0.0.1", settings.ui_port))

@@ -108,7 +108,8 @@ async def test_retries_after_short_start_failure(driver: SupervisorDriver, tmp_p
     (tmp_path / "away").mkdir()
     await wait_until_async(lambda: "up" in output(process), "the process runs")
 
-    assert driver.lines[0] == "away/worker cannot be started: No such file or directory"
+    error = "cannot be started (No such file or directory)"
+    assert driver.lines[0] == f"away/worker {error}, starts again in 0.5 s; see {process.log.path}"
     assert driver.state["away/worker"]["pid"] == process.pid is not None
     assert driver.state["away/worker"]["restarts"] >= 1
 
@@ -117,6 +118,13 @@ async def test_reports_failed_start_with_end_of_log(driver: SupervisorDriver) ->
     driver.start("worker", FAILS_AT_ONCE)
 
     with pytest.raises(OperatorError, match=r"^worker does not start \(exit code 1\)[^\n]*\n(.*\n)*there is no such"):
+        await driver.supervisor.run_or_stop(asyncio.sleep(TIMEOUT_SECONDS))
+
+
+async def test_reports_why_process_was_never_started(driver: SupervisorDriver) -> None:
+    driver.start("away/worker", RECORDS_ITS_END)
+
+    with pytest.raises(OperatorError, match=r"^away/worker does not start \(No such file or directory\)\. "):
         await driver.supervisor.run_or_stop(asyncio.sleep(TIMEOUT_SECONDS))
 
 
