@@ -35,7 +35,7 @@ TITLES: dict[type[Refusal], str] = {
     AppointmentClosed: "Appointment is closed",
     AppointmentMismatch: "Appointment belongs to another patient or doctor",
     ConsultationEnded: "Consultation has already ended",
-    NotYours: "Consultation belongs to another doctor",
+    NotYours: "This belongs to another doctor",
     NotCheckedIn: "Patient is not checked in for this appointment",
     NotInConsultation: "Appointment has no consultation in progress",
 }

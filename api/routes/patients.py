@@ -1,5 +1,6 @@
 """One patient's day, and the board of all patients in the hospital."""
 
+from datetime import date
 from typing import Annotated
 from urllib.parse import quote
 
@@ -36,9 +37,8 @@ async def show_visit(
     day = await dependencies.database.read(patient_day.read_visit, visit_query)
     if day is None:
         raise NotFound("patient")
-    # A workflow exists only when something has happened on this day.
-    has_workflow = bool(day["timeline"] or day["holder"])
-    url = _temporal_url(dependencies, visit_query) if visit_query.with_callers and has_workflow else None
+    workflow_day = await _workflow_day(dependencies, visit_query, day) if visit_query.with_callers else None
+    url = None if workflow_day is None else _temporal_url(dependencies, patient_id, workflow_day)
     visit: screens.Visit = {**day, "temporal_url": url}
     return JSONResponse(visit)
 
@@ -75,8 +75,19 @@ def _visit_query(dependencies: Dependencies, patient_id: int, query: bodies.DayQ
     return VisitQuery(patient_id, query.date or today, today, dependencies.now(), with_callers=is_supervisor)
 
 
-def _temporal_url(dependencies: Dependencies, query: VisitQuery) -> str:
+async def _workflow_day(dependencies: Dependencies, query: VisitQuery, day: screens.DayOfPatient) -> date | None:
+    """The day of the workflow to show. None when there is no workflow, because nothing has happened."""
+    if day["timeline"]:
+        return query.day
+    if day["holder"] is None:
+        return None
+    # The patient is still in a consultation of an earlier day. That day's workflow runs its timers.
+    row_and_day = await dependencies.database.read(patient_day.find_consultation, day["holder"]["consultation_id"])
+    return None if row_and_day is None else row_and_day[1]
+
+
+def _temporal_url(dependencies: Dependencies, patient_id: int, day: date) -> str:
     settings = dependencies.settings
     ui = settings.temporal_ui_url.rstrip("/") or f"http://127.0.0.1:{settings.ui_port}"
-    workflow = quote(visit_id(query.patient_id, query.day), safe="")
+    workflow = quote(visit_id(patient_id, day), safe="")
     return f"{ui}/namespaces/{quote(settings.temporal_namespace, safe='')}/workflows/{workflow}"

@@ -69,6 +69,16 @@ async def test_supervisor_gets_link_to_temporal_ui(open_api: ApiOpener, settings
     assert visit.json()["temporal_url"] == url
 
 
+async def test_link_after_midnight_names_running_visit(api: ApiDriver) -> None:
+    await (await api.doctor()).post("/api/consultations", json=start_body())
+    api.clock.advance(hours=13)
+
+    visit = await (await api.staff("supervisor", exp=4_000_000_000)).get("/api/patients/123/visit")
+
+    assert (visit.json()["date"], visit.json()["timeline"]) == ("2026-03-03", [])
+    assert visit.json()["temporal_url"].endswith("/workflows/visit%2F123%2F2026-03-02")
+
+
 async def test_shows_consultation_on_both_days(api: ApiDriver) -> None:
     await (await api.doctor()).post("/api/consultations", json=start_body())
     api.clock.advance(hours=13)
