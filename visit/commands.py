@@ -128,7 +128,7 @@ def appointment_of(command: Command) -> Appointment | None:
 
 
 class OpenVisit(Frozen):
-    """The input of a visit's first run. Later runs get the whole state in `carried`."""
+    """The input of each run of a visit, not a command. Later runs also get the whole state, in `carried`."""
 
     patient_id: int
     day: date

@@ -22,8 +22,8 @@ class ConsultationAnswer(Frozen):
 class ConsultationEndedAnswer(Frozen):
     """The consultation has ended, by this request or before.
 
-    The answer is a success if the consultation ended with `success_outcome`. None: never. Temporal's histories have this
-    field as `accepts`.
+    The answer is a success if the consultation ended with `success_outcome`. If it is None, the answer is always a refusal.
+    Temporal's histories have this field as `accepts`.
     """
 
     model_config = ConfigDict(populate_by_name=True)

@@ -40,14 +40,21 @@ def end_and_offer(state: VisitState, consultation: Consultation, outcome: Outcom
 
 
 def extend_consultation(command: ExtendConsultation, state: VisitState, now: datetime) -> Verdict:
-    """Move the expected end, counted from now when it has passed. The reminders and the time limit move with it."""
+    """Move the expected end, counted from now when it has passed.
+
+    The next reminder comes at the new expected end. The time limit (`abandon_after`) starts again now.
+    """
     consultation = state.consultation(command.consultation_id)
     if consultation is None:
         return ConsultationEndedAnswer(consultation_id=command.consultation_id, success_outcome=None), ()
     if consultation.doctor_id != command.doctor_id:
         return Refused(refusal=NotYours()), ()
-    due = max(now, consultation.overdue_at) + timedelta(minutes=command.minutes)
-    abandon_at = now + state.limits.abandon_after
-    extended = consultation.model_copy(update={"overdue_at": due, "remind_at": due, "abandon_at": abandon_at})
+    expected_end = max(now, consultation.overdue_at) + timedelta(minutes=command.minutes)
+    times = {
+        "overdue_at": expected_end,
+        "remind_at": expected_end,
+        "abandon_at": now + state.limits.abandon_after,
+    }
+    extended = consultation.model_copy(update=times)
     changes = (PostponeConsultation(consultation=extended, minutes=command.minutes),)
     return ConsultationAnswer(consultation=extended), changes

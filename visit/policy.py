@@ -30,8 +30,8 @@ from patient_visit_engine.visit.state import Appointment, VisitState
 
 def adopt(command: Adopt, state: VisitState, now: datetime) -> Verdict:
     """Run the timers of consultations from visits that have ended."""
-    without_visit = (c for c in state.facts.in_progress if c.id in command.consultation_ids and c.day != state.day)
-    return None, tuple(AdoptConsultation(consultation=c.model_copy(update={"day": state.day})) for c in without_visit)
+    orphaned = (c for c in state.facts.in_progress if c.id in command.consultation_ids and c.day != state.day)
+    return None, tuple(AdoptConsultation(consultation=c.model_copy(update={"day": state.day})) for c in orphaned)
 
 
 def rescue(command: Rescue, _state: VisitState, _now: datetime) -> Verdict:
@@ -54,14 +54,14 @@ RULES: dict[type, Callable[[Any, VisitState, datetime], Verdict]] = {
 }
 
 
-def decide(state: VisitState, command: Command | SystemCommand, now: datetime) -> Decision:
+def decide(command: Command | SystemCommand, state: VisitState, now: datetime) -> Decision:
     """The decision on `command` at `now`. Nothing has changed yet: the ledger records it."""
     answer, changes = RULES[type(command)](command, state, now)
     return Decision(answer=answer, changes=changes, at=now)
 
 
 def decide_on_appointment(
-    state: VisitState, command: Command, appointment: Appointment | None, now: datetime
+    command: Command, appointment: Appointment | None, state: VisitState, now: datetime
 ) -> Decision:
     """The decision on `command` with `appointment`, which is the command's appointment as the ledger has it.
 
@@ -70,7 +70,7 @@ def decide_on_appointment(
     """
     sent = appointment_of(command)
     if isinstance(command, ConsultationCommand) or sent is None or appointment is None or sent == appointment:
-        return decide(state, command, now)
+        return decide(command, state, now)
     if (sent.patient_id, sent.doctor_id) != (appointment.patient_id, appointment.doctor_id):
         return Decision(answer=Refused(refusal=AppointmentMismatch()), at=now)
-    return decide(state, command.model_copy(update={"appointment": appointment}), now)
+    return decide(command.model_copy(update={"appointment": appointment}), state, now)

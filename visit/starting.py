@@ -24,7 +24,7 @@ from patient_visit_engine.visit.waiting_line import join_change, offer_to_line, 
 def start_consultation(command: StartConsultation, state: VisitState, now: datetime) -> Verdict:
     """Grant the start, unless the appointment is in progress or closed, or the patient is busy or reserved.
 
-    If the patient is busy or reserved, only a start of an exclusive prestation is refused.
+    A busy or reserved patient blocks only exclusive prestations.
     """
     appointment = command.appointment
     existing = state.consultation_of(appointment.id)
@@ -36,12 +36,12 @@ def start_consultation(command: StartConsultation, state: VisitState, now: datet
         return _refuse_start(appointment, AppointmentClosed(status=appointment.status))
     if appointment.exclusive:
         if (holder := state.exclusive_consultation()) is not None:
-            return _refuse_or_wait(command, state, now, partial(PatientInConsultation, holder=holder))
+            return _refuse_and_join_line(command, state, now, partial(PatientInConsultation, holder=holder))
         expired, state_without_expired = _drop_expired_offers(state, now)
         reserved_for, offers = _reserved_place(state_without_expired, now)
         if reserved_for is not None and reserved_for.doctor_id != appointment.doctor_id:
             refusal = partial(_patient_reserved, reserved_for)
-            answer, changes = _refuse_or_wait(command, state_without_expired, now, refusal)
+            answer, changes = _refuse_and_join_line(command, state_without_expired, now, refusal)
             return answer, (*expired, *changes, *offers)
     # An exclusive start ends all offers, expired ones too: see `update_line_after_start`.
     return _grant(appointment, command.request, state, now)
@@ -89,7 +89,7 @@ def new_consultation(
     consultation_id: str, appointment: Appointment, day: date, started_at: datetime, limits: Limits
 ) -> Consultation:
     """The consultation of the appointment, just after its start."""
-    due = started_at + timedelta(minutes=appointment.expected_minutes)
+    expected_end = started_at + timedelta(minutes=appointment.expected_minutes)
     return Consultation(
         id=consultation_id,
         patient_id=appointment.patient_id,
@@ -99,8 +99,8 @@ def new_consultation(
         exclusive=appointment.exclusive,
         day=day,
         started_at=started_at,
-        overdue_at=due,
-        remind_at=due,
+        overdue_at=expected_end,
+        remind_at=expected_end,
         abandon_at=started_at + limits.abandon_after,
     )
 
@@ -117,13 +117,13 @@ def _refuse_start(appointment: Appointment, refusal: Refusal) -> Verdict:
     return Refused(refusal=refusal), (NoteRefusal(appointment=appointment, refusal=refusal),)
 
 
-def _refuse_or_wait(
+def _refuse_and_join_line(
     command: StartConsultation,
     state: VisitState,
     now: datetime,
     refusal_for_position: Callable[..., PatientInConsultation | PatientReserved],
 ) -> Verdict:
-    """Refuse, and with `wait` add the doctor to the line. `refusal_for_position` builds the refusal for a `position`."""
+    """Refuse. With `wait`, the doctor also joins the line. `refusal_for_position` builds the refusal for a `position`."""
     appointment = command.appointment
     position = state.position_of(appointment.doctor_id)
     joined: tuple[Change, ...] = ()

@@ -76,7 +76,10 @@ class WaitingDoctor(Frozen):
 
 
 def reserves(offered_until: datetime | None, now: datetime) -> TypeGuard[datetime]:
-    """Whether an offer that ends then reserves the patient now. With VISIT_OFFER_SECONDS=0 an offer reserves nothing."""
+    """Whether an offer until `offered_until` still reserves the patient at `now`.
+
+    With VISIT_OFFER_SECONDS=0 an offer ends immediately and reserves nothing.
+    """
     return offered_until is not None and offered_until > now
 
 

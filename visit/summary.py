@@ -8,10 +8,10 @@ def summary(state: VisitState) -> str:
     """The day's phase, the consultations, the check-ins and the waiting line, as Markdown."""
     lines = [f"**Day** {state.day.isoformat()}, {state.phase}"]
     for consultation in state.facts.in_progress:
-        kind = "In consultation" if consultation.exclusive else "Also in consultation"
-        since, due = to_rfc3339(consultation.started_at), to_rfc3339(consultation.overdue_at)
+        kind = "In consultation" if consultation.exclusive else "In a parallel consultation"
+        since, expected_end = to_rfc3339(consultation.started_at), to_rfc3339(consultation.overdue_at)
         lines.append(f"**{kind}** with doctor {consultation.doctor_id}, appointment {consultation.appointment_id}")
-        lines.append(f"since {since}, expected until {due}, id `{consultation.id}`")
+        lines.append(f"since {since}, expected until {expected_end}, id `{consultation.id}`")
     lines += [f"**Checked in** for appointment {pending.appointment_id}" for pending in state.facts.pending]
     for position, place in enumerate(state.line(), 1):
         offered = "" if place.offered_until is None else f", offered until {to_rfc3339(place.offered_until)}"

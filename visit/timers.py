@@ -13,9 +13,9 @@ from patient_visit_engine.visit.waiting_line import offer_to_line, remove_from_l
 def decide_due(state: VisitState, now: datetime) -> Decision | None:
     """The first decision that is due, or None. Call it again after each decision, until it returns None.
 
-    An offer is due too, when another day's visit has freed the patient.
+    An offer also becomes due when another day's visit frees the patient.
     """
-    changes = _overdue_changes(state, now) or _line_changes(state, now) or _day_end_changes(state, now)
+    changes = _consultation_changes(state, now) or _line_changes(state, now) or _day_end_changes(state, now)
     return Decision(changes=changes, at=now) if changes else None
 
 
@@ -34,7 +34,7 @@ def day_is_over(state: VisitState, now: datetime) -> bool:
     return now >= state.day_ends_at
 
 
-def _overdue_changes(state: VisitState, now: datetime) -> tuple[Change, ...]:
+def _consultation_changes(state: VisitState, now: datetime) -> tuple[Change, ...]:
     for consultation in state.consultations_with_timers_here():
         if now >= consultation.abandon_at:
             return end_and_offer(state, consultation, Outcome.timed_out, now)
@@ -46,8 +46,8 @@ def _overdue_changes(state: VisitState, now: datetime) -> tuple[Change, ...]:
 def _with_next_reminder(consultation: Consultation, state: VisitState, now: datetime) -> Consultation:
     interval = state.limits.remind_every
     # Skips reminders that were missed, so that a late visit sends one reminder and not many.
-    past_reminders = (now - consultation.overdue_at) // interval
-    remind_at = consultation.overdue_at + (past_reminders + 1) * interval
+    intervals_passed = (now - consultation.overdue_at) // interval
+    remind_at = consultation.overdue_at + (intervals_passed + 1) * interval
     return consultation.model_copy(update={"reminders": consultation.reminders + 1, "remind_at": remind_at})
 
 

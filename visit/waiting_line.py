@@ -38,15 +38,15 @@ def join_change(appointment: Appointment, state: VisitState, now: datetime) -> J
 
 
 def offer_to_line(state: VisitState, line: tuple[WaitingDoctor, ...], now: datetime) -> tuple[OfferPatient, ...]:
-    """The offers to make now that the patient is free: to the first doctor in `line`.
+    """The offers to make now that the patient is free. They go to the first doctor in `line`, if no doctor has an offer.
 
-    When offers do not reserve (`limits.offer` is 0), to all doctors in `line`.
+    When offers do not reserve (`limits.offer` is 0), they go to every doctor in `line` without an offer.
     """
     until = now + state.limits.offer
-    if until == now:
-        receivers = tuple(place for place in line if place.offered_until is None)
-    else:
+    if state.limits.offer:
         receivers = line[:1] if all(place.offered_until is None for place in line) else ()
+    else:
+        receivers = tuple(place for place in line if place.offered_until is None)
     return tuple(OfferPatient(place=place.model_copy(update={"offered_until": until})) for place in receivers)
 
 

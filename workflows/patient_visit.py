@@ -174,7 +174,7 @@ class PatientVisit:
             # Facts that were read without the lock could be older than those of a decision recorded in between.
             await self._load_facts()
             for _ in range(DECIDE_ROUNDS):
-                decision = decide(self._state, command, self._now())
+                decision = decide(command, self._state, self._now())
                 # Without the lock a completion could come first, and this would adopt a consultation that has ended.
                 if not decision.changes or not (await self._record(decision)).overtaken:
                     return Reply(decided=True)
@@ -189,7 +189,7 @@ class PatientVisit:
                 now = self._now()
                 if appointment is not None and (self._state.phase == "closing" or day_is_over(self._state, now)):
                     return Reply(decided=False)
-                decision = decide_on_appointment(self._state, command, appointment, now)
+                decision = decide_on_appointment(command, appointment, self._state, now)
                 # The answer leaves only after the commit. Without the lock, the next message would not see the commit.
                 recorded = await self._record(decision, command.request, appointment)
                 if not recorded.overtaken:

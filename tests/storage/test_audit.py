@@ -59,7 +59,7 @@ async def decide_and_record(database: Database, patient: int, command: Command, 
     facts = await ledger.load(patient)
     state = VisitState(patient_id=patient, day=DAY, day_ends_at=NINE_OCLOCK + timedelta(hours=15), facts=facts)
     appointment = command.appointment if isinstance(command, StartConsultation) else None
-    decision = decide(state, command, at)
+    decision = decide(command, state, at)
     entry = LedgerEntry(
         patient_id=patient, day=DAY, decision=decision, seen=facts, request=command.request, appointment=appointment
     )

@@ -81,7 +81,7 @@ class LedgerVisits:
         entry = LedgerEntry(
             patient_id=patient_id,
             day=day,
-            decision=decide(state, command, self.now()),
+            decision=decide(command, state, self.now()),
             seen=facts,
             request=command.request,
             appointment=appointment_of(command),

@@ -141,7 +141,7 @@ class InMemoryVisit:
         for _ in range(MAX_ATTEMPTS):
             if appointment is not None and (self.state.phase == "closing" or day_is_over(self.state, now)):
                 return None
-            decision = decide_on_appointment(self.state, command, appointment, now)
+            decision = decide_on_appointment(command, appointment, self.state, now)
             recorded = self._record(decision, command, appointment)
             if not recorded.overtaken:
                 return decision
@@ -152,7 +152,7 @@ class InMemoryVisit:
         """Take over the timers of all consultations in progress."""
         self.load_facts()
         running = tuple(c.id for c in self.state.facts.in_progress)
-        decision = decide(self.state, Adopt(consultation_ids=running), now)
+        decision = decide(Adopt(consultation_ids=running), self.state, now)
         if decision.changes:
             assert not self._record(decision).overtaken
 

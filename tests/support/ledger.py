@@ -76,7 +76,7 @@ class LedgerDriver:
 
     def entry(self, command: Command | Adopt, now: datetime = NOON) -> LedgerEntry:
         """Decide the command on the current facts; the entry is not recorded yet."""
-        decision = decide(self.state, command, now)
+        decision = decide(command, self.state, now)
         if isinstance(command, Adopt):
             return self.entry_of(decision)
         return self.entry_of(decision).model_copy(

@@ -33,8 +33,8 @@ OF_AMRANI = an_appointment(DR_AMRANI)
 def test_patient_is_checked_in_once() -> None:
     appointment = an_appointment()
 
-    first = decide(a_visit(), a_check_in(appointment), NOON)
-    second = decide(a_visit(checked_in=[appointment]), a_check_in(appointment), NOON)
+    first = decide(a_check_in(appointment), a_visit(), NOON)
+    second = decide(a_check_in(appointment), a_visit(checked_in=[appointment]), NOON)
 
     assert first.changes == (OpenTracking(appointment=appointment),)
     assert first.answer == TrackingAnswer(appointment_id=appointment.id, created=True)
@@ -47,7 +47,7 @@ def test_check_in_closes_yesterdays_check_in() -> None:
     visit = a_visit()
     facts = visit.facts.model_copy(update={"pending": (PendingTracking(appointment_id=appointment.id, day=YESTERDAY),)})
 
-    decision = decide(visit.model_copy(update={"facts": facts}), a_check_in(appointment), NOON)
+    decision = decide(a_check_in(appointment), visit.model_copy(update={"facts": facts}), NOON)
 
     closed = CloseTracking(appointment_id=appointment.id, outcome=Outcome.not_seen, status=AppointmentStatus.confirmed)
     assert decision.changes == (closed, OpenTracking(appointment=appointment))
@@ -57,7 +57,7 @@ def test_check_out_makes_appointment_confirmed() -> None:
     appointment = an_appointment(status=AppointmentStatus.pending)
 
     decision = decide(
-        a_visit(checked_in=[appointment]), CheckOut(request=a_request("out"), appointment=appointment), NOON
+        CheckOut(request=a_request("out"), appointment=appointment), a_visit(checked_in=[appointment]), NOON
     )
 
     closed = CloseTracking(appointment_id=appointment.id, outcome=Outcome.cancelled, status=AppointmentStatus.confirmed)
@@ -68,7 +68,7 @@ def test_cancel_closes_check_in_and_leaves_line() -> None:
     appointment = an_appointment(DR_AMRANI, status=AppointmentStatus.pending)
     visit = a_visit(in_consultation_with=DR_SMITH, checked_in=[appointment], waiting=[DR_AMRANI])
 
-    decision = decide(visit, a_status(appointment, CANCELED), NOON)
+    decision = decide(a_status(appointment, CANCELED), visit, NOON)
 
     closed, removed = decision.changes
     assert closed == CloseTracking(appointment_id=appointment.id, outcome=Outcome.cancelled, status=CANCELED)
@@ -78,8 +78,8 @@ def test_cancel_closes_check_in_and_leaves_line() -> None:
 def test_unchanged_status_is_not_written() -> None:
     appointment = an_appointment(status=AppointmentStatus.confirmed)
 
-    unchanged = decide(a_visit(), a_status(appointment, AppointmentStatus.confirmed), NOON)
-    changed = decide(a_visit(), a_status(appointment, AppointmentStatus.scheduled), NOON)
+    unchanged = decide(a_status(appointment, AppointmentStatus.confirmed), a_visit(), NOON)
+    changed = decide(a_status(appointment, AppointmentStatus.scheduled), a_visit(), NOON)
 
     assert unchanged.changes == ()
     assert unchanged.answer == StatusAnswer(appointment_id=appointment.id, status=AppointmentStatus.confirmed)
@@ -91,6 +91,6 @@ def test_unchanged_status_is_not_written() -> None:
 def test_status_done_completes_own_consultation() -> None:
     consultation, x_ray = a_consultation(OF_AMRANI), a_consultation(an_appointment(DR_OKAFOR, prestation=X_RAY))
 
-    decision = decide(a_visit(consultations=[x_ray, consultation]), a_status(OF_AMRANI, DONE, by=DR_AMRANI.id), NOON)
+    decision = decide(a_status(OF_AMRANI, DONE, by=DR_AMRANI.id), a_visit(consultations=[x_ray, consultation]), NOON)
 
     assert decision.changes == (EndConsultation(consultation=consultation, outcome=Outcome.done),)

@@ -40,7 +40,7 @@ def cancel(appointment: Appointment) -> SetAppointmentStatus:
 def test_doctor_leaves_by_any_appointment(appointment: Appointment) -> None:
     visit = a_visit(consultations=[WITH_SMITH], waiting=[DR_OKAFOR, DR_AMRANI])
 
-    decision = decide(visit, a_leave(appointment), NOON)
+    decision = decide(a_leave(appointment), visit, NOON)
 
     assert decision.answer == NotInLine()
     assert doctors_who_left(decision) == [(DR_AMRANI.id, "left")]
@@ -50,7 +50,7 @@ def test_leave_by_other_appointment_passes_offer() -> None:
     first, second = a_visit(waiting=[DR_AMRANI, DR_OKAFOR]).line()
     offered = first.model_copy(update={"offered_until": NOON + minutes(1)})
 
-    decision = decide(a_visit(waiting=[offered, second]), a_leave(OTHER), NOON)
+    decision = decide(a_leave(OTHER), a_visit(waiting=[offered, second]), NOON)
 
     assert doctors_who_left(decision) == [(DR_AMRANI.id, "left")]
     assert [change.place.doctor_id for change in decision.changes if isinstance(change, OfferPatient)] == [DR_OKAFOR.id]
@@ -59,7 +59,7 @@ def test_leave_by_other_appointment_passes_offer() -> None:
 def test_canceling_removes_doctor_waiting_for_it() -> None:
     visit = a_visit(consultations=[WITH_SMITH], waiting=[DR_OKAFOR, DR_AMRANI])
 
-    decision = decide(visit, cancel(WAITED_FOR), NOON)
+    decision = decide(cancel(WAITED_FOR), visit, NOON)
 
     assert doctors_who_left(decision) == [(DR_AMRANI.id, "canceled")]
 
@@ -67,7 +67,7 @@ def test_canceling_removes_doctor_waiting_for_it() -> None:
 def test_canceling_other_appointment_keeps_place() -> None:
     visit = a_visit(consultations=[WITH_SMITH], waiting=[DR_OKAFOR, DR_AMRANI])
 
-    decision = decide(visit, cancel(OTHER), NOON)
+    decision = decide(cancel(OTHER), visit, NOON)
 
     assert decision.answer == StatusAnswer(appointment_id=OTHER.id, status=AppointmentStatus.canceled)
     assert doctors_who_left(decision) == []

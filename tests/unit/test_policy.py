@@ -39,7 +39,7 @@ CARDIOLOGY_WITH_SMITH = a_consultation(an_appointment(DR_SMITH), started_at=NOON
 def test_free_patient_starts_consultation() -> None:
     appointment = an_appointment(DR_AMRANI)
 
-    decision = decide(a_visit(), a_start(appointment), NOON)
+    decision = decide(a_start(appointment), a_visit(), NOON)
 
     (opened,) = decision.changes
     assert isinstance(opened, OpenConsultation)
@@ -54,16 +54,16 @@ def test_free_patient_starts_consultation() -> None:
 
 
 def test_same_request_opens_same_consultation() -> None:
-    first, second = (decide(a_visit(), a_start(an_appointment(), "k"), NOON).answer for _ in range(2))
+    first, second = (decide(a_start(an_appointment(), "k"), a_visit(), NOON).answer for _ in range(2))
 
     assert first == second
-    assert first != decide(a_visit(), a_start(an_appointment(), "other key"), NOON).answer
+    assert first != decide(a_start(an_appointment(), "other key"), a_visit(), NOON).answer
 
 
 def test_second_doctor_is_refused_with_holder() -> None:
     visit = a_visit(in_consultation_with=DR_SMITH)
 
-    decision = decide(visit, a_start(an_appointment(DR_AMRANI)), NOON)
+    decision = decide(a_start(an_appointment(DR_AMRANI)), visit, NOON)
 
     assert isinstance(decision.answer, Refused)
     assert decision.answer.refusal.code == "patient_in_consultation"
@@ -74,7 +74,7 @@ def test_second_doctor_is_refused_with_holder() -> None:
 def test_yesterdays_consultation_blocks_patient() -> None:
     running = a_consultation(an_appointment(DR_SMITH), day=YESTERDAY, started_at=NOON - timedelta(hours=13))
 
-    decision = decide(a_visit(consultations=[running]), a_start(an_appointment(DR_AMRANI)), NOON)
+    decision = decide(a_start(an_appointment(DR_AMRANI)), a_visit(consultations=[running]), NOON)
 
     assert isinstance(decision.answer, Refused)
     assert decision.answer.refusal.code == "patient_in_consultation"
@@ -84,8 +84,8 @@ def test_yesterdays_consultation_blocks_patient() -> None:
 def test_x_ray_runs_next_to_a_consultation() -> None:
     x_ray = an_appointment(DR_OKAFOR, prestation=X_RAY)
 
-    x_ray_start = decide(a_visit(in_consultation_with=DR_SMITH), a_start(x_ray), NOON)
-    cardiology_start = decide(a_visit(consultations=[a_consultation(x_ray)]), a_start(an_appointment(DR_AMRANI)), NOON)
+    x_ray_start = decide(a_start(x_ray), a_visit(in_consultation_with=DR_SMITH), NOON)
+    cardiology_start = decide(a_start(an_appointment(DR_AMRANI)), a_visit(consultations=[a_consultation(x_ray)]), NOON)
 
     assert isinstance(x_ray_start.answer, ConsultationAnswer)
     assert isinstance(cardiology_start.answer, ConsultationAnswer)
@@ -96,7 +96,7 @@ def test_x_ray_runs_next_to_a_consultation() -> None:
 def test_second_start_returns_the_consultation() -> None:
     running = a_consultation(an_appointment(DR_AMRANI, status=AppointmentStatus.in_progress))
 
-    decision = decide(a_visit(consultations=[running]), a_start(an_appointment(DR_AMRANI)), NOON + minutes(3))
+    decision = decide(a_start(an_appointment(DR_AMRANI)), a_visit(consultations=[running]), NOON + minutes(3))
 
     assert decision.answer == ConsultationAnswer(consultation=running, created=False)
     assert decision.changes == ()
@@ -105,7 +105,7 @@ def test_second_start_returns_the_consultation() -> None:
 def test_holder_with_other_appointment_is_refused() -> None:
     visit = a_visit(in_consultation_with=DR_AMRANI)
 
-    decision = decide(visit, a_start(an_appointment(DR_AMRANI, prestation=DERMATOLOGY)), NOON)
+    decision = decide(a_start(an_appointment(DR_AMRANI, prestation=DERMATOLOGY)), visit, NOON)
 
     assert isinstance(decision.answer, Refused)
     assert decision.answer.refusal.code == "patient_in_consultation"
@@ -114,14 +114,14 @@ def test_holder_with_other_appointment_is_refused() -> None:
 def test_completion_ends_only_its_consultation() -> None:
     consultation, x_ray = a_consultation(), a_consultation(an_appointment(DR_OKAFOR, prestation=X_RAY))
 
-    decision = decide(a_visit(consultations=[x_ray, consultation]), a_completion(consultation), NOON)
+    decision = decide(a_completion(consultation), a_visit(consultations=[x_ray, consultation]), NOON)
 
     assert decision.changes == (EndConsultation(consultation=consultation, outcome=Outcome.done),)
 
 
 @pytest.mark.parametrize("build", [a_completion, a_release], ids=["complete", "release"])
 def test_ending_twice_changes_nothing(build: Any) -> None:
-    decision = decide(a_visit(), build(a_consultation()), NOON)
+    decision = decide(build(a_consultation()), a_visit(), NOON)
 
     assert isinstance(decision.answer, ConsultationEndedAnswer)
     assert decision.changes == ()
@@ -130,7 +130,7 @@ def test_ending_twice_changes_nothing(build: Any) -> None:
 def test_supervisor_releases_any_consultation() -> None:
     running = a_consultation()
 
-    decision = decide(a_visit(consultations=[running]), a_release(running), NOON)
+    decision = decide(a_release(running), a_visit(consultations=[running]), NOON)
 
     assert decision.changes == (EndConsultation(consultation=running, outcome=Outcome.released),)
 
@@ -143,7 +143,7 @@ def test_supervisor_releases_any_consultation() -> None:
 def test_extension_counts_from_now_or_due(now: Any, due: Any) -> None:
     running = a_consultation()
 
-    decision = decide(a_visit(consultations=[running]), an_extension(running, 10), now)
+    decision = decide(an_extension(running, 10), a_visit(consultations=[running]), now)
 
     assert isinstance(decision.answer, ConsultationAnswer)
     extended = decision.answer.consultation
@@ -155,7 +155,7 @@ def test_extension_counts_from_now_or_due(now: Any, due: Any) -> None:
 def test_refused_start_with_wait_joins_the_line() -> None:
     visit = a_visit(in_consultation_with=DR_SMITH, waiting=[DR_OKAFOR])
 
-    decision = decide(visit, a_start(an_appointment(DR_AMRANI), wait=True), NOON)
+    decision = decide(a_start(an_appointment(DR_AMRANI), wait=True), visit, NOON)
 
     assert isinstance(decision.answer, Refused)
     assert decision.answer.refusal.code == "patient_in_consultation"
@@ -171,8 +171,8 @@ def test_adopts_only_consultations_of_other_days() -> None:
     unnamed = a_consultation(an_appointment(DR_SMITH, prestation=X_RAY), day=YESTERDAY)
 
     decision = decide(
-        a_visit(consultations=[consultation, orphan, unnamed]),
         Adopt(consultation_ids=(consultation.id, orphan.id)),
+        a_visit(consultations=[consultation, orphan, unnamed]),
         NOON,
     )
 

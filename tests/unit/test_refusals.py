@@ -85,7 +85,7 @@ REFUSALS = {
 
 @pytest.mark.parametrize(("visit", "command", "code"), REFUSALS.values(), ids=REFUSALS.keys())
 def test_refusal_opens_and_closes_nothing(visit: Any, command: Any, code: str) -> None:
-    decision = decide(visit, command, NOON)
+    decision = decide(command, visit, NOON)
 
     assert isinstance(decision.answer, Refused)
     assert decision.answer.refusal.code == code
@@ -97,7 +97,7 @@ def test_reassigned_appointment_is_a_mismatch() -> None:
     reassigned = sent.model_copy(update={"doctor_id": sent.doctor_id + 1})
     command = a_start(sent)
 
-    decision = decide_on_appointment(a_visit(), command, reassigned, NOON)
+    decision = decide_on_appointment(command, reassigned, a_visit(), NOON)
 
     assert isinstance(decision.answer, Refused)
     assert decision.answer.refusal.code == "appointment_mismatch"

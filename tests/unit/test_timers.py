@@ -70,7 +70,7 @@ def test_missed_reminders_come_once_on_schedule() -> None:
 def test_extension_moves_next_reminder() -> None:
     visit = reminded(a_visit(consultations=[RUNNING]), NOON + minutes(20))
 
-    answer = decide(visit, an_extension(visit.facts.in_progress[0], 10), NOON + minutes(25)).answer
+    answer = decide(an_extension(visit.facts.in_progress[0], 10), visit, NOON + minutes(25)).answer
 
     assert isinstance(answer, ConsultationAnswer)
     extended = a_visit(consultations=[answer.consultation])

@@ -52,7 +52,7 @@ def with_line(visit: VisitState, *line: WaitingDoctor) -> VisitState:
 def test_first_in_line_gets_offer_for_a_minute() -> None:
     visit = a_visit(consultations=[WITH_SMITH], waiting=[DR_OKAFOR, DR_AMRANI])
 
-    decision = decide(visit, a_completion(WITH_SMITH), NOON)
+    decision = decide(a_completion(WITH_SMITH), visit, NOON)
 
     _, offer = decision.changes
     assert isinstance(offer, OfferPatient)
@@ -63,13 +63,13 @@ def test_end_of_x_ray_offers_nothing() -> None:
     x_ray = a_consultation(an_appointment(DR_LINDQVIST, prestation=X_RAY))
     visit = a_visit(consultations=[WITH_SMITH, x_ray], waiting=[DR_OKAFOR])
 
-    assert doctors_with_offer(decide(visit, a_completion(x_ray), NOON)) == []
+    assert doctors_with_offer(decide(a_completion(x_ray), visit, NOON)) == []
 
 
 def test_doctor_has_only_one_place_in_line() -> None:
     visit = a_visit(consultations=[WITH_SMITH], waiting=[DR_OKAFOR, DR_AMRANI])
 
-    decision = decide(visit, a_wait(an_appointment(DR_AMRANI)), NOON)
+    decision = decide(a_wait(an_appointment(DR_AMRANI)), visit, NOON)
 
     assert decision.answer == PlaceInLine(position=2)
     assert decision.changes == ()
@@ -78,7 +78,7 @@ def test_doctor_has_only_one_place_in_line() -> None:
 def test_joins_line_behind_an_open_offer() -> None:
     visit = a_visit(waiting=[a_place(DR_OKAFOR, offered_until=ONE_MINUTE_LATER)])
 
-    assert decide(visit, a_wait(an_appointment(DR_AMRANI)), NOON).answer == PlaceInLine(position=2)
+    assert decide(a_wait(an_appointment(DR_AMRANI)), visit, NOON).answer == PlaceInLine(position=2)
 
 
 def test_expired_offer_passes_to_next_doctor() -> None:
@@ -94,7 +94,7 @@ def test_expired_offer_passes_to_next_doctor() -> None:
 def test_start_before_timer_keeps_line_order() -> None:
     visit = a_visit(waiting=[a_place(DR_OKAFOR, offered_until=NOON), DR_AMRANI])
 
-    decision = decide(visit, a_start(an_appointment(DR_LINDQVIST), wait=True), ONE_MINUTE_LATER)
+    decision = decide(a_start(an_appointment(DR_LINDQVIST), wait=True), visit, ONE_MINUTE_LATER)
 
     assert isinstance(decision.answer, Refused)
     assert decision.answer.refusal.code == "patient_reserved"
@@ -107,7 +107,7 @@ def test_start_before_timer_keeps_line_order() -> None:
 def test_start_after_expired_offer_is_accepted() -> None:
     visit = a_visit(waiting=[a_place(DR_OKAFOR, offered_until=NOON)])
 
-    decision = decide(visit, a_start(an_appointment(DR_OKAFOR)), ONE_MINUTE_LATER)
+    decision = decide(a_start(an_appointment(DR_OKAFOR)), visit, ONE_MINUTE_LATER)
 
     assert isinstance(decision.answer, ConsultationAnswer)
     assert doctors_who_left(decision) == [(DR_OKAFOR.id, "started")]
@@ -116,7 +116,7 @@ def test_start_after_expired_offer_is_accepted() -> None:
 def test_doctor_with_offer_starts_and_leaves_line() -> None:
     visit = a_visit(waiting=[a_place(DR_OKAFOR, offered_until=ONE_MINUTE_LATER), DR_AMRANI])
 
-    decision = decide(visit, a_start(an_appointment(DR_OKAFOR)), NOON)
+    decision = decide(a_start(an_appointment(DR_OKAFOR)), visit, NOON)
 
     assert isinstance(decision.answer, ConsultationAnswer)
     assert doctors_who_left(decision) == [(DR_OKAFOR.id, "started")]
@@ -126,7 +126,7 @@ def test_doctor_with_offer_starts_and_leaves_line() -> None:
 def test_reserved_patient_is_refused_to_others() -> None:
     visit = a_visit(waiting=[a_place(DR_OKAFOR, offered_until=ONE_MINUTE_LATER)])
 
-    decision = decide(visit, a_start(an_appointment(DR_AMRANI)), NOON)
+    decision = decide(a_start(an_appointment(DR_AMRANI)), visit, NOON)
 
     assert isinstance(decision.answer, Refused)
     assert decision.answer.refusal.code == "patient_reserved"
@@ -136,7 +136,7 @@ def test_reserved_patient_is_refused_to_others() -> None:
 def test_x_ray_of_reserved_patient_starts() -> None:
     visit = a_visit(waiting=[a_place(DR_OKAFOR, offered_until=ONE_MINUTE_LATER)])
 
-    decision = decide(visit, a_start(an_appointment(DR_AMRANI, prestation=X_RAY)), NOON)
+    decision = decide(a_start(an_appointment(DR_AMRANI, prestation=X_RAY)), visit, NOON)
 
     assert isinstance(decision.answer, ConsultationAnswer)
     assert doctors_who_left(decision) == []
@@ -145,7 +145,7 @@ def test_x_ray_of_reserved_patient_starts() -> None:
 def test_start_before_the_offer_is_refused() -> None:
     visit = a_visit(waiting=[DR_OKAFOR])
 
-    decision = decide(visit, a_start(an_appointment(DR_AMRANI)), NOON)
+    decision = decide(a_start(an_appointment(DR_AMRANI)), visit, NOON)
 
     assert isinstance(decision.answer, Refused)
     assert decision.answer.refusal.code == "patient_reserved"
@@ -155,7 +155,7 @@ def test_start_before_the_offer_is_refused() -> None:
 def test_leaving_passes_an_open_offer_on() -> None:
     visit = a_visit(waiting=[a_place(DR_OKAFOR, offered_until=ONE_MINUTE_LATER), DR_AMRANI])
 
-    decision = decide(visit, a_leave(an_appointment(DR_OKAFOR)), NOON)
+    decision = decide(a_leave(an_appointment(DR_OKAFOR)), visit, NOON)
 
     assert decision.answer == NotInLine()
     assert doctors_who_left(decision) == [(DR_OKAFOR.id, "left")]
@@ -165,14 +165,14 @@ def test_leaving_passes_an_open_offer_on() -> None:
 def test_leaving_a_busy_patient_offers_nothing() -> None:
     visit = a_visit(consultations=[WITH_SMITH], waiting=[DR_OKAFOR, DR_AMRANI])
 
-    decision = decide(visit, a_leave(an_appointment(DR_OKAFOR)), NOON)
+    decision = decide(a_leave(an_appointment(DR_OKAFOR)), visit, NOON)
 
     assert doctors_who_left(decision) == [(DR_OKAFOR.id, "left")]
     assert doctors_with_offer(decision) == []
 
 
 def test_leaving_without_a_place_changes_nothing() -> None:
-    decision = decide(a_visit(), a_leave(an_appointment(DR_OKAFOR)), NOON)
+    decision = decide(a_leave(an_appointment(DR_OKAFOR)), a_visit(), NOON)
 
     assert (decision.answer, decision.changes) == (NotInLine(), ())
 
@@ -189,7 +189,7 @@ def test_midnight_empties_the_line() -> None:
 def test_completion_after_midnight_offers_nothing() -> None:
     consultation = a_consultation(an_appointment(DR_SMITH), started_at=MIDNIGHT - minutes(5))
 
-    decision = decide(a_visit(consultations=[consultation], waiting=[DR_OKAFOR]), a_completion(consultation), MIDNIGHT)
+    decision = decide(a_completion(consultation), a_visit(consultations=[consultation], waiting=[DR_OKAFOR]), MIDNIGHT)
 
     assert doctors_with_offer(decision) == []
 
@@ -198,7 +198,7 @@ def test_yesterdays_offer_reserves_nothing_today() -> None:
     place = a_place(DR_OKAFOR, day=YESTERDAY, offered_until=ONE_MINUTE_LATER)
     visit = with_line(a_visit(), place)
 
-    decision = decide(visit, a_start(an_appointment(DR_AMRANI)), NOON)
+    decision = decide(a_start(an_appointment(DR_AMRANI)), visit, NOON)
 
     assert isinstance(decision.answer, ConsultationAnswer)
     assert doctors_who_left(decision) == [(DR_OKAFOR.id, "passed")]
@@ -207,7 +207,7 @@ def test_yesterdays_offer_reserves_nothing_today() -> None:
 def test_start_leaves_lines_of_two_days() -> None:
     visit = with_line(a_visit(), a_place(DR_AMRANI, day=YESTERDAY), a_place(DR_AMRANI, day=DAY))
 
-    decision = decide(visit, a_start(an_appointment(DR_AMRANI)), NOON)
+    decision = decide(a_start(an_appointment(DR_AMRANI)), visit, NOON)
 
     keys = [event.dedup_key for change in decision.changes for event in events_of(change, an_event_context())]
     assert doctors_who_left(decision) == [(DR_AMRANI.id, "started"), (DR_AMRANI.id, "started")]
@@ -217,10 +217,10 @@ def test_start_leaves_lines_of_two_days() -> None:
 def test_without_reservation_first_start_wins() -> None:
     visit = a_visit(consultations=[WITH_SMITH], waiting=[DR_OKAFOR, DR_AMRANI], limits=NO_RESERVATIONS)
 
-    completion = decide(visit, a_completion(WITH_SMITH), NOON)
+    completion = decide(a_completion(WITH_SMITH), visit, NOON)
     offers = tuple(change.place for change in completion.changes if isinstance(change, OfferPatient))
     free_visit = with_line(a_visit(limits=NO_RESERVATIONS), *offers)
-    start = decide(free_visit, a_start(an_appointment(DR_AMRANI)), NOON)
+    start = decide(a_start(an_appointment(DR_AMRANI)), free_visit, NOON)
 
     assert doctors_with_offer(completion) == [DR_OKAFOR.id, DR_AMRANI.id]
     assert decide_due(free_visit, NOON + minutes(30)) is None
@@ -230,10 +230,10 @@ def test_without_reservation_first_start_wins() -> None:
 
 def test_without_reservation_losers_get_new_offer() -> None:
     offers = (a_place(DR_OKAFOR, offered_until=NOON), a_place(DR_AMRANI, offered_until=NOON))
-    start = decide(with_line(a_visit(limits=NO_RESERVATIONS), *offers), a_start(an_appointment(DR_AMRANI)), NOON)
+    start = decide(a_start(an_appointment(DR_AMRANI)), with_line(a_visit(limits=NO_RESERVATIONS), *offers), NOON)
 
     (withdrawn,) = (change.place for change in start.changes if isinstance(change, WithdrawOffer))
     busy_visit = with_line(a_visit(consultations=[WITH_SMITH], limits=NO_RESERVATIONS), withdrawn)
 
     assert withdrawn.doctor_id == DR_OKAFOR.id
-    assert doctors_with_offer(decide(busy_visit, a_completion(WITH_SMITH), ONE_MINUTE_LATER)) == [DR_OKAFOR.id]
+    assert doctors_with_offer(decide(a_completion(WITH_SMITH), busy_visit, ONE_MINUTE_LATER)) == [DR_OKAFOR.id]

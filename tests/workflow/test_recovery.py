@@ -30,7 +30,7 @@ async def _record_start_without_visit(visits: VisitDriver, doctor: int, *, day: 
         limits=visits.limits,
         facts=facts,
     )
-    decision = decide(state, start, to_millisecond(at))
+    decision = decide(start, state, to_millisecond(at))
     entry = LedgerEntry(
         patient_id=visits.patient,
         day=day,
