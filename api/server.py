@@ -35,7 +35,7 @@ class StreamProtocol(HttpToolsProtocol):
         self.scope["state"][CONNECTION] = self
 
     def try_write(self, content: bytes) -> bool:
-        """Write a part of the response at once. Return False when the write must wait or needs `send`."""
+        """Write a part of the response immediately. Return False when the write must wait or needs `send`."""
         cycle = self.cycle
         if self.flow.write_paused or cycle.disconnected or not cycle.chunked_encoding:
             return False

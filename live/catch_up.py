@@ -25,7 +25,7 @@ class CatchUp:
         self._window = window
         self._limits = limits
         self._counters = counters
-        self._pages = asyncio.Semaphore(limits.pages_at_once)
+        self._pages = asyncio.Semaphore(limits.concurrent_pages)
 
     async def write_opening(self, subscriber: Subscriber, last_id: str | None) -> None:
         """Set the subscriber's cursor and write `ready`: the stream resumes exactly after `last_id`, or it resets."""
@@ -100,7 +100,7 @@ class CatchUp:
         window = self._window
         async with self._pages:
             page = await self._log.read_after(
-                subscriber.position, self._limits.page_size, subscriber.subscription.channels
+                subscriber.position, self._limits.catch_up_page_size, subscriber.subscription.channels
             )
         if page.bounds.epoch != window.epoch or page.bounds.oldest > subscriber.position + 1:
             # Events were pruned during the read. To continue with the rest would skip them silently.

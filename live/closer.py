@@ -17,7 +17,7 @@ class Closer:
         self._closing: set[asyncio.Task[None]] = set()
 
     def close(self, subscriber: Subscriber, last: Message) -> None:
-        """Send `last` and end the connection. Returns at once; a slow connection is closed by a task."""
+        """Send `last` and end the connection. Returns immediately. A task closes a slow connection."""
         try:
             suspended = step(subscriber.send(last))
         except Exception:

@@ -85,9 +85,9 @@ class Hub:
         return monotonic() - self.window.caught_up_at
 
     @property
-    def log_in_sight(self) -> bool:
-        """Whether the tailer had every event of the log within the last `limits.out_of_sight_after` seconds."""
-        return self.started and self.lag_seconds <= self.limits.out_of_sight_after
+    def log_is_fresh(self) -> bool:
+        """Whether the tailer had every event of the log within the last `limits.stale_after` seconds."""
+        return self.started and self.lag_seconds <= self.limits.stale_after
 
     def admit(
         self,
@@ -119,7 +119,7 @@ class Hub:
         """Return the reason why this subscription would get no stream now, or None."""
         if self.draining:
             return StreamDrainingError()
-        if not self.log_in_sight:
+        if not self.log_is_fresh:
             return StreamNotReadyError()
         return self._streams.refusal(subscription.user)
 
@@ -165,7 +165,7 @@ class Hub:
         content = join_bodies(frames)
         self.window.append(frames)
         self.counters.events += len(frames)
-        written = self._write(self._streams.live.subscribers(channel), content, channel)
+        written = self._write(self._streams.live.subscribers_of(channel), content, channel)
         self.counters.deliveries += len(frames) * written
         ring = self.window.ring
         for subscriber in [each for each in self._streams.behind if each.was_live and not ring.covers(each.position)]:
@@ -187,9 +187,9 @@ class Hub:
         """Send the current cursor to every live subscriber.
 
         A subscriber that is behind gets no heartbeat, because its id would make the client skip the missing events.
-        No heartbeat is sent while the log is out of sight, because clients would then show that they are up to date.
+        No heartbeat is sent while the log is stale, because clients would then show that they are up to date.
         """
-        if not self.log_in_sight:
+        if not self.log_is_fresh:
             return
         live = [subscriber for subscriber in self._streams if subscriber.live]
         self.counters.heartbeats += len(live)
@@ -252,6 +252,6 @@ class Hub:
 
     def presence(self) -> list[Presence]:
         """Return all subscribers, longest connected first."""
-        log_in_sight = self.log_in_sight
+        log_is_fresh = self.log_is_fresh
         subscribers = sorted(self._streams, key=lambda subscriber: subscriber.since)
-        return [subscriber.presence(self.window, log_in_sight=log_in_sight) for subscriber in subscribers]
+        return [subscriber.presence(self.window, log_is_fresh=log_is_fresh) for subscriber in subscribers]

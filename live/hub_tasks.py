@@ -11,7 +11,7 @@ from patient_visit_engine.live.tailer import Tailer
 
 
 @asynccontextmanager
-async def run_hub(log: Log, changes: LogHints, limits: StreamLimits = DEFAULT_LIMITS) -> AsyncIterator[Hub]:
+async def run_hub(log: Log, hints: LogHints, limits: StreamLimits = DEFAULT_LIMITS) -> AsyncIterator[Hub]:
     """Run a hub that follows `log`. It admits subscribers once `hub.started`. Leaving the context drains it.
 
     Some servers wait for open responses before they end their lifespan. Such a server must call `hub.drain()` when it begins to
@@ -19,7 +19,7 @@ async def run_hub(log: Log, changes: LogHints, limits: StreamLimits = DEFAULT_LI
     """
     hub = Hub(log, limits)
     tasks = [
-        asyncio.create_task(Tailer(log, changes, hub).run()),
+        asyncio.create_task(Tailer(log, hints, hub).run()),
         asyncio.create_task(_call_every(limits.heartbeat_interval, hub.heartbeat)),
         asyncio.create_task(_call_every(limits.deadline_check_interval, hub.end_overdue_streams)),
     ]

@@ -16,16 +16,16 @@ class StreamLimits:
     ring_bytes: int = 16 * 1024 * 1024
     #: How much is joined into one write.
     joined_bytes: int = 64 * 1024
-    #: Entries in one page of the log.
-    page_size: int = 200
-    #: Pages that subscribers may read at the same time. A wave of reconnects must leave the database free for others.
-    pages_at_once: int = 2
+    #: Entries that a subscriber's catch-up reads with one query.
+    catch_up_page_size: int = 200
+    #: Catch-ups that may read a page at the same time. A wave of reconnects must leave the database free for others.
+    concurrent_pages: int = 2
     #: The tailer reads this often without a hint. An event whose hint is lost is late by this much at most.
     poll_interval: float = 1.0
     #: A read of the log fails after this time, because a connection can go silent without closing.
     read_timeout: float = 3.0
-    #: The log is out of sight when the tailer has not caught up for this long. Heartbeats stop and no stream is opened.
-    out_of_sight_after: float = 5.0
+    #: The log is stale when the tailer has not caught up for this long. Heartbeats stop and no stream is opened.
+    stale_after: float = 5.0
     heartbeat_interval: float = 15.0
     deadline_check_interval: float = 1.0
     #: A stream ends when the connection does not take a write for this long.
@@ -36,7 +36,7 @@ class StreamLimits:
     close_timeout: float = 1.0
     #: How long a browser waits before it reconnects. It is sent when the stream opens.
     retry: float = 2.0
-    #: When the process stops, clients reconnect after a random time between `retry` and this, so not all at once.
+    #: When the process stops, clients reconnect after a random time between `retry` and this, so not all at the same time.
     longest_retry: float = 6.0
 
 

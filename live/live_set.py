@@ -15,7 +15,11 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class WriteResult:
-    """The outcome of one message: `written` counts subscribers, `slow` must wait for their connection, `failed` raised."""
+    """The outcome of one message.
+
+    `written` counts the subscribers that have it or will have it. Those in `slow` must wait for their connection first. For
+    those in `failed`, the write raised an error.
+    """
 
     written: int = 0
     slow: list[tuple[Subscriber, SuspendedCoroutine]] = field(default_factory=list)
@@ -48,7 +52,7 @@ class LiveSet:
             if not subscribers:
                 del self._by_channel[channel]
 
-    def subscribers(self, channel: str) -> list[Subscriber]:
+    def subscribers_of(self, channel: str) -> list[Subscriber]:
         """Return the live subscribers of this channel as a copy, because a write can remove a subscriber."""
         return list(self._by_channel.get(channel, ()))
 
@@ -59,8 +63,8 @@ class LiveSet:
     def write(self, subscribers: Iterable[Subscriber], content: bytes, channel: str | None = None) -> WriteResult:
         """Write to each subscriber whose deadline has not passed and that may read the channel. None means a message for all.
 
-        This is one loop that visits each subscriber once, tries `try_write` before `send`, and repeats the body of `step`. With
-        thousands of subscribers each visit misses the processor's cache, so a second visit would double the cost.
+        The loop tries `try_write` first, and then `send`. It contains a copy of `stepping.step`, and visits each subscriber only
+        once. With thousands of subscribers each visit misses the processor's cache, so a second visit would double the cost.
         """
         message = body(content)
         loop_time = asyncio.get_running_loop().time()

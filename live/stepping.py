@@ -30,7 +30,7 @@ class SuspendedCoroutine:
                 return
 
     async def finish(self) -> None:
-        """Return the rest as a coroutine, because `create_task` needs one."""
+        """Run the rest. `create_task` needs a coroutine, and this is one."""
         await self
 
     def close(self) -> None:

@@ -18,7 +18,7 @@ class StreamConnection(Protocol):
     """What a server's connection can do beyond ASGI."""
 
     def try_write(self, content: bytes) -> bool:
-        """Write a part of the response at once. Return False, without writing, when only `send` may write or must wait."""
+        """Write a part of the response immediately. Return False, without writing, when the write must wait or needs `send`."""
 
     def abort(self) -> None:
         """Close now and drop unsent bytes. An orderly close would wait until the client reads."""
@@ -42,17 +42,14 @@ class Subscription:
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """One connected subscriber as other users see it.
-
-    `behind` counts events. `cursor` is where the subscriber would resume.
-    """
+    """One connected subscriber as other users see it. `cursor` is where the subscriber would resume."""
 
     user: str
     name: str
     role: str
     since: datetime
     cursor: str
-    behind: int
+    events_behind: int
     live: bool
 
 
@@ -114,8 +111,8 @@ class Subscriber:
             channel in self.subscription.channels and loop_time < self.deadline and self.subscription.may_read(channel)
         )
 
-    def presence(self, window: Window, *, log_in_sight: bool = True) -> Presence:
-        """Return this subscriber as others see it now. No subscriber counts as live while the log is out of sight."""
+    def presence(self, window: Window, *, log_is_fresh: bool = True) -> Presence:
+        """Return this subscriber as others see it now. No subscriber counts as live while the log is stale."""
         position = window.position if self.live else self.position
         return Presence(
             user=self.subscription.user,
@@ -123,8 +120,8 @@ class Subscriber:
             role=self.subscription.role,
             since=self.since,
             cursor=write_cursor(window.epoch, position),
-            behind=max(0, window.position - position),
-            live=self.live and log_in_sight,
+            events_behind=max(0, window.position - position),
+            live=self.live and log_is_fresh,
         )
 
 

@@ -15,7 +15,8 @@ from patient_visit_engine.live.log import Bounds, Entry, Log, LogHints, Page
 
 logger = logging.getLogger(__name__)
 
-PAGE = 500
+#: Entries that the tailer reads with one query. One process reads them once, so the page is larger than one of a catch-up.
+TAILER_PAGE_SIZE = 500
 #: Seconds to wait after a failed read. Streams stay open during that time.
 READ_RETRY_PAUSE = 0.5
 #: Seconds between two log lines about the same gap.
@@ -25,9 +26,9 @@ GAP_LOG_INTERVAL = 10.0
 class Tailer:
     """One per process. `run` ends only when it is cancelled."""
 
-    def __init__(self, log: Log, changes: LogHints, hub: Hub) -> None:
+    def __init__(self, log: Log, hints: LogHints, hub: Hub) -> None:
         self._log = log
-        self._changes = changes
+        self._hints = hints
         self._hub = hub
         self._failing = False
         self._gap_logged_at: float | None = None
@@ -43,7 +44,7 @@ class Tailer:
                 has_news = await self.read_new()
                 self._hub.counters.found_unasked += has_news and not hinted
                 self._log_recovery()
-                hinted = await self._changes.wait_for_hint(self._hub.limits.poll_interval)
+                hinted = await self._hints.wait_for_hint(self._hub.limits.poll_interval)
             except Exception:
                 self._hub.counters.failures += 1
                 if not self._failing:
@@ -52,7 +53,7 @@ class Tailer:
                 await asyncio.sleep(READ_RETRY_PAUSE)
 
     async def start(self) -> None:
-        """Begin to read so far before the head that the ring is full.
+        """Read the newest events first, as many as the ring holds.
 
         Clients that reconnect after a restart are then served from memory.
         """
@@ -66,7 +67,7 @@ class Tailer:
 
     def _log_recovery(self) -> None:
         if self._failing:
-            logger.warning("the log is read again", extra={"position": self._hub.window.position})
+            logger.warning("the log can be read again", extra={"position": self._hub.window.position})
         self._failing = False
 
     async def read_new(self) -> bool:
@@ -75,7 +76,7 @@ class Tailer:
         while True:
             read_at = monotonic()
             async with asyncio.timeout(self._hub.limits.read_timeout):
-                page = await self._log.read_after(self._hub.window.position, PAGE, None)
+                page = await self._log.read_after(self._hub.window.position, TAILER_PAGE_SIZE, None)
             self._hub.window.log_oldest = page.bounds.oldest
             if self._restart_if_replaced(page.bounds):
                 return True
@@ -123,7 +124,7 @@ class Tailer:
             self._hub.counters.holding = True
         if self._gap_logged_at is None or loop_time - self._gap_logged_at >= GAP_LOG_INTERVAL:
             self._gap_logged_at = loop_time
-            logger.error("the log has a gap, the stream holds", extra={"missing": missing, "present": present})
+            logger.error("the log has a gap, no later event is sent", extra={"missing": missing, "present": present})
 
     async def _publish(self, entries: Sequence[Entry]) -> None:
         hub = self._hub

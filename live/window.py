@@ -42,7 +42,6 @@ class Window:
         self._notify()
 
     async def wait_for_move(self) -> None:
-        """Wait until the window moves."""
         await self._moved.wait()
 
     def _notify(self) -> None:

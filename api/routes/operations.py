@@ -73,7 +73,7 @@ async def show_readiness(http: Request) -> Response:
     dependencies = dependencies_of(http)
     database, temporal = await asyncio.gather(_database_is_up(dependencies), _temporal_is_up(dependencies))
     # A process that cannot read the event log must not serve screens, even when its database answers other calls.
-    stream = dependencies.hub is None or dependencies.hub.log_in_sight
+    stream = dependencies.hub is None or dependencies.hub.log_is_fresh
     up = {"database": database, "temporal": temporal, "stream": stream}
     states = {name: "up" if is_up else "down" for name, is_up in up.items()}
     retry = {"Retry-After": str(RETRY_AFTER_SECONDS)}

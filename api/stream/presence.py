@@ -50,7 +50,7 @@ def _item(presence: Presence, process: str, as_of: str) -> ConnectedSubscriber:
         "role": cast(Role, presence.role),
         "since": to_rfc3339(presence.since),
         "cursor": presence.cursor,
-        "behind": presence.behind,
+        "behind": presence.events_behind,
         "live": presence.live,
         "process": process,
         "as_of": as_of,

@@ -198,7 +198,7 @@ async def test_presence_has_user_start_and_cursor(hub: Hub) -> None:
     (presence,) = present
     assert (presence.user, presence.name, presence.role) == ("account:7", "Dr. Amrani", "doctor")
     assert before <= presence.since <= datetime.now(UTC)
-    assert (presence.cursor, presence.behind, presence.live) == (hub.window.cursor, 0, True)
+    assert (presence.cursor, presence.events_behind, presence.live) == (hub.window.cursor, 0, True)
 
 
 @pytest.mark.parametrize("cancelled_by_hub", [True, False])

@@ -105,7 +105,7 @@ async def test_resumes_exactly_after_cut_at_any_byte(serve: Serve, writer_databa
 async def test_resume_brings_missed_own_events(
     serve: Serve, database: Database, writer_database: Database, ring: int
 ) -> None:
-    server = await serve(ring_frames=ring, page_size=7)
+    server = await serve(ring_frames=ring, catch_up_page_size=7)
     for number in range(1, 41):
         await append_events(
             writer_database, an_event(number, f"doctor.{number % 3 + 6}" if number % 2 else "consultations")

@@ -54,7 +54,7 @@ async def test_pause_within_ring_loses_no_event(serve: Serve, writer_database: D
     await client.read_events(40)
 
     assert client.seqs == list(range(1, 41))
-    assert presence.behind > 0
+    assert presence.events_behind > 0
     assert not presence.live
     assert server.hub.counters.dropped == {}
     await wait_until_async(

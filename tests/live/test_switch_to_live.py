@@ -80,7 +80,7 @@ async def run_with_interruption(database: Database, changes: SqliteHints | Postg
         await interruptions.point()
 
     interruptions = Interruptions(at, commit)
-    limits = StreamLimits(ring_frames=ring, page_size=4, joined_bytes=400)
+    limits = StreamLimits(ring_frames=ring, catch_up_page_size=4, joined_bytes=400)
     hub = Hub(InterruptedLog(log, interruptions), limits)
     tailer = Tailer(log, changes, hub)
     await tailer.start()
@@ -150,7 +150,7 @@ async def test_log_pruned_during_catch_up_causes_reset(database: Database) -> No
         blocks.feed(message["body"])
 
     # The first point is before the first page. The cursor has been accepted by then.
-    hub = Hub(InterruptedLog(log, Interruptions(1, prune)), StreamLimits(ring_frames=4, page_size=5))
+    hub = Hub(InterruptedLog(log, Interruptions(1, prune)), StreamLimits(ring_frames=4, catch_up_page_size=5))
     await Tailer(log, changes, hub).start()
     channels = frozenset({"consultations"})
     subscriber = hub.admit(Subscription("u", "s", "n", "r", channels, channels.__contains__), send, lambda: None)

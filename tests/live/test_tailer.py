@@ -56,7 +56,7 @@ async def test_gap_in_log_holds_stream_until_filled(
         await wait_until_async(lambda: server.hub.counters.holding, "the tailer to hold")
     assert server.hub.window.position == 1
     assert server.hub.counters.lag == 2
-    assert [record.message for record in caplog.records] == ["the log has a gap, the stream holds"]
+    assert [record.message for record in caplog.records] == ["the log has a gap, no later event is sent"]
 
     await writer_database.write(lambda c: c.exec_driver_sql("INSERT INTO events SELECT * FROM removed_events"))
     await client.read_events(3)
@@ -169,7 +169,7 @@ async def test_logs_unreachable_database_once(
             await wait_until_async(lambda: len(caplog.records) == 2, "the recovery to be logged")
             assert hub.window.position == 1
 
-    assert [record.message for record in caplog.records] == ["the log cannot be read", "the log is read again"]
+    assert [record.message for record in caplog.records] == ["the log cannot be read", "the log can be read again"]
 
 
 async def test_no_heartbeat_or_stream_while_log_is_away(database: Database, changes: LogHints) -> None:
@@ -180,11 +180,11 @@ async def test_no_heartbeat_or_stream_while_log_is_away(database: Database, chan
     async def send(message: Message) -> None:
         blocks.feed(message["body"])
 
-    async with run_hub(log, changes, StreamLimits(poll_interval=0.05, out_of_sight_after=0.5)) as hub:
+    async with run_hub(log, changes, StreamLimits(poll_interval=0.05, stale_after=0.5)) as hub:
         await wait_until_async(lambda: hub.started, "the first read")
         hub.start_stream(hub.admit(subscription, send, lambda: None), None)
         log.away = True
-        await wait_until_async(lambda: hub.lag_seconds > 0.5, "the log to be out of sight")
+        await wait_until_async(lambda: hub.lag_seconds > 0.5, "the log to be stale")
 
         hub.heartbeat()
         with pytest.raises(StreamNotReadyError):
@@ -200,14 +200,14 @@ async def test_no_heartbeat_or_stream_while_log_is_away(database: Database, chan
         assert [event.name for event in blocks.received] == ["ready", "patient.updated", "heartbeat"]
 
 
-async def test_gap_puts_log_out_of_sight(serve: Serve, writer_database: Database) -> None:
-    server = await serve(poll_interval=0.05, out_of_sight_after=0.3)
+async def test_gap_makes_log_stale(serve: Serve, writer_database: Database) -> None:
+    server = await serve(poll_interval=0.05, stale_after=0.3)
     client = await server.live_client()
     await append_events(writer_database, an_event(1))
     await client.read_events(1)
 
     await writer_database.write(lambda c: c.exec_driver_sql("UPDATE log_head SET seq = 3"))
-    await wait_until_async(lambda: server.hub.lag_seconds > 0.3, "the log to be out of sight")
+    await wait_until_async(lambda: server.hub.lag_seconds > 0.3, "the log to be stale")
     server.hub.heartbeat()
     refused = await server.client()
 
