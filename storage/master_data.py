@@ -73,9 +73,9 @@ def put_patient(
         last_name,
     ):
         context = EventContext(put.id, f"{first_name} {last_name}", {}, {}, put.at, put.cause)
-        data = context.about_patient(f"Patient {context.patient} has a new name")
+        data = context.about_patient(f"Patient {context.patient_name} has a new name")
         event_log.append(
-            connection, [context.event(PATIENT_UPDATED, CONSULTATIONS, f"{put.cause}/named", data)], put.at
+            connection, [context.new_event(PATIENT_UPDATED, CONSULTATIONS, f"{put.cause}/named", data)], put.at
         )
     return False
 

@@ -60,7 +60,7 @@ class EventContext:
     """
 
     patient_id: int
-    patient: str
+    patient_name: str
     doctors: Mapping[int, str]
     prestations: Mapping[int, str]
     at: datetime
@@ -72,7 +72,7 @@ class EventContext:
         """The fields that every event has."""
         return {
             "patient_id": self.patient_id,
-            "patient_name": self.patient,
+            "patient_name": self.patient_name,
             "message": message,
             "timestamp": to_rfc3339(self.at),
         }
@@ -92,7 +92,7 @@ class EventContext:
             "overdue_at": to_rfc3339(consultation.overdue_at),
         }
 
-    def event(
+    def new_event(
         self, name: str, channel: str, key: str, data: Mapping[str, object], consultation_id: str | None = None
     ) -> Event:
         """An event about this patient; `key` makes its `dedup_key` unique among events of this name."""
@@ -109,46 +109,46 @@ def events_of(change: changes.Change, context: EventContext) -> Iterator[Event]:
 def _opened(change: changes.OpenConsultation, context: EventContext) -> Iterator[Event]:
     consultation = change.consultation
     doctor = context.doctors[consultation.doctor_id]
-    message = f"Patient {context.patient} is now in consultation with {doctor}"
+    message = f"Patient {context.patient_name} is now in consultation with {doctor}"
     data = context.about_consultation(consultation, message)
-    yield context.event(STARTED, CONSULTATIONS, consultation.id, data, consultation.id)
+    yield context.new_event(STARTED, CONSULTATIONS, consultation.id, data, consultation.id)
 
 
 @events_of.register
 def _consultation_ended(change: changes.EndConsultation, context: EventContext) -> Iterator[Event]:
     consultation = change.consultation
     data: event_bodies.ConsultationCompleted = {
-        **context.about_consultation(consultation, f"Patient {context.patient} consultation completed"),
+        **context.about_consultation(consultation, f"Patient {context.patient_name} consultation completed"),
         "outcome": change.outcome,
         "completed_at": to_rfc3339(context.at),
     }
-    yield context.event(COMPLETED, CONSULTATIONS, consultation.id, data, consultation.id)
+    yield context.new_event(COMPLETED, CONSULTATIONS, consultation.id, data, consultation.id)
     if (because := ENDED_FOR_DOCTOR_BECAUSE.get(change.outcome)) is not None:
         private: event_bodies.ConsultationCompleted = {
             **data,
-            "message": f"Your consultation with patient {context.patient} {because}",
+            "message": f"Your consultation with patient {context.patient_name} {because}",
         }
         channel = doctor_channel(consultation.doctor_id)
-        yield context.event(RELEASED, channel, consultation.id, private, consultation.id)
+        yield context.new_event(RELEASED, channel, consultation.id, private, consultation.id)
 
 
 @events_of.register
 def _extended(change: changes.PostponeConsultation, context: EventContext) -> Iterator[Event]:
     consultation = change.consultation
-    data = context.about_consultation(consultation, f"Patient {context.patient} consultation extended")
-    yield context.event(PATIENT_UPDATED, CONSULTATIONS, f"{context.cause}/extended", data, consultation.id)
+    data = context.about_consultation(consultation, f"Patient {context.patient_name} consultation extended")
+    yield context.new_event(PATIENT_UPDATED, CONSULTATIONS, f"{context.cause}/extended", data, consultation.id)
 
 
 @events_of.register
 def _overdue(change: changes.RemindHolder, context: EventContext) -> Iterator[Event]:
     consultation = change.consultation
-    message = f"Your consultation with patient {context.patient} is over its expected time"
+    message = f"Your consultation with patient {context.patient_name} is over its expected time"
     data: event_bodies.ConsultationOverdue = {
         **context.about_consultation(consultation, message),
         "overdue_minutes": int((context.at - consultation.overdue_at).total_seconds() // 60),
     }
     key = f"{consultation.id}/{consultation.reminders}"
-    yield context.event(OVERDUE, doctor_channel(consultation.doctor_id), key, data, consultation.id)
+    yield context.new_event(OVERDUE, doctor_channel(consultation.doctor_id), key, data, consultation.id)
 
 
 @events_of.register
@@ -179,8 +179,8 @@ def appointment_updated(
     """`appointment.updated`: the appointment has this status now, and its tracking ended with `outcome`, if it did."""
     data: event_bodies.AppointmentUpdated = {
         "patient_id": context.patient_id,
-        "patient_name": context.patient,
-        "message": f"Patient {context.patient} appointment updated",
+        "patient_name": context.patient_name,
+        "message": f"Patient {context.patient_name} appointment updated",
         "timestamp": to_rfc3339(context.at),
         "appointment_id": appointment_id,
         "status": status_name(status),
@@ -191,24 +191,24 @@ def appointment_updated(
     if appointment_id in context.doctor_of:
         data["doctor_id"] = context.doctor_of[appointment_id]
     key = f"{appointment_id}/{context.cause}/{status.name}"
-    return context.event(APPOINTMENT_UPDATED, CONSULTATIONS, key, data)
+    return context.new_event(APPOINTMENT_UPDATED, CONSULTATIONS, key, data)
 
 
 @events_of.register
 def _joined_line(change: changes.JoinLine, context: EventContext) -> Iterator[Event]:
     doctor_id = change.place.doctor_id
-    data = _about_doctor(doctor_id, f"A doctor waits for patient {context.patient}", context)
-    yield context.event(PATIENT_UPDATED, CONSULTATIONS, f"{context.cause}/joined/{doctor_id}", data)
+    data = _about_doctor(doctor_id, f"A doctor waits for patient {context.patient_name}", context)
+    yield context.new_event(PATIENT_UPDATED, CONSULTATIONS, f"{context.cause}/joined/{doctor_id}", data)
 
 
 @events_of.register
 def _left_line(change: changes.LeaveLine, context: EventContext) -> Iterator[Event]:
     place = change.place
-    message = f"The line for patient {context.patient} is shorter"
+    message = f"The line for patient {context.patient_name} is shorter"
     data: event_bodies.LineLeft = {**_about_doctor(place.doctor_id, message, context), "why": change.why}
-    # Around midnight a start can take one doctor out of the lines of two days at once.
+    # Around midnight a start can take one doctor out of the lines of two days in one decision.
     key = f"{context.cause}/left/{place.day.isoformat()}/{place.doctor_id}"
-    yield context.event(PATIENT_UPDATED, CONSULTATIONS, key, data)
+    yield context.new_event(PATIENT_UPDATED, CONSULTATIONS, key, data)
 
 
 @events_of.register
@@ -217,20 +217,20 @@ def _offered(change: changes.OfferPatient, context: EventContext) -> Iterator[Ev
     # With VISIT_OFFER_SECONDS=0 nothing is reserved: all waiting doctors get the event, and the first to start wins.
     until = to_rfc3339(place.offered_until) if reserves(place.offered_until, context.at) else None
     data: event_bodies.ConsultationAvailable = {
-        **context.about_patient(f"Patient {context.patient} is free for you"),
+        **context.about_patient(f"Patient {context.patient_name} is free for you"),
         "doctor_id": place.doctor_id,
         "appointment_id": place.appointment_id,
         "offer_until": until,
     }
     key = f"{place.doctor_id}/{to_rfc3339(context.at)}/{context.cause}"
-    yield context.event(AVAILABLE, doctor_channel(place.doctor_id), key, data)
+    yield context.new_event(AVAILABLE, doctor_channel(place.doctor_id), key, data)
     if until is not None:
-        message = f"Patient {context.patient} is reserved"
+        message = f"Patient {context.patient_name} is reserved"
         reserved: event_bodies.PatientReservedUpdate = {
             **_about_doctor(place.doctor_id, message, context),
             "offer_until": until,
         }
-        yield context.event(PATIENT_UPDATED, CONSULTATIONS, f"{context.cause}/reserved/{place.doctor_id}", reserved)
+        yield context.new_event(PATIENT_UPDATED, CONSULTATIONS, f"{context.cause}/reserved/{place.doctor_id}", reserved)
 
 
 def _about_doctor(doctor_id: int, message: str, context: EventContext) -> event_bodies.LineJoined:
@@ -248,7 +248,7 @@ def _refused(change: changes.NoteRefusal, context: EventContext) -> Iterator[Eve
     holder = change.refusal.holder
     doctor = context.doctors[holder.doctor_id]
     data: event_bodies.ConsultationBlocked = {
-        **context.about_patient(f"Patient {context.patient} is currently in consultation with {doctor}"),
+        **context.about_patient(f"Patient {context.patient_name} is currently in consultation with {doctor}"),
         "active_doctor_id": holder.doctor_id,
         "active_doctor_name": doctor,
         "prestation": context.prestations[holder.prestation_id],
@@ -257,4 +257,4 @@ def _refused(change: changes.NoteRefusal, context: EventContext) -> Iterator[Eve
         "appointment_id": change.appointment.id,
         "request_id": context.cause,
     }
-    yield context.event(BLOCKED, doctor_channel(change.appointment.doctor_id), context.cause, data)
+    yield context.new_event(BLOCKED, doctor_channel(change.appointment.doctor_id), context.cause, data)

@@ -49,7 +49,7 @@ Details = tuple[str | None, shapes.RefusalMembers]
 class AnswerContext:
     """The data that an answer needs: names, and the tracking that it is about. It was read in the same transaction."""
 
-    event: EventContext
+    event_context: EventContext
     request_id: str
     row: TrackingRow | None = None
 
@@ -76,7 +76,7 @@ def refusal_body(refusal: Refusal, context: AnswerContext) -> shapes.Refusal:
 
 
 def _patient_in_consultation(refusal: PatientInConsultation, context: AnswerContext) -> Details:
-    holder = _holder(refusal.holder, context.event)
+    holder = _holder(refusal.holder, context.event_context)
     members: shapes.RefusalMembers = holder | {
         "message": PLEASE_WAIT,
         "actions": _actions(refusal.position),
@@ -84,15 +84,15 @@ def _patient_in_consultation(refusal: PatientInConsultation, context: AnswerCont
     }
     doctor_and_prestation = f"{holder['active_doctor']} for {holder['prestation']}"
     detail = (
-        f"Patient {context.event.patient} is currently in consultation with {doctor_and_prestation}. "
+        f"Patient {context.event_context.patient_name} is currently in consultation with {doctor_and_prestation}. "
         "Please wait until the consultation is completed."
     )
     return detail, members
 
 
 def _patient_reserved(refusal: PatientReserved, context: AnswerContext) -> Details:
-    doctor, until = context.event.doctors[refusal.doctor_id], to_rfc3339(refusal.until)
-    return f"Patient {context.event.patient} is reserved for {doctor} until {until}.", {
+    doctor, until = context.event_context.doctors[refusal.doctor_id], to_rfc3339(refusal.until)
+    return f"Patient {context.event_context.patient_name} is reserved for {doctor} until {until}.", {
         "active_doctor": doctor,
         "active_doctor_id": refusal.doctor_id,
         "until": until,
@@ -104,7 +104,7 @@ def _patient_reserved(refusal: PatientReserved, context: AnswerContext) -> Detai
 
 
 def _appointment_in_progress(refusal: AppointmentInProgress, context: AnswerContext) -> Details:
-    holder = _holder(refusal.holder, context.event)
+    holder = _holder(refusal.holder, context.event_context)
     detail = f"The appointment is in progress with {holder['active_doctor']} for {holder['prestation']}."
     return detail, holder | {"until": to_rfc3339(refusal.holder.overdue_at)}
 
@@ -123,9 +123,9 @@ def _appointment_closed(refusal: AppointmentClosed, context: AnswerContext) -> D
     if row is not None:
         members |= {
             # The appointment may have been given to another doctor. Then this doctor's name was not read, and is None.
-            "active_doctor": context.event.doctors.get(row.doctor_id),
+            "active_doctor": context.event_context.doctors.get(row.doctor_id),
             "active_doctor_id": row.doctor_id,
-            "prestation": context.event.prestations.get(row.prestation_id),
+            "prestation": context.event_context.prestations.get(row.prestation_id),
             "completed_at": optional_moment(row.check_out_time),
         }
     return f"The appointment is {status}.", members

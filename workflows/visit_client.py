@@ -1,6 +1,6 @@
 """Sends commands to visits through Temporal. It opens the visit of the day when there is none.
 
-When the day has closed, it sends the command to the next visit.
+When the day has closed, it sends the command to a later visit.
 """
 
 import asyncio
@@ -28,9 +28,9 @@ from patient_visit_engine.workflows.patient_visit import PatientVisit
 
 # With Temporal's default, a worker that is killed inside an activity blocks its visits for ten seconds.
 TASK_TIMEOUT = timedelta(seconds=2)
-# A message that arrives between two runs of a visit is sent again: at most this many times, with this pause in seconds.
+# A message that arrives between two runs of a visit is sent again: at most this many times, with this pause.
 SEND_ATTEMPTS = 20
-RESEND_PAUSE = 0.1
+RESEND_PAUSE_SECONDS = 0.1
 PATIENT_ID = SearchAttributeKey.for_int(PATIENT_ID_ATTRIBUTE)
 VISIT_DAY = SearchAttributeKey.for_keyword(VISIT_DAY_ATTRIBUTE)
 
@@ -49,12 +49,12 @@ UPDATES: dict[str, Any] = {
     "Adopt": PatientVisit.adopt,
     "Rescue": PatientVisit.rescue,
 }
-# The names of the signals. Temporal calls `PatientVisit.start_consultation_later` and `complete_consultation_later`.
+# Each signal has the same name as its update. Its method ends in `_later`.
 SIGNALS = {"StartConsultation": "start_consultation", "CompleteConsultation": "complete_consultation"}
 
 
 class DayClosedError(Exception):
-    """The visit of that day has ended, or takes no more messages of this kind."""
+    """The visit of that day has ended, or its day is over and it accepts only commands on running consultations."""
 
 
 class VisitClient:
@@ -72,10 +72,11 @@ class VisitClient:
     async def send(
         self, patient_id: int, day: date, command: Command | SystemCommand, update_id: str | None = None
     ) -> None:
-        """Send `command` to the patient's visit of `day`, or to the following visit when that day has closed.
+        """Send `command` to the patient's visit of `day`.
 
+        When that day has closed, send it to today's visit. If `day` is today, send it to tomorrow's visit.
         Returns when the visit has recorded its decision. The visit answers a repeated `update_id` without deciding again.
-        Raises `DayClosedError` when the following visit has closed too, and the errors of Temporal's client. There is no
+        Raises `DayClosedError` when the second visit has closed too, and the errors of Temporal's client. There is no
         time limit here: the caller sets one.
         """
         try:
@@ -83,8 +84,8 @@ class VisitClient:
         except DayClosedError:
             # The clocks of client and server differ around midnight. Also, a consultation that ran past
             # midnight can be completed through any later visit.
-            following = max(local_day(self._now(), self._zone), day + timedelta(days=1))
-            await self.update(patient_id, following, command, update_id)
+            later_day = max(local_day(self._now(), self._zone), day + timedelta(days=1))
+            await self.update(patient_id, later_day, command, update_id)
 
     async def update(
         self, patient_id: int, day: date, command: Command | SystemCommand, update_id: str | None = None
@@ -94,14 +95,14 @@ class VisitClient:
         A visit that has ended is opened again while its day lasts, and reads the ledger. After its day it is opened again
         only if it was terminated or has failed: `DayClosedError` otherwise.
         """
-        reply = await self._update_between_runs(patient_id, day, command, update_id)
+        reply = await self._update_with_resends(patient_id, day, command, update_id)
         if not reply.decided:
             raise DayClosedError
 
-    async def _update_between_runs(
+    async def _update_with_resends(
         self, patient_id: int, day: date, command: Command | SystemCommand, update_id: str | None
     ) -> Reply:
-        """Send again while the server drops the message. It does so between two runs, if the earlier run has not taken it."""
+        """The server drops a message that arrives between two runs. Then send it again."""
         attempts_left = SEND_ATTEMPTS
         while True:
             attempts_left -= 1
@@ -116,7 +117,7 @@ class VisitClient:
             except RPCError as error:
                 if error.status is not RPCStatusCode.FAILED_PRECONDITION or attempts_left == 0:
                     raise
-                await asyncio.sleep(RESEND_PAUSE)
+                await asyncio.sleep(RESEND_PAUSE_SECONDS)
 
     async def _update_once(
         self, patient_id: int, day: date, command: Command | SystemCommand, update_id: str | None

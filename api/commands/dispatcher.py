@@ -48,7 +48,7 @@ UNDECIDED = (
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
     DayClosedError,
-    # The SDK raises this when a call outlives the server's own wait for a worker.
+    # The SDK raises this when the server stops waiting for a worker before our timeout.
     asyncio.InvalidStateError,
 )
 
@@ -63,24 +63,24 @@ class VisitSender(Protocol):
 
 @dataclass(frozen=True)
 class PreparedRequest(Generic[T]):
-    """A request before it is sent. It has its earlier response, or else the rows that its command needs."""
+    """A request before it is sent. It has its earlier response, or else what its command needs from the database."""
 
     request: Request
     earlier_response: Response | None
-    optional_rows: T | None
+    optional_lookup: T | None
 
     @property
-    def rows(self) -> T:
+    def looked_up(self) -> T:
         """The result of `look_up`. Only for a request without an earlier response."""
-        assert self.optional_rows is not None
-        return self.optional_rows
+        assert self.optional_lookup is not None
+        return self.optional_lookup
 
 
 class CommandDispatcher:
     """Sends commands to visits, and reads their answers from the database.
 
-    `timeout` limits each call of this class. `now` returns the current time, aware. `look_at` is called with patient and day of
-    a visit that did not answer.
+    `timeout` limits each step: the lookup, a reason to store, and the wait for the decision. `now` returns the current time, aware.
+    `look_at` is called with patient and day of a visit that did not answer.
     """
 
     def __init__(
@@ -107,11 +107,11 @@ class CommandDispatcher:
         """
         async with self._within_timeout():
             request = identify_request(await self.caller_id(caller), key, http, body)
-            stored, rows = await self._database.read_inline(_find_or_look_up, request.id, look_up)
+            stored, looked_up = await self._database.read_inline(_find_or_look_up, request.id, look_up)
         if stored is None:
-            return PreparedRequest(request, None, rows)
+            return PreparedRequest(request, None, looked_up)
         check_same_request(stored, request)
-        return PreparedRequest(request, stored_response(stored) if stored.decided else None, rows)
+        return PreparedRequest(request, stored_response(stored) if stored.decided else None, looked_up)
 
     async def dispatch(self, command: Command, day: date) -> Response:
         """Send the command to the patient's visit of `day`, and return the answer that the ledger has stored.
@@ -156,7 +156,7 @@ class CommandDispatcher:
             return stored_response(stored)
         try:
             async with self._within_timeout(SIGNAL_TIMEOUT):
-                # When the day has closed, the worker's sweep finds the open request and sends it to the next day.
+                # When the day has closed, the worker's sweep sends the open request to today's visit, or to tomorrow's.
                 with suppress(DayClosedError):
                     await self._visits.signal(patient_of(command), day, command)
         except Undecided:

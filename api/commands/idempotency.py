@@ -29,6 +29,7 @@ class IdempotencyKey(str):
 
 async def idempotency_key(
     request: HttpRequest,
+    # Only for the OpenAPI document. FastAPI would join or drop repeated headers, so the function reads the request's own.
     _documented: Annotated[
         str | None,
         Header(
@@ -52,6 +53,7 @@ Key = Annotated[IdempotencyKey, Depends(idempotency_key)]
 
 async def prefers_async(
     request: HttpRequest,
+    # Only for the OpenAPI document, as above.
     _documented: Annotated[
         str | None,
         Header(

@@ -48,7 +48,7 @@ async def show_worklist(query: Annotated[bodies.WorklistQuery, Query()], caller:
         doctor_id=query.doctor_id,
         statuses=frozenset(query.status),
         words=tuple(query.q.split()),
-        asking_doctor=caller.doctor_id,
+        asking_doctor_id=caller.doctor_id,
     )
     return JSONResponse(await dependencies.database.read(worklist.read_worklist, worklist_filter))
 
@@ -86,6 +86,7 @@ async def check_in(
     caller: DoctorReceptionOrSupervisor,
     key: Key,
     http: Request,
+    # Unused: FastAPI refuses a body with other content than an empty object.
     body: bodies.EmptyBody | None = None,
 ) -> Response:
     """Record that the patient has arrived. A repeat returns the same tracking."""
@@ -161,7 +162,7 @@ async def _dispatch(
     prepared = await dispatcher.prepare(caller, key, http, body, look_up)
     if prepared.earlier_response is not None:
         return prepared.earlier_response
-    return await dispatcher.dispatch(build_command(prepared.request, prepared.rows), dependencies.today())
+    return await dispatcher.dispatch(build_command(prepared.request, prepared.looked_up), dependencies.today())
 
 
 def _look_up_appointment(connection: Connection, caller: Caller, appointment_id: int) -> Appointment:

@@ -51,7 +51,7 @@ async def start_consultation(
     prepared = await dispatcher.prepare(caller, key, http, body, partial(_look_up_appointment, body=body))
     if prepared.earlier_response is not None:
         return prepared.earlier_response
-    command = commands.StartConsultation(request=prepared.request, appointment=prepared.rows, wait=body.wait)
+    command = commands.StartConsultation(request=prepared.request, appointment=prepared.looked_up, wait=body.wait)
     if prefers_async:
         return await dispatcher.dispatch_later(command, dependencies.today(), key)
     response = await dispatcher.dispatch(command, dependencies.today())
@@ -109,7 +109,7 @@ async def complete_consultation(
     prepared = await dispatcher.prepare(caller, key, http, None, look_up)
     if prepared.earlier_response is not None:
         return prepared.earlier_response
-    row, day = prepared.rows
+    row, day = prepared.looked_up
     command = commands.CompleteConsultation(
         request=prepared.request,
         patient_id=row.patient_id,
@@ -138,7 +138,7 @@ async def extend_consultation(
     prepared = await dispatcher.prepare(caller, key, http, body, look_up)
     if prepared.earlier_response is not None:
         return prepared.earlier_response
-    row, day = prepared.rows
+    row, day = prepared.looked_up
     command = commands.ExtendConsultation(
         request=prepared.request,
         patient_id=row.patient_id,
@@ -163,7 +163,7 @@ async def release_consultation(
     prepared = await dispatcher.prepare(caller, key, http, body, look_up)
     if prepared.earlier_response is not None:
         return prepared.earlier_response
-    row, day = prepared.rows
+    row, day = prepared.looked_up
     command = commands.ReleaseConsultation(
         request=prepared.request, patient_id=row.patient_id, consultation_id=str(consultation_id)
     )

@@ -44,7 +44,7 @@ async def put_patient(
     """Create or replace a patient."""
     dependencies = dependencies_of(http)
     created = await dependencies.database.write(
-        master_data.put_patient, _put(dependencies, record_id), body.first_name, body.last_name, body.birth_date
+        master_data.put_patient, _put_context(dependencies, record_id), body.first_name, body.last_name, body.birth_date
     )
     patient: shapes.Patient = {
         "id": record_id,
@@ -64,7 +64,7 @@ async def put_doctor(record_id: RecordId, body: bodies.PutDoctor, _caller: Maste
     """Create or replace a doctor."""
     dependencies = dependencies_of(http)
     created = await dependencies.database.write(
-        master_data.put_doctor, _put(dependencies, record_id), body.name, body.specialization
+        master_data.put_doctor, _put_context(dependencies, record_id), body.name, body.specialization
     )
     doctor: shapes.Doctor = {"id": record_id, "name": body.name, "specialization": body.specialization}
     return _response(http, created, doctor)
@@ -82,7 +82,7 @@ async def put_prestation(
     dependencies = dependencies_of(http)
     created = await dependencies.database.write(
         master_data.put_prestation,
-        _put(dependencies, record_id),
+        _put_context(dependencies, record_id),
         body.name,
         body.exclusive,
         body.expected_minutes,
@@ -109,7 +109,7 @@ async def put_appointment(
     values = AppointmentPut(body.patient_id, body.doctor_id, body.prestation_id, body.scheduled_at, body.status)
     try:
         created, status = await dependencies.database.write(
-            master_data.put_appointment, _put(dependencies, record_id), values
+            master_data.put_appointment, _put_context(dependencies, record_id), values
         )
     except UnknownReferenceError as error:
         title = "The appointment refers to something that does not exist"
@@ -127,7 +127,7 @@ async def put_appointment(
     return _response(http, created, appointment)
 
 
-def _put(dependencies: Dependencies, record_id: int) -> PutContext:
+def _put_context(dependencies: Dependencies, record_id: int) -> PutContext:
     return PutContext(record_id, f"put/{uuid4().hex}", dependencies.now())
 
 

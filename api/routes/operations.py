@@ -53,7 +53,7 @@ async def show_request(key: Annotated[str, Path()], caller: AnyRole, http: Reque
 async def show_presence(_caller: Supervisor, http: Request) -> Response:
     """Who is connected to the event stream of any API process, since when, at which event, and how many events behind."""
     dependencies = dependencies_of(http)
-    # Without the other processes the list would look complete and would not be. So a missing database is an error here.
+    # Without the database the list would be incomplete and not show it, so answer 503.
     async with asyncio.timeout(PRESENCE_TIMEOUT):
         reported = await dependencies.database.read(read_other_processes, dependencies.process, dependencies.now())
     here = presence.local_items(dependencies.hub, dependencies.process, dependencies.now())
@@ -94,8 +94,8 @@ async def _database_is_up(dependencies: Dependencies) -> bool:
 
 
 def _is_writable(connection: Connection) -> bool:
-    is_writable = select(func.current_setting("transaction_read_only") == "off")
-    if connection.dialect.name == "postgresql" and not connection.scalar(is_writable):
+    query = select(func.current_setting("transaction_read_only") == "off")
+    if connection.dialect.name == "postgresql" and not connection.scalar(query):
         # A standby, or a server that is set to read-only: it answers, but no decision can be recorded on it.
         return False
     return connection.scalar(select(log_head.c.id)) is not None

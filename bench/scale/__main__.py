@@ -96,7 +96,7 @@ async def take_snapshot(
     today = local_day(now, engine.settings.zone)
     half_day = timedelta(hours=12)
     worklist = WorklistFilter(
-        today, now - half_day, now + half_day, today, now, 1, 50, WORKLIST_DOCTOR, asking_doctor=WORKLIST_DOCTOR
+        today, now - half_day, now + half_day, today, now, 1, 50, WORKLIST_DOCTOR, asking_doctor_id=WORKLIST_DOCTOR
     )
     board = BoardFilter(today, now)
     return Snapshot(

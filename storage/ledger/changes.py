@@ -186,7 +186,7 @@ def _set_offer(change: changes.OfferPatient | changes.WithdrawOffer, writer: Wri
 
 @apply.register
 def _note_refusal(change: changes.NoteRefusal, writer: Writer) -> None:
-    """A refusal changes no row. It has an event, a timeline row and an answer."""
+    """A refused start changes no row. It has a timeline row and an answer, and an event if the patient is in consultation."""
 
 
 @apply.register

@@ -2,7 +2,8 @@
 
 A decision is valid only for the facts that it was based on. They may have changed: yesterday's consultation still runs, a worker
 died after a commit, or the reception changed the appointment. Then the ledger writes nothing and returns the present facts. The
-visit decides again. The unique indexes are a second protection: on PostgreSQL two visits of one patient can record at one moment.
+visit decides again. The lock on the patient makes the visits of two days record one after the other. The unique indexes protect the
+rule even if the lock or the comparison has a mistake.
 """
 
 import json
@@ -65,7 +66,7 @@ class SqlLedger:
     async def record(self, entry: LedgerEntry) -> LedgerReply:
         """Write the decision with its events and its answer, or return `overtaken`.
 
-        Raises `UnrecordableError` when the database's constraints reject the decision at every attempt.
+        Raises `UnrecordableError` when every attempt fails, because a constraint rejects a row or a row to change has changed.
         """
         for _ in range(RECORD_ATTEMPTS):
             try:
@@ -79,11 +80,11 @@ class SqlLedger:
 class _StoredState:
     """The rows that were read under the patient's lock, before the decision is written."""
 
-    patient: str
+    patient_name: str
     facts: Facts
     names: NameCache
     #: The row of an open request, or of one that was decided before.
-    request: Row[datetime | None, str | None, str] | None
+    request_row: Row[datetime | None, str | None, str] | None
 
 
 def _record(connection: Connection, entry: LedgerEntry) -> LedgerReply:
@@ -104,11 +105,11 @@ def _lock_and_read(connection: Connection, entry: LedgerEntry) -> _StoredState:
     names = NameCache()
     first_name, last_name = connection.execute(LOCK_PATIENT, {"patient_id": entry.patient_id}).one()
     facts = read_facts(connection, entry.patient_id, names)
-    request = None
+    request_row = None
     if entry.request is not None:
         # After the lock: one request can reach the visits of two days, and only the first of them may decide it.
-        request = connection.execute(FIND_REQUEST, {"id": entry.request.id}).one_or_none()
-    return _StoredState(f"{first_name} {last_name}", facts, names, request)
+        request_row = connection.execute(FIND_REQUEST, {"id": entry.request.id}).one_or_none()
+    return _StoredState(f"{first_name} {last_name}", facts, names, request_row)
 
 
 def _reply_without_writing(connection: Connection, entry: LedgerEntry, stored: _StoredState) -> LedgerReply | None:
@@ -116,7 +117,7 @@ def _reply_without_writing(connection: Connection, entry: LedgerEntry, stored: _
 
     None when the decision must be written.
     """
-    if _is_settled(entry.request, stored.request):
+    if _is_settled(entry.request, stored.request_row):
         return LedgerReply(facts=stored.facts)
     appointment = None
     if entry.appointment is not None:
@@ -126,18 +127,18 @@ def _reply_without_writing(connection: Connection, entry: LedgerEntry, stored: _
     return None
 
 
-def _is_settled(request: Request | None, stored: Row[datetime | None, str | None, str] | None) -> bool:
+def _is_settled(request: Request | None, request_row: Row[datetime | None, str | None, str] | None) -> bool:
     """Whether the request has its answer already, or must not get one because its key belongs to another request."""
-    if request is None or stored is None:
+    if request is None or request_row is None:
         return False
     # The API answers the caller with 422 when the fingerprint is another one.
-    return stored.decided_at is not None or stored.fingerprint != request.fingerprint
+    return request_row.decided_at is not None or request_row.fingerprint != request.fingerprint
 
 
 def _event_context(entry: LedgerEntry, stored: _StoredState) -> EventContext:
     return EventContext(
         patient_id=entry.patient_id,
-        patient=stored.patient,
+        patient_name=stored.patient_name,
         doctors=stored.names.doctors,
         prestations=stored.names.prestations,
         at=entry.decision.at,
@@ -161,7 +162,7 @@ def _write_changes(connection: Connection, entry: LedgerEntry, stored: _StoredSt
     writer = Writer(connection, entry, caller_id)
     for change in entry.decision.changes:
         apply(change, writer)
-    _write_timeline(connection, entry, None if stored.request is None else stored.request.reason)
+    _write_timeline(connection, entry, None if stored.request_row is None else stored.request_row.reason)
 
 
 def _write_timeline(connection: Connection, entry: LedgerEntry, reason: str | None) -> None:
@@ -191,7 +192,7 @@ def _store_answer(connection: Connection, entry: LedgerEntry, stored: _StoredSta
         return
     row = _row_of_answer(connection, answer, entry)
     rendered = render(answer, AnswerContext(context, entry.request.id, row))
-    _store_rendered(connection, entry.request, rendered, entry.decision.at, is_open=stored.request is not None)
+    _store_rendered(connection, entry.request, rendered, entry.decision.at, is_open=stored.request_row is not None)
 
 
 def _row_of_answer(connection: Connection, answer: Answer, entry: LedgerEntry) -> TrackingRow | None:

@@ -123,7 +123,7 @@ def _patient_state(running: Rows, line: Rows, now: datetime) -> screens.PatientS
     return "reserved" if any(reserves(row.offered_until, now) for row in line) else "free"
 
 
-def _with_doctor(row: Row[Any]) -> screens.AppointmentOnBoard:
+def _appointment_on_board(row: Row[Any]) -> screens.AppointmentOnBoard:
     return {
         "appointment_id": row.appointment_id,
         "doctor_id": row.doctor_id,
@@ -134,7 +134,7 @@ def _with_doctor(row: Row[Any]) -> screens.AppointmentOnBoard:
 
 def _running_consultation(row: Row[Any]) -> screens.RunningConsultation:
     return {
-        **_with_doctor(row),
+        **_appointment_on_board(row),
         "consultation_id": row.consultation_id,
         "exclusive": row.exclusive,
         "started_at": to_rfc3339(row.started_at),
@@ -143,12 +143,12 @@ def _running_consultation(row: Row[Any]) -> screens.RunningConsultation:
 
 
 def _checked_in(row: Row[Any]) -> screens.CheckedIn:
-    return {**_with_doctor(row), "since": to_rfc3339(row.check_in_time)}
+    return {**_appointment_on_board(row), "since": to_rfc3339(row.check_in_time)}
 
 
 def _waiting_place(row: Row[Any], position: int, now: datetime) -> screens.WaitingPlace:
     return {
-        **_with_doctor(row),
+        **_appointment_on_board(row),
         "since": to_rfc3339(row.since),
         "position": position,
         "offer_until": to_rfc3339(row.offered_until) if reserves(row.offered_until, now) else None,

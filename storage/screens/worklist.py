@@ -43,7 +43,7 @@ class WorklistFilter:
     """Which appointments to list.
 
     `starts_at` and `ends_at` are the bounds of `day`. `today` and `now` decide about waiting lines and offers.
-    `asking_doctor` is the doctor for whom a position in line is looked up.
+    `asking_doctor_id` is the doctor for whom a position in line is looked up.
     """
 
     day: date
@@ -56,15 +56,15 @@ class WorklistFilter:
     doctor_id: int | None = None
     statuses: frozenset[AppointmentStatus] = frozenset()
     words: tuple[str, ...] = ()
-    asking_doctor: int | None = None
+    asking_doctor_id: int | None = None
 
 
-def read_worklist(connection: Connection, worklist: WorklistFilter) -> screens.Worklist:
+def read_worklist(connection: Connection, worklist_filter: WorklistFilter) -> screens.Worklist:
     """Read one page of the day.
 
     Call it in one read transaction, so that the cursor is the last event that these rows include.
     """
-    conditions = _conditions(connection, worklist)
+    conditions = _conditions(connection, worklist_filter)
     seq, epoch = connection.execute(select(log_head.c.seq, log_head.c.epoch)).one()
     total = connection.execute(_joined(select(func.count())).where(*conditions)).scalar_one()
     query = _joined(
@@ -78,15 +78,15 @@ def read_worklist(connection: Connection, worklist: WorklistFilter) -> screens.W
         )
     )
     query = query.where(*conditions).order_by(appointments.c.scheduled_at, appointments.c.id)
-    page = query.limit(worklist.page_size).offset((worklist.page - 1) * worklist.page_size)
+    page = query.limit(worklist_filter.page_size).offset((worklist_filter.page - 1) * worklist_filter.page_size)
     rows = connection.execute(page).all()
     trackings = _latest_trackings(connection, [row.id for row in rows])
-    states = patient_states(connection, {row.patient_id for row in rows}, worklist)
+    states = patient_states(connection, {row.patient_id for row in rows}, worklist_filter)
     return {
-        "date": worklist.day.isoformat(),
+        "date": worklist_filter.day.isoformat(),
         "items": [_worklist_item(row, trackings.get(row.id), states.get(row.patient_id, FREE)) for row in rows],
-        "page": worklist.page,
-        "page_size": worklist.page_size,
+        "page": worklist_filter.page,
+        "page_size": worklist_filter.page_size,
         "total": total,
         "cursor": f"{epoch}-{seq}",
     }
@@ -101,9 +101,11 @@ def _joined(query: Select[Any]) -> Select[Any]:
     )
 
 
-def _conditions(connection: Connection, worklist: WorklistFilter) -> list[ColumnElement[bool]]:
-    is_of_day = and_(appointments.c.scheduled_at >= worklist.starts_at, appointments.c.scheduled_at < worklist.ends_at)
-    if worklist.day == worklist.today:
+def _conditions(connection: Connection, worklist_filter: WorklistFilter) -> list[ColumnElement[bool]]:
+    is_of_day = and_(
+        appointments.c.scheduled_at >= worklist_filter.starts_at, appointments.c.scheduled_at < worklist_filter.ends_at
+    )
+    if worklist_filter.day == worklist_filter.today:
         # A consultation that began before midnight and still runs belongs to today: its doctor has to complete it.
         # Read first, not as a subquery: with the subquery PostgreSQL scans all appointments ever stored.
         running = select(patient_trackings.c.appointment_id).where(
@@ -111,12 +113,12 @@ def _conditions(connection: Connection, worklist: WorklistFilter) -> list[Column
         )
         is_of_day = or_(is_of_day, appointments.c.id.in_(connection.scalars(running).all()))
     conditions: list[ColumnElement[bool]] = [is_of_day]
-    if worklist.doctor_id is not None:
-        conditions.append(appointments.c.doctor_id == worklist.doctor_id)
-    if worklist.statuses:
-        conditions.append(appointments.c.status.in_(sorted(worklist.statuses)))
+    if worklist_filter.doctor_id is not None:
+        conditions.append(appointments.c.doctor_id == worklist_filter.doctor_id)
+    if worklist_filter.statuses:
+        conditions.append(appointments.c.status.in_(sorted(worklist_filter.statuses)))
     searched = (patients.c.first_name + " " + patients.c.last_name, doctors.c.name, prestations.c.name)
-    conditions += [or_(*(_contains(connection, text, word) for text in searched)) for word in worklist.words]
+    conditions += [or_(*(_contains(connection, text, word) for text in searched)) for word in worklist_filter.words]
     return conditions
 
 
@@ -142,25 +144,25 @@ def _latest_trackings(connection: Connection, appointment_ids: Sequence[int]) ->
 
 
 def patient_states(
-    connection: Connection, patient_ids: set[int], worklist: WorklistFilter
+    connection: Connection, patient_ids: set[int], worklist_filter: WorklistFilter
 ) -> dict[int, screens.PatientNow]:
     """The state of each patient who is not free, or for whom the asking doctor waits."""
     states: dict[int, screens.PatientNow] = {}
     positions: dict[int, int] = {}
-    for row in connection.execute(_waiting_lines(patient_ids, worklist.today)):
+    for row in connection.execute(_waiting_lines(patient_ids, worklist_filter.today)):
         positions[row.patient_id] = positions.get(row.patient_id, 0) + 1
         patient = states.setdefault(row.patient_id, FREE)
-        if reserves(row.offered_until, worklist.now) and patient["state"] == "free":
-            states[row.patient_id] = _with_doctor(patient, row, "reserved", row.since, row.offered_until)
-        if row.doctor_id == worklist.asking_doctor:
+        if reserves(row.offered_until, worklist_filter.now) and patient["state"] == "free":
+            states[row.patient_id] = _occupied_by(patient, row, "reserved", row.since, row.offered_until)
+        if row.doctor_id == worklist_filter.asking_doctor_id:
             states[row.patient_id] = {**states[row.patient_id], "position": positions[row.patient_id]}
     for row in connection.execute(_exclusive_consultations(patient_ids)):
         patient = states.get(row.patient_id, FREE)
-        states[row.patient_id] = _with_doctor(patient, row, "in_consultation", row.started_at, None)
+        states[row.patient_id] = _occupied_by(patient, row, "in_consultation", row.started_at, None)
     return states
 
 
-def _with_doctor(
+def _occupied_by(
     patient: screens.PatientNow, row: Row[Any], state: screens.PatientState, since: datetime, until: datetime | None
 ) -> screens.PatientNow:
     """The patient with the doctor of `row`, who has the patient now or is reserved. The position in line stays."""

@@ -220,7 +220,7 @@ async def test_shows_position_in_line_of_today(database: Database, api: ApiDrive
 
     await database.write(add_waiting_doctors)
     worklist_filter = WorklistFilter(
-        DAY, NOON - timedelta(hours=1), NOON + timedelta(hours=1), DAY, NOON, 1, 50, asking_doctor=8
+        DAY, NOON - timedelta(hours=1), NOON + timedelta(hours=1), DAY, NOON, 1, 50, asking_doctor_id=8
     )
 
     body = await database.read(read_worklist, worklist_filter)

@@ -175,7 +175,7 @@ def an_event_context(at: datetime = NOON, cause: str = "a-request") -> EventCont
     """The context of an event or an answer about John Doe."""
     return EventContext(
         patient_id=JOHN_DOE.id,
-        patient=JOHN_DOE.name,
+        patient_name=JOHN_DOE.name,
         doctors={doctor.id: doctor.name for doctor in DOCTORS},
         prestations={prestation.id: prestation.name for prestation in PRESTATIONS},
         at=at,
