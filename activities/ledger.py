@@ -55,4 +55,4 @@ def _without_text(error: Exception) -> ApplicationError:
     activity.logger.warning("ledger call failed", extra={"fault": type(error).__name__}, exc_info=None)
     # Retries of an entry that can never be recorded would block the visit for everyone else.
     never_succeeds = isinstance(error, UnrecordableError)
-    return ApplicationError("the ledger did not answer", type=type(error).__name__, non_retryable=never_succeeds)
+    return ApplicationError("the ledger call failed", type=type(error).__name__, non_retryable=never_succeeds)

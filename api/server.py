@@ -16,7 +16,7 @@ from patient_visit_engine.api.stream.endpoint import CONNECTION, GIVEN_UP
 from patient_visit_engine.live.hub import Hub
 
 #: Seconds that open requests get on a stop. Streams are ended first and need no grace.
-GRACE = 15
+GRACE_SECONDS = 15
 BACKLOG = 2048
 #: Bytes that the kernel buffers for a client that does not read. A larger buffer would hide for minutes that it is behind.
 SEND_BUFFER = 96 * 1024
@@ -72,7 +72,7 @@ class DrainingServer(uvicorn.Server):
                 server_header=False,
                 lifespan="off",
                 ws="none",
-                timeout_graceful_shutdown=GRACE,
+                timeout_graceful_shutdown=GRACE_SECONDS,
             )
         )
         self._readiness = readiness

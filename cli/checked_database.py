@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError
 
 from patient_visit_engine.runtime.operator_error import OperatorError
 from patient_visit_engine.storage import schema_version
-from patient_visit_engine.storage.database import STATEMENT_TIMEOUT, Database
+from patient_visit_engine.storage.database import STATEMENT_TIMEOUT_SECONDS, Database
 
 
 def check_schema(url: str) -> None:
@@ -21,7 +21,7 @@ def check_schema(url: str) -> None:
 
 @asynccontextmanager
 async def open_checked(
-    url: str, use: str, *, statement_within: float | None = STATEMENT_TIMEOUT
+    url: str, use: str, *, statement_within: float | None = STATEMENT_TIMEOUT_SECONDS
 ) -> AsyncIterator[Database]:
     """Check the schema, and open the database while the context lasts. `use` is "read" or "written", for the error's text.
 

@@ -18,9 +18,9 @@ logger = logging.getLogger(__name__)
 #: Entries that the tailer reads with one query. One process reads them once, so the page is larger than one of a catch-up.
 TAILER_PAGE_SIZE = 500
 #: Seconds to wait after a failed read. Streams stay open during that time.
-READ_RETRY_PAUSE = 0.5
+READ_RETRY_PAUSE_SECONDS = 0.5
 #: Seconds between two log lines about the same gap.
-GAP_LOG_INTERVAL = 10.0
+GAP_LOG_INTERVAL_SECONDS = 10.0
 
 
 class Tailer:
@@ -50,7 +50,7 @@ class Tailer:
                 if not self._failing:
                     logger.exception("the log cannot be read", extra={"position": self._hub.window.position})
                 self._failing = True
-                await asyncio.sleep(READ_RETRY_PAUSE)
+                await asyncio.sleep(READ_RETRY_PAUSE_SECONDS)
 
     async def start(self) -> None:
         """Read the newest events first, as many as the ring holds.
@@ -122,7 +122,7 @@ class Tailer:
         if not self._hub.counters.holding:
             self._hub.counters.holds += 1
             self._hub.counters.holding = True
-        if self._gap_logged_at is None or loop_time - self._gap_logged_at >= GAP_LOG_INTERVAL:
+        if self._gap_logged_at is None or loop_time - self._gap_logged_at >= GAP_LOG_INTERVAL_SECONDS:
             self._gap_logged_at = loop_time
             logger.error("the log has a gap, no later event is sent", extra={"missing": missing, "present": present})
 

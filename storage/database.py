@@ -28,11 +28,11 @@ INLINE_TIMEOUT_MS = 20
 READING_THREADS = 4
 #: Seconds after which a statement on PostgreSQL fails. A connection can go silent without an error, and its users would wait
 #: forever.
-STATEMENT_TIMEOUT = 10.0
+STATEMENT_TIMEOUT_SECONDS = 10.0
 #: Seconds that a unit of work waits for a free connection. All connections may be waiting for a silent server.
-POOL_TIMEOUT = 5.0
+POOL_TIMEOUT_SECONDS = 5.0
 #: Seconds to close the connections to PostgreSQL properly. After that they are dropped.
-CLOSE_TIMEOUT = 2.0
+CLOSE_TIMEOUT_SECONDS = 2.0
 # PostgreSQL's classes of errors that may disappear later, or after an operator acts: connection, unknown login, unknown database,
 # rollback for a deadlock, resources, object in use, operator intervention.
 TRANSIENT_CLASSES = ("08", "28", "3D", "40", "53", "55", "57")
@@ -46,7 +46,7 @@ class Database:
     `write` does not retry, because only the caller knows whether a second run is safe.
     """
 
-    def __init__(self, url: str, statement_within: float | None = STATEMENT_TIMEOUT) -> None:
+    def __init__(self, url: str, statement_within: float | None = STATEMENT_TIMEOUT_SECONDS) -> None:
         """On PostgreSQL a statement fails after `statement_within` seconds. None means no limit.
 
         A timeout of the caller cannot replace this limit. After a cancellation, SQLAlchemy pings the connection, and
@@ -173,10 +173,10 @@ class _Postgres:
             url,
             pool_size=10,
             max_overflow=10,
-            pool_timeout=POOL_TIMEOUT,
+            pool_timeout=POOL_TIMEOUT_SECONDS,
             pool_pre_ping=True,
             hide_parameters=True,
-            connect_args={"command_timeout": statement_within, "timeout": STATEMENT_TIMEOUT},
+            connect_args={"command_timeout": statement_within, "timeout": STATEMENT_TIMEOUT_SECONDS},
         )
         self._connections: WeakSet[Any] = WeakSet()
         event.listen(self.engine.sync_engine, "connect", self._add_connection)
@@ -187,7 +187,7 @@ class _Postgres:
     async def close(self) -> None:
         """Close the connections, or drop them after a timeout. Each silent connection would wait for its statement timeout."""
         try:
-            async with asyncio.timeout(CLOSE_TIMEOUT):
+            async with asyncio.timeout(CLOSE_TIMEOUT_SECONDS):
                 await self.engine.dispose()
         except TimeoutError:
             for connection in self._connections:

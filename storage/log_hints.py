@@ -16,9 +16,9 @@ logger = logging.getLogger(__name__)
 
 #: Seconds between two reads of the change counter. This adds 1 ms of delay on average and uses less than 3 % of a core. Polling is
 #: necessary: SQLite does not announce a commit, and a watch on the file fires before the commit is visible.
-LOOK_EVERY = 0.002
+LOOK_INTERVAL_SECONDS = 0.002
 #: Seconds without a notification after which the listening PostgreSQL session is tested.
-TEST_EVERY = 15.0
+TEST_INTERVAL_SECONDS = 15.0
 #: Parameters in the address that SQLAlchemy reads and asyncpg does not accept.
 SQLALCHEMY_PARAMETERS = ("prepared_statement_cache_size", "prepared_statement_name_func")
 
@@ -26,7 +26,7 @@ SQLALCHEMY_PARAMETERS = ("prepared_statement_cache_size", "prepared_statement_na
 class SqliteHints:
     """Detects commits by other connections, of any process, with SQLite's own change counter."""
 
-    def __init__(self, path: Path, look_every: float = LOOK_EVERY) -> None:
+    def __init__(self, path: Path, look_every: float = LOOK_INTERVAL_SECONDS) -> None:
         # A separate connection that never writes: the counter ignores commits of the same connection.
         self._connection = sqlite3.connect(path, timeout=0, isolation_level=None)
         self._look_every = look_every
@@ -65,7 +65,7 @@ class PostgresHints:
     caller must also read the log without a hint.
     """
 
-    def __init__(self, url: URL, test_every: float = TEST_EVERY) -> None:
+    def __init__(self, url: URL, test_every: float = TEST_INTERVAL_SECONDS) -> None:
         arguments = url.get_dialect()().create_connect_args(url)[1]
         self._arguments = {name: value for name, value in arguments.items() if name not in SQLALCHEMY_PARAMETERS}
         self._test_every = test_every

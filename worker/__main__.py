@@ -21,12 +21,11 @@ from patient_visit_engine.workflows.visit_rescue import VisitRescue
 
 logger = structlog.get_logger()
 
-CONNECT_TIMEOUT = 60.0
-CONNECT_RETRY = 0.5
+CONNECT_TIMEOUT_SECONDS = 60.0
+CONNECT_RETRY_PAUSE_SECONDS = 0.5
 
 
 def now() -> datetime:
-    """The current time in UTC."""
     return datetime.now(UTC)
 
 
@@ -71,18 +70,16 @@ async def _run(settings: Settings) -> None:
 async def _connect(settings: Settings, stop: asyncio.Event) -> Client | None:
     """Wait until the server answers, and return a client. None when `stop` was set first.
 
-    Raises `UnreachableError` after `CONNECT_TIMEOUT` seconds, so that the supervisor starts the worker again.
+    Raises `UnreachableError` after `CONNECT_TIMEOUT_SECONDS`, so that the supervisor starts the worker again.
     """
     logged_error = ""
-    deadline = asyncio.get_running_loop().time() + CONNECT_TIMEOUT
+    deadline = asyncio.get_running_loop().time() + CONNECT_TIMEOUT_SECONDS
     while not stop.is_set():
         try:
             async with asyncio.timeout_at(deadline):
                 return await temporal.connect(settings)
         except TimeoutError:
-            message = (
-                f"no Temporal frontend answered at {settings.effective_temporal_address} within {CONNECT_TIMEOUT:g} s"
-            )
+            message = f"no Temporal frontend answered at {settings.effective_temporal_address} within {CONNECT_TIMEOUT_SECONDS:g} s"
             last_error = f" ({logged_error})" if logged_error else ""
             raise temporal.UnreachableError(message + last_error) from None
         except (RPCError, RuntimeError) as error:
@@ -92,7 +89,7 @@ async def _connect(settings: Settings, stop: asyncio.Event) -> Client | None:
                     "Temporal cannot be reached", address=settings.effective_temporal_address, error=logged_error
                 )
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), CONNECT_RETRY)
+                await asyncio.wait_for(stop.wait(), CONNECT_RETRY_PAUSE_SECONDS)
     return None
 
 

@@ -9,7 +9,7 @@ from patient_visit_engine.activities.ledger import Ledger, LedgerActivities
 from patient_visit_engine.workflows.message_guard import MessageGuard
 from patient_visit_engine.workflows.patient_visit import PatientVisit
 
-# How long messages in progress may take after SIGTERM. Another worker repeats what was cut off then.
+# How long messages in progress may take after SIGTERM. After that, another worker repeats the unfinished messages.
 SHUTDOWN_TIMEOUT = timedelta(seconds=10)
 CACHED_VISITS = 2_000
 

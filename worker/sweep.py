@@ -1,4 +1,7 @@
-"""The sweep: at regular intervals it finds rows that a crash left without a running timer, and sends them to their visits."""
+"""The sweep: at regular intervals it finds the work that a crash left behind, and deletes old rows.
+
+It sends `adopt` to visits with a late timer, and sends open requests again.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -6,36 +9,28 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import structlog
-from temporalio.client import RPCError, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
 
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.requests import find_open_commands
-from patient_visit_engine.storage.upkeep.sweep import OverdueVisit, find_overdue_visits, prune
+from patient_visit_engine.storage.upkeep.sweep import LateVisit, find_late_visits, prune
 from patient_visit_engine.visit.calendar import local_day
 from patient_visit_engine.visit.commands import Adopt, Command, SystemCommand, patient_of
-from patient_visit_engine.workflows.visit_client import DayClosedError, VisitClient
+from patient_visit_engine.workflows.visit_client import UNDECIDED_ERRORS, VisitClient
 from patient_visit_engine.workflows.visit_rescue import VisitRescue
 
 logger = structlog.get_logger()
 
 # A running visit handles a timer within moments. If a timer is this late, no visit runs it.
-OVERDUE_AFTER = timedelta(seconds=10)
+LATE_AFTER = timedelta(seconds=10)
 # A signal that is younger than this may still be on its way.
 RESEND_AFTER = timedelta(seconds=5)
+# The most rows of one query. A round after a long outage must not read everything into memory. The next round reads more.
 BATCH = 200
-CALL_TIMEOUT = 10.0
-# After these errors the next round tries again.
-UNREACHED = (
-    RPCError,
-    WorkflowUpdateFailedError,
-    WorkflowUpdateRPCTimeoutOrCancelledError,
-    TimeoutError,
-    DayClosedError,
-)
+SEND_TIMEOUT = timedelta(seconds=10)
 
 
 class Sweep:
-    """The rounds of one worker. Several workers may sweep at once, because a visit decides each request once."""
+    """The rounds of one worker. Several workers may sweep at the same time, because a visit decides each request once."""
 
     def __init__(
         self,
@@ -68,14 +63,13 @@ class Sweep:
             await asyncio.sleep(self._every.total_seconds())
 
     async def run_round(self) -> None:
-        """One round: adopt overdue visits, send open requests again, and prune."""
+        """One round: adopt the consultations of late visits, send open requests again, and prune."""
         now = self._now()
         today = local_day(now, self._zone)
-        overdue_since = now - OVERDUE_AFTER
-        overdue_visits = await self._database.read(
-            find_overdue_visits, overdue_since, today, BATCH, offers_expire=self._offers_expire
+        late_visits = await self._database.read(
+            find_late_visits, now - LATE_AFTER, today, BATCH, offers_expire=self._offers_expire
         )
-        for visit in overdue_visits:
+        for visit in late_visits:
             await self._adopt(visit)
         for command in await self._database.read(find_open_commands, now - RESEND_AFTER, BATCH):
             await self._send_again(command, today)
@@ -83,7 +77,7 @@ class Sweep:
         while await self._database.write(prune, now - self._retention, now):
             logger.info("pruned a batch")
 
-    async def _adopt(self, visit: OverdueVisit) -> None:
+    async def _adopt(self, visit: LateVisit) -> None:
         adopt = Adopt(consultation_ids=tuple(visit.consultation_ids))
         if await self._send(visit.patient_id, visit.day, adopt):
             logger.info("adopt sent to visit", patient_id=visit.patient_id, day=str(visit.day))
@@ -96,19 +90,20 @@ class Sweep:
         self, patient_id: int, day: date, command: Command | SystemCommand, update_id: str | None = None
     ) -> bool:
         try:
-            async with asyncio.timeout(CALL_TIMEOUT):
+            async with asyncio.timeout(SEND_TIMEOUT.total_seconds()):
                 await self._visit_client.send(patient_id, day, command, update_id)
-        except UNREACHED as error:
-            logger.warning("visit not reached", patient_id=patient_id, day=str(day), fault=type(error).__name__)
+        except (*UNDECIDED_ERRORS, TimeoutError) as error:
+            # The next round tries again.
+            logger.warning("command not carried out", patient_id=patient_id, day=str(day), fault=type(error).__name__)
             await self._rescue(patient_id, day)
             return False
         return True
 
     async def _rescue(self, patient_id: int, day: date) -> None:
         try:
-            async with asyncio.timeout(CALL_TIMEOUT):
+            async with asyncio.timeout(SEND_TIMEOUT.total_seconds()):
                 reason = await self._visit_rescue.rescue(patient_id, day, self._now())
-        except (RPCError, TimeoutError):
+        except (*UNDECIDED_ERRORS, TimeoutError):
             return
         if reason is not None:
             logger.warning("visit rescued", patient_id=patient_id, day=str(day), reason=reason.value)

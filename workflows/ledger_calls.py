@@ -11,7 +11,7 @@ with workflow.unsafe.imports_passed_through():
     from patient_visit_engine.visit.state import Facts
 
 CALL_TIMEOUT = timedelta(seconds=10)
-# About one minute when the ledger fails at once. Temporal does not apply a time limit over all attempts of a local
+# The retries take about one minute when each call fails immediately. Temporal does not apply a time limit over all attempts of a local
 # activity, and a visit that never gives up would fill its history with heartbeats until the server ends it.
 RETRIES = RetryPolicy(
     initial_interval=timedelta(milliseconds=50),

@@ -190,7 +190,7 @@ class PatientVisit:
                 if appointment is not None and (self._state.phase == "closing" or day_is_over(self._state, now)):
                     return Reply(decided=False)
                 decision = decide_on_appointment(command, appointment, self._state, now)
-                # The answer leaves only after the commit. Without the lock, the next message would not see the commit.
+                # Still under the lock, so the next message is decided on these facts.
                 recorded = await self._record(decision, command.request, appointment)
                 if not recorded.overtaken:
                     return Reply(decided=True)
@@ -232,8 +232,7 @@ class PatientVisit:
         self._is_current = True
         try:
             yield
-        # A local activity raises its own failure, not an `ActivityError`. If the loop of `run` did not catch it, the visit
-        # would end.
+        # A local activity raises its own failure, not an `ActivityError`.
         except FailureError:
             self._is_current = False
             raise
@@ -247,7 +246,7 @@ class PatientVisit:
             self._days_to_notify |= {place.day for place in facts.waiting if place.day != self._state.day}
 
     async def _handle_due(self) -> None:
-        """Record what is due, one decision after the other. When the ledger cannot be reached, wait a little."""
+        """Record what is due, one decision after the other. When a call to the ledger fails, wait a little."""
         try:
             # Without the lock a timer could end a consultation whose completion is being recorded.
             async with self._lock:
@@ -257,8 +256,9 @@ class PatientVisit:
                     await self._record(decision)
                 if day_is_over(self._state, self._now()):
                     self._state = self._state.model_copy(update={"phase": "closing"})
+        # If this were not caught, it would end `run`, and the visit with it.
         except FailureError:
-            workflow.logger.warning("the ledger cannot be reached", extra={"visit_id": workflow.info().workflow_id})
+            workflow.logger.warning("the ledger call failed", extra={"visit_id": workflow.info().workflow_id})
             await workflow.sleep(LEDGER_RETRY_PAUSE)
 
     async def _notify_other_days(self) -> None:

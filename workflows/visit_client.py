@@ -9,7 +9,13 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from temporalio.client import Client, WithStartWorkflowOperation, WorkflowUpdateFailedError, WorkflowUpdateStage
+from temporalio.client import (
+    Client,
+    WithStartWorkflowOperation,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+    WorkflowUpdateStage,
+)
 from temporalio.common import (
     SearchAttributeKey,
     SearchAttributePair,
@@ -55,6 +61,19 @@ SIGNALS = {"StartConsultation": "start_consultation", "CompleteConsultation": "c
 
 class DayClosedError(Exception):
     """The visit of that day has ended, or its day is over and it accepts only commands on running consultations."""
+
+
+#: After each of these errors of `VisitClient` the sender does not know whether the visit has carried out the command, or will.
+#: Causes: the visit accepted the message but failed, the server is unreachable or overloaded, the call timed out, or both days
+#: have closed.
+UNDECIDED_ERRORS = (
+    RPCError,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+    DayClosedError,
+    # The SDK raises this when the server stops waiting for a worker before our timeout.
+    asyncio.InvalidStateError,
+)
 
 
 class VisitClient:

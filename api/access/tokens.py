@@ -20,11 +20,11 @@ from patient_visit_engine.visit.codes import Role
 SECRET_ALGORITHMS = ["HS256"]
 PUBLIC_KEY_ALGORITHMS = ["RS256", "ES256"]
 #: Seconds after which a request to the key server fails.
-KEYS_TIMEOUT = 5.0
+KEYS_TIMEOUT_SECONDS = 5.0
 #: Seconds after which the keys are fetched again.
-KEYS_LIFETIME = 300.0
+KEYS_LIFETIME_SECONDS = 300.0
 #: Seconds between two fetches that unknown keys cause.
-KEYS_COOLDOWN = 30.0
+KEYS_COOLDOWN_SECONDS = 30.0
 #: How long a checked token stays in the cache (seconds), and how many tokens fit. A program sends the same token with each call.
 CACHE_SECONDS, CACHE_SIZE = 300.0, 10_000
 #: The year 3000: later than any real token expires, and within the range of `datetime`.
@@ -60,9 +60,9 @@ class Tokens:
         if settings.jwt_jwks_url is not None:
             self._keys = PyJWKClient(
                 settings.jwt_jwks_url,
-                lifespan=KEYS_LIFETIME,
-                timeout=KEYS_TIMEOUT,
-                cooldown_duration=KEYS_COOLDOWN,
+                lifespan=KEYS_LIFETIME_SECONDS,
+                timeout=KEYS_TIMEOUT_SECONDS,
+                cooldown_duration=KEYS_COOLDOWN_SECONDS,
             )
         self._cache: dict[bytes, tuple[datetime, Caller]] = {}
         self._issuer = settings.jwt_issuer

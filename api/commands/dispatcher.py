@@ -14,8 +14,6 @@ from pydantic import BaseModel
 from sqlalchemy import Connection
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
-from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
-from temporalio.service import RPCError
 
 from patient_visit_engine.api.access.sessions import Caller
 from patient_visit_engine.api.commands.idempotency import (
@@ -31,7 +29,7 @@ from patient_visit_engine.storage.database import Database, is_unavailable
 from patient_visit_engine.storage.requests import StoredRequest, find_request, open_request
 from patient_visit_engine.visit.commands import Command, Request, patient_of
 from patient_visit_engine.wire import shapes
-from patient_visit_engine.workflows.visit_client import DayClosedError
+from patient_visit_engine.workflows.visit_client import UNDECIDED_ERRORS, DayClosedError
 
 logger = logging.getLogger(__name__)
 
@@ -39,18 +37,7 @@ T = TypeVar("T")
 #: How many callers' ids a process caches.
 CACHED_CALLERS = 10_000
 #: Seconds allowed for sending a signal. If Temporal does not accept the signal in this time, the worker's sweep sends it.
-SIGNAL_TIMEOUT = 1.0
-
-# After each of these errors the API does not know whether the visit has carried out the request, or will. Causes: the visit accepted
-# the message but failed, the server is unreachable or overloaded, the call timed out, or both days have closed.
-UNDECIDED = (
-    RPCError,
-    WorkflowUpdateFailedError,
-    WorkflowUpdateRPCTimeoutOrCancelledError,
-    DayClosedError,
-    # The SDK raises this when the server stops waiting for a worker before our timeout.
-    asyncio.InvalidStateError,
-)
+SIGNAL_TIMEOUT_SECONDS = 1.0
 
 
 class VisitSender(Protocol):
@@ -155,7 +142,7 @@ class CommandDispatcher:
         if stored.decided:
             return stored_response(stored)
         try:
-            async with self._within_timeout(SIGNAL_TIMEOUT):
+            async with self._within_timeout(SIGNAL_TIMEOUT_SECONDS):
                 # When the day has closed, the worker's sweep sends the open request to today's visit, or to tomorrow's.
                 with suppress(DayClosedError):
                     await self._visits.signal(patient_of(command), day, command)
@@ -192,7 +179,7 @@ class CommandDispatcher:
             async with asyncio.timeout(seconds):
                 yield
         except Exception as error:
-            if isinstance(error, UNDECIDED) or is_unavailable(error) or is_unconnected(error):
+            if isinstance(error, UNDECIDED_ERRORS) or is_unavailable(error) or is_unconnected(error):
                 raise Undecided from None
             raise
 

@@ -6,10 +6,10 @@ from datetime import date, datetime
 from typing import Protocol
 
 import structlog
-from temporalio.service import RPCError
 
 from patient_visit_engine.runtime.temporal import is_unconnected
 from patient_visit_engine.visit.codes import RescueReason
+from patient_visit_engine.workflows.visit_client import UNDECIDED_ERRORS
 
 logger = structlog.get_logger()
 
@@ -48,7 +48,7 @@ class Rescues:
             async with asyncio.timeout(RESCUE_TIMEOUT):
                 reason = await rescuer.rescue(patient_id, day, self._now())
         except Exception as error:
-            if isinstance(error, RPCError | TimeoutError) or is_unconnected(error):
+            if isinstance(error, (*UNDECIDED_ERRORS, TimeoutError)) or is_unconnected(error):
                 # Temporal is away or slow. The sweep looks again.
                 return
             raise

@@ -23,9 +23,9 @@ from patient_visit_engine.wire import shapes
 router = APIRouter(tags=["operations"])
 
 #: Seconds within which a dependency has to answer.
-CHECK_TIMEOUT = 2.0
+CHECK_TIMEOUT_SECONDS = 2.0
 #: Seconds within which the database has to return what other processes have reported.
-PRESENCE_TIMEOUT = 5.0
+PRESENCE_TIMEOUT_SECONDS = 5.0
 
 
 @router.get(
@@ -54,7 +54,7 @@ async def show_presence(_caller: Supervisor, http: Request) -> Response:
     """Who is connected to the event stream of any API process, since when, at which event, and how many events behind."""
     dependencies = dependencies_of(http)
     # Without the database the list would be incomplete and not show it, so answer 503.
-    async with asyncio.timeout(PRESENCE_TIMEOUT):
+    async with asyncio.timeout(PRESENCE_TIMEOUT_SECONDS):
         reported = await dependencies.database.read(read_other_processes, dependencies.process, dependencies.now())
     here = presence.local_items(dependencies.hub, dependencies.process, dependencies.now())
     return Response(await presence.render_items(here, presence.reported_items(reported)), media_type="application/json")
@@ -87,7 +87,7 @@ async def show_readiness(http: Request) -> Response:
 
 async def _database_is_up(dependencies: Dependencies) -> bool:
     try:
-        async with asyncio.timeout(CHECK_TIMEOUT):
+        async with asyncio.timeout(CHECK_TIMEOUT_SECONDS):
             return await dependencies.database.read(_is_writable)
     except Exception:  # noqa: BLE001 - any error means that the database does not answer
         return False
@@ -103,7 +103,7 @@ def _is_writable(connection: Connection) -> bool:
 
 async def _temporal_is_up(dependencies: Dependencies) -> bool:
     try:
-        async with asyncio.timeout(CHECK_TIMEOUT):
+        async with asyncio.timeout(CHECK_TIMEOUT_SECONDS):
             return await dependencies.temporal.is_reachable()
     except Exception:  # noqa: BLE001 - any error means that Temporal does not answer
         return False

@@ -23,7 +23,7 @@ from patient_visit_engine.visit.calendar import to_millisecond
 logger = logging.getLogger(__name__)
 
 #: Seconds between two checks whether there is something to report.
-REPORT_INTERVAL = 5.0
+REPORT_INTERVAL_SECONDS = 5.0
 #: Time after which a process without changes sends a keep-alive report. Well below `storage.presence.DEAD_AFTER`.
 KEEP_ALIVE_INTERVAL = timedelta(seconds=20)
 #: Subscribers of each kind (connected, disconnected, moved) in one transaction. A wave of reconnects must not occupy the event loop, or
@@ -61,7 +61,7 @@ class PresenceReports:
         """Report forever. Ends only when it is cancelled."""
         logger.info("stream subscribers are reported", extra={"reported_as": self._process})
         while True:
-            await asyncio.sleep(REPORT_INTERVAL)
+            await asyncio.sleep(REPORT_INTERVAL_SECONDS)
             await self.report()
 
     async def report(self) -> None:

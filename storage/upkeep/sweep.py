@@ -1,4 +1,4 @@
-"""Database queries of the sweep: visits with overdue work, and deletion of rows that are no longer needed."""
+"""Database queries of the sweep: visits with late work, and deletion of rows that are no longer needed."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -25,40 +25,42 @@ SIGN_IN_LIFETIME = timedelta(days=7)
 
 
 @dataclass
-class OverdueVisit:
-    """The visit of one patient and day with overdue work."""
+class LateVisit:
+    """The visit of one patient and day, which has not handled a timer or the end of its day in time."""
 
     patient_id: int
     day: date
     consultation_ids: list[str] = field(default_factory=list)
 
 
-def find_overdue_visits(
-    connection: Connection, overdue_since: datetime, today: date, limit: int, *, offers_expire: bool
-) -> list[OverdueVisit]:
-    """Return visits with a timer due before `overdue_since`, or with a past day that was not closed.
+def find_late_visits(
+    connection: Connection, late_since: datetime, today: date, limit: int, *, offers_expire: bool
+) -> list[LateVisit]:
+    """Return visits with a timer due before `late_since`, or with a past day that was not closed.
 
     Each of the two queries reads at most `limit` rows. `offers_expire` is false when offers have no time limit.
     """
-    visits: dict[tuple[int, date], OverdueVisit] = {}
+    visits: dict[tuple[int, date], LateVisit] = {}
     tracking = patient_trackings.c
-    timer_due = and_(
+    timer_is_late = and_(
         tracking.status == TrackingStatus.in_progress.value,
-        or_(tracking.remind_at < overdue_since, tracking.abandon_at < overdue_since),
+        or_(tracking.remind_at < late_since, tracking.abandon_at < late_since),
     )
     unclosed = and_(tracking.status == TrackingStatus.pending.value, tracking.visit_day < today)
-    query = select(tracking.patient_id, tracking.visit_day, tracking.consultation_id).where(or_(timer_due, unclosed))
+    query = select(tracking.patient_id, tracking.visit_day, tracking.consultation_id).where(
+        or_(timer_is_late, unclosed)
+    )
     # Newest first, so that old rows that can never be handled do not fill the limit.
     for row in connection.execute(query.order_by(tracking.id.desc()).limit(limit)):
-        visit = visits.setdefault((row.patient_id, row.visit_day), OverdueVisit(row.patient_id, row.visit_day))
+        visit = visits.setdefault((row.patient_id, row.visit_day), LateVisit(row.patient_id, row.visit_day))
         if row.consultation_id is not None:
             visit.consultation_ids.append(row.consultation_id)
     waiting = waiting_line.c
-    overdue = waiting.visit_day < today
+    is_late = waiting.visit_day < today
     if offers_expire:
-        overdue = or_(overdue, waiting.offered_until < overdue_since)
-    for place in connection.execute(select(waiting.patient_id, waiting.visit_day).where(overdue).limit(limit)):
-        visits.setdefault((place.patient_id, place.visit_day), OverdueVisit(place.patient_id, place.visit_day))
+        is_late = or_(is_late, waiting.offered_until < late_since)
+    for place in connection.execute(select(waiting.patient_id, waiting.visit_day).where(is_late).limit(limit)):
+        visits.setdefault((place.patient_id, place.visit_day), LateVisit(place.patient_id, place.visit_day))
     return list(visits.values())
 
 

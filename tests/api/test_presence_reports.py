@@ -10,7 +10,11 @@ import pytest
 from sqlalchemy import Connection, select, text
 
 from patient_visit_engine.api.stream import presence_reports
-from patient_visit_engine.api.stream.presence_reports import KEEP_ALIVE_INTERVAL, REPORT_INTERVAL, report_presence
+from patient_visit_engine.api.stream.presence_reports import (
+    KEEP_ALIVE_INTERVAL,
+    REPORT_INTERVAL_SECONDS,
+    report_presence,
+)
 from patient_visit_engine.storage import presence
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.presence import DEAD_AFTER, PresenceReport
@@ -248,7 +252,7 @@ async def test_logs_failure_without_names(
 async def test_reports_regularly_and_withdraws_on_stop(
     database: Database, process: StreamProcess, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(presence_reports, "REPORT_INTERVAL", 0.001)
+    monkeypatch.setattr(presence_reports, "REPORT_INTERVAL_SECONDS", 0.001)
     await database.write(presence.write_report, PresenceReport("another", clock.at, "e-0", whole=True))
     names: list[str] = []
 
@@ -266,4 +270,4 @@ async def test_reports_regularly_and_withdraws_on_stop(
 
 
 def test_two_lost_reports_do_not_mean_dead() -> None:
-    assert 2 * (KEEP_ALIVE_INTERVAL + timedelta(seconds=REPORT_INTERVAL)) < DEAD_AFTER
+    assert 2 * (KEEP_ALIVE_INTERVAL + timedelta(seconds=REPORT_INTERVAL_SECONDS)) < DEAD_AFTER

@@ -33,7 +33,7 @@ def test_unreachable_database_names_its_variable(up_environment: UpEnvironment, 
 
 async def test_unreachable_temporal_names_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
     port = free_port()
-    monkeypatch.setattr(worker, "CONNECT_TIMEOUT", 0.3)
+    monkeypatch.setattr(worker, "CONNECT_TIMEOUT_SECONDS", 0.3)
 
     with pytest.raises(temporal.UnreachableError, match=f"answered at 127.0.0.1:{port} within 0.3 s"):
         await worker._connect(Settings(temporal_address=f"127.0.0.1:{port}"), asyncio.Event())

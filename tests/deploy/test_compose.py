@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml  # its stubs are no requirement of this project
 
-from patient_visit_engine.api.server import GRACE as API_GRACE
+from patient_visit_engine.api.server import GRACE_SECONDS as API_GRACE
 from patient_visit_engine.runtime.dev_server import DYNAMIC_CONFIG
 from patient_visit_engine.runtime.settings import Settings
 from patient_visit_engine.worker.builder import SHUTDOWN_TIMEOUT as WORKER_GRACE

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from patient_visit_engine.api.server import GRACE as API_GRACE
+from patient_visit_engine.api.server import GRACE_SECONDS as API_GRACE
 from patient_visit_engine.cli.app import COMMANDS
 from patient_visit_engine.runtime.settings import Settings
 from patient_visit_engine.worker.builder import SHUTDOWN_TIMEOUT as WORKER_GRACE

@@ -9,7 +9,7 @@ from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.log_reader import read_bounds
 from patient_visit_engine.storage.tables import events, requests
 from patient_visit_engine.storage.upkeep import sweep
-from patient_visit_engine.storage.upkeep.sweep import ANSWER_LIFETIME, OverdueVisit, find_overdue_visits, prune
+from patient_visit_engine.storage.upkeep.sweep import ANSWER_LIFETIME, LateVisit, find_late_visits, prune
 from tests.support.builders import (
     DAY,
     DR_AMRANI,
@@ -32,11 +32,11 @@ OF_AMRANI, OF_SMITH = an_appointment(DR_AMRANI), an_appointment(DR_SMITH)
 TOMORROW = DAY + timedelta(days=1)
 
 
-async def read_overdue(
+async def read_late(
     database: Database, since: datetime, today: date = DAY, *, offers_expire: bool = True
-) -> list[OverdueVisit]:
+) -> list[LateVisit]:
     """The visits that the sweep would remind."""
-    return await database.read(find_overdue_visits, since, today, 200, offers_expire=offers_expire)
+    return await database.read(find_late_visits, since, today, 200, offers_expire=offers_expire)
 
 
 async def test_late_reminder_makes_visit_overdue(database: Database, ledger: LedgerDriver) -> None:
@@ -44,12 +44,10 @@ async def test_late_reminder_makes_visit_overdue(database: Database, ledger: Led
     running = (await ledger.send(a_start(OF_AMRANI))).body["id"]
     due_at = NOON + minutes(20)
 
-    assert await read_overdue(database, due_at) == []
-    assert await read_overdue(database, due_at + timedelta(milliseconds=1)) == [
-        OverdueVisit(JOHN_DOE.id, DAY, [running])
-    ]
+    assert await read_late(database, due_at) == []
+    assert await read_late(database, due_at + timedelta(milliseconds=1)) == [LateVisit(JOHN_DOE.id, DAY, [running])]
     await ledger.record_due(due_at)
-    assert await read_overdue(database, due_at + timedelta(milliseconds=1)) == []
+    assert await read_late(database, due_at + timedelta(milliseconds=1)) == []
 
 
 async def test_two_consultations_are_one_overdue_visit(database: Database, ledger: LedgerDriver) -> None:
@@ -60,7 +58,7 @@ async def test_two_consultations_are_one_overdue_visit(database: Database, ledge
         for appointment in (OF_AMRANI, x_ray)
     ]
 
-    [visit] = await read_overdue(database, NOON + timedelta(hours=1))
+    [visit] = await read_late(database, NOON + timedelta(hours=1))
     assert (visit.patient_id, visit.day) == (JOHN_DOE.id, DAY)
     assert sorted(visit.consultation_ids) == sorted(both)
 
@@ -69,23 +67,23 @@ async def test_check_in_is_overdue_after_its_day(database: Database) -> None:
     await database.write(seed, OF_AMRANI)
     await LedgerDriver(database).send(a_check_in(OF_AMRANI))
 
-    assert await read_overdue(database, MIDNIGHT) == []
-    assert await read_overdue(database, MIDNIGHT, TOMORROW) == [OverdueVisit(JOHN_DOE.id, DAY)]
+    assert await read_late(database, MIDNIGHT) == []
+    assert await read_late(database, MIDNIGHT, TOMORROW) == [LateVisit(JOHN_DOE.id, DAY)]
 
 
 async def test_old_line_or_expired_offer_is_overdue(database: Database, ledger: LedgerDriver) -> None:
     await database.write(seed, OF_AMRANI, OF_SMITH)
     await ledger.send(a_start(OF_SMITH, "smith"))
     await ledger.send(a_wait(OF_AMRANI))
-    before = await read_overdue(database, NOON + minutes(5))
+    before = await read_late(database, NOON + minutes(5))
     await ledger.send(a_completion(ledger.running), NOON + minutes(5))
 
     too_late = NOON + minutes(6) + timedelta(milliseconds=1)
     assert before == []
-    assert await read_overdue(database, NOON + minutes(6)) == []
-    assert await read_overdue(database, too_late) == [OverdueVisit(JOHN_DOE.id, DAY)]
-    assert await read_overdue(database, too_late, offers_expire=False) == []
-    assert await read_overdue(database, NOON, TOMORROW, offers_expire=False) == [OverdueVisit(JOHN_DOE.id, DAY)]
+    assert await read_late(database, NOON + minutes(6)) == []
+    assert await read_late(database, too_late) == [LateVisit(JOHN_DOE.id, DAY)]
+    assert await read_late(database, too_late, offers_expire=False) == []
+    assert await read_late(database, NOON, TOMORROW, offers_expire=False) == [LateVisit(JOHN_DOE.id, DAY)]
 
 
 async def test_finds_no_more_visits_than_the_limit(database: Database) -> None:
@@ -94,7 +92,7 @@ async def test_finds_no_more_visits_than_the_limit(database: Database) -> None:
     await LedgerDriver(database).send(a_check_in(OF_AMRANI, "john"))
     await LedgerDriver(database, patient_id=MARIA_SILVA.id).send(a_check_in(of_maria, "maria"))
 
-    visits = await database.read(find_overdue_visits, NOON, TOMORROW, 1, offers_expire=True)
+    visits = await database.read(find_late_visits, NOON, TOMORROW, 1, offers_expire=True)
 
     assert len(visits) == 1
 
