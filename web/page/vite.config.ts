@@ -1,9 +1,9 @@
-/** How the page is built: into the API's own package, which serves it. It must not fetch anything. */
+/** Builds the page into the package of the API, which serves it. The build must not download anything. */
 
 import vue from "@vitejs/plugin-vue";
 import { defineConfig } from "vite";
 
-/** Where `vite` finds the API while somebody works on the page: that of `make up`. */
+/** The API of `make up`, which `vite` uses during development of the page. */
 const API = "http://127.0.0.1:8000";
 
 export default defineConfig({
@@ -13,7 +13,7 @@ export default defineConfig({
     build: {
         outDir: "../../api/built_page",
         emptyOutDir: true,
-        // A picture or style inlined as a data: address would need a hole in the Content-Security-Policy.
+        // A data: address for a picture or style would need an exception in the Content-Security-Policy.
         assetsInlineLimit: 0,
         modulePreload: { polyfill: false },
     },

@@ -1,4 +1,4 @@
-/** The hospital's time as the server tells it, and how times are written; it must not know what is timed. */
+/** The hospital's time, from the server's clock, and the formats of times. */
 
 import { type Ref, ref } from "vue";
 
@@ -6,19 +6,19 @@ const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 
-/** Milliseconds since 1970 by the server's clock, each second anew: a workstation's own clock may be minutes off. */
+/** Milliseconds since 1970 by the server's clock, updated each second. The clock of a workstation may be minutes off. */
 export const now: Ref<number> = ref(Date.now());
 let ahead = 0;
 
-/** Take the server's word from an answer's `Date`, which is whole seconds; smaller differences are left as they are. */
+/** Sets the clock from the `Date` header of an answer. It has whole seconds, so small differences are ignored. */
 export function heardFromServer(date: string | null, at: number = Date.now()): void {
-    const told = date === null ? Number.NaN : Date.parse(date);
-    if (Number.isNaN(told)) return;
-    const difference = told - at;
+    const server = date === null ? Number.NaN : Date.parse(date);
+    if (Number.isNaN(server)) return;
+    const difference = server - at;
     if (Math.abs(difference - ahead) > 2 * SECOND) ahead = difference;
 }
 
-/** A moment of the workstation's clock by the server's. */
+/** Converts a time of the workstation's clock to the server's. */
 export function byServer(at: number): number {
     return at + ahead;
 }
@@ -27,24 +27,24 @@ export function tick(): void {
     now.value = Date.now() + ahead;
 }
 
-/** Run the clock until the answer is called. */
+/** Starts the clock. Returns a function that stops it. */
 export function startClock(): () => void {
     tick();
     const timer = setInterval(tick, SECOND);
     return () => clearInterval(timer);
 }
 
-/** Days before months, as hospitals outside of America write them in English too. */
+/** Days come before months, in English too, as hospitals outside of America write them. */
 const FORMAT: Readonly<Record<string, string>> = { en: "en-GB", fr: "fr-FR" };
 
-/** `14 min`, `1 h 05 min`; below a minute `0 min`, and nothing is below zero. */
+/** `14 min` or `1 h 05 min`. Less than a minute is `0 min`, and so is a negative duration. */
 export function inMinutes(milliseconds: number): string {
     const minutes = Math.max(0, Math.floor(milliseconds / MINUTE));
     if (minutes < 60) return `${minutes} min`;
     return `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, "0")} min`;
 }
 
-/** `14:05`, `1:02:09`: for what ticks. */
+/** `14:05` or `1:02:09`, for durations that change each second. */
 export function ticking(milliseconds: number): string {
     const seconds = Math.max(0, Math.floor(milliseconds / SECOND));
     const hours = Math.floor(milliseconds / HOUR);
@@ -80,14 +80,14 @@ export function localDay(at: number, zone: string): string {
     return new Intl.DateTimeFormat("en-CA", { timeZone: zone, dateStyle: "short" }).format(new Date(at));
 }
 
-/** The date so many days later; no time zone can come between. */
+/** The date that many days later, calculated in UTC, so that no time zone changes it. */
 export function daysLater(date: string, days: number): string {
     const at = new Date(`${date}T00:00:00Z`);
     at.setUTCDate(at.getUTCDate() + days);
     return at.toISOString().slice(0, 10);
 }
 
-/** Whether the text is a date of the calendar. */
+/** Whether the text is a real date, as `2026-11-25`. */
 export function isDay(text: string): boolean {
     if (!/^\d{4}-\d{2}-\d{2}$/.test(text)) return false;
     const at = Date.parse(`${text}T00:00:00Z`);

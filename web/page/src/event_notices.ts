@@ -1,4 +1,4 @@
-/** What the doctor is told of events: refused, free, overdue, released; it must not know how rows are kept true. */
+/** Shows a doctor's events as offers and notices: refused, free, overdue, released. `live.ts` updates the rows. */
 
 import type { VisitEvent } from "visit-stream";
 import type { Ref } from "vue";
@@ -8,8 +8,8 @@ import { now } from "./clock.js";
 import { useNotices } from "./notices.js";
 import { offers, offersAfter } from "./offers.js";
 
-/** How old an event may be to be told, in milliseconds. */
-const TOLD_FOR = 60_000;
+/** The maximum age of an event that is shown as a notice, in milliseconds. */
+const NOTICE_MAX_AGE = 60_000;
 
 export function useEventNotices(session: Ref<Who | undefined>) {
     const notices = useNotices();
@@ -19,8 +19,8 @@ export function useEventNotices(session: Ref<Who | undefined>) {
         const { name, data } = event;
         const patient = String(data.patient_name);
         if (session.value?.doctor_id) offers.value = offersAfter(offers.value, event, now.value);
-        // What came while nobody was here is in the rows; a warning of an hour ago helps nobody.
-        if (now.value - Date.parse(String(data.timestamp)) > TOLD_FOR) return;
+        // The rows show the result of older events. A warning from an hour ago does not help.
+        if (now.value - Date.parse(String(data.timestamp)) > NOTICE_MAX_AGE) return;
         if (name === "consultation.blocked") {
             notices.blocked(
                 patient,

@@ -1,8 +1,8 @@
-/** Focus is never lost: where what had it is gone, the page's content has it. It must not know what was there. */
+/** Keeps the focus on the page: when the focused element disappears, the page's content gets the focus. */
 
 import type { Ref } from "vue";
 
-/** Watch until the answer is called. */
+/** Starts to watch the focus. Returns a function that stops it. */
 export function keepFocus(main: Ref<HTMLElement | null>): () => void {
     let last: Element | null = null;
     const remember = (event: FocusEvent): void => {

@@ -1,4 +1,4 @@
-/** The two languages, and which one is spoken; it must not know who speaks. */
+/** The two languages, and the choice between them. */
 
 import { createI18n } from "vue-i18n";
 import { kept } from "./kept.js";
@@ -25,7 +25,7 @@ export const i18n = createI18n({
     messages: { en, fr },
 });
 
-/** Speak this language from now on. */
+/** Changes the page's language, and stores the choice in the browser. */
 export function speak(locale: Locale): void {
     i18n.global.locale.value = locale;
     kept.set("locale", locale);

@@ -1,4 +1,4 @@
-/** The few choices that a browser keeps: language, colours, keys. Nothing of a patient is ever among them. */
+/** The choices that a browser stores: language, colours, keys. Patient data is never stored. */
 
 type Choice = "locale" | "theme" | "keys";
 
@@ -7,7 +7,7 @@ export const kept = {
         try {
             return localStorage.getItem(`visit.${choice}`) ?? undefined;
         } catch {
-            // A browser may forbid it; then nothing is kept.
+            // A browser may forbid storage. Then each choice lasts until the page is closed.
             return undefined;
         }
     },

@@ -1,9 +1,9 @@
-/** Single keys as shortcuts, for who wants them; it must not know what they do. */
+/** Single keys as shortcuts, which a user can turn off. Each component passes its own actions. */
 
 import { onScopeDispose, ref } from "vue";
 import { kept } from "./kept.js";
 
-/** Off for those whose speech input or tremor presses keys unasked (WCAG 2.1.4). */
+/** A user can turn them off if speech input or a tremor presses keys by mistake (WCAG 2.1.4). */
 export const keysAreOn = ref(kept.get("keys") !== "off");
 
 export function turnKeys(on: boolean): void {
@@ -11,7 +11,7 @@ export function turnKeys(on: boolean): void {
     kept.set("keys", on ? "on" : "off");
 }
 
-/** Whether a key pressed here is meant for what has the focus. */
+/** Whether the focused element uses this key itself. */
 function isTyping(target: EventTarget | null): boolean {
     return (
         target instanceof HTMLElement &&
@@ -19,13 +19,13 @@ function isTyping(target: EventTarget | null): boolean {
     );
 }
 
-/** Act on single keys while the component is there. `?` works even when the others are off: it is how to turn them on. */
+/** Handles single keys while the component is mounted. `?` always works, because its dialog turns the other keys on. */
 export function useKeys(acts: Readonly<Record<string, (event: KeyboardEvent) => void>>): void {
     function pressed(event: KeyboardEvent): void {
         const act = acts[event.key];
         if (act === undefined || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
         const isHeld = event.repeat && event.key === "Enter";
-        // A key that is held would start, and then complete what it has started.
+        // A held Enter would start a consultation and then complete it.
         if (isHeld) event.preventDefault();
         if (isHeld || (!keysAreOn.value && event.key !== "?")) return;
         event.preventDefault();

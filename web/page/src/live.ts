@@ -1,4 +1,4 @@
-/** The one owner of the event stream in this tab: its state for the light, and which reads an event makes old. */
+/** Owns the event stream of this tab: its state for the connection light, and the queries that each event makes stale. */
 
 import type { QueryClient } from "@tanstack/vue-query";
 import { type StreamState, type VisitEvent, VisitStream } from "visit-stream";
@@ -6,33 +6,33 @@ import { ref } from "vue";
 import type { Board, Visit, Worklist } from "./api/client.js";
 import { BOARD, VISIT, WORKLIST, type WorklistWanted } from "./queries.js";
 
-/** Events that come together are read for once. */
+/** Events within this time cause one read, in milliseconds. */
 const GATHER = 40;
-/** What is being read already is read once more so much later, in milliseconds. */
+/** If a read is still running, the page waits this long and reads again, in milliseconds. */
 const AGAIN = 250;
-/** An appointment that no row shows may be a new one for this list: thousands of lists must not look at the same moment. */
+/** The longest random delay, in milliseconds. Any list may get a new appointment, and thousands of them must not read at the same moment. */
 const SPREAD = 1_500;
 
 export const streamState = ref<StreamState>({ name: "catching_up", since: Date.now() });
 
 type About = { patient_id?: unknown; doctor_id?: unknown };
 
-/** Whether what is shown under this key tells of the event's patient, or may have to from now on. */
+/** When to read a query again after an event: now if it shows the event's patient, soon if it may show the patient now. */
 export function isTouched(key: readonly unknown[], shown: unknown, name: string, about: About): "now" | "soon" | "no" {
     if (key[0] === BOARD) return "now";
     if (key[0] === VISIT) return key[1] === about.patient_id ? "now" : "no";
     if (key[0] !== WORKLIST) return "no";
     const rows = (shown as Worklist | undefined)?.items;
     if (rows === undefined || rows.some(row => row.patient_id === about.patient_id)) return "now";
-    // Another doctor's appointment is not on a doctor's list, whatever happens to it.
+    // A doctor's list never shows the appointments of another doctor.
     const { doctorId, statuses } = key[1] as WorklistWanted;
     const isOthers = typeof about.doctor_id === "number" && doctorId !== null && about.doctor_id !== doctorId;
-    // On a list of some statuses anything that happens may bring a row.
+    // Any event may add a row to a list that is filtered by status.
     const mayBring = name === "appointment.updated" || (statuses?.length ?? 0) > 0;
     return mayBring && !isOthers ? "soon" : "no";
 }
 
-/** Follows the stream for one account, and keeps what is on screen true. */
+/** The event stream of one account. It reads queries again, so that the screen is up to date. */
 export class Live {
     private readonly stream: VisitStream;
     private readonly due = new Map<
@@ -72,9 +72,9 @@ export class Live {
 
     private became(state: StreamState): void {
         streamState.value = state;
-        // What failed while nobody answered is read as soon as somebody does.
+        // The server answers again: repeat the reads that failed.
         if (state.name === "live" && this.before !== "live") void this.queries.refetchQueries({ predicate: failed });
-        // A stream that began at now has not told of what happened between the first reads and that moment.
+        // Without a cursor the stream starts now. It has no events from between the first reads and this moment.
         if (state.name === "live" && !this.wasLive) {
             this.wasLive = true;
             this.readAgain();
@@ -98,7 +98,7 @@ export class Live {
         if (before !== undefined) clearTimeout(before.timer);
         const timer = setTimeout(() => {
             this.due.delete(name);
-            // A reading under way is let end: cancelled by each event, it would never show anything in a busy hour.
+            // Let a running read finish. If each event cancelled it, the page would show nothing in a busy hour.
             if (this.queries.isFetching({ queryKey: key, exact: true }) > 0) {
                 this.look(key, AGAIN);
                 return;

@@ -1,4 +1,4 @@
-/** Puts the page together from its parts; it must not know what any of them does. */
+/** Creates the page's application from its parts. */
 
 import "vue-sonner/style.css";
 import "./style/index.css";

@@ -1,4 +1,4 @@
-/** Everything that pops up and goes again: one notice for one refusal, said politely; it must not know who asked. */
+/** The notices that appear for a few seconds. Each refusal causes one notice, for any button of the page. */
 
 import { useI18n } from "vue-i18n";
 import { toast } from "vue-sonner";
@@ -7,17 +7,17 @@ import type { ProblemError } from "./api/client.js";
 
 /** How long a warning stays, in milliseconds. */
 export const WARNING_FOR = 5_000;
-/** How many refusals are remembered, so that the event of one is not told after its answer was. */
+/** How many refusals are remembered, so that the answer and the event of one refusal cause one notice. */
 const REMEMBERED = 200;
 
-const told = new Set<string>();
+const noticed = new Set<string>();
 
-/** Whether this refusal is told for the first time, by its answer or by its event. */
+/** Whether this is the first notice of the refusal, for its answer or for its event. */
 export function isFirstTime(requestId: string): boolean {
-    if (told.has(requestId)) return false;
-    told.add(requestId);
-    const [oldest] = told;
-    if (told.size > REMEMBERED && oldest !== undefined) told.delete(oldest);
+    if (noticed.has(requestId)) return false;
+    noticed.add(requestId);
+    const [oldest] = noticed;
+    if (noticed.size > REMEMBERED && oldest !== undefined) noticed.delete(oldest);
     return true;
 }
 
@@ -31,14 +31,14 @@ export function useNotices() {
     return {
         warn,
         done: (title: string): void => void toast.success(title, { duration: WARNING_FOR }),
-        /** With the doctor who has the patient and for what, in the page's own language. */
+        /** A refused start, with the doctor who has the patient and the prestation, in the page's language. */
         blocked(patient: string, doctor: string, prestation: string, requestId: string): void {
             if (isFirstTime(requestId)) warn(t("refused.busy", { patient }), t("refused.with", { doctor, prestation }));
         },
-        /** A press that was not carried out, or not surely. */
+        /** A command that failed, or with an unknown outcome. */
         failed(error: ProblemError, patient: string): void {
             const { problem, code } = error;
-            // Signing in again is all there is to do, and the page goes there by itself.
+            // The user has to sign in again. The page goes to the sign-in page by itself.
             if (error.status === 401) return;
             if (isUnknown(error)) {
                 warn(t("problem.undecided"));

@@ -1,9 +1,9 @@
-/** Patients who are free for the doctor who looks, each until its offer ends; it must not know how they are started. */
+/** The patients who are free for the signed-in doctor, each until its offer ends. */
 
 import { ref } from "vue";
 import { now } from "./clock.js";
 
-/** Where nothing is reserved the page still says for so long that the patient is free, in milliseconds. */
+/** How long the page shows a free patient who is not reserved, in milliseconds. */
 export const SAID_FOR = 30_000;
 
 export interface Offer {
@@ -22,7 +22,10 @@ interface Heard {
     readonly data: Readonly<Record<string, unknown>>;
 }
 
-/** The offers after an event: a new one in place of an older one for the patient, or none where the patient is taken. */
+/**
+ * The offers after an event. A new offer replaces an older one for the patient.
+ * An offer ends when a consultation takes the patient or when the doctor leaves the line.
+ */
 export function offersAfter(before: readonly Offer[], { name, data }: Heard, at: number): readonly Offer[] {
     const others = before.filter(one => one.patient_id !== data.patient_id);
     if (name === "consultation.available") {
@@ -30,14 +33,14 @@ export function offersAfter(before: readonly Offer[], { name, data }: Heard, at:
         return until > at ? [...others, { ...(data as unknown as Offer), until }] : others;
     }
     const mine = before.find(one => one.patient_id === data.patient_id);
-    // An X-ray beside does not take the patient from whoever waited.
+    // An X-ray at the same time does not take the patient from the doctor who waited.
     if (name === "consultation.started" && (data.exclusive !== false || data.doctor_id === mine?.doctor_id))
         return others;
     const passedOn = name === "patient.updated" && data.why !== undefined && data.doctor_id === mine?.doctor_id;
     return passedOn ? others : before;
 }
 
-/** Let go of what is over. */
+/** Removes the offers that are over. */
 export function dropOver(): void {
     if (offers.value.some(one => one.until <= now.value))
         offers.value = offers.value.filter(one => one.until > now.value);

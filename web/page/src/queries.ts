@@ -1,13 +1,13 @@
-/** What the page reads from the API, each under one key; it must not know who shows it. */
+/** The page's reads from the API, each under one query key. */
 
 import { QueryClient, useQuery } from "@tanstack/vue-query";
 import { computed, type Ref } from "vue";
 import { answered, api, ProblemError, type StatusName, type Who } from "./api/client.js";
 
 export const PAGE_SIZE = 50;
-/** How long the hand may rest between two letters before it is searched for, in milliseconds. */
+/** How long the search waits after the last typed letter, in milliseconds. */
 export const TYPED = 200;
-/** How often an open visit is read anew, in milliseconds. */
+/** How often an open visit is read again, in milliseconds. */
 export const VISIT_READ_EVERY = 10_000;
 
 export interface WorklistWanted {
@@ -23,7 +23,7 @@ export const WORKLIST = "worklist";
 export const BOARD = "board";
 export const VISIT = "visit";
 
-/** A wrong address or a refusal stays what it is; what did not answer is asked again, ever more slowly. */
+/** Whether to retry. A wrong address or a refusal is final. Other failures are retried, each time after a longer wait. */
 function asksAgain(_failures: number, error: unknown): boolean {
     const final = error instanceof ProblemError && error.status >= 400 && error.status < 500 && error.status !== 429;
     return !final;
@@ -33,18 +33,18 @@ export function newQueryClient(): QueryClient {
     return new QueryClient({
         defaultOptions: {
             queries: {
-                // The stream says when something has changed; a tab that comes back into view looks once more.
+                // The stream reports each change. A tab that comes back into view reads once more.
                 staleTime: 10_000,
                 retry: asksAgain,
                 retryDelay: failures => Math.min(500 * 2 ** failures, 10_000),
-                // A hospital's network has no Internet, and the browser then says that it is offline.
+                // Without Internet, as in a hospital's network, the browser reports that it is offline.
                 networkMode: "always",
             },
         },
     });
 }
 
-/** Who is signed in; null: nobody. */
+/** The signed-in user, or null if no one is signed in. */
 export async function readSession(): Promise<Who | null> {
     try {
         return await answered(api.GET("/api/session"));
@@ -69,7 +69,7 @@ export function useWorklist(wanted: Ref<WorklistWanted>) {
             };
             return answered(api.GET("/api/appointments", { params: { query }, signal }));
         },
-        // Another day's rows, or another doctor's, under this one's heading could be pressed.
+        // Rows of another day or doctor must not stay under the new heading: the user could press their buttons.
         placeholderData: (shown, query) => {
             const before = query?.queryKey[1] as WorklistWanted | undefined;
             const isSame = before?.date === wanted.value.date && before.doctorId === wanted.value.doctorId;
@@ -87,7 +87,7 @@ export function useBoard() {
 
 export function useVisit(patientId: Ref<number>, date: Ref<string>) {
     return useQuery({
-        // A refusal and an overdue consultation are told to their own doctor alone, so the stream does not say all of a day.
+        // Only its own doctor gets the event of a refusal or an overdue consultation. So the stream does not report every change of a day.
         refetchInterval: VISIT_READ_EVERY,
         queryKey: computed(() => [VISIT, patientId.value, date.value]),
         queryFn: ({ signal }) => {

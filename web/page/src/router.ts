@@ -1,4 +1,4 @@
-/** The page's addresses, and who is sent where; it must not know what stands there. */
+/** The page's addresses, and the redirects to the sign-in page and to each role's first page. */
 
 import type { QueryClient } from "@tanstack/vue-query";
 import { createRouter, createWebHistory, type RouteLocationNormalized } from "vue-router";
@@ -13,12 +13,12 @@ import WorklistPage from "./worklist/WorklistPage.vue";
 
 export const HOME_OF = { doctor: "worklist", reception: "board", supervisor: "board", service: "board" } as const;
 
-/** An address within this page, or undefined: nobody is sent elsewhere by what stands in an address. */
+/** An address within this page, or undefined. So a link cannot redirect a user to another site. */
 export function within(next: unknown): string | undefined {
     return typeof next === "string" && /^\/(?![/\\])/.test(next) ? next : undefined;
 }
 
-/** Where to sign in, and come back to where one was. What is searched for, which may be a name, stays out of the address. */
+/** The sign-in page, which returns to `from`. The search text may be a name, so it stays out of the address. */
 export function signInFor(from: RouteLocationNormalized, why: Record<string, string> = {}) {
     const next = from.fullPath.replace(/#.*$/s, "");
     return { name: "sign_in", query: { next, ...why }, state: { search: from.hash } };
@@ -27,7 +27,7 @@ export function signInFor(from: RouteLocationNormalized, why: Record<string, str
 export function newRouter(client: QueryClient) {
     const router = createRouter({
         history: createWebHistory(),
-        // All pages come at once: one that is fetched when it is asked for is missing when the server is away, or has a newer page.
+        // All pages are loaded at the start. A page that is loaded later fails when the server is away or has a newer version.
         routes: [
             {
                 path: "/sign-in",
@@ -57,7 +57,7 @@ async function admit(to: RouteLocationNormalized, client: QueryClient) {
     try {
         who = await client.ensureQueryData({ queryKey: SESSION, queryFn: readSession, retry: false });
     } catch {
-        // An API that does not answer is no reason to ask for a password: the sign-in page says what is wrong.
+        // The user may still be signed in when the API does not answer. So the sign-in page shows the problem and asks for no password.
         return signInFor(to, { unreachable: "1" });
     }
     if (who === null) return signInFor(to);

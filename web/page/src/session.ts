@@ -1,4 +1,4 @@
-/** Who is signed in, and signing in and out; it must not know what a signed-in person may see. */
+/** The signed-in user, signing in and signing out. */
 
 import { type QueryClient, useQuery } from "@tanstack/vue-query";
 import { computed } from "vue";
@@ -8,10 +8,10 @@ import { answered, api, type Who } from "./api/client.js";
 import { offers } from "./offers.js";
 import { readSession, SESSION } from "./queries.js";
 
-/** How often it is asked who is signed in, in milliseconds: another tab may have changed it, and the cookie is one for all. */
+/** How often the page reads the session, in milliseconds. Another tab may have changed it, because all tabs share one cookie. */
 const LOOKED_AT_EVERY = 30_000;
 
-/** Known from the first page on: the router lets nobody in without. */
+/** The signed-in user. The router reads it before it opens a page that needs it. */
 export function useSession() {
     const { data } = useQuery({
         queryKey: SESSION,
@@ -24,13 +24,13 @@ export function useSession() {
     return computed(() => data.value ?? undefined);
 }
 
-/** For pages that only signed-in staff see. While somebody signs out it is still the last one. */
+/** The signed-in user, for pages that need one. During a sign-out it is still the last user. */
 export function useWho() {
     const session = useSession();
     let last: Who | undefined;
     return computed(() => {
         last = session.value ?? last;
-        if (last === undefined) throw new Error("nobody is signed in here");
+        if (last === undefined) throw new Error("no one is signed in here");
         return last;
     });
 }
@@ -44,7 +44,7 @@ export async function signOut(): Promise<void> {
     await answered(api.DELETE("/api/session"));
 }
 
-/** What one saw is not for the next who sits here. */
+/** Removes everything that the last user saw, so that the next user does not see it. */
 export function forgetReads(client: QueryClient): void {
     standUp();
     offers.value = [];
@@ -52,7 +52,7 @@ export function forgetReads(client: QueryClient): void {
     client.removeQueries({ predicate: query => query.queryKey[0] !== SESSION[0] });
 }
 
-/** Nobody is signed in any more. */
+/** Ends the session on the page. */
 export function forget(client: QueryClient): void {
     client.setQueryData(SESSION, null);
     forgetReads(client);

@@ -1,4 +1,4 @@
-/** Whether what a page shows may no longer be true: the stream is away, or the last reading failed. It must not know what is read. */
+/** Whether a page may be out of date: the stream is not open, or the last read failed. */
 
 import { computed, type Ref } from "vue";
 import { streamState } from "./live.js";

@@ -1,4 +1,4 @@
-/** Light or dark: the system's, until somebody chooses. */
+/** Light or dark colours: those of the system, until the user chooses. */
 
 import { ref } from "vue";
 import { kept } from "./kept.js";

@@ -1,4 +1,4 @@
-/** Appointments as the worklist has them, for the page's units. */
+/** Appointments as in the worklist, for the unit tests of the page. */
 
 import type { Appointment } from "../src/api/client.js";
 

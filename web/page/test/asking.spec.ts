@@ -19,7 +19,7 @@ function surroundings(): Asking & { waited: number[] } {
 const unknown = (status: number, retryAfter?: number) => new ProblemError(status, undefined, retryAfter);
 
 describe("one press of a button", () => {
-    it("keeps its key however often it is asked", async () => {
+    it("keeps its key in every retry", async () => {
         const keys: string[] = [];
         let unknowns = 0;
         const answer = await askUntilDecided(
@@ -36,7 +36,7 @@ describe("one press of a button", () => {
         expect([keys.length, unknowns]).toEqual([4, 3]);
     });
 
-    it.each([401, 403, 404, 409, 422, 500])("takes %i for the decision", async status => {
+    it.each([401, 403, 404, 409, 422, 500])("accepts %i as the decision", async status => {
         const around = surroundings();
         await expect(askUntilDecided(() => Promise.reject(unknown(status)), undefined, around)).rejects.toMatchObject({
             status,
@@ -54,7 +54,7 @@ describe("one press of a button", () => {
         expect(around.now()).toBeLessThanOrEqual(ASK_FOR);
     });
 
-    it("has a key of its own each time, which is one that the API takes", () => {
+    it("has a new key each time, in a format that the API accepts", () => {
         const keys = Array.from({ length: 100 }, newKey);
         expect(new Set(keys).size).toBe(100);
         expect(keys.every(key => /^[0-9a-f]{32}$/.test(key))).toBe(true);

@@ -22,7 +22,7 @@ describe("the board", () => {
         expect(initials(name)).toBe(short);
     });
 
-    it("shows nothing of a name but its first letters", () => {
+    it("shows only the first letters of a name", () => {
         expect(initials("John Doe")).not.toMatch(/ohn|oe/);
     });
 
@@ -33,7 +33,7 @@ describe("the board", () => {
         expect(sorted.reserved).toEqual([]);
     });
 
-    it("marks who came and who changed, and nobody on the first look", () => {
+    it("marks new and changed patients, and no one after the first read", () => {
         const before = [patient(1, "free"), patient(2, "free"), patient(3, "free")];
         const after = [patient(1, "free"), patient(2, "in_consultation"), patient(4, "free")];
         expect([...changed(before, after)]).toEqual([2, 4]);

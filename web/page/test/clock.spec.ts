@@ -6,14 +6,14 @@ afterEach(() => {
 });
 
 describe("the clock", () => {
-    it("goes by the server when the workstation's is off", () => {
+    it("follows the server's when the workstation's is wrong", () => {
         vi.useFakeTimers({ now: Date.parse("2026-03-02T12:07:00Z") });
         heardFromServer("Mon, 02 Mar 2026 12:00:00 GMT");
         tick();
         expect(new Date(now.value).toISOString()).toBe("2026-03-02T12:00:00.000Z");
     });
 
-    it("does not jump for the part of a second that a Date leaves out", () => {
+    it("does not jump when a Date differs by less than a second", () => {
         vi.useFakeTimers({ now: Date.parse("2026-03-02T12:00:00Z") });
         heardFromServer("Mon, 02 Mar 2026 12:00:00 GMT");
         heardFromServer("Mon, 02 Mar 2026 11:59:59 GMT");
@@ -34,21 +34,21 @@ describe("the clock", () => {
         expect(ticking(milliseconds)).toBe(digits);
     });
 
-    it("knows the hospital's day and hour, whatever zone the screen is in", () => {
+    it("shows the hospital's day and hour in any time zone of the screen", () => {
         const at = Date.parse("2026-03-01T23:30:00Z");
         expect(localDay(at, "Europe/Paris")).toBe("2026-03-02");
         expect(localDay(at, "America/Vancouver")).toBe("2026-03-01");
         expect(timeOfDay(at, "Europe/Paris", "fr")).toBe("00:30");
     });
 
-    it("turns days over the ends of months, years and summers", () => {
+    it("adds days across the ends of months, years and summer time", () => {
         expect(daysLater("2026-03-28", 1)).toBe("2026-03-29");
         expect(daysLater("2026-03-29", 1)).toBe("2026-03-30");
         expect(daysLater("2026-01-01", -1)).toBe("2025-12-31");
         expect(daysLater("2028-02-28", 1)).toBe("2028-02-29");
     });
 
-    it("tells a date of the calendar from others", () => {
+    it("accepts real dates only", () => {
         expect(["2028-02-29", "2027-02-29", "2026-13-01", "26-1-1", ""].map(isDay)).toEqual([
             true,
             false,

@@ -4,7 +4,7 @@ import { type Filters, readFilters, writeFilters } from "../src/worklist/filters
 const NONE: Filters = { date: undefined, search: "", statuses: [], page: 1 };
 
 describe("the worklist's address", () => {
-    it("asks for today when it says nothing", () => {
+    it("means today when it is empty", () => {
         expect(readFilters({}, "")).toEqual(NONE);
         expect(writeFilters(NONE)).toEqual({ query: {}, hash: "" });
     });
@@ -17,7 +17,7 @@ describe("the worklist's address", () => {
         expect(readFilters(query, hash)).toEqual(filters);
     });
 
-    it("keeps what is searched for behind the #, which is sent to nobody", () => {
+    it("keeps the search text after the #, which is not sent", () => {
         const { query, hash } = writeFilters({ ...NONE, search: "Doe" });
         expect(JSON.stringify(query)).not.toContain("Doe");
         expect(hash).toBe("#q=Doe");
@@ -31,11 +31,11 @@ describe("the worklist's address", () => {
         [{ page: "1e99" }],
         [{ status: "asleep" }],
         [{ status: null, page: ["x"] }],
-    ])("leaves out what makes no sense: %j", query => {
+    ])("ignores invalid filters: %j", query => {
         expect(readFilters(query, "")).toEqual(NONE);
     });
 
-    it("takes no more than the API would", () => {
+    it("shortens the search text to the API's limit", () => {
         expect(readFilters({}, `#q=${"x".repeat(300)}`).search).toHaveLength(200);
     });
 });

@@ -5,7 +5,7 @@ import { anAppointment, at, ME, NOON, OTHER } from "./appointments.js";
 
 const rows = { items: [anAppointment()] };
 
-describe("what an event makes old", () => {
+describe("an event makes stale", () => {
     it.each<[string, readonly unknown[], unknown, string, object, ReturnType<typeof isTouched>]>([
         ["a row of its patient", ["worklist", {}], rows, "consultation.started", { patient_id: 123 }, "now"],
         ["no row of another patient", ["worklist", {}], rows, "consultation.started", { patient_id: 124 }, "no"],
@@ -19,7 +19,7 @@ describe("what an event makes old", () => {
             "no",
         ],
         [
-            "the list of everybody",
+            "the list of all doctors",
             ["worklist", { doctorId: null }],
             rows,
             "appointment.updated",
@@ -30,8 +30,8 @@ describe("what an event makes old", () => {
         ["the board, always", ["board"], { items: [] }, "patient.updated", { patient_id: 124 }, "now"],
         ["its patient's visit", ["visit", 123, "2026-03-02"], {}, "consultation.completed", { patient_id: 123 }, "now"],
         ["no other visit", ["visit", 124, "2026-03-02"], {}, "consultation.completed", { patient_id: 123 }, "no"],
-        ["not who is signed in", ["session"], {}, "appointment.updated", { patient_id: 123 }, "no"],
-    ])("is %s", (_what, key, shown, name, about, when) => {
+        ["not the session", ["session"], {}, "appointment.updated", { patient_id: 123 }, "no"],
+    ])("%s", (_what, key, shown, name, about, when) => {
         expect(isTouched(key, shown, name, about)).toBe(when);
     });
 });
@@ -43,20 +43,20 @@ describe("the offers", () => {
     });
     const mine = offersAfter([], available(at(1)), NOON);
 
-    it("begin with the event and last until it says", () => {
+    it("begin with the event and last until its offer_until", () => {
         expect(mine.map(offer => [offer.appointment_id, offer.until])).toEqual([[1, NOON + 60_000]]);
         expect(offersAfter([], available(at(-1)), NOON)).toEqual([]);
     });
 
-    it("last a while where nothing is reserved", () => {
+    it("last a while when nothing is reserved", () => {
         expect(offersAfter([], available(null), NOON)[0]?.until).toBe(NOON + 30_000);
     });
 
-    it("are one for a patient, the newest", () => {
+    it("have only the newest for each patient", () => {
         expect(offersAfter(mine, available(at(5)), NOON).map(offer => offer.until)).toEqual([NOON + 300_000]);
     });
 
-    it("end when the patient is taken, by whomever, but not by an X-ray beside", () => {
+    it("end when any doctor starts, but not for an X-ray at the same time", () => {
         const started = { patient_id: 123, doctor_id: OTHER, exclusive: true };
         expect(offersAfter(mine, { name: "consultation.started", data: started }, NOON)).toEqual([]);
         expect(
@@ -67,7 +67,7 @@ describe("the offers", () => {
         ).toEqual(mine);
     });
 
-    it("end when the doctor is out of the line, not when another is", () => {
+    it("end when the doctor leaves the line, not when another does", () => {
         const left = { patient_id: 123, doctor_id: ME, why: "passed" };
         expect(offersAfter(mine, { name: "patient.updated", data: left }, NOON)).toEqual([]);
         expect(offersAfter(mine, { name: "patient.updated", data: { ...left, doctor_id: OTHER } }, NOON)).toEqual(mine);

@@ -17,7 +17,7 @@ const french = flat(fr);
 const source = Object.entries(
     import.meta.glob<string>("../src/**/*.{vue,ts}", { query: "?raw", import: "default", eager: true }),
 );
-/** English has 1st, 2nd and 3rd, French has a million. */
+/** Plural forms of one language: English has 1st, 2nd and 3rd, French has a form for millions. */
 const OWN = /^row\.place\.(two|few|many)$/;
 const names = (text: string): string[] => [...text.matchAll(/\{(\w+)\}/g)].map(found => found[1] ?? "").sort();
 
@@ -35,7 +35,7 @@ describe("the two catalogues", () => {
         expect(differing).toEqual([]);
     });
 
-    it("are the only words: no component has any of its own", () => {
+    it("have all shown words: no template contains text", () => {
         const found = source.flatMap(([name, text]) => {
             const template = /<template>([\s\S]*)<\/template>/.exec(text)?.[1] ?? "";
             const shown = template.replace(/\{\{[\s\S]*?\}\}/g, "").replace(/<(?:"[^"]*"|'[^']*'|[^>"'])*>/g, " ");
@@ -44,7 +44,7 @@ describe("the two catalogues", () => {
         expect(found).toEqual([]);
     });
 
-    it("have every key that is asked for by name", () => {
+    it("have every key that the source names", () => {
         const asked = source.flatMap(([, text]) =>
             [...text.matchAll(/\bt\(\s*["']([\w.]+)["']/g)].map(found => found[1] ?? ""),
         );
@@ -52,7 +52,7 @@ describe("the two catalogues", () => {
         expect([...new Set(asked)].filter(key => !english.has(key))).toEqual([]);
     });
 
-    it("have no key that nobody asks for", () => {
+    it("have no unused key", () => {
         const whole = source.map(([, text]) => text).join("\n");
         const unused = [...english.keys()].filter(key => {
             const group = key.slice(0, key.lastIndexOf("."));

@@ -10,7 +10,7 @@ const reserved = { state: "reserved", doctor: "Dr. Okafor", doctor_id: OTHER, si
 describe("a row of the worklist", () => {
     it.each<[string, Appointment, Row["situation"], Row["primary"], Row["secondary"]]>([
         ["a free patient can be started", anAppointment(), "free", "start", []],
-        ["what a supervisor released is resumed", anAppointment({ ended_as: "released" }), "free", "resume", []],
+        ["a released consultation is resumed", anAppointment({ ended_as: "released" }), "free", "resume", []],
         ["my own is completed", anAppointment({ ...running, overdue_at: at(6) }), "mine", "complete", ["extend"]],
         [
             "my own that is overdue is extended",
@@ -21,21 +21,27 @@ describe("a row of the worklist", () => {
         ],
         ["a busy patient is waited for", anAppointment({}, withDrOkafor), "busy", "wait", []],
         [
-            "in line, only leaving is left",
+            "in line, the only action is to leave",
             anAppointment({}, { ...withDrOkafor, position: 2 }),
             "in_line",
             null,
             ["leave"],
         ],
-        ["an X-ray runs beside", anAppointment({ exclusive: false }, withDrOkafor), "busy", "start", []],
+        ["an X-ray runs at the same time", anAppointment({ exclusive: false }, withDrOkafor), "busy", "start", []],
         [
-            "an X-ray of a doctor in line runs beside",
+            "an X-ray of a doctor in line runs at the same time",
             anAppointment({ exclusive: false }, { ...withDrOkafor, position: 1 }),
             "in_line",
             "start",
             ["leave"],
         ],
-        ["nobody waits for oneself", anAppointment({}, { ...withDrOkafor, doctor_id: ME }), "busy", null, []],
+        [
+            "a doctor cannot wait for their own consultation",
+            anAppointment({}, { ...withDrOkafor, doctor_id: ME }),
+            "busy",
+            null,
+            [],
+        ],
         [
             "reserved for me is started",
             anAppointment({}, { ...reserved, doctor_id: ME, position: 1 }),
@@ -45,38 +51,44 @@ describe("a row of the worklist", () => {
         ],
         ["reserved for another is waited for", anAppointment({}, reserved), "reserved", "wait", []],
         [
-            "behind whom it is reserved for one is in line",
+            "a doctor behind a reservation is in line",
             anAppointment({}, { ...reserved, position: 2 }),
             "in_line",
             null,
             ["leave"],
         ],
-        ["a reservation that is over is none", anAppointment({}, { ...reserved, until: at(0) }), "free", "start", []],
-        ["what is done offers nothing", anAppointment({ status: "done" }, withDrOkafor), "done", null, []],
-        ["what is canceled offers nothing", anAppointment({ status: "canceled" }), "canceled", null, []],
         [
-            "a colleague's consultation is looked at",
+            "an expired reservation leaves the patient free",
+            anAppointment({}, { ...reserved, until: at(0) }),
+            "free",
+            "start",
+            [],
+        ],
+        ["a done appointment has no action", anAppointment({ status: "done" }, withDrOkafor), "done", null, []],
+        ["a canceled appointment has no action", anAppointment({ status: "canceled" }), "canceled", null, []],
+        [
+            "a colleague's consultation has no action",
             anAppointment({ ...running, doctor_id: OTHER }),
             "elsewhere",
             null,
             [],
         ],
-        ["a colleague's appointment is looked at", anAppointment({ doctor_id: OTHER }), "free", null, []],
+        ["a colleague's appointment has no action", anAppointment({ doctor_id: OTHER }), "free", null, []],
     ])("%s", (_what, item, situation, primary, secondary) => {
         expect(look(item)).toMatchObject({ situation, primary, secondary });
     });
 
-    it("offers nothing to staff who start nothing", () => {
+    it("has no action for staff other than doctors", () => {
         expect(look(anAppointment(), null).primary).toBeNull();
     });
 
-    it("tells since when a consultation runs, and until when an offer holds", () => {
+    it("shows since when a consultation runs, and when an offer ends", () => {
         expect(look(anAppointment(running)).since).toBe(NOON - 14 * 60_000);
         expect(look(anAppointment({}, withDrOkafor)).since).toBe(NOON - 14 * 60_000);
         expect(look(anAppointment({}, { ...reserved, doctor_id: ME })).until).toBe(NOON + 60_000);
     });
 
-    it("calls a wait long from half an hour on, while the patient waits", () => {
+    it("shows a long wait from half an hour on, while the patient waits", () => {
         const arrived = (minutes: number, status: "pending" | "done" = "pending") =>
             look(anAppointment({ status, checked_in_at: at(-minutes) })).longWait;
         expect(arrived(29)).toBeNull();

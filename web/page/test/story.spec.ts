@@ -25,13 +25,13 @@ const DAY = [
     entry(46, "left_line", okafor),
     entry(46, "started", { ...okafor, consultation_id: "d" }),
 ];
-const told = (timeline: TimelineEntry[], now: number, isToday: boolean) =>
+const story = (timeline: TimelineEntry[], now: number, isToday: boolean) =>
     storyOf({ timeline }, endsOf(timeline), now, isToday);
 const later = NOON + 60 * 60_000;
 
 describe("the story of a day", () => {
-    it("has a lane for each doctor, a bar for what lasts and a mark for what does not", () => {
-        const { lanes, from, to } = told(DAY, later, true);
+    it("has a lane for each doctor, bars for durations and marks for moments", () => {
+        const { lanes, from, to } = story(DAY, later, true);
         expect(lanes.map(lane => lane.doctor)).toEqual(["Dr. Amrani", "Dr. Okafor"]);
         expect(
             lanes[0]?.bars.map(bar => [bar.kind, (bar.from - NOON) / 60_000, (bar.to - NOON) / 60_000, bar.open]),
@@ -47,22 +47,22 @@ describe("the story of a day", () => {
         expect([from, to]).toEqual([NOON, later]);
     });
 
-    it("draws what never ended on a past day up to the day's last entry", () => {
-        expect(told(DAY, later, false).lanes[1]?.bars[1]?.to).toBe(NOON + 46 * 60_000);
+    it("ends an open bar of a past day at the day's last entry", () => {
+        expect(story(DAY, later, false).lanes[1]?.bars[1]?.to).toBe(NOON + 46 * 60_000);
     });
 
-    it("gives the patient who leaves unseen to the doctor of the appointment", () => {
+    it("shows a patient who left unseen at the doctor of the appointment", () => {
         const left = entry(20, "left", { doctor_id: null, doctor: null });
-        const [lane] = told([entry(0, "checked_in"), left], later, true).lanes;
+        const [lane] = story([entry(0, "checked_in"), left], later, true).lanes;
         expect([lane?.doctor, lane?.bars[0]?.to]).toEqual(["Dr. Amrani", NOON + 20 * 60_000]);
     });
 
-    it("draws a day of one moment with some width", () => {
-        const { from, to } = told([entry(0, "checked_in")], NOON, true);
+    it("has some width for a day with one entry", () => {
+        const { from, to } = story([entry(0, "checked_in")], NOON, true);
         expect(to - from).toBeGreaterThan(0);
     });
 
-    it("tells how long what began has lasted", () => {
+    it("calculates the durations", () => {
         expect(DAY.map(entry => lasted(entry, endsOf(DAY), later))).toEqual([
             10 * 60_000,
             35 * 60_000,

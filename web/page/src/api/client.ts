@@ -1,4 +1,4 @@
-/** The page's only door to the API: typed calls, and problems as values; it must not know what a screen does with them. */
+/** The only module of the page that calls the API: typed calls, and errors that carry the problem. */
 
 import createClient, { type Middleware } from "openapi-fetch";
 import { heardFromServer } from "../clock.js";
@@ -14,15 +14,15 @@ export type TimelineEntry = Schemas["TimelineEntry"];
 export type Who = Schemas["SignedInUser"];
 export type StatusName = Appointment["status"];
 
-/** An RFC 9457 problem with what a visit's refusal adds. */
+/** An RFC 9457 problem, with the fields that a refusal of a visit adds. */
 export type Problem = Schemas["Problem"] & Partial<Schemas["Refusal"]>;
 
-/** The API said no, or could not be reached: then `status` is 0. */
+/** The API rejected the request. Or the page could not reach the API: then `status` is 0. */
 export class ProblemError extends Error {
     constructor(
         readonly status: number,
         readonly problem: Problem | undefined,
-        /** Seconds after which to ask again, where the API said so. */
+        /** The seconds to wait before a retry, if the API sent them. */
         readonly retryAfter: number | undefined,
     ) {
         super(problem?.code ?? `status ${status}`);
@@ -35,7 +35,7 @@ export class ProblemError extends Error {
 
 const signedOut = new Set<() => void>();
 
-/** Hear that a call was answered 401: the session is over. */
+/** Calls `act` when an answer is 401: the session is over. */
 export function onSignedOut(act: () => void): void {
     signedOut.add(act);
 }
@@ -47,7 +47,7 @@ const listening: Middleware = {
     },
 };
 
-/** A call that is not answered for so long has failed, in milliseconds: a network can fall silent without an end. */
+/** A call without an answer fails after this time, in milliseconds. A broken network may report no error. */
 const READ_WITHIN = 15_000;
 const DECIDED_WITHIN = 30_000;
 
@@ -62,13 +62,13 @@ api.use(listening);
 
 type Answer<Data> = { data?: Data | undefined; error?: unknown; response: Response };
 
-/** The answer's body, or throws ProblemError. */
+/** Returns the body of the answer, or throws ProblemError. */
 export async function answered<Data>(asking: Promise<Answer<Data>>): Promise<Data> {
     let answer: Answer<Data>;
     try {
         answer = await asking;
     } catch {
-        // Nobody answered, or what came was no JSON: a proxy's page while the API restarts.
+        // No answer came, or one without JSON, for example a proxy's page while the API restarts.
         throw new ProblemError(0, undefined, undefined);
     }
     const { response } = answer;

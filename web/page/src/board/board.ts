@@ -1,21 +1,21 @@
-/** How the board sorts patients, shortens names, and finds what changed; pure, it must not know how it looks. */
+/** Sorts the patients of the board, shortens names and finds changes, in pure functions. */
 
 import type { BoardItem } from "../api/client.js";
 
 export const COLUMNS = ["in_consultation", "reserved", "free"] as const;
 export type Column = (typeof COLUMNS)[number];
 
-/** How long what changed is marked, in milliseconds. */
+/** How long a change is marked, in milliseconds. */
 export const MARKED_FOR = 2_500;
 
-/** `J. D.`: for a screen that strangers can see. */
+/** `J. D.` for John Doe, for a screen that strangers can see. */
 export function initials(name: string): string {
     const words = name.trim().split(/\s+/u);
     const shown = words.length > 1 ? [words[0], words[words.length - 1]] : words;
     return shown.map(word => `${[...(word ?? "")][0] ?? ""}.`.toLocaleUpperCase()).join(" ");
 }
 
-/** By state, each as the API orders them: longest in house first. */
+/** The patients by state. Each column keeps the API's order: the longest in the house first. */
 export function inColumns(items: readonly BoardItem[]): Readonly<Record<Column, readonly BoardItem[]>> {
     return {
         in_consultation: items.filter(item => item.state === "in_consultation"),
@@ -24,7 +24,7 @@ export function inColumns(items: readonly BoardItem[]): Readonly<Record<Column, 
     };
 }
 
-/** The patients whose items differ from the last look at the board. Empty at the first look. */
+/** The ids of the patients with a changed item since the last read of the board. Empty after the first read. */
 export function changed(before: readonly BoardItem[] | undefined, after: readonly BoardItem[]): ReadonlySet<number> {
     if (before === undefined) return new Set();
     const known = new Map(before.map(item => [item.patient_id, JSON.stringify(item)]));

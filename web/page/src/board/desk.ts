@@ -1,4 +1,4 @@
-/** What the desk does: check in, check out, release; it must not know which list it was pressed in. */
+/** The commands of the reception: check in, check out, release. Every list of the board uses them. */
 
 import { useQueryClient } from "@tanstack/vue-query";
 import { reactive } from "vue";
@@ -8,7 +8,7 @@ import { answered, api, ProblemError } from "../api/client.js";
 import { useNotices } from "../notices.js";
 import { BOARD, VISIT, WORKLIST } from "../queries.js";
 
-/** Appointments and consultations whose button was pressed and not answered yet. */
+/** The ids of appointments and consultations with a button press that has no answer yet. */
 const pressed = reactive(new Set<number | string>());
 
 export function useDesk() {
@@ -16,7 +16,7 @@ export function useDesk() {
     const notices = useNotices();
     const { t } = useI18n();
 
-    /** Whether it was done. */
+    /** Returns whether the API carried out the command. */
     async function press(
         id: number | string,
         patient: string,

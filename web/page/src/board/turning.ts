@@ -1,9 +1,9 @@
-/** A screen on the wall has nobody to scroll it: it shows one screenful after the other. It must not know what is shown. */
+/** Scrolls a screen on the wall, one screenful after the other, because no one scrolls it by hand. */
 
 /** How long a screenful stays, in milliseconds. */
 const STAYS = 12_000;
 
-/** Turn until the answer is called. */
+/** Starts to scroll. Returns a function that stops it. */
 export function turnPages(): () => void {
     const timer = setInterval(() => {
         const { scrollHeight, clientHeight } = document.documentElement;

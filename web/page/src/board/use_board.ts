@@ -1,4 +1,4 @@
-/** The board as it is, and who on it has just changed; it must not know which screen shows it. */
+/** The current board, and the patients that have just changed, for the board's page and the wall's. */
 
 import { computed, onScopeDispose, ref, watch } from "vue";
 import { useBoard } from "../queries.js";

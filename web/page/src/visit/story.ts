@@ -1,4 +1,4 @@
-/** A patient's day as bars and marks in time, from the timeline; pure, it must not know how they are drawn. */
+/** A patient's day as bars and marks in time, from the timeline, in pure functions. */
 
 import type { TimelineEntry, Visit } from "../api/client.js";
 
@@ -8,7 +8,7 @@ export interface Bar {
     readonly kind: BarKind;
     readonly from: number;
     readonly to: number;
-    /** Still going on. */
+    /** Not ended yet. */
     readonly open: boolean;
     readonly entry: TimelineEntry;
 }
@@ -19,7 +19,7 @@ export interface Mark {
     readonly entry: TimelineEntry;
 }
 
-/** What one doctor had of the day. */
+/** The bars and marks of one doctor. */
 export interface Lane {
     readonly doctor: string;
     readonly bars: readonly Bar[];
@@ -44,10 +44,10 @@ const ENDS: Readonly<Record<BarKind, readonly string[]>> = {
 };
 const KINDS = Object.values(BEGINS);
 const MARKS = new Set(["refused", "overdue", "extended", "offered", "offer_withdrawn", "adopted", "status"]);
-/** A day of one moment is still drawn with some width, in milliseconds. */
+/** The minimum width of the picture, in milliseconds, for a day with one entry. */
 const NARROWEST = 10 * 60_000;
 
-/** By entry that began something the one that ended it: the first that closes it, for the same consultation, appointment or doctor. */
+/** The closing entry of each opening entry: the first one for the same consultation, appointment or doctor. */
 export type Ends = ReadonlyMap<TimelineEntry, TimelineEntry>;
 
 export function endsOf(timeline: readonly TimelineEntry[]): Ends {
@@ -72,7 +72,7 @@ function subject(kind: BarKind, entry: TimelineEntry): string | number | null {
     return kind === "checked_in" ? entry.appointment_id : entry.doctor_id;
 }
 
-/** How long what began here went on, or has gone on until now, in milliseconds; undefined for what is but a moment. */
+/** The duration from an opening entry to its end or until now, in milliseconds. Undefined for an entry that opens nothing. */
 export function lasted(entry: TimelineEntry, ends: Ends, now: number): number | undefined {
     if (BEGINS[entry.event] === undefined) return undefined;
     const end = ends.get(entry);
@@ -109,7 +109,7 @@ export function storyOf({ timeline }: Pick<Visit, "timeline">, ends: Ends, now: 
     return { lanes: [...lanes].map(([doctor, lane]) => ({ doctor, ...lane })), from, to };
 }
 
-/** An entry without a doctor belongs to the one of its appointment. */
+/** An entry without a doctor belongs to the doctor of its appointment. */
 function doctors(timeline: readonly TimelineEntry[]): (entry: TimelineEntry) => string {
     const known = new Map(
         timeline.flatMap(entry => (entry.doctor && entry.appointment_id ? [[entry.appointment_id, entry.doctor]] : [])),
@@ -117,7 +117,7 @@ function doctors(timeline: readonly TimelineEntry[]): (entry: TimelineEntry) => 
     return entry => entry.doctor ?? known.get(entry.appointment_id ?? 0) ?? "–";
 }
 
-/** Full hours, or halves, quarters, ... of them, between two moments: at most eight. */
+/** At most eight ticks between two times, at full hours, half hours, quarter hours, ... */
 export function ticksOf(from: number, to: number): readonly number[] {
     const steps = [1, 5, 10, 15, 30, 60, 120, 240, 480].map(minutes => minutes * 60_000);
     const step = steps.find(one => (to - from) / one <= 8) ?? 1_440 * 60_000;

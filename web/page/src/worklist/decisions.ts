@@ -1,4 +1,4 @@
-/** What the buttons of a row do: ask, tell what was refused, and have the rows read again; it must not know how a row looks. */
+/** The commands behind a row's buttons. They send the command, show a refusal as a notice, and read the rows again. */
 
 import { useQueryClient } from "@tanstack/vue-query";
 import { reactive } from "vue";
@@ -8,7 +8,7 @@ import { useNotices } from "../notices.js";
 import { BOARD, VISIT, WORKLIST } from "../queries.js";
 import { type Action, EXTEND_BY } from "./row.js";
 
-/** What an action needs of an appointment: a row has it, and so has an offer. */
+/** The fields of an appointment that an action needs. A row and an offer both have them. */
 export type Concerned = Pick<Appointment, "appointment_id" | "patient_id" | "patient_name" | "doctor_id"> & {
     readonly consultation_id: string | null;
 };
@@ -44,7 +44,7 @@ function call(action: Action, item: Concerned, key: string): Promise<unknown> {
     }
 }
 
-/** Appointments whose button was pressed and not answered yet, with what is to be said meanwhile. */
+/** The appointments with a button press that has no answer yet, and the state of the request until then. */
 const pressed = reactive(new Map<number, "asking" | "unknown">());
 
 export function useDecisions() {

@@ -1,4 +1,4 @@
-/** What of the worklist is asked for, as the address has it; pure, it must not know the router. */
+/** The filters of the worklist, from and to the address, in pure functions without the router. */
 
 import type { StatusName } from "../api/client.js";
 import { isDay } from "../clock.js";
@@ -6,7 +6,7 @@ import { isDay } from "../clock.js";
 export const STATUSES: readonly StatusName[] = ["scheduled", "confirmed", "pending", "in_progress", "done", "canceled"];
 
 export interface Filters {
-    /** Undefined: today, whichever day that is when somebody looks. */
+    /** Undefined means today, on the day when a user opens the address. */
     readonly date: string | undefined;
     readonly search: string;
     readonly statuses: readonly StatusName[];
@@ -17,7 +17,7 @@ type Query = Record<string, string | null | (string | null)[] | undefined>;
 
 const text = (value: Query[string]): string => (Array.isArray(value) ? (value[0] ?? "") : (value ?? ""));
 
-/** What an address asks for; what makes no sense in it is left out. */
+/** The filters of an address. Invalid parts are ignored. */
 export function readFilters(query: Query, hash: string): Filters {
     const date = text(query.date);
     const asked = text(query.status).split(",");
@@ -30,7 +30,7 @@ export function readFilters(query: Query, hash: string): Filters {
     };
 }
 
-/** The address that asks for this. What is searched for may be a name: it stands behind the #, which no server and no log is sent. */
+/** The address for these filters. The search text may be a name, so it comes after the #: browsers send that part to no server. */
 export function writeFilters({ date, search, statuses, page }: Filters): {
     query: Record<string, string>;
     hash: string;

@@ -1,15 +1,15 @@
-/** What one row of the worklist says and offers; pure, it must not know how that looks or is carried out. */
+/** The situation and the actions of one row of the worklist, in pure functions. */
 
 import type { Appointment } from "../api/client.js";
 
-/** A patient who waits for longer than this, in milliseconds, waits long. */
+/** From this time on a wait counts as long, in milliseconds. */
 export const LONG_WAIT = 30 * 60_000;
-/** Minutes that Extend adds. */
+/** The minutes that Extend adds. */
 export const EXTEND_BY = 15;
 
 export type Action = "start" | "resume" | "complete" | "extend" | "wait" | "leave";
 
-/** `mine`: in consultation with who looks. `busy`: with somebody else, or with who looks for another appointment. */
+/** `mine`: in consultation with the signed-in doctor. `busy`: with another doctor, or with this doctor for another appointment. */
 export type Situation =
     | "free"
     | "mine"
@@ -27,19 +27,19 @@ export interface Row {
     readonly situation: Situation;
     readonly primary: Action | null;
     readonly secondary: readonly Action[];
-    /** Since when, or until when for a reservation; milliseconds since 1970. */
+    /** Since when, in milliseconds since 1970. `until` is set for a reservation only. */
     readonly since: number | null;
     readonly until: number | null;
-    /** How long the patient has been checked in, if that is long; milliseconds. */
+    /** How long the patient has been checked in, in milliseconds, if that is long. */
     readonly longWait: number | null;
 }
 
-/** Where the patient is now says nothing of another day's appointment, but for the one that runs. */
+/** The patient's current state does not change the appointments of other days, except the running one. */
 const KEPT_ON_OTHER_DAYS: ReadonlySet<Situation> = new Set(["mine", "overdue", "elsewhere", "done", "canceled"]);
 
 const at = (moment: string | null): number | null => (moment === null ? null : Date.parse(moment));
 
-/** `doctorId` is who looks; null for staff who start nothing. On another day than today nothing is started or waited for. */
+/** `doctorId` is the signed-in doctor, or null for other staff. Start and Wait exist for today only. */
 export function rowOf(item: Appointment, doctorId: number | null, now: number, isToday = true): Row {
     const today = situationOf(item, doctorId, now);
     const situation = isToday || KEPT_ON_OTHER_DAYS.has(today) ? today : "planned";
@@ -72,7 +72,7 @@ function situationOf(item: Appointment, doctorId: number | null, now: number): S
     return "free";
 }
 
-/** The first is the row's own; null: there is none, but others. */
+/** The first is the row's primary action. It is null if the row has only secondary actions. */
 function actionsOf(item: Appointment, situation: Situation, doctorId: number | null): readonly (Action | null)[] {
     const start: Action = item.ended_as === null ? "start" : "resume";
     switch (situation) {
@@ -84,12 +84,12 @@ function actionsOf(item: Appointment, situation: Situation, doctorId: number | n
         case "reserved_for_me":
             return [start];
         case "in_line":
-            // An X-ray need not wait for the patient's other doctor.
+            // An X-ray does not have to wait for the patient's other doctor.
             return item.exclusive ? [null, "leave"] : [start, "leave"];
         case "busy":
         case "reserved":
             if (!item.exclusive) return [start];
-            // Nobody waits for oneself: the row of the running consultation has what can be done.
+            // A doctor cannot wait for their own consultation. The row of the running consultation has the buttons.
             return item.patient.doctor_id === doctorId ? [] : ["wait"];
         default:
             return [];

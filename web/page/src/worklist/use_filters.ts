@@ -1,4 +1,4 @@
-/** The worklist's filters, kept in the address so that Back, a reload and a bookmark show the same; it must not know the rows. */
+/** The worklist's filters, stored in the address, so that Back, a reload and a bookmark show the same rows. */
 
 import { computed, type Ref } from "vue";
 import { useRoute, useRouter } from "vue-router";
@@ -13,7 +13,7 @@ export function useFilters(who: Ref<Who>) {
     const today = computed(() => localDay(now.value, who.value.timezone));
     const day = computed(() => filters.value.date ?? today.value);
 
-    /** `typing`: the address is replaced, or Back would take a letter away. */
+    /** With `typing` the address is replaced. Otherwise Back would remove one letter. */
     function change(changed: Partial<Filters>, typing = false): void {
         const address = writeFilters({ ...filters.value, ...changed });
         void (typing ? router.replace(address) : router.push(address));
