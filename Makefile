@@ -49,7 +49,7 @@ test-page:
 bench: $(VENV)/dev.stamp ## measure the engine on this machine
 	$(BIN)/python -m bench
 
-fanout: $(VENV)/dev.stamp ## measure the event stream beside nginx with nchan, and beside queues
+fanout: $(VENV)/dev.stamp ## measure the event stream next to nginx with nchan, and next to queues
 	$(BIN)/python -m bench.fanout
 
 pictures: $(VENV)/dev.stamp ## take the pictures of the README again

@@ -1,8 +1,10 @@
 """`python -m bench.page` measures how fast the page loads and how smooth it stays with 300 rows, in a real browser.
 
-It prints the median with least and most over the rounds: the seconds from opening the address to the first rows; the kilobytes
-transferred for that; with 300 patients on the board, the milliseconds from the response of a start to the changed card; and the longest
-time that one task kept the page busy in between.
+It prints the median of the rounds, with the least and the most:
+
+- the seconds from opening the address to the first rows, and the kilobytes transferred for that,
+- with 300 patients on the board: the milliseconds from the response of a start to the changed card,
+- the longest time that one task kept the page busy in between.
 """
 
 import argparse

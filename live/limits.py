@@ -20,7 +20,7 @@ class StreamLimits:
     catch_up_page_size: int = 200
     #: Catch-ups that may read a page at the same time. A wave of reconnects must leave the database free for others.
     concurrent_pages: int = 2
-    #: The tailer reads this often without a hint. An event whose hint is lost is late by this much at most.
+    #: The tailer reads this often without a hint. An event is late by this much at most when its hint is lost.
     poll_interval: float = 1.0
     #: A read of the log fails after this time, because a connection can go silent without closing.
     read_timeout: float = 3.0

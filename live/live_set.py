@@ -61,7 +61,7 @@ class LiveSet:
         return set(self._by_channel)
 
     def write(self, subscribers: Iterable[Subscriber], content: bytes, channel: str | None = None) -> WriteResult:
-        """Write to each subscriber whose deadline has not passed and that may read the channel. None means a message for all.
+        """Write to each subscriber that may read the channel, unless its deadline has passed. None means a message for all.
 
         The loop tries `try_write` first, and then `send`. It contains a copy of `stepping.step`, and visits each subscriber only
         once. With thousands of subscribers each visit misses the processor's cache, so a second visit would double the cost.

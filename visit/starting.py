@@ -53,7 +53,7 @@ def _patient_reserved(place: WaitingDoctor, position: int | None) -> PatientRese
 
 
 def _drop_expired_offers(state: VisitState, now: datetime) -> tuple[tuple[LeaveLine, ...], VisitState]:
-    """The changes that remove doctors whose offer has expired, and the state after these changes.
+    """The changes that remove doctors with an expired offer, and the state after these changes.
 
     A start can arrive before the timer of the offer.
     """

@@ -118,7 +118,7 @@ class VisitState(Frozen):
         return next((p for p in self.facts.pending if p.appointment_id == appointment_id), None)
 
     def consultations_with_timers_here(self) -> tuple[Consultation, ...]:
-        """The consultations whose timers run in this visit."""
+        """The consultations with timers in this visit."""
         return tuple(c for c in self.facts.in_progress if c.day == self.day)
 
     def line(self) -> tuple[WaitingDoctor, ...]:

@@ -248,7 +248,7 @@ class PatientVisit:
     async def _handle_due(self) -> None:
         """Record what is due, one decision after the other. When a call to the ledger fails, wait a little."""
         try:
-            # Without the lock a timer could end a consultation whose completion is being recorded.
+            # Without the lock a timer could end a consultation while its completion is being recorded.
             async with self._lock:
                 if not self._is_current:
                     await self._load_facts()

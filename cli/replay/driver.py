@@ -36,7 +36,7 @@ class ReplayTally:
     retried: int = 0
     completed: int = 0
     refused: Counter[str] = field(default_factory=Counter)
-    #: Sends whose answer was unknown.
+    #: Sends with an unknown answer.
     undecided: int = 0
     #: Unexpected statuses, and requests that were never answered.
     errors: Counter[str] = field(default_factory=Counter)

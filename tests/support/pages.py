@@ -52,7 +52,7 @@ def anchors(page: Path) -> set[str]:
 
 
 def rows(page: Path, *header: str) -> list[list[str]]:
-    """The cells of every table whose header begins with these words, row by row."""
+    """The cells of every table with a header that begins with these words, row by row."""
     cells_of_rows: list[list[str]] = []
     inside = False
     for line in page.read_text().splitlines():

@@ -11,7 +11,7 @@ PATIENT_NAME = ("Zebulon", "Quarterpole")
 DR_AMRANI, DR_BENNIS, DR_CHRAIBI, DR_DAOUDI = 1, 2, 3, 4
 #: Forty doctors with exclusive prestations.
 CARDIOLOGISTS = range(1, 41)
-#: A doctor whose prestation is not exclusive, and one whose exclusive prestation takes 24 hours.
+#: A doctor with a prestation that is not exclusive, and one with an exclusive prestation of 24 hours.
 DR_IMAGING, DR_SURGERY = 41, 42
 CARDIOLOGY, IMAGING, SURGERY = 1, 2, 3
 DOCTOR_NAMES = {1: "Dr. Amrani", 2: "Dr. Bennis", 3: "Dr. Chraibi", 4: "Dr. Daoudi"}
