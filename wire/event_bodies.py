@@ -82,7 +82,7 @@ class LineJoined(AboutPatient):
 
 
 class LineLeft(LineJoined):
-    """`patient.updated` when a doctor leaves the waiting line. `visit.decisions.LeaveLine` explains the values of `why`."""
+    """`patient.updated` when a doctor leaves the waiting line. `visit.changes.LeaveLine` explains the values of `why`."""
 
     why: Literal["started", "left", "passed", "canceled", "day_over"]
 

@@ -1,16 +1,14 @@
 """Documents, docstrings, comments and the page's texts have no old-fashioned words."""
 
-import ast
-import io
 import re
 import shutil
-import tokenize
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
 
 from tests.support.pages import ROOT, tracked
+from tests.support.python_texts import comments_and_docstrings
 
 OLD_FASHIONED = re.compile(
     r"\b(anew|whoever|whichever|whatever|nobody|thereof|lest|hence|upon|meanwhile|told|tells of|in place of|of its own"
@@ -28,15 +26,6 @@ def tracked_files(ending: str) -> list[Path]:
     """The tracked files with this ending; links are left out, since each file is read once."""
     names = (name for name in sorted(tracked()) if name.endswith(ending) and not name.startswith("dev/"))
     return [ROOT / name for name in names if (ROOT / name).is_file()]
-
-
-def comments_and_docstrings(source: str) -> str:
-    """The text of a Python file that is written for people."""
-    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
-    texts = [token.string for token in tokens if token.type == tokenize.COMMENT]
-    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-    nodes = (node for node in ast.walk(ast.parse(source)) if isinstance(node, documented))
-    return "\n".join([*texts, *(ast.get_docstring(node) or "" for node in nodes)])
 
 
 def text_of_document(path: Path) -> str:
