@@ -49,7 +49,7 @@ async def on_sqlite(tmp_path: Path, migrated_file: Path) -> AsyncIterator[Databa
 
 @pytest.fixture
 def database(on_sqlite: Database) -> Database:
-    """A fresh database with the newest schema, on SQLite. Folders that need both kinds override this fixture."""
+    """A fresh database with the newest schema, on SQLite. Tests that need both kinds override it: `database_on`."""
     return on_sqlite
 
 

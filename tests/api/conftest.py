@@ -21,13 +21,9 @@ from tests.support.api import (
     settings_with,
 )
 from tests.support.builders import seed
+from tests.support.databases import database_on
 
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def database(request: pytest.FixtureRequest) -> Database:
-    """A fresh database with the newest schema. A call gets the same answer on both kinds."""
-    opened: Database = request.getfixturevalue(f"on_{request.param}")
-    return opened
+database = database_on("sqlite", "postgres")
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ from patient_visit_engine.storage.accounts import change_password, find_account
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.upkeep.audit import audit
 from patient_visit_engine.visit.codes import Role
+from tests.support.databases import database_on
 
 MONDAY, TUESDAY = date(2026, 3, 2), date(2026, 3, 3)
 PARIS = ZoneInfo("Europe/Paris")
@@ -72,11 +73,7 @@ async def demo(
     await database.close()
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def database(request: pytest.FixtureRequest) -> Database:
-    """A fresh database."""
-    fresh: Database = request.getfixturevalue(f"on_{request.param}")
-    return fresh
+database = database_on("sqlite", "postgres")
 
 
 async def load_all_rows(database: Database) -> dict[str, list[Any]]:

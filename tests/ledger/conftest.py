@@ -3,14 +3,10 @@
 import pytest
 
 from patient_visit_engine.storage.database import Database
+from tests.support.databases import database_on
 from tests.support.ledger import LedgerDriver
 
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def database(request: pytest.FixtureRequest) -> Database:
-    """A fresh database with the newest schema."""
-    fresh: Database = request.getfixturevalue(f"on_{request.param}")
-    return fresh
+database = database_on("sqlite", "postgres")
 
 
 @pytest.fixture

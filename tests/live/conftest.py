@@ -10,14 +10,10 @@ import pytest
 from patient_visit_engine.live.limits import StreamLimits
 from patient_visit_engine.storage.database import Database
 from tests.support.api_processes import ApiProcesses
+from tests.support.databases import database_on
 from tests.support.stream_server import Serve, StreamServer, served
 
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def database(request: pytest.FixtureRequest) -> Database:
-    """A fresh database. Every stream test runs on SQLite and on PostgreSQL."""
-    fresh: Database = request.getfixturevalue(f"on_{request.param}")
-    return fresh
+database = database_on("sqlite", "postgres")
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ import pytest
 from playwright.async_api import Browser
 
 from patient_visit_engine.api.page import find_built_page
-from tests.page.scene import Scene, prepare_scene
 from tests.support.engine import Engine
 from tests.support.page_site import PageSite, StaffPages
+from tests.support.scene import Scene, prepare_scene
 
 
 @pytest.fixture(scope="session")

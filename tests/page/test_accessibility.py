@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.page.scene import Scene
 from tests.support.page_site import StaffPages, notices, row, row_button, wait_until_offline
+from tests.support.scene import Scene
 
 ROOT = Path(__file__).parent.parent.parent
 AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"

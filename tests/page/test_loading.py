@@ -4,8 +4,8 @@ import json
 
 from playwright.async_api import expect
 
-from tests.page.scene import Scene
 from tests.support.page_site import row, row_button
+from tests.support.scene import Scene
 
 
 async def test_worklist_loads_without_layout_shifts(scene: Scene) -> None:

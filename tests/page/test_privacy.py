@@ -2,8 +2,8 @@
 
 from playwright.async_api import expect
 
-from tests.page.scene import UNKNOWN_VIEW, Scene
 from tests.support.page_site import StaffPages, card, row_button
+from tests.support.scene import UNKNOWN_VIEW, Scene
 
 
 async def test_wall_shows_initials_and_marks_changes(scene: Scene) -> None:

@@ -15,6 +15,7 @@ from patient_visit_engine.visit.commands import Command, CompleteConsultation, R
 from patient_visit_engine.visit.policy import decide
 from patient_visit_engine.visit.record import LedgerEntry
 from patient_visit_engine.visit.state import VisitState
+from tests.support.databases import database_on
 
 DAY = date(2026, 3, 2)
 NINE_OCLOCK = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -29,12 +30,7 @@ APPOINTMENTS = {
     20: (MARY, SMITH, CARDIOLOGY),
 }
 
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def database(request: pytest.FixtureRequest) -> Database:
-    """A fresh database. The audit finds the same on both kinds."""
-    opened: Database = request.getfixturevalue(f"on_{request.param}")
-    return opened
+database = database_on("sqlite", "postgres")
 
 
 def add_master_data(connection: Connection) -> None:

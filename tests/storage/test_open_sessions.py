@@ -2,22 +2,18 @@
 
 from datetime import UTC, datetime, timedelta
 
-import pytest
 from sqlalchemy import Connection, event, insert
 
 from patient_visit_engine.storage import accounts
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.tables import sessions
 from patient_visit_engine.visit.codes import Role
+from tests.support.databases import database_on
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 SESSIONS = 5_000
 
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def database(request: pytest.FixtureRequest) -> Database:
-    opened: Database = request.getfixturevalue(f"on_{request.param}")
-    return opened
+database = database_on("sqlite", "postgres")
 
 
 async def test_finds_open_sessions_with_one_parameter(database: Database) -> None:

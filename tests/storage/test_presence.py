@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-import pytest
 from sqlalchemy import Connection, func, select
 
 from patient_visit_engine.storage import presence
@@ -13,14 +12,11 @@ from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.presence import DEAD_AFTER, SUBSCRIBERS_PER_PAGE, PresenceReport, ReportedSubscriber
 from patient_visit_engine.storage.tables import stream_processes, stream_readers
 from tests.support.builders import NOON
+from tests.support.databases import database_on
 
 MOMENT = timedelta(milliseconds=1)
 
-
-@pytest.fixture(params=["sqlite", "postgres"])
-def database(request: pytest.FixtureRequest) -> Database:
-    opened: Database = request.getfixturevalue(f"on_{request.param}")
-    return opened
+database = database_on("sqlite", "postgres")
 
 
 def a_subscriber(number: int = 1, cursor: str | None = None) -> ReportedSubscriber:

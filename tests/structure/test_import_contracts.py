@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.structure.layout import PACKAGE, ROOT
+from tests.support.layout import PACKAGE, ROOT
 
 LINTER = Path(sys.executable).with_name("lint-imports")
 

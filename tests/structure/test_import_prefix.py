@@ -4,7 +4,7 @@ import tomllib
 
 import pytest
 
-from tests.structure.layout import OUTSIDE, ROOT, package_folders
+from tests.support.layout import OUTSIDE, ROOT, package_folders
 from tests.support.used_names import imported_names
 
 #: `config` was a folder of the package until it became `runtime`.

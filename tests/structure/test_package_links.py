@@ -1,6 +1,6 @@
 """`dev/patient_visit_engine` has one link to each folder of the package, and nothing else."""
 
-from tests.structure.layout import PACKAGE, package_folders
+from tests.support.layout import PACKAGE, package_folders
 
 
 def test_each_package_folder_has_one_link() -> None:

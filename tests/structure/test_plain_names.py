@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from tests.structure.layout import ROOT
+from tests.support.layout import ROOT
 from tests.support.pages import tracked
 
 #: No variable, parameter or function has one of these names.

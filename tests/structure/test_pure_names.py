@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.structure.layout import ROOT
+from tests.support.layout import ROOT
 from tests.support.used_names import used_names
 
 #: The same input must always give the same decision, the same payload and the same replay.

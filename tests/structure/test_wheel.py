@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.structure.layout import ROOT, package_folders
+from tests.support.layout import ROOT, package_folders
 from tests.support.ports import free_port
 
 SOURCES = ["pyproject.toml", "README.md", "LICENSE", ".gitignore"]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tests.support.compose import ROOT, SERVICES
 from tests.support.ports import free_port
+from tests.support.postgres import server_user
 
 SECRETS_IN_IMAGE = "/run/secrets"
 ROLES_SCRIPT = ROOT / "deploy" / "postgres" / "roles.sh"
@@ -20,11 +21,7 @@ def reason_to_skip() -> str | None:
     if missing_programs:
         return f"PostgreSQL: no {missing_programs[0]} on the PATH"
     users = {user.pw_name for user in pwd.getpwall()}
-    return None if _cluster_user() in users else f"PostgreSQL: no user {_cluster_user()} to run it"
-
-
-def _cluster_user() -> str:
-    return "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+    return None if server_user() in users else f"PostgreSQL: no user {server_user()} to run it"
 
 
 class PostgresCluster:
@@ -37,10 +34,10 @@ class PostgresCluster:
 
     def start(self) -> None:
         """Create the cluster and start it like the image's own script, including our script for the roles."""
-        shutil.chown(self._home, _cluster_user())
+        shutil.chown(self._home, server_user())
         password_file = self._home / "password"
         password_file.write_text((self._secrets / "postgres_password").read_text())
-        shutil.chown(password_file, _cluster_user())
+        shutil.chown(password_file, server_user())
         arguments = SERVICES["postgres"]["environment"]["POSTGRES_INITDB_ARGS"]
         self._run("pg_ctl", "-D", "db", "-s", "initdb", "-o", f"-U postgres --pwfile=password {arguments} --no-sync")
         program, *compose_options = SERVICES["postgres"]["command"]
@@ -79,7 +76,7 @@ class PostgresCluster:
         subprocess.run(  # the server refuses to run as root
             command,
             check=True,
-            user=_cluster_user(),
+            user=server_user(),
             cwd=self._home,
             env=os.environ | environment,
             stdout=subprocess.DEVNULL,

@@ -25,8 +25,8 @@ class ThrowawayPostgres:
         """The reason why this machine cannot start a server; None when it can."""
         if shutil.which("pg_ctl") is None:
             return "PostgreSQL: no pg_ctl on the PATH"
-        if _owner() not in {account.pw_name for account in pwd.getpwall()}:
-            return f"PostgreSQL: this machine has no account {_owner()!r}"
+        if server_user() not in {account.pw_name for account in pwd.getpwall()}:
+            return f"PostgreSQL: this machine has no account {server_user()!r}"
         return None
 
     @property
@@ -41,7 +41,7 @@ class ThrowawayPostgres:
 
     def open(self) -> None:
         self._home = tempfile.mkdtemp(prefix="visit-postgres-")
-        shutil.chown(self._home, _owner())
+        shutil.chown(self._home, server_user())
         self.port = free_port()
         self._run_pg_ctl("initdb", "-o", "-U visit -A trust --no-sync --encoding=UTF8 --locale=C.UTF-8")
         self.start()
@@ -76,9 +76,10 @@ class ThrowawayPostgres:
         command = [program, "-D", f"{self._home}/db", "-s", *arguments]
         # PostgreSQL refuses to run as root.
         subprocess.run(
-            command, check=True, user=_owner(), cwd=self._home, stdout=subprocess.DEVNULL, timeout=TIMEOUT_SECONDS
+            command, check=True, user=server_user(), cwd=self._home, stdout=subprocess.DEVNULL, timeout=TIMEOUT_SECONDS
         )
 
 
-def _owner() -> str:
+def server_user() -> str:
+    """The account that runs PostgreSQL, which refuses to run as root."""
     return "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name

@@ -11,6 +11,7 @@ from temporalio.testing import WorkflowEnvironment
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.worker.builder import CACHED_VISITS
 from patient_visit_engine.workflows import ledger_calls, patient_visit
+from tests.support.databases import database_on
 from tests.support.temporal import start_server
 from tests.support.visits import VisitDriver
 
@@ -37,11 +38,7 @@ def patients() -> Iterator[int]:
     return itertools.count(1_001)
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def database(request: pytest.FixtureRequest) -> Database:
-    """A fresh database with the newest schema."""
-    fresh: Database = request.getfixturevalue(f"on_{request.param}")
-    return fresh
+database = database_on("sqlite", "postgres")
 
 
 @pytest.fixture(params=[CACHED_VISITS, 0], ids=["cached", "uncached"])
