@@ -8,6 +8,9 @@ from typing_extensions import TypedDict
 
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome, Role, TrackingStatus
 
+#: The largest id: the largest integer that JavaScript reads exactly.
+MAX_ID = 2**53 - 1
+
 StatusName = Literal["scheduled", "confirmed", "canceled", "pending", "done", "in_progress"]
 
 #: RFC 3339 in UTC with milliseconds, as `visit.calendar.to_rfc3339` writes it.

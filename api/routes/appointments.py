@@ -15,7 +15,7 @@ from patient_visit_engine.api.commands.idempotency import Key
 from patient_visit_engine.api.dependencies import dependencies_of
 from patient_visit_engine.api.problems import NotFound
 from patient_visit_engine.api.schema import bodies
-from patient_visit_engine.api.schema.openapi import BODY_PROBLEMS, STAFF_PROBLEMS, responses
+from patient_visit_engine.api.schema.openapi import COMMAND_PROBLEMS, STAFF_PROBLEMS, responses
 from patient_visit_engine.storage.screens import patient_day, worklist
 from patient_visit_engine.visit import commands
 from patient_visit_engine.visit.calendar import day_ends_at, day_starts_at
@@ -26,7 +26,6 @@ from patient_visit_engine.wire import screens, shapes
 router = APIRouter(tags=["appointments"])
 
 AppointmentId = Annotated[bodies.TextId, Path()]
-COMMAND_PROBLEMS = (*STAFF_PROBLEMS, *BODY_PROBLEMS, 404, 409)
 BuildCommand = Callable[[commands.Request, Appointment], commands.Command]
 
 

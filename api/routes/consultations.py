@@ -16,7 +16,7 @@ from patient_visit_engine.api.commands.idempotency import Key, PrefersAsync
 from patient_visit_engine.api.dependencies import dependencies_of
 from patient_visit_engine.api.problems import NotFound, Problem
 from patient_visit_engine.api.schema import bodies
-from patient_visit_engine.api.schema.openapi import BODY_PROBLEMS, STAFF_PROBLEMS, responses
+from patient_visit_engine.api.schema.openapi import COMMAND_PROBLEMS, STAFF_PROBLEMS, responses
 from patient_visit_engine.storage.screens import patient_day
 from patient_visit_engine.visit import commands
 from patient_visit_engine.visit.state import Appointment
@@ -26,7 +26,6 @@ from patient_visit_engine.wire.trackings import TrackingRow, consultation_body
 router = APIRouter(tags=["consultations"])
 
 ConsultationId = Annotated[UUID, Path()]
-COMMAND_PROBLEMS = (*STAFF_PROBLEMS, *BODY_PROBLEMS, 404, 409)
 
 
 @router.post(

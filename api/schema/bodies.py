@@ -19,9 +19,8 @@ from pydantic.json_schema import WithJsonSchema
 
 from patient_visit_engine.visit.calendar import to_millisecond
 from patient_visit_engine.visit.codes import AppointmentStatus
+from patient_visit_engine.wire.shapes import MAX_ID
 
-#: The largest integer that JavaScript reads exactly.
-MAX_ID = 2**53 - 1
 #: The longest extension of a consultation.
 MAX_MINUTES = 240
 #: The longest expected time of a prestation: a day.

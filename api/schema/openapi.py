@@ -35,6 +35,8 @@ RETRY_AFTER_HEADER = {"Retry-After": {"description": "Seconds", "schema": {"type
 #: What any call with a body, and any call of signed-in staff, can answer.
 BODY_PROBLEMS = (400, 413, 415, 422)
 STAFF_PROBLEMS = (401, 403)
+#: What a command to a visit can answer.
+COMMAND_PROBLEMS = (*STAFF_PROBLEMS, *BODY_PROBLEMS, 404, 409)
 #: Calls without a session.
 OPEN_PATHS = frozenset({"/api/session"})
 SCHEMA_PATH = "#/components/schemas/{model}"

@@ -27,6 +27,7 @@ from patient_visit_engine.live.hub import Hub
 from patient_visit_engine.live.refusals import StreamRefusedError, TooManyStreamsError
 from patient_visit_engine.live.subscriber import SendMessage, Subscriber, Subscription, body
 from patient_visit_engine.wire.events import CONSULTATIONS, doctor_channel
+from patient_visit_engine.wire.shapes import MAX_ID
 
 METHODS = ("GET", "HEAD")
 #: Channels that one request may name.
@@ -34,7 +35,6 @@ MOST_CHANNELS = 16
 LONGEST_CHANNEL = 60
 #: Seconds after which a refused client may try again.
 RETRY_AFTER_SECONDS = 5
-LARGEST_ID = 2**53 - 1
 #: Key in the request's state: the server's connection (`live.subscriber.StreamConnection`), if the server sets it.
 CONNECTION = "connection"
 #: Key in the request's state: set when the kernel gave the connection up.
@@ -175,7 +175,7 @@ def _is_channel(name: str) -> bool:
     if len(name) > LONGEST_CHANNEL:
         return False
     doctor = _DOCTOR.fullmatch(name)
-    return name == CONSULTATIONS or (doctor is not None and int(doctor[1]) <= LARGEST_ID)
+    return name == CONSULTATIONS or (doctor is not None and int(doctor[1]) <= MAX_ID)
 
 
 async def _error_response(request: Request, error: Exception) -> Response:

@@ -6,6 +6,7 @@ from patient_visit_engine.cli.datasets import hangu, mimic, no_show
 from patient_visit_engine.cli.datasets.csv_table import NotADataSetError, read_table
 from patient_visit_engine.cli.datasets.recorded import RecordedSet
 
+#: A table belongs to a set if its header has all columns of one of the set's `COLUMN_SETS`.
 READERS = (no_show, mimic, hangu)
 
 
@@ -18,7 +19,7 @@ def read_data_sets(path: Path) -> list[RecordedSet]:
         return [mimic.read(table) for table in mimic.find_tables(path)]
     header, _ = read_table(path)
     for reader in READERS:
-        if reader.recognises(header):
+        if any(columns <= frozenset(header) for columns in reader.COLUMN_SETS):
             return [reader.read(path)]
     raise NotADataSetError(
         f"{path}: unknown columns: supported are no-show, MIMIC procedureevents or transfers, and Hangu Data.csv"

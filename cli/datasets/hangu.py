@@ -11,7 +11,6 @@
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 
@@ -26,7 +25,7 @@ from patient_visit_engine.cli.datasets.csv_table import (
 from patient_visit_engine.cli.datasets.recorded import RecordedAppointment, RecordedSet
 
 NAME = "hangu"
-COLUMNS = frozenset({"ID", "Session", "Month", "DayOfWeek", "AM_PM", "StartTime", "ServTime"})
+COLUMN_SETS = (frozenset({"ID", "Session", "Month", "DayOfWeek", "AM_PM", "StartTime", "ServTime"}),)
 #: All ids of this set are numbered from here.
 FIRST_ID = 5_000_000_000_000_000
 MAX_APPOINTMENTS_PER_SESSION = 10_000
@@ -53,11 +52,6 @@ NOTES = (
     "hangu has no scheduled time: it is the start; ends are approximated by its authors",
     "hangu has no names: names are made up from the ids",
 )
-
-
-def recognises(header: Sequence[str]) -> bool:
-    """Whether a table with this header belongs to this set."""
-    return frozenset(header) >= COLUMNS
 
 
 def read(path: Path) -> RecordedSet:

@@ -19,7 +19,6 @@ replaces them:
 
 import statistics
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -41,6 +40,7 @@ PROCEDURE_COLUMNS = frozenset(
     {"subject_id", "caregiver_id", "starttime", "endtime", "itemid", "orderid", "ordercategoryname"}
 )
 STAY_COLUMNS = frozenset({"subject_id", "transfer_id", "eventtype", "careunit", "intime", "outtime"})
+COLUMN_SETS = (PROCEDURE_COLUMNS, STAY_COLUMNS)
 ITEM_COLUMNS = frozenset({"itemid", "label", "linksto"})
 #: The first id of each kind. The set's own number is added to it.
 FIRST_PATIENT = FIRST_PROCEDURE = FIRST_ITEM = FIRST_CAREGIVER = 4_000_000_000_000_000
@@ -58,11 +58,6 @@ NOTES = (
     "mimic identifies caregivers (often nurses) by number; names are made up from the numbers",
     "mimic has no scheduled time: it is the start; a length of exactly 1 minute means that the real one was not recorded",
 )
-
-
-def recognises(header: Sequence[str]) -> bool:
-    """Whether a table with this header is a table of this set with appointments."""
-    return frozenset(header) >= PROCEDURE_COLUMNS or frozenset(header) >= STAY_COLUMNS
 
 
 def find_tables(folder: Path) -> list[Path]:

@@ -12,7 +12,6 @@ in the same way:
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
@@ -29,7 +28,7 @@ from patient_visit_engine.cli.datasets.made_up import stable_number
 from patient_visit_engine.cli.datasets.recorded import RecordedAppointment, RecordedSet
 
 NAME = "no-show"
-COLUMNS = frozenset({"PatientId", "AppointmentID", "ScheduledDay", "AppointmentDay", "Neighbourhood", "No-show"})
+COLUMN_SETS = (frozenset({"PatientId", "AppointmentID", "ScheduledDay", "AppointmentDay", "Neighbourhood", "No-show"}),)
 #: Patients and appointments keep their own numbers, which are below this. Doctors and the prestation are numbered from here.
 FIRST_ID = 1_000_000_000_000_000
 SLOTS_PER_DAY = 24
@@ -51,11 +50,6 @@ class _Booking:
     appointment_id: int
     booked_at: datetime
     attended: bool
-
-
-def recognises(header: Sequence[str]) -> bool:
-    """Whether a table with this header belongs to this set."""
-    return frozenset(header) >= COLUMNS
 
 
 def read(path: Path) -> RecordedSet:

@@ -11,12 +11,13 @@ import pytest
 from sqlalchemy import Connection, Executable, insert, inspect, select, update
 
 from patient_visit_engine.cli.datasets import hangu, mimic, no_show
-from patient_visit_engine.cli.datasets.csv_table import MAX_ID, NotADataSetError
+from patient_visit_engine.cli.datasets.csv_table import NotADataSetError
 from patient_visit_engine.cli.datasets.formats import read_data_sets
 from patient_visit_engine.cli.datasets.recorded import RefusedRow
 from patient_visit_engine.runtime.operator_error import OperatorError
 from patient_visit_engine.storage import tables
 from patient_visit_engine.storage.database import Database
+from patient_visit_engine.wire.shapes import MAX_ID
 
 NO_SHOW = """\
 PatientId,AppointmentID,Gender,ScheduledDay,AppointmentDay,Age,Neighbourhood,Scholarship,Hipertension,Diabetes,Alcoholism,Handcap,SMS_received,No-show
