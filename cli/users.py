@@ -11,11 +11,10 @@ from pwdlib import PasswordHash
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from patient_visit_engine.cli.checked_database import check_schema
+from patient_visit_engine.cli.checked_database import open_checked
 from patient_visit_engine.runtime.operator_error import OperatorError
 from patient_visit_engine.runtime.settings import load_settings
 from patient_visit_engine.storage import accounts
-from patient_visit_engine.storage.database import Database
 from patient_visit_engine.visit.calendar import to_millisecond
 from patient_visit_engine.visit.codes import Role
 
@@ -47,12 +46,7 @@ def add(
         raise OperatorError(
             f"NAME: must be 1 to {MAX_NAME_LENGTH} printable characters without a space at either end", 2
         )
-    password_hash = _hash_password(_read_password(password_stdin))
-    try:
-        added = _write(accounts.add_account, name, password_hash, name, role, doctor)
-    except IntegrityError:
-        raise OperatorError(f"--doctor: there is no doctor {doctor}") from None
-    if not added:
+    if not _write(_add_account, name, _hash_password(_read_password(password_stdin)), role, doctor):
         raise OperatorError("NAME: an account with this name exists already")
     typer.echo("added")
 
@@ -73,18 +67,19 @@ def revoke(name: Name) -> None:
     typer.echo("revoked")
 
 
+def _add_account(connection: Connection, name: str, password_hash: str, role: Role, doctor: int | None) -> bool:
+    try:
+        return accounts.add_account(connection, name, password_hash, name, role, doctor)
+    except IntegrityError:
+        raise OperatorError(f"--doctor: there is no doctor {doctor}") from None
+
+
 def _write(unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-    url = load_settings().effective_database_url
-
-    async def write_and_close() -> T:
-        database = Database(url)
-        try:
+    async def open_and_write() -> T:
+        async with open_checked(load_settings().effective_database_url, "written") as database:
             return await database.write(unit, *args, **kwargs)
-        finally:
-            await database.close()
 
-    check_schema(url)
-    return asyncio.run(write_and_close())
+    return asyncio.run(open_and_write())
 
 
 def _hash_password(password: str) -> str:

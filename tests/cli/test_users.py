@@ -5,7 +5,7 @@ import sys
 
 import pytest
 from pwdlib import PasswordHash
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, select, text
 
 from patient_visit_engine.storage import migrations
 from patient_visit_engine.storage.database import Database
@@ -137,3 +137,14 @@ def test_missing_schema_adds_no_account(up_environment: UpEnvironment) -> None:
     result = up_environment.run("user", "add", "ann", "reception", "--password-stdin", stdin="stethoscope\n")
 
     assert result.stderr == "VISIT_DATABASE_URL: the database has no schema yet: run `visit-engine migrate`\n"
+
+
+async def test_failing_database_is_reported_in_one_line(database: Database, up_environment: UpEnvironment) -> None:
+    await database.write(lambda connection: connection.execute(text("ALTER TABLE accounts RENAME TO former_accounts")))
+    await database.close()
+
+    result = up_environment.run("user", "passwd", "ann", "--password-stdin", stdin="stethoscope\n")
+
+    error = "ProgrammingError" if up_environment.postgres else "OperationalError"
+    assert result.returncode == 1
+    assert result.stderr == f"VISIT_DATABASE_URL: the database cannot be written ({error})\n"
