@@ -50,7 +50,7 @@ def demo(
         raise OperatorError(f"the demonstration cannot be written ({type(error).__name__})") from error
     typer.echo("the demonstration hospital has its appointments of today")
     for login in logins:
-        typer.echo(f"login: {login.username} {login.password} {login.role}")
+        typer.echo(login.line())
     if not logins:
         typer.echo(
             "the data folder has no valid password of its accounts: set a new one with `visit-engine user passwd NAME`"

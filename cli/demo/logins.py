@@ -19,6 +19,10 @@ class Login:
     #: The hash in the database. Another hash there means that someone changed the password.
     password_hash: str
 
+    def line(self) -> str:
+        """The line that the programs print for the operator."""
+        return f"login: {self.username} {self.password} {self.role}"
+
 
 FIELDS = tuple(field.name for field in fields(Login))
 

@@ -80,7 +80,7 @@ async def _start_system(supervisor: Supervisor, settings: Settings, folder: Path
     supervisor.mark_ready()
     _print_addresses(settings, folder)
     for login in logins:
-        print_line(f"login: {login.username} {login.password} {login.role}")
+        print_line(login.line())
     seconds = monotonic() - started_at
     print_line(
         f"ready in {seconds:.1f} s; Ctrl-C stops it" if is_ready else f"not ready after {seconds:.0f} s: see the logs"
