@@ -12,6 +12,7 @@ import uvloop
 
 from bench import report
 from bench.database_check import check_database
+from bench.options import whole_number
 from bench.plan import CLIENTS, Plan
 from bench.processes import ProcessGroup
 from bench.systems import BaselineSystem, EngineSystem, System
@@ -19,6 +20,7 @@ from bench.workload import DoctorClients, RoundResult, WrongAnswerError, measure
 
 SYSTEMS: dict[str, type[System]] = {"baseline": BaselineSystem, "engine": EngineSystem}
 
+COUNT = whole_number(10_000)
 #: The results of all rounds by system.
 Results = dict[str, list[RoundResult]]
 
@@ -57,7 +59,7 @@ async def run_round(system_class: type[System], plan: Plan) -> RoundResult:
 
 async def run_rounds(options: BenchmarkOptions) -> Results:
     """Run all rounds, with each system once per round. A round that would end after `minutes` does not start."""
-    print(report.describe_machine(), flush=True)
+    print(report.describe_software(), flush=True)
     deadline = monotonic() + 60 * options.minutes
     results: Results = {name: [] for name in options.systems}
     for number in range(1, options.rounds + 1):
@@ -88,21 +90,14 @@ def summarize(results: Results) -> str:
 def parse_arguments(arguments: list[str]) -> BenchmarkOptions:
     """Read the command line. Exits on a wrong option."""
     parser = argparse.ArgumentParser(prog="python -m bench", description="Compare the engine with a minimal baseline.")
-    parser.add_argument("--rounds", type=_positive, default=5, help="how often each system is started and measured")
-    parser.add_argument("--count", type=_positive, default=120, help="patients in the calls timed one by one")
-    parser.add_argument("--pairs", type=_positive, default=192, help=f"patients of the {CLIENTS} concurrent clients")
+    parser.add_argument("--rounds", type=COUNT, default=5, help="how often each system is started and measured")
+    parser.add_argument("--count", type=COUNT, default=120, help="patients in the calls timed one by one")
+    parser.add_argument("--pairs", type=COUNT, default=192, help=f"patients of the {CLIENTS} concurrent clients")
     parser.add_argument("--minutes", type=float, default=3.75, help="start no round that would end later")
     parser.add_argument("--only", choices=SYSTEMS, help="measure one of the two, without ratios")
     given = parser.parse_args(arguments)
     systems = (given.only,) if given.only else tuple(SYSTEMS)
     return BenchmarkOptions(given.rounds, given.minutes, Plan(given.count, given.pairs), systems)
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if not 1 <= number <= 10_000:
-        raise argparse.ArgumentTypeError("from 1 to 10000")
-    return number
 
 
 def main() -> None:

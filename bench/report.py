@@ -1,15 +1,12 @@
 """Turns the results of the rounds into a Markdown table of ratios with their spread."""
 
-import os
-import platform
-import sqlite3
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from math import ceil
 from statistics import median
 
+from bench.machine import describe_machine
 from bench.workload import RoundResult
 from patient_visit_engine.runtime import dev_server
 
@@ -106,15 +103,7 @@ def markdown_table(rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def describe_machine() -> str:
-    """The cores, load and software versions of this machine."""
+def describe_software() -> str:
+    """This machine, and the version of Temporal's development server."""
     server = subprocess.run([dev_server.executable(), "--version"], capture_output=True, text=True, check=True)
-    packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
-    return "\n".join(
-        [
-            f"{len(os.sched_getaffinity(0))} cores ({platform.machine()}), {platform.system()} {platform.release()}; "
-            f"load before the first round {os.getloadavg()[0]:.1f}",
-            f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {packages}",
-            server.stdout.strip(),
-        ]
-    )
+    return f"{describe_machine(PACKAGES)}\n{server.stdout.strip()}"

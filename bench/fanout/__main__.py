@@ -2,14 +2,10 @@
 
 import argparse
 import asyncio
-import os
-import platform
 import resource
 import signal
-import sqlite3
 import sys
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from time import monotonic
 
 from bench.fanout import figures
@@ -18,8 +14,11 @@ from bench.fanout.footprint import open_file_limit_error
 from bench.fanout.json_pipe import NoReplyError
 from bench.fanout.rounds import FanoutResult, Load, NotVerifiedError, measure_server
 from bench.fanout.servers import SERVERS, ServerNotReadyError
+from bench.machine import describe_machine
+from bench.options import whole_number
 
 PACKAGES = ("uvicorn", "uvloop", "httptools", "starlette", "sse-starlette", "fastapi")
+COUNT = whole_number(20_000)
 
 
 @dataclass(frozen=True)
@@ -77,24 +76,14 @@ def summarize(options: FanoutOptions, results: figures.Results) -> str:
     return "\n\n".join(sections)
 
 
-def describe_machine() -> str:
-    """The cores, load and software versions of this machine."""
-    packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
-    return (
-        f"{len(os.sched_getaffinity(0))} cores ({platform.machine()}), {platform.system()} {platform.release()}; "
-        f"load before the first round {os.getloadavg()[0]:.1f}\n"
-        f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {packages}"
-    )
-
-
 def parse_arguments(arguments: list[str]) -> FanoutOptions:
     """Read the command line. Exits on a wrong option."""
     parser = argparse.ArgumentParser(prog="python -m bench.fanout", description="Compare servers of event streams.")
-    parser.add_argument("--rounds", type=_positive, default=3, help="how often each server is started and measured")
-    parser.add_argument("--connections", type=_positive, nargs="+", default=[1000, 5000], help="subscribers at once")
-    parser.add_argument("--events", type=_positive, default=20, help="events of the spaced load")
+    parser.add_argument("--rounds", type=COUNT, default=3, help="how often each server is started and measured")
+    parser.add_argument("--connections", type=COUNT, nargs="+", default=[1000, 5000], help="subscribers at once")
+    parser.add_argument("--events", type=COUNT, default=20, help="events of the spaced load")
     parser.add_argument("--every", type=float, default=0.2, help="seconds between two events of the spaced load")
-    parser.add_argument("--burst", type=_positive, default=200, help="events of the back to back load")
+    parser.add_argument("--burst", type=COUNT, default=200, help="events of the back to back load")
     parser.add_argument("--minutes", type=float, default=15, help="start no round that would end later")
     parser.add_argument("--only", choices=SERVERS, nargs="+", help="measure only these servers")
     parser.add_argument(
@@ -109,13 +98,6 @@ def parse_arguments(arguments: list[str]) -> FanoutOptions:
     return FanoutOptions(given.rounds, given.minutes, tuple(given.connections), loads, servers, given.soak)
 
 
-def _positive(text: str) -> int:
-    number = int(text)
-    if not 1 <= number <= 20_000:
-        raise argparse.ArgumentTypeError("from 1 to 20000")
-    return number
-
-
 def available_servers(servers: tuple[str, ...]) -> tuple[str, ...]:
     """The servers that this machine can run. Prints what is missing for the others."""
     missing = {name: SERVERS[name].missing_software() for name in servers}
@@ -127,7 +109,7 @@ def available_servers(servers: tuple[str, ...]) -> tuple[str, ...]:
 
 def run_benchmark(options: FanoutOptions) -> int:
     """Measure and print. Returns the exit code."""
-    print(describe_machine(), flush=True)
+    print(describe_machine(PACKAGES), flush=True)
     if options.endurance_minutes is not None:
         is_flat = asyncio.run(run_endurance_test(max(options.connections), options.endurance_minutes))
         return 0 if is_flat else 1
