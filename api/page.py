@@ -43,7 +43,7 @@ HEADERS = {
 CACHE_FOR_A_YEAR = "public, max-age=31536000, immutable"
 REVALIDATE = "no-cache"
 NO_STORE = "no-store"
-METHODS = ("GET", "HEAD")
+PAGE_METHODS = ("GET", "HEAD")
 #: The views of the page, written as in `web/page/src/router.ts`. A test compares the two lists.
 VIEWS = (
     "/sign-in",
@@ -85,7 +85,7 @@ class _Files(StaticFiles):
         return file
 
     async def get_response(self, path: str, scope: Scope) -> Response:
-        if scope["method"] not in METHODS:
+        if scope["method"] not in PAGE_METHODS:
             # StaticFiles looks at the method first, but a path that does not exist is 404 with every method.
             await super().get_response(path, {**scope, "method": "GET"})
         return await super().get_response(path, scope)
@@ -119,5 +119,5 @@ def _cache_control(path: str, status: int) -> str:
 
 def _problem(error: HTTPException) -> Problem:
     if error.status_code == 405:
-        return method_not_allowed(METHODS)
+        return method_not_allowed(PAGE_METHODS)
     return Problem(404, "not_found", "There is no such page")

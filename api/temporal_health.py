@@ -10,7 +10,7 @@ from patient_visit_engine.runtime.temporal import is_unconnected
 
 logger = structlog.get_logger()
 
-CHECK_TIMEOUT = timedelta(seconds=1)
+TEMPORAL_TIMEOUT = timedelta(seconds=1)
 
 
 class HealthCheck(Protocol):
@@ -29,7 +29,7 @@ class TemporalHealth:
     async def is_reachable(self) -> bool:
         """Whether the frontend answers now."""
         try:
-            return await self._client.service_client.check_health(timeout=CHECK_TIMEOUT)
+            return await self._client.service_client.check_health(timeout=TEMPORAL_TIMEOUT)
         except RPCError:
             return False
         except RuntimeError as error:

@@ -68,7 +68,7 @@ def put_patient(
     if insert_if_new(connection, patients, id=put.id, **values):
         return True
     stored = _read_locked(connection, patients, put.id)
-    if _write_changes(connection, patients, stored, values) and (stored.first_name, stored.last_name) != (
+    if _update_if_different(connection, patients, stored, values) and (stored.first_name, stored.last_name) != (
         first_name,
         last_name,
     ):
@@ -111,10 +111,12 @@ def put_appointment(
         stored = _read_locked(connection, appointments, put.id)
         status = AppointmentStatus(stored.status) if appointment.status is None else appointment.status
         _check_replaceable(connection, stored, appointment, status)
-        if not _write_changes(connection, appointments, stored, values | {"status": status.value}):
+        if not _update_if_different(connection, appointments, stored, values | {"status": status.value}):
             return False, status
         if stored.patient_id != appointment.patient_id:
-            _publish(connection, put, stored.patient_id, _patient_name(connection, stored.patient_id), status, "/moved")
+            _publish(
+                connection, put, stored.patient_id, _read_patient_name(connection, stored.patient_id), status, "/moved"
+            )
     _publish(connection, put, appointment.patient_id, patient, status, doctor=appointment.doctor_id)
     return created, status
 
@@ -169,7 +171,7 @@ def _publish(
     event_log.append(connection, new_events, put.at)
 
 
-def _patient_name(connection: Connection, patient_id: int) -> str:
+def _read_patient_name(connection: Connection, patient_id: int) -> str:
     first, last = connection.execute(
         select(patients.c.first_name, patients.c.last_name).where(patients.c.id == patient_id)
     ).one()
@@ -179,7 +181,7 @@ def _patient_name(connection: Connection, patient_id: int) -> str:
 def _put(connection: Connection, table: Table, key: int, values: dict[str, Any]) -> bool:
     if insert_if_new(connection, table, id=key, **values):
         return True
-    _write_changes(connection, table, _read_locked(connection, table, key), values)
+    _update_if_different(connection, table, _read_locked(connection, table, key), values)
     return False
 
 
@@ -187,7 +189,7 @@ def _read_locked(connection: Connection, table: Table, key: int) -> Row[Any]:
     return connection.execute(select(table).where(table.c.id == key).with_for_update(key_share=True)).one()
 
 
-def _write_changes(connection: Connection, table: Table, stored: Row[Any], values: dict[str, Any]) -> bool:
+def _update_if_different(connection: Connection, table: Table, stored: Row[Any], values: dict[str, Any]) -> bool:
     if all(getattr(stored, column) == value for column, value in values.items()):
         return False
     connection.execute(update(table).where(table.c.id == stored.id).values(**values))

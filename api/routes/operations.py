@@ -23,7 +23,7 @@ from patient_visit_engine.wire import shapes
 router = APIRouter(tags=["operations"])
 
 #: Seconds within which a dependency has to answer.
-CHECK_TIMEOUT_SECONDS = 2.0
+READY_CHECK_SECONDS = 2.0
 #: Seconds within which the database has to return what other processes have reported.
 PRESENCE_TIMEOUT_SECONDS = 5.0
 
@@ -87,7 +87,7 @@ async def show_readiness(http: Request) -> Response:
 
 async def _database_is_up(dependencies: Dependencies) -> bool:
     try:
-        async with asyncio.timeout(CHECK_TIMEOUT_SECONDS):
+        async with asyncio.timeout(READY_CHECK_SECONDS):
             return await dependencies.database.read(_is_writable)
     except Exception:  # noqa: BLE001 - any error means that the database does not answer
         return False
@@ -103,7 +103,7 @@ def _is_writable(connection: Connection) -> bool:
 
 async def _temporal_is_up(dependencies: Dependencies) -> bool:
     try:
-        async with asyncio.timeout(CHECK_TIMEOUT_SECONDS):
+        async with asyncio.timeout(READY_CHECK_SECONDS):
             return await dependencies.temporal.is_reachable()
     except Exception:  # noqa: BLE001 - any error means that Temporal does not answer
         return False

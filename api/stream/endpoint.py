@@ -29,12 +29,12 @@ from patient_visit_engine.live.subscriber import SendMessage, Subscriber, Subscr
 from patient_visit_engine.wire.events import CONSULTATIONS, doctor_channel
 from patient_visit_engine.wire.shapes import MAX_ID
 
-METHODS = ("GET", "HEAD")
+STREAM_METHODS = ("GET", "HEAD")
 #: Channels that one request may name.
 MOST_CHANNELS = 16
 LONGEST_CHANNEL = 60
 #: Seconds after which a refused client may try again.
-RETRY_AFTER_SECONDS = 5
+STREAM_RETRY_AFTER_SECONDS = 5
 #: Key in the request's state: the server's connection (`live.subscriber.StreamConnection`), if the server sets it.
 CONNECTION = "connection"
 #: Key in the request's state: set when the kernel gave the connection up.
@@ -96,8 +96,8 @@ class EventStream:
             self._hub.remove(subscriber, given_up=getattr(request.state, GIVEN_UP, False))
 
     async def _authorize(self, request: Request) -> Subscription:
-        if request.method not in METHODS:
-            raise method_not_allowed(METHODS)
+        if request.method not in STREAM_METHODS:
+            raise method_not_allowed(STREAM_METHODS)
         caller = await self._authenticate(request)
         allowed = allowed_channels(caller)
         return Subscription(
@@ -181,7 +181,9 @@ def _is_channel(name: str) -> bool:
 async def _error_response(request: Request, error: Exception) -> Response:
     if isinstance(error, StreamRefusedError):
         status = 429 if isinstance(error, TooManyStreamsError) else 503
-        return Problem(status, error.code, str(error), headers={"Retry-After": str(RETRY_AFTER_SECONDS)}).response()
+        return Problem(
+            status, error.code, str(error), headers={"Retry-After": str(STREAM_RETRY_AFTER_SECONDS)}
+        ).response()
     if isinstance(error, Problem):
         return error.response()
     log_fault(error)

@@ -42,7 +42,7 @@ def read_board(connection: Connection, board_filter: BoardFilter) -> screens.Boa
     """
     seq, epoch = connection.execute(select(log_head.c.seq, log_head.c.epoch)).one()
     trackings = _by_patient(connection.execute(_open_trackings(board_filter)))
-    lines = _by_patient(connection.execute(_waiting_lines(board_filter)))
+    lines = _by_patient(connection.execute(_lines_of_day(board_filter)))
     patient_ids = sorted(
         trackings.keys() | lines.keys(),
         key=lambda patient_id: _arrival(trackings.get(patient_id, []), lines.get(patient_id, [])),
@@ -67,7 +67,10 @@ def _open_trackings(board_filter: BoardFilter) -> Select[Any]:
     is_todays = or_(is_running, patient_trackings.c.visit_day == board_filter.today)
     return (
         select(
-            patient_trackings, _patient_name(), doctors.c.name.label("doctor"), prestations.c.name.label("prestation")
+            patient_trackings,
+            _patient_name_column(),
+            doctors.c.name.label("doctor"),
+            prestations.c.name.label("prestation"),
         )
         .join(patients, patients.c.id == patient_trackings.c.patient_id)
         .join(doctors, doctors.c.id == patient_trackings.c.doctor_id)
@@ -77,9 +80,11 @@ def _open_trackings(board_filter: BoardFilter) -> Select[Any]:
     )
 
 
-def _waiting_lines(board_filter: BoardFilter) -> Select[Any]:
+def _lines_of_day(board_filter: BoardFilter) -> Select[Any]:
     return (
-        select(waiting_line, _patient_name(), doctors.c.name.label("doctor"), prestations.c.name.label("prestation"))
+        select(
+            waiting_line, _patient_name_column(), doctors.c.name.label("doctor"), prestations.c.name.label("prestation")
+        )
         .join(patients, patients.c.id == waiting_line.c.patient_id)
         .join(doctors, doctors.c.id == waiting_line.c.doctor_id)
         .join(appointments, appointments.c.id == waiting_line.c.appointment_id)
@@ -89,7 +94,7 @@ def _waiting_lines(board_filter: BoardFilter) -> Select[Any]:
     )
 
 
-def _patient_name() -> ColumnElement[str]:
+def _patient_name_column() -> ColumnElement[str]:
     return (patients.c.first_name + " " + patients.c.last_name).label("patient")
 
 

@@ -149,7 +149,7 @@ def patient_states(
     """The state of each patient who is not free, or for whom the asking doctor waits."""
     states: dict[int, screens.PatientNow] = {}
     positions: dict[int, int] = {}
-    for row in connection.execute(_waiting_lines(patient_ids, worklist_filter.today)):
+    for row in connection.execute(_lines_of_patients(patient_ids, worklist_filter.today)):
         positions[row.patient_id] = positions.get(row.patient_id, 0) + 1
         patient = states.setdefault(row.patient_id, FREE)
         if reserves(row.offered_until, worklist_filter.now) and patient["state"] == "free":
@@ -177,7 +177,7 @@ def _occupied_by(
     }
 
 
-def _waiting_lines(patient_ids: set[int], today: date) -> Select[Any]:
+def _lines_of_patients(patient_ids: set[int], today: date) -> Select[Any]:
     return (
         select(waiting_line, doctors.c.name.label("doctor"), prestations.c.name.label("prestation"))
         .join(doctors, doctors.c.id == waiting_line.c.doctor_id)

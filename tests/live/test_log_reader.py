@@ -64,14 +64,14 @@ async def test_quiet_channel_catches_up_with_one_page(
     async def send(message: Message) -> None:
         blocks.feed(message["body"])
 
-    changes = hints_of(database)
-    async with run_hub(CountingLogReader(database), changes) as hub:
+    hints = hints_of(database)
+    async with run_hub(CountingLogReader(database), hints) as hub:
         await wait_until_async(lambda: hub.started, "the first read")
         channels = frozenset({"doctor.7"})
         subscriber = hub.admit(Subscription("u", "s", "n", "r", channels, channels.__contains__), send, lambda: None)
         hub.start_stream(subscriber, f"{hub.window.epoch}-1")
         await wait_until_async(lambda: subscriber.live, "a live subscriber")
-    changes.close()
+    hints.close()
 
     assert [event.id.rpartition("-")[2] for event in blocks.received if event.name == "patient.updated"] == [
         str(FOREIGN + 2)

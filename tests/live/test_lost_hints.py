@@ -97,15 +97,15 @@ def has_reached(hub: Hub, position: int) -> bool:
 
 
 async def test_events_come_although_pooler_drops_hints(on_postgres: Database, pooler: URL) -> None:
-    changes = PostgresHints(pooler)
-    async with run_hub(LogReader(on_postgres), changes) as hub:
+    hints = PostgresHints(pooler)
+    async with run_hub(LogReader(on_postgres), hints) as hub:
         await wait_until_async(lambda: hub.started, "the first read")
         # The session does listen, but the pooler forwards no notification.
         await wait_until_async(lambda: listeners(on_postgres), "the listening session")
         for number in range(1, 4):
             await append_events(on_postgres, an_event(number))
             await wait_until_async(partial(has_reached, hub, number), "an event without a hint")
-    changes.close()
+    hints.close()
 
     assert hub.counters.found_unasked >= 2
     assert sum(hub.counters.delays.classes) == 3

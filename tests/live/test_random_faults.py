@@ -18,7 +18,7 @@ from tests.support.waiting import wait_until_async
 STEPS = 36
 #: More than the 16 MiB in a process's ring. A client that stalls and subscribes to the channel is cut off.
 FLOOD = [60_000] * 300
-KILL_LISTENERS = (
+END_LISTENING_SESSIONS = (
     "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
     " WHERE query LIKE 'LISTEN%' AND datname = current_database()"
 )
@@ -156,7 +156,7 @@ class FaultScript:
         await self.random.choice(self.writers).write("roll back", *self.events(3))
 
     async def kill_listeners(self) -> None:
-        await self.api_processes.database.write(lambda c: c.scalar(text(KILL_LISTENERS)))
+        await self.api_processes.database.write(lambda c: c.scalar(text(END_LISTENING_SESSIONS)))
 
 
 async def read_log(database: Database) -> tuple[str, list[tuple[int, str]]]:

@@ -107,10 +107,10 @@ async def relay(on_postgres: Database) -> AsyncIterator[tuple[Relay, Database]]:
 async def follower(database: Database) -> AsyncIterator[tuple[Relay, Hub]]:
     """A hub that reads the log through its own relay, as a separate process would."""
     async with relayed(database) as (relay, through):
-        changes = PostgresHints(through.url, test_every=0.2)
-        async with run_hub(LogReader(through), changes, StreamLimits(read_timeout=0.5, poll_interval=0.3)) as hub:
+        hints = PostgresHints(through.url, test_every=0.2)
+        async with run_hub(LogReader(through), hints, StreamLimits(read_timeout=0.5, poll_interval=0.3)) as hub:
             yield relay, hub
-        changes.close()
+        hints.close()
 
 
 async def test_recovers_from_silence_at_any_portion(on_postgres: Database) -> None:
@@ -145,22 +145,22 @@ async def _count_unhinted(database: Database, hubs: Sequence[Hub], number: int) 
 
 async def test_replaces_silent_listening_session(on_postgres: Database, relay: tuple[Relay, Database]) -> None:
     tcp_relay, through = relay
-    changes = PostgresHints(through.url, test_every=0.2)
-    assert await changes.wait_for_hint(5.0)
+    hints = PostgresHints(through.url, test_every=0.2)
+    assert await hints.wait_for_hint(5.0)
     assert tcp_relay.opened == 1
     tcp_relay.silence()
 
     async def wait_for_new_session() -> None:
         while tcp_relay.opened == 1:
-            await changes.wait_for_hint(0.3)
+            await hints.wait_for_hint(0.3)
 
     await asyncio.wait_for(wait_for_new_session(), 20)
-    while await changes.wait_for_hint(0.2):
+    while await hints.wait_for_hint(0.2):
         pass
     await append_events(on_postgres, an_event(1))
 
-    assert await changes.wait_for_hint(5.0)
-    changes.close()
+    assert await hints.wait_for_hint(5.0)
+    hints.close()
 
 
 async def test_request_after_silence_works(

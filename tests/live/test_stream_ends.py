@@ -141,9 +141,9 @@ async def test_limits_streams_per_user_and_in_total(serve: Serve) -> None:
 async def test_catch_up_stops_when_session_ends(database: Database) -> None:
     log, blocks, gate = LogReader(database), BlockParser(), asyncio.Event()
     hub = Hub(log)
-    changes = hints_of(database)
+    hints = hints_of(database)
     await append_events(database, *(an_event(number) for number in range(1, 6)))
-    tailer = Tailer(log, changes, hub)
+    tailer = Tailer(log, hints, hub)
     await tailer.start()
 
     async def send(message: Message) -> None:
@@ -160,6 +160,6 @@ async def test_catch_up_stops_when_session_ends(database: Database) -> None:
 
     gate.set()
     await wait_until_async(lambda: hub.behind == 0, "the subscriber to be live")
-    changes.close()
+    hints.close()
 
     assert [event.name for event in blocks.received] == ["ready"]

@@ -62,7 +62,7 @@ class InterruptedLog:
         return bounds
 
 
-async def run_with_interruption(database: Database, changes: SqliteHints | PostgresHints, at: int, ring: int) -> int:
+async def run_with_interruption(database: Database, hints: SqliteHints | PostgresHints, at: int, ring: int) -> int:
     """Connect at position 3 while events are committed at point `at`. Return the number of points of this run."""
     log = LogReader(database)
     blocks = BlockParser()
@@ -82,7 +82,7 @@ async def run_with_interruption(database: Database, changes: SqliteHints | Postg
     interruptions = Interruptions(at, commit)
     limits = StreamLimits(ring_frames=ring, catch_up_page_size=4, joined_bytes=400)
     hub = Hub(InterruptedLog(log, interruptions), limits)
-    tailer = Tailer(log, changes, hub)
+    tailer = Tailer(log, hints, hub)
     await tailer.start()
     channels = frozenset({"consultations", "doctor.7"})
     subscriber = hub.admit(Subscription("u", "s", "n", "r", channels, channels.__contains__), send, lambda: None)
@@ -102,20 +102,20 @@ async def run_with_interruption(database: Database, changes: SqliteHints | Postg
 @pytest.mark.parametrize("ring", [3, 10, 4096], ids=["from log", "from log and ring", "from ring"])
 async def test_event_during_connect_comes_once(database: Database, ring: int) -> None:
     await append_events(database, *(an_event(number) for number in range(1, BACKLOG + 1)))
-    changes = hints_of(database)
+    hints = hints_of(database)
 
-    points = await run_with_interruption(database, changes, 0, ring)
+    points = await run_with_interruption(database, hints, 0, ring)
     assert 1 < points < MOST_POINTS
     for at in range(1, points + 4):
-        await run_with_interruption(database, changes, at, ring)
-    changes.close()
+        await run_with_interruption(database, hints, at, ring)
+    hints.close()
 
 
 async def test_subscriber_ahead_of_tailer_waits_for_it(database: Database) -> None:
     log = LogReader(database)
-    changes = hints_of(database)
+    hints = hints_of(database)
     hub = Hub(log, StreamLimits())
-    tailer = Tailer(log, changes, hub)
+    tailer = Tailer(log, hints, hub)
     await tailer.start()
     blocks = BlockParser()
     channels = frozenset({"consultations"})
@@ -131,7 +131,7 @@ async def test_subscriber_ahead_of_tailer_waits_for_it(database: Database) -> No
     hub.heartbeat()
     await tailer.read_new()
     await wait_until_async(lambda: hub.behind == 0, "a live subscriber")
-    changes.close()
+    hints.close()
 
     assert [event.id.rpartition("-")[2] for event in blocks.received] == ["4", "5"]
     hub.remove(subscriber)
@@ -140,7 +140,7 @@ async def test_subscriber_ahead_of_tailer_waits_for_it(database: Database) -> No
 async def test_log_pruned_during_catch_up_causes_reset(database: Database) -> None:
     await append_events(database, *(an_event(number) for number in range(1, 31)))
     log = LogReader(database)
-    changes = hints_of(database)
+    hints = hints_of(database)
     blocks = BlockParser()
 
     async def prune() -> None:
@@ -151,12 +151,12 @@ async def test_log_pruned_during_catch_up_causes_reset(database: Database) -> No
 
     # The first point is before the first page. The cursor has been accepted by then.
     hub = Hub(InterruptedLog(log, Interruptions(1, prune)), StreamLimits(ring_frames=4, catch_up_page_size=5))
-    await Tailer(log, changes, hub).start()
+    await Tailer(log, hints, hub).start()
     channels = frozenset({"consultations"})
     subscriber = hub.admit(Subscription("u", "s", "n", "r", channels, channels.__contains__), send, lambda: None)
     hub.start_stream(subscriber, f"{hub.window.epoch}-2")
     await wait_until_async(lambda: hub.behind == 0, "a live subscriber")
-    changes.close()
+    hints.close()
 
     assert [event.name for event in blocks.received] == ["ready", "reset"]
     assert blocks.last_id.endswith("-30")
@@ -166,9 +166,9 @@ async def test_log_pruned_during_catch_up_causes_reset(database: Database) -> No
 
 async def test_failing_connection_costs_others_no_event(database: Database) -> None:
     log = LogReader(database)
-    changes = hints_of(database)
+    hints = hints_of(database)
     hub = Hub(log, StreamLimits())
-    tailer = Tailer(log, changes, hub)
+    tailer = Tailer(log, hints, hub)
     await tailer.start()
     channels = frozenset({"consultations"})
     blocks = [BlockParser(), BlockParser()]
@@ -188,7 +188,7 @@ async def test_failing_connection_costs_others_no_event(database: Database) -> N
         hub.start_stream(subscriber, None)
     await append_events(database, an_event(1))
     await tailer.read_new()
-    changes.close()
+    hints.close()
 
     assert released == [0]
     assert hub.counters.dropped == {"failed": 1}
@@ -198,9 +198,9 @@ async def test_failing_connection_costs_others_no_event(database: Database) -> N
 
 async def test_lost_right_applies_to_the_next_event(database: Database) -> None:
     log = LogReader(database)
-    changes = hints_of(database)
+    hints = hints_of(database)
     hub = Hub(log, StreamLimits())
-    tailer = Tailer(log, changes, hub)
+    tailer = Tailer(log, hints, hub)
     await tailer.start()
     channels = {"consultations", "doctor.7"}
     blocks = BlockParser()
@@ -217,7 +217,7 @@ async def test_lost_right_applies_to_the_next_event(database: Database) -> None:
     channels.discard("doctor.7")
     await append_events(database, an_event(2, "doctor.7"), an_event(3))
     await tailer.read_new()
-    changes.close()
+    hints.close()
 
     assert [event.id.rpartition("-")[2] for event in blocks.received[1:]] == ["1", "3"]
     await hub.drain()

@@ -25,7 +25,7 @@ from tests.support.waiting import wait_until_async
 
 
 @pytest.fixture
-async def changes(database: Database) -> AsyncIterator[SqliteHints | PostgresHints]:
+async def hints(database: Database) -> AsyncIterator[SqliteHints | PostgresHints]:
     detector = hints_of(database)
     yield detector
     detector.close()
@@ -156,11 +156,11 @@ class BreakableLog(LogReader):
 
 
 async def test_logs_unreachable_database_once(
-    database: Database, changes: LogHints, caplog: pytest.LogCaptureFixture
+    database: Database, hints: LogHints, caplog: pytest.LogCaptureFixture
 ) -> None:
     log = BreakableLog(database)
     with caplog.at_level(logging.WARNING):
-        async with run_hub(log, changes) as hub:
+        async with run_hub(log, hints) as hub:
             await wait_until_async(lambda: hub.started, "the first read")
             log.away = True
             await append_events(database, an_event(1))
@@ -172,7 +172,7 @@ async def test_logs_unreachable_database_once(
     assert [record.message for record in caplog.records] == ["the log cannot be read", "the log can be read again"]
 
 
-async def test_no_heartbeat_or_stream_while_log_is_away(database: Database, changes: LogHints) -> None:
+async def test_no_heartbeat_or_stream_while_log_is_away(database: Database, hints: LogHints) -> None:
     log, blocks = BreakableLog(database), BlockParser()
     channels = frozenset({"consultations"})
     subscription = Subscription("u", "s", "n", "r", channels, channels.__contains__)
@@ -180,7 +180,7 @@ async def test_no_heartbeat_or_stream_while_log_is_away(database: Database, chan
     async def send(message: Message) -> None:
         blocks.feed(message["body"])
 
-    async with run_hub(log, changes, StreamLimits(poll_interval=0.05, stale_after=0.5)) as hub:
+    async with run_hub(log, hints, StreamLimits(poll_interval=0.05, stale_after=0.5)) as hub:
         await wait_until_async(lambda: hub.started, "the first read")
         hub.start_stream(hub.admit(subscription, send, lambda: None), None)
         log.away = True
@@ -217,11 +217,11 @@ async def test_gap_makes_log_stale(serve: Serve, writer_database: Database) -> N
     client.close()
 
 
-async def test_counts_delay_of_published_events(database: Database, changes: LogHints) -> None:
+async def test_counts_delay_of_published_events(database: Database, hints: LogHints) -> None:
     now = datetime.now(UTC)
     await append_events(database, an_event(1))
 
-    async with run_hub(LogReader(database), changes) as hub:
+    async with run_hub(LogReader(database), hints) as hub:
         await wait_until_async(lambda: hub.started, "the first read")
         await database.write(append, [an_event(2), an_event(3)], now - timedelta(seconds=7))
         await database.write(append, [an_event(4)], now + timedelta(hours=1))
@@ -234,32 +234,30 @@ async def test_counts_delay_of_published_events(database: Database, changes: Log
     assert 14 <= delays.total < 14 + PATIENCE
 
 
-async def test_restarted_process_loads_newest_events(database: Database, changes: LogHints) -> None:
+async def test_restarted_process_loads_newest_events(database: Database, hints: LogHints) -> None:
     await append_events(database, *(an_event(number) for number in range(1, 21)))
 
-    async with run_hub(LogReader(database), changes, StreamLimits(ring_frames=8)) as hub:
+    async with run_hub(LogReader(database), hints, StreamLimits(ring_frames=8)) as hub:
         await wait_until_async(lambda: hub.started, "the first read")
 
         assert (hub.window.position, hub.window.ring.oldest) == (20, 13)
 
 
-async def test_detects_commit_of_any_connection(
-    database: Database, writer_database: Database, changes: LogHints
-) -> None:
-    assert await changes.wait_for_hint(5)  # events may have come before the first call
+async def test_detects_commit_of_any_connection(database: Database, writer_database: Database, hints: LogHints) -> None:
+    assert await hints.wait_for_hint(5)  # events may have come before the first call
 
-    assert not await changes.wait_for_hint(0.02)
+    assert not await hints.wait_for_hint(0.02)
     await append_events(writer_database, an_event(1))
-    assert await changes.wait_for_hint(5)
+    assert await hints.wait_for_hint(5)
     await append_events(database, an_event(2))
-    assert await changes.wait_for_hint(5)
-    assert not await changes.wait_for_hint(0.02)
+    assert await hints.wait_for_hint(5)
+    assert not await hints.wait_for_hint(0.02)
 
 
-async def test_waiting_for_change_uses_little_cpu(changes: LogHints) -> None:
-    await changes.wait_for_hint(0)
+async def test_waiting_for_change_uses_little_cpu(hints: LogHints) -> None:
+    await hints.wait_for_hint(0)
     cpu_before = time.thread_time()
 
-    await changes.wait_for_hint(1.0)
+    await hints.wait_for_hint(1.0)
 
     assert time.thread_time() - cpu_before < 0.1

@@ -14,7 +14,7 @@ from tests.support.stream_server import an_event, append_events
 
 
 @pytest.fixture
-async def changes(on_postgres: Database) -> AsyncIterator[PostgresHints]:
+async def hints(on_postgres: Database) -> AsyncIterator[PostgresHints]:
     detector = hints_of(on_postgres)
     assert isinstance(detector, PostgresHints)
     # The first call returns True, because events may have come before the LISTEN.
@@ -27,25 +27,25 @@ async def notify(database: Database) -> None:
     await database.write(lambda connection: connection.execute(text(f"NOTIFY {NOTIFICATION}")))
 
 
-async def test_reports_notification_and_not_silence(on_postgres: Database, changes: PostgresHints) -> None:
-    assert not await changes.wait_for_hint(0.05)
+async def test_reports_notification_and_not_silence(on_postgres: Database, hints: PostgresHints) -> None:
+    assert not await hints.wait_for_hint(0.05)
 
     await notify(on_postgres)
 
-    assert await changes.wait_for_hint(5)
-    assert not await changes.wait_for_hint(0.05)
+    assert await hints.wait_for_hint(5)
+    assert not await hints.wait_for_hint(0.05)
 
 
-async def test_reopens_killed_session_and_reports_change(on_postgres: Database, changes: PostgresHints) -> None:
+async def test_reopens_killed_session_and_reports_change(on_postgres: Database, hints: PostgresHints) -> None:
     kill = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'"
     assert await on_postgres.write(lambda connection: connection.scalar(text(kill))) == 1
 
-    assert await changes.wait_for_hint(5)
+    assert await hints.wait_for_hint(5)
     # Loss and reopening are two hints, or one if the loss was noticed before the first call.
-    while await changes.wait_for_hint(0.2):
+    while await hints.wait_for_hint(0.2):
         pass
     await notify(on_postgres)
-    assert await changes.wait_for_hint(5)
+    assert await hints.wait_for_hint(5)
 
 
 async def test_waits_without_hint_when_server_is_away() -> None:
