@@ -89,7 +89,7 @@ def replay(
     if result.failures:
         console.print(f"replay: FAILED: {'; '.join(result.failures)}", highlight=False)
         raise typer.Exit(1)
-    console.print("replay: all as promised", highlight=False)
+    console.print("replay: no faults", highlight=False)
 
 
 def _read_data_set(path: Path | None) -> RecordedSet:
