@@ -70,11 +70,11 @@ class Settings(BaseSettings):
     timezone: str = "UTC"
     #: How long a free patient is reserved for the first doctor in line. 0: not at all.
     offer_seconds: Annotated[Duration, Field(ge=timedelta(0), le=timedelta(hours=1))] = timedelta(seconds=60)
-    #: After this time a consultation is ended with the outcome `timed_out`.
+    #: After this time a consultation is ended with the outcome `timed_out`. An extension starts this time again.
     abandon_after: Annotated[Duration, Field(gt=timedelta(0), le=timedelta(hours=24))] = timedelta(hours=4)
     #: How often the doctor is reminded of an overdue consultation.
     remind_every: Annotated[Duration, Field(ge=timedelta(seconds=1), le=timedelta(hours=24))] = timedelta(minutes=15)
-    #: How long a request waits for its decision before the API answers 503 `undecided`.
+    #: How long a request waits for each step (lookup, a reason to store, decision) before the API answers 503 `undecided`.
     decision_timeout: Annotated[Duration, Field(gt=timedelta(0), le=timedelta(minutes=2))] = timedelta(seconds=10)
     #: How long events stay in the log. A browser that was away longer must reload.
     event_retention: Annotated[Duration, Field(ge=timedelta(minutes=1))] = timedelta(days=7)
