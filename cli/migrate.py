@@ -20,7 +20,7 @@ DatabaseOnly = Annotated[bool, typer.Option("--database-only", help="Prepare the
 def migrate(database_only: DatabaseOnly = False, back_to: BackTo = "") -> None:
     """Prepare the database schema, then the Temporal namespace's retention and search attributes.
 
-    Run it before every start of a new version. A second run changes nothing. Two runs at once are refused.
+    Run it before every start of a new version. A second run changes nothing. Of two runs at the same time, one is refused.
     """
     settings = load_settings()
     typer.echo(f"database: at schema {migrate_schema(settings, back_to)}")

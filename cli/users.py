@@ -61,7 +61,7 @@ def passwd(name: Name, password_stdin: FromStdin = False) -> None:
 
 @users.command()
 def revoke(name: Name) -> None:
-    """Close the account permanently, and end its open sessions at once."""
+    """Close the account permanently, and end its open sessions immediately."""
     if not _write(accounts.revoke_account, name, to_millisecond(datetime.now(UTC))):
         raise OperatorError("NAME: there is no account with this name")
     typer.echo("revoked")

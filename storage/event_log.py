@@ -23,7 +23,7 @@ def append(connection: Connection, new_events: Sequence[Event], at: datetime) ->
 
     The lock makes positions visible in order. Otherwise a higher position could be visible first, and readers of the log would
     skip the lower one forever. If the log already has the `dedup_key` of an event, the insert fails and the transaction is rolled
-    back. So no position is used.
+    back. The counter is rolled back too, so there is no gap.
     """
     if not new_events:
         return
@@ -43,5 +43,5 @@ def append(connection: Connection, new_events: Sequence[Event], at: datetime) ->
     ]
     connection.execute(INSERT, rows)
     if connection.dialect.name == "postgresql":
-        # PostgreSQL sends this with the commit. On SQLite, API processes watch the file instead.
+        # PostgreSQL sends this with the commit. On SQLite, API processes read `PRAGMA data_version` at short intervals instead.
         connection.execute(NOTIFY)

@@ -54,7 +54,6 @@ class SqliteHints:
         return bool(moved)
 
     def close(self) -> None:
-        """Close the connection."""
         self._connection.close()
 
 
@@ -75,7 +74,10 @@ class PostgresHints:
         self._last_answer_at = 0.0
 
     async def wait_for_hint(self, within: float) -> bool:
-        """Wait for a notification, for `within` seconds at most. Return whether there was one, or may have been."""
+        """Wait for a notification, for `within` seconds at most.
+
+        True after a notification, and after a new connection, because one may have been missed.
+        """
         try:
             async with asyncio.timeout(within):
                 if self._session is None or self._session.is_closed():
@@ -124,19 +126,18 @@ class PostgresHints:
         self._hint.set()
 
     def close(self) -> None:
-        """Close the session."""
         if self._session is not None:
             self._session.remove_termination_listener(self._on_notification)
             self._session.terminate()
 
 
 def hints_of(database: Database) -> "SqliteHints | PostgresHints":
-    """Return the change detector for this kind of database."""
+    """Return the hints for this kind of database."""
     return sqlite_hints(database) if database.is_sqlite else PostgresHints(database.url)
 
 
 def sqlite_hints(database: Database) -> SqliteHints:
-    """Return the change detector for this database's file, which must exist. Raises ValueError without a file."""
+    """Return the hints for this database's file, which must exist. Raises ValueError without a file."""
     if not database.is_sqlite or database.url.database is None:
         raise ValueError("this database is not an SQLite file, so it has no change counter")
     return SqliteHints(Path(database.url.database))

@@ -44,7 +44,10 @@ class LogBounds:
 
 @dataclass(frozen=True, slots=True)
 class LogPage:
-    """Events in order, with the bounds of the same snapshot. For the requested channels they are complete up to `reached`."""
+    """Events in order, with the bounds of the same snapshot.
+
+    `entries` has every event of the requested channels up to `reached`.
+    """
 
     entries: list[LoggedEvent]
     reached: int
@@ -60,7 +63,7 @@ class LogReader:
     async def read_after(self, position: int, limit: int, channels: Collection[str] | None) -> LogPage:
         """Read at most `limit` events after `position`, of these channels or (None) of all channels."""
         if channels is None:
-            # The tailer reads only what is new, which is little.
+            # Only the tailer reads all channels. It reads a few new rows, so the change to a reading thread would cost more.
             return await self._database.read_inline(read_page, position, limit, channels)
         return await self._database.read(read_page, position, limit, channels)
 

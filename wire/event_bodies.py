@@ -39,14 +39,10 @@ class ConsultationCompleted(AboutConsultation):
 
 
 class ConsultationOverdue(AboutConsultation):
-    """`consultation.overdue`."""
-
     overdue_minutes: int
 
 
 class ConsultationBlocked(AboutPatient):
-    """`consultation.blocked`."""
-
     active_doctor_id: int
     active_doctor_name: str
     prestation: str

@@ -60,7 +60,6 @@ def status_of(refusal: type[Refusal]) -> int:
 
 
 def refusal_body(refusal: Refusal, context: AnswerContext) -> shapes.Refusal:
-    """The problem body of a refusal."""
     kind = type(refusal)
     describe = DETAILS.get(kind)
     detail, members = (None, shapes.RefusalMembers()) if describe is None else describe(refusal, context)

@@ -213,7 +213,7 @@ class Readiness(TypedDict):
     status: Literal["ready"]
     database: Literal["up"]
     temporal: Literal["up"]
-    stream: Annotated[Literal["up"], Field(description="the event log was read not too long ago")]
+    stream: Annotated[Literal["up"], Field(description="the event log was read within the last 5 seconds")]
 
 
 @closed

@@ -23,7 +23,6 @@ class TimelineRow:
 
 @singledispatch
 def timeline_row(change: changes.Change) -> TimelineRow:
-    """The row for `change`."""
     raise TypeError(f"no timeline row is defined for {type(change).__name__}")
 
 

@@ -34,7 +34,6 @@ def optional_moment(at: datetime | None) -> str | None:
 
 
 def tracking_body(row: TrackingRow) -> shapes.Tracking:
-    """The row as a tracking."""
     return {
         "id": row.id,
         "patient_id": row.patient_id,

@@ -141,7 +141,7 @@ class PatientVisit:
 
     @workflow.update
     async def set_appointment_status(self, command: SetAppointmentStatus) -> Reply:
-        """Set the appointment's status."""
+        """Set the appointment's status. `done` also ends its consultation."""
         return await self._handle(command)
 
     @workflow.update

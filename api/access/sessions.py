@@ -22,7 +22,7 @@ COOKIE = "visit_session"
 #: The prefix of a subject that comes from a bearer token.
 TOKEN_PREFIX = "token:"  # noqa: S105 - a prefix
 COOKIE_BYTES = 32
-#: The number of passwords hashed at once. Each takes tens of milliseconds of one core, and tens of mebibytes.
+#: The number of passwords hashed at the same time. Each takes tens of milliseconds of one core, and tens of mebibytes.
 HASHING_THREADS = 2
 
 

@@ -29,7 +29,7 @@ class IdempotencyKey(str):
 
 async def idempotency_key(
     request: HttpRequest,
-    # Only for the OpenAPI document. FastAPI would join or drop repeated headers, so the function reads the request's own.
+    # Only for the OpenAPI document. FastAPI would keep one of several headers, so the function reads the request itself.
     _documented: Annotated[
         str | None,
         Header(

@@ -3,10 +3,10 @@
 What we use of sse-starlette, and why. `ServerSentEvent` encodes every block (`live.frames`). We do not use `EventSourceResponse`,
 because it gives each connection a task group and wakes a task for every delivery. We measured it with uvloop, 5,000 connections and
 one event every 0.2 s. One delivery took 33 to 39 us, one connection 46 to 50 KiB, and the p99 of the delay was near 0.8 s.
-The hub steps each live connection's `send` with one shared message: 5.9 us, 9.4 KiB and 40 ms, the same as nginx with nchan.
-So the hub does this work once for all connections. The headers are here. Heartbeat, send timeout and lifetime are in
-`Hub.heartbeat` and `Hub.end_overdue_streams`, and the end on shutdown is in `Hub.drain`. The request's own task waits here
-for the disconnect and does nothing else.
+The hub steps each live connection's `send` with one shared message. In that trial this took 5.9 us, 9.4 KiB and 40 ms, the same as
+nginx with nchan. docs/benchmarks.md has the figures of today. So the hub does this work once for all connections. The headers are
+here. Heartbeat, send timeout and lifetime are in `Hub.heartbeat` and `Hub.end_overdue_streams`, and the end on shutdown is in
+`Hub.drain`. The request's own task waits here for the disconnect and does nothing else.
 
 Middleware in front of this endpoint must pass `send` through. Middleware that copies the response through its own queue
 (Starlette's BaseHTTPMiddleware) makes every subscriber slow. Middleware that changes a message changes it for all subscribers.

@@ -135,7 +135,7 @@ def _print_addresses(settings: Settings, folder: Path) -> None:
 
 
 def print_line(line: str) -> None:
-    """Print one line for the operator at once. A closed terminal must not prevent the orderly stop."""
+    """Print one line for the operator immediately. A closed terminal must not prevent the orderly stop."""
     try:
         typer.echo(line)
         sys.stdout.flush()

@@ -1,1 +1,1 @@
-"""Queries for the screens: the worklist, the board and one patient's day. They write nothing."""
+"""Queries for the screens: the worklist, the board and one patient's day. Also the rows that a command needs. They write nothing."""

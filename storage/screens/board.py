@@ -1,4 +1,4 @@
-"""The board: every patient in the hospital, with consultations, check-ins and waiting doctors, at one position of the event log."""
+"""The board: every patient in the hospital, with consultations, check-ins, waiting doctors and the id of the last event included."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

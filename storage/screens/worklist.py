@@ -1,4 +1,4 @@
-"""The worklist: a day's appointments with the state of each patient, at one position of the event log."""
+"""The worklist: a day's appointments with the state of each patient, and the id of the last event that it includes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

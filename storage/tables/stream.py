@@ -38,7 +38,8 @@ stream_processes = Table(
     Column("cursor", String(40), nullable=False),
 )
 
-# One row for each subscriber of each process. `cursor` is null for a subscriber that is not behind.
+# One row for each subscriber of each process. The name of the table is older than the word "subscriber". `cursor` is null for a
+# subscriber that is not behind.
 stream_readers = Table(
     "stream_readers",
     metadata,
