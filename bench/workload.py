@@ -115,7 +115,7 @@ async def wait_until_ready(port: int) -> None:
 
 
 async def measure_round(clients: DoctorClients, plan: Plan, cpu_seconds: Callable[[], dict[str, float]]) -> RoundResult:
-    """Run all steps of a round: warm-up, contest, one call after the other, 32 clients at once.
+    """Run all steps of a round: warm-up, contest, one call after the other, 32 clients at the same time.
 
     `cpu_seconds` returns the CPU seconds of each process since its start.
     """

@@ -80,7 +80,9 @@ def parse_arguments(arguments: list[str]) -> FanoutOptions:
     """Read the command line. Exits on a wrong option."""
     parser = argparse.ArgumentParser(prog="python -m bench.fanout", description="Compare servers of event streams.")
     parser.add_argument("--rounds", type=COUNT, default=3, help="how often each server is started and measured")
-    parser.add_argument("--connections", type=COUNT, nargs="+", default=[1000, 5000], help="subscribers at once")
+    parser.add_argument(
+        "--connections", type=COUNT, nargs="+", default=[1000, 5000], help="subscribers at the same time"
+    )
     parser.add_argument("--events", type=COUNT, default=20, help="events of the spaced load")
     parser.add_argument("--every", type=float, default=0.2, help="seconds between two events of the spaced load")
     parser.add_argument("--burst", type=COUNT, default=200, help="events of the back to back load")

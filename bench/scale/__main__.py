@@ -142,7 +142,7 @@ def added_per_day(snapshots: Sequence[Snapshot]) -> dict[str, float]:
 
 def print_report(snapshots: Sequence[Snapshot], history: tuple[float, float]) -> None:
     print(
-        f"one patient-day: {DECISIONS} decisions; {snapshots[-1].days} patient-days, {CONCURRENCY} at once, "
+        f"one patient-day: {DECISIONS} decisions; {snapshots[-1].days} patient-days, {CONCURRENCY} at the same time, "
         f"on {os.cpu_count()} cores"
     )
     print(f"{'history events of a visit':34} {history[0]:12.1f}")

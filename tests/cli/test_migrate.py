@@ -1,4 +1,4 @@
-"""`visit-engine migrate` on a real Temporal server: repeated, twice at once, and without a server."""
+"""`visit-engine migrate` on a real Temporal server: repeated, twice at the same time, and without a server."""
 
 import asyncio
 import subprocess

@@ -61,7 +61,7 @@ async def test_notices_and_offers_are_polite(staff: StaffPages) -> None:
     first, second = staff.new_doctor(), staff.new_doctor()
     patient, (first_appointment, second_appointment) = await staff.new_patient(first, second)
     started = await staff.engine.start(first, patient, first_appointment)
-    # With reduced motion a notice has its final colours at once.
+    # With reduced motion a notice has its final colours immediately.
     page = await staff.open_page(second, reduced_motion="reduce")
     await row_button(page, second_appointment, "Wait").click()
     await expect(row(page, second_appointment)).to_contain_text("you are 1st in line")

@@ -51,7 +51,7 @@ class ThrowawayPostgres:
         self._run_pg_ctl("start", "-w", "-l", f"{self._home}/log", "-o", options)
 
     def stop(self) -> None:
-        """Stop the server at once, as a power cut would."""
+        """Stop the server immediately, as a power cut would."""
         self._run_pg_ctl("stop", "-m", "immediate")
 
     def create_database(self, name: str) -> None:

@@ -40,7 +40,7 @@ class SpawnedProcess:
         return self.process.wait(patience)
 
     def kill(self) -> None:
-        """End the process at once with SIGKILL, as in a power cut."""
+        """End the process immediately with SIGKILL, as in a power cut."""
         if self.running:
             self.signal(signal.SIGKILL)
         if self.process is not None:

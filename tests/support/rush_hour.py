@@ -104,7 +104,7 @@ class RushHour:
                 starts.append(self.send(f"{appointment}/{rounds}", request))
             answers = await asyncio.gather(*starts)
             consultations = [body for status, body in answers if status == 201]
-            assert len(consultations) <= 1, "two at once"
+            assert len(consultations) <= 1, "two at the same time"
             for consultation in consultations:
                 appointment, doctor = consultation["appointment_id"], consultation["doctor_id"]
                 path = f"/api/consultations/{consultation['id']}/complete"
