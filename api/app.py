@@ -40,11 +40,11 @@ from patient_visit_engine.workflows.visit_client import VisitClient
 from patient_visit_engine.workflows.visit_rescue import VisitRescue
 
 #: Seconds between two checks of the sessions with an open stream, because another process may have ended them.
-SESSION_CHECK_INTERVAL = 2.0
+SESSION_CHECK_INTERVAL_SECONDS = 2.0
 #: Random bytes in the name of a process in its presence reports.
 PROCESS_NAME_BYTES = 8
 #: Seconds to wait for the first read of the event log before the process serves requests.
-FIRST_READ_TIMEOUT = 5.0
+FIRST_READ_TIMEOUT_SECONDS = 5.0
 
 
 def create_app(
@@ -134,9 +134,9 @@ async def _serve(settings: Settings) -> None:
         stack.push_async_callback(database.close)
         client = await temporal.connect(settings, lazy=True)
         visits = VisitClient(client, settings.task_queue, settings.zone, settings.limits, clock)
-        changes = hints_of(database)
-        stack.callback(changes.close)
-        hub = await stack.enter_async_context(run_hub(LogReader(database), changes))
+        hints = hints_of(database)
+        stack.callback(hints.close)
+        hub = await stack.enter_async_context(run_hub(LogReader(database), hints))
         readiness = Readiness()
         app = create_app(
             settings,
@@ -149,13 +149,13 @@ async def _serve(settings: Settings) -> None:
             page=find_built_page(),
         )
         stack.callback(app.dependencies.sessions.close)
-        check = end_closed_sessions(hub, app.dependencies.sessions.find_open, SESSION_CHECK_INTERVAL)
+        check = end_closed_sessions(hub, app.dependencies.sessions.find_open, SESSION_CHECK_INTERVAL_SECONDS)
         check_task = asyncio.create_task(check)
         stack.callback(check_task.cancel)
         await stack.enter_async_context(report_presence(app.dependencies.process, hub, database, clock))
         # An EventSource stops permanently after a 503, so wait for the event log before streams can be opened. The wait ends
         # after a few seconds, because the process must also start while the database cannot be reached.
-        await hub.wait_until_started(FIRST_READ_TIMEOUT)
+        await hub.wait_until_started(FIRST_READ_TIMEOUT_SECONDS)
         await DrainingServer(app, readiness, hub).serve([listen(settings.http_host, settings.http_port)])
 
 

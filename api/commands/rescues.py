@@ -14,7 +14,7 @@ from patient_visit_engine.workflows.visit_client import UNDECIDED_ERRORS
 logger = structlog.get_logger()
 
 #: Seconds for one look at a visit, with its rescue.
-RESCUE_TIMEOUT = 10.0
+RESCUE_TIMEOUT_SECONDS = 10.0
 #: Visits that one process looks at in the same moment. The others are looked at after their next silence, or by the sweep.
 MAX_LOOKS = 20
 
@@ -45,7 +45,7 @@ class Rescues:
 
     async def _look(self, rescuer: Rescuer, patient_id: int, day: date) -> None:
         try:
-            async with asyncio.timeout(RESCUE_TIMEOUT):
+            async with asyncio.timeout(RESCUE_TIMEOUT_SECONDS):
                 reason = await rescuer.rescue(patient_id, day, self._now())
         except Exception as error:
             if isinstance(error, (*UNDECIDED_ERRORS, TimeoutError)) or is_unconnected(error):

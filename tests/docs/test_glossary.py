@@ -27,14 +27,14 @@ def glossary_terms() -> set[str]:
 
 
 def source_files() -> dict[str, Path]:
-    """Each module of the engine, by its dotted name."""
-    files = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+    """Each module of the engine and of its benchmarks, by its dotted name."""
+    files = [path for folder in (*PACKAGES, "bench") for path in sorted((ROOT / folder).rglob("*.py"))]
     return {_module_name(path): path for path in files}
 
 
 def _module_name(path: Path) -> str:
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    return ".".join(("patient_visit_engine", *(part for part in parts if part != "__init__")))
+    parts = [part for part in path.relative_to(ROOT).with_suffix("").parts if part != "__init__"]
+    return ".".join(parts if parts[0] == "bench" else ["patient_visit_engine", *parts])
 
 
 def public_classes(path: Path) -> set[str]:
@@ -43,7 +43,7 @@ def public_classes(path: Path) -> set[str]:
 
 
 def classes_used_elsewhere() -> set[str]:
-    """The full name of each public class that another module of the engine uses."""
+    """The full name of each public class that another module uses."""
     files = source_files()
     defined = {f"{module}.{name}": module for module, path in files.items() for name in public_classes(path)}
     return {
