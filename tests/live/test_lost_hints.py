@@ -23,7 +23,10 @@ from tests.support.ports import free_port
 from tests.support.stream_server import an_event, append_events
 from tests.support.waiting import wait_until, wait_until_async
 
-LISTENING = "FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = current_database()"
+# The last statement of a session that listens: the LISTEN, or the test of the session that follows every 15 seconds.
+LISTENING = """
+    FROM pg_stat_activity WHERE (query LIKE 'LISTEN%' OR query = 'SELECT 1') AND datname = current_database()
+"""
 
 
 async def listeners(database: Database) -> set[int]:

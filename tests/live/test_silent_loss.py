@@ -68,12 +68,16 @@ async def _cut_and_repair(api_processes: ApiProcesses, api: ApiHere, network: Ne
     await unaffected.read_events(31)
     assert await api.count("visit_stream_subscribers") == 3
 
-    async def given_up() -> bool:
+    async def only_one_is_left() -> bool:
         return await api.count("visit_stream_subscribers") == 1
 
-    await wait_until_async(given_up, "the server to give up both lost clients", seconds=45)
-    # Not counted as clients that left: an operator must see in the counters that the network drops packets.
-    assert await api.count("visit_stream_dropped_total", reason="given_up") == 2
+    await wait_until_async(only_one_is_left, "the server to give up both lost clients", seconds=45)
+    # Not counted as clients that left: an operator must see in the counters that the network drops packets. The kernel gives up a
+    # connection after 20 seconds or at the retransmission that follows, and the hub one that has stalled for 30 seconds.
+    given_up = await api.count("visit_stream_dropped_total", reason="given_up")
+    stalled = await api.count("visit_stream_dropped_total", reason="stalled")
+    assert given_up >= 1
+    assert given_up + stalled == 2
     await append_events(api_processes.database, an_event(200))
     await unaffected.read_events(32)
     assert (len(quiet.events), len(busy.events)) == (1, 1)
