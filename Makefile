@@ -19,7 +19,7 @@ help: ## list these targets
 up: $(VENV)/run.stamp ## run the whole system on this machine; Ctrl-C stops it
 	@exec $(BIN)/visit-engine up
 
-PYTEST = $(BIN)/python -m pytest -n 3 --dist worksteal
+PYTEST = $(BIN)/python -m pytest -n 4 --dist worksteal
 SIDE_BY_SIDE = $(MAKE) --no-print-directory --jobs 2 --output-sync=target
 # What the checks and tests need: the packages, the stream client and the types of the page.
 CHECKED = $(VENV)/dev.stamp web/stream/dist/index.js web/page/src/api/schema.d.ts
