@@ -17,6 +17,7 @@ from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.codes import RescueReason
 from patient_visit_engine.visit.commands import Rescue
 from patient_visit_engine.visit.names import WORKFLOW_TYPE, visit_id
+from patient_visit_engine.workflows.patient_visit import PatientVisit
 from patient_visit_engine.workflows.visit_client import VisitClient
 
 #: A rescued visit that fails again is ended again after this time, not before.
@@ -82,8 +83,13 @@ class VisitRescue:
             return RescueReason.foreign_workflow
         if description.raw_description.pending_workflow_task.attempt <= FAILED_ATTEMPTS:
             return None
-        failed = await self._last_task_failed(description.id, description.run_id)
-        return RescueReason.workflow_task_failed if failed else None
+        if await self._last_task_failed(description.id, description.run_id):
+            return RescueReason.workflow_task_failed
+        # Temporal does not record the failure of a task that only carries an update. After a signal it records the next failure,
+        # and the next look finds it. The signal makes a sound visit read its facts again, which does no harm.
+        handle = self._client.get_workflow_handle(description.id, run_id=description.run_id)
+        await handle.signal(PatientVisit.patient_freed)
+        return None
 
     async def _last_task_failed(self, workflow_id: str, run_id: str) -> bool:
         history = await self._client.workflow_service.get_workflow_execution_history_reverse(
