@@ -9,7 +9,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 from weakref import WeakSet
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
@@ -46,14 +46,21 @@ class Database:
     `write` does not retry, because only the caller knows whether a second run is safe.
     """
 
-    def __init__(self, url: str, statement_within: float | None = STATEMENT_TIMEOUT_SECONDS) -> None:
+    def __init__(
+        self,
+        url: str,
+        statement_within: float | None = STATEMENT_TIMEOUT_SECONDS,
+        *,
+        enforce_foreign_keys: bool = True,
+    ) -> None:
         """On PostgreSQL a statement fails after `statement_within` seconds. None means no limit.
 
         A timeout of the caller cannot replace this limit. After a cancellation, SQLAlchemy pings the connection, and
-        the ping waits for the silent server too.
+        the ping waits for the silent server too. With `enforce_foreign_keys=False`, SQLite does not check foreign keys: only a
+        migration, which builds a table again, works without the checks.
         """
         self.url: URL = make_url(url)
-        self._sqlite = _Sqlite(self.url) if self.url.get_backend_name() == "sqlite" else None
+        self._sqlite = _Sqlite(self.url, enforce_foreign_keys) if self.url.get_backend_name() == "sqlite" else None
         self._postgres = None if self._sqlite else _Postgres(self.url, statement_within)
 
     @property
@@ -100,10 +107,11 @@ class Database:
 
 
 class _Sqlite:
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, enforce_foreign_keys: bool) -> None:
         path = url.set(drivername="sqlite")
+        foreign_keys: Literal["ON", "OFF"] = "ON" if enforce_foreign_keys else "OFF"
         # One thread and one connection write, so that threads of one process do not poll for the lock of the file.
-        self.writer = _SqliteThreads(_sqlite_engine(path, "BEGIN IMMEDIATE", 1, BUSY_TIMEOUT_MS), 1)
+        self.writer = _SqliteThreads(_sqlite_engine(path, "BEGIN IMMEDIATE", 1, BUSY_TIMEOUT_MS, foreign_keys), 1)
         self.reader = _SqliteThreads(_sqlite_engine(path, "BEGIN", READING_THREADS, BUSY_TIMEOUT_MS), READING_THREADS)
         self.inline_engine = _sqlite_engine(path, "BEGIN", 1, INLINE_TIMEOUT_MS)
         self._inline_connection: Connection | None = None
@@ -143,7 +151,9 @@ class _SqliteThreads:
         self.executor = ThreadPoolExecutor(threads, thread_name_prefix="sqlite")
 
 
-def _sqlite_engine(url: URL, begin: str, connections: int, busy_timeout_ms: int) -> Engine:
+def _sqlite_engine(
+    url: URL, begin: str, connections: int, busy_timeout_ms: int, foreign_keys: Literal["ON", "OFF"] = "ON"
+) -> Engine:
     if url.database in (None, "", ":memory:"):
         raise ValueError("VISIT_DATABASE_URL must name a file, because processes cannot share a database in memory")
     pool: dict[str, Any] = {"poolclass": StaticPool if connections == 1 else QueuePool}
@@ -157,7 +167,12 @@ def _sqlite_engine(url: URL, begin: str, connections: int, busy_timeout_ms: int)
     def configure(connection: Any, _record: Any) -> None:
         # The driver must not start transactions itself, or BEGIN IMMEDIATE comes too late.
         connection.isolation_level = None
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={busy_timeout_ms}", "foreign_keys=ON"):
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            f"busy_timeout={busy_timeout_ms}",
+            f"foreign_keys={foreign_keys}",
+        ):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")

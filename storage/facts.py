@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, Row, bindparam, select
+from sqlalchemy import Connection, Row, bindparam, func, select
 
 from patient_visit_engine.storage.tables import (
     appointments,
@@ -17,14 +17,17 @@ from patient_visit_engine.visit.codes import AppointmentStatus, Outcome, Trackin
 from patient_visit_engine.visit.state import Appointment, Consultation, Facts, PendingTracking, WaitingDoctor
 from patient_visit_engine.wire.trackings import TrackingRow
 
-PATIENT = select(patients.c.first_name, patients.c.last_name).where(patients.c.id == bindparam("patient_id"))
+PATIENT = select(patients.c.first_name, patients.c.last_name, patients.c.person_id).where(
+    patients.c.id == bindparam("patient_id")
+)
 LOCK_PATIENT = PATIENT.with_for_update(key_share=True)
+PERSON = select(patients.c.person_id).where(patients.c.id == bindparam("patient_id")).scalar_subquery()
 
 OPEN_TRACKINGS = (
     select(patient_trackings, doctors.c.name.label("doctor"), prestations.c.name.label("prestation"))
     .join(doctors, doctors.c.id == patient_trackings.c.doctor_id)
     .join(prestations, prestations.c.id == patient_trackings.c.prestation_id)
-    .where(patient_trackings.c.patient_id == bindparam("patient_id"))
+    .where(patient_trackings.c.person_id == PERSON)
     .where(patient_trackings.c.status.in_([TrackingStatus.pending.value, TrackingStatus.in_progress.value]))
     .order_by(patient_trackings.c.id)
 )
@@ -38,7 +41,7 @@ APPOINTMENT = (
     select(
         appointments,
         prestations.c.exclusive,
-        prestations.c.expected_minutes,
+        func.coalesce(appointments.c.expected_minutes, prestations.c.expected_minutes).label("minutes"),
         prestations.c.name.label("prestation"),
         doctors.c.name.label("doctor"),
     )
@@ -145,7 +148,7 @@ def read_appointment(
         doctor_id=row.doctor_id,
         prestation_id=row.prestation_id,
         exclusive=row.exclusive,
-        expected_minutes=row.expected_minutes,
+        expected_minutes=row.minutes,
         status=AppointmentStatus(row.status),
     )
 

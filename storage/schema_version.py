@@ -62,12 +62,12 @@ def read_revision(connection: Connection) -> str | None:
     return revision
 
 
-def run_in_transaction(url: str, unit: Callable[[Connection], T]) -> T:
-    """Run the unit in one transaction and return its result. Blocks."""
+def run_in_transaction(url: str, unit: Callable[[Connection], T], *, enforce_foreign_keys: bool = True) -> T:
+    """Run the unit in one transaction and return its result. Blocks. See `Database` for `enforce_foreign_keys`."""
 
     async def run_unit() -> T:
         # Without a limit, because an index over years of rows takes long.
-        database = Database(url, statement_within=None)
+        database = Database(url, statement_within=None, enforce_foreign_keys=enforce_foreign_keys)
         try:
             return await database.write(unit)
         finally:

@@ -47,6 +47,7 @@ class Writer:
 
     connection: Connection
     entry: LedgerEntry
+    person_id: int
     caller_id: int
 
     @property
@@ -95,8 +96,10 @@ def _open_consultation(change: changes.OpenConsultation, writer: Writer) -> None
     else:
         without_check_in = {
             "patient_id": consultation.patient_id,
+            "person_id": writer.person_id,
             "appointment_id": consultation.appointment_id,
             "check_in_time": consultation.started_at,
+            "checked_in": False,
             "created_by": writer.caller_id,
         }
         writer.connection.execute(INSERT_TRACKING, values | without_check_in)
@@ -134,6 +137,7 @@ def _open_tracking(change: changes.OpenTracking, writer: Writer) -> None:
     appointment = change.appointment
     values = {
         "patient_id": appointment.patient_id,
+        "person_id": writer.person_id,
         "appointment_id": appointment.id,
         "prestation_id": appointment.prestation_id,
         "doctor_id": appointment.doctor_id,
@@ -141,6 +145,7 @@ def _open_tracking(change: changes.OpenTracking, writer: Writer) -> None:
         "visit_day": writer.entry.day,
         "status": TrackingStatus.pending.value,
         "check_in_time": writer.at,
+        "checked_in": True,
         "created_by": writer.caller_id,
         "reminders": 0,
     }

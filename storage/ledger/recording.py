@@ -80,6 +80,7 @@ class SqlLedger:
 class _StoredState:
     """The rows that were read under the patient's lock, before the decision is written."""
 
+    person_id: int
     patient_name: str
     facts: Facts
     names: NameCache
@@ -103,13 +104,13 @@ def _record(connection: Connection, entry: LedgerEntry) -> LedgerReply:
 
 def _lock_and_read(connection: Connection, entry: LedgerEntry) -> _StoredState:
     names = NameCache()
-    first_name, last_name = connection.execute(LOCK_PATIENT, {"patient_id": entry.patient_id}).one()
+    first_name, last_name, person_id = connection.execute(LOCK_PATIENT, {"patient_id": entry.patient_id}).one()
     facts = read_facts(connection, entry.patient_id, names)
     request_row = None
     if entry.request is not None:
         # After the lock: one request can reach the visits of two days, and only the first of them may decide it.
         request_row = connection.execute(FIND_REQUEST, {"id": entry.request.id}).one_or_none()
-    return _StoredState(f"{first_name} {last_name}", facts, names, request_row)
+    return _StoredState(person_id, f"{first_name} {last_name}", facts, names, request_row)
 
 
 def _reply_without_writing(connection: Connection, entry: LedgerEntry, stored: _StoredState) -> LedgerReply | None:
@@ -159,7 +160,7 @@ def _write_changes(connection: Connection, entry: LedgerEntry, stored: _StoredSt
     caller_id: int = (
         entry.request.caller_id if entry.request is not None else connection.execute(ENGINE_CALLER).scalar_one()
     )
-    writer = Writer(connection, entry, caller_id)
+    writer = Writer(connection, entry, stored.person_id, caller_id)
     for change in entry.decision.changes:
         apply(change, writer)
     _write_timeline(connection, entry, None if stored.request_row is None else stored.request_row.reason)

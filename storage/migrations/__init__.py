@@ -41,7 +41,7 @@ def upgrade(url: str) -> str:
     Raises `MigrationUnderWayError` when another migration runs. It does not wait, so that a second start is noticed.
     """
     with _file_lock(url):
-        return run_in_transaction(url, _upgrade)
+        return run_in_transaction(url, _upgrade, enforce_foreign_keys=False)
 
 
 def downgrade(url: str, revision: str) -> str:
@@ -51,7 +51,7 @@ def downgrade(url: str, revision: str) -> str:
     `MigrationUnderWayError`. In both cases nothing changes.
     """
     with _file_lock(url):
-        return run_in_transaction(url, partial(_downgrade, revision=revision))
+        return run_in_transaction(url, partial(_downgrade, revision=revision), enforce_foreign_keys=False)
 
 
 def _lock(connection: Connection) -> None:
@@ -90,6 +90,15 @@ def _run_revisions(connection: Connection, choose_revisions: Callable[[ScriptDir
             environment.run_migrations()
         except CommandError:
             raise UnknownSchemaError("the database was made by a newer program: use that one") from None
+    _check_foreign_keys(connection)
+
+
+def _check_foreign_keys(connection: Connection) -> None:
+    """Raise UnknownSchemaError for a row without the row that it refers to. On SQLite the checks were off, see `Database`."""
+    if connection.dialect.name == "sqlite" and (orphan := connection.execute(text("PRAGMA foreign_key_check")).first()):
+        raise UnknownSchemaError(
+            f"a row of {orphan[0]} refers to a row of {orphan[2]} that does not exist: restore a backup"
+        )
 
 
 @contextmanager

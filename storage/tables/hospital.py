@@ -12,9 +12,18 @@ from sqlalchemy import (
     SmallInteger,
     String,
     Table,
+    text,
 )
+from sqlalchemy.engine.default import DefaultExecutionContext
 
 from patient_visit_engine.storage.tables.columns import Timestamp, metadata
+
+
+def _own_id(context: DefaultExecutionContext) -> object:
+    """The default of `person_id`: the new record's own id."""
+    parameters: dict[str, object] = context.get_current_parameters()  # type: ignore[no-untyped-call]
+    return parameters["id"]
+
 
 patients = Table(
     "patients",
@@ -23,6 +32,9 @@ patients = Table(
     Column("first_name", String(200), nullable=False),
     Column("last_name", String(200), nullable=False),
     Column("birth_date", Date),
+    # Records of one person have one `person_id`. A record that is not merged is its own person.
+    Column("person_id", ForeignKey("patients.id"), nullable=False, default=_own_id),
+    Index("patients_by_person", "person_id"),
 )
 
 doctors = Table(
@@ -31,6 +43,8 @@ doctors = Table(
     Column("id", BigInteger, primary_key=True, autoincrement=False),
     Column("name", String(200), nullable=False),
     Column("specialization", String(200)),
+    Column("active", Boolean, nullable=False, server_default=text("true")),
+    Column("department_id", BigInteger),
 )
 
 prestations = Table(
@@ -40,6 +54,8 @@ prestations = Table(
     Column("name", String(200), nullable=False),
     Column("exclusive", Boolean, nullable=False),
     Column("expected_minutes", Integer, nullable=False),
+    Column("active", Boolean, nullable=False, server_default=text("true")),
+    Column("department_id", BigInteger),
     CheckConstraint("expected_minutes > 0", name="a_prestation_takes_time"),
 )
 
@@ -52,6 +68,15 @@ appointments = Table(
     Column("prestation_id", ForeignKey("prestations.id"), nullable=False),
     Column("scheduled_at", Timestamp, nullable=False),
     Column("status", SmallInteger, nullable=False),
+    Column("origin", String(20), nullable=False, server_default="booked"),
+    # Minutes. When null, those of the prestation.
+    Column("expected_minutes", Integer),
+    # The status before the last check-in, start without a check-in, or cancellation. Undoing that gives it back.
+    Column("earlier_status", SmallInteger),
+    Column("department_id", BigInteger),
+    CheckConstraint("origin IN ('booked', 'walk_in')", name="an_appointment_has_a_known_origin"),
+    CheckConstraint("expected_minutes > 0", name="an_appointment_takes_time"),
+    CheckConstraint("earlier_status BETWEEN 0 AND 5", name="an_earlier_status_is_known"),
     CheckConstraint("status BETWEEN 0 AND 5", name="an_appointment_has_a_known_status"),
     Index("appointments_by_time", "scheduled_at", "id"),
     Index("appointments_by_doctor", "doctor_id", "scheduled_at"),

@@ -49,22 +49,40 @@ patient_trackings = Table(
     Column("remind_at", Timestamp),
     Column("reminders", Integer, nullable=False, default=0),
     Column("abandon_at", Timestamp),
-    CheckConstraint("status IN ('pending', 'in_progress', 'completed')", name="a_tracking_has_a_known_status"),
+    Column("person_id", ForeignKey("patients.id"), nullable=False),
+    # Whether the patient was checked in before the start.
+    Column("checked_in", Boolean, nullable=False),
+    # A short number to call the patient by, unique on its day.
+    Column("ticket", String(10)),
+    # The time at which a check-in from an earlier day ends as `not_seen`.
+    Column("not_seen_at", Timestamp),
+    CheckConstraint(
+        "status IN ('pending', 'in_progress', 'paused', 'completed')", name="a_tracking_has_a_known_status"
+    ),
     CheckConstraint(
         "(status = 'completed') = (check_out_time IS NOT NULL) AND (status = 'completed') = (outcome IS NOT NULL)",
         name="a_completed_tracking_says_when_and_why",
     ),
-    CheckConstraint("status <> 'in_progress' OR consultation_id IS NOT NULL", name="in_progress_means_a_consultation"),
+    CheckConstraint(
+        "status NOT IN ('in_progress', 'paused') OR consultation_id IS NOT NULL",
+        name="in_progress_means_a_consultation",
+    ),
     partial_index(
-        "one_exclusive_consultation_per_patient",
-        "patient_id",
+        "one_exclusive_consultation_per_person",
+        "person_id",
         where="status = 'in_progress' AND exclusive",
         unique=True,
     ),
-    partial_index("one_consultation_per_appointment", "appointment_id", where="status = 'in_progress'", unique=True),
+    partial_index(
+        "one_consultation_per_appointment",
+        "appointment_id",
+        where="status IN ('in_progress', 'paused')",
+        unique=True,
+    ),
     partial_index("one_check_in_per_appointment", "appointment_id", where="status = 'pending'", unique=True),
     partial_index("an_appointment_is_completed_once", "appointment_id", where="outcome = 'done'", unique=True),
     Index("trackings_by_patient", "patient_id", "status"),
+    Index("trackings_by_person", "person_id", "status"),
     Index("trackings_by_appointment", "appointment_id"),
     partial_index("open_trackings_by_day", "visit_day", where="status <> 'completed'"),
 )
@@ -114,6 +132,10 @@ requests = Table(
     Column("status", SmallInteger),
     Column("body", Text),
     Column("location", String(200)),
+    # The database's time at which the caller asked.
+    Column("asked_at", Timestamp),
+    # The time at which the sweep stopped to send the request, because it can never be recorded.
+    Column("set_aside_at", Timestamp),
     CheckConstraint("(decided_at IS NULL) = (status IS NULL)", name="a_decided_request_has_a_status"),
     Index("requests_by_age", "created_at"),
     partial_index("undecided_requests", "created_at", where="decided_at IS NULL"),

@@ -14,6 +14,7 @@ from tests.support.builders import (
     DR_AMRANI,
     DR_OKAFOR,
     DR_SMITH,
+    MARIA_SILVA,
     NOON,
     RECEPTIONIST,
     X_RAY,
@@ -42,6 +43,8 @@ def a_row(appointment: Appointment, status: str, consultation_id: str | None = N
         "created_by": RECEPTIONIST,
         "consultation_id": consultation_id,
         "reminders": 0,
+        "person_id": appointment.patient_id,
+        "checked_in": True,
     }
 
 
@@ -59,6 +62,14 @@ REFUSED = {
     "two consultations of an appointment": (
         a_row(X_RAY_ONE, "in_progress", "c1"),
         a_row(X_RAY_ONE, "in_progress", "c2"),
+    ),
+    "a consultation next to a paused one of its appointment": (
+        a_row(X_RAY_ONE, "paused", "c1"),
+        a_row(X_RAY_ONE, "in_progress", "c2"),
+    ),
+    "two exclusive consultations of two records of a person": (
+        a_row(CARDIO, "in_progress", "c1"),
+        a_row(OF_SMITH, "in_progress", "c2") | {"patient_id": MARIA_SILVA.id},
     ),
     "two check-ins of an appointment": (a_row(CARDIO, "pending"), a_row(CARDIO, "pending")),
     "a second completion": (
@@ -85,12 +96,20 @@ async def test_refuses_second_row_that_breaks_a_rule(database: Database, first: 
     "row",
     [
         a_row(CARDIO, "in_progress"),
+        a_row(CARDIO, "paused"),
         a_row(CARDIO, "asleep"),
         a_row(CARDIO, "completed", "c1"),
         a_row(CARDIO, "pending", None, "done"),
         a_row(CARDIO, "pending") | {"patient_id": 999},
     ],
-    ids=["no consultation", "unknown status", "no outcome", "an outcome too early", "unknown patient"],
+    ids=[
+        "no consultation",
+        "paused without a consultation",
+        "unknown status",
+        "no outcome",
+        "an outcome too early",
+        "unknown patient",
+    ],
 )
 async def test_refuses_inconsistent_row(database: Database, row: Any) -> None:
     await database.write(seed, CARDIO)

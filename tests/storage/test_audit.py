@@ -141,9 +141,10 @@ COMPLETED_10 = f"name = 'consultation.completed' AND patient_id = {JOHN}"
 CONSULTATION_10 = "(SELECT consultation_id FROM patient_trackings WHERE appointment_id = 10)"
 COPY_TRACKING = (
     "INSERT INTO patient_trackings (patient_id, appointment_id, prestation_id, doctor_id, exclusive, visit_day, status, outcome,"
-    " check_in_time, check_out_time, created_by, reminders, consultation_id, started_at)"
+    " check_in_time, check_out_time, created_by, reminders, consultation_id, started_at, person_id, checked_in)"
     " SELECT patient_id, {appointment}, prestation_id, doctor_id, exclusive, visit_day, status, outcome, check_in_time,"
-    " check_out_time, created_by, 0, 'copy', started_at FROM patient_trackings WHERE appointment_id = {source}"
+    " check_out_time, created_by, 0, 'copy', started_at, person_id, checked_in FROM patient_trackings"
+    " WHERE appointment_id = {source}"
 )
 
 DAMAGE = {
@@ -155,7 +156,7 @@ DAMAGE = {
     ),
     "two_in_progress_for_appointment": (
         "DROP INDEX one_consultation_per_appointment",
-        "DROP INDEX one_exclusive_consultation_per_patient",
+        "DROP INDEX one_exclusive_consultation_per_person",
         COPY_TRACKING.format(appointment=11, source=11),
     ),
     "completed_twice": (
@@ -166,7 +167,8 @@ DAMAGE = {
         "DROP INDEX one_check_in_per_appointment",
         *(
             "INSERT INTO patient_trackings (patient_id, appointment_id, prestation_id, doctor_id, exclusive, visit_day, status,"
-            " check_in_time, created_by, reminders) VALUES (1, 10, 1, 1, TRUE, '2026-03-02', 'pending', '2026-03-02T09:00:00.000Z', 1, 0)"
+            " check_in_time, created_by, reminders, person_id, checked_in)"
+            " VALUES (1, 10, 1, 1, TRUE, '2026-03-02', 'pending', '2026-03-02T09:00:00.000Z', 1, 0, 1, TRUE)"
             for _ in range(2)
         ),
     ),
@@ -192,7 +194,7 @@ async def test_finds_damage_by_kind(database: Database, kind: str) -> None:
 async def test_finds_overlap_of_trackings_alone(database: Database) -> None:
     report = await audit_after(
         database,
-        "DROP INDEX one_exclusive_consultation_per_patient",
+        "DROP INDEX one_exclusive_consultation_per_person",
         "UPDATE patient_trackings SET exclusive = TRUE WHERE appointment_id = 12",
     )
 

@@ -1,0 +1,137 @@
+"""Upgrades and downgrades with data: no row is lost, and what was open stays open."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, select, text
+from sqlalchemy.exc import IntegrityError
+
+from patient_visit_engine.storage import migrations, schema_version
+from patient_visit_engine.storage.database import Database
+from patient_visit_engine.storage.tables import patient_trackings
+from tests.support.migrating import migrate_to, run_on
+
+# Patient 1 is in consultation 'c1' after a check-in, and waits for appointment 12. Patient 2 is in 'c2', which began without a
+# check-in. Appointment 13 is completed, and the patient of appointment 14 left.
+ROWS = """
+INSERT INTO patients (id, first_name, last_name) VALUES (1, 'John', 'Doe'), (2, 'Mary', 'Major')
+INSERT INTO doctors (id, name) VALUES (1, 'Dr. Smith'), (2, 'Dr. Amrani')
+INSERT INTO prestations (id, name, exclusive, expected_minutes) VALUES (1, 'Cardiology', TRUE, 20)
+INSERT INTO appointments (id, patient_id, doctor_id, prestation_id, scheduled_at, status) VALUES
+ (10, 1, 1, 1, '2026-03-02T09:00:00.000Z', 5), (11, 2, 2, 1, '2026-03-02T09:00:00.000Z', 5),
+ (12, 1, 2, 1, '2026-03-02T10:00:00.000Z', 3), (13, 1, 2, 1, '2026-03-02T08:00:00.000Z', 4),
+ (14, 2, 2, 1, '2026-03-02T08:00:00.000Z', 1)
+INSERT INTO patient_trackings (patient_id, appointment_id, prestation_id, doctor_id, exclusive, visit_day, status, outcome,
+ check_in_time, check_out_time, created_by, consultation_id, started_at, overdue_at, remind_at, reminders, abandon_at) VALUES
+ (1, 10, 1, 1, TRUE, '2026-03-02', 'in_progress', NULL, '2026-03-02T08:50:00.000Z', NULL, 1, 'c1', '2026-03-02T09:00:00.000Z',
+ '2026-03-02T09:20:00.000Z', '2026-03-02T09:20:00.000Z', 0, '2026-03-02T13:00:00.000Z'),
+ (2, 11, 1, 2, TRUE, '2026-03-02', 'in_progress', NULL, '2026-03-02T09:05:00.000Z', NULL, 1, 'c2', '2026-03-02T09:05:00.000Z',
+ '2026-03-02T09:25:00.000Z', '2026-03-02T09:25:00.000Z', 0, '2026-03-02T13:05:00.000Z'),
+ (1, 12, 1, 2, TRUE, '2026-03-02', 'pending', NULL, '2026-03-02T09:10:00.000Z', NULL, 1, NULL, NULL, NULL, NULL, 0, NULL),
+ (1, 13, 1, 2, TRUE, '2026-03-02', 'completed', 'done', '2026-03-02T08:00:00.000Z', '2026-03-02T08:20:00.000Z', 1, 'c3',
+ '2026-03-02T08:00:00.000Z', '2026-03-02T08:20:00.000Z', '2026-03-02T08:20:00.000Z', 0, '2026-03-02T12:00:00.000Z'),
+ (2, 14, 1, 2, TRUE, '2026-03-02', 'completed', 'cancelled', '2026-03-02T08:01:00.000Z', '2026-03-02T08:30:00.000Z', 1, NULL,
+ NULL, NULL, NULL, 0, NULL)
+INSERT INTO waiting_line (patient_id, doctor_id, appointment_id, visit_day, since) VALUES
+ (1, 2, 12, '2026-03-02', '2026-03-02T09:11:00.000Z')
+INSERT INTO requests (request_id, caller_id, fingerprint, created_at, command) VALUES
+ ('r1', 1, 'f1', '2026-03-02T09:12:00.000Z', '{}')
+INSERT INTO timeline (patient_id, visit_day, at, event, particulars) VALUES
+ (1, '2026-03-02', '2026-03-02T09:00:00.000Z', 'started', '{}')
+"""
+OPEN_LIMITS = (
+    select(patient_trackings.c.appointment_id, patient_trackings.c.abandon_at)
+    .where(patient_trackings.c.status == "in_progress")
+    .order_by(patient_trackings.c.appointment_id)
+)
+Tables = dict[str, list[dict[str, Any]]]
+TABLES = "patients, doctors, prestations, appointments, patient_trackings, waiting_line, requests, timeline"
+
+
+def add_rows(connection: Connection) -> None:
+    for statement in ROWS.strip().split("\nINSERT "):
+        connection.execute(text(statement if statement.startswith("INSERT ") else f"INSERT {statement}"))
+
+
+def read_tables(connection: Connection) -> Tables:
+    """All rows of the tables, with the name of each column."""
+    return {
+        table: [dict(row._mapping) for row in connection.execute(text(f"SELECT * FROM {table} ORDER BY 1"))]
+        for table in TABLES.split(", ")
+    }
+
+
+def with_times_of_limits(tables: Tables, earlier: Tables) -> Tables:
+    """The tables with `abandon_at` as it was before, because an upgrade moves it."""
+    rows = zip(tables["patient_trackings"], earlier["patient_trackings"], strict=True)
+    return tables | {"patient_trackings": [new | {"abandon_at": old["abandon_at"]} for new, old in rows]}
+
+
+@pytest.mark.parametrize("revision", ["0001", "0002"])
+async def test_upgrade_and_downgrade_keep_every_row(url: str, revision: str) -> None:
+    await run_on(url, migrate_to(revision))
+    await run_on(url, add_rows)
+    before = await run_on(url, read_tables)
+
+    migrations.upgrade(url)
+
+    after = with_times_of_limits(await run_on(url, read_tables), before)
+    assert {table: len(rows) for table, rows in after.items()} == {table: len(rows) for table, rows in before.items()}
+    for table, rows in before.items():
+        for old, new in zip(rows, after[table], strict=True):
+            assert old.items() <= new.items()
+    migrations.downgrade(url, revision)
+    assert with_times_of_limits(await run_on(url, read_tables), before) == before
+
+
+async def test_upgrade_counts_time_limit_from_expected_end(url: str) -> None:
+    await run_on(url, migrate_to("0002"))
+    await run_on(url, add_rows)
+
+    migrations.upgrade(url)
+
+    rows = await run_on(url, lambda connection: connection.execute(OPEN_LIMITS).all())
+    assert [(row.appointment_id, row.abandon_at.isoformat()) for row in rows] == [
+        (10, "2026-03-02T13:20:00+00:00"),
+        (11, "2026-03-02T13:25:00+00:00"),
+    ]
+
+
+async def test_upgrade_gives_each_row_its_person(url: str) -> None:
+    await run_on(url, migrate_to("0002"))
+    await run_on(url, add_rows)
+
+    migrations.upgrade(url)
+
+    after = await run_on(url, read_tables)
+    assert [(row["id"], row["person_id"]) for row in after["patients"]] == [(1, 1), (2, 2)]
+    assert all(row["person_id"] == row["patient_id"] for row in after["patient_trackings"])
+    checked_in = {row["appointment_id"]: bool(row["checked_in"]) for row in after["patient_trackings"]}
+    assert checked_in == {10: True, 11: False, 12: True, 13: False, 14: True}
+    assert {row["origin"] for row in after["appointments"]} == {"booked"}
+    assert all(row["active"] for row in (*after["doctors"], *after["prestations"]))
+
+
+async def test_upgraded_rule_is_about_the_person(url: str) -> None:
+    await run_on(url, migrate_to("0002"))
+    await run_on(url, add_rows)
+    migrations.upgrade(url)
+
+    # Patients 1 and 2 turn out to be one person, and both are in an exclusive consultation.
+    with pytest.raises(IntegrityError):
+        await run_on(url, lambda connection: connection.execute(text("UPDATE patient_trackings SET person_id = 1")))
+
+
+async def test_upgrade_refuses_row_without_its_parent(tmp_path: Path) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path / 'visits.db'}"
+    await run_on(url, migrate_to("0002"))
+    unchecked = Database(url, enforce_foreign_keys=False)
+    await unchecked.write(add_rows)
+    await unchecked.write(lambda connection: connection.execute(text("DELETE FROM patients WHERE id = 2")))
+    await unchecked.close()
+
+    with pytest.raises(schema_version.UnknownSchemaError, match="refers to a row of patients that does not exist"):
+        migrations.upgrade(url)
+
+    assert schema_version.current(url) == "0002"
