@@ -133,7 +133,7 @@ async def _serve(settings: Settings) -> None:
         database = Database(settings.effective_database_url)
         stack.push_async_callback(database.close)
         client = await temporal.connect(settings, lazy=True)
-        visits = VisitClient(client, settings.task_queue, settings.zone, settings.limits, clock)
+        visits = VisitClient(client, settings.task_queue, settings.calendar, settings.limits, clock)
         hints = hints_of(database)
         stack.callback(hints.close)
         hub = await stack.enter_async_context(run_hub(LogReader(database), hints))

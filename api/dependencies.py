@@ -14,7 +14,7 @@ from patient_visit_engine.api.temporal_health import HealthCheck
 from patient_visit_engine.live.hub import Hub
 from patient_visit_engine.runtime.settings import Settings
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.visit.calendar import local_day, to_millisecond
+from patient_visit_engine.visit.calendar import to_millisecond
 
 
 def clock() -> datetime:
@@ -50,7 +50,7 @@ class Dependencies:
 
     def today(self) -> date:
         """The current date in the hospital's time zone."""
-        return local_day(self.now(), self.settings.zone)
+        return self.settings.calendar.day_of(self.now())
 
 
 def dependencies_of(connection: HTTPConnection) -> Dependencies:

@@ -2,7 +2,7 @@
 
 import re
 import sys
-from datetime import timedelta
+from datetime import time, timedelta
 from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -18,6 +18,7 @@ from pydantic_settings import (
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from patient_visit_engine.visit.calendar import HospitalCalendar
 from patient_visit_engine.visit.names import DEFAULT_TASK_QUEUE
 from patient_visit_engine.visit.state import Limits
 
@@ -30,6 +31,15 @@ def _parse_seconds(value: object) -> object:
         return float(value) if isinstance(value, str) else value
     except ValueError:
         return value
+
+
+def _parse_time_of_day(value: object) -> object:
+    """Turn `HH:MM` into a time. pydantic would also read seconds since midnight, zones and fractions."""
+    if isinstance(value, time):
+        return value
+    if not isinstance(value, str) or not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", value):
+        raise ValueError("must be a time of day as HH:MM, for example 04:00")
+    return time.fromisoformat(value)
 
 
 Duration = Annotated[timedelta, BeforeValidator(_parse_seconds)]
@@ -66,14 +76,18 @@ class Settings(BaseSettings):
     #: The address of Temporal's UI for browsers. By default the UI port of this host.
     temporal_ui_url: str = ""
     data_dir: Path = Path("data")
-    #: The hospital's IANA time zone. It decides when a day ends.
+    #: The hospital's IANA time zone.
     timezone: str = "UTC"
+    #: The local time at which a hospital day starts, as `HH:MM`. Until then, the night belongs to the day before.
+    day_starts: Annotated[time, BeforeValidator(_parse_time_of_day)] = time(4)
     #: How long a free patient is reserved for the first doctor in line. 0: not at all.
     offer_seconds: Annotated[Duration, Field(ge=timedelta(0), le=timedelta(hours=1))] = timedelta(seconds=60)
-    #: After this time a consultation is ended with the outcome `timed_out`. An extension starts this time again.
+    #: This long after its expected end a consultation is ended with the outcome `timed_out`.
     abandon_after: Annotated[Duration, Field(gt=timedelta(0), le=timedelta(hours=24))] = timedelta(hours=4)
     #: How often the doctor is reminded of an overdue consultation.
     remind_every: Annotated[Duration, Field(ge=timedelta(seconds=1), le=timedelta(hours=24))] = timedelta(minutes=15)
+    #: A check-in that is this old at the day's end, or reaches this age later, ends with the outcome `not_seen`.
+    not_seen_after: Annotated[Duration, Field(gt=timedelta(0), le=timedelta(hours=48))] = timedelta(hours=12)
     #: How long a request waits for each step (lookup, a reason to store, decision) before the API answers 503 `undecided`.
     decision_timeout: Annotated[Duration, Field(gt=timedelta(0), le=timedelta(minutes=2))] = timedelta(seconds=10)
     #: How long events stay in the log. A browser that was away longer must reload.
@@ -205,6 +219,10 @@ class Settings(BaseSettings):
         return ZoneInfo(self.timezone)
 
     @property
+    def calendar(self) -> HospitalCalendar:
+        return HospitalCalendar(self.zone, self.day_starts)
+
+    @property
     def effective_database_url(self) -> str:
         """The database URL in use, with its password."""
         if self.database_password is None:
@@ -228,6 +246,7 @@ class Settings(BaseSettings):
             offer=self.offer_seconds,
             abandon_after=self.abandon_after,
             remind_every=self.remind_every,
+            not_seen_after=self.not_seen_after,
             messages_per_run=self.messages_per_run,
         )
 

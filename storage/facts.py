@@ -24,7 +24,13 @@ LOCK_PATIENT = PATIENT.with_for_update(key_share=True)
 PERSON = select(patients.c.person_id).where(patients.c.id == bindparam("patient_id")).scalar_subquery()
 
 OPEN_TRACKINGS = (
-    select(patient_trackings, doctors.c.name.label("doctor"), prestations.c.name.label("prestation"))
+    select(
+        patient_trackings,
+        doctors.c.name.label("doctor"),
+        prestations.c.name.label("prestation"),
+        appointments.c.scheduled_at,
+    )
+    .join(appointments, appointments.c.id == patient_trackings.c.appointment_id)
     .join(doctors, doctors.c.id == patient_trackings.c.doctor_id)
     .join(prestations, prestations.c.id == patient_trackings.c.prestation_id)
     .where(patient_trackings.c.person_id == PERSON)
@@ -89,7 +95,7 @@ def read_trackings(
         names.doctors[row.doctor_id] = row.doctor
         names.prestations[row.prestation_id] = row.prestation
         if row.status == TrackingStatus.pending:
-            pending.append(PendingTracking(appointment_id=row.appointment_id, day=row.visit_day))
+            pending.append(_pending_tracking(row))
         else:
             in_progress.append(_consultation(row))
     return tuple(in_progress), tuple(pending)
@@ -110,6 +116,16 @@ def read_line(connection: Connection, patient_id: int, names: NameCache) -> tupl
             )
         )
     return tuple(waiting)
+
+
+def _pending_tracking(row: Row[tuple[object, ...]]) -> PendingTracking:
+    return PendingTracking(
+        appointment_id=row.appointment_id,
+        day=row.visit_day,
+        check_in_time=row.check_in_time,
+        scheduled_at=row.scheduled_at,
+        not_seen_at=row.not_seen_at,
+    )
 
 
 def _consultation(row: Row[tuple[object, ...]]) -> Consultation:

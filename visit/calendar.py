@@ -1,26 +1,33 @@
 """The hospital's days, and how times are written."""
 
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 
-def local_day(at: datetime, zone: ZoneInfo) -> date:
-    """The hospital's calendar date at the moment `at` (aware)."""
-    return at.astimezone(zone).date()
+@dataclass(frozen=True)
+class HospitalCalendar:
+    """The hospital's days. A day starts at the local time `day_starts`, and is named after the date on which it starts."""
 
+    zone: ZoneInfo
+    day_starts: time = time(4)
 
-def day_starts_at(day: date, zone: ZoneInfo) -> datetime:
-    """The first moment of the local `day`, in UTC.
+    def day_of(self, at: datetime) -> date:
+        """The hospital day at the moment `at` (aware)."""
+        local_date = at.astimezone(self.zone).date()
+        return local_date if at >= self.starts_at(local_date) else local_date - timedelta(days=1)
 
-    In some zones the clocks skip midnight. The day then begins at the moment of the change. `fold=0` gives the skipped
-    time the old offset, which is this moment.
-    """
-    return datetime.combine(day, time.min, zone).astimezone(UTC)
+    def starts_at(self, day: date) -> datetime:
+        """The first moment of `day`, in UTC.
 
+        When the clocks skip this local time, the day starts at the moment of the change: `fold=0` gives a skipped time the old
+        offset, which is this moment. When the clocks repeat it, the day starts at the first of the two.
+        """
+        return datetime.combine(day, self.day_starts, self.zone).astimezone(UTC)
 
-def day_ends_at(day: date, zone: ZoneInfo) -> datetime:
-    """The moment at which the local `day` is over, in UTC: 23, 24 or 25 hours after its start."""
-    return day_starts_at(day + timedelta(days=1), zone)
+    def ends_at(self, day: date) -> datetime:
+        """The moment at which `day` is over, in UTC: 23, 24 or 25 hours after its start."""
+        return self.starts_at(day + timedelta(days=1))
 
 
 def to_millisecond(at: datetime) -> datetime:

@@ -1,12 +1,13 @@
 """The changes that a decision records, and that the ledger writes."""
 
+from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome, RescueReason
 from patient_visit_engine.visit.refusals import Refusal
-from patient_visit_engine.visit.state import Appointment, Consultation, Frozen, WaitingDoctor
+from patient_visit_engine.visit.state import Appointment, Consultation, Frozen, PendingTracking, WaitingDoctor
 
 
 class OpenConsultation(Frozen):
@@ -39,11 +40,15 @@ class RemindHolder(Frozen):
     consultation: Consultation
 
 
-class AdoptConsultation(Frozen):
-    """This visit runs the consultation's timers from now on."""
+class CarryOver(Frozen):
+    """Everything that is open from earlier days belongs to this day's visit from now on.
 
-    change: Literal["adopt_consultation"] = "adopt_consultation"
-    consultation: Consultation
+    `pending` are the check-ins among it, each with its new time limit.
+    """
+
+    change: Literal["carry_over"] = "carry_over"
+    day: date
+    pending: tuple[PendingTracking, ...] = ()
 
 
 class OpenTracking(Frozen):
@@ -54,12 +59,23 @@ class OpenTracking(Frozen):
 
 
 class CloseTracking(Frozen):
-    """The patient no longer waits for this appointment. The appointment gets `status`."""
+    """The patient no longer waits for this appointment. The appointment gets `status`.
+
+    `day` is the day of the check-in when it is not the visit's day.
+    """
 
     change: Literal["close_tracking"] = "close_tracking"
     appointment_id: int
     outcome: Outcome
     status: AppointmentStatus
+    day: date | None = None
+
+
+class PostponeNotSeen(Frozen):
+    """The time limit of a check-in passed while no visit ran. `tracking` has a later one."""
+
+    change: Literal["postpone_not_seen"] = "postpone_not_seen"
+    tracking: PendingTracking
 
 
 class WriteAppointmentStatus(Frozen):
@@ -86,7 +102,7 @@ class LeaveLine(Frozen):
     - `left`: the doctor has stopped waiting.
     - `passed`: the doctor did not use the offer. It has expired, or another doctor has started during the offer.
     - `canceled`: the appointment was canceled.
-    - `day_over`: the day has ended.
+    - `day_over`: the doctor had places in the lines of two days, and keeps the first.
     """
 
     change: Literal["leave_line"] = "leave_line"
@@ -131,9 +147,10 @@ Change = Annotated[
     | EndConsultation
     | PostponeConsultation
     | RemindHolder
-    | AdoptConsultation
+    | CarryOver
     | OpenTracking
     | CloseTracking
+    | PostponeNotSeen
     | WriteAppointmentStatus
     | JoinLine
     | LeaveLine

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 
 from patient_visit_engine.visit.codes import AppointmentStatus, RescueReason
-from patient_visit_engine.visit.state import Appointment, Frozen, Limits, VisitState
+from patient_visit_engine.visit.state import LONG_AGO, Appointment, Frozen, Limits, VisitState
 
 
 class Request(Frozen):
@@ -90,12 +90,7 @@ class LeaveWaitingLine(Frozen):
 
 
 class Adopt(Frozen):
-    """Read the facts again, and run the timers of these consultations, because the visits that ran them have ended.
-
-    Without ids the visit only reads the facts again.
-    """
-
-    consultation_ids: tuple[str, ...] = ()
+    """Read the facts again, and take over what is open from earlier days."""
 
 
 class Rescue(Frozen):
@@ -132,6 +127,7 @@ class OpenVisit(Frozen):
 
     patient_id: int
     day: date
+    day_starts_at: datetime = LONG_AGO
     day_ends_at: datetime
     limits: Limits = Limits()
     carried: VisitState | None = None

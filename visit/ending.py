@@ -33,16 +33,14 @@ def _end(state: VisitState, consultation_id: str, doctor_id: int | None, outcome
 
 def end_and_offer(state: VisitState, consultation: Consultation, outcome: Outcome, now: datetime) -> tuple[Change, ...]:
     """End the consultation. When this frees the patient, offer the patient to the first doctor in line."""
-    # After the day's end no offer is made: the line is about to be emptied.
-    frees_patient = consultation.exclusive and now < state.day_ends_at
-    offers = offer_to_line(state, state.line(), now) if frees_patient else ()
+    offers = offer_to_line(state, state.line(), now) if consultation.exclusive else ()
     return EndConsultation(consultation=consultation, outcome=outcome), *offers
 
 
 def extend_consultation(command: ExtendConsultation, state: VisitState, now: datetime) -> Verdict:
     """Move the expected end, counted from now when it has passed.
 
-    The next reminder comes at the new expected end. The time limit (`abandon_after`) starts again now.
+    The next reminder comes at the new expected end, and the time limit (`abandon_after`) counts from it.
     """
     consultation = state.consultation(command.consultation_id)
     if consultation is None:
@@ -53,7 +51,7 @@ def extend_consultation(command: ExtendConsultation, state: VisitState, now: dat
     times = {
         "overdue_at": expected_end,
         "remind_at": expected_end,
-        "abandon_at": now + state.limits.abandon_after,
+        "abandon_at": expected_end + state.limits.abandon_after,
     }
     extended = consultation.model_copy(update=times)
     changes = (PostponeConsultation(consultation=extended, minutes=command.minutes),)

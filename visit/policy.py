@@ -5,7 +5,8 @@ from datetime import datetime
 from typing import Any
 
 from patient_visit_engine.visit import ending, reception, starting, waiting_line
-from patient_visit_engine.visit.changes import AdoptConsultation, NoteRescue
+from patient_visit_engine.visit.carry_over import carry_over
+from patient_visit_engine.visit.changes import NoteRescue
 from patient_visit_engine.visit.commands import (
     Adopt,
     CheckIn,
@@ -28,10 +29,9 @@ from patient_visit_engine.visit.refusals import AppointmentMismatch
 from patient_visit_engine.visit.state import Appointment, VisitState
 
 
-def adopt(command: Adopt, state: VisitState, now: datetime) -> Verdict:
-    """Run the timers of consultations from visits that have ended."""
-    orphaned = (c for c in state.facts.in_progress if c.id in command.consultation_ids and c.day != state.day)
-    return None, tuple(AdoptConsultation(consultation=c.model_copy(update={"day": state.day})) for c in orphaned)
+def adopt(_command: Adopt, _state: VisitState, _now: datetime) -> Verdict:
+    """Nothing more than every decision does: it takes over what is open from earlier days."""
+    return None, ()
 
 
 def rescue(command: Rescue, _state: VisitState, _now: datetime) -> Verdict:
@@ -55,9 +55,13 @@ RULES: dict[type, Callable[[Any, VisitState, datetime], Verdict]] = {
 
 
 def decide(command: Command | SystemCommand, state: VisitState, now: datetime) -> Decision:
-    """The decision on `command` at `now`. Nothing has changed yet: the ledger records it."""
+    """The decision on `command` at `now`. Nothing has changed yet: the ledger records it.
+
+    What is open from earlier days passes to the visit in the same decision.
+    """
+    carried, state = carry_over(state, now)
     answer, changes = RULES[type(command)](command, state, now)
-    return Decision(answer=answer, changes=changes, at=now)
+    return Decision(answer=answer, changes=(*carried, *changes), at=now)
 
 
 def decide_on_appointment(

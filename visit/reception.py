@@ -20,7 +20,7 @@ from patient_visit_engine.visit.waiting_line import remove_canceled
 
 
 def check_in(command: CheckIn, state: VisitState, now: datetime) -> Verdict:
-    """Open a pending tracking. A second check-in on the same day changes nothing."""
+    """Open a pending tracking. A second check-in changes nothing."""
     appointment = command.appointment
     if (refusal := appointment_refusal(appointment, state)) is not None:
         return Refused(refusal=refusal), ()
@@ -29,13 +29,7 @@ def check_in(command: CheckIn, state: VisitState, now: datetime) -> Verdict:
 
 
 def _open_tracking(appointment: Appointment, state: VisitState) -> tuple[Change, ...]:
-    tracking = state.tracking_of(appointment.id)
-    if tracking is not None and tracking.day == state.day:
-        return ()
-    # Just after midnight yesterday's check-in may still be open. If it stayed open, yesterday's visit would close
-    # today's check-in at its end.
-    closed = _close_tracking(appointment, state, Outcome.not_seen, AppointmentStatus.confirmed)
-    return *closed, OpenTracking(appointment=appointment)
+    return () if state.tracking_of(appointment.id) is not None else (OpenTracking(appointment=appointment),)
 
 
 def _close_tracking(

@@ -101,7 +101,7 @@ def new_consultation(
         started_at=started_at,
         overdue_at=expected_end,
         remind_at=expected_end,
-        abandon_at=started_at + limits.abandon_after,
+        abandon_at=expected_end + limits.abandon_after,
     )
 
 

@@ -1,11 +1,14 @@
 """The state of one visit: the patient's open facts and the visit's time limits."""
 
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Literal, TypeGuard
 
 from pydantic import BaseModel, ConfigDict
 
 from patient_visit_engine.visit.codes import AppointmentStatus
+
+#: The value of a time that a history of an older program does not have.
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Frozen(BaseModel):
@@ -26,6 +29,7 @@ class Limits(Frozen):
     offer: timedelta = timedelta(seconds=60)
     abandon_after: timedelta = timedelta(hours=4)
     remind_every: timedelta = timedelta(minutes=15)
+    not_seen_after: timedelta = timedelta(hours=12)
     messages_per_run: int = 1_000
 
 
@@ -42,7 +46,10 @@ class Appointment(Frozen):
 
 
 class Consultation(Frozen):
-    """A consultation in progress. `day` is the day of the visit that runs its timers."""
+    """A consultation in progress. `day` is the day of the visit that runs its timers.
+
+    It is ended at `abandon_at`, but not before its doctor was reminded of the expected end, `overdue_at`.
+    """
 
     id: str
     patient_id: int
@@ -59,10 +66,16 @@ class Consultation(Frozen):
 
 
 class PendingTracking(Frozen):
-    """A patient who is checked in and waits for one appointment."""
+    """A patient who is checked in and waits for one appointment.
+
+    `not_seen_at` is set when the check-in passed to another day: it ends then. Facts of an older program have no times.
+    """
 
     appointment_id: int
     day: date
+    check_in_time: datetime = LONG_AGO
+    scheduled_at: datetime = LONG_AGO
+    not_seen_at: datetime | None = None
 
 
 class WaitingDoctor(Frozen):
@@ -90,12 +103,28 @@ class Facts(Frozen):
     pending: tuple[PendingTracking, ...] = ()
     waiting: tuple[WaitingDoctor, ...] = ()
 
+    def has_earlier_than(self, day: date) -> bool:
+        """Whether something open belongs to an earlier day."""
+        return any(fact.day < day for fact in self._all())
+
+    def has_later_than(self, day: date) -> bool:
+        """Whether the visit of a later day has taken over what is open."""
+        return any(fact.day > day for fact in self._all())
+
+    def _all(self) -> tuple[Consultation | PendingTracking | WaitingDoctor, ...]:
+        return *self.in_progress, *self.pending, *self.waiting
+
 
 class VisitState(Frozen):
-    """The whole state of a visit. Continue-as-new passes it to the next run."""
+    """The whole state of a visit. Continue-as-new passes it to the next run.
+
+    In the phase `closing` the day is over, and the visit takes no commands. A visit that an older program opened does not know
+    when its day started.
+    """
 
     patient_id: int
     day: date
+    day_starts_at: datetime = LONG_AGO
     day_ends_at: datetime
     limits: Limits = Limits()
     phase: Literal["open", "closing"] = "open"
@@ -117,18 +146,14 @@ class VisitState(Frozen):
         """The open check-in of this appointment."""
         return next((p for p in self.facts.pending if p.appointment_id == appointment_id), None)
 
-    def consultations_with_timers_here(self) -> tuple[Consultation, ...]:
-        """The consultations with timers in this visit."""
-        return tuple(c for c in self.facts.in_progress if c.day == self.day)
-
     def line(self) -> tuple[WaitingDoctor, ...]:
-        """This day's waiting line, first come first."""
-        return tuple(w for w in self.facts.waiting if w.day == self.day)
+        """The waiting line, first come first."""
+        return self.facts.waiting
 
     def position_of(self, doctor_id: int) -> int | None:
         """The doctor's position in the line, counted from 1."""
         return next((n for n, w in enumerate(self.line(), 1) if w.doctor_id == doctor_id), None)
 
     def reservation(self, now: datetime) -> WaitingDoctor | None:
-        """The doctor for whom the patient is reserved now. Offers of other days do not count, because they ended with their day."""
+        """The doctor for whom the patient is reserved now."""
         return next((place for place in self.line() if reserves(place.offered_until, now)), None)

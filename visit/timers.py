@@ -1,9 +1,10 @@
-"""The decisions at a certain time, without a command: reminders, time limits, expired offers and the day's end."""
+"""The decisions at a certain time, without a command: reminders, time limits and expired offers."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from patient_visit_engine.visit.changes import Change, CloseTracking, LeaveLine, RemindHolder
-from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
+from patient_visit_engine.visit.carry_over import LATE_AFTER, carry_over, close_as_not_seen, ends_at
+from patient_visit_engine.visit.changes import Change, OfferPatient, PostponeNotSeen, RemindHolder
+from patient_visit_engine.visit.codes import Outcome
 from patient_visit_engine.visit.decisions import Decision
 from patient_visit_engine.visit.ending import end_and_offer
 from patient_visit_engine.visit.state import Consultation, VisitState
@@ -11,63 +12,83 @@ from patient_visit_engine.visit.waiting_line import offer_to_line, remove_from_l
 
 
 def decide_due(state: VisitState, now: datetime) -> Decision | None:
-    """The first decision that is due, or None. Call it again after each decision, until it returns None.
-
-    An offer also becomes due when another day's visit frees the patient.
-    """
-    changes = _consultation_changes(state, now) or _line_changes(state, now) or _day_end_changes(state, now)
+    """The first decision that is due, or None. Call it again after each decision, until it returns None."""
+    if state.facts.has_later_than(state.day):
+        # The visit of a later day has taken over, and runs the timers.
+        return None
+    carried, state = carry_over(state, now)
+    changes = carried or _consultation_changes(state, now) or _pending_changes(state, now) or _line_changes(state, now)
     return Decision(changes=changes, at=now) if changes else None
 
 
-def next_deadline(state: VisitState) -> datetime | None:
-    """When `decide_due` will have a decision, if no message comes first."""
-    deadlines = [deadline for c in state.consultations_with_timers_here() for deadline in (c.remind_at, c.abandon_at)]
+def next_deadline(state: VisitState) -> datetime:
+    """When `decide_due` will have a decision, or the day or the visit itself ends, if no message comes first."""
+    end = state.day_ends_at if state.phase == "open" else ends_at(state)
+    if state.facts.has_later_than(state.day):
+        return end
+    deadlines = [deadline for c in state.facts.in_progress for deadline in (c.remind_at, c.abandon_at)]
+    deadlines += [tracking.not_seen_at for tracking in state.facts.pending if tracking.not_seen_at is not None]
     if state.limits.offer:
         deadlines += [place.offered_until for place in state.line() if place.offered_until is not None]
-    if state.phase == "open":
-        deadlines.append(state.day_ends_at)
-    return min(deadlines, default=None)
+    return min([*deadlines, end])
 
 
 def day_is_over(state: VisitState, now: datetime) -> bool:
-    """Whether the visit's local day is over. After that, the visit only finishes consultations that already run."""
+    """Whether the visit's day is over. Then the visit of the new day takes the commands."""
     return now >= state.day_ends_at
 
 
 def _consultation_changes(state: VisitState, now: datetime) -> tuple[Change, ...]:
-    for consultation in state.consultations_with_timers_here():
-        if now >= consultation.abandon_at:
+    for consultation in state.facts.in_progress:
+        if (
+            now >= consultation.abandon_at
+            and _was_reminded(consultation)
+            and not _is_late(consultation.abandon_at, now)
+        ):
             return end_and_offer(state, consultation, Outcome.timed_out, now)
-        if now >= consultation.remind_at:
-            return (RemindHolder(consultation=_with_next_reminder(consultation, state, now)),)
+        if now >= min(consultation.remind_at, consultation.abandon_at):
+            return (RemindHolder(consultation=_remind(consultation, state, now)),)
     return ()
 
 
-def _with_next_reminder(consultation: Consultation, state: VisitState, now: datetime) -> Consultation:
+def _was_reminded(consultation: Consultation) -> bool:
+    """Whether the doctor was reminded of the present expected end."""
+    return consultation.remind_at > consultation.overdue_at
+
+
+def _is_late(deadline: datetime, now: datetime) -> bool:
+    """Whether the time limit passed while no visit ran. The grace period that follows gives people the time to act."""
+    return now > deadline + LATE_AFTER
+
+
+def _remind(consultation: Consultation, state: VisitState, now: datetime) -> Consultation:
     interval = state.limits.remind_every
     # Skips reminders that were missed, so that a late visit sends one reminder and not many.
-    intervals_passed = (now - consultation.overdue_at) // interval
-    remind_at = consultation.overdue_at + (intervals_passed + 1) * interval
-    return consultation.model_copy(update={"reminders": consultation.reminders + 1, "remind_at": remind_at})
+    intervals_passed = max(now - consultation.overdue_at, timedelta(0)) // interval
+    times = {
+        "reminders": consultation.reminders + 1,
+        "remind_at": consultation.overdue_at + (intervals_passed + 1) * interval,
+    }
+    if not _was_reminded(consultation) or now >= consultation.abandon_at:
+        times["abandon_at"] = max(consultation.abandon_at, now + interval)
+    return consultation.model_copy(update=times)
+
+
+def _pending_changes(state: VisitState, now: datetime) -> tuple[Change, ...]:
+    for tracking in state.facts.pending:
+        if tracking.not_seen_at is None or tracking.not_seen_at > now:
+            continue
+        if not _is_late(tracking.not_seen_at, now):
+            return (close_as_not_seen(tracking),)
+        later = tracking.model_copy(update={"not_seen_at": now + state.limits.remind_every})
+        return (PostponeNotSeen(tracking=later),)
+    return ()
 
 
 def _line_changes(state: VisitState, now: datetime) -> tuple[Change, ...]:
-    if day_is_over(state, now):
-        return ()
     for place in state.line() if state.limits.offer else ():
         if place.offered_until is not None and place.offered_until <= now:
+            if _is_late(place.offered_until, now):
+                return (OfferPatient(place=place.model_copy(update={"offered_until": now + state.limits.offer})),)
             return remove_from_line(state, place, "passed", now)
     return offer_to_line(state, state.line(), now) if state.exclusive_consultation() is None else ()
-
-
-def _day_end_changes(state: VisitState, now: datetime) -> tuple[Change, ...]:
-    if not day_is_over(state, now):
-        return ()
-    not_seen = tuple(
-        CloseTracking(
-            appointment_id=tracking.appointment_id, outcome=Outcome.not_seen, status=AppointmentStatus.confirmed
-        )
-        for tracking in state.facts.pending
-        if tracking.day == state.day
-    )
-    return *not_seen, *(LeaveLine(place=place, why="day_over") for place in state.line())

@@ -153,7 +153,8 @@ def _overdue(change: changes.RemindHolder, context: EventContext) -> Iterator[Ev
 
 @events_of.register
 def _without_event(
-    change: changes.AdoptConsultation | changes.WithdrawOffer | changes.NoteRescue, context: EventContext
+    change: changes.CarryOver | changes.PostponeNotSeen | changes.WithdrawOffer | changes.NoteRescue,
+    context: EventContext,
 ) -> Iterator[Event]:
     yield from ()
 
@@ -206,8 +207,8 @@ def _left_line(change: changes.LeaveLine, context: EventContext) -> Iterator[Eve
     place = change.place
     message = f"The line for patient {context.patient_name} is shorter"
     data: event_bodies.LineLeft = {**_about_doctor(place.doctor_id, message, context), "why": change.why}
-    # Around midnight a start can take one doctor out of the lines of two days in one decision.
-    key = f"{context.cause}/left/{place.day.isoformat()}/{place.doctor_id}"
+    # One decision can take a doctor out of the line twice: at the end of a day, and by the start that comes with it.
+    key = f"{context.cause}/left/{change.why}/{place.day.isoformat()}/{place.doctor_id}"
     yield context.new_event(PATIENT_UPDATED, CONSULTATIONS, key, data)
 
 

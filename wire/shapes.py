@@ -88,8 +88,9 @@ class SignedInUser(TypedDict):
     name: str
     role: Role
     doctor_id: int | None
-    timezone: Annotated[
-        str, Field(description="the hospital's time zone (IANA name), which decides when a day begins and ends")
+    timezone: Annotated[str, Field(description="the hospital's time zone (IANA name)")]
+    day_starts: Annotated[
+        str, Field(description="the local time at which a hospital day starts", pattern="^[0-2][0-9]:[0-5][0-9]$")
     ]
 
 

@@ -1,6 +1,7 @@
 """The timeline of a patient's day: one row for each change, with ids, numbers and codes only."""
 
 from dataclasses import dataclass, field
+from datetime import date
 from functools import singledispatch
 from typing import Any
 
@@ -18,6 +19,8 @@ class TimelineRow:
     appointment_id: int | None = None
     doctor_id: int | None = None
     consultation_id: str | None = None
+    #: The day of the entry, when it is not the day of the visit that decided.
+    day: date | None = None
     particulars: dict[str, Any] = field(default_factory=dict)
 
 
@@ -27,7 +30,8 @@ def timeline_row(change: changes.Change) -> TimelineRow:
 
 
 def _about_consultation(event: str, consultation: Consultation, **particulars: Any) -> TimelineRow:
-    return TimelineRow(event, consultation.appointment_id, consultation.doctor_id, consultation.id, particulars)
+    ids = (consultation.appointment_id, consultation.doctor_id, consultation.id)
+    return TimelineRow(event, *ids, particulars=particulars)
 
 
 def _about_place(event: str, place: WaitingDoctor, **particulars: Any) -> TimelineRow:
@@ -58,8 +62,8 @@ def _(change: changes.RemindHolder) -> TimelineRow:
 
 
 @timeline_row.register
-def _(change: changes.AdoptConsultation) -> TimelineRow:
-    return _about_consultation("adopted", change.consultation)
+def _(_change: changes.CarryOver) -> TimelineRow:
+    return TimelineRow("carried_over")
 
 
 @timeline_row.register
@@ -69,7 +73,14 @@ def _(change: changes.OpenTracking) -> TimelineRow:
 
 @timeline_row.register
 def _(change: changes.CloseTracking) -> TimelineRow:
-    return TimelineRow("left", change.appointment_id, particulars={"outcome": change.outcome.value})
+    return TimelineRow("left", change.appointment_id, day=change.day, particulars={"outcome": change.outcome.value})
+
+
+@timeline_row.register
+def _(change: changes.PostponeNotSeen) -> TimelineRow:
+    until = change.tracking.not_seen_at
+    particulars = {"until": None if until is None else to_rfc3339(until)}
+    return TimelineRow("grace", change.tracking.appointment_id, particulars=particulars)
 
 
 @timeline_row.register

@@ -44,12 +44,12 @@ async def _run(settings: Settings) -> None:
     if client is None:
         return
     database = Database(settings.effective_database_url)
-    visit_client = VisitClient(client, settings.task_queue, settings.zone, settings.limits, now)
+    visit_client = VisitClient(client, settings.task_queue, settings.calendar, settings.limits, now)
     sweep = Sweep(
         database,
         visit_client,
         VisitRescue(client, visit_client, settings.task_queue),
-        zone=settings.zone,
+        calendar=settings.calendar,
         every=settings.sweep_every,
         offers_expire=bool(settings.offer_seconds),
         retention=settings.event_retention,

@@ -1,19 +1,18 @@
 """The sweep: at regular intervals it finds the work that a crash left behind, and deletes old rows.
 
-It sends `adopt` to visits with a late timer, and sends open requests again.
+It sends `adopt` for late timers and for what is open from earlier days, and sends open requests again.
 """
 
 import asyncio
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 import structlog
 
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.requests import find_open_commands
-from patient_visit_engine.storage.upkeep.sweep import LateVisit, find_late_visits, prune
-from patient_visit_engine.visit.calendar import local_day
+from patient_visit_engine.storage.upkeep.sweep import find_late_patients, prune
+from patient_visit_engine.visit.calendar import HospitalCalendar
 from patient_visit_engine.visit.commands import Adopt, Command, SystemCommand, patient_of
 from patient_visit_engine.workflows.visit_client import UNDECIDED_ERRORS, VisitClient
 from patient_visit_engine.workflows.visit_rescue import VisitRescue
@@ -38,7 +37,7 @@ class Sweep:
         visit_client: VisitClient,
         visit_rescue: VisitRescue,
         *,
-        zone: ZoneInfo,
+        calendar: HospitalCalendar,
         every: timedelta,
         offers_expire: bool,
         retention: timedelta,
@@ -47,7 +46,7 @@ class Sweep:
         self._database = database
         self._visit_client = visit_client
         self._visit_rescue = visit_rescue
-        self._zone = zone
+        self._calendar = calendar
         self._every = every
         self._offers_expire = offers_expire
         self._retention = retention
@@ -63,24 +62,21 @@ class Sweep:
             await asyncio.sleep(self._every.total_seconds())
 
     async def run_round(self) -> None:
-        """One round: adopt the consultations of late visits, send open requests again, and prune."""
+        """One round: have late timers and earlier days adopted, send open requests again, and prune."""
         now = self._now()
-        today = local_day(now, self._zone)
-        late_visits = await self._database.read(
-            find_late_visits, now - LATE_AFTER, today, BATCH, offers_expire=self._offers_expire
+        today = self._calendar.day_of(now)
+        into_day = now - self._calendar.starts_at(today)
+        late_patients = await self._database.read(
+            find_late_patients, now - LATE_AFTER, today, into_day, BATCH, offers_expire=self._offers_expire
         )
-        for visit in late_visits:
-            await self._adopt(visit)
+        for patient_id in late_patients:
+            if await self._send(patient_id, today, Adopt()):
+                logger.info("adopt sent to visit", patient_id=patient_id, day=str(today))
         for command in await self._database.read(find_open_commands, now - RESEND_AFTER, BATCH):
             await self._send_again(command, today)
         # In batches: between two of them, the ledger can write.
         while await self._database.write(prune, now - self._retention, now):
             logger.info("pruned a batch")
-
-    async def _adopt(self, visit: LateVisit) -> None:
-        adopt = Adopt(consultation_ids=tuple(visit.consultation_ids))
-        if await self._send(visit.patient_id, visit.day, adopt):
-            logger.info("adopt sent to visit", patient_id=visit.patient_id, day=str(visit.day))
 
     async def _send_again(self, command: Command, today: date) -> None:
         if await self._send(patient_of(command), today, command, command.request.id):

@@ -1,4 +1,4 @@
-"""One patient's local day as a workflow: it decides one message at a time, records the decision, and only then changes its state.
+"""One patient's hospital day as a workflow: it decides one message at a time, records the decision, and only then changes its state.
 
 The path of a message: lock, `visit.policy.decide` (pure), `record_decision` (one transaction). The facts that come back are the
 new state. When the ledger replies `overtaken`, its facts are newer, and the message is decided again on them.
@@ -7,7 +7,7 @@ new state. When the ledger replies `overtaken`, its facts are newer, and the mes
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError, FailureError
@@ -16,6 +16,7 @@ from patient_visit_engine.workflows.ledger_calls import load_facts, record_decis
 
 with workflow.unsafe.imports_passed_through():
     from patient_visit_engine.visit.calendar import to_millisecond
+    from patient_visit_engine.visit.carry_over import ends_at
     from patient_visit_engine.visit.commands import (
         Adopt,
         CheckIn,
@@ -36,7 +37,7 @@ with workflow.unsafe.imports_passed_through():
         appointment_of,
     )
     from patient_visit_engine.visit.decisions import Decision
-    from patient_visit_engine.visit.names import WORKFLOW_TYPE, visit_id
+    from patient_visit_engine.visit.names import WORKFLOW_TYPE
     from patient_visit_engine.visit.policy import decide, decide_on_appointment
     from patient_visit_engine.visit.record import LedgerEntry, LedgerReply
     from patient_visit_engine.visit.state import Appointment, Facts, VisitState
@@ -63,6 +64,7 @@ class PatientVisit:
         self._state = opening.carried or VisitState(
             patient_id=opening.patient_id,
             day=opening.day,
+            day_starts_at=opening.day_starts_at,
             day_ends_at=opening.day_ends_at,
             limits=opening.limits,
         )
@@ -70,22 +72,20 @@ class PatientVisit:
         self._is_current = opening.carried is not None
         self._lock = asyncio.Lock()
         self._messages = 0
-        self._days_to_notify: set[date] = set()
 
     @workflow.run
     async def run(self, opening: OpenVisit) -> None:
-        """Handle what is due, until the day is over and no consultation runs any more."""
+        """Handle what is due, until the day is over and the visit of the new day has taken over."""
         # Wait until the message that opened this visit has been handled. Recording it returns the facts, so the visit
         # need not load them.
         await workflow.wait_condition(lambda: not self._lock.locked())
         while True:
             await self._handle_due()
-            await self._notify_other_days()
             if self._is_finished() or self._must_continue_as_new():
                 # If the run ended while a handler is active, the handler's caller would get no answer.
                 await workflow.wait_condition(workflow.all_handlers_finished)
                 # The handlers may have changed the state, so the conditions are checked again.
-                if not self._is_current or self._days_to_notify:
+                if not self._is_current:
                     continue
                 if self._is_finished():
                     return
@@ -156,7 +156,7 @@ class PatientVisit:
 
     @workflow.update
     async def adopt(self, command: Adopt) -> Reply:
-        """Read the facts again, and run the timers of consultations from visits that have ended."""
+        """Read the facts again, and take over what is open from earlier days."""
         return await self._handle_system_command(command)
 
     @workflow.update
@@ -166,7 +166,7 @@ class PatientVisit:
 
     @workflow.signal
     def patient_freed(self) -> None:
-        """Another day's visit has ended the consultation that this day's waiting doctors wait for."""
+        """The facts have changed elsewhere: read them again. Older programs sent this signal at the end of a consultation."""
         self._is_current = False
 
     async def _handle_system_command(self, command: SystemCommand) -> Reply:
@@ -187,7 +187,7 @@ class PatientVisit:
             appointment = appointment_of(command)
             for _ in range(DECIDE_ROUNDS):
                 now = self._now()
-                if appointment is not None and (self._state.phase == "closing" or day_is_over(self._state, now)):
+                if self._state.phase == "closing" or day_is_over(self._state, now):
                     return Reply(decided=False)
                 decision = decide_on_appointment(command, appointment, self._state, now)
                 # Still under the lock, so the next message is decided on these facts.
@@ -239,11 +239,8 @@ class PatientVisit:
 
     def _apply_facts(self, facts: Facts) -> None:
         """Take the ledger's facts as the visit's facts, and show them in Temporal's UI."""
-        was_busy = self._state.exclusive_consultation() is not None
         self._state = self._state.model_copy(update={"facts": facts})
         workflow.set_current_details(summary(self._state))
-        if was_busy and self._state.exclusive_consultation() is None:
-            self._days_to_notify |= {place.day for place in facts.waiting if place.day != self._state.day}
 
     async def _handle_due(self) -> None:
         """Record what is due, one decision after the other. When a call to the ledger fails, wait a little."""
@@ -261,33 +258,20 @@ class PatientVisit:
             workflow.logger.warning("the ledger call failed", extra={"visit_id": workflow.info().workflow_id})
             await workflow.sleep(LEDGER_RETRY_PAUSE)
 
-    async def _notify_other_days(self) -> None:
-        for day in sorted(self._days_to_notify):
-            # Removed before the await: a day that is added during the await must not be removed with it.
-            self._days_to_notify.discard(day)
-            other = workflow.get_external_workflow_handle(visit_id(self._state.patient_id, day))
-            try:
-                await other.signal(PatientVisit.patient_freed)
-            except FailureError:
-                # A visit that has ended has no waiting line.
-                workflow.logger.info("no visit to notify", extra={"visit_id": other.id})
-
     async def _wait_for_deadline(self) -> None:
         """Wait until something is due.
 
         If the next deadline becomes later, the timer stays. If it becomes earlier, the timer is set again.
         """
         timer_at = next_deadline(self._state)
-        timeout = None if timer_at is None else max(timer_at - self._now(), timedelta(0))
+        timeout = max(timer_at - self._now(), timedelta(0))
 
         def needs_attention() -> bool:
-            nearest = next_deadline(self._state)
             return (
                 not self._is_current
-                or bool(self._days_to_notify)
                 or self._is_finished()
                 or self._must_continue_as_new()
-                or (nearest is not None and (timer_at is None or nearest < timer_at))
+                or next_deadline(self._state) < timer_at
             )
 
         try:
@@ -296,7 +280,7 @@ class PatientVisit:
             return
 
     def _is_finished(self) -> bool:
-        return self._is_current and self._state.phase == "closing" and not self._state.consultations_with_timers_here()
+        return self._is_current and self._state.phase == "closing" and self._now() >= ends_at(self._state)
 
     def _must_continue_as_new(self) -> bool:
         return self._messages >= self._state.limits.messages_per_run or workflow.info().is_continue_as_new_suggested()

@@ -7,7 +7,6 @@ import asyncio
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from temporalio.client import (
     Client,
@@ -26,7 +25,7 @@ from temporalio.common import (
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from patient_visit_engine.visit.calendar import day_ends_at, local_day
+from patient_visit_engine.visit.calendar import HospitalCalendar
 from patient_visit_engine.visit.commands import Command, ConsultationCommand, OpenVisit, Reply, SystemCommand
 from patient_visit_engine.visit.names import PATIENT_ID_ATTRIBUTE, VISIT_DAY_ATTRIBUTE, visit_id
 from patient_visit_engine.visit.state import Limits
@@ -60,7 +59,7 @@ SIGNALS = {"StartConsultation": "start_consultation", "CompleteConsultation": "c
 
 
 class DayClosedError(Exception):
-    """The visit of that day has ended, or its day is over and it accepts only commands on running consultations."""
+    """The visit of that day has ended, or its day is over."""
 
 
 #: After each of these errors of `VisitClient` the sender does not know whether the visit has carried out the command, or will.
@@ -80,11 +79,11 @@ class VisitClient:
     """Sends commands to visits. A visit is identified by patient and day. `now` returns the current time, aware."""
 
     def __init__(
-        self, client: Client, task_queue: str, zone: ZoneInfo, limits: Limits, now: Callable[[], datetime]
+        self, client: Client, task_queue: str, calendar: HospitalCalendar, limits: Limits, now: Callable[[], datetime]
     ) -> None:
         self._client = client
         self._task_queue = task_queue
-        self._zone = zone
+        self._calendar = calendar
         self._limits = limits
         self._now = now
 
@@ -101,9 +100,8 @@ class VisitClient:
         try:
             await self.update(patient_id, day, command, update_id)
         except DayClosedError:
-            # The clocks of client and server differ around midnight. Also, a consultation that ran past
-            # midnight can be completed through any later visit.
-            later_day = max(local_day(self._now(), self._zone), day + timedelta(days=1))
+            # At the day's end the clocks of client and server differ. A request that waited for long may also name a past day.
+            later_day = max(self._calendar.day_of(self._now()), day + timedelta(days=1))
             await self.update(patient_id, later_day, command, update_id)
 
     async def update(
@@ -192,8 +190,13 @@ class VisitClient:
             raise DayClosedError from None
 
     def _opening(self, patient_id: int, day: date) -> OpenVisit:
-        ends_at = day_ends_at(day, self._zone)
-        return OpenVisit(patient_id=patient_id, day=day, day_ends_at=ends_at, limits=self._limits)
+        return OpenVisit(
+            patient_id=patient_id,
+            day=day,
+            day_starts_at=self._calendar.starts_at(day),
+            day_ends_at=self._calendar.ends_at(day),
+            limits=self._limits,
+        )
 
     def _options(self, patient_id: int, day: date) -> dict[str, Any]:
         attributes: list[SearchAttributePair[Any]] = [
@@ -210,7 +213,7 @@ class VisitClient:
         }
 
     def _reuse_policy(self, day: date) -> WorkflowIDReusePolicy:
-        if self._now() < day_ends_at(day, self._zone):
+        if self._now() < self._calendar.ends_at(day):
             # A visit ends by itself only after its day. Before, something else has ended it, such as a foreign workflow's end.
             return WorkflowIDReusePolicy.ALLOW_DUPLICATE
         return WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY

@@ -18,7 +18,6 @@ from patient_visit_engine.api.schema import bodies
 from patient_visit_engine.api.schema.openapi import COMMAND_PROBLEMS, STAFF_PROBLEMS, responses
 from patient_visit_engine.storage.screens import patient_day, worklist
 from patient_visit_engine.visit import commands
-from patient_visit_engine.visit.calendar import day_ends_at, day_starts_at
 from patient_visit_engine.visit.codes import Role
 from patient_visit_engine.visit.state import Appointment
 from patient_visit_engine.wire import screens, shapes
@@ -35,11 +34,11 @@ BuildCommand = Callable[[commands.Request, Appointment], commands.Command]
 async def show_worklist(query: Annotated[bodies.WorklistQuery, Query()], caller: AnyRole, http: Request) -> Response:
     """A day's appointments with the state of each patient, and the id of the last event that they include."""
     dependencies = dependencies_of(http)
-    zone, day = dependencies.settings.zone, query.date or dependencies.today()
+    calendar, day = dependencies.settings.calendar, query.date or dependencies.today()
     worklist_filter = worklist.WorklistFilter(
         day=day,
-        starts_at=day_starts_at(day, zone),
-        ends_at=day_ends_at(day, zone),
+        starts_at=calendar.starts_at(day),
+        ends_at=calendar.ends_at(day),
         today=dependencies.today(),
         now=dependencies.now(),
         page=query.page,

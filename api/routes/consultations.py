@@ -1,7 +1,6 @@
 """Starting, completing, extending and releasing consultations. The visit decides whether they are granted."""
 
 import json
-from datetime import date
 from functools import partial
 from typing import Annotated
 from uuid import UUID
@@ -85,7 +84,7 @@ def _decision_code(response: Response) -> str:
 )
 async def show_consultation(consultation_id: ConsultationId, _caller: AnyRole, http: Request) -> Response:
     """The consultation, running or ended."""
-    row, _day = await dependencies_of(http).database.read(_look_up_consultation, str(consultation_id))
+    row = await dependencies_of(http).database.read(_look_up_consultation, str(consultation_id))
     return JSONResponse(consultation_body(row))
 
 
@@ -103,12 +102,13 @@ async def complete_consultation(
     body: bodies.EmptyBody | None = None,
 ) -> Response:
     """End the caller's own consultation. A second completion gets the same answer as the first."""
-    dispatcher = dependencies_of(http).dispatcher
+    dependencies = dependencies_of(http)
+    dispatcher = dependencies.dispatcher
     look_up = partial(_look_up_own_consultation, caller=caller, consultation_id=str(consultation_id))
     prepared = await dispatcher.prepare(caller, key, http, None, look_up)
     if prepared.earlier_response is not None:
         return prepared.earlier_response
-    row, day = prepared.looked_up
+    row = prepared.looked_up
     command = commands.CompleteConsultation(
         request=prepared.request,
         patient_id=row.patient_id,
@@ -116,8 +116,8 @@ async def complete_consultation(
         doctor_id=row.doctor_id,
     )
     if prefers_async:
-        return await dispatcher.dispatch_later(command, day, key)
-    return await dispatcher.dispatch(command, day)
+        return await dispatcher.dispatch_later(command, dependencies.today(), key)
+    return await dispatcher.dispatch(command, dependencies.today())
 
 
 @router.post(
@@ -132,12 +132,13 @@ async def extend_consultation(
 
     They are counted from its expected end, or from now if that has passed.
     """
-    dispatcher = dependencies_of(http).dispatcher
+    dependencies = dependencies_of(http)
+    dispatcher = dependencies.dispatcher
     look_up = partial(_look_up_own_consultation, caller=caller, consultation_id=str(consultation_id))
     prepared = await dispatcher.prepare(caller, key, http, body, look_up)
     if prepared.earlier_response is not None:
         return prepared.earlier_response
-    row, day = prepared.looked_up
+    row = prepared.looked_up
     command = commands.ExtendConsultation(
         request=prepared.request,
         patient_id=row.patient_id,
@@ -145,7 +146,7 @@ async def extend_consultation(
         doctor_id=row.doctor_id,
         minutes=body.minutes,
     )
-    return await dispatcher.dispatch(command, day)
+    return await dispatcher.dispatch(command, dependencies.today())
 
 
 @router.post(
@@ -157,27 +158,28 @@ async def release_consultation(
     consultation_id: ConsultationId, body: bodies.ReleaseConsultation, caller: Supervisor, key: Key, http: Request
 ) -> Response:
     """End the forgotten consultation of any doctor. The patient's timeline keeps the caller and the reason."""
-    dispatcher = dependencies_of(http).dispatcher
+    dependencies = dependencies_of(http)
+    dispatcher = dependencies.dispatcher
     look_up = partial(_look_up_consultation, consultation_id=str(consultation_id))
     prepared = await dispatcher.prepare(caller, key, http, body, look_up)
     if prepared.earlier_response is not None:
         return prepared.earlier_response
-    row, day = prepared.looked_up
+    row = prepared.looked_up
     command = commands.ReleaseConsultation(
         request=prepared.request, patient_id=row.patient_id, consultation_id=str(consultation_id)
     )
-    return await dispatcher.dispatch_with_reason(command, day, body.reason)
+    return await dispatcher.dispatch_with_reason(command, dependencies.today(), body.reason)
 
 
-def _look_up_consultation(connection: Connection, consultation_id: str) -> tuple[TrackingRow, date]:
-    consultation = patient_day.find_consultation(connection, consultation_id)
-    if consultation is None:
+def _look_up_consultation(connection: Connection, consultation_id: str) -> TrackingRow:
+    row = patient_day.find_consultation(connection, consultation_id)
+    if row is None:
         raise NotFound("consultation")
-    return consultation
+    return row
 
 
-def _look_up_own_consultation(connection: Connection, caller: Caller, consultation_id: str) -> tuple[TrackingRow, date]:
-    row, day = _look_up_consultation(connection, consultation_id)
+def _look_up_own_consultation(connection: Connection, caller: Caller, consultation_id: str) -> TrackingRow:
+    row = _look_up_consultation(connection, consultation_id)
     if row.doctor_id != caller.doctor_id:
         raise not_yours()
-    return row, day
+    return row

@@ -59,7 +59,7 @@ async def show_board(_caller: AnyRole, http: Request) -> Response:
 async def show_trackings(
     patient_id: PatientId, query: Annotated[bodies.DayQuery, Query()], caller: AnyRole, http: Request
 ) -> Response:
-    """The day's rows of `patient_trackings`. Today's rows include a consultation that began before midnight and still runs."""
+    """The day's rows of `patient_trackings`. Today's rows include what is still open from earlier days."""
     dependencies = dependencies_of(http)
     visit_query = _visit_query(dependencies, patient_id, query, caller)
     items = await dependencies.database.read(patient_day.read_day_trackings, visit_query)
@@ -82,8 +82,7 @@ async def _workflow_day(dependencies: Dependencies, query: VisitQuery, day: scre
     if day["holder"] is None:
         return None
     # The patient is still in a consultation of an earlier day. That day's workflow runs its timers.
-    row_and_day = await dependencies.database.read(patient_day.find_consultation, day["holder"]["consultation_id"])
-    return None if row_and_day is None else row_and_day[1]
+    return await dependencies.database.read(patient_day.find_visit_day, day["holder"]["consultation_id"])
 
 
 def _temporal_url(dependencies: Dependencies, patient_id: int, day: date) -> str:

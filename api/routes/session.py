@@ -32,13 +32,15 @@ async def sign_in(body: bodies.Credentials, http: Request) -> Response:
 
 @router.get("/api/session", response_model=None, responses=responses({200: shapes.SignedInUser}, 401))
 async def show_session(caller: AnyRole, http: Request) -> Response:
-    """Who is signed in, and the hospital's time zone."""
+    """Who is signed in, with the hospital's time zone and the start of its days."""
+    settings = dependencies_of(http).settings
     user: shapes.SignedInUser = {
         "user_id": caller.created_by,
         "name": caller.name,
         "role": caller.role,
         "doctor_id": caller.doctor_id,
-        "timezone": dependencies_of(http).settings.timezone,
+        "timezone": settings.timezone,
+        "day_starts": settings.day_starts.isoformat("minutes"),
     }
     return JSONResponse(user)
 

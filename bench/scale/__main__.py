@@ -27,7 +27,6 @@ from bench.scale.patient_day import DECISIONS, PatientDay, perform_day
 from patient_visit_engine.runtime import temporal
 from patient_visit_engine.storage.screens.board import BoardFilter, read_board
 from patient_visit_engine.storage.screens.worklist import WorklistFilter, read_worklist
-from patient_visit_engine.visit.calendar import local_day
 from tests.support.postgres import ThrowawayPostgres
 from tests.support.processes import SpawnedProcess
 
@@ -93,7 +92,7 @@ async def take_snapshot(
     """Measure everything now. `postmaster` is PostgreSQL's process id."""
     engine = system.engine
     now = datetime.now(UTC)
-    today = local_day(now, engine.settings.zone)
+    today = engine.settings.calendar.day_of(now)
     half_day = timedelta(hours=12)
     worklist = WorklistFilter(
         today, now - half_day, now + half_day, today, now, 1, 50, WORKLIST_DOCTOR, asking_doctor_id=WORKLIST_DOCTOR

@@ -14,7 +14,6 @@ from bench.scale.patient_day import PatientDay
 from patient_visit_engine.runtime.settings import Settings
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.tables import metadata
-from patient_visit_engine.visit.calendar import local_day
 from patient_visit_engine.visit.names import visit_id
 
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
@@ -42,7 +41,7 @@ async def read_table_sizes(database: Database) -> TableSizes:
 
 async def average_history(client: Client, settings: Settings, days: Sequence[PatientDay]) -> tuple[float, float]:
     """Average number of events and bytes in the history of these visits' latest runs."""
-    today = local_day(datetime.now(UTC), settings.zone)
+    today = settings.calendar.day_of(datetime.now(UTC))
     events = size = 0
     for day in days:
         described = await client.get_workflow_handle(visit_id(day.patient, today)).describe()

@@ -24,7 +24,7 @@ from patient_visit_engine.runtime.settings import load_settings
 from patient_visit_engine.storage import accounts, tables
 from patient_visit_engine.storage.bulk_master_data import add_missing
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.visit.calendar import local_day
+from patient_visit_engine.visit.calendar import HospitalCalendar
 
 
 def demo(
@@ -39,7 +39,7 @@ def demo(
     async def load_and_close() -> list[Login]:
         database = Database(settings.effective_database_url)
         try:
-            return await load_demonstration(database, settings.zone, data_dir=settings.data_dir, force=force)
+            return await load_demonstration(database, settings.calendar, data_dir=settings.data_dir, force=force)
         finally:
             await database.close()
 
@@ -59,7 +59,7 @@ def demo(
 
 async def load_demonstration(
     database: Database,
-    zone: ZoneInfo,
+    calendar: HospitalCalendar,
     today: date | None = None,
     *,
     data_dir: Path | None = None,
@@ -67,16 +67,16 @@ async def load_demonstration(
 ) -> list[Login]:
     """Add the missing rows of the hospital and of the appointments of `today`, and return the accounts.
 
-    Without `today` it is the current date in `zone`. A second call on the same day changes nothing. No events are appended.
+    Without `today` it is the current hospital day. A second call on the same day changes nothing. No events are appended.
     Raises `OperatorError` when the database has other patients or doctors, unless `force`. Raises it always when one
     of the demonstration's ids belongs to another record.
     """
-    day = today or local_day(datetime.now(UTC), zone)
+    day = today or calendar.day_of(datetime.now(UTC))
     folder = data_dir or load_settings().data_dir
     roles = {name: role.value for name, _, role, _ in hospital.accounts()}
     existing = await database.read(_load_password_hashes, list(roles))
     new_logins = await asyncio.to_thread(_create_logins, {n: role for n, role in roles.items() if n not in existing})
-    added_names = await database.write(_add_hospital, zone, day, new_logins, force)
+    added_names = await database.write(_add_hospital, calendar.zone, day, new_logins, force)
     if added_names:
         older = [login for login in await asyncio.to_thread(read_logins, folder) if login.username not in added_names]
         added = [new_logins[name] for name in added_names]

@@ -25,7 +25,7 @@ async def load_demo_if_wanted(settings: Settings) -> list[Login]:
         if not logins and not (await database.read(_is_empty) and await _is_demo_wanted(settings)):
             return []
         # Also when it was loaded before: each day needs its own appointments.
-        return await command.load_demonstration(database, settings.zone)
+        return await command.load_demonstration(database, settings.calendar)
     except OperatorError:
         # Real patients or doctors were added to the demonstration. It stays unchanged.
         return logins

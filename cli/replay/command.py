@@ -25,7 +25,6 @@ from patient_visit_engine.cli.replay.synthetic_day import synthetic_day
 from patient_visit_engine.cli.replay.tokens import Tokens, find_secret
 from patient_visit_engine.runtime.operator_error import OperatorError
 from patient_visit_engine.runtime.settings import load_settings
-from patient_visit_engine.visit.calendar import local_day
 
 FILE_WIDTH = 140
 
@@ -64,7 +63,7 @@ def replay(
     """Replay a recorded day through the running system, compressed in time. Prints decisions, latencies and the audit."""
     settings = load_settings()
     run_number = int(time.time()) % MAX_RUNS if run is None else run
-    today = local_day(datetime.now(UTC), settings.zone)
+    today = settings.calendar.day_of(datetime.now(UTC))
     try:
         plan = build_plan(
             _read_data_set(data),

@@ -10,7 +10,7 @@ from patient_visit_engine.storage.tables import appointments, patient_trackings,
 from patient_visit_engine.visit import changes
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome, TrackingStatus
 from patient_visit_engine.visit.record import LedgerEntry
-from patient_visit_engine.visit.state import Consultation, WaitingDoctor
+from patient_visit_engine.visit.state import Consultation, PendingTracking, WaitingDoctor
 
 # Built once: building a statement costs more than running it on SQLite.
 SET_APPOINTMENT_STATUS = (
@@ -35,6 +35,20 @@ IS_PLACE = (
 INSERT_PLACE = insert(waiting_line)
 DELETE_PLACE = delete(waiting_line).where(IS_PLACE)
 SET_OFFER = update(waiting_line).where(IS_PLACE).values(offered_until=bindparam("until"))
+
+CARRY_TRACKINGS = (
+    update(patient_trackings)
+    .where(patient_trackings.c.person_id == bindparam("person"))
+    .where(patient_trackings.c.status != TrackingStatus.completed.value)
+    .where(patient_trackings.c.visit_day < bindparam("day"))
+    .values(visit_day=bindparam("day"))
+)
+CARRY_LINE = (
+    update(waiting_line)
+    .where(waiting_line.c.patient_id == bindparam("patient"))
+    .where(waiting_line.c.visit_day < bindparam("day"))
+    .values(visit_day=bindparam("day"))
+)
 
 
 class OvertakenError(Exception):
@@ -128,8 +142,21 @@ def _timer_columns(consultation: Consultation) -> dict[str, object]:
 
 
 @apply.register
-def _adopt_consultation(change: changes.AdoptConsultation, writer: Writer) -> None:
-    writer.update_row(RUNNING_CONSULTATION, change.consultation.id, visit_day=change.consultation.day)
+def _carry_over(change: changes.CarryOver, writer: Writer) -> None:
+    person = {"person": writer.person_id, "patient": writer.entry.patient_id, "day": change.day}
+    writer.connection.execute(CARRY_TRACKINGS, person)
+    writer.connection.execute(CARRY_LINE, person)
+    for tracking in change.pending:
+        _set_not_seen_at(tracking, writer)
+
+
+@apply.register
+def _postpone_not_seen(change: changes.PostponeNotSeen, writer: Writer) -> None:
+    _set_not_seen_at(change.tracking, writer)
+
+
+def _set_not_seen_at(tracking: PendingTracking, writer: Writer) -> None:
+    writer.update_row(PENDING_OF_APPOINTMENT, tracking.appointment_id, not_seen_at=tracking.not_seen_at)
 
 
 @apply.register

@@ -28,7 +28,15 @@ from patient_visit_engine.storage.facts import (
 )
 from patient_visit_engine.storage.ledger.changes import OvertakenError, Writer, apply
 from patient_visit_engine.storage.tables import callers, requests, timeline
-from patient_visit_engine.visit.changes import JoinLine, LeaveLine, NoteRefusal, NoteRescue, OfferPatient, WithdrawOffer
+from patient_visit_engine.visit.changes import (
+    CarryOver,
+    JoinLine,
+    LeaveLine,
+    NoteRefusal,
+    NoteRescue,
+    OfferPatient,
+    WithdrawOffer,
+)
 from patient_visit_engine.visit.commands import Request
 from patient_visit_engine.visit.decisions import Answer, ConsultationEndedAnswer, Refused, TrackingAnswer
 from patient_visit_engine.visit.record import LedgerEntry, LedgerReply, UnrecordableError
@@ -152,7 +160,7 @@ def _cause(entry: LedgerEntry) -> str:
     if entry.request is not None:
         return entry.request.id
     # A timer cannot decide the same thing twice at one moment, because recording the decision changes the facts.
-    # The patient's id is part of the cause: at midnight many visits end in the same millisecond, and one doctor may wait in several.
+    # The patient's id is part of the cause: at one moment two visits may decide, and one doctor may wait in both.
     return f"{entry.patient_id}/{entry.day.isoformat()}/{entry.decision.at.isoformat()}"
 
 
@@ -170,7 +178,7 @@ def _write_timeline(connection: Connection, entry: LedgerEntry, reason: str | No
     rows = [
         {
             "patient_id": entry.patient_id,
-            "visit_day": entry.day,
+            "visit_day": row.day or entry.day,
             "at": entry.decision.at,
             "event": row.event,
             "doctor_id": row.doctor_id,
@@ -223,7 +231,7 @@ def _store_rendered(
 def _facts_after(connection: Connection, entry: LedgerEntry, names: NameCache) -> Facts:
     """The facts after the changes. Only the tables that were written to are read again."""
     changes: Sequence[object] = entry.decision.changes
-    has_line_changes = any(isinstance(change, LINE_CHANGES) for change in changes)
+    has_line_changes = any(isinstance(change, LINE_CHANGES | CarryOver) for change in changes)
     has_tracking_changes = any(not isinstance(change, LINE_CHANGES | NoteRefusal | NoteRescue) for change in changes)
     in_progress, pending, waiting = entry.seen.in_progress, entry.seen.pending, entry.seen.waiting
     if has_tracking_changes:

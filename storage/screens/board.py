@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, literal_column, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, literal_column, select
 
 from patient_visit_engine.storage.tables import (
     appointments,
@@ -41,8 +41,8 @@ def read_board(connection: Connection, board_filter: BoardFilter) -> screens.Boa
     Call it in one read transaction, so that the cursor is the last event that these rows include.
     """
     seq, epoch = connection.execute(select(log_head.c.seq, log_head.c.epoch)).one()
-    trackings = _by_patient(connection.execute(_open_trackings(board_filter)))
-    lines = _by_patient(connection.execute(_lines_of_day(board_filter)))
+    trackings = _by_patient(connection.execute(_open_trackings()))
+    lines = _by_patient(connection.execute(_lines()))
     patient_ids = sorted(
         trackings.keys() | lines.keys(),
         key=lambda patient_id: _arrival(trackings.get(patient_id, []), lines.get(patient_id, [])),
@@ -59,12 +59,9 @@ def read_board(connection: Connection, board_filter: BoardFilter) -> screens.Boa
     }
 
 
-def _open_trackings(board_filter: BoardFilter) -> Select[Any]:
+def _open_trackings() -> Select[Any]:
     # A literal, not a bound parameter: otherwise neither database uses its partial index of open trackings.
     is_open = patient_trackings.c.status != literal_column(f"'{TrackingStatus.completed.value}'")
-    is_running = patient_trackings.c.status == TrackingStatus.in_progress.value
-    # A consultation that began before midnight and still runs keeps the patient busy today.
-    is_todays = or_(is_running, patient_trackings.c.visit_day == board_filter.today)
     return (
         select(
             patient_trackings,
@@ -75,12 +72,12 @@ def _open_trackings(board_filter: BoardFilter) -> Select[Any]:
         .join(patients, patients.c.id == patient_trackings.c.patient_id)
         .join(doctors, doctors.c.id == patient_trackings.c.doctor_id)
         .join(prestations, prestations.c.id == patient_trackings.c.prestation_id)
-        .where(is_open, is_todays)
+        .where(is_open)
         .order_by(patient_trackings.c.check_in_time, patient_trackings.c.id)
     )
 
 
-def _lines_of_day(board_filter: BoardFilter) -> Select[Any]:
+def _lines() -> Select[Any]:
     return (
         select(
             waiting_line, _patient_name_column(), doctors.c.name.label("doctor"), prestations.c.name.label("prestation")
@@ -89,7 +86,6 @@ def _lines_of_day(board_filter: BoardFilter) -> Select[Any]:
         .join(doctors, doctors.c.id == waiting_line.c.doctor_id)
         .join(appointments, appointments.c.id == waiting_line.c.appointment_id)
         .join(prestations, prestations.c.id == appointments.c.prestation_id)
-        .where(waiting_line.c.visit_day == board_filter.today)
         .order_by(waiting_line.c.since, waiting_line.c.id)
     )
 

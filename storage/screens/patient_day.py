@@ -60,10 +60,17 @@ def doctor_exists(connection: Connection, doctor_id: int) -> bool:
     return connection.scalar(select(doctors.c.id).where(doctors.c.id == doctor_id)) is not None
 
 
-def find_consultation(connection: Connection, consultation_id: str) -> tuple[TrackingRow, date] | None:
-    """The row of this consultation and the day of the visit that runs its timers, or None."""
+def find_consultation(connection: Connection, consultation_id: str) -> TrackingRow | None:
+    """The row of this consultation, or None."""
     row = connection.execute(TRACKING_OF_CONSULTATION, {"id": consultation_id}).one_or_none()
-    return None if row is None else (tracking_row(row), row.visit_day)
+    return None if row is None else tracking_row(row)
+
+
+def find_visit_day(connection: Connection, consultation_id: str) -> date | None:
+    """The day of the visit that runs the timers of this consultation, or None."""
+    return connection.scalar(
+        select(patient_trackings.c.visit_day).where(patient_trackings.c.consultation_id == consultation_id)
+    )
 
 
 def read_day_trackings(connection: Connection, query: VisitQuery) -> list[shapes.Tracking] | None:
@@ -72,8 +79,8 @@ def read_day_trackings(connection: Connection, query: VisitQuery) -> list[shapes
         return None
     is_of_day = patient_trackings.c.visit_day == query.day
     if query.day == query.today:
-        # A consultation that began before midnight and still runs belongs to today as well.
-        is_of_day = or_(is_of_day, patient_trackings.c.status == TrackingStatus.in_progress.value)
+        # What is still open from an earlier day belongs to today as well.
+        is_of_day = or_(is_of_day, patient_trackings.c.status != TrackingStatus.completed.value)
     statement = TRACKING.where(patient_trackings.c.patient_id == query.patient_id, is_of_day)
     rows = connection.execute(statement.order_by(patient_trackings.c.id))
     return [tracking_body(tracking_row(row)) for row in rows]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, literal, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, literal, literal_column, or_, select
 
 from patient_visit_engine.storage.tables import (
     appointments,
@@ -106,12 +106,13 @@ def _conditions(connection: Connection, worklist_filter: WorklistFilter) -> list
         appointments.c.scheduled_at >= worklist_filter.starts_at, appointments.c.scheduled_at < worklist_filter.ends_at
     )
     if worklist_filter.day == worklist_filter.today:
-        # A consultation that began before midnight and still runs belongs to today: its doctor has to complete it.
+        # A patient who is checked in or in consultation is in the house today, even if the appointment was for another day.
         # Read first, not as a subquery: with the subquery PostgreSQL scans all appointments ever stored.
-        running = select(patient_trackings.c.appointment_id).where(
-            patient_trackings.c.status == TrackingStatus.in_progress.value
+        # A literal, not a bound parameter: otherwise neither database uses its partial index of open trackings.
+        still_open = select(patient_trackings.c.appointment_id).where(
+            patient_trackings.c.status != literal_column(f"'{TrackingStatus.completed.value}'")
         )
-        is_of_day = or_(is_of_day, appointments.c.id.in_(connection.scalars(running).all()))
+        is_of_day = or_(is_of_day, appointments.c.id.in_(connection.scalars(still_open).all()))
     conditions: list[ColumnElement[bool]] = [is_of_day]
     if worklist_filter.doctor_id is not None:
         conditions.append(appointments.c.doctor_id == worklist_filter.doctor_id)
@@ -149,7 +150,7 @@ def patient_states(
     """The state of each patient who is not free, or for whom the asking doctor waits."""
     states: dict[int, screens.PatientNow] = {}
     positions: dict[int, int] = {}
-    for row in connection.execute(_lines_of_patients(patient_ids, worklist_filter.today)):
+    for row in connection.execute(_lines_of_patients(patient_ids)):
         positions[row.patient_id] = positions.get(row.patient_id, 0) + 1
         patient = states.setdefault(row.patient_id, FREE)
         if reserves(row.offered_until, worklist_filter.now) and patient["state"] == "free":
@@ -177,14 +178,13 @@ def _occupied_by(
     }
 
 
-def _lines_of_patients(patient_ids: set[int], today: date) -> Select[Any]:
+def _lines_of_patients(patient_ids: set[int]) -> Select[Any]:
     return (
         select(waiting_line, doctors.c.name.label("doctor"), prestations.c.name.label("prestation"))
         .join(doctors, doctors.c.id == waiting_line.c.doctor_id)
         .join(appointments, appointments.c.id == waiting_line.c.appointment_id)
         .join(prestations, prestations.c.id == appointments.c.prestation_id)
-        # A place in the line of another day, with its offer, ended with that day.
-        .where(waiting_line.c.patient_id.in_(patient_ids), waiting_line.c.visit_day == today)
+        .where(waiting_line.c.patient_id.in_(patient_ids))
         .order_by(waiting_line.c.since, waiting_line.c.id)
     )
 

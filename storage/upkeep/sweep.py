@@ -1,11 +1,10 @@
 """Database queries of the sweep: visits with late work, and deletion of rows that are no longer needed."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from itertools import takewhile
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, delete, or_, select
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, literal_column, or_, select
 
 from patient_visit_engine.storage.tables import (
     events,
@@ -15,6 +14,7 @@ from patient_visit_engine.storage.tables import (
     sign_in_attempts,
     waiting_line,
 )
+from patient_visit_engine.visit.carry_over import CARRY_OVER_WITHIN
 from patient_visit_engine.visit.codes import TrackingStatus
 
 PRUNE_BATCH = 1_000
@@ -24,44 +24,35 @@ ANSWER_LIFETIME = timedelta(days=7)
 SIGN_IN_LIFETIME = timedelta(days=7)
 
 
-@dataclass
-class LateVisit:
-    """The visit of one patient and day, which has not handled a timer or the end of its day in time."""
+def find_late_patients(
+    connection: Connection, late_since: datetime, today: date, into_day: timedelta, limit: int, *, offers_expire: bool
+) -> list[int]:
+    """Return the patients with a timer due before `late_since`, or with something open that must pass to today's visit.
 
-    patient_id: int
-    day: date
-    consultation_ids: list[str] = field(default_factory=list)
-
-
-def find_late_visits(
-    connection: Connection, late_since: datetime, today: date, limit: int, *, offers_expire: bool
-) -> list[LateVisit]:
-    """Return visits with a timer due before `late_since`, or with a past day that was not closed.
-
-    Each of the two queries reads at most `limit` rows. `offers_expire` is false when offers have no time limit.
+    `into_day` is the time since the start of the day. Each of the two queries reads at most `limit` rows. `offers_expire` is
+    false when offers have no time limit.
     """
-    visits: dict[tuple[int, date], LateVisit] = {}
-    tracking = patient_trackings.c
-    timer_is_late = and_(
-        tracking.status == TrackingStatus.in_progress.value,
-        or_(tracking.remind_at < late_since, tracking.abandon_at < late_since),
+    tracking, waiting = patient_trackings.c, waiting_line.c
+    timer_is_late = or_(
+        tracking.remind_at < late_since, tracking.abandon_at < late_since, tracking.not_seen_at < late_since
     )
-    unclosed = and_(tracking.status == TrackingStatus.pending.value, tracking.visit_day < today)
-    query = select(tracking.patient_id, tracking.visit_day, tracking.consultation_id).where(
-        or_(timer_is_late, unclosed)
-    )
+    is_open = tracking.status != literal_column(f"'{TrackingStatus.completed.value}'")
+    late_trackings = or_(timer_is_late, _must_be_carried_over(tracking.visit_day, tracking.patient_id, today, into_day))
     # Newest first, so that old rows that can never be handled do not fill the limit.
-    for row in connection.execute(query.order_by(tracking.id.desc()).limit(limit)):
-        visit = visits.setdefault((row.patient_id, row.visit_day), LateVisit(row.patient_id, row.visit_day))
-        if row.consultation_id is not None:
-            visit.consultation_ids.append(row.consultation_id)
-    waiting = waiting_line.c
-    is_late = waiting.visit_day < today
+    query = select(tracking.patient_id).where(is_open, late_trackings).order_by(tracking.id.desc()).limit(limit)
+    late_places = _must_be_carried_over(waiting.visit_day, waiting.patient_id, today, into_day)
     if offers_expire:
-        is_late = or_(is_late, waiting.offered_until < late_since)
-    for place in connection.execute(select(waiting.patient_id, waiting.visit_day).where(is_late).limit(limit)):
-        visits.setdefault((place.patient_id, place.visit_day), LateVisit(place.patient_id, place.visit_day))
-    return list(visits.values())
+        late_places = or_(late_places, waiting.offered_until < late_since)
+    places = select(waiting.patient_id).where(late_places).limit(limit)
+    return list(dict.fromkeys([*connection.scalars(query), *connection.scalars(places)]))
+
+
+def _must_be_carried_over(
+    visit_day: ColumnElement[date], patient_id: ColumnElement[int], today: date, into_day: timedelta
+) -> ColumnElement[bool]:
+    """Whether a row of an earlier day must pass to today's visit now. See `visit.carry_over.carry_over_delay`."""
+    seconds = int(CARRY_OVER_WITHIN.total_seconds())
+    return and_(visit_day < today, patient_id % seconds <= into_day.total_seconds())
 
 
 def prune(connection: Connection, keep_since: datetime, now: datetime) -> int:

@@ -107,15 +107,17 @@ async def test_offer_of_no_time_reserves_nothing(api: ApiDriver, database: Datab
     assert (await read_board(api))["items"][0]["waiting"][0]["offer_until"] is None
 
 
-async def test_shows_consultation_that_crossed_midnight(api: ApiDriver, database: Database) -> None:
+async def test_shows_everyone_who_stayed_overnight(api: ApiDriver, database: Database) -> None:
     await (await api.doctor()).post("/api/consultations", json=start_body())
+    await (await api.staff("reception")).post(f"/api/appointments/{JOHN_DERMATOLOGY.id}/check-in")
 
     def move_to_yesterday(connection: Connection) -> None:
         connection.execute(update(patient_trackings).values(visit_day=DAY - timedelta(days=1)))
 
     await database.write(move_to_yesterday)
 
-    assert [item["state"] for item in (await read_board(api))["items"]] == ["in_consultation"]
+    (item,) = (await read_board(api))["items"]
+    assert (item["state"], len(item["checked_in"])) == ("in_consultation", 1)
 
 
 async def test_board_and_worklist_have_same_cursor(api: ApiDriver) -> None:

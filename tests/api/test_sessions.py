@@ -48,6 +48,7 @@ async def test_doctor_signs_in_works_and_signs_out(api: ApiDriver) -> None:
         "role": "doctor",
         "doctor_id": 7,
         "timezone": "Europe/Paris",
+        "day_starts": "04:00",
     }
     assert started.status_code == 201
     assert (signed_out.status_code, signed_out.content) == (204, b"")

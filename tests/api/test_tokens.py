@@ -42,7 +42,7 @@ async def test_token_names_its_caller(api: ApiDriver) -> None:
     user = await doctor.get("/api/session")
 
     robot = {"user_id": "robot", "name": "Robot", "role": "doctor", "doctor_id": DR_AMRANI.id}
-    assert user.json() == robot | {"timezone": "Europe/Paris"}
+    assert user.json() == robot | {"timezone": "Europe/Paris", "day_starts": "04:00"}
     assert (await doctor.delete("/api/session")).status_code == 204
     assert await code_for(api, sign()) == "ok"
 

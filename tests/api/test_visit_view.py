@@ -69,9 +69,9 @@ async def test_supervisor_gets_link_to_temporal_ui(open_api: ApiOpener, settings
     assert visit.json()["temporal_url"] == url
 
 
-async def test_link_after_midnight_names_running_visit(api: ApiDriver) -> None:
+async def test_link_names_visit_of_earlier_day(api: ApiDriver) -> None:
     await (await api.doctor()).post("/api/consultations", json=start_body())
-    api.clock.advance(hours=13)
+    api.clock.advance(hours=17)
 
     visit = await (await api.staff("supervisor", exp=4_000_000_000)).get("/api/patients/123/visit")
 
@@ -81,7 +81,7 @@ async def test_link_after_midnight_names_running_visit(api: ApiDriver) -> None:
 
 async def test_shows_consultation_on_both_days(api: ApiDriver) -> None:
     await (await api.doctor()).post("/api/consultations", json=start_body())
-    api.clock.advance(hours=13)
+    api.clock.advance(hours=17)
     reception = await api.staff("reception", exp=4_000_000_000)
 
     today, yesterday = [await reception.get(f"/api/patients/123/visit{day}") for day in ("", "?date=2026-03-02")]

@@ -97,7 +97,7 @@ async def test_shows_reservation_until_offer_ends(api: ApiDriver) -> None:
     assert after_offer["items"][0]["patient"]["state"] == "free"
 
 
-async def test_offer_of_yesterday_does_not_reserve(api: ApiDriver) -> None:
+async def test_offer_of_yesterday_still_reserves(api: ApiDriver) -> None:
     doctor = await api.doctor()
     started = await doctor.post("/api/consultations", json=start_body())
     await (await api.doctor(DR_OKAFOR.id)).post("/api/consultations", json=start_body(JOHN_DERMATOLOGY, wait=True))
@@ -107,7 +107,7 @@ async def test_offer_of_yesterday_does_not_reserve(api: ApiDriver) -> None:
 
     patient = (await api.read_worklist())["items"][0]["patient"]
 
-    assert (patient["state"], patient["until"]) == ("free", None)
+    assert (patient["state"], patient["until"]) == ("reserved", "2026-03-02T11:01:00.000Z")
 
 
 async def test_shows_how_released_consultation_ended(api: ApiDriver) -> None:
@@ -212,9 +212,9 @@ def _last_status(connection: Connection, seq: int) -> str | None:
     return None if data is None else str(json.loads(data)["status"])
 
 
-async def test_shows_position_in_line_of_today(database: Database, api: ApiDriver) -> None:
+async def test_shows_position_in_line(database: Database, api: ApiDriver) -> None:
     def add_waiting_doctors(connection: Connection) -> None:
-        for day, doctor in ((DAY - timedelta(days=1), 9), (DAY, 456), (DAY, 8)):
+        for day, doctor in ((DAY - timedelta(days=1), 456), (DAY, 8)):
             row = {"patient_id": 123, "doctor_id": doctor, "appointment_id": 2, "visit_day": day, "since": NOON}
             connection.execute(insert(waiting_line).values(**row))
 
@@ -228,7 +228,7 @@ async def test_shows_position_in_line_of_today(database: Database, api: ApiDrive
     assert body["items"][0]["patient"]["position"] == 2
 
 
-async def test_lists_consultation_that_crossed_midnight(api: ApiDriver) -> None:
+async def test_lists_consultation_of_an_earlier_day(api: ApiDriver) -> None:
     started = await (await api.doctor()).post("/api/consultations", json=start_body())
     move_to_yesterday = update(appointments).where(appointments.c.id == 1).values(scheduled_at=NOON - timedelta(days=1))
     await api.database.write(lambda c: c.execute(move_to_yesterday))
@@ -239,3 +239,14 @@ async def test_lists_consultation_that_crossed_midnight(api: ApiDriver) -> None:
 
     assert [item["consultation_id"] for item in today["items"]] == [started.json()["id"]]
     assert (tomorrow["items"], others["items"]) == ([], [])
+
+
+async def test_lists_check_in_of_another_day(api: ApiDriver) -> None:
+    reception = await api.staff("reception")
+    await reception.post("/api/appointments/1/check-in")
+    move_to_tomorrow = update(appointments).where(appointments.c.id == 1).values(scheduled_at=NOON + timedelta(days=1))
+    await api.database.write(lambda c: c.execute(move_to_tomorrow))
+
+    today = await api.read_worklist("?doctor_id=7&status=pending")
+
+    assert [item["appointment_id"] for item in today["items"]] == [1]

@@ -114,15 +114,15 @@ async def test_refuses_invalid_query(api: ApiDriver, query: str) -> None:
 async def test_day_follows_time_zone_of_hospital(api: ApiDriver) -> None:
     def add_appointments(connection: Connection) -> None:
         for number, at in enumerate(
-            ["2026-03-28T22:59:59.999Z", "2026-03-28T23:00:00Z", "2026-03-29T21:59:59.999Z", "2026-03-29T22:00:00Z"]
+            ["2026-03-28T02:59:59.999Z", "2026-03-28T03:00:00Z", "2026-03-29T01:59:59.999Z", "2026-03-29T02:00:00Z"]
         ):
             row = {"id": 100 + number, "patient_id": 124, "doctor_id": 9, "prestation_id": 11, "status": 0}
             connection.execute(insert(appointments).values(scheduled_at=datetime.fromisoformat(at), **row))
 
     await api.database.write(add_appointments)
 
-    # The clocks go forward in that night, so the day has 23 hours.
-    assert appointment_ids(await api.read_worklist("?date=2026-03-29")) == [101, 102]
+    # The clocks go forward in the night that ends this day, so it has 23 hours.
+    assert appointment_ids(await api.read_worklist("?date=2026-03-28")) == [101, 102]
 
 
 async def test_sorts_by_time_then_by_id(api: ApiDriver) -> None:

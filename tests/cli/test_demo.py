@@ -23,11 +23,12 @@ from patient_visit_engine.storage import tables
 from patient_visit_engine.storage.accounts import change_password, find_account
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.upkeep.audit import audit
+from patient_visit_engine.visit.calendar import HospitalCalendar
 from patient_visit_engine.visit.codes import Role
 from tests.support.databases import database_on
 
 MONDAY, TUESDAY = date(2026, 3, 2), date(2026, 3, 3)
-PARIS = ZoneInfo("Europe/Paris")
+PARIS = HospitalCalendar(ZoneInfo("Europe/Paris"))
 
 
 @dataclass(frozen=True)
@@ -189,7 +190,7 @@ async def test_force_never_reuses_number_of_real_patient(database: Database, tmp
 
 
 def test_clock_change_keeps_local_times() -> None:
-    appointments = hospital.appointments(date(2026, 3, 29), PARIS)
+    appointments = hospital.appointments(date(2026, 3, 29), PARIS.zone)
 
     assert appointments[0]["scheduled_at"] == datetime(2026, 3, 29, 6, tzinfo=UTC)
 

@@ -6,7 +6,6 @@ import httpx
 from sqlalchemy import Connection, text
 
 from patient_visit_engine.runtime import temporal
-from patient_visit_engine.visit.calendar import local_day
 from patient_visit_engine.visit.names import visit_id
 from tests.support.decisions import assert_can_be_completed, assert_started_once, send_until_decided
 from tests.support.engine import Engine, OpenEngine
@@ -133,7 +132,7 @@ async def test_restored_ledger_decides_lost_start_again(open_engine: OpenEngine,
 async def test_foreign_workflow_is_rescued(breakable_engine: Engine, patient: int, key: str) -> None:
     await breakable_engine.admit(patient, {patient: 1})
     client = await temporal.connect(breakable_engine.settings)
-    today = local_day(datetime.now(UTC), breakable_engine.settings.zone)
+    today = breakable_engine.settings.calendar.day_of(datetime.now(UTC))
     await client.start_workflow("ForeignWorkflow", id=visit_id(patient, today), task_queue="foreign")
 
     undecided = await breakable_engine.start(1, patient, patient, key)

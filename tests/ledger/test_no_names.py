@@ -14,7 +14,7 @@ from patient_visit_engine.activities.ledger import LedgerActivities
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.ledger.recording import SqlLedger
 from patient_visit_engine.storage.tables import events, patients
-from tests.support.builders import DR_AMRANI, JOHN_DOE, MIDNIGHT, NOON, an_appointment, seed
+from tests.support.builders import DAY_END, DR_AMRANI, JOHN_DOE, NOON, an_appointment, seed
 from tests.support.commands import a_start
 from tests.support.ledger import LedgerDriver
 
@@ -105,7 +105,7 @@ async def test_database_error_is_reported_without_names(database: Database, capl
 
     with caplog.at_level(logging.DEBUG), pytest.raises(ApplicationError) as caught:
         await ActivityEnvironment().run(
-            activities.record_decision, LedgerDriver(database).entry(a_start(OF_AMRANI), MIDNIGHT)
+            activities.record_decision, LedgerDriver(database).entry(a_start(OF_AMRANI), DAY_END)
         )
 
     assert caught.value.type == "UnrecordableError"

@@ -1,7 +1,7 @@
 """Idempotency keys in the ledger: one key is one request with one stored answer, and is new again after the answer is pruned."""
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -76,8 +76,8 @@ async def release(ledger: LedgerDriver) -> None:
 
 async def time_out(ledger: LedgerDriver) -> None:
     """The consultation times out."""
-    now: datetime = NOON + ledger.state.limits.abandon_after
-    await ledger.record_due(now)
+    await ledger.record_due(ledger.running.overdue_at)
+    await ledger.record_due(ledger.running.abandon_at)
 
 
 @pytest.mark.parametrize("end", [release, time_out], ids=lambda end: end.__name__)

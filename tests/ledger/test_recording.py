@@ -10,13 +10,15 @@ from patient_visit_engine.storage.requests import open_request
 from patient_visit_engine.storage.tables import appointments, events, timeline
 from patient_visit_engine.visit.codes import AppointmentStatus
 from tests.support.builders import (
+    DAY,
+    DAY_END,
     DR_AMRANI,
     DR_OKAFOR,
     DR_SMITH,
     JOHN_DOE,
     MARIA_SILVA,
-    MIDNIGHT,
     NOON,
+    RECEPTIONIST,
     X_RAY,
     a_request,
     an_appointment,
@@ -65,7 +67,7 @@ async def test_refusal_recorded_twice_is_written_once(database: Database, ledger
 
 async def test_stale_visit_only_gets_new_facts(database: Database) -> None:
     await database.write(seed, OF_AMRANI, OF_SMITH)
-    other_visit, visit = LedgerDriver(database), LedgerDriver(database, day=MIDNIGHT.date() + timedelta(days=1))
+    other_visit, visit = LedgerDriver(database), LedgerDriver(database, day=DAY + timedelta(days=1))
     await other_visit.send(a_start(OF_SMITH, "smith"))
     before = await database.read(all_rows)
 
@@ -103,24 +105,26 @@ async def test_missing_appointment_overtakes_decision(database: Database, ledger
     assert await database.read(all_rows) == before
 
 
-async def test_lines_that_end_together_send_two_events(database: Database) -> None:
+async def test_offers_that_end_together_send_two_events(database: Database) -> None:
     ledgers = []
     for patient in (JOHN_DOE, MARIA_SILVA):
         running, waiting = an_appointment(DR_SMITH, patient=patient), an_appointment(DR_AMRANI, patient=patient)
         await database.write(seed, running, waiting)
         ledger = LedgerDriver(database, patient_id=patient.id)
-        await ledger.send(a_start(running, f"start {patient.id}"), MIDNIGHT - minutes(2))
-        await ledger.send(a_wait(waiting, f"wait {patient.id}"), MIDNIGHT - minutes(1))
+        await ledger.send(a_start(running, f"start {patient.id}"))
+        await ledger.send(a_wait(waiting, f"wait {patient.id}"))
+        await ledger.send(a_completion(ledger.running, f"complete {patient.id}"))
         ledgers.append(ledger)
+    ended_at = NOON + minutes(1)
 
     for ledger in ledgers:
-        await ledger.record_due(MIDNIGHT)
+        await ledger.record_due(ended_at)
 
-    def patients_at_midnight(connection: Connection) -> list[int]:
-        query = select(events.c.patient_id).where(events.c.name == "patient.updated", events.c.at == MIDNIGHT)
+    def patients_at_that_moment(connection: Connection) -> list[int]:
+        query = select(events.c.patient_id).where(events.c.name == "patient.updated", events.c.at == ended_at)
         return list(connection.scalars(query.order_by(events.c.seq)))
 
-    assert await database.read(patients_at_midnight) == [JOHN_DOE.id, MARIA_SILVA.id]
+    assert await database.read(patients_at_that_moment) == [JOHN_DOE.id, MARIA_SILVA.id]
 
 
 async def test_reason_is_in_timeline_and_not_in_events(database: Database, ledger: LedgerDriver) -> None:
@@ -189,7 +193,8 @@ async def test_unfinished_appointment_can_start_again(database: Database, ledger
     if outcome == "released":
         await ledger.send(a_release(running), NOON + minutes(5))
     else:
-        await ledger.record_due(NOON + timedelta(hours=4))
+        await ledger.record_due(NOON + minutes(20))
+        await ledger.record_due(NOON + minutes(20) + timedelta(hours=4))
     confirmed = await ledger.appointment(OF_AMRANI.id)
     too_late = await ledger.send(a_completion(running), NOON + timedelta(hours=5))
     restarted = await ledger.send(a_start(confirmed, "again"), NOON + timedelta(hours=5))
@@ -201,14 +206,20 @@ async def test_unfinished_appointment_can_start_again(database: Database, ledger
     assert await database.read(column, "patient_trackings", "outcome") == [outcome, None]
 
 
-async def test_timeline_has_caller_and_day_of_visit(database: Database, ledger: LedgerDriver) -> None:
-    await database.write(seed, OF_AMRANI)
-
+async def test_not_seen_stands_in_timeline_of_its_day(database: Database, ledger: LedgerDriver) -> None:
+    await database.write(seed, OF_AMRANI, OF_SMITH)
     await ledger.send(a_check_in(OF_AMRANI))
-    await ledger.record_due(MIDNIGHT)
+    next_day = LedgerDriver(database, day=DAY + timedelta(days=1))
+
+    await next_day.send(a_check_in(OF_SMITH, "smith"), DAY_END)
 
     def read_timeline(connection: Connection) -> list[tuple[object, ...]]:
         query = select(timeline.c.event, timeline.c.caller_id, timeline.c.visit_day).order_by(timeline.c.id)
         return [tuple(row) for row in connection.execute(query)]
 
-    assert await database.read(read_timeline) == [("checked_in", 2, ledger.state.day), ("left", None, ledger.state.day)]
+    assert await database.read(read_timeline) == [
+        ("checked_in", RECEPTIONIST, DAY),
+        ("left", RECEPTIONIST, DAY),
+        ("carried_over", RECEPTIONIST, DAY + timedelta(days=1)),
+        ("checked_in", RECEPTIONIST, DAY + timedelta(days=1)),
+    ]

@@ -9,15 +9,16 @@ from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.log_reader import read_bounds
 from patient_visit_engine.storage.tables import events, requests
 from patient_visit_engine.storage.upkeep import sweep
-from patient_visit_engine.storage.upkeep.sweep import ANSWER_LIFETIME, LateVisit, find_late_visits, prune
+from patient_visit_engine.storage.upkeep.sweep import ANSWER_LIFETIME, find_late_patients, prune
+from patient_visit_engine.visit.carry_over import CARRY_OVER_WITHIN, carry_over_delay
 from tests.support.builders import (
     DAY,
+    DAY_END,
     DR_AMRANI,
     DR_OKAFOR,
     DR_SMITH,
     JOHN_DOE,
     MARIA_SILVA,
-    MIDNIGHT,
     NOON,
     RECEPTIONIST,
     X_RAY,
@@ -33,19 +34,24 @@ TOMORROW = DAY + timedelta(days=1)
 
 
 async def read_late(
-    database: Database, since: datetime, today: date = DAY, *, offers_expire: bool = True
-) -> list[LateVisit]:
-    """The visits that the sweep would remind."""
-    return await database.read(find_late_visits, since, today, 200, offers_expire=offers_expire)
+    database: Database,
+    since: datetime,
+    today: date = DAY,
+    *,
+    into_day: timedelta = CARRY_OVER_WITHIN,
+    offers_expire: bool = True,
+) -> list[int]:
+    """The patients to whose visits the sweep would send `adopt`."""
+    return await database.read(find_late_patients, since, today, into_day, 200, offers_expire=offers_expire)
 
 
 async def test_late_reminder_makes_visit_overdue(database: Database, ledger: LedgerDriver) -> None:
     await database.write(seed, OF_AMRANI)
-    running = (await ledger.send(a_start(OF_AMRANI))).body["id"]
+    await ledger.send(a_start(OF_AMRANI))
     due_at = NOON + minutes(20)
 
     assert await read_late(database, due_at) == []
-    assert await read_late(database, due_at + timedelta(milliseconds=1)) == [LateVisit(JOHN_DOE.id, DAY, [running])]
+    assert await read_late(database, due_at + timedelta(milliseconds=1)) == [JOHN_DOE.id]
     await ledger.record_due(due_at)
     assert await read_late(database, due_at + timedelta(milliseconds=1)) == []
 
@@ -53,25 +59,25 @@ async def test_late_reminder_makes_visit_overdue(database: Database, ledger: Led
 async def test_two_consultations_are_one_overdue_visit(database: Database, ledger: LedgerDriver) -> None:
     x_ray = an_appointment(DR_OKAFOR, prestation=X_RAY)
     await database.write(seed, OF_AMRANI, x_ray)
-    both = [
-        (await ledger.send(a_start(appointment, f"start {appointment.id}"))).body["id"]
-        for appointment in (OF_AMRANI, x_ray)
-    ]
+    for appointment in (OF_AMRANI, x_ray):
+        await ledger.send(a_start(appointment, f"start {appointment.id}"))
 
-    [visit] = await read_late(database, NOON + timedelta(hours=1))
-    assert (visit.patient_id, visit.day) == (JOHN_DOE.id, DAY)
-    assert sorted(visit.consultation_ids) == sorted(both)
+    assert await read_late(database, NOON + timedelta(hours=1)) == [JOHN_DOE.id]
 
 
-async def test_check_in_is_overdue_after_its_day(database: Database) -> None:
-    await database.write(seed, OF_AMRANI)
-    await LedgerDriver(database).send(a_check_in(OF_AMRANI))
+async def test_open_rows_pass_to_the_new_day(database: Database, ledger: LedgerDriver) -> None:
+    await database.write(seed, OF_AMRANI, OF_SMITH)
+    await ledger.send(a_check_in(OF_AMRANI))
+    own_moment = carry_over_delay(JOHN_DOE.id)
 
-    assert await read_late(database, MIDNIGHT) == []
-    assert await read_late(database, MIDNIGHT, TOMORROW) == [LateVisit(JOHN_DOE.id, DAY)]
+    assert await read_late(database, NOON) == []
+    assert await read_late(database, NOON, TOMORROW, into_day=own_moment - timedelta(seconds=1)) == []
+    assert await read_late(database, NOON, TOMORROW, into_day=own_moment) == [JOHN_DOE.id]
+    await LedgerDriver(database, day=TOMORROW).send(a_start(OF_SMITH), DAY_END)
+    assert await read_late(database, NOON, TOMORROW) == []
 
 
-async def test_old_line_or_expired_offer_is_overdue(database: Database, ledger: LedgerDriver) -> None:
+async def test_expired_offer_is_overdue(database: Database, ledger: LedgerDriver) -> None:
     await database.write(seed, OF_AMRANI, OF_SMITH)
     await ledger.send(a_start(OF_SMITH, "smith"))
     await ledger.send(a_wait(OF_AMRANI))
@@ -81,20 +87,20 @@ async def test_old_line_or_expired_offer_is_overdue(database: Database, ledger: 
     too_late = NOON + minutes(6) + timedelta(milliseconds=1)
     assert before == []
     assert await read_late(database, NOON + minutes(6)) == []
-    assert await read_late(database, too_late) == [LateVisit(JOHN_DOE.id, DAY)]
+    assert await read_late(database, too_late) == [JOHN_DOE.id]
     assert await read_late(database, too_late, offers_expire=False) == []
-    assert await read_late(database, NOON, TOMORROW, offers_expire=False) == [LateVisit(JOHN_DOE.id, DAY)]
+    assert await read_late(database, NOON, TOMORROW, offers_expire=False) == [JOHN_DOE.id]
 
 
-async def test_finds_no_more_visits_than_the_limit(database: Database) -> None:
+async def test_finds_no_more_patients_than_the_limit(database: Database) -> None:
     of_maria = an_appointment(DR_SMITH, patient=MARIA_SILVA)
     await database.write(seed, OF_AMRANI, of_maria)
     await LedgerDriver(database).send(a_check_in(OF_AMRANI, "john"))
     await LedgerDriver(database, patient_id=MARIA_SILVA.id).send(a_check_in(of_maria, "maria"))
 
-    visits = await database.read(find_late_visits, NOON, TOMORROW, 1, offers_expire=True)
+    patients = await database.read(find_late_patients, NOON, TOMORROW, CARRY_OVER_WITHIN, 1, offers_expire=True)
 
-    assert len(visits) == 1
+    assert len(patients) == 1
 
 
 def insert_events(connection: Connection, *moments: datetime) -> None:

@@ -151,7 +151,9 @@ async def main() -> None:
             engine = Engine(Path(folder), timezone="Europe/Paris")
             try:
                 await asyncio.to_thread(migrations.upgrade, engine.settings.effective_database_url)
-                logins = await command.load_demonstration(engine.database, engine.settings.zone, data_dir=Path(folder))
+                logins = await command.load_demonstration(
+                    engine.database, engine.settings.calendar, data_dir=Path(folder)
+                )
                 for process in (engine.temporal, engine.worker, engine.api):
                     process.start()
                 await engine.wait_until_ready()

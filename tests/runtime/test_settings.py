@@ -1,12 +1,14 @@
 """Settings: accepted values, and the one-line errors for wrong values."""
 
-from datetime import timedelta
+from datetime import time, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import make_url
 
 from patient_visit_engine.runtime.settings import Settings, load_settings
+from patient_visit_engine.visit.calendar import HospitalCalendar
 
 
 @pytest.fixture(autouse=True)
@@ -30,6 +32,14 @@ def test_defaults_work_on_a_laptop() -> None:
     assert Settings().effective_database_url.endswith("/data/visits.db")
 
 
+@pytest.mark.parametrize(("value", "day_starts"), [("00:00", time(0)), ("23:59", time(23, 59))])
+def test_day_starts_at_a_local_time(monkeypatch: pytest.MonkeyPatch, value: str, day_starts: time) -> None:
+    monkeypatch.setenv("VISIT_DAY_STARTS", value)
+    monkeypatch.setenv("VISIT_TIMEZONE", "Asia/Tokyo")
+
+    assert load_settings().calendar == HospitalCalendar(ZoneInfo("Asia/Tokyo"), day_starts)
+
+
 def test_reads_settings_from_env_file(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("VISIT_TIMEZONE=America/Port-au-Prince\n")
 
@@ -45,6 +55,13 @@ def test_reads_settings_from_env_file(tmp_path: Path) -> None:
         ("VISIT_OFFER_SECONDS", "-1"),
         ("VISIT_ABANDON_AFTER", "PT25H"),
         ("VISIT_ABANDON_AFTER", "nan"),
+        ("VISIT_DAY_STARTS", "4"),
+        ("VISIT_DAY_STARTS", "24:00"),
+        ("VISIT_DAY_STARTS", "04:00:30"),
+        ("VISIT_DAY_STARTS", "04:00+01:00"),
+        ("VISIT_DAY_STARTS", ""),
+        ("VISIT_NOT_SEEN_AFTER", "PT0S"),
+        ("VISIT_NOT_SEEN_AFTER", "PT49H"),
         ("VISIT_DECISION_TIMEOUT", "0"),
         ("VISIT_DATABASE_URL", "mysql://somewhere"),
         ("VISIT_DATABASE_URL", "nonsense"),

@@ -15,13 +15,13 @@ from patient_visit_engine.runtime.settings import Settings
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.ledger.recording import SqlLedger
 from patient_visit_engine.storage.tables import metadata
-from patient_visit_engine.visit.calendar import day_ends_at
 from patient_visit_engine.visit.commands import Adopt, Command, appointment_of
 from patient_visit_engine.visit.policy import decide
 from patient_visit_engine.visit.record import LedgerEntry
 from patient_visit_engine.visit.state import VisitState
 from patient_visit_engine.workflows.visit_client import DayClosedError
 from tests.support.builders import (
+    CALENDAR,
     CARDIOLOGY,
     DERMATOLOGY,
     DR_AMRANI,
@@ -30,7 +30,6 @@ from tests.support.builders import (
     MARIA_SILVA,
     NOON,
     X_RAY,
-    ZONE,
     an_appointment,
 )
 
@@ -77,7 +76,13 @@ class LedgerVisits:
         assert not isinstance(command, Adopt)
         self.sent.append(command)
         facts = await self.ledger.load(patient_id)
-        state = VisitState(patient_id=patient_id, day=day, day_ends_at=day_ends_at(day, ZONE), facts=facts)
+        state = VisitState(
+            patient_id=patient_id,
+            day=day,
+            day_starts_at=CALENDAR.starts_at(day),
+            day_ends_at=CALENDAR.ends_at(day),
+            facts=facts,
+        )
         entry = LedgerEntry(
             patient_id=patient_id,
             day=day,

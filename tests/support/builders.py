@@ -10,7 +10,7 @@ from sqlalchemy import Connection, insert, text
 
 from patient_visit_engine.storage.inserting import insert_if_new
 from patient_visit_engine.storage.tables import appointments, callers, doctors, patients, prestations
-from patient_visit_engine.visit.calendar import day_ends_at, to_millisecond
+from patient_visit_engine.visit.calendar import HospitalCalendar, to_millisecond
 from patient_visit_engine.visit.codes import AppointmentStatus
 from patient_visit_engine.visit.commands import Request
 from patient_visit_engine.visit.starting import new_consultation
@@ -61,7 +61,8 @@ ZONE = ZoneInfo("Europe/Paris")
 DAY = date(2026, 3, 2)
 YESTERDAY = DAY - timedelta(days=1)
 NOON = to_millisecond(datetime(2026, 3, 2, 12, 0, tzinfo=ZONE))
-MIDNIGHT = day_ends_at(DAY, ZONE)
+CALENDAR = HospitalCalendar(ZONE)
+DAY_END = CALENDAR.ends_at(DAY)
 
 DR_AMRANI = Doctor(7, "Dr. Amrani")
 DR_OKAFOR = Doctor(8, "Dr. Okafor")
@@ -161,11 +162,15 @@ def a_visit(
         a_place(place, since=NOON + timedelta(seconds=n)) if isinstance(place, Doctor) else place
         for n, place in enumerate(waiting)
     )
-    pending = tuple(PendingTracking(appointment_id=appointment.id, day=day) for appointment in checked_in)
+    pending = tuple(
+        PendingTracking(appointment_id=appointment.id, day=day, check_in_time=NOON, scheduled_at=NOON)
+        for appointment in checked_in
+    )
     return VisitState(
         patient_id=JOHN_DOE.id,
         day=day,
-        day_ends_at=day_ends_at(day, ZONE),
+        day_starts_at=CALENDAR.starts_at(day),
+        day_ends_at=CALENDAR.ends_at(day),
         limits=limits or Limits(),
         facts=Facts(in_progress=running, pending=pending, waiting=line),
     )

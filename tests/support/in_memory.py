@@ -5,10 +5,10 @@ The visits do what `workflows.patient_visit` does: decide, record, and take over
 
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from typing import TypeVar
 
-from patient_visit_engine.visit.calendar import day_ends_at
 from patient_visit_engine.visit.changes import (
-    AdoptConsultation,
+    CarryOver,
     Change,
     CloseTracking,
     EndConsultation,
@@ -18,6 +18,7 @@ from patient_visit_engine.visit.changes import (
     OpenConsultation,
     OpenTracking,
     PostponeConsultation,
+    PostponeNotSeen,
     RemindHolder,
     WithdrawOffer,
     WriteAppointmentStatus,
@@ -38,8 +39,9 @@ from patient_visit_engine.visit.state import (
 )
 from patient_visit_engine.visit.timers import day_is_over, decide_due, next_deadline
 from patient_visit_engine.wire.events import events_of
-from tests.support.builders import JOHN_DOE, ZONE, an_event_context
+from tests.support.builders import CALENDAR, JOHN_DOE, an_event_context
 
+Row = TypeVar("Row", Consultation, PendingTracking, WaitingDoctor)
 #: After so many attempts a test fails instead of looping forever.
 MAX_ATTEMPTS = 50
 
@@ -69,13 +71,13 @@ class InMemoryLedger:
         at = entry.decision.at
         cause = f"{entry.day}/{at.isoformat()}" if entry.request is None else entry.request.id
         for change in entry.decision.changes:
-            self._apply(change, entry.day)
+            self._apply(change, entry.day, at)
             self.event_keys += [event.dedup_key for event in events_of(change, an_event_context(at, cause))]
         if entry.request is not None:
             self.answers[entry.request.id] = entry.decision.answer
         return LedgerReply(facts=self.facts)
 
-    def _apply(self, change: Change, day: date) -> None:
+    def _apply(self, change: Change, day: date, at: datetime) -> None:
         match change:
             case OpenConsultation(consultation=consultation):
                 self.pending = [p for p in self.pending if p.appointment_id != consultation.appointment_id]
@@ -86,7 +88,7 @@ class InMemoryLedger:
                 self.ended_consultations.append((consultation, outcome))
                 status = AppointmentStatus.done if outcome is Outcome.done else AppointmentStatus.confirmed
                 self._set_status(consultation.appointment_id, status)
-            case PostponeConsultation() | RemindHolder() | AdoptConsultation():
+            case PostponeConsultation() | RemindHolder():
                 consultation = change.consultation
                 row = self._find_consultation(consultation.id)
                 self.in_progress[self.in_progress.index(row)] = consultation
@@ -94,12 +96,18 @@ class InMemoryLedger:
                 self._apply_to_line(change)
             case OpenTracking(appointment=appointment):
                 assert appointment.id not in [p.appointment_id for p in self.pending], "checked in twice"
-                self.pending.append(PendingTracking(appointment_id=appointment.id, day=day))
+                self.pending.append(
+                    PendingTracking(appointment_id=appointment.id, day=day, check_in_time=at, scheduled_at=at)
+                )
                 self._set_status(appointment.id, AppointmentStatus.pending)
             case CloseTracking():
                 (tracking,) = (p for p in self.pending if p.appointment_id == change.appointment_id)
                 self.pending.remove(tracking)
                 self._set_status(change.appointment_id, change.status)
+            case CarryOver():
+                self._carry_over(change)
+            case PostponeNotSeen(tracking=tracking):
+                self._replace_tracking(tracking)
             case WriteAppointmentStatus():
                 self._set_status(change.appointment_id, change.status)
 
@@ -111,6 +119,20 @@ class InMemoryLedger:
                 self.waiting.remove(self._find_place(place))
             case OfferPatient(place=place) | WithdrawOffer(place=place):
                 self.waiting[self.waiting.index(self._find_place(place))] = place
+
+    def _carry_over(self, change: CarryOver) -> None:
+        def carry(row: Row) -> Row:
+            return row.model_copy(update={"day": max(row.day, change.day)})
+
+        self.in_progress = [carry(row) for row in self.in_progress]
+        self.pending = [carry(row) for row in self.pending]
+        self.waiting = [carry(row) for row in self.waiting]
+        for tracking in change.pending:
+            self._replace_tracking(tracking)
+
+    def _replace_tracking(self, tracking: PendingTracking) -> None:
+        (row,) = (p for p in self.pending if p.appointment_id == tracking.appointment_id)
+        self.pending[self.pending.index(row)] = tracking
 
     def _find_consultation(self, consultation_id: str) -> Consultation:
         (consultation,) = (c for c in self.in_progress if c.id == consultation_id)
@@ -131,15 +153,19 @@ class InMemoryVisit:
     def __init__(self, ledger: InMemoryLedger, day: date, limits: Limits) -> None:
         self._ledger = ledger
         self.state = VisitState(
-            patient_id=JOHN_DOE.id, day=day, day_ends_at=day_ends_at(day, ZONE), limits=limits, facts=Facts()
+            patient_id=JOHN_DOE.id,
+            day=day,
+            day_starts_at=CALENDAR.starts_at(day),
+            day_ends_at=CALENDAR.ends_at(day),
+            limits=limits,
+            facts=Facts(),
         )
-        self.days_to_notify: set[date] = set()
 
     def send(self, command: Command, now: datetime) -> Decision | None:
         """Decide and record the command. None if this day takes no more commands."""
         appointment = appointment_of(command)
         for _ in range(MAX_ATTEMPTS):
-            if appointment is not None and (self.state.phase == "closing" or day_is_over(self.state, now)):
+            if self.state.phase == "closing" or day_is_over(self.state, now):
                 return None
             decision = decide_on_appointment(command, appointment, self.state, now)
             recorded = self._record(decision, command, appointment)
@@ -149,15 +175,14 @@ class InMemoryVisit:
         raise AssertionError(f"overtaken {MAX_ATTEMPTS} times")
 
     def adopt(self, now: datetime) -> None:
-        """Take over the timers of all consultations in progress."""
+        """Read the facts, and take over what is open from earlier days."""
         self.load_facts()
-        running = tuple(c.id for c in self.state.facts.in_progress)
-        decision = decide(Adopt(consultation_ids=running), self.state, now)
+        decision = decide(Adopt(), self.state, now)
         if decision.changes:
             assert not self._record(decision).overtaken
 
     def load_facts(self) -> None:
-        """Read the ledger, as a visit does after a signal from another day's visit and in a new run."""
+        """Read the ledger, as a visit does in a new run."""
         self._set_facts(self._ledger.facts)
 
     def record_due(self, now: datetime) -> list[Decision]:
@@ -173,7 +198,7 @@ class InMemoryVisit:
         if day_is_over(self.state, now):
             self.state = self.state.model_copy(update={"phase": "closing"})
         deadline = next_deadline(self.state)
-        assert deadline is None or deadline > now, "a timer is over and has done nothing"
+        assert deadline > now or self.state.phase == "closing", "a timer is over and has done nothing"
         return decisions
 
     def _record(
@@ -193,10 +218,7 @@ class InMemoryVisit:
         return recorded
 
     def _set_facts(self, facts: Facts) -> None:
-        was_busy = self.state.exclusive_consultation() is not None
         self.state = self.state.model_copy(update={"facts": facts})
-        if was_busy and self.state.exclusive_consultation() is None:
-            self.days_to_notify |= {place.day for place in facts.waiting if place.day != self.state.day}
 
 
 def days_after(day: date, count: int) -> date:

@@ -11,14 +11,13 @@ from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.facts import NameCache, read_appointment
 from patient_visit_engine.storage.ledger.recording import SqlLedger
 from patient_visit_engine.storage.tables import metadata, requests
-from patient_visit_engine.visit.calendar import day_ends_at
 from patient_visit_engine.visit.commands import Adopt, Command, ConsultationCommand, appointment_of
 from patient_visit_engine.visit.decisions import Decision
 from patient_visit_engine.visit.policy import decide
 from patient_visit_engine.visit.record import LedgerEntry, LedgerReply
 from patient_visit_engine.visit.state import Consultation, Facts, Limits, VisitState
 from patient_visit_engine.visit.timers import decide_due
-from tests.support.builders import DAY, JOHN_DOE, NOON, ZONE
+from tests.support.builders import CALENDAR, DAY, JOHN_DOE, NOON
 
 #: Every row of the database, by table.
 Rows = dict[str, list[tuple[Any, ...]]]
@@ -44,7 +43,11 @@ class LedgerDriver:
         self.database = database
         self._ledger = SqlLedger(database)
         self.state = VisitState(
-            patient_id=patient_id, day=day, day_ends_at=day_ends_at(day, ZONE), limits=limits or Limits()
+            patient_id=patient_id,
+            day=day,
+            day_starts_at=CALENDAR.starts_at(day),
+            day_ends_at=CALENDAR.ends_at(day),
+            limits=limits or Limits(),
         )
 
     @property

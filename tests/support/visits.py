@@ -13,7 +13,7 @@ from temporalio.worker import Worker, WorkflowRunner
 
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.ledger.recording import SqlLedger
-from patient_visit_engine.visit.calendar import local_day
+from patient_visit_engine.visit.calendar import HospitalCalendar
 from patient_visit_engine.visit.codes import AppointmentStatus
 from patient_visit_engine.visit.commands import (
     CheckIn,
@@ -42,7 +42,7 @@ from tests.support.waiting import wait_until_async
 
 
 def morning_zone(now: datetime) -> ZoneInfo:
-    """A time zone in which it is between eight and nine in the morning at `now`, so that no test crosses midnight."""
+    """A time zone in which it is between eight and nine in the morning at `now`, so that no test crosses the end of a day."""
     ahead = (8 - now.astimezone(UTC).hour + 12) % 24 - 12
     return ZoneInfo(f"Etc/GMT{-ahead:+d}")
 
@@ -54,9 +54,9 @@ class VisitDriver(PatientRecords):
         super().__init__(database, patient)
         self.environment = environment
         self.ledger = FaultyLedger(SqlLedger(database))
-        self.zone = morning_zone(datetime.now(UTC))
+        self.calendar = HospitalCalendar(morning_zone(datetime.now(UTC)))
         self.set_limits(Limits())
-        self.today = local_day(datetime.now(UTC), self.zone)
+        self.today = self.calendar.day_of(datetime.now(UTC))
         #: How far the clock of the client is ahead, for visits whose time was skipped.
         self.clock_ahead = timedelta(0)
         self._keys = itertools.count(1)
@@ -66,10 +66,14 @@ class VisitDriver(PatientRecords):
     # -- set-up
 
     def set_limits(self, limits: Limits) -> None:
-        """Use these limits, and the current `zone`, for visits that are opened from now on."""
+        """Use these limits, and the current `calendar`, for visits that are opened from now on."""
         self.limits = limits
         self.client = VisitClient(
-            self.environment.client, self._task_queue, self.zone, limits, lambda: datetime.now(UTC) + self.clock_ahead
+            self.environment.client,
+            self._task_queue,
+            self.calendar,
+            limits,
+            lambda: datetime.now(UTC) + self.clock_ahead,
         )
         self.visit_rescue = VisitRescue(self.environment.client, self.client, self._task_queue)
 
@@ -105,7 +109,7 @@ class VisitDriver(PatientRecords):
             self.database,
             self.client,
             self.visit_rescue,
-            zone=self.zone,
+            calendar=self.calendar,
             every=timedelta(minutes=1),
             offers_expire=bool(self.limits.offer),
             retention=timedelta(days=7),

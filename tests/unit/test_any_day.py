@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from patient_visit_engine.visit.calendar import local_day
-from patient_visit_engine.visit.changes import EndConsultation, OfferPatient
+from patient_visit_engine.visit.changes import EndConsultation
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
 from patient_visit_engine.visit.commands import (
     CheckIn,
@@ -25,16 +24,16 @@ from patient_visit_engine.visit.commands import (
 from patient_visit_engine.visit.decisions import ConsultationAnswer, Decision, PlaceInLine, Refused
 from patient_visit_engine.visit.refusals import AppointmentInProgress, PatientInConsultation, PatientReserved
 from patient_visit_engine.visit.state import Appointment, Limits
-from patient_visit_engine.visit.timers import day_is_over, next_deadline
+from patient_visit_engine.visit.timers import next_deadline
 from tests.support.builders import (
+    CALENDAR,
     DAY,
+    DAY_END,
     DERMATOLOGY,
     DR_AMRANI,
     DR_LINDQVIST,
     DR_OKAFOR,
-    MIDNIGHT,
     X_RAY,
-    ZONE,
     a_request,
     an_appointment,
 )
@@ -49,7 +48,8 @@ BOOKED = (
     an_appointment(DR_LINDQVIST, prestation=X_RAY),
 )
 PAUSES = [timedelta(0), *(timedelta(seconds=s) for s in (0, 1, 1, 4, 30, 60, 61, 900, 1200, 15_000))]
-BEFORE_MIDNIGHT = [timedelta(hours=2), timedelta(seconds=70), timedelta(seconds=3)]
+BEFORE_END = [timedelta(hours=2), timedelta(seconds=70), timedelta(seconds=3)]
+A_YEAR = timedelta(days=365)
 AT_A_DESK = [status for status in AppointmentStatus if status is not AppointmentStatus.in_progress]
 
 messages = st.one_of(
@@ -64,8 +64,8 @@ steps = st.lists(
     st.tuples(
         st.sampled_from(PAUSES),
         messages,
-        # Timers fire on time; other days are notified; the screen is up to date; due decisions are recorded after the message.
-        st.tuples(st.booleans(), st.booleans(), st.booleans(), st.booleans()),
+        # Timers fire on time; the screen is up to date; due decisions are recorded after the message.
+        st.tuples(st.booleans(), st.booleans(), st.booleans()),
     ),
     min_size=12,
     max_size=40,
@@ -75,10 +75,10 @@ steps = st.lists(
 class PatientDays:
     """Two or three days of one patient, with checks after every step."""
 
-    def __init__(self, limits: Limits, before_midnight: timedelta) -> None:
+    def __init__(self, limits: Limits, before_end: timedelta) -> None:
         self.ledger = InMemoryLedger({appointment.id: appointment for appointment in BOOKED})
         self.limits = limits
-        self.now = MIDNIGHT - before_midnight
+        self.now = DAY_END - before_end
         self.visits = {DAY: InMemoryVisit(self.ledger, DAY, limits)}
         self.sent: list[Any] = []
 
@@ -89,26 +89,20 @@ class PatientDays:
 
     def pass_time(self, pause: timedelta, *, on_time: bool) -> None:
         until = self.now + pause
-        while on_time and (deadline := self._next_deadline()) is not None and deadline <= until:
+        while on_time and (deadline := self._next_deadline()) <= until:
             self.now = max(self.now, deadline)
             self.record_due()
         self.now = until
 
-    def _next_deadline(self) -> datetime | None:
-        return min((d for v in self.visits.values() if (d := next_deadline(v.state)) is not None), default=None)
+    def _next_deadline(self) -> datetime:
+        return min(
+            (d for v in self.visits.values() if (d := next_deadline(v.state)) > self.now), default=self.now + A_YEAR
+        )
 
     def record_due(self) -> None:
         for visit in list(self.visits.values()):
-            for decision in visit.record_due(self.now):
-                self.check_offers(visit, decision)
+            visit.record_due(self.now)
             self.check()
-
-    def notify_other_days(self) -> None:
-        for visit in list(self.visits.values()):
-            for day in visit.days_to_notify & self.visits.keys():
-                self.visits[day].load_facts()
-                self.visits[day].record_due(self.now)
-            visit.days_to_notify.clear()
 
     def handle(self, message: Any, *, up_to_date: bool) -> None:
         kind, subject, detail = message
@@ -157,26 +151,16 @@ class PatientDays:
         is_repeated = command.request.id in self.ledger.answers
         before = self.ledger.facts
         decision = None
-        day = self._day_for(command)
+        day = CALENDAR.day_of(self.now)
         while decision is None:
             visit = self.visits.setdefault(day, InMemoryVisit(self.ledger, day, self.limits))
             decision = visit.send(command, self.now)
-            self.check_offers(visit, decision)
-            day = max(local_day(self.now, ZONE), days_after(day, 1))
+            day = max(CALENDAR.day_of(self.now), days_after(day, 1))
         if is_repeated:
             assert self.ledger.facts == before, "a repeated request had a second effect"
         else:
             self.check_answer(command, decision, before.in_progress)
         self.check()
-
-    def _day_for(self, command: Any) -> Any:
-        running = [c for c in self.ledger.in_progress if c.id == getattr(command, "consultation_id", None)]
-        return running[0].day if running else local_day(self.now, ZONE)
-
-    def check_offers(self, visit: InMemoryVisit, decision: Decision | None) -> None:
-        changes = () if decision is None else decision.changes
-        if any(isinstance(change, OfferPatient) for change in changes):
-            assert not day_is_over(visit.state, self.now), "an offer was made after the day's end"
 
     def check_answer(self, command: Any, decision: Decision, before: Any) -> None:
         ends = [change for change in decision.changes if isinstance(change, EndConsultation)]
@@ -193,7 +177,9 @@ class PatientDays:
         appointment, answer = command.appointment, decision.answer
         running = [c for c in before if c.appointment_id == appointment.id]
         if running:
-            assert answer == ConsultationAnswer(consultation=running[0])
+            # The decision may also have passed the consultation to the new day.
+            day = max(running[0].day, CALENDAR.day_of(self.now))
+            assert answer == ConsultationAnswer(consultation=running[0].model_copy(update={"day": day}))
         if isinstance(answer, Refused):
             refusal = answer.refusal
             if isinstance(refusal, PatientInConsultation | AppointmentInProgress):
@@ -209,7 +195,7 @@ class PatientDays:
                 assert [w.doctor_id for w in offered] == [refusal.doctor_id] != [appointment.doctor_id]
 
     def _position(self, doctor_id: int) -> int | None:
-        line = [w.doctor_id for w in self.ledger.waiting if w.day == local_day(self.now, ZONE)]
+        line = [w.doctor_id for w in self.ledger.waiting]
         return line.index(doctor_id) + 1 if doctor_id in line else None
 
     def check(self) -> None:
@@ -221,9 +207,8 @@ class PatientDays:
         )
         done = Counter(c.appointment_id for c, outcome in self.ledger.ended_consultations if outcome is Outcome.done)
         assert all(times == 1 for times in done.values())
-        assert len({(w.day, w.doctor_id) for w in waiting}) == len(waiting)
-        today = [w for w in waiting if w.day == local_day(self.now, ZONE)]
-        offers = [w for w in today if w.offered_until is not None and w.offered_until > self.now]
+        assert len({w.doctor_id for w in waiting}) == len(waiting)
+        offers = [w for w in waiting if w.offered_until is not None and w.offered_until > self.now]
         assert len(offers) <= 1
         assert not offers or not any(c.exclusive for c in running)
         assert len(set(self.ledger.event_keys)) == len(self.ledger.event_keys), (
@@ -233,18 +218,16 @@ class PatientDays:
 
 @pytest.mark.parametrize("offer", [timedelta(seconds=60), timedelta(0)], ids=["reserved", "first-to-start"])
 @settings(max_examples=250, deadline=None, derandomize=True, database=None)
-@given(before_midnight=st.sampled_from(BEFORE_MIDNIGHT), is_busy=st.booleans(), actions=steps)
+@given(before_end=st.sampled_from(BEFORE_END), is_busy=st.booleans(), actions=steps)
 def test_random_actions_never_break_a_rule(
-    offer: timedelta, before_midnight: timedelta, is_busy: bool, actions: list[Any]
+    offer: timedelta, before_end: timedelta, is_busy: bool, actions: list[Any]
 ) -> None:
-    days = PatientDays(Limits(offer=offer), before_midnight)
+    days = PatientDays(Limits(offer=offer), before_end)
     if is_busy:
         days.make_busy()
 
-    for pause, message, (on_time, notified, up_to_date, recorded) in actions:
+    for pause, message, (on_time, up_to_date, recorded) in actions:
         days.pass_time(pause, on_time=on_time)
         days.handle(message, up_to_date=up_to_date)
-        if notified:
-            days.notify_other_days()
         if recorded:
             days.record_due()

@@ -1,13 +1,13 @@
 """Days of any length in any time zone, and the format of moments in JSON."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from patient_visit_engine.visit.calendar import day_ends_at, day_starts_at, local_day, to_millisecond, to_rfc3339
+from patient_visit_engine.visit.calendar import HospitalCalendar, to_millisecond, to_rfc3339
 
 ZONES = [
     "Africa/Cairo",
@@ -44,9 +44,18 @@ ZONES = [
     ],
 )
 def test_day_has_the_hours_of_its_clock(zone: str, day: date, hours: float) -> None:
-    length = day_ends_at(day, ZoneInfo(zone)) - day_starts_at(day, ZoneInfo(zone))
+    at_midnight = HospitalCalendar(ZoneInfo(zone), time(0))
 
-    assert length == timedelta(hours=hours)
+    assert at_midnight.ends_at(day) - at_midnight.starts_at(day) == timedelta(hours=hours)
+
+
+def test_night_belongs_to_the_day_before() -> None:
+    paris = HospitalCalendar(ZoneInfo("Europe/Paris"))
+    four = datetime(2026, 3, 3, 3, 0, tzinfo=UTC)
+
+    assert paris.starts_at(date(2026, 3, 3)) == four == paris.ends_at(date(2026, 3, 2))
+    assert paris.day_of(four - timedelta(milliseconds=1)) == date(2026, 3, 2)
+    assert paris.day_of(four) == date(2026, 3, 3)
 
 
 @pytest.mark.parametrize(
@@ -57,17 +66,17 @@ def test_day_has_the_hours_of_its_clock(zone: str, day: date, hours: float) -> N
     ],
 )
 def test_skipped_midnight_starts_day_at_the_jump(zone: str, day: date, jump: datetime) -> None:
-    hospital_zone = ZoneInfo(zone)
+    at_midnight = HospitalCalendar(ZoneInfo(zone), time(0))
 
-    assert day_starts_at(day, hospital_zone) == jump
-    assert local_day(jump, hospital_zone) == day
-    assert local_day(jump - timedelta(milliseconds=1), hospital_zone) == day - timedelta(days=1)
+    assert at_midnight.starts_at(day) == jump
+    assert at_midnight.day_of(jump) == day
+    assert at_midnight.day_of(jump - timedelta(milliseconds=1)) == day - timedelta(days=1)
 
 
 def test_double_midnight_starts_day_at_the_first() -> None:
-    havana = ZoneInfo("America/Havana")
+    havana = HospitalCalendar(ZoneInfo("America/Havana"), time(0))
 
-    assert day_starts_at(date(2025, 11, 2), havana) == datetime(2025, 11, 2, 4, 0, tzinfo=UTC)
+    assert havana.starts_at(date(2025, 11, 2)) == datetime(2025, 11, 2, 4, 0, tzinfo=UTC)
 
 
 @settings(max_examples=300, deadline=None, derandomize=True, database=None)
@@ -76,22 +85,23 @@ def test_double_midnight_starts_day_at_the_first() -> None:
         lambda later: datetime(2015, 1, 1, tzinfo=UTC) + later
     ),
     zone=st.sampled_from(ZONES),
+    day_starts=st.sampled_from([time(0), time(2, 30), time(4), time(23, 59)]),
 )
-@example(at=datetime(2018, 11, 4, 3, 0, tzinfo=UTC), zone="America/Sao_Paulo")
-@example(at=datetime(2022, 3, 26, 22, 0, tzinfo=UTC), zone="Asia/Beirut")
-@example(at=datetime(2018, 2, 18, 2, 30, tzinfo=UTC), zone="America/Sao_Paulo")
-def test_every_moment_lies_in_its_own_day(at: datetime, zone: str) -> None:
-    hospital_zone = ZoneInfo(zone)
+@example(at=datetime(2018, 11, 4, 3, 0, tzinfo=UTC), zone="America/Sao_Paulo", day_starts=time(0))
+@example(at=datetime(2022, 3, 26, 22, 0, tzinfo=UTC), zone="Asia/Beirut", day_starts=time(0))
+@example(at=datetime(2018, 2, 18, 2, 30, tzinfo=UTC), zone="America/Sao_Paulo", day_starts=time(0))
+def test_every_moment_lies_in_its_own_day(at: datetime, zone: str, day_starts: time) -> None:
+    calendar = HospitalCalendar(ZoneInfo(zone), day_starts)
 
-    day = local_day(at, hospital_zone)
+    day = calendar.day_of(at)
 
-    assert day_starts_at(day, hospital_zone) <= at < day_ends_at(day, hospital_zone)
+    assert calendar.starts_at(day) <= at < calendar.ends_at(day)
 
 
 def test_moment_of_other_zone_gets_hospital_date() -> None:
     in_tokyo = datetime(2026, 3, 2, 7, 0, tzinfo=ZoneInfo("Asia/Tokyo"))
 
-    assert local_day(in_tokyo, ZoneInfo("Europe/Paris")) == date(2026, 3, 1)
+    assert HospitalCalendar(ZoneInfo("Europe/Paris"), time(0)).day_of(in_tokyo) == date(2026, 3, 1)
 
 
 @pytest.mark.parametrize(

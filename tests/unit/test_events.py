@@ -13,6 +13,7 @@ from patient_visit_engine.visit.refusals import (
     PatientInConsultation,
     PatientReserved,
 )
+from patient_visit_engine.visit.state import PendingTracking
 from patient_visit_engine.wire.events import Event, events_of
 from patient_visit_engine.wire.timeline import timeline_row
 from tests.support.builders import (
@@ -63,7 +64,10 @@ EVERY_CHANGE: dict[Any, Any] = {
         changes.EndConsultation(consultation=RUNNING, outcome=Outcome.done),
         changes.PostponeConsultation(consultation=RUNNING, minutes=10),
         changes.RemindHolder(consultation=RUNNING),
-        changes.AdoptConsultation(consultation=RUNNING),
+        changes.CarryOver(day=RUNNING.day),
+        changes.PostponeNotSeen(
+            tracking=PendingTracking(appointment_id=APPOINTMENT.id, day=RUNNING.day, not_seen_at=NOON)
+        ),
         changes.OpenTracking(appointment=APPOINTMENT),
         changes.CloseTracking(
             appointment_id=APPOINTMENT.id, outcome=Outcome.cancelled, status=AppointmentStatus.canceled

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from patient_visit_engine.visit.changes import (
-    AdoptConsultation,
     EndConsultation,
     JoinLine,
     NoteRefusal,
@@ -17,7 +16,6 @@ from patient_visit_engine.visit.commands import Adopt
 from patient_visit_engine.visit.decisions import ConsultationAnswer, ConsultationEndedAnswer, Refused
 from patient_visit_engine.visit.policy import decide
 from tests.support.builders import (
-    CARDIOLOGY,
     DAY,
     DERMATOLOGY,
     DR_AMRANI,
@@ -50,7 +48,7 @@ def test_free_patient_starts_consultation() -> None:
         appointment.id,
         NOON,
     )
-    assert (consultation.overdue_at, consultation.abandon_at) == (NOON + minutes(20), NOON + timedelta(hours=4))
+    assert (consultation.overdue_at, consultation.abandon_at) == (NOON + minutes(20), NOON + minutes(20 + 240))
 
 
 def test_same_request_opens_same_consultation() -> None:
@@ -78,7 +76,7 @@ def test_yesterdays_consultation_blocks_patient() -> None:
 
     assert isinstance(decision.answer, Refused)
     assert decision.answer.refusal.code == "patient_in_consultation"
-    assert decision.answer.refusal.holder == running
+    assert decision.answer.refusal.holder == running.model_copy(update={"day": DAY})
 
 
 def test_x_ray_runs_next_to_a_consultation() -> None:
@@ -148,7 +146,7 @@ def test_extension_counts_from_now_or_due(now: Any, due: Any) -> None:
     assert isinstance(decision.answer, ConsultationAnswer)
     extended = decision.answer.consultation
     assert (extended.overdue_at, extended.remind_at) == (due, due)
-    assert extended.abandon_at == now + timedelta(hours=4)
+    assert extended.abandon_at == due + timedelta(hours=4)
     assert extended.started_at == running.started_at
 
 
@@ -165,15 +163,7 @@ def test_refused_start_with_wait_joins_the_line() -> None:
     assert joined.place.doctor_id == DR_AMRANI.id
 
 
-def test_adopts_only_consultations_of_other_days() -> None:
-    consultation = a_consultation(an_appointment(DR_AMRANI, prestation=CARDIOLOGY), day=DAY)
-    orphan = a_consultation(an_appointment(DR_OKAFOR, prestation=X_RAY), day=YESTERDAY)
-    unnamed = a_consultation(an_appointment(DR_SMITH, prestation=X_RAY), day=YESTERDAY)
+def test_adopting_nothing_changes_nothing() -> None:
+    visit = a_visit(in_consultation_with=DR_SMITH, checked_in=[an_appointment(DR_AMRANI)], waiting=[DR_OKAFOR])
 
-    decision = decide(
-        Adopt(consultation_ids=(consultation.id, orphan.id)),
-        a_visit(consultations=[consultation, orphan, unnamed]),
-        NOON,
-    )
-
-    assert decision.changes == (AdoptConsultation(consultation=orphan.model_copy(update={"day": DAY})),)
+    assert decide(Adopt(), visit, NOON).changes == ()

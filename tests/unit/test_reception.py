@@ -1,6 +1,7 @@
 """Check-in, check-out and the appointment status, as reception and doctors set them."""
 
 from patient_visit_engine.visit.changes import (
+    CarryOver,
     CloseTracking,
     EndConsultation,
     LeaveLine,
@@ -23,6 +24,7 @@ from tests.support.builders import (
     a_request,
     a_visit,
     an_appointment,
+    minutes,
 )
 from tests.support.commands import a_check_in, a_status
 
@@ -42,15 +44,19 @@ def test_patient_is_checked_in_once() -> None:
     assert second.answer == TrackingAnswer(appointment_id=appointment.id, created=False)
 
 
-def test_check_in_closes_yesterdays_check_in() -> None:
+def test_check_in_keeps_yesterdays_check_in() -> None:
     appointment = an_appointment()
     visit = a_visit()
-    facts = visit.facts.model_copy(update={"pending": (PendingTracking(appointment_id=appointment.id, day=YESTERDAY),)})
+    at_night = visit.day_starts_at - minutes(30)
+    yesterday = PendingTracking(
+        appointment_id=appointment.id, day=YESTERDAY, check_in_time=at_night, scheduled_at=at_night
+    )
+    facts = visit.facts.model_copy(update={"pending": (yesterday,)})
 
-    decision = decide(a_check_in(appointment), visit.model_copy(update={"facts": facts}), NOON)
+    decision = decide(a_check_in(appointment), visit.model_copy(update={"facts": facts}), visit.day_starts_at)
 
-    closed = CloseTracking(appointment_id=appointment.id, outcome=Outcome.not_seen, status=AppointmentStatus.confirmed)
-    assert decision.changes == (closed, OpenTracking(appointment=appointment))
+    assert decision.answer == TrackingAnswer(appointment_id=appointment.id, created=False)
+    assert [type(change) for change in decision.changes] == [CarryOver]
 
 
 def test_check_out_makes_appointment_confirmed() -> None:

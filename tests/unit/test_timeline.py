@@ -27,7 +27,7 @@ WITH_SMITH = a_consultation(an_appointment(DR_SMITH))
 
 def amrani_row(event: str, consultation_id: str | None = RUNNING.id, **particulars: Any) -> TimelineRow:
     """A row about Dr. Amrani's appointment."""
-    return TimelineRow(event, APPOINTMENT.id, DR_AMRANI.id, consultation_id, particulars)
+    return TimelineRow(event, APPOINTMENT.id, DR_AMRANI.id, consultation_id, particulars=particulars)
 
 
 ROWS = [

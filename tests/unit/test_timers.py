@@ -1,24 +1,22 @@
-"""Decisions that become due: reminders, abandoned consultations, the day's end, and the next deadline."""
+"""Decisions that become due: reminders, abandoned consultations, and the next deadline."""
 
 from datetime import datetime, timedelta
 
 import pytest
 
-from patient_visit_engine.visit.changes import CloseTracking, EndConsultation, OfferPatient, RemindHolder
-from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
+from patient_visit_engine.visit.changes import EndConsultation, OfferPatient, RemindHolder
+from patient_visit_engine.visit.codes import Outcome
 from patient_visit_engine.visit.decisions import ConsultationAnswer
 from patient_visit_engine.visit.policy import decide
-from patient_visit_engine.visit.state import Limits, PendingTracking, VisitState
+from patient_visit_engine.visit.state import Limits, VisitState
 from patient_visit_engine.visit.timers import day_is_over, decide_due, next_deadline
 from tests.support.builders import (
-    DAY,
+    DAY_END,
     DR_AMRANI,
     DR_OKAFOR,
     DR_SMITH,
-    MIDNIGHT,
     NOON,
-    X_RAY,
-    YESTERDAY,
+    Prestation,
     a_consultation,
     a_place,
     a_visit,
@@ -79,10 +77,13 @@ def test_extension_moves_next_reminder() -> None:
 
 
 def test_timeout_ends_consultation_and_calls_line() -> None:
-    visit = a_visit(consultations=[RUNNING.model_copy(update={"remind_at": MIDNIGHT})], waiting=[DR_OKAFOR])
+    reminded_at_end = RUNNING.model_copy(update={"remind_at": DAY_END})
+    visit = a_visit(consultations=[reminded_at_end], waiting=[DR_OKAFOR])
+    limit = NOON + minutes(20) + timedelta(hours=4)
 
-    assert decide_due(visit, NOON + timedelta(hours=4) - timedelta(milliseconds=1)) is None
-    decision = decide_due(visit, NOON + timedelta(hours=4))
+    assert RUNNING.abandon_at == limit
+    assert decide_due(visit, limit - timedelta(milliseconds=1)) is None
+    decision = decide_due(visit, limit)
 
     assert decision is not None
     end, offer = decision.changes
@@ -91,11 +92,43 @@ def test_timeout_ends_consultation_and_calls_line() -> None:
     assert isinstance(offer, OfferPatient)
 
 
-def test_timeout_comes_without_a_reminder() -> None:
-    decision = decide_due(a_visit(consultations=[RUNNING]), NOON + timedelta(hours=5))
+def test_long_operation_is_not_abandoned_before_its_end() -> None:
+    operation = a_consultation(
+        an_appointment(DR_SMITH, prestation=Prestation(14, "Operation", exclusive=True, expected_minutes=300))
+    )
 
-    assert decision is not None
-    assert [type(change) for change in decision.changes] == [EndConsultation]
+    state = reminded(a_visit(consultations=[operation]), NOON + minutes(300))
+
+    assert state.facts.in_progress[0].abandon_at == NOON + minutes(300) + timedelta(hours=4)
+
+
+def test_timeout_waits_for_a_reminder() -> None:
+    late = reminded(a_visit(consultations=[RUNNING]), RUNNING.abandon_at - minutes(1))
+    (consultation,) = late.facts.in_progress
+
+    assert consultation.abandon_at == RUNNING.abandon_at + minutes(14)
+    # Reminders that follow do not move it again.
+    again = reminded(late, consultation.remind_at)
+    assert again.facts.in_progress[0].abandon_at == consultation.abandon_at
+
+
+def test_late_timeout_reminds_first() -> None:
+    consultation = RUNNING.model_copy(update={"remind_at": DAY_END, "reminders": 3})
+    noticed_at = RUNNING.abandon_at + minutes(1.1)
+
+    state = reminded(a_visit(consultations=[consultation]), noticed_at)
+
+    assert state.facts.in_progress[0].abandon_at == noticed_at + minutes(15)
+    assert state.facts.in_progress[0].reminders == 4
+
+
+def test_limit_without_reminders_in_time_still_reminds() -> None:
+    limits = Limits(abandon_after=timedelta(seconds=1), remind_every=minutes(1))
+    short = a_consultation(an_appointment(DR_SMITH), limits=limits)
+
+    state = reminded(a_visit(consultations=[short], limits=limits), short.abandon_at)
+
+    assert state.facts.in_progress[0].abandon_at == short.abandon_at + minutes(1)
 
 
 def test_ended_consultation_has_no_reminder() -> None:
@@ -107,52 +140,17 @@ def test_ended_consultation_has_no_reminder() -> None:
     assert next_deadline(visit) == NOON + minutes(39)
 
 
-def test_ignores_consultation_of_another_day() -> None:
-    yesterdays_consultation = a_consultation(
-        an_appointment(DR_SMITH), day=YESTERDAY, started_at=NOON - timedelta(hours=12)
-    )
-    visit = a_visit(consultations=[yesterdays_consultation])
-
-    assert decide_due(visit, NOON) is None
-    assert next_deadline(visit) == MIDNIGHT
-
-
-def test_midnight_closes_only_check_ins() -> None:
-    running = a_consultation(an_appointment(DR_SMITH), started_at=MIDNIGHT - minutes(5))
-    checked_in = an_appointment(DR_OKAFOR, prestation=X_RAY)
-
-    decision = decide_due(a_visit(consultations=[running], checked_in=[checked_in]), MIDNIGHT)
-
-    assert decision is not None
-    assert decision.changes == (
-        CloseTracking(appointment_id=checked_in.id, outcome=Outcome.not_seen, status=AppointmentStatus.confirmed),
-    )
-
-
-def test_midnight_keeps_check_ins_of_tomorrow() -> None:
-    visit = a_visit()
-    pending = (PendingTracking(appointment_id=1, day=DAY + timedelta(days=1)),)
-
-    assert (
-        decide_due(
-            visit.model_copy(update={"facts": visit.facts.model_copy(update={"pending": pending})}),
-            MIDNIGHT,
-        )
-        is None
-    )
-
-
 @pytest.mark.parametrize(
-    ("at", "over"), [(MIDNIGHT - timedelta(milliseconds=1), False), (MIDNIGHT, True)], ids=["before", "midnight"]
+    ("at", "over"), [(DAY_END - timedelta(milliseconds=1), False), (DAY_END, True)], ids=["before", "at the end"]
 )
-def test_day_is_over_at_midnight(at: datetime, over: bool) -> None:
+def test_day_is_over_at_its_end(at: datetime, over: bool) -> None:
     assert day_is_over(a_visit(), at) is over
 
 
 def test_next_deadline_is_the_earliest() -> None:
     offer = a_place(DR_OKAFOR, offered_until=NOON + minutes(1))
 
-    assert next_deadline(a_visit()) == MIDNIGHT
+    assert next_deadline(a_visit()) == DAY_END
     assert next_deadline(a_visit(consultations=[RUNNING])) == NOON + minutes(20)
     assert next_deadline(a_visit(consultations=[RUNNING], waiting=[offer])) == NOON + minutes(1)
 
@@ -160,11 +158,4 @@ def test_next_deadline_is_the_earliest() -> None:
 def test_offer_without_reservation_never_ends() -> None:
     offer = a_place(DR_OKAFOR, offered_until=NOON)
 
-    assert next_deadline(a_visit(waiting=[offer], limits=Limits(offer=timedelta(0)))) == MIDNIGHT
-
-
-def test_closing_visit_waits_for_consultations() -> None:
-    closing = {"phase": "closing"}
-
-    assert next_deadline(a_visit().model_copy(update=closing)) is None
-    assert next_deadline(a_visit(consultations=[RUNNING]).model_copy(update=closing)) == NOON + minutes(20)
+    assert next_deadline(a_visit(waiting=[offer], limits=Limits(offer=timedelta(0)))) == DAY_END

@@ -14,7 +14,6 @@ from tests.support.builders import (
     DR_LINDQVIST,
     DR_OKAFOR,
     DR_SMITH,
-    MIDNIGHT,
     NOON,
     X_RAY,
     YESTERDAY,
@@ -177,31 +176,27 @@ def test_leaving_without_a_place_changes_nothing() -> None:
     assert (decision.answer, decision.changes) == (NotInLine(), ())
 
 
-def test_midnight_empties_the_line() -> None:
-    visit = a_visit(waiting=[a_place(DR_OKAFOR, offered_until=MIDNIGHT + minutes(1)), DR_AMRANI])
+def test_late_offer_is_made_again() -> None:
+    visit = a_visit(waiting=[a_place(DR_OKAFOR, offered_until=ONE_MINUTE_LATER), DR_AMRANI])
 
-    decision = decide_due(visit, MIDNIGHT)
+    on_time = decide_due(visit, ONE_MINUTE_LATER + minutes(1))
+    late = decide_due(visit, ONE_MINUTE_LATER + minutes(1.1))
 
-    assert doctors_who_left(decision) == [(DR_OKAFOR.id, "day_over"), (DR_AMRANI.id, "day_over")]
-    assert doctors_with_offer(decision) == []
-
-
-def test_completion_after_midnight_offers_nothing() -> None:
-    consultation = a_consultation(an_appointment(DR_SMITH), started_at=MIDNIGHT - minutes(5))
-
-    decision = decide(a_completion(consultation), a_visit(consultations=[consultation], waiting=[DR_OKAFOR]), MIDNIGHT)
-
-    assert doctors_with_offer(decision) == []
+    assert doctors_who_left(on_time) == [(DR_OKAFOR.id, "passed")]
+    assert doctors_with_offer(on_time) == [DR_AMRANI.id]
+    assert doctors_who_left(late) == []
+    assert doctors_with_offer(late) == [DR_OKAFOR.id]
 
 
-def test_yesterdays_offer_reserves_nothing_today() -> None:
+def test_yesterdays_offer_still_reserves() -> None:
     place = a_place(DR_OKAFOR, day=YESTERDAY, offered_until=ONE_MINUTE_LATER)
     visit = with_line(a_visit(), place)
 
     decision = decide(a_start(an_appointment(DR_AMRANI)), visit, NOON)
 
-    assert isinstance(decision.answer, ConsultationAnswer)
-    assert doctors_who_left(decision) == [(DR_OKAFOR.id, "passed")]
+    assert isinstance(decision.answer, Refused)
+    assert decision.answer.refusal.code == "patient_reserved"
+    assert doctors_who_left(decision) == []
 
 
 def test_start_leaves_lines_of_two_days() -> None:
@@ -210,7 +205,7 @@ def test_start_leaves_lines_of_two_days() -> None:
     decision = decide(a_start(an_appointment(DR_AMRANI)), visit, NOON)
 
     keys = [event.dedup_key for change in decision.changes for event in events_of(change, an_event_context())]
-    assert doctors_who_left(decision) == [(DR_AMRANI.id, "started"), (DR_AMRANI.id, "started")]
+    assert doctors_who_left(decision) == [(DR_AMRANI.id, "day_over"), (DR_AMRANI.id, "started")]
     assert len(set(keys)) == len(keys) == 3
 
 

@@ -1,7 +1,7 @@
 """Records the workflow histories that `test_replay.py` replays.
 
-Run `python -m tests.workflow.record_histories` when the behaviour of visits changes on purpose. Keep the histories of
-released versions next to the new ones for as long as visits of those versions can be open.
+Run `python -m tests.workflow.record_histories` when the behaviour of visits changes on purpose, after moving the folder `current`
+to the name of the older program. Keep its histories for as long as visits of that program can be open.
 """
 
 import asyncio
@@ -12,15 +12,17 @@ from pathlib import Path
 
 from patient_visit_engine.storage import migrations
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.visit.calendar import day_ends_at
-from patient_visit_engine.visit.codes import RescueReason
-from patient_visit_engine.visit.commands import Rescue
+from patient_visit_engine.visit.codes import AppointmentStatus, RescueReason
+from patient_visit_engine.visit.commands import Adopt, Rescue
 from patient_visit_engine.visit.state import Limits
+from patient_visit_engine.workflows.patient_visit import PatientVisit
 from tests.support.temporal import start_server
 from tests.support.visit_rows import A_DAY, DR_AMRANI, DR_BENNIS, DR_CHRAIBI, DR_IMAGING, DR_SURGERY
 from tests.support.visits import VisitDriver
 
 FOLDER = Path(__file__).parent / "histories"
+#: The histories of the present program. The other folders belong to older programs.
+CURRENT = FOLDER / "current"
 A_MINUTE = timedelta(minutes=1)
 
 
@@ -48,18 +50,20 @@ async def timers(visits: VisitDriver) -> None:
     """Two reminders, then the timeout."""
     visits.set_limits(Limits(abandon_after=timedelta(minutes=40)))
     await visits.start(DR_AMRANI)
-    await visits.skip_time(until=await visits.now() + timedelta(minutes=41))
+    await visits.skip_time(until=await visits.now() + timedelta(minutes=61))
 
 
-async def midnight(visits: VisitDriver) -> None:
-    """A consultation runs over midnight. Its end frees the patient for the next day and closes its own visit."""
+async def day_end(visits: VisitDriver) -> None:
+    """A consultation and a line run over the day's end. The visit of the new day takes over, and this visit ends."""
     await visits.check_in(DR_CHRAIBI)
-    await visits.skip_time(until=day_ends_at(visits.today, visits.zone) - A_MINUTE)
+    await visits.skip_time(until=visits.calendar.ends_at(visits.today) - A_MINUTE)
     started = await visits.start(DR_SURGERY)
-    await visits.skip_time(until=day_ends_at(visits.today, visits.zone) + A_MINUTE)
-    await visits.start(DR_AMRANI, day=visits.today + A_DAY, wait=True)
-    await visits.complete(started)
+    await visits.skip_time(until=visits.calendar.ends_at(visits.today) + A_MINUTE)
+    tomorrow = visits.today + A_DAY
+    await visits.start(DR_AMRANI, day=tomorrow, wait=True)
+    await visits.complete(started, day=tomorrow)
     await visits.wait_for_events("consultation.available")
+    await visits.wait_until_closed(visits.today)
 
 
 async def continue_as_new(visits: VisitDriver) -> None:
@@ -70,6 +74,18 @@ async def continue_as_new(visits: VisitDriver) -> None:
     await visits.start(DR_IMAGING)
     await visits.complete(started)
     await visits.start(DR_BENNIS)
+
+
+async def reception_desk(visits: VisitDriver) -> None:
+    """Arrivals, departures, statuses and a doctor who stops waiting, and the sweep that looks at the visit."""
+    await visits.check_in(DR_CHRAIBI)
+    await visits.check_out(DR_CHRAIBI)
+    await visits.start(DR_AMRANI)
+    await visits.wait(DR_BENNIS)
+    await visits.leave(DR_BENNIS)
+    await visits.set_status(DR_BENNIS, AppointmentStatus.canceled)
+    await visits.client.update(visits.patient, visits.today, Adopt())
+    await visits.workflow().signal(PatientVisit.patient_freed)
 
 
 async def signals(visits: VisitDriver) -> None:
@@ -95,8 +111,9 @@ BEHAVIOURS: tuple[Callable[[VisitDriver], Awaitable[None]], ...] = (
     start_refuse_complete,
     waiting_line_and_offer,
     timers,
-    midnight,
+    day_end,
     continue_as_new,
+    reception_desk,
     signals,
     rescue,
 )
@@ -122,4 +139,4 @@ async def record_all(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(record_all(FOLDER))
+    asyncio.run(record_all(CURRENT))

@@ -6,7 +6,7 @@ import pytest
 
 from patient_visit_engine.storage.ledger.recording import SqlLedger
 from patient_visit_engine.storage.requests import open_request
-from patient_visit_engine.visit.calendar import day_ends_at, to_millisecond
+from patient_visit_engine.visit.calendar import to_millisecond
 from patient_visit_engine.visit.policy import decide
 from patient_visit_engine.visit.record import LedgerEntry
 from patient_visit_engine.visit.state import Limits, VisitState
@@ -26,7 +26,8 @@ async def _record_start_without_visit(visits: VisitDriver, doctor: int, *, day: 
     state = VisitState(
         patient_id=visits.patient,
         day=day,
-        day_ends_at=day_ends_at(day, visits.zone),
+        day_starts_at=visits.calendar.starts_at(day),
+        day_ends_at=visits.calendar.ends_at(day),
         limits=visits.limits,
         facts=facts,
     )
@@ -81,9 +82,9 @@ async def test_timers_survive_a_termination(visits: VisitDriver) -> None:
     started = await visits.start(DR_AMRANI)
     await visits.workflow().terminate("by mistake")
     await visits.check_in(DR_BENNIS)
-    started_at = datetime.fromisoformat(started.body["started_at"])
+    overdue_at = datetime.fromisoformat(started.body["overdue_at"])
 
-    await visits.skip_time(until=started_at + timedelta(minutes=31))
+    await visits.skip_time(until=overdue_at + timedelta(minutes=31))
 
     assert [event.name for event in await visits.events("consultation.overdue", "consultation.completed")] == [
         "consultation.overdue",
@@ -130,8 +131,12 @@ async def test_sweep_opens_visit_for_lost_consultation(visits: VisitDriver) -> N
     await _record_start_without_visit(visits, DR_AMRANI, day=visits.today, at=long_ago)
 
     await visits.sweep(datetime.now(UTC))
+    (reminder,) = await visits.wait_for_events("consultation.overdue")
+    still_running = await visits.facts()
+    await visits.skip_time(until=reminder.at + visits.limits.remind_every + A_MINUTE)
 
     (completed,) = await visits.wait_for_events("consultation.completed")
+    assert len(still_running.in_progress) == 1
     assert completed.data["outcome"] == "timed_out"
     assert (await visits.facts()).in_progress == ()
 

@@ -14,9 +14,17 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from patient_visit_engine.workflows.patient_visit import PatientVisit
 from tests.support.visit_rows import DOCTOR_NAMES, PATIENT_NAME
-from tests.workflow.record_histories import BEHAVIOURS, FOLDER
+from tests.workflow.record_histories import BEHAVIOURS, CURRENT, FOLDER
 
-RECORDED_FILES = sorted(FOLDER.glob("*.json"))
+RECORDED_FILES = sorted(FOLDER.glob("*/*.json"))
+#: Visits of an older program that ran past the end of their day. They had recorded a decision there, which a visit no longer makes.
+#: Such a visit is rescued: `test_rescue.py`.
+NOT_REPLAYABLE = frozenset({FOLDER / "before_carry_over" / "midnight.1.json"})
+REPLAYABLE = [path for path in RECORDED_FILES if path not in NOT_REPLAYABLE]
+
+
+def _name(path: Path) -> str:
+    return f"{path.parent.name}/{path.stem}"
 
 
 def _load_history(path: Path) -> WorkflowHistory:
@@ -32,9 +40,15 @@ def _replayer(*, sandboxed: bool = False) -> Replayer:
 
 
 @pytest.mark.parametrize("sandboxed", [False, True], ids=["as the worker runs it", "sandboxed"])
-@pytest.mark.parametrize("path", RECORDED_FILES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", REPLAYABLE, ids=_name)
 async def test_recorded_visit_can_be_replayed(path: Path, sandboxed: bool) -> None:
     await _replayer(sandboxed=sandboxed).replay_workflow(_load_history(path))
+
+
+@pytest.mark.parametrize("path", sorted(NOT_REPLAYABLE), ids=_name)
+async def test_older_visit_past_its_day_needs_a_rescue(path: Path) -> None:
+    with pytest.raises(workflow.NondeterminismError, match="TMPRL1100"):
+        await _replayer().replay_workflow(_load_history(path))
 
 
 async def test_added_pause_breaks_recorded_visit(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,11 +61,28 @@ async def test_added_pause_breaks_recorded_visit(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(PatientVisit, "_record", record_after_pause)
 
     with pytest.raises(workflow.NondeterminismError, match="TMPRL1100"):
-        await _replayer().replay_workflow(_load_history(FOLDER / "start_refuse_complete.1.json"))
+        await _replayer().replay_workflow(_load_history(CURRENT / "start_refuse_complete.1.json"))
+
+
+def test_every_message_is_recorded() -> None:
+    definition = workflow._Definition.must_from_class(PatientVisit)
+    recorded: set[str] = set()
+    for path in CURRENT.glob("*.json"):
+        for event in json.loads(path.read_text())["events"]:
+            update = event.get("workflowExecutionUpdateAcceptedEventAttributes")
+            signal = event.get("workflowExecutionSignaledEventAttributes")
+            if update:
+                recorded.add(f"update {update['acceptedRequest']['input']['name']}")
+            if signal:
+                recorded.add(f"signal {signal['signalName']}")
+
+    updates = {f"update {name}" for name in definition.updates if name}
+    signals = {f"signal {name}" for name in definition.signals if name}
+    assert recorded == updates | signals
 
 
 def test_recorded_histories_are_all_without_names() -> None:
-    behaviours = {path.name.split(".")[0] for path in RECORDED_FILES}
+    behaviours = {path.name.split(".")[0] for path in CURRENT.glob("*.json")}
     content = "".join(json.dumps(json.loads(path.read_text())) for path in RECORDED_FILES)
 
     assert behaviours == {behaviour.__name__ for behaviour in BEHAVIOURS}

@@ -15,7 +15,7 @@ from temporalio.testing import WorkflowEnvironment
 from patient_visit_engine.runtime import dev_server
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.ledger.recording import SqlLedger
-from patient_visit_engine.visit.calendar import local_day
+from patient_visit_engine.visit.calendar import HospitalCalendar
 from patient_visit_engine.visit.commands import Adopt
 from patient_visit_engine.visit.state import Limits
 from patient_visit_engine.worker.builder import build
@@ -47,8 +47,9 @@ async def count_rejected_messages(environment: WorkflowEnvironment, database: Da
         data_converter=pydantic_data_converter,
         runtime=Runtime(telemetry=TelemetryConfig(metrics=metrics)),
     )
-    visits = VisitClient(client, TASK_QUEUE, ZoneInfo("UTC"), Limits(), lambda: datetime.now(UTC))
-    today = local_day(datetime.now(UTC), ZoneInfo("UTC"))
+    calendar = HospitalCalendar(ZoneInfo("UTC"))
+    visits = VisitClient(client, TASK_QUEUE, calendar, Limits(), lambda: datetime.now(UTC))
+    today = calendar.day_of(datetime.now(UTC))
     # The worker starts after them, so all messages wait at the server at the same time.
     sending = [asyncio.create_task(visits.update(patient, today, Adopt())) for _ in range(MESSAGES)]
     async with asyncio.timeout(60), build(environment.client, TASK_QUEUE, SqlLedger(database)):

@@ -75,9 +75,16 @@ export function longDay(date: string, locale: string): string {
     return written.format(new Date(`${date}T00:00:00Z`));
 }
 
-/** The hospital's local date at this moment, as `2026-11-25`. */
-export function localDay(at: number, zone: string): string {
-    return new Intl.DateTimeFormat("en-CA", { timeZone: zone, dateStyle: "short" }).format(new Date(at));
+/** What the session says about the hospital's days. `day_starts` is a local time, as `04:00`. */
+export interface HospitalClock {
+    timezone: string;
+    day_starts: string;
+}
+
+/** The hospital day at this moment, as `2026-11-25`. Until the day starts, the night belongs to the day before. */
+export function hospitalDay(at: number, { timezone, day_starts }: HospitalClock): string {
+    const date = new Intl.DateTimeFormat("en-CA", { timeZone: timezone, dateStyle: "short" }).format(new Date(at));
+    return timeOfDay(at, timezone, "en") < day_starts ? daysLater(date, -1) : date;
 }
 
 /** The date that many days later, calculated in UTC, so that no time zone changes it. */

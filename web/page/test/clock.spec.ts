@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { daysLater, heardFromServer, inMinutes, isDay, localDay, now, tick, ticking, timeOfDay } from "../src/clock.js";
+import { daysLater, heardFromServer, hospitalDay, inMinutes, isDay, now, tick, ticking, timeOfDay } from "../src/clock.js";
 
 afterEach(() => {
     vi.useRealTimers();
@@ -36,9 +36,16 @@ describe("the clock", () => {
 
     it("shows the hospital's day and hour in any time zone of the screen", () => {
         const at = Date.parse("2026-03-01T23:30:00Z");
-        expect(localDay(at, "Europe/Paris")).toBe("2026-03-02");
-        expect(localDay(at, "America/Vancouver")).toBe("2026-03-01");
+        expect(hospitalDay(at, { timezone: "Europe/Paris", day_starts: "00:00" })).toBe("2026-03-02");
+        expect(hospitalDay(at, { timezone: "Europe/Paris", day_starts: "04:00" })).toBe("2026-03-01");
+        expect(hospitalDay(at, { timezone: "America/Vancouver", day_starts: "04:00" })).toBe("2026-03-01");
         expect(timeOfDay(at, "Europe/Paris", "fr")).toBe("00:30");
+    });
+
+    it("starts the day at the local time, also in the night of the change to summer time", () => {
+        const paris = { timezone: "Europe/Paris", day_starts: "04:00" };
+        expect(hospitalDay(Date.parse("2026-03-29T01:59:59.999Z"), paris)).toBe("2026-03-28");
+        expect(hospitalDay(Date.parse("2026-03-29T02:00:00Z"), paris)).toBe("2026-03-29");
     });
 
     it("adds days across the ends of months, years and summer time", () => {

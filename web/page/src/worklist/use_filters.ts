@@ -3,14 +3,14 @@
 import { computed, type Ref } from "vue";
 import { useRoute, useRouter } from "vue-router";
 import type { Who } from "../api/client.js";
-import { daysLater, localDay, now } from "../clock.js";
+import { daysLater, hospitalDay, now } from "../clock.js";
 import { type Filters, readFilters, writeFilters } from "./filters.js";
 
 export function useFilters(who: Ref<Who>) {
     const route = useRoute();
     const router = useRouter();
     const filters = computed(() => readFilters(route.query, route.hash));
-    const today = computed(() => localDay(now.value, who.value.timezone));
+    const today = computed(() => hospitalDay(now.value, who.value));
     const day = computed(() => filters.value.date ?? today.value);
 
     /** With `typing` the address is replaced. Otherwise Back would remove one letter. */
@@ -24,5 +24,5 @@ export function useFilters(who: Ref<Who>) {
         change({ date: date === today.value ? undefined : date, page: 1 });
     }
 
-    return { filters, day, change, turnDay };
+    return { filters, day, today, change, turnDay };
 }

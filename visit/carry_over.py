@@ -1,0 +1,96 @@
+"""The start of a day: what is open for the patient from earlier days passes to today's visit, in one decision."""
+
+from datetime import datetime, timedelta
+
+from patient_visit_engine.visit.changes import CarryOver, Change, CloseTracking, LeaveLine
+from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
+from patient_visit_engine.visit.state import Facts, PendingTracking, VisitState, WaitingDoctor
+
+#: Without a message, what is open passes to the new day within this time. Each patient has another moment, because the visits of
+#: all patients end with the same day.
+CARRY_OVER_WITHIN = timedelta(minutes=8)
+#: A time limit that a visit notices this late gives its grace period first: while nothing ran, no person could act on it.
+LATE_AFTER = timedelta(seconds=60)
+
+
+def carry_over_delay(patient_id: int) -> timedelta:
+    """The patient's moment within `CARRY_OVER_WITHIN`, counted from the start of the day."""
+    return timedelta(seconds=patient_id % int(CARRY_OVER_WITHIN.total_seconds()))
+
+
+def ends_at(state: VisitState) -> datetime:
+    """When the visit itself ends, after its day. Until then, its timers serve those who have no visit of the new day yet."""
+    return state.day_ends_at + carry_over_delay(state.patient_id)
+
+
+def carry_over(state: VisitState, now: datetime) -> tuple[tuple[Change, ...], VisitState]:
+    """The changes that pass everything open from earlier days to this visit, and the state after them.
+
+    A check-in that has waited long enough when the day starts ends as `not_seen`.
+    """
+    facts = state.facts
+    if not facts.has_earlier_than(state.day):
+        return (), state
+    not_seen = tuple(tracking for tracking in facts.pending if _ends_with_its_day(tracking, state, now))
+    repeated = _repeated_places(facts.waiting)
+    ended: tuple[Change, ...] = (
+        *(close_as_not_seen(tracking) for tracking in not_seen),
+        *(LeaveLine(place=place, why="day_over") for place in repeated),
+    )
+    pending = tuple(_carry(tracking, state, now) for tracking in facts.pending if tracking not in not_seen)
+    carried = Facts(
+        in_progress=tuple(c.model_copy(update={"day": max(c.day, state.day)}) for c in facts.in_progress),
+        pending=pending,
+        waiting=tuple(
+            place.model_copy(update={"day": max(place.day, state.day)})
+            for place in facts.waiting
+            if place not in repeated
+        ),
+    )
+    carried_pending = tuple(tracking for tracking in pending if tracking not in facts.pending)
+    changes = (*ended, CarryOver(day=state.day, pending=carried_pending))
+    return changes, state.model_copy(update={"facts": carried})
+
+
+def close_as_not_seen(tracking: PendingTracking) -> CloseTracking:
+    """The change that ends a check-in because no doctor has started the consultation."""
+    return CloseTracking(
+        appointment_id=tracking.appointment_id,
+        outcome=Outcome.not_seen,
+        status=AppointmentStatus.confirmed,
+        day=tracking.day,
+    )
+
+
+def _not_seen_at(tracking: PendingTracking, state: VisitState) -> datetime:
+    """When the patient has waited long enough, and the appointment's time is past."""
+    return max(tracking.check_in_time + state.limits.not_seen_after, tracking.scheduled_at)
+
+
+def _ends_with_its_day(tracking: PendingTracking, state: VisitState, now: datetime) -> bool:
+    """Whether the check-in ends now. Long after the start of the day it gets the grace period instead."""
+    return (
+        tracking.day < state.day
+        and _not_seen_at(tracking, state) <= state.day_starts_at
+        and now <= state.day_starts_at + CARRY_OVER_WITHIN + LATE_AFTER
+    )
+
+
+def _carry(tracking: PendingTracking, state: VisitState, now: datetime) -> PendingTracking:
+    if tracking.day >= state.day:
+        return tracking
+    not_seen_at = _not_seen_at(tracking, state)
+    if not_seen_at <= state.day_starts_at:
+        not_seen_at = now + state.limits.remind_every
+    return tracking.model_copy(update={"day": state.day, "not_seen_at": not_seen_at})
+
+
+def _repeated_places(line: tuple[WaitingDoctor, ...]) -> tuple[WaitingDoctor, ...]:
+    """The places of doctors who stand further in front already. Older programs kept one line for each day."""
+    doctors: set[int] = set()
+    repeated = []
+    for place in line:
+        if place.doctor_id in doctors:
+            repeated.append(place)
+        doctors.add(place.doctor_id)
+    return tuple(repeated)
