@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import fields
 from itertools import accumulate
+from math import nan
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -37,6 +38,11 @@ class Metrics:
             ["reason"],
             registry=self._registry,
         )
+        self._requests_set_aside = Gauge(
+            "visit_requests_set_aside",
+            "Asynchronous requests whose decisions cannot be recorded, in the whole database",
+            registry=self._registry,
+        )
         if hub is not None:
             self._registry.register(StreamCollector(hub))
 
@@ -53,7 +59,9 @@ class Metrics:
         """Count one rescue of a visit."""
         self._rescues.labels(reason).inc()
 
-    def text(self) -> bytes:
+    def text(self, *, requests_set_aside: float = nan) -> bytes:
+        """All metrics as Prometheus text."""
+        self._requests_set_aside.set(requests_set_aside)
         return generate_latest(self._registry)
 
 

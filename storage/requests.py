@@ -4,29 +4,33 @@ An open request (`decided_at` is null) is stored before it is sent. Its `command
 and `type`, the name of its class in `visit.commands`. Example: `{"type": "StartConsultation", "request": {...}, ...}`.
 `parse_command` reads it back.
 
+A request that can never be recorded is set aside (`set_aside_at`): it stays open, but only the client can send it again.
+
 `command` can be null. Such a request is stored only because the ledger reads its reason here: no person's text may enter a
 workflow. Only the client sends such a request again.
 """
 
 import json
-import logging
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, get_args
 
-from sqlalchemy import Connection, Row, bindparam, select
+from sqlalchemy import Connection, Row, and_, bindparam, func, or_, select, update
 
 from patient_visit_engine.storage.inserting import insert_if_new
 from patient_visit_engine.storage.tables import requests
 from patient_visit_engine.visit.commands import Command, Request
 
-logger = logging.getLogger(__name__)
-
 COMMANDS: dict[str, type[Command]] = {command.__name__: command for command in get_args(Command)}
 
-SELECT_REQUEST = select(requests.c.fingerprint, requests.c.status, requests.c.body, requests.c.location).where(
-    requests.c.request_id == bindparam("request_id")
+SELECT_REQUEST = select(
+    requests.c.fingerprint, requests.c.status, requests.c.body, requests.c.location, requests.c.set_aside_at
+).where(requests.c.request_id == bindparam("request_id"))
+#: A request that the sweep sends. A request that is set aside was found to be one that can never be recorded.
+IS_SENT_BY_SWEEP = and_(
+    requests.c.decided_at.is_(None), requests.c.command.is_not(None), requests.c.set_aside_at.is_(None)
 )
+IS_SET_ASIDE = and_(requests.c.decided_at.is_(None), requests.c.set_aside_at.is_not(None))
 
 
 @dataclass(frozen=True)
@@ -37,10 +41,16 @@ class StoredRequest:
     status: int | None
     body: str | None
     location: str | None
+    set_aside_at: datetime | None = None
 
     @property
     def decided(self) -> bool:
         return self.status is not None
+
+    @property
+    def is_set_aside(self) -> bool:
+        """Whether it has no decision, and the sweep does not send it any more."""
+        return self.set_aside_at is not None and not self.decided
 
 
 def find_request(connection: Connection, request_id: str) -> StoredRequest | None:
@@ -50,13 +60,17 @@ def find_request(connection: Connection, request_id: str) -> StoredRequest | Non
 
 
 def _to_request(row: Row[*tuple[Any, ...]]) -> StoredRequest:
-    return StoredRequest(row.fingerprint, row.status, row.body, row.location)
+    return StoredRequest(row.fingerprint, row.status, row.body, row.location, row.set_aside_at)
 
 
 def open_request(
     connection: Connection, request: Request, at: datetime, *, command: Command | None = None, reason: str | None = None
 ) -> StoredRequest:
-    """Store the request before it is sent, unless it exists. Returns the stored request."""
+    """Store the request before it is sent, unless it exists. Returns the stored request.
+
+    When it was set aside, it is open again, with the text of this command: the client has sent it again.
+    """
+    text = None if command is None else write_command(command)
     insert_if_new(
         connection,
         requests,
@@ -64,29 +78,62 @@ def open_request(
         caller_id=request.caller_id,
         fingerprint=request.fingerprint,
         created_at=at,
-        command=None if command is None else write_command(command),
+        command=text,
         reason=reason,
     )
+    stored = _to_request(connection.execute(SELECT_REQUEST, {"request_id": request.id}).one())
+    if not stored.is_set_aside or text is None or stored.fingerprint != request.fingerprint:
+        return stored
+    is_this = requests.c.request_id == request.id
+    connection.execute(update(requests).where(is_this, IS_SET_ASIDE).values(set_aside_at=None, command=text))
     return _to_request(connection.execute(SELECT_REQUEST, {"request_id": request.id}).one())
 
 
-def find_open_commands(connection: Connection, older_than: datetime, limit: int) -> list[Command]:
-    """Return the commands of open requests stored before `older_than`, oldest first, at most `limit`."""
-    query = (
-        select(requests.c.command)
-        .where(requests.c.decided_at.is_(None), requests.c.created_at < older_than, requests.c.command.is_not(None))
-        .order_by(requests.c.created_at, requests.c.request_id)
-        .limit(limit)
+def set_request_aside(connection: Connection, request_id: str, at: datetime) -> bool:
+    """Stop sending an open request that can never be recorded. Returns False when another process did it, or decided it."""
+    is_this = requests.c.request_id == request_id
+    return connection.execute(update(requests).where(is_this, IS_SENT_BY_SWEEP).values(set_aside_at=at)).rowcount == 1
+
+
+def count_set_aside(connection: Connection) -> int:
+    """Return the number of requests that are set aside."""
+    return connection.execute(select(func.count()).select_from(requests).where(IS_SET_ASIDE)).scalar_one()
+
+
+@dataclass(frozen=True)
+class OpenRequest:
+    """A request that waits for its decision. `command` is None when this version cannot read the stored text."""
+
+    id: str
+    created_at: datetime
+    command: Command | None
+
+    @property
+    def key(self) -> tuple[datetime, str]:
+        """Its place in the order of `find_open_requests`."""
+        return self.created_at, self.id
+
+
+def find_open_requests(
+    connection: Connection, older_than: datetime, after: tuple[datetime, str] | None, limit: int
+) -> list[OpenRequest]:
+    """Return the requests that the sweep sends, stored before `older_than`, oldest first, from the one after `after` on."""
+    stored = requests.c
+    query = select(stored.request_id, stored.created_at, stored.command).where(
+        IS_SENT_BY_SWEEP, stored.created_at < older_than
     )
-    return [command for text in connection.scalars(query) if (command := _parse_or_skip(str(text))) is not None]
+    if after is not None:
+        created_at, request_id = after
+        is_later = and_(stored.created_at == created_at, stored.request_id > request_id)
+        query = query.where(or_(stored.created_at > created_at, is_later))
+    rows = connection.execute(query.order_by(stored.created_at, stored.request_id).limit(limit))
+    return [OpenRequest(row.request_id, row.created_at, _parse_if_readable(row.command)) for row in rows]
 
 
-def _parse_or_skip(text: str) -> Command | None:
-    """Return the command, or None if it is of another version. One such row must not block all other requests."""
+def _parse_if_readable(text: str) -> Command | None:
     try:
         return parse_command(text)
     except ValueError:
-        logger.warning("an open request cannot be read")
         return None
 
 

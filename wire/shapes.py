@@ -177,7 +177,12 @@ class Appointment(TypedDict):
 class AsyncRequest(TypedDict):
     """The state of an asynchronous request; `status`, `location` and `body` are those of its answer."""
 
-    state: Literal["open", "decided"]
+    state: Annotated[
+        Literal["open", "decided", "set_aside"],
+        Field(
+            description="`set_aside`: the decision could not be recorded; only the client can send the request again"
+        ),
+    ]
     status: int | None
     location: str | None
     body: dict[str, Any] | None

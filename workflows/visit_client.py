@@ -26,7 +26,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from patient_visit_engine.visit.calendar import HospitalCalendar
-from patient_visit_engine.visit.commands import Command, ConsultationCommand, OpenVisit, Reply, SystemCommand
+from patient_visit_engine.visit.commands import Adopt, Command, ConsultationCommand, OpenVisit, Reply, SystemCommand
 from patient_visit_engine.visit.names import PATIENT_ID_ATTRIBUTE, VISIT_DAY_ATTRIBUTE, visit_id
 from patient_visit_engine.visit.state import Limits
 from patient_visit_engine.workflows.patient_visit import PatientVisit
@@ -175,6 +175,16 @@ class VisitClient:
                 raise DayClosedError from None
             raise
         return reply
+
+    async def serve_line(self, patient_id: int, day: date) -> None:
+        """Make the visit of exactly this day read its facts again, and offer a free patient to its waiting line.
+
+        Opens the visit, and raises, like `update`.
+        """
+        await self.update(patient_id, day, Adopt())
+        # After `adopt`, a visit that runs already has the facts, but waits for its next timer. This signal makes it look for due
+        # offers. Sent first, it could be lost, because `adopt` also makes the facts current.
+        await self._client.get_workflow_handle(visit_id(patient_id, day)).signal(PatientVisit.patient_freed)
 
     async def signal(self, patient_id: int, day: date, command: Command) -> None:
         """Send `command` to the visit of that day without waiting for its decision. `DayClosedError` as for `update`."""

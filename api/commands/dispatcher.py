@@ -194,7 +194,7 @@ def _find_or_look_up(
 def request_state(stored: StoredRequest) -> shapes.AsyncRequest:
     """The state of an asynchronous request, with its answer once it is decided."""
     return {
-        "state": "decided" if stored.decided else "open",
+        "state": "decided" if stored.decided else "set_aside" if stored.is_set_aside else "open",
         "status": stored.status,
         "location": stored.location,
         "body": None if stored.body is None else json.loads(stored.body),

@@ -1,6 +1,7 @@
 """Calls for operators: liveness, readiness, metrics, presence and asynchronous requests. They change nothing."""
 
 import asyncio
+from math import nan
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request
@@ -16,7 +17,7 @@ from patient_visit_engine.api.problems import RETRY_AFTER_SECONDS, NotFound, Pro
 from patient_visit_engine.api.schema.openapi import STAFF_PROBLEMS, responses
 from patient_visit_engine.api.stream import presence
 from patient_visit_engine.storage.presence import read_other_processes
-from patient_visit_engine.storage.requests import find_request
+from patient_visit_engine.storage.requests import count_set_aside, find_request
 from patient_visit_engine.storage.tables import log_head
 from patient_visit_engine.wire import shapes
 
@@ -34,7 +35,10 @@ PRESENCE_TIMEOUT_SECONDS = 5.0
     responses=responses({200: shapes.AsyncRequest, 202: shapes.AsyncRequest}, 401, 404),
 )
 async def show_request(key: Annotated[str, Path()], caller: AnyRole, http: Request) -> Response:
-    """The decision of the caller's own request: 200 with its status and body, 202 while it is open."""
+    """The decision of the caller's own request: 200 with its status and body, 202 while it is open.
+
+    200 with state `set_aside` means that the decision could not be recorded, and the request is not sent again by itself.
+    """
     dependencies = dependencies_of(http)
     caller_id = await dependencies.dispatcher.find_caller_id(caller)
     stored = None
@@ -42,7 +46,7 @@ async def show_request(key: Annotated[str, Path()], caller: AnyRole, http: Reque
         stored = await dependencies.database.read(find_request, request_id(caller_id, key))
     if stored is None:
         raise NotFound("request")
-    if stored.decided:
+    if stored.decided or stored.is_set_aside:
         return JSONResponse(request_state(stored))
     return JSONResponse(
         request_state(stored), 202, {"Location": request_path(key), "Retry-After": str(RETRY_AFTER_SECONDS)}
@@ -116,5 +120,16 @@ async def _temporal_is_up(dependencies: Dependencies) -> bool:
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "Prometheus text"}},
 )
 async def show_metrics(http: Request) -> Response:
-    """What this process has counted, for Prometheus."""
-    return Response(dependencies_of(http).metrics.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+    """What this process has counted, and the number of requests that are set aside, for Prometheus."""
+    dependencies = dependencies_of(http)
+    text = dependencies.metrics.text(requests_set_aside=await _count_set_aside(dependencies))
+    return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+async def _count_set_aside(dependencies: Dependencies) -> float:
+    """The number in the database; not a number when the database does not answer, because the other metrics are still true."""
+    try:
+        async with asyncio.timeout(READY_CHECK_SECONDS):
+            return await dependencies.database.read(count_set_aside)
+    except Exception:  # noqa: BLE001 - any error means that the database does not answer
+        return nan

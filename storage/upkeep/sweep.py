@@ -1,20 +1,22 @@
-"""Database queries of the sweep: visits with late work, and deletion of rows that are no longer needed."""
+"""Database queries of the sweep: rows that visits have not handled in time, and deletion of old rows."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import takewhile
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, delete, literal_column, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, Table, and_, delete, exists, literal_column, or_, select
 
 from patient_visit_engine.storage.tables import (
     events,
     patient_trackings,
+    patients,
     requests,
     sessions,
     sign_in_attempts,
     waiting_line,
 )
-from patient_visit_engine.visit.carry_over import CARRY_OVER_WITHIN
 from patient_visit_engine.visit.codes import TrackingStatus
 
 PRUNE_BATCH = 1_000
@@ -22,37 +24,63 @@ PRUNE_BATCH = 1_000
 ANSWER_LIFETIME = timedelta(days=7)
 #: How long attempts to sign in are stored. They count only for `storage.accounts.ATTEMPT_LIFETIME`.
 SIGN_IN_LIFETIME = timedelta(days=7)
+# SQLite uses the small index `open_trackings_by_day` only for a query with the literal condition of the index.
+IS_OPEN = patient_trackings.c.status != literal_column(f"'{TrackingStatus.completed.value}'")
 
 
-def find_late_patients(
-    connection: Connection, late_since: datetime, today: date, into_day: timedelta, limit: int, *, offers_expire: bool
-) -> list[int]:
-    """Return the patients with a timer due before `late_since`, or with something open that must pass to today's visit.
+@dataclass(frozen=True)
+class LateRow:
+    """A row that its visit has not handled in time. `key` is its place in the order of its query."""
 
-    `into_day` is the time since the start of the day. Each of the two queries reads at most `limit` rows. `offers_expire` is
-    false when offers have no time limit.
-    """
-    tracking, waiting = patient_trackings.c, waiting_line.c
-    timer_is_late = or_(
-        tracking.remind_at < late_since, tracking.abandon_at < late_since, tracking.not_seen_at < late_since
+    key: int
+    patient_id: int
+
+
+def find_late_trackings(connection: Connection, late_since: datetime, after: int | None, limit: int) -> list[LateRow]:
+    """Return the consultations and check-ins with a timer that was due before `late_since`."""
+    tracking = patient_trackings.c
+    consultation_is_late = and_(
+        tracking.status == TrackingStatus.in_progress.value,
+        or_(tracking.remind_at < late_since, tracking.abandon_at < late_since),
     )
-    is_open = tracking.status != literal_column(f"'{TrackingStatus.completed.value}'")
-    late_trackings = or_(timer_is_late, _must_be_carried_over(tracking.visit_day, tracking.patient_id, today, into_day))
-    # Newest first, so that old rows that can never be handled do not fill the limit.
-    query = select(tracking.patient_id).where(is_open, late_trackings).order_by(tracking.id.desc()).limit(limit)
-    late_places = _must_be_carried_over(waiting.visit_day, waiting.patient_id, today, into_day)
+    check_in_is_late = and_(tracking.status == TrackingStatus.pending.value, tracking.not_seen_at < late_since)
+    query = select(tracking.id, tracking.patient_id).where(IS_OPEN, or_(consultation_is_late, check_in_is_late))
+    return read_page(connection, query, tracking.id, after, limit)
+
+
+def find_unserved_places(
+    connection: Connection, late_since: datetime, today: date, after: int | None, limit: int, *, offers_expire: bool
+) -> list[LateRow]:
+    """Return the places in line that wait for a free patient without an offer, and those with an expired offer.
+
+    They have waited, or their offers have expired, since before `late_since`. Lines of earlier days are not among them.
+    `offers_expire` is false when offers have no time limit.
+    """
+    place, other_place, tracking = waiting_line.c, waiting_line.alias().c, patient_trackings.c
+    line_has_offer = exists().where(
+        other_place.patient_id == place.patient_id,
+        other_place.offered_until.is_not(None),
+    )
+    person = select(patients.c.person_id).where(patients.c.id == place.patient_id).correlate(waiting_line)
+    person_is_busy = exists().where(
+        tracking.person_id == person.scalar_subquery(),
+        tracking.status == TrackingStatus.in_progress.value,
+        tracking.exclusive,
+    )
+    is_late = and_(place.since < late_since, ~line_has_offer, ~person_is_busy)
     if offers_expire:
-        late_places = or_(late_places, waiting.offered_until < late_since)
-    places = select(waiting.patient_id).where(late_places).limit(limit)
-    return list(dict.fromkeys([*connection.scalars(query), *connection.scalars(places)]))
+        is_late = or_(is_late, place.offered_until < late_since)
+    query = select(place.id, place.patient_id).where(place.visit_day >= today, is_late)
+    return read_page(connection, query, place.id, after, limit)
 
 
-def _must_be_carried_over(
-    visit_day: ColumnElement[date], patient_id: ColumnElement[int], today: date, into_day: timedelta
-) -> ColumnElement[bool]:
-    """Whether a row of an earlier day must pass to today's visit now. See `visit.carry_over.carry_over_delay`."""
-    seconds = int(CARRY_OVER_WITHIN.total_seconds())
-    return and_(visit_day < today, patient_id % seconds <= into_day.total_seconds())
+def read_page(
+    connection: Connection, query: Select[Any], key: ColumnElement[int], after: int | None, limit: int
+) -> list[LateRow]:
+    """Run the query from the row after the key `after` on. Its columns are the fields of `LateRow`."""
+    if after is not None:
+        query = query.where(key > after)
+    return [LateRow(*row) for row in connection.execute(query.order_by(key).limit(limit))]
 
 
 def prune(connection: Connection, keep_since: datetime, now: datetime) -> int:
@@ -65,9 +93,10 @@ def prune(connection: Connection, keep_since: datetime, now: datetime) -> int:
 
 
 def _expired_rows(now: datetime) -> Iterator[tuple[Table, ColumnElement[bool]]]:
-    # A stored command without an answer stays, because the sweep sends it again.
-    answered = or_(requests.c.decided_at.is_not(None), requests.c.command.is_(None))
-    yield requests, and_(requests.c.created_at < now - ANSWER_LIFETIME, answered)
+    # A stored command without an answer stays, because the sweep sends it again, unless it was set aside.
+    since = now - ANSWER_LIFETIME
+    is_finished = or_(requests.c.decided_at.is_not(None), requests.c.command.is_(None), requests.c.set_aside_at < since)
+    yield requests, and_(requests.c.created_at < since, is_finished)
     yield sessions, sessions.c.expires_at < now
     yield sign_in_attempts, sign_in_attempts.c.at < now - SIGN_IN_LIFETIME
 

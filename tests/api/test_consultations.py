@@ -2,7 +2,7 @@
 
 import pytest
 
-from patient_visit_engine.storage.requests import find_open_commands, parse_command
+from patient_visit_engine.storage.requests import find_open_requests, parse_command
 from patient_visit_engine.storage.tables import events, requests
 from patient_visit_engine.visit.commands import StartConsultation
 from tests.support.api import JOHN_CARDIOLOGY, JOHN_DERMATOLOGY, JOHN_X_RAY, ApiDriver, start_body
@@ -208,10 +208,10 @@ async def test_sweep_finds_request_with_lost_signal(api: ApiDriver) -> None:
     accepted = await doctor.post("/api/consultations", json=start_body(), headers={"Prefer": "respond-async"})
 
     assert accepted.status_code == 202
-    assert await api.database.read(find_open_commands, api.clock(), 10) == []
-    (command,) = await api.database.read(find_open_commands, api.clock() + minutes(1), 10)
-    assert isinstance(command, StartConsultation)
-    assert command.appointment == JOHN_CARDIOLOGY
+    assert await api.database.read(find_open_requests, api.clock(), None, 10) == []
+    (request,) = await api.database.read(find_open_requests, api.clock() + minutes(1), None, 10)
+    assert isinstance(request.command, StartConsultation)
+    assert request.command.appointment == JOHN_CARDIOLOGY
     assert await api.count(requests) == 1
 
 
@@ -223,7 +223,7 @@ async def test_sweep_ignores_unanswered_release(api: ApiDriver) -> None:
     answer = await supervisor.post(f"/api/consultations/{consultation}/release", json={"reason": "forgotten"})
 
     assert answer.status_code == 503
-    assert await api.database.read(find_open_commands, api.clock() + minutes(1), 10) == []
+    assert await api.database.read(find_open_requests, api.clock() + minutes(1), None, 10) == []
 
 
 @pytest.mark.parametrize("text", ["{}", "[]", '{"type": "Adopt"}', '{"type": null}', '{"type": "CheckIn"}'])

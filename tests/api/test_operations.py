@@ -10,8 +10,9 @@ from patient_visit_engine.api.app import create_app
 from patient_visit_engine.api.gateway import Gateway
 from patient_visit_engine.live.hub import Hub
 from patient_visit_engine.storage.log_reader import LogReader
+from patient_visit_engine.storage.requests import find_open_requests, set_request_aside
 from tests.support.api import JOHN_DERMATOLOGY, ApiDriver, start_body
-from tests.support.builders import DR_OKAFOR
+from tests.support.builders import DR_OKAFOR, minutes
 from tests.support.stream_process import start_stream_process
 
 
@@ -117,6 +118,22 @@ async def test_metrics_include_counts_of_stream(api: ApiDriver) -> None:
     assert "visit_stream_delay_seconds_sum 60.04" in text
     assert presence.json() == {"items": []}
     app.dependencies.sessions.close()
+
+
+async def test_metrics_count_requests_set_aside(api: ApiDriver) -> None:
+    doctor, anyone = await api.doctor(), await api.anyone()
+    await doctor.post("/api/consultations", json=start_body(), headers={"Prefer": "respond-async"})
+    before = (await anyone.get("/metrics")).text
+    (request,) = await api.database.read(find_open_requests, api.clock() + minutes(1), None, 10)
+    await api.database.write(set_request_aside, request.id, api.clock())
+    after = (await anyone.get("/metrics")).text
+    await api.database.write(lambda connection: connection.exec_driver_sql("DROP TABLE requests"))
+    without_database = await anyone.get("/metrics")
+
+    assert "visit_requests_set_aside 0.0" in before
+    assert "visit_requests_set_aside 1.0" in after
+    assert without_database.status_code == 200
+    assert "visit_requests_set_aside NaN" in without_database.text
 
 
 def _open_with_hub(api: ApiDriver, hub: Hub) -> Gateway:

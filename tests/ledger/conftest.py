@@ -5,6 +5,7 @@ import pytest
 from patient_visit_engine.storage.database import Database
 from tests.support.databases import database_on
 from tests.support.ledger import LedgerDriver
+from tests.support.sweep_driver import SweepDriver
 
 database = database_on("sqlite", "postgres")
 
@@ -13,3 +14,9 @@ database = database_on("sqlite", "postgres")
 def ledger(database: Database) -> LedgerDriver:
     """The ledger driver of John Doe on DAY."""
     return LedgerDriver(database)
+
+
+@pytest.fixture
+def driver(database: Database) -> SweepDriver:
+    """A sweep, one minute after noon."""
+    return SweepDriver(database)

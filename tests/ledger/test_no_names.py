@@ -17,6 +17,7 @@ from patient_visit_engine.storage.tables import events, patients
 from tests.support.builders import DAY_END, DR_AMRANI, JOHN_DOE, NOON, an_appointment, seed
 from tests.support.commands import a_start
 from tests.support.ledger import LedgerDriver
+from tests.support.refused_events import refuse_events
 
 NAMES = ("John", "Doe", "Amrani")
 OF_AMRANI = an_appointment(DR_AMRANI)
@@ -54,17 +55,6 @@ async def test_failed_statement_does_not_quote_values(database: Database, unit: 
     assert not any(name in message for name in NAMES)
 
 
-#: Triggers that raise an error with a patient's name.
-REFUSE_EVENTS = {
-    "sqlite": ["CREATE TRIGGER refuse BEFORE INSERT ON events BEGIN SELECT RAISE(ABORT, 'no room for John Doe'); END"],
-    "postgresql": [
-        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS "
-        "$$BEGIN RAISE integrity_constraint_violation USING MESSAGE = 'no room for John Doe'; END$$",
-        "CREATE TRIGGER refuse BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION refuse()",
-    ],
-}
-
-
 class FailingLedger:
     """A ledger that raises errors with names in them."""
 
@@ -95,10 +85,6 @@ async def test_activity_error_has_only_the_error_type(database: Database, caplog
 
 
 async def test_database_error_is_reported_without_names(database: Database, caplog: pytest.LogCaptureFixture) -> None:
-    def refuse_events(connection: Connection) -> None:
-        for statement in REFUSE_EVENTS[connection.dialect.name]:
-            connection.exec_driver_sql(statement)
-
     await database.write(seed, OF_AMRANI)
     await database.write(refuse_events)
     activities = LedgerActivities(SqlLedger(database))

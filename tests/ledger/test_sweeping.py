@@ -1,16 +1,28 @@
 """What the sweep finds overdue, and what it deletes, one batch at a time."""
 
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 
 import pytest
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, insert, update
 
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.log_reader import read_bounds
-from patient_visit_engine.storage.tables import events, requests
+from patient_visit_engine.storage.tables import events, patients, requests
 from patient_visit_engine.storage.upkeep import sweep
-from patient_visit_engine.storage.upkeep.sweep import ANSWER_LIFETIME, find_late_patients, prune
+from patient_visit_engine.storage.upkeep.earlier_days import (
+    find_places_of_earlier_days,
+    find_trackings_of_earlier_days,
+)
+from patient_visit_engine.storage.upkeep.sweep import (
+    ANSWER_LIFETIME,
+    LateRow,
+    find_late_trackings,
+    find_unserved_places,
+    prune,
+)
 from patient_visit_engine.visit.carry_over import CARRY_OVER_WITHIN, carry_over_delay
+from tests.support import sweep_rows
 from tests.support.builders import (
     DAY,
     DAY_END,
@@ -18,7 +30,6 @@ from tests.support.builders import (
     DR_OKAFOR,
     DR_SMITH,
     JOHN_DOE,
-    MARIA_SILVA,
     NOON,
     RECEPTIONIST,
     X_RAY,
@@ -28,79 +39,155 @@ from tests.support.builders import (
 )
 from tests.support.commands import a_check_in, a_completion, a_start, a_wait
 from tests.support.ledger import LedgerDriver, column
+from tests.support.touched_rows import touched_rows
 
 OF_AMRANI, OF_SMITH = an_appointment(DR_AMRANI), an_appointment(DR_SMITH)
 TOMORROW = DAY + timedelta(days=1)
+A_MILLISECOND = timedelta(milliseconds=1)
 
 
-async def read_late(
-    database: Database,
-    since: datetime,
-    today: date = DAY,
-    *,
-    into_day: timedelta = CARRY_OVER_WITHIN,
-    offers_expire: bool = True,
-) -> list[int]:
-    """The patients to whose visits the sweep would send `adopt`."""
-    return await database.read(find_late_patients, since, today, into_day, 200, offers_expire=offers_expire)
+async def late_trackings(database: Database, since: datetime) -> list[int]:
+    """The patients whose late consultations and check-ins the sweep finds."""
+    return patients_of(await database.read(find_late_trackings, since, None, 200))
 
 
-async def test_late_reminder_makes_visit_overdue(database: Database, ledger: LedgerDriver) -> None:
+async def unserved_places(database: Database, since: datetime, *, offers_expire: bool = True) -> list[int]:
+    """The patients whose lines the sweep finds."""
+    return patients_of(await database.read(find_unserved_places, since, DAY, None, 200, offers_expire=offers_expire))
+
+
+def patients_of(rows: list[LateRow]) -> list[int]:
+    """The patients of these rows, one for each row."""
+    return [row.patient_id for row in rows]
+
+
+async def test_consultation_with_late_reminder_is_late(database: Database, ledger: LedgerDriver) -> None:
     await database.write(seed, OF_AMRANI)
     await ledger.send(a_start(OF_AMRANI))
     due_at = NOON + minutes(20)
 
-    assert await read_late(database, due_at) == []
-    assert await read_late(database, due_at + timedelta(milliseconds=1)) == [JOHN_DOE.id]
+    assert await late_trackings(database, due_at) == []
+    assert await late_trackings(database, due_at + A_MILLISECOND) == [JOHN_DOE.id]
     await ledger.record_due(due_at)
-    assert await read_late(database, due_at + timedelta(milliseconds=1)) == []
+    assert await late_trackings(database, due_at + A_MILLISECOND) == []
 
 
-async def test_two_consultations_are_one_overdue_visit(database: Database, ledger: LedgerDriver) -> None:
+async def test_finds_both_late_consultations_of_a_patient(database: Database, ledger: LedgerDriver) -> None:
     x_ray = an_appointment(DR_OKAFOR, prestation=X_RAY)
     await database.write(seed, OF_AMRANI, x_ray)
     for appointment in (OF_AMRANI, x_ray):
         await ledger.send(a_start(appointment, f"start {appointment.id}"))
 
-    assert await read_late(database, NOON + timedelta(hours=1)) == [JOHN_DOE.id]
+    assert await late_trackings(database, NOON + timedelta(hours=1)) == [JOHN_DOE.id, JOHN_DOE.id]
 
 
-async def test_open_rows_pass_to_the_new_day(database: Database, ledger: LedgerDriver) -> None:
+FindEarlier = Callable[[Connection, date, timedelta, int | None, int], list[LateRow]]
+
+
+async def moments_of_carrying(database: Database, find: FindEarlier) -> list[list[int]]:
+    """The patients that are found on their day, on the next day before their moment, and from then on."""
+    own_moment = carry_over_delay(JOHN_DOE.id)
+    moments = ((DAY, own_moment), (TOMORROW, own_moment - timedelta(seconds=1)), (TOMORROW, own_moment))
+    return [patients_of(await database.read(find, today, into_day, None, 200)) for today, into_day in moments]
+
+
+async def test_trackings_pass_to_the_next_day(database: Database, ledger: LedgerDriver) -> None:
     await database.write(seed, OF_AMRANI, OF_SMITH)
     await ledger.send(a_check_in(OF_AMRANI))
-    own_moment = carry_over_delay(JOHN_DOE.id)
+    await ledger.send(a_start(OF_SMITH))
 
-    assert await read_late(database, NOON) == []
-    assert await read_late(database, NOON, TOMORROW, into_day=own_moment - timedelta(seconds=1)) == []
-    assert await read_late(database, NOON, TOMORROW, into_day=own_moment) == [JOHN_DOE.id]
-    await LedgerDriver(database, day=TOMORROW).send(a_start(OF_SMITH), DAY_END)
-    assert await read_late(database, NOON, TOMORROW) == []
+    found = await moments_of_carrying(database, find_trackings_of_earlier_days)
+    await LedgerDriver(database, day=TOMORROW).send(a_completion(ledger.running), DAY_END + minutes(30))
+    rest = await moments_of_carrying(database, find_trackings_of_earlier_days)
+
+    assert found == [[], [], [JOHN_DOE.id, JOHN_DOE.id]]
+    assert rest == [[], [], []]
 
 
-async def test_expired_offer_is_overdue(database: Database, ledger: LedgerDriver) -> None:
+async def test_place_in_line_passes_to_the_next_day(database: Database, ledger: LedgerDriver) -> None:
     await database.write(seed, OF_AMRANI, OF_SMITH)
     await ledger.send(a_start(OF_SMITH, "smith"))
     await ledger.send(a_wait(OF_AMRANI))
-    before = await read_late(database, NOON + minutes(5))
+
+    assert await moments_of_carrying(database, find_places_of_earlier_days) == [[], [], [JOHN_DOE.id]]
+
+
+async def test_check_in_from_an_earlier_day_is_late(database: Database, ledger: LedgerDriver) -> None:
+    await database.write(seed, OF_AMRANI)
+    at_night = DAY_END - timedelta(hours=1)
+    await ledger.send(a_check_in(OF_AMRANI), at_night)
+    await LedgerDriver(database, day=TOMORROW).send(a_check_in(OF_AMRANI, "again"), DAY_END)
+    limit = at_night + timedelta(hours=12)
+
+    assert await late_trackings(database, limit) == []
+    assert await late_trackings(database, limit + A_MILLISECOND) == [JOHN_DOE.id]
+
+
+async def test_expired_offer_is_late(database: Database, ledger: LedgerDriver) -> None:
+    await database.write(seed, OF_AMRANI, OF_SMITH)
+    await ledger.send(a_start(OF_SMITH, "smith"))
+    await ledger.send(a_wait(OF_AMRANI))
     await ledger.send(a_completion(ledger.running), NOON + minutes(5))
+    too_late = NOON + minutes(6) + A_MILLISECOND
 
-    too_late = NOON + minutes(6) + timedelta(milliseconds=1)
-    assert before == []
-    assert await read_late(database, NOON + minutes(6)) == []
-    assert await read_late(database, too_late) == [JOHN_DOE.id]
-    assert await read_late(database, too_late, offers_expire=False) == []
-    assert await read_late(database, NOON, TOMORROW, offers_expire=False) == [JOHN_DOE.id]
+    assert await unserved_places(database, NOON + minutes(6)) == []
+    assert await unserved_places(database, too_late) == [JOHN_DOE.id]
+    assert await unserved_places(database, too_late, offers_expire=False) == []
 
 
-async def test_finds_no_more_patients_than_the_limit(database: Database) -> None:
-    of_maria = an_appointment(DR_SMITH, patient=MARIA_SILVA)
-    await database.write(seed, OF_AMRANI, of_maria)
-    await LedgerDriver(database).send(a_check_in(OF_AMRANI, "john"))
-    await LedgerDriver(database, patient_id=MARIA_SILVA.id).send(a_check_in(of_maria, "maria"))
+async def test_busy_patient_keeps_a_line_waiting(database: Database, ledger: LedgerDriver) -> None:
+    await database.write(seed, OF_AMRANI, OF_SMITH)
+    await ledger.send(a_start(OF_SMITH, "smith"))
+    await ledger.send(a_wait(OF_AMRANI))
 
-    patients = await database.read(find_late_patients, NOON, TOMORROW, CARRY_OVER_WITHIN, 1, offers_expire=True)
+    assert await unserved_places(database, NOON + timedelta(hours=1)) == []
 
-    assert len(patients) == 1
+
+def merge_patients(connection: Connection, retired: int, survivor: int) -> None:
+    """Make both records the same person."""
+    connection.execute(update(patients).where(patients.c.id == retired).values(person_id=survivor))
+
+
+async def test_line_of_a_free_patient_is_unserved(database: Database) -> None:
+    await database.write(sweep_rows.insert_patients, (1, 2, 3, 4))
+    await database.write(merge_patients, 4, 2)
+    await database.write(sweep_rows.insert_places, (1, 2, 4))
+    await database.write(sweep_rows.insert_places, (3,), offered_until=NOON + minutes(1))
+    await database.write(sweep_rows.insert_consultations, (2,))
+    since = NOON - minutes(1)
+
+    assert await unserved_places(database, since) == []
+    assert await unserved_places(database, since + A_MILLISECOND) == [1]
+
+
+async def test_reads_rows_after_a_key_up_to_the_limit(database: Database) -> None:
+    await database.write(sweep_rows.insert_patients, range(1, 6))
+    await database.write(sweep_rows.insert_check_ins, range(1, 6))
+
+    first = await database.read(find_trackings_of_earlier_days, TOMORROW, CARRY_OVER_WITHIN, None, 2)
+    second = await database.read(find_trackings_of_earlier_days, TOMORROW, CARRY_OVER_WITHIN, first[-1].key, 2)
+
+    assert [row.patient_id for row in (*first, *second)] == [1, 2, 3, 4]
+
+
+async def test_sweep_reads_no_completed_trackings(database: Database) -> None:
+    await database.write(sweep_rows.insert_patients, (1, 2, 3))
+    await database.write(sweep_rows.insert_consultations, (1,))
+    await database.write(sweep_rows.insert_check_ins, (2,))
+    await database.write(sweep_rows.insert_completed_trackings, 3, 5_000)
+    # PostgreSQL chooses an index by its statistics.
+    await database.write(lambda connection: connection.exec_driver_sql("ANALYZE"))
+
+    def count_work(connection: Connection) -> tuple[int, int]:
+        with touched_rows(connection, "patient_trackings") as count_touched:
+            find_late_trackings(connection, NOON + minutes(1), None, 200)
+            consultations = count_touched()
+            find_trackings_of_earlier_days(connection, TOMORROW, CARRY_OVER_WITHIN, None, 200)
+            return consultations, count_touched() - consultations
+
+    consultations, check_ins = await database.read(count_work)
+
+    assert max(consultations, check_ins) < 500
 
 
 def insert_events(connection: Connection, *moments: datetime) -> None:

@@ -14,7 +14,7 @@ class FaultyLedger:
     """The real ledger with faults that a test switches on.
 
     The next `failures` calls fail before the commit. The next `lost_answers` records fail after the commit.
-    `waiting` is the number of calls that are blocked now.
+    `waiting` is the number of calls that are blocked now. While `overtakes` is true, every record is overtaken.
     """
 
     def __init__(self, ledger: Ledger) -> None:
@@ -24,6 +24,7 @@ class FaultyLedger:
         self.waiting = 0
         self.failures = 0
         self.lost_answers = 0
+        self.overtakes = False
 
     def block(self) -> None:
         """Make every later call wait."""
@@ -41,6 +42,8 @@ class FaultyLedger:
     async def record(self, entry: LedgerEntry) -> LedgerReply:
         """Record the entry in the real ledger."""
         await self._enter()
+        if self.overtakes:
+            return LedgerReply(facts=await self._ledger.load(entry.patient_id), overtaken=True)
         recorded = await self._ledger.record(entry)
         if self.lost_answers > 0:
             self.lost_answers -= 1

@@ -234,7 +234,7 @@ async def test_sweep_rescues_a_visit_that_cannot_remind(
     await visits.start_worker()
     await visits.start(DR_AMRANI)
     await change_worker_code(visits, monkeypatch)
-    monkeypatch.setattr("patient_visit_engine.worker.sweep.SEND_TIMEOUT", timedelta(seconds=UNANSWERED_AFTER))
+    monkeypatch.setattr("patient_visit_engine.worker.sending.SEND_TIMEOUT", timedelta(seconds=UNANSWERED_AFTER))
     in_an_hour = datetime.now(UTC) + timedelta(hours=1)
 
     async def is_rescued() -> bool:
