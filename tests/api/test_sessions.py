@@ -6,17 +6,14 @@ from http.cookies import SimpleCookie
 
 import httpx
 import pytest
-from pwdlib import PasswordHash
-from pwdlib.hashers.argon2 import Argon2Hasher
 
 from patient_visit_engine.storage import accounts, tables
 from patient_visit_engine.storage.tables import sessions, sign_in_attempts
 from patient_visit_engine.visit.codes import Role
 from tests.support.api import ApiDriver, start_body
 from tests.support.builders import DR_AMRANI
+from tests.support.passwords import WEAK_HASH
 
-# As weak as possible, so that the tests are fast. They test who may sign in, not the cost of a guess.
-WEAK_HASH = PasswordHash((Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1),))
 AMRANI = {"username": "amrani", "password": "correct horse"}
 
 

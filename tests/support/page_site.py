@@ -5,14 +5,13 @@ from itertools import count
 from typing import Any
 
 from playwright.async_api import Browser, BrowserContext, Locator, Page, Route, expect
-from pwdlib import PasswordHash
-from pwdlib.hashers.argon2 import Argon2Hasher
 from sqlalchemy import Connection, insert, update
 
 from patient_visit_engine.storage import accounts
 from patient_visit_engine.storage.tables import doctors, patient_trackings
 from patient_visit_engine.visit.codes import Role
 from tests.support.engine import CARDIOLOGY, Engine
+from tests.support.passwords import WEAK_HASH
 from tests.support.proxy import Proxy
 
 TIMEOUT_SECONDS = 20.0
@@ -33,7 +32,7 @@ class PageSite:
         self.appointment_ids = count(50_001)
 
     async def open(self) -> None:
-        password_hash = PasswordHash((Argon2Hasher(),)).hash(PASSWORD)
+        password_hash = WEAK_HASH.hash(PASSWORD)
 
         def write(connection: Connection) -> None:
             connection.execute(insert(doctors), [{"id": doctor, "name": f"Dr. {doctor}"} for doctor in DOCTORS])

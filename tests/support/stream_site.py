@@ -8,8 +8,6 @@ from typing import Any
 
 import httpx
 from playwright.async_api import BrowserContext, Page
-from pwdlib import PasswordHash
-from pwdlib.hashers.argon2 import Argon2Hasher
 from sqlalchemy import insert
 
 from patient_visit_engine.storage import accounts
@@ -17,6 +15,7 @@ from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.tables import doctors
 from patient_visit_engine.visit.codes import Role
 from tests.support.brisk_api import HEARTBEAT
+from tests.support.passwords import WEAK_HASH
 from tests.support.ports import free_port
 from tests.support.processes import SpawnedProcess
 from tests.support.proxy import Proxy
@@ -47,7 +46,7 @@ class StreamSite:
         #: The number of events committed so far, in all tests.
         self.event_count = 0
         self.account_count = 0
-        self.password_hash = PasswordHash((Argon2Hasher(),)).hash(PASSWORD)
+        self.password_hash = WEAK_HASH.hash(PASSWORD)
 
     async def open(self) -> None:
         await self.database.write(
