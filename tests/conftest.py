@@ -7,10 +7,9 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import asyncpg  # type: ignore[import-untyped]
 import pytest
 from playwright.async_api import Browser
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from patient_visit_engine.storage import migrations
 from patient_visit_engine.storage.database import Database
@@ -63,7 +62,7 @@ def postgres_server() -> Iterator[str]:
     if reason := ThrowawayPostgres.missing_requirement():
         pytest.skip(reason)
     # Each test has a database. With hundreds of them, autovacuum would start a process every few moments.
-    server = ThrowawayPostgres("-c fsync=off -c max_connections=200 -c autovacuum=off")
+    server = ThrowawayPostgres("-c fsync=off -c max_connections=200 -c autovacuum=off", in_memory=True)
     server.open()
     try:
         yield server.url
@@ -75,10 +74,11 @@ def _run_on_server(postgres_server: str, statement: str) -> None:
     """Run a statement outside a transaction. Uses its own event loop in a thread, so it works with and without a loop."""
 
     async def execute() -> None:
-        engine = create_async_engine(f"{postgres_server}/postgres", isolation_level="AUTOCOMMIT")
-        async with engine.connect() as connection:
-            await connection.execute(text(statement))
-        await engine.dispose()
+        connection = await asyncpg.connect(f"{postgres_server.replace('+asyncpg', '')}/postgres")
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
 
     with ThreadPoolExecutor(1) as thread:
         thread.submit(lambda: asyncio.run(execute())).result()
@@ -96,10 +96,20 @@ def new_postgres(postgres_server: str) -> Callable[[str], str]:
     return copy
 
 
+@pytest.fixture(scope="session")
+def drop_postgres(postgres_server: str) -> Callable[[str], None]:
+    """A function that drops the PostgreSQL database with that URL, because hundreds of them would fill the memory."""
+    return lambda url: _run_on_server(postgres_server, f"DROP DATABASE {url.rpartition('/')[2]} WITH (FORCE)")
+
+
 @pytest.fixture
-def empty_postgres(new_postgres: Callable[[str], str]) -> str:
+def empty_postgres(new_postgres: Callable[[str], str], drop_postgres: Callable[[str], None]) -> Iterator[str]:
     """The URL of an empty PostgreSQL database."""
-    return new_postgres("template1")
+    url = new_postgres("template1")
+
+    yield url
+
+    drop_postgres(url)
 
 
 @pytest.fixture(scope="session")
@@ -111,10 +121,14 @@ def migrated_postgres(new_postgres: Callable[[str], str]) -> str:
 
 
 @pytest.fixture
-async def on_postgres(new_postgres: Callable[[str], str], migrated_postgres: str) -> AsyncIterator[Database]:
+async def on_postgres(
+    new_postgres: Callable[[str], str], drop_postgres: Callable[[str], None], migrated_postgres: str
+) -> AsyncIterator[Database]:
     """A fresh PostgreSQL database with the newest schema."""
-    fresh = Database(await asyncio.to_thread(new_postgres, migrated_postgres))
+    url = await asyncio.to_thread(new_postgres, migrated_postgres)
+    fresh = Database(url)
 
     yield fresh
 
     await fresh.close()
+    await asyncio.to_thread(drop_postgres, url)
