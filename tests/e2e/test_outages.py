@@ -2,13 +2,12 @@
 
 from datetime import UTC, datetime
 
-import httpx
 from sqlalchemy import Connection, text
 
 from patient_visit_engine.runtime import temporal
 from patient_visit_engine.visit.names import visit_id
 from tests.support.decisions import assert_can_be_completed, assert_started_once, send_until_decided
-from tests.support.engine import Engine, OpenEngine
+from tests.support.engine import Engine, OpenEngine, wait_until_ready
 from tests.support.locking import locked
 from tests.support.waiting import wait_until_async
 
@@ -18,15 +17,7 @@ async def test_start_is_undecided_without_temporal(breakable_engine: Engine, pat
     breakable_engine.temporal.kill()
     breakable_engine.api.kill()
     breakable_engine.api.start()
-
-    async def is_alive() -> bool:
-        try:
-            async with httpx.AsyncClient() as client:
-                return (await client.get(f"{breakable_engine.url}/livez")).status_code == 200
-        except httpx.TransportError:
-            return False
-
-    await wait_until_async(is_alive, "the API is alive")
+    await wait_until_ready(breakable_engine.url, "/livez")
     undecided = await breakable_engine.start(1, patient, patient, key)
     breakable_engine.temporal.start()
     answer = await send_until_decided(lambda: breakable_engine.start(1, patient, patient, key))

@@ -24,6 +24,8 @@ from tests.support.waiting import wait_until_async
 SECRET = "a secret of more than thirty-two bytes, for tests alone"
 CARDIOLOGY, X_RAY = 1, 2
 ROOT = Path(__file__).parents[2]
+#: For the clients of plain HTTP. Otherwise each new client reads the certificates of all authorities, which takes longer than a call.
+NO_CERTIFICATES = False
 
 
 class Engine:
@@ -136,9 +138,8 @@ class Engine:
         token = jwt.encode(claims, SECRET, "HS256")
         # The server closes a connection that is idle for five seconds. A client that still uses it then may get an error.
         limits = httpx.Limits(keepalive_expiry=2)
-        return httpx.AsyncClient(
-            base_url=self.url, headers={"Authorization": f"Bearer {token}"}, timeout=60, limits=limits
-        )
+        headers = {"Authorization": f"Bearer {token}"}
+        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=60, limits=limits, verify=NO_CERTIFICATES)
 
     async def start(
         self, doctor_id: int, patient_id: int, appointment_id: int, key: str | None = None, **more: Any
@@ -157,7 +158,7 @@ class Engine:
 
     async def metrics(self) -> str:
         """The metrics of the API, as Prometheus text."""
-        async with httpx.AsyncClient() as client:
+        async with httpx.AsyncClient(verify=NO_CERTIFICATES) as client:
             return (await client.get(f"{self.url}/metrics")).text
 
     async def rows(self, query: str, **values: Any) -> list[dict[str, Any]]:
@@ -192,14 +193,14 @@ def _python_path() -> str:
     return os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
 
 
-async def wait_until_ready(url: str) -> None:
-    """Wait until the API at this address and everything that it depends on are ready."""
-    async with httpx.AsyncClient() as client:
+async def wait_until_ready(url: str, path: str = "/readyz") -> None:
+    """Wait until the API at this address and everything that it depends on are ready. With `/livez` only the API is ready."""
+    async with httpx.AsyncClient(verify=NO_CERTIFICATES) as client:
 
         async def is_ready() -> bool:
             try:
-                return (await client.get(f"{url}/readyz", timeout=5)).status_code == 200
+                return (await client.get(f"{url}{path}", timeout=5)).status_code == 200
             except httpx.TransportError:
                 return False
 
-        await wait_until_async(is_ready, f"{url} is ready")
+        await wait_until_async(is_ready, f"{url}{path} answers")

@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import httpx
 from playwright.async_api import BrowserContext, Page
 from sqlalchemy import insert
 
@@ -15,6 +14,7 @@ from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.tables import doctors
 from patient_visit_engine.visit.codes import Role
 from tests.support.brisk_api import HEARTBEAT
+from tests.support.engine import wait_until_ready
 from tests.support.passwords import WEAK_HASH
 from tests.support.ports import free_port
 from tests.support.processes import SpawnedProcess
@@ -56,15 +56,7 @@ class StreamSite:
 
     async def start_api(self) -> None:
         self.api.start()
-
-        async def answers() -> bool:
-            async with httpx.AsyncClient() as client:
-                try:
-                    return (await client.get(f"http://127.0.0.1:{self.port}/livez")).status_code == 200
-                except httpx.TransportError:
-                    return False
-
-        await wait_until_async(answers, "the API")
+        await wait_until_ready(f"http://127.0.0.1:{self.port}", "/livez")
 
     async def close(self) -> None:
         await asyncio.to_thread(self.api.stop)
