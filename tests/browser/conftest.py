@@ -12,7 +12,7 @@ from tests.support.proxy import CLIENT
 from tests.support.stream_site import BrowserTabs, StreamSite
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def stream_site(
     tmp_path_factory: pytest.TempPathFactory, migrated_file: Path, chromium: Browser
 ) -> AsyncIterator[StreamSite]:

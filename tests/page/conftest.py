@@ -11,7 +11,7 @@ from tests.support.page_site import PageSite, StaffPages
 from tests.support.scene import Scene, prepare_scene
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def page_site(tmp_path_factory: pytest.TempPathFactory, chromium: Browser) -> AsyncIterator[PageSite]:
     """The whole system with its page, started once."""
     if find_built_page() is None:
