@@ -1,5 +1,15 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { daysLater, heardFromServer, hospitalDay, inMinutes, isDay, now, tick, ticking, timeOfDay } from "../src/clock.js";
+import {
+    daysLater,
+    heardFromServer,
+    hospitalDay,
+    inMinutes,
+    isDay,
+    now,
+    tick,
+    ticking,
+    timeOfDay,
+} from "../src/clock.js";
 
 afterEach(() => {
     vi.useRealTimers();

@@ -43,7 +43,17 @@ const ENDS: Readonly<Record<BarKind, readonly string[]>> = {
     in_line: ["left_line"],
 };
 const KINDS = Object.values(BEGINS);
-const MARKS = new Set(["refused", "overdue", "extended", "offered", "offer_withdrawn", "adopted", "carried_over", "grace", "status"]);
+const MARKS = new Set([
+    "refused",
+    "overdue",
+    "extended",
+    "offered",
+    "offer_withdrawn",
+    "adopted",
+    "carried_over",
+    "grace",
+    "status",
+]);
 /** The minimum width of the picture, in milliseconds, for a day with one entry. */
 const NARROWEST = 10 * 60_000;
 
