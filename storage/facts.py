@@ -142,6 +142,7 @@ def _consultation(row: Row[tuple[object, ...]]) -> Consultation:
         remind_at=row.remind_at,
         reminders=row.reminders,
         abandon_at=row.abandon_at,
+        checked_in_at=row.check_in_time if row.checked_in else None,
     )
 
 

@@ -78,6 +78,13 @@ class PostponeNotSeen(Frozen):
     tracking: PendingTracking
 
 
+class WaitAgain(Frozen):
+    """The consultation was released, and its patient waits again since `consultation.checked_in_at`."""
+
+    change: Literal["wait_again"] = "wait_again"
+    consultation: Consultation
+
+
 class WriteAppointmentStatus(Frozen):
     """The appointment gets a status without effect on a tracking."""
 
@@ -151,6 +158,7 @@ Change = Annotated[
     | OpenTracking
     | CloseTracking
     | PostponeNotSeen
+    | WaitAgain
     | WriteAppointmentStatus
     | JoinLine
     | LeaveLine

@@ -34,8 +34,10 @@ class Outcome(StrEnum):
     timed_out = "timed_out"
     #: A supervisor ended the consultation.
     released = "released"
-    #: The patient was checked out, or the appointment's status was changed. This spelling is stored.
+    #: The appointment's status was changed, for example to canceled. This spelling is stored.
     cancelled = "cancelled"
+    #: The patient left without being seen. Older rows have `cancelled`.
+    left = "left"
     #: The day ended before a doctor started the consultation.
     not_seen = "not_seen"
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from patient_visit_engine.visit.changes import Change, EndConsultation, PostponeConsultation
+from patient_visit_engine.visit.changes import Change, EndConsultation, PostponeConsultation, WaitAgain
 from patient_visit_engine.visit.codes import Outcome
 from patient_visit_engine.visit.commands import CompleteConsultation, ExtendConsultation, ReleaseConsultation
 from patient_visit_engine.visit.decisions import ConsultationAnswer, ConsultationEndedAnswer, Refused, Verdict
@@ -17,7 +17,7 @@ def complete_consultation(command: CompleteConsultation, state: VisitState, now:
 
 
 def release_consultation(command: ReleaseConsultation, state: VisitState, now: datetime) -> Verdict:
-    """End a consultation that its holder forgot."""
+    """End a consultation that its holder forgot. A patient who had been checked in waits again."""
     return _end(state, command.consultation_id, None, Outcome.released, now)
 
 
@@ -34,7 +34,12 @@ def _end(state: VisitState, consultation_id: str, doctor_id: int | None, outcome
 def end_and_offer(state: VisitState, consultation: Consultation, outcome: Outcome, now: datetime) -> tuple[Change, ...]:
     """End the consultation. When this frees the patient, offer the patient to the first doctor in line."""
     offers = offer_to_line(state, state.line(), now) if consultation.exclusive else ()
-    return EndConsultation(consultation=consultation, outcome=outcome), *offers
+    waits_again = outcome is Outcome.released and consultation.checked_in_at is not None
+    return (
+        EndConsultation(consultation=consultation, outcome=outcome),
+        *((WaitAgain(consultation=consultation),) if waits_again else ()),
+        *offers,
+    )
 
 
 def extend_consultation(command: ExtendConsultation, state: VisitState, now: datetime) -> Verdict:

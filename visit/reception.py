@@ -45,7 +45,7 @@ def check_out(command: CheckOut, state: VisitState, now: datetime) -> Verdict:
     appointment = command.appointment
     if (consultation := state.consultation_of(appointment.id)) is not None:
         return Refused(refusal=AppointmentInProgress(holder=consultation)), ()
-    closed = _close_tracking(appointment, state, Outcome.cancelled, AppointmentStatus.confirmed)
+    closed = _close_tracking(appointment, state, Outcome.left, AppointmentStatus.confirmed)
     if not closed:
         return Refused(refusal=NotCheckedIn()), ()
     return TrackingAnswer(appointment_id=appointment.id), closed

@@ -12,12 +12,13 @@ from patient_visit_engine.visit.state import Appointment, Consultation, Frozen, 
 class PatientInConsultation(Frozen):
     """The patient is in another exclusive consultation, the `holder`. Its doctor is `holder.doctor_id`.
 
-    `position` is the position in the waiting line of the doctor who sent the command.
+    `position` is the position in the waiting line of the doctor who sent the command. `is_own`: that doctor is the holder.
     """
 
     code: Literal["patient_in_consultation"] = "patient_in_consultation"
     holder: Consultation
     position: int | None = None
+    is_own: bool = False
 
 
 class PatientReserved(Frozen):

@@ -36,6 +36,8 @@ def start_consultation(command: StartConsultation, state: VisitState, now: datet
         return _refuse_start(appointment, AppointmentClosed(status=appointment.status))
     if appointment.exclusive:
         if (holder := state.exclusive_consultation()) is not None:
+            if holder.doctor_id == appointment.doctor_id:
+                return _refuse_start(appointment, PatientInConsultation(holder=holder, is_own=True))
             return _refuse_and_join_line(command, state, now, partial(PatientInConsultation, holder=holder))
         expired, state_without_expired = _drop_expired_offers(state, now)
         reserved_for, offers = _reserved_place(state_without_expired, now)
@@ -81,6 +83,8 @@ def _reserved_place(state: VisitState, now: datetime) -> tuple[WaitingDoctor | N
 
 def _grant(appointment: Appointment, request: Request, state: VisitState, now: datetime) -> Verdict:
     consultation = new_consultation(_consultation_id(request, now), appointment, state.day, now, state.limits)
+    if (tracking := state.tracking_of(appointment.id)) is not None:
+        consultation = consultation.model_copy(update={"checked_in_at": tracking.check_in_time})
     changes = (OpenConsultation(consultation=consultation), *update_line_after_start(state, consultation))
     return ConsultationAnswer(consultation=consultation, created=True), changes
 

@@ -48,7 +48,8 @@ class Appointment(Frozen):
 class Consultation(Frozen):
     """A consultation in progress. `day` is the day of the visit that runs its timers.
 
-    It is ended at `abandon_at`, but not before its doctor was reminded of the expected end, `overdue_at`.
+    It is ended at `abandon_at`, but not before its doctor was reminded of the expected end, `overdue_at`. `checked_in_at` is the
+    patient's arrival, or None when the patient was not checked in.
     """
 
     id: str
@@ -63,6 +64,7 @@ class Consultation(Frozen):
     remind_at: datetime
     reminders: int = 0
     abandon_at: datetime
+    checked_in_at: datetime | None = None
 
 
 class PendingTracking(Frozen):

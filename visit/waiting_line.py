@@ -6,7 +6,7 @@ from typing import Literal
 from patient_visit_engine.visit.changes import Change, JoinLine, LeaveLine, OfferPatient, WithdrawOffer
 from patient_visit_engine.visit.commands import JoinWaitingLine, LeaveWaitingLine
 from patient_visit_engine.visit.decisions import NotInLine, PlaceInLine, Refused, Verdict
-from patient_visit_engine.visit.refusals import PatientFree, appointment_refusal
+from patient_visit_engine.visit.refusals import PatientFree, PatientInConsultation, appointment_refusal
 from patient_visit_engine.visit.state import Appointment, Consultation, VisitState, WaitingDoctor
 
 
@@ -20,6 +20,9 @@ def join_waiting_line(command: JoinWaitingLine, state: VisitState, now: datetime
     is_free = state.exclusive_consultation() is None and state.reservation(now) is None
     if not appointment.exclusive or is_free:
         return Refused(refusal=PatientFree()), ()
+    holder = state.exclusive_consultation()
+    if holder is not None and holder.doctor_id == appointment.doctor_id:
+        return Refused(refusal=PatientInConsultation(holder=holder, is_own=True)), ()
     return PlaceInLine(position=len(state.line()) + 1), (join_change(appointment, state, now),)
 
 

@@ -170,6 +170,11 @@ def _tracking_closed(change: changes.CloseTracking, context: EventContext) -> It
 
 
 @events_of.register
+def _waits_again(change: changes.WaitAgain, context: EventContext) -> Iterator[Event]:
+    yield appointment_updated(change.consultation.appointment_id, AppointmentStatus.pending, context)
+
+
+@events_of.register
 def _status_written(change: changes.WriteAppointmentStatus, context: EventContext) -> Iterator[Event]:
     yield appointment_updated(change.appointment_id, change.status, context)
 
@@ -248,8 +253,11 @@ def _refused(change: changes.NoteRefusal, context: EventContext) -> Iterator[Eve
         return
     holder = change.refusal.holder
     doctor = context.doctors[holder.doctor_id]
+    message = f"Patient {context.patient_name} is currently in consultation with {doctor}"
+    if change.refusal.is_own:
+        message = f"You are still in consultation with {context.patient_name}"
     data: event_bodies.ConsultationBlocked = {
-        **context.about_patient(f"Patient {context.patient_name} is currently in consultation with {doctor}"),
+        **context.about_patient(message),
         "active_doctor_id": holder.doctor_id,
         "active_doctor_name": doctor,
         "prestation": context.prestations[holder.prestation_id],

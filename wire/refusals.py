@@ -76,6 +76,11 @@ def refusal_body(refusal: Refusal, context: AnswerContext) -> shapes.Refusal:
 
 def _patient_in_consultation(refusal: PatientInConsultation, context: AnswerContext) -> Details:
     holder = _holder(refusal.holder, context.event_context)
+    patient = context.event_context.patient_name
+    if refusal.is_own:
+        detail = f"You are still in consultation with {patient} for {holder['prestation']}. Complete it first."
+        own: shapes.RefusalMembers = {"actions": ["complete"], "position": None}
+        return detail, holder | own
     members: shapes.RefusalMembers = holder | {
         "message": PLEASE_WAIT,
         "actions": _actions(refusal.position),
@@ -83,7 +88,7 @@ def _patient_in_consultation(refusal: PatientInConsultation, context: AnswerCont
     }
     doctor_and_prestation = f"{holder['active_doctor']} for {holder['prestation']}"
     detail = (
-        f"Patient {context.event_context.patient_name} is currently in consultation with {doctor_and_prestation}. "
+        f"Patient {patient} is currently in consultation with {doctor_and_prestation}. "
         "Please wait until the consultation is completed."
     )
     return detail, members
@@ -150,7 +155,7 @@ DETAILS: dict[type[Refusal], Callable[[Any, AnswerContext], Details]] = {
 }
 
 
-def _actions(position: int | None) -> list[Literal["wait", "leave"]]:
+def _actions(position: int | None) -> list[Literal["wait", "leave", "complete"]]:
     return ["wait"] if position is None else ["leave"]
 
 

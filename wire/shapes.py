@@ -67,7 +67,7 @@ class RefusalMembers(TypedDict, total=False):
     consultation_id: str | None
     started_at: Moment
     elapsed_seconds: int
-    actions: list[Literal["wait", "leave"]]
+    actions: list[Literal["wait", "leave", "complete"]]
     position: int | None
     until: Moment
     reserved_for: str

@@ -72,6 +72,12 @@ def _(change: changes.OpenTracking) -> TimelineRow:
 
 
 @timeline_row.register
+def _(change: changes.WaitAgain) -> TimelineRow:
+    consultation = change.consultation
+    return TimelineRow("checked_in", consultation.appointment_id, consultation.doctor_id, particulars={"again": True})
+
+
+@timeline_row.register
 def _(change: changes.CloseTracking) -> TimelineRow:
     return TimelineRow("left", change.appointment_id, day=change.day, particulars={"outcome": change.outcome.value})
 

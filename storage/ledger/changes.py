@@ -181,6 +181,27 @@ def _open_tracking(change: changes.OpenTracking, writer: Writer) -> None:
 
 
 @apply.register
+def _wait_again(change: changes.WaitAgain, writer: Writer) -> None:
+    consultation = change.consultation
+    values = {
+        "patient_id": consultation.patient_id,
+        "person_id": writer.person_id,
+        "appointment_id": consultation.appointment_id,
+        "prestation_id": consultation.prestation_id,
+        "doctor_id": consultation.doctor_id,
+        "exclusive": consultation.exclusive,
+        "visit_day": writer.entry.day,
+        "status": TrackingStatus.pending.value,
+        "check_in_time": consultation.checked_in_at,
+        "checked_in": True,
+        "created_by": writer.caller_id,
+        "reminders": 0,
+    }
+    writer.connection.execute(INSERT_TRACKING, values)
+    writer.set_appointment_status(consultation.appointment_id, AppointmentStatus.pending)
+
+
+@apply.register
 def _close_tracking(change: changes.CloseTracking, writer: Writer) -> None:
     writer.complete_tracking(PENDING_OF_APPOINTMENT, change.appointment_id, change.outcome)
     writer.set_appointment_status(change.appointment_id, change.status)

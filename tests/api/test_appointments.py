@@ -32,7 +32,7 @@ async def test_checks_out_patient_who_leaves(api: ApiDriver) -> None:
     checked_out = await reception.post(f"{CARDIOLOGY}/check-out")
     again = await reception.post(f"{CARDIOLOGY}/check-out")
 
-    assert (checked_out.status_code, checked_out.json()["outcome"]) == (200, "cancelled")
+    assert (checked_out.status_code, checked_out.json()["outcome"]) == (200, "left")
     assert (again.status_code, again.json()["code"]) == (409, "not_checked_in")
 
 

@@ -1,9 +1,10 @@
 """Calls on consultations, from the request to the stored answer."""
 
 import pytest
+from sqlalchemy import update
 
 from patient_visit_engine.storage.requests import find_open_requests, parse_command
-from patient_visit_engine.storage.tables import events, requests
+from patient_visit_engine.storage.tables import appointments, events, requests
 from patient_visit_engine.visit.commands import StartConsultation
 from tests.support.api import JOHN_CARDIOLOGY, JOHN_DERMATOLOGY, JOHN_X_RAY, ApiDriver, start_body
 from tests.support.builders import DAY, DR_AMRANI, DR_OKAFOR, DR_SMITH, minutes
@@ -254,3 +255,20 @@ async def test_refuses_start_that_contradicts_booking(api: ApiDriver) -> None:
         (403, "not_yours"),
     ]
     assert await api.all_rows() == before
+
+
+async def test_words_say_that_the_holder_is_the_asker(api: ApiDriver) -> None:
+    consultation = await start(api)
+    # The same doctor has another appointment with the patient.
+    move = update(appointments).where(appointments.c.id == JOHN_DERMATOLOGY.id).values(doctor_id=DR_AMRANI.id)
+    await api.database.write(lambda connection: connection.execute(move))
+    doctor = await api.doctor()
+    body = start_body(JOHN_DERMATOLOGY) | {"doctor_id": DR_AMRANI.id, "wait": True}
+
+    refused = (await doctor.post("/api/consultations", json=body)).json()
+    waited = (await doctor.post(f"/api/appointments/{JOHN_DERMATOLOGY.id}/wait")).json()
+
+    assert (refused["code"], refused["consultation_id"]) == ("patient_in_consultation", consultation)
+    assert refused["detail"] == "You are still in consultation with John Doe for Cardiology. Complete it first."
+    assert (refused["actions"], refused["position"]) == (["complete"], None)
+    assert (waited["code"], waited["actions"]) == ("patient_in_consultation", ["complete"])

@@ -223,3 +223,27 @@ async def test_not_seen_stands_in_timeline_of_its_day(database: Database, ledger
         ("carried_over", RECEPTIONIST, DAY + timedelta(days=1)),
         ("checked_in", RECEPTIONIST, DAY + timedelta(days=1)),
     ]
+
+
+async def test_released_patient_is_checked_in_again(database: Database, ledger: LedgerDriver) -> None:
+    await database.write(seed, OF_AMRANI)
+    await ledger.send(a_check_in(OF_AMRANI))
+    pending = await ledger.appointment(OF_AMRANI.id)
+    started = await ledger.send(a_start(pending), NOON + minutes(10))
+
+    await ledger.send(a_release(ledger.running), NOON + minutes(30))
+
+    (waiting,) = ledger.state.facts.pending
+    again = await ledger.appointment(OF_AMRANI.id)
+    restarted = await ledger.send(a_start(again, "again"), NOON + minutes(40))
+    assert (waiting.check_in_time, again.status) == (NOON, AppointmentStatus.pending)
+    assert (started.status, restarted.status) == (201, 201)
+    assert ledger.running.checked_in_at == NOON
+    assert await database.read(column, "patient_trackings", "outcome") == ["released", None]
+    assert await database.read(column, "timeline", "event") == [
+        "checked_in",
+        "started",
+        "completed",
+        "checked_in",
+        "started",
+    ]

@@ -20,6 +20,7 @@ from patient_visit_engine.visit.changes import (
     PostponeConsultation,
     PostponeNotSeen,
     RemindHolder,
+    WaitAgain,
     WithdrawOffer,
     WriteAppointmentStatus,
 )
@@ -104,10 +105,10 @@ class InMemoryLedger:
                 (tracking,) = (p for p in self.pending if p.appointment_id == change.appointment_id)
                 self.pending.remove(tracking)
                 self._set_status(change.appointment_id, change.status)
-            case CarryOver():
+            case WaitAgain(consultation=consultation):
+                self._wait_again(consultation, day)
+            case CarryOver() | PostponeNotSeen():
                 self._carry_over(change)
-            case PostponeNotSeen(tracking=tracking):
-                self._replace_tracking(tracking)
             case WriteAppointmentStatus():
                 self._set_status(change.appointment_id, change.status)
 
@@ -120,9 +121,24 @@ class InMemoryLedger:
             case OfferPatient(place=place) | WithdrawOffer(place=place):
                 self.waiting[self.waiting.index(self._find_place(place))] = place
 
-    def _carry_over(self, change: CarryOver) -> None:
+    def _wait_again(self, consultation: Consultation, day: date) -> None:
+        assert consultation.checked_in_at is not None
+        arrival = consultation.checked_in_at
+        self.pending.append(
+            PendingTracking(
+                appointment_id=consultation.appointment_id, day=day, check_in_time=arrival, scheduled_at=arrival
+            )
+        )
+        self._set_status(consultation.appointment_id, AppointmentStatus.pending)
+
+    def _carry_over(self, change: CarryOver | PostponeNotSeen) -> None:
+        if isinstance(change, PostponeNotSeen):
+            self._replace_tracking(change.tracking)
+            return
+        new_day = change.day
+
         def carry(row: Row) -> Row:
-            return row.model_copy(update={"day": max(row.day, change.day)})
+            return row.model_copy(update={"day": max(row.day, new_day)})
 
         self.in_progress = [carry(row) for row in self.in_progress]
         self.pending = [carry(row) for row in self.pending]

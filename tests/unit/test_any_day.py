@@ -184,7 +184,10 @@ class PatientDays:
             refusal = answer.refusal
             if isinstance(refusal, PatientInConsultation | AppointmentInProgress):
                 assert refusal.holder in self.ledger.in_progress
-            if isinstance(refusal, PatientInConsultation | PatientReserved):
+            if isinstance(refusal, PatientInConsultation) and refusal.is_own:
+                assert refusal.holder.doctor_id == appointment.doctor_id
+                assert refusal.position is None
+            elif isinstance(refusal, PatientInConsultation | PatientReserved):
                 assert appointment.exclusive
                 assert refusal.position == self._position(appointment.doctor_id)
                 assert refusal.position is not None or not command.wait

@@ -69,6 +69,7 @@ EVERY_CHANGE: dict[Any, Any] = {
             tracking=PendingTracking(appointment_id=APPOINTMENT.id, day=RUNNING.day, not_seen_at=NOON)
         ),
         changes.OpenTracking(appointment=APPOINTMENT),
+        changes.WaitAgain(consultation=RUNNING),
         changes.CloseTracking(
             appointment_id=APPOINTMENT.id, outcome=Outcome.cancelled, status=AppointmentStatus.canceled
         ),
@@ -81,6 +82,14 @@ EVERY_CHANGE: dict[Any, Any] = {
         changes.NoteRescue(reason=RescueReason.foreign_workflow),
     )
 }
+
+
+def test_blocked_holder_reads_about_the_own_consultation() -> None:
+    own = PatientInConsultation(holder=RUNNING, is_own=True)
+
+    (event,) = events_for(changes.NoteRefusal(appointment=APPOINTMENT, refusal=own))
+
+    assert event.data["message"] == "You are still in consultation with John Doe"
 
 
 @pytest.mark.parametrize("kind", get_args(get_args(changes.Change)[0]))

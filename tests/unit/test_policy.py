@@ -9,7 +9,9 @@ from patient_visit_engine.visit.changes import (
     EndConsultation,
     JoinLine,
     NoteRefusal,
+    OfferPatient,
     OpenConsultation,
+    WaitAgain,
 )
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
 from patient_visit_engine.visit.commands import Adopt
@@ -29,7 +31,7 @@ from tests.support.builders import (
     an_appointment,
     minutes,
 )
-from tests.support.commands import a_completion, a_release, a_start, an_extension
+from tests.support.commands import a_completion, a_release, a_start, a_wait, an_extension
 
 CARDIOLOGY_WITH_SMITH = a_consultation(an_appointment(DR_SMITH), started_at=NOON - minutes(14))
 
@@ -167,3 +169,42 @@ def test_adopting_nothing_changes_nothing() -> None:
     visit = a_visit(in_consultation_with=DR_SMITH, checked_in=[an_appointment(DR_AMRANI)], waiting=[DR_OKAFOR])
 
     assert decide(Adopt(), visit, NOON).changes == ()
+
+
+def test_released_patient_waits_again() -> None:
+    arrival = NOON - minutes(30)
+    with_check_in = a_consultation().model_copy(update={"checked_in_at": arrival})
+    visit = a_visit(consultations=[with_check_in], waiting=[DR_OKAFOR])
+
+    released = decide(a_release(with_check_in), visit, NOON)
+    completed = decide(a_completion(with_check_in), visit, NOON)
+
+    assert [type(change) for change in released.changes] == [EndConsultation, WaitAgain, OfferPatient]
+    assert [type(change) for change in completed.changes] == [EndConsultation, OfferPatient]
+
+
+def test_start_keeps_time_of_arrival() -> None:
+    appointment = an_appointment(status=AppointmentStatus.pending)
+
+    with_check_in = decide(a_start(appointment), a_visit(checked_in=[appointment]), NOON + minutes(5)).answer
+    without = decide(a_start(appointment), a_visit(), NOON + minutes(5)).answer
+
+    assert isinstance(with_check_in, ConsultationAnswer)
+    assert isinstance(without, ConsultationAnswer)
+    assert with_check_in.consultation.checked_in_at == NOON
+    assert without.consultation.checked_in_at is None
+
+
+def test_holder_is_told_of_the_own_consultation() -> None:
+    visit = a_visit(in_consultation_with=DR_SMITH, waiting=[DR_OKAFOR])
+    dermatology = an_appointment(DR_SMITH, prestation=DERMATOLOGY)
+
+    start = decide(a_start(dermatology, wait=True), visit, NOON)
+    wait = decide(a_wait(dermatology), visit, NOON)
+
+    assert isinstance(start.answer, Refused)
+    assert isinstance(wait.answer, Refused)
+    assert start.answer.refusal == wait.answer.refusal
+    assert start.answer.refusal.code == "patient_in_consultation"
+    assert start.answer.refusal.is_own
+    assert [type(change) for change in start.changes] == [NoteRefusal]

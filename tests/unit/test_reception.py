@@ -66,7 +66,7 @@ def test_check_out_makes_appointment_confirmed() -> None:
         CheckOut(request=a_request("out"), appointment=appointment), a_visit(checked_in=[appointment]), NOON
     )
 
-    closed = CloseTracking(appointment_id=appointment.id, outcome=Outcome.cancelled, status=AppointmentStatus.confirmed)
+    closed = CloseTracking(appointment_id=appointment.id, outcome=Outcome.left, status=AppointmentStatus.confirmed)
     assert decision.changes == (closed,)
 
 

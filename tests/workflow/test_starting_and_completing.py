@@ -176,7 +176,7 @@ async def test_reception_checks_in_and_out_and_cancels(visits: VisitDriver) -> N
 
     assert [answer.status for answer in (checked_in, repeated, checked_out, canceled)] == [201, 200, 200, 200]
     assert repeated.body["id"] == checked_in.body["id"]
-    assert checked_out.body["outcome"] == "cancelled"
+    assert checked_out.body["outcome"] == "left"
     assert (refused.status, refused.body["appointment_status"]) == (409, "canceled")
 
 
