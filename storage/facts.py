@@ -11,10 +11,18 @@ from patient_visit_engine.storage.tables import (
     patient_trackings,
     patients,
     prestations,
+    reservations,
     waiting_line,
 )
-from patient_visit_engine.visit.codes import AppointmentStatus, Outcome, TrackingStatus
-from patient_visit_engine.visit.state import Appointment, Consultation, Facts, PendingTracking, WaitingDoctor
+from patient_visit_engine.visit.codes import AppointmentStatus, Outcome, ReservationKind, TrackingStatus
+from patient_visit_engine.visit.state import (
+    Appointment,
+    Consultation,
+    Facts,
+    PendingTracking,
+    Reservation,
+    WaitingDoctor,
+)
 from patient_visit_engine.wire.trackings import TrackingRow
 
 PATIENT = select(patients.c.first_name, patients.c.last_name, patients.c.person_id).where(
@@ -40,8 +48,13 @@ OPEN_TRACKINGS = (
 LINE = (
     select(waiting_line, doctors.c.name.label("doctor"))
     .join(doctors, doctors.c.id == waiting_line.c.doctor_id)
-    .where(waiting_line.c.patient_id == bindparam("patient_id"))
-    .order_by(waiting_line.c.since, waiting_line.c.id)
+    .where(waiting_line.c.person_id == PERSON)
+    .order_by(waiting_line.c.turn, waiting_line.c.id)
+)
+RESERVATION = (
+    select(reservations, doctors.c.name.label("doctor"))
+    .join(doctors, doctors.c.id == reservations.c.doctor_id)
+    .where(reservations.c.person_id == PERSON)
 )
 APPOINTMENT = (
     select(
@@ -82,7 +95,8 @@ def read_facts(connection: Connection, patient_id: int, names: NameCache) -> Fac
     """The patient's open trackings and waiting lines now. Adds the names of doctors and prestations to `names`."""
     in_progress, pending = read_trackings(connection, patient_id, names)
     waiting = read_line(connection, patient_id, names)
-    return Facts(in_progress=in_progress, pending=pending, waiting=waiting)
+    reservation = read_reservation(connection, patient_id, names)
+    return Facts(in_progress=in_progress, pending=pending, waiting=waiting, reservation=reservation)
 
 
 def read_trackings(
@@ -102,7 +116,7 @@ def read_trackings(
 
 
 def read_line(connection: Connection, patient_id: int, names: NameCache) -> tuple[WaitingDoctor, ...]:
-    """The doctors who wait for the patient, on any day."""
+    """The doctors who wait for the patient, in their order."""
     waiting: list[WaitingDoctor] = []
     for row in connection.execute(LINE, {"patient_id": patient_id}):
         names.doctors[row.doctor_id] = row.doctor
@@ -112,10 +126,27 @@ def read_line(connection: Connection, patient_id: int, names: NameCache) -> tupl
                 appointment_id=row.appointment_id,
                 day=row.visit_day,
                 since=row.since,
-                offered_until=row.offered_until,
+                turn=row.turn,
+                unused_offers=row.unused_offers,
+                notified_at=row.notified_at,
             )
         )
     return tuple(waiting)
+
+
+def read_reservation(connection: Connection, patient_id: int, names: NameCache) -> Reservation | None:
+    """The reservation of the patient, also when its time is over: it stands until its end is recorded."""
+    row = connection.execute(RESERVATION, {"patient_id": patient_id}).one_or_none()
+    if row is None:
+        return None
+    names.doctors[row.doctor_id] = row.doctor
+    return Reservation(
+        kind=ReservationKind(row.kind),
+        doctor_id=row.doctor_id,
+        appointment_id=row.appointment_id,
+        day=row.visit_day,
+        until=row.until,
+    )
 
 
 def _pending_tracking(row: Row[tuple[object, ...]]) -> PendingTracking:

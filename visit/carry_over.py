@@ -1,10 +1,10 @@
 """The start of a day: what is open for the patient from earlier days passes to today's visit, in one decision."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from patient_visit_engine.visit.changes import CarryOver, Change, CloseTracking, LeaveLine
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
-from patient_visit_engine.visit.state import Facts, PendingTracking, VisitState, WaitingDoctor
+from patient_visit_engine.visit.state import Facts, PendingTracking, Reservation, VisitState, WaitingDoctor
 
 #: Without a message, what is open passes to the new day within this time. Each patient has another moment, because the visits of
 #: all patients end with the same day.
@@ -46,6 +46,7 @@ def carry_over(state: VisitState, now: datetime) -> tuple[tuple[Change, ...], Vi
             for place in facts.waiting
             if place not in repeated
         ),
+        reservation=_carry_reservation(facts.reservation, state.day),
     )
     carried_pending = tuple(tracking for tracking in pending if tracking not in facts.pending)
     changes = (*ended, CarryOver(day=state.day, pending=carried_pending))
@@ -83,6 +84,10 @@ def _carry(tracking: PendingTracking, state: VisitState, now: datetime) -> Pendi
     if not_seen_at <= state.day_starts_at:
         not_seen_at = now + state.limits.remind_every
     return tracking.model_copy(update={"day": state.day, "not_seen_at": not_seen_at})
+
+
+def _carry_reservation(reservation: Reservation | None, day: date) -> Reservation | None:
+    return None if reservation is None else reservation.model_copy(update={"day": max(reservation.day, day)})
 
 
 def _repeated_places(line: tuple[WaitingDoctor, ...]) -> tuple[WaitingDoctor, ...]:

@@ -1,13 +1,20 @@
 """The changes that a decision records, and that the ledger writes."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome, RescueReason
 from patient_visit_engine.visit.refusals import Refusal
-from patient_visit_engine.visit.state import Appointment, Consultation, Frozen, PendingTracking, WaitingDoctor
+from patient_visit_engine.visit.state import (
+    Appointment,
+    Consultation,
+    Frozen,
+    PendingTracking,
+    Reservation,
+    WaitingDoctor,
+)
 
 
 class OpenConsultation(Frozen):
@@ -107,28 +114,54 @@ class LeaveLine(Frozen):
 
     - `started`: the doctor has started a consultation with the patient.
     - `left`: the doctor has stopped waiting.
-    - `passed`: the doctor did not use the offer. It has expired, or another doctor has started during the offer.
+    - `passed`: the doctor has not used the second offer.
     - `canceled`: the appointment was canceled.
+    - `checked_out`: the patient has left without being seen.
     - `day_over`: the doctor had places in the lines of two days, and keeps the first.
     """
 
     change: Literal["leave_line"] = "leave_line"
     place: WaitingDoctor
-    why: Literal["started", "left", "passed", "canceled", "day_over"]
+    why: Literal["started", "left", "passed", "canceled", "checked_out", "day_over"]
 
 
 class OfferPatient(Frozen):
-    """Reserve the free patient for this doctor, until `place.offered_until`.
+    """Reserve the free patient for this doctor, until `until`.
 
-    With `VISIT_OFFER_SECONDS=0` the doctor is only notified.
+    With `VISIT_OFFER_SECONDS=0` `until` is None: the doctor is only notified, and `place` has the time.
     """
 
     change: Literal["offer_patient"] = "offer_patient"
     place: WaitingDoctor
+    until: datetime | None = None
+
+
+class EndReservation(Frozen):
+    """The patient is no longer reserved for this doctor.
+
+    `why` is one of these stored values:
+
+    - `started`: the appointment was started.
+    - `busy`: the doctor has started another appointment of the patient.
+    - `expired`: the doctor has not used the offer.
+    - `left`: the doctor has left the line, or the appointment was canceled or checked out.
+    """
+
+    change: Literal["end_reservation"] = "end_reservation"
+    reservation: Reservation
+    why: Literal["started", "busy", "expired", "left"]
+
+
+class MoveDown(Frozen):
+    """The doctor has not used an offer, and goes one place down. `next_place` is the doctor who goes up, if there is one."""
+
+    change: Literal["move_down"] = "move_down"
+    place: WaitingDoctor
+    next_place: WaitingDoctor | None = None
 
 
 class WithdrawOffer(Frozen):
-    """The patient is no longer free. The doctor stays in the line, and `place` has no `offered_until`."""
+    """The patient is no longer free. The doctor stays in the line, and `place` has no `notified_at`."""
 
     change: Literal["withdraw_offer"] = "withdraw_offer"
     place: WaitingDoctor
@@ -163,6 +196,8 @@ Change = Annotated[
     | JoinLine
     | LeaveLine
     | OfferPatient
+    | EndReservation
+    | MoveDown
     | WithdrawOffer
     | NoteRefusal
     | NoteRescue,

@@ -42,6 +42,17 @@ class Outcome(StrEnum):
     not_seen = "not_seen"
 
 
+class ReservationKind(StrEnum):
+    """Why a free patient is reserved for a doctor."""
+
+    #: The doctor waited in line.
+    offered = "offered"
+    #: The doctor called the patient.
+    called = "called"
+    #: Another doctor sent the patient.
+    transferred = "transferred"
+
+
 class Role(StrEnum):
     """The rights of a member of staff, or of a program."""
 

@@ -33,7 +33,8 @@ def _end(state: VisitState, consultation_id: str, doctor_id: int | None, outcome
 
 def end_and_offer(state: VisitState, consultation: Consultation, outcome: Outcome, now: datetime) -> tuple[Change, ...]:
     """End the consultation. When this frees the patient, offer the patient to the first doctor in line."""
-    offers = offer_to_line(state, state.line(), now) if consultation.exclusive else ()
+    is_free = consultation.exclusive and state.facts.reservation is None
+    offers = offer_to_line(state, state.line(), now) if is_free else ()
     waits_again = outcome is Outcome.released and consultation.checked_in_at is not None
     return (
         EndConsultation(consultation=consultation, outcome=outcome),

@@ -16,7 +16,7 @@ from patient_visit_engine.visit.refusals import (
     appointment_refusal,
 )
 from patient_visit_engine.visit.state import Appointment, VisitState
-from patient_visit_engine.visit.waiting_line import remove_canceled
+from patient_visit_engine.visit.waiting_line import remove_place_for
 
 
 def check_in(command: CheckIn, state: VisitState, now: datetime) -> Verdict:
@@ -48,7 +48,10 @@ def check_out(command: CheckOut, state: VisitState, now: datetime) -> Verdict:
     closed = _close_tracking(appointment, state, Outcome.left, AppointmentStatus.confirmed)
     if not closed:
         return Refused(refusal=NotCheckedIn()), ()
-    return TrackingAnswer(appointment_id=appointment.id), closed
+    return TrackingAnswer(appointment_id=appointment.id), (
+        *closed,
+        *remove_place_for(state, appointment.id, "checked_out", now),
+    )
 
 
 def set_appointment_status(command: SetAppointmentStatus, state: VisitState, now: datetime) -> Verdict:
@@ -69,7 +72,7 @@ def set_appointment_status(command: SetAppointmentStatus, state: VisitState, now
     if not changes and appointment.status is not status:
         changes = (WriteAppointmentStatus(appointment_id=appointment.id, status=status),)
     if status is AppointmentStatus.canceled:
-        changes = (*changes, *remove_canceled(state, appointment.id, now))
+        changes = (*changes, *remove_place_for(state, appointment.id, "canceled", now))
     return answer, changes
 
 

@@ -1,12 +1,10 @@
 """The rule of a start: a patient is never in two exclusive consultations at the same time."""
 
-from collections.abc import Callable
 from datetime import date, datetime, timedelta
-from functools import partial
 from hashlib import sha256
 from uuid import UUID
 
-from patient_visit_engine.visit.changes import Change, LeaveLine, NoteRefusal, OpenConsultation
+from patient_visit_engine.visit.changes import Change, NoteRefusal, OpenConsultation
 from patient_visit_engine.visit.codes import CLOSED_STATUSES
 from patient_visit_engine.visit.commands import Request, StartConsultation
 from patient_visit_engine.visit.decisions import ConsultationAnswer, Refused, Verdict
@@ -17,7 +15,7 @@ from patient_visit_engine.visit.refusals import (
     PatientReserved,
     Refusal,
 )
-from patient_visit_engine.visit.state import Appointment, Consultation, Limits, VisitState, WaitingDoctor
+from patient_visit_engine.visit.state import Appointment, Consultation, Limits, VisitState
 from patient_visit_engine.visit.waiting_line import join_change, offer_to_line, update_line_after_start
 
 
@@ -38,47 +36,27 @@ def start_consultation(command: StartConsultation, state: VisitState, now: datet
         if (holder := state.exclusive_consultation()) is not None:
             if holder.doctor_id == appointment.doctor_id:
                 return _refuse_start(appointment, PatientInConsultation(holder=holder, is_own=True))
-            return _refuse_and_join_line(command, state, now, partial(PatientInConsultation, holder=holder))
-        expired, state_without_expired = _drop_expired_offers(state, now)
-        reserved_for, offers = _reserved_place(state_without_expired, now)
+            return _refuse_and_join_line(command, state, now, PatientInConsultation(holder=holder))
+        reserved_for, offers = _reserved_for(state, now)
         if reserved_for is not None and reserved_for.doctor_id != appointment.doctor_id:
-            refusal = partial(_patient_reserved, reserved_for)
-            answer, changes = _refuse_and_join_line(command, state_without_expired, now, refusal)
-            return answer, (*expired, *changes, *offers)
-    # An exclusive start ends all offers, expired ones too: see `update_line_after_start`.
+            answer, changes = _refuse_and_join_line(command, state, now, reserved_for)
+            return answer, (*changes, *offers)
     return _grant(appointment, command.request, state, now)
 
 
-def _patient_reserved(place: WaitingDoctor, position: int | None) -> PatientReserved:
-    assert place.offered_until is not None
-    return PatientReserved(doctor_id=place.doctor_id, until=place.offered_until, position=position)
-
-
-def _drop_expired_offers(state: VisitState, now: datetime) -> tuple[tuple[LeaveLine, ...], VisitState]:
-    """The changes that remove doctors with an expired offer, and the state after these changes.
-
-    A start can arrive before the timer of the offer.
-    """
-    expired = tuple(place for place in state.line() if place.offered_until is not None and place.offered_until <= now)
-    if not expired or not state.limits.offer:
-        return (), state
-    waiting = tuple(place for place in state.facts.waiting if place not in expired)
-    without_expired = state.model_copy(update={"facts": state.facts.model_copy(update={"waiting": waiting})})
-    return tuple(LeaveLine(place=place, why="passed") for place in expired), without_expired
-
-
-def _reserved_place(state: VisitState, now: datetime) -> tuple[WaitingDoctor | None, tuple[Change, ...]]:
-    """The doctor for whom the patient is reserved now.
+def _reserved_for(state: VisitState, now: datetime) -> tuple[PatientReserved | None, tuple[Change, ...]]:
+    """The refusal that names the doctor for whom the patient is reserved.
 
     If the first doctor in line has no offer yet, also the change that makes this offer.
     """
-    if (offered := state.reservation(now)) is not None:
-        return offered, ()
-    if not state.limits.offer or not (offers := offer_to_line(state, state.line(), now)):
-        return None, ()
-    # When another day's visit ends a consultation, the patient is free before this visit gets the signal. Without this
-    # offer, any doctor who presses Start in that moment would go before those who wait.
-    return offers[0].place, offers
+    if (reservation := state.facts.reservation) is not None:
+        return PatientReserved(doctor_id=reservation.doctor_id, until=reservation.until), ()
+    # After a restore from a backup a line can wait for a free patient. Without this offer, any doctor who presses Start in that
+    # moment would go before those who wait.
+    for offer in offer_to_line(state, state.line(), now):
+        if offer.until is not None:
+            return PatientReserved(doctor_id=offer.place.doctor_id, until=offer.until), (offer,)
+    return None, ()
 
 
 def _grant(appointment: Appointment, request: Request, state: VisitState, now: datetime) -> Verdict:
@@ -125,13 +103,13 @@ def _refuse_and_join_line(
     command: StartConsultation,
     state: VisitState,
     now: datetime,
-    refusal_for_position: Callable[..., PatientInConsultation | PatientReserved],
+    refusal: PatientInConsultation | PatientReserved,
 ) -> Verdict:
-    """Refuse. With `wait`, the doctor also joins the line. `refusal_for_position` builds the refusal for a `position`."""
+    """Refuse, with the doctor's position in line. With `wait`, the doctor also joins the line."""
     appointment = command.appointment
     position = state.position_of(appointment.doctor_id)
     joined: tuple[Change, ...] = ()
     if command.wait and position is None:
         position, joined = len(state.line()) + 1, (join_change(appointment, state, now),)
-    answer, refusal_changes = _refuse_start(appointment, refusal_for_position(position=position))
+    answer, refusal_changes = _refuse_start(appointment, refusal.model_copy(update={"position": position}))
     return answer, (*refusal_changes, *joined)

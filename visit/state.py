@@ -1,11 +1,11 @@
 """The state of one visit: the patient's open facts and the visit's time limits."""
 
 from datetime import UTC, date, datetime, timedelta
-from typing import Literal, TypeGuard
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
-from patient_visit_engine.visit.codes import AppointmentStatus
+from patient_visit_engine.visit.codes import AppointmentStatus, ReservationKind
 
 #: The value of a time that a history of an older program does not have.
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -81,21 +81,28 @@ class PendingTracking(Frozen):
 
 
 class WaitingDoctor(Frozen):
-    """A doctor in the line for a busy patient. `offered_until` is set when the patient was offered to this doctor."""
+    """A doctor in the line for a busy patient. The line is in the order of `turn`.
+
+    `notified_at` is set when offers do not reserve (VISIT_OFFER_SECONDS=0) and the doctor knows that the patient is free.
+    """
 
     doctor_id: int
     appointment_id: int
     day: date
     since: datetime
-    offered_until: datetime | None = None
+    turn: int = 0
+    unused_offers: int = 0
+    notified_at: datetime | None = None
 
 
-def reserves(offered_until: datetime | None, now: datetime) -> TypeGuard[datetime]:
-    """Whether an offer until `offered_until` still reserves the patient at `now`.
+class Reservation(Frozen):
+    """A free patient is reserved for this doctor. It stands until its end is recorded, even after `until`."""
 
-    With VISIT_OFFER_SECONDS=0 an offer ends immediately and reserves nothing.
-    """
-    return offered_until is not None and offered_until > now
+    kind: ReservationKind = ReservationKind.offered
+    doctor_id: int
+    appointment_id: int
+    day: date
+    until: datetime
 
 
 class Facts(Frozen):
@@ -104,6 +111,20 @@ class Facts(Frozen):
     in_progress: tuple[Consultation, ...] = ()
     pending: tuple[PendingTracking, ...] = ()
     waiting: tuple[WaitingDoctor, ...] = ()
+    reservation: Reservation | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_older_offer(cls, facts: Any) -> Any:
+        """The facts of an older program have the end of an offer at the place in line, as `offered_until`."""
+        places = facts.get("waiting", ()) if isinstance(facts, dict) else ()
+        offered = [place for place in places if isinstance(place, dict) and place.get("offered_until")]
+        if not offered:
+            return facts
+        fields = {name: offered[0][name] for name in ("doctor_id", "appointment_id", "day")}
+        reservation = fields | {"until": offered[0]["offered_until"]}
+        waiting = [place | {"notified_at": place.get("offered_until")} for place in places]
+        return facts | {"waiting": waiting, "reservation": reservation}
 
     def has_earlier_than(self, day: date) -> bool:
         """Whether something open belongs to an earlier day."""
@@ -113,8 +134,9 @@ class Facts(Frozen):
         """Whether the visit of a later day has taken over what is open."""
         return any(fact.day > day for fact in self._all())
 
-    def _all(self) -> tuple[Consultation | PendingTracking | WaitingDoctor, ...]:
-        return *self.in_progress, *self.pending, *self.waiting
+    def _all(self) -> tuple[Consultation | PendingTracking | WaitingDoctor | Reservation, ...]:
+        reserved = () if self.reservation is None else (self.reservation,)
+        return *self.in_progress, *self.pending, *self.waiting, *reserved
 
 
 class VisitState(Frozen):
@@ -155,7 +177,3 @@ class VisitState(Frozen):
     def position_of(self, doctor_id: int) -> int | None:
         """The doctor's position in the line, counted from 1."""
         return next((n for n, w in enumerate(self.line(), 1) if w.doctor_id == doctor_id), None)
-
-    def reservation(self, now: datetime) -> WaitingDoctor | None:
-        """The doctor for whom the patient is reserved now."""
-        return next((place for place in self.line() if reserves(place.offered_until, now)), None)

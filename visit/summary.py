@@ -14,6 +14,7 @@ def summary(state: VisitState) -> str:
         lines.append(f"since {since}, expected until {expected_end}, id `{consultation.id}`")
     lines += [f"**Checked in** for appointment {pending.appointment_id}" for pending in state.facts.pending]
     for position, place in enumerate(state.line(), 1):
-        offered = "" if place.offered_until is None else f", offered until {to_rfc3339(place.offered_until)}"
-        lines.append(f"**Waiting {position}.** doctor {place.doctor_id}{offered}")
+        lines.append(f"**Waiting {position}.** doctor {place.doctor_id}")
+    if (reservation := state.facts.reservation) is not None:
+        lines.append(f"**Reserved** for doctor {reservation.doctor_id} until {to_rfc3339(reservation.until)}")
     return "\n\n".join(lines)

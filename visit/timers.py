@@ -8,7 +8,7 @@ from patient_visit_engine.visit.codes import Outcome
 from patient_visit_engine.visit.decisions import Decision
 from patient_visit_engine.visit.ending import end_and_offer
 from patient_visit_engine.visit.state import Consultation, VisitState
-from patient_visit_engine.visit.waiting_line import offer_to_line, remove_from_line
+from patient_visit_engine.visit.waiting_line import offer_to_line, pass_offer_on
 
 
 def decide_due(state: VisitState, now: datetime) -> Decision | None:
@@ -28,8 +28,8 @@ def next_deadline(state: VisitState) -> datetime:
         return end
     deadlines = [deadline for c in state.facts.in_progress for deadline in (c.remind_at, c.abandon_at)]
     deadlines += [tracking.not_seen_at for tracking in state.facts.pending if tracking.not_seen_at is not None]
-    if state.limits.offer:
-        deadlines += [place.offered_until for place in state.line() if place.offered_until is not None]
+    if state.facts.reservation is not None:
+        deadlines.append(state.facts.reservation.until)
     return min([*deadlines, end])
 
 
@@ -86,9 +86,12 @@ def _pending_changes(state: VisitState, now: datetime) -> tuple[Change, ...]:
 
 
 def _line_changes(state: VisitState, now: datetime) -> tuple[Change, ...]:
-    for place in state.line() if state.limits.offer else ():
-        if place.offered_until is not None and place.offered_until <= now:
-            if _is_late(place.offered_until, now):
-                return (OfferPatient(place=place.model_copy(update={"offered_until": now + state.limits.offer})),)
-            return remove_from_line(state, place, "passed", now)
-    return offer_to_line(state, state.line(), now) if state.exclusive_consultation() is None else ()
+    reservation = state.facts.reservation
+    if reservation is None:
+        return offer_to_line(state, state.line(), now) if state.exclusive_consultation() is None else ()
+    if reservation.until > now:
+        return ()
+    place = next((place for place in state.line() if place.appointment_id == reservation.appointment_id), None)
+    if place is not None and _is_late(reservation.until, now):
+        return (OfferPatient(place=place, until=now + state.limits.offer),)
+    return pass_offer_on(state, reservation, now)

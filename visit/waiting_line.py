@@ -3,11 +3,22 @@
 from datetime import datetime
 from typing import Literal
 
-from patient_visit_engine.visit.changes import Change, JoinLine, LeaveLine, OfferPatient, WithdrawOffer
+from patient_visit_engine.visit.changes import (
+    Change,
+    EndReservation,
+    JoinLine,
+    LeaveLine,
+    MoveDown,
+    OfferPatient,
+    WithdrawOffer,
+)
 from patient_visit_engine.visit.commands import JoinWaitingLine, LeaveWaitingLine
 from patient_visit_engine.visit.decisions import NotInLine, PlaceInLine, Refused, Verdict
 from patient_visit_engine.visit.refusals import PatientFree, PatientInConsultation, appointment_refusal
-from patient_visit_engine.visit.state import Appointment, Consultation, VisitState, WaitingDoctor
+from patient_visit_engine.visit.state import Appointment, Consultation, Reservation, VisitState, WaitingDoctor
+
+#: A doctor who has not used so many offers leaves the line.
+MAX_UNUSED_OFFERS = 2
 
 
 def join_waiting_line(command: JoinWaitingLine, state: VisitState, now: datetime) -> Verdict:
@@ -17,7 +28,7 @@ def join_waiting_line(command: JoinWaitingLine, state: VisitState, now: datetime
         return Refused(refusal=refusal), ()
     if (position := state.position_of(appointment.doctor_id)) is not None:
         return PlaceInLine(position=position), ()
-    is_free = state.exclusive_consultation() is None and state.reservation(now) is None
+    is_free = state.exclusive_consultation() is None and state.facts.reservation is None
     if not appointment.exclusive or is_free:
         return Refused(refusal=PatientFree()), ()
     holder = state.exclusive_consultation()
@@ -35,48 +46,84 @@ def leave_waiting_line(command: LeaveWaitingLine, state: VisitState, now: dateti
 
 
 def join_change(appointment: Appointment, state: VisitState, now: datetime) -> JoinLine:
-    """The change that gives the appointment's doctor the last place in this day's line."""
-    place = WaitingDoctor(doctor_id=appointment.doctor_id, appointment_id=appointment.id, day=state.day, since=now)
+    """The change that gives the appointment's doctor the last place in the line."""
+    turn = 1 + max((place.turn for place in state.line()), default=0)
+    place = WaitingDoctor(
+        doctor_id=appointment.doctor_id, appointment_id=appointment.id, day=state.day, since=now, turn=turn
+    )
     return JoinLine(place=place)
 
 
 def offer_to_line(state: VisitState, line: tuple[WaitingDoctor, ...], now: datetime) -> tuple[OfferPatient, ...]:
-    """The offers to make now that the patient is free. They go to the first doctor in `line`, if no doctor has an offer.
+    """The offers to make to `line` now that the patient is free and not reserved. Only the first doctor gets one.
 
-    When offers do not reserve (`limits.offer` is 0), they go to every doctor in `line` without an offer.
+    When offers do not reserve (`limits.offer` is 0), every doctor gets one who has not been notified.
     """
-    until = now + state.limits.offer
     if state.limits.offer:
-        receivers = line[:1] if all(place.offered_until is None for place in line) else ()
-    else:
-        receivers = tuple(place for place in line if place.offered_until is None)
-    return tuple(OfferPatient(place=place.model_copy(update={"offered_until": until})) for place in receivers)
+        return tuple(OfferPatient(place=place, until=now + state.limits.offer) for place in line[:1])
+    new = (place.model_copy(update={"notified_at": now}) for place in line if place.notified_at is None)
+    return tuple(OfferPatient(place=place) for place in new)
+
+
+def pass_offer_on(state: VisitState, reservation: Reservation, now: datetime) -> tuple[Change, ...]:
+    """End a reservation that was not used, and offer the patient to the next doctor in line.
+
+    The doctor goes one place down, and leaves the line after the second unused offer.
+    """
+    ended = EndReservation(reservation=reservation, why="expired")
+    line = state.line()
+    number = next((n for n, place in enumerate(line) if place.appointment_id == reservation.appointment_id), None)
+    if number is None:
+        return ended, *offer_to_line(state, line, now)
+    place = line[number].model_copy(update={"unused_offers": line[number].unused_offers + 1})
+    others = tuple(other for other in line if other.doctor_id != place.doctor_id)
+    if place.unused_offers >= MAX_UNUSED_OFFERS:
+        return ended, LeaveLine(place=place, why="passed"), *offer_to_line(state, others, now)
+    if number + 1 == len(line):
+        return ended, MoveDown(place=place), *offer_to_line(state, (*others[:number], place), now)
+    next_place = line[number + 1]
+    lower = place.model_copy(update={"turn": next_place.turn})
+    upper = next_place.model_copy(update={"turn": place.turn})
+    reordered = (*others[:number], upper, lower, *others[number + 1 :])
+    return ended, MoveDown(place=lower, next_place=upper), *offer_to_line(state, reordered, now)
 
 
 def update_line_after_start(state: VisitState, started: Consultation) -> tuple[Change, ...]:
-    """The effect of a start on the line: its doctor leaves it, and an exclusive start ends the offers to other doctors."""
+    """The effect of a start on the line: the place for its appointment is used, and an exclusive start ends the reservation.
+
+    A place for another appointment of the same doctor stays.
+    """
     changes: list[Change] = []
-    for place in state.facts.waiting:
-        if place.doctor_id == started.doctor_id:
+    reservation = state.facts.reservation
+    if reservation is not None and reservation.appointment_id == started.appointment_id:
+        changes.append(EndReservation(reservation=reservation, why="started"))
+    elif reservation is not None and started.exclusive:
+        changes.append(EndReservation(reservation=reservation, why="busy"))
+    for place in state.line():
+        if place.appointment_id == started.appointment_id:
             changes.append(LeaveLine(place=place, why="started"))
-        elif started.exclusive and place.offered_until is not None and state.limits.offer:
-            changes.append(LeaveLine(place=place, why="passed"))
-        elif started.exclusive and place.offered_until is not None:
-            changes.append(WithdrawOffer(place=place.model_copy(update={"offered_until": None})))
+        elif started.exclusive and place.notified_at is not None:
+            changes.append(WithdrawOffer(place=place.model_copy(update={"notified_at": None})))
     return tuple(changes)
 
 
 def remove_from_line(
-    state: VisitState, leaving: WaitingDoctor, why: Literal["left", "passed", "canceled"], now: datetime
+    state: VisitState, leaving: WaitingDoctor, why: Literal["left", "canceled", "checked_out"], now: datetime
 ) -> tuple[Change, ...]:
-    """Take one doctor out of the line. When the patient is free, the next doctor in line gets the offer."""
+    """Take one doctor out of the line, with the doctor's reservation. When the patient is free then, the next one gets the offer."""
+    reservation = state.facts.reservation
+    is_reserved_for_other = reservation is not None and reservation.appointment_id != leaving.appointment_id
     left = LeaveLine(place=leaving, why=why)
-    if state.exclusive_consultation() is not None:
+    if state.exclusive_consultation() is not None or is_reserved_for_other:
         return (left,)
-    return left, *offer_to_line(state, tuple(place for place in state.line() if place is not leaving), now)
+    ended = () if reservation is None else (EndReservation(reservation=reservation, why="left"),)
+    others = tuple(place for place in state.line() if place.doctor_id != leaving.doctor_id)
+    return *ended, left, *offer_to_line(state, others, now)
 
 
-def remove_canceled(state: VisitState, appointment_id: int, now: datetime) -> tuple[Change, ...]:
-    """Remove the doctor who waits for a canceled appointment, if there is one."""
+def remove_place_for(
+    state: VisitState, appointment_id: int, why: Literal["canceled", "checked_out"], now: datetime
+) -> tuple[Change, ...]:
+    """Remove the doctor who waits for an appointment that will not be started, if there is one."""
     leaving = next((place for place in state.line() if place.appointment_id == appointment_id), None)
-    return () if leaving is None else remove_from_line(state, leaving, "canceled", now)
+    return () if leaving is None else remove_from_line(state, leaving, why, now)

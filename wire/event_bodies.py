@@ -78,9 +78,23 @@ class LineJoined(AboutPatient):
 
 
 class LineLeft(LineJoined):
-    """`patient.updated` when a doctor leaves the waiting line. `visit.changes.LeaveLine` explains the values of `why`."""
+    """`patient.updated` when a doctor leaves the waiting line or goes one place down (`moved_down`).
 
-    why: Literal["started", "left", "passed", "canceled", "day_over"]
+    `visit.changes.LeaveLine` explains the other values of `why`.
+    """
+
+    why: Literal["started", "left", "passed", "canceled", "checked_out", "day_over", "moved_down"]
+
+
+class WaitingEnded(AboutPatient):
+    """`waiting.ended`: the doctor's place in line is gone without a start.
+
+    `reason`: two offers were not used (`missed`), the appointment was canceled (`cancelled`), or the patient left (`left`).
+    """
+
+    doctor_id: int
+    appointment_id: int
+    reason: Literal["missed", "cancelled", "left"]
 
 
 class PatientReservedUpdate(LineJoined):

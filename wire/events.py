@@ -4,12 +4,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import singledispatch
+from typing import Literal
 
 from patient_visit_engine.visit import changes
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
 from patient_visit_engine.visit.refusals import PatientInConsultation
-from patient_visit_engine.visit.state import Consultation, reserves
+from patient_visit_engine.visit.state import Consultation
 from patient_visit_engine.wire import event_bodies
 from patient_visit_engine.wire.shapes import status_name
 
@@ -19,12 +20,19 @@ STARTED = "consultation.started"
 BLOCKED = "consultation.blocked"
 COMPLETED = "consultation.completed"
 AVAILABLE = "consultation.available"
+WAITING_ENDED = "waiting.ended"
 OVERDUE = "consultation.overdue"
 #: A supervisor or the time limit ended the consultation. The name is stored, so it stays the same for both.
 RELEASED = "consultation.released"
 APPOINTMENT_UPDATED = "appointment.updated"
 PATIENT_UPDATED = "patient.updated"
 
+#: The doctor in line learns why the place is gone without a start. Who leaves the line knows it.
+ENDED_WAITING_BECAUSE: dict[str, Literal["missed", "cancelled", "left"]] = {
+    "passed": "missed",
+    "canceled": "cancelled",
+    "checked_out": "left",
+}
 #: Texts for a consultation that its doctor did not complete.
 ENDED_FOR_DOCTOR_BECAUSE = {
     Outcome.released: "was released by a supervisor",
@@ -153,7 +161,11 @@ def _overdue(change: changes.RemindHolder, context: EventContext) -> Iterator[Ev
 
 @events_of.register
 def _without_event(
-    change: changes.CarryOver | changes.PostponeNotSeen | changes.WithdrawOffer | changes.NoteRescue,
+    change: changes.CarryOver
+    | changes.PostponeNotSeen
+    | changes.EndReservation
+    | changes.WithdrawOffer
+    | changes.NoteRescue,
     context: EventContext,
 ) -> Iterator[Event]:
     yield from ()
@@ -215,13 +227,29 @@ def _left_line(change: changes.LeaveLine, context: EventContext) -> Iterator[Eve
     # One decision can take a doctor out of the line twice: at the end of a day, and by the start that comes with it.
     key = f"{context.cause}/left/{change.why}/{place.day.isoformat()}/{place.doctor_id}"
     yield context.new_event(PATIENT_UPDATED, CONSULTATIONS, key, data)
+    if (reason := ENDED_WAITING_BECAUSE.get(change.why)) is not None:
+        ended: event_bodies.WaitingEnded = {
+            **context.about_patient(f"Your place in line for patient {context.patient_name} has ended"),
+            "doctor_id": place.doctor_id,
+            "appointment_id": place.appointment_id,
+            "reason": reason,
+        }
+        yield context.new_event(WAITING_ENDED, doctor_channel(place.doctor_id), key, ended)
+
+
+@events_of.register
+def _moved_down(change: changes.MoveDown, context: EventContext) -> Iterator[Event]:
+    doctor_id = change.place.doctor_id
+    message = f"The line for patient {context.patient_name} has a new order"
+    data: event_bodies.LineLeft = {**_about_doctor(doctor_id, message, context), "why": "moved_down"}
+    yield context.new_event(PATIENT_UPDATED, CONSULTATIONS, f"{context.cause}/moved_down/{doctor_id}", data)
 
 
 @events_of.register
 def _offered(change: changes.OfferPatient, context: EventContext) -> Iterator[Event]:
     place = change.place
     # With VISIT_OFFER_SECONDS=0 nothing is reserved: all waiting doctors get the event, and the first to start wins.
-    until = to_rfc3339(place.offered_until) if reserves(place.offered_until, context.at) else None
+    until = None if change.until is None else to_rfc3339(change.until)
     data: event_bodies.ConsultationAvailable = {
         **context.about_patient(f"Patient {context.patient_name} is free for you"),
         "doctor_id": place.doctor_id,

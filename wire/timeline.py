@@ -106,8 +106,20 @@ def _(change: changes.LeaveLine) -> TimelineRow:
 
 @timeline_row.register
 def _(change: changes.OfferPatient) -> TimelineRow:
-    until = change.place.offered_until
-    return _about_place("offered", change.place, offer_until=None if until is None else to_rfc3339(until))
+    until = None if change.until is None else to_rfc3339(change.until)
+    return _about_place("offered", change.place, offer_until=until)
+
+
+@timeline_row.register
+def _(change: changes.EndReservation) -> TimelineRow:
+    reservation = change.reservation
+    particulars = {"why": change.why}
+    return TimelineRow("reservation_ended", reservation.appointment_id, reservation.doctor_id, particulars=particulars)
+
+
+@timeline_row.register
+def _(change: changes.MoveDown) -> TimelineRow:
+    return _about_place("moved_down", change.place, unused_offers=change.place.unused_offers)
 
 
 @timeline_row.register

@@ -6,9 +6,9 @@ from functools import singledispatch
 
 from sqlalchemy import Connection, Update, bindparam, delete, insert, update
 
-from patient_visit_engine.storage.tables import appointments, patient_trackings, waiting_line
+from patient_visit_engine.storage.tables import appointments, patient_trackings, reservations, waiting_line
 from patient_visit_engine.visit import changes
-from patient_visit_engine.visit.codes import AppointmentStatus, Outcome, TrackingStatus
+from patient_visit_engine.visit.codes import AppointmentStatus, Outcome, ReservationKind, TrackingStatus
 from patient_visit_engine.visit.record import LedgerEntry
 from patient_visit_engine.visit.state import Consultation, PendingTracking, WaitingDoctor
 
@@ -27,14 +27,20 @@ RUNNING_CONSULTATION = (
     .where(patient_trackings.c.consultation_id == bindparam("key"))
     .where(patient_trackings.c.status == TrackingStatus.in_progress.value)
 )
-IS_PLACE = (
-    (waiting_line.c.patient_id == bindparam("patient"))
-    & (waiting_line.c.visit_day == bindparam("day"))
-    & (waiting_line.c.doctor_id == bindparam("doctor"))
-)
+IS_PLACE = (waiting_line.c.person_id == bindparam("person")) & (waiting_line.c.doctor_id == bindparam("doctor"))
 INSERT_PLACE = insert(waiting_line)
 DELETE_PLACE = delete(waiting_line).where(IS_PLACE)
-SET_OFFER = update(waiting_line).where(IS_PLACE).values(offered_until=bindparam("until"))
+SET_PLACE = (
+    update(waiting_line)
+    .where(IS_PLACE)
+    .values(
+        turn=bindparam("new_turn"),
+        unused_offers=bindparam("new_unused_offers"),
+        notified_at=bindparam("new_notified_at"),
+    )
+)
+INSERT_RESERVATION = insert(reservations)
+DELETE_RESERVATION = delete(reservations).where(reservations.c.person_id == bindparam("person"))
 
 CARRY_TRACKINGS = (
     update(patient_trackings)
@@ -45,8 +51,14 @@ CARRY_TRACKINGS = (
 )
 CARRY_LINE = (
     update(waiting_line)
-    .where(waiting_line.c.patient_id == bindparam("patient"))
+    .where(waiting_line.c.person_id == bindparam("person"))
     .where(waiting_line.c.visit_day < bindparam("day"))
+    .values(visit_day=bindparam("day"))
+)
+CARRY_RESERVATION = (
+    update(reservations)
+    .where(reservations.c.person_id == bindparam("person"))
+    .where(reservations.c.visit_day < bindparam("day"))
     .values(visit_day=bindparam("day"))
 )
 
@@ -82,7 +94,17 @@ class Writer:
         self.update_row(SET_APPOINTMENT_STATUS, appointment_id, new_status=status.value)
 
     def place_key(self, place: WaitingDoctor) -> dict[str, object]:
-        return {"patient": self.entry.patient_id, "day": place.day, "doctor": place.doctor_id}
+        return {"person": self.person_id, "doctor": place.doctor_id}
+
+    def set_place(self, place: WaitingDoctor) -> None:
+        """Write the order and the offers of a place. Raises `OvertakenError` when the place is no longer there."""
+        values = {
+            "new_turn": place.turn,
+            "new_unused_offers": place.unused_offers,
+            "new_notified_at": place.notified_at,
+        }
+        if self.connection.execute(SET_PLACE, self.place_key(place) | values).rowcount != 1:
+            raise OvertakenError
 
 
 @singledispatch
@@ -143,9 +165,8 @@ def _timer_columns(consultation: Consultation) -> dict[str, object]:
 
 @apply.register
 def _carry_over(change: changes.CarryOver, writer: Writer) -> None:
-    person = {"person": writer.person_id, "patient": writer.entry.patient_id, "day": change.day}
-    writer.connection.execute(CARRY_TRACKINGS, person)
-    writer.connection.execute(CARRY_LINE, person)
+    for statement in (CARRY_TRACKINGS, CARRY_LINE, CARRY_RESERVATION):
+        writer.connection.execute(statement, {"person": writer.person_id, "day": change.day})
     for tracking in change.pending:
         _set_not_seen_at(tracking, writer)
 
@@ -221,6 +242,9 @@ def _join_line(change: changes.JoinLine, writer: Writer) -> None:
         "appointment_id": place.appointment_id,
         "visit_day": place.day,
         "since": place.since,
+        "person_id": writer.person_id,
+        "turn": place.turn,
+        "unused_offers": place.unused_offers,
     }
     writer.connection.execute(INSERT_PLACE, values)
 
@@ -231,10 +255,41 @@ def _leave_line(change: changes.LeaveLine, writer: Writer) -> None:
 
 
 @apply.register
-def _set_offer(change: changes.OfferPatient | changes.WithdrawOffer, writer: Writer) -> None:
-    values = writer.place_key(change.place) | {"until": change.place.offered_until}
-    if writer.connection.execute(SET_OFFER, values).rowcount != 1:
+def _offer_patient(change: changes.OfferPatient, writer: Writer) -> None:
+    if change.until is None:
+        writer.set_place(change.place)
+        return
+    # An offer that is made again replaces the one before it.
+    writer.connection.execute(DELETE_RESERVATION, {"person": writer.person_id})
+    values = {
+        "person_id": writer.person_id,
+        "patient_id": writer.entry.patient_id,
+        "kind": ReservationKind.offered.value,
+        "doctor_id": change.place.doctor_id,
+        "appointment_id": change.place.appointment_id,
+        "visit_day": writer.entry.day,
+        "since": writer.at,
+        "until": change.until,
+    }
+    writer.connection.execute(INSERT_RESERVATION, values)
+
+
+@apply.register
+def _end_reservation(change: changes.EndReservation, writer: Writer) -> None:
+    if writer.connection.execute(DELETE_RESERVATION, {"person": writer.person_id}).rowcount != 1:
         raise OvertakenError
+
+
+@apply.register
+def _move_down(change: changes.MoveDown, writer: Writer) -> None:
+    writer.set_place(change.place)
+    if change.next_place is not None:
+        writer.set_place(change.next_place)
+
+
+@apply.register
+def _withdraw_offer(change: changes.WithdrawOffer, writer: Writer) -> None:
+    writer.set_place(change.place)
 
 
 @apply.register

@@ -23,6 +23,7 @@ from patient_visit_engine.storage.facts import (
     read_appointment,
     read_facts,
     read_line,
+    read_reservation,
     read_trackings,
     tracking_of_consultation,
 )
@@ -30,8 +31,10 @@ from patient_visit_engine.storage.ledger.changes import OvertakenError, Writer, 
 from patient_visit_engine.storage.tables import callers, requests, timeline
 from patient_visit_engine.visit.changes import (
     CarryOver,
+    EndReservation,
     JoinLine,
     LeaveLine,
+    MoveDown,
     NoteRefusal,
     NoteRescue,
     OfferPatient,
@@ -50,7 +53,7 @@ from patient_visit_engine.wire.trackings import TrackingRow
 
 # If a unique index rejects the row of one of two visits, that visit tries again and is then overtaken.
 RECORD_ATTEMPTS = 3
-LINE_CHANGES = JoinLine | LeaveLine | OfferPatient | WithdrawOffer
+LINE_CHANGES = JoinLine | LeaveLine | OfferPatient | EndReservation | MoveDown | WithdrawOffer
 
 FIND_REQUEST = select(requests.c.decided_at, requests.c.reason, requests.c.fingerprint).where(
     requests.c.request_id == bindparam("id")
@@ -234,8 +237,10 @@ def _facts_after(connection: Connection, entry: LedgerEntry, names: NameCache) -
     has_line_changes = any(isinstance(change, LINE_CHANGES | CarryOver) for change in changes)
     has_tracking_changes = any(not isinstance(change, LINE_CHANGES | NoteRefusal | NoteRescue) for change in changes)
     in_progress, pending, waiting = entry.seen.in_progress, entry.seen.pending, entry.seen.waiting
+    reservation = entry.seen.reservation
     if has_tracking_changes:
         in_progress, pending = read_trackings(connection, entry.patient_id, names)
     if has_line_changes:
         waiting = read_line(connection, entry.patient_id, names)
-    return Facts(in_progress=in_progress, pending=pending, waiting=waiting)
+        reservation = read_reservation(connection, entry.patient_id, names)
+    return Facts(in_progress=in_progress, pending=pending, waiting=waiting, reservation=reservation)

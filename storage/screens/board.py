@@ -14,12 +14,13 @@ from patient_visit_engine.storage.tables import (
     patient_trackings,
     patients,
     prestations,
+    reservations,
     waiting_line,
 )
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.codes import TrackingStatus
-from patient_visit_engine.visit.state import reserves
 from patient_visit_engine.wire import screens
+from patient_visit_engine.wire.trackings import optional_moment
 
 #: The most patients on one board. More are counted, but not listed.
 BOARD_LIMIT = 1_000
@@ -48,7 +49,7 @@ def read_board(connection: Connection, board_filter: BoardFilter) -> screens.Boa
         key=lambda patient_id: _arrival(trackings.get(patient_id, []), lines.get(patient_id, [])),
     )
     items = [
-        _board_item(patient_id, trackings.get(patient_id, []), lines.get(patient_id, []), board_filter.now)
+        _board_item(patient_id, trackings.get(patient_id, []), lines.get(patient_id, []))
         for patient_id in patient_ids[:BOARD_LIMIT]
     ]
     return {
@@ -78,15 +79,23 @@ def _open_trackings() -> Select[Any]:
 
 
 def _lines() -> Select[Any]:
+    is_reserved = (reservations.c.person_id == waiting_line.c.person_id) & (
+        reservations.c.appointment_id == waiting_line.c.appointment_id
+    )
     return (
         select(
-            waiting_line, _patient_name_column(), doctors.c.name.label("doctor"), prestations.c.name.label("prestation")
+            waiting_line,
+            _patient_name_column(),
+            doctors.c.name.label("doctor"),
+            prestations.c.name.label("prestation"),
+            reservations.c.until.label("offer_until"),
         )
+        .outerjoin(reservations, is_reserved)
         .join(patients, patients.c.id == waiting_line.c.patient_id)
         .join(doctors, doctors.c.id == waiting_line.c.doctor_id)
         .join(appointments, appointments.c.id == waiting_line.c.appointment_id)
         .join(prestations, prestations.c.id == appointments.c.prestation_id)
-        .order_by(waiting_line.c.since, waiting_line.c.id)
+        .order_by(waiting_line.c.turn, waiting_line.c.id)
     )
 
 
@@ -106,22 +115,22 @@ def _arrival(trackings: Rows, line: Rows) -> tuple[datetime, int]:
     return first, (trackings or line)[0].patient_id
 
 
-def _board_item(patient_id: int, trackings: Rows, line: Rows, now: datetime) -> screens.BoardItem:
+def _board_item(patient_id: int, trackings: Rows, line: Rows) -> screens.BoardItem:
     running = [row for row in trackings if row.status == TrackingStatus.in_progress]
     return {
         "patient_id": patient_id,
         "patient_name": (trackings or line)[0].patient,
-        "state": _patient_state(running, line, now),
+        "state": _patient_state(running, line),
         "consultations": [_running_consultation(row) for row in running],
         "checked_in": [_checked_in(row) for row in trackings if row.status == TrackingStatus.pending],
-        "waiting": [_waiting_place(row, position, now) for position, row in enumerate(line, 1)],
+        "waiting": [_waiting_place(row, position) for position, row in enumerate(line, 1)],
     }
 
 
-def _patient_state(running: Rows, line: Rows, now: datetime) -> screens.PatientState:
+def _patient_state(running: Rows, line: Rows) -> screens.PatientState:
     if any(row.exclusive for row in running):
         return "in_consultation"
-    return "reserved" if any(reserves(row.offered_until, now) for row in line) else "free"
+    return "reserved" if any(row.offer_until is not None for row in line) else "free"
 
 
 def _appointment_on_board(row: Row[Any]) -> screens.AppointmentOnBoard:
@@ -147,10 +156,10 @@ def _checked_in(row: Row[Any]) -> screens.CheckedIn:
     return {**_appointment_on_board(row), "since": to_rfc3339(row.check_in_time)}
 
 
-def _waiting_place(row: Row[Any], position: int, now: datetime) -> screens.WaitingPlace:
+def _waiting_place(row: Row[Any], position: int) -> screens.WaitingPlace:
     return {
         **_appointment_on_board(row),
         "since": to_rfc3339(row.since),
         "position": position,
-        "offer_until": to_rfc3339(row.offered_until) if reserves(row.offered_until, now) else None,
+        "offer_until": optional_moment(row.offer_until),
     }

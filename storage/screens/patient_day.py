@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, cast
 
-from sqlalchemy import Connection, Row, Table, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Table, and_, or_, select, true
 
 from patient_visit_engine.storage.facts import (
     PATIENT,
@@ -23,12 +23,13 @@ from patient_visit_engine.storage.tables import (
     patient_trackings,
     patients,
     prestations,
+    reservations,
     timeline,
     waiting_line,
 )
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.codes import TrackingStatus
-from patient_visit_engine.visit.state import Appointment, reserves
+from patient_visit_engine.visit.state import Appointment
 from patient_visit_engine.wire import screens, shapes
 from patient_visit_engine.wire.trackings import TrackingRow, tracking_body
 
@@ -93,12 +94,11 @@ def read_visit(connection: Connection, query: VisitQuery) -> screens.DayOfPatien
         return None
     holder = _read_holder(connection, query)
     line = _read_line(connection, query)
-    is_reserved = any(reserves(row.offered_until, query.now) for row in line)
     return {
         "patient_id": query.patient_id,
         "patient_name": f"{patient.first_name} {patient.last_name}",
         "date": query.day.isoformat(),
-        "state": "in_consultation" if holder else "reserved" if is_reserved else "free",
+        "state": "in_consultation" if holder else "reserved" if _is_reserved(connection, query) else "free",
         "holder": holder,
         "waiting": [
             {"doctor_id": row.doctor_id, "name": row.name, "since": to_rfc3339(row.since), "position": position}
@@ -141,9 +141,19 @@ def _read_line(connection: Connection, query: VisitQuery) -> list[Row[Any]]:
     statement = (
         select(waiting_line, doctors.c.name)
         .join(doctors, doctors.c.id == waiting_line.c.doctor_id)
-        .where(waiting_line.c.patient_id == query.patient_id, waiting_line.c.visit_day == query.day)
+        .where(waiting_line.c.patient_id == query.patient_id, _is_of_day(waiting_line, query))
     )
-    return list(connection.execute(statement.order_by(waiting_line.c.since, waiting_line.c.id)))
+    return list(connection.execute(statement.order_by(waiting_line.c.turn, waiting_line.c.id)))
+
+
+def _is_reserved(connection: Connection, query: VisitQuery) -> bool:
+    of_patient = select(reservations.c.person_id).where(reservations.c.patient_id == query.patient_id)
+    return connection.scalar(of_patient.where(_is_of_day(reservations, query))) is not None
+
+
+def _is_of_day(table: Table, query: VisitQuery) -> ColumnElement[bool]:
+    """Whether the row belongs to the day. What is open belongs to today, also before it has passed to today's visit."""
+    return true() if query.day == query.today else table.c.visit_day == query.day
 
 
 def _read_timeline(connection: Connection, query: VisitQuery) -> list[screens.TimelineEntry]:

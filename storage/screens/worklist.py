@@ -14,11 +14,11 @@ from patient_visit_engine.storage.tables import (
     patient_trackings,
     patients,
     prestations,
+    reservations,
     waiting_line,
 )
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.codes import CLOSED_STATUSES, AppointmentStatus, Outcome, TrackingStatus
-from patient_visit_engine.visit.state import reserves
 from patient_visit_engine.wire import screens
 from patient_visit_engine.wire.shapes import status_name
 from patient_visit_engine.wire.trackings import optional_moment
@@ -152,11 +152,12 @@ def patient_states(
     positions: dict[int, int] = {}
     for row in connection.execute(_lines_of_patients(patient_ids)):
         positions[row.patient_id] = positions.get(row.patient_id, 0) + 1
-        patient = states.setdefault(row.patient_id, FREE)
-        if reserves(row.offered_until, worklist_filter.now) and patient["state"] == "free":
-            states[row.patient_id] = _occupied_by(patient, row, "reserved", row.since, row.offered_until)
+        states.setdefault(row.patient_id, FREE)
         if row.doctor_id == worklist_filter.asking_doctor_id:
             states[row.patient_id] = {**states[row.patient_id], "position": positions[row.patient_id]}
+    for row in connection.execute(_reservations(patient_ids)):
+        patient = states.get(row.patient_id, FREE)
+        states[row.patient_id] = _occupied_by(patient, row, "reserved", row.since, row.until)
     for row in connection.execute(_exclusive_consultations(patient_ids)):
         patient = states.get(row.patient_id, FREE)
         states[row.patient_id] = _occupied_by(patient, row, "in_consultation", row.started_at, None)
@@ -185,7 +186,17 @@ def _lines_of_patients(patient_ids: set[int]) -> Select[Any]:
         .join(appointments, appointments.c.id == waiting_line.c.appointment_id)
         .join(prestations, prestations.c.id == appointments.c.prestation_id)
         .where(waiting_line.c.patient_id.in_(patient_ids))
-        .order_by(waiting_line.c.since, waiting_line.c.id)
+        .order_by(waiting_line.c.turn, waiting_line.c.id)
+    )
+
+
+def _reservations(patient_ids: set[int]) -> Select[Any]:
+    return (
+        select(reservations, doctors.c.name.label("doctor"), prestations.c.name.label("prestation"))
+        .join(doctors, doctors.c.id == reservations.c.doctor_id)
+        .join(appointments, appointments.c.id == reservations.c.appointment_id)
+        .join(prestations, prestations.c.id == appointments.c.prestation_id)
+        .where(reservations.c.patient_id.in_(patient_ids))
     )
 
 

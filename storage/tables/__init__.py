@@ -4,7 +4,14 @@ from patient_visit_engine.storage.tables.columns import metadata
 from patient_visit_engine.storage.tables.hospital import appointments, doctors, patients, prestations
 from patient_visit_engine.storage.tables.sign_in import accounts, sessions, sign_in_attempts
 from patient_visit_engine.storage.tables.stream import events, log_head, stream_processes, stream_readers
-from patient_visit_engine.storage.tables.visits import callers, patient_trackings, requests, timeline, waiting_line
+from patient_visit_engine.storage.tables.visits import (
+    callers,
+    patient_trackings,
+    requests,
+    reservations,
+    timeline,
+    waiting_line,
+)
 
 __all__ = [
     "accounts",
@@ -18,6 +25,7 @@ __all__ = [
     "patients",
     "prestations",
     "requests",
+    "reservations",
     "sessions",
     "sign_in_attempts",
     "stream_processes",

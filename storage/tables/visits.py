@@ -96,8 +96,29 @@ waiting_line = Table(
     Column("appointment_id", ForeignKey("appointments.id"), nullable=False),
     Column("visit_day", Date, nullable=False),
     Column("since", Timestamp, nullable=False),
-    Column("offered_until", Timestamp),
-    Index("one_place_in_line_per_doctor", "patient_id", "visit_day", "doctor_id", unique=True),
+    Column("person_id", ForeignKey("patients.id"), nullable=False),
+    # The order of the line. It changes when a doctor does not use an offer.
+    Column("turn", BigInteger, nullable=False),
+    Column("unused_offers", Integer, nullable=False),
+    # When the doctor was notified of a free patient who is reserved for no doctor (VISIT_OFFER_SECONDS=0).
+    Column("notified_at", Timestamp),
+    Index("one_place_in_line_per_doctor", "person_id", "doctor_id", unique=True),
+)
+
+# The doctor for whom a free patient is reserved. The row stands until the end of the reservation is recorded.
+reservations = Table(
+    "reservations",
+    metadata,
+    Column("person_id", ForeignKey("patients.id"), primary_key=True, autoincrement=False),
+    Column("patient_id", ForeignKey("patients.id"), nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("doctor_id", ForeignKey("doctors.id"), nullable=False),
+    Column("appointment_id", ForeignKey("appointments.id"), nullable=False),
+    Column("visit_day", Date, nullable=False),
+    Column("since", Timestamp, nullable=False),
+    Column("until", Timestamp, nullable=False),
+    CheckConstraint("kind IN ('offered', 'called', 'transferred')", name="a_reservation_has_a_known_kind"),
+    Index("reservations_by_end", "until"),
 )
 
 # What happened to a patient, one row for each change. The timeline is permanent, but the event log is pruned.

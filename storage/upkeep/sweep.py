@@ -11,8 +11,8 @@ from sqlalchemy import ColumnElement, Connection, Select, Table, and_, delete, e
 from patient_visit_engine.storage.tables import (
     events,
     patient_trackings,
-    patients,
     requests,
+    reservations,
     sessions,
     sign_in_attempts,
     waiting_line,
@@ -57,19 +57,17 @@ def find_unserved_places(
     `offers_expire` is false when offers have no time limit.
     """
     place, other_place, tracking = waiting_line.c, waiting_line.alias().c, patient_trackings.c
-    line_has_offer = exists().where(
-        other_place.patient_id == place.patient_id,
-        other_place.offered_until.is_not(None),
-    )
-    person = select(patients.c.person_id).where(patients.c.id == place.patient_id).correlate(waiting_line)
+    line_was_notified = exists().where(other_place.person_id == place.person_id, other_place.notified_at.is_not(None))
+    is_reserved = exists().where(reservations.c.person_id == place.person_id)
     person_is_busy = exists().where(
-        tracking.person_id == person.scalar_subquery(),
+        tracking.person_id == place.person_id,
         tracking.status == TrackingStatus.in_progress.value,
         tracking.exclusive,
     )
-    is_late = and_(place.since < late_since, ~line_has_offer, ~person_is_busy)
+    is_late = and_(place.since < late_since, ~line_was_notified, ~is_reserved, ~person_is_busy)
     if offers_expire:
-        is_late = or_(is_late, place.offered_until < late_since)
+        is_over = exists().where(reservations.c.person_id == place.person_id, reservations.c.until < late_since)
+        is_late = or_(is_late, is_over)
     query = select(place.id, place.patient_id).where(place.visit_day >= today, is_late)
     return read_page(connection, query, place.id, after, limit)
 

@@ -81,7 +81,7 @@ async def test_shows_checked_in_patient_until_check_out(api: ApiDriver) -> None:
     assert [item["patient_id"] for item in after["items"]] == [124]
 
 
-async def test_shows_reservation_until_offer_ends(api: ApiDriver) -> None:
+async def test_shows_reservation_until_its_end_is_recorded(api: ApiDriver) -> None:
     doctor = await api.doctor()
     started = await doctor.post("/api/consultations", json=start_body())
     await (await api.doctor(DR_OKAFOR.id)).post("/api/consultations", json=start_body(JOHN_DERMATOLOGY, wait=True))
@@ -93,16 +93,15 @@ async def test_shows_reservation_until_offer_ends(api: ApiDriver) -> None:
 
     assert during["items"][0]["state"] == "reserved"
     assert during["items"][0]["waiting"][0]["offer_until"] == "2026-03-02T11:01:00.000Z"
-    assert after["items"][0]["state"] == "free"
-    assert after["items"][0]["waiting"][0]["offer_until"] is None
+    assert after["items"][0]["state"] == "reserved"
 
 
 async def test_offer_of_no_time_reserves_nothing(api: ApiDriver, database: Database) -> None:
     await (await api.doctor()).post("/api/consultations", json=start_body())
     await (await api.doctor(DR_OKAFOR.id)).post("/api/consultations", json=start_body(JOHN_DERMATOLOGY, wait=True))
 
-    # With VISIT_OFFER_SECONDS=0 an offer ends at the moment at which it is made.
-    await database.write(lambda connection: connection.execute(update(waiting_line).values(offered_until=api.clock())))
+    # With VISIT_OFFER_SECONDS=0 the doctor is only notified.
+    await database.write(lambda connection: connection.execute(update(waiting_line).values(notified_at=api.clock())))
 
     assert (await read_board(api))["items"][0]["waiting"][0]["offer_until"] is None
 

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, insert, select, update
 
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.screens.worklist import WorklistFilter, read_worklist
-from patient_visit_engine.storage.tables import appointments, events, log_head, waiting_line
+from patient_visit_engine.storage.tables import appointments, events, log_head, reservations, waiting_line
 from patient_visit_engine.wire import screens
 from tests.support.api import JOHN_CARDIOLOGY, JOHN_DERMATOLOGY, JOHN_X_RAY, ApiDriver, start_body
 from tests.support.builders import DAY, DR_OKAFOR, DR_SMITH, NOON
@@ -80,7 +80,7 @@ async def test_patient_in_x_ray_stays_free(api: ApiDriver) -> None:
     assert [item["patient"]["state"] for item in (await api.read_worklist())["items"]] == ["free"] * 4
 
 
-async def test_shows_reservation_until_offer_ends(api: ApiDriver) -> None:
+async def test_shows_reservation_until_its_end_is_recorded(api: ApiDriver) -> None:
     doctor = await api.doctor()
     started = await doctor.post("/api/consultations", json=start_body())
     await (await api.doctor(DR_OKAFOR.id)).post("/api/consultations", json=start_body(JOHN_DERMATOLOGY, wait=True))
@@ -93,8 +93,7 @@ async def test_shows_reservation_until_offer_ends(api: ApiDriver) -> None:
     reserved = during_offer["items"][0]["patient"]
     assert (reserved["state"], reserved["doctor_id"], reserved["prestation"]) == ("reserved", 8, "Dermatology")
     assert reserved["until"] == "2026-03-02T11:01:00.000Z"
-    assert after_offer["items"][0]["patient"]["until"] is None
-    assert after_offer["items"][0]["patient"]["state"] == "free"
+    assert after_offer["items"][0]["patient"] == reserved
 
 
 async def test_offer_of_yesterday_still_reserves(api: ApiDriver) -> None:
@@ -102,8 +101,9 @@ async def test_offer_of_yesterday_still_reserves(api: ApiDriver) -> None:
     started = await doctor.post("/api/consultations", json=start_body())
     await (await api.doctor(DR_OKAFOR.id)).post("/api/consultations", json=start_body(JOHN_DERMATOLOGY, wait=True))
     await doctor.post(f"/api/consultations/{started.json()['id']}/complete")
-    move_to_yesterday = update(waiting_line).values(visit_day=DAY - timedelta(days=1))
-    await api.database.write(lambda connection: connection.execute(move_to_yesterday))
+    yesterday = {"visit_day": DAY - timedelta(days=1)}
+    await api.database.write(lambda connection: connection.execute(update(waiting_line).values(yesterday)))
+    await api.database.write(lambda connection: connection.execute(update(reservations).values(yesterday)))
 
     patient = (await api.read_worklist())["items"][0]["patient"]
 
@@ -214,8 +214,9 @@ def _last_status(connection: Connection, seq: int) -> str | None:
 
 async def test_shows_position_in_line(database: Database, api: ApiDriver) -> None:
     def add_waiting_doctors(connection: Connection) -> None:
-        for day, doctor in ((DAY - timedelta(days=1), 456), (DAY, 8)):
+        for day, doctor in ((DAY - timedelta(days=1), 7), (DAY, 8)):
             row = {"patient_id": 123, "doctor_id": doctor, "appointment_id": 2, "visit_day": day, "since": NOON}
+            row |= {"person_id": 123, "turn": doctor, "unused_offers": 0}
             connection.execute(insert(waiting_line).values(**row))
 
     await database.write(add_waiting_doctors)

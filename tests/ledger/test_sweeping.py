@@ -8,7 +8,7 @@ from sqlalchemy import Connection, insert, update
 
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.log_reader import read_bounds
-from patient_visit_engine.storage.tables import events, patients, requests
+from patient_visit_engine.storage.tables import events, patients, requests, waiting_line
 from patient_visit_engine.storage.upkeep import sweep
 from patient_visit_engine.storage.upkeep.earlier_days import (
     find_places_of_earlier_days,
@@ -146,12 +146,17 @@ async def test_busy_patient_keeps_a_line_waiting(database: Database, ledger: Led
 def merge_patients(connection: Connection, retired: int, survivor: int) -> None:
     """Make both records the same person."""
     connection.execute(update(patients).where(patients.c.id == retired).values(person_id=survivor))
+    connection.execute(
+        update(waiting_line)
+        .where(waiting_line.c.patient_id == retired)
+        .values(person_id=survivor, doctor_id=DR_OKAFOR.id)
+    )
 
 
 async def test_line_of_a_free_patient_is_unserved(database: Database) -> None:
     await database.write(sweep_rows.insert_patients, (1, 2, 3, 4))
-    await database.write(merge_patients, 4, 2)
     await database.write(sweep_rows.insert_places, (1, 2, 4))
+    await database.write(merge_patients, 4, 2)
     await database.write(sweep_rows.insert_places, (3,), offered_until=NOON + minutes(1))
     await database.write(sweep_rows.insert_consultations, (2,))
     since = NOON - minutes(1)

@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from patient_visit_engine.storage import migrations, schema_version
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.storage.tables import patient_trackings
+from patient_visit_engine.storage.tables import patient_trackings, reservations, waiting_line
 from tests.support.migrating import migrate_to, run_on
 
 # Patient 1 is in consultation 'c1' after a check-in, and waits for appointment 12. Patient 2 is in 'c2', which began without a
@@ -33,8 +33,9 @@ INSERT INTO patient_trackings (patient_id, appointment_id, prestation_id, doctor
  '2026-03-02T08:00:00.000Z', '2026-03-02T08:20:00.000Z', '2026-03-02T08:20:00.000Z', 0, '2026-03-02T12:00:00.000Z'),
  (2, 14, 1, 2, TRUE, '2026-03-02', 'completed', 'cancelled', '2026-03-02T08:01:00.000Z', '2026-03-02T08:30:00.000Z', 1, NULL,
  NULL, NULL, NULL, 0, NULL)
-INSERT INTO waiting_line (patient_id, doctor_id, appointment_id, visit_day, since) VALUES
- (1, 2, 12, '2026-03-02', '2026-03-02T09:11:00.000Z')
+INSERT INTO waiting_line (patient_id, doctor_id, appointment_id, visit_day, since, offered_until) VALUES
+ (1, 2, 12, '2026-03-02', '2026-03-02T09:11:00.000Z', NULL), (2, 1, 10, '2026-03-02', '2026-03-02T09:12:00.000Z', NULL),
+ (2, 2, 14, '2026-03-02', '2026-03-02T09:11:00.000Z', '2099-03-02T09:20:00.000Z')
 INSERT INTO requests (request_id, caller_id, fingerprint, created_at, command) VALUES
  ('r1', 1, 'f1', '2026-03-02T09:12:00.000Z', '{}')
 INSERT INTO timeline (patient_id, visit_day, at, event, particulars) VALUES
@@ -80,7 +81,7 @@ async def test_upgrade_and_downgrade_keep_every_row(url: str, revision: str) -> 
     assert {table: len(rows) for table, rows in after.items()} == {table: len(rows) for table, rows in before.items()}
     for table, rows in before.items():
         for old, new in zip(rows, after[table], strict=True):
-            assert old.items() <= new.items()
+            assert old.items() - {("offered_until", old.get("offered_until"))} <= new.items()
     migrations.downgrade(url, revision)
     assert with_times_of_limits(await run_on(url, read_tables), before) == before
 
@@ -111,6 +112,24 @@ async def test_upgrade_gives_each_row_its_person(url: str) -> None:
     assert checked_in == {10: True, 11: False, 12: True, 13: False, 14: True}
     assert {row["origin"] for row in after["appointments"]} == {"booked"}
     assert all(row["active"] for row in (*after["doctors"], *after["prestations"]))
+
+
+async def test_upgrade_turns_offer_into_reservation(url: str) -> None:
+    await run_on(url, migrate_to("0002"))
+    await run_on(url, add_rows)
+
+    migrations.upgrade(url)
+
+    (reserved,) = await run_on(url, lambda connection: connection.execute(select(reservations)).all())
+    line = await run_on(
+        url, lambda connection: connection.execute(select(waiting_line).order_by(waiting_line.c.id)).all()
+    )
+    assert (reserved.person_id, reserved.kind, reserved.doctor_id, reserved.appointment_id) == (2, "offered", 2, 14)
+    assert reserved.until.isoformat() == "2099-03-02T09:20:00+00:00"
+    assert [(row.person_id, row.doctor_id, row.unused_offers) for row in line] == [(1, 2, 0), (2, 1, 0), (2, 2, 0)]
+    # The order of the line is the order of arrival.
+    turns = {(row.person_id, row.doctor_id): row.turn for row in line}
+    assert turns[2, 2] < turns[2, 1]
 
 
 async def test_upgraded_rule_is_about_the_person(url: str) -> None:

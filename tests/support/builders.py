@@ -20,6 +20,7 @@ from patient_visit_engine.visit.state import (
     Facts,
     Limits,
     PendingTracking,
+    Reservation,
     VisitState,
     WaitingDoctor,
 )
@@ -132,7 +133,8 @@ def a_place(
     doctor: Doctor,
     *,
     since: datetime = NOON,
-    offered_until: datetime | None = None,
+    turn: int = 0,
+    notified_at: datetime | None = None,
     day: date = DAY,
 ) -> WaitingDoctor:
     """The place of the doctor in the waiting line, for the doctor's default appointment."""
@@ -141,8 +143,14 @@ def a_place(
         appointment_id=an_appointment(doctor).id,
         day=day,
         since=since,
-        offered_until=offered_until,
+        turn=turn,
+        notified_at=notified_at,
     )
+
+
+def a_reservation(doctor: Doctor, until: datetime, *, day: date = DAY) -> Reservation:
+    """John Doe is reserved for the doctor's default appointment."""
+    return Reservation(doctor_id=doctor.id, appointment_id=an_appointment(doctor).id, day=day, until=until)
 
 
 def a_visit(
@@ -151,6 +159,7 @@ def a_visit(
     consultations: Iterable[Consultation] = (),
     checked_in: Iterable[Appointment] = (),
     waiting: Iterable[Doctor | WaitingDoctor] = (),
+    reservation: Reservation | None = None,
     limits: Limits | None = None,
     day: date = DAY,
 ) -> VisitState:
@@ -159,7 +168,7 @@ def a_visit(
     if in_consultation_with is not None:
         running = (a_consultation(an_appointment(in_consultation_with)), *running)
     line = tuple(
-        a_place(place, since=NOON + timedelta(seconds=n)) if isinstance(place, Doctor) else place
+        a_place(place, since=NOON + timedelta(seconds=n), turn=n + 1) if isinstance(place, Doctor) else place
         for n, place in enumerate(waiting)
     )
     pending = tuple(
@@ -172,7 +181,7 @@ def a_visit(
         day_starts_at=CALENDAR.starts_at(day),
         day_ends_at=CALENDAR.ends_at(day),
         limits=limits or Limits(),
-        facts=Facts(in_progress=running, pending=pending, waiting=line),
+        facts=Facts(in_progress=running, pending=pending, waiting=line, reservation=reservation),
     )
 
 

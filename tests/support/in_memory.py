@@ -12,8 +12,10 @@ from patient_visit_engine.visit.changes import (
     Change,
     CloseTracking,
     EndConsultation,
+    EndReservation,
     JoinLine,
     LeaveLine,
+    MoveDown,
     OfferPatient,
     OpenConsultation,
     OpenTracking,
@@ -35,6 +37,7 @@ from patient_visit_engine.visit.state import (
     Facts,
     Limits,
     PendingTracking,
+    Reservation,
     VisitState,
     WaitingDoctor,
 )
@@ -42,7 +45,7 @@ from patient_visit_engine.visit.timers import day_is_over, decide_due, next_dead
 from patient_visit_engine.wire.events import events_of
 from tests.support.builders import CALENDAR, JOHN_DOE, an_event_context
 
-Row = TypeVar("Row", Consultation, PendingTracking, WaitingDoctor)
+Row = TypeVar("Row", Consultation, PendingTracking, WaitingDoctor, Reservation)
 #: After so many attempts a test fails instead of looping forever.
 MAX_ATTEMPTS = 50
 
@@ -55,13 +58,20 @@ class InMemoryLedger:
     in_progress: list[Consultation] = field(default_factory=list)
     pending: list[PendingTracking] = field(default_factory=list)
     waiting: list[WaitingDoctor] = field(default_factory=list)
+    reservation: Reservation | None = None
     ended_consultations: list[tuple[Consultation, Outcome]] = field(default_factory=list)
     event_keys: list[str] = field(default_factory=list)
     answers: dict[str, Answer | None] = field(default_factory=dict)
 
     @property
     def facts(self) -> Facts:
-        return Facts(in_progress=tuple(self.in_progress), pending=tuple(self.pending), waiting=tuple(self.waiting))
+        line = sorted(self.waiting, key=lambda place: place.turn)
+        return Facts(
+            in_progress=tuple(self.in_progress),
+            pending=tuple(self.pending),
+            waiting=tuple(line),
+            reservation=self.reservation,
+        )
 
     def record(self, entry: LedgerEntry) -> LedgerReply:
         if entry.request is not None and entry.request.id in self.answers:
@@ -93,8 +103,8 @@ class InMemoryLedger:
                 consultation = change.consultation
                 row = self._find_consultation(consultation.id)
                 self.in_progress[self.in_progress.index(row)] = consultation
-            case JoinLine() | LeaveLine() | OfferPatient() | WithdrawOffer():
-                self._apply_to_line(change)
+            case JoinLine() | LeaveLine() | MoveDown() | WithdrawOffer() | OfferPatient() | EndReservation():
+                self._apply_to_line(change, day)
             case OpenTracking(appointment=appointment):
                 assert appointment.id not in [p.appointment_id for p in self.pending], "checked in twice"
                 self.pending.append(
@@ -112,14 +122,37 @@ class InMemoryLedger:
             case WriteAppointmentStatus():
                 self._set_status(change.appointment_id, change.status)
 
-    def _apply_to_line(self, change: JoinLine | LeaveLine | OfferPatient | WithdrawOffer) -> None:
+    def _apply_to_line(
+        self, change: JoinLine | LeaveLine | MoveDown | WithdrawOffer | OfferPatient | EndReservation, day: date
+    ) -> None:
         match change:
+            case OfferPatient() | EndReservation():
+                self._apply_to_reservation(change, day)
             case JoinLine(place=place):
                 self.waiting.append(place)
             case LeaveLine(place=place):
                 self.waiting.remove(self._find_place(place))
-            case OfferPatient(place=place) | WithdrawOffer(place=place):
-                self.waiting[self.waiting.index(self._find_place(place))] = place
+            case MoveDown(place=place, next_place=next_place):
+                self._replace_place(place)
+                if next_place is not None:
+                    self._replace_place(next_place)
+            case WithdrawOffer(place=place):
+                self._replace_place(place)
+
+    def _replace_place(self, place: WaitingDoctor) -> None:
+        self.waiting[self.waiting.index(self._find_place(place))] = place
+
+    def _apply_to_reservation(self, change: OfferPatient | EndReservation, day: date) -> None:
+        if isinstance(change, EndReservation):
+            assert self.reservation == change.reservation
+            self.reservation = None
+        elif change.until is None:
+            self._replace_place(change.place)
+        else:
+            place = change.place
+            self.reservation = Reservation(
+                doctor_id=place.doctor_id, appointment_id=place.appointment_id, day=day, until=change.until
+            )
 
     def _wait_again(self, consultation: Consultation, day: date) -> None:
         assert consultation.checked_in_at is not None
@@ -143,6 +176,8 @@ class InMemoryLedger:
         self.in_progress = [carry(row) for row in self.in_progress]
         self.pending = [carry(row) for row in self.pending]
         self.waiting = [carry(row) for row in self.waiting]
+        if self.reservation is not None:
+            self.reservation = carry(self.reservation)
         for tracking in change.pending:
             self._replace_tracking(tracking)
 
@@ -155,7 +190,7 @@ class InMemoryLedger:
         return consultation
 
     def _find_place(self, place: WaitingDoctor) -> WaitingDoctor:
-        (row,) = (w for w in self.waiting if (w.doctor_id, w.day) == (place.doctor_id, place.day))
+        (row,) = (w for w in self.waiting if w.doctor_id == place.doctor_id)
         return row
 
     def _set_status(self, appointment_id: int, status: AppointmentStatus) -> None:

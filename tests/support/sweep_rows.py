@@ -7,7 +7,14 @@ from typing import Any
 from sqlalchemy import Connection, insert
 
 from patient_visit_engine.storage.requests import write_command
-from patient_visit_engine.storage.tables import appointments, patient_trackings, patients, requests, waiting_line
+from patient_visit_engine.storage.tables import (
+    appointments,
+    patient_trackings,
+    patients,
+    requests,
+    reservations,
+    waiting_line,
+)
 from tests.support.builders import (
     CARDIOLOGY,
     DAY,
@@ -75,7 +82,7 @@ def insert_consultations(connection: Connection, numbers: Iterable[int], day: da
 def insert_places(
     connection: Connection, numbers: Iterable[int], day: date = DAY, *, offered_until: datetime | None = None
 ) -> None:
-    """Dr. Amrani waits for each of these patients, since a minute before noon."""
+    """Dr. Amrani waits for each of these patients, since a minute before noon. With `offered_until` they are reserved until then."""
     rows = [
         {
             "patient_id": number,
@@ -83,11 +90,14 @@ def insert_places(
             "appointment_id": an_appointment(patient=a_patient(number)).id,
             "visit_day": day,
             "since": NOON - minutes(1),
-            "offered_until": offered_until,
+            "person_id": number,
         }
         for number in numbers
     ]
-    connection.execute(insert(waiting_line), rows)
+    connection.execute(insert(waiting_line), [row | {"turn": 1, "unused_offers": 0} for row in rows])
+    if offered_until is not None:
+        offer = {"kind": "offered", "until": offered_until}
+        connection.execute(insert(reservations), [row | offer for row in rows])
 
 
 def insert_open_requests(connection: Connection, numbers: Iterable[int], *, each: int = 1) -> None:

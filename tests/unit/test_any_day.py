@@ -194,11 +194,13 @@ class PatientDays:
             if isinstance(refusal, PatientInConsultation):
                 assert refusal.holder.exclusive
             if isinstance(refusal, PatientReserved):
-                offered = [w for w in self.ledger.waiting if w.offered_until == refusal.until]
-                assert [w.doctor_id for w in offered] == [refusal.doctor_id] != [appointment.doctor_id]
+                reservation = self.ledger.reservation
+                assert reservation is not None
+                assert (reservation.doctor_id, reservation.until) == (refusal.doctor_id, refusal.until)
+                assert refusal.doctor_id != appointment.doctor_id
 
     def _position(self, doctor_id: int) -> int | None:
-        line = [w.doctor_id for w in self.ledger.waiting]
+        line = [w.doctor_id for w in self.ledger.facts.waiting]
         return line.index(doctor_id) + 1 if doctor_id in line else None
 
     def check(self) -> None:
@@ -211,9 +213,8 @@ class PatientDays:
         done = Counter(c.appointment_id for c, outcome in self.ledger.ended_consultations if outcome is Outcome.done)
         assert all(times == 1 for times in done.values())
         assert len({w.doctor_id for w in waiting}) == len(waiting)
-        offers = [w for w in waiting if w.offered_until is not None and w.offered_until > self.now]
-        assert len(offers) <= 1
-        assert not offers or not any(c.exclusive for c in running)
+        assert len({w.turn for w in waiting}) == len(waiting)
+        assert self.ledger.reservation is None or not any(c.exclusive for c in running)
         assert len(set(self.ledger.event_keys)) == len(self.ledger.event_keys), (
             "two events have one key; the log keeps one"
         )

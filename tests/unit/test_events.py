@@ -23,6 +23,7 @@ from tests.support.builders import (
     NOON,
     a_consultation,
     a_place,
+    a_reservation,
     an_appointment,
     an_event_context,
     minutes,
@@ -30,7 +31,8 @@ from tests.support.builders import (
 
 APPOINTMENT = an_appointment(DR_AMRANI)
 RUNNING = a_consultation(APPOINTMENT)
-PLACE = a_place(DR_AMRANI, offered_until=NOON + minutes(36))
+PLACE = a_place(DR_AMRANI)
+OFFER = changes.OfferPatient(place=PLACE, until=NOON + minutes(36))
 AT = NOON + minutes(35)
 OF_JOHN = {"patient_id": 123, "patient_name": "John Doe", "timestamp": "2026-03-02T11:35:00.000Z"}
 OF_THE_CONSULTATION = OF_JOHN | {
@@ -76,7 +78,9 @@ EVERY_CHANGE: dict[Any, Any] = {
         changes.WriteAppointmentStatus(appointment_id=APPOINTMENT.id, status=AppointmentStatus.scheduled),
         changes.JoinLine(place=a_place(DR_AMRANI)),
         changes.LeaveLine(place=PLACE, why="left"),
-        changes.OfferPatient(place=PLACE),
+        OFFER,
+        changes.EndReservation(reservation=a_reservation(DR_AMRANI, AT), why="expired"),
+        changes.MoveDown(place=PLACE),
         changes.WithdrawOffer(place=a_place(DR_AMRANI)),
         changes.NoteRefusal(appointment=APPOINTMENT, refusal=BLOCKED),
         changes.NoteRescue(reason=RescueReason.foreign_workflow),
@@ -165,7 +169,7 @@ def test_only_busy_patient_makes_a_blocked_event(refusal: Any) -> None:
 
 
 def test_offer_goes_to_doctor_reservation_to_all() -> None:
-    available, reserved = events_for(changes.OfferPatient(place=PLACE))
+    available, reserved = events_for(OFFER)
 
     assert names_and_channels([available, reserved]) == [
         ("consultation.available", "doctor.7"),
@@ -185,8 +189,19 @@ def test_offer_goes_to_doctor_reservation_to_all() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("why", "reason"), [("passed", "missed"), ("canceled", "cancelled"), ("checked_out", "left"), ("left", None)]
+)
+def test_doctor_learns_that_the_place_is_gone(why: Any, reason: str | None) -> None:
+    _updated, *ended = events_for(changes.LeaveLine(place=PLACE, why=why))
+
+    assert [(event.name, event.channel, event.data["reason"]) for event in ended] == (
+        [] if reason is None else [("waiting.ended", "doctor.7", reason)]
+    )
+
+
 def test_offer_without_reservation_goes_to_doctor() -> None:
-    events = events_for(changes.OfferPatient(place=a_place(DR_AMRANI, offered_until=AT)))
+    events = events_for(changes.OfferPatient(place=PLACE))
 
     assert names_and_channels(events) == [("consultation.available", "doctor.7")]
 

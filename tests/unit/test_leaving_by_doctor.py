@@ -7,8 +7,9 @@ from patient_visit_engine.visit.codes import AppointmentStatus
 from patient_visit_engine.visit.commands import SetAppointmentStatus
 from patient_visit_engine.visit.decisions import Decision, NotInLine, StatusAnswer
 from patient_visit_engine.visit.policy import decide
-from patient_visit_engine.visit.state import Appointment
+from patient_visit_engine.visit.state import Appointment, Reservation
 from tests.support.builders import (
+    DAY,
     DERMATOLOGY,
     DR_AMRANI,
     DR_OKAFOR,
@@ -47,10 +48,9 @@ def test_doctor_leaves_by_any_appointment(appointment: Appointment) -> None:
 
 
 def test_leave_by_other_appointment_passes_offer() -> None:
-    first, second = a_visit(waiting=[DR_AMRANI, DR_OKAFOR]).line()
-    offered = first.model_copy(update={"offered_until": NOON + minutes(1)})
+    reserved = Reservation(doctor_id=DR_AMRANI.id, appointment_id=WAITED_FOR.id, day=DAY, until=NOON + minutes(1))
 
-    decision = decide(a_leave(OTHER), a_visit(waiting=[offered, second]), NOON)
+    decision = decide(a_leave(OTHER), a_visit(waiting=[DR_AMRANI, DR_OKAFOR], reservation=reserved), NOON)
 
     assert doctors_who_left(decision) == [(DR_AMRANI.id, "left")]
     assert [change.place.doctor_id for change in decision.changes if isinstance(change, OfferPatient)] == [DR_OKAFOR.id]

@@ -16,8 +16,8 @@ from tests.support.builders import (
     NOON,
     X_RAY,
     a_consultation,
-    a_place,
     a_request,
+    a_reservation,
     a_visit,
     an_appointment,
     minutes,
@@ -38,7 +38,7 @@ def reassigned_in_progress() -> Any:
 
 TAKEN, OF_AMRANI = reassigned_in_progress()
 BUSY = a_visit(consultations=[CARDIOLOGY_WITH_SMITH])
-RESERVED = a_visit(waiting=[a_place(DR_OKAFOR, offered_until=NOON + minutes(1))])
+RESERVED = a_visit(waiting=[DR_OKAFOR], reservation=a_reservation(DR_OKAFOR, NOON + minutes(1)))
 IN_PROGRESS = a_visit(consultations=[a_consultation(OF_AMRANI)])
 
 REFUSALS = {

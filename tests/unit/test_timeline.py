@@ -44,7 +44,7 @@ ROWS = [
     ),
     (LeaveLine(place=a_place(DR_AMRANI), why="passed"), amrani_row("left_line", None, why="passed")),
     (
-        OfferPatient(place=a_place(DR_AMRANI, offered_until=NOON + minutes(1))),
+        OfferPatient(place=a_place(DR_AMRANI), until=NOON + minutes(1)),
         amrani_row("offered", None, offer_until="2026-03-02T11:01:00.000Z"),
     ),
     (

@@ -19,6 +19,7 @@ from tests.support.builders import (
     Prestation,
     a_consultation,
     a_place,
+    a_reservation,
     a_visit,
     an_appointment,
     minutes,
@@ -148,14 +149,16 @@ def test_day_is_over_at_its_end(at: datetime, over: bool) -> None:
 
 
 def test_next_deadline_is_the_earliest() -> None:
-    offer = a_place(DR_OKAFOR, offered_until=NOON + minutes(1))
+    reserved = a_reservation(DR_OKAFOR, NOON + minutes(1))
 
     assert next_deadline(a_visit()) == DAY_END
     assert next_deadline(a_visit(consultations=[RUNNING])) == NOON + minutes(20)
-    assert next_deadline(a_visit(consultations=[RUNNING], waiting=[offer])) == NOON + minutes(1)
+    assert next_deadline(a_visit(consultations=[RUNNING], waiting=[DR_OKAFOR], reservation=reserved)) == NOON + minutes(
+        1
+    )
 
 
 def test_offer_without_reservation_never_ends() -> None:
-    offer = a_place(DR_OKAFOR, offered_until=NOON)
+    offer = a_place(DR_OKAFOR, notified_at=NOON)
 
     assert next_deadline(a_visit(waiting=[offer], limits=Limits(offer=timedelta(0)))) == DAY_END

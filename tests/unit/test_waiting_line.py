@@ -2,7 +2,9 @@
 
 from datetime import timedelta
 
-from patient_visit_engine.visit.changes import LeaveLine, OfferPatient, WithdrawOffer
+from patient_visit_engine.visit.changes import EndReservation, LeaveLine, MoveDown, OfferPatient, WithdrawOffer
+from patient_visit_engine.visit.codes import AppointmentStatus
+from patient_visit_engine.visit.commands import CheckOut
 from patient_visit_engine.visit.decisions import ConsultationAnswer, Decision, NotInLine, PlaceInLine, Refused
 from patient_visit_engine.visit.policy import decide
 from patient_visit_engine.visit.state import Limits, VisitState, WaitingDoctor
@@ -10,6 +12,7 @@ from patient_visit_engine.visit.timers import decide_due
 from patient_visit_engine.wire.events import events_of
 from tests.support.builders import (
     DAY,
+    DERMATOLOGY,
     DR_AMRANI,
     DR_LINDQVIST,
     DR_OKAFOR,
@@ -19,6 +22,8 @@ from tests.support.builders import (
     YESTERDAY,
     a_consultation,
     a_place,
+    a_request,
+    a_reservation,
     a_visit,
     an_appointment,
     an_event_context,
@@ -55,7 +60,7 @@ def test_first_in_line_gets_offer_for_a_minute() -> None:
 
     _, offer = decision.changes
     assert isinstance(offer, OfferPatient)
-    assert offer.place == visit.line()[0].model_copy(update={"offered_until": ONE_MINUTE_LATER})
+    assert (offer.place, offer.until) == (visit.line()[0], ONE_MINUTE_LATER)
 
 
 def test_end_of_x_ray_offers_nothing() -> None:
@@ -75,36 +80,89 @@ def test_doctor_has_only_one_place_in_line() -> None:
 
 
 def test_joins_line_behind_an_open_offer() -> None:
-    visit = a_visit(waiting=[a_place(DR_OKAFOR, offered_until=ONE_MINUTE_LATER)])
+    visit = a_visit(waiting=[DR_OKAFOR], reservation=a_reservation(DR_OKAFOR, ONE_MINUTE_LATER))
 
     assert decide(a_wait(an_appointment(DR_AMRANI)), visit, NOON).answer == PlaceInLine(position=2)
 
 
-def test_expired_offer_passes_to_next_doctor() -> None:
-    visit = a_visit(waiting=[a_place(DR_OKAFOR, offered_until=ONE_MINUTE_LATER), DR_AMRANI])
+def test_unused_offer_costs_one_place() -> None:
+    visit = a_visit(
+        waiting=[DR_OKAFOR, DR_AMRANI, DR_LINDQVIST], reservation=a_reservation(DR_OKAFOR, ONE_MINUTE_LATER)
+    )
 
     assert decide_due(visit, ONE_MINUTE_LATER - timedelta(milliseconds=1)) is None
+    decision = decide_due(visit, ONE_MINUTE_LATER)
+
+    assert decision is not None
+    ended, moved, offer = decision.changes
+    assert isinstance(ended, EndReservation)
+    assert isinstance(moved, MoveDown)
+    assert moved.next_place is not None
+    assert (ended.why, moved.place.doctor_id, moved.place.unused_offers) == ("expired", DR_OKAFOR.id, 1)
+    assert (moved.place.turn, moved.next_place.turn) == (2, 1)
+    assert isinstance(offer, OfferPatient)
+    assert offer.place == moved.next_place
+
+
+def test_second_unused_offer_costs_the_place() -> None:
+    missed_once = a_place(DR_OKAFOR, turn=1).model_copy(update={"unused_offers": 1})
+    visit = a_visit(waiting=[missed_once, DR_AMRANI], reservation=a_reservation(DR_OKAFOR, ONE_MINUTE_LATER))
+
     decision = decide_due(visit, ONE_MINUTE_LATER)
 
     assert doctors_who_left(decision) == [(DR_OKAFOR.id, "passed")]
     assert doctors_with_offer(decision) == [DR_AMRANI.id]
 
 
-def test_start_before_timer_keeps_line_order() -> None:
-    visit = a_visit(waiting=[a_place(DR_OKAFOR, offered_until=NOON), DR_AMRANI])
+def test_only_doctor_in_line_gets_a_second_offer() -> None:
+    visit = a_visit(waiting=[DR_OKAFOR], reservation=a_reservation(DR_OKAFOR, ONE_MINUTE_LATER))
+
+    decision = decide_due(visit, ONE_MINUTE_LATER)
+
+    assert doctors_who_left(decision) == []
+    assert doctors_with_offer(decision) == [DR_OKAFOR.id]
+
+
+def test_reservation_stands_until_its_end_is_recorded() -> None:
+    visit = a_visit(waiting=[DR_OKAFOR, DR_AMRANI], reservation=a_reservation(DR_OKAFOR, NOON))
 
     decision = decide(a_start(an_appointment(DR_LINDQVIST), wait=True), visit, ONE_MINUTE_LATER)
 
     assert isinstance(decision.answer, Refused)
     assert decision.answer.refusal.code == "patient_reserved"
-    assert decision.answer.refusal.doctor_id == DR_AMRANI.id
-    assert decision.answer.refusal.position == 2
-    assert doctors_who_left(decision) == [(DR_OKAFOR.id, "passed")]
+    assert decision.answer.refusal.doctor_id == DR_OKAFOR.id
+    assert decision.answer.refusal.position == 3
+    assert doctors_with_offer(decision) == []
+
+
+def test_other_appointment_keeps_the_place() -> None:
+    other = an_appointment(DR_OKAFOR, prestation=DERMATOLOGY)
+    visit = a_visit(waiting=[DR_OKAFOR, DR_AMRANI], reservation=a_reservation(DR_OKAFOR, ONE_MINUTE_LATER))
+
+    decision = decide(a_start(other), visit, NOON)
+
+    assert isinstance(decision.answer, ConsultationAnswer)
+    (ended,) = (change for change in decision.changes if isinstance(change, EndReservation))
+    assert ended.why == "busy"
+    assert doctors_who_left(decision) == []
+
+
+def test_check_out_ends_place_and_reservation() -> None:
+    appointment = an_appointment(DR_OKAFOR, status=AppointmentStatus.pending)
+    visit = a_visit(
+        checked_in=[appointment],
+        waiting=[DR_OKAFOR, DR_AMRANI],
+        reservation=a_reservation(DR_OKAFOR, ONE_MINUTE_LATER),
+    )
+
+    decision = decide(CheckOut(request=a_request("out"), appointment=appointment), visit, NOON)
+
+    assert doctors_who_left(decision) == [(DR_OKAFOR.id, "checked_out")]
     assert doctors_with_offer(decision) == [DR_AMRANI.id]
 
 
 def test_start_after_expired_offer_is_accepted() -> None:
-    visit = a_visit(waiting=[a_place(DR_OKAFOR, offered_until=NOON)])
+    visit = a_visit(waiting=[DR_OKAFOR], reservation=a_reservation(DR_OKAFOR, NOON))
 
     decision = decide(a_start(an_appointment(DR_OKAFOR)), visit, ONE_MINUTE_LATER)
 
@@ -113,7 +171,7 @@ def test_start_after_expired_offer_is_accepted() -> None:
 
 
 def test_doctor_with_offer_starts_and_leaves_line() -> None:
-    visit = a_visit(waiting=[a_place(DR_OKAFOR, offered_until=ONE_MINUTE_LATER), DR_AMRANI])
+    visit = a_visit(waiting=[DR_OKAFOR, DR_AMRANI], reservation=a_reservation(DR_OKAFOR, ONE_MINUTE_LATER))
 
     decision = decide(a_start(an_appointment(DR_OKAFOR)), visit, NOON)
 
@@ -123,7 +181,7 @@ def test_doctor_with_offer_starts_and_leaves_line() -> None:
 
 
 def test_reserved_patient_is_refused_to_others() -> None:
-    visit = a_visit(waiting=[a_place(DR_OKAFOR, offered_until=ONE_MINUTE_LATER)])
+    visit = a_visit(waiting=[DR_OKAFOR], reservation=a_reservation(DR_OKAFOR, ONE_MINUTE_LATER))
 
     decision = decide(a_start(an_appointment(DR_AMRANI)), visit, NOON)
 
@@ -133,7 +191,7 @@ def test_reserved_patient_is_refused_to_others() -> None:
 
 
 def test_x_ray_of_reserved_patient_starts() -> None:
-    visit = a_visit(waiting=[a_place(DR_OKAFOR, offered_until=ONE_MINUTE_LATER)])
+    visit = a_visit(waiting=[DR_OKAFOR], reservation=a_reservation(DR_OKAFOR, ONE_MINUTE_LATER))
 
     decision = decide(a_start(an_appointment(DR_AMRANI, prestation=X_RAY)), visit, NOON)
 
@@ -152,7 +210,7 @@ def test_start_before_the_offer_is_refused() -> None:
 
 
 def test_leaving_passes_an_open_offer_on() -> None:
-    visit = a_visit(waiting=[a_place(DR_OKAFOR, offered_until=ONE_MINUTE_LATER), DR_AMRANI])
+    visit = a_visit(waiting=[DR_OKAFOR, DR_AMRANI], reservation=a_reservation(DR_OKAFOR, ONE_MINUTE_LATER))
 
     decision = decide(a_leave(an_appointment(DR_OKAFOR)), visit, NOON)
 
@@ -177,20 +235,20 @@ def test_leaving_without_a_place_changes_nothing() -> None:
 
 
 def test_late_offer_is_made_again() -> None:
-    visit = a_visit(waiting=[a_place(DR_OKAFOR, offered_until=ONE_MINUTE_LATER), DR_AMRANI])
+    visit = a_visit(waiting=[DR_OKAFOR, DR_AMRANI], reservation=a_reservation(DR_OKAFOR, ONE_MINUTE_LATER))
 
     on_time = decide_due(visit, ONE_MINUTE_LATER + minutes(1))
     late = decide_due(visit, ONE_MINUTE_LATER + minutes(1.1))
 
-    assert doctors_who_left(on_time) == [(DR_OKAFOR.id, "passed")]
     assert doctors_with_offer(on_time) == [DR_AMRANI.id]
-    assert doctors_who_left(late) == []
     assert doctors_with_offer(late) == [DR_OKAFOR.id]
 
 
 def test_yesterdays_offer_still_reserves() -> None:
-    place = a_place(DR_OKAFOR, day=YESTERDAY, offered_until=ONE_MINUTE_LATER)
-    visit = with_line(a_visit(), place)
+    visit = a_visit(
+        waiting=[a_place(DR_OKAFOR, day=YESTERDAY)],
+        reservation=a_reservation(DR_OKAFOR, ONE_MINUTE_LATER, day=YESTERDAY),
+    )
 
     decision = decide(a_start(an_appointment(DR_AMRANI)), visit, NOON)
 
@@ -224,7 +282,7 @@ def test_without_reservation_first_start_wins() -> None:
 
 
 def test_without_reservation_losers_get_new_offer() -> None:
-    offers = (a_place(DR_OKAFOR, offered_until=NOON), a_place(DR_AMRANI, offered_until=NOON))
+    offers = (a_place(DR_OKAFOR, notified_at=NOON), a_place(DR_AMRANI, notified_at=NOON))
     start = decide(a_start(an_appointment(DR_AMRANI)), with_line(a_visit(limits=NO_RESERVATIONS), *offers), NOON)
 
     (withdrawn,) = (change.place for change in start.changes if isinstance(change, WithdrawOffer))

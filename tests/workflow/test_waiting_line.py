@@ -43,11 +43,17 @@ async def test_expired_offer_passes_down_the_line(visits: VisitDriver) -> None:
     await visits.skip_time(until=first.at + A_MINUTE + TOLERANCE)
     _, second = await visits.events("consultation.available")
     too_late = await visits.start(DR_BENNIS)
-    await visits.skip_time(until=second.at + A_MINUTE + TOLERANCE)
+    await visits.skip_time(until=second.at + 3 * A_MINUTE + TOLERANCE)
     accepted = await visits.start(DR_DAOUDI)
 
     assert A_MINUTE <= second.at - first.at < A_MINUTE + timedelta(seconds=10)
     assert (second.channel, too_late.body["reserved_for_id"]) == (f"doctor.{DR_CHRAIBI}", DR_CHRAIBI)
+    # Each doctor has two offers, and then leaves the line.
+    both = [f"doctor.{DR_BENNIS}", f"doctor.{DR_CHRAIBI}"]
+    assert [offer.channel for offer in await visits.events("consultation.available")] == both * 2
+    assert [(ended.channel, ended.data["reason"]) for ended in await visits.events("waiting.ended")] == [
+        (channel, "missed") for channel in both
+    ]
     assert accepted.status == 201
     assert (await visits.facts()).waiting == ()
 

@@ -33,6 +33,7 @@ export interface VisitEvents {
     "consultation.blocked": ConsultationBlocked;
     "consultation.completed": AboutConsultation;
     "consultation.available": AboutPatient;
+    "waiting.ended": AboutPatient;
     "consultation.overdue": AboutPatient;
     "consultation.released": AboutPatient;
     "appointment.updated": AppointmentUpdated;
@@ -61,6 +62,7 @@ export const GUARANTEED: { readonly [Name in EventName]: Readonly<Record<string,
     },
     "consultation.completed": ABOUT_CONSULTATION,
     "consultation.available": ABOUT_PATIENT,
+    "waiting.ended": ABOUT_PATIENT,
     "consultation.overdue": ABOUT_PATIENT,
     "consultation.released": ABOUT_PATIENT,
     "appointment.updated": { ...ABOUT_PATIENT, appointment_id: "number", status: "string" },

@@ -52,6 +52,8 @@ const MARKS = new Set([
     "adopted",
     "carried_over",
     "grace",
+    "reservation_ended",
+    "moved_down",
     "status",
 ]);
 /** The minimum width of the picture, in milliseconds, for a day with one entry. */
