@@ -64,7 +64,7 @@ class Event:
 class EventContext:
     """The data that an event needs in addition to the change: names, the time, and the cause.
 
-    The cause is the id of a request, or identifies a timer's decision or a change of master data.
+    The cause is the id of a request, or names the visit of a timer, or identifies a change of master data.
     """
 
     patient_id: int
@@ -75,6 +75,14 @@ class EventContext:
     cause: str
     #: The doctor of each appointment that was read. With it, the worklist of another doctor can ignore the event.
     doctor_of: Mapping[int, int] = field(default_factory=dict)
+
+    @property
+    def decision_key(self) -> str:
+        """The cause with its time, for the `dedup_key` of events.
+
+        A request's id is not enough. After 7 days the same id is a new request, and the log can still have the old events.
+        """
+        return f"{self.cause}/{to_rfc3339(self.at)}"
 
     def about_patient(self, message: str) -> event_bodies.AboutPatient:
         """The fields that every event has."""
@@ -144,7 +152,7 @@ def _consultation_ended(change: changes.EndConsultation, context: EventContext) 
 def _extended(change: changes.PostponeConsultation, context: EventContext) -> Iterator[Event]:
     consultation = change.consultation
     data = context.about_consultation(consultation, f"Patient {context.patient_name} consultation extended")
-    yield context.new_event(PATIENT_UPDATED, CONSULTATIONS, f"{context.cause}/extended", data, consultation.id)
+    yield context.new_event(PATIENT_UPDATED, CONSULTATIONS, f"{context.decision_key}/extended", data, consultation.id)
 
 
 @events_of.register
@@ -208,7 +216,7 @@ def appointment_updated(
         data["outcome"] = outcome
     if appointment_id in context.doctor_of:
         data["doctor_id"] = context.doctor_of[appointment_id]
-    key = f"{appointment_id}/{context.cause}/{status.name}"
+    key = f"{appointment_id}/{context.decision_key}/{status.name}"
     return context.new_event(APPOINTMENT_UPDATED, CONSULTATIONS, key, data)
 
 
@@ -216,7 +224,7 @@ def appointment_updated(
 def _joined_line(change: changes.JoinLine, context: EventContext) -> Iterator[Event]:
     doctor_id = change.place.doctor_id
     data = _about_doctor(doctor_id, f"A doctor waits for patient {context.patient_name}", context)
-    yield context.new_event(PATIENT_UPDATED, CONSULTATIONS, f"{context.cause}/joined/{doctor_id}", data)
+    yield context.new_event(PATIENT_UPDATED, CONSULTATIONS, f"{context.decision_key}/joined/{doctor_id}", data)
 
 
 @events_of.register
@@ -225,7 +233,7 @@ def _left_line(change: changes.LeaveLine, context: EventContext) -> Iterator[Eve
     message = f"The line for patient {context.patient_name} is shorter"
     data: event_bodies.LineLeft = {**_about_doctor(place.doctor_id, message, context), "why": change.why}
     # One decision can take a doctor out of the line twice: at the end of a day, and by the start that comes with it.
-    key = f"{context.cause}/left/{change.why}/{place.day.isoformat()}/{place.doctor_id}"
+    key = f"{context.decision_key}/left/{change.why}/{place.day.isoformat()}/{place.doctor_id}"
     yield context.new_event(PATIENT_UPDATED, CONSULTATIONS, key, data)
     if (reason := ENDED_WAITING_BECAUSE.get(change.why)) is not None:
         ended: event_bodies.WaitingEnded = {
@@ -256,15 +264,16 @@ def _offered(change: changes.OfferPatient, context: EventContext) -> Iterator[Ev
         "appointment_id": place.appointment_id,
         "offer_until": until,
     }
-    key = f"{place.doctor_id}/{to_rfc3339(context.at)}/{context.cause}"
-    yield context.new_event(AVAILABLE, doctor_channel(place.doctor_id), key, data)
+    channel = doctor_channel(place.doctor_id)
+    yield context.new_event(AVAILABLE, channel, f"{place.doctor_id}/{context.decision_key}", data)
     if until is not None:
         message = f"Patient {context.patient_name} is reserved"
         reserved: event_bodies.PatientReservedUpdate = {
             **_about_doctor(place.doctor_id, message, context),
             "offer_until": until,
         }
-        yield context.new_event(PATIENT_UPDATED, CONSULTATIONS, f"{context.cause}/reserved/{place.doctor_id}", reserved)
+        key = f"{context.decision_key}/reserved/{place.doctor_id}"
+        yield context.new_event(PATIENT_UPDATED, CONSULTATIONS, key, reserved)
 
 
 def _about_doctor(doctor_id: int, message: str, context: EventContext) -> event_bodies.LineJoined:
@@ -294,4 +303,4 @@ def _refused(change: changes.NoteRefusal, context: EventContext) -> Iterator[Eve
         "appointment_id": change.appointment.id,
         "request_id": context.cause,
     }
-    yield context.new_event(BLOCKED, doctor_channel(change.appointment.doctor_id), context.cause, data)
+    yield context.new_event(BLOCKED, doctor_channel(change.appointment.doctor_id), context.decision_key, data)

@@ -162,9 +162,10 @@ def _event_context(entry: LedgerEntry, stored: _StoredState) -> EventContext:
 def _cause(entry: LedgerEntry) -> str:
     if entry.request is not None:
         return entry.request.id
-    # A timer cannot decide the same thing twice at one moment, because recording the decision changes the facts.
-    # The patient's id is part of the cause: at one moment two visits may decide, and one doctor may wait in both.
-    return f"{entry.patient_id}/{entry.day.isoformat()}/{entry.decision.at.isoformat()}"
+    # With the time, this identifies the decision. A timer cannot decide the same thing twice at one moment, because recording the
+    # decision changes the facts. The patient's id is part of the cause: at one moment two visits may decide, and one doctor may wait
+    # in both.
+    return f"{entry.patient_id}/{entry.day.isoformat()}"
 
 
 def _write_changes(connection: Connection, entry: LedgerEntry, stored: _StoredState) -> None:

@@ -91,9 +91,11 @@ def prune(connection: Connection, keep_since: datetime, now: datetime) -> int:
 
 
 def _expired_rows(now: datetime) -> Iterator[tuple[Table, ColumnElement[bool]]]:
-    # A stored command without an answer stays, because the sweep sends it again, unless it was set aside.
     since = now - ANSWER_LIFETIME
-    is_finished = or_(requests.c.decided_at.is_not(None), requests.c.command.is_(None), requests.c.set_aside_at < since)
+    # A stored command without an answer stays, because the sweep sends it again, unless it was set aside.
+    undecided_reason = and_(requests.c.decided_at.is_(None), requests.c.command.is_(None))
+    is_finished = or_(requests.c.decided_at < since, undecided_reason, requests.c.set_aside_at < since)
+    # The age comes first: it has an index.
     yield requests, and_(requests.c.created_at < since, is_finished)
     yield sessions, sessions.c.expires_at < now
     yield sign_in_attempts, sign_in_attempts.c.at < now - SIGN_IN_LIFETIME

@@ -80,7 +80,7 @@ class InMemoryLedger:
         if entry.seen != self.facts or entry.appointment != stored:
             return LedgerReply(facts=self.facts, overtaken=True, appointment=stored)
         at = entry.decision.at
-        cause = f"{entry.day}/{at.isoformat()}" if entry.request is None else entry.request.id
+        cause = str(entry.day) if entry.request is None else entry.request.id
         for change in entry.decision.changes:
             self._apply(change, entry.day, at)
             self.event_keys += [event.dedup_key for event in events_of(change, an_event_context(at, cause))]
