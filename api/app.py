@@ -72,7 +72,9 @@ def create_app(
         settings=settings,
         database=database,
         temporal=temporal_health,
-        dispatcher=CommandDispatcher(database, visits, settings.decision_timeout, now, rescues.look_at),
+        dispatcher=CommandDispatcher(
+            database, visits, settings.decision_timeout, settings.start_valid_for, now, rescues.look_at
+        ),
         sessions=sessions,
         authentication=Authentication(sessions, Tokens(settings, now)),
         metrics=metrics,

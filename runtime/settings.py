@@ -90,6 +90,8 @@ class Settings(BaseSettings):
     not_seen_after: Annotated[Duration, Field(gt=timedelta(0), le=timedelta(hours=48))] = timedelta(hours=12)
     #: How long a request waits for each step (lookup, a reason to store, decision) before the API answers 503 `undecided`.
     decision_timeout: Annotated[Duration, Field(gt=timedelta(0), le=timedelta(minutes=2))] = timedelta(seconds=10)
+    #: How long a start, or a place in line, may wait for its decision. After that it has no effect.
+    start_valid_for: Annotated[Duration, Field(gt=timedelta(0), le=timedelta(minutes=10))] = timedelta(seconds=30)
     #: How long events stay in the log. A browser that was away longer must reload.
     event_retention: Annotated[Duration, Field(ge=timedelta(minutes=1))] = timedelta(days=7)
     #: How often the worker looks for visits with an overdue timer or an open past day, and for accepted requests without a

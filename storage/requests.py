@@ -4,6 +4,9 @@ An open request (`decided_at` is null) is stored before it is sent. Its `command
 and `type`, the name of its class in `visit.commands`. Example: `{"type": "StartConsultation", "request": {...}, ...}`.
 `parse_command` reads it back.
 
+`asked_at` is the database's time when the API got the request. A repeat with the same key does not change it, unless the request
+was set aside.
+
 A request that can never be recorded is set aside (`set_aside_at`): it stays open, but only the client can send it again.
 
 `command` can be null. Such a request is stored only because the ledger reads its reason here: no person's text may enter a
@@ -15,17 +18,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, get_args
 
-from sqlalchemy import Connection, Row, and_, bindparam, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, func, literal, or_, select, update
 
+from patient_visit_engine.storage.clock import DATABASE_NOW
 from patient_visit_engine.storage.inserting import insert_if_new
 from patient_visit_engine.storage.tables import requests
 from patient_visit_engine.visit.commands import Command, Request
 
 COMMANDS: dict[str, type[Command]] = {command.__name__: command for command in get_args(Command)}
 
-SELECT_REQUEST = select(
-    requests.c.fingerprint, requests.c.status, requests.c.body, requests.c.location, requests.c.set_aside_at
-).where(requests.c.request_id == bindparam("request_id"))
 #: A request that the sweep sends. A request that is set aside was found to be one that can never be recorded.
 IS_SENT_BY_SWEEP = and_(
     requests.c.decided_at.is_(None), requests.c.command.is_not(None), requests.c.set_aside_at.is_(None)
@@ -33,15 +34,43 @@ IS_SENT_BY_SWEEP = and_(
 IS_SET_ASIDE = and_(requests.c.decided_at.is_(None), requests.c.set_aside_at.is_not(None))
 
 
+def request_with_clock(*columns: ColumnElement[Any]) -> Select[Any]:
+    """A query for these columns of a request, for its `request_id` and for the database's time, `now`.
+
+    The result always has one row. When the request is not stored, only `now` has a value.
+    """
+    one_row = select(literal(1)).subquery()
+    stored = one_row.outerjoin(requests, requests.c.request_id == bindparam("request_id"))
+    return select(DATABASE_NOW.label("now"), requests.c.request_id, *columns).select_from(stored)
+
+
+COLUMNS = (
+    requests.c.fingerprint,
+    requests.c.status,
+    requests.c.body,
+    requests.c.location,
+    requests.c.set_aside_at,
+    requests.c.asked_at,
+    requests.c.command.is_not(None).label("asynchronous"),
+)
+SELECT_REQUEST = select(*COLUMNS).where(requests.c.request_id == bindparam("request_id"))
+SELECT_REQUEST_AND_TIME = request_with_clock(*COLUMNS)
+
+
 @dataclass(frozen=True)
 class StoredRequest:
-    """A stored request. `status` is None while it is open. `body` is JSON text, or None for an empty answer."""
+    """A stored request. `status` is None while it is open. `body` is JSON text, or None for an empty answer.
+
+    `asked_at` is None in requests of earlier versions. `asynchronous`: it has a command, which the sweep sends again.
+    """
 
     fingerprint: str
     status: int | None
     body: str | None
     location: str | None
-    set_aside_at: datetime | None = None
+    set_aside_at: datetime | None
+    asked_at: datetime | None
+    asynchronous: bool
 
     @property
     def decided(self) -> bool:
@@ -59,8 +88,22 @@ def find_request(connection: Connection, request_id: str) -> StoredRequest | Non
     return None if row is None else _to_request(row)
 
 
+def find_request_and_time(connection: Connection, request_id: str) -> tuple[StoredRequest | None, datetime]:
+    """Return the request with this id, and the database's time."""
+    row = connection.execute(SELECT_REQUEST_AND_TIME, {"request_id": request_id}).one()
+    return None if row.request_id is None else _to_request(row), row.now
+
+
 def _to_request(row: Row[*tuple[Any, ...]]) -> StoredRequest:
-    return StoredRequest(row.fingerprint, row.status, row.body, row.location, row.set_aside_at)
+    return StoredRequest(
+        fingerprint=row.fingerprint,
+        status=row.status,
+        body=row.body,
+        location=row.location,
+        set_aside_at=row.set_aside_at,
+        asked_at=row.asked_at,
+        asynchronous=row.asynchronous,
+    )
 
 
 def open_request(
@@ -78,6 +121,7 @@ def open_request(
         caller_id=request.caller_id,
         fingerprint=request.fingerprint,
         created_at=at,
+        asked_at=request.asked_at,
         command=text,
         reason=reason,
     )
@@ -85,7 +129,9 @@ def open_request(
     if not stored.is_set_aside or text is None or stored.fingerprint != request.fingerprint:
         return stored
     is_this = requests.c.request_id == request.id
-    connection.execute(update(requests).where(is_this, IS_SET_ASIDE).values(set_aside_at=None, command=text))
+    connection.execute(
+        update(requests).where(is_this, IS_SET_ASIDE).values(set_aside_at=None, asked_at=request.asked_at, command=text)
+    )
     return _to_request(connection.execute(SELECT_REQUEST, {"request_id": request.id}).one())
 
 

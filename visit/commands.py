@@ -10,11 +10,18 @@ class Request(Frozen):
     """Who sent the command, and the identity under which its answer is stored.
 
     `id` is the SHA-256 of the caller and the Idempotency-Key. `fingerprint` is the SHA-256 of method, path and body.
+
+    `asked_at` is the database's time when the API got the request. None in requests of earlier versions.
+    After `valid_until`, also on the database's clock, the command has no effect. None: it is valid however late it comes.
+    `asynchronous`: the caller did not wait, so the ledger stores an answer when the request has expired.
     """
 
     id: str
     caller_id: int
     fingerprint: str
+    asked_at: datetime | None = None
+    valid_until: datetime | None = None
+    asynchronous: bool = False
 
 
 class StartConsultation(Frozen):
@@ -110,6 +117,8 @@ Command = (
     | JoinWaitingLine
     | LeaveWaitingLine
 )
+#: What starts or reserves. It is valid for a limited time after it was asked.
+ExpiringCommand = StartConsultation | JoinWaitingLine
 
 
 def patient_of(command: Command) -> int:

@@ -28,8 +28,11 @@ class LedgerReply(Frozen):
     `overtaken`: the ledger wrote nothing, because the facts or the appointment were not those of the entry. The reply then
     has the appointment as it is now. The ledger also writes nothing when the request was decided before. Then `overtaken`
     is false.
+
+    `expired`: the ledger wrote nothing, because the command came after the end of its validity. Its key stays open.
     """
 
     facts: Facts
     overtaken: bool = False
     appointment: Appointment | None = None
+    expired: bool = False

@@ -80,6 +80,12 @@ class NotInConsultation(Frozen):
     code: Literal["not_in_consultation"] = "not_in_consultation"
 
 
+class RequestExpired(Frozen):
+    """An asynchronous start came after the end of its validity. Only the ledger refuses with it."""
+
+    code: Literal["request_expired"] = "request_expired"
+
+
 Refusal = Annotated[
     PatientInConsultation
     | PatientReserved
@@ -90,7 +96,8 @@ Refusal = Annotated[
     | ConsultationEnded
     | NotYours
     | NotCheckedIn
-    | NotInConsultation,
+    | NotInConsultation
+    | RequestExpired,
     Field(discriminator="code"),
 ]
 

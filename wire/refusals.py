@@ -18,6 +18,7 @@ from patient_visit_engine.visit.refusals import (
     PatientInConsultation,
     PatientReserved,
     Refusal,
+    RequestExpired,
 )
 from patient_visit_engine.visit.state import Consultation
 from patient_visit_engine.wire import shapes
@@ -38,6 +39,7 @@ TITLES: dict[type[Refusal], str] = {
     NotYours: "This belongs to another doctor",
     NotCheckedIn: "Patient is not checked in for this appointment",
     NotInConsultation: "Appointment has no consultation in progress",
+    RequestExpired: "The request came too late and was not carried out",
 }
 #: Every other refusal is a 409.
 STATUSES: dict[type[Refusal], int] = {NotYours: 403, AppointmentMismatch: 422}

@@ -192,6 +192,8 @@ class PatientVisit:
                 decision = decide_on_appointment(command, appointment, self._state, now)
                 # Still under the lock, so the next message is decided on these facts.
                 recorded = await self._record(decision, command.request, appointment)
+                if recorded.expired:
+                    raise _expired()
                 if not recorded.overtaken:
                     return Reply(decided=True)
                 appointment = recorded.appointment or appointment
@@ -291,3 +293,8 @@ class PatientVisit:
 
 def _overtaken() -> ApplicationError:
     return ApplicationError("the facts changed at each attempt", type="overtaken", non_retryable=True)
+
+
+def _expired() -> ApplicationError:
+    # An error, because the server repeats a reply for its update id. After an error the client sends a repeat without the id.
+    return ApplicationError("the command came after the end of its validity", type="expired", non_retryable=True)

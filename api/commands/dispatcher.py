@@ -22,11 +22,12 @@ from patient_visit_engine.api.commands.idempotency import (
     request_path,
     stored_response,
 )
+from patient_visit_engine.api.commands.validity import for_later, with_expiry
 from patient_visit_engine.api.problems import Undecided
 from patient_visit_engine.runtime.temporal import is_unconnected
 from patient_visit_engine.storage.callers import find_caller, register_caller
 from patient_visit_engine.storage.database import Database, is_unavailable
-from patient_visit_engine.storage.requests import StoredRequest, find_request, open_request
+from patient_visit_engine.storage.requests import StoredRequest, find_request, find_request_and_time, open_request
 from patient_visit_engine.visit.commands import Command, Request, patient_of
 from patient_visit_engine.wire import shapes
 from patient_visit_engine.workflows.visit_client import UNDECIDED_ERRORS, DayClosedError
@@ -67,6 +68,7 @@ class CommandDispatcher:
     """Sends commands to visits, and reads their answers from the database.
 
     `timeout` limits each step: the lookup, a reason to store, and the wait for the decision. `now` returns the current time, aware.
+    `start_valid_for` is how long a command that starts or reserves is valid after it was asked.
     `look_at` is called with patient and day of a visit that did not answer.
     """
 
@@ -75,11 +77,13 @@ class CommandDispatcher:
         database: Database,
         visits: VisitSender,
         timeout: timedelta,
+        start_valid_for: timedelta,
         now: Callable[[], datetime],
         look_at: Callable[[int, date], None],
     ) -> None:
         self._look_at = look_at
         self._timeout = timeout.total_seconds()
+        self._start_valid_for = start_valid_for
         self._database = database
         self._visits = visits
         self._now = now
@@ -90,21 +94,28 @@ class CommandDispatcher:
     ) -> PreparedRequest[T]:
         """Find the earlier response, or else `look_up` what the command needs, in one read transaction.
 
+        The request gets the database's time as `asked_at`. A stored request that is still open keeps its
+        first one, unless it was set aside.
         Raises what `look_up` raises, Problem 422 `idempotency_key_reused`, and Undecided.
         """
         async with self._within_timeout():
             request = identify_request(await self.caller_id(caller), key, http, body)
-            stored, looked_up = await self._database.read_inline(_find_or_look_up, request.id, look_up)
+            stored, now, looked_up = await self._database.read_inline(_find_or_look_up, request.id, look_up)
         if stored is None:
-            return PreparedRequest(request, None, looked_up)
+            return PreparedRequest(request.model_copy(update={"asked_at": now}), None, looked_up)
         check_same_request(stored, request)
-        return PreparedRequest(request, stored_response(stored) if stored.decided else None, looked_up)
+        asked_at = now if stored.asked_at is None or stored.is_set_aside else stored.asked_at
+        asking = {"asked_at": asked_at, "asynchronous": stored.asynchronous}
+        earlier_response = stored_response(stored) if stored.decided else None
+        return PreparedRequest(request.model_copy(update=asking), earlier_response, looked_up)
 
     async def dispatch(self, command: Command, day: date) -> Response:
         """Send the command to the patient's visit of `day`, and return the answer that the ledger has stored.
 
-        Raises Undecided when there is no answer within the timeout. The command may still be carried out, once.
+        Raises Undecided when there is no answer within the timeout. The command may still be carried out, once. What starts or
+        reserves is carried out only while it is valid.
         """
+        command = with_expiry(command, self._start_valid_for)
         try:
             stored = await self._send_and_find(command, day)
         except Undecided:
@@ -136,6 +147,7 @@ class CommandDispatcher:
 
     async def dispatch_later(self, command: Command, day: date, key: str) -> Response:
         """Store the request, send it as a signal, and return 202 with the path of its decision."""
+        command = for_later(command)
         async with self._within_timeout():
             stored = await self._database.write(partial(open_request, command=command), command.request, self._now())
         check_same_request(stored, command.request)
@@ -186,9 +198,9 @@ class CommandDispatcher:
 
 def _find_or_look_up(
     connection: Connection, request_id: str, look_up: Callable[[Connection], T]
-) -> tuple[StoredRequest | None, T | None]:
-    stored = find_request(connection, request_id)
-    return stored, None if stored is not None and stored.decided else look_up(connection)
+) -> tuple[StoredRequest | None, datetime, T | None]:
+    stored, now = find_request_and_time(connection, request_id)
+    return stored, now, None if stored is not None and stored.decided else look_up(connection)
 
 
 def request_state(stored: StoredRequest) -> shapes.AsyncRequest:

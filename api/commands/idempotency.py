@@ -77,7 +77,8 @@ def request_id(caller_id: int, key: str) -> str:
 
 def identify_request(caller_id: int, key: str, http: HttpRequest, body: BaseModel | None) -> Request:
     """The identity under which the answer is stored. The fingerprint covers method, path and the validated body."""
-    content = "" if body is None else body.model_dump_json()
+    # Without the fields that were not sent: a key must stay valid when a new version adds a field.
+    content = "" if body is None else body.model_dump_json(exclude_none=True)
     fingerprint = hashlib.sha256(f"{http.method}\n{http.url.path.lower()}\n{content}".encode()).hexdigest()
     return Request(id=request_id(caller_id, key), caller_id=caller_id, fingerprint=fingerprint)
 

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from patient_visit_engine.api.access.authentication import AnyRole, Doctor, Supervisor, not_yours
 from patient_visit_engine.api.access.sessions import Caller
 from patient_visit_engine.api.commands.idempotency import Key, PrefersAsync
+from patient_visit_engine.api.commands.validity import check_valid_until
 from patient_visit_engine.api.dependencies import dependencies_of
 from patient_visit_engine.api.problems import NotFound, Problem
 from patient_visit_engine.api.schema import bodies
@@ -41,6 +42,7 @@ async def start_consultation(
     """Start the consultation of an appointment.
 
     An exclusive start gets 409 while the patient is in another exclusive consultation or reserved for another doctor.
+    A start that is decided too late has no effect. An asynchronous one then gets 409 `request_expired`.
     """
     if body.doctor_id != caller.doctor_id:
         raise not_yours()
@@ -49,7 +51,9 @@ async def start_consultation(
     prepared = await dispatcher.prepare(caller, key, http, body, partial(_look_up_appointment, body=body))
     if prepared.earlier_response is not None:
         return prepared.earlier_response
-    command = commands.StartConsultation(request=prepared.request, appointment=prepared.looked_up, wait=body.wait)
+    check_valid_until(body.valid_until, prepared.request, prefers_async=prefers_async)
+    request = prepared.request.model_copy(update={"valid_until": body.valid_until})
+    command = commands.StartConsultation(request=request, appointment=prepared.looked_up, wait=body.wait)
     if prefers_async:
         return await dispatcher.dispatch_later(command, dependencies.today(), key)
     response = await dispatcher.dispatch(command, dependencies.today())

@@ -130,6 +130,12 @@ class StartConsultation(RequestBody):
     patient_id: Id
     doctor_id: Id
     wait: Flag = False
+    valid_until: Annotated[
+        At | None,
+        Field(
+            description="Only with `Prefer: respond-async`: after this time the start is refused. At most 24 hours ahead."
+        ),
+    ] = None
 
 
 class ExtendConsultation(RequestBody):

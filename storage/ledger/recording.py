@@ -9,9 +9,8 @@ rule even if the lock or the comparison has a mistake.
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, update
+from sqlalchemy import Connection, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from patient_visit_engine.storage import event_log
@@ -28,7 +27,8 @@ from patient_visit_engine.storage.facts import (
     tracking_of_consultation,
 )
 from patient_visit_engine.storage.ledger.changes import OvertakenError, Writer, apply
-from patient_visit_engine.storage.tables import callers, requests, timeline
+from patient_visit_engine.storage.ledger.request_rows import RequestRow, read_request, store_answer
+from patient_visit_engine.storage.tables import callers, timeline
 from patient_visit_engine.visit.changes import (
     CarryOver,
     EndReservation,
@@ -40,12 +40,11 @@ from patient_visit_engine.visit.changes import (
     OfferPatient,
     WithdrawOffer,
 )
-from patient_visit_engine.visit.commands import Request
-from patient_visit_engine.visit.decisions import Answer, ConsultationEndedAnswer, Refused, TrackingAnswer
+from patient_visit_engine.visit.decisions import Answer, ConsultationEndedAnswer, Decision, Refused, TrackingAnswer
 from patient_visit_engine.visit.record import LedgerEntry, LedgerReply, UnrecordableError
-from patient_visit_engine.visit.refusals import AppointmentClosed
+from patient_visit_engine.visit.refusals import AppointmentClosed, RequestExpired
 from patient_visit_engine.visit.state import Facts
-from patient_visit_engine.wire.answers import RenderedAnswer, render
+from patient_visit_engine.wire.answers import render
 from patient_visit_engine.wire.events import EventContext, events_of
 from patient_visit_engine.wire.refusals import AnswerContext
 from patient_visit_engine.wire.timeline import timeline_row
@@ -55,11 +54,6 @@ from patient_visit_engine.wire.trackings import TrackingRow
 RECORD_ATTEMPTS = 3
 LINE_CHANGES = JoinLine | LeaveLine | OfferPatient | EndReservation | MoveDown | WithdrawOffer
 
-FIND_REQUEST = select(requests.c.decided_at, requests.c.reason, requests.c.fingerprint).where(
-    requests.c.request_id == bindparam("id")
-)
-INSERT_REQUEST = insert(requests)
-DECIDE_REQUEST = update(requests).where(requests.c.request_id == bindparam("id")).where(requests.c.decided_at.is_(None))
 INSERT_TIMELINE = insert(timeline)
 ENGINE_CALLER = select(callers.c.id).where(callers.c.subject == "system")
 
@@ -95,18 +89,18 @@ class _StoredState:
     patient_name: str
     facts: Facts
     names: NameCache
-    #: The row of an open request, or of one that was decided before.
-    request_row: Row[datetime | None, str | None, str] | None
+    #: None when a timer decided.
+    request_row: RequestRow | None
 
 
 def _record(connection: Connection, entry: LedgerEntry) -> LedgerReply:
     stored = _lock_and_read(connection, entry)
     if (reply := _reply_without_writing(connection, entry, stored)) is not None:
         return reply
-    context = _event_context(entry, stored)
     _write_changes(connection, entry, stored)
-    _store_answer(connection, entry, stored, context)
+    _store_answer(connection, entry, stored)
     facts = _facts_after(connection, entry, stored.names)
+    context = _event_context(entry, stored)
     events = [event for change in entry.decision.changes for event in events_of(change, context)]
     # Last: the log's head stays locked until the commit.
     event_log.append(connection, events, entry.decision.at)
@@ -117,20 +111,20 @@ def _lock_and_read(connection: Connection, entry: LedgerEntry) -> _StoredState:
     names = NameCache()
     first_name, last_name, person_id = connection.execute(LOCK_PATIENT, {"patient_id": entry.patient_id}).one()
     facts = read_facts(connection, entry.patient_id, names)
-    request_row = None
-    if entry.request is not None:
-        # After the lock: one request can reach the visits of two days, and only the first of them may decide it.
-        request_row = connection.execute(FIND_REQUEST, {"id": entry.request.id}).one_or_none()
+    request_row = None if entry.request is None else read_request(connection, entry.request)
     return _StoredState(person_id, f"{first_name} {last_name}", facts, names, request_row)
 
 
 def _reply_without_writing(connection: Connection, entry: LedgerEntry, stored: _StoredState) -> LedgerReply | None:
-    """The reply when the request was decided before, or when the facts or the appointment are not those of the entry.
+    """The reply when the request was decided before or has expired, or when the entry's facts or appointment have changed.
 
     None when the decision must be written.
     """
-    if _is_settled(entry.request, stored.request_row):
+    row = stored.request_row
+    if row is not None and row.is_settled:
         return LedgerReply(facts=stored.facts)
+    if row is not None and row.has_expired:
+        return _expire(connection, entry, stored)
     appointment = None
     if entry.appointment is not None:
         appointment = read_appointment(connection, entry.appointment.id, stored.names, lock=True)
@@ -139,12 +133,13 @@ def _reply_without_writing(connection: Connection, entry: LedgerEntry, stored: _
     return None
 
 
-def _is_settled(request: Request | None, request_row: Row[datetime | None, str | None, str] | None) -> bool:
-    """Whether the request has its answer already, or must not get one because its key belongs to another request."""
-    if request is None or request_row is None:
-        return False
-    # The API answers the caller with 422 when the fingerprint is another one.
-    return request_row.decided_at is not None or request_row.fingerprint != request.fingerprint
+def _expire(connection: Connection, entry: LedgerEntry, stored: _StoredState) -> LedgerReply:
+    """Leave the key open. An asynchronous request gets an answer, because its caller reads it later and sends nothing more."""
+    if entry.request is None or not entry.request.asynchronous:
+        return LedgerReply(facts=stored.facts, expired=True)
+    refused = Decision(answer=Refused(refusal=RequestExpired()), at=entry.decision.at)
+    _store_answer(connection, entry.model_copy(update={"decision": refused}), stored)
+    return LedgerReply(facts=stored.facts)
 
 
 def _event_context(entry: LedgerEntry, stored: _StoredState) -> EventContext:
@@ -198,14 +193,14 @@ def _write_timeline(connection: Connection, entry: LedgerEntry, reason: str | No
         connection.execute(INSERT_TIMELINE, rows)
 
 
-def _store_answer(connection: Connection, entry: LedgerEntry, stored: _StoredState, context: EventContext) -> None:
+def _store_answer(connection: Connection, entry: LedgerEntry, stored: _StoredState) -> None:
     """Render the answer and store it under the request's id. A decision of a timer has no answer."""
     answer = entry.decision.answer
-    if entry.request is None or answer is None:
+    if stored.request_row is None or answer is None:
         return
     row = _row_of_answer(connection, answer, entry)
-    rendered = render(answer, AnswerContext(context, entry.request.id, row))
-    _store_rendered(connection, entry.request, rendered, entry.decision.at, is_open=stored.request_row is not None)
+    context = AnswerContext(_event_context(entry, stored), stored.request_row.request.id, row)
+    store_answer(connection, stored.request_row, render(answer, context), entry.decision.at)
 
 
 def _row_of_answer(connection: Connection, answer: Answer, entry: LedgerEntry) -> TrackingRow | None:
@@ -217,19 +212,6 @@ def _row_of_answer(connection: Connection, answer: Answer, entry: LedgerEntry) -
     if isinstance(answer, Refused) and isinstance(answer.refusal, AppointmentClosed) and entry.appointment is not None:
         return latest_tracking(connection, entry.appointment.id)
     return None
-
-
-def _store_rendered(
-    connection: Connection, request: Request, rendered: RenderedAnswer, at: datetime, *, is_open: bool
-) -> None:
-    body = None if rendered.body is None else json.dumps(rendered.body, ensure_ascii=False)
-    decided = {"decided_at": at, "status": rendered.status, "body": body, "location": rendered.location}
-    if is_open:
-        if connection.execute(DECIDE_REQUEST, {"id": request.id} | decided).rowcount != 1:
-            raise OvertakenError
-        return
-    identity = {"request_id": request.id, "caller_id": request.caller_id, "fingerprint": request.fingerprint}
-    connection.execute(INSERT_REQUEST, identity | {"created_at": at} | decided)
 
 
 def _facts_after(connection: Connection, entry: LedgerEntry, names: NameCache) -> Facts:

@@ -1,14 +1,13 @@
 """PostgreSQL only: rows that change while the ledger waits for their lock, and errors that are worth a retry."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import partial
 
 import pytest
 from sqlalchemy import Connection, text
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from patient_visit_engine.storage.database import Database, is_unavailable
 from patient_visit_engine.storage.facts import NameCache, read_appointment
@@ -18,34 +17,13 @@ from patient_visit_engine.visit.state import Appointment
 from tests.support.builders import DAY, DERMATOLOGY, DR_AMRANI, DR_SMITH, JOHN_DOE, NOON, an_appointment, minutes, seed
 from tests.support.commands import a_start
 from tests.support.ledger import LedgerDriver, column, stored_answer
-from tests.support.waiting import wait_until_async
+from tests.support.postgres_sessions import other_session, wait_for_blocked
 
 OF_AMRANI, OF_SMITH = an_appointment(DR_AMRANI, number=1), an_appointment(DR_SMITH, number=2)
 TO_SMITH = an_appointment(DR_SMITH, number=1)
 TO_DERMATOLOGY = an_appointment(DR_AMRANI, number=1, prestation=DERMATOLOGY)
 
-WAITING = "SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted AND pid <> pg_backend_pid()"
 STARTING_UP = b"SFATAL\0VFATAL\0C57P03\0Mthe database system is starting up\0\0"
-
-
-@asynccontextmanager
-async def other_session(database: Database) -> AsyncIterator[AsyncConnection]:
-    """A second connection, in a transaction that is committed at the end."""
-    engine = create_async_engine(database.url)
-    try:
-        async with engine.begin() as connection:
-            yield connection
-    finally:
-        await engine.dispose()
-
-
-async def wait_for_blocked(connection: AsyncConnection, sessions: int = 1) -> None:
-    """Wait until so many sessions wait for a lock."""
-
-    async def are_blocked() -> bool:
-        return bool(await connection.scalar(text(WAITING)) == sessions)
-
-    await wait_until_async(are_blocked, f"{sessions} sessions wait for a lock", seconds=30)
 
 
 def put(connection: Connection, changed: Appointment) -> None:

@@ -63,6 +63,7 @@ def test_reads_settings_from_env_file(tmp_path: Path) -> None:
         ("VISIT_NOT_SEEN_AFTER", "PT0S"),
         ("VISIT_NOT_SEEN_AFTER", "PT49H"),
         ("VISIT_DECISION_TIMEOUT", "0"),
+        ("VISIT_START_VALID_FOR", "0"),
         ("VISIT_DATABASE_URL", "mysql://somewhere"),
         ("VISIT_DATABASE_URL", "nonsense"),
         ("VISIT_JWT_SECRET", "short"),

@@ -9,6 +9,8 @@ from typing import Any, TypeAlias
 import httpx
 import jwt
 from sqlalchemy import Connection, func, select
+from temporalio.client import WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError
 
 from patient_visit_engine.api.gateway import Gateway
 from patient_visit_engine.runtime.settings import Settings
@@ -56,16 +58,27 @@ class Clock:
         self.at += timedelta(**much)
 
 
+def _an_hour_late(command: Command) -> Command:
+    """The command with a stamp that is an hour older, because no test can move the database's clock."""
+    stamp = {
+        name: None if moment is None else moment - timedelta(hours=1)
+        for name, moment in (("asked_at", command.request.asked_at), ("valid_until", command.request.valid_until))
+    }
+    return command.model_copy(update={"request": command.request.model_copy(update=stamp)})
+
+
 @dataclass
 class LedgerVisits:
     """Stands in for the client of Temporal. Decides each command directly, and records it in the ledger.
 
-    While `away` is true, every call fails as it does when Temporal cannot be reached.
+    While `away` is true, every call fails as it does when Temporal cannot be reached. While `late` is true, commands
+    reach the ledger an hour after they were asked.
     """
 
     ledger: SqlLedger
     now: Clock
     away: bool = False
+    late: bool = False
     signals: list[tuple[Command, date]] = field(default_factory=list)
     sent: list[Command] = field(default_factory=list)
 
@@ -75,6 +88,8 @@ class LedgerVisits:
         assert update_id is not None, "the ledger lost the answer"
         assert not isinstance(command, Adopt)
         self.sent.append(command)
+        if self.late:
+            command = _an_hour_late(command)
         facts = await self.ledger.load(patient_id)
         state = VisitState(
             patient_id=patient_id,
@@ -91,8 +106,11 @@ class LedgerVisits:
             request=command.request,
             appointment=appointment_of(command),
         )
-        if (await self.ledger.record(entry)).overtaken:
+        recorded = await self.ledger.record(entry)
+        if recorded.overtaken:
             raise DayClosedError
+        if recorded.expired:
+            raise WorkflowUpdateFailedError(ApplicationError("expired"))
 
     async def signal(self, patient_id: int, day: date, command: Command) -> None:
         if self.away:

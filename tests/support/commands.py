@@ -1,8 +1,12 @@
 """Commands of example doctors and receptionists, for all tests."""
 
+from datetime import datetime, timedelta
+from typing import Any
+
 from patient_visit_engine.visit.codes import AppointmentStatus
 from patient_visit_engine.visit.commands import (
     CheckIn,
+    Command,
     CompleteConsultation,
     ExtendConsultation,
     JoinWaitingLine,
@@ -13,6 +17,13 @@ from patient_visit_engine.visit.commands import (
 )
 from patient_visit_engine.visit.state import Appointment, Consultation
 from tests.support.builders import RECEPTIONIST, Doctor, a_request
+
+
+def stamped(command: Command, at: datetime, *, valid_for: timedelta | None = None, asynchronous: bool = False) -> Any:
+    """The command as the API stamps it. Without `valid_for` it stays valid however late it comes."""
+    valid_until = None if valid_for is None else at + valid_for
+    stamp = {"asked_at": at, "valid_until": valid_until, "asynchronous": asynchronous}
+    return command.model_copy(update={"request": command.request.model_copy(update=stamp)})
 
 
 def a_start(appointment: Appointment, key: str = "start", *, wait: bool = False) -> StartConsultation:

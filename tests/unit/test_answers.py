@@ -25,6 +25,7 @@ from patient_visit_engine.visit.refusals import (
     PatientFree,
     PatientInConsultation,
     PatientReserved,
+    RequestExpired,
 )
 from patient_visit_engine.wire.answers import RenderedAnswer, render
 from patient_visit_engine.wire.refusals import TITLES, AnswerContext
@@ -198,6 +199,7 @@ def test_canceled_appointment_names_no_doctor() -> None:
         (PatientFree(), 409, "patient_free"),
         (NotCheckedIn(), 409, "not_checked_in"),
         (NotInConsultation(), 409, "not_in_consultation"),
+        (RequestExpired(), 409, "request_expired"),
     ],
     ids=lambda value: getattr(value, "code", None),
 )

@@ -1,0 +1,64 @@
+"""The row of a request in the ledger's transaction: whether it may still be decided, and its answer."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, bindparam, insert, update
+
+from patient_visit_engine.storage.ledger.changes import OvertakenError
+from patient_visit_engine.storage.requests import request_with_clock
+from patient_visit_engine.storage.tables import requests
+from patient_visit_engine.visit.commands import Request
+from patient_visit_engine.wire.answers import RenderedAnswer
+
+FIND_REQUEST = request_with_clock(requests.c.decided_at, requests.c.reason, requests.c.fingerprint)
+INSERT_REQUEST = insert(requests)
+DECIDE_REQUEST = update(requests).where(requests.c.request_id == bindparam("id")).where(requests.c.decided_at.is_(None))
+
+
+@dataclass(frozen=True)
+class RequestRow:
+    """A request, and what the database has about it. `now` is the database's time after the patient's lock was taken."""
+
+    request: Request
+    now: datetime
+    is_stored: bool
+    decided_at: datetime | None
+    #: The reason of a release, which the API stores before it sends the command.
+    reason: str | None
+    fingerprint: str | None
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the request has its answer already, or must not get one because its key belongs to another request."""
+        # The API answers the caller with 422 when the fingerprint is another one.
+        return self.is_stored and (self.decided_at is not None or self.fingerprint != self.request.fingerprint)
+
+    @property
+    def has_expired(self) -> bool:
+        """Whether the end of its validity has passed."""
+        return self.request.valid_until is not None and self.now > self.request.valid_until
+
+
+def read_request(connection: Connection, request: Request) -> RequestRow:
+    """Read the row of the request. Call it after the patient's lock.
+
+    One request can reach the visits of two days, and only the first of them may decide it. A command can also wait for the lock
+    until the end of its validity.
+    """
+    row = connection.execute(FIND_REQUEST, {"request_id": request.id}).one()
+    return RequestRow(request, row.now, row.request_id is not None, row.decided_at, row.reason, row.fingerprint)
+
+
+def store_answer(connection: Connection, row: RequestRow, rendered: RenderedAnswer, at: datetime) -> None:
+    """Store the answer under the request's id. Raises OvertakenError when the request has an answer."""
+    body = None if rendered.body is None else json.dumps(rendered.body, ensure_ascii=False)
+    decided = {"decided_at": at, "status": rendered.status, "body": body, "location": rendered.location}
+    request = row.request
+    if row.is_stored:
+        if connection.execute(DECIDE_REQUEST, {"id": request.id} | decided).rowcount != 1:
+            raise OvertakenError
+        return
+    identity = {"request_id": request.id, "caller_id": request.caller_id, "fingerprint": request.fingerprint}
+    connection.execute(INSERT_REQUEST, identity | {"created_at": at, "asked_at": request.asked_at} | decided)
