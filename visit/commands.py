@@ -132,7 +132,10 @@ def appointment_of(command: Command) -> Appointment | None:
 
 
 class OpenVisit(Frozen):
-    """The input of each run of a visit, not a command. Later runs also get the whole state, in `carried`."""
+    """The input of each run of a visit, not a command. Later runs also get the whole state, in `carried`.
+
+    `is_current`: the carried facts were those of the ledger. They were not if the ledger was away.
+    """
 
     patient_id: int
     day: date
@@ -140,6 +143,7 @@ class OpenVisit(Frozen):
     day_ends_at: datetime
     limits: Limits = Limits()
     carried: VisitState | None = None
+    is_current: bool = True
 
 
 class Reply(Frozen):

@@ -1,43 +1,95 @@
-"""The calls from a visit to the ledger, as local activities of Temporal."""
+"""The calls from a visit to the ledger, as local activities of Temporal, and the pauses while the ledger is away.
+
+A local activity that takes longer than a workflow task adds three events to the history every 1.6 seconds, and so do its retries.
+A history that grows all through an outage would end with the visit. So only the first call of an outage is retried for a while.
+"""
 
 from datetime import timedelta
+from typing import TypeVar
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
+from temporalio.exceptions import FailureError
 
 with workflow.unsafe.imports_passed_through():
     from patient_visit_engine.visit.names import LOAD_FACTS, RECORD_DECISION
     from patient_visit_engine.visit.record import LedgerEntry, LedgerReply
     from patient_visit_engine.visit.state import Facts
 
+T = TypeVar("T")
 CALL_TIMEOUT = timedelta(seconds=10)
-# The retries take about one minute when each call fails immediately. Temporal does not apply a time limit over all attempts of a local
-# activity, and a visit that never gives up would fill its history with heartbeats until the server ends it.
+# The retries take nine seconds when each call fails immediately, because a client waits for ten (`VISIT_DECISION_TIMEOUT`). Temporal
+# does not apply a time limit over all attempts of a local activity.
 RETRIES = RetryPolicy(
     initial_interval=timedelta(milliseconds=50),
     backoff_coefficient=2.0,
     maximum_interval=timedelta(seconds=2),
-    maximum_attempts=34,
+    maximum_attempts=10,
 )
+#: While the ledger is away, a client gets 503 immediately and repeats its request.
+SINGLE_ATTEMPT = RetryPolicy(maximum_attempts=1)
+#: The pause after the first failed call. Each further pause is twice as long, up to the longest.
+FIRST_PAUSE = timedelta(seconds=5)
+LONGEST_PAUSE = timedelta(minutes=1)
+PAUSE_DOUBLINGS = 4
 
 
-async def record_decision(entry: LedgerEntry) -> LedgerReply:
-    """Record the decision. Raises FailureError when the ledger cannot be reached or rejects the entry.
-
-    Temporal calls `activities.ledger.LedgerActivities.record_decision`, in this worker.
-    """
-    reply: LedgerReply = await workflow.execute_local_activity(
-        RECORD_DECISION, entry, result_type=LedgerReply, start_to_close_timeout=CALL_TIMEOUT, retry_policy=RETRIES
-    )
-    return reply
+def pause_after(failures: int) -> timedelta:
+    """The pause after so many failed calls in a row."""
+    pause: timedelta = FIRST_PAUSE * 2 ** min(failures - 1, PAUSE_DOUBLINGS)
+    return min(pause, LONGEST_PAUSE)
 
 
-async def load_facts(patient_id: int) -> Facts:
-    """Everything that is open for the patient now. Raises FailureError when the ledger cannot be reached.
+class LedgerCalls:
+    """The ledger, as one run of a visit calls it."""
 
-    Temporal calls `activities.ledger.LedgerActivities.load_facts`, in this worker.
-    """
-    facts: Facts = await workflow.execute_local_activity(
-        LOAD_FACTS, patient_id, result_type=Facts, start_to_close_timeout=CALL_TIMEOUT, retry_policy=RETRIES
-    )
-    return facts
+    def __init__(self) -> None:
+        self._failures = 0
+
+    @property
+    def is_away(self) -> bool:
+        """Whether calls have failed since the last decision was recorded."""
+        return self._failures > 0
+
+    async def record_decision(self, entry: LedgerEntry) -> LedgerReply:
+        """Record the decision. Raises FailureError when the ledger cannot be reached or rejects the entry.
+
+        Temporal calls `activities.ledger.LedgerActivities.record_decision`, in this worker.
+        """
+        reply = await self._call(RECORD_DECISION, entry, LedgerReply)
+        self.note_success()
+        return reply
+
+    async def load_facts(self, patient_id: int) -> Facts:
+        """Everything that is open for the patient now. Raises FailureError when the ledger cannot be reached.
+
+        Temporal calls `activities.ledger.LedgerActivities.load_facts`, in this worker.
+        """
+        # Not a success: a database that is full, or only a standby, can be read and takes no decision.
+        return await self._call(LOAD_FACTS, patient_id, Facts)
+
+    def note_success(self) -> None:
+        """The ledger works, so the visit does not pause any more."""
+        self._failures = 0
+
+    async def pause(self) -> None:
+        """Wait before the next attempt. A message whose decision is recorded in this time ends the pause."""
+        try:
+            await workflow.wait_condition(lambda: not self.is_away, timeout=pause_after(self._failures))
+        except TimeoutError:
+            return
+
+    async def _call(self, activity: str, argument: object, result_type: type[T]) -> T:
+        try:
+            result: T = await workflow.execute_local_activity(
+                activity,
+                argument,
+                result_type=result_type,
+                start_to_close_timeout=CALL_TIMEOUT,
+                retry_policy=SINGLE_ATTEMPT if self.is_away else RETRIES,
+            )
+        # A local activity raises its own failure, not an `ActivityError`.
+        except FailureError:
+            self._failures += 1
+            raise
+        return result

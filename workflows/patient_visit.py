@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError, FailureError
 
-from patient_visit_engine.workflows.ledger_calls import load_facts, record_decision
+from patient_visit_engine.workflows.ledger_calls import LedgerCalls
 
 with workflow.unsafe.imports_passed_through():
     from patient_visit_engine.visit.calendar import to_millisecond
@@ -46,7 +46,6 @@ with workflow.unsafe.imports_passed_through():
 
 # Each round means that another commit came first. The ledger then returns fresh facts, so two rounds are nearly always enough.
 DECIDE_ROUNDS = 10
-LEDGER_RETRY_PAUSE = timedelta(seconds=5)
 
 
 # By default the SDK repeats a workflow task that fails with one of these errors, for ever, and the patient would be blocked. This
@@ -69,7 +68,8 @@ class PatientVisit:
             limits=opening.limits,
         )
         # Whether the facts are those of the ledger. A new visit has not read them yet, so its timers decide nothing.
-        self._is_current = opening.carried is not None
+        self._is_current = opening.carried is not None and opening.is_current
+        self._ledger = LedgerCalls()
         self._lock = asyncio.Lock()
         self._messages = 0
 
@@ -84,13 +84,15 @@ class PatientVisit:
             if self._is_finished() or self._must_continue_as_new():
                 # If the run ended while a handler is active, the handler's caller would get no answer.
                 await workflow.wait_condition(workflow.all_handlers_finished)
-                # The handlers may have changed the state, so the conditions are checked again.
-                if not self._is_current:
+                # The handlers may have changed the state, so the conditions are checked again. While the ledger is away, the next
+                # run reads the facts.
+                if not (self._is_current or self._ledger.is_away):
                     continue
                 if self._is_finished():
                     return
                 if self._must_continue_as_new():
-                    workflow.continue_as_new(opening.model_copy(update={"carried": self._state}))
+                    carried = {"carried": self._state, "is_current": self._is_current}
+                    workflow.continue_as_new(opening.model_copy(update=carried))
             else:
                 await self._wait_for_deadline()
 
@@ -218,13 +220,13 @@ class PatientVisit:
             appointment=appointment,
         )
         with self._facts_become_current():
-            recorded = await record_decision(entry)
+            recorded = await self._ledger.record_decision(entry)
         self._apply_facts(recorded.facts)
         return recorded
 
     async def _load_facts(self) -> None:
         with self._facts_become_current():
-            facts = await load_facts(self._state.patient_id)
+            facts = await self._ledger.load_facts(self._state.patient_id)
         self._apply_facts(facts)
 
     @contextmanager
@@ -245,7 +247,7 @@ class PatientVisit:
         workflow.set_current_details(summary(self._state))
 
     async def _handle_due(self) -> None:
-        """Record what is due, one decision after the other. When a call to the ledger fails, wait a little."""
+        """Record what is due, one decision after the other. When a call to the ledger fails, pause."""
         try:
             # Without the lock a timer could end a consultation while its completion is being recorded.
             async with self._lock:
@@ -255,10 +257,11 @@ class PatientVisit:
                     await self._record(decision)
                 if day_is_over(self._state, self._now()):
                     self._state = self._state.model_copy(update={"phase": "closing"})
+                self._ledger.note_success()
         # If this were not caught, it would end `run`, and the visit with it.
         except FailureError:
             workflow.logger.warning("the ledger call failed", extra={"visit_id": workflow.info().workflow_id})
-            await workflow.sleep(LEDGER_RETRY_PAUSE)
+            await self._ledger.pause()
 
     async def _wait_for_deadline(self) -> None:
         """Wait until something is due.

@@ -13,8 +13,9 @@ ERROR_WITH_NAMES = "duplicate key: (Zebulon, Quarterpole, forgot to sign out)"
 class FaultyLedger:
     """The real ledger with faults that a test switches on.
 
-    The next `failures` calls fail before the commit. The next `lost_answers` records fail after the commit.
-    `waiting` is the number of calls that are blocked now. While `overtakes` is true, every record is overtaken.
+    The next `failures` calls fail before the commit. The next `lost_answers` records fail after the commit. While `read_only` is true,
+    every record fails. While `overtakes` is true, every record is overtaken.
+    `waiting` is the number of calls that are blocked now, and `failed` the number of calls that failed.
     """
 
     def __init__(self, ledger: Ledger) -> None:
@@ -25,6 +26,8 @@ class FaultyLedger:
         self.failures = 0
         self.lost_answers = 0
         self.overtakes = False
+        self.read_only = False
+        self.failed = 0
 
     def block(self) -> None:
         """Make every later call wait."""
@@ -44,15 +47,20 @@ class FaultyLedger:
         await self._enter()
         if self.overtakes:
             return LedgerReply(facts=await self._ledger.load(entry.patient_id), overtaken=True)
+        if self.read_only:
+            self.failed += 1
+            raise PermissionError(ERROR_WITH_NAMES)
         recorded = await self._ledger.record(entry)
         if self.lost_answers > 0:
             self.lost_answers -= 1
+            self.failed += 1
             raise ConnectionResetError(ERROR_WITH_NAMES)
         return recorded
 
     async def _enter(self) -> None:
         if self.failures > 0:
             self.failures -= 1
+            self.failed += 1
             raise ConnectionRefusedError(ERROR_WITH_NAMES)
         self.waiting += 1
         try:

@@ -218,6 +218,15 @@ class VisitDriver(PatientRecords):
             run_id = histories[0].events[0].workflow_execution_started_event_attributes.continued_execution_run_id
         return histories
 
+    async def has_failed_call(self) -> bool:
+        """Whether the visit has given up a call to the ledger: its history has the failure of a local activity."""
+        markers = [
+            event.marker_recorded_event_attributes
+            for event in (await self.workflow().fetch_history()).events
+            if event.HasField("marker_recorded_event_attributes")
+        ]
+        return any(marker.HasField("failure") for marker in markers)
+
     # -- time
 
     async def now(self, day: date | None = None) -> datetime:

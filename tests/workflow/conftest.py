@@ -10,7 +10,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.worker.builder import CACHED_VISITS
-from patient_visit_engine.workflows import ledger_calls, patient_visit
+from patient_visit_engine.workflows import ledger_calls
 from tests.support.databases import database_on
 from tests.support.temporal import start_server
 from tests.support.visits import VisitDriver
@@ -70,10 +70,23 @@ async def visits(visits_without_worker: VisitDriver, cached_visits: int) -> Visi
 
 
 @pytest.fixture
-def short_ledger_retries(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Visits retry the ledger as often as in production, but they give up after one second instead of a minute."""
+def short_first_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first call to a ledger that is away is retried as often as in production, but it takes less than a second."""
     short_retries = dataclasses.replace(
         ledger_calls.RETRIES, initial_interval=SHORT_INTERVAL, maximum_interval=SHORT_INTERVAL
     )
     monkeypatch.setattr(ledger_calls, "RETRIES", short_retries)
-    monkeypatch.setattr(patient_visit, "LEDGER_RETRY_PAUSE", 10 * SHORT_INTERVAL)
+
+
+@pytest.fixture
+def short_ledger_retries(monkeypatch: pytest.MonkeyPatch, short_first_retries: None) -> None:
+    """Visits give up a call to the ledger, and pause after it, for less than a second."""
+    monkeypatch.setattr(ledger_calls, "FIRST_PAUSE", 10 * SHORT_INTERVAL)
+    monkeypatch.setattr(ledger_calls, "LONGEST_PAUSE", 10 * SHORT_INTERVAL)
+
+
+@pytest.fixture
+def endless_ledger_pauses(monkeypatch: pytest.MonkeyPatch, short_first_retries: None) -> None:
+    """A visit whose ledger failed pauses for longer than any test."""
+    monkeypatch.setattr(ledger_calls, "FIRST_PAUSE", timedelta(hours=1))
+    monkeypatch.setattr(ledger_calls, "LONGEST_PAUSE", timedelta(hours=1))

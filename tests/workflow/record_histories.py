@@ -7,8 +7,11 @@ to the name of the older program. Keep its histories for as long as visits of th
 import asyncio
 import tempfile
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
+
+from temporalio.client import WorkflowUpdateFailedError
 
 from patient_visit_engine.storage import migrations
 from patient_visit_engine.storage.database import Database
@@ -19,6 +22,7 @@ from patient_visit_engine.workflows.patient_visit import PatientVisit
 from tests.support.temporal import start_server
 from tests.support.visit_rows import A_DAY, DR_AMRANI, DR_BENNIS, DR_CHRAIBI, DR_IMAGING, DR_SURGERY
 from tests.support.visits import VisitDriver
+from tests.support.waiting import wait_until_async
 
 FOLDER = Path(__file__).parent / "histories"
 #: The histories of the present program. The other folders belong to older programs.
@@ -107,6 +111,18 @@ async def rescue(visits: VisitDriver) -> None:
     await visits.complete(started)
 
 
+async def ledger_outage(visits: VisitDriver) -> None:
+    """The ledger is away: a timer and a start fail. When it is back, a start ends the pause."""
+    await visits.check_in(DR_CHRAIBI)
+    visits.ledger.failures = 1_000
+    await visits.workflow().signal("patient_freed")
+    await wait_until_async(visits.has_failed_call, "the visit pauses")
+    with suppress(WorkflowUpdateFailedError):
+        await visits.start(DR_AMRANI)
+    visits.ledger.failures = 0
+    await visits.complete(await visits.start(DR_AMRANI))
+
+
 BEHAVIOURS: tuple[Callable[[VisitDriver], Awaitable[None]], ...] = (
     start_refuse_complete,
     waiting_line_and_offer,
@@ -116,6 +132,7 @@ BEHAVIOURS: tuple[Callable[[VisitDriver], Awaitable[None]], ...] = (
     reception_desk,
     signals,
     rescue,
+    ledger_outage,
 )
 
 

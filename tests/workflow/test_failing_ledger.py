@@ -98,7 +98,7 @@ async def test_sweep_resends_signal_that_failed(visits: VisitDriver, short_ledge
     await visits.database.write(open_request, start.request, await visits.now(), command=start)
     visits.ledger.failures = 1_000
     await visits.send_signal(start)
-    await wait_until_async(lambda: _has_given_up(visits), "the visit gives up")
+    await wait_until_async(visits.has_failed_call, "the visit gives up")
     visits.ledger.failures = 0
 
     await visits.sweep(await visits.now() + timedelta(minutes=1))
@@ -112,22 +112,12 @@ async def test_timer_due_during_outage_fires_later(visits: VisitDriver, short_le
     visits.set_limits(Limits(abandon_after=2 * A_SECOND))
     await visits.start(DR_AMRANI)
     visits.ledger.failures = 1_000
-    await wait_until_async(lambda: _has_given_up(visits), "the visit gives up")
+    await wait_until_async(visits.has_failed_call, "the visit gives up")
 
     visits.ledger.failures = 0
 
     (completed,) = await visits.wait_for_events("consultation.completed")
     assert completed.data["outcome"] == "timed_out"
-
-
-async def _has_given_up(visits: VisitDriver) -> bool:
-    """True if the history contains the failure of a local activity."""
-    markers = [
-        event.marker_recorded_event_attributes
-        for event in (await visits.workflow().fetch_history()).events
-        if event.HasField("marker_recorded_event_attributes")
-    ]
-    return any(marker.HasField("failure") for marker in markers)
 
 
 async def _running_in_visit(visits: VisitDriver) -> tuple[Consultation, ...]:
