@@ -250,7 +250,7 @@ def _moved_down(change: changes.MoveDown, context: EventContext) -> Iterator[Eve
     doctor_id = change.place.doctor_id
     message = f"The line for patient {context.patient_name} has a new order"
     data: event_bodies.LineLeft = {**_about_doctor(doctor_id, message, context), "why": "moved_down"}
-    yield context.new_event(PATIENT_UPDATED, CONSULTATIONS, f"{context.cause}/moved_down/{doctor_id}", data)
+    yield context.new_event(PATIENT_UPDATED, CONSULTATIONS, f"{context.decision_key}/moved_down/{doctor_id}", data)
 
 
 @events_of.register

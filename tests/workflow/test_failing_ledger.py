@@ -55,16 +55,18 @@ async def test_lost_answer_does_not_repeat_the_commit(visits: VisitDriver) -> No
     assert (await visits.snapshot()).facts == await visits.facts()
 
 
-async def test_lost_answer_does_not_repeat_the_timeout(visits: VisitDriver) -> None:
-    visits.set_limits(Limits(abandon_after=2 * A_SECOND))
-    await visits.start(DR_AMRANI)
+async def test_lost_answer_does_not_repeat_the_timer(visits: VisitDriver) -> None:
+    visits.set_limits(Limits(offer=2 * A_SECOND))
+    started = await visits.start(DR_AMRANI)
+    await visits.wait(DR_BENNIS)
+    await visits.complete(started)
     visits.ledger.lost_answers = 2
 
     await wait_until_async(lambda: visits.ledger.lost_answers == 0, "no more answers to lose")
     await visits.check_in(DR_BENNIS)
 
-    assert len(await visits.events("consultation.completed")) == 1
-    assert len(await visits.events("consultation.released")) == 1
+    changes = [event.data.get("why") for event in await visits.events("patient.updated")]
+    assert changes.count("moved_down") == 1
 
 
 async def test_failed_start_is_decided_when_sent_again(visits: VisitDriver, short_ledger_retries: None) -> None:
@@ -109,15 +111,17 @@ async def test_sweep_resends_signal_that_failed(visits: VisitDriver, short_ledge
 
 
 async def test_timer_due_during_outage_fires_later(visits: VisitDriver, short_ledger_retries: None) -> None:
-    visits.set_limits(Limits(abandon_after=2 * A_SECOND))
-    await visits.start(DR_AMRANI)
+    visits.set_limits(Limits(offer=2 * A_SECOND))
+    started = await visits.start(DR_AMRANI)
+    await visits.wait(DR_BENNIS)
+    await visits.complete(started)
     visits.ledger.failures = 1_000
     await wait_until_async(visits.has_failed_call, "the visit gives up")
 
     visits.ledger.failures = 0
 
-    (completed,) = await visits.wait_for_events("consultation.completed")
-    assert completed.data["outcome"] == "timed_out"
+    (ended,) = await visits.wait_for_events("waiting.ended")
+    assert (ended.channel, ended.data["reason"]) == (f"doctor.{DR_BENNIS}", "missed")
 
 
 async def _running_in_visit(visits: VisitDriver) -> tuple[Consultation, ...]:

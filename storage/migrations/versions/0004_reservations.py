@@ -1,4 +1,4 @@
-"""The reservation of a patient as a row of its own, and a waiting line that no longer belongs to a day."""
+"""Reservations of patients as separate rows, and a waiting line that no longer belongs to a day."""
 
 from datetime import UTC, datetime
 from typing import Any
