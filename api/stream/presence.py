@@ -45,8 +45,7 @@ def _item(presence: Presence, process: str, as_of: str) -> ConnectedSubscriber:
     return {
         "user": presence.user,
         "name": presence.name,
-        # `live` imports nothing of ours, so a role is any string there.
-        # A newer process may report a role that this one does not know.
+        # A string in `live`, which imports nothing of ours. A newer process may also report a role that this one does not know.
         "role": cast(Role, presence.role),
         "since": to_rfc3339(presence.since),
         "cursor": presence.cursor,
