@@ -112,6 +112,8 @@ def _row(process: str, subscriber: ReportedSubscriber) -> dict[str, object]:
 
 def delete_process(connection: Connection, process: str) -> None:
     """Delete everything that the process has reported."""
+    # The process first, then its subscribers, as in `write_report` and `_delete_dead`. In the other order two deletes can deadlock.
+    connection.execute(select(PROCESS.id).where(PROCESS.id == process).with_for_update())
     connection.execute(delete(stream_readers).where(SUBSCRIBER.process_id == process))
     connection.execute(delete(stream_processes).where(PROCESS.id == process))
 

@@ -111,5 +111,7 @@ def _prune_log(connection: Connection, keep_since: datetime) -> int:
 
 def _delete_batch(connection: Connection, table: Table, expired: ColumnElement[bool]) -> int:
     (key,) = table.primary_key.columns
-    batch = select(key).where(expired).order_by(key).limit(PRUNE_BATCH)
-    return connection.execute(delete(table).where(key.in_(batch))).rowcount
+    # Another worker may delete the same rows at the same time. Each worker skips the rows that the other has locked.
+    batch = select(key).where(expired).order_by(key).limit(PRUNE_BATCH).with_for_update(skip_locked=True)
+    keys = connection.scalars(batch).all()
+    return connection.execute(delete(table).where(key.in_(keys))).rowcount if keys else 0
