@@ -68,8 +68,14 @@ APPOINTMENT = (
     .join(doctors, doctors.c.id == appointments.c.doctor_id)
     .where(appointments.c.id == bindparam("appointment_id"))
 )
-LOCK_APPOINTMENT = (
-    select(appointments.c.id).where(appointments.c.id == bindparam("appointment_id")).with_for_update(key_share=True)
+# The inner statement runs first. The lock on the prestation is shared, so starts do not wait for each other.
+LOCKED_APPOINTMENT = (
+    select(appointments.c.prestation_id)
+    .where(appointments.c.id == bindparam("appointment_id"))
+    .with_for_update(key_share=True)
+)
+LOCK_APPOINTMENT_AND_PRESTATION = (
+    select(prestations.c.id).where(prestations.c.id == LOCKED_APPOINTMENT.scalar_subquery()).with_for_update(read=True)
 )
 TRACKING = select(patient_trackings, callers.c.created_by.label("created_by_text")).join(
     callers, callers.c.id == patient_trackings.c.created_by
@@ -180,11 +186,9 @@ def _consultation(row: Row[tuple[object, ...]]) -> Consultation:
 def read_appointment(
     connection: Connection, appointment_id: int, names: NameCache, *, lock: bool = False
 ) -> Appointment | None:
-    """The appointment as it is stored now, with its prestation, or None."""
+    """The appointment as it is stored now, with its prestation, or None. `lock` keeps both unchanged until the commit."""
     if lock and connection.dialect.name != "sqlite":
-        # SQLite has one writer and needs no lock. The lock is a separate statement. On PostgreSQL a statement that locks and
-        # joins can find no row: after the wait it joins the new appointment with the old doctor and prestation.
-        connection.execute(LOCK_APPOINTMENT, {"appointment_id": appointment_id})
+        _lock_appointment(connection, appointment_id)
     row = connection.execute(APPOINTMENT, {"appointment_id": appointment_id}).one_or_none()
     if row is None:
         return None
@@ -199,6 +203,18 @@ def read_appointment(
         expected_minutes=row.minutes,
         status=AppointmentStatus(row.status),
     )
+
+
+def _lock_appointment(connection: Connection, appointment_id: int) -> None:
+    """Lock the appointment, then its prestation. SQLite has one writer and needs no lock.
+
+    The lock is a separate statement. On PostgreSQL a statement that locks and joins can find no row: after the wait it joins the
+    new appointment with the old doctor and prestation.
+    """
+    values = {"appointment_id": appointment_id}
+    if connection.scalar(LOCK_APPOINTMENT_AND_PRESTATION, values) is None:
+        # During the wait the appointment got a prestation that is newer than this statement. A second statement sees it.
+        connection.scalar(LOCK_APPOINTMENT_AND_PRESTATION, values)
 
 
 def tracking_of_consultation(connection: Connection, consultation_id: str) -> TrackingRow | None:

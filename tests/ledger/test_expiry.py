@@ -25,7 +25,7 @@ from tests.support.commands import (
     stamped,
 )
 from tests.support.ledger import LedgerDriver, all_rows, column, stored_answer
-from tests.support.postgres_sessions import other_session, wait_for_blocked
+from tests.support.lock_waits import other_session, wait_for_blocked
 from tests.support.waiting import wait_until_async
 
 OF_AMRANI, OF_SMITH = an_appointment(DR_AMRANI), an_appointment(DR_SMITH)

@@ -17,7 +17,7 @@ from patient_visit_engine.visit.state import Appointment
 from tests.support.builders import DAY, DERMATOLOGY, DR_AMRANI, DR_SMITH, JOHN_DOE, NOON, an_appointment, minutes, seed
 from tests.support.commands import a_start
 from tests.support.ledger import LedgerDriver, column, stored_answer
-from tests.support.postgres_sessions import other_session, wait_for_blocked
+from tests.support.lock_waits import other_session, wait_for_blocked
 
 OF_AMRANI, OF_SMITH = an_appointment(DR_AMRANI, number=1), an_appointment(DR_SMITH, number=2)
 TO_SMITH = an_appointment(DR_SMITH, number=1)

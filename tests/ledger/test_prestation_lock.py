@@ -1,0 +1,114 @@
+"""PostgreSQL only: a start and a change of its prestation exclude each other, and two starts do not."""
+
+import asyncio
+from functools import partial
+
+import pytest
+from sqlalchemy import Connection, text
+
+from patient_visit_engine.storage.database import Database
+from patient_visit_engine.storage.facts import NameCache, read_appointment
+from patient_visit_engine.storage.master_data import AppointmentPut, PutContext, put_appointment, put_prestation
+from patient_visit_engine.visit.commands import CheckIn, StartConsultation
+from tests.support.builders import CARDIOLOGY, DR_AMRANI, MARIA_SILVA, NOON, Prestation, an_appointment, seed
+from tests.support.commands import a_check_in, a_start
+from tests.support.ledger import LedgerDriver, column
+from tests.support.lock_waits import LOCK_HEAD, is_blocked, other_session, wait_at_head, wait_for_blocked
+
+OF_JOHN = an_appointment(DR_AMRANI, number=1)
+OF_MARIA = an_appointment(DR_AMRANI, number=2, patient=MARIA_SILVA)
+PARALLEL = Prestation(CARDIOLOGY.id, CARDIOLOGY.name, exclusive=False)
+LONGER = Prestation(CARDIOLOGY.id, CARDIOLOGY.name, exclusive=True, expected_minutes=55)
+NEW = Prestation(99, "Ultrasound", exclusive=False)
+
+
+def put(connection: Connection, prestation: Prestation) -> None:
+    """Create or replace the prestation, as the hospital's own system does."""
+    context = PutContext(prestation.id, "a-put", NOON)
+    put_prestation(connection, context, prestation.name, prestation.exclusive, prestation.expected_minutes)
+
+
+def move_to_new_prestation(connection: Connection) -> None:
+    """Create a prestation and give it to John's appointment."""
+    put(connection, NEW)
+    values = AppointmentPut(OF_JOHN.patient_id, OF_JOHN.doctor_id, NEW.id, NOON, OF_JOHN.status)
+    put_appointment(connection, PutContext(OF_JOHN.id, "a-move", NOON), values)
+
+
+@pytest.fixture
+async def database(on_postgres: Database) -> Database:
+    """A PostgreSQL database with an appointment of John and one of Maria, for the same prestation."""
+    await on_postgres.write(seed, OF_JOHN, OF_MARIA)
+    return on_postgres
+
+
+@pytest.mark.parametrize("changed", [PARALLEL, LONGER], ids=["exclusive", "expected minutes"])
+async def test_start_waits_for_change_and_is_overtaken(database: Database, changed: Prestation) -> None:
+    ledger = LedgerDriver(database)
+    async with other_session(database) as session:
+        await session.run_sync(put, changed)
+        recording = asyncio.create_task(ledger.record(ledger.entry(a_start(OF_JOHN))))
+        assert await is_blocked(session, recording)
+
+    recorded = await recording
+
+    assert (recorded.overtaken, recorded.appointment) == (True, an_appointment(number=1, prestation=changed))
+    assert await database.read(column, "patient_trackings", "id") == []
+
+
+async def test_overtaken_start_is_decided_on_new_value(database: Database) -> None:
+    async with other_session(database) as session:
+        await session.run_sync(put, PARALLEL)
+        starting = asyncio.create_task(LedgerDriver(database).send(a_start(OF_JOHN)))
+        assert await is_blocked(session, starting)
+
+    assert (await starting).status == 201
+
+    assert await database.read(column, "patient_trackings", "exclusive") == [False]
+
+
+@pytest.mark.parametrize("command", [a_start(OF_JOHN), a_check_in(OF_JOHN)], ids=["start", "check-in"])
+async def test_change_waits_for_decision(database: Database, command: StartConsultation | CheckIn) -> None:
+    ledger = LedgerDriver(database)
+    async with other_session(database) as session:
+        await session.execute(text(LOCK_HEAD))
+        recording = asyncio.create_task(ledger.record(ledger.entry(command)))
+        await wait_at_head(session, 1)
+        changing = asyncio.create_task(database.write(put, PARALLEL))
+        assert await is_blocked(session, changing, 2)
+
+    assert not (await recording).overtaken
+    await changing
+
+    assert await database.read(column, "patient_trackings", "exclusive") == [True]
+    assert False in await database.read(column, "prestations", "exclusive")
+
+
+async def test_starts_of_one_prestation_do_not_wait(database: Database) -> None:
+    john, maria = LedgerDriver(database), LedgerDriver(database, patient_id=MARIA_SILVA.id)
+    async with other_session(database) as session:
+        await session.execute(text(LOCK_HEAD))
+        starts = [
+            asyncio.create_task(john.record(john.entry(a_start(OF_JOHN, "of John")))),
+            asyncio.create_task(maria.record(maria.entry(a_start(OF_MARIA, "of Maria")))),
+        ]
+        await wait_at_head(session, 2)
+
+    assert not any(recorded.overtaken for recorded in await asyncio.gather(*starts))
+
+    assert await database.read(column, "patient_trackings", "status") == ["in_progress", "in_progress"]
+
+
+async def test_locks_prestation_created_during_wait(database: Database) -> None:
+    async with other_session(database) as reader:
+        async with other_session(database) as mover:
+            await mover.run_sync(move_to_new_prestation)
+            reading = asyncio.create_task(
+                reader.run_sync(partial(read_appointment, lock=True), OF_JOHN.id, NameCache())
+            )
+            await wait_for_blocked(mover)
+        assert await reading == an_appointment(number=1, prestation=NEW)
+        changing = asyncio.create_task(database.write(put, Prestation(NEW.id, NEW.name, exclusive=True)))
+        assert await is_blocked(reader, changing)
+
+    await changing
