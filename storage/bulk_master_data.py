@@ -6,6 +6,7 @@ An existing row may have consultations and be shown on screens. Only the API cha
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from operator import itemgetter
 from typing import NotRequired, TypedDict
 
 from sqlalchemy import Connection, Table, select
@@ -56,11 +57,14 @@ class BatchResult:
 
 
 def add_missing(connection: Connection, table: Table, rows: Sequence[Row], compare: Sequence[str]) -> BatchResult:
-    """Insert the rows with a new id, at most `BATCH`. Compare the others in the columns `compare`, and leave them unchanged."""
+    """Insert the rows with a new id, at most `BATCH`. Compare the others in the columns `compare`, and leave them unchanged.
+
+    The rows are inserted in order of id. Two imports of the same new rows in different orders would wait for each other.
+    """
     if len(rows) > BATCH:
         raise ValueError(f"{len(rows)} rows are too many for one batch, the limit is {BATCH}")
     existing = _read_existing(connection, table, rows, compare)
-    new = [dict(row) for row in rows if row["id"] not in existing]
+    new = sorted((dict(row) for row in rows if row["id"] not in existing), key=itemgetter("id"))
     if new:
         insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
         # Another writer may have inserted a row since the query. Its row stays.

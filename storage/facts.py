@@ -25,6 +25,8 @@ from patient_visit_engine.visit.state import (
 )
 from patient_visit_engine.wire.trackings import TrackingRow
 
+# Lock order of every transaction: persons by id, doctor, appointment, prestation, head of the event log. Without one order two
+# transactions can deadlock. docs/architecture.md has the locks of each writer, and tests/ledger/test_lock_order.py checks them.
 PATIENT = select(patients.c.first_name, patients.c.last_name, patients.c.person_id).where(
     patients.c.id == bindparam("patient_id")
 )

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, Table, select, update
+from sqlalchemy import Connection, Row, Table, or_, select, update
 
 from patient_visit_engine.storage import event_log
+from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.inserting import insert_if_new
 from patient_visit_engine.storage.tables import (
     appointments,
@@ -38,6 +39,10 @@ class NotReplaceableError(Exception):
     def __init__(self, code: Literal["tracking_open", "appointment_closed", "doctor_waiting"]) -> None:
         super().__init__(code)
         self.code = code
+
+
+class AppointmentMovedError(Exception):
+    """The appointment has got another patient, who is not locked. Roll back and put it again."""
 
 
 @dataclass(frozen=True)
@@ -91,14 +96,27 @@ def put_prestation(connection: Connection, put: PutContext, name: str, exclusive
     return _put(connection, prestations, put.id, values)
 
 
+async def write_appointment(
+    database: Database, put: PutContext, appointment: AppointmentPut
+) -> tuple[bool, AppointmentStatus]:
+    """Run `put_appointment` in a transaction. Another move of the appointment can come first. Then run it again."""
+    while True:
+        try:
+            return await database.write(put_appointment, put, appointment)
+        except AppointmentMovedError:
+            # Each repetition follows another commit, so it ends.
+            continue
+
+
 def put_appointment(
     connection: Connection, put: PutContext, appointment: AppointmentPut
 ) -> tuple[bool, AppointmentStatus]:
     """Create or replace an appointment. Returns whether it was created, and its status.
 
-    Raises UnknownReferenceError or NotReplaceableError. In both cases nothing is written.
+    Raises UnknownReferenceError, NotReplaceableError or AppointmentMovedError. The caller must roll back.
     """
-    patient = _check_references(connection, appointment)
+    names = _lock_patients(connection, put.id, appointment.patient_id)
+    _check_references(connection, appointment)
     status = AppointmentStatus.scheduled if appointment.status is None else appointment.status
     values: dict[str, Any] = {
         "patient_id": appointment.patient_id,
@@ -109,29 +127,41 @@ def put_appointment(
     created = insert_if_new(connection, appointments, id=put.id, status=status.value, **values)
     if not created:
         stored = _read_locked(connection, appointments, put.id)
+        if stored.patient_id not in names:
+            raise AppointmentMovedError
         status = AppointmentStatus(stored.status) if appointment.status is None else appointment.status
         _check_replaceable(connection, stored, appointment, status)
         if not _update_if_different(connection, appointments, stored, values | {"status": status.value}):
             return False, status
         if stored.patient_id != appointment.patient_id:
-            _publish(
-                connection, put, stored.patient_id, _read_patient_name(connection, stored.patient_id), status, "/moved"
-            )
-    _publish(connection, put, appointment.patient_id, patient, status, doctor=appointment.doctor_id)
+            _publish(connection, put, stored.patient_id, names[stored.patient_id], status, "/moved")
+    _publish(
+        connection, put, appointment.patient_id, names[appointment.patient_id], status, doctor=appointment.doctor_id
+    )
     return created, status
 
 
-def _check_references(connection: Connection, appointment: AppointmentPut) -> str:
-    patient = connection.execute(select(patients).where(patients.c.id == appointment.patient_id)).one_or_none()
-    if patient is None:
+def _lock_patients(connection: Connection, appointment_id: int, patient_id: int) -> dict[int, str]:
+    """Lock the new patient and the present patient of the appointment. Returns their names by id."""
+    present = select(appointments.c.patient_id).where(appointments.c.id == appointment_id).scalar_subquery()
+    query = select(patients.c.id, patients.c.first_name, patients.c.last_name).where(
+        or_(patients.c.id == patient_id, patients.c.id == present)
+    )
+    # In order of id. Otherwise two moves in opposite directions would lock the patients in opposite order.
+    rows = connection.execute(query.order_by(patients.c.id).with_for_update(key_share=True))
+    names = {row.id: f"{row.first_name} {row.last_name}" for row in rows}
+    if patient_id not in names:
         raise UnknownReferenceError("patient_id")
+    return names
+
+
+def _check_references(connection: Connection, appointment: AppointmentPut) -> None:
     for field, table, record_id in (
         ("doctor_id", doctors, appointment.doctor_id),
         ("prestation_id", prestations, appointment.prestation_id),
     ):
         if connection.scalar(select(table.c.id).where(table.c.id == record_id)) is None:
             raise UnknownReferenceError(field)
-    return f"{patient.first_name} {patient.last_name}"
 
 
 def _check_replaceable(
@@ -169,13 +199,6 @@ def _publish(
     context = EventContext(patient_id, patient, {}, {}, put.at, put.cause + step, doctors_of_appointments)
     new_events = list(events_of(WriteAppointmentStatus(appointment_id=put.id, status=status), context))
     event_log.append(connection, new_events, put.at)
-
-
-def _read_patient_name(connection: Connection, patient_id: int) -> str:
-    first, last = connection.execute(
-        select(patients.c.first_name, patients.c.last_name).where(patients.c.id == patient_id)
-    ).one()
-    return f"{first} {last}"
 
 
 def _put(connection: Connection, table: Table, key: int, values: dict[str, Any]) -> bool:

@@ -108,8 +108,8 @@ async def put_appointment(
     dependencies = dependencies_of(http)
     values = AppointmentPut(body.patient_id, body.doctor_id, body.prestation_id, body.scheduled_at, body.status)
     try:
-        created, status = await dependencies.database.write(
-            master_data.put_appointment, _put_context(dependencies, record_id), values
+        created, status = await master_data.write_appointment(
+            dependencies.database, _put_context(dependencies, record_id), values
         )
     except UnknownReferenceError as error:
         title = "The appointment refers to something that does not exist"

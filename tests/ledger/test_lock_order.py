@@ -1,0 +1,164 @@
+"""PostgreSQL only: every writer locks persons by id, then the doctor, the appointment, the prestation and the log's head."""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from functools import partial
+
+import pytest
+from sqlalchemy import text
+
+from patient_visit_engine.storage import master_data
+from patient_visit_engine.storage.bulk_master_data import PatientRow, add_missing
+from patient_visit_engine.storage.database import Database
+from patient_visit_engine.storage.master_data import AppointmentPut, PutContext, write_appointment
+from patient_visit_engine.storage.tables import patients
+from tests.support.builders import CARDIOLOGY, DR_AMRANI, JOHN_DOE, MARIA_SILVA, NOON, an_appointment, minutes, seed
+from tests.support.commands import a_check_in, a_completion, a_start
+from tests.support.ledger import LedgerDriver, column
+from tests.support.lock_waits import is_blocked, other_session, wait_for_blocked
+from tests.support.statements import recorded_statements
+
+LOCK_ORDER = ("patients", "doctors", "appointments", "prestations", "log_head")
+TOKENS = re.compile(r"(?P<open>\()|(?P<close>\))|FROM (?P<table>\w+)|(?P<lock>FOR (?:NO KEY UPDATE|UPDATE|SHARE))")
+WRITES = re.compile(r"(?:UPDATE|INSERT INTO|DELETE FROM) (\w+)")
+OF_JOHN = an_appointment(DR_AMRANI, number=1)
+OF_MARIA = an_appointment(DR_AMRANI, number=2, patient=MARIA_SILVA)
+TO_JOHN = AppointmentPut(JOHN_DOE.id, DR_AMRANI.id, CARDIOLOGY.id, NOON + minutes(5), None)
+TO_MARIA = replace(TO_JOHN, patient_id=MARIA_SILVA.id)
+ADA: PatientRow = {"id": 1, "first_name": "Ada", "last_name": "Byron"}
+NEW_PATIENTS: list[PatientRow] = [{**ADA, "id": number} for number in (1, 2, 3)]
+
+
+@pytest.fixture
+async def database(on_postgres: Database) -> Database:
+    """A PostgreSQL database with an appointment of John and one of Maria."""
+    await on_postgres.write(seed, OF_JOHN, OF_MARIA)
+    return on_postgres
+
+
+def locked_tables(statement: str) -> list[str]:
+    """The tables with rows that the statement locks or writes, in order. The statement in brackets runs first."""
+    if write := WRITES.match(statement):
+        return [write[1]]
+    from_tables, locked = [""], []
+    for token in TOKENS.finditer(statement):
+        if token["open"]:
+            from_tables.append("")
+        elif token["close"]:
+            from_tables.pop()
+        elif token["table"]:
+            from_tables[-1] = token["table"]
+        else:
+            locked.append(from_tables[-1])
+    return locked
+
+
+def a_put(number: int) -> PutContext:
+    return PutContext(number, f"put/{number}", NOON)
+
+
+async def start(database: Database) -> None:
+    await LedgerDriver(database).send(a_start(OF_JOHN))
+
+
+async def check_in(database: Database) -> None:
+    await LedgerDriver(database).send(a_check_in(OF_JOHN))
+
+
+async def start_and_complete(database: Database) -> None:
+    ledger = LedgerDriver(database)
+    await ledger.send(a_start(OF_JOHN))
+    await ledger.send(a_completion(ledger.running))
+
+
+async def rename_patient(database: Database) -> None:
+    await database.write(master_data.put_patient, a_put(JOHN_DOE.id), "John", "Roe", None)
+
+
+async def rename_doctor(database: Database) -> None:
+    await database.write(master_data.put_doctor, a_put(DR_AMRANI.id), "Dr. New", None)
+
+
+async def change_prestation(database: Database) -> None:
+    await database.write(master_data.put_prestation, a_put(CARDIOLOGY.id), "Heart", CARDIOLOGY.exclusive, 5)
+
+
+async def move_appointment(database: Database) -> None:
+    await write_appointment(database, a_put(OF_JOHN.id), TO_MARIA)
+
+
+async def create_appointment(database: Database) -> None:
+    await write_appointment(database, a_put(77), TO_MARIA)
+
+
+async def import_patients(database: Database) -> None:
+    await database.write(add_missing, patients, NEW_PATIENTS, ("first_name",))
+
+
+@pytest.mark.parametrize(
+    ("writer", "expected"),
+    [
+        (start, ["patients", "appointments", "prestations", "log_head"]),
+        (check_in, ["patients", "appointments", "prestations", "log_head"]),
+        (start_and_complete, ["patients", "appointments", "prestations", "log_head"]),
+        (rename_patient, ["patients", "log_head"]),
+        (rename_doctor, ["doctors"]),
+        (change_prestation, ["prestations"]),
+        (move_appointment, ["patients", "appointments", "log_head"]),
+        (create_appointment, ["patients", "appointments", "log_head"]),
+        (import_patients, ["patients"]),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+async def test_writer_locks_tables_in_order(
+    database: Database, writer: Callable[[Database], Awaitable[None]], expected: list[str]
+) -> None:
+    with recorded_statements() as statements:
+        await writer(database)
+
+    tables = [table for statement in statements for table in locked_tables(statement) if table in LOCK_ORDER]
+    first_locks = list(dict.fromkeys(tables))
+    assert first_locks == expected == sorted(expected, key=LOCK_ORDER.index)
+
+
+@pytest.mark.parametrize(("number", "moved"), [(1, TO_MARIA), (2, TO_JOHN)], ids=["John to Maria", "Maria to John"])
+async def test_move_locks_both_patients_by_id(database: Database, number: int, moved: AppointmentPut) -> None:
+    async with other_session(database) as session:
+        await session.execute(text(f"SELECT 1 FROM patients WHERE id = {JOHN_DOE.id} FOR UPDATE"))
+        moving = asyncio.create_task(write_appointment(database, a_put(number), moved))
+        assert await is_blocked(session, moving)
+        # It waits for the first patient, and has locked neither the second one nor the appointment.
+        await session.execute(text(f"SELECT 1 FROM patients WHERE id = {MARIA_SILVA.id} FOR UPDATE NOWAIT"))
+        await session.execute(text(f"SELECT 1 FROM appointments WHERE id = {number} FOR UPDATE NOWAIT"))
+
+    await moving
+
+
+async def test_repeats_put_of_appointment_that_moves(database: Database) -> None:
+    async with other_session(database) as session:
+        await session.run_sync(master_data.put_appointment, a_put(OF_JOHN.id), TO_MARIA)
+        again = PutContext(OF_JOHN.id, "put/again", NOON)
+        putting = asyncio.create_task(write_appointment(database, again, TO_JOHN))
+        assert await is_blocked(session, putting)
+
+    await putting
+
+    assert await database.read(column, "appointments", "patient_id") == [JOHN_DOE.id, MARIA_SILVA.id]
+    moved = [JOHN_DOE.id, MARIA_SILVA.id, MARIA_SILVA.id, JOHN_DOE.id]
+    assert await database.read(column, "events", "patient_id") == moved
+
+
+async def test_imports_in_opposite_order_do_not_deadlock(database: Database) -> None:
+    def add(rows: list[PatientRow]) -> Awaitable[object]:
+        return database.write(partial(add_missing, table=patients, rows=rows, compare=("first_name",)))
+
+    async with other_session(database) as session:
+        await session.run_sync(partial(add_missing, table=patients, rows=NEW_PATIENTS[1:2], compare=("first_name",)))
+        imports = [asyncio.ensure_future(add(rows)) for rows in (NEW_PATIENTS, NEW_PATIENTS[::-1])]
+        await wait_for_blocked(session, 2)
+
+    await asyncio.gather(*imports)
+
+    assert await database.read(column, "patients", "id") == [1, 2, 3, JOHN_DOE.id, MARIA_SILVA.id]
