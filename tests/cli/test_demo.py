@@ -175,7 +175,7 @@ async def test_other_patients_need_force(database: Database, tmp_path: Path) -> 
     before_force = await load_all_rows(database)
     await command.load_demonstration(database, PARIS, MONDAY, data_dir=tmp_path, force=True)
 
-    assert (before_force["patients"], before_force["accounts"]) == ([(500, "Ana", "Real", None)], [])
+    assert (before_force["patients"], before_force["accounts"]) == ([(500, "Ana", "Real", None, 500)], [])
     assert len((await load_all_rows(database))["patients"]) == 13
 
 

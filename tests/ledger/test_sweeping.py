@@ -96,12 +96,12 @@ async def test_trackings_pass_to_the_next_day(database: Database, ledger: Ledger
     await ledger.send(a_check_in(OF_AMRANI))
     await ledger.send(a_start(OF_SMITH))
 
-    found = await moments_of_carrying(database, find_trackings_of_earlier_days)
+    before = await moments_of_carrying(database, find_trackings_of_earlier_days)
     await LedgerDriver(database, day=TOMORROW).send(a_completion(ledger.running), DAY_END + minutes(30))
-    rest = await moments_of_carrying(database, find_trackings_of_earlier_days)
+    after = await moments_of_carrying(database, find_trackings_of_earlier_days)
 
-    assert found == [[], [], [JOHN_DOE.id, JOHN_DOE.id]]
-    assert rest == [[], [], []]
+    assert before == [[], [], [JOHN_DOE.id, JOHN_DOE.id]]
+    assert after == [[], [], []]
 
 
 async def test_place_in_line_passes_to_the_next_day(database: Database, ledger: LedgerDriver) -> None:
