@@ -2,10 +2,13 @@
 
 import asyncio
 import signal
+from datetime import timedelta
 
 import httpx
 import pytest
+from sqlalchemy import Connection, select, update
 
+from patient_visit_engine.storage.tables import patient_trackings
 from tests.support.decisions import assert_can_be_completed, assert_started_once, send_until_decided
 from tests.support.engine import Engine, OpenEngine
 from tests.support.waiting import wait_until_async
@@ -30,6 +33,35 @@ async def test_worker_killed_at_commit_starts_once(
     assert first.status_code in (201, 503)
     await assert_started_once(breakable_engine, patient, answer)
     await assert_can_be_completed(breakable_engine, patient, answer)
+
+
+async def test_worker_killed_at_carry_over_does_it_once(breakable_engine: Engine, patient: int, key: str) -> None:
+    await breakable_engine.admit(patient, {patient: 1, patient + 1000: 2})
+    started = await breakable_engine.start(1, patient, patient, key)
+    breakable_engine.worker.stop()
+    await breakable_engine.database.write(_move_to_yesterday, patient)
+    dying = breakable_engine.faulty_worker("after-commit")
+    dying.start()
+
+    starting = asyncio.create_task(breakable_engine.start(2, patient, patient + 1000, f"{key}-other"))
+    await wait_until_async(breakable_engine.has_halted, "the worker is at its commit")
+    dying.kill()
+    breakable_engine.worker.start()
+    await starting
+    refused = await send_until_decided(lambda: breakable_engine.start(2, patient, patient + 1000, f"{key}-other"))
+
+    timeline = await breakable_engine.rows("SELECT event FROM timeline WHERE patient_id = :p", p=patient)
+    assert (refused.status_code, refused.json()["active_doctor_id"]) == (409, 1)
+    assert [row["event"] for row in timeline].count("carried_over") == 1
+    await assert_can_be_completed(breakable_engine, patient, started)
+
+
+def _move_to_yesterday(connection: Connection, patient: int) -> None:
+    """Make the patient's consultation one of the day before."""
+    today = connection.scalar(select(patient_trackings.c.visit_day).where(patient_trackings.c.patient_id == patient))
+    assert today is not None
+    values = {"visit_day": today - timedelta(days=1)}
+    connection.execute(update(patient_trackings).where(patient_trackings.c.patient_id == patient).values(values))
 
 
 async def test_killed_worker_and_server_start_once(breakable_engine: Engine, patient: int, key: str) -> None:

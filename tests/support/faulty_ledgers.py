@@ -1,6 +1,7 @@
 """A ledger that a test can block, make fail, or make lose its answers."""
 
 import asyncio
+from datetime import date
 
 from patient_visit_engine.activities.ledger import Ledger
 from patient_visit_engine.visit.record import LedgerEntry, LedgerReply
@@ -22,6 +23,7 @@ class FaultyLedger:
         self._ledger = ledger
         self._open = asyncio.Event()
         self._open.set()
+        self._blocked_day: date | None = None
         self.waiting = 0
         self.failures = 0
         self.lost_answers = 0
@@ -29,8 +31,9 @@ class FaultyLedger:
         self.read_only = False
         self.failed = 0
 
-    def block(self) -> None:
-        """Make every later call wait."""
+    def block(self, day: date | None = None) -> None:
+        """Make every later call wait; with `day`, only the decisions of that day's visit."""
+        self._blocked_day = day
         self._open.clear()
 
     def unblock(self) -> None:
@@ -39,12 +42,12 @@ class FaultyLedger:
 
     async def load(self, patient_id: int) -> Facts:
         """Read the facts from the real ledger."""
-        await self._enter()
+        await self._enter(None)
         return await self._ledger.load(patient_id)
 
     async def record(self, entry: LedgerEntry) -> LedgerReply:
         """Record the entry in the real ledger."""
-        await self._enter()
+        await self._enter(entry.day)
         if self.overtakes:
             return LedgerReply(facts=await self._ledger.load(entry.patient_id), overtaken=True)
         if self.read_only:
@@ -57,11 +60,13 @@ class FaultyLedger:
             raise ConnectionResetError(ERROR_WITH_NAMES)
         return recorded
 
-    async def _enter(self) -> None:
+    async def _enter(self, day: date | None) -> None:
         if self.failures > 0:
             self.failures -= 1
             self.failed += 1
             raise ConnectionRefusedError(ERROR_WITH_NAMES)
+        if self._blocked_day not in (None, day):
+            return
         self.waiting += 1
         try:
             await self._open.wait()

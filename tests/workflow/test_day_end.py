@@ -1,20 +1,27 @@
 """The end of the day: what passes to the visit of the new day, and how the visits of two days work together."""
 
+import asyncio
 import gc
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from sqlalchemy import func, select
 
+from patient_visit_engine.storage.tables import timeline
 from patient_visit_engine.visit.calendar import HospitalCalendar
 from patient_visit_engine.visit.carry_over import CARRY_OVER_WITHIN
 from patient_visit_engine.visit.codes import AppointmentStatus
+from patient_visit_engine.visit.commands import CheckIn
 from patient_visit_engine.visit.state import Limits
 from patient_visit_engine.workflows.visit_client import DayClosedError
 from tests.support.visit_rows import A_DAY, DR_AMRANI, DR_BENNIS, DR_CHRAIBI, DR_DAOUDI, DR_SURGERY
 from tests.support.visits import VisitDriver
+from tests.support.waiting import wait_until_async
 
 A_MINUTE = timedelta(minutes=1)
+#: The rest of a day in real time: enough for a start, also on a busy machine.
+LAST_SECONDS = timedelta(seconds=5)
 PARIS = HospitalCalendar(ZoneInfo("Europe/Paris"))
 PARIS_AT_MIDNIGHT = HospitalCalendar(ZoneInfo("Europe/Paris"), time(0))
 
@@ -141,3 +148,87 @@ async def test_closed_day_leaves_no_unread_exception(visits: VisitDriver, caplog
     gc.collect()
 
     assert [record.message for record in caplog.records if record.name == "asyncio"] == []
+
+
+async def test_lost_answer_does_not_repeat_carry_over(visits: VisitDriver) -> None:
+    tomorrow = visits.today + A_DAY
+    started = await visits.start(DR_SURGERY)
+    await visits.wait(DR_AMRANI)
+    visits.ledger.lost_answers = 2
+
+    refused = await visits.start(DR_BENNIS, day=tomorrow)
+    completed = await visits.complete(started, day=tomorrow)
+
+    (offer,) = await visits.events("consultation.available")
+    assert (refused.status, refused.body["active_doctor_id"]) == (409, DR_SURGERY)
+    assert (completed.status, completed.body["outcome"]) == (200, "done")
+    assert offer.channel == f"doctor.{DR_AMRANI}"
+    assert await _count_entries(visits, "carried_over") == 1
+
+
+async def test_command_overtaken_at_day_end_is_sent_on(visits: VisitDriver) -> None:
+    ends_at = datetime.now(UTC) + LAST_SECONDS
+    visits.calendar = HospitalCalendar(ZoneInfo("UTC"), ends_at.time())
+    visits.set_limits(Limits())
+    old_day = visits.calendar.day_of(datetime.now(UTC))
+    await visits.start(DR_SURGERY, day=old_day)
+    visits.ledger.block(old_day)
+    check_in = CheckIn(request=visits.request(), appointment=await visits.appointment(DR_AMRANI))
+    checking_in = asyncio.create_task(visits.client.send(visits.patient, old_day, check_in, check_in.request.id))
+    await visits.wait_until_blocked()
+    await wait_until_async(lambda: datetime.now(UTC) > ends_at, "the day has ended")
+
+    refused = await visits.start(DR_BENNIS, day=old_day + A_DAY)
+    visits.ledger.unblock()
+    await checking_in
+
+    answer = await visits.answer(check_in.request)
+    facts = await visits.facts()
+    assert answer is not None
+    assert (refused.status, answer.status) == (409, 201)
+    assert [consultation.day for consultation in facts.in_progress] == [old_day + A_DAY]
+    assert [tracking.day for tracking in facts.pending] == [old_day + A_DAY]
+    assert await _count_entries(visits, "carried_over") == 1
+
+
+@pytest.mark.parametrize("old_visit_is_slow", [False, True], ids=["old first", "new first"])
+async def test_two_visits_decide_an_expired_offer_once(
+    visits_without_worker: VisitDriver, old_visit_is_slow: bool
+) -> None:
+    visits = visits_without_worker
+    # With visits in memory. Without them a worker runs one visit at a time.
+    await visits.start_worker()
+    visits.set_limits(Limits(offer=timedelta(seconds=2)))
+    tomorrow = visits.today + A_DAY
+    started = await visits.start(DR_AMRANI)
+    await visits.wait(DR_BENNIS)
+    await visits.wait(DR_CHRAIBI)
+    await visits.complete(started)
+    visits.ledger.block(visits.today if old_visit_is_slow else None)
+    # The timer of the old visit has decided, and waits for the ledger.
+    await visits.wait_until_blocked()
+
+    starting = asyncio.create_task(visits.start(DR_DAOUDI, day=tomorrow))
+    if old_visit_is_slow:
+        await starting
+    else:
+        await wait_until_async(lambda: visits.ledger.waiting == 2, "both visits wait for the ledger")
+    visits.ledger.unblock()
+    refused = await starting
+
+    await wait_until_async(lambda: _has_empty_line(visits), "both offers have expired")
+    offers = await visits.events("consultation.available")
+    assert (refused.status, refused.body["code"]) == (409, "patient_reserved")
+    assert [offer.channel for offer in offers] == [f"doctor.{DR_BENNIS}", f"doctor.{DR_CHRAIBI}"]
+    assert await _count_entries(visits, "carried_over") == 1
+    assert await _count_entries(visits, "left_line") == 2
+
+
+async def _has_empty_line(visits: VisitDriver) -> bool:
+    return not (await visits.facts()).waiting
+
+
+async def _count_entries(visits: VisitDriver, event: str) -> int:
+    """The number of entries of this kind in the patient's timeline."""
+    query = select(func.count()).where(timeline.c.patient_id == visits.patient, timeline.c.event == event)
+    return await visits.database.read(lambda connection: connection.scalar(query) or 0)
