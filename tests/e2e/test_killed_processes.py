@@ -84,24 +84,23 @@ async def test_killed_worker_and_server_start_once(breakable_engine: Engine, pat
 
 
 async def test_timers_survive_a_killed_worker(open_engine: OpenEngine, patient: int, key: str) -> None:
-    engine = await open_engine(decision_timeout="3", abandon_after="4", sweep_every="3600")
-    await engine.admit(patient, {patient: 1})
+    engine = await open_engine(decision_timeout="3", offer_seconds="4", sweep_every="3600")
+    await engine.admit(patient, {patient: 1, patient + 1000: 2, patient + 2000: 3})
 
     started = await engine.start(1, patient, patient, key)
+    waiting = await engine.start(2, patient, patient + 1000, wait=True)
+    await engine.complete(1, started.json()["id"])
     engine.worker.kill()
     engine.worker.start()
 
-    async def has_timed_out() -> bool:
-        rows = await engine.rows("SELECT outcome FROM patient_trackings WHERE patient_id = :p", p=patient)
-        return [row["outcome"] for row in rows] == ["timed_out"]
+    async def has_missed_both_offers() -> bool:
+        return len(await engine.events(patient, "waiting.ended")) == 1
 
-    await wait_until_async(has_timed_out, "the consultation times out")
-    refused = await engine.complete(1, started.json()["id"])
-    restarted = await engine.start(1, patient, patient)
-    assert (refused.status_code, refused.json()["code"]) == (409, "consultation_ended")
-    assert refused.json()["outcome"] == "timed_out"
-    assert restarted.status_code == 201
-    assert len(await engine.events(patient, "consultation.released")) == 1
+    await wait_until_async(has_missed_both_offers, "the doctor misses two offers")
+    other = await engine.start(3, patient, patient + 2000)
+    assert (waiting.status_code, waiting.json()["position"]) == (409, 1)
+    assert len(await engine.events(patient, "consultation.available")) == 2
+    assert other.status_code == 201
 
 
 async def test_api_killed_in_a_request_starts_once(open_engine: OpenEngine, patient: int, key: str) -> None:

@@ -88,6 +88,7 @@ async def test_timers_survive_a_termination(visits: VisitDriver) -> None:
 
     assert [event.name for event in await visits.events("consultation.overdue", "consultation.completed")] == [
         "consultation.overdue",
+        "consultation.overdue",
         "consultation.completed",
     ]
 

@@ -1,7 +1,7 @@
 """The timers of a consultation: reminders, timeouts, and a completion at the same moment as the timeout."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from patient_visit_engine.visit.codes import AppointmentStatus
 from patient_visit_engine.visit.state import Limits
@@ -17,8 +17,20 @@ EXPECTED = timedelta(minutes=CARDIOLOGY_MINUTES)
 TOLERANCE = timedelta(seconds=10)
 
 
+#: With the reminder every 15 minutes, a consultation is ended with its third reminder.
+ABANDON_AFTER = timedelta(minutes=30)
+LIMITS = Limits(abandon_after=ABANDON_AFTER)
+
+
 def _started_at(start: Answer) -> datetime:
     return datetime.fromisoformat(start.body["started_at"])
+
+
+async def _come_close_to_timeout(visits: VisitDriver, start: Answer) -> datetime:
+    """Skip the time to three seconds before the consultation is ended. Returns this moment."""
+    limit = _started_at(start) + EXPECTED + ABANDON_AFTER
+    await visits.skip_time(until=limit - 3 * A_SECOND)
+    return limit
 
 
 async def test_reminds_when_due_and_every_15_minutes(visits: VisitDriver) -> None:
@@ -52,16 +64,16 @@ async def test_extension_moves_the_reminder(visits: VisitDriver) -> None:
 
 
 async def test_timed_out_appointment_can_start_again(visits: VisitDriver) -> None:
-    visits.set_limits(Limits(abandon_after=timedelta(minutes=10)))
+    visits.set_limits(LIMITS)
     started = await visits.start(DR_AMRANI)
-    due = _started_at(started) + timedelta(minutes=10)
+    due = _started_at(started) + EXPECTED + ABANDON_AFTER
 
     await visits.skip_time(until=due + A_MINUTE)
     appointment = await visits.appointment(DR_AMRANI)
     refused = await visits.complete(started)
     restarted = await visits.start(DR_AMRANI)
 
-    _, completed, released, second_start = await visits.events()
+    *_, completed, released, second_start = await visits.events()
     timed_out, running = await visits.trackings()
     assert (completed.name, completed.data["outcome"]) == ("consultation.completed", "timed_out")
     assert (released.name, released.channel) == ("consultation.released", f"doctor.{DR_AMRANI}")
@@ -73,13 +85,13 @@ async def test_timed_out_appointment_can_start_again(visits: VisitDriver) -> Non
 
 
 async def test_old_timer_does_not_end_next_consultation(visits: VisitDriver) -> None:
-    visits.set_limits(Limits(abandon_after=timedelta(minutes=30)))
-    first = await visits.start(DR_SURGERY)
-    await visits.skip_time(until=_started_at(first) + EXPECTED)
+    visits.set_limits(LIMITS)
+    first = await visits.start(DR_BENNIS)
+    await visits.skip_time(until=_started_at(first) + EXPECTED - A_MINUTE)
     await visits.complete(first)
-    second = await visits.start(DR_BENNIS)
+    second = await visits.start(DR_SURGERY)
 
-    await visits.skip_time(until=_started_at(first) + timedelta(minutes=35))
+    await visits.skip_time(until=_started_at(first) + EXPECTED + ABANDON_AFTER + A_MINUTE)
 
     (running,) = (await visits.snapshot()).facts.in_progress
     assert running.id == second.body["id"]
@@ -92,11 +104,17 @@ async def test_old_timer_does_not_end_next_consultation(visits: VisitDriver) -> 
 
 async def test_completion_wins_over_timeout(visits_without_worker: VisitDriver, cached_visits: int) -> None:
     visits = visits_without_worker
-    visits.set_limits(Limits(abandon_after=2 * A_SECOND))
+    visits.set_limits(LIMITS)
     await visits.start_worker(cached=cached_visits)
     started = await visits.start(DR_AMRANI)
+    await _come_close_to_timeout(visits, started)
     await visits.stop_worker()
-    await wait_until_async(lambda: _timer_has_fired(visits), "a timer fires")
+    fired = await _fired_timers(visits)
+
+    async def timeout_has_fired() -> bool:
+        return await _fired_timers(visits) > fired
+
+    await wait_until_async(timeout_has_fired, "the timer of the timeout fires")
 
     completing = asyncio.create_task(visits.complete(started))
     await wait_until_async(lambda: _update_has_arrived(visits), "the server has the update")
@@ -106,9 +124,9 @@ async def test_completion_wins_over_timeout(visits_without_worker: VisitDriver, 
     assert [event.data.get("outcome") for event in await visits.events("consultation.completed")] == ["done"]
 
 
-async def _timer_has_fired(visits: VisitDriver) -> bool:
+async def _fired_timers(visits: VisitDriver) -> int:
     history = await visits.workflow().fetch_history()
-    return any(event.HasField("timer_fired_event_attributes") for event in history.events)
+    return sum(event.HasField("timer_fired_event_attributes") for event in history.events)
 
 
 async def _update_has_arrived(visits: VisitDriver) -> bool:
@@ -118,13 +136,14 @@ async def _update_has_arrived(visits: VisitDriver) -> bool:
 
 
 async def test_timeout_during_completion_ends_nothing(visits: VisitDriver) -> None:
-    visits.set_limits(Limits(abandon_after=2 * A_SECOND))
+    visits.set_limits(LIMITS)
     started = await visits.start(DR_AMRANI)
+    limit = await _come_close_to_timeout(visits, started)
     visits.ledger.block()
     completing = asyncio.create_task(visits.complete(started))
     await visits.wait_until_blocked()
 
-    await _wait_until_past(_started_at(started) + 2 * A_SECOND)
+    await _wait_until_past(visits, limit)
     visits.ledger.unblock()
     first = await completing
     second = await visits.complete(started)
@@ -136,8 +155,9 @@ async def test_timeout_during_completion_ends_nothing(visits: VisitDriver) -> No
 
 
 async def test_completion_during_timeout_is_refused(visits: VisitDriver) -> None:
-    visits.set_limits(Limits(abandon_after=2 * A_SECOND))
+    visits.set_limits(LIMITS)
     started = await visits.start(DR_AMRANI)
+    await _come_close_to_timeout(visits, started)
     visits.ledger.block()
     await visits.wait_until_blocked()
 
@@ -151,11 +171,12 @@ async def test_completion_during_timeout_is_refused(visits: VisitDriver) -> None
 
 async def test_missed_timeout_fires_when_worker_starts(visits_without_worker: VisitDriver, cached_visits: int) -> None:
     visits = visits_without_worker
-    visits.set_limits(Limits(abandon_after=2 * A_SECOND))
+    visits.set_limits(LIMITS)
     await visits.start_worker(cached=cached_visits)
     started = await visits.start(DR_AMRANI)
+    limit = await _come_close_to_timeout(visits, started)
     await visits.stop_worker()
-    await _wait_until_past(_started_at(started) + 2 * A_SECOND)
+    await _wait_until_past(visits, limit)
 
     await visits.start_worker(cached=cached_visits)
     (completed,) = await visits.wait_for_events("consultation.completed")
@@ -164,5 +185,8 @@ async def test_missed_timeout_fires_when_worker_starts(visits_without_worker: Vi
     assert (await visits.facts()).in_progress == ()
 
 
-async def _wait_until_past(moment: datetime) -> None:
-    await wait_until_async(lambda: datetime.now(UTC) > moment, f"it is later than {moment}")
+async def _wait_until_past(visits: VisitDriver, moment: datetime) -> None:
+    async def is_past() -> bool:
+        return await visits.now() > moment
+
+    await wait_until_async(is_past, f"it is later than {moment}")
