@@ -152,7 +152,7 @@ def check_lines(staff: StaffRequests, before: OpenRows, after: OpenRows) -> None
     for patient, line in before.lines.items():
         expected = [place for place in line if place["appointment_id"] not in started]
         places = after.lines.get(patient, [])
-        for name in ("appointment_id", "since", "offered_until"):
+        for name in ("appointment_id", "since", "offer_until"):
             assert [place[name] for place in places[: len(expected)]] == [place[name] for place in expected], patient
 
 

@@ -6,6 +6,11 @@ from typing import Any
 from tests.support.engine import Engine
 
 Row = dict[str, Any]
+PLACES = (
+    "SELECT waiting_line.*, reservations.until AS offer_until FROM waiting_line LEFT JOIN reservations"
+    " ON reservations.person_id = waiting_line.person_id AND reservations.appointment_id = waiting_line.appointment_id"
+    " ORDER BY turn, waiting_line.id"
+)
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,7 @@ async def read_open_rows(engine: Engine) -> OpenRows:
     """Read what is open now."""
     trackings = await engine.rows("SELECT * FROM patient_trackings WHERE status <> 'completed' ORDER BY id")
     lines: dict[int, list[Row]] = {}
-    for place in await engine.rows("SELECT * FROM waiting_line ORDER BY since, id"):
+    for place in await engine.rows(PLACES):
         lines.setdefault(place["patient_id"], []).append(place)
     (timeline,) = await engine.rows("SELECT coalesce(max(id), 0) AS newest FROM timeline")
     (log,) = await engine.rows("SELECT coalesce(max(seq), 0) AS newest FROM events")
