@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection, select, update
 
 from patient_visit_engine.storage.tables import patient_trackings
-from tests.support.decisions import assert_can_be_completed, assert_started_once, send_until_decided
+from tests.support.decisions import assert_can_be_completed, assert_started_once, start_decided
 from tests.support.engine import Engine, OpenEngine
 from tests.support.waiting import wait_until_async
 
@@ -28,7 +28,7 @@ async def test_worker_killed_at_commit_starts_once(
     dying.kill()
     breakable_engine.worker.start()
     first = await starting
-    answer = await send_until_decided(lambda: breakable_engine.start(1, patient, patient, key))
+    answer = await start_decided(breakable_engine, 1, patient, patient, key)
 
     assert first.status_code in (201, 503)
     await assert_started_once(breakable_engine, patient, answer)
@@ -37,7 +37,7 @@ async def test_worker_killed_at_commit_starts_once(
 
 async def test_worker_killed_at_carry_over_does_it_once(breakable_engine: Engine, patient: int, key: str) -> None:
     await breakable_engine.admit(patient, {patient: 1, patient + 1000: 2})
-    started = await breakable_engine.start(1, patient, patient, key)
+    started = await start_decided(breakable_engine, 1, patient, patient, key)
     breakable_engine.worker.stop()
     await breakable_engine.database.write(_move_to_yesterday, patient)
     dying = breakable_engine.faulty_worker("after-commit")
@@ -48,7 +48,7 @@ async def test_worker_killed_at_carry_over_does_it_once(breakable_engine: Engine
     dying.kill()
     breakable_engine.worker.start()
     await starting
-    refused = await send_until_decided(lambda: breakable_engine.start(2, patient, patient + 1000, f"{key}-other"))
+    refused = await start_decided(breakable_engine, 2, patient, patient + 1000, f"{key}-other")
 
     timeline = await breakable_engine.rows("SELECT event FROM timeline WHERE patient_id = :p", p=patient)
     assert (refused.status_code, refused.json()["active_doctor_id"]) == (409, 1)
@@ -77,17 +77,17 @@ async def test_killed_worker_and_server_start_once(breakable_engine: Engine, pat
     breakable_engine.temporal.start()
     breakable_engine.worker.start()
     await starting
-    answer = await send_until_decided(lambda: breakable_engine.start(1, patient, patient, key))
+    answer = await start_decided(breakable_engine, 1, patient, patient, key)
 
     await assert_started_once(breakable_engine, patient, answer)
     await assert_can_be_completed(breakable_engine, patient, answer)
 
 
 async def test_timers_survive_a_killed_worker(open_engine: OpenEngine, patient: int, key: str) -> None:
-    engine = await open_engine(decision_timeout="3", offer_seconds="4", sweep_every="3600")
+    engine = await open_engine(decision_timeout="30", offer_seconds="4", sweep_every="3600")
     await engine.admit(patient, {patient: 1, patient + 1000: 2, patient + 2000: 3})
 
-    started = await engine.start(1, patient, patient, key)
+    started = await start_decided(engine, 1, patient, patient, key)
     waiting = await engine.start(2, patient, patient + 1000, wait=True)
     await engine.complete(1, started.json()["id"])
     engine.worker.kill()
@@ -97,7 +97,7 @@ async def test_timers_survive_a_killed_worker(open_engine: OpenEngine, patient: 
         return len(await engine.events(patient, "waiting.ended")) == 1
 
     await wait_until_async(has_missed_both_offers, "the doctor misses two offers")
-    other = await engine.start(3, patient, patient + 2000)
+    other = await start_decided(engine, 3, patient, patient + 2000, f"{key}-other")
     assert (waiting.status_code, waiting.json()["position"]) == (409, 1)
     assert len(await engine.events(patient, "consultation.available")) == 2
     assert other.status_code == 201
@@ -120,7 +120,7 @@ async def test_api_killed_in_a_request_starts_once(open_engine: OpenEngine, pati
     engine.worker.start()
     engine.api.start()
     await engine.wait_until_ready()
-    answer = await send_until_decided(lambda: engine.start(1, patient, patient, key))
+    answer = await start_decided(engine, 1, patient, patient, key)
 
     await assert_started_once(engine, patient, answer)
     await assert_can_be_completed(engine, patient, answer)
@@ -131,13 +131,13 @@ async def test_restarted_server_has_its_visits(
     breakable_engine: Engine, patient: int, key: str, number: signal.Signals
 ) -> None:
     await breakable_engine.admit(patient, {patient: 1, patient + 1000: 2})
-    answer = await breakable_engine.start(1, patient, patient, key)
+    answer = await start_decided(breakable_engine, 1, patient, patient, key)
 
     breakable_engine.temporal.signal(number)
     breakable_engine.temporal.wait()
     during_outage = await breakable_engine.start(2, patient, patient + 1000, f"{key}-other")
     breakable_engine.temporal.start()
-    refused = await send_until_decided(lambda: breakable_engine.start(2, patient, patient + 1000, f"{key}-other"))
+    refused = await start_decided(breakable_engine, 2, patient, patient + 1000, f"{key}-other")
 
     assert (during_outage.status_code, during_outage.json()["code"]) == (503, "undecided")
     assert (refused.status_code, refused.json()["active_doctor_id"]) == (409, 1)

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, text
 
 from patient_visit_engine.runtime import temporal
 from patient_visit_engine.visit.names import visit_id
-from tests.support.decisions import assert_can_be_completed, assert_started_once, send_until_decided
+from tests.support.decisions import assert_can_be_completed, assert_started_once, start_decided
 from tests.support.engine import Engine, OpenEngine, wait_until_ready
 from tests.support.locking import locked
 from tests.support.waiting import wait_until_async
@@ -20,7 +20,7 @@ async def test_start_is_undecided_without_temporal(breakable_engine: Engine, pat
     await wait_until_ready(breakable_engine.url, "/livez")
     undecided = await breakable_engine.start(1, patient, patient, key)
     breakable_engine.temporal.start()
-    answer = await send_until_decided(lambda: breakable_engine.start(1, patient, patient, key))
+    answer = await start_decided(breakable_engine, 1, patient, patient, key)
 
     assert (undecided.status_code, undecided.json()["code"]) == (503, "undecided")
     await assert_started_once(breakable_engine, patient, answer)
@@ -28,12 +28,12 @@ async def test_start_is_undecided_without_temporal(breakable_engine: Engine, pat
 
 async def test_terminated_visit_continues_from_ledger(breakable_engine: Engine, patient: int, key: str) -> None:
     await breakable_engine.admit(patient, {patient: 1, patient + 1000: 2})
-    answer = await breakable_engine.start(1, patient, patient, key)
+    answer = await start_decided(breakable_engine, 1, patient, patient, key)
     client = await temporal.connect(breakable_engine.settings)
     [row] = await breakable_engine.rows("SELECT visit_day FROM patient_trackings WHERE patient_id = :p", p=patient)
 
     await client.get_workflow_handle(f"visit/{patient}/{row['visit_day']}").terminate("by ops, in the UI")
-    refused = await breakable_engine.start(2, patient, patient + 1000)
+    refused = await start_decided(breakable_engine, 2, patient, patient + 1000, f"{key}-other")
 
     assert (refused.status_code, refused.json()["active_doctor_id"]) == (409, 1)
     await assert_started_once(breakable_engine, patient, answer)
@@ -42,7 +42,7 @@ async def test_terminated_visit_continues_from_ledger(breakable_engine: Engine, 
 
 async def test_terminated_visit_can_be_completed(breakable_engine: Engine, patient: int, key: str) -> None:
     await breakable_engine.admit(patient, {patient: 1})
-    answer = await breakable_engine.start(1, patient, patient, key)
+    answer = await start_decided(breakable_engine, 1, patient, patient, key)
     client = await temporal.connect(breakable_engine.settings)
     [row] = await breakable_engine.rows("SELECT visit_day FROM patient_trackings WHERE patient_id = :p", p=patient)
 
@@ -57,7 +57,7 @@ async def test_start_without_worker_is_decided_later(breakable_engine: Engine, p
 
     undecided = await breakable_engine.start(1, patient, patient, key)
     breakable_engine.worker.start()
-    answer = await send_until_decided(lambda: breakable_engine.start(1, patient, patient, key))
+    answer = await start_decided(breakable_engine, 1, patient, patient, key)
     repeated = await breakable_engine.start(1, patient, patient, key)
 
     assert (undecided.status_code, undecided.json()["code"]) == (503, "undecided")
@@ -96,7 +96,7 @@ async def test_locked_database_delays_the_start(breakable_engine: Engine, patien
     await breakable_engine.admit(patient, {patient: 1})
     async with locked(breakable_engine.database):
         undecided = await breakable_engine.start(1, patient, patient, key)
-    answer = await send_until_decided(lambda: breakable_engine.start(1, patient, patient, key))
+    answer = await start_decided(breakable_engine, 1, patient, patient, key)
 
     assert undecided.status_code == 503
     await assert_started_once(breakable_engine, patient, answer)
@@ -105,7 +105,7 @@ async def test_locked_database_delays_the_start(breakable_engine: Engine, patien
 async def test_restored_ledger_decides_lost_start_again(open_engine: OpenEngine, patient: int, key: str) -> None:
     engine = await open_engine(decision_timeout="3", sweep_every="1")
     await engine.admit(patient, {patient: 1})
-    await engine.start(1, patient, patient, key)
+    await start_decided(engine, 1, patient, patient, key)
 
     def delete_decisions(connection: Connection) -> None:
         for table in ("requests", "timeline", "patient_trackings", "events"):
@@ -114,7 +114,7 @@ async def test_restored_ledger_decides_lost_start_again(open_engine: OpenEngine,
         connection.execute(text("UPDATE log_head SET seq = 0, epoch = 'restored'"))
 
     await engine.database.write(delete_decisions)
-    answer = await send_until_decided(lambda: engine.start(1, patient, patient, key))
+    answer = await start_decided(engine, 1, patient, patient, key)
 
     await assert_started_once(engine, patient, answer)
     await assert_can_be_completed(engine, patient, answer)
@@ -127,7 +127,7 @@ async def test_foreign_workflow_is_rescued(breakable_engine: Engine, patient: in
     await client.start_workflow("ForeignWorkflow", id=visit_id(patient, today), task_queue="foreign")
 
     undecided = await breakable_engine.start(1, patient, patient, key)
-    answer = await send_until_decided(lambda: breakable_engine.start(1, patient, patient, key))
+    answer = await start_decided(breakable_engine, 1, patient, patient, key)
 
     async def is_counted() -> bool:
         return 'visit_rescues_total{reason="foreign_workflow"}' in await breakable_engine.metrics()

@@ -21,6 +21,13 @@ async def send_until_decided(send: Callable[[], Awaitable[httpx.Response]]) -> h
     return await wait_until_async(send_once, "the request is decided")
 
 
+async def start_decided(
+    engine: Engine, doctor_id: int, patient_id: int, appointment_id: int, key: str
+) -> httpx.Response:
+    """Start, and send again until there is a decision: the first answer after a restart can take longer than the timeout."""
+    return await send_until_decided(lambda: engine.start(doctor_id, patient_id, appointment_id, key))
+
+
 async def assert_started_once(engine: Engine, patient: int, answer: httpx.Response) -> None:
     """The answer is 201, and the patient has one tracking and one event of this start."""
     assert answer.status_code == 201
