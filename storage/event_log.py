@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, insert, text, update
 
 from patient_visit_engine.storage.tables import events, log_head
-from patient_visit_engine.wire.events import Event
+from patient_visit_engine.wire.event_context import Event
 
 ADVANCE = (
     update(log_head).where(log_head.c.id == 1).values(seq=log_head.c.seq + bindparam("by")).returning(log_head.c.seq)

@@ -22,7 +22,8 @@ from patient_visit_engine.storage.tables import (
 )
 from patient_visit_engine.visit.changes import WriteAppointmentStatus
 from patient_visit_engine.visit.codes import AppointmentStatus, TrackingStatus
-from patient_visit_engine.wire.events import CONSULTATIONS, PATIENT_UPDATED, EventContext, events_of
+from patient_visit_engine.wire.event_context import CONSULTATIONS, EventContext
+from patient_visit_engine.wire.events import PATIENT_UPDATED, events_of
 
 
 class UnknownReferenceError(Exception):

@@ -1,8 +1,6 @@
 """The events of each change: name, channel and data. The ledger writes them in the transaction of the change."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Iterator
 from functools import singledispatch
 from typing import Literal
 
@@ -10,11 +8,9 @@ from patient_visit_engine.visit import changes
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
 from patient_visit_engine.visit.refusals import PatientInConsultation
-from patient_visit_engine.visit.state import Consultation
 from patient_visit_engine.wire import event_bodies
+from patient_visit_engine.wire.event_context import CONSULTATIONS, Event, EventContext, doctor_channel
 from patient_visit_engine.wire.shapes import status_name
-
-CONSULTATIONS = "consultations"
 
 STARTED = "consultation.started"
 BLOCKED = "consultation.blocked"
@@ -38,81 +34,6 @@ ENDED_FOR_DOCTOR_BECAUSE = {
     Outcome.released: "was released by a supervisor",
     Outcome.timed_out: "was closed: its time had run out",
 }
-
-
-def doctor_channel(doctor_id: int) -> str:
-    """The private channel of one doctor."""
-    return f"doctor.{doctor_id}"
-
-
-@dataclass(frozen=True)
-class Event:
-    """One event for the log.
-
-    `dedup_key` identifies the event. A second attempt to record the same decision produces the same key.
-    """
-
-    name: str
-    channel: str
-    dedup_key: str
-    data: Mapping[str, object]
-    patient_id: int
-    consultation_id: str | None = None
-
-
-@dataclass(frozen=True)
-class EventContext:
-    """The data that an event needs in addition to the change: names, the time, and the cause.
-
-    The cause is the id of a request, or names the visit of a timer, or identifies a change of master data.
-    """
-
-    patient_id: int
-    patient_name: str
-    doctors: Mapping[int, str]
-    prestations: Mapping[int, str]
-    at: datetime
-    cause: str
-    #: The doctor of each appointment that was read. With it, the worklist of another doctor can ignore the event.
-    doctor_of: Mapping[int, int] = field(default_factory=dict)
-
-    @property
-    def decision_key(self) -> str:
-        """The cause with its time, for the `dedup_key` of events.
-
-        A request's id is not enough. After 7 days the same id is a new request, and the log can still have the old events.
-        """
-        return f"{self.cause}/{to_rfc3339(self.at)}"
-
-    def about_patient(self, message: str) -> event_bodies.AboutPatient:
-        """The fields that every event has."""
-        return {
-            "patient_id": self.patient_id,
-            "patient_name": self.patient_name,
-            "message": message,
-            "timestamp": to_rfc3339(self.at),
-        }
-
-    def about_consultation(self, consultation: Consultation, message: str) -> event_bodies.AboutConsultation:
-        """The fields of an event about one consultation."""
-        return {
-            **self.about_patient(message),
-            "doctor_id": consultation.doctor_id,
-            "doctor_name": self.doctors[consultation.doctor_id],
-            "appointment_id": consultation.appointment_id,
-            "consultation_id": consultation.id,
-            "prestation_id": consultation.prestation_id,
-            "prestation": self.prestations[consultation.prestation_id],
-            "exclusive": consultation.exclusive,
-            "started_at": to_rfc3339(consultation.started_at),
-            "overdue_at": to_rfc3339(consultation.overdue_at),
-        }
-
-    def new_event(
-        self, name: str, channel: str, key: str, data: Mapping[str, object], consultation_id: str | None = None
-    ) -> Event:
-        """An event about this patient; `key` makes its `dedup_key` unique among events of this name."""
-        return Event(name, channel, f"{name}/{key}", data, self.patient_id, consultation_id)
 
 
 @singledispatch
@@ -232,8 +153,7 @@ def _left_line(change: changes.LeaveLine, context: EventContext) -> Iterator[Eve
     place = change.place
     message = f"The line for patient {context.patient_name} is shorter"
     data: event_bodies.LineLeft = {**_about_doctor(place.doctor_id, message, context), "why": change.why}
-    # One decision can take a doctor out of the line twice: at the end of a day, and by the start that comes with it.
-    key = f"{context.decision_key}/left/{change.why}/{place.day.isoformat()}/{place.doctor_id}"
+    key = f"{context.decision_key}/left/{place.doctor_id}"
     yield context.new_event(PATIENT_UPDATED, CONSULTATIONS, key, data)
     if (reason := ENDED_WAITING_BECAUSE.get(change.why)) is not None:
         ended: event_bodies.WaitingEnded = {

@@ -22,7 +22,7 @@ from patient_visit_engine.visit.refusals import (
 )
 from patient_visit_engine.visit.state import Consultation
 from patient_visit_engine.wire import shapes
-from patient_visit_engine.wire.events import EventContext
+from patient_visit_engine.wire.event_context import EventContext
 from patient_visit_engine.wire.problems import problem_body
 from patient_visit_engine.wire.trackings import TrackingRow, optional_moment
 

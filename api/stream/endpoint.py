@@ -26,7 +26,7 @@ from patient_visit_engine.api.problems import Problem, log_fault, method_not_all
 from patient_visit_engine.live.hub import Hub
 from patient_visit_engine.live.refusals import StreamRefusedError, TooManyStreamsError
 from patient_visit_engine.live.subscriber import SendMessage, Subscriber, Subscription, body
-from patient_visit_engine.wire.events import CONSULTATIONS, doctor_channel
+from patient_visit_engine.wire.event_context import CONSULTATIONS, doctor_channel
 from patient_visit_engine.wire.shapes import MAX_ID
 
 STREAM_METHODS = ("GET", "HEAD")

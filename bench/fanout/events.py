@@ -3,7 +3,7 @@
 import json
 from datetime import UTC, datetime
 
-from patient_visit_engine.wire.events import CONSULTATIONS, Event
+from patient_visit_engine.wire.event_context import CONSULTATIONS, Event
 
 NAME = "consultation.completed"
 EVENT_TIME = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

@@ -19,7 +19,7 @@ from patient_visit_engine.cli.replay.stream_subscriber import StreamSubscriber
 from patient_visit_engine.cli.replay.tokens import Tokens
 from patient_visit_engine.runtime.operator_error import OperatorError
 from patient_visit_engine.runtime.settings import Settings
-from patient_visit_engine.wire.events import CONSULTATIONS, doctor_channel
+from patient_visit_engine.wire.event_context import CONSULTATIONS, doctor_channel
 
 #: Seconds that the stream gets after the last step to deliver all events of the log.
 STREAM_CATCH_UP_SECONDS = 15.0

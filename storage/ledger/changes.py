@@ -1,110 +1,20 @@
 """Writes one change of a decision to its rows, in the caller's transaction."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from functools import singledispatch
 
-from sqlalchemy import Connection, Update, bindparam, delete, insert, update
-
-from patient_visit_engine.storage.tables import appointments, patient_trackings, reservations, waiting_line
+from patient_visit_engine.storage.ledger.writer import (
+    INSERT_PLACE,
+    INSERT_RESERVATION,
+    INSERT_TRACKING,
+    PENDING_OF_APPOINTMENT,
+    RUNNING_CONSULTATION,
+    OvertakenError,
+    Writer,
+)
 from patient_visit_engine.visit import changes
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome, ReservationKind, TrackingStatus
-from patient_visit_engine.visit.record import LedgerEntry
-from patient_visit_engine.visit.state import Consultation, PendingTracking, WaitingDoctor
-
-# Built once: building a statement costs more than running it on SQLite.
-SET_APPOINTMENT_STATUS = (
-    update(appointments).where(appointments.c.id == bindparam("key")).values(status=bindparam("new_status"))
-)
-INSERT_TRACKING = insert(patient_trackings)
-PENDING_OF_APPOINTMENT = (
-    update(patient_trackings)
-    .where(patient_trackings.c.appointment_id == bindparam("key"))
-    .where(patient_trackings.c.status == TrackingStatus.pending.value)
-)
-RUNNING_CONSULTATION = (
-    update(patient_trackings)
-    .where(patient_trackings.c.consultation_id == bindparam("key"))
-    .where(patient_trackings.c.status == TrackingStatus.in_progress.value)
-)
-IS_PLACE = (waiting_line.c.person_id == bindparam("person")) & (waiting_line.c.doctor_id == bindparam("doctor"))
-INSERT_PLACE = insert(waiting_line)
-DELETE_PLACE = delete(waiting_line).where(IS_PLACE)
-SET_PLACE = (
-    update(waiting_line)
-    .where(IS_PLACE)
-    .values(
-        turn=bindparam("new_turn"),
-        unused_offers=bindparam("new_unused_offers"),
-        notified_at=bindparam("new_notified_at"),
-    )
-)
-INSERT_RESERVATION = insert(reservations)
-DELETE_RESERVATION = delete(reservations).where(reservations.c.person_id == bindparam("person"))
-
-CARRY_TRACKINGS = (
-    update(patient_trackings)
-    .where(patient_trackings.c.person_id == bindparam("person"))
-    .where(patient_trackings.c.status != TrackingStatus.completed.value)
-    .where(patient_trackings.c.visit_day < bindparam("day"))
-    .values(visit_day=bindparam("day"))
-)
-CARRY_LINE = (
-    update(waiting_line)
-    .where(waiting_line.c.person_id == bindparam("person"))
-    .where(waiting_line.c.visit_day < bindparam("day"))
-    .values(visit_day=bindparam("day"))
-)
-CARRY_RESERVATION = (
-    update(reservations)
-    .where(reservations.c.person_id == bindparam("person"))
-    .where(reservations.c.visit_day < bindparam("day"))
-    .values(visit_day=bindparam("day"))
-)
-
-
-class OvertakenError(Exception):
-    """A row to change has changed already: the decision was overtaken, and its transaction is rolled back."""
-
-
-@dataclass(frozen=True)
-class Writer:
-    """Writes the rows of one entry, in the caller's transaction."""
-
-    connection: Connection
-    entry: LedgerEntry
-    person_id: int
-    caller_id: int
-
-    @property
-    def at(self) -> datetime:
-        return self.entry.decision.at
-
-    def update_row(self, statement: Update, key: object, **values: object) -> None:
-        """Update the one row that `statement` selects by `key`. Raises `OvertakenError` when it is no longer there."""
-        if self.connection.execute(statement, {"key": key, **values}).rowcount != 1:
-            raise OvertakenError
-
-    def complete_tracking(self, statement: Update, key: object, outcome: Outcome) -> None:
-        """Complete the one tracking that `statement` selects by `key`."""
-        completed = TrackingStatus.completed.value
-        self.update_row(statement, key, status=completed, outcome=outcome.value, check_out_time=self.at)
-
-    def set_appointment_status(self, appointment_id: int, status: AppointmentStatus) -> None:
-        self.update_row(SET_APPOINTMENT_STATUS, appointment_id, new_status=status.value)
-
-    def place_key(self, place: WaitingDoctor) -> dict[str, object]:
-        return {"person": self.person_id, "doctor": place.doctor_id}
-
-    def set_place(self, place: WaitingDoctor) -> None:
-        """Write the order and the offers of a place. Raises `OvertakenError` when the place is no longer there."""
-        values = {
-            "new_turn": place.turn,
-            "new_unused_offers": place.unused_offers,
-            "new_notified_at": place.notified_at,
-        }
-        if self.connection.execute(SET_PLACE, self.place_key(place) | values).rowcount != 1:
-            raise OvertakenError
+from patient_visit_engine.visit.state import Appointment, Consultation, PendingTracking
 
 
 @singledispatch
@@ -131,14 +41,12 @@ def _open_consultation(change: changes.OpenConsultation, writer: Writer) -> None
         writer.update_row(PENDING_OF_APPOINTMENT, consultation.appointment_id, **values)
     else:
         without_check_in = {
-            "patient_id": consultation.patient_id,
-            "person_id": writer.person_id,
             "appointment_id": consultation.appointment_id,
             "check_in_time": consultation.started_at,
             "checked_in": False,
             "created_by": writer.caller_id,
         }
-        writer.connection.execute(INSERT_TRACKING, values | without_check_in)
+        writer.insert_row(INSERT_TRACKING, values | without_check_in)
     writer.set_appointment_status(consultation.appointment_id, AppointmentStatus.in_progress)
 
 
@@ -165,8 +73,7 @@ def _timer_columns(consultation: Consultation) -> dict[str, object]:
 
 @apply.register
 def _carry_over(change: changes.CarryOver, writer: Writer) -> None:
-    for statement in (CARRY_TRACKINGS, CARRY_LINE, CARRY_RESERVATION):
-        writer.connection.execute(statement, {"person": writer.person_id, "day": change.day})
+    writer.carry_over(change.day)
     for tracking in change.pending:
         _set_not_seen_at(tracking, writer)
 
@@ -183,43 +90,33 @@ def _set_not_seen_at(tracking: PendingTracking, writer: Writer) -> None:
 @apply.register
 def _open_tracking(change: changes.OpenTracking, writer: Writer) -> None:
     appointment = change.appointment
-    values = {
-        "patient_id": appointment.patient_id,
-        "person_id": writer.person_id,
-        "appointment_id": appointment.id,
-        "prestation_id": appointment.prestation_id,
-        "doctor_id": appointment.doctor_id,
-        "exclusive": appointment.exclusive,
-        "visit_day": writer.entry.day,
-        "status": TrackingStatus.pending.value,
-        "check_in_time": writer.at,
-        "checked_in": True,
-        "created_by": writer.caller_id,
-        "reminders": 0,
-    }
-    writer.connection.execute(INSERT_TRACKING, values)
-    writer.set_appointment_status(appointment.id, AppointmentStatus.pending)
+    _insert_pending(appointment, appointment.id, writer.at, writer)
 
 
 @apply.register
 def _wait_again(change: changes.WaitAgain, writer: Writer) -> None:
     consultation = change.consultation
+    _insert_pending(consultation, consultation.appointment_id, consultation.checked_in_at, writer)
+
+
+def _insert_pending(
+    source: Appointment | Consultation, appointment_id: int, arrived_at: datetime | None, writer: Writer
+) -> None:
+    """The patient waits for this appointment. `source` has its doctor and prestation."""
     values = {
-        "patient_id": consultation.patient_id,
-        "person_id": writer.person_id,
-        "appointment_id": consultation.appointment_id,
-        "prestation_id": consultation.prestation_id,
-        "doctor_id": consultation.doctor_id,
-        "exclusive": consultation.exclusive,
+        "appointment_id": appointment_id,
+        "prestation_id": source.prestation_id,
+        "doctor_id": source.doctor_id,
+        "exclusive": source.exclusive,
         "visit_day": writer.entry.day,
         "status": TrackingStatus.pending.value,
-        "check_in_time": consultation.checked_in_at,
+        "check_in_time": arrived_at,
         "checked_in": True,
         "created_by": writer.caller_id,
         "reminders": 0,
     }
-    writer.connection.execute(INSERT_TRACKING, values)
-    writer.set_appointment_status(consultation.appointment_id, AppointmentStatus.pending)
+    writer.insert_row(INSERT_TRACKING, values)
+    writer.set_appointment_status(appointment_id, AppointmentStatus.pending)
 
 
 @apply.register
@@ -237,21 +134,19 @@ def _write_appointment_status(change: changes.WriteAppointmentStatus, writer: Wr
 def _join_line(change: changes.JoinLine, writer: Writer) -> None:
     place = change.place
     values = {
-        "patient_id": writer.entry.patient_id,
         "doctor_id": place.doctor_id,
         "appointment_id": place.appointment_id,
         "visit_day": place.day,
         "since": place.since,
-        "person_id": writer.person_id,
         "turn": place.turn,
         "unused_offers": place.unused_offers,
     }
-    writer.connection.execute(INSERT_PLACE, values)
+    writer.insert_row(INSERT_PLACE, values)
 
 
 @apply.register
 def _leave_line(change: changes.LeaveLine, writer: Writer) -> None:
-    writer.connection.execute(DELETE_PLACE, writer.place_key(change.place))
+    writer.delete_place(change.place)
 
 
 @apply.register
@@ -260,10 +155,8 @@ def _offer_patient(change: changes.OfferPatient, writer: Writer) -> None:
         writer.set_place(change.place)
         return
     # An offer that is made again replaces the one before it.
-    writer.connection.execute(DELETE_RESERVATION, {"person": writer.person_id})
+    writer.delete_reservation()
     values = {
-        "person_id": writer.person_id,
-        "patient_id": writer.entry.patient_id,
         "kind": ReservationKind.offered.value,
         "doctor_id": change.place.doctor_id,
         "appointment_id": change.place.appointment_id,
@@ -271,12 +164,12 @@ def _offer_patient(change: changes.OfferPatient, writer: Writer) -> None:
         "since": writer.at,
         "until": change.until,
     }
-    writer.connection.execute(INSERT_RESERVATION, values)
+    writer.insert_row(INSERT_RESERVATION, values)
 
 
 @apply.register
 def _end_reservation(change: changes.EndReservation, writer: Writer) -> None:
-    if writer.connection.execute(DELETE_RESERVATION, {"person": writer.person_id}).rowcount != 1:
+    if not writer.delete_reservation():
         raise OvertakenError
 
 

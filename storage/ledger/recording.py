@@ -26,8 +26,9 @@ from patient_visit_engine.storage.facts import (
     read_trackings,
     tracking_of_consultation,
 )
-from patient_visit_engine.storage.ledger.changes import OvertakenError, Writer, apply
+from patient_visit_engine.storage.ledger.changes import apply
 from patient_visit_engine.storage.ledger.request_rows import RequestRow, read_request, store_answer
+from patient_visit_engine.storage.ledger.writer import OvertakenError, Writer
 from patient_visit_engine.storage.tables import callers, timeline
 from patient_visit_engine.visit.changes import (
     CarryOver,
@@ -45,7 +46,8 @@ from patient_visit_engine.visit.record import LedgerEntry, LedgerReply, Unrecord
 from patient_visit_engine.visit.refusals import AppointmentClosed, RequestExpired
 from patient_visit_engine.visit.state import Facts
 from patient_visit_engine.wire.answers import render
-from patient_visit_engine.wire.events import EventContext, events_of
+from patient_visit_engine.wire.event_context import EventContext
+from patient_visit_engine.wire.events import events_of
 from patient_visit_engine.wire.refusals import AnswerContext
 from patient_visit_engine.wire.timeline import timeline_row
 from patient_visit_engine.wire.trackings import TrackingRow

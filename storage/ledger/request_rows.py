@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, insert, update
 
-from patient_visit_engine.storage.ledger.changes import OvertakenError
+from patient_visit_engine.storage.ledger.writer import OvertakenError
 from patient_visit_engine.storage.requests import request_with_clock
 from patient_visit_engine.storage.tables import requests
 from patient_visit_engine.visit.commands import Request

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from patient_visit_engine.storage import migrations, schema_version
 from patient_visit_engine.storage.event_log import append
 from patient_visit_engine.storage.tables import callers, log_head, metadata
-from patient_visit_engine.wire.events import Event
+from patient_visit_engine.wire.event_context import Event
 from tests.support.builders import NOON, an_appointment, seed
 from tests.support.migrating import migrate_to, run_on
 

@@ -24,7 +24,7 @@ from patient_visit_engine.visit.state import (
     VisitState,
     WaitingDoctor,
 )
-from patient_visit_engine.wire.events import EventContext
+from patient_visit_engine.wire.event_context import EventContext
 
 
 @dataclass(frozen=True)

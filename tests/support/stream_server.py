@@ -28,7 +28,7 @@ from patient_visit_engine.storage.event_log import append
 from patient_visit_engine.storage.log_hints import hints_of
 from patient_visit_engine.storage.log_reader import LogReader
 from patient_visit_engine.visit.codes import Role
-from patient_visit_engine.wire.events import Event
+from patient_visit_engine.wire.event_context import Event
 from tests.support.waiting import wait_until_async
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.event_log import append
-from patient_visit_engine.wire.events import Event
+from patient_visit_engine.wire.event_context import Event
 
 
 class RollbackError(Exception):

@@ -14,7 +14,8 @@ from patient_visit_engine.visit.refusals import (
     PatientReserved,
 )
 from patient_visit_engine.visit.state import PendingTracking
-from patient_visit_engine.wire.events import Event, events_of
+from patient_visit_engine.wire.event_context import Event
+from patient_visit_engine.wire.events import events_of
 from patient_visit_engine.wire.timeline import timeline_row
 from tests.support.builders import (
     DR_AMRANI,
