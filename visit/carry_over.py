@@ -2,9 +2,9 @@
 
 from datetime import date, datetime, timedelta
 
-from patient_visit_engine.visit.changes import CarryOver, Change, CloseTracking, LeaveLine
+from patient_visit_engine.visit.changes import CarryOver, Change, CloseTracking
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
-from patient_visit_engine.visit.state import Facts, PendingTracking, Reservation, VisitState, WaitingDoctor
+from patient_visit_engine.visit.state import Facts, PendingTracking, Reservation, VisitState
 
 #: Without a message, what is open passes to the new day within this time. Each patient has another moment, because the visits of
 #: all patients end with the same day.
@@ -32,24 +32,16 @@ def carry_over(state: VisitState, now: datetime) -> tuple[tuple[Change, ...], Vi
     if not facts.has_earlier_than(state.day):
         return (), state
     not_seen = tuple(tracking for tracking in facts.pending if _ends_with_its_day(tracking, state, now))
-    repeated = _repeated_places(facts.waiting)
-    ended: tuple[Change, ...] = (
-        *(close_as_not_seen(tracking) for tracking in not_seen),
-        *(LeaveLine(place=place, why="day_over") for place in repeated),
-    )
     pending = tuple(_carry(tracking, state, now) for tracking in facts.pending if tracking not in not_seen)
     carried = Facts(
         in_progress=tuple(c.model_copy(update={"day": max(c.day, state.day)}) for c in facts.in_progress),
         pending=pending,
-        waiting=tuple(
-            place.model_copy(update={"day": max(place.day, state.day)})
-            for place in facts.waiting
-            if place not in repeated
-        ),
+        waiting=tuple(place.model_copy(update={"day": max(place.day, state.day)}) for place in facts.waiting),
         reservation=_carry_reservation(facts.reservation, state.day),
     )
     carried_pending = tuple(tracking for tracking in pending if tracking not in facts.pending)
-    changes = (*ended, CarryOver(day=state.day, pending=carried_pending))
+    ended = tuple(close_as_not_seen(tracking) for tracking in not_seen)
+    changes: tuple[Change, ...] = (*ended, CarryOver(day=state.day, pending=carried_pending))
     return changes, state.model_copy(update={"facts": carried})
 
 
@@ -88,14 +80,3 @@ def _carry(tracking: PendingTracking, state: VisitState, now: datetime) -> Pendi
 
 def _carry_reservation(reservation: Reservation | None, day: date) -> Reservation | None:
     return None if reservation is None else reservation.model_copy(update={"day": max(reservation.day, day)})
-
-
-def _repeated_places(line: tuple[WaitingDoctor, ...]) -> tuple[WaitingDoctor, ...]:
-    """The places of doctors who stand further in front already. Older programs kept one line for each day."""
-    doctors: set[int] = set()
-    repeated = []
-    for place in line:
-        if place.doctor_id in doctors:
-            repeated.append(place)
-        doctors.add(place.doctor_id)
-    return tuple(repeated)

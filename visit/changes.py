@@ -117,12 +117,11 @@ class LeaveLine(Frozen):
     - `passed`: the doctor has not used the second offer.
     - `canceled`: the appointment was canceled.
     - `checked_out`: the patient has left without being seen.
-    - `day_over`: the doctor had places in the lines of two days, and keeps the first.
     """
 
     change: Literal["leave_line"] = "leave_line"
     place: WaitingDoctor
-    why: Literal["started", "left", "passed", "canceled", "checked_out", "day_over"]
+    why: Literal["started", "left", "passed", "canceled", "checked_out"]
 
 
 class OfferPatient(Frozen):

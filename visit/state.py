@@ -174,6 +174,10 @@ class VisitState(Frozen):
         """The waiting line, first come first."""
         return self.facts.waiting
 
+    def place_for(self, appointment_id: int) -> WaitingDoctor | None:
+        """The place in line for this appointment."""
+        return next((place for place in self.line() if place.appointment_id == appointment_id), None)
+
     def position_of(self, doctor_id: int) -> int | None:
         """The doctor's position in the line, counted from 1."""
         return next((n for n, w in enumerate(self.line(), 1) if w.doctor_id == doctor_id), None)

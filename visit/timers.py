@@ -91,7 +91,7 @@ def _line_changes(state: VisitState, now: datetime) -> tuple[Change, ...]:
         return offer_to_line(state, state.line(), now) if state.exclusive_consultation() is None else ()
     if reservation.until > now:
         return ()
-    place = next((place for place in state.line() if place.appointment_id == reservation.appointment_id), None)
+    place = state.place_for(reservation.appointment_id)
     if place is not None and _is_late(reservation.until, now):
         return (OfferPatient(place=place, until=now + state.limits.offer),)
     return pass_offer_on(state, reservation, now)

@@ -72,10 +72,11 @@ def pass_offer_on(state: VisitState, reservation: Reservation, now: datetime) ->
     """
     ended = EndReservation(reservation=reservation, why="expired")
     line = state.line()
-    number = next((n for n, place in enumerate(line) if place.appointment_id == reservation.appointment_id), None)
-    if number is None:
+    unused = state.place_for(reservation.appointment_id)
+    if unused is None:
         return ended, *offer_to_line(state, line, now)
-    place = line[number].model_copy(update={"unused_offers": line[number].unused_offers + 1})
+    number = line.index(unused)
+    place = unused.model_copy(update={"unused_offers": unused.unused_offers + 1})
     others = tuple(other for other in line if other.doctor_id != place.doctor_id)
     if place.unused_offers >= MAX_UNUSED_OFFERS:
         return ended, LeaveLine(place=place, why="passed"), *offer_to_line(state, others, now)
@@ -125,5 +126,5 @@ def remove_place_for(
     state: VisitState, appointment_id: int, why: Literal["canceled", "checked_out"], now: datetime
 ) -> tuple[Change, ...]:
     """Remove the doctor who waits for an appointment that will not be started, if there is one."""
-    leaving = next((place for place in state.line() if place.appointment_id == appointment_id), None)
+    leaving = state.place_for(appointment_id)
     return () if leaving is None else remove_from_line(state, leaving, why, now)

@@ -40,7 +40,6 @@ async def show_worklist(query: Annotated[bodies.WorklistQuery, Query()], caller:
         starts_at=calendar.starts_at(day),
         ends_at=calendar.ends_at(day),
         today=dependencies.today(),
-        now=dependencies.now(),
         page=query.page,
         page_size=query.page_size,
         doctor_id=query.doctor_id,

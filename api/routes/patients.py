@@ -47,8 +47,7 @@ async def show_visit(
 async def show_board(_caller: AnyRole, http: Request) -> Response:
     """Every patient in the hospital now: consultations, check-ins, and the doctors who wait."""
     dependencies = dependencies_of(http)
-    board_filter = board.BoardFilter(today=dependencies.today(), now=dependencies.now())
-    return JSONResponse(await dependencies.database.read(board.read_board, board_filter))
+    return JSONResponse(await dependencies.database.read(board.read_board, dependencies.today()))
 
 
 @router.get(
@@ -72,7 +71,7 @@ async def show_trackings(
 def _visit_query(dependencies: Dependencies, patient_id: int, query: bodies.DayQuery, caller: Caller) -> VisitQuery:
     today = dependencies.today()
     is_supervisor = caller.role is Role.supervisor
-    return VisitQuery(patient_id, query.date or today, today, dependencies.now(), with_callers=is_supervisor)
+    return VisitQuery(patient_id, query.date or today, today, with_callers=is_supervisor)
 
 
 async def _workflow_day(dependencies: Dependencies, query: VisitQuery, day: screens.DayOfPatient) -> date | None:

@@ -25,7 +25,7 @@ from bench.scale.measurements import (
 )
 from bench.scale.patient_day import DECISIONS, PatientDay, perform_day
 from patient_visit_engine.runtime import temporal
-from patient_visit_engine.storage.screens.board import BoardFilter, read_board
+from patient_visit_engine.storage.screens.board import read_board
 from patient_visit_engine.storage.screens.worklist import WorklistFilter, read_worklist
 from tests.support.postgres import ThrowawayPostgres
 from tests.support.processes import SpawnedProcess
@@ -95,9 +95,8 @@ async def take_snapshot(
     today = engine.settings.calendar.day_of(now)
     half_day = timedelta(hours=12)
     worklist = WorklistFilter(
-        today, now - half_day, now + half_day, today, now, 1, 50, WORKLIST_DOCTOR, asking_doctor_id=WORKLIST_DOCTOR
+        today, now - half_day, now + half_day, today, 1, 50, WORKLIST_DOCTOR, asking_doctor_id=WORKLIST_DOCTOR
     )
-    board = BoardFilter(today, now)
     return Snapshot(
         days=days,
         sizes=await read_table_sizes(engine.database),
@@ -111,7 +110,7 @@ async def take_snapshot(
         batch_days=batch_days,
         temporal_bytes=sum(file.stat().st_size for file in engine.folder.rglob("temporal*") if file.is_file()),
         worklist_ms=await fastest_read_ms(engine.database, lambda connection: read_worklist(connection, worklist)),
-        board_ms=await fastest_read_ms(engine.database, lambda connection: read_board(connection, board)),
+        board_ms=await fastest_read_ms(engine.database, lambda connection: read_board(connection, today)),
     )
 
 

@@ -1,7 +1,6 @@
 """The board: every patient in the hospital, with consultations, check-ins, waiting doctors and the id of the last event included."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
@@ -28,16 +27,8 @@ BOARD_LIMIT = 1_000
 Rows = list[Row[Any]]
 
 
-@dataclass(frozen=True)
-class BoardFilter:
-    """The hospital's day, and the moment at which offers are compared."""
-
-    today: date
-    now: datetime
-
-
-def read_board(connection: Connection, board_filter: BoardFilter) -> screens.Board:
-    """Read the whole board.
+def read_board(connection: Connection, today: date) -> screens.Board:
+    """Read the whole board. `today` is the hospital's day.
 
     Call it in one read transaction, so that the cursor is the last event that these rows include.
     """
@@ -53,7 +44,7 @@ def read_board(connection: Connection, board_filter: BoardFilter) -> screens.Boa
         for patient_id in patient_ids[:BOARD_LIMIT]
     ]
     return {
-        "date": board_filter.today.isoformat(),
+        "date": today.isoformat(),
         "items": items,
         "total": len(patient_ids),
         "cursor": f"{epoch}-{seq}",

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Connection, Row, Table, and_, or_, select, true
@@ -44,7 +44,6 @@ class VisitQuery:
     patient_id: int
     day: date
     today: date
-    now: datetime
     with_callers: bool
 
 

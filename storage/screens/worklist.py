@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, literal, literal_column, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, func, literal, literal_column, or_, select
 
 from patient_visit_engine.storage.tables import (
     appointments,
@@ -42,7 +42,7 @@ FINAL_SIGMA, SIGMA = "\N{GREEK SMALL LETTER FINAL SIGMA}", "\N{GREEK SMALL LETTE
 class WorklistFilter:
     """Which appointments to list.
 
-    `starts_at` and `ends_at` are the bounds of `day`. `today` and `now` decide about waiting lines and offers.
+    `starts_at` and `ends_at` are the bounds of `day`. On `today` the list also has the open trackings of other days.
     `asking_doctor_id` is the doctor for whom a position in line is looked up.
     """
 
@@ -50,7 +50,6 @@ class WorklistFilter:
     starts_at: datetime
     ends_at: datetime
     today: date
-    now: datetime
     page: int
     page_size: int
     doctor_id: int | None = None
@@ -180,37 +179,29 @@ def _occupied_by(
 
 
 def _lines_of_patients(patient_ids: set[int]) -> Select[Any]:
-    return (
-        select(waiting_line, doctors.c.name.label("doctor"), prestations.c.name.label("prestation"))
-        .join(doctors, doctors.c.id == waiting_line.c.doctor_id)
-        .join(appointments, appointments.c.id == waiting_line.c.appointment_id)
-        .join(prestations, prestations.c.id == appointments.c.prestation_id)
-        .where(waiting_line.c.patient_id.in_(patient_ids))
-        .order_by(waiting_line.c.turn, waiting_line.c.id)
+    return _with_names(waiting_line, appointments.c.prestation_id, patient_ids).order_by(
+        waiting_line.c.turn, waiting_line.c.id
     )
 
 
 def _reservations(patient_ids: set[int]) -> Select[Any]:
-    return (
-        select(reservations, doctors.c.name.label("doctor"), prestations.c.name.label("prestation"))
-        .join(doctors, doctors.c.id == reservations.c.doctor_id)
-        .join(appointments, appointments.c.id == reservations.c.appointment_id)
-        .join(prestations, prestations.c.id == appointments.c.prestation_id)
-        .where(reservations.c.patient_id.in_(patient_ids))
-    )
+    return _with_names(reservations, appointments.c.prestation_id, patient_ids)
 
 
 def _exclusive_consultations(patient_ids: set[int]) -> Select[Any]:
-    is_running = and_(
-        patient_trackings.c.status == TrackingStatus.in_progress.value,
-        patient_trackings.c.exclusive,
-        patient_trackings.c.patient_id.in_(patient_ids),
-    )
+    is_running = patient_trackings.c.status == TrackingStatus.in_progress.value
+    rows = _with_names(patient_trackings, patient_trackings.c.prestation_id, patient_ids)
+    return rows.where(is_running, patient_trackings.c.exclusive)
+
+
+def _with_names(table: Table, prestation_id: ColumnElement[int], patient_ids: set[int]) -> Select[Any]:
+    """The rows of these patients, with the names of doctor and prestation."""
     return (
-        select(patient_trackings, doctors.c.name.label("doctor"), prestations.c.name.label("prestation"))
-        .join(doctors, doctors.c.id == patient_trackings.c.doctor_id)
-        .join(prestations, prestations.c.id == patient_trackings.c.prestation_id)
-        .where(is_running)
+        select(table, doctors.c.name.label("doctor"), prestations.c.name.label("prestation"))
+        .join(doctors, doctors.c.id == table.c.doctor_id)
+        .join(appointments, appointments.c.id == table.c.appointment_id)
+        .join(prestations, prestations.c.id == prestation_id)
+        .where(table.c.patient_id.in_(patient_ids))
     )
 
 

@@ -166,7 +166,7 @@ async def test_reads_today_without_scanning_past_years(database: Database, api: 
     await (await api.doctor()).post("/api/consultations", json=start_body())
     await database.write(fill_past_days)
     worklist_filter = WorklistFilter(
-        DAY, NOON - timedelta(hours=12), NOON + timedelta(hours=12), DAY, NOON, 1, 50, doctor_id=8
+        DAY, NOON - timedelta(hours=12), NOON + timedelta(hours=12), DAY, 1, 50, doctor_id=8
     )
 
     def read(connection: Connection) -> tuple[screens.Worklist, int]:
@@ -221,7 +221,7 @@ async def test_shows_position_in_line(database: Database, api: ApiDriver) -> Non
 
     await database.write(add_waiting_doctors)
     worklist_filter = WorklistFilter(
-        DAY, NOON - timedelta(hours=1), NOON + timedelta(hours=1), DAY, NOON, 1, 50, asking_doctor_id=8
+        DAY, NOON - timedelta(hours=1), NOON + timedelta(hours=1), DAY, 1, 50, asking_doctor_id=8
     )
 
     body = await database.read(read_worklist, worklist_filter)

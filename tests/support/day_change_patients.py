@@ -1,6 +1,7 @@
 """Patients whose hospital day ends during a test, each with another state and other requests across the change."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from random import Random
 
@@ -16,7 +17,7 @@ DOCTORS, RADIOLOGIST = range(1, 7), 7
 
 
 @dataclass
-class DayChangePatient:
+class DayChangePatient(ABC):
     """A patient with appointments of seven doctors. A subclass is one plan: `open` before the change, `cross` around it."""
 
     number: int
@@ -38,12 +39,13 @@ class DayChangePatient:
         await engine.admit(self.id, {self._appointment(doctor): doctor for doctor in DOCTORS}, CARDIOLOGY)
         await engine.admit(self.id, {self._appointment(RADIOLOGIST): RADIOLOGIST}, X_RAY)
 
+    @abstractmethod
     async def open(self) -> None:
         """Bring the patient into the state in which the old day ends."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def cross(self) -> None:
-        """Send the requests of this plan around the change of day, and check each answer. Without requests: nothing."""
+        """Send the requests of this plan around the change of day, and check each answer."""
 
     async def start(self, doctor: int) -> StaffAnswer:
         """The doctor starts the consultation."""
@@ -202,12 +204,18 @@ class QuietAndBusy(DayChangePatient):
         await self.wait(3)
         await self.check_in(4)
 
+    async def cross(self) -> None:
+        """Send nothing: the sweep serves the patient."""
+
 
 class QuietAndCheckedIn(DayChangePatient):
     """Is checked in only. Across the change no request comes."""
 
     async def open(self) -> None:
         await self.check_in(1)
+
+    async def cross(self) -> None:
+        """Send nothing: the sweep serves the patient."""
 
 
 PLANS: tuple[type[DayChangePatient], ...] = (

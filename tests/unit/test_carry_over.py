@@ -10,7 +10,6 @@ from patient_visit_engine.visit.changes import (
     Change,
     CloseTracking,
     EndConsultation,
-    LeaveLine,
     OfferPatient,
     OpenConsultation,
     PostponeNotSeen,
@@ -29,7 +28,6 @@ from tests.support.builders import (
     DR_SMITH,
     NOON,
     a_consultation,
-    a_place,
     a_visit,
     an_appointment,
     minutes,
@@ -156,16 +154,6 @@ def test_late_carry_over_gives_time_first() -> None:
 
     assert isinstance(carried, CarryOver)
     assert carried.pending[0].not_seen_at == DAY_END + timedelta(hours=3) + minutes(15)
-
-
-def test_second_place_of_a_doctor_is_given_up() -> None:
-    first, second = a_place(DR_OKAFOR), a_place(DR_OKAFOR, day=TOMORROW, since=NOON + minutes(1))
-    visit = next_day(consultations=[RUNNING], waiting=[first, second])
-
-    assert decide(Adopt(), visit, DAY_END).changes == (
-        LeaveLine(place=second, why="day_over"),
-        CarryOver(day=TOMORROW),
-    )
 
 
 def test_old_visit_leaves_timers_to_the_new_one() -> None:

@@ -9,9 +9,7 @@ from patient_visit_engine.visit.decisions import ConsultationAnswer, Decision, N
 from patient_visit_engine.visit.policy import decide
 from patient_visit_engine.visit.state import Limits, VisitState, WaitingDoctor
 from patient_visit_engine.visit.timers import decide_due
-from patient_visit_engine.wire.events import events_of
 from tests.support.builders import (
-    DAY,
     DERMATOLOGY,
     DR_AMRANI,
     DR_LINDQVIST,
@@ -26,7 +24,6 @@ from tests.support.builders import (
     a_reservation,
     a_visit,
     an_appointment,
-    an_event_context,
     minutes,
 )
 from tests.support.commands import a_completion, a_leave, a_start, a_wait
@@ -255,16 +252,6 @@ def test_yesterdays_offer_still_reserves() -> None:
     assert isinstance(decision.answer, Refused)
     assert decision.answer.refusal.code == "patient_reserved"
     assert doctors_who_left(decision) == []
-
-
-def test_start_leaves_lines_of_two_days() -> None:
-    visit = with_line(a_visit(), a_place(DR_AMRANI, day=YESTERDAY), a_place(DR_AMRANI, day=DAY))
-
-    decision = decide(a_start(an_appointment(DR_AMRANI)), visit, NOON)
-
-    keys = [event.dedup_key for change in decision.changes for event in events_of(change, an_event_context())]
-    assert doctors_who_left(decision) == [(DR_AMRANI.id, "day_over"), (DR_AMRANI.id, "started")]
-    assert len(set(keys)) == len(keys) == 3
 
 
 def test_without_reservation_first_start_wins() -> None:
