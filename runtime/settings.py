@@ -19,6 +19,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from patient_visit_engine.visit.calendar import HospitalCalendar
+from patient_visit_engine.visit.codes import DoctorBusy
 from patient_visit_engine.visit.names import DEFAULT_TASK_QUEUE
 from patient_visit_engine.visit.state import Limits
 
@@ -82,6 +83,8 @@ class Settings(BaseSettings):
     day_starts: Annotated[time, BeforeValidator(_parse_time_of_day)] = time(4)
     #: How long a free patient is reserved for the first doctor in line. 0: not at all.
     offer_seconds: Annotated[Duration, Field(ge=timedelta(0), le=timedelta(hours=1))] = timedelta(seconds=60)
+    #: An exclusive start of a doctor who is in an exclusive consultation with another patient: granted, with a warning, or refused.
+    doctor_busy: DoctorBusy = DoctorBusy.warn
     #: This long after its expected end a consultation is ended with the outcome `timed_out`.
     abandon_after: Annotated[Duration, Field(gt=timedelta(0), le=timedelta(hours=24))] = timedelta(hours=4)
     #: How often the doctor is reminded of an overdue consultation.

@@ -97,6 +97,8 @@ class NameCache:
 
     doctors: dict[int, str] = field(default_factory=dict)
     prestations: dict[int, str] = field(default_factory=dict)
+    #: Other patients than the one of the visit.
+    patients: dict[int, str] = field(default_factory=dict)
 
 
 def read_facts(connection: Connection, patient_id: int, names: NameCache) -> Facts:
@@ -204,6 +206,7 @@ def read_appointment(
         exclusive=row.exclusive,
         expected_minutes=row.minutes,
         status=AppointmentStatus(row.status),
+        scheduled_at=row.scheduled_at,
     )
 
 

@@ -53,6 +53,17 @@ class ReservationKind(StrEnum):
     transferred = "transferred"
 
 
+class DoctorBusy(StrEnum):
+    """What an exclusive start means while the same doctor is in an exclusive consultation with another patient."""
+
+    #: Nothing.
+    off = "off"
+    #: It is granted with a warning.
+    warn = "warn"
+    #: It is refused.
+    refuse = "refuse"
+
+
 class Role(StrEnum):
     """The rights of a member of staff, or of a program."""
 

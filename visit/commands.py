@@ -2,8 +2,8 @@
 
 from datetime import date, datetime
 
-from patient_visit_engine.visit.codes import AppointmentStatus, RescueReason
-from patient_visit_engine.visit.state import LONG_AGO, Appointment, Frozen, Limits, VisitState
+from patient_visit_engine.visit.codes import AppointmentStatus, DoctorBusy, RescueReason
+from patient_visit_engine.visit.state import LONG_AGO, Appointment, Frozen, Limits, OtherConsultation, VisitState
 
 
 class Request(Frozen):
@@ -25,11 +25,17 @@ class Request(Frozen):
 
 
 class StartConsultation(Frozen):
-    """The appointment's doctor begins to see the patient. With `wait`, a refused doctor joins the waiting line."""
+    """The appointment's doctor begins to see the patient. With `wait`, a refused doctor joins the waiting line.
+
+    `doctor_busy` is the hospital's rule for a doctor who has another patient. `busy_with` is what the ledger found of them:
+    nothing at first, because the ledger returns it only when it is not what the decision assumed.
+    """
 
     request: Request
     appointment: Appointment
     wait: bool = False
+    doctor_busy: DoctorBusy = DoctorBusy.off
+    busy_with: tuple[OtherConsultation, ...] = ()
 
 
 class CompleteConsultation(Frozen):
@@ -129,6 +135,13 @@ def patient_of(command: Command) -> int:
 def appointment_of(command: Command) -> Appointment | None:
     """The appointment as the sender read it. None for commands on a consultation."""
     return None if isinstance(command, ConsultationCommand) else command.appointment
+
+
+def with_busy_doctor(command: Command, busy_with: tuple[OtherConsultation, ...] | None) -> Command:
+    """The command with the consultations that its doctor has with other patients. Unchanged for None: the ledger has not looked."""
+    if busy_with is None or not isinstance(command, StartConsultation):
+        return command
+    return command.model_copy(update={"busy_with": busy_with})
 
 
 class OpenVisit(Frozen):

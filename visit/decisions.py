@@ -8,15 +8,19 @@ from pydantic import ConfigDict, Field
 from patient_visit_engine.visit.changes import Change
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
 from patient_visit_engine.visit.refusals import Refusal
-from patient_visit_engine.visit.state import Consultation, Frozen
+from patient_visit_engine.visit.state import Consultation, Frozen, OtherConsultation
 
 
 class ConsultationAnswer(Frozen):
-    """The consultation as it is now. `created`: this request began it."""
+    """The consultation as it is now. `created`: this request began it.
+
+    `busy_with` are the doctor's consultations with other patients. None: the decision did not look at them.
+    """
 
     answer: Literal["consultation"] = "consultation"
     consultation: Consultation
     created: bool = False
+    busy_with: tuple[OtherConsultation, ...] | None = None
 
 
 class ConsultationEndedAnswer(Frozen):

@@ -3,8 +3,9 @@
 from datetime import date
 
 from patient_visit_engine.visit.commands import Request
-from patient_visit_engine.visit.decisions import Decision
-from patient_visit_engine.visit.state import Appointment, Facts, Frozen
+from patient_visit_engine.visit.decisions import ConsultationAnswer, Decision, Refused
+from patient_visit_engine.visit.refusals import DoctorInConsultation
+from patient_visit_engine.visit.state import Appointment, Facts, Frozen, OtherConsultation
 
 
 class UnrecordableError(Exception):
@@ -12,7 +13,10 @@ class UnrecordableError(Exception):
 
 
 class LedgerEntry(Frozen):
-    """One decision to record. It is valid only while the ledger still has the facts `seen` and the appointment `appointment`."""
+    """One decision to record. It is valid only while the ledger still has the facts `seen` and the appointment `appointment`.
+
+    A start is also valid only while its doctor has the consultations `busy_with`, if the decision looked at them.
+    """
 
     patient_id: int
     day: date
@@ -21,13 +25,21 @@ class LedgerEntry(Frozen):
     request: Request | None = None
     appointment: Appointment | None = None
 
+    @property
+    def busy_with(self) -> tuple[OtherConsultation, ...] | None:
+        """The doctor's consultations with other patients that the decision is based on. None: it is based on none of them."""
+        answer = self.decision.answer
+        if isinstance(answer, Refused):
+            return answer.refusal.busy_with if isinstance(answer.refusal, DoctorInConsultation) else None
+        return answer.busy_with if isinstance(answer, ConsultationAnswer) else None
+
 
 class LedgerReply(Frozen):
     """The ledger's reply, with the patient's facts now.
 
-    `overtaken`: the ledger wrote nothing, because the facts or the appointment were not those of the entry. The reply then
-    has the appointment as it is now. The ledger also writes nothing when the request was decided before. Then `overtaken`
-    is false.
+    `overtaken`: the ledger wrote nothing, because the facts or the appointment were not those of the entry, or the doctor was busy
+    with other patients (`busy_with`). The reply then has what stands now. The ledger also writes nothing when the request was
+    decided before. Then `overtaken` is false.
 
     `expired`: the ledger wrote nothing, because the command came after the end of its validity. Its key stays open.
     """
@@ -36,3 +48,4 @@ class LedgerReply(Frozen):
     overtaken: bool = False
     appointment: Appointment | None = None
     expired: bool = False
+    busy_with: tuple[OtherConsultation, ...] | None = None

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from patient_visit_engine.visit.codes import CLOSED_STATUSES, AppointmentStatus
-from patient_visit_engine.visit.state import Appointment, Consultation, Frozen, VisitState
+from patient_visit_engine.visit.state import Appointment, Consultation, Frozen, OtherConsultation, VisitState
 
 
 class PatientInConsultation(Frozen):
@@ -48,6 +48,20 @@ class AppointmentClosed(Frozen):
 
     code: Literal["appointment_closed"] = "appointment_closed"
     status: AppointmentStatus
+
+
+class DoctorInConsultation(Frozen):
+    """The doctor is in exclusive consultations with other patients, and the hospital refuses a second one. Oldest first."""
+
+    code: Literal["doctor_in_consultation"] = "doctor_in_consultation"
+    busy_with: tuple[OtherConsultation, ...]
+
+
+class AppointmentNotToday(Frozen):
+    """The appointment is for another day, and the patient is not checked in for it."""
+
+    code: Literal["appointment_not_today"] = "appointment_not_today"
+    scheduled_at: datetime
 
 
 class AppointmentMismatch(Frozen):
@@ -92,6 +106,8 @@ Refusal = Annotated[
     | PatientFree
     | AppointmentInProgress
     | AppointmentClosed
+    | DoctorInConsultation
+    | AppointmentNotToday
     | AppointmentMismatch
     | ConsultationEnded
     | NotYours

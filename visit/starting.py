@@ -5,12 +5,14 @@ from hashlib import sha256
 from uuid import UUID
 
 from patient_visit_engine.visit.changes import Change, NoteRefusal, OpenConsultation
-from patient_visit_engine.visit.codes import CLOSED_STATUSES
+from patient_visit_engine.visit.codes import CLOSED_STATUSES, DoctorBusy
 from patient_visit_engine.visit.commands import Request, StartConsultation
 from patient_visit_engine.visit.decisions import ConsultationAnswer, Refused, Verdict
 from patient_visit_engine.visit.refusals import (
     AppointmentClosed,
     AppointmentInProgress,
+    AppointmentNotToday,
+    DoctorInConsultation,
     PatientInConsultation,
     PatientReserved,
     Refusal,
@@ -20,7 +22,9 @@ from patient_visit_engine.visit.waiting_line import join_change, offer_to_line, 
 
 
 def start_consultation(command: StartConsultation, state: VisitState, now: datetime) -> Verdict:
-    """Grant the start, unless the appointment is in progress or closed, or the patient is busy or reserved.
+    """Grant the start, unless the appointment is in progress, closed or of another day, or the patient is busy or reserved.
+
+    A doctor who is in consultation with another patient is refused too, if the hospital wants it so.
 
     A busy or reserved patient blocks only exclusive prestations.
     """
@@ -32,6 +36,8 @@ def start_consultation(command: StartConsultation, state: VisitState, now: datet
         return _refuse_start(appointment, AppointmentInProgress(holder=existing))
     if appointment.status in CLOSED_STATUSES:
         return _refuse_start(appointment, AppointmentClosed(status=appointment.status))
+    if appointment.scheduled_at is not None and not state.expects(appointment):
+        return _refuse_start(appointment, AppointmentNotToday(scheduled_at=appointment.scheduled_at))
     if appointment.exclusive:
         if (holder := state.exclusive_consultation()) is not None:
             if holder.doctor_id == appointment.doctor_id:
@@ -41,7 +47,9 @@ def start_consultation(command: StartConsultation, state: VisitState, now: datet
         if reserved_for is not None and reserved_for.doctor_id != appointment.doctor_id:
             answer, changes = _refuse_and_join_line(command, state, now, reserved_for)
             return answer, (*changes, *offers)
-    return _grant(appointment, command.request, state, now)
+        if command.busy_with and command.doctor_busy is DoctorBusy.refuse:
+            return _refuse_start(appointment, DoctorInConsultation(busy_with=command.busy_with))
+    return _grant(command, state, now)
 
 
 def _reserved_for(state: VisitState, now: datetime) -> tuple[PatientReserved | None, tuple[Change, ...]]:
@@ -59,12 +67,15 @@ def _reserved_for(state: VisitState, now: datetime) -> tuple[PatientReserved | N
     return None, ()
 
 
-def _grant(appointment: Appointment, request: Request, state: VisitState, now: datetime) -> Verdict:
-    consultation = new_consultation(_consultation_id(request, now), appointment, state.day, now, state.limits)
+def _grant(command: StartConsultation, state: VisitState, now: datetime) -> Verdict:
+    appointment = command.appointment
+    consultation = new_consultation(_consultation_id(command.request, now), appointment, state.day, now, state.limits)
     if (tracking := state.tracking_of(appointment.id)) is not None:
         consultation = consultation.model_copy(update={"checked_in_at": tracking.check_in_time})
     changes = (OpenConsultation(consultation=consultation), *update_line_after_start(state, consultation))
-    return ConsultationAnswer(consultation=consultation, created=True), changes
+    looks_at_doctor = appointment.exclusive and command.doctor_busy is not DoctorBusy.off
+    busy_with = command.busy_with if looks_at_doctor else None
+    return ConsultationAnswer(consultation=consultation, created=True, busy_with=busy_with), changes
 
 
 def new_consultation(

@@ -34,7 +34,10 @@ class Limits(Frozen):
 
 
 class Appointment(Frozen):
-    """One appointment as the database has it, with the settings of its prestation."""
+    """One appointment as the database has it, with the settings of its prestation.
+
+    `scheduled_at` is None in the messages of older programs.
+    """
 
     id: int
     patient_id: int
@@ -43,6 +46,7 @@ class Appointment(Frozen):
     exclusive: bool
     expected_minutes: int
     status: AppointmentStatus
+    scheduled_at: datetime | None = None
 
 
 class Consultation(Frozen):
@@ -65,6 +69,14 @@ class Consultation(Frozen):
     reminders: int = 0
     abandon_at: datetime
     checked_in_at: datetime | None = None
+
+
+class OtherConsultation(Frozen):
+    """An exclusive consultation in progress that a doctor has with another patient."""
+
+    consultation_id: str
+    patient_id: int
+    started_at: datetime
 
 
 class PendingTracking(Frozen):
@@ -177,6 +189,18 @@ class VisitState(Frozen):
     def place_for(self, appointment_id: int) -> WaitingDoctor | None:
         """The place in line for this appointment."""
         return next((place for place in self.line() if place.appointment_id == appointment_id), None)
+
+    def expects(self, appointment: Appointment) -> bool:
+        """Whether the appointment is for this day, or the patient is here for it: checked in, reserved, or a doctor waits."""
+        scheduled_at = appointment.scheduled_at
+        reservation = self.facts.reservation
+        return (
+            scheduled_at is None
+            or self.day_starts_at <= scheduled_at < self.day_ends_at
+            or self.tracking_of(appointment.id) is not None
+            or self.place_for(appointment.id) is not None
+            or (reservation is not None and reservation.appointment_id == appointment.id)
+        )
 
     def position_of(self, doctor_id: int) -> int | None:
         """The doctor's position in the line, counted from 1."""

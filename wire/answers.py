@@ -16,7 +16,7 @@ from patient_visit_engine.visit.decisions import (
 )
 from patient_visit_engine.visit.refusals import ConsultationEnded, Refusal
 from patient_visit_engine.wire import shapes
-from patient_visit_engine.wire.refusals import AnswerContext, refusal_body, status_of
+from patient_visit_engine.wire.refusals import AnswerContext, busy_doctor, refusal_body, status_of
 from patient_visit_engine.wire.trackings import consultation_body, tracking_body
 
 
@@ -38,7 +38,10 @@ def render(answer: Any, context: AnswerContext) -> RenderedAnswer:
 @render.register
 def _consultation(answer: ConsultationAnswer, context: AnswerContext) -> RenderedAnswer:
     location = f"/api/consultations/{answer.consultation.id}"
-    return RenderedAnswer(201 if answer.created else 200, consultation_body(answer.consultation), location)
+    body = consultation_body(answer.consultation)
+    if answer.busy_with:
+        body["warnings"] = [busy_doctor(consultation, context) for consultation in answer.busy_with]
+    return RenderedAnswer(201 if answer.created else 200, body, location)
 
 
 @render.register

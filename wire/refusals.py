@@ -1,7 +1,7 @@
 """Builds the problem body of a refusal: title, status, the holder, and the possible actions."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
 from patient_visit_engine.visit.calendar import to_rfc3339
@@ -10,7 +10,9 @@ from patient_visit_engine.visit.refusals import (
     AppointmentClosed,
     AppointmentInProgress,
     AppointmentMismatch,
+    AppointmentNotToday,
     ConsultationEnded,
+    DoctorInConsultation,
     NotCheckedIn,
     NotInConsultation,
     NotYours,
@@ -20,7 +22,7 @@ from patient_visit_engine.visit.refusals import (
     Refusal,
     RequestExpired,
 )
-from patient_visit_engine.visit.state import Consultation
+from patient_visit_engine.visit.state import Consultation, OtherConsultation
 from patient_visit_engine.wire import shapes
 from patient_visit_engine.wire.event_context import EventContext
 from patient_visit_engine.wire.problems import problem_body
@@ -34,6 +36,8 @@ TITLES: dict[type[Refusal], str] = {
     PatientFree: "Patient is free: there is nothing to wait for",
     AppointmentInProgress: "Appointment is in progress",
     AppointmentClosed: "Appointment is closed",
+    DoctorInConsultation: "Doctor is in another consultation",
+    AppointmentNotToday: "Appointment is for another day",
     AppointmentMismatch: "Appointment belongs to another patient or doctor",
     ConsultationEnded: "Consultation has already ended",
     NotYours: "This belongs to another doctor",
@@ -54,6 +58,8 @@ class AnswerContext:
     event_context: EventContext
     request_id: str
     row: TrackingRow | None = None
+    #: Names of patients other than the visit's, by id.
+    patients: Mapping[int, str] = field(default_factory=dict)
 
 
 def status_of(refusal: type[Refusal]) -> int:
@@ -137,6 +143,33 @@ def _appointment_closed(refusal: AppointmentClosed, context: AnswerContext) -> D
     return f"The appointment is {status}.", members
 
 
+def _doctor_in_consultation(refusal: DoctorInConsultation, context: AnswerContext) -> Details:
+    warning = busy_doctor(refusal.busy_with[0], context)
+    detail = f"You are still in consultation with {warning['patient_name']}. Complete it first."
+    return detail, {
+        "consultation_id": warning["consultation_id"],
+        "patient_name": warning["patient_name"],
+        "since": warning["since"],
+        "actions": ["complete"],
+    }
+
+
+def busy_doctor(consultation: OtherConsultation, context: AnswerContext) -> shapes.StartWarning:
+    """The warning that the doctor is in this consultation with another patient."""
+    return {
+        "code": "doctor_in_consultation",
+        "consultation_id": consultation.consultation_id,
+        "patient_name": context.patients[consultation.patient_id],
+        "since": to_rfc3339(consultation.started_at),
+    }
+
+
+def _appointment_not_today(refusal: AppointmentNotToday, context: AnswerContext) -> Details:
+    scheduled_at = to_rfc3339(refusal.scheduled_at)
+    detail = f"The appointment is scheduled at {scheduled_at}, not today. Check the patient in for it first."
+    return detail, {"scheduled_at": scheduled_at, "actions": ["check_in"]}
+
+
 def _consultation_ended(_refusal: ConsultationEnded, context: AnswerContext) -> Details:
     row = context.row
     if row is None:
@@ -153,11 +186,13 @@ DETAILS: dict[type[Refusal], Callable[[Any, AnswerContext], Details]] = {
     PatientReserved: _patient_reserved,
     AppointmentInProgress: _appointment_in_progress,
     AppointmentClosed: _appointment_closed,
+    AppointmentNotToday: _appointment_not_today,
+    DoctorInConsultation: _doctor_in_consultation,
     ConsultationEnded: _consultation_ended,
 }
 
 
-def _actions(position: int | None) -> list[Literal["wait", "leave", "complete"]]:
+def _actions(position: int | None) -> list[shapes.PossibleAction]:
     return ["wait"] if position is None else ["leave"]
 
 

@@ -11,6 +11,8 @@ from patient_visit_engine.visit.codes import AppointmentStatus, Outcome, Role, T
 #: The largest id: the largest integer that JavaScript reads exactly.
 MAX_ID = 2**53 - 1
 
+#: What the caller of a refused start can do instead.
+PossibleAction = Literal["wait", "leave", "complete", "check_in"]
 StatusName = Literal["scheduled", "confirmed", "canceled", "pending", "done", "in_progress"]
 
 #: RFC 3339 in UTC with milliseconds, as `visit.calendar.to_rfc3339` writes it.
@@ -67,8 +69,11 @@ class RefusalMembers(TypedDict, total=False):
     consultation_id: str | None
     started_at: Moment
     elapsed_seconds: int
-    actions: list[Literal["wait", "leave", "complete"]]
+    actions: list[PossibleAction]
     position: int | None
+    patient_name: str
+    since: Moment
+    scheduled_at: Moment
     until: Moment
     reserved_for: str
     reserved_for_id: int
@@ -95,6 +100,16 @@ class SignedInUser(TypedDict):
 
 
 @closed
+class StartWarning(TypedDict):
+    """What a granted start should tell its doctor: another consultation of this doctor is still open."""
+
+    code: Literal["doctor_in_consultation"]
+    consultation_id: str
+    patient_name: str
+    since: Moment
+
+
+@closed
 class Consultation(TypedDict):
     id: str
     patient_id: int
@@ -106,6 +121,7 @@ class Consultation(TypedDict):
     completed_at: Moment | None
     outcome: Outcome | None
     overdue_at: Moment | None
+    warnings: NotRequired[Annotated[list[StartWarning], Field(description="of a start that has any", min_length=1)]]
 
 
 @closed

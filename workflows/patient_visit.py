@@ -35,6 +35,7 @@ with workflow.unsafe.imports_passed_through():
         StartConsultation,
         SystemCommand,
         appointment_of,
+        with_busy_doctor,
     )
     from patient_visit_engine.visit.decisions import Decision
     from patient_visit_engine.visit.names import WORKFLOW_TYPE
@@ -199,6 +200,7 @@ class PatientVisit:
                 if not recorded.overtaken:
                     return Reply(decided=True)
                 appointment = recorded.appointment or appointment
+                command = with_busy_doctor(command, recorded.busy_with)
             raise _overtaken()
 
     async def _handle_signal(self, command: Command) -> None:

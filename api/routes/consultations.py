@@ -41,7 +41,9 @@ async def start_consultation(
 ) -> Response:
     """Start the consultation of an appointment.
 
-    An exclusive start gets 409 while the patient is in another exclusive consultation or reserved for another doctor.
+    An exclusive start gets 409 while the patient is in another exclusive consultation or reserved for another doctor. While the
+    doctor is in one with another patient, it gets `warnings`, or 409 (`VISIT_DOCTOR_BUSY`).
+    The appointment must be for today, or the patient checked in for it.
     A start that is decided too late has no effect. An asynchronous one then gets 409 `request_expired`.
     """
     if body.doctor_id != caller.doctor_id:
@@ -53,7 +55,12 @@ async def start_consultation(
         return prepared.earlier_response
     check_valid_until(body.valid_until, prepared.request, prefers_async=prefers_async)
     request = prepared.request.model_copy(update={"valid_until": body.valid_until})
-    command = commands.StartConsultation(request=request, appointment=prepared.looked_up, wait=body.wait)
+    command = commands.StartConsultation(
+        request=request,
+        appointment=prepared.looked_up,
+        wait=body.wait,
+        doctor_busy=dependencies.settings.doctor_busy,
+    )
     if prefers_async:
         return await dispatcher.dispatch_later(command, dependencies.today(), key)
     response = await dispatcher.dispatch(command, dependencies.today())

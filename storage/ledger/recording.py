@@ -26,6 +26,7 @@ from patient_visit_engine.storage.facts import (
     read_trackings,
     tracking_of_consultation,
 )
+from patient_visit_engine.storage.ledger.busy_doctor import read_other_consultations
 from patient_visit_engine.storage.ledger.changes import apply
 from patient_visit_engine.storage.ledger.request_rows import RequestRow, read_request, store_answer
 from patient_visit_engine.storage.ledger.writer import OvertakenError, Writer
@@ -127,11 +128,15 @@ def _reply_without_writing(connection: Connection, entry: LedgerEntry, stored: _
         return LedgerReply(facts=stored.facts)
     if row is not None and row.has_expired:
         return _expire(connection, entry, stored)
-    appointment = None
+    appointment, busy_with = None, None
     if entry.appointment is not None:
+        # Before the appointment: see the lock order in `storage.facts`.
+        if entry.busy_with is not None:
+            doctor_id = entry.appointment.doctor_id
+            busy_with = read_other_consultations(connection, doctor_id, stored.person_id, stored.names)
         appointment = read_appointment(connection, entry.appointment.id, stored.names, lock=True)
-    if stored.facts != entry.seen or appointment != entry.appointment:
-        return LedgerReply(facts=stored.facts, overtaken=True, appointment=appointment)
+    if (stored.facts, appointment, busy_with) != (entry.seen, entry.appointment, entry.busy_with):
+        return LedgerReply(facts=stored.facts, overtaken=True, appointment=appointment, busy_with=busy_with)
     return None
 
 
@@ -201,7 +206,8 @@ def _store_answer(connection: Connection, entry: LedgerEntry, stored: _StoredSta
     if stored.request_row is None or answer is None:
         return
     row = _row_of_answer(connection, answer, entry)
-    context = AnswerContext(_event_context(entry, stored), stored.request_row.request.id, row)
+    event_context = _event_context(entry, stored)
+    context = AnswerContext(event_context, stored.request_row.request.id, row, stored.names.patients)
     store_answer(connection, stored.request_row, render(answer, context), entry.decision.at)
 
 

@@ -84,6 +84,7 @@ patient_trackings = Table(
     Index("trackings_by_patient", "patient_id", "status"),
     Index("trackings_by_person", "person_id", "status"),
     Index("trackings_by_appointment", "appointment_id"),
+    partial_index("consultations_by_doctor", "doctor_id", where="status = 'in_progress'"),
     partial_index("open_trackings_by_day", "visit_day", where="status <> 'completed'"),
 )
 

@@ -124,3 +124,18 @@ async def _wait_for_decision(client: httpx.AsyncClient, location: str) -> dict[s
     assert answer.status_code == 200
     decision: dict[str, Any] = answer.json()
     return decision
+
+
+async def test_doctor_with_two_patients_is_warned(engine: Engine, patient: int) -> None:
+    # A doctor of this test alone: the engine is shared.
+    doctor, second_patient = 50, patient + 500_000
+    await engine.admit(patient, {patient * 10 + 1: doctor})
+    await engine.admit(second_patient, {second_patient * 10 + 1: doctor})
+
+    first = await engine.start(doctor, patient, patient * 10 + 1)
+    second = await engine.start(doctor, second_patient, second_patient * 10 + 1)
+
+    assert (first.status_code, second.status_code) == (201, 201)
+    assert "warnings" not in first.json()
+    (warning,) = second.json()["warnings"]
+    assert (warning["consultation_id"], warning["patient_name"]) == (first.json()["id"], f"John Doe{patient}")

@@ -23,6 +23,7 @@ from tests.support.builders import (
     a_request,
     an_appointment,
     minutes,
+    move_appointments,
     seed,
 )
 from tests.support.commands import (
@@ -175,6 +176,7 @@ async def test_key_is_new_while_log_has_old_events(
 
     for number in range(REPETITIONS):
         week = Week(database, number)
+        await database.write(move_appointments, week.now)
         before = len(await database.read(column, "events", "seq"))
         statuses.append((await scenario(week)).status)
         new_events.append(len(await database.read(column, "events", "seq")) - before)

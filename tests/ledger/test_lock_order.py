@@ -14,6 +14,7 @@ from patient_visit_engine.storage.bulk_master_data import PatientRow, add_missin
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.master_data import AppointmentPut, PutContext, write_appointment
 from patient_visit_engine.storage.tables import patients
+from patient_visit_engine.visit.codes import DoctorBusy
 from tests.support.builders import CARDIOLOGY, DR_AMRANI, JOHN_DOE, MARIA_SILVA, NOON, an_appointment, minutes, seed
 from tests.support.commands import a_check_in, a_completion, a_start
 from tests.support.ledger import LedgerDriver, column
@@ -63,6 +64,10 @@ async def start(database: Database) -> None:
     await LedgerDriver(database).send(a_start(OF_JOHN))
 
 
+async def start_with_rule_on_doctors(database: Database) -> None:
+    await LedgerDriver(database).send(a_start(OF_JOHN).model_copy(update={"doctor_busy": DoctorBusy.refuse}))
+
+
 async def check_in(database: Database) -> None:
     await LedgerDriver(database).send(a_check_in(OF_JOHN))
 
@@ -101,6 +106,7 @@ async def import_patients(database: Database) -> None:
     ("writer", "expected"),
     [
         (start, ["patients", "appointments", "prestations", "log_head"]),
+        (start_with_rule_on_doctors, ["patients", "doctors", "appointments", "prestations", "log_head"]),
         (check_in, ["patients", "appointments", "prestations", "log_head"]),
         (start_and_complete, ["patients", "appointments", "prestations", "log_head"]),
         (rename_patient, ["patients", "log_head"]),

@@ -21,6 +21,7 @@ from tests.support.builders import (
     RECEPTIONIST,
     an_appointment,
     minutes,
+    move_appointments,
     seed,
 )
 from tests.support.commands import a_release, a_start
@@ -92,6 +93,7 @@ async def test_key_is_new_after_its_answer_is_pruned(
         pass
     assert await database.read(column, "requests", "request_id") == []
 
+    await database.write(move_appointments, much_later)
     later = LedgerDriver(database, day=much_later.date())
     await later.load_facts()
     second = await later.send(a_start(OF_AMRANI, "used twice"), much_later)

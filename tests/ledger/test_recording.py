@@ -23,6 +23,7 @@ from tests.support.builders import (
     a_request,
     an_appointment,
     minutes,
+    move_appointments,
     seed,
 )
 from tests.support.commands import a_check_in, a_completion, a_release, a_start, a_wait
@@ -69,6 +70,7 @@ async def test_stale_visit_only_gets_new_facts(database: Database) -> None:
     await database.write(seed, OF_AMRANI, OF_SMITH)
     other_visit, visit = LedgerDriver(database), LedgerDriver(database, day=DAY + timedelta(days=1))
     await other_visit.send(a_start(OF_SMITH, "smith"))
+    await database.write(move_appointments, NOON + timedelta(days=1))
     before = await database.read(all_rows)
 
     stale = await visit.record(visit.entry(a_start(OF_AMRANI, "amrani")))

@@ -17,9 +17,9 @@ from patient_visit_engine.runtime.settings import Settings
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.ledger.recording import SqlLedger
 from patient_visit_engine.storage.tables import metadata
-from patient_visit_engine.visit.commands import Adopt, Command, appointment_of
+from patient_visit_engine.visit.commands import Adopt, Command, appointment_of, with_busy_doctor
 from patient_visit_engine.visit.policy import decide
-from patient_visit_engine.visit.record import LedgerEntry
+from patient_visit_engine.visit.record import LedgerEntry, LedgerReply
 from patient_visit_engine.visit.state import VisitState
 from patient_visit_engine.workflows.visit_client import DayClosedError
 from tests.support.builders import (
@@ -90,6 +90,15 @@ class LedgerVisits:
         self.sent.append(command)
         if self.late:
             command = _an_hour_late(command)
+        recorded = await self._record(patient_id, day, command)
+        if recorded.overtaken:
+            recorded = await self._record(patient_id, day, with_busy_doctor(command, recorded.busy_with))
+        if recorded.overtaken:
+            raise DayClosedError
+        if recorded.expired:
+            raise WorkflowUpdateFailedError(ApplicationError("expired"))
+
+    async def _record(self, patient_id: int, day: date, command: Command) -> LedgerReply:
         facts = await self.ledger.load(patient_id)
         state = VisitState(
             patient_id=patient_id,
@@ -106,11 +115,7 @@ class LedgerVisits:
             request=command.request,
             appointment=appointment_of(command),
         )
-        recorded = await self.ledger.record(entry)
-        if recorded.overtaken:
-            raise DayClosedError
-        if recorded.expired:
-            raise WorkflowUpdateFailedError(ApplicationError("expired"))
+        return await self.ledger.record(entry)
 
     async def signal(self, patient_id: int, day: date, command: Command) -> None:
         if self.away:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, insert, text
+from sqlalchemy import Connection, insert, text, update
 
 from patient_visit_engine.storage.inserting import insert_if_new
 from patient_visit_engine.storage.tables import appointments, callers, doctors, patients, prestations
@@ -102,6 +102,7 @@ def an_appointment(
     patient: Patient = JOHN_DOE,
     prestation: Prestation = CARDIOLOGY,
     status: AppointmentStatus = AppointmentStatus.confirmed,
+    scheduled_at: datetime = NOON,
 ) -> Appointment:
     """An appointment. Without a number, its id depends only on doctor, patient and prestation."""
     return Appointment(
@@ -112,6 +113,7 @@ def an_appointment(
         exclusive=prestation.exclusive,
         expected_minutes=prestation.expected_minutes,
         status=status,
+        scheduled_at=scheduled_at,
     )
 
 
@@ -197,7 +199,7 @@ def an_event_context(at: datetime = NOON, cause: str = "a-request") -> EventCont
     )
 
 
-def seed(connection: Connection, *booked: Appointment, scheduled_at: datetime = NOON) -> None:
+def seed(connection: Connection, *booked: Appointment) -> None:
     """Insert these appointments, and all patients, doctors, prestations and callers unless they exist already."""
     for patient in PATIENTS:
         insert_if_new(connection, patients, id=patient.id, first_name=patient.first_name, last_name=patient.last_name)
@@ -226,10 +228,15 @@ def seed(connection: Connection, *booked: Appointment, scheduled_at: datetime = 
                 patient_id=appointment.patient_id,
                 doctor_id=appointment.doctor_id,
                 prestation_id=appointment.prestation_id,
-                scheduled_at=scheduled_at,
+                scheduled_at=appointment.scheduled_at,
                 status=appointment.status.value,
             )
         )
+
+
+def move_appointments(connection: Connection, scheduled_at: datetime) -> None:
+    """All appointments are for this time now."""
+    connection.execute(update(appointments).values(scheduled_at=scheduled_at))
 
 
 def _digest(text: str) -> str:

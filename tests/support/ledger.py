@@ -11,7 +11,7 @@ from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.facts import NameCache, read_appointment
 from patient_visit_engine.storage.ledger.recording import SqlLedger
 from patient_visit_engine.storage.tables import metadata, requests
-from patient_visit_engine.visit.commands import Adopt, Command, ConsultationCommand, appointment_of
+from patient_visit_engine.visit.commands import Adopt, Command, ConsultationCommand, appointment_of, with_busy_doctor
 from patient_visit_engine.visit.decisions import Decision
 from patient_visit_engine.visit.policy import decide
 from patient_visit_engine.visit.record import LedgerEntry, LedgerReply
@@ -57,15 +57,14 @@ class LedgerDriver:
 
     async def send(self, command: Command, now: datetime = NOON) -> StoredAnswer:
         """Decide and record the command, and return the stored answer."""
-        appointment = appointment_of(command)
+        current: Any = command
         for _ in range(50):
-            current: Any = command
-            if not isinstance(command, ConsultationCommand):
-                current = command.model_copy(update={"appointment": appointment})
             recorded = await self.record(self.entry(current, now))
             if not recorded.overtaken:
                 return await self.database.read(stored_answer, command.request.id)
-            appointment = recorded.appointment
+            if not isinstance(command, ConsultationCommand):
+                current = current.model_copy(update={"appointment": recorded.appointment})
+            current = with_busy_doctor(current, recorded.busy_with)
         raise AssertionError("overtaken 50 times")
 
     async def record_due(self, now: datetime) -> list[Decision]:

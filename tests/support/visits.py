@@ -35,6 +35,7 @@ from patient_visit_engine.worker.sweep import Sweep
 from patient_visit_engine.workflows.patient_visit import PatientVisit
 from patient_visit_engine.workflows.visit_client import VisitClient
 from patient_visit_engine.workflows.visit_rescue import VisitRescue
+from tests.support.builders import move_appointments
 from tests.support.faulty_ledgers import FaultyLedger
 from tests.support.patient_records import Answer, PatientRecords
 from tests.support.visit_rows import CALLER, insert_patient
@@ -122,8 +123,14 @@ class VisitDriver(PatientRecords):
     async def start(
         self, doctor: int, *, key: str | None = None, day: date | None = None, wait: bool = False
     ) -> Answer:
-        """The doctor starts the consultation."""
+        """The doctor starts the consultation. With `day`, all appointments are moved to that day before."""
+        if day is not None:
+            await self.book(day)
         return await self.send(await self.start_command(doctor, key=key, wait=wait), day)
+
+    async def book(self, day: date) -> None:
+        """All appointments are for this day now."""
+        await self.database.write(move_appointments, self.calendar.starts_at(day) + timedelta(hours=1))
 
     async def start_command(self, doctor: int, *, key: str | None = None, wait: bool = False) -> StartConsultation:
         """The command of a start."""

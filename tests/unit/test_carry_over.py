@@ -37,6 +37,7 @@ from tests.support.commands import a_completion, a_start
 TOMORROW = DAY + timedelta(days=1)
 RUNNING = a_consultation(an_appointment(DR_SMITH), started_at=DAY_END - minutes(5))
 OF_OKAFOR = an_appointment(DR_OKAFOR)
+OF_TOMORROW = an_appointment(DR_AMRANI, scheduled_at=DAY_END + minutes(60))
 
 
 def tracking(check_in_time: datetime, *, scheduled_at: datetime = NOON) -> PendingTracking:
@@ -60,7 +61,7 @@ def changes_of(state: VisitState, now: datetime) -> tuple[Change, ...]:
 def test_first_message_carries_everything_over() -> None:
     visit = next_day(consultations=[RUNNING], waiting=[DR_OKAFOR])
 
-    decision = decide(a_start(an_appointment(DR_AMRANI), wait=True), visit, DAY_END + minutes(1))
+    decision = decide(a_start(OF_TOMORROW, wait=True), visit, DAY_END + minutes(1))
 
     assert isinstance(decision.answer, Refused)
     assert decision.answer.refusal.code == "patient_in_consultation"
@@ -79,7 +80,7 @@ def test_completion_after_day_end_offers_to_line() -> None:
 
 
 def test_nothing_open_carries_nothing() -> None:
-    decision = decide(a_start(an_appointment(DR_AMRANI)), next_day(), DAY_END + minutes(1))
+    decision = decide(a_start(OF_TOMORROW), next_day(), DAY_END + minutes(1))
 
     assert [type(change) for change in decision.changes] == [OpenConsultation]
 

@@ -120,6 +120,7 @@ async def test_closed_day_stays_closed(visits: VisitDriver) -> None:
     await visits.skip_time(until=visits.calendar.ends_at(today) + CARRY_OVER_WITHIN)
     await visits.wait_until_closed(today)
     visits.clock_ahead = A_DAY
+    await visits.book(today + A_DAY)
     start, complete = await visits.start_command(DR_BENNIS), visits.complete_command(started)
 
     with pytest.raises(DayClosedError):
@@ -172,13 +173,14 @@ async def test_command_overtaken_at_day_end_is_sent_on(visits: VisitDriver) -> N
     visits.set_limits(Limits())
     old_day = visits.calendar.day_of(datetime.now(UTC))
     await visits.start(DR_SURGERY, day=old_day)
+    await visits.book(old_day + A_DAY)
     visits.ledger.block(old_day)
     check_in = CheckIn(request=visits.request(), appointment=await visits.appointment(DR_AMRANI))
     checking_in = asyncio.create_task(visits.client.send(visits.patient, old_day, check_in, check_in.request.id))
     await visits.wait_until_blocked()
     await wait_until_async(lambda: datetime.now(UTC) > ends_at, "the day has ended")
 
-    refused = await visits.start(DR_BENNIS, day=old_day + A_DAY)
+    refused = await visits.send(await visits.start_command(DR_BENNIS), old_day + A_DAY)
     visits.ledger.unblock()
     await checking_in
 

@@ -21,6 +21,7 @@ A_MINUTE = timedelta(minutes=1)
 
 async def _record_start_without_visit(visits: VisitDriver, doctor: int, *, day: date, at: datetime) -> Answer:
     """Commit a start directly in the ledger, so that the visit does not know it."""
+    await visits.book(day)
     start = await visits.start_command(doctor)
     facts = await visits.facts()
     state = VisitState(
@@ -167,6 +168,7 @@ async def test_sweep_ignores_visits_that_are_not_late(visits: VisitDriver) -> No
 
 async def test_sweep_resends_signal_of_closed_day(visits: VisitDriver) -> None:
     yesterday = await _close_yesterday(visits)
+    await visits.book(visits.today)
     start = await visits.start_command(DR_AMRANI)
     await visits.database.write(open_request, start.request, datetime.now(UTC), command=start)
     with pytest.raises(DayClosedError):
@@ -183,6 +185,7 @@ async def test_sweep_resends_signal_of_closed_day(visits: VisitDriver) -> None:
 async def test_sweep_resends_signal_of_closing_day(visits: VisitDriver) -> None:
     yesterday = visits.today - A_DAY
     started = await _record_start_without_visit(visits, DR_AMRANI, day=yesterday, at=datetime.now(UTC))
+    await visits.book(visits.today)
     start = await visits.start_command(DR_BENNIS)
     await visits.database.write(open_request, start.request, datetime.now(UTC), command=start)
     await visits.send_signal(start, yesterday)

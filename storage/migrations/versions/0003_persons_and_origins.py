@@ -73,6 +73,7 @@ def upgrade() -> None:
     op.execute(f"UPDATE patient_trackings SET abandon_at = {limit} WHERE status = 'in_progress'")  # noqa: S608 - constant
     op.create_index("patients_by_person", "patients", ["person_id"])
     op.create_index("trackings_by_person", "patient_trackings", ["person_id", "status"])
+    op.create_index("consultations_by_doctor", "patient_trackings", ["doctor_id"], **only("status = 'in_progress'"))
     _create_tracking_indexes(
         "one_exclusive_consultation_per_person", "person_id", "status IN ('in_progress', 'paused')"
     )
@@ -86,6 +87,7 @@ def downgrade() -> None:
     op.execute("UPDATE patient_trackings SET status = 'in_progress' WHERE status = 'paused'")
     op.drop_index("patients_by_person", "patients")
     op.drop_index("trackings_by_person", "patient_trackings")
+    op.drop_index("consultations_by_doctor", "patient_trackings")
     _drop_tracking_indexes("one_exclusive_consultation_per_person")
     if is_sqlite():
         _rebuild("patients", _patients(with_person=False), {})

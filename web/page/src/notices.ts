@@ -3,7 +3,7 @@
 import { useI18n } from "vue-i18n";
 import { toast } from "vue-sonner";
 import { isUnknown } from "./api/asking.js";
-import type { ProblemError } from "./api/client.js";
+import type { ProblemError, StartWarning } from "./api/client.js";
 
 /** How long a warning stays, in milliseconds. */
 export const WARNING_FOR = 5_000;
@@ -31,6 +31,10 @@ export function useNotices() {
     return {
         warn,
         done: (title: string): void => void toast.success(title, { duration: WARNING_FOR }),
+        /** A granted start whose doctor still has other patients. */
+        started(warnings: readonly StartWarning[]): void {
+            for (const warning of warnings) warn(t("refused.doctorBusy", { patient: warning.patient_name }));
+        },
         /** A refused start, with the doctor who has the patient and the prestation, in the page's language. */
         blocked(patient: string, doctor: string, prestation: string, requestId: string): void {
             if (isFirstTime(requestId)) warn(t("refused.busy", { patient }), t("refused.with", { doctor, prestation }));
@@ -52,6 +56,8 @@ export function useNotices() {
                 warn(t("refused.reserved", { patient }), t("refused.reservedFor", { doctor: problem.reserved_for }));
             } else if (code === "appointment_in_progress" && problem?.active_doctor) {
                 warn(t("refused.taken", { patient }), t("refused.takenBy", { doctor: problem.active_doctor }));
+            } else if (code === "doctor_in_consultation" && problem?.patient_name) {
+                warn(t("refused.doctorBusy", { patient: problem.patient_name }));
             } else {
                 warn(te(`problem.${code}`) ? t(`problem.${code}`) : t("problem.other"), patient);
             }

@@ -12,6 +12,7 @@ export type BoardItem = Schemas["BoardItem"];
 export type Visit = Schemas["Visit"];
 export type TimelineEntry = Schemas["TimelineEntry"];
 export type Who = Schemas["SignedInUser"];
+export type StartWarning = Schemas["StartWarning"];
 export type StatusName = Appointment["status"];
 
 /** An RFC 9457 problem, with the fields that a refusal of a visit adds. */

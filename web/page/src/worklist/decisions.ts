@@ -3,7 +3,7 @@
 import { useQueryClient } from "@tanstack/vue-query";
 import { reactive } from "vue";
 import { askUntilDecided } from "../api/asking.js";
-import { type Appointment, answered, api, ProblemError } from "../api/client.js";
+import { type Appointment, answered, api, ProblemError, type StartWarning } from "../api/client.js";
 import { useNotices } from "../notices.js";
 import { BOARD, VISIT, WORKLIST } from "../queries.js";
 import { type Action, EXTEND_BY } from "./row.js";
@@ -15,33 +15,36 @@ export type Concerned = Pick<Appointment, "appointment_id" | "patient_id" | "pat
 
 const as = (key: string) => ({ header: { "Idempotency-Key": key } });
 
-function call(action: Action, item: Concerned, key: string): Promise<unknown> {
+/** Sends the command. Returns what a granted start warns about. */
+async function call(action: Action, item: Concerned, key: string): Promise<readonly StartWarning[]> {
     const { appointment_id, patient_id, doctor_id } = item;
     const appointment = { params: { path: { appointment_id }, ...as(key) } };
     const consultation = { params: { path: { consultation_id: item.consultation_id ?? "" }, ...as(key) } };
     switch (action) {
         case "start":
-        case "resume":
-            return answered(
-                api.POST("/api/consultations", {
-                    params: as(key),
-                    body: { appointment_id, patient_id, doctor_id, wait: false },
-                }),
-            );
+        case "resume": {
+            const body = { appointment_id, patient_id, doctor_id, wait: false };
+            const started = await answered(api.POST("/api/consultations", { params: as(key), body }));
+            return "warnings" in started ? (started.warnings ?? []) : [];
+        }
         case "complete":
-            return answered(api.POST("/api/consultations/{consultation_id}/complete", consultation));
+            await answered(api.POST("/api/consultations/{consultation_id}/complete", consultation));
+            break;
         case "extend":
-            return answered(
+            await answered(
                 api.POST("/api/consultations/{consultation_id}/extend", {
                     ...consultation,
                     body: { minutes: EXTEND_BY },
                 }),
             );
+            break;
         case "wait":
-            return answered(api.POST("/api/appointments/{appointment_id}/wait", appointment));
+            await answered(api.POST("/api/appointments/{appointment_id}/wait", appointment));
+            break;
         case "leave":
-            return answered(api.DELETE("/api/appointments/{appointment_id}/wait", appointment));
+            await answered(api.DELETE("/api/appointments/{appointment_id}/wait", appointment));
     }
+    return [];
 }
 
 /** The appointments with a button press that has no answer yet, and the state of the request until then. */
@@ -57,10 +60,11 @@ export function useDecisions() {
         if (pressed.has(id)) return;
         pressed.set(id, "asking");
         try {
-            await askUntilDecided(
+            const warnings = await askUntilDecided(
                 key => call(action, item, key),
                 () => pressed.set(id, "unknown"),
             );
+            notices.started(warnings);
         } catch (error) {
             if (!(error instanceof ProblemError)) throw error;
             notices.failed(error, item.patient_name);
