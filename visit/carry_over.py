@@ -23,15 +23,22 @@ def ends_at(state: VisitState) -> datetime:
     return state.day_ends_at + carry_over_delay(state.patient_id)
 
 
-def carry_over(state: VisitState, now: datetime) -> tuple[tuple[Change, ...], VisitState]:
+def carry_over(
+    state: VisitState, now: datetime, needed_appointment_id: int | None = None
+) -> tuple[tuple[Change, ...], VisitState]:
     """The changes that pass everything open from earlier days to this visit, and the state after them.
 
-    A check-in that has waited long enough when the day starts ends as `not_seen`.
+    A check-in that has waited long enough when the day starts ends as `not_seen`. The check-in for the needed appointment does
+    not: the command that comes with the carry-over is about it.
     """
     facts = state.facts
     if not facts.has_earlier_than(state.day):
         return (), state
-    not_seen = tuple(tracking for tracking in facts.pending if _ends_with_its_day(tracking, state, now))
+    not_seen = tuple(
+        tracking
+        for tracking in facts.pending
+        if tracking.appointment_id != needed_appointment_id and _ends_with_its_day(tracking, state, now)
+    )
     pending = tuple(_carry(tracking, state, now) for tracking in facts.pending if tracking not in not_seen)
     carried = Facts(
         in_progress=tuple(c.model_copy(update={"day": max(c.day, state.day)}) for c in facts.in_progress),
@@ -61,12 +68,9 @@ def _not_seen_at(tracking: PendingTracking, state: VisitState) -> datetime:
 
 
 def _ends_with_its_day(tracking: PendingTracking, state: VisitState, now: datetime) -> bool:
-    """Whether the check-in ends now. Long after the start of the day it gets the grace period instead."""
-    return (
-        tracking.day < state.day
-        and _not_seen_at(tracking, state) <= state.day_starts_at
-        and now <= state.day_starts_at + CARRY_OVER_WITHIN + LATE_AFTER
-    )
+    """Whether the check-in ends now. Before the start of the day and long after it, it gets the grace period instead."""
+    is_morning = state.day_starts_at <= now <= state.day_starts_at + CARRY_OVER_WITHIN + LATE_AFTER
+    return is_morning and tracking.day < state.day and _not_seen_at(tracking, state) <= state.day_starts_at
 
 
 def _carry(tracking: PendingTracking, state: VisitState, now: datetime) -> PendingTracking:
@@ -74,7 +78,7 @@ def _carry(tracking: PendingTracking, state: VisitState, now: datetime) -> Pendi
         return tracking
     not_seen_at = _not_seen_at(tracking, state)
     if not_seen_at <= state.day_starts_at:
-        not_seen_at = now + state.limits.remind_every
+        not_seen_at = max(now, state.day_starts_at) + state.limits.remind_every
     return tracking.model_copy(update={"day": state.day, "not_seen_at": not_seen_at})
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from patient_visit_engine.visit import ending, reception, starting, waiting_line
 from patient_visit_engine.visit.carry_over import carry_over
 from patient_visit_engine.visit.changes import NoteRescue
+from patient_visit_engine.visit.codes import AppointmentStatus
 from patient_visit_engine.visit.commands import (
     Adopt,
     CheckIn,
@@ -59,9 +60,18 @@ def decide(command: Command | SystemCommand, state: VisitState, now: datetime) -
 
     What is open from earlier days passes to the visit in the same decision.
     """
-    carried, state = carry_over(state, now)
+    carried, state = carry_over(state, now, _needed_appointment_id(command))
     answer, changes = RULES[type(command)](command, state, now)
     return Decision(answer=answer, changes=(*carried, *changes), at=now)
+
+
+def _needed_appointment_id(command: Command | SystemCommand) -> int | None:
+    """The appointment whose open check-in the command is about. A new arrival needs no earlier one."""
+    if isinstance(command, SystemCommand | ConsultationCommand | CheckIn):
+        return None
+    if isinstance(command, SetAppointmentStatus) and command.status is AppointmentStatus.pending:
+        return None
+    return command.appointment.id
 
 
 def decide_on_appointment(

@@ -13,7 +13,7 @@ from patient_visit_engine.visit.waiting_line import offer_to_line, pass_offer_on
 
 def decide_due(state: VisitState, now: datetime) -> Decision | None:
     """The first decision that is due, or None. Call it again after each decision, until it returns None."""
-    if state.facts.has_later_than(state.day):
+    if day_is_over(state, now) and state.facts.has_later_than(state.day):
         # The visit of a later day has taken over, and runs the timers.
         return None
     carried, state = carry_over(state, now)
@@ -24,7 +24,7 @@ def decide_due(state: VisitState, now: datetime) -> Decision | None:
 def next_deadline(state: VisitState) -> datetime:
     """When `decide_due` will have a decision, or the day or the visit itself ends, if no message comes first."""
     end = state.day_ends_at if state.phase == "open" else ends_at(state)
-    if state.facts.has_later_than(state.day):
+    if state.phase == "closing" and state.facts.has_later_than(state.day):
         return end
     deadlines = [deadline for c in state.facts.in_progress for deadline in (c.remind_at, c.abandon_at)]
     deadlines += [tracking.not_seen_at for tracking in state.facts.pending if tracking.not_seen_at is not None]
