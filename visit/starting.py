@@ -72,7 +72,7 @@ def _grant(command: StartConsultation, state: VisitState, now: datetime) -> Verd
     consultation = new_consultation(_consultation_id(command.request, now), appointment, state.day, now, state.limits)
     if (tracking := state.tracking_of(appointment.id)) is not None:
         consultation = consultation.model_copy(update={"checked_in_at": tracking.check_in_time})
-    changes = (OpenConsultation(consultation=consultation), *update_line_after_start(state, consultation))
+    changes = (OpenConsultation(consultation=consultation), *update_line_after_start(state, consultation, now))
     looks_at_doctor = appointment.exclusive and command.doctor_busy is not DoctorBusy.off
     busy_with = command.busy_with if looks_at_doctor else None
     return ConsultationAnswer(consultation=consultation, created=True, busy_with=busy_with), changes

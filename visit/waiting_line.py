@@ -89,10 +89,10 @@ def pass_offer_on(state: VisitState, reservation: Reservation, now: datetime) ->
     return ended, MoveDown(place=lower, next_place=upper), *offer_to_line(state, reordered, now)
 
 
-def update_line_after_start(state: VisitState, started: Consultation) -> tuple[Change, ...]:
+def update_line_after_start(state: VisitState, started: Consultation, now: datetime) -> tuple[Change, ...]:
     """The effect of a start on the line: the place for its appointment is used, and an exclusive start ends the reservation.
 
-    A place for another appointment of the same doctor stays.
+    A place for another appointment of the same doctor stays. When the patient is still free, the next doctor gets the offer.
     """
     changes: list[Change] = []
     reservation = state.facts.reservation
@@ -105,6 +105,9 @@ def update_line_after_start(state: VisitState, started: Consultation) -> tuple[C
             changes.append(LeaveLine(place=place, why="started"))
         elif started.exclusive and place.notified_at is not None:
             changes.append(WithdrawOffer(place=place.model_copy(update={"notified_at": None})))
+    if not started.exclusive and any(isinstance(change, EndReservation) for change in changes):
+        others = tuple(place for place in state.line() if place.appointment_id != started.appointment_id)
+        return *changes, *offer_to_line(state, others, now)
     return tuple(changes)
 
 

@@ -187,6 +187,17 @@ def test_reserved_patient_is_refused_to_others() -> None:
     assert (decision.answer.refusal.doctor_id, decision.answer.refusal.until) == (DR_OKAFOR.id, ONE_MINUTE_LATER)
 
 
+def test_x_ray_of_the_reserved_doctor_offers_to_the_next() -> None:
+    # The appointment got another prestation after its doctor had joined the line.
+    reserved = an_appointment(DR_OKAFOR).model_copy(update={"exclusive": False})
+    visit = a_visit(waiting=[DR_OKAFOR, DR_AMRANI], reservation=a_reservation(DR_OKAFOR, ONE_MINUTE_LATER))
+
+    decision = decide(a_start(reserved), visit, NOON)
+
+    assert doctors_who_left(decision) == [(DR_OKAFOR.id, "started")]
+    assert doctors_with_offer(decision) == [DR_AMRANI.id]
+
+
 def test_x_ray_of_reserved_patient_starts() -> None:
     visit = a_visit(waiting=[DR_OKAFOR], reservation=a_reservation(DR_OKAFOR, ONE_MINUTE_LATER))
 
