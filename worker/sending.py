@@ -77,6 +77,8 @@ class MessageSender:
                     silent_days.add(message.day)
                     if message.request_id is not None:
                         self._last_unanswered[patient_id] = message.request_id
+        if not silent_days:
+            self._last_unanswered.pop(patient_id, None)
         return unrecordable
 
     def _after_last_unanswered(self, patient_id: int, messages: list[VisitMessage]) -> list[VisitMessage]:

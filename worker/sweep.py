@@ -137,10 +137,10 @@ class Sweep:
         )
 
     async def _serve_lines(self) -> None:
-        late_since, today, offers_expire = self._now() - LATE_AFTER, self._today(), self._offers_expire
+        late_since, offers_expire = self._now() - LATE_AFTER, self._offers_expire
         rows = await self._places.read_next(
             lambda connection, after, limit: find_unserved_places(
-                connection, late_since, today, after, limit, offers_expire=offers_expire
+                connection, late_since, after, limit, offers_expire=offers_expire
             )
         )
         await self._send_to_visits(rows, self._visit_client.serve_line)

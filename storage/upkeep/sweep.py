@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import Any
 
@@ -49,12 +49,12 @@ def find_late_trackings(connection: Connection, late_since: datetime, after: int
 
 
 def find_unserved_places(
-    connection: Connection, late_since: datetime, today: date, after: int | None, limit: int, *, offers_expire: bool
+    connection: Connection, late_since: datetime, after: int | None, limit: int, *, offers_expire: bool
 ) -> list[LateRow]:
     """Return the places in line that wait for a free patient without an offer, and those with an expired offer.
 
-    They have waited, or their offers have expired, since before `late_since`. Lines of earlier days are not among them.
-    `offers_expire` is false when offers have no time limit.
+    They have waited, or their offers have expired, since before `late_since`.
+    `offers_expire` is false when offers have no time limit: then a line that was notified is served.
     """
     place, other_place, tracking = waiting_line.c, waiting_line.alias().c, patient_trackings.c
     line_was_notified = exists().where(other_place.person_id == place.person_id, other_place.notified_at.is_not(None))
@@ -64,11 +64,13 @@ def find_unserved_places(
         tracking.status == TrackingStatus.in_progress.value,
         tracking.exclusive,
     )
-    is_late = and_(place.since < late_since, ~line_was_notified, ~is_reserved, ~person_is_busy)
+    is_free = and_(place.since < late_since, ~is_reserved, ~person_is_busy)
     if offers_expire:
         is_over = exists().where(reservations.c.person_id == place.person_id, reservations.c.until < late_since)
-        is_late = or_(is_late, is_over)
-    query = select(place.id, place.patient_id).where(place.visit_day >= today, is_late)
+        is_late = or_(is_free, is_over)
+    else:
+        is_late = and_(is_free, ~line_was_notified)
+    query = select(place.id, place.patient_id).where(is_late)
     return read_page(connection, query, place.id, after, limit)
 
 

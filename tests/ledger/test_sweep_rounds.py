@@ -153,7 +153,8 @@ async def test_next_rounds_reach_rows_behind_stuck_ones(driver: SweepDriver, ins
 
     counts = Counter(driver.visits.sent)
     assert counts.keys() == set(MORE_THAN_A_PAGE)
-    assert set(counts.values()) == {1, 2}
+    # Lines of yesterday are found twice: as lines of an earlier day, and as lines without an offer.
+    assert set(counts.values()) in ({1, 2}, {2, 4})
 
 
 def test_line_is_served_within_a_minute() -> None:

@@ -53,7 +53,7 @@ async def late_trackings(database: Database, since: datetime) -> list[int]:
 
 async def unserved_places(database: Database, since: datetime, *, offers_expire: bool = True) -> list[int]:
     """The patients whose lines the sweep finds."""
-    return patients_of(await database.read(find_unserved_places, since, DAY, None, 200, offers_expire=offers_expire))
+    return patients_of(await database.read(find_unserved_places, since, None, 200, offers_expire=offers_expire))
 
 
 def patients_of(rows: list[LateRow]) -> list[int]:
@@ -163,6 +163,25 @@ async def test_line_of_a_free_patient_is_unserved(database: Database) -> None:
 
     assert await unserved_places(database, since) == []
     assert await unserved_places(database, since + A_MILLISECOND) == [1]
+
+
+async def test_line_of_an_earlier_day_is_unserved(database: Database) -> None:
+    await database.write(sweep_rows.insert_patients, (1,))
+    await database.write(sweep_rows.insert_places, (1,))
+    await database.write(
+        lambda connection: connection.execute(update(waiting_line).values(visit_day=DAY - timedelta(days=1)))
+    )
+
+    assert await unserved_places(database, NOON) == [1]
+
+
+async def test_notified_line_is_unserved_when_offers_expire(database: Database) -> None:
+    await database.write(sweep_rows.insert_patients, (1,))
+    await database.write(sweep_rows.insert_places, (1,))
+    await database.write(lambda connection: connection.execute(update(waiting_line).values(notified_at=NOON)))
+
+    assert await unserved_places(database, NOON) == [1]
+    assert await unserved_places(database, NOON, offers_expire=False) == []
 
 
 async def test_reads_rows_after_a_key_up_to_the_limit(database: Database) -> None:
