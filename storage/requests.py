@@ -23,7 +23,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, 
 from patient_visit_engine.storage.clock import DATABASE_NOW
 from patient_visit_engine.storage.inserting import insert_if_new
 from patient_visit_engine.storage.tables import requests
-from patient_visit_engine.visit.commands import Command, Request
+from patient_visit_engine.visit.commands import ASYNC_VALID_FOR, Command, ExpiringCommand, Request
 
 COMMANDS: dict[str, type[Command]] = {command.__name__: command for command in get_args(Command)}
 
@@ -173,14 +173,21 @@ def find_open_requests(
         is_later = and_(stored.created_at == created_at, stored.request_id > request_id)
         query = query.where(or_(stored.created_at > created_at, is_later))
     rows = connection.execute(query.order_by(stored.created_at, stored.request_id).limit(limit))
-    return [OpenRequest(row.request_id, row.created_at, _parse_if_readable(row.command)) for row in rows]
+    return [
+        OpenRequest(row.request_id, row.created_at, _parse_if_readable(row.command, row.created_at)) for row in rows
+    ]
 
 
-def _parse_if_readable(text: str) -> Command | None:
+def _parse_if_readable(text: str, created_at: datetime) -> Command | None:
     try:
-        return parse_command(text)
+        command = parse_command(text)
     except ValueError:
         return None
+    if not isinstance(command, ExpiringCommand) or command.request.valid_until is not None:
+        return command
+    # An older version stored no end of validity. Without one, its start would be carried out however late it comes.
+    limit = {"valid_until": created_at + ASYNC_VALID_FOR, "asynchronous": True}
+    return command.model_copy(update={"request": command.request.model_copy(update=limit)})
 
 
 def write_command(command: Command) -> str:

@@ -1,6 +1,6 @@
 """The commands of a visit. They carry ids, codes and times only: a name or a client's text would stay in Temporal's history."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from patient_visit_engine.visit.codes import AppointmentStatus, DoctorBusy, RescueReason
 from patient_visit_engine.visit.state import LONG_AGO, Appointment, Frozen, Limits, OtherConsultation, VisitState
@@ -123,6 +123,8 @@ Command = (
     | JoinWaitingLine
     | LeaveWaitingLine
 )
+#: How long an asynchronous start is valid when the client does not say it.
+ASYNC_VALID_FOR = timedelta(seconds=60)
 #: What starts or reserves. It is valid for a limited time after it was asked.
 ExpiringCommand = StartConsultation | JoinWaitingLine
 

@@ -4,10 +4,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from patient_visit_engine.api.problems import Problem
-from patient_visit_engine.visit.commands import Command, ExpiringCommand, Request
+from patient_visit_engine.visit.commands import ASYNC_VALID_FOR, Command, ExpiringCommand, Request
 
-#: How long an asynchronous start is valid when the client does not set `valid_until`.
-ASYNC_VALID_FOR = timedelta(seconds=60)
 #: The latest `valid_until`, counted from the asking.
 LONGEST_VALIDITY = timedelta(hours=24)
 

@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import text
 
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.storage.requests import open_request
+from patient_visit_engine.storage.requests import find_open_requests, open_request
 from patient_visit_engine.visit.codes import AppointmentStatus
-from patient_visit_engine.visit.commands import Command
+from patient_visit_engine.visit.commands import ASYNC_VALID_FOR, Command
 from tests.support.builders import DR_AMRANI, DR_SMITH, JOHN_DOE, an_appointment, seed
 from tests.support.clocks import clock_has_passed, read_clock
 from tests.support.commands import (
@@ -65,6 +65,19 @@ async def test_repeat_of_late_start_is_decided(database: Database, ledger: Ledge
 
     assert (late.expired, repeated.status) == (True, 201)
     assert len(await database.read(column, "patient_trackings", "id")) == 1
+
+
+async def test_open_start_of_older_version_expires(database: Database, ledger: LedgerDriver) -> None:
+    await database.write(seed, OF_AMRANI)
+    stored_at = await database.read(read_clock) - ASYNC_VALID_FOR - MOMENT
+    start = a_start(OF_AMRANI)
+    await database.write(partial(open_request, command=start), start.request, stored_at)
+
+    (open_start,) = await database.read(find_open_requests, stored_at + MOMENT, None, 10)
+    assert open_start.command is not None
+    answer = await ledger.send(open_start.command)
+
+    assert (answer.status, answer.body["code"]) == (409, "request_expired")
 
 
 async def test_start_with_lost_answer_does_not_expire(database: Database, ledger: LedgerDriver) -> None:

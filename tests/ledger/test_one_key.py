@@ -19,12 +19,13 @@ from tests.support.builders import (
     MARIA_SILVA,
     NOON,
     RECEPTIONIST,
+    a_consultation,
     an_appointment,
     minutes,
     move_appointments,
     seed,
 )
-from tests.support.commands import a_release, a_start
+from tests.support.commands import a_completion, a_release, a_start
 from tests.support.ledger import LedgerDriver, all_rows, column, stored_answer
 
 OF_AMRANI, OF_SMITH = an_appointment(DR_AMRANI), an_appointment(DR_SMITH)
@@ -106,7 +107,7 @@ async def test_key_is_new_after_its_answer_is_pruned(
 @pytest.mark.parametrize("unknown", ['{"type": "Teleport", "patient_id": 123}', "{}", "not JSON"])
 async def test_unreadable_request_does_not_block_others(database: Database, unknown: str) -> None:
     await database.write(seed, OF_AMRANI)
-    command = a_start(OF_AMRANI)
+    command = a_completion(a_consultation(OF_AMRANI))
     values = {"request_id": "of another version", "caller_id": RECEPTIONIST, "fingerprint": "f", "created_at": NOON}
     await database.write(lambda connection: connection.execute(insert(requests).values(command=unknown, **values)))
     await database.write(partial(open_request, command=command), command.request, NOON + minutes(1))
