@@ -7,6 +7,8 @@ from patient_visit_engine.storage.tables import doctors, patient_trackings, pati
 from patient_visit_engine.visit.codes import TrackingStatus
 from patient_visit_engine.visit.state import OtherConsultation
 
+#: The other consultations that a decision depends on and an answer lists: the oldest ones.
+MAX_OTHER_CONSULTATIONS = 5
 # Without this lock, two visits on PostgreSQL could both start a consultation of the doctor, and neither would see the other.
 LOCK_DOCTOR = select(doctors.c.id).where(doctors.c.id == bindparam("doctor_id")).with_for_update(key_share=True)
 # A literal, not a bound parameter: otherwise neither database uses its partial index of running consultations.
@@ -25,13 +27,14 @@ OTHER_CONSULTATIONS = (
     .where(patient_trackings.c.doctor_id == bindparam("doctor_id"))
     .where(patient_trackings.c.person_id != bindparam("person_id"))
     .order_by(patient_trackings.c.started_at, patient_trackings.c.id)
+    .limit(MAX_OTHER_CONSULTATIONS)
 )
 
 
 def read_other_consultations(
     connection: Connection, doctor_id: int, person_id: int, names: NameCache
 ) -> tuple[OtherConsultation, ...]:
-    """The doctor's exclusive consultations with other persons, oldest first. Adds the names of the patients to `names`.
+    """The doctor's oldest exclusive consultations with other persons. Adds the names of the patients to `names`.
 
     No other exclusive start of the doctor is decided until the end of the transaction.
     """

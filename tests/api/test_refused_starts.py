@@ -44,10 +44,10 @@ async def test_setting_decides_about_a_busy_doctor(open_api: ApiOpener, rule: st
 
     status, code, patient_name = ANSWERS[rule]
     body = second.json()
-    found = body if code else next(iter(body.get("warnings", [])), {})
+    facts = body if code else next(iter(body.get("warnings", [])), {})
     assert (second.status_code, body.get("code")) == (status, code)
-    assert found.get("patient_name") == patient_name
-    assert patient_name is None or found["consultation_id"] == first.json()["id"]
+    assert facts.get("patient_name") == patient_name
+    assert patient_name is None or facts["consultation_id"] == first.json()["id"]
     assert (again.status_code, again.content) == (second.status_code, second.content)
 
 

@@ -3,11 +3,14 @@
 import asyncio
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from patient_visit_engine.storage.database import Database
+from patient_visit_engine.storage.facts import NameCache
+from patient_visit_engine.storage.ledger.busy_doctor import MAX_OTHER_CONSULTATIONS, read_other_consultations
 from patient_visit_engine.visit.codes import DoctorBusy
 from patient_visit_engine.visit.commands import StartConsultation
+from tests.support import sweep_rows
 from tests.support.builders import (
     DR_AMRANI,
     DR_SMITH,
@@ -24,6 +27,7 @@ from tests.support.commands import a_completion, a_start
 from tests.support.ledger import LedgerDriver, column
 from tests.support.lock_waits import LOCK_HEAD, is_blocked, other_session, wait_at_head
 from tests.support.statements import recorded_statements
+from tests.support.touched_rows import touched_rows
 
 OFF, WARN, REFUSE = DoctorBusy.off, DoctorBusy.warn, DoctorBusy.refuse
 OF_JOHN = an_appointment(DR_AMRANI, patient=JOHN_DOE)
@@ -88,6 +92,33 @@ async def test_completed_consultation_counts_no_more(visits: Visits, rule: Docto
 
     assert second.status == 201
     assert "warnings" not in second.body
+
+
+async def test_answer_lists_the_oldest_consultations(visits: Visits, database: Database) -> None:
+    john, _maria = visits
+    others = range(1, MAX_OTHER_CONSULTATIONS + 3)
+    await database.write(sweep_rows.insert_patients, others)
+    await database.write(sweep_rows.insert_consultations, others)
+
+    started = await john.send(start_of(JOHN_DOE, WARN, "john"))
+
+    names = [warning["patient_name"] for warning in started.body["warnings"]]
+    assert names == [sweep_rows.a_patient(number).name for number in others[:MAX_OTHER_CONSULTATIONS]]
+
+
+async def test_reads_only_running_consultations(visits: Visits, database: Database) -> None:
+    await database.write(sweep_rows.insert_patients, (1, 2))
+    await database.write(sweep_rows.insert_consultations, (1,))
+    await database.write(sweep_rows.insert_completed_trackings, 2, 5_000)
+    # PostgreSQL chooses an index by its statistics.
+    await database.write(lambda connection: connection.exec_driver_sql("ANALYZE"))
+
+    def count_work(connection: Connection) -> int:
+        with touched_rows(connection, "patient_trackings") as count_touched:
+            read_other_consultations(connection, DR_AMRANI.id, JOHN_DOE.id, NameCache())
+            return count_touched()
+
+    assert await database.read(count_work) < 100
 
 
 async def test_rule_can_be_off(visits: Visits) -> None:

@@ -106,6 +106,8 @@ class InConsultation(DayChangePatient):
 
     async def open(self) -> None:
         self.consultation_id = await self.begin(1)
+        # Without the check-in, the second appointment is one of another day after the change.
+        await self.check_in(2)
 
     async def cross(self) -> None:
         await self.wait_for_turn()
