@@ -144,7 +144,7 @@ async def _serve(settings: Settings) -> None:
             settings,
             database,
             visits,
-            TemporalHealth(client),
+            TemporalHealth(client, settings.task_queue, clock),
             rescuer=VisitRescue(client, visits, settings.task_queue),
             hub=hub,
             readiness=readiness,

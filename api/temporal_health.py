@@ -1,41 +1,72 @@
-"""Whether Temporal's frontend answers, for `/readyz`."""
+"""Whether Temporal can serve, for `/readyz`: its frontend answers, the namespace is prepared, and a worker polls."""
 
-from datetime import timedelta
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Protocol
 
 import structlog
-from temporalio.client import Client, RPCError
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
 
+from patient_visit_engine.runtime.namespace import missing_search_attributes
+from patient_visit_engine.runtime.task_queue import recent_pollers
 from patient_visit_engine.runtime.temporal import is_unconnected
 
 logger = structlog.get_logger()
 
-TEMPORAL_TIMEOUT = timedelta(seconds=1)
+#: Seconds within which Temporal has to answer all questions.
+TEMPORAL_TIMEOUT_SECONDS = 1.5
+REMEDY = "run `visit-engine migrate`"
+
+
+#: What is wrong with a dependency and what to do, by its name in `/readyz`. Empty: nothing.
+Problems = Mapping[str, str]
+NO_ANSWER: Problems = dict.fromkeys(("temporal", "workers"), "Temporal does not answer")
 
 
 class HealthCheck(Protocol):
-    """What `/readyz` needs to know of a dependency."""
+    """What `/readyz` needs to know of Temporal: the problems of `temporal` and of `workers`."""
 
-    async def is_reachable(self) -> bool: ...
+    async def find_problems(self) -> Problems: ...
 
 
 class TemporalHealth:
-    """Checks the connection of one client. The reason for a missing connection is logged once."""
+    """Checks Temporal through one client. The reason for a missing connection is logged once."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, task_queue: str, now: Callable[[], datetime]) -> None:
         self._client = client
+        self._task_queue = task_queue
+        self._now = now
         self._logged_error = ""
 
-    async def is_reachable(self) -> bool:
-        """Whether the frontend answers now."""
+    async def find_problems(self) -> Problems:
+        """What is wrong now."""
         try:
-            return await self._client.service_client.check_health(timeout=TEMPORAL_TIMEOUT)
-        except RPCError:
-            return False
+            async with asyncio.timeout(TEMPORAL_TIMEOUT_SECONDS):
+                return await self._ask()
+        except TimeoutError:
+            return NO_ANSWER
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                return NO_ANSWER
+            missing = f"Temporal has no namespace {self._client.namespace}: {REMEDY}"
+            return {"temporal": missing, "workers": missing}
         except RuntimeError as error:
             if not is_unconnected(error):
                 raise
             if self._logged_error != str(error):
                 self._logged_error = str(error)
                 logger.warning("Temporal cannot be reached", error=self._logged_error)
-            return False
+            return NO_ANSWER
+
+    async def _ask(self) -> Problems:
+        problems: dict[str, str] = {}
+        if not await recent_pollers(self._client, self._task_queue, self._now()):
+            problems["workers"] = f"no worker polls the task queue {self._task_queue}: start a worker"
+        if missing := await missing_search_attributes(self._client):
+            names = " and ".join(missing)
+            problems["temporal"] = (
+                f"Temporal namespace {self._client.namespace} has no search attribute {names}: {REMEDY}"
+            )
+        return problems

@@ -3,15 +3,13 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from time import monotonic
 
-from temporalio.api.enums.v1 import IndexedValueType, TaskQueueType
+from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
-from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import (
     DescribeNamespaceRequest,
-    DescribeTaskQueueRequest,
     RegisterNamespaceRequest,
     UpdateNamespaceRequest,
 )
@@ -21,6 +19,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from patient_visit_engine.runtime.dev_server import SEARCH_ATTRIBUTES
 from patient_visit_engine.runtime.operator_error import OperatorError
 from patient_visit_engine.runtime.settings import Settings
+from patient_visit_engine.runtime.task_queue import recent_pollers
 from patient_visit_engine.runtime.temporal import connect
 
 #: Temporal must remember a closed day as long as an Idempotency-Key is valid. Otherwise the day would open again, empty.
@@ -68,16 +67,24 @@ async def prepare(settings: Settings, start_timeout: timedelta = START_TIMEOUT) 
 
 async def wait_for_worker(client: Client, task_queue: str) -> None:
     """Return when a worker polls the task queue. It waits without a limit, so the caller sets a timeout."""
-    request = DescribeTaskQueueRequest(
-        namespace=client.namespace,
-        task_queue=TaskQueue(name=task_queue),
-        task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
-    )
     while True:
         with contextlib.suppress(RPCError):
-            if (await client.workflow_service.describe_task_queue(request)).pollers:
+            if await recent_pollers(client, task_queue, datetime.now(UTC)):
                 return
         await asyncio.sleep(RETRY_INTERVAL_SECONDS)
+
+
+async def missing_search_attributes(client: Client) -> list[str]:
+    """The search attributes that visits need and the namespace does not have. Raises RPCError."""
+    request = ListSearchAttributesRequest(namespace=client.namespace)
+    try:
+        listing = await client.operator_service.list_search_attributes(request)
+    except RPCError as error:
+        if error.status in {RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNIMPLEMENTED}:
+            # A hosted service may keep this call to itself.
+            return []
+        raise
+    return [name for name in SEARCH_ATTRIBUTES if name not in listing.custom_attributes]
 
 
 async def _ensure_retention(client: Client) -> None:
@@ -109,8 +116,7 @@ async def _register_search_attributes(client: Client) -> None:
                 f"Temporal has search attribute {name} with another type than {SEARCH_ATTRIBUTES[name]}:"
                 " use another namespace"
             )
-    missing = {name: kind for name, kind in needed.items() if name not in existing}
-    if missing:
+    if missing := {name: kind for name, kind in needed.items() if name not in existing}:
         request = AddSearchAttributesRequest(namespace=client.namespace, search_attributes=missing)
         await _ignore_already_exists(service.add_search_attributes(request))
 

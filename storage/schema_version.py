@@ -46,12 +46,20 @@ def check(url: str) -> None:
         # SQLAlchemy's.
         error_class = type(error.driver_exception if isinstance(error, DBAPIError) else error).__name__
         raise UnknownSchemaError(f"the database cannot be read ({error_class})") from error
-    if revision is None:
-        raise UnknownSchemaError("the database has no schema yet: run `visit-engine migrate`")
-    if revision != NEWEST:
-        is_older = revision in REVISIONS
-        remedy = "run `visit-engine migrate`" if is_older else "it was made by a newer program: use that one"
+    if revision not in REVISIONS and revision is not None:
+        remedy = "it was made by a newer program: use that one"
         raise UnknownSchemaError(f"the database is at schema {revision}, this program needs {NEWEST}: {remedy}")
+    if (missing := what_is_missing(revision)) is not None:
+        raise UnknownSchemaError(missing)
+
+
+def what_is_missing(revision: str | None) -> str | None:
+    """What a database at this revision needs before this program can use it, or None. A newer database lacks nothing."""
+    if revision is None:
+        return "the database has no schema yet: run `visit-engine migrate`"
+    if revision in REVISIONS[:-1]:
+        return f"the database is at schema {revision}, this program needs {NEWEST}: run `visit-engine migrate`"
+    return None
 
 
 def read_revision(connection: Connection) -> str | None:

@@ -234,7 +234,9 @@ class Presence(TypedDict):
 class Readiness(TypedDict):
     status: Literal["ready"]
     database: Literal["up"]
+    schema: Literal["up"]
     temporal: Literal["up"]
+    workers: Annotated[Literal["up"], Field(description="a worker has polled within the last 90 seconds")]
     stream: Annotated[Literal["up"], Field(description="the event log was read within the last 5 seconds")]
 
 

@@ -7,33 +7,21 @@ import asyncio
 import os
 import socket
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
-from temporalio.api.enums.v1 import TaskQueueType
-from temporalio.api.taskqueue.v1 import TaskQueue
-from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.service import RPCError
 
 from patient_visit_engine.runtime.settings import Settings, load_settings
+from patient_visit_engine.runtime.task_queue import recent_pollers
 from patient_visit_engine.runtime.temporal import connect
 
-#: A poll waits one minute for work. Temporal remembers a poller for five minutes after its worker has died.
-RECENT = timedelta(seconds=90)
 TIMEOUT_SECONDS = 5.0
 
 
 async def is_polled(settings: Settings, machine: str, now: datetime) -> bool:
     """Whether a worker of `machine` has polled recently."""
-    client = await connect(settings)
-    request = DescribeTaskQueueRequest(
-        namespace=settings.temporal_namespace,
-        task_queue=TaskQueue(name=settings.task_queue),
-        task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
-    )
-    pollers = (await client.workflow_service.describe_task_queue(request)).pollers
-    # The SDK's identity of a worker is `process@machine`.
-    pollers_here = (poller for poller in pollers if poller.identity.partition("@")[2] == machine)
-    return any(now - poller.last_access_time.ToDatetime(UTC) < RECENT for poller in pollers_here)
+    pollers = await recent_pollers(await connect(settings), settings.task_queue, now)
+    return any(poller.partition("@")[2] == machine for poller in pollers)
 
 
 async def _find_problem(settings: Settings) -> str | None:

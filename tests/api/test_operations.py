@@ -33,7 +33,7 @@ async def test_readyz_names_each_dependency(api: ApiDriver) -> None:
 
     assert (ready.status_code, ready.json()) == (
         200,
-        {"status": "ready", "database": "up", "temporal": "up", "stream": "up"},
+        {"status": "ready", "database": "up", "schema": "up", "temporal": "up", "workers": "up", "stream": "up"},
     )
     assert (without_temporal.status_code, without_temporal.json()["code"]) == (503, "not_ready")
     states = [(answer.json()["database"], answer.json()["temporal"]) for answer in (without_temporal, without_either)]

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ import pytest
 from typer.testing import CliRunner
 
 from patient_visit_engine.cli.app import build_program
+from patient_visit_engine.runtime import dev_server
+from patient_visit_engine.runtime.settings import Settings
+from tests.support.ports import free_port
 from tests.support.up import RunningUp, UpEnvironment
 
 
@@ -71,3 +75,18 @@ def up(up_environment: UpEnvironment) -> Iterator[Callable[..., RunningUp]]:
             return running
 
         yield start
+
+
+@pytest.fixture(scope="module")
+def temporal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a Temporal server without prepared namespaces."""
+    port, ui_port = free_port(), free_port()
+    folder: Path = tmp_path_factory.mktemp("temporal")
+    settings = Settings(data_dir=folder, temporal_port=port, ui_port=ui_port, temporal_namespace="elsewhere")
+    command = dev_server.server_command(settings)
+    while "--search-attribute" in command:
+        index = command.index("--search-attribute")
+        del command[index : index + 2]
+    with (folder / "log").open("w") as log, subprocess.Popen(command, stdout=log, stderr=log) as server:
+        yield f"127.0.0.1:{port}"
+        server.terminate()

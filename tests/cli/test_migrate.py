@@ -2,36 +2,19 @@
 
 import asyncio
 import subprocess
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, UpdateNamespaceRequest
 from temporalio.client import Client
 
-from patient_visit_engine.runtime import dev_server, namespace
+from patient_visit_engine.runtime import namespace
 from patient_visit_engine.runtime.operator_error import OperatorError
 from patient_visit_engine.runtime.settings import Settings
 from patient_visit_engine.storage import schema_version
 from tests.support.ports import free_port
 from tests.support.up import ON_BOTH, PROGRAM, UpEnvironment
-
-
-@pytest.fixture(scope="module")
-def temporal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a Temporal server without prepared namespaces."""
-    port, ui_port = free_port(), free_port()
-    folder: Path = tmp_path_factory.mktemp("temporal")
-    settings = Settings(data_dir=folder, temporal_port=port, ui_port=ui_port, temporal_namespace="elsewhere")
-    command = dev_server.server_command(settings)
-    while "--search-attribute" in command:
-        index = command.index("--search-attribute")
-        del command[index : index + 2]
-    with (folder / "log").open("w") as log, subprocess.Popen(command, stdout=log, stderr=log) as server:
-        yield f"127.0.0.1:{port}"
-        server.terminate()
 
 
 def settings_for(address: str, namespace: str = "default") -> Settings:

@@ -19,8 +19,9 @@ import pytest
 
 from patient_visit_engine.runtime import dev_server
 from patient_visit_engine.runtime.settings import Settings
+from patient_visit_engine.runtime.task_queue import RECENT
 from patient_visit_engine.runtime.temporal import connect
-from patient_visit_engine.worker.polling import RECENT, is_polled
+from patient_visit_engine.worker.polling import is_polled
 from tests.cli.test_migrate import describe_namespace
 from tests.support import compose
 from tests.support.cluster import PostgresCluster
