@@ -1,8 +1,7 @@
 """The commands `api` and `worker`: one process of the engine each, for production."""
 
-from importlib import import_module
-
 from patient_visit_engine.runtime import logs, temporal
+from patient_visit_engine.runtime.importing import import_quickly
 from patient_visit_engine.runtime.operator_error import OperatorError
 from patient_visit_engine.runtime.settings import Settings, load_settings
 from patient_visit_engine.storage.schema_version import UnknownSchemaError
@@ -24,7 +23,7 @@ def worker() -> None:
 
 def _run_module(name: str, settings: Settings) -> None:
     try:
-        import_module(name).run(settings)
+        import_quickly(name).run(settings)
     except UnknownSchemaError as error:
         raise OperatorError(f"VISIT_DATABASE_URL: {error}") from None
     except temporal.UnreachableError as error:

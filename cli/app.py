@@ -6,12 +6,12 @@ A command's module is imported only when the command runs. So the worker never l
 import os
 import sys
 from contextlib import suppress
-from importlib import import_module
 from typing import NoReturn
 
 import typer
 from typer.core import TyperGroup
 
+from patient_visit_engine.runtime.importing import import_quickly
 from patient_visit_engine.runtime.operator_error import OperatorError
 
 #: For each command, its module and the function (or group of commands) in that module.
@@ -39,7 +39,7 @@ class LazyCommandGroup(TyperGroup):
         if cmd_name not in COMMANDS:
             return None
         module, attribute = COMMANDS[cmd_name]
-        command = getattr(import_module(module), attribute)
+        command = getattr(import_quickly(module), attribute)
         if isinstance(command, typer.Typer):
             return typer.main.get_command(command)
         single_command = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

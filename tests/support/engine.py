@@ -47,7 +47,7 @@ class Engine:
         self.settings = Settings(_env_file=None, **values)
         self.url = f"http://127.0.0.1:{self.settings.http_port}"
         self.temporal = self.new_process("temporal", dev_server.server_command(self.settings))
-        self.worker = self.new_process("worker", [sys.executable, "-m", "patient_visit_engine.worker"])
+        self.worker = self.new_process("worker", [sys.executable, "-m", "patient_visit_engine.cli", "worker"])
         self.api = self.new_process("api", [sys.executable, "-m", "patient_visit_engine.cli", "api"])
         self.others: list[SpawnedProcess] = []
         self.database = Database(self.settings.effective_database_url)
