@@ -4,6 +4,7 @@ A visit is never ended because it is slow, because no worker polls it, or becaus
 failed task.
 """
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 from temporalio.api.common.v1 import WorkflowExecution
@@ -72,10 +73,15 @@ class VisitRescue:
         return reason
 
     async def _was_just_ended(self, workflow_id: str, now: datetime) -> bool:
-        """Whether an earlier workflow of this visit was terminated within the interval, by any process."""
+        """Whether a rescue in any process has ended an earlier workflow of this visit within the interval."""
         since = to_rfc3339(now - RESCUE_INTERVAL)
         query = f"WorkflowId = '{workflow_id}' AND ExecutionStatus = 'Terminated' AND CloseTime > '{since}'"
-        return (await self._client.count_workflows(query)).count > 0
+        async for ended in self._client.list_workflows(query):
+            (last_event,) = await self._last_events(workflow_id, ended.run_id, 1)
+            # Others may terminate a workflow too, for example to start a foreign one under the same id.
+            if last_event.workflow_execution_terminated_event_attributes.reason in list(RescueReason):
+                return True
+        return False
 
     async def _reason_to_end(self, description: WorkflowExecutionDescription) -> RescueReason | None:
         if description.status is not WorkflowExecutionStatus.RUNNING:
@@ -93,15 +99,18 @@ class VisitRescue:
         return None
 
     async def _last_task_failed(self, workflow_id: str, run_id: str) -> bool:
-        history = await self._client.workflow_service.get_workflow_execution_history_reverse(
-            GetWorkflowExecutionHistoryReverseRequest(
-                namespace=self._client.namespace,
-                execution=WorkflowExecution(workflow_id=workflow_id, run_id=run_id),
-                maximum_page_size=EVENTS_READ,
-            )
-        )
-        last_result = next((event for event in history.history.events if event.event_type in TASK_RESULTS), None)
+        events = await self._last_events(workflow_id, run_id, EVENTS_READ)
+        last_result = next((event for event in events if event.event_type in TASK_RESULTS), None)
         return last_result is not None and _is_failure_of_code(last_result)
+
+    async def _last_events(self, workflow_id: str, run_id: str, count: int) -> Sequence[HistoryEvent]:
+        """The last events of this run, newest first."""
+        request = GetWorkflowExecutionHistoryReverseRequest(
+            namespace=self._client.namespace,
+            execution=WorkflowExecution(workflow_id=workflow_id, run_id=run_id),
+            maximum_page_size=count,
+        )
+        return (await self._client.workflow_service.get_workflow_execution_history_reverse(request)).history.events
 
     async def _terminate(self, workflow_id: str, run_id: str, reason: RescueReason) -> None:
         try:
