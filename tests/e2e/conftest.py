@@ -1,7 +1,9 @@
 """Fixtures: one engine that all tests share, and engines that a test can break."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import fcntl
+import os
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from itertools import count
 from pathlib import Path
@@ -67,6 +69,16 @@ async def breakable_engine(quick_engine: Engine) -> AsyncIterator[Engine]:
     yield quick_engine
 
     await quick_engine.repair()
+
+
+@pytest.fixture
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One test at a time has this fixture, in all processes of the run: two processors are too few for two such engines."""
+    base = tmp_path_factory.getbasetemp()
+    folder = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    with (folder / "alone.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture

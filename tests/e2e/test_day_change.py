@@ -31,7 +31,7 @@ PATIENCE = 120.0
 
 
 @pytest.fixture
-def change() -> DayChange:
+def change(alone: None) -> DayChange:
     return DayChange.within_minutes(LEAD)
 
 
@@ -46,10 +46,8 @@ async def staff(open_engine: OpenEngine, change: DayChange) -> AsyncIterator[Sta
     await staff.close()
 
 
-# On SQLite only: next to a second engine of this size, two processors are too few.
 @pytest.mark.long
-@pytest.mark.timeout(420)
-@pytest.mark.parametrize("open_engine", ["sqlite"], indirect=True)
+@pytest.mark.timeout(900)
 async def test_change_of_day_loses_nothing(staff: StaffRequests, change: DayChange) -> None:
     engine = staff.engine
     patients = await prepare_patients(engine, staff, change)

@@ -2,89 +2,22 @@
 
 import asyncio
 import json
-import os
-import sqlite3
-import subprocess
-import sys
 from collections.abc import AsyncIterator
-from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from patient_visit_engine.storage.database import Database
+from tests.support.backup import Backup, engine_with_backup, run_command
 from tests.support.decisions import send_until_decided
-from tests.support.engine import Engine
-from tests.support.postgres import ThrowawayPostgres
 from tests.support.staff_subscriber import StaffSubscriber
-
-
-@dataclass
-class Backup:
-    """Copies the engine's database while it runs, and restores it while nothing uses it."""
-
-    engine: Engine
-    server: ThrowawayPostgres | None
-    copy: Path
-
-    def create(self) -> None:
-        if self.server is not None:
-            self._run("pg_dump", "--format=custom", f"--file={self.copy}", self._address("visits"))
-            return
-        with closing(sqlite3.connect(self._file)) as source, closing(sqlite3.connect(self.copy)) as target:
-            source.backup(target)
-
-    def restore(self) -> None:
-        if self.server is not None:
-            self.server.drop_database("visits")
-            self.server.create_database("visits")
-            self._run("pg_restore", "--exit-on-error", f"--dbname={self._address('visits')}", str(self.copy))
-            return
-        for suffix in ("-wal", "-shm"):
-            Path(f"{self._file}{suffix}").unlink(missing_ok=True)
-        self._file.write_bytes(self.copy.read_bytes())
-
-    @property
-    def _file(self) -> Path:
-        return self.engine.folder / "visits.db"
-
-    def _address(self, name: str) -> str:
-        assert self.server is not None
-        return f"postgresql://visit@127.0.0.1:{self.server.port}/{name}"
-
-    def _run(self, *command: str) -> None:
-        subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
 async def backup(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Backup]:
     """The backup of a running engine, on SQLite and on PostgreSQL."""
-    server = None
-    if request.param == "postgres":
-        if reason := ThrowawayPostgres.missing_requirement():
-            pytest.skip(reason)
-        server = ThrowawayPostgres("-c fsync=off")
-        await asyncio.to_thread(server.open)
-        await asyncio.to_thread(server.create_database, "visits")
-    url = "" if server is None else f"{server.url}/visits"
-    engine = Engine(tmp_path, database_url=url, decision_timeout="5", sweep_every="1")
-    try:
-        await engine.open()
-        yield Backup(engine, server, tmp_path / "copy")
-    finally:
-        await engine.close()
-        if server is not None:
-            await asyncio.to_thread(server.close)
-
-
-def run_command(engine: Engine, *arguments: str) -> str:
-    """Run `visit-engine` with these arguments and return its output; it must succeed."""
-    command = [sys.executable, "-m", "patient_visit_engine.cli", *arguments]
-    environment = os.environ | engine.environment
-    process = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
-    assert process.returncode == 0, process.stdout + process.stderr
-    return process.stdout
+    async with engine_with_backup(tmp_path, request.param, decision_timeout="5", sweep_every="1") as opened:
+        yield opened
 
 
 async def test_engine_continues_from_restored_copy(backup: Backup) -> None:
