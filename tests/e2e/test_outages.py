@@ -137,3 +137,44 @@ async def test_foreign_workflow_is_rescued(breakable_engine: Engine, patient: in
     assert (undecided.status_code, undecided.json()["code"]) == (503, "undecided")
     await assert_started_once(breakable_engine, patient, answer)
     await assert_can_be_completed(breakable_engine, patient, answer)
+
+
+async def test_lost_temporal_database_locks_no_one_out(open_engine: OpenEngine, patient: int, key: str) -> None:
+    # As under `up`, which starts the server again with the same command.
+    engine = await open_engine(decision_timeout="3", sweep_every="1")
+    await engine.admit(patient, {patient: 1, patient + 1000: 2, patient + 2000: 3})
+    started = await start_decided(engine, 1, patient, patient, key)
+    waiting = await engine.start(2, patient, patient + 1000, wait=True)
+    engine.temporal.kill()
+    for file in engine.folder.glob("temporal.db*"):
+        file.unlink()
+    engine.temporal.start()
+
+    refused = await start_decided(engine, 3, patient, patient + 2000, f"{key}-other")
+    await assert_can_be_completed(engine, patient, started)
+
+    async def is_offered() -> bool:
+        return bool(await engine.events(patient, "consultation.available"))
+
+    await wait_until_async(is_offered, "the waiting doctor has an offer")
+    assert (waiting.status_code, waiting.json()["position"]) == (409, 1)
+    assert (refused.status_code, refused.json()["active_doctor_id"]) == (409, 1)
+
+
+async def test_lost_temporal_database_needs_no_message(open_engine: OpenEngine, patient: int, key: str) -> None:
+    engine = await open_engine(decision_timeout="3", sweep_every="1", offer_seconds="2")
+    await engine.admit(patient, {patient: 1, patient + 1000: 2, patient + 2000: 3})
+    started = await start_decided(engine, 1, patient, patient, key)
+    for doctor in (2, 3):
+        await engine.start(doctor, patient, patient + (doctor - 1) * 1000, wait=True)
+    await engine.complete(1, started.json()["id"])
+    engine.temporal.kill()
+    for file in engine.folder.glob("temporal.db*"):
+        file.unlink()
+    engine.temporal.start()
+
+    async def is_offered_to_both() -> bool:
+        offers = await engine.events(patient, "consultation.available")
+        return {offer["channel"] for offer in offers} == {"doctor.2", "doctor.3"}
+
+    await wait_until_async(is_offered_to_both, "the offer has passed to the next doctor")

@@ -50,6 +50,23 @@ async def test_refused_start_shows_one_warning(staff: StaffPages) -> None:
     assert appointment["status"] == 1
 
 
+async def test_doctor_with_two_patients_gets_one_warning(staff: StaffPages) -> None:
+    doctor = staff.new_doctor()
+    first_patient, (first_appointment,) = await staff.new_patient(doctor)
+    _, (second_appointment,) = await staff.new_patient(doctor)
+    page = await staff.open_page(doctor)
+    await row_button(page, first_appointment, "Start").click()
+    await expect(row(page, first_appointment)).to_contain_text("In consultation with you")
+    await expect(notices(page)).to_have_count(0)
+
+    await row_button(page, second_appointment, "Start").click()
+
+    await expect(row(page, second_appointment)).to_contain_text("In consultation with you")
+    warning = f"You are still in consultation with John Doe{first_patient}"
+    await expect(notices(page)).to_have_text([re.compile(warning)])
+    await expect(notices(page)).to_have_attribute("data-type", "warning")
+
+
 async def test_simultaneous_starts_grant_only_one(staff: StaffPages) -> None:
     first, second = staff.new_doctor(), staff.new_doctor()
     patient, appointments = await staff.new_patient(first, second)
