@@ -29,6 +29,12 @@ class HospitalCalendar:
         """The moment at which `day` is over, in UTC: 23, 24 or 25 hours after its start."""
         return self.starts_at(day + timedelta(days=1))
 
+    def moment(self, day: date, local_time: time) -> datetime:
+        """The moment of `day` with this local time, in UTC. A time before the day's start is in its last hours, after midnight."""
+        is_after_midnight = local_time < self.day_starts
+        local_date = day + timedelta(days=1) if is_after_midnight else day
+        return datetime.combine(local_date, local_time, self.zone).astimezone(UTC)
+
 
 def to_millisecond(at: datetime) -> datetime:
     """`at` in UTC, cut to milliseconds. The database and the answers have no finer times."""

@@ -9,7 +9,6 @@ import secrets
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated
-from zoneinfo import ZoneInfo
 
 import typer
 from pwdlib import PasswordHash
@@ -25,6 +24,8 @@ from patient_visit_engine.storage import accounts, tables
 from patient_visit_engine.storage.bulk_master_data import add_missing
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.visit.calendar import HospitalCalendar
+
+OTHER_RECORDS = "the database has other patients or doctors: --force adds the demonstration to them"
 
 
 def demo(
@@ -71,12 +72,15 @@ async def load_demonstration(
     Raises `OperatorError` when the database has other patients or doctors, unless `force`. Raises it always when one
     of the demonstration's ids belongs to another record.
     """
+    if not force and await database.read(_has_other_records):
+        # Before the passwords are hashed, which takes seconds.
+        raise OperatorError(OTHER_RECORDS)
     day = today or calendar.day_of(datetime.now(UTC))
     folder = data_dir or load_settings().data_dir
     roles = {name: role.value for name, _, role, _ in hospital.accounts()}
     existing = await database.read(_load_password_hashes, list(roles))
     new_logins = await asyncio.to_thread(_create_logins, {n: role for n, role in roles.items() if n not in existing})
-    added_names = await database.write(_add_hospital, calendar.zone, day, new_logins, force)
+    added_names = await database.write(_add_hospital, calendar, day, new_logins, force)
     if added_names:
         older = [login for login in await asyncio.to_thread(read_logins, folder) if login.username not in added_names]
         added = [new_logins[name] for name in added_names]
@@ -104,16 +108,16 @@ def _create_logins(roles: dict[str, str]) -> dict[str, Login]:
 
 
 def _add_hospital(
-    connection: Connection, zone: ZoneInfo, day: date, new_logins: dict[str, Login], force: bool
+    connection: Connection, calendar: HospitalCalendar, day: date, new_logins: dict[str, Login], force: bool
 ) -> list[str]:
     """Add everything in one transaction. Returns the names of the accounts that were added."""
     if not force and _has_other_records(connection):
-        raise OperatorError("the database has other patients or doctors: --force adds the demonstration to them")
+        raise OperatorError(OTHER_RECORDS)
     for table, rows, compared_columns in (
         (tables.patients, hospital.patients(), ("first_name", "last_name")),
         (tables.doctors, hospital.doctors(), ("name",)),
         (tables.prestations, hospital.prestations(), ("name", "exclusive")),
-        (tables.appointments, hospital.appointments(day, zone), ("patient_id", "doctor_id")),
+        (tables.appointments, hospital.appointments(day, calendar), ("patient_id", "doctor_id")),
     ):
         if conflicting_ids := add_missing(connection, table, rows, compared_columns).different:
             raise OperatorError(

@@ -5,10 +5,9 @@ the X-ray may run.
 """
 
 from datetime import date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
 
 from patient_visit_engine.storage.bulk_master_data import AppointmentRow, DoctorRow, PatientRow, PrestationRow
-from patient_visit_engine.visit.calendar import to_millisecond
+from patient_visit_engine.visit.calendar import HospitalCalendar, to_millisecond
 from patient_visit_engine.visit.codes import AppointmentStatus, Role
 
 PATIENTS = (
@@ -76,8 +75,8 @@ def prestations() -> list[PrestationRow]:
     ]
 
 
-def appointments(day: date, zone: ZoneInfo) -> list[AppointmentRow]:
-    """The appointments of a local day. Their ids contain the date, for example 2026030201, so each day has its own ids."""
+def appointments(day: date, calendar: HospitalCalendar) -> list[AppointmentRow]:
+    """The appointments of a hospital day. Their ids contain the date, for example 2026030201, so each day has its own ids."""
     id_base = int(f"{day:%Y%m%d}") * MAX_APPOINTMENTS_PER_DAY
     bookings = [
         (datetime.combine(day, first_time) + slot * timedelta(minutes=step), doctor, patient)
@@ -90,7 +89,7 @@ def appointments(day: date, zone: ZoneInfo) -> list[AppointmentRow]:
             "patient_id": patient,
             "doctor_id": doctor,
             "prestation_id": doctor,
-            "scheduled_at": to_millisecond(at.replace(tzinfo=zone)),
+            "scheduled_at": to_millisecond(calendar.moment(day, at.time())),
             "status": int(AppointmentStatus.confirmed),
         }
         for number, (at, doctor, patient) in enumerate(sorted(bookings), 1)

@@ -69,7 +69,7 @@ def replay(
             _read_data_set(data),
             _parse_day(day),
             today,
-            settings.zone,
+            settings.calendar,
             run_number,
             max_patients=patients,
             rivals=doctors_race - 1,

@@ -11,11 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from statistics import NormalDist
-from zoneinfo import ZoneInfo
 
 from patient_visit_engine.cli.datasets.made_up import made_up_name, stable_number
 from patient_visit_engine.cli.datasets.recorded import RecordedAppointment, RecordedSet, busiest_day
-from patient_visit_engine.visit.calendar import to_millisecond
+from patient_visit_engine.visit.calendar import HospitalCalendar, to_millisecond
 
 MEDIAN_SECONDS, SPREAD = 725.0, 0.44
 MIN_SECONDS, MAX_SECONDS = 180.0, 3_600.0
@@ -77,13 +76,13 @@ def build_plan(
     data_set: RecordedSet,
     day: date | None,
     today: date,
-    zone: ZoneInfo,
+    calendar: HospitalCalendar,
     run: int,
     *,
     max_patients: int = 0,
     rivals: int = 0,
 ) -> ReplayPlan:
-    """Move the set's `day` (or its busiest day) to `today`. Raises `NothingToReplayError`.
+    """Move the set's `day` (or its busiest day) to the hospital day `today`. Raises `NothingToReplayError`.
 
     `max_patients` limits the patients if it is not 0. `rivals` is how many more doctors start each exclusive appointment.
     """
@@ -91,7 +90,7 @@ def build_plan(
     if max_patients:
         selected = set(list(dict.fromkeys(row.patient_id for row in rows))[:max_patients])
         rows = [row for row in rows if row.patient_id in selected]
-    return _Planner(rows, today, zone, run).build(recorded_day, rivals, _notes(data_set, day, rows))
+    return _Planner(rows, today, calendar, run).build(recorded_day, rivals, _notes(data_set, day, rows))
 
 
 def _select_day(data_set: RecordedSet, day: date | None) -> tuple[date, list[RecordedAppointment]]:
@@ -129,8 +128,8 @@ def _notes(data_set: RecordedSet, day: date | None, rows: Sequence[RecordedAppoi
 
 
 class _Planner:
-    def __init__(self, rows: Sequence[RecordedAppointment], today: date, zone: ZoneInfo, run: int) -> None:
-        self._rows, self._today, self._zone = rows, today, zone
+    def __init__(self, rows: Sequence[RecordedAppointment], today: date, calendar: HospitalCalendar, run: int) -> None:
+        self._rows, self._today, self._calendar = rows, today, calendar
         self._id_base = FIRST_ID + run % MAX_RUNS * IDS_PER_RUN
         self._ids: dict[tuple[str, int], int] = {}
         self._counts: dict[str, int] = defaultdict(int)
@@ -172,7 +171,7 @@ class _Planner:
     def _book(self, row: RecordedAppointment, doctor_id: int, appointment_id: int, first_start: float) -> None:
         ids = (self._id("patient", row.patient_id), self._id("doctor", doctor_id))
         new_id = self._id("appointment", appointment_id)
-        at = datetime.combine(self._today, row.scheduled_at.time(), self._zone)
+        at = self._calendar.moment(self._today, row.scheduled_at.time())
         self._appointments[new_id] = (*ids, self._id("prestation", row.prestation_id), to_millisecond(at))
         if row.attended:
             self._steps.append(Step(_seconds_of_day(row) - first_start, _duration(row), new_id, *ids))

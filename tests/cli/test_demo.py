@@ -5,7 +5,7 @@ import shutil
 import stat
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -190,9 +190,17 @@ async def test_force_never_reuses_number_of_real_patient(database: Database, tmp
 
 
 def test_clock_change_keeps_local_times() -> None:
-    appointments = hospital.appointments(date(2026, 3, 29), PARIS.zone)
+    appointments = hospital.appointments(date(2026, 3, 29), PARIS)
 
     assert appointments[0]["scheduled_at"] == datetime(2026, 3, 29, 6, tzinfo=UTC)
+
+
+def test_all_appointments_are_in_the_hospital_day() -> None:
+    day, late_start = date(2026, 3, 2), HospitalCalendar(PARIS.zone, time(9))
+
+    appointments = hospital.appointments(day, late_start)
+
+    assert {late_start.day_of(appointment["scheduled_at"]) for appointment in appointments} == {day}
 
 
 def test_command_migrates_and_prints_logins(

@@ -7,9 +7,10 @@ from zoneinfo import ZoneInfo
 
 from patient_visit_engine.cli.datasets.recorded import RecordedAppointment, RecordedSet
 from patient_visit_engine.cli.replay.plan import ReplayPlan, build_plan
+from patient_visit_engine.visit.calendar import HospitalCalendar
 
 TODAY = date(2026, 3, 2)
-PARIS = ZoneInfo("Europe/Paris")
+PARIS = HospitalCalendar(ZoneInfo("Europe/Paris"))
 MONDAY = datetime.fromisoformat("2016-06-06T09:00")
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from patient_visit_engine.visit.calendar import HospitalCalendar, to_millisecond, to_rfc3339
 
+PARIS = HospitalCalendar(ZoneInfo("Europe/Paris"))
 ZONES = [
     "Africa/Cairo",
     "America/Asuncion",
@@ -123,3 +124,19 @@ def test_stored_moment_is_cut_to_milliseconds() -> None:
 
     assert moment == datetime(2025, 10, 14, 10, 30, 0, 7_000, tzinfo=UTC)
     assert moment.tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    ("local_time", "moment"),
+    [
+        (time(4), datetime(2026, 3, 2, 3, tzinfo=UTC)),
+        (time(23, 59), datetime(2026, 3, 2, 22, 59, tzinfo=UTC)),
+        (time(0), datetime(2026, 3, 2, 23, tzinfo=UTC)),
+        (time(3, 59), datetime(2026, 3, 3, 2, 59, tzinfo=UTC)),
+    ],
+)
+def test_times_after_midnight_belong_to_the_day_before(local_time: time, moment: datetime) -> None:
+    day = date(2026, 3, 2)
+
+    assert PARIS.moment(day, local_time) == moment
+    assert PARIS.day_of(moment) == day
