@@ -1,4 +1,4 @@
-"""Whatever happens to a visit in Temporal, its doctors can go on within a minute, without an operator."""
+"""A visit is broken in Temporal in six ways. Each time its doctors can go on within a minute, without an operator."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
