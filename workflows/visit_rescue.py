@@ -51,6 +51,8 @@ class VisitRescue:
         self._client = client
         self._visit_client = visit_client
         self._task_queue = task_queue
+        #: When this process has ended each visit within the last interval. Temporal's search shows it only a moment later.
+        self._ended_at: dict[str, datetime] = {}
 
     async def rescue(self, patient_id: int, day: date, now: datetime) -> RescueReason | None:
         """End the visit's workflow if it can no longer decide, and open the visit again. Returns the reason, or None.
@@ -68,14 +70,19 @@ class VisitRescue:
         if reason is None or await self._was_just_ended(workflow_id, now):
             return None
         await self._terminate(workflow_id, description.run_id, reason)
+        self._ended_at[workflow_id] = now
         # The run's id: of several processes that rescue one run, only the first adds a line to the timeline.
         await self._visit_client.update(patient_id, day, Rescue(reason=reason), f"rescue/{description.run_id}")
         return reason
 
     async def _was_just_ended(self, workflow_id: str, now: datetime) -> bool:
         """Whether a rescue in any process has ended an earlier workflow of this visit within the interval."""
-        since = to_rfc3339(now - RESCUE_INTERVAL)
-        query = f"WorkflowId = '{workflow_id}' AND ExecutionStatus = 'Terminated' AND CloseTime > '{since}'"
+        since = now - RESCUE_INTERVAL
+        self._ended_at = {visit: at for visit, at in self._ended_at.items() if at > since}
+        if workflow_id in self._ended_at:
+            return True
+        closed = f"ExecutionStatus = 'Terminated' AND CloseTime > '{to_rfc3339(since)}'"
+        query = f"WorkflowId = '{workflow_id}' AND {closed}"
         async for ended in self._client.list_workflows(query):
             (last_event,) = await self._last_events(workflow_id, ended.run_id, 1)
             # Others may terminate a workflow too, for example to start a foreign one under the same id.
