@@ -114,12 +114,13 @@ async def wait_for_carried_over(engine: Engine, count: int) -> None:
 
 
 async def wait_for_new_day(engine: Engine, change: DayChange) -> OpenRows:
-    """Wait until everything that is open belongs to the new day."""
+    """Wait for the change, and then until everything that is open belongs to the new day."""
 
     async def has_only_new_day() -> OpenRows | None:
         rows = await read_open_rows(engine)
         return rows if rows.days == {str(change.new_day)} else None
 
+    await change.wait_until(0)
     return await wait_until_async(has_only_new_day, "everything open belongs to the new day", PATIENCE)
 
 
