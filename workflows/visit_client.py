@@ -4,7 +4,7 @@ When the day has closed, it sends the command to a later visit.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -26,7 +26,16 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from patient_visit_engine.visit.calendar import HospitalCalendar
-from patient_visit_engine.visit.commands import Adopt, Command, ConsultationCommand, OpenVisit, Reply, SystemCommand
+from patient_visit_engine.visit.codes import RescueReason
+from patient_visit_engine.visit.commands import (
+    Adopt,
+    Command,
+    ConsultationCommand,
+    OpenVisit,
+    Reply,
+    Rescue,
+    SystemCommand,
+)
 from patient_visit_engine.visit.names import PATIENT_ID_ATTRIBUTE, VISIT_DAY_ATTRIBUTE, visit_id
 from patient_visit_engine.visit.state import Limits
 from patient_visit_engine.workflows.patient_visit import PatientVisit
@@ -36,6 +45,8 @@ TASK_TIMEOUT = timedelta(seconds=2)
 # A message that arrives between two runs of a visit is sent again: at most this many times, with this pause.
 SEND_ATTEMPTS = 20
 RESEND_PAUSE_SECONDS = 0.1
+#: The memo of a run that a rescue has opened: the id of the run that it ended.
+RESCUED_RUN_MEMO = "RescuedRun"
 PATIENT_ID = SearchAttributeKey.for_int(PATIENT_ID_ATTRIBUTE)
 VISIT_DAY = SearchAttributeKey.for_keyword(VISIT_DAY_ATTRIBUTE)
 
@@ -153,10 +164,16 @@ class VisitClient:
         return await self._open_and_update(patient_id, day, command, update_id)
 
     async def _open_and_update(
-        self, patient_id: int, day: date, command: Command | SystemCommand, update_id: str | None
+        self,
+        patient_id: int,
+        day: date,
+        command: Command | SystemCommand,
+        update_id: str | None,
+        changed_options: Mapping[str, Any] | None = None,
     ) -> Reply:
+        options = self._options(patient_id, day) | dict(changed_options or {})
         start: WithStartWorkflowOperation[PatientVisit, None] = WithStartWorkflowOperation(
-            PatientVisit.run, self._opening(patient_id, day), **self._options(patient_id, day)
+            PatientVisit.run, self._opening(patient_id, day), **options
         )
         try:
             handle = await self._client.start_update_with_start_workflow(
@@ -175,6 +192,24 @@ class VisitClient:
                 raise DayClosedError from None
             raise
         return reply
+
+    async def rescue(self, patient_id: int, day: date, reason: RescueReason, failed_run_id: str) -> None:
+        """End the visit's workflow and open the visit again. The new run's first decision is to note the rescue.
+
+        Of several processes that rescue one run, only the first ends it. Raises like `update`.
+        """
+        options = {
+            # In one step with the start. Between two calls, another message could open the visit and be decided first.
+            "id_conflict_policy": WorkflowIDConflictPolicy.TERMINATE_EXISTING,
+            "memo": {RESCUED_RUN_MEMO: failed_run_id},
+        }
+        command = Rescue(reason=reason)
+        try:
+            # If a workflow has an update with this id already, the server does not end it.
+            await self._open_and_update(patient_id, day, command, f"rescue/{failed_run_id}", options)
+        except WorkflowUpdateFailedError:
+            # The new run is open, but its ledger did not answer.
+            await self.update(patient_id, day, command)
 
     async def serve_line(self, patient_id: int, day: date) -> None:
         """Make the visit of exactly this day read its facts again, and offer a free patient to its waiting line.

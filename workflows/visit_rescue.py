@@ -4,7 +4,6 @@ A visit is never ended because it is slow, because no worker polls it, or becaus
 failed task.
 """
 
-from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 from temporalio.api.common.v1 import WorkflowExecution
@@ -16,10 +15,9 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.codes import RescueReason
-from patient_visit_engine.visit.commands import Rescue
 from patient_visit_engine.visit.names import WORKFLOW_TYPE, visit_id
 from patient_visit_engine.workflows.patient_visit import PatientVisit
-from patient_visit_engine.workflows.visit_client import VisitClient
+from patient_visit_engine.workflows.visit_client import RESCUED_RUN_MEMO, VisitClient
 
 #: A rescued visit that fails again is ended again after this time, not before.
 RESCUE_INTERVAL = timedelta(minutes=1)
@@ -51,42 +49,33 @@ class VisitRescue:
         self._client = client
         self._visit_client = visit_client
         self._task_queue = task_queue
-        #: When this process has ended each visit within the last interval. Temporal's search shows it only a moment later.
-        self._ended_at: dict[str, datetime] = {}
 
     async def rescue(self, patient_id: int, day: date, now: datetime) -> RescueReason | None:
         """End the visit's workflow if it can no longer decide, and open the visit again. Returns the reason, or None.
 
         Raises the errors of Temporal's client. There is no time limit here: the caller sets one.
         """
-        workflow_id = visit_id(patient_id, day)
         try:
-            description = await self._client.get_workflow_handle(workflow_id).describe()
+            description = await self._client.get_workflow_handle(visit_id(patient_id, day)).describe()
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
                 return None
             raise
         reason = await self._reason_to_end(description)
-        if reason is None or await self._was_just_ended(workflow_id, now):
+        if reason is None or await self._was_just_rescued(description, now):
             return None
-        await self._terminate(workflow_id, description.run_id, reason)
-        self._ended_at[workflow_id] = now
-        # The run's id: of several processes that rescue one run, only the first adds a line to the timeline.
-        await self._visit_client.update(patient_id, day, Rescue(reason=reason), f"rescue/{description.run_id}")
+        await self._visit_client.rescue(patient_id, day, reason, description.run_id)
         return reason
 
-    async def _was_just_ended(self, workflow_id: str, now: datetime) -> bool:
-        """Whether a rescue in any process has ended an earlier workflow of this visit within the interval."""
+    async def _was_just_rescued(self, description: WorkflowExecutionDescription, now: datetime) -> bool:
+        """Whether a rescue in any process has opened this visit again within the interval."""
         since = now - RESCUE_INTERVAL
-        self._ended_at = {visit: at for visit, at in self._ended_at.items() if at > since}
-        if workflow_id in self._ended_at:
+        if description.start_time > since and RESCUED_RUN_MEMO in await description.memo():
             return True
-        closed = f"ExecutionStatus = 'Terminated' AND CloseTime > '{to_rfc3339(since)}'"
-        query = f"WorkflowId = '{workflow_id}' AND {closed}"
-        async for ended in self._client.list_workflows(query):
-            (last_event,) = await self._last_events(workflow_id, ended.run_id, 1)
-            # Others may terminate a workflow too, for example to start a foreign one under the same id.
-            if last_event.workflow_execution_terminated_event_attributes.reason in list(RescueReason):
+        # After a rescue, a foreign workflow can have taken the id of the visit.
+        query = f"WorkflowId = '{description.id}' AND StartTime > '{to_rfc3339(since)}'"
+        async for run in self._client.list_workflows(query):
+            if RESCUED_RUN_MEMO in await run.memo():
                 return True
         return False
 
@@ -106,26 +95,15 @@ class VisitRescue:
         return None
 
     async def _last_task_failed(self, workflow_id: str, run_id: str) -> bool:
-        events = await self._last_events(workflow_id, run_id, EVENTS_READ)
-        last_result = next((event for event in events if event.event_type in TASK_RESULTS), None)
-        return last_result is not None and _is_failure_of_code(last_result)
-
-    async def _last_events(self, workflow_id: str, run_id: str, count: int) -> Sequence[HistoryEvent]:
-        """The last events of this run, newest first."""
         request = GetWorkflowExecutionHistoryReverseRequest(
             namespace=self._client.namespace,
             execution=WorkflowExecution(workflow_id=workflow_id, run_id=run_id),
-            maximum_page_size=count,
+            maximum_page_size=EVENTS_READ,
         )
-        return (await self._client.workflow_service.get_workflow_execution_history_reverse(request)).history.events
-
-    async def _terminate(self, workflow_id: str, run_id: str, reason: RescueReason) -> None:
-        try:
-            await self._client.get_workflow_handle(workflow_id, run_id=run_id).terminate(reason.value)
-        except RPCError as error:
-            # Another process ended it first.
-            if error.status is not RPCStatusCode.NOT_FOUND:
-                raise
+        response = await self._client.workflow_service.get_workflow_execution_history_reverse(request)
+        newest_first = response.history.events
+        last_result = next((event for event in newest_first if event.event_type in TASK_RESULTS), None)
+        return last_result is not None and _is_failure_of_code(last_result)
 
 
 def _is_failure_of_code(event: HistoryEvent) -> bool:

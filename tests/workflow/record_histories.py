@@ -16,7 +16,7 @@ from temporalio.client import WorkflowUpdateFailedError
 from patient_visit_engine.storage import migrations
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.visit.codes import AppointmentStatus, RescueReason
-from patient_visit_engine.visit.commands import Adopt, Rescue
+from patient_visit_engine.visit.commands import Adopt
 from patient_visit_engine.visit.state import Limits
 from patient_visit_engine.workflows.patient_visit import PatientVisit
 from tests.support.temporal import start_server
@@ -106,8 +106,8 @@ async def rescue(visits: VisitDriver) -> None:
     """A visit is opened again by a rescue, with a consultation and a doctor in line."""
     started = await visits.start(DR_AMRANI)
     await visits.wait(DR_BENNIS)
-    await visits.workflow().terminate("recorded rescue")
-    await visits.client.update(visits.patient, visits.today, Rescue(reason=RescueReason.workflow_task_failed))
+    run_id = (await visits.workflow().describe()).run_id
+    await visits.client.rescue(visits.patient, visits.today, RescueReason.workflow_task_failed, run_id)
     await visits.complete(started)
 
 

@@ -19,9 +19,10 @@ from patient_visit_engine.visit.names import DEFAULT_TASK_QUEUE, WORKFLOW_TYPE, 
 from patient_visit_engine.worker.builder import CACHED_VISITS
 from patient_visit_engine.workflows.message_guard import ARGUMENTS
 from patient_visit_engine.workflows.patient_visit import PatientVisit
+from patient_visit_engine.workflows.visit_client import UNDECIDED_ERRORS
 from patient_visit_engine.workflows.visit_rescue import RESCUE_INTERVAL
 from tests.support.patient_records import Answer
-from tests.support.visit_rows import DR_AMRANI, DR_BENNIS
+from tests.support.visit_rows import DR_AMRANI, DR_BENNIS, DR_CHRAIBI
 from tests.support.visits import VisitDriver
 from tests.support.waiting import wait_until_async
 
@@ -67,6 +68,16 @@ async def is_unanswered(answer: Coroutine[Any, Any, Answer]) -> bool:
     except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
         return True
     return False
+
+
+async def start_until_decided(visits: VisitDriver, doctor: int) -> Answer:
+    """Start, and send the start again at once while the visit cannot decide, as other processes may."""
+    command = await visits.start_command(doctor)
+    while True:
+        try:
+            return await visits.send(command)
+        except UNDECIDED_ERRORS:
+            continue
 
 
 @asynccontextmanager
@@ -145,6 +156,41 @@ async def test_changed_worker_code_blocks_no_one(
     assert (refused.status, completed.status) == (409, 200)
     assert (await timeline_events(visits))[:2] == ["started", "rescued"]
     assert len([event for event in await visits.events() if event.name == "consultation.started"]) == 1
+
+
+async def test_rescue_is_the_first_decision(
+    visits_without_worker: VisitDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visits = visits_without_worker
+    await visits.start_worker()
+    await visits.start(DR_AMRANI)
+    await change_worker_code(visits, monkeypatch)
+
+    waiting = [asyncio.create_task(start_until_decided(visits, doctor)) for doctor in (DR_BENNIS, DR_CHRAIBI) * 10]
+    await wait_for_rescue(visits)
+    answers = await asyncio.gather(*waiting)
+
+    assert {answer.status for answer in answers} == {409}
+    assert (await timeline_events(visits))[:2] == ["started", "rescued"]
+
+
+async def test_two_processes_rescue_a_visit_once(
+    visits_without_worker: VisitDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visits = visits_without_worker
+    await visits.start_worker()
+    await visits.start(DR_AMRANI)
+    failed_run = (await visits.workflow().describe()).run_id
+    await change_worker_code(visits, monkeypatch)
+
+    async with unanswered(visits.start(DR_BENNIS)):
+        await wait_for_rescue(visits)
+    opened_run = (await visits.workflow().describe()).run_id
+    # Another process looked at the failed run at the same time, and is a moment later.
+    await visits.client.rescue(visits.patient, visits.today, RescueReason.workflow_task_failed, failed_run)
+
+    assert (await visits.workflow().describe()).run_id == opened_run
+    assert (await timeline_events(visits)).count("rescued") == 1
 
 
 @pytest.mark.parametrize(
