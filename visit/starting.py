@@ -22,11 +22,10 @@ from patient_visit_engine.visit.waiting_line import join_change, offer_to_line, 
 
 
 def start_consultation(command: StartConsultation, state: VisitState, now: datetime) -> Verdict:
-    """Grant the start, unless the appointment is in progress, closed or of another day, or the patient is busy or reserved.
+    """Grant the start, unless the appointment is in progress, closed or of another day.
 
-    A doctor who is in consultation with another patient is refused too, if the hospital wants it so.
-
-    A busy or reserved patient blocks only exclusive prestations.
+    An exclusive start is refused also when the patient is busy or reserved for another doctor, and, if the hospital wants it so,
+    when the doctor is in consultation with another patient.
     """
     appointment = command.appointment
     existing = state.consultation_of(appointment.id)

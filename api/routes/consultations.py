@@ -41,8 +41,9 @@ async def start_consultation(
 ) -> Response:
     """Start the consultation of an appointment.
 
-    An exclusive start gets 409 while the patient is in another exclusive consultation or reserved for another doctor. While the
-    doctor is in one with another patient, it gets `warnings`, or 409 (`VISIT_DOCTOR_BUSY`).
+    An exclusive start gets 409 while the patient is in another exclusive consultation or reserved for another doctor.
+    If the doctor is in an exclusive consultation with another patient, the answer has `warnings`, or is 409: the hospital
+    chooses (`VISIT_DOCTOR_BUSY`).
     The appointment must be for today, or the patient checked in for it.
     A start that is decided too late has no effect. An asynchronous one then gets 409 `request_expired`.
     """
