@@ -12,6 +12,14 @@ from tests.support.locking import locked
 from tests.support.waiting import wait_until_async
 
 
+def lose_temporal_database(engine: Engine) -> None:
+    """Start Temporal again without its files, with the same command as `up`."""
+    engine.temporal.kill()
+    for file in engine.folder.glob("temporal.db*"):
+        file.unlink()
+    engine.temporal.start()
+
+
 async def test_start_is_undecided_without_temporal(breakable_engine: Engine, patient: int, key: str) -> None:
     await breakable_engine.admit(patient, {patient: 1})
     breakable_engine.temporal.kill()
@@ -140,15 +148,11 @@ async def test_foreign_workflow_is_rescued(breakable_engine: Engine, patient: in
 
 
 async def test_lost_temporal_database_locks_no_one_out(open_engine: OpenEngine, patient: int, key: str) -> None:
-    # As under `up`, which starts the server again with the same command.
     engine = await open_engine(decision_timeout="3", sweep_every="1")
     await engine.admit(patient, {patient: 1, patient + 1000: 2, patient + 2000: 3})
     started = await start_decided(engine, 1, patient, patient, key)
     waiting = await engine.start(2, patient, patient + 1000, wait=True)
-    engine.temporal.kill()
-    for file in engine.folder.glob("temporal.db*"):
-        file.unlink()
-    engine.temporal.start()
+    lose_temporal_database(engine)
 
     refused = await start_decided(engine, 3, patient, patient + 2000, f"{key}-other")
     await assert_can_be_completed(engine, patient, started)
@@ -168,10 +172,7 @@ async def test_lost_temporal_database_needs_no_message(open_engine: OpenEngine, 
     for doctor in (2, 3):
         await engine.start(doctor, patient, patient + (doctor - 1) * 1000, wait=True)
     await engine.complete(1, started.json()["id"])
-    engine.temporal.kill()
-    for file in engine.folder.glob("temporal.db*"):
-        file.unlink()
-    engine.temporal.start()
+    lose_temporal_database(engine)
 
     async def is_offered_to_both() -> bool:
         offers = await engine.events(patient, "consultation.available")
