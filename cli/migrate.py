@@ -20,14 +20,15 @@ DatabaseOnly = Annotated[bool, typer.Option("--database-only", help="Prepare the
 def migrate(database_only: DatabaseOnly = False, back_to: BackTo = "") -> None:
     """Prepare the database schema, then the Temporal namespace's retention and search attributes.
 
-    Run it before every start of a new version. A second run changes nothing. Of two runs at the same time, one is refused.
+    Run it before every start of a new version. It says what was missing in Temporal. A second run changes nothing.
+    Of two runs at the same time, one is refused.
     """
     settings = load_settings()
     typer.echo(f"database: at schema {migrate_schema(settings, back_to)}")
     if back_to:
         return
     if not database_only:
-        asyncio.run(namespace.prepare(settings))
+        asyncio.run(namespace.prepare(settings, report=lambda change: typer.echo(f"temporal: {change}")))
         days = namespace.RETENTION.days
         typer.echo(f"temporal: namespace {settings.temporal_namespace} keeps closed visits for {days} days or longer")
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 
@@ -39,9 +39,16 @@ TEMPORARY_STATUSES = {
 }
 
 
-async def prepare(settings: Settings, start_timeout: timedelta = START_TIMEOUT) -> Client:
+def ignore(_change: str) -> None:
+    """Report nothing."""
+
+
+async def prepare(
+    settings: Settings, start_timeout: timedelta = START_TIMEOUT, report: Callable[[str], None] = ignore
+) -> Client:
     """Wait for the frontend, then create or adapt the namespace. A second call changes nothing.
 
+    `report` is called with each change, in words: what was missing, and is there now.
     Raises `OperatorError` when Temporal does not answer within `start_timeout`, refuses, or has a search attribute with another type.
     """
     deadline = monotonic() + start_timeout.total_seconds()
@@ -49,8 +56,8 @@ async def prepare(settings: Settings, start_timeout: timedelta = START_TIMEOUT) 
         try:
             async with asyncio.timeout(max(deadline - monotonic(), RETRY_INTERVAL_SECONDS)):
                 client = await connect(settings)
-                await _ensure_retention(client)
-                await _register_search_attributes(client)
+                await _ensure_retention(client, report)
+                await _register_search_attributes(client, report)
             return client
         except (RuntimeError, TimeoutError, RPCError) as error:
             if isinstance(error, RPCError) and error.status not in TEMPORARY_STATUSES:
@@ -87,7 +94,7 @@ async def missing_search_attributes(client: Client) -> list[str]:
     return [name for name in SEARCH_ATTRIBUTES if name not in listing.custom_attributes]
 
 
-async def _ensure_retention(client: Client) -> None:
+async def _ensure_retention(client: Client, report: Callable[[str], None]) -> None:
     service = client.workflow_service
     describe_request = DescribeNamespaceRequest(namespace=client.namespace)
     try:
@@ -97,15 +104,17 @@ async def _ensure_retention(client: Client) -> None:
             raise
         register_request = RegisterNamespaceRequest(namespace=client.namespace)
         register_request.workflow_execution_retention_period.FromTimedelta(RETENTION)
-        await _ignore_already_exists(service.register_namespace(register_request))
+        if await _is_new(service.register_namespace(register_request)):
+            report(f"namespace {client.namespace} was missing and is registered")
         description = await service.describe_namespace(describe_request)
     if description.config.workflow_execution_retention_ttl.ToTimedelta() < RETENTION:
         update_request = UpdateNamespaceRequest(namespace=client.namespace)
         update_request.config.workflow_execution_retention_ttl.FromTimedelta(RETENTION)
         await service.update_namespace(update_request)
+        report(f"namespace {client.namespace} kept closed visits for too short a time")
 
 
-async def _register_search_attributes(client: Client) -> None:
+async def _register_search_attributes(client: Client, report: Callable[[str], None]) -> None:
     service = client.operator_service
     listing = await service.list_search_attributes(ListSearchAttributesRequest(namespace=client.namespace))
     existing = listing.custom_attributes
@@ -118,12 +127,16 @@ async def _register_search_attributes(client: Client) -> None:
             )
     if missing := {name: kind for name, kind in needed.items() if name not in existing}:
         request = AddSearchAttributesRequest(namespace=client.namespace, search_attributes=missing)
-        await _ignore_already_exists(service.add_search_attributes(request))
+        if await _is_new(service.add_search_attributes(request)):
+            report(f"search attributes {' and '.join(missing)} were missing and are added")
 
 
-async def _ignore_already_exists(call: Awaitable[object]) -> None:
+async def _is_new(call: Awaitable[object]) -> bool:
+    """Whether the call has created something, and not another process before it."""
     try:
         await call
     except RPCError as error:
         if error.status is not RPCStatusCode.ALREADY_EXISTS:
             raise
+        return False
+    return True

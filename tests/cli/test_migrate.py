@@ -54,6 +54,7 @@ async def test_longer_retention_is_kept(temporal: str) -> None:
 
 @ON_BOTH
 def test_second_run_is_harmless_and_parallel_refused(temporal: str, up_environment: UpEnvironment) -> None:
+    asyncio.run(namespace.prepare(settings_for(temporal)))
     environment = up_environment.environment(VISIT_TEMPORAL_ADDRESS=temporal)
     processes = [
         subprocess.Popen(
@@ -76,6 +77,19 @@ def test_second_run_is_harmless_and_parallel_refused(temporal: str, up_environme
     assert set(results) <= {success, refusal}
     assert (later.stdout, later.stderr, later.returncode) == success
     schema_version.check(up_environment.database)
+
+
+def test_missing_parts_are_listed_once(temporal: str, up_environment: UpEnvironment) -> None:
+    settings = {"VISIT_TEMPORAL_ADDRESS": temporal, "VISIT_TEMPORAL_NAMESPACE": "clinic"}
+    first = up_environment.run("migrate", **settings)
+    second = up_environment.run("migrate", **settings)
+
+    assert first.stdout.splitlines()[1:] == [
+        "temporal: namespace clinic was missing and is registered",
+        "temporal: search attributes PatientId and VisitDay were missing and are added",
+        "temporal: namespace clinic keeps closed visits for 7 days or longer",
+    ]
+    assert second.stdout.splitlines()[1:] == ["temporal: namespace clinic keeps closed visits for 7 days or longer"]
 
 
 @ON_BOTH
