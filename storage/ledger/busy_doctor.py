@@ -1,18 +1,16 @@
 """The exclusive consultations that a doctor has with other patients, for the hospital's rule on busy doctors."""
 
-from sqlalchemy import Connection, bindparam, literal_column, select
+from sqlalchemy import Connection, bindparam, select
 
 from patient_visit_engine.storage.facts import NameCache
 from patient_visit_engine.storage.tables import doctors, patient_trackings, patients
-from patient_visit_engine.visit.codes import TrackingStatus
+from patient_visit_engine.storage.tracking_conditions import IS_RUNNING
 from patient_visit_engine.visit.state import OtherConsultation
 
 #: The other consultations that a decision depends on and an answer lists: the oldest ones.
 MAX_OTHER_CONSULTATIONS = 5
 # Without this lock, two visits on PostgreSQL could both start a consultation of the doctor, and neither would see the other.
 LOCK_DOCTOR = select(doctors.c.id).where(doctors.c.id == bindparam("doctor_id")).with_for_update(key_share=True)
-# A literal, not a bound parameter: otherwise neither database uses its partial index of running consultations.
-IS_RUNNING = patient_trackings.c.status == literal_column(f"'{TrackingStatus.in_progress.value}'")
 OTHER_CONSULTATIONS = (
     select(
         patient_trackings.c.consultation_id,

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, literal_column, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, select
 
 from patient_visit_engine.storage.tables import (
     appointments,
@@ -16,6 +16,7 @@ from patient_visit_engine.storage.tables import (
     reservations,
     waiting_line,
 )
+from patient_visit_engine.storage.tracking_conditions import IS_OPEN
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.codes import TrackingStatus
 from patient_visit_engine.wire import screens
@@ -52,8 +53,6 @@ def read_board(connection: Connection, today: date) -> screens.Board:
 
 
 def _open_trackings() -> Select[Any]:
-    # A literal, not a bound parameter: otherwise neither database uses its partial index of open trackings.
-    is_open = patient_trackings.c.status != literal_column(f"'{TrackingStatus.completed.value}'")
     return (
         select(
             patient_trackings,
@@ -64,7 +63,7 @@ def _open_trackings() -> Select[Any]:
         .join(patients, patients.c.id == patient_trackings.c.patient_id)
         .join(doctors, doctors.c.id == patient_trackings.c.doctor_id)
         .join(prestations, prestations.c.id == patient_trackings.c.prestation_id)
-        .where(is_open)
+        .where(IS_OPEN)
         .order_by(patient_trackings.c.check_in_time, patient_trackings.c.id)
     )
 

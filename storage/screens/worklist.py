@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, func, literal, literal_column, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, func, literal, or_, select
 
 from patient_visit_engine.storage.tables import (
     appointments,
@@ -17,6 +17,7 @@ from patient_visit_engine.storage.tables import (
     reservations,
     waiting_line,
 )
+from patient_visit_engine.storage.tracking_conditions import IS_OPEN
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.codes import CLOSED_STATUSES, AppointmentStatus, Outcome, TrackingStatus
 from patient_visit_engine.wire import screens
@@ -107,10 +108,7 @@ def _conditions(connection: Connection, worklist_filter: WorklistFilter) -> list
     if worklist_filter.day == worklist_filter.today:
         # A patient who is checked in or in consultation is in the house today, even if the appointment was for another day.
         # Read first, not as a subquery: with the subquery PostgreSQL scans all appointments ever stored.
-        # A literal, not a bound parameter: otherwise neither database uses its partial index of open trackings.
-        still_open = select(patient_trackings.c.appointment_id).where(
-            patient_trackings.c.status != literal_column(f"'{TrackingStatus.completed.value}'")
-        )
+        still_open = select(patient_trackings.c.appointment_id).where(IS_OPEN)
         is_of_day = or_(is_of_day, appointments.c.id.in_(connection.scalars(still_open).all()))
     conditions: list[ColumnElement[bool]] = [is_of_day]
     if worklist_filter.doctor_id is not None:

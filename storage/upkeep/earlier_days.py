@@ -5,7 +5,8 @@ from datetime import date, timedelta
 from sqlalchemy import ColumnElement, Connection, and_, select
 
 from patient_visit_engine.storage.tables import patient_trackings, waiting_line
-from patient_visit_engine.storage.upkeep.sweep import IS_OPEN, LateRow, read_page
+from patient_visit_engine.storage.tracking_conditions import IS_OPEN
+from patient_visit_engine.storage.upkeep.sweep import LateRow, read_page
 from patient_visit_engine.visit.carry_over import CARRY_OVER_WITHIN
 
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, and_, delete, exists, literal_column, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, Table, and_, delete, exists, or_, select
 
 from patient_visit_engine.storage.tables import (
     events,
@@ -17,6 +17,7 @@ from patient_visit_engine.storage.tables import (
     sign_in_attempts,
     waiting_line,
 )
+from patient_visit_engine.storage.tracking_conditions import IS_OPEN
 from patient_visit_engine.visit.codes import TrackingStatus
 
 PRUNE_BATCH = 1_000
@@ -24,8 +25,6 @@ PRUNE_BATCH = 1_000
 ANSWER_LIFETIME = timedelta(days=7)
 #: How long attempts to sign in are stored. They count only for `storage.accounts.ATTEMPT_LIFETIME`.
 SIGN_IN_LIFETIME = timedelta(days=7)
-# SQLite uses the small index `open_trackings_by_day` only for a query with the literal condition of the index.
-IS_OPEN = patient_trackings.c.status != literal_column(f"'{TrackingStatus.completed.value}'")
 
 
 @dataclass(frozen=True)
