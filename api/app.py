@@ -18,16 +18,17 @@ from patient_visit_engine.api.access.sessions import Sessions
 from patient_visit_engine.api.access.tokens import Tokens
 from patient_visit_engine.api.commands.dispatcher import CommandDispatcher, VisitSender
 from patient_visit_engine.api.commands.rescues import Rescuer, Rescues
-from patient_visit_engine.api.dependencies import Dependencies, Readiness, clock
+from patient_visit_engine.api.dependencies import Dependencies, clock
 from patient_visit_engine.api.gateway import Gateway
 from patient_visit_engine.api.metrics import Metrics
 from patient_visit_engine.api.page import Page, find_built_page
+from patient_visit_engine.api.readiness import HealthCheck, Readiness
 from patient_visit_engine.api.routes import appointments, consultations, master_data, operations, patients, session
 from patient_visit_engine.api.schema.openapi import openapi_document
 from patient_visit_engine.api.server import DrainingServer, listen
 from patient_visit_engine.api.stream.endpoint import EventStream, end_closed_sessions
 from patient_visit_engine.api.stream.presence_reports import report_presence
-from patient_visit_engine.api.temporal_health import HealthCheck, TemporalHealth
+from patient_visit_engine.api.temporal_health import TemporalHealth
 from patient_visit_engine.live.hub import Hub
 from patient_visit_engine.live.hub_tasks import run_hub
 from patient_visit_engine.runtime import logs, temporal

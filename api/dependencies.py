@@ -10,7 +10,7 @@ from patient_visit_engine.api.access.authentication import Authentication
 from patient_visit_engine.api.access.sessions import Sessions
 from patient_visit_engine.api.commands.dispatcher import CommandDispatcher
 from patient_visit_engine.api.metrics import Metrics
-from patient_visit_engine.api.temporal_health import HealthCheck
+from patient_visit_engine.api.readiness import HealthCheck, Readiness
 from patient_visit_engine.live.hub import Hub
 from patient_visit_engine.runtime.settings import Settings
 from patient_visit_engine.storage.database import Database
@@ -20,13 +20,6 @@ from patient_visit_engine.visit.calendar import to_millisecond
 def clock() -> datetime:
     """The current time, aware and cut to the millisecond, which is the precision of all stored times."""
     return to_millisecond(datetime.now(UTC))
-
-
-class Readiness:
-    """Whether this process still accepts requests. `draining` is set when it stops."""
-
-    def __init__(self) -> None:
-        self.draining = False
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from patient_visit_engine.api.dependencies import Readiness
+from patient_visit_engine.api.readiness import Readiness
 from patient_visit_engine.api.stream.endpoint import CONNECTION, GIVEN_UP
 from patient_visit_engine.live.hub import Hub
 

@@ -1,14 +1,14 @@
 """Whether Temporal can serve, for `/readyz`: its frontend answers, the namespace is prepared, and a worker polls."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
-from typing import Protocol
 
 import structlog
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
+from patient_visit_engine.api.readiness import SILENT_TEMPORAL, Problems
 from patient_visit_engine.runtime.namespace import missing_search_attributes
 from patient_visit_engine.runtime.task_queue import recent_pollers
 from patient_visit_engine.runtime.temporal import is_unconnected
@@ -18,17 +18,6 @@ logger = structlog.get_logger()
 #: Seconds within which Temporal has to answer all questions.
 TEMPORAL_TIMEOUT_SECONDS = 1.5
 REMEDY = "run `visit-engine migrate`"
-
-
-#: What is wrong with a dependency and what to do, by its name in `/readyz`. Empty: nothing.
-Problems = Mapping[str, str]
-NO_ANSWER: Problems = dict.fromkeys(("temporal", "workers"), "Temporal does not answer")
-
-
-class HealthCheck(Protocol):
-    """What `/readyz` needs to know of Temporal: the problems of `temporal` and of `workers`."""
-
-    async def find_problems(self) -> Problems: ...
 
 
 class TemporalHealth:
@@ -46,10 +35,10 @@ class TemporalHealth:
             async with asyncio.timeout(TEMPORAL_TIMEOUT_SECONDS):
                 return await self._ask()
         except TimeoutError:
-            return NO_ANSWER
+            return SILENT_TEMPORAL
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
-                return NO_ANSWER
+                return SILENT_TEMPORAL
             missing = f"Temporal has no namespace {self._client.namespace}: {REMEDY}"
             return {"temporal": missing, "workers": missing}
         except RuntimeError as error:
@@ -58,7 +47,7 @@ class TemporalHealth:
             if self._logged_error != str(error):
                 self._logged_error = str(error)
                 logger.warning("Temporal cannot be reached", error=self._logged_error)
-            return NO_ANSWER
+            return SILENT_TEMPORAL
 
     async def _ask(self) -> Problems:
         problems: dict[str, str] = {}

@@ -18,7 +18,7 @@ import jwt
 import pytest
 import uvicorn
 
-from patient_visit_engine.api.dependencies import Readiness
+from patient_visit_engine.api.readiness import Readiness
 from patient_visit_engine.api.server import GIVE_UP_AFTER, SEND_BUFFER, DrainingServer, listen
 from tests.support.api import SECRET
 from tests.support.ports import free_port

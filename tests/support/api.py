@@ -13,7 +13,7 @@ from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
 from patient_visit_engine.api.gateway import Gateway
-from patient_visit_engine.api.temporal_health import NO_ANSWER, Problems
+from patient_visit_engine.api.readiness import SILENT_TEMPORAL, Problems
 from patient_visit_engine.runtime.settings import Settings
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.ledger.recording import SqlLedger
@@ -124,7 +124,7 @@ class LedgerVisits:
         self.signals.append((command, day))
 
     async def find_problems(self) -> Problems:
-        return NO_ANSWER if self.away else {}
+        return SILENT_TEMPORAL if self.away else {}
 
 
 @dataclass
