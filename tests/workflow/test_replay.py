@@ -17,9 +17,11 @@ from tests.support.visit_rows import DOCTOR_NAMES, PATIENT_NAME
 from tests.workflow.record_histories import BEHAVIOURS, CURRENT, FOLDER
 
 RECORDED_FILES = sorted(FOLDER.glob("*/*.json"))
-#: Visits of an older program that ran past the end of their day. They had recorded a decision there, which a visit no longer makes.
-#: Such a visit is rescued: `test_rescue.py`.
-NOT_REPLAYABLE = frozenset({FOLDER / "before_carry_over" / "midnight.1.json"})
+#: Visits that an older program opened, and that the current code takes over by a rescue (`test_rescue.py`): those that decided
+#: after the end of their day, those that saw a consultation of the day before, and, under `VISIT_OFFER_SECONDS=0`, those with a
+#: notified line. The current code sets other timers for them.
+RESCUED = ("midnight", "consultation_of_the_day_before", "notified_line")
+NOT_REPLAYABLE = frozenset(FOLDER / "before_carry_over" / f"{name}.1.json" for name in RESCUED)
 REPLAYABLE = [path for path in RECORDED_FILES if path not in NOT_REPLAYABLE]
 
 
@@ -46,7 +48,7 @@ async def test_recorded_visit_can_be_replayed(path: Path, sandboxed: bool) -> No
 
 
 @pytest.mark.parametrize("path", sorted(NOT_REPLAYABLE), ids=_name)
-async def test_older_visit_past_its_day_needs_a_rescue(path: Path) -> None:
+async def test_some_older_visits_need_a_rescue(path: Path) -> None:
     with pytest.raises(workflow.NondeterminismError, match="TMPRL1100"):
         await _replayer().replay_workflow(_load_history(path))
 
