@@ -34,6 +34,8 @@ LATE_AFTER = timedelta(seconds=10)
 RESEND_AFTER = timedelta(seconds=5)
 #: The longest interval between two looks at the waiting lines. A doctor who waits for a free patient gets an offer within a minute.
 LINES_EVERY = timedelta(seconds=30)
+#: How often the worker looks for visits of earlier days that fail, and how long after the start of a day it begins.
+FAILED_VISITS_EVERY = timedelta(minutes=10)
 #: A worker of the previous version cannot read the commands of a new one. It must not set them aside during an upgrade.
 UNREADABLE_AFTER = timedelta(minutes=10)
 
@@ -64,6 +66,7 @@ class Sweep:
     ) -> None:
         self._database = database
         self._visit_client = visit_client
+        self._visit_rescue = visit_rescue
         self._calendar = calendar
         self._offers_expire = offers_expire
         self._retention = retention
@@ -80,6 +83,7 @@ class Sweep:
             _Kind("open requests", every, self._send_open_requests),
             _Kind("trackings of earlier days", every, self._carry_over_trackings),
             _Kind("waiting lines of earlier days", every, self._carry_over_lines),
+            _Kind("failed visits of earlier days", FAILED_VISITS_EVERY, self._end_failed_visits),
             _Kind("old rows", every, self._prune),
         )
 
@@ -168,6 +172,12 @@ class Sweep:
         """Stop sending the request. Of several workers, only the one that sets it aside logs it."""
         if await self._database.write(set_request_aside, request_id, self._now()):
             logger.error("request set aside", request_id=request_id, reason=reason)
+
+    async def _end_failed_visits(self) -> None:
+        # At the start of a day, hundreds of visits of the day before end by themselves.
+        before = self._calendar.day_of(self._now() - FAILED_VISITS_EVERY)
+        async for visit in self._visit_rescue.end_failed_visits(before):
+            logger.warning("failed visit of an earlier day ended", visit_id=visit)
 
     async def _prune(self) -> None:
         now = self._now()

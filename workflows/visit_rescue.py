@@ -4,6 +4,7 @@ A visit is never ended because it is slow, because no worker polls it, or becaus
 failed task.
 """
 
+from collections.abc import AsyncIterator
 from datetime import date, datetime, timedelta
 
 from temporalio.api.common.v1 import WorkflowExecution
@@ -15,12 +16,14 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.codes import RescueReason
-from patient_visit_engine.visit.names import WORKFLOW_TYPE, visit_id
+from patient_visit_engine.visit.names import VISIT_DAY_ATTRIBUTE, WORKFLOW_TYPE, visit_id
 from patient_visit_engine.workflows.patient_visit import PatientVisit
 from patient_visit_engine.workflows.visit_client import RESCUED_RUN_MEMO, VisitClient
 
 #: A rescued visit that fails again is ended again after this time, not before.
 RESCUE_INTERVAL = timedelta(minutes=1)
+#: The visits of earlier days that one call looks at. Nearly always there is none.
+OLD_VISITS_READ = 100
 #: The attempts of a workflow task after which the visit counts as failing. A single failure can be an accident.
 FAILED_ATTEMPTS = 2
 #: The last events of a history. A task that fails again and again is one event, and later events are messages only.
@@ -66,6 +69,22 @@ class VisitRescue:
             return None
         await self._visit_client.rescue(patient_id, day, reason, description.run_id)
         return reason
+
+    async def end_failed_visits(self, before: date) -> AsyncIterator[str]:
+        """End the visits of days before this one that can no longer decide. Yields their ids.
+
+        They are not opened again: what was open in them passes to the visit of the present day. Raises the errors of Temporal's
+        client.
+        """
+        query = (
+            f"WorkflowType = '{WORKFLOW_TYPE}' AND TaskQueue = '{self._task_queue}' AND ExecutionStatus = 'Running'"
+            f" AND {VISIT_DAY_ATTRIBUTE} < '{before}'"
+        )
+        async for run in self._client.list_workflows(query, limit=OLD_VISITS_READ):
+            visit = self._client.get_workflow_handle(run.id, run_id=run.run_id)
+            if (reason := await self._reason_to_end(await visit.describe())) is not None:
+                await visit.terminate(reason.value)
+                yield run.id
 
     async def _was_just_rescued(self, description: WorkflowExecutionDescription, now: datetime) -> bool:
         """Whether a rescue in any process has opened this visit again within the interval."""

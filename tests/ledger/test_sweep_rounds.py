@@ -8,11 +8,12 @@ from datetime import timedelta
 import pytest
 
 from patient_visit_engine.storage.requests import find_open_requests
+from patient_visit_engine.visit.carry_over import CARRY_OVER_WITHIN
 from patient_visit_engine.worker import sending
-from patient_visit_engine.worker.sweep import LATE_AFTER, LINES_EVERY
+from patient_visit_engine.worker.sweep import FAILED_VISITS_EVERY, LATE_AFTER, LINES_EVERY
 from patient_visit_engine.workflows.visit_client import DayClosedError
 from tests.support import sweep_rows
-from tests.support.builders import DAY_END, NOON, YESTERDAY, minutes
+from tests.support.builders import DAY, DAY_END, NOON, YESTERDAY, minutes
 from tests.support.sweep_driver import SweepDriver
 from tests.support.waiting import wait_until_async
 
@@ -194,3 +195,13 @@ async def test_carries_each_patient_over_at_an_own_moment(driver: SweepDriver) -
     assert before[early] == 0
     assert first == {early: 1, late: 1}
     assert second == {early: 1, late: 3}
+
+
+async def test_looks_for_failed_visits_when_others_have_ended(driver: SweepDriver) -> None:
+    driver.at = DAY_END + CARRY_OVER_WITHIN
+    await driver.sweep.run_round()
+    driver.at = DAY_END + FAILED_VISITS_EVERY
+    await driver.sweep.run_round()
+
+    # The day that has ended is not an earlier day while its visits still end by themselves.
+    assert driver.rescue.days_looked_at == [DAY, DAY + timedelta(days=1)]

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import AsyncIterator
 from datetime import date, datetime
 
 from patient_visit_engine.visit.codes import RescueReason
@@ -77,8 +78,17 @@ class RecordedRescue(VisitRescue):
 
     def __init__(self) -> None:
         self.looked_at: list[int] = []
+        #: The days before which failed visits were looked for.
+        self.days_looked_at: list[date] = []
 
     async def rescue(self, patient_id: int, day: date, now: datetime) -> RescueReason | None:
         """Record the look."""
         self.looked_at.append(patient_id)
         return None
+
+    async def end_failed_visits(self, before: date) -> AsyncIterator[str]:
+        """Record the day, and find none."""
+        self.days_looked_at.append(before)
+        none: list[str] = []
+        for visit in none:
+            yield visit

@@ -3,18 +3,23 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 from temporalio import workflow
-from temporalio.client import WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError
+from temporalio.client import (
+    WorkflowExecutionStatus,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.tables import timeline
 from patient_visit_engine.visit.codes import RescueReason
+from patient_visit_engine.visit.commands import Adopt
 from patient_visit_engine.visit.names import DEFAULT_TASK_QUEUE, WORKFLOW_TYPE, visit_id
 from patient_visit_engine.worker.builder import CACHED_VISITS
 from patient_visit_engine.workflows.message_guard import ARGUMENTS
@@ -22,7 +27,7 @@ from patient_visit_engine.workflows.patient_visit import PatientVisit
 from patient_visit_engine.workflows.visit_client import UNDECIDED_ERRORS
 from patient_visit_engine.workflows.visit_rescue import RESCUE_INTERVAL
 from tests.support.patient_records import Answer
-from tests.support.visit_rows import DR_AMRANI, DR_BENNIS, DR_CHRAIBI
+from tests.support.visit_rows import A_DAY, DR_AMRANI, DR_BENNIS, DR_CHRAIBI
 from tests.support.visits import VisitDriver
 from tests.support.waiting import wait_until_async
 
@@ -288,6 +293,30 @@ async def test_sweep_rescues_a_visit_that_cannot_remind(
         return "rescued" in await timeline_events(visits)
 
     await wait_until_async(is_rescued, "the sweep to rescue the visit")
+
+
+async def test_failed_visit_of_an_earlier_day_is_ended(
+    visits_without_worker: VisitDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visits = visits_without_worker
+    await visits.start_worker()
+    await visits.start(DR_AMRANI)
+    await visits.client.update(visits.patient + 1, visits.today, Adopt())
+    failed = await visits.workflow().describe()
+    await change_worker_code(visits, monkeypatch)
+
+    async def end_failed_visits(before: date) -> list[str]:
+        return [visit async for visit in visits.visit_rescue.end_failed_visits(before)]
+
+    async with unanswered(visits.start(DR_BENNIS)):
+        ended = await wait_until_async(lambda: end_failed_visits(visits.today + A_DAY), "a failed visit")
+    run = visits.environment.client.get_workflow_handle(failed.id, run_id=failed.run_id)
+    sound = visits.environment.client.get_workflow_handle(visit_id(visits.patient + 1, visits.today))
+
+    assert ended == [failed.id]
+    assert (await run.describe()).status is WorkflowExecutionStatus.TERMINATED
+    assert (await sound.describe()).status is WorkflowExecutionStatus.RUNNING
+    assert await end_failed_visits(visits.today) == []
 
 
 def test_guard_knows_every_signal() -> None:
