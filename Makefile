@@ -92,16 +92,17 @@ $(VENV)/dev.stamp: requirements/dev.txt $(VENV)/run.stamp
 	$(INSTALL) --require-hashes -r requirements/dev.txt
 	@touch $@
 
-web/node_modules/installed.stamp: web/package-lock.json web/package.json web/stream/package.json web/page/package.json $(VENV)/dev.stamp
-	$(NPM) ci --silent
-	@touch $@
+# npm writes its record last. On a new clone, the install of this project has just run npm, but make has looked at the record before.
+NPM_RECORD = web/node_modules/.package-lock.json
+$(NPM_RECORD): web/package-lock.json web/package.json web/stream/package.json web/page/package.json | $(VENV)/dev.stamp
+	@[ -e $@ ] && [ -z "$$(find $^ -newer $@)" ] || { $(NPM) ci --silent; }
 
 # The types of the page's calls come from the API's OpenAPI document.
-web/page/src/api/schema.d.ts: $(wildcard api/*.py api/*/*.py wire/*.py visit/codes.py) web/node_modules/installed.stamp
+web/page/src/api/schema.d.ts: $(wildcard api/*.py api/*/*.py wire/*.py visit/codes.py) $(NPM_RECORD)
 	$(BIN)/python -m patient_visit_engine.api.schema.document > web/page/openapi.json
 	$(NPM) run schema --silent --workspace visit-page
 
-web/stream/dist/index.js: $(wildcard web/stream/src/*.ts) web/stream/tsconfig.json web/stream/tsconfig.build.json web/node_modules/installed.stamp
+web/stream/dist/index.js: $(wildcard web/stream/src/*.ts) web/stream/tsconfig.json web/stream/tsconfig.build.json $(NPM_RECORD)
 	rm -rf web/stream/dist
 	$(NPM) run build --silent
 	@touch $@
