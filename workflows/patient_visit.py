@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from temporalio import workflow
-from temporalio.exceptions import ApplicationError, FailureError
+from temporalio.exceptions import FailureError
 
 from patient_visit_engine.workflows.ledger_calls import LedgerCalls
+from patient_visit_engine.workflows.update_failures import expired, overtaken
 
 with workflow.unsafe.imports_passed_through():
     from patient_visit_engine.visit.calendar import to_millisecond
@@ -181,7 +182,7 @@ class PatientVisit:
                 # Without the lock a completion could come first, and this would adopt a consultation that has ended.
                 if not decision.changes or not (await self._record(decision)).overtaken:
                     return Reply(decided=True)
-            raise _overtaken()
+            raise overtaken()
 
     async def _handle(self, command: Command) -> Reply:
         # Without the lock two starts would both be decided on the state before either was recorded.
@@ -196,12 +197,12 @@ class PatientVisit:
                 # Still under the lock, so the next message is decided on these facts.
                 recorded = await self._record(decision, command.request, appointment)
                 if recorded.expired:
-                    raise _expired()
+                    raise expired()
                 if not recorded.overtaken:
                     return Reply(decided=True)
                 appointment = recorded.appointment or appointment
                 command = with_busy_doctor(command, recorded.busy_with)
-            raise _overtaken()
+            raise overtaken()
 
     async def _handle_signal(self, command: Command) -> None:
         try:
@@ -294,12 +295,3 @@ class PatientVisit:
 
     def _now(self) -> datetime:
         return to_millisecond(workflow.now())
-
-
-def _overtaken() -> ApplicationError:
-    return ApplicationError("the facts changed at each attempt", type="overtaken", non_retryable=True)
-
-
-def _expired() -> ApplicationError:
-    # An error, because the server repeats a reply for its update id. After an error the client sends a repeat without the id.
-    return ApplicationError("the command came after the end of its validity", type="expired", non_retryable=True)

@@ -1,13 +1,25 @@
-"""What a failed update of a visit means."""
+"""The failures with which a visit answers an update, and what they mean."""
 
 from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
 from patient_visit_engine.visit.record import UnrecordableError
 
+OVERTAKEN = "overtaken"
 #: The types of the failures after which the ledger cannot record the decision, however often the command is sent. The ledger's
-#: constraints reject it, or the ledger returns other facts at each attempt (`overtaken` in `workflows.patient_visit`).
-UNRECORDABLE_FAILURES = frozenset({UnrecordableError.__name__, "overtaken"})
+#: constraints reject it, or the ledger returns other facts at each attempt.
+UNRECORDABLE_FAILURES = frozenset({UnrecordableError.__name__, OVERTAKEN})
+
+
+def overtaken() -> ApplicationError:
+    """The failure after too many attempts to decide."""
+    return ApplicationError("the facts changed at each attempt", type=OVERTAKEN, non_retryable=True)
+
+
+def expired() -> ApplicationError:
+    """The failure of a command that had no effect, because it came too late."""
+    # Not a reply, because the server repeats a reply for its update id. After a failure the client sends a repeat without the id.
+    return ApplicationError("the command came after the end of its validity", type="expired", non_retryable=True)
 
 
 def is_unrecordable(error: BaseException) -> bool:
