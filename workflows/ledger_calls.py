@@ -45,10 +45,11 @@ class LedgerCalls:
 
     def __init__(self) -> None:
         self._failures = 0
+        self._takes_decisions = True
 
     @property
     def is_away(self) -> bool:
-        """Whether calls have failed since the last decision was recorded."""
+        """Whether calls have failed since the ledger worked. After a failed record, only a recorded decision shows that it works."""
         return self._failures > 0
 
     async def record_decision(self, entry: LedgerEntry) -> LedgerReply:
@@ -56,8 +57,13 @@ class LedgerCalls:
 
         Temporal calls `activities.ledger.LedgerActivities.record_decision`, in this worker.
         """
-        reply = await self._call(RECORD_DECISION, entry, LedgerReply)
-        self.note_success()
+        try:
+            reply = await self._call(RECORD_DECISION, entry, LedgerReply)
+        except FailureError:
+            self._takes_decisions = False
+            raise
+        self._takes_decisions = True
+        self._failures = 0
         return reply
 
     async def load_facts(self, patient_id: int) -> Facts:
@@ -65,12 +71,11 @@ class LedgerCalls:
 
         Temporal calls `activities.ledger.LedgerActivities.load_facts`, in this worker.
         """
-        # Not a success: a database that is full, or only a standby, can be read and takes no decision.
-        return await self._call(LOAD_FACTS, patient_id, Facts)
-
-    def note_success(self) -> None:
-        """The ledger works, so the visit does not pause any more."""
-        self._failures = 0
+        facts = await self._call(LOAD_FACTS, patient_id, Facts)
+        # A database that is full, or only a standby, can be read and takes no decision.
+        if self._takes_decisions:
+            self._failures = 0
+        return facts
 
     async def pause(self) -> None:
         """Wait before the next attempt. A message whose decision is recorded in this time ends the pause."""

@@ -260,7 +260,6 @@ class PatientVisit:
                     await self._record(decision)
                 if day_is_over(self._state, self._now()):
                     self._state = self._state.model_copy(update={"phase": "closing"})
-                self._ledger.note_success()
         # If this were not caught, it would end `run`, and the visit with it.
         except FailureError:
             workflow.logger.warning("the ledger call failed", extra={"visit_id": workflow.info().workflow_id})

@@ -6,6 +6,7 @@ import pytest
 from temporalio.client import WorkflowUpdateFailedError
 
 from patient_visit_engine.visit.state import Limits
+from patient_visit_engine.workflows.ledger_calls import RETRIES
 from tests.support.visit_rows import DR_AMRANI, DR_BENNIS, DR_CHRAIBI
 from tests.support.visits import VisitDriver
 from tests.support.waiting import wait_until_async
@@ -68,6 +69,23 @@ async def test_read_only_ledger_adds_few_events(visits: VisitDriver) -> None:
 
     assert await _count_events(visits) - before < EVENTS_OF_TEN_MINUTES
     assert len((await visits.facts()).waiting) == 1
+
+
+@pytest.mark.usefixtures("short_first_retries")
+async def test_read_only_ledger_is_retried_for_one_command(visits: VisitDriver) -> None:
+    await visits.check_in(DR_BENNIS)
+    visits.ledger.read_only = True
+    with pytest.raises(WorkflowUpdateFailedError):
+        await visits.check_in(DR_CHRAIBI)
+    first = visits.ledger.failed
+
+    for _ in range(3):
+        with pytest.raises(WorkflowUpdateFailedError):
+            await visits.check_in(DR_CHRAIBI)
+
+    # The client sends each of them twice, and the visit reads the facts in between.
+    assert first > RETRIES.maximum_attempts
+    assert visits.ledger.failed - first == 6
 
 
 @pytest.mark.usefixtures("endless_ledger_pauses")
