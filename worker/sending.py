@@ -77,7 +77,7 @@ class MessageSender:
                     silent_days.add(message.day)
                     if message.request_id is not None:
                         self._last_unanswered[patient_id] = message.request_id
-        if not silent_days:
+        if not silent_days and any(message.request_id is not None for message in messages):
             self._last_unanswered.pop(patient_id, None)
         return unrecordable
 

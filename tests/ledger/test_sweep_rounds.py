@@ -9,6 +9,7 @@ import pytest
 
 from patient_visit_engine.storage.requests import find_open_requests
 from patient_visit_engine.visit.carry_over import CARRY_OVER_WITHIN
+from patient_visit_engine.visit.commands import Adopt
 from patient_visit_engine.worker import sending
 from patient_visit_engine.worker.sweep import FAILED_VISITS_EVERY, LATE_AFTER, LINES_EVERY
 from patient_visit_engine.workflows.visit_client import DayClosedError
@@ -116,6 +117,25 @@ async def test_silent_request_hides_no_later_one(driver: SweepDriver) -> None:
     await driver.sweep.run_round()
 
     assert driver.visits.request_ids == [first, second, third, first]
+
+
+@pytest.mark.usefixtures("impatient_sender")
+async def test_answered_adopt_hides_no_request(driver: SweepDriver) -> None:
+    sender = sending.MessageSender(driver.rescue, lambda: driver.at)
+    driver.visits.silent_requests = {"first"}
+    sent: list[str | None] = []
+
+    def message(request_id: str | None) -> sending.VisitMessage:
+        async def send() -> None:
+            sent.append(request_id)
+            await driver.visits.send(1, DAY, Adopt(), request_id)
+
+        return sending.VisitMessage(1, DAY, send, request_id)
+
+    for messages in (["first", "second"], [None], ["first", "second"]):
+        await sender.send_all([message(request_id) for request_id in messages])
+
+    assert sent == ["first", None, "second", "first"]
 
 
 STUCK_ROWS: dict[str, Callable[..., None]] = {
