@@ -9,7 +9,7 @@ import socket
 import sys
 from datetime import UTC, datetime
 
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from patient_visit_engine.runtime.settings import Settings, load_settings
 from patient_visit_engine.runtime.task_queue import recent_pollers
@@ -24,19 +24,23 @@ async def is_polled(settings: Settings, machine: str, now: datetime) -> bool:
     return any(poller.partition("@")[2] == machine for poller in pollers)
 
 
-async def _find_problem(settings: Settings) -> str | None:
+async def find_problem(settings: Settings) -> str | None:
     """What is wrong, or None."""
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS):
             if await is_polled(settings, socket.gethostname(), datetime.now(UTC)):
                 return None
             return f"no worker of {socket.gethostname()} polls {settings.task_queue}"
-    except (RPCError, RuntimeError, TimeoutError):
-        return f"Temporal does not answer at {settings.effective_temporal_address}"
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return f"Temporal has no namespace {settings.temporal_namespace}: run `visit-engine migrate`"
+    except (RuntimeError, TimeoutError):
+        pass
+    return f"Temporal does not answer at {settings.effective_temporal_address}"
 
 
 if __name__ == "__main__":
-    problem = asyncio.run(_find_problem(load_settings()))
+    problem = asyncio.run(find_problem(load_settings()))
     if problem:
         print(problem, file=sys.stderr, flush=True)
     # Ends without Python's normal shutdown, because threads of Temporal's client may outlive the interpreter and abort

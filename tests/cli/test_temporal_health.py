@@ -10,6 +10,7 @@ from patient_visit_engine.api.readiness import SILENT_TEMPORAL
 from patient_visit_engine.api.temporal_health import TemporalHealth
 from patient_visit_engine.runtime import namespace
 from patient_visit_engine.runtime.temporal import connect
+from patient_visit_engine.worker import polling
 from patient_visit_engine.workflows.patient_visit import PatientVisit
 from tests.cli.test_migrate import settings_for
 from tests.support.ports import free_port
@@ -29,6 +30,7 @@ async def test_names_what_is_missing_and_the_remedy(temporal: str) -> None:
     client = await connect(settings)
     health = health_of(client)
     without_namespace = await health.find_problems()
+    worker_without_namespace = await polling.find_problem(settings)
 
     register_request = RegisterNamespaceRequest(namespace=NAMESPACE)
     register_request.workflow_execution_retention_period.FromTimedelta(namespace.RETENTION)
@@ -54,6 +56,7 @@ async def test_names_what_is_missing_and_the_remedy(temporal: str) -> None:
         await wait_until_async(is_ready, "the worker has polled")
 
     assert without_namespace["temporal"] == "Temporal has no namespace lost: run `visit-engine migrate`"
+    assert worker_without_namespace == without_namespace["temporal"]
     assert "PatientId and VisitDay: run `visit-engine migrate`" in missing_attributes
     assert list(without_worker) == ["workers"]
 
