@@ -6,11 +6,11 @@ from patient_visit_engine.visit.changes import CarryOver, Change, CloseTracking
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
 from patient_visit_engine.visit.state import Facts, PendingTracking, Reservation, VisitState
 
-#: Without a message, what is open passes to the new day within this time. Each patient has another moment, because the visits of
-#: all patients end with the same day.
+#: Without a message, what is open passes to the new day within this time, and one round of the sweep. The moment depends on the
+#: patient's id, because the visits of all patients end with the same day.
 CARRY_OVER_WITHIN = timedelta(minutes=8)
 #: A time limit that a visit notices this late gives its grace period first: while nothing ran, no person could act on it.
-LATE_AFTER = timedelta(seconds=60)
+GRACE_AFTER = timedelta(seconds=60)
 
 
 def carry_over_delay(patient_id: int) -> timedelta:
@@ -18,7 +18,7 @@ def carry_over_delay(patient_id: int) -> timedelta:
     return timedelta(seconds=patient_id % int(CARRY_OVER_WITHIN.total_seconds()))
 
 
-def ends_at(state: VisitState) -> datetime:
+def visit_ends_at(state: VisitState) -> datetime:
     """When the visit itself ends, after its day. Until then, its timers serve those who have no visit of the new day yet."""
     return state.day_ends_at + carry_over_delay(state.patient_id)
 
@@ -69,7 +69,7 @@ def _not_seen_at(tracking: PendingTracking, state: VisitState) -> datetime:
 
 def _ends_with_its_day(tracking: PendingTracking, state: VisitState, now: datetime) -> bool:
     """Whether the check-in ends now. Before the start of the day and long after it, it gets the grace period instead."""
-    is_morning = state.day_starts_at <= now <= state.day_starts_at + CARRY_OVER_WITHIN + LATE_AFTER
+    is_morning = state.day_starts_at <= now <= state.day_starts_at + CARRY_OVER_WITHIN + GRACE_AFTER
     return is_morning and tracking.day < state.day and _not_seen_at(tracking, state) <= state.day_starts_at
 
 

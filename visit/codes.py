@@ -38,7 +38,7 @@ class Outcome(StrEnum):
     cancelled = "cancelled"
     #: The patient left without being seen. Older rows have `cancelled`.
     left = "left"
-    #: The day ended before a doctor started the consultation.
+    #: The patient waited for `VISIT_NOT_SEEN_AFTER`, and no doctor started the consultation.
     not_seen = "not_seen"
 
 

@@ -125,7 +125,7 @@ Command = (
 )
 #: How long an asynchronous start is valid when the client does not say it.
 ASYNC_VALID_FOR = timedelta(seconds=60)
-#: What starts or reserves. It is valid for a limited time after it was asked.
+#: The commands that are valid for a limited time after they were asked.
 ExpiringCommand = StartConsultation | JoinWaitingLine
 
 

@@ -9,7 +9,7 @@ from patient_visit_engine.visit.state import Appointment, Facts, Frozen, OtherCo
 
 
 class UnrecordableError(Exception):
-    """The database's constraints reject the entry, and will reject it at every attempt."""
+    """The entry was not recorded in several attempts, because of a constraint or a row that had changed. Sending it again is no help."""
 
 
 class LedgerEntry(Frozen):

@@ -31,7 +31,7 @@ class PatientReserved(Frozen):
 
 
 class PatientFree(Frozen):
-    """The patient is free, so there is no line to join."""
+    """The doctor need not wait: the patient is free, or the appointment is not exclusive."""
 
     code: Literal["patient_free"] = "patient_free"
 
@@ -58,7 +58,7 @@ class DoctorInConsultation(Frozen):
 
 
 class AppointmentNotToday(Frozen):
-    """The appointment is for another day, and the patient is not checked in for it."""
+    """The appointment is for another day. The patient is not checked in for it, and its doctor has no place in line."""
 
     code: Literal["appointment_not_today"] = "appointment_not_today"
     scheduled_at: datetime

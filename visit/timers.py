@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from patient_visit_engine.visit.carry_over import LATE_AFTER, carry_over, close_as_not_seen, ends_at
+from patient_visit_engine.visit.carry_over import GRACE_AFTER, carry_over, close_as_not_seen, visit_ends_at
 from patient_visit_engine.visit.changes import Change, OfferPatient, PostponeNotSeen, RemindHolder
 from patient_visit_engine.visit.codes import Outcome
 from patient_visit_engine.visit.decisions import Decision
@@ -23,7 +23,7 @@ def decide_due(state: VisitState, now: datetime) -> Decision | None:
 
 def next_deadline(state: VisitState) -> datetime:
     """When `decide_due` will have a decision, or the day or the visit itself ends, if no message comes first."""
-    end = state.day_ends_at if state.phase == "open" else ends_at(state)
+    end = state.day_ends_at if state.phase == "open" else visit_ends_at(state)
     if state.phase == "closing" and state.facts.has_later_than(state.day):
         return end
     deadlines = [deadline for c in state.facts.in_progress for deadline in (c.remind_at, c.abandon_at)]
@@ -58,7 +58,7 @@ def _was_reminded(consultation: Consultation) -> bool:
 
 def _is_late(deadline: datetime, now: datetime) -> bool:
     """Whether the time limit passed while no visit ran. The grace period that follows gives people the time to act."""
-    return now > deadline + LATE_AFTER
+    return now > deadline + GRACE_AFTER
 
 
 def _remind(consultation: Consultation, state: VisitState, now: datetime) -> Consultation:

@@ -1,7 +1,7 @@
 """The sweep: at regular intervals it finds the work that a crash left behind, and deletes old rows.
 
-It makes visits handle rows that are late, and sends open requests again. It looks for each kind of work in a loop. So slow visits
-in one kind do not delay the others.
+It makes visits handle rows that are late, and sends open requests again. Each kind of work has its own loop. So slow visits in
+one kind do not delay the others.
 """
 
 import asyncio
@@ -29,10 +29,11 @@ from patient_visit_engine.workflows.visit_rescue import VisitRescue
 logger = structlog.get_logger()
 
 # A running visit handles a timer within moments. If a timer is this late, no visit runs it.
-LATE_AFTER = timedelta(seconds=10)
+UNHANDLED_AFTER = timedelta(seconds=10)
 # A signal that is younger than this may still be on its way.
 RESEND_AFTER = timedelta(seconds=5)
-#: The longest interval between two looks at the waiting lines. A doctor who waits for a free patient gets an offer within a minute.
+#: The longest pause between two rounds for the waiting lines. A doctor who waits for a free patient gets an offer within a minute, if
+#: the visits answer.
 LINES_EVERY = timedelta(seconds=30)
 #: How often the worker looks for visits of earlier days that fail, and how long after the start of a day it begins.
 FAILED_VISITS_EVERY = timedelta(minutes=10)
@@ -109,7 +110,7 @@ class Sweep:
             logger.warning("sweep failed", kind=kind.name, fault=type(error).__name__)
 
     async def _adopt_late_trackings(self) -> None:
-        late_since = self._now() - LATE_AFTER
+        late_since = self._now() - UNHANDLED_AFTER
         rows = await self._trackings.read_next(
             lambda connection, after, limit: find_late_trackings(connection, late_since, after, limit)
         )
@@ -141,7 +142,7 @@ class Sweep:
         )
 
     async def _serve_lines(self) -> None:
-        late_since, offers_expire = self._now() - LATE_AFTER, self._offers_expire
+        late_since, offers_expire = self._now() - UNHANDLED_AFTER, self._offers_expire
         rows = await self._places.read_next(
             lambda connection, after, limit: find_unserved_places(
                 connection, late_since, after, limit, offers_expire=offers_expire

@@ -17,7 +17,7 @@ from patient_visit_engine.workflows.update_failures import expired, overtaken
 
 with workflow.unsafe.imports_passed_through():
     from patient_visit_engine.visit.calendar import to_millisecond
-    from patient_visit_engine.visit.carry_over import ends_at
+    from patient_visit_engine.visit.carry_over import visit_ends_at
     from patient_visit_engine.visit.commands import (
         Adopt,
         CheckIn,
@@ -46,7 +46,7 @@ with workflow.unsafe.imports_passed_through():
     from patient_visit_engine.visit.summary import summary
     from patient_visit_engine.visit.timers import day_is_over, decide_due, next_deadline
 
-# Each round means that another commit came first. The ledger then returns fresh facts, so two rounds are nearly always enough.
+# Each round means that the visit did not have the newest facts. The ledger returns them, so two rounds are nearly always enough.
 DECIDE_ROUNDS = 10
 
 
@@ -77,7 +77,7 @@ class PatientVisit:
 
     @workflow.run
     async def run(self, opening: OpenVisit) -> None:
-        """Handle what is due, until the day is over and the visit of the new day has taken over."""
+        """Handle what is due, until the patient's moment after the end of the day (see `visit.carry_over`)."""
         # Wait until the message that opened this visit has been handled. Recording it returns the facts, so the visit
         # need not load them.
         await workflow.wait_condition(lambda: not self._lock.locked())
@@ -170,7 +170,7 @@ class PatientVisit:
 
     @workflow.signal
     def patient_freed(self) -> None:
-        """The facts have changed elsewhere: read them again. Older programs sent this signal at the end of a consultation."""
+        """Read the facts again, and do what is due. The sweep and the rescue send this signal. Its name is that of an older meaning."""
         self._is_current = False
 
     async def _handle_system_command(self, command: SystemCommand) -> Reply:
@@ -287,7 +287,7 @@ class PatientVisit:
             return
 
     def _is_finished(self) -> bool:
-        return self._is_current and self._state.phase == "closing" and self._now() >= ends_at(self._state)
+        return self._is_current and self._state.phase == "closing" and self._now() >= visit_ends_at(self._state)
 
     def _must_continue_as_new(self) -> bool:
         return self._messages >= self._state.limits.messages_per_run or workflow.info().is_continue_as_new_suggested()

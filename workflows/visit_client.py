@@ -42,7 +42,7 @@ from patient_visit_engine.workflows.patient_visit import PatientVisit
 
 # With Temporal's default, a worker that is killed inside an activity blocks its visits for ten seconds.
 TASK_TIMEOUT = timedelta(seconds=2)
-# A message that arrives between two runs of a visit is sent again: at most this many times, with this pause.
+# A message can arrive between two runs of a visit. It is sent at most this many times, with this pause.
 SEND_ATTEMPTS = 20
 RESEND_PAUSE_SECONDS = 0.1
 #: The memo of a run that a rescue has opened: the id of the run that it ended.
@@ -121,7 +121,7 @@ class VisitClient:
         """Send `command` to the visit of exactly this day, and open it when there is none.
 
         A visit that has ended is opened again while its day lasts, and reads the ledger. After its day it is opened again
-        only if it was terminated or has failed: `DayClosedError` otherwise.
+        only if it did not end by itself (it was terminated, for example): `DayClosedError` otherwise.
         """
         reply = await self._update_with_resends(patient_id, day, command, update_id)
         if not reply.decided:
@@ -259,7 +259,7 @@ class VisitClient:
 
     def _reuse_policy(self, day: date) -> WorkflowIDReusePolicy:
         if self._now() < self._calendar.ends_at(day):
-            # A visit ends by itself only after its day. Before, something else has ended it, such as a foreign workflow's end.
+            # A visit ends by itself only after its day. Before, it was ended from outside, or a foreign workflow had its id.
             return WorkflowIDReusePolicy.ALLOW_DUPLICATE
         return WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY
 

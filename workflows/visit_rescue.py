@@ -1,7 +1,7 @@
 """Ends the workflow of a visit that can no longer decide, and opens the visit again from the ledger.
 
 A visit is never ended because it is slow, because no worker polls it, or because its ledger is away. Its history then shows no
-failed task.
+failed task, or one with a cause that is not counted (`SLOW_MACHINE`, `HARMLESS_CAUSES`).
 """
 
 from collections.abc import AsyncIterator

@@ -68,7 +68,7 @@ class CommandDispatcher:
     """Sends commands to visits, and reads their answers from the database.
 
     `timeout` limits each step: the lookup, a reason to store, and the wait for the decision. `now` returns the current time, aware.
-    `start_valid_for` is how long a command that starts or reserves is valid after it was asked.
+    `start_valid_for` is how long a start, or a request for a place in line, is valid after it was asked.
     `look_at` is called with patient and day of a visit that did not answer.
     """
 

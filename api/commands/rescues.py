@@ -15,7 +15,7 @@ logger = structlog.get_logger()
 
 #: Seconds for one look at a visit, with its rescue.
 RESCUE_TIMEOUT_SECONDS = 10.0
-#: Visits that one process looks at in the same moment. The others are looked at after their next silence, or by the sweep.
+#: Visits that one process looks at in the same moment. The others are looked at after their next command without an answer.
 MAX_LOOKS = 20
 
 
@@ -26,7 +26,7 @@ class Rescuer(Protocol):
 
 
 class Rescues:
-    """The looks of one process, none without a rescuer. `count` is called with the reason of each rescue."""
+    """Looks at visits for one process. Without a rescuer it does nothing. `count` is called with the reason of each rescue."""
 
     def __init__(self, rescuer: Rescuer | None, count: Callable[[str], None], now: Callable[[], datetime]) -> None:
         self._rescuer = rescuer
@@ -35,7 +35,7 @@ class Rescues:
         self._looks: dict[tuple[int, date], asyncio.Task[None]] = {}
 
     def look_at(self, patient_id: int, day: date) -> None:
-        """Look at this visit soon, unless this process looks at it already. Returns at once."""
+        """Look at this visit soon, unless this process looks at it already. Returns immediately."""
         visit = (patient_id, day)
         if self._rescuer is None or visit in self._looks or len(self._looks) >= MAX_LOOKS:
             return
@@ -49,7 +49,7 @@ class Rescues:
                 reason = await rescuer.rescue(patient_id, day, self._now())
         except Exception as error:
             if isinstance(error, (*UNDECIDED_ERRORS, TimeoutError)) or is_unconnected(error):
-                # Temporal is away or slow. The sweep looks again.
+                # Temporal is away or slow. The next command without an answer causes another look.
                 return
             raise
         if reason is not None:

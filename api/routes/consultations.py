@@ -44,7 +44,7 @@ async def start_consultation(
     An exclusive start gets 409 while the patient is in another exclusive consultation or reserved for another doctor.
     If the doctor is in an exclusive consultation with another patient, the answer has `warnings`, or is 409: the hospital
     chooses (`VISIT_DOCTOR_BUSY`).
-    The appointment must be for today, or the patient checked in for it.
+    The appointment must be for today. Otherwise the patient must be checked in for it, or its doctor have a place in line.
     A start that is decided too late has no effect. An asynchronous one then gets 409 `request_expired`.
     """
     if body.doctor_id != caller.doctor_id:

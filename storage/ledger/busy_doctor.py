@@ -34,7 +34,7 @@ def read_other_consultations(
 ) -> tuple[OtherConsultation, ...]:
     """The doctor's oldest exclusive consultations with other persons. Adds the names of the patients to `names`.
 
-    No other exclusive start of the doctor is decided until the end of the transaction.
+    No other exclusive start of the doctor is recorded until the end of the transaction.
     """
     if connection.dialect.name != "sqlite":
         connection.execute(LOCK_DOCTOR, {"doctor_id": doctor_id})

@@ -52,7 +52,7 @@ patient_trackings = Table(
     Column("person_id", ForeignKey("patients.id"), nullable=False),
     # Whether the patient was checked in before the start.
     Column("checked_in", Boolean, nullable=False),
-    # A short number to call the patient by, unique on its day.
+    # A short number to call the patient by. Not used yet.
     Column("ticket", String(10)),
     # The time at which a check-in from an earlier day ends as `not_seen`.
     Column("not_seen_at", Timestamp),

@@ -1,4 +1,4 @@
-"""What starts or reserves is judged on the database's clock: after the end of its validity it has no effect."""
+"""Validity is judged on the database's clock: after its end, a start or a request for a place in line has no effect."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from patient_visit_engine.visit.carry_over import CARRY_OVER_WITHIN, carry_over_delay, ends_at
+from patient_visit_engine.visit.carry_over import CARRY_OVER_WITHIN, carry_over_delay, visit_ends_at
 from patient_visit_engine.visit.changes import (
     CarryOver,
     Change,
@@ -163,13 +163,13 @@ def test_old_visit_leaves_timers_to_the_new_one() -> None:
 
     assert changes_of(taken_over, DAY_END + timedelta(hours=3)) == ()
     assert next_deadline(taken_over) == DAY_END
-    assert next_deadline(closing) == ends_at(closing)
+    assert next_deadline(closing) == visit_ends_at(closing)
 
 
 def test_old_visit_runs_timers_until_it_ends() -> None:
     closing = a_visit(consultations=[RUNNING]).model_copy(update={"phase": "closing"})
 
-    assert next_deadline(closing) == min(RUNNING.overdue_at, ends_at(closing))
+    assert next_deadline(closing) == min(RUNNING.overdue_at, visit_ends_at(closing))
 
 
 def test_visits_end_at_different_moments() -> None:
