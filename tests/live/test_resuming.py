@@ -1,6 +1,7 @@
 """A client that resumes gets all its events, once, in order, and no event of another user."""
 
 import asyncio
+import itertools
 import json
 import sys
 from functools import partial
@@ -57,9 +58,10 @@ async def test_snapshot_and_stream_are_the_whole_log(
 ) -> None:
     server = await serve()
     total = 150
+    numbers = iter(range(1, total + 1))
 
-    async def write() -> None:
-        for number in range(1, total + 1):
+    async def write(count: int) -> None:
+        for number in itertools.islice(numbers, count):
             await append_events(writer_database, an_event(number))
 
     async def read() -> list[int]:
@@ -69,14 +71,12 @@ async def test_snapshot_and_stream_are_the_whole_log(
         assert client.ready["resume"] == "exact"
         return [seq for seq, _, _ in snapshot[1]] + client.seqs
 
-    writing = asyncio.create_task(write())
     reads: list[asyncio.Task[list[int]]] = []
-    while not writing.done():
+    for _ in range(12):
+        # The subscriber starts while the next events are written.
         reads.append(asyncio.create_task(read()))
-        if len(reads) == 12:
-            break
-        await asyncio.sleep(0.02)
-    await writing
+        await write(total // 12)
+    await write(total)
     for read_task in reads:
         assert await read_task == list(range(1, total + 1))
 
