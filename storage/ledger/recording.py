@@ -74,8 +74,17 @@ class SqlLedger:
     async def record(self, entry: LedgerEntry) -> LedgerReply:
         """Write the decision with its events and its answer, or return `overtaken`.
 
-        Raises `UnrecordableError` when every attempt fails, because a constraint rejects a row or a row to change has changed.
+        Raises `UnrecordableError` when every attempt fails, because a constraint rejects a row or a row to change has changed, and
+        when the decision is about an appointment of another patient.
         """
+        # Without this, a start that was sent to the visit of another patient would be recorded for that patient, and the first one
+        # would be in two consultations.
+        if (
+            entry.decision.changes
+            and entry.appointment is not None
+            and entry.appointment.patient_id != entry.patient_id
+        ):
+            raise UnrecordableError("another patient")
         for _ in range(RECORD_ATTEMPTS):
             try:
                 return await self._database.write(_record, entry)

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, or_, select
 
 from patient_visit_engine.storage.tables import appointments, events, log_head, patient_trackings, patients
+from patient_visit_engine.storage.tracking_conditions import IS_OPEN
 from patient_visit_engine.storage.upkeep.audit_log import AuditedConsultation, AuditedEvent, AuditLogReader
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome, TrackingStatus
 from patient_visit_engine.wire.events import COMPLETED, STARTED
@@ -72,6 +73,7 @@ def audit(connection: Connection) -> AuditReport:
     log_reader.read(_read_log(connection), head)
     _check_uniqueness(connection, report)
     _check_appointment_statuses(connection, report)
+    _check_patients(connection, report)
     return report
 
 
@@ -172,6 +174,19 @@ def _check_uniqueness(connection: Connection, report: AuditReport) -> None:
     )
     for consultation_id, rows in _fetch(connection, completed_twice):
         report.add_violation("completed_twice", f"consultation {consultation_id}: {rows} events {COMPLETED}")
+
+
+def _check_patients(connection: Connection, report: AuditReport) -> None:
+    """Check that everything open belongs to the patient of its appointment."""
+    of_other_patient = (
+        select(TRACKING.id, TRACKING.patient_id, appointments.c.id, appointments.c.patient_id)
+        .join(appointments, appointments.c.id == TRACKING.appointment_id)
+        .where(IS_OPEN, appointments.c.patient_id != TRACKING.patient_id)
+        .order_by(TRACKING.id)
+    )
+    for tracking, patient, appointment, owner in _fetch(connection, of_other_patient):
+        about = f"tracking {tracking} is of patient {patient}, but appointment {appointment} is of patient {owner}"
+        report.add_violation("other_patient", about)
 
 
 def _check_appointment_statuses(connection: Connection, report: AuditReport) -> None:

@@ -9,6 +9,7 @@ from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.requests import open_request
 from patient_visit_engine.storage.tables import appointments, events, timeline
 from patient_visit_engine.visit.codes import AppointmentStatus
+from patient_visit_engine.visit.record import UnrecordableError
 from tests.support.builders import (
     DAY,
     DAY_END,
@@ -94,6 +95,19 @@ async def test_changed_appointment_overtakes_decision(database: Database, ledger
     assert recorded.overtaken
     assert recorded.appointment is not None
     assert recorded.appointment.status is AppointmentStatus.canceled
+    assert await database.read(all_rows) == before
+
+
+async def test_appointment_of_another_patient_is_refused(database: Database) -> None:
+    await database.write(seed, OF_AMRANI, OF_SMITH)
+    await LedgerDriver(database).send(a_start(OF_SMITH, "smith"))
+    other_visit = LedgerDriver(database, patient_id=MARIA_SILVA.id)
+    entry = other_visit.entry(a_start(OF_AMRANI))
+    before = await database.read(all_rows)
+
+    with pytest.raises(UnrecordableError):
+        await other_visit.record(entry)
+
     assert await database.read(all_rows) == before
 
 

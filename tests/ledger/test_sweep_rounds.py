@@ -9,6 +9,7 @@ import pytest
 
 from patient_visit_engine.storage.requests import find_open_requests
 from patient_visit_engine.visit.carry_over import CARRY_OVER_WITHIN
+from patient_visit_engine.visit.codes import RescueReason
 from patient_visit_engine.visit.commands import Adopt
 from patient_visit_engine.worker import sending
 from patient_visit_engine.worker.sweep import FAILED_VISITS_EVERY, LINES_EVERY, UNHANDLED_AFTER
@@ -136,6 +137,22 @@ async def test_answered_adopt_hides_no_request(driver: SweepDriver) -> None:
         await sender.send_all([message(request_id) for request_id in messages])
 
     assert sent == ["first", None, "second", "first"]
+
+
+async def test_message_is_sent_again_after_a_rescue(driver: SweepDriver) -> None:
+    driver.rescue.reason = RescueReason.foreign_workflow
+    sent: list[str] = []
+
+    async def send() -> None:
+        sent.append("request")
+        if len(sent) == 1:
+            raise TimeoutError
+
+    sender = sending.MessageSender(driver.rescue, lambda: driver.at)
+    unrecordable = await sender.send_all([sending.VisitMessage(1, DAY, send, "request")])
+
+    assert sent == ["request", "request"]
+    assert unrecordable == []
 
 
 STUCK_ROWS: dict[str, Callable[..., None]] = {

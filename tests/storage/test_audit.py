@@ -178,6 +178,7 @@ DAMAGE = {
     "started_twice": (f"UPDATE events SET name = 'consultation.started' WHERE {COMPLETED_10}",),
     "ended_while_not_in_progress": ("UPDATE events SET name = 'consultation.completed' WHERE seq = 1",),
     "unreadable_event": ("UPDATE events SET data = '{' WHERE seq = 1",),
+    "other_patient": ("UPDATE appointments SET patient_id = 2 WHERE id = 11",),
     "inconsistent_status": ("UPDATE appointments SET status = 1 WHERE id = 11",),
 }
 

@@ -74,17 +74,18 @@ class RecordedVisits(VisitClient):
 
 
 class RecordedRescue(VisitRescue):
-    """Counts the looks at visits, and rescues none."""
+    """Counts the looks at visits. Each look returns `reason`."""
 
     def __init__(self) -> None:
         self.looked_at: list[int] = []
+        self.reason: RescueReason | None = None
         #: The days before which failed visits were looked for.
         self.days_looked_at: list[date] = []
 
     async def rescue(self, patient_id: int, day: date, now: datetime) -> RescueReason | None:
         """Record the look."""
         self.looked_at.append(patient_id)
-        return None
+        return self.reason
 
     async def end_failed_visits(self, before: date) -> AsyncIterator[str]:
         """Record the day, and find none."""

@@ -16,7 +16,7 @@ from temporalio.client import WorkflowUpdateFailedError
 from patient_visit_engine.storage import migrations
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.visit.codes import AppointmentStatus, RescueReason
-from patient_visit_engine.visit.commands import Adopt
+from patient_visit_engine.visit.commands import Adopt, Rescue
 from patient_visit_engine.visit.state import Limits
 from patient_visit_engine.workflows.patient_visit import PatientVisit
 from tests.support.temporal import start_server
@@ -108,6 +108,8 @@ async def rescue(visits: VisitDriver) -> None:
     await visits.wait(DR_BENNIS)
     run_id = (await visits.workflow().describe()).run_id
     await visits.client.rescue(visits.patient, visits.today, RescueReason.workflow_task_failed, run_id)
+    # As an older program rescued a visit.
+    await visits.workflow().execute_update(PatientVisit.rescue, Rescue(reason=RescueReason.foreign_workflow))
     await visits.complete(started)
 
 

@@ -3,15 +3,23 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection, insert
 from temporalio import workflow
-from temporalio.client import WorkflowUpdateFailedError
+from temporalio.client import WorkflowFailureError, WorkflowHandle, WorkflowUpdateFailedError
 
 from patient_visit_engine.storage.database import Database
+from patient_visit_engine.storage.tables import patients
+from patient_visit_engine.storage.upkeep.audit import audit
+from patient_visit_engine.visit.commands import Adopt
+from patient_visit_engine.visit.names import visit_id
 from patient_visit_engine.worker.builder import CACHED_VISITS
 from patient_visit_engine.workflows.message_guard import ARGUMENTS
 from patient_visit_engine.workflows.patient_visit import PatientVisit
-from tests.support.visit_rows import DR_AMRANI, DR_BENNIS
+from tests.support.visit_rows import A_DAY, DR_AMRANI, DR_BENNIS
 from tests.support.visits import VisitDriver
+
+#: Added to the id of a test's patient. The next tests have the next ids.
+OTHER_PATIENTS = 1_000_000
 
 
 @pytest.fixture
@@ -50,6 +58,47 @@ async def test_bad_update_blocks_no_one(visits: VisitDriver, update: str, argume
     completed = await visits.complete(started)
 
     assert (started.status, refused.status, completed.status) == (201, 409, 200)
+
+
+async def open_visit_of_another_patient(visits: VisitDriver) -> WorkflowHandle[Any, Any]:
+    """Open today's visit of a patient who has no appointment."""
+    other = visits.patient + OTHER_PATIENTS
+    await visits.database.write(insert_other_patient, other)
+    await visits.client.update(other, visits.today, Adopt())
+    return visits.environment.client.get_workflow_handle(visit_id(other, visits.today))
+
+
+def insert_other_patient(connection: Connection, patient: int) -> None:
+    connection.execute(insert(patients).values(id=patient, first_name="Other", last_name="Patient"))
+
+
+async def test_start_in_visit_of_another_patient_has_no_effect(visits: VisitDriver) -> None:
+    other = await open_visit_of_another_patient(visits)
+    await visits.start(DR_AMRANI)
+    command = await visits.start_command(DR_BENNIS)
+    before = await visits.events()
+
+    await other.signal("start_consultation", command)
+    with pytest.raises(WorkflowUpdateFailedError):
+        await other.execute_update(PatientVisit.start_consultation, command)
+
+    assert await visits.answer(command.request) is None
+    assert await visits.events() == before
+    assert (await visits.database.read(audit)).violations == []
+
+
+@pytest.mark.parametrize("wrong", ["patient_id", "day"])
+async def test_visit_with_the_id_of_another_ends(visits: VisitDriver, wrong: str) -> None:
+    other: dict[str, Any] = {"patient_id": visits.patient + OTHER_PATIENTS, "day": visits.today + A_DAY}
+    opening = visits.client._opening(visits.patient, visits.today).model_copy(update={wrong: other[wrong]})
+    options = visits.client._options(visits.patient, visits.today)
+    foreign = await visits.environment.client.start_workflow(PatientVisit.run, opening, **options)
+
+    with pytest.raises(WorkflowFailureError):
+        await foreign.result()
+    started = await visits.start(DR_AMRANI)
+
+    assert started.status == 201
 
 
 def test_guard_knows_every_signal() -> None:

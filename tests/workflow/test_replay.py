@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
+from patient_visit_engine.visit.names import visit_id
 from patient_visit_engine.workflows.patient_visit import PatientVisit
 from tests.support.visit_rows import DOCTOR_NAMES, PATIENT_NAME
 from tests.workflow.record_histories import BEHAVIOURS, CURRENT, FOLDER
@@ -30,7 +32,11 @@ def _name(path: Path) -> str:
 
 
 def _load_history(path: Path) -> WorkflowHistory:
-    return WorkflowHistory.from_json(f"visit/{path.stem}", path.read_text())
+    """The history, under the id that it was recorded with."""
+    text = path.read_text()
+    started = WorkflowHistory.from_json("", text).events[0].workflow_execution_started_event_attributes
+    opening = json.loads(started.input.payloads[0].data)
+    return WorkflowHistory.from_json(visit_id(opening["patient_id"], date.fromisoformat(opening["day"])), text)
 
 
 def _replayer(*, sandboxed: bool = False) -> Replayer:

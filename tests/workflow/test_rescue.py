@@ -23,7 +23,7 @@ from patient_visit_engine.visit.names import DEFAULT_TASK_QUEUE, WORKFLOW_TYPE, 
 from patient_visit_engine.worker.builder import CACHED_VISITS
 from patient_visit_engine.workflows.patient_visit import PatientVisit
 from patient_visit_engine.workflows.visit_client import UNDECIDED_ERRORS
-from patient_visit_engine.workflows.visit_rescue import RESCUE_INTERVAL
+from patient_visit_engine.workflows.visit_rescue import FAILED_ATTEMPTS, RESCUE_INTERVAL
 from tests.support.patient_records import Answer
 from tests.support.visit_rows import A_DAY, DR_AMRANI, DR_BENNIS, DR_CHRAIBI
 from tests.support.visits import VisitDriver
@@ -97,6 +97,12 @@ async def timeline_events(visits: VisitDriver) -> list[str]:
     return list(await visits.database.read(lambda connection: connection.scalars(query).all()))
 
 
+async def has_failed(visits: VisitDriver) -> bool:
+    """Whether a task of the visit has failed several times."""
+    description = await visits.workflow().describe()
+    return description.raw_description.pending_workflow_task.attempt > FAILED_ATTEMPTS + 1
+
+
 async def open_foreign_workflow(visits: VisitDriver, name: str, task_queue: str) -> None:
     """Start a workflow that no worker knows, under the id of today's visit."""
     client = visits.environment.client
@@ -149,6 +155,70 @@ async def test_rescue_is_the_first_decision(
 
     assert {answer.status for answer in answers} == {409}
     assert (await timeline_events(visits))[:2] == ["started", "rescued"]
+
+
+async def test_rescue_without_ledger_is_noted_later(
+    visits_without_worker: VisitDriver, monkeypatch: pytest.MonkeyPatch, short_ledger_retries: None
+) -> None:
+    visits = visits_without_worker
+    await visits.start_worker()
+    started = await visits.start(DR_AMRANI)
+    await change_worker_code(visits, monkeypatch)
+
+    async with unanswered(visits.start(DR_BENNIS)):
+        await wait_until_async(lambda: has_failed(visits), "the visit fails")
+        visits.ledger.failures = 1_000_000
+        reason = await wait_for_rescue(visits)
+    visits.ledger.failures = 0
+    completed = await visits.complete(started)
+
+    assert reason is RescueReason.workflow_task_failed
+    assert completed.status == 200
+    assert (await timeline_events(visits))[:2] == ["started", "rescued"]
+
+
+async def test_rescue_without_worker_is_noted_later(visits: VisitDriver) -> None:
+    await open_foreign_workflow(visits, "ForeignWorkflow", DEFAULT_TASK_QUEUE)
+    await visits.stop_worker()
+
+    reason = await rescue(visits)
+    await visits.start_worker()
+    started = await visits.start(DR_AMRANI)
+
+    assert reason is RescueReason.foreign_workflow
+    assert started.status == 201
+    assert await timeline_events(visits) == ["rescued", "started"]
+
+
+async def test_signals_do_not_hide_a_failing_visit(
+    visits_without_worker: VisitDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visits = visits_without_worker
+    await visits.start_worker()
+    await visits.start(DR_AMRANI)
+    await change_worker_code(visits, monkeypatch)
+    attempts: list[int] = []
+
+    async def rescue_after_signal() -> RescueReason | None:
+        pending = (await visits.workflow().describe()).raw_description.pending_workflow_task
+        attempts.append(pending.attempt)
+        reason = await rescue(visits)
+        await visits.workflow().signal(PatientVisit.patient_freed)
+        return reason
+
+    reason = await wait_until_async(rescue_after_signal, "the visit to be rescued")
+
+    assert reason is RescueReason.workflow_task_failed
+    assert max(attempts) <= FAILED_ATTEMPTS
+
+
+async def test_visit_of_the_next_day_is_looked_at_too(visits: VisitDriver) -> None:
+    await open_foreign_workflow(visits, "ForeignWorkflow", "foreign")
+
+    reason = await visits.visit_rescue.rescue(visits.patient, visits.today - A_DAY, datetime.now(UTC))
+
+    assert reason is RescueReason.foreign_workflow
+    assert (await visits.start(DR_AMRANI)).status == 201
 
 
 async def test_two_processes_rescue_a_visit_once(
@@ -239,12 +309,8 @@ async def test_visit_is_rescued_once_a_minute(
         await wait_for_rescue(visits)
     await change_worker_code(visits, monkeypatch)
 
-    async def fails_again() -> bool:
-        description = await visits.workflow().describe()
-        return description.raw_description.pending_workflow_task.attempt > 3
-
     async with unanswered(visits.start(DR_BENNIS)):
-        await wait_until_async(fails_again, "the rescued visit to fail")
+        await wait_until_async(lambda: has_failed(visits), "the rescued visit to fail")
 
         assert await rescue(visits) is None
         assert await wait_for_rescue(visits, later=RESCUE_INTERVAL) is RescueReason.workflow_task_failed
@@ -273,7 +339,8 @@ async def test_failed_visit_of_an_earlier_day_is_ended(
     visits = visits_without_worker
     await visits.start_worker()
     await visits.start(DR_AMRANI)
-    await visits.client.update(visits.patient + 1, visits.today, Adopt())
+    sound_patient = visits.patient + 1_000_000
+    await visits.client.update(sound_patient, visits.today, Adopt())
     failed = await visits.workflow().describe()
     await change_worker_code(visits, monkeypatch)
 
@@ -283,7 +350,7 @@ async def test_failed_visit_of_an_earlier_day_is_ended(
     async with unanswered(visits.start(DR_BENNIS)):
         ended = await wait_until_async(lambda: end_failed_visits(visits.today + A_DAY), "a failed visit")
     run = visits.environment.client.get_workflow_handle(failed.id, run_id=failed.run_id)
-    sound = visits.environment.client.get_workflow_handle(visit_id(visits.patient + 1, visits.today))
+    sound = visits.environment.client.get_workflow_handle(visit_id(sound_patient, visits.today))
 
     assert ended == [failed.id]
     assert (await run.describe()).status is WorkflowExecutionStatus.TERMINATED
