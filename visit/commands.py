@@ -150,6 +150,7 @@ class OpenVisit(Frozen):
     """The input of each run of a visit, not a command. Later runs also get the whole state, in `carried`.
 
     `is_current`: the carried facts were those of the ledger. They were not if the ledger was away.
+    `rescue_reason`: why a rescue has opened this run. None: there was no rescue, or it is noted.
     """
 
     patient_id: int
@@ -159,6 +160,7 @@ class OpenVisit(Frozen):
     limits: Limits = Limits()
     carried: VisitState | None = None
     is_current: bool = True
+    rescue_reason: RescueReason | None = None
 
 
 class Reply(Frozen):

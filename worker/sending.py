@@ -68,10 +68,11 @@ class MessageSender:
                 if message.day in silent_days:
                     continue
                 error = await self._send(message)
+                if error is not None and not is_unrecordable(error) and await self._rescue(patient_id, message.day):
+                    error = await self._send(message)
                 if error is not None and is_unrecordable(error):
                     unrecordable.append(message)
                 elif error is not None:
-                    await self._rescue(patient_id, message.day)
                     if isinstance(error, WorkflowUpdateFailedError):
                         continue
                     silent_days.add(message.day)
@@ -105,12 +106,14 @@ class MessageSender:
             logger.info("open request sent again", request_id=message.request_id)
         return None
 
-    async def _rescue(self, patient_id: int, day: date) -> None:
+    async def _rescue(self, patient_id: int, day: date) -> bool:
+        """Look at the visit. Returns whether it was rescued."""
         try:
             async with asyncio.timeout(SEND_TIMEOUT.total_seconds()):
                 reason = await self._visit_rescue.rescue(patient_id, day, self._now())
         except Exception as error:  # noqa: BLE001 - one visit must not end the others
             logger.warning("visit not looked at", patient_id=patient_id, day=str(day), fault=type(error).__name__)
-            return
+            return False
         if reason is not None:
             logger.warning("visit rescued", patient_id=patient_id, day=str(day), reason=reason.value)
+        return reason is not None

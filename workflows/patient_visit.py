@@ -13,7 +13,7 @@ from temporalio import workflow
 from temporalio.exceptions import FailureError
 
 from patient_visit_engine.workflows.ledger_calls import LedgerCalls
-from patient_visit_engine.workflows.update_failures import expired, overtaken
+from patient_visit_engine.workflows.update_failures import expired, overtaken, wrong_visit
 
 with workflow.unsafe.imports_passed_through():
     from patient_visit_engine.visit.calendar import to_millisecond
@@ -36,10 +36,11 @@ with workflow.unsafe.imports_passed_through():
         StartConsultation,
         SystemCommand,
         appointment_of,
+        patient_of,
         with_busy_doctor,
     )
     from patient_visit_engine.visit.decisions import Decision
-    from patient_visit_engine.visit.names import WORKFLOW_TYPE
+    from patient_visit_engine.visit.names import WORKFLOW_TYPE, visit_id
     from patient_visit_engine.visit.policy import decide, decide_on_appointment
     from patient_visit_engine.visit.record import LedgerEntry, LedgerReply
     from patient_visit_engine.visit.state import Appointment, Facts, VisitState
@@ -71,6 +72,9 @@ class PatientVisit:
         )
         # Whether the facts are those of the ledger. A new visit has not read them yet, so its timers decide nothing.
         self._is_current = opening.carried is not None and opening.is_current
+        # Only a start by hand can have the id of another visit.
+        self._has_own_id = workflow.info().workflow_id == visit_id(opening.patient_id, opening.day)
+        self._rescue_reason = opening.rescue_reason
         self._ledger = LedgerCalls()
         self._lock = asyncio.Lock()
         self._messages = 0
@@ -78,6 +82,9 @@ class PatientVisit:
     @workflow.run
     async def run(self, opening: OpenVisit) -> None:
         """Handle what is due, until the patient's moment after the end of the day (see `visit.carry_over`)."""
+        if not self._has_own_id:
+            # This run fails, and the next message opens the visit to which the id belongs.
+            raise wrong_visit()
         # Wait until the message that opened this visit has been handled. Recording it returns the facts, so the visit
         # need not load them.
         await workflow.wait_condition(lambda: not self._lock.locked())
@@ -93,7 +100,11 @@ class PatientVisit:
                 if self._is_finished():
                     return
                 if self._must_continue_as_new():
-                    carried = {"carried": self._state, "is_current": self._is_current}
+                    carried = {
+                        "carried": self._state,
+                        "is_current": self._is_current,
+                        "rescue_reason": self._rescue_reason,
+                    }
                     workflow.continue_as_new(opening.model_copy(update=carried))
             else:
                 await self._wait_for_deadline()
@@ -165,7 +176,7 @@ class PatientVisit:
 
     @workflow.update
     async def rescue(self, command: Rescue) -> Reply:
-        """Note that this visit's earlier workflow was ended, because it could not decide any more."""
+        """Note that this visit's earlier workflow was ended, because it could not decide any more. Older programs sent this update."""
         return await self._handle_system_command(command)
 
     @workflow.signal
@@ -177,17 +188,31 @@ class PatientVisit:
         async with self._lock:
             # Facts that were read without the lock could be older than those of a decision recorded in between.
             await self._load_facts()
-            for _ in range(DECIDE_ROUNDS):
-                decision = decide(command, self._state, self._now())
-                # Without the lock a completion could come first, and this would adopt a consultation that has ended.
-                if not decision.changes or not (await self._record(decision)).overtaken:
-                    return Reply(decided=True)
-            raise overtaken()
+            await self._note_rescue()
+            # Without the lock a completion could come first, and this would adopt a consultation that has ended.
+            await self._decide_for_the_engine(command)
+            return Reply(decided=True)
+
+    async def _note_rescue(self) -> None:
+        """Record that a rescue has opened this run, before any other decision."""
+        if self._rescue_reason is not None:
+            await self._decide_for_the_engine(Rescue(reason=self._rescue_reason))
+            self._rescue_reason = None
+
+    async def _decide_for_the_engine(self, command: SystemCommand) -> None:
+        for _ in range(DECIDE_ROUNDS):
+            decision = decide(command, self._state, self._now())
+            if not decision.changes or not (await self._record(decision)).overtaken:
+                return
+        raise overtaken()
 
     async def _handle(self, command: Command) -> Reply:
+        if not self._has_own_id or patient_of(command) != self._state.patient_id:
+            raise wrong_visit()
         # Without the lock two starts would both be decided on the state before either was recorded.
         async with self._lock:
             self._messages += 1
+            await self._note_rescue()
             appointment = appointment_of(command)
             for _ in range(DECIDE_ROUNDS):
                 now = self._now()
@@ -256,6 +281,7 @@ class PatientVisit:
             async with self._lock:
                 if not self._is_current:
                     await self._load_facts()
+                await self._note_rescue()
                 while (decision := decide_due(self._state, self._now())) is not None:
                     await self._record(decision)
                 if day_is_over(self._state, self._now()):

@@ -22,6 +22,11 @@ def expired() -> ApplicationError:
     return ApplicationError("the command came after the end of its validity", type="expired", non_retryable=True)
 
 
+def wrong_visit() -> ApplicationError:
+    """The failure after a command, or a start of a workflow, that was sent by hand to another visit than its own."""
+    return ApplicationError("this belongs to another visit", type="wrong_visit", non_retryable=True)
+
+
 def is_unrecordable(error: BaseException) -> bool:
     """Whether the visit answered that the decision on the command can never be recorded."""
     return (

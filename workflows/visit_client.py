@@ -33,7 +33,6 @@ from patient_visit_engine.visit.commands import (
     ConsultationCommand,
     OpenVisit,
     Reply,
-    Rescue,
     SystemCommand,
 )
 from patient_visit_engine.visit.names import PATIENT_ID_ATTRIBUTE, VISIT_DAY_ATTRIBUTE, visit_id
@@ -51,7 +50,7 @@ PATIENT_ID = SearchAttributeKey.for_int(PATIENT_ID_ATTRIBUTE)
 VISIT_DAY = SearchAttributeKey.for_keyword(VISIT_DAY_ATTRIBUTE)
 
 # The handler of each command, by the name of its class. Temporal calls it in the worker process. Each handler calls
-# `PatientVisit._handle`, except `adopt` and `rescue`.
+# `PatientVisit._handle`, except `adopt`.
 UPDATES: dict[str, Any] = {
     "StartConsultation": PatientVisit.start_consultation,
     "CompleteConsultation": PatientVisit.complete_consultation,
@@ -63,7 +62,6 @@ UPDATES: dict[str, Any] = {
     "JoinWaitingLine": PatientVisit.join_waiting_line,
     "LeaveWaitingLine": PatientVisit.leave_waiting_line,
     "Adopt": PatientVisit.adopt,
-    "Rescue": PatientVisit.rescue,
 }
 # Each signal has the same name as its update. Its method ends in `_later`.
 SIGNALS = {"StartConsultation": "start_consultation", "CompleteConsultation": "complete_consultation"}
@@ -169,11 +167,12 @@ class VisitClient:
         day: date,
         command: Command | SystemCommand,
         update_id: str | None,
+        opening: OpenVisit | None = None,
         changed_options: Mapping[str, Any] | None = None,
     ) -> Reply:
         options = self._options(patient_id, day) | dict(changed_options or {})
         start: WithStartWorkflowOperation[PatientVisit, None] = WithStartWorkflowOperation(
-            PatientVisit.run, self._opening(patient_id, day), **options
+            PatientVisit.run, opening or self._opening(patient_id, day), **options
         )
         try:
             handle = await self._client.start_update_with_start_workflow(
@@ -194,22 +193,19 @@ class VisitClient:
         return reply
 
     async def rescue(self, patient_id: int, day: date, reason: RescueReason, failed_run_id: str) -> None:
-        """End the visit's workflow and open the visit again. The new run's first decision is to note the rescue.
+        """End the visit's workflow and open the visit again. The new run notes the rescue before it decides anything else.
 
-        Of several processes that rescue one run, only the first ends it. Raises like `update`.
+        Of several processes that rescue one run, only the first ends it. Raises like `update`, also when the new run is open but
+        does not answer.
         """
         options = {
-            # In one step with the start. Between two calls, another message could open the visit and be decided first.
+            # In one step with the start. Between two calls, another message could open a run that does not know of the rescue.
             "id_conflict_policy": WorkflowIDConflictPolicy.TERMINATE_EXISTING,
             "memo": {RESCUED_RUN_MEMO: failed_run_id},
         }
-        command = Rescue(reason=reason)
-        try:
-            # If a workflow has an update with this id already, the server does not end it.
-            await self._open_and_update(patient_id, day, command, f"rescue/{failed_run_id}", options)
-        except WorkflowUpdateFailedError:
-            # The new run is open, but its ledger did not answer.
-            await self.update(patient_id, day, command)
+        opening = self._opening(patient_id, day).model_copy(update={"rescue_reason": reason})
+        # If a workflow has an update with this id already, the server does not end it.
+        await self._open_and_update(patient_id, day, Adopt(), f"rescue/{failed_run_id}", opening, options)
 
     async def serve_line(self, patient_id: int, day: date) -> None:
         """Make the visit of exactly this day read its facts again, and offer a free patient to its waiting line.

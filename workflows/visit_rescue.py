@@ -4,6 +4,7 @@ A visit is never ended because it is slow, because no worker polls it, or becaus
 failed task, or one with a cause that is not counted (`SLOW_MACHINE`, `HARMLESS_CAUSES`).
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import date, datetime, timedelta
 
@@ -11,7 +12,13 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryReverseRequest
-from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
+from temporalio.client import (
+    Client,
+    WorkflowExecutionDescription,
+    WorkflowExecutionStatus,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
 from temporalio.service import RPCError, RPCStatusCode
 
 from patient_visit_engine.visit.calendar import to_rfc3339
@@ -22,8 +29,8 @@ from patient_visit_engine.workflows.visit_client import RESCUED_RUN_MEMO, VisitC
 
 #: A rescued visit that fails again is ended again after this time, not before.
 RESCUE_INTERVAL = timedelta(minutes=1)
-#: The visits of earlier days that one call looks at. Nearly always there is none.
-OLD_VISITS_READ = 100
+#: Seconds within which the new run has to answer its rescuer. It notes the rescue also when it is slower.
+ANSWER_SECONDS = 5.0
 #: The attempts of a workflow task after which the visit counts as failing. A single failure can be an accident.
 FAILED_ATTEMPTS = 2
 #: The last events of a history. A task that fails again and again is one event, and later events are messages only.
@@ -56,19 +63,38 @@ class VisitRescue:
     async def rescue(self, patient_id: int, day: date, now: datetime) -> RescueReason | None:
         """End the visit's workflow if it can no longer decide, and open the visit again. Returns the reason, or None.
 
+        Looks at the visit of `day`, and then at that of the day after: a command goes there when the day has closed.
         Raises the errors of Temporal's client. There is no time limit here: the caller sets one.
         """
+        for visit_day in (day, day + timedelta(days=1)):
+            if (reason := await self._rescue_visit(patient_id, visit_day, now)) is not None:
+                return reason
+        return None
+
+    async def _rescue_visit(self, patient_id: int, day: date, now: datetime) -> RescueReason | None:
+        description = await self._describe(visit_id(patient_id, day))
+        if description is None or await self._was_just_rescued(description, now):
+            return None
+        if (reason := await self._reason_to_end(description)) is None:
+            return None
         try:
-            description = await self._client.get_workflow_handle(visit_id(patient_id, day)).describe()
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await self._visit_client.rescue(patient_id, day, reason, description.run_id)
+        except (TimeoutError, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError):
+            # The new run notes the rescue later, when its ledger or a worker is there. This process logs it now.
+            opened = await self._describe(description.id)
+            if opened is None or (await opened.memo()).get(RESCUED_RUN_MEMO) != description.run_id:
+                raise
+        return reason
+
+    async def _describe(self, workflow_id: str, run_id: str | None = None) -> WorkflowExecutionDescription | None:
+        """The workflow's last run, or this one. None when there is none."""
+        try:
+            return await self._client.get_workflow_handle(workflow_id, run_id=run_id).describe()
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
                 return None
             raise
-        reason = await self._reason_to_end(description)
-        if reason is None or await self._was_just_rescued(description, now):
-            return None
-        await self._visit_client.rescue(patient_id, day, reason, description.run_id)
-        return reason
 
     async def end_failed_visits(self, before: date) -> AsyncIterator[str]:
         """End the visits of days before this one that can no longer decide. Yields their ids.
@@ -80,10 +106,10 @@ class VisitRescue:
             f"WorkflowType = '{WORKFLOW_TYPE}' AND TaskQueue = '{self._task_queue}' AND ExecutionStatus = 'Running'"
             f" AND {VISIT_DAY_ATTRIBUTE} < '{before}'"
         )
-        async for run in self._client.list_workflows(query, limit=OLD_VISITS_READ):
-            visit = self._client.get_workflow_handle(run.id, run_id=run.run_id)
-            if (reason := await self._reason_to_end(await visit.describe())) is not None:
-                await visit.terminate(reason.value)
+        async for run in self._client.list_workflows(query):
+            description = await self._describe(run.id, run.run_id)
+            if description is not None and (reason := await self._reason_to_end(description)) is not None:
+                await self._client.get_workflow_handle(run.id, run_id=run.run_id).terminate(reason.value)
                 yield run.id
 
     async def _was_just_rescued(self, description: WorkflowExecutionDescription, now: datetime) -> bool:
@@ -103,26 +129,28 @@ class VisitRescue:
             return None
         if (description.workflow_type, description.task_queue) != (WORKFLOW_TYPE, self._task_queue):
             return RescueReason.foreign_workflow
-        if description.raw_description.pending_workflow_task.attempt <= FAILED_ATTEMPTS:
-            return None
-        if await self._last_task_failed(description.id, description.run_id):
+        failures = await self._count_last_failures(description.id, description.run_id)
+        attempts = description.raw_description.pending_workflow_task.attempt
+        # Each signal begins to count the attempts again, and each first attempt that fails is in the history.
+        if failures > FAILED_ATTEMPTS or (failures and attempts > FAILED_ATTEMPTS):
             return RescueReason.workflow_task_failed
-        # Temporal does not record the failure of a task that only carries an update. After a signal it records the next failure,
-        # and the next look finds it. The signal makes a sound visit read its facts again, which does no harm.
-        handle = self._client.get_workflow_handle(description.id, run_id=description.run_id)
-        await handle.signal(PatientVisit.patient_freed)
+        if attempts > FAILED_ATTEMPTS:
+            # Temporal does not record the failure of a task that only carries an update. After a signal it records the next failure,
+            # and the next look finds it. The signal makes a sound visit read its facts again, which does no harm.
+            handle = self._client.get_workflow_handle(description.id, run_id=description.run_id)
+            await handle.signal(PatientVisit.patient_freed)
         return None
 
-    async def _last_task_failed(self, workflow_id: str, run_id: str) -> bool:
+    async def _count_last_failures(self, workflow_id: str, run_id: str) -> int:
+        """The failures of the code since the last workflow task that has not failed."""
         request = GetWorkflowExecutionHistoryReverseRequest(
             namespace=self._client.namespace,
             execution=WorkflowExecution(workflow_id=workflow_id, run_id=run_id),
             maximum_page_size=EVENTS_READ,
         )
         response = await self._client.workflow_service.get_workflow_execution_history_reverse(request)
-        newest_first = response.history.events
-        last_result = next((event for event in newest_first if event.event_type in TASK_RESULTS), None)
-        return last_result is not None and _is_failure_of_code(last_result)
+        newest_first = [event for event in response.history.events if event.event_type in TASK_RESULTS]
+        return next((n for n, event in enumerate(newest_first) if not _is_failure_of_code(event)), len(newest_first))
 
 
 def _is_failure_of_code(event: HistoryEvent) -> bool:
