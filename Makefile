@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up test test-long test-page lint lint-python lint-page bench fanout pictures clean requirements
+.PHONY: help up test test-long test-page compile-tests lint lint-python lint-page bench fanout pictures clean requirements
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -29,7 +29,7 @@ SIDE_BY_SIDE = $(MAKE) --no-print-directory --jobs 2 --output-sync=target
 CHECKED = $(VENV)/dev.stamp web/stream/dist/index.js web/page/src/api/schema.d.ts
 
 test: $(CHECKED) ## lint, then every test but the long ones; names what it skipped and why
-	@$(SIDE_BY_SIDE) lint-python lint-page test-page
+	@$(SIDE_BY_SIDE) lint-python lint-page test-page compile-tests
 	$(PYTEST) -m "not long"
 
 test-long: $(CHECKED) ## the long tests: whole days, rush hours and storms
@@ -49,6 +49,10 @@ lint-page:
 
 test-page:
 	$(NPM) test --silent
+
+# Otherwise each of the four processes of pytest compiles all tests again on a new clone.
+compile-tests:
+	-@$(BIN)/python -m pytest --collect-only --quiet >/dev/null
 
 bench: $(VENV)/dev.stamp ## measure the engine on this machine
 	$(BIN)/python -m bench
