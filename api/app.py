@@ -67,7 +67,7 @@ def create_app(
     `now` returns the current time as an aware datetime with milliseconds. The caller owns the arguments and closes them.
     """
     metrics = Metrics(hub)
-    rescues = Rescues(rescuer, metrics.count_rescue, now)
+    rescues = Rescues(rescuer, now)
     sessions = Sessions(database, settings.session_lifetime, now)
     dependencies = Dependencies(
         settings=settings,

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import fields
 from itertools import accumulate
-from math import nan
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -11,6 +10,7 @@ from prometheus_client.registry import Collector
 
 from patient_visit_engine.live.counters import DELAY_BOUNDS, Delays
 from patient_visit_engine.live.hub import Hub
+from patient_visit_engine.storage.upkeep.counts import DatabaseCounts
 
 BUCKETS = (0.001, 0.002, 0.004, 0.006, 0.008, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -32,15 +32,14 @@ class Metrics:
         self._starts = Counter(
             "visit_start_decisions", "Answers to a start, by code", ["code"], registry=self._registry
         )
-        self._rescues = Counter(
-            "visit_rescues",
-            "Visits that could no longer decide and were opened again",
-            ["reason"],
-            registry=self._registry,
-        )
         self._requests_set_aside = Gauge(
             "visit_requests_set_aside",
             "Asynchronous requests whose decisions cannot be recorded, in the whole database",
+            registry=self._registry,
+        )
+        self._rescues = Gauge(
+            "visit_rescues",
+            "Visits that could no longer decide and were opened again, in the whole database",
             registry=self._registry,
         )
         if hub is not None:
@@ -55,13 +54,10 @@ class Metrics:
         """Count one answer to a start."""
         self._starts.labels(code).inc()
 
-    def count_rescue(self, reason: str) -> None:
-        """Count one rescue of a visit."""
-        self._rescues.labels(reason).inc()
-
-    def text(self, *, requests_set_aside: float = nan) -> bytes:
+    def text(self, counts: DatabaseCounts) -> bytes:
         """All metrics as Prometheus text."""
-        self._requests_set_aside.set(requests_set_aside)
+        self._requests_set_aside.set(counts.requests_set_aside)
+        self._rescues.set(counts.rescues)
         return generate_latest(self._registry)
 
 

@@ -26,11 +26,10 @@ class Rescuer(Protocol):
 
 
 class Rescues:
-    """Looks at visits for one process. Without a rescuer it does nothing. `count` is called with the reason of each rescue."""
+    """Looks at visits for one process. Without a rescuer it does nothing."""
 
-    def __init__(self, rescuer: Rescuer | None, count: Callable[[str], None], now: Callable[[], datetime]) -> None:
+    def __init__(self, rescuer: Rescuer | None, now: Callable[[], datetime]) -> None:
         self._rescuer = rescuer
-        self._count = count
         self._now = now
         self._looks: dict[tuple[int, date], asyncio.Task[None]] = {}
 
@@ -53,5 +52,4 @@ class Rescues:
                 return
             raise
         if reason is not None:
-            self._count(reason.value)
             logger.warning("visit rescued", patient_id=patient_id, day=str(day), reason=reason.value)

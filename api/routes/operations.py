@@ -1,7 +1,6 @@
 """Calls for operators: liveness, readiness, metrics, presence and asynchronous requests. They change nothing."""
 
 import asyncio
-from math import nan
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request
@@ -17,12 +16,13 @@ from patient_visit_engine.api.readiness import DEPENDENCIES, find_problems
 from patient_visit_engine.api.schema.openapi import STAFF_PROBLEMS, responses
 from patient_visit_engine.api.stream import presence
 from patient_visit_engine.storage.presence import read_other_processes
-from patient_visit_engine.storage.requests import count_set_aside, find_request
+from patient_visit_engine.storage.requests import find_request
+from patient_visit_engine.storage.upkeep.counts import DatabaseCounts, read_counts
 from patient_visit_engine.wire import shapes
 
 router = APIRouter(tags=["operations"])
 
-#: Seconds within which the database has to return the number of requests that are set aside.
+#: Seconds within which the database has to return its numbers for `/metrics`.
 COUNT_TIMEOUT_SECONDS = 2.0
 #: Seconds within which the database has to return what other processes have reported.
 PRESENCE_TIMEOUT_SECONDS = 5.0
@@ -100,16 +100,16 @@ async def show_readiness(http: Request) -> Response:
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "Prometheus text"}},
 )
 async def show_metrics(http: Request) -> Response:
-    """What this process has counted, and the number of requests that are set aside, for Prometheus."""
+    """What this process has counted, and the numbers of the whole database, for Prometheus."""
     dependencies = dependencies_of(http)
-    text = dependencies.metrics.text(requests_set_aside=await _count_set_aside(dependencies))
+    text = dependencies.metrics.text(await _read_counts(dependencies))
     return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
-async def _count_set_aside(dependencies: Dependencies) -> float:
-    """The number in the database; not a number when the database does not answer, because the other metrics are still true."""
+async def _read_counts(dependencies: Dependencies) -> DatabaseCounts:
     try:
         async with asyncio.timeout(COUNT_TIMEOUT_SECONDS):
-            return await dependencies.database.read(count_set_aside)
+            return await dependencies.database.read(read_counts)
     except Exception:  # noqa: BLE001 - any error means that the database does not answer
-        return nan
+        # The metrics of this process are still true.
+        return DatabaseCounts()

@@ -138,6 +138,7 @@ timeline = Table(
     Column("particulars", Text, nullable=False, default="{}"),
     Column("reason", Text),
     Index("timeline_by_visit", "patient_id", "visit_day", "id"),
+    partial_index("rescues_in_timeline", "id", where="event = 'rescued'"),
 )
 
 # `request_id` is the SHA-256 of caller and Idempotency-Key. So (caller, key) is unique, and no text from a client is stored.

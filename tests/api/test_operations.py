@@ -134,6 +134,7 @@ async def test_metrics_count_requests_set_aside(api: ApiDriver) -> None:
     assert "visit_requests_set_aside 1.0" in after
     assert without_database.status_code == 200
     assert "visit_requests_set_aside NaN" in without_database.text
+    assert "visit_rescues NaN" in without_database.text
 
 
 def _open_with_hub(api: ApiDriver, hub: Hub) -> Gateway:

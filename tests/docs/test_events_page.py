@@ -8,6 +8,7 @@ from typing_extensions import is_typeddict
 
 from patient_visit_engine.api.metrics import Metrics
 from patient_visit_engine.live.hub import Hub
+from patient_visit_engine.storage.upkeep.counts import DatabaseCounts
 from patient_visit_engine.wire import event_bodies, events
 from tests.support.pages import DOCS, ROOT, SPAN, code_of, fences, rows
 
@@ -53,7 +54,7 @@ def test_page_explains_every_reason_to_leave_line() -> None:
 
 
 def test_metrics_named_by_page_exist(page_text: str) -> None:
-    exported = Metrics(Hub(cast(Any, None))).text().decode()
+    exported = Metrics(Hub(cast(Any, None))).text(DatabaseCounts()).decode()
     named = set(re.findall(r"\bvisit_(?:http|start|stream)_[a-z_]*[a-z]\b", page_text))
 
     assert {name for name in named if name not in exported} == set()
