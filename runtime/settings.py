@@ -98,8 +98,8 @@ class Settings(BaseSettings):
     #: How long events stay in the log. A browser that was away longer must reload.
     event_retention: Annotated[Duration, Field(ge=timedelta(minutes=1))] = timedelta(days=7)
     #: How often the worker looks for visits with an overdue timer or an open past day, and for accepted requests without a
-    #: decision.
-    sweep_every: Annotated[Duration, Field(ge=timedelta(seconds=1))] = timedelta(minutes=1)
+    #: decision. With more than two minutes, what is open could pass to the new day later than ten minutes after its start.
+    sweep_every: Annotated[Duration, Field(ge=timedelta(seconds=1), le=timedelta(minutes=2))] = timedelta(minutes=1)
     #: How many messages one run of a visit handles before it continues as new.
     messages_per_run: Annotated[int, Field(ge=1, le=1_500)] = 1_000
     session_lifetime: Annotated[Duration, Field(gt=timedelta(0))] = timedelta(hours=12)

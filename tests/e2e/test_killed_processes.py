@@ -84,7 +84,7 @@ async def test_killed_worker_and_server_start_once(breakable_engine: Engine, pat
 
 
 async def test_timers_survive_a_killed_worker(open_engine: OpenEngine, patient: int, key: str) -> None:
-    engine = await open_engine(decision_timeout="30", offer_seconds="4", sweep_every="3600")
+    engine = await open_engine(decision_timeout="30", offer_seconds="4", sweep_every="120")
     await engine.admit(patient, {patient: 1, patient + 1000: 2, patient + 2000: 3})
 
     started = await start_decided(engine, 1, patient, patient, key)
