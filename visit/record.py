@@ -9,7 +9,7 @@ from patient_visit_engine.visit.state import Appointment, Facts, Frozen, OtherCo
 
 
 class UnrecordableError(Exception):
-    """The entry was not recorded in several attempts, because of a constraint or a row that had changed. Sending it again is no help."""
+    """The entry is about another patient, or was not recorded in several attempts because of a constraint or a row that had changed."""
 
 
 class LedgerEntry(Frozen):

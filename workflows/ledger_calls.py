@@ -9,11 +9,11 @@ from typing import TypeVar
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import FailureError
+from temporalio.exceptions import ApplicationError, FailureError
 
 with workflow.unsafe.imports_passed_through():
     from patient_visit_engine.visit.names import LOAD_FACTS, RECORD_DECISION
-    from patient_visit_engine.visit.record import LedgerEntry, LedgerReply
+    from patient_visit_engine.visit.record import LedgerEntry, LedgerReply, UnrecordableError
     from patient_visit_engine.visit.state import Facts
 
 T = TypeVar("T")
@@ -59,11 +59,13 @@ class LedgerCalls:
         """
         try:
             reply = await self._call(RECORD_DECISION, entry, LedgerReply)
-        except FailureError:
-            self._takes_decisions = False
+        except FailureError as error:
+            self._takes_decisions = self._takes_decisions and _is_answer(error)
             raise
-        self._takes_decisions = True
-        self._failures = 0
+        # For these replies the ledger has written nothing.
+        if not (reply.overtaken or reply.expired):
+            self._takes_decisions = True
+            self._failures = 0
         return reply
 
     async def load_facts(self, patient_id: int) -> Facts:
@@ -78,7 +80,7 @@ class LedgerCalls:
         return facts
 
     async def pause(self) -> None:
-        """Wait before the next attempt. A message whose decision is recorded in this time ends the pause."""
+        """Wait before the next attempt. A call to the ledger that succeeds in this time ends the pause."""
         try:
             await workflow.wait_condition(lambda: not self.is_away, timeout=pause_after(self._failures))
         except TimeoutError:
@@ -94,7 +96,13 @@ class LedgerCalls:
                 retry_policy=SINGLE_ATTEMPT if self.is_away else RETRIES,
             )
         # A local activity raises its own failure, not an `ActivityError`.
-        except FailureError:
-            self._failures += 1
+        except FailureError as error:
+            if not _is_answer(error):
+                self._failures += 1
             raise
         return result
+
+
+def _is_answer(error: FailureError) -> bool:
+    """Whether the ledger is there, and rejects this entry only."""
+    return isinstance(error, ApplicationError) and error.type == UnrecordableError.__name__

@@ -13,7 +13,7 @@ from temporalio import workflow
 from temporalio.exceptions import FailureError
 
 from patient_visit_engine.workflows.ledger_calls import LedgerCalls
-from patient_visit_engine.workflows.update_failures import expired, overtaken, wrong_visit
+from patient_visit_engine.workflows.update_failures import expired, not_noted, overtaken, wrong_visit
 
 with workflow.unsafe.imports_passed_through():
     from patient_visit_engine.visit.calendar import to_millisecond
@@ -73,7 +73,7 @@ class PatientVisit:
         # Whether the facts are those of the ledger. A new visit has not read them yet, so its timers decide nothing.
         self._is_current = opening.carried is not None and opening.is_current
         # Only a start by hand can have the id of another visit.
-        self._has_own_id = workflow.info().workflow_id == visit_id(opening.patient_id, opening.day)
+        self._has_own_id = workflow.info().workflow_id == visit_id(self._state.patient_id, self._state.day)
         self._rescue_reason = opening.rescue_reason
         self._ledger = LedgerCalls()
         self._lock = asyncio.Lock()
@@ -196,7 +196,11 @@ class PatientVisit:
     async def _note_rescue(self) -> None:
         """Record that a rescue has opened this run, before any other decision."""
         if self._rescue_reason is not None:
-            await self._decide_for_the_engine(Rescue(reason=self._rescue_reason))
+            try:
+                await self._decide_for_the_engine(Rescue(reason=self._rescue_reason))
+            except FailureError:
+                # Not the same failure: it would say that the decision on the command can never be recorded.
+                raise not_noted() from None
             self._rescue_reason = None
 
     async def _decide_for_the_engine(self, command: SystemCommand) -> None:

@@ -22,6 +22,11 @@ def expired() -> ApplicationError:
     return ApplicationError("the command came after the end of its validity", type="expired", non_retryable=True)
 
 
+def not_noted() -> ApplicationError:
+    """The failure of a command whose visit could not note its rescue before."""
+    return ApplicationError("the rescue of this visit is not noted yet", type="not_noted", non_retryable=True)
+
+
 def wrong_visit() -> ApplicationError:
     """The failure after a command, or a start of a workflow, that was sent by hand to another visit than its own."""
     return ApplicationError("this belongs to another visit", type="wrong_visit", non_retryable=True)

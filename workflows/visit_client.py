@@ -44,7 +44,7 @@ TASK_TIMEOUT = timedelta(seconds=2)
 # A message can arrive between two runs of a visit. It is sent at most this many times, with this pause.
 SEND_ATTEMPTS = 20
 RESEND_PAUSE_SECONDS = 0.1
-#: The memo of a run that a rescue has opened: the id of the run that it ended.
+#: The memo of a run that a rescue has opened, and of the runs that continue it: the id of the run that it ended.
 RESCUED_RUN_MEMO = "RescuedRun"
 PATIENT_ID = SearchAttributeKey.for_int(PATIENT_ID_ATTRIBUTE)
 VISIT_DAY = SearchAttributeKey.for_keyword(VISIT_DAY_ATTRIBUTE)
@@ -195,8 +195,8 @@ class VisitClient:
     async def rescue(self, patient_id: int, day: date, reason: RescueReason, failed_run_id: str) -> None:
         """End the visit's workflow and open the visit again. The new run notes the rescue before it decides anything else.
 
-        Of several processes that rescue one run, only the first ends it. Raises like `update`, also when the new run is open but
-        does not answer.
+        Of several processes that rescue one run, only the first ends it, unless they do so in the same moment.
+        Raises like `update`, also when the new run is open but does not answer.
         """
         options = {
             # In one step with the start. Between two calls, another message could open a run that does not know of the rescue.

@@ -8,16 +8,15 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import date, datetime, timedelta
 
-from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.common import v1 as common
 from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryReverseRequest
 from temporalio.client import (
     Client,
+    WorkflowExecution,
     WorkflowExecutionDescription,
     WorkflowExecutionStatus,
-    WorkflowUpdateFailedError,
-    WorkflowUpdateRPCTimeoutOrCancelledError,
 )
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -25,7 +24,7 @@ from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.codes import RescueReason
 from patient_visit_engine.visit.names import VISIT_DAY_ATTRIBUTE, WORKFLOW_TYPE, visit_id
 from patient_visit_engine.workflows.patient_visit import PatientVisit
-from patient_visit_engine.workflows.visit_client import RESCUED_RUN_MEMO, VisitClient
+from patient_visit_engine.workflows.visit_client import RESCUED_RUN_MEMO, UNDECIDED_ERRORS, VisitClient
 
 #: A rescued visit that fails again is ended again after this time, not before.
 RESCUE_INTERVAL = timedelta(minutes=1)
@@ -80,7 +79,7 @@ class VisitRescue:
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 await self._visit_client.rescue(patient_id, day, reason, description.run_id)
-        except (TimeoutError, WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError):
+        except (TimeoutError, *UNDECIDED_ERRORS):
             # The new run notes the rescue later, when its ledger or a worker is there. This process logs it now.
             opened = await self._describe(description.id)
             if opened is None or (await opened.memo()).get(RESCUED_RUN_MEMO) != description.run_id:
@@ -107,20 +106,30 @@ class VisitRescue:
             f" AND {VISIT_DAY_ATTRIBUTE} < '{before}'"
         )
         async for run in self._client.list_workflows(query):
-            description = await self._describe(run.id, run.run_id)
-            if description is not None and (reason := await self._reason_to_end(description)) is not None:
-                await self._client.get_workflow_handle(run.id, run_id=run.run_id).terminate(reason.value)
+            try:
+                is_ended = await self._end_failed_run(run.id, run.run_id)
+            except RPCError:
+                # Another worker has ended it first, or its history cannot be read. The others must still be ended.
+                continue
+            if is_ended:
                 yield run.id
+
+    async def _end_failed_run(self, workflow_id: str, run_id: str) -> bool:
+        description = await self._describe(workflow_id, run_id)
+        if description is None or (reason := await self._reason_to_end(description)) is None:
+            return False
+        await self._client.get_workflow_handle(workflow_id, run_id=run_id).terminate(reason.value)
+        return True
 
     async def _was_just_rescued(self, description: WorkflowExecutionDescription, now: datetime) -> bool:
         """Whether a rescue in any process has opened this visit again within the interval."""
         since = now - RESCUE_INTERVAL
-        if description.start_time > since and RESCUED_RUN_MEMO in await description.memo():
+        if description.start_time > since and await _was_opened_by_rescue(description):
             return True
         # After a rescue, a foreign workflow can have taken the id of the visit.
         query = f"WorkflowId = '{description.id}' AND StartTime > '{to_rfc3339(since)}'"
         async for run in self._client.list_workflows(query):
-            if RESCUED_RUN_MEMO in await run.memo():
+            if await _was_opened_by_rescue(run):
                 return True
         return False
 
@@ -142,15 +151,20 @@ class VisitRescue:
         return None
 
     async def _count_last_failures(self, workflow_id: str, run_id: str) -> int:
-        """The failures of the code since the last workflow task that has not failed."""
+        """The failures of the code since the last workflow task with another result."""
         request = GetWorkflowExecutionHistoryReverseRequest(
             namespace=self._client.namespace,
-            execution=WorkflowExecution(workflow_id=workflow_id, run_id=run_id),
+            execution=common.WorkflowExecution(workflow_id=workflow_id, run_id=run_id),
             maximum_page_size=EVENTS_READ,
         )
         response = await self._client.workflow_service.get_workflow_execution_history_reverse(request)
         newest_first = [event for event in response.history.events if event.event_type in TASK_RESULTS]
         return next((n for n, event in enumerate(newest_first) if not _is_failure_of_code(event)), len(newest_first))
+
+
+async def _was_opened_by_rescue(execution: WorkflowExecution) -> bool:
+    """Whether a rescue has opened this run. A run that continues it has its memo too."""
+    return RESCUED_RUN_MEMO in await execution.memo() and execution.raw_info.first_run_id in ("", execution.run_id)
 
 
 def _is_failure_of_code(event: HistoryEvent) -> bool:

@@ -177,7 +177,7 @@ def _check_uniqueness(connection: Connection, report: AuditReport) -> None:
 
 
 def _check_patients(connection: Connection, report: AuditReport) -> None:
-    """Check that everything open belongs to the patient of its appointment."""
+    """Check that each open tracking belongs to the patient of its appointment."""
     of_other_patient = (
         select(TRACKING.id, TRACKING.patient_id, appointments.c.id, appointments.c.patient_id)
         .join(appointments, appointments.c.id == TRACKING.appointment_id)

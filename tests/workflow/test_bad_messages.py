@@ -12,6 +12,7 @@ from patient_visit_engine.storage.tables import patients
 from patient_visit_engine.storage.upkeep.audit import audit
 from patient_visit_engine.visit.commands import Adopt
 from patient_visit_engine.visit.names import visit_id
+from patient_visit_engine.visit.state import VisitState
 from patient_visit_engine.worker.builder import CACHED_VISITS
 from patient_visit_engine.workflows.message_guard import ARGUMENTS
 from patient_visit_engine.workflows.patient_visit import PatientVisit
@@ -87,9 +88,11 @@ async def test_start_in_visit_of_another_patient_has_no_effect(visits: VisitDriv
     assert (await visits.database.read(audit)).violations == []
 
 
-@pytest.mark.parametrize("wrong", ["patient_id", "day"])
+@pytest.mark.parametrize("wrong", ["patient_id", "day", "carried"])
 async def test_visit_with_the_id_of_another_ends(visits: VisitDriver, wrong: str) -> None:
-    other: dict[str, Any] = {"patient_id": visits.patient + OTHER_PATIENTS, "day": visits.today + A_DAY}
+    patient, day = visits.patient + OTHER_PATIENTS, visits.today + A_DAY
+    carried = VisitState(patient_id=patient, day=day, day_ends_at=visits.calendar.ends_at(day))
+    other: dict[str, Any] = {"patient_id": patient, "day": day, "carried": carried}
     opening = visits.client._opening(visits.patient, visits.today).model_copy(update={wrong: other[wrong]})
     options = visits.client._options(visits.patient, visits.today)
     foreign = await visits.environment.client.start_workflow(PatientVisit.run, opening, **options)

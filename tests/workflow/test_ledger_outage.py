@@ -7,6 +7,7 @@ from temporalio.client import WorkflowUpdateFailedError
 
 from patient_visit_engine.visit.state import Limits
 from patient_visit_engine.workflows.ledger_calls import RETRIES
+from tests.support.refused_events import accept_events, refuse_events
 from tests.support.visit_rows import DR_AMRANI, DR_BENNIS, DR_CHRAIBI
 from tests.support.visits import VisitDriver
 from tests.support.waiting import wait_until_async
@@ -86,6 +87,22 @@ async def test_read_only_ledger_is_retried_for_one_command(visits: VisitDriver) 
     # The client sends each of them twice, and the visit reads the facts in between.
     assert first > RETRIES.maximum_attempts
     assert visits.ledger.failed - first == 6
+
+
+@pytest.mark.usefixtures("short_first_retries")
+async def test_rejected_decision_is_no_outage(visits: VisitDriver) -> None:
+    await visits.check_in(DR_BENNIS)
+    await visits.database.write(refuse_events)
+    with pytest.raises(WorkflowUpdateFailedError):
+        await visits.start(DR_AMRANI)
+    await visits.database.write(accept_events)
+    visits.ledger.failures = 3
+
+    started = await visits.start(DR_AMRANI)
+
+    # The first call after a rejection is retried, as at any other time.
+    assert started.status == 201
+    assert visits.ledger.failures == 0
 
 
 @pytest.mark.usefixtures("endless_ledger_pauses")
