@@ -23,17 +23,17 @@ help: ## list these targets
 up: $(VENV)/run.stamp ## run the whole system on this machine; Ctrl-C stops it
 	@exec $(BIN)/visit-engine up
 
-PYTEST = $(BIN)/python -m pytest -n 4 --dist worksteal
+PYTEST = $(BIN)/python -m pytest --dist worksteal
 SIDE_BY_SIDE = $(MAKE) --no-print-directory --jobs 2 --output-sync=target
 # What the checks and tests need: the packages, the stream client and the types of the page.
 CHECKED = $(VENV)/dev.stamp web/stream/dist/index.js web/page/src/api/schema.d.ts
 
 test: $(CHECKED) ## lint, then every test but the long ones; names what it skipped and why
 	@$(SIDE_BY_SIDE) lint-python lint-page test-page compile-tests
-	$(PYTEST) -m "not long"
+	$(PYTEST) -n 5 -m "not long"
 
 test-long: $(CHECKED) ## the long tests: whole days, rush hours and storms
-	$(PYTEST) -m long
+	$(PYTEST) -n 4 -m long
 
 lint: $(CHECKED) ## format, style, types and import contracts
 	@$(SIDE_BY_SIDE) lint-python lint-page
@@ -50,7 +50,7 @@ lint-page:
 test-page:
 	$(NPM) test --silent
 
-# Otherwise each of the four processes of pytest compiles all tests again on a new clone.
+# Otherwise each of the five processes of pytest compiles all tests again on a new clone.
 compile-tests:
 	-@$(BIN)/python -m pytest --collect-only --quiet >/dev/null
 
