@@ -51,8 +51,6 @@ def upgrade() -> None:
     turn = "row_number() OVER (ORDER BY since, id)"
     _rebuild_line(_new_line(), f"{OLD_LINE}, {person}, {turn}, 0, offered_until")
     op.create_index("one_place_in_line_per_doctor", "waiting_line", ["person_id", "doctor_id"], unique=True)
-    is_rescue = sa.text("event = 'rescued'")
-    op.create_index("rescues_in_timeline", "timeline", ["id"], sqlite_where=is_rescue, postgresql_where=is_rescue)
 
 
 def downgrade() -> None:
@@ -67,7 +65,6 @@ def downgrade() -> None:
         "one_place_in_line_per_doctor", "waiting_line", ["patient_id", "visit_day", "doctor_id"], unique=True
     )
     op.drop_table("reservations")
-    op.drop_index("rescues_in_timeline", "timeline")
 
 
 def _moment() -> Any:
