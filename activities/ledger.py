@@ -33,6 +33,8 @@ class LedgerActivities:
     @activity.defn(name=RECORD_DECISION)
     async def record_decision(self, entry: LedgerEntry) -> LedgerReply:
         """Record one decision; see `Ledger.record`."""
+        if (earlier_attempts := activity.info().attempt - 1) > 0:
+            entry = entry.model_copy(update={"retries": entry.retries + earlier_attempts})
         try:
             return await self._ledger.record(entry)
         except Exception as error:  # noqa: BLE001 - the text of an error must not enter the history

@@ -5,24 +5,28 @@ import secrets
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import uvloop
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
 
 from patient_visit_engine.api import problems
 from patient_visit_engine.api.access.authentication import Authentication
 from patient_visit_engine.api.access.sessions import Sessions
 from patient_visit_engine.api.access.tokens import Tokens
 from patient_visit_engine.api.commands.dispatcher import CommandDispatcher, VisitSender
-from patient_visit_engine.api.commands.rescues import Rescuer, Rescues
-from patient_visit_engine.api.dependencies import Dependencies, clock
+from patient_visit_engine.api.commands.undecided import Undecided, UndecidedReports
+from patient_visit_engine.api.commands.visit_looks import Rescuer, VisitLooks
+from patient_visit_engine.api.dependencies import Dependencies, clock, dependencies_of
 from patient_visit_engine.api.gateway import Gateway
 from patient_visit_engine.api.metrics import Metrics
 from patient_visit_engine.api.page import Page, find_built_page
-from patient_visit_engine.api.readiness import HealthCheck, Readiness
+from patient_visit_engine.api.readiness import HealthCheck, Readiness, find_problems
 from patient_visit_engine.api.routes import appointments, consultations, master_data, operations, patients, session
 from patient_visit_engine.api.schema.openapi import openapi_document
 from patient_visit_engine.api.server import DrainingServer, listen
@@ -31,7 +35,7 @@ from patient_visit_engine.api.stream.presence_reports import report_presence
 from patient_visit_engine.api.temporal_health import TemporalHealth
 from patient_visit_engine.live.hub import Hub
 from patient_visit_engine.live.hub_tasks import run_hub
-from patient_visit_engine.runtime import logs, temporal
+from patient_visit_engine.runtime import logs, sdk_logs, temporal
 from patient_visit_engine.runtime.settings import Settings, load_settings
 from patient_visit_engine.storage import schema_version
 from patient_visit_engine.storage.database import Database
@@ -67,14 +71,16 @@ def create_app(
     `now` returns the current time as an aware datetime with milliseconds. The caller owns the arguments and closes them.
     """
     metrics = Metrics(hub)
-    rescues = Rescues(rescuer, now)
     sessions = Sessions(database, settings.session_lifetime, now)
     dependencies = Dependencies(
         settings=settings,
         database=database,
         temporal=temporal_health,
-        dispatcher=CommandDispatcher(
-            database, visits, settings.decision_timeout, settings.start_valid_for, now, rescues.look_at
+        dispatcher=CommandDispatcher(database, visits, settings.decision_timeout, settings.start_valid_for, now),
+        undecided_reports=UndecidedReports(
+            VisitLooks(rescuer, now),
+            partial(find_problems, database, temporal_health, hub=None),
+            metrics.count_undecided,
         ),
         sessions=sessions,
         authentication=Authentication(sessions, Tokens(settings, now)),
@@ -106,6 +112,7 @@ def create_documented_app() -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         exception_handlers={
+            Undecided: on_undecided,
             problems.Problem: problems.on_problem,
             RequestValidationError: problems.on_invalid,
             HTTPException: problems.on_http_error,
@@ -120,12 +127,19 @@ def create_documented_app() -> FastAPI:
     return app
 
 
+async def on_undecided(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Undecided)
+    dependencies_of(request).undecided_reports.report(error)
+    return error.response()
+
+
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. The process then ends the streams first, and waits for running requests.
 
     Raises UnknownSchemaError when the database does not have this program's schema.
     """
     logs.configure("api")
+    sdk_logs.redirect()
     schema_version.check(settings.effective_database_url)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(settings))
@@ -152,6 +166,7 @@ async def _serve(settings: Settings) -> None:
             page=find_built_page(),
         )
         stack.callback(app.dependencies.sessions.close)
+        stack.push_async_callback(app.dependencies.undecided_reports.close)
         check = end_closed_sessions(hub, app.dependencies.sessions.find_open, SESSION_CHECK_INTERVAL_SECONDS)
         check_task = asyncio.create_task(check)
         stack.callback(check_task.cancel)

@@ -9,6 +9,7 @@ from starlette.requests import HTTPConnection
 from patient_visit_engine.api.access.authentication import Authentication
 from patient_visit_engine.api.access.sessions import Sessions
 from patient_visit_engine.api.commands.dispatcher import CommandDispatcher
+from patient_visit_engine.api.commands.undecided import UndecidedReports
 from patient_visit_engine.api.metrics import Metrics
 from patient_visit_engine.api.readiness import HealthCheck, Readiness
 from patient_visit_engine.live.hub import Hub
@@ -32,6 +33,7 @@ class Dependencies:
     settings: Settings
     database: Database
     dispatcher: CommandDispatcher
+    undecided_reports: UndecidedReports
     temporal: HealthCheck
     sessions: Sessions
     authentication: Authentication

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from patient_visit_engine.api.dependencies import Dependencies
 from patient_visit_engine.api.problems import Problem, fault_problem, log_fault, unknown_path
+from patient_visit_engine.api.request_ids import begin_request, id_header
 
 EVENTS = "/api/events"
 #: The paths of the API. If the page was built, the page answers all other paths. `/fhir/` is reserved for a later FHIR interface.
@@ -35,7 +36,9 @@ class Gateway:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
-        elif scope["path"] == EVENTS and self._events is not None:
+            return
+        begin_request(scope)
+        if scope["path"] == EVENTS and self._events is not None:
             await self._events(scope, receive, send)
         elif self._page is not None and not _is_api_path(scope["path"]):
             await self._page(scope, receive, send)
@@ -50,7 +53,7 @@ class Gateway:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), *COMMON_HEADERS]
+                message["headers"] = [*message.get("headers", ()), *COMMON_HEADERS, id_header()]
             await send(message)
 
         try:

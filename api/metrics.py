@@ -32,6 +32,9 @@ class Metrics:
         self._starts = Counter(
             "visit_start_decisions", "Answers to a start, by code", ["code"], registry=self._registry
         )
+        self._undecided = Counter(
+            "visit_undecided", "Answers 503 undecided, by reason", ["reason"], registry=self._registry
+        )
         self._requests_set_aside = Gauge(
             "visit_requests_set_aside",
             "Asynchronous requests whose decisions cannot be recorded, in the whole database",
@@ -53,6 +56,10 @@ class Metrics:
     def count_start(self, code: str) -> None:
         """Count one answer to a start."""
         self._starts.labels(code).inc()
+
+    def count_undecided(self, reason: str) -> None:
+        """Count one answer 503 `undecided`."""
+        self._undecided.labels(reason).inc()
 
     def text(self, counts: DatabaseCounts) -> bytes:
         """All metrics as Prometheus text."""

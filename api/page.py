@@ -13,6 +13,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from patient_visit_engine.api.problems import Problem, method_not_allowed
+from patient_visit_engine.api.request_ids import id_header
 
 #: The folder that the build writes the page to.
 BUILT = Path(__file__).parent / "built_page"
@@ -103,6 +104,7 @@ class Page:
                 headers = MutableHeaders(scope=message)
                 headers.update(HEADERS)
                 headers["Cache-Control"] = _cache_control(scope["path"], message["status"])
+                message["headers"] = [*message["headers"], id_header()]
             await send(message)
 
         try:

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match
 
+from patient_visit_engine.api.request_ids import current_request_id
 from patient_visit_engine.storage.database import is_unavailable
 from patient_visit_engine.wire.problems import problem_body
 
@@ -40,15 +41,11 @@ class Problem(Exception):  # noqa: N818 - the word of RFC 9457
         self.more = more
 
     def response(self) -> Response:
-        return ProblemResponse(problem_body(self.status, self.code, self.title, **self.more), self.headers)
-
-
-class Undecided(Problem):
-    """No answer came in time. The request may still be carried out, once. A retry with the same key gets the answer."""
-
-    def __init__(self) -> None:
-        title = "The engine did not answer in time. Retry with the same Idempotency-Key"
-        super().__init__(503, "undecided", title, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+        more = self.more
+        if self.status == 503:
+            # Its cause is only in the logs. A person who reports the answer can quote this id.
+            more = more | {"http_request_id": current_request_id()}
+        return ProblemResponse(problem_body(self.status, self.code, self.title, **more), self.headers)
 
 
 class Unavailable(Problem):

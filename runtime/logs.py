@@ -6,7 +6,9 @@ code location of all others. uvicorn's access log is off, because its lines cont
 
 import logging
 import sys
+import threading
 import traceback
+from types import TracebackType
 from typing import TextIO
 
 import structlog
@@ -47,7 +49,7 @@ def configure(process: str, *, as_json: bool | None = None, to: TextIO | None = 
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared_processors,
+            foreign_pre_chain=[structlog.stdlib.ExtraAdder(), _flatten_library_fields, *shared_processors],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
@@ -55,6 +57,7 @@ def configure(process: str, *, as_json: bool | None = None, to: TextIO | None = 
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
     _redirect_library_loggers()
+    _log_uncaught_errors()
 
 
 def remove_error_text(_logger: WrappedLogger, _method: str, line: EventDict) -> EventDict:
@@ -87,6 +90,30 @@ def _add_process(process: str) -> Processor:
         return line
 
     return add_field
+
+
+def _flatten_library_fields(_logger: WrappedLogger, _method: str, line: EventDict) -> EventDict:
+    """Replace the objects that libraries add to their lines by their fields."""
+    # The same text once more, with codes for colours.
+    line.pop("color_message", None)
+    core_line = line.pop("temporal_log", None)
+    fields = {} if core_line is None else {"target": core_line.target} | core_line.fields
+    for name in ("temporal_workflow", "temporal_activity"):
+        fields |= line.pop(name, {})
+    # A field of the line itself wins.
+    return {**{name: str(value) for name, value in fields.items()}, **line}
+
+
+def _log_uncaught_errors() -> None:
+    """Log an error that ends the process, or one of its threads, like any other error: as one line, without personal data."""
+    logger = logging.getLogger("uncaught")
+
+    def log_error(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+        if error is not None and not issubclass(kind, KeyboardInterrupt):
+            logger.critical("uncaught error", exc_info=(kind, error, trace))
+
+    sys.excepthook = log_error
+    threading.excepthook = lambda failure: log_error(failure.exc_type, failure.exc_value, failure.exc_traceback)
 
 
 def _redirect_library_loggers() -> None:

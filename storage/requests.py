@@ -124,14 +124,14 @@ def open_request(
         asked_at=request.asked_at,
         command=text,
         reason=reason,
+        http_request_id=request.http_request_id,
     )
     stored = _to_request(connection.execute(SELECT_REQUEST, {"request_id": request.id}).one())
     if not stored.is_set_aside or text is None or stored.fingerprint != request.fingerprint:
         return stored
     is_this = requests.c.request_id == request.id
-    connection.execute(
-        update(requests).where(is_this, IS_SET_ASIDE).values(set_aside_at=None, asked_at=request.asked_at, command=text)
-    )
+    newest = {"asked_at": request.asked_at, "command": text, "http_request_id": request.http_request_id}
+    connection.execute(update(requests).where(is_this, IS_SET_ASIDE).values(set_aside_at=None, **newest))
     return _to_request(connection.execute(SELECT_REQUEST, {"request_id": request.id}).one())
 
 

@@ -1,6 +1,7 @@
 """The commands of a visit. They carry ids, codes and times only: a name or a client's text would stay in Temporal's history."""
 
 from datetime import date, datetime, timedelta
+from typing import get_args
 
 from patient_visit_engine.visit.codes import AppointmentStatus, DoctorBusy, RescueReason
 from patient_visit_engine.visit.state import LONG_AGO, Appointment, Frozen, Limits, OtherConsultation, VisitState
@@ -14,6 +15,7 @@ class Request(Frozen):
     `asked_at` is the database's time when the API got the request. None in requests of earlier versions.
     After `valid_until`, also on the database's clock, the command has no effect. None: it is valid however late it comes.
     `asynchronous`: the caller did not wait, so the ledger stores an answer when the request has expired.
+    `http_request_id` is the `X-Request-ID` of the HTTP request that sent the command, to find it in the logs.
     """
 
     id: str
@@ -22,6 +24,7 @@ class Request(Frozen):
     asked_at: datetime | None = None
     valid_until: datetime | None = None
     asynchronous: bool = False
+    http_request_id: str | None = None
 
 
 class StartConsultation(Frozen):
@@ -123,6 +126,11 @@ Command = (
     | JoinWaitingLine
     | LeaveWaitingLine
 )
+#: The name of each command in Temporal and in the log, by its class. Example: `start_consultation`.
+COMMAND_NAMES: dict[type[Command | SystemCommand], str] = {
+    command: "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in command.__name__).lstrip("_")
+    for command in (*get_args(Command), *get_args(SystemCommand))
+}
 #: How long an asynchronous start is valid when the client does not say it.
 ASYNC_VALID_FOR = timedelta(seconds=60)
 #: The commands that are valid for a limited time after they were asked.

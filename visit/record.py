@@ -16,6 +16,9 @@ class LedgerEntry(Frozen):
     """One decision to record. It is valid only while the ledger still has the facts `seen` and the appointment `appointment`.
 
     A start is also valid only while its doctor has the consultations `busy_with`, if the decision looked at them.
+
+    `command` is the name of the decided command, for the log. Empty: a timer decided. `retries` is how often the visit decided it
+    before, on older facts.
     """
 
     patient_id: int
@@ -24,6 +27,8 @@ class LedgerEntry(Frozen):
     seen: Facts
     request: Request | None = None
     appointment: Appointment | None = None
+    command: str = ""
+    retries: int = 0
 
     @property
     def busy_with(self) -> tuple[OtherConsultation, ...] | None:

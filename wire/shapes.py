@@ -53,6 +53,7 @@ class Problem(TypedDict):
     status: int
     detail: str
     code: str
+    http_request_id: NotRequired[Annotated[str, Field(description="with status 503: the `X-Request-ID` of the answer")]]
     errors: NotRequired[Annotated[list[WrongField], Field(description="with code `invalid`")]]
 
 

@@ -9,12 +9,13 @@ import structlog
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from patient_visit_engine.runtime import logs, temporal
+from patient_visit_engine.runtime import logs, sdk_logs, temporal
 from patient_visit_engine.runtime.settings import Settings, load_settings
 from patient_visit_engine.storage import schema_version
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.ledger.recording import SqlLedger
 from patient_visit_engine.worker.builder import build
+from patient_visit_engine.worker.decision_log import log_decision
 from patient_visit_engine.worker.sweep import Sweep
 from patient_visit_engine.workflows.visit_client import VisitClient
 from patient_visit_engine.workflows.visit_rescue import VisitRescue
@@ -32,6 +33,7 @@ def now() -> datetime:
 def run(settings: Settings) -> None:
     """Run the worker until SIGTERM or SIGINT. Messages in progress have `worker.builder.SHUTDOWN_TIMEOUT` to finish."""
     logs.configure("worker")
+    sdk_logs.redirect()
     schema_version.check(settings.effective_database_url)
     asyncio.run(_run(settings))
 
@@ -56,7 +58,7 @@ async def _run(settings: Settings) -> None:
         now=now,
     )
     try:
-        async with build(client, settings.task_queue, SqlLedger(database)):
+        async with build(client, settings.task_queue, SqlLedger(database, log_decision)):
             logger.info("worker ready", task_queue=settings.task_queue)
             sweeping = asyncio.create_task(sweep.run())
             await stop.wait()

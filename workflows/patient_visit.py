@@ -19,6 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from patient_visit_engine.visit.calendar import to_millisecond
     from patient_visit_engine.visit.carry_over import visit_ends_at
     from patient_visit_engine.visit.commands import (
+        COMMAND_NAMES,
         Adopt,
         CheckIn,
         CheckOut,
@@ -30,7 +31,6 @@ with workflow.unsafe.imports_passed_through():
         OpenVisit,
         ReleaseConsultation,
         Reply,
-        Request,
         Rescue,
         SetAppointmentStatus,
         StartConsultation,
@@ -204,9 +204,9 @@ class PatientVisit:
             self._rescue_reason = None
 
     async def _decide_for_the_engine(self, command: SystemCommand) -> None:
-        for _ in range(DECIDE_ROUNDS):
+        for retries in range(DECIDE_ROUNDS):
             decision = decide(command, self._state, self._now())
-            if not decision.changes or not (await self._record(decision)).overtaken:
+            if not decision.changes or not (await self._record(decision, command, None, retries)).overtaken:
                 return
         raise overtaken()
 
@@ -218,13 +218,13 @@ class PatientVisit:
             self._messages += 1
             await self._note_rescue()
             appointment = appointment_of(command)
-            for _ in range(DECIDE_ROUNDS):
+            for retries in range(DECIDE_ROUNDS):
                 now = self._now()
                 if self._state.phase == "closing" or day_is_over(self._state, now):
                     return Reply(decided=False)
                 decision = decide_on_appointment(command, appointment, self._state, now)
                 # Still under the lock, so the next message is decided on these facts.
-                recorded = await self._record(decision, command.request, appointment)
+                recorded = await self._record(decision, command, appointment, retries)
                 if recorded.expired:
                     raise expired()
                 if not recorded.overtaken:
@@ -241,15 +241,21 @@ class PatientVisit:
             workflow.logger.warning("signal not carried out", extra={"request_id": command.request.id})
 
     async def _record(
-        self, decision: Decision, request: Request | None = None, appointment: Appointment | None = None
+        self,
+        decision: Decision,
+        command: Command | SystemCommand | None = None,
+        appointment: Appointment | None = None,
+        retries: int = 0,
     ) -> LedgerReply:
         entry = LedgerEntry(
             patient_id=self._state.patient_id,
             day=self._state.day,
             decision=decision,
             seen=self._state.facts,
-            request=request,
+            request=command.request if isinstance(command, Command) else None,
             appointment=appointment,
+            command="" if command is None else COMMAND_NAMES[type(command)],
+            retries=retries,
         )
         with self._facts_become_current():
             recorded = await self._ledger.record_decision(entry)

@@ -6,6 +6,8 @@ from temporalio.exceptions import ApplicationError
 from patient_visit_engine.visit.record import UnrecordableError
 
 OVERTAKEN = "overtaken"
+EXPIRED = "expired"
+WRONG_VISIT = "wrong_visit"
 #: The types of the failures after which the ledger cannot record the decision, however often the command is sent. The ledger's
 #: constraints reject it, or the ledger returns other facts at each attempt.
 UNRECORDABLE_FAILURES = frozenset({UnrecordableError.__name__, OVERTAKEN})
@@ -19,7 +21,7 @@ def overtaken() -> ApplicationError:
 def expired() -> ApplicationError:
     """The failure of a command that had no effect, because it came too late."""
     # Not a reply, because the server repeats a reply for its update id. After a failure the client sends a repeat without the id.
-    return ApplicationError("the command came after the end of its validity", type="expired", non_retryable=True)
+    return ApplicationError("the command came after the end of its validity", type=EXPIRED, non_retryable=True)
 
 
 def not_noted() -> ApplicationError:
@@ -29,7 +31,7 @@ def not_noted() -> ApplicationError:
 
 def wrong_visit() -> ApplicationError:
     """The failure after a command, or a start of a workflow, that was sent by hand to another visit than its own."""
-    return ApplicationError("this belongs to another visit", type="wrong_visit", non_retryable=True)
+    return ApplicationError("this belongs to another visit", type=WRONG_VISIT, non_retryable=True)
 
 
 def is_unrecordable(error: BaseException) -> bool:

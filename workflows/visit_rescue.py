@@ -7,9 +7,10 @@ failed task, or one with a cause that is not counted (`SLOW_MACHINE`, `HARMLESS_
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import date, datetime, timedelta
+from typing import NamedTuple
 
 from temporalio.api.common import v1 as common
-from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
+from temporalio.api.enums.v1 import EventType, PendingWorkflowTaskState, WorkflowTaskFailedCause
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryReverseRequest
 from temporalio.client import (
@@ -51,6 +52,18 @@ HARMLESS_CAUSES = frozenset(
 TASK_RESULTS = frozenset({EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED, EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED})
 
 
+class VisitLook(NamedTuple):
+    """What a look at a visit found.
+
+    `rescued` is the reason if the visit was ended and opened again. `is_failing`: it cannot decide, for now. `waits_for_worker`: it has
+    a message, and no worker has taken its task yet.
+    """
+
+    rescued: RescueReason | None = None
+    is_failing: bool = False
+    waits_for_worker: bool = False
+
+
 class VisitRescue:
     """Looks at visits that did not answer. Any number of processes may look at one visit."""
 
@@ -62,17 +75,43 @@ class VisitRescue:
     async def rescue(self, patient_id: int, day: date, now: datetime) -> RescueReason | None:
         """End the visit's workflow if it can no longer decide, and open the visit again. Returns the reason, or None.
 
+        See `look_at`.
+        """
+        return (await self.look_at(patient_id, day, now)).rescued
+
+    async def look_at(self, patient_id: int, day: date, now: datetime) -> VisitLook:
+        """Look at the visit, and rescue it if it can no longer decide.
+
         Looks at the visit of `day`, and then at that of the day after: a command goes there when the day has closed.
         Raises the errors of Temporal's client. There is no time limit here: the caller sets one.
         """
-        for visit_day in (day, day + timedelta(days=1)):
-            if (reason := await self._rescue_visit(patient_id, visit_day, now)) is not None:
-                return reason
-        return None
+        look = await self._look_at_visit(patient_id, day, now)
+        if look.rescued is not None:
+            return look
+        next_look = await self._look_at_visit(patient_id, day + timedelta(days=1), now)
+        return look if next_look == VisitLook() else next_look
 
-    async def _rescue_visit(self, patient_id: int, day: date, now: datetime) -> RescueReason | None:
+    async def _look_at_visit(self, patient_id: int, day: date, now: datetime) -> VisitLook:
         description = await self._describe(visit_id(patient_id, day))
-        if description is None or await self._was_just_rescued(description, now):
+        if description is None or description.status is not WorkflowExecutionStatus.RUNNING:
+            return VisitLook()
+        rescued = await self._rescue_visit(patient_id, day, description, now)
+        task = description.raw_description.pending_workflow_task
+        return VisitLook(
+            rescued=rescued,
+            is_failing=rescued is not None or await self._is_failing(description),
+            waits_for_worker=task.state == PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_SCHEDULED,
+        )
+
+    async def _is_failing(self, description: WorkflowExecutionDescription) -> bool:
+        if (description.workflow_type, description.task_queue) != (WORKFLOW_TYPE, self._task_queue):
+            return True
+        return await self._count_last_failures(description.id, description.run_id) > 0
+
+    async def _rescue_visit(
+        self, patient_id: int, day: date, description: WorkflowExecutionDescription, now: datetime
+    ) -> RescueReason | None:
+        if await self._was_just_rescued(description, now):
             return None
         if (reason := await self._reason_to_end(description)) is None:
             return None

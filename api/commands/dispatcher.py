@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -22,15 +23,20 @@ from patient_visit_engine.api.commands.idempotency import (
     request_path,
     stored_response,
 )
+from patient_visit_engine.api.commands.undecided import (
+    SentCommand,
+    Undecided,
+    UndecidedReason,
+    leaves_undecided,
+    reason_of,
+)
 from patient_visit_engine.api.commands.validity import for_later, with_expiry
-from patient_visit_engine.api.problems import Undecided
-from patient_visit_engine.runtime.temporal import is_unconnected
 from patient_visit_engine.storage.callers import find_caller, register_caller
-from patient_visit_engine.storage.database import Database, is_unavailable
+from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.requests import StoredRequest, find_request, find_request_and_time, open_request
 from patient_visit_engine.visit.commands import Command, Request, patient_of
 from patient_visit_engine.wire import shapes
-from patient_visit_engine.workflows.visit_client import UNDECIDED_ERRORS, DayClosedError
+from patient_visit_engine.workflows.visit_client import DayClosedError
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +75,6 @@ class CommandDispatcher:
 
     `timeout` limits each step: the lookup, a reason to store, and the wait for the decision. `now` returns the current time, aware.
     `start_valid_for` is how long a start, or a request for a place in line, is valid after it was asked.
-    `look_at` is called with patient and day of a visit that did not answer.
     """
 
     def __init__(
@@ -79,9 +84,7 @@ class CommandDispatcher:
         timeout: timedelta,
         start_valid_for: timedelta,
         now: Callable[[], datetime],
-        look_at: Callable[[int, date], None],
     ) -> None:
-        self._look_at = look_at
         self._timeout = timeout.total_seconds()
         self._start_valid_for = start_valid_for
         self._database = database
@@ -98,7 +101,7 @@ class CommandDispatcher:
         first one, unless it was set aside.
         Raises what `look_up` raises, Problem 422 `idempotency_key_reused`, and Undecided.
         """
-        async with self._within_timeout():
+        async with self._database_step():
             request = identify_request(await self.caller_id(caller), key, http, body)
             stored, now, looked_up = await self._database.read_inline(_find_or_look_up, request.id, look_up)
         if stored is None:
@@ -116,31 +119,29 @@ class CommandDispatcher:
         reserves is carried out only while it is valid.
         """
         command = with_expiry(command, self._start_valid_for)
-        try:
+        sent = SentCommand(command, day)
+        async with self._within_timeout(sent):
             stored = await self._send_and_find(command, day)
-        except Undecided:
-            self._look_at(patient_of(command), day)
-            raise
+        if stored is None:
+            # The visit has decided, but the ledger does not have the answer.
+            raise Undecided(UndecidedReason.ledger_away, sent)
         # Two requests with one key can pass `prepare` at the same time. Then this one reads the answer of the other.
         check_same_request(stored, command.request)
         return stored_response(stored)
 
-    async def _send_and_find(self, command: Command, day: date) -> StoredRequest:
-        async with self._within_timeout():
-            await self._visits.send(patient_of(command), day, command, command.request.id)
-            stored = await self._find_decided(command.request)
-            if stored is None:
-                # After a restore from a backup, the ledger may lack an answer that the visit has already given. For a known
-                # update id the visit only repeats its reply. So send the command without the id: the visit then decides again.
-                await self._visits.send(patient_of(command), day, command)
-                stored = await self._find_decided(command.request)
+    async def _send_and_find(self, command: Command, day: date) -> StoredRequest | None:
+        await self._visits.send(patient_of(command), day, command, command.request.id)
+        stored = await self._find_decided(command.request)
         if stored is None:
-            raise Undecided
+            # After a restore from a backup, the ledger may lack an answer that the visit has already given. For a known
+            # update id the visit only repeats its reply. So send the command without the id: the visit then decides again.
+            await self._visits.send(patient_of(command), day, command)
+            stored = await self._find_decided(command.request)
         return stored
 
     async def dispatch_with_reason(self, command: Command, day: date, reason: str) -> Response:
         """Like `dispatch`, for a command with a reason. The reason is stored in an open request, where the ledger reads it."""
-        async with self._within_timeout():
+        async with self._database_step():
             stored = await self._database.write(partial(open_request, reason=reason), command.request, self._now())
         check_same_request(stored, command.request)
         return await self.dispatch(command, day)
@@ -148,13 +149,13 @@ class CommandDispatcher:
     async def dispatch_later(self, command: Command, day: date, key: str) -> Response:
         """Store the request, send it as a signal, and return 202 with the path of its decision."""
         command = for_later(command)
-        async with self._within_timeout():
+        async with self._database_step():
             stored = await self._database.write(partial(open_request, command=command), command.request, self._now())
         check_same_request(stored, command.request)
         if stored.decided:
             return stored_response(stored)
         try:
-            async with self._within_timeout(SIGNAL_TIMEOUT_SECONDS):
+            async with self._within_timeout(SentCommand(command, day), SIGNAL_TIMEOUT_SECONDS):
                 # When the day has closed, the worker's sweep sends the open request to today's visit, or to tomorrow's.
                 with suppress(DayClosedError):
                     await self._visits.signal(patient_of(command), day, command)
@@ -184,15 +185,23 @@ class CommandDispatcher:
         return stored if stored is not None and stored.decided else None
 
     @asynccontextmanager
-    async def _within_timeout(self, at_most: float | None = None) -> AsyncIterator[None]:
-        """Raise Undecided when the time is over, or when Temporal or the database cannot be reached."""
-        seconds = self._timeout if at_most is None else min(self._timeout, at_most)
+    async def _database_step(self) -> AsyncIterator[None]:
+        """Raise Undecided when the database does not answer in time."""
         try:
-            async with asyncio.timeout(seconds):
+            async with self._within_timeout(None):
+                yield
+        except Undecided:
+            raise Undecided(UndecidedReason.ledger_away) from None
+
+    @asynccontextmanager
+    async def _within_timeout(self, sent: SentCommand | None, at_most: float = math.inf) -> AsyncIterator[None]:
+        """Raise Undecided when the time is over, or when Temporal or the database cannot be reached."""
+        try:
+            async with asyncio.timeout(min(self._timeout, at_most)):
                 yield
         except Exception as error:
-            if isinstance(error, UNDECIDED_ERRORS) or is_unavailable(error) or is_unconnected(error):
-                raise Undecided from None
+            if leaves_undecided(error):
+                raise Undecided(reason_of(error), sent) from None
             raise
 
 

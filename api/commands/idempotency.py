@@ -13,6 +13,7 @@ from pydantic.json_schema import WithJsonSchema
 from starlette.responses import Response
 
 from patient_visit_engine.api.problems import PROBLEM_JSON, Problem
+from patient_visit_engine.api.request_ids import current_request_id
 from patient_visit_engine.storage.requests import StoredRequest
 from patient_visit_engine.visit.commands import Request
 
@@ -80,7 +81,12 @@ def identify_request(caller_id: int, key: str, http: HttpRequest, body: BaseMode
     # Without the fields that were not sent: a key must stay valid when a new version adds a field.
     content = "" if body is None else body.model_dump_json(exclude_none=True)
     fingerprint = hashlib.sha256(f"{http.method}\n{http.url.path.lower()}\n{content}".encode()).hexdigest()
-    return Request(id=request_id(caller_id, key), caller_id=caller_id, fingerprint=fingerprint)
+    return Request(
+        id=request_id(caller_id, key),
+        caller_id=caller_id,
+        fingerprint=fingerprint,
+        http_request_id=current_request_id() or None,
+    )
 
 
 def request_path(key: str) -> str:

@@ -23,6 +23,7 @@ from starlette.types import Receive, Scope, Send
 
 from patient_visit_engine.api.access.sessions import Caller
 from patient_visit_engine.api.problems import Problem, log_fault, method_not_allowed, on_fault
+from patient_visit_engine.api.request_ids import id_header
 from patient_visit_engine.live.hub import Hub
 from patient_visit_engine.live.refusals import StreamRefusedError, TooManyStreamsError
 from patient_visit_engine.live.subscriber import SendMessage, Subscriber, Subscription, body
@@ -72,6 +73,7 @@ class EventStream:
                 raise refusal
         except Exception as error:  # noqa: BLE001 - logged; if it were raised, the server would log and answer it
             response = await _error_response(request, error)
+            response.raw_headers.append(id_header())
             await response(scope, receive, send)
             return
         if subscriber is None:
@@ -123,7 +125,7 @@ class _Connection:
 
     async def start(self) -> None:
         # A new list each time, because middleware adds headers to it.
-        await self.send({"type": "http.response.start", "status": 200, "headers": list(_HEADERS)})
+        await self.send({"type": "http.response.start", "status": 200, "headers": [*_HEADERS, id_header()]})
 
     def release(self) -> None:
         # A late release must not cancel what the task does after this endpoint.

@@ -7,8 +7,7 @@ rule even if the lock or the comparison has a mistake.
 """
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
 from sqlalchemy import Connection, insert, select
 from sqlalchemy.exc import IntegrityError
@@ -16,19 +15,18 @@ from sqlalchemy.exc import IntegrityError
 from patient_visit_engine.storage import event_log
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.facts import (
-    LOCK_PATIENT,
     NameCache,
-    latest_tracking,
     read_appointment,
     read_facts,
     read_line,
     read_reservation,
     read_trackings,
-    tracking_of_consultation,
 )
+from patient_visit_engine.storage.ledger.answering import event_context, store_answer
 from patient_visit_engine.storage.ledger.busy_doctor import read_other_consultations
 from patient_visit_engine.storage.ledger.changes import apply
-from patient_visit_engine.storage.ledger.request_rows import RequestRow, read_request, store_answer
+from patient_visit_engine.storage.ledger.receipts import Receipt, RecordedDecision
+from patient_visit_engine.storage.ledger.stored_state import StoredState, lock_and_read
 from patient_visit_engine.storage.ledger.writer import OvertakenError, Writer
 from patient_visit_engine.storage.tables import callers, timeline
 from patient_visit_engine.visit.changes import (
@@ -42,16 +40,12 @@ from patient_visit_engine.visit.changes import (
     OfferPatient,
     WithdrawOffer,
 )
-from patient_visit_engine.visit.decisions import Answer, ConsultationEndedAnswer, Decision, Refused, TrackingAnswer
+from patient_visit_engine.visit.decisions import Decision, Refused
 from patient_visit_engine.visit.record import LedgerEntry, LedgerReply, UnrecordableError
-from patient_visit_engine.visit.refusals import AppointmentClosed, RequestExpired
+from patient_visit_engine.visit.refusals import RequestExpired
 from patient_visit_engine.visit.state import Facts
-from patient_visit_engine.wire.answers import render
-from patient_visit_engine.wire.event_context import EventContext
 from patient_visit_engine.wire.events import events_of
-from patient_visit_engine.wire.refusals import AnswerContext
 from patient_visit_engine.wire.timeline import timeline_row
-from patient_visit_engine.wire.trackings import TrackingRow
 
 # If a unique index rejects the row of one of two visits, that visit tries again and is then overtaken.
 RECORD_ATTEMPTS = 3
@@ -62,10 +56,14 @@ ENGINE_CALLER = select(callers.c.id).where(callers.c.subject == "system")
 
 
 class SqlLedger:
-    """The ledger on SQL. The protocol `activities.ledger.Ledger` describes its guarantees."""
+    """The ledger on SQL. The protocol `activities.ledger.Ledger` describes its guarantees.
 
-    def __init__(self, database: Database) -> None:
+    `report` is called after the commit of each new decision.
+    """
+
+    def __init__(self, database: Database, report: Callable[[RecordedDecision], None] = lambda _: None) -> None:
         self._database = database
+        self._report = report
 
     async def load(self, patient_id: int) -> Facts:
         """The patient's facts now."""
@@ -85,56 +83,44 @@ class SqlLedger:
             and entry.appointment.patient_id != entry.patient_id
         ):
             raise UnrecordableError("another patient")
-        for _ in range(RECORD_ATTEMPTS):
+        for attempt in range(RECORD_ATTEMPTS):
             try:
-                return await self._database.write(_record, entry)
+                reply, receipt = await self._database.write(_record, entry)
             except (OvertakenError, IntegrityError) as error:
                 conflict = error
+                continue
+            if receipt is not None:
+                self._report(receipt.describe(entry, attempt))
+            return reply
         raise UnrecordableError(type(conflict).__name__)
 
 
-@dataclass(frozen=True)
-class _StoredState:
-    """The rows that were read under the patient's lock, before the decision is written."""
-
-    person_id: int
-    patient_name: str
-    facts: Facts
-    names: NameCache
-    #: None when a timer decided.
-    request_row: RequestRow | None
+#: The reply to the visit, and a receipt when the transaction has stored a new decision.
+_Recorded = tuple[LedgerReply, Receipt | None]
 
 
-def _record(connection: Connection, entry: LedgerEntry) -> LedgerReply:
-    stored = _lock_and_read(connection, entry)
-    if (reply := _reply_without_writing(connection, entry, stored)) is not None:
-        return reply
+def _record(connection: Connection, entry: LedgerEntry) -> _Recorded:
+    stored = lock_and_read(connection, entry)
+    if (recorded := _reply_without_writing(connection, entry, stored)) is not None:
+        return recorded
     _write_changes(connection, entry, stored)
-    _store_answer(connection, entry, stored)
+    answer = store_answer(connection, entry, stored)
     facts = _facts_after(connection, entry, stored.names)
-    context = _event_context(entry, stored)
+    context = event_context(entry, stored)
     events = [event for change in entry.decision.changes for event in events_of(change, context)]
     # Last: the log's head stays locked until the commit.
     event_log.append(connection, events, entry.decision.at)
-    return LedgerReply(facts=facts)
+    return LedgerReply(facts=facts), Receipt(stored, answer)
 
 
-def _lock_and_read(connection: Connection, entry: LedgerEntry) -> _StoredState:
-    names = NameCache()
-    first_name, last_name, person_id = connection.execute(LOCK_PATIENT, {"patient_id": entry.patient_id}).one()
-    facts = read_facts(connection, entry.patient_id, names)
-    request_row = None if entry.request is None else read_request(connection, entry.request)
-    return _StoredState(person_id, f"{first_name} {last_name}", facts, names, request_row)
-
-
-def _reply_without_writing(connection: Connection, entry: LedgerEntry, stored: _StoredState) -> LedgerReply | None:
+def _reply_without_writing(connection: Connection, entry: LedgerEntry, stored: StoredState) -> _Recorded | None:
     """The reply when the request was decided before or has expired, or when the entry's facts or appointment have changed.
 
     None when the decision must be written.
     """
     row = stored.request_row
     if row is not None and row.is_settled:
-        return LedgerReply(facts=stored.facts)
+        return LedgerReply(facts=stored.facts), None
     if row is not None and row.has_expired:
         return _expire(connection, entry, stored)
     appointment, busy_with = None, None
@@ -145,41 +131,21 @@ def _reply_without_writing(connection: Connection, entry: LedgerEntry, stored: _
             busy_with = read_other_consultations(connection, doctor_id, stored.person_id, stored.names)
         appointment = read_appointment(connection, entry.appointment.id, stored.names, lock=True)
     if (stored.facts, appointment, busy_with) != (entry.seen, entry.appointment, entry.busy_with):
-        return LedgerReply(facts=stored.facts, overtaken=True, appointment=appointment, busy_with=busy_with)
+        overtaken = LedgerReply(facts=stored.facts, overtaken=True, appointment=appointment, busy_with=busy_with)
+        return overtaken, None
     return None
 
 
-def _expire(connection: Connection, entry: LedgerEntry, stored: _StoredState) -> LedgerReply:
+def _expire(connection: Connection, entry: LedgerEntry, stored: StoredState) -> _Recorded:
     """Leave the key open. An asynchronous request gets an answer, because its caller reads it later and sends nothing more."""
     if entry.request is None or not entry.request.asynchronous:
-        return LedgerReply(facts=stored.facts, expired=True)
+        return LedgerReply(facts=stored.facts, expired=True), None
     refused = Decision(answer=Refused(refusal=RequestExpired()), at=entry.decision.at)
-    _store_answer(connection, entry.model_copy(update={"decision": refused}), stored)
-    return LedgerReply(facts=stored.facts)
+    answer = store_answer(connection, entry.model_copy(update={"decision": refused}), stored)
+    return LedgerReply(facts=stored.facts), Receipt(stored, answer)
 
 
-def _event_context(entry: LedgerEntry, stored: _StoredState) -> EventContext:
-    return EventContext(
-        patient_id=entry.patient_id,
-        patient_name=stored.patient_name,
-        doctors=stored.names.doctors,
-        prestations=stored.names.prestations,
-        at=entry.decision.at,
-        cause=_cause(entry),
-        doctor_of={} if entry.appointment is None else {entry.appointment.id: entry.appointment.doctor_id},
-    )
-
-
-def _cause(entry: LedgerEntry) -> str:
-    if entry.request is not None:
-        return entry.request.id
-    # With the time, this identifies the decision. A timer cannot decide the same thing twice at one moment, because recording the
-    # decision changes the facts. The patient's id is part of the cause: at one moment two visits may decide, and one doctor may wait
-    # in both.
-    return f"{entry.patient_id}/{entry.day.isoformat()}"
-
-
-def _write_changes(connection: Connection, entry: LedgerEntry, stored: _StoredState) -> None:
+def _write_changes(connection: Connection, entry: LedgerEntry, stored: StoredState) -> None:
     caller_id: int = (
         entry.request.caller_id if entry.request is not None else connection.execute(ENGINE_CALLER).scalar_one()
     )
@@ -207,28 +173,6 @@ def _write_timeline(connection: Connection, entry: LedgerEntry, reason: str | No
     ]
     if rows:
         connection.execute(INSERT_TIMELINE, rows)
-
-
-def _store_answer(connection: Connection, entry: LedgerEntry, stored: _StoredState) -> None:
-    """Render the answer and store it under the request's id. A decision of a timer has no answer."""
-    answer = entry.decision.answer
-    if stored.request_row is None or answer is None:
-        return
-    row = _row_of_answer(connection, answer, entry)
-    event_context = _event_context(entry, stored)
-    context = AnswerContext(event_context, stored.request_row.request.id, row, stored.names.patients)
-    store_answer(connection, stored.request_row, render(answer, context), entry.decision.at)
-
-
-def _row_of_answer(connection: Connection, answer: Answer, entry: LedgerEntry) -> TrackingRow | None:
-    """The tracking that the answer is about, as it is after the changes."""
-    if isinstance(answer, ConsultationEndedAnswer):
-        return tracking_of_consultation(connection, answer.consultation_id)
-    if isinstance(answer, TrackingAnswer):
-        return latest_tracking(connection, answer.appointment_id)
-    if isinstance(answer, Refused) and isinstance(answer.refusal, AppointmentClosed) and entry.appointment is not None:
-        return latest_tracking(connection, entry.appointment.id)
-    return None
 
 
 def _facts_after(connection: Connection, entry: LedgerEntry, names: NameCache) -> Facts:

@@ -51,7 +51,7 @@ def read_request(connection: Connection, request: Request) -> RequestRow:
     return RequestRow(request, row.now, row.request_id is not None, row.decided_at, row.reason, row.fingerprint)
 
 
-def store_answer(connection: Connection, row: RequestRow, rendered: RenderedAnswer, at: datetime) -> None:
+def write_answer(connection: Connection, row: RequestRow, rendered: RenderedAnswer, at: datetime) -> None:
     """Store the answer under the request's id. Raises OvertakenError when the request has an answer."""
     body = None if rendered.body is None else json.dumps(rendered.body, ensure_ascii=False)
     decided = {"decided_at": at, "status": rendered.status, "body": body, "location": rendered.location}
@@ -61,4 +61,5 @@ def store_answer(connection: Connection, row: RequestRow, rendered: RenderedAnsw
             raise OvertakenError
         return
     identity = {"request_id": request.id, "caller_id": request.caller_id, "fingerprint": request.fingerprint}
-    connection.execute(INSERT_REQUEST, identity | {"created_at": at, "asked_at": request.asked_at} | decided)
+    origin = {"created_at": at, "asked_at": request.asked_at, "http_request_id": request.http_request_id}
+    connection.execute(INSERT_REQUEST, identity | origin | decided)

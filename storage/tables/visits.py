@@ -159,6 +159,8 @@ requests = Table(
     Column("asked_at", Timestamp),
     # The time at which the sweep stopped to send the request, because it can never be recorded.
     Column("set_aside_at", Timestamp),
+    # The `X-Request-ID` of the HTTP request.
+    Column("http_request_id", String(128)),
     CheckConstraint("(decided_at IS NULL) = (status IS NULL)", name="a_decided_request_has_a_status"),
     Index("requests_by_age", "created_at"),
     partial_index("undecided_requests", "created_at", where="decided_at IS NULL"),

@@ -82,6 +82,7 @@ async def test_starts_with_ready_and_forbids_caching(hub: Hub) -> None:
         b"content-type": b"text/event-stream",
         b"cache-control": b"no-store",
         b"x-accel-buffering": b"no",
+        b"x-request-id": b"",
     }
     cursor = hub.window.cursor
     assert body == (

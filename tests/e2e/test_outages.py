@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+import httpx
 from sqlalchemy import Connection, text
 
 from patient_visit_engine.runtime import temporal
@@ -9,7 +10,16 @@ from patient_visit_engine.visit.names import visit_id
 from tests.support.decisions import assert_can_be_completed, assert_started_once, start_decided
 from tests.support.engine import Engine, OpenEngine, wait_until_ready
 from tests.support.locking import locked
+from tests.support.log_lines import lines_of, wait_for_lines
 from tests.support.waiting import wait_until_async
+
+
+async def assert_reason(engine: Engine, undecided: httpx.Response, reason: str) -> None:
+    """The answer is `undecided`, and the API has logged it once, with its reason."""
+    assert (undecided.status_code, undecided.json()["code"]) == (503, "undecided")
+    request_id = undecided.headers["X-Request-ID"]
+    lines = await wait_for_lines(engine.api.log, event="undecided", http_request_id=request_id)
+    assert [line["reason"] for line in lines] == [reason]
 
 
 def lose_temporal_database(engine: Engine) -> None:
@@ -27,11 +37,54 @@ async def test_start_is_undecided_without_temporal(breakable_engine: Engine, pat
     breakable_engine.api.start()
     await wait_until_ready(breakable_engine.url, "/livez")
     undecided = await breakable_engine.start(1, patient, patient, key)
+    await assert_reason(breakable_engine, undecided, "temporal_away")
     breakable_engine.temporal.start()
     answer = await start_decided(breakable_engine, 1, patient, patient, key)
 
     assert (undecided.status_code, undecided.json()["code"]) == (503, "undecided")
     await assert_started_once(breakable_engine, patient, answer)
+
+
+async def test_foreign_workflow_makes_visit_undecided(breakable_engine: Engine, patient: int, key: str) -> None:
+    await breakable_engine.admit(patient, {patient: 1})
+    client = await temporal.connect(breakable_engine.settings)
+    today = breakable_engine.settings.calendar.day_of(datetime.now(UTC))
+    await client.start_workflow("ForeignWorkflow", id=visit_id(patient, today), task_queue="foreign")
+
+    undecided = await breakable_engine.start(1, patient, patient, key)
+    answer = await start_decided(breakable_engine, 1, patient, patient, key)
+
+    await assert_reason(breakable_engine, undecided, "visit_wedged")
+    await assert_started_once(breakable_engine, patient, answer)
+
+
+async def test_one_request_can_be_followed_to_its_visit(breakable_engine: Engine, patient: int, key: str) -> None:
+    await breakable_engine.admit(patient, {patient: 1})
+    answer = await start_decided(breakable_engine, 1, patient, patient, key)
+    request_id = answer.headers["X-Request-ID"]
+
+    [line] = await wait_for_lines(breakable_engine.worker.log, http_request_id=request_id)
+    stored = await breakable_engine.rows("SELECT request_id FROM requests WHERE http_request_id = :id", id=request_id)
+    client = await temporal.connect(breakable_engine.settings)
+    history = await client.get_workflow_handle(line["visit"]).fetch_history()
+
+    assert (line["event"], line["command"], line["status"]) == ("decision recorded", "start_consultation", 201)
+    assert stored == [{"request_id": line["request_id"]}]
+    assert any(request_id.encode() in event.SerializeToString() for event in history.events)
+
+
+async def test_logs_are_json_in_any_outage(breakable_engine: Engine, patient: int, key: str) -> None:
+    await breakable_engine.admit(patient, {patient: 1})
+    breakable_engine.temporal.kill()
+    await breakable_engine.start(1, patient, patient, key)
+    # The core of the SDK logs its own retries.
+    await wait_for_lines(breakable_engine.worker.log, logger="temporalio.core")
+    breakable_engine.temporal.start()
+    await start_decided(breakable_engine, 1, patient, patient, key)
+
+    for process in (breakable_engine.api, breakable_engine.worker):
+        assert all(line["part"] == process.log.stem for line in lines_of(process.log))
+        assert "\\u001b" not in process.log.read_text()
 
 
 async def test_terminated_visit_continues_from_ledger(breakable_engine: Engine, patient: int, key: str) -> None:
@@ -64,6 +117,7 @@ async def test_start_without_worker_is_decided_later(breakable_engine: Engine, p
     breakable_engine.worker.kill()
 
     undecided = await breakable_engine.start(1, patient, patient, key)
+    await assert_reason(breakable_engine, undecided, "no_worker")
     breakable_engine.worker.start()
     answer = await start_decided(breakable_engine, 1, patient, patient, key)
     repeated = await breakable_engine.start(1, patient, patient, key)

@@ -10,7 +10,6 @@ import httpx
 import jwt
 from sqlalchemy import Connection, func, select
 from temporalio.client import WorkflowUpdateFailedError
-from temporalio.exceptions import ApplicationError
 
 from patient_visit_engine.api.gateway import Gateway
 from patient_visit_engine.api.readiness import SILENT_TEMPORAL, Problems
@@ -22,6 +21,7 @@ from patient_visit_engine.visit.commands import Adopt, Command, appointment_of, 
 from patient_visit_engine.visit.policy import decide
 from patient_visit_engine.visit.record import LedgerEntry, LedgerReply
 from patient_visit_engine.visit.state import VisitState
+from patient_visit_engine.workflows.update_failures import expired
 from patient_visit_engine.workflows.visit_client import DayClosedError
 from tests.support.builders import (
     CALENDAR,
@@ -82,12 +82,15 @@ class LedgerVisits:
     late: bool = False
     signals: list[tuple[Command, date]] = field(default_factory=list)
     sent: list[Command] = field(default_factory=list)
+    #: The commands that got no answer, while `away` was true.
+    unanswered: list[Command] = field(default_factory=list)
 
     async def send(self, patient_id: int, day: date, command: Command | Adopt, update_id: str | None = None) -> None:
-        if self.away:
-            raise TimeoutError
         assert update_id is not None, "the ledger lost the answer"
         assert not isinstance(command, Adopt)
+        if self.away:
+            self.unanswered.append(command)
+            raise TimeoutError
         self.sent.append(command)
         if self.late:
             command = _an_hour_late(command)
@@ -97,7 +100,7 @@ class LedgerVisits:
         if recorded.overtaken:
             raise DayClosedError
         if recorded.expired:
-            raise WorkflowUpdateFailedError(ApplicationError("expired"))
+            raise WorkflowUpdateFailedError(expired())
 
     async def _record(self, patient_id: int, day: date, command: Command) -> LedgerReply:
         facts = await self.ledger.load(patient_id)

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, select
 
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.facts import NameCache, read_appointment
+from patient_visit_engine.storage.ledger.receipts import RecordedDecision
 from patient_visit_engine.storage.ledger.recording import SqlLedger
 from patient_visit_engine.storage.tables import metadata, requests
 from patient_visit_engine.visit.commands import Adopt, Command, ConsultationCommand, appointment_of, with_busy_doctor
@@ -41,7 +42,9 @@ class LedgerDriver:
         self, database: Database, *, patient_id: int = JOHN_DOE.id, day: date = DAY, limits: Limits | None = None
     ) -> None:
         self.database = database
-        self._ledger = SqlLedger(database)
+        #: The decisions that the ledger has reported.
+        self.reported: list[RecordedDecision] = []
+        self._ledger = SqlLedger(database, self.reported.append)
         self.state = VisitState(
             patient_id=patient_id,
             day=day,

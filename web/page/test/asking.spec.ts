@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { ASK_FOR, type Asking, askUntilDecided, newKey } from "../src/api/asking.js";
+import { ASK_FOR, type Asking, askUntilDecided } from "../src/api/asking.js";
 import { ProblemError } from "../src/api/client.js";
+import { newKey } from "../src/api/keys.js";
 
 /** Time that passes only in waits. */
 function surroundings(): Asking & { waited: number[] } {

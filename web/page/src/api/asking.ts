@@ -1,6 +1,7 @@
 /** Sends the command of one button press until the API decides it, under one Idempotency-Key. It works for any command. */
 
 import { ProblemError } from "./client.js";
+import { newKey } from "./keys.js";
 
 /** How long the page retries while the outcome is unknown, in milliseconds. Then it reports that the outcome is unknown. */
 export const ASK_FOR = 60_000;
@@ -16,12 +17,6 @@ const REAL: Asking = {
     now: () => performance.now(),
     wait: milliseconds => new Promise(resolve => setTimeout(resolve, milliseconds)),
 };
-
-/** A new Idempotency-Key. A page without HTTPS has no `crypto.randomUUID`. */
-export function newKey(): string {
-    const drawn = crypto.getRandomValues(new Uint8Array(16));
-    return Array.from(drawn, byte => byte.toString(16).padStart(2, "0")).join("");
-}
 
 /** Whether it is unknown after this error if the API carried out the request. */
 export function isUnknown(error: unknown): error is ProblemError {

@@ -2,6 +2,7 @@
 
 import createClient, { type Middleware } from "openapi-fetch";
 import { heardFromServer } from "../clock.js";
+import { newKey } from "./keys.js";
 import type { components, paths } from "./schema.js";
 
 type Schemas = components["schemas"];
@@ -55,6 +56,8 @@ const DECIDED_WITHIN = 30_000;
 export const api = createClient<paths>({
     baseUrl: "/",
     fetch: request => {
+        // The id of this one request in the logs of the API. A retry of the same press has another one.
+        request.headers.set("X-Request-ID", newKey());
         const within = AbortSignal.timeout(request.method === "GET" ? READ_WITHIN : DECIDED_WITHIN);
         return fetch(request, { signal: AbortSignal.any([request.signal, within]) });
     },

@@ -1,0 +1,59 @@
+"""Renders the answer to a command, with the names that it needs, and stores it under the request's id."""
+
+from sqlalchemy import Connection
+
+from patient_visit_engine.storage.facts import latest_tracking, tracking_of_consultation
+from patient_visit_engine.storage.ledger.request_rows import write_answer
+from patient_visit_engine.storage.ledger.stored_state import StoredState
+from patient_visit_engine.visit.decisions import Answer, ConsultationEndedAnswer, Refused, TrackingAnswer
+from patient_visit_engine.visit.record import LedgerEntry
+from patient_visit_engine.visit.refusals import AppointmentClosed
+from patient_visit_engine.wire.answers import RenderedAnswer, render
+from patient_visit_engine.wire.event_context import EventContext
+from patient_visit_engine.wire.refusals import AnswerContext
+from patient_visit_engine.wire.trackings import TrackingRow
+
+
+def event_context(entry: LedgerEntry, stored: StoredState) -> EventContext:
+    """The names and the time for the answer and the events of this decision."""
+    return EventContext(
+        patient_id=entry.patient_id,
+        patient_name=stored.patient_name,
+        doctors=stored.names.doctors,
+        prestations=stored.names.prestations,
+        at=entry.decision.at,
+        cause=_cause(entry),
+        doctor_of={} if entry.appointment is None else {entry.appointment.id: entry.appointment.doctor_id},
+    )
+
+
+def _cause(entry: LedgerEntry) -> str:
+    if entry.request is not None:
+        return entry.request.id
+    # With the time, this identifies the decision. A timer cannot decide the same thing twice at one moment, because recording the
+    # decision changes the facts. The patient's id is part of the cause: at one moment two visits may decide, and one doctor may wait
+    # in both.
+    return f"{entry.patient_id}/{entry.day.isoformat()}"
+
+
+def store_answer(connection: Connection, entry: LedgerEntry, stored: StoredState) -> RenderedAnswer | None:
+    """Store the answer of the decision, and return it. A decision of a timer has no answer."""
+    answer = entry.decision.answer
+    if stored.request_row is None or answer is None:
+        return None
+    row = _row_of_answer(connection, answer, entry)
+    request_id = stored.request_row.request.id
+    rendered = render(answer, AnswerContext(event_context(entry, stored), request_id, row, stored.names.patients))
+    write_answer(connection, stored.request_row, rendered, entry.decision.at)
+    return rendered
+
+
+def _row_of_answer(connection: Connection, answer: Answer, entry: LedgerEntry) -> TrackingRow | None:
+    """The tracking that the answer is about, as it is after the changes."""
+    if isinstance(answer, ConsultationEndedAnswer):
+        return tracking_of_consultation(connection, answer.consultation_id)
+    if isinstance(answer, TrackingAnswer):
+        return latest_tracking(connection, answer.appointment_id)
+    if isinstance(answer, Refused) and isinstance(answer.refusal, AppointmentClosed) and entry.appointment is not None:
+        return latest_tracking(connection, entry.appointment.id)
+    return None
