@@ -174,7 +174,8 @@ async def _serve(settings: Settings) -> None:
         # An EventSource stops permanently after a 503, so wait for the event log before streams can be opened. The wait ends
         # after a few seconds, because the process must also start while the database cannot be reached.
         await hub.wait_until_started(FIRST_READ_TIMEOUT_SECONDS)
-        await DrainingServer(app, readiness, hub).serve([listen(settings.http_host, settings.http_port)])
+        server = DrainingServer(app, readiness, hub, settings.proxies)
+        await server.serve([listen(settings.http_host, settings.http_port)])
 
 
 if __name__ == "__main__":

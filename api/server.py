@@ -14,6 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from patient_visit_engine.api.readiness import Readiness
 from patient_visit_engine.api.stream.endpoint import CONNECTION, GIVEN_UP
 from patient_visit_engine.live.hub import Hub
+from patient_visit_engine.runtime.proxies import TrustedProxies
 
 #: Seconds that open requests get on a stop. Streams are ended first and need no grace.
 GRACE_SECONDS = 15
@@ -22,6 +23,7 @@ BACKLOG = 2048
 SEND_BUFFER = 96 * 1024
 #: Milliseconds after which the kernel gives up a connection that acknowledges nothing or has a full window.
 GIVE_UP_AFTER = 30_000
+NO_PROXIES = TrustedProxies()
 
 
 class StreamProtocol(HttpToolsProtocol):
@@ -62,7 +64,9 @@ class StreamProtocol(HttpToolsProtocol):
 class DrainingServer(uvicorn.Server):
     """Ends the streams as soon as it gets the signal to stop. uvicorn would wait for them, and they do not end by themselves."""
 
-    def __init__(self, app: ASGIApp, readiness: Readiness, hub: Hub | None) -> None:
+    def __init__(
+        self, app: ASGIApp, readiness: Readiness, hub: Hub | None, proxies: TrustedProxies = NO_PROXIES
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -73,6 +77,10 @@ class DrainingServer(uvicorn.Server):
                 lifespan="off",
                 ws="none",
                 timeout_graceful_shutdown=GRACE_SECONDS,
+                # uvicorn would believe every program on this machine. With these names it takes the last address in
+                # X-Forwarded-For that is no proxy of ours.
+                proxy_headers=bool(proxies.networks),
+                forwarded_allow_ips=proxies.names(),
             )
         )
         self._readiness = readiness

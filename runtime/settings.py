@@ -18,6 +18,7 @@ from pydantic_settings import (
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from patient_visit_engine.runtime.proxies import TrustedProxies
 from patient_visit_engine.visit.calendar import HospitalCalendar
 from patient_visit_engine.visit.codes import DoctorBusy
 from patient_visit_engine.visit.names import DEFAULT_TASK_QUEUE
@@ -70,6 +71,9 @@ class Settings(BaseSettings):
     task_queue: str = DEFAULT_TASK_QUEUE
     http_host: str = "127.0.0.1"
     http_port: PortNumber = 8000
+    #: Reverse proxies in front of the API: addresses and networks, separated by commas. The API believes `X-Forwarded-For` and
+    #: `X-Forwarded-Proto` from them alone. Otherwise a client could choose its address, and so escape each limit.
+    trusted_proxies: str = ""
     #: Under `up`: the port of Temporal's UI.
     ui_port: PortNumber = 8233
     #: Under `up`: the port of the embedded Temporal server.
@@ -164,6 +168,12 @@ class Settings(BaseSettings):
             raise ValueError(f"the file cannot be read ({error.strerror})") from None
         return path
 
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_proxies(cls, proxies: str) -> str:
+        TrustedProxies.parse(proxies)
+        return proxies
+
     @field_validator("jwt_secret")
     @classmethod
     def _check_secret_length(cls, secret: SecretStr | None) -> SecretStr | None:
@@ -218,6 +228,10 @@ class Settings(BaseSettings):
             self.temporal_api_key,
         )
         return self.temporal_tls or any(tls_settings)
+
+    @property
+    def proxies(self) -> TrustedProxies:
+        return TrustedProxies.parse(self.trusted_proxies)
 
     @property
     def zone(self) -> ZoneInfo:

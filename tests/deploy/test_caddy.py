@@ -51,7 +51,7 @@ async def run_proxied(folder: Path, migrated_file: Path) -> AsyncIterator[Proxie
     await asyncio.to_thread(shutil.copyfile, migrated_file, folder / "visits.db")
     database = Database(f"sqlite+aiosqlite:///{folder / 'visits.db'}")
     processes = ApiProcesses(database, folder)
-    apis = [await processes.start(), await processes.start()]
+    apis = [await processes.start(VISIT_TRUSTED_PROXIES="127.0.0.1") for _ in range(2)]
     caddy = Caddy(folder, *(api.port for api in apis))
     await asyncio.to_thread(caddy.start_and_wait)
 

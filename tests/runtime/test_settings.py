@@ -69,6 +69,8 @@ def test_reads_settings_from_env_file(tmp_path: Path) -> None:
         ("VISIT_DATABASE_URL", "mysql://somewhere"),
         ("VISIT_DATABASE_URL", "nonsense"),
         ("VISIT_JWT_SECRET", "short"),
+        ("VISIT_TRUSTED_PROXIES", "*"),
+        ("VISIT_TRUSTED_PROXIES", "proxy.hospital.example"),
         ("VISIT_TEMPORAL_TLS", "perhaps"),
         ("VISIT_TEMPORAL_TLS_CA", "nowhere.pem"),
         ("VISIT_TEMPORAL_TLS_CA", ""),

@@ -41,7 +41,13 @@ class ApiProcess(SpawnedProcess):
     """One API process."""
 
     def __init__(
-        self, name: str, database: Database, folder: Path, host: str = "127.0.0.1", within: Sequence[str] = ()
+        self,
+        name: str,
+        database: Database,
+        folder: Path,
+        host: str = "127.0.0.1",
+        within: Sequence[str] = (),
+        **settings: str,
     ) -> None:
         self.host = host
         self.port = free_port()
@@ -53,6 +59,7 @@ class ApiProcess(SpawnedProcess):
             # The API connects to Temporal on first use, and a stream never uses it.
             "VISIT_TEMPORAL_ADDRESS": "127.0.0.1:1",
             "VISIT_JWT_SECRET": SECRET,
+            **settings,
         }
         super().__init__(name, [*within, sys.executable, "-m", "patient_visit_engine.cli", "api"], environment, folder)
 
@@ -99,9 +106,11 @@ class ApiProcesses:
         self._writers: list[WriterProcess] = []
         self._clients: list[StreamClient] = []
 
-    async def start(self) -> ApiProcess:
-        """Start one more API process and wait until it opens streams."""
-        return await self.start_process(ApiProcess(f"api-{len(self.apis) + 1}", self.database, self._folder))
+    async def start(self, **settings: str) -> ApiProcess:
+        """Start one more API process with these variables, and wait until it opens streams."""
+        return await self.start_process(
+            ApiProcess(f"api-{len(self.apis) + 1}", self.database, self._folder, **settings)
+        )
 
     async def start_process(self, api: ApiProcess) -> ApiProcess:
         """Start this process. `close` ends it."""

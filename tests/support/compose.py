@@ -19,7 +19,7 @@ ENGINE_SERVICES = {name: service for name, service in SERVICES.items() if servic
 JOBS = {name for name, service in SERVICES.items() if service["restart"] == "on-failure:5"}
 VARIABLE = re.compile(r"\$\{(\w+)(:[-?])?([^}]*)\}")
 #: The content of `.env` in the tests.
-ENV_FILE = {"VISIT_TIMEZONE": "Europe/Paris", "SITE_ADDRESS": "localhost"}
+ENV_FILE = {"VISIT_TIMEZONE": "Europe/Paris", "SITE_ADDRESS": "localhost", "EDGE_SUBNET": "172.30.99.0/24"}
 
 
 def instruction(name: str) -> str:
