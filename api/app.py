@@ -4,6 +4,7 @@ import asyncio
 import secrets
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -35,6 +36,7 @@ from patient_visit_engine.api.stream.presence_reports import report_presence
 from patient_visit_engine.api.temporal_health import TemporalHealth
 from patient_visit_engine.live.hub import Hub
 from patient_visit_engine.live.hub_tasks import run_hub
+from patient_visit_engine.live.limits import DEFAULT_LIMITS
 from patient_visit_engine.runtime import logs, sdk_logs, temporal
 from patient_visit_engine.runtime.settings import Settings, load_settings
 from patient_visit_engine.storage import schema_version
@@ -153,7 +155,8 @@ async def _serve(settings: Settings) -> None:
         visits = VisitClient(client, settings.task_queue, settings.calendar, settings.limits, clock)
         hints = hints_of(database)
         stack.callback(hints.close)
-        hub = await stack.enter_async_context(run_hub(LogReader(database), hints))
+        limits = replace(DEFAULT_LIMITS, max_streams_per_user=settings.streams_per_user)
+        hub = await stack.enter_async_context(run_hub(LogReader(database), hints, limits))
         readiness = Readiness()
         app = create_app(
             settings,

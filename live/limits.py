@@ -9,8 +9,9 @@ class StreamLimits:
 
     #: Streams of one process. The next one is refused with `streams_exhausted`.
     max_streams: int = 10_000
-    #: Streams of one user. The next one is refused with `too_many_streams`.
-    max_streams_per_user: int = 16
+    #: Streams of one user, so that a program in a loop cannot take all. The next one is refused with `too_many_streams`. A shared
+    #: account has one in each browser.
+    max_streams_per_user: int = 64
     #: Frames in memory for subscribers that are behind. A subscriber that was live and then needs an older event is ended.
     ring_frames: int = 4_096
     ring_bytes: int = 16 * 1024 * 1024

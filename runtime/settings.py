@@ -106,6 +106,8 @@ class Settings(BaseSettings):
     sweep_every: Annotated[Duration, Field(ge=timedelta(seconds=1), le=timedelta(minutes=2))] = timedelta(minutes=1)
     #: How many messages one run of a visit handles before it continues as new.
     messages_per_run: Annotated[int, Field(ge=1, le=1_500)] = 1_000
+    #: How many event streams one user may have open in each API process. Each browser of a shared account has one.
+    streams_per_user: Annotated[int, Field(ge=1, le=10_000)] = 64
     session_lifetime: Annotated[Duration, Field(gt=timedelta(0))] = timedelta(hours=12)
     jwt_secret: SecretStr | None = None
     jwt_jwks_url: str | None = None

@@ -129,3 +129,16 @@ async def test_commit_survives_killed_writer_once(api_processes: ApiProcesses, w
 
     assert client.numbers == [1, 2]
     assert await api.count("visit_stream_holds_total") == 0
+
+
+async def test_setting_limits_streams_of_one_user(api_processes: ApiProcesses) -> None:
+    api = await api_processes.start(VISIT_STREAMS_PER_USER="18")
+    for _ in range(18):
+        await api_processes.open_live(api, "desk")
+
+    refused = await api_processes.open(api, "desk")
+    other_user = await api_processes.open_live(api, "ward")
+
+    assert (refused.status, (await refused.problem())["code"]) == (429, "too_many_streams")
+    assert other_user.status == 200
+    assert await api.count("visit_stream_refused_total", reason="too_many_streams") == 1

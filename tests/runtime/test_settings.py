@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import make_url
 
+from patient_visit_engine.live.limits import DEFAULT_LIMITS
 from patient_visit_engine.runtime.settings import Settings, load_settings
 from patient_visit_engine.visit.calendar import HospitalCalendar
 
@@ -30,6 +31,10 @@ def test_duration_is_iso_8601_or_seconds(monkeypatch: pytest.MonkeyPatch, text: 
 def test_defaults_work_on_a_laptop() -> None:
     assert Settings().effective_temporal_address == "127.0.0.1:7233"
     assert Settings().effective_database_url.endswith("/data/visits.db")
+
+
+def test_default_of_streams_per_user_is_the_hubs() -> None:
+    assert Settings().streams_per_user == DEFAULT_LIMITS.max_streams_per_user
 
 
 @pytest.mark.parametrize(("value", "day_starts"), [("00:00", time(0)), ("23:59", time(23, 59))])
@@ -71,6 +76,8 @@ def test_reads_settings_from_env_file(tmp_path: Path) -> None:
         ("VISIT_JWT_SECRET", "short"),
         ("VISIT_TRUSTED_PROXIES", "*"),
         ("VISIT_TRUSTED_PROXIES", "proxy.hospital.example"),
+        ("VISIT_STREAMS_PER_USER", "0"),
+        ("VISIT_STREAMS_PER_USER", "10001"),
         ("VISIT_TEMPORAL_TLS", "perhaps"),
         ("VISIT_TEMPORAL_TLS_CA", "nowhere.pem"),
         ("VISIT_TEMPORAL_TLS_CA", ""),

@@ -1,10 +1,8 @@
 """The API process with frequent heartbeats and short retry times, so that tests detect silence sooner. All else is as in production."""
 
-from functools import partial
 from unittest.mock import patch
 
 from patient_visit_engine.api import app
-from patient_visit_engine.live.hub_tasks import run_hub
 from patient_visit_engine.live.limits import StreamLimits
 from patient_visit_engine.runtime.settings import load_settings
 
@@ -13,5 +11,5 @@ HEARTBEAT = 0.5
 LIMITS = StreamLimits(heartbeat_interval=HEARTBEAT, retry=0.3, longest_retry=0.6)
 
 if __name__ == "__main__":
-    with patch.object(app, "run_hub", partial(run_hub, limits=LIMITS)):
+    with patch.object(app, "DEFAULT_LIMITS", LIMITS):
         app.run(load_settings())
