@@ -73,7 +73,7 @@ def create_app(
     `now` returns the current time as an aware datetime with milliseconds. The caller owns the arguments and closes them.
     """
     metrics = Metrics(hub)
-    sessions = Sessions(database, settings.session_lifetime, now)
+    sessions = Sessions(database, settings.session_lifetime, now, metrics.count_sign_in)
     dependencies = Dependencies(
         settings=settings,
         database=database,

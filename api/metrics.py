@@ -35,6 +35,9 @@ class Metrics:
         self._undecided = Counter(
             "visit_undecided", "Answers 503 undecided, by reason", ["reason"], registry=self._registry
         )
+        self._sign_ins = Counter(
+            "visit_sign_ins", "Answers to a sign-in by password, by code", ["result"], registry=self._registry
+        )
         self._requests_set_aside = Gauge(
             "visit_requests_set_aside",
             "Asynchronous requests whose decisions cannot be recorded, in the whole database",
@@ -60,6 +63,10 @@ class Metrics:
     def count_undecided(self, reason: str) -> None:
         """Count one answer 503 `undecided`."""
         self._undecided.labels(reason).inc()
+
+    def count_sign_in(self, result: str) -> None:
+        """Count one sign-in: `signed_in`, or the code of its problem."""
+        self._sign_ins.labels(result).inc()
 
     def text(self, counts: DatabaseCounts) -> bytes:
         """All metrics as Prometheus text."""

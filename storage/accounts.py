@@ -1,19 +1,18 @@
-"""Staff accounts, their sessions and attempts to sign in. Passwords and cookies arrive here as hashes only."""
+"""Staff accounts and their sessions. Passwords and cookies arrive here as hashes only."""
 
 import json
+import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ARRAY, ColumnElement, Connection, String, bindparam, delete, func, insert, select, update
+from sqlalchemy import ARRAY, ColumnElement, Connection, Select, String, bindparam, delete, func, insert, select, update
 
 from patient_visit_engine.storage.inserting import insert_if_new
-from patient_visit_engine.storage.tables import accounts, sessions, sign_in_attempts
+from patient_visit_engine.storage.sign_in_places import note_place
+from patient_visit_engine.storage.tables import accounts, sessions
 from patient_visit_engine.visit.codes import Role
-
-#: How long an attempt to sign in counts, and how many attempts block further ones. A successful sign-in deletes them.
-ATTEMPT_LIFETIME = timedelta(minutes=5)
-MAX_ATTEMPTS = 5
 
 
 @dataclass(frozen=True)
@@ -50,45 +49,65 @@ SELECT_OPEN_SESSION = (
 )
 
 
+def fold_login(username: str) -> str:
+    """The login of a username: without case, and in Unicode's composed form (NFC). Accents count, as in passwords."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", username).casefold())
+
+
 def add_account(
     connection: Connection, username: str, password_hash: str, name: str, role: Role, doctor_id: int | None = None
 ) -> bool:
-    """Add an account. Returns False when the username exists. `doctor_id` is required for doctors and only for them."""
-    row = {"username": username, "password_hash": password_hash, "name": name, "role": role.value}
-    return insert_if_new(connection, accounts, by="username", **row, doctor_id=doctor_id)
+    """Add an account. Returns False when the username exists, in any case. `doctor_id` is required for doctors and only for them."""
+    row = {"username": username, "login": fold_login(username), "password_hash": password_hash, "name": name}
+    return insert_if_new(connection, accounts, by="login", **row, role=role.value, doctor_id=doctor_id)
 
 
 def change_password(connection: Connection, username: str, password_hash: str) -> bool:
     """Set a new password and end the account's sessions. Returns False when the account does not exist."""
-    change = update(accounts).where(accounts.c.username == username).values(password_hash=password_hash)
-    return connection.execute(change).rowcount == 1 and _end_sessions(connection, username)
+    return _change_account(connection, username, password_hash=password_hash)
 
 
 def revoke_account(connection: Connection, username: str, now: datetime) -> bool:
     """Close the account permanently and end its sessions. Returns False when the account does not exist."""
-    revocation = update(accounts).where(accounts.c.username == username).values(revoked_at=now)
-    return connection.execute(revocation).rowcount == 1 and _end_sessions(connection, username)
+    return _change_account(connection, username, revoked_at=now)
 
 
-def _end_sessions(connection: Connection, username: str) -> bool:
-    account_id = select(accounts.c.id).where(accounts.c.username == username).scalar_subquery()
+def _change_account(connection: Connection, username: str, **values: Any) -> bool:
+    account_id = connection.scalar(_named(select(accounts.c.id), username))
+    if account_id is None:
+        return False
+    connection.execute(update(accounts).where(accounts.c.id == account_id).values(**values))
     connection.execute(delete(sessions).where(sessions.c.account_id == account_id))
     return True
 
 
+def _named(query: Select[Any], username: str) -> Select[Any]:
+    """The query for the account with this name. Of two accounts that differ only in case, the exact name comes first."""
+    is_exact = accounts.c.login == username
+    return query.where(accounts.c.login.in_([username, fold_login(username)])).order_by(is_exact.desc()).limit(1)
+
+
 def find_account(connection: Connection, username: str) -> Account | None:
-    """Return the account with this username, unless it does not exist or is revoked."""
-    query = select(accounts).where(accounts.c.username == username, accounts.c.revoked_at.is_(None))
-    row = connection.execute(query).one_or_none()
-    if row is None:
+    """Return the account with this username, unless it does not exist or is revoked. Case does not count."""
+    row = connection.execute(_named(select(accounts), username)).one_or_none()
+    if row is None or row.revoked_at is not None:
         return None
     return Account(row.id, row.username, row.password_hash, row.name, Role(row.role), row.doctor_id)
 
 
+def find_account_number(connection: Connection, username: str) -> int | None:
+    """Return the id of the account with this username, also of a revoked one. Case does not count."""
+    number: int | None = connection.scalar(_named(select(accounts.c.id), username))
+    return number
+
+
 def open_session(
-    connection: Connection, account: Account, token_hash: str, now: datetime, expires_at: datetime
+    connection: Connection, account: Account, token_hash: str, place: str, now: datetime, expires_at: datetime
 ) -> bool:
-    """Add a session and delete expired ones. Returns False when the account was revoked or changed after `account` was read."""
+    """Add a session, note its place and delete expired sessions.
+
+    Returns False when the account was revoked or changed after `account` was read.
+    """
     unchanged = select(accounts.c.id).where(
         accounts.c.id == account.id,
         accounts.c.password_hash == account.password_hash,
@@ -101,6 +120,7 @@ def open_session(
     connection.execute(delete(sessions).where(sessions.c.expires_at <= now))
     row = {"token_hash": token_hash, "account_id": account.id, "created_at": now, "expires_at": expires_at}
     connection.execute(insert(sessions).values(**row))
+    note_place(connection, account.id, place, now)
     return True
 
 
@@ -133,27 +153,3 @@ def _is_one_of(connection: Connection, token_hashes: Collection[str]) -> ColumnE
 def close_session(connection: Connection, token_hash: str) -> None:
     """End the session, if it exists."""
     connection.execute(delete(sessions).where(sessions.c.token_hash == token_hash))
-
-
-def admit_attempt(connection: Connection, source: str, now: datetime) -> timedelta | None:
-    """Count one attempt to sign in, before the password is checked. Returns the time to wait, or None for an admitted attempt.
-
-    `source` is a hash of username and address. If attempts were counted after the check, any number of concurrent
-    attempts would be admitted.
-    """
-    if connection.dialect.name == "postgresql":
-        connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(source))))
-    connection.execute(delete(sign_in_attempts).where(sign_in_attempts.c.at <= now - ATTEMPT_LIFETIME))
-    count, oldest = connection.execute(
-        select(func.count(), func.min(sign_in_attempts.c.at)).where(sign_in_attempts.c.who == source)
-    ).one()
-    if count >= MAX_ATTEMPTS:
-        wait: timedelta = oldest + ATTEMPT_LIFETIME - now
-        return wait
-    connection.execute(insert(sign_in_attempts).values(who=source, at=now))
-    return None
-
-
-def forget_attempts(connection: Connection, source: str) -> None:
-    """Delete the attempts of this source, after a successful sign-in."""
-    connection.execute(delete(sign_in_attempts).where(sign_in_attempts.c.who == source))

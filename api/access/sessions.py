@@ -1,20 +1,18 @@
 """Sessions of people who sign in by password: sign-in, lookup by cookie, and sign-out."""
 
-import asyncio
 import hashlib
 import secrets
 from collections.abc import Callable, Collection
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from math import ceil
 
-from pwdlib import PasswordHash
-from pwdlib.hashers.argon2 import Argon2Hasher
-
-from patient_visit_engine.api.problems import Problem
+from patient_visit_engine.api.access.known_places import KnownPlaces, place_of
+from patient_visit_engine.api.access.passwords import PasswordChecker
+from patient_visit_engine.api.access.sign_in_budget import Attempt, SignInBudget, network_of
+from patient_visit_engine.api.access.sign_in_log import NO_ACCOUNT, WRONG_PASSWORD, SignInLog
+from patient_visit_engine.api.access.sign_in_problems import BadCredentials, SignInProblem
+from patient_visit_engine.api.access.sign_in_queue import SignInQueue
 from patient_visit_engine.storage import accounts
-from patient_visit_engine.storage.accounts import Account
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.visit.codes import Role
 
@@ -22,8 +20,6 @@ COOKIE = "visit_session"
 #: The prefix of a subject that comes from a bearer token.
 TOKEN_PREFIX = "token:"  # noqa: S105 - a prefix
 COOKIE_BYTES = 32
-#: The number of passwords hashed at the same time. Each takes tens of milliseconds of one core, and tens of mebibytes.
-HASHING_THREADS = 2
 
 
 @dataclass(frozen=True)
@@ -51,47 +47,56 @@ def hash_token(token: str) -> str:
 
 
 class Sessions:
-    """Opens, finds and ends sessions. `now` returns the current time, aware, with milliseconds."""
+    """Opens, finds and ends sessions. `now` returns the current time, aware, with milliseconds. `count` counts the results."""
 
-    def __init__(self, database: Database, lifetime: timedelta, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, database: Database, lifetime: timedelta, now: Callable[[], datetime], count: Callable[[str], None]
+    ) -> None:
         self._database = database
         self._now = now
         self.lifetime = lifetime
-        self._hasher = PasswordHash((Argon2Hasher(),))
-        self._threads = ThreadPoolExecutor(HASHING_THREADS, thread_name_prefix="hashing")
-        self._dummy_hash: str | None = None
+        self._places = KnownPlaces(database, now)
+        self._queue = SignInQueue(SignInBudget(), lambda: now().timestamp())
+        self._passwords = PasswordChecker()
+        self._log = SignInLog(count, now)
 
     async def sign_in(self, username: str, password: str, address: str) -> str:
-        """Open a session and return its token. Raises Problem 401 `bad_credentials` or 429 `too_many_attempts`.
+        """Open a session and return its token. `address` is the client's address.
 
-        `address` is the client's address. Failed attempts are counted for each pair of username and address.
+        Raises Problem 401 `bad_credentials`, 429 `too_many_attempts` or 503 `sign_in_busy`.
         """
-        source = hashlib.sha256(f"{len(username)}:{username}{address}".encode()).hexdigest()
-        wait = await self._database.write(accounts.admit_attempt, source, self._now())
-        if wait is not None:
-            seconds = str(max(1, ceil(wait.total_seconds())))
-            title = "Too many failed attempts to sign in"
-            raise Problem(429, "too_many_attempts", title, headers={"Retry-After": seconds})
-        account = await self._database.read(accounts.find_account, username)
-        loop = asyncio.get_running_loop()
-        token = secrets.token_urlsafe(COOKIE_BYTES)
-        matches = await loop.run_in_executor(self._threads, self._password_matches, account, password)
-        if account is None or not matches or not await self._open(account, token):
-            raise Problem(401, "bad_credentials", "Name or password is wrong")
-        await self._database.write(accounts.forget_attempts, source)
+        login, network = accounts.fold_login(username), network_of(address)
+        attempt = Attempt(login, network, await self._places.is_known(login, network))
+        try:
+            async with self._queue.turn(attempt):
+                token = await self._check_and_open(username, password, place_of(network))
+        except SignInProblem as problem:
+            await self._note_failure(problem, username, address, network)
+            raise
+        self._places.add(login, network)
+        self._log.count("signed_in")
         return token
 
-    async def _open(self, account: Account, token: str) -> bool:
-        now = self._now()
-        return await self._database.write(accounts.open_session, account, hash_token(token), now, now + self.lifetime)
-
-    def _password_matches(self, account: Account | None, password: str) -> bool:
+    async def _check_and_open(self, username: str, password: str, place: str) -> str:
+        account = await self._database.read(accounts.find_account, username)
+        matches = await self._passwords.matches(None if account is None else account.password_hash, password)
         if account is None:
-            # An unknown name must take as long as a wrong password. Otherwise the time would reveal which names exist.
-            self._dummy_hash = self._dummy_hash or self._hasher.hash(secrets.token_urlsafe())
-            self._hasher.verify(password, self._dummy_hash)
-            return False
-        return self._hasher.verify(password, account.password_hash)
+            raise BadCredentials(NO_ACCOUNT)
+        token = secrets.token_urlsafe(COOKIE_BYTES)
+        now = self._now()
+        times = now, now + self.lifetime
+        if not matches or not await self._database.write(
+            accounts.open_session, account, hash_token(token), place, *times
+        ):
+            raise BadCredentials(WRONG_PASSWORD)
+        return token
+
+    async def _note_failure(self, problem: SignInProblem, username: str, address: str, network: str) -> None:
+        self._log.count(problem.code)
+        if self._log.admits_line(network):
+            # Read for every failure with a line, so that the time does not reveal which names exist.
+            account = await self._database.read(accounts.find_account_number, username)
+            self._log.write(problem, address, account)
 
     async def find(self, token: str) -> Caller | None:
         """Return the caller with this session token, or None when the session is not open."""
@@ -127,4 +132,4 @@ class Sessions:
         await self._database.write(accounts.close_session, session)
 
     def close(self) -> None:
-        self._threads.shutdown(wait=True)
+        self._passwords.close()

@@ -2,7 +2,7 @@
 
 from patient_visit_engine.storage.tables.columns import metadata
 from patient_visit_engine.storage.tables.hospital import appointments, doctors, patients, prestations
-from patient_visit_engine.storage.tables.sign_in import accounts, sessions, sign_in_attempts
+from patient_visit_engine.storage.tables.sign_in import accounts, sessions, sign_in_places
 from patient_visit_engine.storage.tables.stream import events, log_head, stream_processes, stream_readers
 from patient_visit_engine.storage.tables.visits import (
     callers,
@@ -27,7 +27,7 @@ __all__ = [
     "requests",
     "reservations",
     "sessions",
-    "sign_in_attempts",
+    "sign_in_places",
     "stream_processes",
     "stream_readers",
     "timeline",

@@ -14,6 +14,10 @@ accounts = Table(
     Column("role", String(20), nullable=False),
     Column("doctor_id", ForeignKey("doctors.id")),
     Column("revoked_at", Timestamp),
+    # The folded username. In an older database, an account that differed from another one only in case keeps its own spelling
+    # here. Case folding can make a text three times as long.
+    Column("login", String(600)),
+    Index("one_account_per_login", "login", unique=True),
     CheckConstraint("role IN ('doctor', 'reception', 'supervisor', 'service')", name="an_account_has_a_known_role"),
     CheckConstraint("(role = 'doctor') = (doctor_id IS NOT NULL)", name="a_doctors_account_names_the_doctor"),
 )
@@ -30,13 +34,14 @@ sessions = Table(
     Index("sessions_by_expiry", "expires_at"),
 )
 
-# One row for each attempt to sign in, added before the password is checked. A successful sign-in deletes the rows of its source.
-# `who` is a hash of username and address, called `source` in the code.
-sign_in_attempts = Table(
-    "sign_in_failures",
+# The addresses where an account has signed in, each as a SHA-256. So the addresses of staff are not readable at a glance.
+sign_in_places = Table(
+    "sign_in_places",
     metadata,
     Column("id", Id, primary_key=True),
-    Column("who", String(64), nullable=False),
-    Column("at", Timestamp, nullable=False),
-    Index("sign_in_failures_by_who", "who", "at"),
+    Column("place", String(64), nullable=False),
+    Column("account_id", ForeignKey("accounts.id"), nullable=False),
+    Column("seen_at", Timestamp, nullable=False),
+    Index("one_row_per_place_and_account", "place", "account_id", unique=True),
+    Index("sign_in_places_by_age", "seen_at"),
 )

@@ -14,7 +14,7 @@ from patient_visit_engine.storage.tables import (
     requests,
     reservations,
     sessions,
-    sign_in_attempts,
+    sign_in_places,
     waiting_line,
 )
 from patient_visit_engine.storage.tracking_conditions import IS_OPEN
@@ -23,8 +23,8 @@ from patient_visit_engine.visit.codes import TrackingStatus
 PRUNE_BATCH = 1_000
 #: How long the answer to an Idempotency-Key is stored. Clients rely on this, so no setting can shorten it.
 ANSWER_LIFETIME = timedelta(days=7)
-#: How long attempts to sign in are stored. They count only for `storage.accounts.ATTEMPT_LIFETIME`.
-SIGN_IN_LIFETIME = timedelta(days=7)
+#: How long the address of a sign-in is stored after the last sign-in there. The API uses it for a month.
+PLACE_LIFETIME = timedelta(days=31)
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def _expired_rows(now: datetime) -> Iterator[tuple[Table, ColumnElement[bool]]]:
     # The age comes first: it has an index.
     yield requests, and_(requests.c.created_at < since, is_finished)
     yield sessions, sessions.c.expires_at < now
-    yield sign_in_attempts, sign_in_attempts.c.at < now - SIGN_IN_LIFETIME
+    yield sign_in_places, sign_in_places.c.seen_at < now - PLACE_LIFETIME
 
 
 def _prune_log(connection: Connection, keep_since: datetime) -> int:

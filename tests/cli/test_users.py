@@ -115,6 +115,19 @@ async def test_refuses_short_password_and_used_name(database: Database, up_envir
     await database.close()
 
 
+async def test_case_of_name_does_not_count(database: Database, up_environment: UpEnvironment) -> None:
+    up_environment.run("user", "add", "Ann", "reception", "--password-stdin", stdin="12345678\n")
+
+    second = up_environment.run("user", "add", "ANN", "supervisor", "--password-stdin", stdin="12345678\n")
+    changed = up_environment.run("user", "passwd", "ann", "--password-stdin", stdin="reflex hammer\n")
+
+    assert (second.returncode, second.stderr) == (1, "NAME: an account with this name exists already\n")
+    assert (changed.returncode, changed.stderr) == (0, "")
+    assert await load_accounts(database) == [("Ann", "reception", None, False)]
+    assert await accepts_password(database, "Ann", "reflex hammer")
+    await database.close()
+
+
 async def test_terminal_asks_twice_and_hides_password(database: Database, up_environment: UpEnvironment) -> None:
     output = run_at_terminal(up_environment, b"stethoscope", "user", "add", "ann", "reception")
 

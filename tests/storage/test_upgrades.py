@@ -7,9 +7,10 @@ import pytest
 from sqlalchemy import Connection, select, text
 from sqlalchemy.exc import IntegrityError
 
-from patient_visit_engine.storage import migrations, schema_version
+from patient_visit_engine.storage import accounts, migrations, schema_version
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.tables import patient_trackings, reservations, waiting_line
+from patient_visit_engine.visit.codes import Role
 from tests.support.migrating import migrate_to, run_on
 
 # Patient 1 is in consultation 'c1' after a check-in, and waits for appointment 12. Patient 2 is in 'c2', which began without a
@@ -154,3 +155,42 @@ async def test_upgrade_refuses_row_without_its_parent(tmp_path: Path) -> None:
         migrations.upgrade(url)
 
     assert schema_version.current(url) == "0002"
+
+
+async def test_upgrade_keeps_accounts_that_differ_in_case(url: str) -> None:
+    await run_on(url, migrate_to("0005"))
+    names = ["Maria", "maria", "DESK", "Desk", "Jose\u0301", "Zo\u00eb"]
+
+    def add_accounts(connection: Connection) -> None:
+        for name in names:
+            connection.execute(
+                text(
+                    "INSERT INTO accounts (username, password_hash, name, role) VALUES (:name, '-', 'A', 'reception')"
+                ),
+                {"name": name},
+            )
+
+    await run_on(url, add_accounts)
+
+    migrations.upgrade(url)
+
+    async def find_username(typed: str) -> str | None:
+        account = await run_on(url, lambda connection: accounts.find_account(connection, typed))
+        return None if account is None else str(account.username)
+
+    # Each name is found as before. Another spelling finds the account that is spelled without capitals, or else the oldest.
+    assert [await find_username(name) for name in names] == names
+    assert [await find_username(typed) for typed in ("MARIA", "desk", "JOS\u00c9", "zo\u00eb", "jose")] == [
+        "maria",
+        "DESK",
+        "Jose\u0301",
+        "Zo\u00eb",
+        None,
+    ]
+    for name in ("mARIA", "desk", "JOS\u00c9", *names):
+        assert not await run_on(
+            url, lambda connection, name=name: accounts.add_account(connection, name, "-", "A", Role.reception)
+        )
+    migrations.downgrade(url, "0005")
+    stored = await run_on(url, lambda c: c.scalars(text("SELECT username FROM accounts ORDER BY id")).all())
+    assert stored == names

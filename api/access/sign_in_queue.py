@@ -1,0 +1,115 @@
+"""The queue of sign-ins: a few passwords are hashed at a time, and a bounded number of attempts waits."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from patient_visit_engine.api.access.sign_in_budget import Answer, Attempt, SignInBudget, Verdict
+from patient_visit_engine.api.access.sign_in_problems import BadCredentials, SignInBusy, SignInProblem, TooManyAttempts
+
+#: The number of passwords hashed at the same time. Each takes tens of milliseconds of one core, and tens of mebibytes.
+HASHING_THREADS = 2
+#: Attempts that wait, of strangers and of accounts at a place where they have signed in before. Each of the two has its own part
+#: of the queue, so strangers cannot fill the other. The last of 64 waits a few seconds.
+MAX_WAITING = 64
+#: Waiting strangers of one address. A desk where ten people sign in at one moment fits.
+MAX_WAITING_PER_ADDRESS = 16
+
+
+@dataclass(eq=False, slots=True)
+class _Waiting:
+    attempt: Attempt
+    admitted: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+
+class SignInQueue:
+    """Gives each attempt its turn. `now` returns the time in seconds. Belongs to one event loop."""
+
+    def __init__(self, budget: SignInBudget, now: Callable[[], float], slots: int = HASHING_THREADS) -> None:
+        self._budget = budget
+        self._now = now
+        self._slots = slots
+        self._waiting: list[_Waiting] = []
+        self._running: list[Attempt] = []
+
+    @asynccontextmanager
+    async def turn(self, attempt: Attempt) -> AsyncIterator[None]:
+        """Wait for the turn of this attempt, and check its password in the context.
+
+        Raises `TooManyAttempts` when the budget is used up, and `SignInBusy` when the queue is full. `BadCredentials` in the
+        context costs budget. Any other exception is a fault, and costs none.
+        """
+        await self._wait(attempt)
+        settle = self._budget.give_back
+        try:
+            yield
+            settle = self._budget.forgive
+        except BadCredentials:
+            settle = self._budget.fail
+            raise
+        finally:
+            self._leave(attempt, settle)
+
+    async def _wait(self, attempt: Attempt) -> None:
+        answer = self._budget.check(attempt, self._now())
+        if answer.verdict in (Verdict.refused, Verdict.full):
+            raise _problem(answer)
+        same_part = [each.attempt for each in self._waiting if each.attempt.is_known == attempt.is_known]
+        from_address = sum(each.network == attempt.network for each in same_part)
+        if len(same_part) >= MAX_WAITING or (not attempt.is_known and from_address >= MAX_WAITING_PER_ADDRESS):
+            raise SignInBusy("the queue is full")
+        waiting = _Waiting(attempt)
+        self._waiting.append(waiting)
+        self._admit()
+        try:
+            await waiting.admitted
+        except asyncio.CancelledError:
+            self._withdraw(waiting)
+            raise
+
+    def _withdraw(self, waiting: _Waiting) -> None:
+        if waiting in self._waiting:
+            self._waiting.remove(waiting)
+        elif waiting.admitted.done() and not waiting.admitted.cancelled() and waiting.admitted.exception() is None:
+            # The turn came at the moment of the cancellation, so no one else would give it back.
+            self._leave(waiting.attempt, self._budget.give_back)
+
+    def _leave(self, attempt: Attempt, settle: Callable[[Attempt, float], None]) -> None:
+        self._running.remove(attempt)
+        settle(attempt, self._now())
+        self._admit()
+
+    def _admit(self) -> None:
+        """Admit those who may go now, and refuse those whose budget others have used up since they came."""
+        for waiting in self._in_order():
+            answer = self._budget.check(waiting.attempt, self._now())
+            is_admitted = answer.verdict is Verdict.admitted
+            if answer.verdict is Verdict.pending or (is_admitted and len(self._running) >= self._slots):
+                continue
+            self._waiting.remove(waiting)
+            if waiting.admitted.done():
+                continue
+            if is_admitted:
+                self._budget.reserve(waiting.attempt)
+                self._running.append(waiting.attempt)
+                waiting.admitted.set_result(None)
+            else:
+                waiting.admitted.set_exception(_problem(answer))
+
+    def _in_order(self) -> list[_Waiting]:
+        """Known places first. Then addresses take turns, so that a flood from one does not delay the others."""
+        turns = Counter(attempt.network for attempt in self._running)
+        order: list[tuple[bool, int, int, _Waiting]] = []
+        for arrival, waiting in enumerate(self._waiting):
+            attempt = waiting.attempt
+            order.append((not attempt.is_known, turns[attempt.network], arrival, waiting))
+            turns[attempt.network] += 1
+        return [waiting for *_, waiting in sorted(order, key=lambda place: place[:3])]
+
+
+def _problem(answer: Answer) -> SignInProblem:
+    if answer.verdict is Verdict.full:
+        return SignInBusy(f"no record is free for {answer.budget.value}")
+    return TooManyAttempts(answer.budget.value, answer.wait)
