@@ -31,6 +31,7 @@ from patient_visit_engine.api.readiness import HealthCheck, Readiness, find_prob
 from patient_visit_engine.api.routes import appointments, consultations, master_data, operations, patients, session
 from patient_visit_engine.api.schema.openapi import openapi_document
 from patient_visit_engine.api.server import DrainingServer, listen
+from patient_visit_engine.api.serving.open_connections import OpenConnections
 from patient_visit_engine.api.stream.endpoint import EventStream, end_closed_sessions
 from patient_visit_engine.api.stream.presence_reports import report_presence
 from patient_visit_engine.api.temporal_health import TemporalHealth
@@ -38,6 +39,7 @@ from patient_visit_engine.live.hub import Hub
 from patient_visit_engine.live.hub_tasks import run_hub
 from patient_visit_engine.live.limits import DEFAULT_LIMITS
 from patient_visit_engine.runtime import logs, sdk_logs, temporal
+from patient_visit_engine.runtime.open_files import raise_open_file_limit
 from patient_visit_engine.runtime.settings import Settings, load_settings
 from patient_visit_engine.storage import schema_version
 from patient_visit_engine.storage.database import Database
@@ -177,7 +179,13 @@ async def _serve(settings: Settings) -> None:
         # An EventSource stops permanently after a 503, so wait for the event log before streams can be opened. The wait ends
         # after a few seconds, because the process must also start while the database cannot be reached.
         await hub.wait_until_started(FIRST_READ_TIMEOUT_SECONDS)
-        server = DrainingServer(app, readiness, hub, settings.proxies)
+        connections = OpenConnections(
+            per_address=settings.connections_per_address,
+            is_trusted=settings.proxies.is_trusted,
+            open_files=raise_open_file_limit(),
+            count_refusal=app.dependencies.metrics.count_refused_connection,
+        )
+        server = DrainingServer(app, readiness, hub, connections, settings.proxies)
         await server.serve([listen(settings.http_host, settings.http_port)])
 
 

@@ -12,7 +12,7 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from patient_visit_engine.api.dependencies import Dependencies
-from patient_visit_engine.api.problems import Problem, fault_problem, log_fault, unknown_path
+from patient_visit_engine.api.problems import COMMON_HEADERS, Problem, fault_problem, log_fault, unknown_path
 from patient_visit_engine.api.request_ids import begin_request, id_header
 
 EVENTS = "/api/events"
@@ -20,7 +20,6 @@ EVENTS = "/api/events"
 API_PATHS = ("/api/", "/fhir/", "/livez/", "/readyz/", "/metrics/", "/openapi.json/")
 MAX_BODY = 64 * 1024
 WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
-COMMON_HEADERS = [(b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff")]
 
 
 class Gateway:

@@ -48,6 +48,12 @@ class Metrics:
             "Visits that could no longer decide and were opened again, in the whole database",
             registry=self._registry,
         )
+        self._refused_connections = Counter(
+            "visit_http_refused",
+            "Connections and requests refused by the server itself",
+            ["code"],
+            registry=self._registry,
+        )
         if hub is not None:
             self._registry.register(StreamCollector(hub))
 
@@ -67,6 +73,10 @@ class Metrics:
     def count_sign_in(self, result: str) -> None:
         """Count one sign-in: `signed_in`, or the code of its problem."""
         self._sign_ins.labels(result).inc()
+
+    def count_refused_connection(self, code: str) -> None:
+        """Count a connection or a request that was refused before the application saw it."""
+        self._refused_connections.labels(code).inc()
 
     def text(self, counts: DatabaseCounts) -> bytes:
         """All metrics as Prometheus text."""

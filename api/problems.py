@@ -19,6 +19,8 @@ from patient_visit_engine.wire.problems import problem_body
 logger = logging.getLogger(__name__)
 
 PROBLEM_JSON = "application/problem+json"
+#: Headers of every answer of the API and of the event stream.
+COMMON_HEADERS = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 #: Seconds after which a client may retry a request that got a 503.
 RETRY_AFTER_SECONDS = 1
 #: The number of invalid fields that an answer lists at most.

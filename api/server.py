@@ -4,14 +4,16 @@ import asyncio
 import gc
 import signal
 import socket
+from functools import partial
 from types import FrameType
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from patient_visit_engine.api.readiness import Readiness
+from patient_visit_engine.api.serving.limited_protocol import LimitedProtocol
+from patient_visit_engine.api.serving.open_connections import OpenConnections
 from patient_visit_engine.api.stream.endpoint import CONNECTION, GIVEN_UP
 from patient_visit_engine.live.hub import Hub
 from patient_visit_engine.runtime.proxies import TrustedProxies
@@ -26,8 +28,10 @@ GIVE_UP_AFTER = 30_000
 NO_PROXIES = TrustedProxies()
 
 
-class StreamProtocol(HttpToolsProtocol):
+class StreamProtocol(LimitedProtocol):
     """Adds what ASGI lacks: a write without a coroutine, a close without a wait, and whether the kernel gave the client up."""
+
+    __slots__ = ()
 
     #: The last content and the same bytes as an HTTP chunk. One event goes to thousands of connections in a row.
     last_chunk: ClassVar[tuple[bytes, bytes]] = (b"", b"")
@@ -65,12 +69,17 @@ class DrainingServer(uvicorn.Server):
     """Ends the streams as soon as it gets the signal to stop. uvicorn would wait for them, and they do not end by themselves."""
 
     def __init__(
-        self, app: ASGIApp, readiness: Readiness, hub: Hub | None, proxies: TrustedProxies = NO_PROXIES
+        self,
+        app: ASGIApp,
+        readiness: Readiness,
+        hub: Hub | None,
+        connections: OpenConnections | None = None,
+        proxies: TrustedProxies = NO_PROXIES,
     ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
-                http=StreamProtocol,
+                http=protocol_with(connections or OpenConnections()),
                 access_log=False,
                 log_config=None,
                 server_header=False,
@@ -105,6 +114,11 @@ class DrainingServer(uvicorn.Server):
     def _drain(self) -> None:
         if self._hub is not None and self._draining is None:
             self._draining = asyncio.get_running_loop().create_task(self._hub.drain())
+
+
+def protocol_with(connections: OpenConnections) -> type[asyncio.Protocol]:
+    """What uvicorn calls for each new connection."""
+    return cast(type[asyncio.Protocol], partial(StreamProtocol, connections=connections))
 
 
 def freeze_startup_objects() -> None:

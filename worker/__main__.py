@@ -10,6 +10,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from patient_visit_engine.runtime import logs, sdk_logs, temporal
+from patient_visit_engine.runtime.open_files import raise_open_file_limit
 from patient_visit_engine.runtime.settings import Settings, load_settings
 from patient_visit_engine.storage import schema_version
 from patient_visit_engine.storage.database import Database
@@ -34,6 +35,7 @@ def run(settings: Settings) -> None:
     """Run the worker until SIGTERM or SIGINT. Messages in progress have `worker.builder.SHUTDOWN_TIMEOUT` to finish."""
     logs.configure("worker")
     sdk_logs.redirect()
+    raise_open_file_limit()
     schema_version.check(settings.effective_database_url)
     asyncio.run(_run(settings))
 

@@ -15,18 +15,18 @@ Middleware in front of this endpoint must pass `send` through. Middleware that c
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from typing import cast
+from typing import Protocol, cast
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from patient_visit_engine.api.access.sessions import Caller
-from patient_visit_engine.api.problems import Problem, log_fault, method_not_allowed, on_fault
+from patient_visit_engine.api.problems import COMMON_HEADERS, Problem, log_fault, method_not_allowed, on_fault
 from patient_visit_engine.api.request_ids import id_header
 from patient_visit_engine.live.hub import Hub
 from patient_visit_engine.live.refusals import StreamRefusedError, TooManyStreamsError
-from patient_visit_engine.live.subscriber import SendMessage, Subscriber, Subscription, body
+from patient_visit_engine.live.subscriber import SendMessage, StreamConnection, Subscriber, Subscription, body
 from patient_visit_engine.wire.event_context import CONSULTATIONS, doctor_channel
 from patient_visit_engine.wire.shapes import MAX_ID
 
@@ -44,11 +44,18 @@ GIVEN_UP = "given_up"
 _DOCTOR = re.compile(r"doctor\.([1-9][0-9]{0,15})", re.ASCII)
 _HEADERS = (
     (b"content-type", b"text/event-stream"),
-    (b"cache-control", b"no-store"),
     (b"x-accel-buffering", b"no"),
+    *COMMON_HEADERS,
 )
 
 Authenticate = Callable[[Request], Awaitable[Caller]]
+
+
+class ServerConnection(StreamConnection, Protocol):
+    """The server's connection, which has other limits while it carries a stream."""
+
+    def mark_as_stream(self) -> None:
+        """The running request is a stream from now on."""
 
 
 class EventStream:
@@ -65,15 +72,16 @@ class EventStream:
             subscription = await self._authorize(request)
             subscriber = None
             if request.method == "GET":
-                subscriber = self._hub.admit(
-                    subscription, connection.send, connection.release, getattr(request.state, CONNECTION, None)
-                )
+                server_connection: ServerConnection | None = getattr(request.state, CONNECTION, None)
+                subscriber = self._hub.admit(subscription, connection.send, connection.release, server_connection)
+                if server_connection is not None:
+                    server_connection.mark_as_stream()
             elif refusal := self._hub.refusal(subscription):
                 # An EventSource does not show why it was refused. The browser's client sends HEAD to find out.
                 raise refusal
         except Exception as error:  # noqa: BLE001 - logged; if it were raised, the server would log and answer it
             response = await _error_response(request, error)
-            response.raw_headers.append(id_header())
+            response.raw_headers.extend([*COMMON_HEADERS, id_header()])
             await response(scope, receive, send)
             return
         if subscriber is None:

@@ -81,6 +81,7 @@ async def test_starts_with_ready_and_forbids_caching(hub: Hub) -> None:
     assert dict(start["headers"]) == {
         b"content-type": b"text/event-stream",
         b"cache-control": b"no-store",
+        b"x-content-type-options": b"nosniff",
         b"x-accel-buffering": b"no",
         b"x-request-id": b"",
     }
@@ -147,6 +148,27 @@ async def test_refuses_stream_without_sign_in(client: httpx.AsyncClient) -> None
 
         assert answer.status_code == 401
         assert answer.headers["www-authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "status"),
+    [
+        ("GET", {"x-doctor": "not a number"}, 500),
+        ("GET", {"x-doctor": "7", "channels": "other"}, 422),
+        ("HEAD", {"x-doctor": "7"}, 200),
+        ("POST", {"x-doctor": "7"}, 405),
+    ],
+)
+async def test_no_answer_is_stored_or_sniffed(
+    client: httpx.AsyncClient, method: str, headers: dict[str, str], status: int
+) -> None:
+    channels = headers.pop("channels", "consultations")
+
+    answer = await client.request(method, "/api/events", params={"channels": channels}, headers=headers)
+
+    assert answer.status_code == status
+    assert answer.headers.get_list("cache-control") == ["no-store"]
+    assert answer.headers.get_list("x-content-type-options") == ["nosniff"]
 
 
 async def test_unexpected_error_is_a_problem(client: httpx.AsyncClient) -> None:

@@ -18,7 +18,8 @@ from starlette.routing import Route
 
 from patient_visit_engine.api.access.sessions import Caller
 from patient_visit_engine.api.problems import Problem
-from patient_visit_engine.api.server import StreamProtocol
+from patient_visit_engine.api.server import protocol_with
+from patient_visit_engine.api.serving.open_connections import OpenConnections
 from patient_visit_engine.api.stream.endpoint import EventStream
 from patient_visit_engine.live.hub import Hub
 from patient_visit_engine.live.hub_tasks import run_hub
@@ -265,7 +266,13 @@ async def served(database: Database, limits: StreamLimits) -> AsyncIterator[Stre
         app = Starlette(routes=[Route("/api/events", EventStream(caller_by_header, hub))])
         # The same protocol class as in production, because direct writes bypass ASGI.
         server = uvicorn.Server(
-            uvicorn.Config(app, http=StreamProtocol, log_config=None, lifespan="off", timeout_graceful_shutdown=5)
+            uvicorn.Config(
+                app,
+                http=protocol_with(OpenConnections()),
+                log_config=None,
+                lifespan="off",
+                timeout_graceful_shutdown=5,
+            )
         )
         task = asyncio.create_task(server.serve([listening]))
         await wait_until_async(lambda: server.started and hub.started, "the server")

@@ -1,0 +1,1 @@
+"""How connections are accepted, limited and refused, before a request reaches the application."""
