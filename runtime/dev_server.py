@@ -4,9 +4,14 @@
 By default one visit also accepts only 10 messages at the same time. 15 simultaneous starts for one patient then took 1.1 s.
 """
 
+import contextlib
+import secrets
+import socket
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
+from patient_visit_engine.runtime.operator_error import OperatorError
 from patient_visit_engine.runtime.settings import Settings
 from patient_visit_engine.visit.names import PATIENT_ID_ATTRIBUTE, VISIT_DAY_ATTRIBUTE
 
@@ -20,6 +25,9 @@ DYNAMIC_CONFIG = {
 }
 #: The search attributes in Temporal's UI, with Temporal's names for their types.
 SEARCH_ATTRIBUTES = {PATIENT_ID_ATTRIBUTE: "Int", VISIT_DAY_ATTRIBUTE: "Keyword"}
+#: The host names that the server's own HTTP interface answers to. It is not used, it has no switch, and a foreign site could reach
+#: it by pointing a host name at this machine. No host name can end in `.invalid` (RFC 6761).
+UNUSED_HTTP_HOSTS = 'frontend.httpAllowedHosts=["unused.invalid"]'
 SQLITE_PRAGMAS = {"journal_mode": "WAL", "synchronous": "FULL"}
 
 
@@ -34,14 +42,44 @@ def tuning_arguments() -> list[str]:
     return config + [word for key, value in SQLITE_PRAGMAS.items() for word in ("--sqlite-pragma", f"{key}={value}")]
 
 
-def server_command(settings: Settings) -> list[str]:
-    """The program and all its arguments. The server listens on this machine only and stores its data in the data folder."""
+class UiAddress(NamedTuple):
+    """Where the server's own UI listens."""
+
+    host: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}:{self.port}"
+
+
+def choose_hidden_ui_address() -> UiAddress:
+    """A free address of this machine that no one can guess, for a UI behind a proxy.
+
+    The UI answers any `Host`, and it accepts changes. So a foreign site that finds it could end visits. On Linux it gets one of 16
+    million loopback addresses, and a free port there. Other systems have only 127.0.0.1, so there only the port is unknown.
+    """
+    hosts = ["127." + ".".join(str(secrets.randbelow(254) + 1) for _ in range(3)), "127.0.0.1"]
+    for host in hosts:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((host, 0))
+            return UiAddress(*probe.getsockname())
+    raise OperatorError("VISIT_UI_PORT: this machine has no free port for Temporal's UI", 2)
+
+
+def server_command(settings: Settings, ui_address: UiAddress | None = None) -> list[str]:
+    """The program and all its arguments. The server listens on this machine only and stores its data in the data folder.
+
+    The UI listens at `ui_address`. By default that is the UI port of this host, without a proxy in front.
+    """
+    ui_host, ui_port = ui_address or UiAddress("127.0.0.1", settings.ui_port)
     attributes = [word for name, kind in SEARCH_ATTRIBUTES.items() for word in ("--search-attribute", f"{name}={kind}")]
     return [
         str(executable()),
         *("server", "start-dev", "--ip", "127.0.0.1"),
         *("--port", str(settings.temporal_port)),
-        *("--ui-port", str(settings.ui_port)),
+        *("--ui-ip", ui_host, "--ui-port", str(ui_port)),
+        *("--dynamic-config-value", UNUSED_HTTP_HOSTS),
         *("--db-filename", str(settings.data_dir.resolve() / "temporal.db")),
         *("--namespace", settings.temporal_namespace),
         *("--log-level", "warn", "--log-format", "json"),

@@ -78,6 +78,8 @@ class Settings(BaseSettings):
     connections_per_address: Annotated[int, Field(ge=0, le=65_535)] = 500
     #: Under `up`: the port of Temporal's UI.
     ui_port: PortNumber = 8233
+    #: 1: under `up`, Temporal's UI may change visits, for example terminate one.
+    ui_writes: bool = False
     #: Under `up`: the port of the embedded Temporal server.
     temporal_port: PortNumber = 7233
     #: The address of Temporal's UI for browsers. By default the UI port of this host.

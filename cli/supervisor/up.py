@@ -25,6 +25,7 @@ from patient_visit_engine.runtime.settings import Settings, load_settings
 API_GRACE_SECONDS = 20.0
 WORKER_GRACE_SECONDS = 15.0
 SERVER_GRACE_SECONDS = 10.0
+UI_GRACE_SECONDS = 5.0
 #: How long the API may take to become ready. After that `up` prints the addresses with a warning.
 READY_TIMEOUT_SECONDS = 60.0
 #: For each address that means "all addresses of this machine": the address to use from this machine.
@@ -67,13 +68,16 @@ async def _start_system(supervisor: Supervisor, settings: Settings, folder: Path
     def new_process(name: str, command: list[str]) -> ManagedProcess:
         return ManagedProcess(name, command, environment, LogFile(folder / "logs" / f"{name}.log"))
 
+    # -P: Python must not import a folder `patient_visit_engine` of the operator's current directory.
+    python = [sys.executable, "-P", "-m"]
+    program = [*python, "patient_visit_engine.cli"]
     if not settings.temporal_address:
-        supervisor.start(new_process("temporal", dev_server.server_command(settings)), SERVER_GRACE_SECONDS)
+        ui = dev_server.choose_hidden_ui_address()
+        supervisor.start(new_process("temporal", dev_server.server_command(settings, ui)), SERVER_GRACE_SECONDS)
+        supervisor.start(new_process("ui", [*python, "patient_visit_engine.temporal_ui", ui.url]), UI_GRACE_SECONDS)
     await supervisor.run_or_stop(asyncio.to_thread(migrate_schema, settings))
     client = await supervisor.run_or_stop(namespace.prepare(settings))
     logins = await supervisor.run_or_stop(load_demo_if_wanted(settings))
-    # -P: Python must not import a folder `patient_visit_engine` of the operator's current directory.
-    program = [sys.executable, "-P", "-m", "patient_visit_engine.cli"]
     supervisor.start(new_process("worker", [*program, "worker"]), WORKER_GRACE_SECONDS)
     supervisor.start(new_process("api", [*program, "api"]), API_GRACE_SECONDS)
     is_ready = await supervisor.run_or_stop(_wait_until_ready(settings, client))

@@ -51,7 +51,7 @@ def test_system_starts_and_ctrl_c_stops_all(up: Start, up_environment: UpEnviron
         assert answer.headers["Content-Type"].startswith("text/html")
     with urllib.request.urlopen(f"{page}/readyz") as answer:
         assert answer.status == 200
-    assert set(up_environment.parts()) == {"temporal", "worker", "api"}
+    assert set(up_environment.parts()) == {"temporal", "ui", "worker", "api"}
     code = running.stop(signal.SIGINT)
 
     assert code == 0
@@ -83,7 +83,7 @@ def logins_printed_by(running: RunningUp) -> list[str]:
     return [line for line in running.lines if line.startswith("login: ")]
 
 
-@pytest.mark.parametrize("name", ["worker", "api", "temporal"])
+@pytest.mark.parametrize("name", ["worker", "api", "temporal", "ui"])
 def test_restarts_process_that_dies(shared_up: RunningUp, name: str) -> None:
     up_environment = shared_up.up_environment
     old_pid = up_environment.parts()[name]["pid"]
@@ -101,7 +101,7 @@ def test_restarts_process_that_dies(shared_up: RunningUp, name: str) -> None:
 def test_processes_die_with_killed_supervisor(up: Start, up_environment: UpEnvironment) -> None:
     running = up()
     running.wait_for_line("ready in")
-    assert len(up_environment.processes()) == 4
+    assert len(up_environment.processes()) == 5
 
     running.stop(signal.SIGKILL)
 

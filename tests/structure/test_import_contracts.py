@@ -30,6 +30,8 @@ PLANTED = {
         ("api.gateway", "patient_visit_engine.worker.builder"),
         ("api.app", "patient_visit_engine.cli.migrate"),
         ("worker.sweep", "patient_visit_engine.cli.migrate"),
+        ("temporal_ui.proxy", "patient_visit_engine.cli.migrate"),
+        ("worker.sweep", "patient_visit_engine.temporal_ui.rules"),
     ],
     "visit imports only pure modules": [
         ("visit.codes", "asyncio"),
@@ -203,7 +205,13 @@ PLANTED = {
         ("runtime.settings", "gunicorn"),
         ("wire.answers", "sanic"),
     ],
-    "cli does not import the API": [
+    "temporal_ui imports nothing of ours but settings and logs": [
+        ("temporal_ui.proxy", "patient_visit_engine.storage.database"),
+        ("temporal_ui.proxy", "patient_visit_engine.wire.problems"),
+        ("temporal_ui.rules", "temporalio"),
+    ],
+    "cli does not import the API or the proxy of Temporal's UI": [
+        ("cli.supervisor.up", "patient_visit_engine.temporal_ui.proxy"),
         ("cli.users", "patient_visit_engine.api.access.sessions"),
         ("cli.supervisor.up", "patient_visit_engine.api.app"),
     ],
