@@ -41,6 +41,7 @@ from patient_visit_engine.live.limits import DEFAULT_LIMITS
 from patient_visit_engine.runtime import logs, sdk_logs, temporal
 from patient_visit_engine.runtime.open_files import raise_open_file_limit
 from patient_visit_engine.runtime.settings import Settings, load_settings
+from patient_visit_engine.runtime.signs_of_life import signs_of_life
 from patient_visit_engine.storage import schema_version
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.log_hints import hints_of
@@ -151,6 +152,7 @@ def run(settings: Settings) -> None:
 
 async def _serve(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
+        await stack.enter_async_context(signs_of_life())
         database = Database(settings.effective_database_url)
         stack.push_async_callback(database.close)
         client = await temporal.connect(settings, lazy=True)

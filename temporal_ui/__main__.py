@@ -7,6 +7,7 @@ import uvicorn
 
 from patient_visit_engine.runtime import logs
 from patient_visit_engine.runtime.settings import Settings, load_settings
+from patient_visit_engine.runtime.signs_of_life import signs_of_life
 from patient_visit_engine.temporal_ui.proxy import UiProxy, create_client
 from patient_visit_engine.temporal_ui.rules import UiRules
 
@@ -18,7 +19,7 @@ GRACE_SECONDS = 1
 async def serve(settings: Settings, upstream: str) -> None:
     """Serve until SIGTERM or SIGINT."""
     rules = UiRules(settings.ui_port, settings.temporal_ui_url, writes_allowed=settings.ui_writes)
-    async with create_client(upstream) as client:
+    async with signs_of_life(), create_client(upstream) as client:
         config = uvicorn.Config(
             UiProxy(rules, client),
             host=LISTEN_ON,

@@ -12,6 +12,7 @@ from temporalio.service import RPCError
 from patient_visit_engine.runtime import logs, sdk_logs, temporal
 from patient_visit_engine.runtime.open_files import raise_open_file_limit
 from patient_visit_engine.runtime.settings import Settings, load_settings
+from patient_visit_engine.runtime.signs_of_life import signs_of_life
 from patient_visit_engine.storage import schema_version
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.ledger.recording import SqlLedger
@@ -37,7 +38,12 @@ def run(settings: Settings) -> None:
     sdk_logs.redirect()
     raise_open_file_limit()
     schema_version.check(settings.effective_database_url)
-    asyncio.run(_run(settings))
+    asyncio.run(_run_with_signs_of_life(settings))
+
+
+async def _run_with_signs_of_life(settings: Settings) -> None:
+    async with signs_of_life():
+        await _run(settings)
 
 
 async def _run(settings: Settings) -> None:

@@ -9,6 +9,7 @@ from time import monotonic
 from typing import Any, Literal, TypeVar
 
 from patient_visit_engine.cli.supervisor.data_dir import ProcessStates
+from patient_visit_engine.cli.supervisor.hang_watch import HangPatience, LifeCheck, wait_until_hung
 from patient_visit_engine.cli.supervisor.managed_process import ManagedProcess
 from patient_visit_engine.runtime.operator_error import OperatorError
 
@@ -23,6 +24,8 @@ MAX_ENDS_BEFORE_READY = 3
 #: How often the supervisor checks whether a log file is full.
 LOG_CHECK_INTERVAL_SECONDS = 5.0
 LOG_LINES_SHOWN = 8
+#: How long a process that hangs may take to end by itself before it is killed.
+HANG_GRACE_SECONDS = 5.0
 
 
 class StopRequested(BaseException):
@@ -33,7 +36,7 @@ class StopRequested(BaseException):
 class _End:
     """How one run of a process ended: `verb` says what happened, `cause` is an exit code, a signal or an error."""
 
-    verb: Literal["ended", "cannot be started"]
+    verb: Literal["ended", "cannot be started", "hung"]
     cause: str
 
 
@@ -43,21 +46,27 @@ class _Entry:
 
     process: ManagedProcess
     grace_seconds: float
+    shows_life: LifeCheck | None = None
     task: asyncio.Task[None] | None = None
     restarts: int = 0
     stopping: bool = False
+    #: How long the process was silent when it was ended because it hung. None: it has not hung.
+    silence_seconds: float | None = None
     since: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
 class Supervisor:
-    """Starts processes, restarts a process that ends by itself, and stops all in reverse order.
+    """Starts processes, restarts a process that ends by itself or hangs, and stops all in reverse order.
 
     `report` receives each line for the operator. `save` receives the state of the processes whenever it changes.
     """
 
-    def __init__(self, report: Callable[[str], None], save: Callable[[ProcessStates], None]) -> None:
+    def __init__(
+        self, report: Callable[[str], None], save: Callable[[ProcessStates], None], patience: HangPatience
+    ) -> None:
         self._report = report
         self._save = save
+        self._patience = patience
         self._entries: list[_Entry] = []
         self._stop_requested = asyncio.Event()
         self._start_failure: asyncio.Future[OperatorError] = asyncio.get_running_loop().create_future()
@@ -70,9 +79,12 @@ class Supervisor:
                 entry.process.kill()
         self._stop_requested.set()
 
-    def start(self, process: ManagedProcess, grace_seconds: float) -> None:
-        """Keep `process` running until `stop_all`, which gives it `grace_seconds` to end."""
-        entry = _Entry(process, grace_seconds)
+    def start(self, process: ManagedProcess, grace_seconds: float, shows_life: LifeCheck | None = None) -> None:
+        """Keep `process` running until `stop_all`, which gives it `grace_seconds` to end.
+
+        With `shows_life`, a process that runs and does not show that it works is ended, and started again.
+        """
+        entry = _Entry(process, grace_seconds, shows_life)
         self._entries.append(entry)
         entry.task = asyncio.create_task(self._keep_running(entry), name=process.name)
 
@@ -121,6 +133,7 @@ class Supervisor:
         pause = FIRST_PAUSE_SECONDS
         while True:
             entry.since, started_at = datetime.now(UTC), monotonic()
+            entry.silence_seconds = None
             end = await self._run_once(entry)
             if entry.stopping:
                 return
@@ -146,7 +159,23 @@ class Supervisor:
             # be restarted.
             return _End("cannot be started", str(error.strerror))
         self._save_state()
-        return _End("ended", _describe_exit(await entry.process.wait()))
+        watch = asyncio.create_task(self._end_when_hung(entry))
+        try:
+            exit_of_process = _describe_exit(await entry.process.wait())
+        finally:
+            await _cancel(watch)
+        if entry.silence_seconds is not None:
+            return _End("hung", f"no sign of life for {entry.silence_seconds:g} s")
+        return _End("ended", exit_of_process)
+
+    async def _end_when_hung(self, entry: _Entry) -> None:
+        if entry.shows_life is None:
+            return
+        silence_seconds = await wait_until_hung(entry.shows_life, self._patience)
+        # A process that stops may be silent: `stop_all` has its own limit.
+        if not entry.stopping:
+            entry.silence_seconds = silence_seconds
+            await entry.process.end(HANG_GRACE_SECONDS)
 
     def _fail_start(self, process: ManagedProcess, end: _End) -> None:
         if not self._start_failure.done():

@@ -13,12 +13,13 @@ from temporalio.client import Client
 
 from patient_visit_engine.cli.demo.startup import load_demo_if_wanted
 from patient_visit_engine.cli.migrate import migrate_schema
-from patient_visit_engine.cli.supervisor import data_dir
+from patient_visit_engine.cli.supervisor import data_dir, hang_watch
+from patient_visit_engine.cli.supervisor.hang_watch import LifeCheck
 from patient_visit_engine.cli.supervisor.log_file import LogFile
 from patient_visit_engine.cli.supervisor.managed_process import ManagedProcess
 from patient_visit_engine.cli.supervisor.ports import Port, check_ports
 from patient_visit_engine.cli.supervisor.supervisor import StopRequested, Supervisor
-from patient_visit_engine.runtime import dev_server, namespace
+from patient_visit_engine.runtime import dev_server, namespace, temporal
 from patient_visit_engine.runtime.settings import Settings, load_settings
 
 #: How long each process may take to end: longer than the grace that API and worker give to work in progress.
@@ -35,7 +36,7 @@ LOOPBACK_OF_WILDCARD = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 def up() -> None:
     """Run the whole system: Temporal server with its UI, SQLite, worker, API and page.
 
-    A process that dies is started again. Ctrl-C stops everything; the data stays in VISIT_DATA_DIR for the next start.
+    A process that dies or hangs is started again. Ctrl-C stops everything; the data stays in VISIT_DATA_DIR for the next start.
     If the database is empty, `up` offers to load the demonstration hospital; VISIT_DEMO=1 loads it without asking.
     """
     settings = load_settings()
@@ -47,7 +48,9 @@ async def _run(settings: Settings, folder: Path) -> None:
     started_at = monotonic()
     await check_ports(_ports_to_check(settings))
     supervisor = Supervisor(
-        print_line, lambda state: data_dir.write_state(folder, {"supervisor": os.getpid(), "parts": state})
+        print_line,
+        lambda state: data_dir.write_state(folder, {"supervisor": os.getpid(), "parts": state}),
+        hang_watch.PATIENCE,
     )
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, supervisor.request_stop)
@@ -65,21 +68,23 @@ async def _run(settings: Settings, folder: Path) -> None:
 async def _start_system(supervisor: Supervisor, settings: Settings, folder: Path, started_at: float) -> None:
     environment = _child_environment(settings, folder)
 
-    def new_process(name: str, command: list[str]) -> ManagedProcess:
-        return ManagedProcess(name, command, environment, LogFile(folder / "logs" / f"{name}.log"))
+    def start(name: str, command: list[str], grace_seconds: float, shows_life: LifeCheck | None = None) -> None:
+        process = ManagedProcess(name, command, environment, LogFile(folder / "logs" / f"{name}.log"))
+        supervisor.start(process, grace_seconds, shows_life or process.has_sent_signs)
 
     # -P: Python must not import a folder `patient_visit_engine` of the operator's current directory.
     python = [sys.executable, "-P", "-m"]
     program = [*python, "patient_visit_engine.cli"]
     if not settings.temporal_address:
         ui = dev_server.choose_hidden_ui_address()
-        supervisor.start(new_process("temporal", dev_server.server_command(settings, ui)), SERVER_GRACE_SECONDS)
-        supervisor.start(new_process("ui", [*python, "patient_visit_engine.temporal_ui", ui.url]), UI_GRACE_SECONDS)
+        check = hang_watch.check_temporal(await temporal.connect(settings, lazy=True))
+        start("temporal", dev_server.server_command(settings, ui), SERVER_GRACE_SECONDS, check)
+        start("ui", [*python, "patient_visit_engine.temporal_ui", ui.url], UI_GRACE_SECONDS)
     await supervisor.run_or_stop(asyncio.to_thread(migrate_schema, settings))
     client = await supervisor.run_or_stop(namespace.prepare(settings))
     logins = await supervisor.run_or_stop(load_demo_if_wanted(settings))
-    supervisor.start(new_process("worker", [*program, "worker"]), WORKER_GRACE_SECONDS)
-    supervisor.start(new_process("api", [*program, "api"]), API_GRACE_SECONDS)
+    start("worker", [*program, "worker"], WORKER_GRACE_SECONDS)
+    start("api", [*program, "api"], API_GRACE_SECONDS)
     is_ready = await supervisor.run_or_stop(_wait_until_ready(settings, client))
     supervisor.mark_ready()
     _print_addresses(settings, folder)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from patient_visit_engine.cli.supervisor.hang_watch import HangPatience
 from patient_visit_engine.cli.supervisor.log_file import LogFile
 from patient_visit_engine.cli.supervisor.managed_process import ManagedProcess
 from patient_visit_engine.cli.supervisor.supervisor import StopRequested, Supervisor
@@ -34,7 +35,20 @@ print(child.pid, flush=True)
 time.sleep(600)
 """
 FAILS_AT_ONCE = "import sys; sys.exit('there is no such thing')"
+#: Prints its process id, and then shows signs of life for as long as its event loop runs.
+SHOWS_LIFE = """
+import asyncio, os, signal, sys, time
+from patient_visit_engine.runtime.signs_of_life import signs_of_life
+async def run():
+    async with signs_of_life():
+        print(os.getpid(), flush=True)
+        await asyncio.sleep(float(sys.argv[1]))
+        os.kill(os.getpid(), signal.SIGSTOP) if sys.argv[2] == "stopped" else time.sleep(600)
+asyncio.run(run())
+"""
 TIMEOUT_SECONDS = 30
+#: Each check comes after two signs of life or more, also when the machine is busy.
+SHORT_PATIENCE = HangPatience(interval_seconds=2, missed_checks=2, missed_checks_at_start=3)
 
 
 class SupervisorDriver:
@@ -44,16 +58,21 @@ class SupervisorDriver:
         self.folder = folder
         self.lines: list[str] = []
         self.state: dict[str, Any] = {}
-        self.supervisor = Supervisor(self.lines.append, self._save)
+        self.supervisor = Supervisor(self.lines.append, self._save, SHORT_PATIENCE)
 
     def _save(self, state: dict[str, Any]) -> None:
         self.state = state
 
-    def start(self, name: str, program: str, *arguments: str, grace_seconds: float = 10) -> ManagedProcess:
-        log = LogFile(self.folder / f"{name}.log")
-        process = ManagedProcess(name, [sys.executable, "-c", program, *arguments], os.environ, log)
-        self.supervisor.start(process, grace_seconds)
+    def start(
+        self, name: str, program: str, *arguments: str, grace_seconds: float = 10, watched: bool = False
+    ) -> ManagedProcess:
+        process = self.new_process(name, program, *arguments)
+        self.supervisor.start(process, grace_seconds, process.has_sent_signs if watched else None)
         return process
+
+    def new_process(self, name: str, program: str, *arguments: str) -> ManagedProcess:
+        log = LogFile(self.folder / f"{name}.log")
+        return ManagedProcess(name, [sys.executable, "-c", program, *arguments], os.environ, log)
 
 
 @pytest.fixture
@@ -136,6 +155,42 @@ async def test_kills_process_that_ignores_sigterm(driver: SupervisorDriver) -> N
 
     assert driver.lines == ["worker did not end within 0.2 s and was killed"]
     await wait_until_async(lambda: not is_alive(child), "the child has ended")
+
+
+@pytest.mark.parametrize("how", ["stopped", "blocked"])
+async def test_restarts_process_that_hangs(driver: SupervisorDriver, how: str) -> None:
+    driver.supervisor.mark_ready()
+    process = driver.start("worker", SHOWS_LIFE, "0.1", how, watched=True)
+
+    await wait_until_async(lambda: len(output(process).split()) == 2, "the process runs again")
+
+    first = int(output(process).split()[0])
+    assert not is_alive(first)
+    assert driver.lines == [f"worker hung (no sign of life for 4 s), starts again in 0.5 s; see {process.log.path}"]
+    assert driver.state["worker"]["restarts"] == 1
+
+
+async def test_restarts_process_that_hangs_at_start(driver: SupervisorDriver) -> None:
+    driver.supervisor.mark_ready()
+    process = driver.start("worker", IGNORES_SIGTERM, watched=True)
+
+    await wait_until_async(lambda: driver.lines, "the process is ended")
+
+    assert driver.lines == [f"worker hung (no sign of life for 6 s), starts again in 0.5 s; see {process.log.path}"]
+
+
+async def test_process_that_shows_life_keeps_running(driver: SupervisorDriver) -> None:
+    checks: list[bool] = []
+    process = driver.new_process("worker", SHOWS_LIFE, "600", "stopped")
+
+    async def record_check() -> bool:
+        checks.append(await process.has_sent_signs())
+        return checks[-1]
+
+    driver.supervisor.start(process, 10, record_check)
+    await wait_until_async(lambda: checks.count(True) > SHORT_PATIENCE.missed_checks, "several checks")
+
+    assert driver.lines == []
 
 
 async def test_second_stop_request_kills_at_once(driver: SupervisorDriver) -> None:

@@ -95,11 +95,12 @@ class RunningUp:
 
     up_environment: UpEnvironment
     settings: dict[str, str] = field(default_factory=dict)
+    program: list[str] = field(default_factory=lambda: [str(PROGRAM)])
     lines: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.process = subprocess.Popen(
-            [PROGRAM, "up"],
+            [*self.program, "up"],
             env=self.up_environment.environment(**self.settings),
             cwd=self.up_environment.folder,
             stdin=subprocess.DEVNULL,
