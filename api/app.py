@@ -46,6 +46,7 @@ from patient_visit_engine.storage import schema_version
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.log_hints import hints_of
 from patient_visit_engine.storage.log_reader import LogReader
+from patient_visit_engine.storage.write_probe import WriteProbe
 from patient_visit_engine.workflows.visit_client import VisitClient
 from patient_visit_engine.workflows.visit_rescue import VisitRescue
 
@@ -76,15 +77,17 @@ def create_app(
     `now` returns the current time as an aware datetime with milliseconds. The caller owns the arguments and closes them.
     """
     metrics = Metrics(hub)
+    write_probe = WriteProbe(database)
     sessions = Sessions(database, settings.session_lifetime, now, metrics.count_sign_in)
     dependencies = Dependencies(
         settings=settings,
         database=database,
+        write_probe=write_probe,
         temporal=temporal_health,
         dispatcher=CommandDispatcher(database, visits, settings.decision_timeout, settings.start_valid_for, now),
         undecided_reports=UndecidedReports(
             VisitLooks(rescuer, now),
-            partial(find_problems, database, temporal_health, hub=None),
+            partial(find_problems, database, write_probe, temporal_health, hub=None),
             metrics.count_undecided,
         ),
         sessions=sessions,

@@ -15,6 +15,7 @@ from patient_visit_engine.api.readiness import HealthCheck, Readiness
 from patient_visit_engine.live.hub import Hub
 from patient_visit_engine.runtime.settings import Settings
 from patient_visit_engine.storage.database import Database
+from patient_visit_engine.storage.write_probe import WriteProbe
 from patient_visit_engine.visit.calendar import to_millisecond
 
 
@@ -32,6 +33,7 @@ class Dependencies:
 
     settings: Settings
     database: Database
+    write_probe: WriteProbe
     dispatcher: CommandDispatcher
     undecided_reports: UndecidedReports
     temporal: HealthCheck

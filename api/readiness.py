@@ -10,6 +10,7 @@ from patient_visit_engine.live.hub import Hub
 from patient_visit_engine.storage import schema_version
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.tables import log_head
+from patient_visit_engine.storage.write_probe import WriteProbe
 
 #: What `/readyz` reports, in this order.
 DEPENDENCIES = ("database", "schema", "temporal", "workers", "stream")
@@ -34,16 +35,28 @@ class HealthCheck(Protocol):
     async def find_problems(self) -> Problems: ...
 
 
-async def find_problems(database: Database, temporal: HealthCheck, hub: Hub | None) -> Problems:
+async def find_problems(
+    database: Database, write_probe: WriteProbe, temporal: HealthCheck, hub: Hub | None
+) -> Problems:
     """What is wrong now. Without a hub the process serves no event stream."""
-    of_database, of_temporal = await asyncio.gather(
-        _find_database_problems(database), _find_temporal_problems(temporal)
+    of_writes, of_database, of_temporal = await asyncio.gather(
+        _find_write_problems(write_probe), _find_database_problems(database), _find_temporal_problems(temporal)
     )
-    problems = {**of_database, **of_temporal}
+    problems = {**of_writes, **of_database, **of_temporal}
     if hub is not None and not hub.log_is_fresh:
         # A process that cannot read the event log must not serve screens, even when its database answers other calls.
         problems["stream"] = "the event log was not read within the last seconds"
     return problems
+
+
+async def _find_write_problems(write_probe: WriteProbe) -> Problems:
+    try:
+        async with asyncio.timeout(CHECK_TIMEOUT_SECONDS):
+            problem = await write_probe.find_problem()
+    except TimeoutError:
+        # Another process may be writing for long.
+        return {}
+    return {} if problem is None else {"database": problem}
 
 
 async def _find_database_problems(database: Database) -> Problems:

@@ -10,7 +10,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from patient_visit_engine.api.readiness import SILENT_TEMPORAL, Problems
 from patient_visit_engine.runtime.namespace import missing_search_attributes
-from patient_visit_engine.runtime.task_queue import recent_pollers
+from patient_visit_engine.runtime.task_queue import find_workers
 from patient_visit_engine.runtime.temporal import is_unconnected
 
 logger = structlog.get_logger()
@@ -51,7 +51,7 @@ class TemporalHealth:
 
     async def _ask(self) -> Problems:
         problems: dict[str, str] = {}
-        if not await recent_pollers(self._client, self._task_queue, self._now()):
+        if not await find_workers(self._client, self._task_queue, self._now()):
             problems["workers"] = f"no worker polls the task queue {self._task_queue}: start a worker"
         if missing := await missing_search_attributes(self._client):
             names = " and ".join(missing)

@@ -19,7 +19,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from patient_visit_engine.runtime.dev_server import SEARCH_ATTRIBUTES
 from patient_visit_engine.runtime.operator_error import OperatorError
 from patient_visit_engine.runtime.settings import Settings
-from patient_visit_engine.runtime.task_queue import recent_pollers
+from patient_visit_engine.runtime.task_queue import find_workers
 from patient_visit_engine.runtime.temporal import connect
 
 #: Temporal must remember a closed day as long as an Idempotency-Key is valid. Otherwise the day would open again, empty.
@@ -76,7 +76,7 @@ async def wait_for_worker(client: Client, task_queue: str) -> None:
     """Return when a worker polls the task queue. It waits without a limit, so the caller sets a timeout."""
     while True:
         with contextlib.suppress(RPCError):
-            if await recent_pollers(client, task_queue, datetime.now(UTC)):
+            if await find_workers(client, task_queue, datetime.now(UTC)):
                 return
         await asyncio.sleep(RETRY_INTERVAL_SECONDS)
 

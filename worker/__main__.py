@@ -13,6 +13,7 @@ from patient_visit_engine.runtime import logs, sdk_logs, temporal
 from patient_visit_engine.runtime.open_files import raise_open_file_limit
 from patient_visit_engine.runtime.settings import Settings, load_settings
 from patient_visit_engine.runtime.signs_of_life import signs_of_life
+from patient_visit_engine.runtime.worker_heartbeats import worker_heartbeats
 from patient_visit_engine.storage import schema_version
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.ledger.recording import SqlLedger
@@ -69,7 +70,8 @@ async def _run(settings: Settings) -> None:
         async with build(client, settings.task_queue, SqlLedger(database, log_decision)):
             logger.info("worker ready", task_queue=settings.task_queue)
             sweeping = asyncio.create_task(sweep.run())
-            await stop.wait()
+            async with worker_heartbeats(client, settings.task_queue, now):
+                await stop.wait()
             sweeping.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await sweeping

@@ -1,6 +1,6 @@
-"""The worker's health check, as a program: exit 0 while a worker on this machine polls the task queue.
+"""The worker's health check, as a program: exit 0 while a worker on this machine works.
 
-A worker answers no HTTP, so a running process alone says nothing about its connection. Temporal knows which worker last polled.
+A worker answers no HTTP, so a running process alone says nothing about its connection. Temporal has the heartbeats of workers.
 """
 
 import asyncio
@@ -12,16 +12,16 @@ from datetime import UTC, datetime
 from temporalio.service import RPCError, RPCStatusCode
 
 from patient_visit_engine.runtime.settings import Settings, load_settings
-from patient_visit_engine.runtime.task_queue import recent_pollers
+from patient_visit_engine.runtime.task_queue import find_workers
 from patient_visit_engine.runtime.temporal import connect
 
 TIMEOUT_SECONDS = 5.0
 
 
 async def is_polled(settings: Settings, machine: str, now: datetime) -> bool:
-    """Whether a worker of `machine` has polled recently."""
-    pollers = await recent_pollers(await connect(settings), settings.task_queue, now)
-    return any(poller.partition("@")[2] == machine for poller in pollers)
+    """Whether a worker of `machine` works."""
+    workers = await find_workers(await connect(settings), settings.task_queue, now)
+    return any(worker.partition("@")[2] == machine for worker in workers)
 
 
 async def find_problem(settings: Settings) -> str | None:

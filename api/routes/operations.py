@@ -74,7 +74,9 @@ async def show_liveness() -> Response:
 async def show_readiness(http: Request) -> Response:
     """Whether this process can serve, with the state of each dependency."""
     dependencies = dependencies_of(http)
-    problems = await find_problems(dependencies.database, dependencies.temporal, dependencies.hub)
+    problems = await find_problems(
+        dependencies.database, dependencies.write_probe, dependencies.temporal, dependencies.hub
+    )
     states = {name: "down" if name in problems else "up" for name in DEPENDENCIES}
     retry = {"Retry-After": str(RETRY_AFTER_SECONDS)}
     if dependencies.readiness.draining:

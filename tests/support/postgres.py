@@ -22,9 +22,10 @@ class ThrowawayPostgres:
     disk takes four times as much processor time.
     """
 
-    def __init__(self, *options: str, in_memory: bool = False) -> None:
+    def __init__(self, *options: str, in_memory: bool = False, folder: Path | None = None) -> None:
+        """Its data is in `folder`, if that is given."""
         self._options = " ".join(options)
-        self._in_memory = in_memory
+        self._folder = folder or (memory_folder() if in_memory else None)
         self._home = ""
         self.port = 0
 
@@ -37,6 +38,13 @@ class ThrowawayPostgres:
             return f"PostgreSQL: this machine has no account {server_user()!r}"
         return None
 
+    @staticmethod
+    def new_folder() -> str:
+        """A new folder that the server's account can enter."""
+        folder = tempfile.mkdtemp(prefix="visit-postgres-disk-")
+        shutil.chown(folder, server_user())
+        return folder
+
     @property
     def url(self) -> str:
         """The server's URL without a database name."""
@@ -48,7 +56,7 @@ class ThrowawayPostgres:
         return int(Path(self._home, "db", "postmaster.pid").read_text().splitlines()[0])
 
     def open(self) -> None:
-        self._home = tempfile.mkdtemp(prefix="visit-postgres-", dir=memory_folder() if self._in_memory else None)
+        self._home = tempfile.mkdtemp(prefix="visit-postgres-", dir=self._folder)
         shutil.chown(self._home, server_user())
         self.port = free_port()
         self._run_pg_ctl("initdb", "-o", "-U visit -A trust --no-sync --encoding=UTF8 --locale=C.UTF-8")
