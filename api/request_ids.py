@@ -20,7 +20,12 @@ def begin_request(scope: Scope) -> None:
     """
     sent = [value for name, value in scope["headers"] if name == HEADER]
     is_valid = len(sent) == 1 and VALID_ID.fullmatch(sent[0]) is not None
-    bind_contextvars(http_request_id=sent[0].decode() if is_valid else secrets.token_urlsafe(RANDOM_ID_BYTES))
+    bind_contextvars(http_request_id=sent[0].decode() if is_valid else new_request_id())
+
+
+def new_request_id() -> str:
+    """An id for a request without its own."""
+    return secrets.token_urlsafe(RANDOM_ID_BYTES)
 
 
 def current_request_id() -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from http import HTTPStatus
 
 from patient_visit_engine.api.problems import COMMON_HEADERS, PROBLEM_JSON, Problem
+from patient_visit_engine.api.request_ids import HEADER, new_request_id
 from patient_visit_engine.wire.problems import problem_body
 
 #: Seconds after which a client that was refused for a moment may try again.
@@ -51,11 +52,15 @@ def connections_exhausted() -> Problem:
 
 def encode_refusal(problem: Problem, server_headers: Iterable[tuple[bytes, bytes]] = ()) -> bytes:
     """Return the whole response of a connection that closes after it."""
-    content = json.dumps(problem_body(problem.status, problem.code, problem.title)).encode()
+    # The request has not been read, so its own id is not known.
+    request_id = new_request_id()
+    more = {"http_request_id": request_id} if problem.status == 503 else {}
+    content = json.dumps(problem_body(problem.status, problem.code, problem.title, **more)).encode()
     headers = [
         *server_headers,
         *((name.lower().encode(), value.encode()) for name, value in problem.headers.items()),
         *COMMON_HEADERS,
+        (HEADER, request_id.encode()),
         (b"content-type", PROBLEM_JSON.encode()),
         (b"content-length", b"%d" % len(content)),
         (b"connection", b"close"),

@@ -66,6 +66,7 @@ async def test_too_much_is_refused_and_closed(
     assert (response.status, response.problem["code"], response.problem["status"]) == (status, code, status)
     assert response.headers["connection"] == "close"
     assert (response.headers["cache-control"], response.headers["x-content-type-options"]) == ("no-store", "nosniff")
+    assert len(response.headers["x-request-id"]) == 16
     assert await connection.rest() == b""
 
 
@@ -353,6 +354,7 @@ async def test_the_last_file_descriptors_are_not_for_clients(caplog: pytest.LogC
         response = await connection.response()
 
         assert (response.status, response.problem["code"]) == (503, "connections_exhausted")
+        assert response.problem["http_request_id"] == response.headers["x-request-id"]
     assert caplog.messages[-1].startswith(
         "refused 1 connections: all but 39 of the 40 files that this process may open are open. "
         "Raise the limit of open files: LimitNOFILE"
