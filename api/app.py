@@ -177,6 +177,10 @@ async def _serve(settings: Settings) -> None:
         )
         stack.callback(app.dependencies.sessions.close)
         stack.push_async_callback(app.dependencies.undecided_reports.close)
+        stack.callback(app.dependencies.authentication.close)
+        # A task, because a key server that hangs must not stop the start. If a fetch fails, the log names the setting.
+        keys_task = asyncio.create_task(app.dependencies.authentication.keep_keys_fresh())
+        stack.callback(keys_task.cancel)
         check = end_closed_sessions(hub, app.dependencies.sessions.find_open, SESSION_CHECK_INTERVAL_SECONDS)
         check_task = asyncio.create_task(check)
         stack.callback(check_task.cancel)

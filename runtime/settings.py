@@ -3,8 +3,10 @@
 import re
 import sys
 from datetime import time, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
@@ -42,6 +44,22 @@ def _parse_time_of_day(value: object) -> object:
     if not isinstance(value, str) or not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", value):
         raise ValueError("must be a time of day as HH:MM, for example 04:00")
     return time.fromisoformat(value)
+
+
+def _is_https_or_loopback(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        host, _port = parts.hostname, parts.port
+    except ValueError:
+        return False
+    if not host or not url.isprintable() or " " in url:
+        return False
+    if parts.scheme == "http":
+        try:
+            return host == "localhost" or ip_address(host).is_loopback
+        except ValueError:
+            return False
+    return parts.scheme == "https"
 
 
 Duration = Annotated[timedelta, BeforeValidator(_parse_seconds)]
@@ -179,6 +197,15 @@ class Settings(BaseSettings):
     def _check_proxies(cls, proxies: str) -> str:
         TrustedProxies.parse(proxies)
         return proxies
+
+    @field_validator("jwt_jwks_url")
+    @classmethod
+    def _check_key_server(cls, url: str | None) -> str | None:
+        # Over plain HTTP, anyone on the way could send other keys and sign tokens with them.
+        if url is not None and not _is_https_or_loopback(url):
+            example = "https://login.hospital.example/keys"
+            raise ValueError(f"must be an https address, or http on a loopback address, for example {example}")
+        return url
 
     @field_validator("jwt_secret")
     @classmethod

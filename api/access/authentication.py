@@ -25,6 +25,16 @@ class Authentication:
         self._sessions = sessions
         self._tokens = tokens
 
+    async def keep_keys_fresh(self) -> None:
+        """Fetch the keys of bearer tokens again and again, if a key server has them, until cancelled."""
+        if self._tokens.key_server is not None:
+            await self._tokens.key_server.keep_fresh()
+
+    def close(self) -> None:
+        """Stop a running fetch of keys."""
+        if self._tokens.key_server is not None:
+            self._tokens.key_server.close()
+
     async def authenticate(self, connection: HTTPConnection) -> Caller:
         """Return the caller. Raises Problem 401 `not_signed_in` or `bad_token`, or 403 `cross_site`."""
         scheme, _, token = connection.headers.get("authorization", "").partition(" ")

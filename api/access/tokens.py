@@ -1,30 +1,22 @@
 """Bearer tokens (JWT) of programs: checks the signature and the claims. Calls only the key server."""
 
-import asyncio
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Annotated, Any
 
 import jwt
-from jwt import PyJWKClient
-from jwt.exceptions import PyJWKClientConnectionError
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from patient_visit_engine.api.access.key_server import KeyServer
 from patient_visit_engine.api.access.sessions import TOKEN_PREFIX, Caller
-from patient_visit_engine.api.problems import Problem, Unavailable
+from patient_visit_engine.api.problems import Problem
 from patient_visit_engine.api.schema.bodies import Id, Name, printable
 from patient_visit_engine.runtime.settings import Settings
 from patient_visit_engine.visit.codes import Role
 
 SECRET_ALGORITHMS = ["HS256"]
 PUBLIC_KEY_ALGORITHMS = ["RS256", "ES256"]
-#: Seconds after which a request to the key server fails.
-KEYS_TIMEOUT_SECONDS = 5.0
-#: Seconds after which the keys are fetched again.
-KEYS_LIFETIME_SECONDS = 300.0
-#: Seconds between two fetches that unknown keys cause.
-KEYS_COOLDOWN_SECONDS = 30.0
 #: How long a checked token stays in the cache (seconds), and how many tokens fit. A program sends the same token with each call.
 CACHE_SECONDS, CACHE_SIZE = 300.0, 10_000
 #: The year 3000: later than any real token expires, and within the range of `datetime`.
@@ -56,14 +48,7 @@ class Tokens:
     def __init__(self, settings: Settings, now: Callable[[], datetime]) -> None:
         self._now = now
         self._secret = None if settings.jwt_secret is None else settings.jwt_secret.get_secret_value()
-        self._keys: PyJWKClient | None = None
-        if settings.jwt_jwks_url is not None:
-            self._keys = PyJWKClient(
-                settings.jwt_jwks_url,
-                lifespan=KEYS_LIFETIME_SECONDS,
-                timeout=KEYS_TIMEOUT_SECONDS,
-                cooldown_duration=KEYS_COOLDOWN_SECONDS,
-            )
+        self.key_server = None if settings.jwt_jwks_url is None else KeyServer(settings.jwt_jwks_url, now)
         self._cache: dict[bytes, tuple[datetime, Caller]] = {}
         self._issuer = settings.jwt_issuer
         self._audience = settings.jwt_audience
@@ -87,8 +72,6 @@ class Tokens:
     async def _check(self, token: str) -> Caller:
         try:
             claims = Claims.model_validate(await self._verify(token))
-        except PyJWKClientConnectionError:
-            raise Unavailable from None
         except (jwt.PyJWTError, ValidationError, ValueError, TypeError, OverflowError, RecursionError):
             raise bad_token() from None
         doctor_id = claims.doctor_id if claims.role is Role.doctor else None
@@ -105,9 +88,11 @@ class Tokens:
         )
 
     async def _verify(self, token: str) -> Mapping[str, Any]:
-        if self._keys is not None:
-            # This can block on the network, for the first key and for an unknown one. So it runs in a thread.
-            key = await asyncio.to_thread(self._keys.get_signing_key_from_jwt, token)
+        if self.key_server is not None:
+            key_id = jwt.get_unverified_header(token).get("kid")
+            key = await self.key_server.find(key_id) if isinstance(key_id, str) else None
+            if key is None:
+                raise bad_token()
             return self._decode(token, key, PUBLIC_KEY_ALGORITHMS)
         if self._secret is None:
             raise bad_token()

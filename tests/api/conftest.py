@@ -37,6 +37,7 @@ async def open_api(database: Database) -> AsyncIterator[ApiOpener]:
             visits = LedgerVisits(SqlLedger(database), clock)
             app = create_app(all_settings, database, visits, visits, now=clock)
             stack.callback(app.dependencies.sessions.close)
+            stack.callback(app.dependencies.authentication.close)
             return ApiDriver(app, database, visits, clock, all_settings, stack)
 
         yield open_with

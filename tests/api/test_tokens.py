@@ -1,25 +1,16 @@
 """Bearer tokens: required claims, accepted signatures and expiry."""
 
-import asyncio
 import json
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
 import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from tests.support.api import SECRET, ApiDriver, ApiOpener
 from tests.support.builders import DR_AMRANI, NOON
 
 CLAIMS = {"sub": "lab", "role": "service", "name": "Lab", "exp": NOON + timedelta(hours=1)}
-RSA, EC, OTHER_RSA = (
-    rsa.generate_private_key(65537, 2048),
-    ec.generate_private_key(ec.SECP256R1()),
-    rsa.generate_private_key(65537, 2048),
-)
 
 
 async def code_for(api: ApiDriver, token: str) -> str:
@@ -125,54 +116,3 @@ async def test_refuses_every_token_without_secret(open_api: ApiOpener) -> None:
     api = await open_api(jwt_secret=None)
 
     assert await code_for(api, sign()) == "bad_token"
-
-
-@pytest.fixture
-async def key_server() -> AsyncIterator[tuple[str, list[int]]]:
-    """The URL of a server with the hospital's public keys, and a list with one element for each request."""
-    requests: list[int] = []
-    keys = [
-        RSAAlgorithm.to_jwk(RSA.public_key(), as_dict=True) | {"kid": "rsa"},
-        ECAlgorithm.to_jwk(EC.public_key(), as_dict=True) | {"kid": "ec"},
-    ]
-    body = json.dumps({"keys": keys}).encode()
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        requests.append(1)
-        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
-        await writer.drain()
-        writer.close()
-        await writer.wait_closed()
-
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/keys", requests
-    server.close()
-    await server.wait_closed()
-
-
-async def test_fetches_keys_of_hospital_once(open_api: ApiOpener, key_server: tuple[str, list[int]]) -> None:
-    url, requests = key_server
-    api = await open_api(jwt_secret=None, jwt_jwks_url=url)
-
-    accepted = [
-        await code_for(api, sign(RSA, "RS256", {"kid": "rsa"})),
-        await code_for(api, sign(EC, "ES256", {"kid": "ec"})),
-    ]
-    refused = [
-        await code_for(api, sign(OTHER_RSA, "RS256", {"kid": "rsa"})),
-        await code_for(api, sign(RSA, "RS512", {"kid": "rsa"})),
-        await code_for(api, sign(RSA, "RS256", {"kid": "unknown"})),
-        await code_for(api, sign(RSA, "RS256")),
-        await code_for(api, sign()),
-    ]
-
-    assert accepted == ["ok", "ok"]
-    assert set(refused) == {"bad_token"}
-    assert len(requests) == 1
-
-
-async def test_answers_unavailable_without_key_server(open_api: ApiOpener) -> None:
-    api = await open_api(jwt_secret=None, jwt_jwks_url="http://127.0.0.1:1/keys")
-
-    assert await code_for(api, sign(RSA, "RS256", {"kid": "rsa"})) == "unavailable"

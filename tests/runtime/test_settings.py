@@ -33,6 +33,21 @@ def test_defaults_work_on_a_laptop() -> None:
     assert Settings().effective_database_url.endswith("/data/visits.db")
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://login.hospital.example/keys",
+        "http://127.0.0.1:8080/keys",
+        "http://[::1]:8080/keys",
+        "http://localhost/keys",
+    ],
+)
+def test_key_server_is_https_or_on_this_machine(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("VISIT_JWT_JWKS_URL", url)
+
+    assert load_settings().jwt_jwks_url == url
+
+
 def test_default_of_streams_per_user_is_the_hubs() -> None:
     assert Settings().streams_per_user == DEFAULT_LIMITS.max_streams_per_user
 
@@ -78,6 +93,13 @@ def test_reads_settings_from_env_file(tmp_path: Path) -> None:
         ("VISIT_TRUSTED_PROXIES", "proxy.hospital.example"),
         ("VISIT_STREAMS_PER_USER", "0"),
         ("VISIT_STREAMS_PER_USER", "10001"),
+        ("VISIT_JWT_JWKS_URL", ""),
+        ("VISIT_JWT_JWKS_URL", "login.hospital.example/keys"),
+        ("VISIT_JWT_JWKS_URL", "http://login.hospital.example/keys"),
+        ("VISIT_JWT_JWKS_URL", "http://127.0.0.1.evil.example/keys"),
+        ("VISIT_JWT_JWKS_URL", "file:///etc/passwd"),
+        ("VISIT_JWT_JWKS_URL", "https:///keys"),
+        ("VISIT_JWT_JWKS_URL", "https://login.hospital.example:port/keys"),
         ("VISIT_TEMPORAL_TLS", "perhaps"),
         ("VISIT_TEMPORAL_TLS_CA", "nowhere.pem"),
         ("VISIT_TEMPORAL_TLS_CA", ""),

@@ -58,7 +58,7 @@ class ApiProcess(SpawnedProcess):
             "VISIT_HTTP_PORT": str(self.port),
             # The API connects to Temporal on first use, and a stream never uses it.
             "VISIT_TEMPORAL_ADDRESS": "127.0.0.1:1",
-            "VISIT_JWT_SECRET": SECRET,
+            **({} if "VISIT_JWT_JWKS_URL" in settings else {"VISIT_JWT_SECRET": SECRET}),
             **settings,
         }
         super().__init__(name, [*within, sys.executable, "-m", "patient_visit_engine.cli", "api"], environment, folder)
