@@ -14,8 +14,8 @@ HASHING_THREADS = 2
 #: Attempts that wait, of strangers and of accounts at a place where they have signed in before. Each of the two has its own part
 #: of the queue, so strangers cannot fill the other. The last of 64 waits a few seconds.
 MAX_WAITING = 64
-#: Waiting strangers of one address. A desk where ten people sign in at one moment fits.
-MAX_WAITING_PER_ADDRESS = 16
+#: Waiting strangers of one address. A shift that begins at one moment behind one address fits.
+MAX_WAITING_PER_ADDRESS = 32
 
 
 @dataclass(eq=False, slots=True)

@@ -1,6 +1,7 @@
 """Guessed passwords: what is throttled, for whom, and who stays able to sign in."""
 
 import asyncio
+import re
 from collections import Counter
 from typing import Any
 
@@ -15,6 +16,7 @@ from patient_visit_engine.storage.tables import metadata, sign_in_places
 from patient_visit_engine.visit.codes import Role
 from tests.support.api import ApiDriver
 from tests.support.databases import database_on
+from tests.support.pages import DOCS, rows
 from tests.support.passwords import WEAK_HASH
 
 PASSWORD = "correct horse"
@@ -238,3 +240,31 @@ async def test_counts_sign_ins_by_result(api: ApiDriver) -> None:
         'visit_sign_ins_total{result="too_many_attempts"} 2.0',
         'visit_sign_ins_total{result="signed_in"} 1.0',
     }
+
+
+async def test_troubleshooting_lists_every_reason(api: ApiDriver) -> None:
+    for number in range(1, 13):
+        password_hash = WEAK_HASH.hash(PASSWORD)
+        await api.database.write(accounts.add_account, f"ward-{number}", password_hash, "Ward", Role.reception)
+    await api.database.write(accounts.revoke_account, "desk-8", api.clock())
+    with structlog.testing.capture_logs() as lines:
+        await asyncio.gather(*(sign_in(api, f"name-{number}", address=ATTACKER) for number in range(60)))
+        await sign_in(api, "desk-8")
+        await guess(api, 6)
+        for number in range(21):
+            await sign_in(api, "desk-2", "guess", f"198.51.100.{number}")
+        # An address gets ten lines a minute. So the last failures come a minute later, when the budget is nearly full again.
+        api.clock.advance(minutes=30)
+        for number in range(23):
+            api.clock.advance(minutes=1 if number == 20 else 0)
+            await sign_in(api, f"name-{number}", address="203.0.113.99")
+        known = [f"ward-{number}" for number in range(1, 13)]
+        assert {(await sign_in(api, name, address=WARD)).status_code for name in known} == {204}
+        for attempt in range(67):
+            api.clock.advance(minutes=1 if attempt == 60 else 0)
+            await sign_in(api, known[attempt % 12], "guess", WARD)
+    logged = {(line["code"], line["reason"]) for line in lines if line["event"] == "sign-in failed"}
+
+    documented = [row[0] for row in rows(DOCS / "troubleshooting.md", "code and reason", "meaning", "do")]
+
+    assert sorted(logged) == sorted(tuple(re.findall("`(.*?)`", cell)) for cell in documented)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import shutil
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -19,6 +20,7 @@ from patient_visit_engine.storage import accounts
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.visit.codes import Role
 from tests.support.api_processes import ApiProcess, ApiProcesses
+from tests.support.pages import DOCS
 
 #: Two addresses of this machine: of a proxy that the API trusts, and of any other program.
 PROXY, PROGRAM = "127.0.0.2", "127.0.0.1"
@@ -101,6 +103,25 @@ async def test_right_password_passes_flood_of_names(api: ApiProcess) -> None:
     # So many passwords are hashed at most. All other attempts are refused without work.
     assert statuses[401] <= LIMITS[Budget.address].free
     assert statuses[401] + statuses[429] + statuses[503] == 150
+
+
+async def test_commands_of_troubleshooting_show_failure(api: ApiProcess) -> None:
+    async with client_at(api, PROGRAM) as client:
+        assert (await client.post("/api/session", json=CREDENTIALS | {"username": "no one"})).status_code == 401
+    page = (DOCS / "troubleshooting.md").read_text()
+    block = page.partition("## A person cannot sign in")[2].partition("```sh\n")[2].partition("```")[0]
+    script = block.replace("data/logs/api.log", str(api.log))
+
+    shell = await asyncio.create_subprocess_exec(
+        *("bash", "-c", script),
+        env=os.environ | {"BASE": f"http://127.0.0.1:{api.port}"},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    output = (await shell.communicate())[0].decode().splitlines()
+
+    lines = [json.loads(line) for line in output if line.startswith("{")]
+    assert (lines[-1]["reason"], lines[-1]["account"], lines[-1]["address"]) == ("no account", None, PROGRAM)
+    assert any(line.startswith('visit_sign_ins_total{result="bad_credentials"}') for line in output)
 
 
 async def test_trusts_no_proxy_by_default() -> None:

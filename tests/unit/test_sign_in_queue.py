@@ -84,7 +84,7 @@ async def test_checks_two_at_a_time(checks: Checks) -> None:
     answers = await checks.finish()
 
     assert checks.most_running == HASHING_THREADS
-    assert sorted(set(answers)) == ["bad_credentials", "sign_in_busy"]
+    assert sorted(set(answers)) == ["bad_credentials", "sign_in_busy", "too_many_attempts"]
 
 
 async def test_refuses_the_rest_of_a_flood_at_once(checks: Checks) -> None:
