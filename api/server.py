@@ -79,7 +79,7 @@ class DrainingServer(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http=protocol_with(connections or OpenConnections()),
+                http=protocol_with(OpenConnections() if connections is None else connections),
                 access_log=False,
                 log_config=None,
                 server_header=False,

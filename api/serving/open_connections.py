@@ -58,7 +58,8 @@ class OpenConnections:
         self._timed: set[TimedConnection] = set()
         self._check: asyncio.TimerHandle | None = None
 
-    def __len__(self) -> int:
+    @property
+    def count(self) -> int:
         """The number of connections without an event stream."""
         return len(self._timed)
 

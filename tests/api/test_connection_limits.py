@@ -9,7 +9,8 @@ import pytest
 from patient_visit_engine.api.serving.limits import ConnectionLimits
 from patient_visit_engine.api.serving.open_connections import OpenConnections
 from patient_visit_engine.runtime.open_files import OpenFileLimit
-from tests.support.raw_http import HOST, EchoApp, LimitedServer, get, limited_server
+from tests.support.limited_server import EchoApp, LimitedServer, limited_server
+from tests.support.raw_http import HOST, get
 from tests.support.waiting import wait_until_async
 
 #: Long enough for a busy machine, so that only the phase that a test is about can end.
@@ -240,7 +241,7 @@ async def test_a_client_that_does_not_read_is_closed() -> None:
 
         await connection.send(get("/size/30000000"))
 
-        await wait_until_async(lambda: len(server.connections) == 0, "the connection to be closed")
+        await wait_until_async(lambda: server.connections.count == 0, "the connection to be closed")
     assert counted == ["answer_not_read"]
 
 
@@ -314,7 +315,7 @@ async def test_connections_of_an_address_are_limited() -> None:
         assert [(await connection.answer(get())).status for connection in (first, second)] == [200, 200]
         first.close()
         third.close()
-        await wait_until_async(lambda: len(server.connections) == 1, "the first connection to be gone")
+        await wait_until_async(lambda: server.connections.count == 1, "the first connection to be gone")
         assert (await (await server.connect()).answer(get())).status == 200
 
 
@@ -330,7 +331,7 @@ async def test_few_refused_connections_linger() -> None:
     async with limited_server(OpenConnections(limits(max_lingering=2), per_address=1)) as server:
         await server.connect()
         refused = [await server.connect() for _ in range(5)]
-        await wait_until_async(lambda: len(server.connections) == 3, "the others to be closed")
+        await wait_until_async(lambda: server.connections.count == 3, "the others to be closed")
 
         assert [(await connection.response()).status for connection in refused] == [429] * 5
 

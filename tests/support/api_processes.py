@@ -106,11 +106,10 @@ class ApiProcesses:
         self._writers: list[WriterProcess] = []
         self._clients: list[StreamClient] = []
 
-    async def start(self, **settings: str) -> ApiProcess:
-        """Start one more API process with these variables, and wait until it opens streams."""
-        return await self.start_process(
-            ApiProcess(f"api-{len(self.apis) + 1}", self.database, self._folder, **settings)
-        )
+    async def start(self, within: Sequence[str] = (), **settings: str) -> ApiProcess:
+        """Start one more API process with these variables, under the command `within`, and wait until it opens streams."""
+        name = f"api-{len(self.apis) + 1}"
+        return await self.start_process(ApiProcess(name, self.database, self._folder, within=within, **settings))
 
     async def start_process(self, api: ApiProcess) -> ApiProcess:
         """Start this process. `close` ends it."""

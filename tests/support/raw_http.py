@@ -1,18 +1,9 @@
-"""Connections that send bytes as the test writes them, and servers with small limits that such connections reach."""
+"""Connections that send bytes as the test writes them."""
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
-
-import uvicorn
-from starlette.types import ASGIApp, Receive, Scope, Send
-
-from patient_visit_engine.api.server import listen, protocol_with
-from patient_visit_engine.api.serving.open_connections import OpenConnections
-from tests.support.waiting import wait_until_async
 
 PATIENCE = 30.0
 HOST = "Host: visits.example"
@@ -75,81 +66,3 @@ class RawConnection:
 
     def close(self) -> None:
         self.writer.transport.abort()
-
-
-@dataclass
-class EchoApp:
-    """Answers with the body, and keeps the requests. It waits while `gate` is closed."""
-
-    gate: asyncio.Event = field(default_factory=asyncio.Event)
-    paths: list[str] = field(default_factory=list)
-    headers: list[list[tuple[bytes, bytes]]] = field(default_factory=list)
-    disconnects: int = 0
-
-    def __post_init__(self) -> None:
-        self.gate.set()
-
-    def clear(self) -> None:
-        """Forget all requests."""
-        self.paths.clear()
-        self.headers.clear()
-        self.disconnects = 0
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.paths.append(scope["path"])
-        body, more_body = b"", True
-        while more_body:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                self.disconnects += 1
-                return
-            body, more_body = body + message["body"], message.get("more_body", False)
-        self.headers.append(list(scope["headers"]))
-        await self.gate.wait()
-        content = b"x" * int(scope["path"][6:]) if scope["path"].startswith("/size/") else body
-        length = str(len(content)).encode()
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", length)]})
-        await send({"type": "http.response.body", "body": content})
-
-
-class LimitedServer:
-    """A server with its limits, and the connections that a test opens to it."""
-
-    def __init__(self, port: int, app: EchoApp, connections: OpenConnections, stack: AsyncExitStack) -> None:
-        self.port = port
-        self.app = app
-        self.connections = connections
-        self._stack = stack
-
-    async def connect(self) -> RawConnection:
-        connection = RawConnection(*await asyncio.open_connection("127.0.0.1", self.port))
-        self._stack.callback(connection.close)
-        return connection
-
-
-@asynccontextmanager
-async def limited_server(connections: OpenConnections, app: EchoApp | None = None) -> AsyncIterator[LimitedServer]:
-    """Run a server with these limits on a free port."""
-    app = app or EchoApp()
-    listening = listen("127.0.0.1", 0)
-    asgi_app: ASGIApp = app
-    config = uvicorn.Config(
-        asgi_app,
-        http=protocol_with(connections),
-        log_config=None,
-        lifespan="off",
-        ws="none",
-        timeout_keep_alive=1,
-        timeout_graceful_shutdown=5,
-    )
-    server = uvicorn.Server(config)
-    task = asyncio.create_task(server.serve([listening]))
-    port = listening.getsockname()[1]
-    await wait_until_async(lambda: server.started, "the server")
-    async with AsyncExitStack() as stack:
-        try:
-            yield LimitedServer(port, app, connections, stack)
-        finally:
-            await stack.aclose()
-            server.should_exit = True
-            await task

@@ -136,6 +136,11 @@ class StreamClient:
         self.status = int(head[0].split()[1])
         self.headers = {k.lower(): v for k, _, v in (line.partition(": ") for line in head[1:] if line)}
 
+    async def send(self, content: bytes) -> None:
+        """Send more bytes on the connection of the stream."""
+        self._writer.write(content)
+        await self._writer.drain()
+
     async def read_chunk(self) -> bool:
         """Read one more chunk. Return False at the end of the stream."""
         try:
