@@ -1,7 +1,6 @@
 """uvicorn's HTTP protocol with limits: it counts bytes before the parser gets them, and each phase of a request has a time limit."""
 
 import asyncio
-from enum import Enum
 from typing import Any, cast
 
 import httptools
@@ -11,30 +10,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from patient_visit_engine.api.problems import Problem
 from patient_visit_engine.api.serving import refusals
 from patient_visit_engine.api.serving.open_connections import OpenConnections
+from patient_visit_engine.api.serving.phases import ANSWER_NOT_READ, NEVER, SILENT, Phase, PipelineFullError
 from patient_visit_engine.api.serving.request_head import check_head
-
-NEVER = float("inf")
-#: The code under which a connection that never sent a byte is counted.
-SILENT = "silent"
-#: The code under which a client that does not read its answer in time is counted.
-ANSWER_NOT_READ = "answer_not_read"
-
-
-class Phase(Enum):
-    """What a connection waits for."""
-
-    idle = "the first byte of a request"
-    head = "the rest of the head"
-    body = "the rest of the body"
-    answer = "the application"
-    #: Nothing more is read from the client. What was accepted is answered.
-    closing = "the end of the accepted requests"
-    #: The client has its refusal. Its bytes are dropped.
-    lingering = "the client to read its refusal"
-
-
-class PipelineFullError(Exception):
-    """More requests wait on this connection than the limit allows."""
 
 
 class LimitedProtocol(HttpToolsProtocol):
@@ -84,6 +61,7 @@ class LimitedProtocol(HttpToolsProtocol):
             self.transport.abort()
             return
         self._is_stream = True
+        self.deadline = NEVER
         self._connections.remove(self, self._host)
 
     def data_received(self, data: bytes) -> None:
@@ -213,20 +191,24 @@ class LimitedProtocol(HttpToolsProtocol):
     def _refuse(self, problem: Problem) -> None:
         """Answer with the problem, unless an earlier request is not answered yet. Then answer that one and close."""
         running = self._running
-        if running is None or running.response_complete:
+        if running is None or (running.response_complete and self._phase is not Phase.body):
             self._answer_and_close(problem)
-        elif running is not self.cycle or self._phase is not Phase.body:
+        elif self._phase is Phase.body and running is self.cycle:
+            self._refuse_body(running, problem)
+        else:
             self._connections.note_refusal(problem.code, self._host)
             self._close_after_accepted()
+
+    def _refuse_body(self, running: RequestResponseCycle, problem: Problem) -> None:
+        # The application may wait for the body. For it, the client has disconnected.
+        running.disconnected = True
+        running.message_event.set()
+        if running.response_started:
+            # The client has an answer already, or a part of it.
+            self._connections.note_refusal(problem.code, self._host)
+            self.transport.abort()
         else:
-            # The application waits for the body. For it, the client has disconnected.
-            running.disconnected = True
-            running.message_event.set()
-            if running.response_started:
-                self._connections.note_refusal(problem.code, self._host)
-                self.transport.abort()
-            else:
-                self._answer_and_close(problem)
+            self._answer_and_close(problem)
 
     def _close_after_accepted(self) -> None:
         """Take no more from the client. Answer what it has sent completely, and then close."""

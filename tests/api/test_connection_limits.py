@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import pytest
 
@@ -216,6 +217,16 @@ async def test_slow_requests_get_408(phase: str, start: bytes, disconnects: int,
         assert server.app.disconnects == disconnects
 
 
+async def test_a_slow_body_that_is_answered_gets_no_second_answer() -> None:
+    async with limited_server(OpenConnections(limits(body=SHORT))) as server:
+        connection = await server.connect()
+
+        response = await connection.answer(f"POST /unread HTTP/1.1\r\n{HOST}\r\nContent-Length: 9\r\n\r\nhalf".encode())
+
+        assert response.status == 200
+        assert await connection.rest() == b""
+
+
 async def test_the_time_for_a_head_is_not_extended_by_bytes() -> None:
     async with limited_server(OpenConnections(limits(head=1.0))) as server:
         connection = await server.connect()
@@ -325,6 +336,52 @@ async def test_proxies_have_no_limit(options: dict[str, object]) -> None:
         connections = [await server.connect() for _ in range(5)]
 
         assert [(await connection.answer(get())).status for connection in connections] == [200] * 5
+
+
+async def test_a_stream_has_no_time_limit_and_does_not_count() -> None:
+    app = EchoApp()
+    times = {"first_byte": SHORT, "head": SHORT, "body": SHORT, "answer": SHORT}
+    async with limited_server(OpenConnections(limits(**times), per_address=1), app) as server:
+        app.gate.clear()
+        stream = await server.connect()
+        await stream.send(get("/stream"))
+        await wait_until_async(lambda: server.connections.count == 0, "the stream to leave the counted connections")
+        silent = await server.connect()
+        await silent.rest()
+
+        app.gate.set()
+
+        assert (await stream.response()).status == 200
+        assert server.connections.count == 1
+        assert (await stream.answer(get())).status == 200
+
+
+async def test_an_idle_connection_is_closed(server: LimitedServer) -> None:
+    connection = await server.connect()
+    await connection.answer(get())
+
+    assert await connection.rest() == b""
+
+
+async def test_a_refused_client_is_read_for_a_limited_time() -> None:
+    async with limited_server(OpenConnections(limits(linger=SHORT))) as server:
+        connection = await server.connect()
+        await connection.answer(b"GET /" + b"a" * 5_000)
+
+        await wait_until_async(lambda: server.connections.count == 0, "the connection to be closed")
+
+        assert server.connections.lingering == 0
+
+
+async def test_a_refused_client_cannot_send_without_end() -> None:
+    async with limited_server(OpenConnections(limits(max_lingered=100_000))) as server:
+        connection = await server.connect()
+        await connection.answer(b"GET /" + b"a" * 5_000)
+
+        with suppress(ConnectionError):
+            await connection.send(b"a" * 5_000_000)
+
+        await wait_until_async(lambda: server.connections.count == 0, "the connection to be closed")
 
 
 async def test_few_refused_connections_linger() -> None:

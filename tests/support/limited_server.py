@@ -10,13 +10,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from patient_visit_engine.api.server import listen, protocol_with
 from patient_visit_engine.api.serving.open_connections import OpenConnections
+from patient_visit_engine.api.stream.endpoint import CONNECTION
 from tests.support.raw_http import RawConnection
 from tests.support.waiting import wait_until_async
 
 
 @dataclass
 class EchoApp:
-    """Answers with the body, and keeps the requests. It waits while `gate` is closed."""
+    """Answers with the body, and keeps the requests. It waits while `gate` is closed. `/stream` is an event stream until then."""
 
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     paths: list[str] = field(default_factory=list)
@@ -34,7 +35,7 @@ class EchoApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.paths.append(scope["path"])
-        body, more_body = b"", True
+        body, more_body = b"", scope["path"] != "/unread"
         while more_body:
             message = await receive()
             if message["type"] == "http.disconnect":
@@ -42,6 +43,8 @@ class EchoApp:
                 return
             body, more_body = body + message["body"], message.get("more_body", False)
         self.headers.append(list(scope["headers"]))
+        if scope["path"] == "/stream":
+            scope["state"][CONNECTION].mark_as_stream()
         await self.gate.wait()
         content = b"x" * int(scope["path"][6:]) if scope["path"].startswith("/size/") else body
         length = str(len(content)).encode()
