@@ -6,7 +6,22 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from patient_visit_engine.visit.codes import AppointmentStatus
-from patient_visit_engine.wire.shapes import Date, Moment, StatusName, closed, extensible
+from patient_visit_engine.wire.shapes import (
+    Address,
+    ConsultationId,
+    Count,
+    Cursor,
+    Date,
+    Moment,
+    Name,
+    Ordinal,
+    PatientName,
+    RecordId,
+    StatusName,
+    Word,
+    closed,
+    extensible,
+)
 
 PatientState = Literal["free", "in_consultation", "reserved"]
 
@@ -14,29 +29,29 @@ PatientState = Literal["free", "in_consultation", "reserved"]
 @closed
 class PatientNow(TypedDict):
     state: PatientState
-    doctor: str | None
-    doctor_id: int | None
-    prestation: str | None
+    doctor: Name | None
+    doctor_id: RecordId | None
+    prestation: Name | None
     since: Moment | None
-    position: int | None
+    position: Ordinal | None
     until: Annotated[Moment | None, Field(description="of a reserved patient: when the offer ends")]
 
 
 @closed
 class WorklistItem(TypedDict):
-    appointment_id: int
+    appointment_id: RecordId
     scheduled_at: Moment
     status: StatusName
     status_code: AppointmentStatus
-    patient_id: int
-    patient_name: str
-    doctor_id: int
-    doctor_name: str
-    prestation_id: int
-    prestation: str
+    patient_id: RecordId
+    patient_name: PatientName
+    doctor_id: RecordId
+    doctor_name: Name
+    prestation_id: RecordId
+    prestation: Name
     exclusive: bool
     checked_in_at: Moment | None
-    consultation_id: str | None
+    consultation_id: ConsultationId | None
     started_at: Annotated[Moment | None, Field(description="of this appointment's own consultation, running or done")]
     overdue_at: Moment | None
     ended_as: Annotated[
@@ -50,25 +65,25 @@ class WorklistItem(TypedDict):
 class Worklist(TypedDict):
     date: Date
     items: list[WorklistItem]
-    page: int
-    page_size: int
-    total: int
-    cursor: str
+    page: Ordinal
+    page_size: Ordinal
+    total: Count
+    cursor: Cursor
 
 
 @closed
 class AppointmentOnBoard(TypedDict):
     """One appointment on the board, with its doctor."""
 
-    appointment_id: int
-    doctor_id: int
-    doctor: str
-    prestation: str
+    appointment_id: RecordId
+    doctor_id: RecordId
+    doctor: Name
+    prestation: Name
 
 
 @closed
 class RunningConsultation(AppointmentOnBoard):
-    consultation_id: str
+    consultation_id: ConsultationId
     exclusive: bool
     started_at: Moment
     overdue_at: Moment
@@ -82,7 +97,7 @@ class CheckedIn(AppointmentOnBoard):
 @closed
 class WaitingPlace(AppointmentOnBoard):
     since: Moment
-    position: int
+    position: Ordinal
     offer_until: Annotated[Moment | None, Field(description="while the patient is reserved for this doctor")]
 
 
@@ -90,8 +105,8 @@ class WaitingPlace(AppointmentOnBoard):
 class BoardItem(TypedDict):
     """One patient in the hospital."""
 
-    patient_id: int
-    patient_name: str
+    patient_id: RecordId
+    patient_name: PatientName
     state: PatientState
     consultations: list[RunningConsultation]
     checked_in: list[CheckedIn]
@@ -104,28 +119,28 @@ class Board(TypedDict):
 
     date: Date
     items: list[BoardItem]
-    total: int
-    cursor: str
+    total: Count
+    cursor: Cursor
 
 
 @closed
 class Holder(TypedDict):
-    doctor_id: int
-    name: str
-    prestation_id: int
-    prestation: str
-    appointment_id: int
-    consultation_id: str
+    doctor_id: RecordId
+    name: Name
+    prestation_id: RecordId
+    prestation: Name
+    appointment_id: RecordId
+    consultation_id: ConsultationId
     started_at: Moment
     overdue_at: Moment
 
 
 @closed
 class Waiting(TypedDict):
-    doctor_id: int
-    name: str
+    doctor_id: RecordId
+    name: Name
     since: Moment
-    position: int
+    position: Ordinal
 
 
 @extensible
@@ -133,19 +148,19 @@ class TimelineEntry(TypedDict):
     """One change; further members depend on the event, and supervisors see `by`, `by_name` and `reason`."""
 
     at: Moment
-    event: str
-    doctor_id: int | None
-    doctor: str | None
-    appointment_id: int | None
-    prestation: str | None
-    consultation_id: str | None
+    event: Word
+    doctor_id: RecordId | None
+    doctor: Name | None
+    appointment_id: RecordId | None
+    prestation: Name | None
+    consultation_id: ConsultationId | None
 
 
 class DayOfPatient(TypedDict):
     """A patient's day, as read from the database. `Visit` adds the link to Temporal's UI."""
 
-    patient_id: int
-    patient_name: str
+    patient_id: RecordId
+    patient_name: PatientName
     date: Date
     state: PatientState
     holder: Holder | None
@@ -155,4 +170,4 @@ class DayOfPatient(TypedDict):
 
 @closed
 class Visit(DayOfPatient):
-    temporal_url: str | None
+    temporal_url: Address | None

@@ -10,6 +10,29 @@ from patient_visit_engine.visit.codes import AppointmentStatus, Outcome, Role, T
 
 #: The largest id: the largest integer that JavaScript reads exactly.
 MAX_ID = 2**53 - 1
+#: The longest name of a person, a prestation or a token's subject.
+MAX_NAME = 200
+#: The longest expected time of a prestation: a day.
+MAX_EXPECTED_MINUTES = 1_440
+
+RecordId = Annotated[int, Field(ge=1, le=MAX_ID)]
+#: A number from 1, such as a place in line or a page.
+Ordinal = Annotated[int, Field(ge=1, le=MAX_ID)]
+Count = Annotated[int, Field(ge=0, le=MAX_ID)]
+Name = Annotated[str, Field(max_length=MAX_NAME)]
+#: First and last name with a space.
+PatientName = Annotated[str, Field(max_length=2 * MAX_NAME + 1)]
+#: A subscriber or caller: `account:` and a number, or `token:` and the token's subject.
+Subject = Annotated[str, Field(max_length=MAX_NAME + 20)]
+ConsultationId = Annotated[str, WithJsonSchema({"type": "string", "format": "uuid"})]
+#: The id of an event, as `live.cursor` writes it.
+Cursor = Annotated[str, Field(pattern="^[0-9A-Za-z]{1,16}-(0|[1-9][0-9]{0,17})$")]
+#: A text of the program.
+ProgramText = Annotated[str, Field(max_length=1_000)]
+#: A word of the program, such as a problem's code or an event's name.
+Word = Annotated[str, Field(max_length=100)]
+#: A path or an address.
+Address = Annotated[str, Field(max_length=2_000)]
 
 #: What the caller of a refused start can do instead.
 PossibleAction = Literal["wait", "leave", "complete", "check_in"]
@@ -40,20 +63,25 @@ extensible = with_config(ConfigDict(extra="allow"))
 
 @closed
 class WrongField(TypedDict):
-    field: str
-    message: str
+    field: Word
+    message: ProgramText
 
 
 @extensible
 class Problem(TypedDict):
     """An error (RFC 9457); `code` is stable, further members depend on it."""
 
-    type: str
-    title: str
-    status: int
-    detail: str
-    code: str
-    http_request_id: NotRequired[Annotated[str, Field(description="with status 503: the `X-Request-ID` of the answer")]]
+    type: Word
+    title: ProgramText
+    status: Annotated[int, Field(ge=400, le=599)]
+    detail: ProgramText
+    code: Word
+    http_request_id: NotRequired[
+        Annotated[
+            str,
+            Field(pattern="^[!-~]{1,128}$", description="with status 503: the `X-Request-ID` of the answer"),
+        ]
+    ]
     errors: NotRequired[Annotated[list[WrongField], Field(description="with code `invalid`")]]
 
 
@@ -62,22 +90,22 @@ class RefusalMembers(TypedDict, total=False):
 
     success: Literal[False]
     in_consultation: bool
-    message: str
-    request_id: str
-    active_doctor: str | None
-    active_doctor_id: int | None
-    prestation: str | None
-    consultation_id: str | None
+    message: ProgramText
+    request_id: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    active_doctor: Name | None
+    active_doctor_id: RecordId | None
+    prestation: Name | None
+    consultation_id: ConsultationId | None
     started_at: Moment
-    elapsed_seconds: int
+    elapsed_seconds: Count
     actions: list[PossibleAction]
-    position: int | None
-    patient_name: str
+    position: Ordinal | None
+    patient_name: PatientName
     since: Moment
     scheduled_at: Moment
     until: Moment
-    reserved_for: str
-    reserved_for_id: int
+    reserved_for: Name
+    reserved_for_id: RecordId
     appointment_status: Literal["done", "canceled"]
     outcome: Outcome | None
     completed_at: Moment | None
@@ -90,11 +118,11 @@ class Refusal(Problem, RefusalMembers):
 
 @closed
 class SignedInUser(TypedDict):
-    user_id: str
-    name: str
+    user_id: Subject
+    name: Name
     role: Role
-    doctor_id: int | None
-    timezone: Annotated[str, Field(description="the hospital's time zone (IANA name)")]
+    doctor_id: RecordId | None
+    timezone: Annotated[Word, Field(description="the hospital's time zone (IANA name)")]
     day_starts: Annotated[
         str, Field(description="the local time at which a hospital day starts", pattern="^[0-2][0-9]:[0-5][0-9]$")
     ]
@@ -105,18 +133,18 @@ class StartWarning(TypedDict):
     """What a granted start should tell its doctor: another consultation of this doctor is still open."""
 
     code: Literal["doctor_in_consultation"]
-    consultation_id: str
-    patient_name: str
+    consultation_id: ConsultationId
+    patient_name: PatientName
     since: Moment
 
 
 @closed
 class Consultation(TypedDict):
-    id: str
-    patient_id: int
-    doctor_id: int
-    appointment_id: int
-    prestation_id: int
+    id: ConsultationId
+    patient_id: RecordId
+    doctor_id: RecordId
+    appointment_id: RecordId
+    prestation_id: RecordId
     status: TrackingStatus
     started_at: Moment | None
     completed_at: Moment | None
@@ -127,17 +155,17 @@ class Consultation(TypedDict):
 
 @closed
 class Tracking(TypedDict):
-    id: int
-    patient_id: int
-    appointment_id: int
-    consultation_id: str | None
-    prestation_id: int
-    doctor_id: int
+    id: RecordId
+    patient_id: RecordId
+    appointment_id: RecordId
+    consultation_id: ConsultationId | None
+    prestation_id: RecordId
+    doctor_id: RecordId
     status: TrackingStatus
     outcome: Outcome | None
     check_in_time: Moment
     check_out_time: Moment | None
-    created_by: str
+    created_by: Subject
 
 
 @closed
@@ -147,45 +175,45 @@ class Trackings(TypedDict):
 
 @closed
 class AppointmentStatusNow(TypedDict):
-    appointment_id: int
+    appointment_id: RecordId
     status: StatusName
     status_code: AppointmentStatus
 
 
 @closed
 class Place(TypedDict):
-    position: int
+    position: Ordinal
 
 
 @closed
 class Patient(TypedDict):
-    id: int
-    first_name: str
-    last_name: str
+    id: RecordId
+    first_name: Name
+    last_name: Name
     birth_date: Date | None
 
 
 @closed
 class Doctor(TypedDict):
-    id: int
-    name: str
-    specialization: str | None
+    id: RecordId
+    name: Name
+    specialization: Name | None
 
 
 @closed
 class Prestation(TypedDict):
-    id: int
-    name: str
+    id: RecordId
+    name: Name
     exclusive: bool
-    expected_minutes: int
+    expected_minutes: Annotated[int, Field(ge=1, le=MAX_EXPECTED_MINUTES)]
 
 
 @closed
 class Appointment(TypedDict):
-    id: int
-    patient_id: int
-    doctor_id: int
-    prestation_id: int
+    id: RecordId
+    patient_id: RecordId
+    doctor_id: RecordId
+    prestation_id: RecordId
     scheduled_at: Moment
     status: StatusName
 
@@ -200,8 +228,8 @@ class AsyncRequest(TypedDict):
             description="`set_aside`: the decision could not be recorded; only the client can send the request again"
         ),
     ]
-    status: int | None
-    location: str | None
+    status: Annotated[int, Field(ge=200, le=599)] | None
+    location: Address | None
     body: dict[str, Any] | None
 
 
@@ -209,17 +237,17 @@ class AsyncRequest(TypedDict):
 class ConnectedSubscriber(TypedDict):
     """One open event stream at `as_of`: now for the process that answers, its last report for any other process."""
 
-    user: Annotated[str, Field(description="`account:` and a number, or `token:` and the token's subject")]
-    name: str
+    user: Annotated[Subject, Field(description="`account:` and a number, or `token:` and the token's subject")]
+    name: Name
     role: Role
     since: Moment
-    cursor: Annotated[str, Field(description="the event id from which the subscriber would resume")]
+    cursor: Annotated[Cursor, Field(description="the event id from which the subscriber would resume")]
     behind: Annotated[
-        int, Field(ge=0, description="number of events that the process has and the subscriber has not received")
+        Count, Field(description="number of events that the process has and the subscriber has not received")
     ]
     live: Annotated[bool, Field(description="whether it has received every event of its process")]
     process: Annotated[
-        str, Field(description="the API process that serves it, by a random name, chosen when the process starts")
+        Word, Field(description="the API process that serves it, by a random name, chosen when the process starts")
     ]
     as_of: Moment
 

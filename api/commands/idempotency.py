@@ -14,10 +14,12 @@ from starlette.responses import Response
 
 from patient_visit_engine.api.problems import PROBLEM_JSON, Problem
 from patient_visit_engine.api.request_ids import current_request_id
+from patient_visit_engine.api.serving.limits import DEFAULT_LIMITS
 from patient_visit_engine.storage.requests import StoredRequest
 from patient_visit_engine.visit.commands import Request
 
 KEY = re.compile(r"[\x21-\x7e]{1,128}")
+KEY_SCHEMA = {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[!-~]+$"}
 #: Random bytes of a key that the API makes for a client without one.
 RANDOM_KEY_BYTES = 24
 
@@ -37,7 +39,7 @@ async def idempotency_key(
             alias="Idempotency-Key",
             description="Makes the call safe to repeat: the same key, method, path and body get the same answer for 7 days.",
         ),
-        WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[!-~]+$"}),
+        WithJsonSchema(KEY_SCHEMA),
     ] = None,
 ) -> IdempotencyKey:
     """The key that was sent, or a random one. Raises Problem 422 `bad_idempotency_key`."""
@@ -60,6 +62,7 @@ async def prefers_async(
         Header(
             alias="Prefer", description="`respond-async`: answer 202 immediately. The decision follows at Location."
         ),
+        WithJsonSchema({"type": "string", "maxLength": DEFAULT_LIMITS.max_head}),
     ] = None,
 ) -> bool:
     """Whether the client prefers not to wait (RFC 7240)."""

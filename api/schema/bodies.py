@@ -19,12 +19,10 @@ from pydantic.json_schema import WithJsonSchema
 
 from patient_visit_engine.visit.calendar import to_millisecond
 from patient_visit_engine.visit.codes import AppointmentStatus
-from patient_visit_engine.wire.shapes import MAX_ID
+from patient_visit_engine.wire.shapes import MAX_EXPECTED_MINUTES, MAX_ID, MAX_NAME
 
 #: The longest extension of a consultation.
 MAX_MINUTES = 240
-#: The longest expected time of a prestation: a day.
-MAX_EXPECTED_MINUTES = 1_440
 #: The first and the last year of any date. Python can compute the day before and after each of these
 #: dates, in every time zone.
 FIRST_YEAR, LAST_YEAR = 1800, 2200
@@ -76,10 +74,11 @@ def _status(value: Any) -> Any:
 
 Id = Annotated[int, Field(strict=True, ge=1, le=MAX_ID)]
 #: An id in a path or a query, where everything is text.
-TextId = Annotated[int, BeforeValidator(_whole_number), Field(ge=1, le=MAX_ID)]
+#: The bounds come first: after a validator, pydantic would write them to the OpenAPI document as `ge` and `le`.
+TextId = Annotated[int, Field(ge=1, le=MAX_ID), BeforeValidator(_whole_number)]
 Name = Annotated[
     str,
-    StringConstraints(strict=True, strip_whitespace=True, min_length=1, max_length=200),
+    StringConstraints(strict=True, strip_whitespace=True, min_length=1, max_length=MAX_NAME),
     AfterValidator(printable),
 ]
 Reason = Annotated[
@@ -207,9 +206,9 @@ class WorklistQuery(QueryString):
     date: Day | None = None
     doctor_id: TextId | None = None
     status: Annotated[list[Status], BeforeValidator(_statuses)] = Field(default_factory=list, max_length=20)
-    q: Annotated[str, StringConstraints(strip_whitespace=True, max_length=200), AfterValidator(printable)] = ""
-    page: Annotated[int, BeforeValidator(_whole_number), Field(ge=1, le=MAX_PAGE)] = 1
-    page_size: Annotated[int, BeforeValidator(_whole_number), Field(ge=1, le=MAX_PAGE_SIZE)] = PAGE_SIZE
+    q: Annotated[str, StringConstraints(strip_whitespace=True, max_length=MAX_NAME), AfterValidator(printable)] = ""
+    page: Annotated[int, Field(ge=1, le=MAX_PAGE), BeforeValidator(_whole_number)] = 1
+    page_size: Annotated[int, Field(ge=1, le=MAX_PAGE_SIZE), BeforeValidator(_whole_number)] = PAGE_SIZE
 
 
 class DayQuery(QueryString):

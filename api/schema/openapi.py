@@ -9,7 +9,10 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
 from patient_visit_engine.api.access.sessions import COOKIE
+from patient_visit_engine.api.commands.idempotency import KEY_SCHEMA
 from patient_visit_engine.api.problems import PROBLEM_JSON
+from patient_visit_engine.api.serving.limits import DEFAULT_LIMITS
+from patient_visit_engine.api.stream.endpoint import LONGEST_CHANNEL, MOST_CHANNELS
 from patient_visit_engine.wire import shapes
 
 DESCRIPTIONS = {
@@ -17,21 +20,28 @@ DESCRIPTIONS = {
     201: "Created",
     202: "Accepted: the decision follows",
     204: "Done, without a body",
-    400: "The body is not JSON",
+    400: "The request is not well-formed, or the body is not JSON",
     401: "Not signed in",
     403: "Not allowed",
     404: "Unknown",
     405: "Not with this method",
+    408: "The request arrived too slowly",
     409: "Refused",
     413: "The body is too large",
+    414: "Path and query are too long",
     415: "The body is not application/json",
     422: "Not valid",
-    429: "Too many attempts",
+    429: "Too many attempts, streams or connections",
+    431: "The headers are too large",
     500: "A fault on our side",
     503: "Not available now, or undecided",
 }
-LOCATION = {"Location": {"description": "The path of the result", "schema": {"type": "string"}}}
-RETRY_AFTER_HEADER = {"Retry-After": {"description": "Seconds", "schema": {"type": "integer"}}}
+LOCATION = {"Location": {"description": "The path of the result", "schema": {"type": "string", "maxLength": 2_000}}}
+RETRY_AFTER_HEADER = {
+    "Retry-After": {"description": "Seconds", "schema": {"type": "integer", "minimum": 1, "maximum": 3_600}}
+}
+#: What the server sends before it looks at the path.
+SERVER_PROBLEMS = (400, 408, 414, 429, 431)
 #: What any call with a body, and any call of signed-in staff, can answer.
 BODY_PROBLEMS = (400, 413, 415, 422)
 STAFF_PROBLEMS = (401, 403)
@@ -51,12 +61,14 @@ def responses(success: dict[int, type[Any] | None], *problems: int, refused: boo
         described[status] = {"description": DESCRIPTIONS[status]} | ({} if shape is None else {"model": shape})
         if status in (201, 202):
             described[status]["headers"] = LOCATION
-    for status in {*problems, 500, 503}:
-        problem = shapes.Refusal if refused and status == 409 else shapes.Problem
-        described[status] = {"description": DESCRIPTIONS[status], "content": _content(problem)}
-        if status in (429, 503):
-            described[status]["headers"] = RETRY_AFTER_HEADER
+    for status in sorted({*problems, *SERVER_PROBLEMS, 500, 503}):
+        described[status] = _described_problem(status, shapes.Refusal if refused and status == 409 else shapes.Problem)
     return described
+
+
+def _described_problem(status: int, problem: type[Any] = shapes.Problem) -> dict[str, Any]:
+    described = {"description": DESCRIPTIONS[status], "content": _content(problem)}
+    return described | ({"headers": RETRY_AFTER_HEADER} if status in (429, 503) else {})
 
 
 def _content(problem: type[Any]) -> dict[str, Any]:
@@ -85,6 +97,8 @@ def openapi_document(app: FastAPI) -> dict[str, Any]:
             document["components"]["schemas"].pop(default_schema, None)
         document["components"]["schemas"] |= _problem_schemas()
         document["paths"]["/api/events"] = {"get": _event_stream()}
+        # The route takes any text, because a key that no client can have sent is just unknown.
+        document["paths"]["/api/requests/{key}"]["get"]["parameters"][0]["schema"] |= KEY_SCHEMA
         for route in app.routes:
             if isinstance(route, APIRoute):
                 for method in route.methods or ():
@@ -105,10 +119,9 @@ def _correct(call: dict[str, Any], *, is_open: bool) -> None:
 
 
 def _event_stream() -> dict[str, Any]:
-    text = {"schema": {"type": "string"}, "required": False}
-    described = {
-        str(status): {"description": DESCRIPTIONS[status], "content": _content(shapes.Problem)}
-        for status in (401, 403, 405, 422, 429, 500, 503)
+    channels = {"type": "string", "minLength": 1, "maxLength": MOST_CHANNELS * (LONGEST_CHANNEL + 1) - 1}
+    described: dict[str, Any] = {
+        str(status): _described_problem(status) for status in (*SERVER_PROBLEMS, 401, 403, 405, 422, 500, 503)
     }
     described["200"] = {
         "description": "Server-Sent Events, without end",
@@ -119,13 +132,23 @@ def _event_stream() -> dict[str, Any]:
         "summary": "The event stream",
         "tags": ["events"],
         "parameters": [
-            text | {"name": "channels", "in": "query", "description": "`consultations`, `doctor.{id}`, by comma"},
-            text | {"name": "last_event_id", "in": "query", "description": "Resume after this event"},
-            text
-            | {
+            {
+                "name": "channels",
+                "in": "query",
+                "description": "`consultations`, `doctor.{id}`, by comma",
+                "schema": channels,
+            },
+            {
+                "name": "last_event_id",
+                "in": "query",
+                "description": "Resume after this event",
+                "schema": {"type": "string", "maxLength": DEFAULT_LIMITS.max_url},
+            },
+            {
                 "name": "Last-Event-ID",
                 "in": "header",
                 "description": "The same cursor in a header. If both are sent, the header counts.",
+                "schema": {"type": "string", "maxLength": DEFAULT_LIMITS.max_head},
             },
         ],
         "responses": described,

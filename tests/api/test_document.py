@@ -1,5 +1,6 @@
 """The OpenAPI document describes the answers as they are."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -16,6 +17,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from patient_visit_engine.api.stream.endpoint import LONGEST_CHANNEL, MOST_CHANNELS
 from patient_visit_engine.wire import screens, shapes
 from tests.support.api import JOHN_DERMATOLOGY, ApiDriver, start_body
 from tests.support.builders import DR_AMRANI, DR_OKAFOR
@@ -85,6 +87,72 @@ async def test_documents_every_error_as_problem(api: ApiDriver) -> None:
                 assert {"500", "503"} <= call["responses"].keys(), path
                 assert ("security" in call) == (call["operationId"] != "sign_in"), path
     assert set(document["components"]["securitySchemes"]) == {"session", "bearer"}
+
+
+def find_schemas(node: Any, place: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every object in the document that has a type, with its place. A stream and a text of metrics have no end, so no bound."""
+    if isinstance(node, dict):
+        if isinstance(node.get("type"), str):
+            yield place, node
+        for key, value in node.items():
+            if key not in ("text/event-stream", "text/plain"):
+                yield from find_schemas(value, f"{place}/{key}")
+    elif isinstance(node, list):
+        for number, value in enumerate(node):
+            yield from find_schemas(value, f"{place}/{number}")
+
+
+async def test_every_number_and_text_has_bounds(api: ApiDriver) -> None:
+    schemas = [(place, schema) for place, schema in find_schemas(await read_document(api)) if "enum" not in schema]
+
+    numbers = [(place, schema) for place, schema in schemas if schema["type"] in ("integer", "number")]
+    texts = [(place, schema) for place, schema in schemas if schema["type"] == "string" and "const" not in schema]
+    assert len(numbers) > 100
+    assert len(texts) > 100
+    assert [place for place, schema in numbers if not {"minimum", "maximum"} <= schema.keys()] == []
+    assert [place for place, schema in texts if not {"format", "pattern", "maxLength"} & schema.keys()] == []
+
+
+async def test_bounds_have_the_words_of_openapi(api: ApiDriver) -> None:
+    words_of_python = {"ge", "le", "gt", "lt", "min_length", "max_length", "multiple_of"}
+
+    found_words = [(place, words_of_python & schema.keys()) for place, schema in find_schemas(await read_document(api))]
+
+    assert [(place, words) for place, words in found_words if words] == []
+
+
+def bounds_of(document: dict[str, Any], path: str, method: str, name: str) -> dict[str, Any]:
+    """The schema of a parameter."""
+    parameters = document["paths"][path][method]["parameters"]
+    schema: dict[str, Any] = next(parameter["schema"] for parameter in parameters if parameter["name"] == name)
+    return schema["anyOf"][0] if "anyOf" in schema else schema
+
+
+@pytest.mark.parametrize("name", ["page", "page_size", "doctor_id"])
+async def test_numbers_beyond_the_bounds_are_refused(api: ApiDriver, name: str) -> None:
+    bounds = bounds_of(await read_document(api), "/api/appointments", "get", name)
+    doctor = await api.doctor()
+
+    statuses = [
+        (await doctor.get("/api/appointments", params={name: int(number)})).status_code
+        for number in (bounds["minimum"] - 1, bounds["minimum"], bounds["maximum"], bounds["maximum"] + 1)
+    ]
+
+    assert statuses == [422, 200, 200, 422]
+
+
+async def test_texts_beyond_the_bounds_are_refused(api: ApiDriver) -> None:
+    document, doctor = await read_document(api), await api.doctor()
+    longest_query = bounds_of(document, "/api/appointments", "get", "q")["maxLength"]
+    longest_key = bounds_of(document, "/api/appointments/{appointment_id}/wait", "post", "Idempotency-Key")["maxLength"]
+    longest_channels = bounds_of(document, "/api/events", "get", "channels")["maxLength"]
+
+    queries = [await doctor.get("/api/appointments", params={"q": "a" * (longest_query + more)}) for more in (0, 1)]
+    too_long_key = await doctor.post("/api/appointments/1/wait", headers={"Idempotency-Key": "a" * (longest_key + 1)})
+
+    assert [answer.status_code for answer in queries] == [200, 422]
+    assert too_long_key.json()["code"] == "bad_idempotency_key"
+    assert longest_channels == len(",".join(["x" * LONGEST_CHANNEL] * MOST_CHANNELS))
 
 
 async def test_every_change_of_visit_takes_key(api: ApiDriver) -> None:
