@@ -9,15 +9,15 @@ from patient_visit_engine.storage.schema_version import UnknownSchemaError
 
 def api() -> None:
     """Serve HTTP: the page, the calls and the event stream. Run as many as you need; SIGTERM stops one after its work in progress."""
-    settings = load_settings()
     logs.configure("api")
+    settings = load_settings()
     _run_module("patient_visit_engine.api.app", settings)
 
 
 def worker() -> None:
     """Carry out the visits: decide and record. Run as many as you need; SIGTERM stops one after its work in progress."""
-    settings = load_settings()
     logs.configure("worker")
+    settings = load_settings()
     _run_module("patient_visit_engine.worker.__main__", settings)
 
 

@@ -1,7 +1,10 @@
 """All settings, read once from the environment, `.env` and files of secrets."""
 
+import logging
+import os
 import re
 import sys
+from contextlib import suppress
 from datetime import time, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -12,6 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
+    DotEnvSettingsSource,
     PydanticBaseSettingsSource,
     SecretsSettingsSource,
     SettingsConfigDict,
@@ -21,10 +25,13 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from patient_visit_engine.runtime.proxies import TrustedProxies
+from patient_visit_engine.runtime.unknown_settings import check_names
 from patient_visit_engine.visit.calendar import HospitalCalendar
 from patient_visit_engine.visit.codes import DoctorBusy
 from patient_visit_engine.visit.names import DEFAULT_TASK_QUEUE
 from patient_visit_engine.visit.state import Limits
+
+logger = logging.getLogger(__name__)
 
 PortNumber = Annotated[int, Field(ge=1, le=65535)]
 
@@ -304,15 +311,45 @@ class Settings(BaseSettings):
 
 
 def load_settings() -> Settings:
-    """The settings. Wrong settings end the program with exit code 2 and one line per wrong variable."""
+    """The settings. Wrong or misspelled settings end the program with exit code 2 and one line per variable.
+
+    An unknown name that resembles no setting is logged.
+    """
     try:
-        return Settings()
+        source = DotEnvSettingsSource(Settings)
+    except (OSError, ValueError) as error:
+        raise _stop([f".env: cannot be read ({type(error).__name__})"]) from None
+    try:
+        settings = Settings()
     except ValidationError as invalid:
-        for error in invalid.errors(include_url=False, include_input=False):
-            name = f"VISIT_{str(error['loc'][0]).upper()}: " if error["loc"] else ""
-            print(f"{name}{error['msg'].removeprefix('Value error, ')}", file=sys.stderr)
-        raise SystemExit(2) from None
+        errors = [
+            (f"VISIT_{str(error['loc'][0]).upper()}: " if error["loc"] else "")
+            + error["msg"].removeprefix("Value error, ")
+            for error in invalid.errors(include_url=False, include_input=False)
+        ]
+        raise _stop(errors) from None
     except (SettingsError, OSError) as error:
         # Only the error's class: the error's text quotes the content that could not be decoded.
-        print(f"VISIT_SECRETS_DIR: cannot be read ({type(error.__cause__ or error).__name__})", file=sys.stderr)
-        raise SystemExit(2) from None
+        raise _stop([f"VISIT_SECRETS_DIR: cannot be read ({type(error.__cause__ or error).__name__})"]) from None
+    known = [f"VISIT_{name.upper()}" for name in Settings.model_fields]
+    names = check_names(
+        known, in_env_file=source.env_vars, elsewhere=[*os.environ, *_names_of_secrets(settings.secrets_dir)]
+    )
+    if names.errors:
+        raise _stop(names.errors)
+    for name in names.ignored:
+        logger.warning("%s is not a setting and has no effect", name)
+    return settings
+
+
+def _names_of_secrets(folder: Path | None) -> list[str]:
+    # A folder can be closed to lists while its files can be read.
+    with suppress(OSError):
+        return [] if folder is None else [path.name for path in folder.iterdir()]
+    return []
+
+
+def _stop(errors: list[str]) -> SystemExit:
+    """Print the errors, and return the end of the program."""
+    print("\n".join(errors), file=sys.stderr)
+    return SystemExit(2)

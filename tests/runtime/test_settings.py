@@ -9,6 +9,7 @@ from sqlalchemy import make_url
 
 from patient_visit_engine.live.limits import DEFAULT_LIMITS
 from patient_visit_engine.runtime.settings import Settings, load_settings
+from patient_visit_engine.runtime.unknown_settings import count_edits
 from patient_visit_engine.visit.calendar import HospitalCalendar
 
 
@@ -288,3 +289,87 @@ def test_empty_password_stops_start(secrets: Path, capsys: pytest.CaptureFixture
         load_settings()
 
     assert capsys.readouterr().err.startswith("VISIT_DATABASE_PASSWORD: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "setting"),
+    [
+        ("VISIT_HTTP_PROT", "VISIT_HTTP_PORT"),
+        ("VISIT_HTTPPORT", "VISIT_HTTP_PORT"),
+        ("VISIT_TIMEZONES", "VISIT_TIMEZONE"),
+        ("visit_time_zone", "VISIT_TIMEZONE"),
+        ("VISIT_DATABSE_ULR", "VISIT_DATABASE_URL"),
+    ],
+)
+def test_misspelled_variable_stops_start(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, setting: str
+) -> None:
+    monkeypatch.setenv(name, "1")
+
+    with pytest.raises(SystemExit) as exit_info:
+        load_settings()
+
+    assert exit_info.value.code == 2
+    assert capsys.readouterr().err == f"{name.upper()}: not a setting: use {setting}\n"
+
+
+def test_unknown_variable_without_likeness_is_logged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("VISIT_STATISTICS_OF_ANOTHER_PROGRAM", "1")
+    monkeypatch.setenv("SITE_ADDRESS", "visits.hospital.example")
+
+    load_settings()
+
+    assert caplog.messages == ["VISIT_STATISTICS_OF_ANOTHER_PROGRAM is not a setting and has no effect"]
+
+
+def test_unknown_names_in_env_file_stop_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = ["SITE_ADDRESS=here", "visit_timezone=UTC", "VISIT_SOMETHING_ELSE=1", "VISIT_TIMEZOEN=UTC"]
+    (tmp_path / ".env").write_text("\n".join(lines))
+
+    with pytest.raises(SystemExit) as exit_info:
+        load_settings()
+
+    assert exit_info.value.code == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "VISIT_SOMETHING_ELSE: not a setting (in .env): remove it; docs/settings.md lists all settings",
+        "VISIT_TIMEZOEN: not a setting (in .env): use VISIT_TIMEZONE",
+    ]
+
+
+def test_misspelled_secret_stops_start(secrets: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (secrets / "visit_jwt_secert").write_text("k" * 40)
+    (secrets / "postgres_password").write_text("of another program")
+
+    with pytest.raises(SystemExit):
+        load_settings()
+
+    assert capsys.readouterr().err == "VISIT_JWT_SECERT: not a setting: use VISIT_JWT_SECRET\n"
+
+
+def test_unreadable_env_file_stops_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / ".env").write_bytes(b"VISIT_TIMEZONE=\xff")
+
+    with pytest.raises(SystemExit) as exit_info:
+        load_settings()
+
+    assert exit_info.value.code == 2
+    assert capsys.readouterr().err == ".env: cannot be read (UnicodeDecodeError)\n"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "edits"),
+    [
+        ("PORT", "PORT", 0),
+        ("PROT", "PORT", 1),
+        ("PRT", "PORT", 1),
+        ("PORTS", "PORT", 1),
+        ("PART", "PORT", 1),
+        ("", "PORT", 4),
+        ("TIMEZOEN", "TIMEZONE", 1),
+        ("HOTS", "PORT", 3),
+    ],
+)
+def test_counts_edits_between_words(first: str, second: str, edits: int) -> None:
+    assert (count_edits(first, second), count_edits(second, first)) == (edits, edits)
