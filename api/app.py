@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import socket
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -40,6 +41,8 @@ from patient_visit_engine.live.hub_tasks import run_hub
 from patient_visit_engine.live.limits import DEFAULT_LIMITS
 from patient_visit_engine.runtime import logs, sdk_logs, temporal
 from patient_visit_engine.runtime.open_files import raise_open_file_limit
+from patient_visit_engine.runtime.operator_error import OperatorError
+from patient_visit_engine.runtime.ports import Port
 from patient_visit_engine.runtime.settings import Settings, load_settings
 from patient_visit_engine.runtime.signs_of_life import signs_of_life
 from patient_visit_engine.storage import schema_version
@@ -165,11 +168,12 @@ async def _serve(settings: Settings) -> None:
         limits = replace(DEFAULT_LIMITS, max_streams_per_user=settings.streams_per_user)
         hub = await stack.enter_async_context(run_hub(LogReader(database), hints, limits))
         readiness = Readiness()
+        temporal_health = TemporalHealth(client, settings.task_queue, clock)
         app = create_app(
             settings,
             database,
             visits,
-            TemporalHealth(client, settings.task_queue, clock),
+            temporal_health,
             rescuer=VisitRescue(client, visits, settings.task_queue),
             hub=hub,
             readiness=readiness,
@@ -182,8 +186,8 @@ async def _serve(settings: Settings) -> None:
         keys_task = asyncio.create_task(app.dependencies.authentication.keep_keys_fresh())
         stack.callback(keys_task.cancel)
         check = end_closed_sessions(hub, app.dependencies.sessions.find_open, SESSION_CHECK_INTERVAL_SECONDS)
-        check_task = asyncio.create_task(check)
-        stack.callback(check_task.cancel)
+        session_task = asyncio.create_task(check)
+        stack.callback(session_task.cancel)
         await stack.enter_async_context(report_presence(app.dependencies.process, hub, database, clock))
         # An EventSource stops permanently after a 503, so wait for the event log before streams can be opened. The wait ends
         # after a few seconds, because the process must also start while the database cannot be reached.
@@ -194,8 +198,18 @@ async def _serve(settings: Settings) -> None:
             open_files=raise_open_file_limit(),
             count_refusal=app.dependencies.metrics.count_refused_connection,
         )
+        # So that the log says at the start what is wrong with Temporal, also when no one reads `/readyz`.
+        check_task = asyncio.create_task(temporal_health.find_problems())
+        stack.callback(check_task.cancel)
         server = DrainingServer(app, readiness, hub, connections, settings.proxies)
-        await server.serve([listen(settings.http_host, settings.http_port)])
+        await server.serve([_listen(settings.listening_port)])
+
+
+def _listen(port: Port) -> socket.socket:
+    try:
+        return listen(port.host, port.number)
+    except OSError as error:
+        raise OperatorError(port.describe_error(error), 2) from None
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from patient_visit_engine.api.readiness import SILENT_TEMPORAL, Problems
-from patient_visit_engine.runtime.namespace import missing_search_attributes
+from patient_visit_engine.runtime.namespace import describe_unknown_namespace, missing_search_attributes
 from patient_visit_engine.runtime.task_queue import find_workers
 from patient_visit_engine.runtime.temporal import is_unconnected
 
@@ -21,13 +21,13 @@ REMEDY = "run `visit-engine migrate`"
 
 
 class TemporalHealth:
-    """Checks Temporal through one client. The reason for a missing connection is logged once."""
+    """Checks Temporal through one client. The reason for a missing connection or namespace is logged once."""
 
     def __init__(self, client: Client, task_queue: str, now: Callable[[], datetime]) -> None:
         self._client = client
         self._task_queue = task_queue
         self._now = now
-        self._logged_error = ""
+        self._logged_line = ""
 
     async def find_problems(self) -> Problems:
         """What is wrong now."""
@@ -39,15 +39,20 @@ class TemporalHealth:
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 return SILENT_TEMPORAL
-            missing = f"Temporal has no namespace {self._client.namespace}: {REMEDY}"
+            missing = describe_unknown_namespace(self._client.namespace)
+            self._log_once(missing)
             return {"temporal": missing, "workers": missing}
         except RuntimeError as error:
             if not is_unconnected(error):
                 raise
-            if self._logged_error != str(error):
-                self._logged_error = str(error)
-                logger.warning("Temporal cannot be reached", error=self._logged_error)
+            self._log_once("Temporal cannot be reached", error=str(error))
             return SILENT_TEMPORAL
+
+    def _log_once(self, event: str, **details: str) -> None:
+        line = f"{event} {details}"
+        if self._logged_line != line:
+            self._logged_line = line
+            logger.warning(event, **details)
 
     async def _ask(self) -> Problems:
         problems: dict[str, str] = {}

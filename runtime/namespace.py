@@ -39,6 +39,20 @@ TEMPORARY_STATUSES = {
 }
 
 
+def describe_unknown_namespace(name: str) -> str:
+    """One line for the operator."""
+    return f"VISIT_TEMPORAL_NAMESPACE: Temporal has no namespace {name}: correct the name or run `visit-engine migrate`"
+
+
+async def check_exists(client: Client) -> None:
+    """Raise `OperatorError` when the namespace does not exist. Other errors of Temporal pass: a worker retries those."""
+    try:
+        await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=client.namespace))
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            raise OperatorError(describe_unknown_namespace(client.namespace)) from None
+
+
 def ignore(_change: str) -> None:
     """Report nothing."""
 
@@ -61,15 +75,20 @@ async def prepare(
             return client
         except (RuntimeError, TimeoutError, RPCError) as error:
             if isinstance(error, RPCError) and error.status not in TEMPORARY_STATUSES:
-                raise OperatorError(
-                    f"Temporal refused to prepare namespace {settings.temporal_namespace}: {error.status.name}"
-                ) from error
+                raise _refusal(settings.temporal_namespace, error) from error
             if monotonic() >= deadline:
                 address, seconds = settings.effective_temporal_address, start_timeout.total_seconds()
                 problem = f"no Temporal frontend answered at {address} within {seconds:g} s"
                 detail = str(error).partition("\n")[0]
                 raise OperatorError(f"VISIT_TEMPORAL_ADDRESS: {problem}{detail and f' ({detail})'}") from None
         await asyncio.sleep(RETRY_INTERVAL_SECONDS)
+
+
+def _refusal(name: str, error: RPCError) -> OperatorError:
+    unknown_caller = error.status is RPCStatusCode.UNAUTHENTICATED
+    setting = "VISIT_TEMPORAL_API_KEY" if unknown_caller else "VISIT_TEMPORAL_NAMESPACE"
+    reason = f"{error.status.name}: {error.message}".partition("\n")[0]
+    return OperatorError(f"{setting}: Temporal refused to prepare namespace {name} ({reason})")
 
 
 async def wait_for_worker(client: Client, task_queue: str) -> None:
@@ -122,7 +141,7 @@ async def _register_search_attributes(client: Client, report: Callable[[str], No
     for name in needed.keys() & existing.keys():
         if existing[name] != needed[name]:
             raise OperatorError(
-                f"Temporal has search attribute {name} with another type than {SEARCH_ATTRIBUTES[name]}:"
+                f"VISIT_TEMPORAL_NAMESPACE: Temporal has search attribute {name} with another type than {SEARCH_ATTRIBUTES[name]}:"
                 " use another namespace"
             )
     if missing := {name: kind for name, kind in needed.items() if name not in existing}:

@@ -24,6 +24,7 @@ from pydantic_settings import (
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from patient_visit_engine.runtime.ports import Port
 from patient_visit_engine.runtime.proxies import TrustedProxies
 from patient_visit_engine.runtime.unknown_settings import check_names
 from patient_visit_engine.visit.calendar import HospitalCalendar
@@ -82,7 +83,7 @@ class Settings(BaseSettings):
     #: The password of the database user, if `database_url` does not contain it.
     database_password: Annotated[SecretStr, Field(min_length=1)] | None = None
     temporal_address: str = ""
-    temporal_namespace: str = "default"
+    temporal_namespace: Annotated[str, Field(min_length=1)] = "default"
     #: 1: TLS to Temporal. Each of the next five settings turns it on too.
     temporal_tls: bool = False
     #: The authority that must have signed the frontend's certificate, in PEM. By default any authority that this machine trusts.
@@ -93,7 +94,7 @@ class Settings(BaseSettings):
     #: The name in the frontend's certificate, if it differs from the address.
     temporal_tls_server_name: str = ""
     temporal_api_key: Annotated[SecretStr, Field(min_length=1)] | None = None
-    task_queue: str = DEFAULT_TASK_QUEUE
+    task_queue: Annotated[str, Field(min_length=1)] = DEFAULT_TASK_QUEUE
     http_host: str = "127.0.0.1"
     http_port: PortNumber = 8000
     #: Reverse proxies in front of the API: addresses and networks, separated by commas. The API believes `X-Forwarded-For` and
@@ -231,6 +232,8 @@ class Settings(BaseSettings):
                 raise ValueError("not a database URL") from None
             if driver not in ("sqlite+aiosqlite", "postgresql+asyncpg"):
                 raise ValueError("must begin with sqlite+aiosqlite:/// or postgresql+asyncpg://")
+            if driver.startswith("sqlite") and make_url(url).database in (None, "", ":memory:"):
+                raise ValueError("must name a file, because processes cannot share a database in memory")
             if "sslmode" in make_url(url).query:
                 raise ValueError("use ssl instead of sslmode, for example ?ssl=verify-full")
         return url
@@ -297,6 +300,11 @@ class Settings(BaseSettings):
     def effective_temporal_address(self) -> str:
         """The Temporal frontend's address in use."""
         return self.temporal_address or f"127.0.0.1:{self.temporal_port}"
+
+    @property
+    def listening_port(self) -> Port:
+        """Where the API listens."""
+        return Port("VISIT_HTTP_PORT", self.http_host, self.http_port, "VISIT_HTTP_HOST")
 
     @property
     def limits(self) -> Limits:

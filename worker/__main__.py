@@ -9,7 +9,7 @@ import structlog
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from patient_visit_engine.runtime import logs, sdk_logs, temporal
+from patient_visit_engine.runtime import logs, namespace, sdk_logs, temporal
 from patient_visit_engine.runtime.open_files import raise_open_file_limit
 from patient_visit_engine.runtime.settings import Settings, load_settings
 from patient_visit_engine.runtime.signs_of_life import signs_of_life
@@ -54,6 +54,7 @@ async def _run(settings: Settings) -> None:
     client = await _connect(settings, stop)
     if client is None:
         return
+    await namespace.check_exists(client)
     database = Database(settings.effective_database_url)
     visit_client = VisitClient(client, settings.task_queue, settings.calendar, settings.limits, now)
     sweep = Sweep(

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from temporalio.service import RPCError, RPCStatusCode
 
+from patient_visit_engine.runtime.namespace import describe_unknown_namespace
 from patient_visit_engine.runtime.settings import Settings, load_settings
 from patient_visit_engine.runtime.task_queue import find_workers
 from patient_visit_engine.runtime.temporal import connect
@@ -33,7 +34,7 @@ async def find_problem(settings: Settings) -> str | None:
             return f"no worker of {socket.gethostname()} polls {settings.task_queue}"
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
-            return f"Temporal has no namespace {settings.temporal_namespace}: run `visit-engine migrate`"
+            return describe_unknown_namespace(settings.temporal_namespace)
     except (RuntimeError, TimeoutError):
         pass
     return f"Temporal does not answer at {settings.effective_temporal_address}"

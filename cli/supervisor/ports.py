@@ -1,26 +1,15 @@
 """Checks before the start that the ports in the settings can be used."""
 
 import asyncio
-import errno
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass
 from time import monotonic
 
 from patient_visit_engine.runtime.operator_error import OperatorError
+from patient_visit_engine.runtime.ports import Port
 
 #: How long to wait for a port that a dying process still uses.
 FREE_PORT_TIMEOUT_SECONDS = 1.0
-
-
-@dataclass(frozen=True)
-class Port:
-    """The address of a port, and the settings of its number and its host. Without `host_variable` the host is fixed."""
-
-    variable: str
-    host: str
-    number: int
-    host_variable: str | None = None
 
 
 async def check_ports(ports: Sequence[Port]) -> None:
@@ -41,21 +30,14 @@ async def check_ports(ports: Sequence[Port]) -> None:
 
 def _find_obstacle(port: Port) -> str | None:
     """The reason why nothing can listen on the port, or None."""
-    wrong_host = f"{port.host_variable or port.variable}: {port.host} is not an address of this machine"
     try:
         family, kind, _protocol, _name, address = socket.getaddrinfo(
             port.host, port.number, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-    except OSError:
-        return wrong_host
-    with socket.socket(family, kind) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
             probe.listen(1)
-        except OSError as error:
-            if error.errno == errno.EADDRNOTAVAIL:
-                return wrong_host
-            reason = "in use" if error.errno == errno.EADDRINUSE else f"not available ({error.strerror})"
-            return f"{port.variable}: port {port.number} on {port.host} is {reason}"
+    except OSError as error:
+        return port.describe_error(error)
     return None

@@ -17,9 +17,10 @@ from patient_visit_engine.cli.supervisor import data_dir, hang_watch
 from patient_visit_engine.cli.supervisor.hang_watch import LifeCheck
 from patient_visit_engine.cli.supervisor.log_file import LogFile
 from patient_visit_engine.cli.supervisor.managed_process import ManagedProcess
-from patient_visit_engine.cli.supervisor.ports import Port, check_ports
+from patient_visit_engine.cli.supervisor.ports import check_ports
 from patient_visit_engine.cli.supervisor.supervisor import StopRequested, Supervisor
 from patient_visit_engine.runtime import dev_server, namespace, temporal
+from patient_visit_engine.runtime.ports import Port
 from patient_visit_engine.runtime.settings import Settings, load_settings
 
 #: How long each process may take to end: longer than the grace that API and worker give to work in progress.
@@ -97,7 +98,7 @@ async def _start_system(supervisor: Supervisor, settings: Settings, folder: Path
 
 
 def _ports_to_check(settings: Settings) -> list[Port]:
-    ports = [Port("VISIT_HTTP_PORT", settings.http_host, settings.http_port, "VISIT_HTTP_HOST")]
+    ports = [settings.listening_port]
     if not settings.temporal_address:
         ports.append(Port("VISIT_TEMPORAL_PORT", "127.0.0.1", settings.temporal_port))
         ports.append(Port("VISIT_UI_PORT", "127.0.0.1", settings.ui_port))

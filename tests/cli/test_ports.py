@@ -2,8 +2,9 @@
 
 import pytest
 
-from patient_visit_engine.cli.supervisor.ports import Port, check_ports
+from patient_visit_engine.cli.supervisor.ports import check_ports
 from patient_visit_engine.runtime.operator_error import OperatorError
+from patient_visit_engine.runtime.ports import Port
 
 #: An address for documentation (RFC 5737). No machine has it.
 FOREIGN_HOST = "192.0.2.1"

@@ -57,7 +57,9 @@ async def test_names_what_is_missing_and_the_remedy(temporal: str) -> None:
 
         await wait_until_async(is_ready, "the worker has polled")
 
-    assert without_namespace["temporal"] == "Temporal has no namespace lost: run `visit-engine migrate`"
+    assert without_namespace["temporal"] == (
+        "VISIT_TEMPORAL_NAMESPACE: Temporal has no namespace lost: correct the name or run `visit-engine migrate`"
+    )
     assert worker_without_namespace == without_namespace["temporal"]
     assert "PatientId and VisitDay: run `visit-engine migrate`" in missing_attributes
     assert list(without_worker) == ["workers"]
