@@ -13,7 +13,14 @@ from typing import NamedTuple
 
 from patient_visit_engine.runtime.operator_error import OperatorError
 from patient_visit_engine.runtime.settings import Settings
-from patient_visit_engine.visit.names import PATIENT_ID_ATTRIBUTE, VISIT_DAY_ATTRIBUTE
+from patient_visit_engine.visit.names import (
+    CONSULTATION_OPEN_SINCE_ATTRIBUTE,
+    DOCTOR_ID_ATTRIBUTE,
+    PATIENT_ID_ATTRIBUTE,
+    VISIT_DAY_ATTRIBUTE,
+    VISIT_STATE_ATTRIBUTE,
+    WAITING_COUNT_ATTRIBUTE,
+)
 
 DYNAMIC_CONFIG = {
     "history.transferProcessorMaxPollRPS": "5000",
@@ -22,9 +29,19 @@ DYNAMIC_CONFIG = {
     "matching.numTaskqueueReadPartitions": "1",
     "matching.numTaskqueueWritePartitions": "1",
     "history.maxInFlightUpdates": "200",
+    # The failed attempts of a workflow task after which Temporal reports the visit as stuck. The default of 5 takes 21 seconds after
+    # a signal. After an update, which the caller gives up before the fifth attempt, nothing would ever be reported.
+    "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute": "2",
 }
 #: The search attributes in Temporal's UI, with Temporal's names for their types.
-SEARCH_ATTRIBUTES = {PATIENT_ID_ATTRIBUTE: "Int", VISIT_DAY_ATTRIBUTE: "Keyword"}
+SEARCH_ATTRIBUTES = {
+    PATIENT_ID_ATTRIBUTE: "Int",
+    VISIT_DAY_ATTRIBUTE: "Keyword",
+    VISIT_STATE_ATTRIBUTE: "Keyword",
+    DOCTOR_ID_ATTRIBUTE: "KeywordList",
+    CONSULTATION_OPEN_SINCE_ATTRIBUTE: "Datetime",
+    WAITING_COUNT_ATTRIBUTE: "Int",
+}
 #: The host names that the server's own HTTP interface answers to. It is not used, it has no switch, and a foreign site could reach
 #: it by pointing a host name at this machine. No host name can end in `.invalid` (RFC 6761).
 UNUSED_HTTP_HOSTS = 'frontend.httpAllowedHosts=["unused.invalid"]'

@@ -30,6 +30,8 @@ RETRY_INTERVAL_SECONDS = 0.05
 ATTRIBUTE_TYPES = {
     "Int": IndexedValueType.INDEXED_VALUE_TYPE_INT,
     "Keyword": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
+    "KeywordList": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD_LIST,
+    "Datetime": IndexedValueType.INDEXED_VALUE_TYPE_DATETIME,
 }
 TEMPORARY_STATUSES = {
     RPCStatusCode.UNAVAILABLE,
@@ -147,7 +149,7 @@ async def _register_search_attributes(client: Client, report: Callable[[str], No
     if missing := {name: kind for name, kind in needed.items() if name not in existing}:
         request = AddSearchAttributesRequest(namespace=client.namespace, search_attributes=missing)
         if await _is_new(service.add_search_attributes(request)):
-            report(f"search attributes {' and '.join(missing)} were missing and are added")
+            report(f"search attributes {', '.join(missing)} were missing and are added")
 
 
 async def _is_new(call: Awaitable[object]) -> bool:

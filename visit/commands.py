@@ -1,7 +1,7 @@
 """The commands of a visit. They carry ids, codes and times only: a name or a client's text would stay in Temporal's history."""
 
 from datetime import date, datetime, timedelta
-from typing import get_args
+from typing import Literal, get_args
 
 from patient_visit_engine.visit.codes import AppointmentStatus, DoctorBusy, RescueReason
 from patient_visit_engine.visit.state import LONG_AGO, Appointment, Frozen, Limits, OtherConsultation, VisitState
@@ -159,6 +159,8 @@ class OpenVisit(Frozen):
 
     `is_current`: the carried facts were those of the ledger. They were not if the ledger was away.
     `rescue_reason`: why a rescue has opened this run. None: there was no rescue, or it is noted.
+    `zone`: the hospital's time zone, for texts in Temporal's UI.
+    `writes_attributes`: the namespace has accepted the search attributes that change with the visit, so the run may write them.
     """
 
     patient_id: int
@@ -169,9 +171,17 @@ class OpenVisit(Frozen):
     carried: VisitState | None = None
     is_current: bool = True
     rescue_reason: RescueReason | None = None
+    zone: str = "UTC"
+    writes_attributes: bool = False
 
 
 class Reply(Frozen):
-    """The result of an update. `decided`: the answer is stored under the request's id. Otherwise this day has closed."""
+    """The result of an update. `decided`: the answer is stored under the request's id. Otherwise this day has closed.
+
+    `answer` and `code` are for people who look at the update in Temporal's UI: whether the stored answer grants the request, and the
+    code of its refusal. They are None for a system command, and in histories of older programs.
+    """
 
     decided: bool
+    answer: Literal["granted", "refused"] | None = None
+    code: str | None = None

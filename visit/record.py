@@ -1,6 +1,7 @@
 """The messages between a visit and the ledger."""
 
 from datetime import date
+from typing import Literal
 
 from patient_visit_engine.visit.commands import Request
 from patient_visit_engine.visit.decisions import ConsultationAnswer, Decision, Refused
@@ -47,6 +48,9 @@ class LedgerReply(Frozen):
     decided before. Then `overtaken` is false.
 
     `expired`: the ledger wrote nothing, because the command came after the end of its validity. Its key stays open.
+
+    `answer` and `code` describe the stored answer of the request, see `visit.commands.Reply`. A repeated request has the answer that
+    was stored first.
     """
 
     facts: Facts
@@ -54,3 +58,5 @@ class LedgerReply(Frozen):
     appointment: Appointment | None = None
     expired: bool = False
     busy_with: tuple[OtherConsultation, ...] | None = None
+    answer: Literal["granted", "refused"] | None = None
+    code: str | None = None

@@ -1,6 +1,7 @@
 """The decisions at a certain time, without a command: reminders, time limits and expired offers."""
 
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from patient_visit_engine.visit.carry_over import GRACE_AFTER, carry_over, close_as_not_seen, visit_ends_at
 from patient_visit_engine.visit.changes import Change, OfferPatient, PostponeNotSeen, RemindHolder
@@ -9,6 +10,13 @@ from patient_visit_engine.visit.decisions import Decision
 from patient_visit_engine.visit.ending import end_and_offer
 from patient_visit_engine.visit.state import Consultation, VisitState
 from patient_visit_engine.visit.waiting_line import offer_to_line, pass_offer_on
+
+
+class VisitTimer(NamedTuple):
+    """The moment at which a visit acts without a message, and what happens then, in words with ids."""
+
+    at: datetime
+    reason: str
 
 
 def decide_due(state: VisitState, now: datetime) -> Decision | None:
@@ -23,14 +31,36 @@ def decide_due(state: VisitState, now: datetime) -> Decision | None:
 
 def next_deadline(state: VisitState) -> datetime:
     """When `decide_due` will have a decision, or the day or the visit itself ends, if no message comes first."""
-    end = state.day_ends_at if state.phase == "open" else visit_ends_at(state)
-    if state.phase == "closing" and state.facts.has_later_than(state.day):
+    return next_timer(state).at
+
+
+def next_timer(state: VisitState) -> VisitTimer:
+    """The next deadline, with what happens then."""
+    is_closing = state.phase == "closing"
+    end = VisitTimer(visit_ends_at(state), "end of the visit") if is_closing else _end_of_day(state)
+    if is_closing and state.facts.has_later_than(state.day):
         return end
-    deadlines = [deadline for c in state.facts.in_progress for deadline in (c.remind_at, c.abandon_at)]
-    deadlines += [tracking.not_seen_at for tracking in state.facts.pending if tracking.not_seen_at is not None]
-    if state.facts.reservation is not None:
-        deadlines.append(state.facts.reservation.until)
-    return min([*deadlines, end])
+    timers = [timer for consultation in state.facts.in_progress for timer in _timers_of(consultation)]
+    timers += [
+        VisitTimer(tracking.not_seen_at, f"check-in for appointment {tracking.appointment_id} ends as not seen")
+        for tracking in state.facts.pending
+        if tracking.not_seen_at is not None
+    ]
+    if (reservation := state.facts.reservation) is not None:
+        timers.append(VisitTimer(reservation.until, f"end of the reservation for doctor {reservation.doctor_id}"))
+    return min([*timers, end], key=lambda timer: timer.at)
+
+
+def _end_of_day(state: VisitState) -> VisitTimer:
+    return VisitTimer(state.day_ends_at, "end of the hospital day")
+
+
+def _timers_of(consultation: Consultation) -> tuple[VisitTimer, VisitTimer]:
+    doctor = f"doctor {consultation.doctor_id}"
+    return (
+        VisitTimer(consultation.remind_at, f"reminder to {doctor}"),
+        VisitTimer(consultation.abandon_at, f"time limit of the consultation of {doctor}"),
+    )
 
 
 def day_is_over(state: VisitState, now: datetime) -> bool:

@@ -82,7 +82,10 @@ class LedgerCalls:
     async def pause(self) -> None:
         """Wait before the next attempt. A call to the ledger that succeeds in this time ends the pause."""
         try:
-            await workflow.wait_condition(lambda: not self.is_away, timeout=pause_after(self._failures))
+            pause = pause_after(self._failures)
+            await workflow.wait_condition(
+                lambda: not self.is_away, timeout=pause, timeout_summary="next attempt: the ledger is away"
+            )
         except TimeoutError:
             return
 

@@ -5,8 +5,8 @@ new state. When the ledger replies `overtaken`, its facts are newer, and the mes
 """
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
 
 from temporalio import workflow
@@ -14,6 +14,7 @@ from temporalio.exceptions import FailureError
 
 from patient_visit_engine.workflows.ledger_calls import LedgerCalls
 from patient_visit_engine.workflows.update_failures import expired, not_noted, overtaken, wrong_visit
+from patient_visit_engine.workflows.visit_display import VisitDisplay
 
 with workflow.unsafe.imports_passed_through():
     from patient_visit_engine.visit.calendar import to_millisecond
@@ -44,8 +45,7 @@ with workflow.unsafe.imports_passed_through():
     from patient_visit_engine.visit.policy import decide, decide_on_appointment
     from patient_visit_engine.visit.record import LedgerEntry, LedgerReply
     from patient_visit_engine.visit.state import Appointment, Facts, VisitState
-    from patient_visit_engine.visit.summary import summary
-    from patient_visit_engine.visit.timers import day_is_over, decide_due, next_deadline
+    from patient_visit_engine.visit.timers import day_is_over, decide_due, next_deadline, next_timer
 
 # Each round means that the visit did not have the newest facts. The ledger returns them, so two rounds are nearly always enough.
 DECIDE_ROUNDS = 10
@@ -76,6 +76,7 @@ class PatientVisit:
         self._has_own_id = workflow.info().workflow_id == visit_id(self._state.patient_id, self._state.day)
         self._rescue_reason = opening.rescue_reason
         self._ledger = LedgerCalls()
+        self._display = VisitDisplay(opening)
         self._lock = asyncio.Lock()
         self._messages = 0
 
@@ -85,6 +86,7 @@ class PatientVisit:
         if not self._has_own_id:
             # This run fails, and the next message opens the visit to which the id belongs.
             raise wrong_visit()
+        self._display.show(self._state)
         # Wait until the message that opened this visit has been handled. Recording it returns the facts, so the visit
         # need not load them.
         await workflow.wait_condition(lambda: not self._lock.locked())
@@ -109,83 +111,84 @@ class PatientVisit:
             else:
                 await self._wait_for_deadline()
 
-    @workflow.query
+    @workflow.query(description="The whole state of the visit.")
     def snapshot(self) -> VisitState:
-        """The whole state of the visit."""
         return self._state
 
-    @workflow.update
+    @workflow.update(description="Begin the appointment's consultation, or refuse it.")
     async def start_consultation(self, command: StartConsultation) -> Reply:
-        """Begin the appointment's consultation, or refuse it."""
         return await self._handle(command)
 
-    @workflow.signal(name="start_consultation")
+    @workflow.signal(
+        name="start_consultation", description="Begin the appointment's consultation. The caller does not wait."
+    )
     async def start_consultation_later(self, command: StartConsultation) -> None:
-        """The same, for a caller who does not wait for the answer."""
         await self._handle_signal(command)
 
-    @workflow.update
+    @workflow.update(description="End the holder's consultation.")
     async def complete_consultation(self, command: CompleteConsultation) -> Reply:
-        """End the holder's consultation."""
         return await self._handle(command)
 
-    @workflow.signal(name="complete_consultation")
+    @workflow.signal(
+        name="complete_consultation", description="End the holder's consultation. The caller does not wait."
+    )
     async def complete_consultation_later(self, command: CompleteConsultation) -> None:
-        """The same, for a caller who does not wait for the answer."""
         await self._handle_signal(command)
 
-    @workflow.update
+    @workflow.update(description="Move the expected end of the holder's consultation.")
     async def extend_consultation(self, command: ExtendConsultation) -> Reply:
-        """Move a consultation's expected end."""
         return await self._handle(command)
 
-    @workflow.update
+    @workflow.update(description="End a consultation that its holder forgot.")
     async def release_consultation(self, command: ReleaseConsultation) -> Reply:
-        """End a consultation that its holder forgot."""
         return await self._handle(command)
 
-    @workflow.update
+    @workflow.update(description="Record that the patient has arrived.")
     async def check_in(self, command: CheckIn) -> Reply:
-        """Record that the patient has arrived."""
         return await self._handle(command)
 
-    @workflow.update
+    @workflow.update(description="Record that the patient has left without being seen.")
     async def check_out(self, command: CheckOut) -> Reply:
-        """Record that the patient has left without being seen."""
         return await self._handle(command)
 
-    @workflow.update
+    @workflow.update(description="Set the appointment's status. `done` also ends its consultation.")
     async def set_appointment_status(self, command: SetAppointmentStatus) -> Reply:
-        """Set the appointment's status. `done` also ends its consultation."""
         return await self._handle(command)
 
-    @workflow.update
+    @workflow.update(description="Give the doctor a place in the waiting line.")
     async def join_waiting_line(self, command: JoinWaitingLine) -> Reply:
-        """Give the doctor a place in the line."""
         return await self._handle(command)
 
-    @workflow.update
+    @workflow.update(description="Take the doctor out of the waiting line.")
     async def leave_waiting_line(self, command: LeaveWaitingLine) -> Reply:
-        """Take the doctor out of the line."""
         return await self._handle(command)
 
-    @workflow.update
+    @workflow.update(description="Read the facts again, and take over what is open from earlier days.")
     async def adopt(self, command: Adopt) -> Reply:
-        """Read the facts again, and take over what is open from earlier days."""
         return await self._handle_system_command(command)
 
-    @workflow.update
+    @workflow.update(description="Note that a rescue has ended the earlier run. Only older programs send this.")
     async def rescue(self, command: Rescue) -> Reply:
-        """Note that this visit's earlier workflow was ended, because it could not decide any more. Older programs sent this update."""
         return await self._handle_system_command(command)
 
-    @workflow.signal
+    @workflow.signal(description="Read the facts again, and do what is due. It does no harm at any time.")
     def patient_freed(self) -> None:
-        """Read the facts again, and do what is due. The sweep and the rescue send this signal. Its name is that of an older meaning."""
+        # The sweep and the rescue send this signal. Its name is that of an older meaning.
         self._is_current = False
 
-    async def _handle_system_command(self, command: SystemCommand) -> Reply:
+    @asynccontextmanager
+    async def _deciding(self) -> AsyncIterator[None]:
+        """Surrounds one message, or what is due, and then shows its result in Temporal's UI."""
         async with self._lock:
+            try:
+                yield
+            except FailureError:
+                self._display.show(self._state)
+                raise
+            self._display.show(self._state)
+
+    async def _handle_system_command(self, command: SystemCommand) -> Reply:
+        async with self._deciding():
             # Facts that were read without the lock could be older than those of a decision recorded in between.
             await self._load_facts()
             await self._note_rescue()
@@ -214,7 +217,7 @@ class PatientVisit:
         if not self._has_own_id or patient_of(command) != self._state.patient_id:
             raise wrong_visit()
         # Without the lock two starts would both be decided on the state before either was recorded.
-        async with self._lock:
+        async with self._deciding():
             self._messages += 1
             await self._note_rescue()
             appointment = appointment_of(command)
@@ -228,7 +231,7 @@ class PatientVisit:
                 if recorded.expired:
                     raise expired()
                 if not recorded.overtaken:
-                    return Reply(decided=True)
+                    return Reply(decided=True, answer=recorded.answer, code=recorded.code)
                 appointment = recorded.appointment or appointment
                 command = with_busy_doctor(command, recorded.busy_with)
             raise overtaken()
@@ -280,15 +283,14 @@ class PatientVisit:
             raise
 
     def _apply_facts(self, facts: Facts) -> None:
-        """Take the ledger's facts as the visit's facts, and show them in Temporal's UI."""
+        """Take the ledger's facts as the visit's facts."""
         self._state = self._state.model_copy(update={"facts": facts})
-        workflow.set_current_details(summary(self._state))
 
     async def _handle_due(self) -> None:
         """Record what is due, one decision after the other. When a call to the ledger fails, pause."""
         try:
             # Without the lock a timer could end a consultation while its completion is being recorded.
-            async with self._lock:
+            async with self._deciding():
                 if not self._is_current:
                     await self._load_facts()
                 await self._note_rescue()
@@ -306,7 +308,7 @@ class PatientVisit:
 
         If the next deadline becomes later, the timer stays. If it becomes earlier, the timer is set again.
         """
-        timer_at = next_deadline(self._state)
+        timer_at, reason = next_timer(self._state)
         timeout = max(timer_at - self._now(), timedelta(0))
 
         def needs_attention() -> bool:
@@ -318,7 +320,7 @@ class PatientVisit:
             )
 
         try:
-            await workflow.wait_condition(needs_attention, timeout=timeout)
+            await workflow.wait_condition(needs_attention, timeout=timeout, timeout_summary=reason)
         except TimeoutError:
             return
 

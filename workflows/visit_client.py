@@ -4,9 +4,9 @@ When the day has closed, it sends the command to a later visit.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
-from datetime import date, datetime, timedelta
-from typing import Any
+from collections.abc import Awaitable, Callable
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, TypeVar
 
 from temporalio.client import (
     Client,
@@ -37,8 +37,11 @@ from patient_visit_engine.visit.commands import (
 )
 from patient_visit_engine.visit.names import PATIENT_ID_ATTRIBUTE, VISIT_DAY_ATTRIBUTE, visit_id
 from patient_visit_engine.visit.state import Limits
+from patient_visit_engine.visit.summary import title
 from patient_visit_engine.workflows.patient_visit import PatientVisit
+from patient_visit_engine.workflows.visit_display import INITIAL_ATTRIBUTES
 
+Result = TypeVar("Result")
 # With Temporal's default, a worker that is killed inside an activity blocks its visits for ten seconds.
 TASK_TIMEOUT = timedelta(seconds=2)
 # A message can arrive between two runs of a visit. It is sent at most this many times, with this pause.
@@ -48,6 +51,8 @@ RESEND_PAUSE_SECONDS = 0.1
 RESCUED_RUN_MEMO = "RescuedRun"
 PATIENT_ID = SearchAttributeKey.for_int(PATIENT_ID_ATTRIBUTE)
 VISIT_DAY = SearchAttributeKey.for_keyword(VISIT_DAY_ATTRIBUTE)
+#: After the namespace lacked a search attribute of the display, visits are opened without these attributes for this long.
+WITHOUT_DISPLAY_FOR = timedelta(minutes=1)
 
 # The handler of each command, by the name of its class. Temporal calls it in the worker process. Each handler calls
 # `PatientVisit._handle`, except `adopt`.
@@ -95,6 +100,7 @@ class VisitClient:
         self._calendar = calendar
         self._limits = limits
         self._now = now
+        self._without_display_until = datetime.min.replace(tzinfo=UTC)
 
     async def send(
         self, patient_id: int, day: date, command: Command | SystemCommand, update_id: str | None = None
@@ -159,20 +165,30 @@ class VisitClient:
             except RPCError as error:
                 if error.status is not RPCStatusCode.NOT_FOUND:
                     raise
-        return await self._open_and_update(patient_id, day, command, update_id)
+        return await self._open_visit(
+            patient_id, day, lambda opening, options: self._open_and_update(opening, options, command, update_id)
+        )
+
+    async def _open_visit(
+        self, patient_id: int, day: date, start: Callable[[OpenVisit, dict[str, Any]], Awaitable[Result]]
+    ) -> Result:
+        """Start the visit, without the attributes for the UI if the namespace lacks one of them: they must block no patient."""
+        if self._now() >= self._without_display_until:
+            try:
+                return await start(self._opening(patient_id, day), self._options(patient_id, day))
+            except RPCError as error:
+                if not _is_about_search_attributes(error):
+                    raise
+                # `/readyz` names the missing attribute.
+                self._without_display_until = self._now() + WITHOUT_DISPLAY_FOR
+        opening = self._opening(patient_id, day, with_display=False)
+        return await start(opening, self._options(patient_id, day, with_display=False))
 
     async def _open_and_update(
-        self,
-        patient_id: int,
-        day: date,
-        command: Command | SystemCommand,
-        update_id: str | None,
-        opening: OpenVisit | None = None,
-        changed_options: Mapping[str, Any] | None = None,
+        self, opening: OpenVisit, options: dict[str, Any], command: Command | SystemCommand, update_id: str | None
     ) -> Reply:
-        options = self._options(patient_id, day) | dict(changed_options or {})
         start: WithStartWorkflowOperation[PatientVisit, None] = WithStartWorkflowOperation(
-            PatientVisit.run, opening or self._opening(patient_id, day), **options
+            PatientVisit.run, opening, **options
         )
         try:
             handle = await self._client.start_update_with_start_workflow(
@@ -198,14 +214,18 @@ class VisitClient:
         Of several processes that rescue one run, only the first ends it, unless they do so in the same moment.
         Raises like `update`, also when the new run is open but does not answer.
         """
-        options = {
+        changed_options = {
             # In one step with the start. Between two calls, another message could open a run that does not know of the rescue.
             "id_conflict_policy": WorkflowIDConflictPolicy.TERMINATE_EXISTING,
             "memo": {RESCUED_RUN_MEMO: failed_run_id},
         }
-        opening = self._opening(patient_id, day).model_copy(update={"rescue_reason": reason})
-        # If a workflow has an update with this id already, the server does not end it.
-        await self._open_and_update(patient_id, day, Adopt(), f"rescue/{failed_run_id}", opening, options)
+
+        def start(opening: OpenVisit, options: dict[str, Any]) -> Awaitable[Reply]:
+            opening = opening.model_copy(update={"rescue_reason": reason})
+            # If a workflow has an update with this id already, the server does not end it.
+            return self._open_and_update(opening, options | changed_options, Adopt(), f"rescue/{failed_run_id}")
+
+        await self._open_visit(patient_id, day, start)
 
     async def serve_line(self, patient_id: int, day: date) -> None:
         """Make the visit of exactly this day read its facts again, and offer a free patient to its waiting line.
@@ -219,30 +239,37 @@ class VisitClient:
 
     async def signal(self, patient_id: int, day: date, command: Command) -> None:
         """Send `command` to the visit of that day without waiting for its decision. `DayClosedError` as for `update`."""
-        try:
+
+        async def start(opening: OpenVisit, options: dict[str, Any]) -> None:
             await self._client.start_workflow(
                 PatientVisit.run,
-                self._opening(patient_id, day),
+                opening,
                 start_signal=SIGNALS[type(command).__name__],
                 start_signal_args=[command],
-                **self._options(patient_id, day),
+                **options,
             )
+
+        try:
+            await self._open_visit(patient_id, day, start)
         except WorkflowAlreadyStartedError:
             raise DayClosedError from None
 
-    def _opening(self, patient_id: int, day: date) -> OpenVisit:
+    def _opening(self, patient_id: int, day: date, *, with_display: bool = True) -> OpenVisit:
         return OpenVisit(
             patient_id=patient_id,
             day=day,
             day_starts_at=self._calendar.starts_at(day),
             day_ends_at=self._calendar.ends_at(day),
             limits=self._limits,
+            zone=self._calendar.zone.key,
+            writes_attributes=with_display,
         )
 
-    def _options(self, patient_id: int, day: date) -> dict[str, Any]:
+    def _options(self, patient_id: int, day: date, *, with_display: bool = True) -> dict[str, Any]:
         attributes: list[SearchAttributePair[Any]] = [
             SearchAttributePair(PATIENT_ID, patient_id),
             SearchAttributePair(VISIT_DAY, day.isoformat()),
+            *(INITIAL_ATTRIBUTES if with_display else ()),
         ]
         return {
             "id": visit_id(patient_id, day),
@@ -251,6 +278,7 @@ class VisitClient:
             "id_conflict_policy": WorkflowIDConflictPolicy.USE_EXISTING,
             "id_reuse_policy": self._reuse_policy(day),
             "search_attributes": TypedSearchAttributes(attributes),
+            "static_summary": title(patient_id, day),
         }
 
     def _reuse_policy(self, day: date) -> WorkflowIDReusePolicy:
@@ -258,6 +286,11 @@ class VisitClient:
             # A visit ends by itself only after its day. Before, it was ended from outside, or a foreign workflow had its id.
             return WorkflowIDReusePolicy.ALLOW_DUPLICATE
         return WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY
+
+
+def _is_about_search_attributes(error: RPCError) -> bool:
+    """Whether the namespace lacks a search attribute of the start, or has it with another type."""
+    return error.status is RPCStatusCode.INVALID_ARGUMENT and "search attribute" in error.message.lower()
 
 
 def _retrieve_exception(start: WithStartWorkflowOperation[PatientVisit, None]) -> None:

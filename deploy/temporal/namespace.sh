@@ -22,7 +22,11 @@ register_namespace() {
 
 create_search_attributes() {
     temporal operator search-attribute create --name PatientId --type Int &&
-        temporal operator search-attribute create --name VisitDay --type Keyword
+        temporal operator search-attribute create --name VisitDay --type Keyword &&
+        temporal operator search-attribute create --name VisitState --type Keyword &&
+        temporal operator search-attribute create --name DoctorId --type KeywordList &&
+        temporal operator search-attribute create --name ConsultationOpenSince --type Datetime &&
+        temporal operator search-attribute create --name WaitingCount --type Int
 }
 
 retry temporal operator cluster health

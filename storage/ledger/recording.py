@@ -26,6 +26,7 @@ from patient_visit_engine.storage.ledger.answering import event_context, store_a
 from patient_visit_engine.storage.ledger.busy_doctor import read_other_consultations
 from patient_visit_engine.storage.ledger.changes import apply
 from patient_visit_engine.storage.ledger.receipts import Receipt, RecordedDecision
+from patient_visit_engine.storage.ledger.request_rows import read_answer, summarize
 from patient_visit_engine.storage.ledger.stored_state import StoredState, lock_and_read
 from patient_visit_engine.storage.ledger.writer import OvertakenError, Writer
 from patient_visit_engine.storage.tables import callers, timeline
@@ -110,7 +111,7 @@ def _record(connection: Connection, entry: LedgerEntry) -> _Recorded:
     events = [event for change in entry.decision.changes for event in events_of(change, context)]
     # Last: the log's head stays locked until the commit.
     event_log.append(connection, events, entry.decision.at)
-    return LedgerReply(facts=facts), Receipt(stored, answer)
+    return LedgerReply(facts=facts, **summarize(answer)), Receipt(stored, answer)
 
 
 def _reply_without_writing(connection: Connection, entry: LedgerEntry, stored: StoredState) -> _Recorded | None:
@@ -120,7 +121,7 @@ def _reply_without_writing(connection: Connection, entry: LedgerEntry, stored: S
     """
     row = stored.request_row
     if row is not None and row.is_settled:
-        return LedgerReply(facts=stored.facts), None
+        return LedgerReply(facts=stored.facts, **read_answer(connection, row.request.id)), None
     if row is not None and row.has_expired:
         return _expire(connection, entry, stored)
     appointment, busy_with = None, None
@@ -142,7 +143,7 @@ def _expire(connection: Connection, entry: LedgerEntry, stored: StoredState) -> 
         return LedgerReply(facts=stored.facts, expired=True), None
     refused = Decision(answer=Refused(refusal=RequestExpired()), at=entry.decision.at)
     answer = store_answer(connection, entry.model_copy(update={"decision": refused}), stored)
-    return LedgerReply(facts=stored.facts), Receipt(stored, answer)
+    return LedgerReply(facts=stored.facts, **summarize(answer)), Receipt(stored, answer)
 
 
 def _write_changes(connection: Connection, entry: LedgerEntry, stored: StoredState) -> None:

@@ -3,8 +3,9 @@
 import json
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal, TypedDict
 
-from sqlalchemy import Connection, bindparam, insert, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from patient_visit_engine.storage.ledger.writer import OvertakenError
 from patient_visit_engine.storage.requests import request_with_clock
@@ -12,9 +13,19 @@ from patient_visit_engine.storage.tables import requests
 from patient_visit_engine.visit.commands import Request
 from patient_visit_engine.wire.answers import RenderedAnswer
 
+#: The lowest HTTP status of a refusal.
+BAD_REQUEST = 400
 FIND_REQUEST = request_with_clock(requests.c.decided_at, requests.c.reason, requests.c.fingerprint)
+FIND_ANSWER = select(requests.c.status, requests.c.body).where(requests.c.request_id == bindparam("id"))
 INSERT_REQUEST = insert(requests)
 DECIDE_REQUEST = update(requests).where(requests.c.request_id == bindparam("id")).where(requests.c.decided_at.is_(None))
+
+
+class AnswerSummary(TypedDict, total=False):
+    """What a visit returns of an answer: whether the request is granted, and the code of a refusal. Empty without an answer."""
+
+    answer: Literal["granted", "refused"]
+    code: str | None
 
 
 @dataclass(frozen=True)
@@ -63,3 +74,20 @@ def write_answer(connection: Connection, row: RequestRow, rendered: RenderedAnsw
     identity = {"request_id": request.id, "caller_id": request.caller_id, "fingerprint": request.fingerprint}
     origin = {"created_at": at, "asked_at": request.asked_at, "http_request_id": request.http_request_id}
     connection.execute(INSERT_REQUEST, identity | origin | decided)
+
+
+def read_answer(connection: Connection, request_id: str) -> AnswerSummary:
+    """The summary of the answer that an earlier request with this id got."""
+    row = connection.execute(FIND_ANSWER, {"id": request_id}).one()
+    if row.status is None:
+        return {}
+    return summarize(RenderedAnswer(row.status, None if row.body is None else json.loads(row.body)))
+
+
+def summarize(answer: RenderedAnswer | None) -> AnswerSummary:
+    """The summary of an answer. Empty when a timer decided."""
+    if answer is None:
+        return {}
+    if answer.status < BAD_REQUEST:
+        return {"answer": "granted"}
+    return {"answer": "refused", "code": None if answer.body is None else answer.body.get("code")}

@@ -5,7 +5,7 @@ import subprocess
 from datetime import timedelta
 
 import pytest
-from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
+from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest, RemoveSearchAttributesRequest
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, UpdateNamespaceRequest
 from temporalio.client import Client
 
@@ -15,6 +15,16 @@ from patient_visit_engine.runtime.settings import Settings
 from patient_visit_engine.storage import schema_version
 from tests.support.ports import free_port
 from tests.support.up import ON_BOTH, PROGRAM, UpEnvironment
+
+#: The search attributes with the numbers of their types.
+ATTRIBUTES = {
+    "PatientId": 3,
+    "VisitDay": 2,
+    "VisitState": 2,
+    "DoctorId": 7,
+    "ConsultationOpenSince": 6,
+    "WaitingCount": 3,
+}
 
 
 def settings_for(address: str, namespace: str = "default") -> Settings:
@@ -32,13 +42,28 @@ async def describe_namespace(client: Client) -> tuple[timedelta, dict[str, int]]
 async def test_default_namespace_keeps_visits_for_a_week(temporal: str) -> None:
     client = await namespace.prepare(settings_for(temporal))
 
-    assert await describe_namespace(client) == (timedelta(days=7), {"PatientId": 3, "VisitDay": 2})
+    assert await describe_namespace(client) == (timedelta(days=7), ATTRIBUTES)
 
 
 async def test_concurrent_runs_create_missing_namespace(temporal: str) -> None:
     clients = await asyncio.gather(*(namespace.prepare(settings_for(temporal, "hospital")) for _ in range(4)))
 
-    assert await describe_namespace(clients[0]) == (timedelta(days=7), {"PatientId": 3, "VisitDay": 2})
+    assert await describe_namespace(clients[0]) == (timedelta(days=7), ATTRIBUTES)
+
+
+async def test_attributes_of_newer_version_are_added(temporal: str) -> None:
+    client = await namespace.prepare(settings_for(temporal, "older"))
+    newer = list(ATTRIBUTES)[2:]
+    request = RemoveSearchAttributesRequest(namespace="older", search_attributes=newer)
+    await client.operator_service.remove_search_attributes(request)
+    missing = await namespace.missing_search_attributes(client)
+    changes: list[str] = []
+
+    await namespace.prepare(settings_for(temporal, "older"), report=changes.append)
+
+    assert missing == newer
+    assert changes == [f"search attributes {', '.join(newer)} were missing and are added"]
+    assert (await describe_namespace(client))[1] == ATTRIBUTES
 
 
 async def test_longer_retention_is_kept(temporal: str) -> None:
@@ -86,7 +111,7 @@ def test_missing_parts_are_listed_once(temporal: str, up_environment: UpEnvironm
 
     assert first.stdout.splitlines()[1:] == [
         "temporal: namespace clinic was missing and is registered",
-        "temporal: search attributes PatientId and VisitDay were missing and are added",
+        f"temporal: search attributes {', '.join(ATTRIBUTES)} were missing and are added",
         "temporal: namespace clinic keeps closed visits for 7 days or longer",
     ]
     assert second.stdout.splitlines()[1:] == ["temporal: namespace clinic keeps closed visits for 7 days or longer"]

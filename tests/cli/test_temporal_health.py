@@ -14,7 +14,7 @@ from patient_visit_engine.runtime.temporal import connect
 from patient_visit_engine.runtime.worker_heartbeats import FRESH, worker_heartbeats
 from patient_visit_engine.worker import polling
 from patient_visit_engine.workflows.patient_visit import PatientVisit
-from tests.cli.test_migrate import settings_for
+from tests.cli.test_migrate import ATTRIBUTES, settings_for
 from tests.support.ports import free_port
 from tests.support.waiting import wait_until_async
 
@@ -61,7 +61,7 @@ async def test_names_what_is_missing_and_the_remedy(temporal: str) -> None:
         "VISIT_TEMPORAL_NAMESPACE: Temporal has no namespace lost: correct the name or run `visit-engine migrate`"
     )
     assert worker_without_namespace == without_namespace["temporal"]
-    assert "PatientId and VisitDay: run `visit-engine migrate`" in missing_attributes
+    assert f"{' and '.join(ATTRIBUTES)}: run `visit-engine migrate`" in missing_attributes
     assert list(without_worker) == ["workers"]
 
 

@@ -22,7 +22,7 @@ from patient_visit_engine.runtime.settings import Settings
 from patient_visit_engine.runtime.task_queue import RECENT
 from patient_visit_engine.runtime.temporal import connect
 from patient_visit_engine.worker.polling import is_polled
-from tests.cli.test_migrate import describe_namespace
+from tests.cli.test_migrate import ATTRIBUTES, describe_namespace
 from tests.support import compose
 from tests.support.cluster import PostgresCluster
 from tests.support.compose import ENGINE_SERVICES, ROOT, SERVICES, seconds
@@ -143,7 +143,7 @@ async def running(containers: ContainerProcesses) -> ContainerProcesses:
 async def test_job_prepares_the_namespace(temporal_with_namespace: str) -> None:
     client = await connect(Settings(temporal_address=temporal_with_namespace, temporal_namespace=NAMESPACE))
 
-    assert await describe_namespace(client) == (timedelta(days=7), {"PatientId": 3, "VisitDay": 2})
+    assert await describe_namespace(client) == (timedelta(days=7), ATTRIBUTES)
 
 
 def test_migration_succeeds_after_job(containers: ContainerProcesses) -> None:

@@ -5,6 +5,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from patient_visit_engine.runtime import dev_server
 from patient_visit_engine.workflows.visit_client import PATIENT_ID, VISIT_DAY
+from patient_visit_engine.workflows.visit_display import CONSULTATION_OPEN_SINCE, DOCTOR_ID, VISIT_STATE, WAITING_COUNT
 
 
 async def start_server() -> WorkflowEnvironment:
@@ -19,7 +20,7 @@ async def start_server() -> WorkflowEnvironment:
             *dev_server.tuning_arguments(),
             *("--dynamic-config-value", "frontend.WorkflowTimeSkippingEnabled=true"),
         ],
-        search_attributes=[PATIENT_ID, VISIT_DAY],
+        search_attributes=[PATIENT_ID, VISIT_DAY, VISIT_STATE, DOCTOR_ID, CONSULTATION_OPEN_SINCE, WAITING_COUNT],
         dev_server_log_level="error",
         # Recorded histories contain it. The default is the name of the machine, which does not belong there.
         identity="tests",

@@ -8,9 +8,10 @@ from patient_visit_engine.visit.changes import EndConsultation, OfferPatient, Re
 from patient_visit_engine.visit.codes import Outcome
 from patient_visit_engine.visit.decisions import ConsultationAnswer
 from patient_visit_engine.visit.policy import decide
-from patient_visit_engine.visit.state import Limits, VisitState
-from patient_visit_engine.visit.timers import day_is_over, decide_due, next_deadline
+from patient_visit_engine.visit.state import Facts, Limits, PendingTracking, VisitState
+from patient_visit_engine.visit.timers import day_is_over, decide_due, next_deadline, next_timer
 from tests.support.builders import (
+    DAY,
     DAY_END,
     DR_AMRANI,
     DR_OKAFOR,
@@ -162,3 +163,21 @@ def test_offer_without_reservation_never_ends() -> None:
     offer = a_place(DR_OKAFOR, notified_at=NOON)
 
     assert next_deadline(a_visit(waiting=[offer], limits=Limits(offer=timedelta(0)))) == DAY_END
+
+
+def test_next_timer_says_what_happens() -> None:
+    reserved = a_reservation(DR_OKAFOR, NOON + minutes(5))
+    with_limit = RUNNING.model_copy(update={"remind_at": NOON + minutes(90), "abandon_at": NOON + minutes(80)})
+    pending = PendingTracking(appointment_id=7, day=DAY, not_seen_at=NOON + minutes(3))
+    waiting_patient = a_visit().model_copy(update={"facts": Facts(pending=(pending,))})
+    closing = a_visit().model_copy(update={"phase": "closing"})
+
+    assert next_timer(a_visit()).reason == "end of the hospital day"
+    assert next_timer(a_visit(consultations=[RUNNING])).reason == f"reminder to doctor {DR_AMRANI.id}"
+    assert (
+        next_timer(a_visit(consultations=[with_limit])).reason
+        == f"time limit of the consultation of doctor {DR_AMRANI.id}"
+    )
+    assert next_timer(a_visit(reservation=reserved)).reason == f"end of the reservation for doctor {DR_OKAFOR.id}"
+    assert next_timer(waiting_patient).reason == "check-in for appointment 7 ends as not seen"
+    assert next_timer(closing).reason == "end of the visit"

@@ -109,7 +109,7 @@ async def rescue(visits: VisitDriver) -> None:
     run_id = (await visits.workflow().describe()).run_id
     await visits.client.rescue(visits.patient, visits.today, RescueReason.workflow_task_failed, run_id)
     # As an older program rescued a visit.
-    await visits.workflow().execute_update(PatientVisit.rescue, Rescue(reason=RescueReason.foreign_workflow))
+    await visits.workflow().execute_update("rescue", Rescue(reason=RescueReason.foreign_workflow))
     await visits.complete(started)
 
 

@@ -81,7 +81,7 @@ async def test_start_in_visit_of_another_patient_has_no_effect(visits: VisitDriv
 
     await other.signal("start_consultation", command)
     with pytest.raises(WorkflowUpdateFailedError):
-        await other.execute_update(PatientVisit.start_consultation, command)
+        await other.execute_update("start_consultation", command)
 
     assert await visits.answer(command.request) is None
     assert await visits.events() == before

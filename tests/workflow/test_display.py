@@ -1,0 +1,391 @@
+"""What Temporal's UI shows of a visit: search attributes, details, summaries, and the results of updates. It never blocks a patient."""
+
+import json
+import operator
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.operatorservice.v1 import RemoveSearchAttributesRequest
+from temporalio.api.sdk.v1 import WorkflowMetadata
+from temporalio.client import Client
+from temporalio.testing import WorkflowEnvironment
+
+from patient_visit_engine.runtime import namespace
+from patient_visit_engine.runtime.settings import Settings
+from patient_visit_engine.storage.database import Database
+from patient_visit_engine.storage.upkeep.audit import audit
+from patient_visit_engine.visit.search_attributes import VisitAttributes
+from patient_visit_engine.visit.state import Limits
+from patient_visit_engine.worker.builder import CACHED_VISITS
+from patient_visit_engine.workflows import visit_display
+from patient_visit_engine.workflows.visit_client import UNDECIDED_ERRORS, WITHOUT_DISPLAY_FOR
+from patient_visit_engine.workflows.visit_display import WRITE_AFTER
+from tests.support.patient_records import Answer
+from tests.support.visit_rows import (
+    DOCTOR_NAMES,
+    DR_AMRANI,
+    DR_BENNIS,
+    DR_CHRAIBI,
+    DR_DAOUDI,
+    DR_IMAGING,
+    PATIENT_NAME,
+)
+from tests.support.visits import VisitDriver
+from tests.support.waiting import wait_until_async
+
+UPSERT = EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES
+A_MOMENT = timedelta(seconds=1)
+
+
+@pytest.fixture
+def database(on_sqlite: Database) -> Database:
+    """A fresh database. Its kind makes no difference here."""
+    return on_sqlite
+
+
+@pytest.fixture
+def cached_visits() -> int:
+    """A worker that keeps visits in memory, as in production."""
+    return CACHED_VISITS
+
+
+async def read_attributes(visits: VisitDriver) -> VisitAttributes:
+    """The search attributes that Temporal has of today's visit."""
+    return visit_display._read_attributes((await visits.workflow().describe()).typed_search_attributes)
+
+
+async def events_of(visits: VisitDriver) -> list[HistoryEvent]:
+    """The events of all runs."""
+    return [event for history in await visits.histories() for event in history.events]
+
+
+async def writes_of(visits: VisitDriver) -> list[datetime]:
+    """When the visit wrote its search attributes."""
+    return [event.event_time.ToDatetime(UTC) for event in await events_of(visits) if event.event_type == UPSERT]
+
+
+async def skip_interval(visits: VisitDriver) -> None:
+    await visits.skip_time(until=await visits.now() + WRITE_AFTER + A_MOMENT)
+
+
+async def read_metadata(visits: VisitDriver) -> WorkflowMetadata:
+    metadata: WorkflowMetadata = await visits.workflow().query(
+        "__temporal_workflow_metadata", result_type=WorkflowMetadata
+    )
+    return metadata
+
+
+async def test_attributes_follow_the_patient(visits: VisitDriver) -> None:
+    await visits.check_in(DR_AMRANI)
+    free = await read_attributes(visits)
+    started = await visits.start(DR_AMRANI)
+    await visits.wait(DR_BENNIS)
+    await skip_interval(visits)
+    held = await read_attributes(visits)
+    await visits.complete(started)
+    await skip_interval(visits)
+    reserved = await read_attributes(visits)
+
+    started_at = datetime.fromisoformat(started.body["started_at"])
+    assert free == VisitAttributes()
+    assert held == VisitAttributes("in_consultation", (DR_AMRANI, DR_BENNIS), started_at, 1)
+    assert reserved == VisitAttributes("reserved", (DR_BENNIS,), None, 1)
+
+
+async def test_burst_of_messages_costs_one_write(visits: VisitDriver) -> None:
+    await visits.start(DR_AMRANI)
+    for doctor in (DR_BENNIS, DR_CHRAIBI, DR_DAOUDI) * 4:
+        await visits.wait(doctor)
+        await visits.leave(doctor)
+    await visits.wait(DR_BENNIS)
+    await skip_interval(visits)
+
+    assert len(await writes_of(visits)) == 1
+    assert (await read_attributes(visits)).waiting_count == 1
+
+
+async def test_visit_writes_at_most_every_five_seconds(visits: VisitDriver) -> None:
+    for doctor in (DR_AMRANI, DR_BENNIS, DR_CHRAIBI, DR_DAOUDI):
+        await visits.start(doctor, wait=True)
+        await visits.skip_time(until=await visits.now() + WRITE_AFTER / 2)
+    await skip_interval(visits)
+
+    writes = await writes_of(visits)
+
+    assert len(writes) > 1
+    assert [pause for pause in map(operator.sub, writes[1:], writes) if pause < timedelta(seconds=5)] == []
+
+
+async def test_changes_that_cancel_out_are_not_written(visits: VisitDriver) -> None:
+    started = await visits.start(DR_AMRANI)
+    await visits.complete(started)
+    await skip_interval(visits)
+
+    assert await writes_of(visits) == []
+
+
+async def test_new_run_writes_what_the_old_one_left(visits: VisitDriver) -> None:
+    visits.set_limits(Limits(messages_per_run=2))
+    await visits.start(DR_AMRANI)
+    await skip_interval(visits)
+    await visits.wait(DR_BENNIS)
+    await wait_until_async(lambda: _has_runs(visits, 2), "a new run")
+    carried = await read_attributes(visits)
+    await skip_interval(visits)
+
+    assert (carried.doctor_ids, carried.waiting_count) == ((DR_AMRANI,), 0)
+    assert (await read_attributes(visits)).doctor_ids == (DR_AMRANI, DR_BENNIS)
+
+
+async def _has_runs(visits: VisitDriver, count: int) -> bool:
+    return len(await visits.histories()) == count
+
+
+def client_without(visits: VisitDriver, options: dict[str, Any]) -> None:
+    """Open the visits as an older program does, without these options."""
+    own_opening = visits.client._opening
+
+    def older_opening(*arguments: Any, **_keywords: Any) -> Any:
+        return own_opening(*arguments).model_copy(update=options)
+
+    visits.client._opening = older_opening  # type: ignore[method-assign]
+
+
+async def test_visit_of_older_program_writes_no_attributes(visits: VisitDriver) -> None:
+    client_without(visits, {"writes_attributes": False})
+    await visits.start(DR_AMRANI)
+    await skip_interval(visits)
+
+    assert await writes_of(visits) == []
+    assert await read_attributes(visits) == VisitAttributes()
+
+
+async def test_write_costs_six_events_behind_the_answer(visits: VisitDriver) -> None:
+    own_opening = visits.client._opening
+    client_without(visits, {"writes_attributes": False})
+    await visits.complete(await visits.start(DR_AMRANI))
+    without = [event.event_type for event in await events_of(visits)]
+    await visits.workflow().terminate()
+    visits.client._opening = own_opening  # type: ignore[method-assign]
+    await visits.start(DR_BENNIS)
+    answered = [event.event_type for event in await events_of(visits)]
+    # Without skipped time, because that adds events.
+    await wait_until_async(lambda: _is_written(visits), "the attributes are written")
+    written = [event.event_type for event in await events_of(visits)]
+
+    # The start itself costs the timer. The timer of the reminder is the last event of the first task.
+    of_start = without[: len(answered) - 1]
+    assert answered == [*of_start, EventType.EVENT_TYPE_TIMER_STARTED]
+    assert written[len(answered) :] == [
+        EventType.EVENT_TYPE_TIMER_FIRED,
+        EventType.EVENT_TYPE_WORKFLOW_TASK_SCHEDULED,
+        EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED,
+        EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED,
+        UPSERT,
+    ]
+
+
+async def test_details_are_in_words_and_local_time(visits: VisitDriver) -> None:
+    started = await visits.start(DR_AMRANI)
+    await visits.wait(DR_BENNIS)
+
+    details = (await read_metadata(visits)).current_details
+
+    def local(name: str) -> str:
+        return f"{datetime.fromisoformat(started.body[name]).astimezone(visits.calendar.zone):%H:%M:%S}"
+
+    overdue_at = local("overdue_at")
+    assert f"**Patient {visits.patient}, {visits.today}**" in details
+    assert (
+        f"**In consultation** with doctor {DR_AMRANI} since {local('started_at')}, expected until {overdue_at}."
+        in details
+    )
+    assert "Prestation 1, appointment" in details
+    assert f"**Waiting, position 1**: doctor {DR_BENNIS} for appointment" in details
+    assert f"**Next timer** at {overdue_at}: reminder to doctor {DR_AMRANI}." in details
+    assert f"Times are local ({visits.calendar.zone.key})." in details
+    assert [name for name in (*PATIENT_NAME, *DOCTOR_NAMES.values(), "Cardiology") if name in details] == []
+
+
+async def test_failing_details_block_no_patient(visits: VisitDriver, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_arguments: object) -> str:
+        raise KeyError("no such text")
+
+    monkeypatch.setattr(visit_display, "summary", fail)
+
+    assert (await visits.start(DR_AMRANI)).status == 201
+
+
+async def test_visit_and_its_timers_have_summaries(visits: VisitDriver) -> None:
+    await visits.start(DR_AMRANI)
+    await visits.wait(DR_BENNIS)
+
+    description = await visits.workflow().describe()
+    summaries = [
+        json.loads(event.user_metadata.summary.data)
+        for event in await events_of(visits)
+        if event.event_type == EventType.EVENT_TYPE_TIMER_STARTED
+    ]
+
+    assert await description.static_summary() == f"Patient {visits.patient}, {visits.today}"
+    assert summaries == ["next write of the search attributes", f"reminder to doctor {DR_AMRANI}"]
+
+
+async def test_every_message_has_a_description(visits: VisitDriver) -> None:
+    await visits.check_in(DR_AMRANI)
+
+    definition = (await read_metadata(visits)).definition
+    messages = [*definition.query_definitions, *definition.signal_definitions, *definition.update_definitions]
+    ours = {message.name: message.description for message in messages if not message.name.startswith("__")}
+
+    assert len(ours) >= 13
+    assert [name for name, description in ours.items() if not description.endswith(".")] == []
+
+
+async def results_of(visits: VisitDriver) -> list[Any]:
+    """The results of the updates, as Temporal's UI shows them."""
+    outcomes = [
+        event.workflow_execution_update_completed_event_attributes.outcome
+        for event in await events_of(visits)
+        if event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_COMPLETED
+    ]
+    return [json.loads(outcome.success.payloads[0].data) for outcome in outcomes]
+
+
+async def test_result_of_update_is_granted_or_refused(visits: VisitDriver) -> None:
+    started = await visits.start(DR_AMRANI)
+    await visits.start(DR_BENNIS)
+    await visits.complete(started, by=DR_DAOUDI)
+    await visits.complete(started)
+    await visits.release(started)
+
+    assert [(result["decided"], result["answer"], result["code"]) for result in await results_of(visits)] == [
+        (True, "granted", None),
+        (True, "refused", "patient_in_consultation"),
+        (True, "refused", "not_yours"),
+        (True, "granted", None),
+        (True, "refused", "consultation_ended"),
+    ]
+
+
+async def test_repeat_returns_the_stored_answer(visits: VisitDriver) -> None:
+    start = await visits.start_command(DR_AMRANI)
+    started = await visits.send(start)
+    await visits.complete(started)
+    refused = await visits.start_command(DR_AMRANI)
+    await visits.send(refused)
+
+    repeated = await visits.workflow().execute_update("start_consultation", start, id="again")
+    repeated_refusal = await visits.workflow().execute_update("start_consultation", refused, id="and again")
+
+    assert repeated == {"decided": True, "answer": "granted", "code": None}
+    assert repeated_refusal == {"decided": True, "answer": "refused", "code": "appointment_closed"}
+
+
+async def remove_attribute(client: Client, name: str) -> None:
+    request = RemoveSearchAttributesRequest(namespace=client.namespace, search_attributes=[name])
+    await client.operator_service.remove_search_attributes(request)
+
+
+@pytest.fixture
+async def prepared(temporal_server: WorkflowEnvironment, patients: Any, database: Database) -> Any:
+    """A driver in a namespace that `visit-engine migrate` has prepared. A test may remove search attributes there."""
+    patient = next(patients)
+    settings = Settings(
+        _env_file=None,
+        temporal_address=temporal_server.client.service_client.config.target_host,
+        temporal_namespace=f"clinic-{patient}",
+    )
+    client = await namespace.prepare(settings)
+    driver = VisitDriver(cast(WorkflowEnvironment, SimpleNamespace(client=client)), database, patient)
+    await driver.insert_patient()
+    await driver.start_worker()
+
+    yield driver
+
+    await driver.stop_worker()
+
+
+async def start_with_rescue(visits: VisitDriver, doctor: int) -> Answer:
+    """Start, and look at the visit when it does not answer, as the API does."""
+    command = await visits.start_command(doctor)
+
+    async def send() -> Answer | None:
+        try:
+            return await visits.send(command)
+        except UNDECIDED_ERRORS:
+            await visits.visit_rescue.rescue(visits.patient, visits.today, datetime.now(UTC))
+            return None
+
+    return cast(Answer, await wait_until_async(send, "the start is decided"))
+
+
+@pytest.mark.parametrize("missing", ["VisitState", "WaitingCount"])
+async def test_missing_attribute_blocks_no_start(prepared: VisitDriver, missing: str) -> None:
+    await remove_attribute(prepared.environment.client, missing)
+
+    started = await prepared.start(DR_AMRANI)
+    refused = await prepared.start(DR_BENNIS, wait=True)
+    completed = await prepared.complete(started)
+
+    description = await prepared.workflow().describe()
+    assert [answer.status for answer in (started, refused, completed)] == [201, 409, 200]
+    assert description.search_attributes["PatientId"] == [prepared.patient]
+    assert await writes_of(prepared) == []
+
+
+async def test_signal_opens_visit_without_attributes(prepared: VisitDriver) -> None:
+    await remove_attribute(prepared.environment.client, "VisitState")
+    signal = await prepared.start_command(DR_AMRANI)
+
+    await prepared.send_signal(signal)
+
+    assert (await prepared.wait_for_answer(signal.request)).status == 201
+
+
+async def test_client_tries_attributes_again_later(prepared: VisitDriver) -> None:
+    await remove_attribute(prepared.environment.client, "VisitState")
+    await prepared.start(DR_AMRANI)
+    await prepared.workflow().terminate()
+    await namespace.prepare(
+        Settings(
+            _env_file=None,
+            temporal_address=prepared.environment.client.service_client.config.target_host,
+            temporal_namespace=prepared.environment.client.namespace,
+        )
+    )
+    soon = await prepared.start(DR_BENNIS)
+    without = await read_attributes(prepared)
+    await prepared.workflow().terminate()
+    prepared.clock_ahead = WITHOUT_DISPLAY_FOR + A_MOMENT
+
+    refused = await prepared.start(DR_CHRAIBI)
+    await wait_until_async(lambda: _is_written(prepared), "the attributes are written")
+
+    assert without == VisitAttributes()
+    assert soon.body["active_doctor_id"] == refused.body["active_doctor_id"] == DR_AMRANI
+    assert (await read_attributes(prepared)).doctor_ids == (DR_AMRANI,)
+
+
+async def _is_written(visits: VisitDriver) -> bool:
+    return bool(await writes_of(visits))
+
+
+async def _has_failed_task(visits: VisitDriver) -> bool:
+    return any(event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED for event in await events_of(visits))
+
+
+async def test_attribute_removed_later_is_rescued(prepared: VisitDriver) -> None:
+    await prepared.start(DR_AMRANI)
+    await remove_attribute(prepared.environment.client, "DoctorId")
+    await wait_until_async(lambda: _has_failed_task(prepared), "the write fails")
+
+    refused = await start_with_rescue(prepared, DR_BENNIS)
+    started = await start_with_rescue(prepared, DR_IMAGING)
+
+    assert (refused.body["active_doctor_id"], started.status) == (DR_AMRANI, 201)
+    assert (await prepared.database.read(audit)).violations == []
