@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 
 from patient_visit_engine.api.access.known_places import KnownPlaces, place_of
 from patient_visit_engine.api.access.passwords import PasswordChecker
-from patient_visit_engine.api.access.sign_in_budget import Attempt, SignInBudget, network_of
+from patient_visit_engine.api.access.sign_in_budget import Attempt, SignInBudget
 from patient_visit_engine.api.access.sign_in_log import NO_ACCOUNT, WRONG_PASSWORD, SignInLog
 from patient_visit_engine.api.access.sign_in_problems import BadCredentials, SignInProblem
 from patient_visit_engine.api.access.sign_in_queue import SignInQueue
+from patient_visit_engine.api.addresses import address_group
 from patient_visit_engine.storage import accounts
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.visit.codes import Role
@@ -65,7 +66,7 @@ class Sessions:
 
         Raises Problem 401 `bad_credentials`, 429 `too_many_attempts` or 503 `sign_in_busy`.
         """
-        login, network = accounts.fold_login(username), network_of(address)
+        login, network = accounts.fold_login(username), address_group(address)
         attempt = Attempt(login, network, await self._places.is_known(login, network))
         try:
             async with self._queue.turn(attempt):

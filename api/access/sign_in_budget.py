@@ -7,11 +7,8 @@ guesses would pass together before the first one has failed.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from ipaddress import IPv6Address, ip_address
 from math import ceil
 
-#: A client with IPv6 has a whole /64 for itself, so all addresses of a /64 are one.
-IPV6_PREFIX_BITS = 64
 #: Records of each kind of budget. Each record is a failure that is not forgotten yet, and a failure costs a hash. Two threads hash
 #: about 100 passwords a second at most, and a failure is forgotten after a minute. So an attacker cannot fill a table, and
 #: no record needs to give way to others, which would forgive its failures.
@@ -54,19 +51,6 @@ LIMITS: Mapping[Budget, Limit] = {
     Budget.address: Limit(free=20, first_wait=1, longest_wait=30, forget_after=30),
     Budget.known_at_address: Limit(free=60, first_wait=1, longest_wait=10, forget_after=10),
 }
-
-
-def network_of(address: str) -> str:
-    """What an address counts as: itself, or its /64 for IPv6. An IPv4 address in IPv6 form is the IPv4 address."""
-    try:
-        parsed = ip_address(address.partition("%")[0])
-    except ValueError:
-        return address[:IPV6_PREFIX_BITS]
-    if not isinstance(parsed, IPv6Address):
-        return str(parsed)
-    if parsed.ipv4_mapped is not None:
-        return str(parsed.ipv4_mapped)
-    return str(IPv6Address(int(parsed) >> IPV6_PREFIX_BITS << IPV6_PREFIX_BITS))
 
 
 @dataclass(frozen=True, slots=True)

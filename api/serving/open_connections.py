@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Protocol
 
+from patient_visit_engine.api.addresses import address_group
 from patient_visit_engine.api.problems import Problem
-from patient_visit_engine.api.serving.addresses import address_group
 from patient_visit_engine.api.serving.limits import DEFAULT_LIMITS, ConnectionLimits
 from patient_visit_engine.api.serving.refusal_log import RefusalLog
 from patient_visit_engine.api.serving.refusals import connections_exhausted, too_many_connections

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from patient_visit_engine.api.serving.addresses import address_group
+from patient_visit_engine.api.addresses import address_group
 from patient_visit_engine.api.serving.refusal_log import LOG_INTERVAL, RefusalLog
 
 
@@ -19,6 +19,7 @@ from patient_visit_engine.api.serving.refusal_log import LOG_INTERVAL, RefusalLo
         ("fe80::1%eth0", "fe80::/64"),
         ("::1", "::/64"),
         ("not:an:address", "not:an:address"),
+        ("x" * 200, "x" * 64),
         ("", ""),
     ],
 )

@@ -15,7 +15,6 @@ from patient_visit_engine.api.access.sign_in_budget import (
     Limit,
     SignInBudget,
     Verdict,
-    network_of,
 )
 
 DESK = Attempt("desk", "10.0.0.1", is_known=False)
@@ -120,22 +119,6 @@ def test_hashes_cannot_fill_a_table() -> None:
     budget = SignInBudget()
     for count in range(int(hashes_in_a_second * longest * 2)):
         assert fail(budget, Attempt(f"name-{count}", f"network-{count}", is_known=False), count / hashes_in_a_second)
-
-
-@pytest.mark.parametrize(
-    ("address", "network"),
-    [
-        ("10.0.0.1", "10.0.0.1"),
-        ("::ffff:10.0.0.1", "10.0.0.1"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
-        ("fe80::1%eth0", "fe80::"),
-        ("", ""),
-        ("unknown", "unknown"),
-        ("x" * 200, "x" * 64),
-    ],
-)
-def test_network_of_address(address: str, network: str) -> None:
-    assert network_of(address) == network
 
 
 SMALL = {
