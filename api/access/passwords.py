@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
@@ -12,24 +13,27 @@ from patient_visit_engine.api.access.sign_in_queue import HASHING_THREADS
 HASHER = PasswordHash((Argon2Hasher(),))
 
 
+@cache
+def _hash_of_no_password(hasher: PasswordHash) -> str:
+    return hasher.hash(secrets.token_urlsafe())
+
+
 class PasswordChecker:
     """Hashes in threads, so that the event loop goes on. `close` waits for the running checks."""
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(HASHING_THREADS, thread_name_prefix="hashing")
-        self._dummy_hash: str | None = None
 
     async def matches(self, password_hash: str | None, password: str) -> bool:
         """Whether the password has this hash. Without a hash, the check takes as long and returns False."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._verify, password_hash, password)
 
     def _verify(self, password_hash: str | None, password: str) -> bool:
-        if password_hash is None:
-            # An unknown name must take as long as a wrong password. Otherwise the time would reveal which names exist.
-            self._dummy_hash = self._dummy_hash or HASHER.hash(secrets.token_urlsafe())
-            HASHER.verify(password, self._dummy_hash)
-            return False
-        return HASHER.verify(password, password_hash)
+        # An unknown name must take as long as a wrong password. Otherwise the time would reveal which names exist. So the other
+        # hash is made with the first password of any kind.
+        unknown = _hash_of_no_password(HASHER)
+        matches = HASHER.verify(password, password_hash or unknown)
+        return matches and password_hash is not None
 
     def close(self) -> None:
         self._threads.shutdown(wait=True)

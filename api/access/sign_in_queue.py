@@ -16,6 +16,9 @@ HASHING_THREADS = 2
 MAX_WAITING = 64
 #: Waiting strangers of one address. A shift that begins at one moment behind one address fits.
 MAX_WAITING_PER_ADDRESS = 32
+#: Waiting attempts with one name at one address. Right passwords cost no budget, so without this limit a program with one account
+#: could fill the part of the known places.
+MAX_WAITING_PER_NAME = 16
 
 
 @dataclass(eq=False, slots=True)
@@ -56,9 +59,7 @@ class SignInQueue:
         answer = self._budget.check(attempt, self._now())
         if answer.verdict in (Verdict.refused, Verdict.full):
             raise _problem(answer)
-        same_part = [each.attempt for each in self._waiting if each.attempt.is_known == attempt.is_known]
-        from_address = sum(each.network == attempt.network for each in same_part)
-        if len(same_part) >= MAX_WAITING or (not attempt.is_known and from_address >= MAX_WAITING_PER_ADDRESS):
+        if self._is_full(attempt):
             raise SignInBusy("the queue is full")
         waiting = _Waiting(attempt)
         self._waiting.append(waiting)
@@ -68,6 +69,16 @@ class SignInQueue:
         except asyncio.CancelledError:
             self._withdraw(waiting)
             raise
+
+    def _is_full(self, attempt: Attempt) -> bool:
+        same_part = [each.attempt for each in self._waiting if each.attempt.is_known == attempt.is_known]
+        same_address = [each for each in same_part if each.network == attempt.network]
+        same_name = [each for each in same_address if each.login == attempt.login]
+        return (
+            len(same_part) >= MAX_WAITING
+            or (not attempt.is_known and len(same_address) >= MAX_WAITING_PER_ADDRESS)
+            or len(same_name) >= MAX_WAITING_PER_NAME
+        )
 
     def _withdraw(self, waiting: _Waiting) -> None:
         if waiting in self._waiting:
@@ -99,14 +110,19 @@ class SignInQueue:
                 waiting.admitted.set_exception(_problem(answer))
 
     def _in_order(self) -> list[_Waiting]:
-        """Known places first. Then addresses take turns, so that a flood from one does not delay the others."""
-        turns = Counter(attempt.network for attempt in self._running)
+        """Known places first, by names in turn. Then addresses take turns, so a flood from one does not delay the others."""
+        turns = Counter(map(_queued_as, self._running))
         order: list[tuple[bool, int, int, _Waiting]] = []
         for arrival, waiting in enumerate(self._waiting):
             attempt = waiting.attempt
-            order.append((not attempt.is_known, turns[attempt.network], arrival, waiting))
-            turns[attempt.network] += 1
+            order.append((not attempt.is_known, turns[_queued_as(attempt)], arrival, waiting))
+            turns[_queued_as(attempt)] += 1
         return [waiting for *_, waiting in sorted(order, key=lambda place: place[:3])]
+
+
+def _queued_as(attempt: Attempt) -> tuple[str, str | None]:
+    """Who takes turns: each name at a known place, or all strangers of an address together."""
+    return attempt.network, attempt.login if attempt.is_known else None
 
 
 def _problem(answer: Answer) -> SignInProblem:

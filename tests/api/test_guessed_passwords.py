@@ -4,20 +4,24 @@ import asyncio
 import re
 from collections import Counter
 from typing import Any
+from unittest.mock import patch
 
 import httpx
 import pytest
 import structlog
 
 from patient_visit_engine.api.access import passwords
+from patient_visit_engine.api.access.known_places import KnownPlaces
 from patient_visit_engine.api.access.sign_in_budget import LIMITS, Budget
-from patient_visit_engine.storage import accounts
-from patient_visit_engine.storage.tables import metadata, sign_in_places
+from patient_visit_engine.storage import accounts, sign_in_places
+from patient_visit_engine.storage.tables import metadata
+from patient_visit_engine.storage.tables import sign_in_places as places_table
 from patient_visit_engine.visit.codes import Role
 from tests.support.api import ApiDriver
 from tests.support.databases import database_on
 from tests.support.pages import DOCS, rows
 from tests.support.passwords import WEAK_HASH
+from tests.support.statements import recorded_statements
 
 PASSWORD = "correct horse"
 DESK, WARD, ATTACKER = "10.0.0.1", "10.0.0.2", "203.0.113.9"
@@ -165,6 +169,34 @@ async def test_failures_write_nothing_to_the_database(api: ApiDriver) -> None:
     assert "sign_in_failures" not in metadata.tables
 
 
+async def test_refused_flood_sends_no_statement(api: ApiDriver) -> None:
+    for number in range(30):
+        await sign_in(api, f"name-{number}", address=ATTACKER)
+
+    with recorded_statements() as statements:
+        answers = [(await sign_in(api, f"more-{number}", address=ATTACKER)).status_code for number in range(30)]
+
+    assert answers == [429] * 30
+    assert statements == []
+
+
+async def test_other_process_knows_the_place(api: ApiDriver) -> None:
+    assert (await sign_in(api, "desk-1")).status_code == 204
+
+    places = KnownPlaces(api.database, api.clock)
+
+    known = [await places.is_known(login, address) for login in ("desk-1", "desk-2") for address in (DESK, WARD)]
+    assert known == [True, False, False, False]
+
+
+async def test_fault_while_places_are_read_is_retried(api: ApiDriver) -> None:
+    places = KnownPlaces(api.database, api.clock)
+    with patch.object(sign_in_places, "find_known_logins", side_effect=OSError), pytest.raises(OSError):
+        await places.is_known("desk-1", DESK)
+
+    assert not await places.is_known("desk-1", DESK)
+
+
 @pytest.mark.parametrize("typed", ["Desk-1", "DESK-1", "desk-1"])
 async def test_login_name_ignores_case(api: ApiDriver, typed: str) -> None:
     assert (await sign_in(api, typed)).status_code == 204
@@ -188,7 +220,7 @@ async def test_stores_address_as_hash_once(api: ApiDriver) -> None:
     for _ in range(3):
         assert (await sign_in(api, "desk-1")).status_code == 204
 
-    assert await api.count(sign_in_places) == 1
+    assert await api.count(places_table) == 1
     assert DESK not in str(await api.all_rows())
 
 

@@ -11,6 +11,7 @@ from patient_visit_engine.api.access.sign_in_queue import (
     HASHING_THREADS,
     MAX_WAITING,
     MAX_WAITING_PER_ADDRESS,
+    MAX_WAITING_PER_NAME,
     SignInQueue,
 )
 
@@ -131,6 +132,19 @@ async def test_addresses_take_turns(checks: Checks) -> None:
     await checks.finish()
 
     assert checks.checked[2:7] == ["ward-0", "name-2", "ward-1", "name-3", "ward-2"]
+
+
+async def test_program_with_account_does_not_delay_colleagues(checks: Checks) -> None:
+    programs = [checks.start("program", "desk", known=True, right=True) for _ in range(60)]
+    await checks.settle()
+    colleague = checks.start("colleague", "desk", known=True, right=True)
+    await checks.settle()
+
+    await checks.finish()
+
+    assert colleague.result() == "signed_in"
+    assert checks.checked.index("colleague") == HASHING_THREADS
+    assert [task.result() for task in programs].count("signed_in") == HASHING_THREADS + MAX_WAITING_PER_NAME
 
 
 async def test_right_passwords_wait_for_those_before_them(checks: Checks) -> None:
