@@ -78,6 +78,10 @@ class Sessions:
         self._log.count("signed_in")
         return token
 
+    def note_ignored_proxy(self, address: str) -> None:
+        """A proxy at this address named the client, but no proxy is trusted."""
+        self._log.write_ignored_proxy(address)
+
     async def _check_and_open(self, username: str, password: str, place: str) -> str:
         account = await self._database.read(accounts.find_account, username)
         matches = await self._passwords.matches(None if account is None else account.password_hash, password)

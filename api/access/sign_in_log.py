@@ -50,6 +50,7 @@ class SignInLog:
         self.count = count
         self._now = now
         self._limit = LineLimit()
+        self._has_written_ignored_proxy = False
 
     def admits_line(self, network: str) -> bool:
         """Whether a failure at this address gets a line. The others are counted in the next line."""
@@ -65,3 +66,10 @@ class SignInLog:
         logger.warning(
             "sign-in failed", code=problem.code, reason=reason, address=address[:64], account=account, **more
         )
+
+    def write_ignored_proxy(self, address: str) -> None:
+        """Log once in a process that `X-Forwarded-For` is ignored, because then all clients have the proxy's address."""
+        if not self._has_written_ignored_proxy:
+            self._has_written_ignored_proxy = True
+            hint = "if a proxy has this address, set VISIT_TRUSTED_PROXIES to it"
+            logger.warning("X-Forwarded-For is ignored", address=address[:64], hint=hint)

@@ -24,6 +24,8 @@ async def sign_in(body: bodies.Credentials, http: Request) -> Response:
     refuse_cross_site(http)
     sessions = dependencies_of(http).sessions
     address = http.client.host if http.client is not None else ""
+    if "x-forwarded-for" in http.headers and not dependencies_of(http).settings.trusted_proxies:
+        sessions.note_ignored_proxy(address)
     token = await sessions.sign_in(body.username, body.password.get_secret_value(), address)
     response = Response(status_code=204)
     _set_cookie(http, response, token, int(sessions.lifetime.total_seconds()))

@@ -252,6 +252,18 @@ async def test_logs_revoked_account(api: ApiDriver) -> None:
     assert (line["reason"], line["account"]) == ("revoked account", 2)
 
 
+async def test_logs_ignored_header_of_proxy_once(api: ApiDriver) -> None:
+    client = await api.anyone()
+    with structlog.testing.capture_logs() as lines:
+        for _ in range(3):
+            body = {"username": "desk-1", "password": "guess"}
+            await client.post("/api/session", json=body, headers={"X-Forwarded-For": "203.0.113.9"})
+
+    (ignored,) = (line for line in lines if line["event"] == "X-Forwarded-For is ignored")
+    assert (ignored["log_level"], ignored["address"]) == ("warning", "127.0.0.1")
+    assert "VISIT_TRUSTED_PROXIES" in ignored["hint"]
+
+
 async def test_log_of_flood_is_bounded(api: ApiDriver) -> None:
     flood = await sign_in_lines(api, *((f"name-{number}", "guess", ATTACKER) for number in range(60)))
     elsewhere = await sign_in_lines(api, ("desk-1", "guess", DESK))

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import shutil
+import ssl
 import threading
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -12,6 +13,7 @@ from typing import Any
 import jwt
 import pytest
 import structlog
+import trustme
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm
 
@@ -23,6 +25,7 @@ from tests.support.api_processes import ApiProcesses
 from tests.support.builders import NOON
 from tests.support.databases import database_on
 from tests.support.key_server import FaultyKeyServer, run_key_server
+from tests.support.pages import DOCS
 from tests.support.waiting import wait_until_async
 
 FIRST, SECOND, FOREIGN = (rsa.generate_private_key(65537, 2048) for _ in range(3))
@@ -167,6 +170,22 @@ async def test_new_key_is_found_and_withdrawn_key_refused(api: ApiDriver, key_se
     assert await code_for(api, sign(subject="other")) == "bad_token"
 
 
+@pytest.mark.parametrize("is_trusted", [True, False])
+async def test_checks_certificate_with_authorities_of_machine(
+    open_api: ApiOpener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_trusted: bool
+) -> None:
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    if is_trusted:
+        authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+
+    async with run_key_server(context, first=FIRST) as server:
+        code = await code_for(await open_api(jwt_secret=None, jwt_jwks_url=server.url), sign())
+
+    assert code == ("ok" if is_trusted else "unavailable")
+
+
 async def test_server_that_refuses_connections(open_api: ApiOpener) -> None:
     api = await open_api(jwt_secret=None, jwt_jwks_url="http://127.0.0.1:1/keys")
 
@@ -186,8 +205,14 @@ async def test_process_starts_while_server_hangs(tmp_path: Path, migrated_file: 
         server.mode = "hang"
         api = await processes.start(VISIT_JWT_JWKS_URL=server.url)
         await wait_until_async(lambda: server.requests == ["hang"], "the first fetch")
-        api_answers = await api.answer("/livez")
+        answer = await api.answer("/livez")
+        block = (DOCS / "troubleshooting.md").read_text().partition("## A program's token is refused")[2]
+        command = block.partition("```sh\n")[2].partition("```")[0].replace("data/logs/api.log", str(api.log))
+        await wait_until_async(lambda: "cannot be fetched" in api.log.read_text(), "the fetch to fail")
+        shell = await asyncio.create_subprocess_shell(command, stdout=asyncio.subprocess.PIPE)
+        line = json.loads((await shell.communicate())[0])
         await processes.close()
     await database.close()
 
-    assert api_answers[0] == 200
+    assert answer[0] == 200
+    assert (line["level"], line["reason"], line["keys"]) == ("warning", "TimeoutError", 0)

@@ -74,6 +74,7 @@ async def test_believes_forwarded_address_of_proxy_only(
 
     assert answer.status_code == 401
     assert failures_logged(api)[-1]["address"] == address
+    assert "X-Forwarded-For is ignored" not in api.log.read_text()
 
 
 @pytest.mark.parametrize(("peer", "is_secure"), [(PROGRAM, False), (PROXY, True)])

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -56,11 +57,12 @@ class FaultyKeyServer:
 
 
 @asynccontextmanager
-async def run_key_server(**keys: Any) -> AsyncIterator[FaultyKeyServer]:
+async def run_key_server(tls: ssl.SSLContext | None = None, **keys: Any) -> AsyncIterator[FaultyKeyServer]:
     """Run a key server with these private keys, by key id."""
     key_server = FaultyKeyServer(**keys)
-    server = await asyncio.start_server(key_server.answer, "127.0.0.1", 0)
-    key_server.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/keys"
+    server = await asyncio.start_server(key_server.answer, "127.0.0.1", 0, ssl=tls)
+    scheme = "http" if tls is None else "https"
+    key_server.url = f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}/keys"
     try:
         yield key_server
     finally:
