@@ -1,0 +1,40 @@
+"""The limits in `docs/deployment.md` and `docs/api.md` are those of the code."""
+
+from patient_visit_engine.api.gateway import MAX_BODY
+from patient_visit_engine.api.serving.limits import DEFAULT_LIMITS
+from patient_visit_engine.runtime.open_files import MAX_RESERVE, MIN_RESERVE, MOST_OPEN_FILES
+from patient_visit_engine.runtime.settings import Settings
+from tests.support.pages import DOCS, code_of, rows
+
+LIMITS = DEFAULT_LIMITS
+
+
+def test_table_of_limits_has_the_numbers_of_the_code() -> None:
+    page = DOCS / "deployment.md"
+    table = {row[0]: row[1] for row in rows(page, "limit", "value", "a client beyond it gets")}
+
+    assert table["request line and headers"] == (
+        f"{LIMITS.max_head:,} bytes, {LIMITS.max_headers} headers, {LIMITS.head:.0f} seconds"
+    )
+    assert table["path and query"] == f"{LIMITS.max_url:,} bytes"
+    assert table["body"] == f"{MAX_BODY:,} bytes, {LIMITS.body:.0f} seconds"
+    assert f"{LIMITS.max_sent_body:,} bytes" in table.values()
+    assert table["a connection without a byte"] == f"{LIMITS.first_byte:.0f} seconds"
+    assert table["the time to read an answer (not an event stream)"] == f"{LIMITS.answer:.0f} seconds"
+    assert table["requests that wait on one connection (pipelining)"] == str(LIMITS.max_pipelined)
+    assert table["open files of the process"] == f"all but a tenth ({MIN_RESERVE} to {MAX_RESERVE})"
+    assert (
+        f"({Settings.model_fields['connections_per_address'].default})"
+        in table["connections without an event stream from one address"]
+    )
+    assert f"but not above {MOST_OPEN_FILES:,}" in page.read_text()
+
+
+def test_problems_of_limits_name_the_numbers_of_the_code() -> None:
+    meanings = {code_of(row[1]): row[2] for row in rows(DOCS / "api.md", "status", "code", "it means", "do")}
+
+    assert f"{LIMITS.max_head:,} bytes" in meanings["headers_too_large"]
+    assert f"{LIMITS.max_headers} headers" in meanings["headers_too_large"]
+    assert f"{LIMITS.max_url:,} bytes" in meanings["url_too_long"]
+    assert f"{MAX_BODY:,} bytes, or more than {LIMITS.max_sent_body:,}" in meanings["body_too_large"]
+    assert f"{LIMITS.head:.0f} seconds, or the body longer than {LIMITS.body:.0f}" in meanings["request_too_slow"]
