@@ -20,6 +20,8 @@ INTERVAL_SECONDS = 5.0
 #: A worker whose newest heartbeat is older than this does not work. It has missed three, and the clocks of machines may differ.
 FRESH = timedelta(seconds=20)
 CALL_TIMEOUT = timedelta(seconds=5)
+#: For the last heartbeat. A worker that stops while Temporal is away must not use up its grace.
+LAST_CALL_TIMEOUT = timedelta(seconds=1)
 #: Marks our heartbeats among those of the SDK.
 SENDER = "patient-visit-engine"
 #: Temporal forgets a worker after some minutes, so this many are never listed at the same time.
@@ -43,7 +45,7 @@ async def worker_heartbeats(client: Client, task_queue: str, now: Callable[[], d
         with suppress(asyncio.CancelledError):
             await task
         with suppress(RPCError):
-            await _send(client, heartbeat, WorkerStatus.WORKER_STATUS_SHUTTING_DOWN, now())
+            await _send(client, heartbeat, WorkerStatus.WORKER_STATUS_SHUTTING_DOWN, now(), LAST_CALL_TIMEOUT)
 
 
 async def read_heartbeats(client: Client, task_queue: str, now: datetime) -> dict[str, bool]:
@@ -84,10 +86,16 @@ async def _repeat(client: Client, heartbeat: WorkerHeartbeat, now: Callable[[], 
         await asyncio.sleep(INTERVAL_SECONDS)
 
 
-async def _send(client: Client, heartbeat: WorkerHeartbeat, status: WorkerStatus.ValueType, now: datetime) -> None:
+async def _send(
+    client: Client,
+    heartbeat: WorkerHeartbeat,
+    status: WorkerStatus.ValueType,
+    now: datetime,
+    within: timedelta = CALL_TIMEOUT,
+) -> None:
     heartbeat.status = status
     heartbeat.heartbeat_time.FromDatetime(now)
     request = RecordWorkerHeartbeatRequest(
         namespace=client.namespace, identity=client.identity, worker_heartbeat=[heartbeat]
     )
-    await client.workflow_service.record_worker_heartbeat(request, timeout=CALL_TIMEOUT)
+    await client.workflow_service.record_worker_heartbeat(request, timeout=within)
