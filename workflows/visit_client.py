@@ -214,18 +214,15 @@ class VisitClient:
         Of several processes that rescue one run, only the first ends it, unless they do so in the same moment.
         Raises like `update`, also when the new run is open but does not answer.
         """
-        changed_options = {
+        options = self._options(patient_id, day, with_display=False) | {
             # In one step with the start. Between two calls, another message could open a run that does not know of the rescue.
             "id_conflict_policy": WorkflowIDConflictPolicy.TERMINATE_EXISTING,
             "memo": {RESCUED_RUN_MEMO: failed_run_id},
         }
-
-        def start(opening: OpenVisit, options: dict[str, Any]) -> Awaitable[Reply]:
-            opening = opening.model_copy(update={"rescue_reason": reason})
-            # If a workflow has an update with this id already, the server does not end it.
-            return self._open_and_update(opening, options | changed_options, Adopt(), f"rescue/{failed_run_id}")
-
-        await self._open_visit(patient_id, day, start)
+        # A write of search attributes may be what has failed, so the new run writes none.
+        opening = self._opening(patient_id, day, with_display=False).model_copy(update={"rescue_reason": reason})
+        # If a workflow has an update with this id already, the server does not end it.
+        await self._open_and_update(opening, options, Adopt(), f"rescue/{failed_run_id}")
 
     async def serve_line(self, patient_id: int, day: date) -> None:
         """Make the visit of exactly this day read its facts again, and offer a free patient to its waiting line.

@@ -27,10 +27,13 @@ VISIT_STATE = SearchAttributeKey.for_keyword(VISIT_STATE_ATTRIBUTE)
 DOCTOR_ID = SearchAttributeKey.for_keyword_list(DOCTOR_ID_ATTRIBUTE)
 CONSULTATION_OPEN_SINCE = SearchAttributeKey.for_datetime(CONSULTATION_OPEN_SINCE_ATTRIBUTE)
 WAITING_COUNT = SearchAttributeKey.for_int(WAITING_COUNT_ATTRIBUTE)
-#: The attributes of a visit that has just been opened.
+#: The attributes of a visit that has just been opened. An empty list sets nothing. It makes the server refuse the start when the
+#: namespace lacks the attribute, while the client can still open the visit without it. Lists are written alike for every type.
 INITIAL_ATTRIBUTES: tuple[SearchAttributePair[Any], ...] = (
     SearchAttributePair(VISIT_STATE, VisitAttributes().state),
     SearchAttributePair(WAITING_COUNT, VisitAttributes().waiting_count),
+    SearchAttributePair(DOCTOR_ID, []),
+    SearchAttributePair(SearchAttributeKey.for_keyword_list(CONSULTATION_OPEN_SINCE_ATTRIBUTE), []),
 )
 #: The time from a change to the write. So a visit writes at most once in this time.
 WRITE_AFTER = timedelta(seconds=5)

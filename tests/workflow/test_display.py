@@ -7,9 +7,9 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from temporalio.api.enums.v1 import EventType
+from temporalio.api.enums.v1 import EventType, IndexedValueType
 from temporalio.api.history.v1 import HistoryEvent
-from temporalio.api.operatorservice.v1 import RemoveSearchAttributesRequest
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, RemoveSearchAttributesRequest
 from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
@@ -66,6 +66,14 @@ async def events_of(visits: VisitDriver) -> list[HistoryEvent]:
 async def writes_of(visits: VisitDriver) -> list[datetime]:
     """When the visit wrote its search attributes."""
     return [event.event_time.ToDatetime(UTC) for event in await events_of(visits) if event.event_type == UPSERT]
+
+
+def summaries_of_timers(events: list[HistoryEvent]) -> list[str]:
+    return [
+        json.loads(event.user_metadata.summary.data)
+        for event in events
+        if event.event_type == EventType.EVENT_TYPE_TIMER_STARTED
+    ]
 
 
 async def skip_interval(visits: VisitDriver) -> None:
@@ -225,11 +233,7 @@ async def test_visit_and_its_timers_have_summaries(visits: VisitDriver) -> None:
     await visits.wait(DR_BENNIS)
 
     description = await visits.workflow().describe()
-    summaries = [
-        json.loads(event.user_metadata.summary.data)
-        for event in await events_of(visits)
-        if event.event_type == EventType.EVENT_TYPE_TIMER_STARTED
-    ]
+    summaries = summaries_of_timers(await events_of(visits))
 
     assert await description.static_summary() == f"Patient {visits.patient}, {visits.today}"
     assert summaries == ["next write of the search attributes", f"reminder to doctor {DR_AMRANI}"]
@@ -324,7 +328,7 @@ async def start_with_rescue(visits: VisitDriver, doctor: int) -> Answer:
     return cast(Answer, await wait_until_async(send, "the start is decided"))
 
 
-@pytest.mark.parametrize("missing", ["VisitState", "WaitingCount"])
+@pytest.mark.parametrize("missing", ["VisitState", "DoctorId", "ConsultationOpenSince", "WaitingCount"])
 async def test_missing_attribute_blocks_no_start(prepared: VisitDriver, missing: str) -> None:
     await remove_attribute(prepared.environment.client, missing)
 
@@ -387,5 +391,22 @@ async def test_attribute_removed_later_is_rescued(prepared: VisitDriver) -> None
     refused = await start_with_rescue(prepared, DR_BENNIS)
     started = await start_with_rescue(prepared, DR_IMAGING)
 
+    # The new run starts no timer to write them.
+    assert "next write of the search attributes" not in summaries_of_timers(await events_of(prepared))
     assert (refused.body["active_doctor_id"], started.status) == (DR_AMRANI, 201)
     assert (await prepared.database.read(audit)).violations == []
+
+
+async def test_attribute_of_another_type_is_rescued(prepared: VisitDriver) -> None:
+    client = prepared.environment.client
+    await remove_attribute(client, "DoctorId")
+    number = IndexedValueType.INDEXED_VALUE_TYPE_INT
+    request = AddSearchAttributesRequest(namespace=client.namespace, search_attributes={"DoctorId": number})
+    await client.operator_service.add_search_attributes(request)
+    await prepared.start(DR_AMRANI)
+    await wait_until_async(lambda: _has_failed_task(prepared), "the write fails")
+
+    refused = await start_with_rescue(prepared, DR_BENNIS)
+
+    assert refused.body["active_doctor_id"] == DR_AMRANI
+    assert summaries_of_timers(await events_of(prepared)) == [f"reminder to doctor {DR_AMRANI}"]
