@@ -60,8 +60,9 @@ bench: $(VENV)/dev.stamp ## measure the engine on this machine
 fanout: $(VENV)/dev.stamp ## measure the event stream next to nginx with nchan, and next to queues
 	$(BIN)/python -m bench.fanout
 
-pictures: $(VENV)/dev.stamp ## take the pictures of the README again
+pictures: $(VENV)/dev.stamp ## take the pictures of the documentation again
 	$(BIN)/python -m tests.page.screenshots
+	$(BIN)/python -m tests.page.temporal_screenshots
 
 clean: ## remove what the targets above made; data/ stays
 	rm -rf $(VENV) dist web/node_modules web/stream/dist api/built_page .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -29,8 +29,8 @@ DYNAMIC_CONFIG = {
     "matching.numTaskqueueReadPartitions": "1",
     "matching.numTaskqueueWritePartitions": "1",
     "history.maxInFlightUpdates": "200",
-    # The failed attempts of a workflow task after which Temporal reports the visit as stuck. The default of 5 takes 21 seconds after
-    # a signal. After an update, which the caller gives up before the fifth attempt, nothing would ever be reported.
+    # The failed attempts of a workflow task after which Temporal reports the visit as stuck. This takes 2 seconds. The default of 5
+    # takes 21 seconds, and an update can end before that.
     "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute": "2",
 }
 #: The search attributes in Temporal's UI, with Temporal's names for their types.

@@ -36,9 +36,13 @@ from tests.support.visit_rows import (
 )
 from tests.support.visits import VisitDriver
 from tests.support.waiting import wait_until_async
+from tests.workflow.test_rescue import change_worker_code
 
 UPSERT = EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES
 A_MOMENT = timedelta(seconds=1)
+A_MINUTE = 60.0
+#: Temporal's own search attribute of workflows whose tasks fail.
+REPORTED_PROBLEMS = "TemporalReportedProblems"
 
 
 @pytest.fixture
@@ -288,6 +292,30 @@ async def test_repeat_returns_the_stored_answer(visits: VisitDriver) -> None:
 
     assert repeated == {"decided": True, "answer": "granted", "code": None}
     assert repeated_refusal == {"decided": True, "answer": "refused", "code": "appointment_closed"}
+
+
+async def test_failing_visit_is_reported_within_a_minute(
+    visits_without_worker: VisitDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visits = visits_without_worker
+    await visits.start_worker()
+    await visits.start(DR_AMRANI)
+    await change_worker_code(visits, monkeypatch)
+    await visits.workflow().signal("patient_freed")
+
+    async def is_reported() -> bool:
+        return REPORTED_PROBLEMS in (await visits.workflow().describe()).search_attributes
+
+    async def is_reported_no_more() -> bool:
+        return not await is_reported()
+
+    await wait_until_async(is_reported, "the visit is reported", A_MINUTE)
+    monkeypatch.undo()
+    await visits.stop_worker()
+    await visits.start_worker()
+    await wait_until_async(is_reported_no_more, "the visit is no longer reported")
+
+    assert (await visits.start(DR_BENNIS)).status == 409
 
 
 async def remove_attribute(client: Client, name: str) -> None:
