@@ -67,7 +67,8 @@ class KeyServer:
         if self._fetch_task is not None and not self._fetch_task.done():
             return self._fetch_task
         pause = COOLDOWN_AFTER_FAILURE if self._has_failed else COOLDOWN
-        if self._tried_at is not None and self._now() - self._tried_at < pause:
+        # Not below zero: after a step of the clock back in time, the cool-down would last as long as the step.
+        if self._tried_at is not None and timedelta(0) <= self._now() - self._tried_at < pause:
             return None
         self._fetch_task = asyncio.create_task(self._fetch())
         return self._fetch_task

@@ -28,7 +28,8 @@ class LineLimit:
 
     def admit(self, network: str, now: datetime) -> bool:
         """Whether one more line of this address may be written."""
-        if self._window_ends is None or now >= self._window_ends:
+        # The second comparison is for a step of the clock back in time, after which no line would be written for long.
+        if self._window_ends is None or not now < self._window_ends <= now + WINDOW:
             self._window_ends = now + WINDOW
             self._lines.clear()
         if self._lines.total() >= MAX_LINES or self._lines[network] >= MAX_LINES_PER_ADDRESS:

@@ -150,6 +150,14 @@ async def test_unknown_keys_cause_one_fetch_in_cooldown(api: ApiDriver, key_serv
     assert len(key_server.requests) == 2
 
 
+async def test_step_of_clock_back_does_not_prolong_cooldown(api: ApiDriver, key_server: FaultyKeyServer) -> None:
+    assert await code_for(api, sign()) == "ok"
+    key_server.keys |= {"second": SECOND}
+    api.clock.advance(hours=-1)
+
+    assert await code_for(api, sign("second", SECOND)) == "ok"
+
+
 async def test_failure_has_its_own_cooldown(api: ApiDriver, key_server: FaultyKeyServer) -> None:
     key_server.mode = "error"
     assert [await code_for(api, sign()) for _ in range(5)] == ["unavailable"] * 5
