@@ -6,6 +6,7 @@ import shutil
 import ssl
 import threading
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -207,20 +208,27 @@ async def test_server_that_refuses_connections(open_api: ApiOpener) -> None:
 
 async def test_process_starts_while_server_hangs(tmp_path: Path, migrated_file: Path) -> None:
     await asyncio.to_thread(shutil.copyfile, migrated_file, tmp_path / "visits.db")
-    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'visits.db'}")
-    processes = ApiProcesses(database, tmp_path)
-    async with run_key_server(first=FIRST) as server:
+    async with AsyncExitStack() as stack:
+        database = Database(f"sqlite+aiosqlite:///{tmp_path / 'visits.db'}")
+        stack.push_async_callback(database.close)
+        processes = ApiProcesses(database, tmp_path)
+        stack.push_async_callback(processes.close)
+        server = await stack.enter_async_context(run_key_server(first=FIRST))
         server.mode = "hang"
+
         api = await processes.start(VISIT_JWT_JWKS_URL=server.url)
         await wait_until_async(lambda: server.requests == ["hang"], "the first fetch")
         answer = await api.answer("/livez")
-        block = (DOCS / "troubleshooting.md").read_text().partition("## A program's token is refused")[2]
-        command = block.partition("```sh\n")[2].partition("```")[0].replace("data/logs/api.log", str(api.log))
         await wait_until_async(lambda: "cannot be fetched" in api.log.read_text(), "the fetch to fail")
-        shell = await asyncio.create_subprocess_shell(command, stdout=asyncio.subprocess.PIPE)
-        line = json.loads((await shell.communicate())[0])
-        await processes.close()
-    await database.close()
+        line = json.loads(await run_documented_command(api.log))
 
     assert answer[0] == 200
     assert (line["level"], line["reason"], line["keys"]) == ("warning", "TimeoutError", 0)
+
+
+async def run_documented_command(log: Path) -> bytes:
+    """The output of the command that the troubleshooting page has for a refused token."""
+    section = (DOCS / "troubleshooting.md").read_text().partition("## A program's token is refused")[2]
+    command = section.partition("```sh\n")[2].partition("```")[0].replace("data/logs/api.log", str(log))
+    shell = await asyncio.create_subprocess_shell(command, stdout=asyncio.subprocess.PIPE)
+    return (await shell.communicate())[0]

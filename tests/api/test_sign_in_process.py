@@ -36,11 +36,11 @@ async def api(tmp_path_factory: pytest.TempPathFactory, migrated_file: Path) -> 
     hashed = PasswordHash.recommended().hash(CREDENTIALS["password"])
     await database.write(accounts.add_account, "desk", hashed, "desk", Role.reception)
     processes = ApiProcesses(database, folder)
-
-    yield await processes.start(VISIT_TRUSTED_PROXIES=f"{PROXY}, 10.0.0.0/8")
-
-    await processes.close()
-    await database.close()
+    try:
+        yield await processes.start(VISIT_TRUSTED_PROXIES=f"{PROXY}, 10.0.0.0/8")
+    finally:
+        await processes.close()
+        await database.close()
 
 
 def client_at(api: ApiProcess, address: str) -> httpx.AsyncClient:
