@@ -100,7 +100,7 @@ class Settings(BaseSettings):
     #: Reverse proxies in front of the API: addresses and networks, separated by commas. The API believes `X-Forwarded-For` and
     #: `X-Forwarded-Proto` from them alone. Otherwise a client could choose its address, and so escape each limit.
     trusted_proxies: str = ""
-    #: Connections without an event stream that may be open from one address (IPv6: one /64 network). 0: no limit.
+    #: How many connections of one address (IPv6: one /64 network) may wait for their client. 0: no limit.
     connections_per_address: Annotated[int, Field(ge=0, le=65_535)] = 500
     #: Under `up`: the port of Temporal's UI.
     ui_port: PortNumber = 8233

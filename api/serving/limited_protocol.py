@@ -18,13 +18,13 @@ class LimitedProtocol(HttpToolsProtocol):
     """One connection."""
 
     # Slots, and no more attributes: with more than 30 in its dictionary, each connection would need a kilobyte more.
-    __slots__ = ("_bytes", "_connections", "_host", "_is_stream", "_limits", "_phase", "_running", "deadline")
+    __slots__ = ("_bytes", "_connections", "_is_stream", "_limits", "_phase", "_running", "deadline", "host")
 
     def __init__(self, *arguments: Any, connections: OpenConnections, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._connections = connections
         self._limits = connections.limits
-        self._host = ""
+        self.host = ""
         self._phase = Phase.idle
         #: Bytes of this phase.
         self._bytes = 0
@@ -34,16 +34,16 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._host = self.client[0] if self.client else ""
-        refusal = self._connections.refusal(self._host, transport.get_extra_info("socket").fileno())
-        self._connections.add(self, self._host)
+        self.host = self.client[0] if self.client else ""
+        refusal = self._connections.refusal(self.host, transport.get_extra_info("socket").fileno())
+        self._connections.add(self, self.host)
         self._enter(Phase.idle, self._limits.first_byte)
         if refusal is not None:
             # A socket that lingers would use one of the last file descriptors.
             self._answer_and_close(refusal, linger=refusal.status != 503)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._connections.remove(self, self._host)
+        self._connections.remove(self)
         if self._phase is Phase.lingering:
             self._connections.lingering -= 1
             self._phase = Phase.closing
@@ -62,7 +62,7 @@ class LimitedProtocol(HttpToolsProtocol):
             return
         self._is_stream = True
         self.deadline = NEVER
-        self._connections.remove(self, self._host)
+        self._connections.remove(self)
 
     def data_received(self, data: bytes) -> None:
         if self._phase in (Phase.lingering, Phase.closing):
@@ -154,7 +154,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         if self._is_stream:
             self._is_stream = False
-            self._connections.add(self, self._host)
+            self._connections.add(self, self.host)
         if self._phase is Phase.answer or self.transport.is_closing():
             # uvicorn closes an idle connection earlier. This deadline also ends one that cannot send the rest of its answer.
             self._enter(Phase.idle, self.timeout_keep_alive + self._limits.answer)
@@ -175,6 +175,20 @@ class LimitedProtocol(HttpToolsProtocol):
         self._bytes = 0
         self.deadline = self.loop.time() + seconds
 
+    @property
+    def waits_for_client(self) -> bool:
+        """Whether the next bytes must come from the client."""
+        return self._phase in (Phase.idle, Phase.head, Phase.body) and not self.transport.is_closing()
+
+    def end_for_others(self, problem: Problem) -> None:
+        """Close this connection, because its address has too many that wait."""
+        if self._phase is Phase.idle and self._running is not None:
+            # Between two requests an answer would look like the answer to the next one.
+            self._connections.note_refusal(problem.code, self.host)
+            self.transport.close()
+        else:
+            self._refuse(problem)
+
     def end_overdue_phase(self) -> None:
         """Refuse a request that did not arrive in time, and close a connection on which nothing happens."""
         if self._phase is Phase.head:
@@ -183,9 +197,9 @@ class LimitedProtocol(HttpToolsProtocol):
             self._refuse(refusals.request_too_slow(self._limits.body))
         else:
             if self._phase is Phase.idle and self._running is None:
-                self._connections.note_refusal(SILENT, self._host)
+                self._connections.note_refusal(SILENT, self.host)
             elif self._phase in (Phase.idle, Phase.answer):
-                self._connections.note_refusal(ANSWER_NOT_READ, self._host)
+                self._connections.note_refusal(ANSWER_NOT_READ, self.host)
             self.transport.abort()
 
     def _refuse(self, problem: Problem) -> None:
@@ -196,7 +210,7 @@ class LimitedProtocol(HttpToolsProtocol):
         elif self._phase is Phase.body and running is self.cycle:
             self._refuse_body(running, problem)
         else:
-            self._connections.note_refusal(problem.code, self._host)
+            self._connections.note_refusal(problem.code, self.host)
             self._close_after_accepted()
 
     def _refuse_body(self, running: RequestResponseCycle, problem: Problem) -> None:
@@ -205,7 +219,7 @@ class LimitedProtocol(HttpToolsProtocol):
         running.message_event.set()
         if running.response_started:
             # The client has an answer already, or a part of it.
-            self._connections.note_refusal(problem.code, self._host)
+            self._connections.note_refusal(problem.code, self.host)
             self.transport.abort()
         else:
             self._answer_and_close(problem)
@@ -220,7 +234,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._enter(Phase.closing, self._limits.answer if self.flow.write_paused else NEVER)
 
     def _answer_and_close(self, problem: Problem, *, linger: bool = True) -> None:
-        self._connections.note_refusal(problem.code, self._host)
+        self._connections.note_refusal(problem.code, self.host)
         self.transport.write(refusals.encode_refusal(problem, self.server_state.default_headers))
         if not linger or self._connections.lingering >= self._limits.max_lingering:
             self._enter(Phase.closing, self._limits.linger)

@@ -41,7 +41,7 @@ def too_many_headers(limit: int) -> Problem:
 
 
 def too_many_connections(limit: int) -> Problem:
-    title = f"At most {limit} connections without an event stream may be open from one address"
+    title = f"At most {limit} connections of one address may be open without a request or an event stream"
     return Problem(429, "too_many_connections", title, headers=RETRY_AFTER)
 
 

@@ -24,8 +24,8 @@ CHUNKED = f"{POST}Transfer-Encoding: chunked\r\n\r\n".encode()
 def limits(**changed: float) -> ConnectionLimits:
     """Small sizes and long times, except those that the test changes."""
     sizes = {"max_head": 2_000, "max_url": 500, "max_headers": 20, "max_sent_body": 3_000, "max_pipelined": 3}
-    times = {"first_byte": LONG, "head": LONG, "body": LONG, "answer": LONG, "linger": LONG, "check_interval": 0.05}
-    all_limits: dict[str, float] = {"piece": 1_000, **sizes, **times, **changed}
+    times = {"first_byte": LONG, "head": LONG, "body": LONG, "answer": LONG, "linger": LONG, "excess_after": 0.1}
+    all_limits: dict[str, float] = {"piece": 1_000, "check_interval": 0.05, **sizes, **times, **changed}
     return ConnectionLimits(**all_limits)  # type: ignore[arg-type]
 
 
@@ -312,28 +312,54 @@ async def test_an_upgrade_is_answered_and_closed(server: LimitedServer) -> None:
     assert server.app.paths == ["/"]
 
 
-async def test_connections_of_an_address_are_limited() -> None:
+async def test_waiting_connections_of_an_address_are_limited() -> None:
     counted: list[str] = []
     async with limited_server(OpenConnections(limits(), per_address=2, count_refusal=counted.append)) as server:
         first, second, third = [await server.connect() for _ in range(3)]
 
-        refused = await third.answer(get())
+        refused = await first.response()
 
         assert (refused.status, refused.problem["code"]) == (429, "too_many_connections")
         assert refused.headers["retry-after"] == "5"
-        assert await third.rest() == b""
+        assert await first.rest() == b""
         assert counted == ["too_many_connections"]
-        assert [(await connection.answer(get())).status for connection in (first, second)] == [200, 200]
-        first.close()
-        third.close()
-        await wait_until_async(lambda: server.connections.count == 1, "the first connection to be gone")
-        assert (await (await server.connect()).answer(get())).status == 200
+        assert [(await connection.answer(get())).status for connection in (second, third)] == [200, 200]
+
+
+async def test_requests_that_arrive_together_are_answered() -> None:
+    app = EchoApp()
+    async with limited_server(OpenConnections(limits(burst=3), per_address=2), app) as server:
+        app.gate.clear()
+        connections = [await server.connect() for _ in range(6)]
+        for connection in connections:
+            await connection.send(get())
+        await wait_until_async(lambda: len(app.paths) == 6, "all requests")
+
+        refused = await (await server.connect()).answer(get())
+        app.gate.set()
+
+        assert (refused.status, refused.problem["code"]) == (429, "too_many_connections")
+        assert [(await connection.response()).status for connection in connections] == [200] * 6
+
+
+async def test_idle_connections_are_closed_without_an_answer() -> None:
+    async with limited_server(OpenConnections(limits(), per_address=1)) as server:
+        first = await server.connect()
+        await first.answer(get())
+        second = await server.connect()
+
+        assert await first.rest() == b""
+        assert (await second.answer(get())).status == 200
 
 
 @pytest.mark.parametrize("options", [{"per_address": 0}, {"per_address": 1, "is_trusted": "127.0.0.1".__eq__}])
 async def test_proxies_have_no_limit(options: dict[str, object]) -> None:
-    async with limited_server(OpenConnections(limits(), **options)) as server:  # type: ignore[arg-type]
+    async with limited_server(OpenConnections(limits(first_byte=SHORT), **options)) as server:  # type: ignore[arg-type]
         connections = [await server.connect() for _ in range(5)]
+        # Each is answered once, and then waits while the server checks all connections several times.
+        for connection in connections:
+            await connection.answer(get())
+        await (await server.connect()).rest()
 
         assert [(await connection.answer(get())).status for connection in connections] == [200] * 5
 
@@ -386,19 +412,19 @@ async def test_a_refused_client_cannot_send_without_end() -> None:
 
 async def test_few_refused_connections_linger() -> None:
     async with limited_server(OpenConnections(limits(max_lingering=2), per_address=1)) as server:
-        await server.connect()
-        refused = [await server.connect() for _ in range(5)]
-        await wait_until_async(lambda: server.connections.count == 3, "the others to be closed")
+        connections = [await server.connect() for _ in range(6)]
 
-        assert [(await connection.response()).status for connection in refused] == [429] * 5
+        assert [(await connection.response()).status for connection in connections[:5]] == [429] * 5
+        await wait_until_async(lambda: server.connections.count == 3, "the others to be closed")
+        assert server.connections.lingering == 2
 
 
 async def test_a_flood_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         async with limited_server(OpenConnections(limits(), per_address=1)) as server:
-            await server.connect()
-            for _ in range(5):
-                await (await server.connect()).response()
+            connections = [await server.connect() for _ in range(6)]
+            for connection in connections[:5]:
+                await connection.response()
 
     assert caplog.messages == [
         "refused 1 times: too_many_connections, last from 127.0.0.1 (VISIT_CONNECTIONS_PER_ADDRESS is 1)"

@@ -25,7 +25,7 @@ def test_table_of_limits_has_the_numbers_of_the_code() -> None:
     assert table["open files of the process"] == f"all but a tenth ({MIN_RESERVE} to {MAX_RESERVE})"
     assert (
         f"({Settings.model_fields['connections_per_address'].default})"
-        in table["connections without an event stream from one address"]
+        in table["connections of one address that wait for their client"]
     )
     assert f"but not above {MOST_OPEN_FILES:,}" in page.read_text()
 
