@@ -64,13 +64,16 @@ class UiProxy:
 
 def create_client(upstream: str) -> httpx.AsyncClient:
     """A client of the UI at this address. It follows no redirect and uses no proxy of the environment."""
-    return httpx.AsyncClient(
+    client = httpx.AsyncClient(
         base_url=upstream,
         timeout=httpx.Timeout(CONNECT_TIMEOUT_SECONDS, read=READ_TIMEOUT_SECONDS),
         limits=httpx.Limits(max_connections=MAX_OPEN_REQUESTS),
         trust_env=False,
         verify=False,  # noqa: S501 - plain HTTP; otherwise the client reads the certificates of all authorities
     )
+    # Otherwise it would ask for compressed answers, also for a caller that cannot read them.
+    client.headers.clear()
+    return client
 
 
 def _checked_parts(request: Request) -> UiRequest:

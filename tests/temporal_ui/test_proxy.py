@@ -123,6 +123,16 @@ async def test_change_needs_setting_and_own_origin(ui_site: UiSite) -> None:
     assert await ui_site.status_of(visit_id) is WorkflowExecutionStatus.TERMINATED
 
 
+async def test_answer_is_compressed_only_when_asked_for(ui_site: UiSite) -> None:
+    async with open_http(ui_site.urls[READ_ONLY]) as http:
+        compressed = await http.get("/api/v1/namespaces", headers={"Accept-Encoding": "gzip"})
+        del http.headers["accept-encoding"]
+        plain = await http.get("/api/v1/namespaces")
+
+    assert (compressed.headers.get("content-encoding"), plain.headers.get("content-encoding")) == ("gzip", None)
+    assert compressed.json() == plain.json()
+
+
 async def test_http_interface_of_server_is_closed(ui_site: UiSite) -> None:
     """The server opens it at a free port of its choice, and the development server cannot switch it off."""
     server = ui_site.processes[0].process
