@@ -260,6 +260,12 @@ def test_each_start_message_is_printed(terminal: Terminal, tmp_path: Path) -> No
             NAMESPACE_LINE: running.run("worker", VISIT_TEMPORAL_NAMESPACE="nowhere").stderr,
             "...: not a setting: use VISIT_HTTP_PORT": empty.run("api", VISIT_HTTP_PROT="1").stderr,
             "VISIT_TIMEZONE: not an IANA time zone": empty.run("api", VISIT_TIMEZONE="Mars/Olympus").stderr,
+            "VISIT_TRUSTED_PROXIES: ... is not an address or a network": empty.run(
+                "api", VISIT_TRUSTED_PROXIES="proxy.example"
+            ).stderr,
+            "VISIT_JWT_JWKS_URL: must be an https address, or http on a loopback address": empty.run(
+                "api", VISIT_JWT_JWKS_URL="http://keys.example"
+            ).stderr,
             "... does not start (exit code ...). The end of ...": damaged.run("up").stderr,
             "VISIT_TEMPORAL_ADDRESS: no Temporal frontend answered at ...": away.result().stderr,
         }
