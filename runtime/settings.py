@@ -2,17 +2,14 @@
 
 import logging
 import os
-import re
 import sys
 from contextlib import suppress
 from datetime import time, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
@@ -22,10 +19,24 @@ from pydantic_settings import (
     SettingsError,
 )
 from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
 
 from patient_visit_engine.runtime.ports import Port
 from patient_visit_engine.runtime.proxies import TrustedProxies
+from patient_visit_engine.runtime.setting_types import (
+    DatabaseUrl,
+    Duration,
+    Folder,
+    HostAndPort,
+    KeyServerUrl,
+    NonEmptySecret,
+    NonEmptyText,
+    PortNumber,
+    ProxyList,
+    ReadableFile,
+    SigningSecret,
+    TimeOfDay,
+    ZoneName,
+)
 from patient_visit_engine.runtime.unknown_settings import check_names
 from patient_visit_engine.visit.calendar import HospitalCalendar
 from patient_visit_engine.visit.codes import DoctorBusy
@@ -34,44 +45,6 @@ from patient_visit_engine.visit.state import Limits
 
 logger = logging.getLogger(__name__)
 
-PortNumber = Annotated[int, Field(ge=1, le=65535)]
-
-
-def _parse_seconds(value: object) -> object:
-    """Turn text that is a number into seconds. pydantic reads all other text as ISO 8601."""
-    try:
-        return float(value) if isinstance(value, str) else value
-    except ValueError:
-        return value
-
-
-def _parse_time_of_day(value: object) -> object:
-    """Turn `HH:MM` into a time. pydantic would also read seconds since midnight, zones and fractions."""
-    if isinstance(value, time):
-        return value
-    if not isinstance(value, str) or not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", value):
-        raise ValueError("must be a time of day as HH:MM, for example 04:00")
-    return time.fromisoformat(value)
-
-
-def _is_https_or_loopback(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        host, _port = parts.hostname, parts.port
-    except ValueError:
-        return False
-    if not host or not url.isprintable() or " " in url:
-        return False
-    if parts.scheme == "http":
-        try:
-            return host == "localhost" or ip_address(host).is_loopback
-        except ValueError:
-            return False
-    return parts.scheme == "https"
-
-
-Duration = Annotated[timedelta, BeforeValidator(_parse_seconds)]
-
 
 class Settings(BaseSettings):
     """Environment variables `VISIT_...`. Durations are ISO 8601 (`PT4H`) or seconds."""
@@ -79,27 +52,27 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="VISIT_", env_file=".env", extra="ignore", frozen=True)
 
     #: The database of state and event log. By default a SQLite file in the data folder.
-    database_url: str = ""
+    database_url: DatabaseUrl = ""
     #: The password of the database user, if `database_url` does not contain it.
-    database_password: Annotated[SecretStr, Field(min_length=1)] | None = None
-    temporal_address: str = ""
-    temporal_namespace: Annotated[str, Field(min_length=1)] = "default"
+    database_password: NonEmptySecret | None = None
+    temporal_address: HostAndPort = ""
+    temporal_namespace: NonEmptyText = "default"
     #: 1: TLS to Temporal. Each of the next five settings turns it on too.
     temporal_tls: bool = False
     #: The authority that must have signed the frontend's certificate, in PEM. By default any authority that this machine trusts.
-    temporal_tls_ca: Path | None = None
+    temporal_tls_ca: ReadableFile | None = None
     #: Our own certificate and its key, in PEM, for a frontend that requires one.
-    temporal_tls_cert: Path | None = None
-    temporal_tls_key: Path | None = None
+    temporal_tls_cert: ReadableFile | None = None
+    temporal_tls_key: ReadableFile | None = None
     #: The name in the frontend's certificate, if it differs from the address.
     temporal_tls_server_name: str = ""
-    temporal_api_key: Annotated[SecretStr, Field(min_length=1)] | None = None
-    task_queue: Annotated[str, Field(min_length=1)] = DEFAULT_TASK_QUEUE
+    temporal_api_key: NonEmptySecret | None = None
+    task_queue: NonEmptyText = DEFAULT_TASK_QUEUE
     http_host: str = "127.0.0.1"
     http_port: PortNumber = 8000
     #: Reverse proxies in front of the API: addresses and networks, separated by commas. The API believes `X-Forwarded-For` and
     #: `X-Forwarded-Proto` from them alone. Otherwise a client could choose its address, and so escape each limit.
-    trusted_proxies: str = ""
+    trusted_proxies: ProxyList = ""
     #: How many connections of one address (IPv6: one /64 network) may wait for their client. 0: no limit.
     connections_per_address: Annotated[int, Field(ge=0, le=65_535)] = 500
     #: Under `up`: the port of Temporal's UI.
@@ -112,9 +85,9 @@ class Settings(BaseSettings):
     temporal_ui_url: str = ""
     data_dir: Path = Path("data")
     #: The hospital's IANA time zone.
-    timezone: str = "UTC"
+    timezone: ZoneName = "UTC"
     #: The local time at which a hospital day starts, as `HH:MM`. Until then, the night belongs to the day before.
-    day_starts: Annotated[time, BeforeValidator(_parse_time_of_day)] = time(4)
+    day_starts: TimeOfDay = time(4)
     #: How long a free patient is reserved for the first doctor in line. 0: not at all.
     offer_seconds: Annotated[Duration, Field(ge=timedelta(0), le=timedelta(hours=1))] = timedelta(seconds=60)
     #: An exclusive start of a doctor who is in an exclusive consultation with another patient: granted, with a warning, or refused.
@@ -139,15 +112,15 @@ class Settings(BaseSettings):
     #: How many event streams one user may have open in each API process. Each browser of a shared account has one.
     streams_per_user: Annotated[int, Field(ge=1, le=10_000)] = 64
     session_lifetime: Annotated[Duration, Field(gt=timedelta(0))] = timedelta(hours=12)
-    jwt_secret: SecretStr | None = None
-    jwt_jwks_url: str | None = None
+    jwt_secret: SigningSecret | None = None
+    jwt_jwks_url: KeyServerUrl | None = None
     #: Must not be empty: a variable that was left empty by mistake would switch the check off.
-    jwt_issuer: Annotated[str, Field(min_length=1)] | None = None
-    jwt_audience: Annotated[str, Field(min_length=1)] | None = None
+    jwt_issuer: NonEmptyText | None = None
+    jwt_audience: NonEmptyText | None = None
     #: 1: load the demonstration hospital into an empty database without asking.
     demo: bool = False
     #: A folder with one file per variable, named in lower case. The environment and `.env` take precedence.
-    secrets_dir: Path | None = None
+    secrets_dir: Folder | None = None
 
     @classmethod
     def settings_customise_sources(
@@ -165,78 +138,6 @@ class Settings(BaseSettings):
         if not folders or not Path(folders[0]).is_dir():
             return sources
         return *sources, SecretsSettingsSource(settings_cls, folders[0])
-
-    @field_validator("timezone")
-    @classmethod
-    def _check_zone(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError("not an IANA time zone") from None
-        return name
-
-    @field_validator("secrets_dir")
-    @classmethod
-    def _check_folder(cls, folder: Path | None) -> Path | None:
-        if folder is not None and not folder.is_dir():
-            raise ValueError("not a folder")
-        return folder
-
-    @field_validator("temporal_address")
-    @classmethod
-    def _check_host_and_port(cls, address: str) -> str:
-        # A scheme would override the TLS settings in the client.
-        if address and not re.fullmatch(r"([^\s/:@\[\]]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}", address):
-            raise ValueError("must be host:port, for example temporal.hospital.example:7233")
-        return address
-
-    @field_validator("temporal_tls_ca", "temporal_tls_cert", "temporal_tls_key")
-    @classmethod
-    def _check_readable(cls, path: Path | None) -> Path | None:
-        try:
-            if path is not None:
-                path.read_bytes()
-        except OSError as error:
-            raise ValueError(f"the file cannot be read ({error.strerror})") from None
-        return path
-
-    @field_validator("trusted_proxies")
-    @classmethod
-    def _check_proxies(cls, proxies: str) -> str:
-        TrustedProxies.parse(proxies)
-        return proxies
-
-    @field_validator("jwt_jwks_url")
-    @classmethod
-    def _check_key_server(cls, url: str | None) -> str | None:
-        # Over plain HTTP, anyone on the way could send other keys and sign tokens with them.
-        if url is not None and not _is_https_or_loopback(url):
-            example = "https://login.hospital.example/keys"
-            raise ValueError(f"must be an https address, or http on a loopback address, for example {example}")
-        return url
-
-    @field_validator("jwt_secret")
-    @classmethod
-    def _check_secret_length(cls, secret: SecretStr | None) -> SecretStr | None:
-        if secret is not None and len(secret.get_secret_value().encode()) < 32:
-            raise ValueError("must be at least 32 bytes for HS256")
-        return secret
-
-    @field_validator("database_url")
-    @classmethod
-    def _check_database_url(cls, url: str) -> str:
-        if url:
-            try:
-                driver = make_url(url).drivername
-            except ArgumentError:
-                raise ValueError("not a database URL") from None
-            if driver not in ("sqlite+aiosqlite", "postgresql+asyncpg"):
-                raise ValueError("must begin with sqlite+aiosqlite:/// or postgresql+asyncpg://")
-            if driver.startswith("sqlite") and make_url(url).database in (None, "", ":memory:"):
-                raise ValueError("must name a file, because processes cannot share a database in memory")
-            if "sslmode" in make_url(url).query:
-                raise ValueError("use ssl instead of sslmode, for example ?ssl=verify-full")
-        return url
 
     @model_validator(mode="after")
     def _check_one_token_kind(self) -> "Settings":
