@@ -29,8 +29,8 @@ DR_1, DR_2, DR_3, DR_4 = range(1, 5)
 HELD, AWAITED, LONG, RESERVED, FREE, STUCK, ENDED = range(11, 18)
 #: How long the consultation of the patient `LONG` is open.
 LONG_OPEN = timedelta(hours=3)
-#: Seconds after which the caller of the stuck visit gives up. The API waits for ten.
-GIVES_UP_AFTER = 10.0
+#: Seconds after which the caller of the stuck visit gives up. The API waits longer.
+GIVES_UP_AFTER = 5.0
 
 
 @workflow.defn(name=WORKFLOW_TYPE)
