@@ -12,6 +12,12 @@ def lines_of(log: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in log.read_text().splitlines()]
 
 
+def lines_without_temporal(log: Path) -> list[str]:
+    """The lines in lower case, but not those about Temporal that is away: for tests that run none."""
+    lines = log.read_text().lower().splitlines()
+    return [line for line in lines if "temporal cannot be reached" not in line and "temporalio.core" not in line]
+
+
 async def wait_for_lines(log: Path, count: int = 1, **fields: Any) -> list[dict[str, Any]]:
     """The lines with these fields, once there are `count`."""
 
