@@ -2,24 +2,15 @@
 
 from datetime import UTC, datetime
 
-import httpx
 from sqlalchemy import Connection, text
 
 from patient_visit_engine.runtime import temporal
 from patient_visit_engine.visit.names import visit_id
-from tests.support.decisions import assert_can_be_completed, assert_started_once, start_decided
+from tests.support.decisions import assert_can_be_completed, assert_reason, assert_started_once, start_decided
 from tests.support.engine import Engine, OpenEngine, wait_until_ready
 from tests.support.locking import locked
 from tests.support.log_lines import lines_of, wait_for_lines
 from tests.support.waiting import wait_until_async
-
-
-async def assert_reason(engine: Engine, undecided: httpx.Response, reason: str) -> None:
-    """The answer is `undecided`, and the API has logged it once, with its reason."""
-    assert (undecided.status_code, undecided.json()["code"]) == (503, "undecided")
-    request_id = undecided.headers["X-Request-ID"]
-    lines = await wait_for_lines(engine.api.log, event="undecided", http_request_id=request_id)
-    assert [line["reason"] for line in lines] == [reason]
 
 
 def lose_temporal_database(engine: Engine) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support.decisions import assert_reason, start_decided
 from tests.support.engine import NO_CERTIFICATES, Engine, OpenEngine
 from tests.support.small_disk import fill, free, small_disk
 from tests.support.waiting import wait_until_async
@@ -58,12 +59,17 @@ async def engine_on_small_disk(tmp_path: Path) -> AsyncIterator[tuple[Engine, Pa
 
 async def test_reports_full_disk_until_it_has_space(engine_on_small_disk: tuple[Engine, Path]) -> None:
     engine, disk = engine_on_small_disk
+    await engine.admit(1, {1: 1})
     fill(disk)
     reason = await wait_until_down(engine, "database", 30)
     states = await read_readiness(engine)
+    undecided = await engine.start(1, 1, 1)
+    await assert_reason(engine, undecided, "ledger_away")
     free(disk)
     await engine.wait_until_ready()
+    answer = await start_decided(engine, 1, 1, 1, "after")
 
     assert reason == "the disk of the database is full: free some space"
+    assert answer.status_code == 201
     assert (states["schema"], states["temporal"], states["workers"]) == ("up", "up", "up")
     assert "write probe failed: the disk of the database is full" in engine.api.log.read_text()

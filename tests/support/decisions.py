@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 import httpx
 
 from tests.support.engine import Engine
+from tests.support.log_lines import wait_for_lines
 from tests.support.waiting import wait_until_async
 
 
@@ -45,3 +46,11 @@ async def assert_can_be_completed(engine: Engine, patient: int, answer: httpx.Re
     assert (completed.status_code, completed.json()["outcome"]) == (200, "done")
     assert repeated.json() == completed.json()
     assert len(await engine.events(patient, "consultation.completed")) == 1
+
+
+async def assert_reason(engine: Engine, undecided: httpx.Response, reason: str) -> None:
+    """The answer is `undecided`, and the API has logged it once, with its reason."""
+    assert (undecided.status_code, undecided.json()["code"]) == (503, "undecided")
+    request_id = undecided.headers["X-Request-ID"]
+    lines = await wait_for_lines(engine.api.log, event="undecided", http_request_id=request_id)
+    assert [line["reason"] for line in lines] == [reason]
