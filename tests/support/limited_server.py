@@ -9,10 +9,25 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from patient_visit_engine.api.server import listen, protocol_with
+from patient_visit_engine.api.serving.limits import ConnectionLimits
 from patient_visit_engine.api.serving.open_connections import OpenConnections
 from patient_visit_engine.api.stream.endpoint import CONNECTION
-from tests.support.raw_http import RawConnection
+from tests.support.raw_http import HOST, RawConnection
 from tests.support.waiting import wait_until_async
+
+#: Long enough for a busy machine, so that only the phase that a test is about can end.
+LONG = 60.0
+SHORT = 0.3
+POST = f"POST /echo HTTP/1.1\r\n{HOST}\r\n"
+CHUNKED = f"{POST}Transfer-Encoding: chunked\r\n\r\n".encode()
+
+
+def small_limits(**changed: float) -> ConnectionLimits:
+    """Small sizes and long times, except those that the test changes."""
+    sizes = {"max_head": 2_000, "max_url": 500, "max_headers": 20, "max_sent_body": 3_000, "max_pipelined": 3}
+    times = {"first_byte": LONG, "head": LONG, "body": LONG, "answer": LONG, "linger": LONG, "excess_after": 0.1}
+    all_limits: dict[str, float] = {"piece": 1_000, "check_interval": 0.05, **sizes, **times, **changed}
+    return ConnectionLimits(**all_limits)  # type: ignore[arg-type]
 
 
 @dataclass
