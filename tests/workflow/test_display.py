@@ -2,43 +2,39 @@
 
 import json
 import operator
-from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
-from typing import Any, cast
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
-from temporalio.api.enums.v1 import EventType, IndexedValueType
-from temporalio.api.history.v1 import HistoryEvent
-from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, RemoveSearchAttributesRequest
+from temporalio.api.enums.v1 import EventType
 from temporalio.api.sdk.v1 import WorkflowMetadata
-from temporalio.client import Client
-from temporalio.testing import WorkflowEnvironment
 
-from patient_visit_engine.runtime import namespace
-from patient_visit_engine.runtime.settings import Settings
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.storage.upkeep.audit import audit
 from patient_visit_engine.visit.search_attributes import VisitAttributes
 from patient_visit_engine.visit.state import Limits
 from patient_visit_engine.worker.builder import CACHED_VISITS
 from patient_visit_engine.workflows import visit_display
-from patient_visit_engine.workflows.visit_client import UNDECIDED_ERRORS, WITHOUT_DISPLAY_FOR
 from patient_visit_engine.workflows.visit_display import WRITE_AFTER
-from tests.support.patient_records import Answer
+from tests.support.displayed_visits import (
+    UPSERT,
+    events_of,
+    is_written,
+    read_attributes,
+    summaries_of_timers,
+    writes_of,
+)
 from tests.support.visit_rows import (
     DOCTOR_NAMES,
     DR_AMRANI,
     DR_BENNIS,
     DR_CHRAIBI,
     DR_DAOUDI,
-    DR_IMAGING,
     PATIENT_NAME,
 )
 from tests.support.visits import VisitDriver
 from tests.support.waiting import wait_until_async
 from tests.workflow.test_rescue import change_worker_code
 
-UPSERT = EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES
 A_MOMENT = timedelta(seconds=1)
 A_MINUTE = 60.0
 #: Temporal's own search attribute of workflows whose tasks fail.
@@ -55,29 +51,6 @@ def database(on_sqlite: Database) -> Database:
 def cached_visits() -> int:
     """A worker that keeps visits in memory, as in production."""
     return CACHED_VISITS
-
-
-async def read_attributes(visits: VisitDriver) -> VisitAttributes:
-    """The search attributes that Temporal has of today's visit."""
-    return visit_display._read_attributes((await visits.workflow().describe()).typed_search_attributes)
-
-
-async def events_of(visits: VisitDriver) -> list[HistoryEvent]:
-    """The events of all runs."""
-    return [event for history in await visits.histories() for event in history.events]
-
-
-async def writes_of(visits: VisitDriver) -> list[datetime]:
-    """When the visit wrote its search attributes."""
-    return [event.event_time.ToDatetime(UTC) for event in await events_of(visits) if event.event_type == UPSERT]
-
-
-def summaries_of_timers(events: list[HistoryEvent]) -> list[str]:
-    return [
-        json.loads(event.user_metadata.summary.data)
-        for event in events
-        if event.event_type == EventType.EVENT_TYPE_TIMER_STARTED
-    ]
 
 
 async def skip_interval(visits: VisitDriver) -> None:
@@ -186,7 +159,7 @@ async def test_write_costs_six_events_behind_the_answer(visits: VisitDriver) -> 
     await visits.start(DR_BENNIS)
     answered = [event.event_type for event in await events_of(visits)]
     # Without skipped time, because that adds events.
-    await wait_until_async(lambda: _is_written(visits), "the attributes are written")
+    await wait_until_async(lambda: is_written(visits), "the attributes are written")
     written = [event.event_type for event in await events_of(visits)]
 
     # The start itself costs the timer. The timer of the reminder is the last event of the first task.
@@ -316,125 +289,3 @@ async def test_failing_visit_is_reported_within_a_minute(
     await wait_until_async(is_reported_no_more, "the visit is no longer reported")
 
     assert (await visits.start(DR_BENNIS)).status == 409
-
-
-async def remove_attribute(client: Client, name: str) -> None:
-    request = RemoveSearchAttributesRequest(namespace=client.namespace, search_attributes=[name])
-    await client.operator_service.remove_search_attributes(request)
-
-
-@pytest.fixture
-async def prepared(temporal_server: WorkflowEnvironment, patients: Any, database: Database) -> Any:
-    """A driver in a namespace that `visit-engine migrate` has prepared. A test may remove search attributes there."""
-    patient = next(patients)
-    settings = Settings(
-        _env_file=None,
-        temporal_address=temporal_server.client.service_client.config.target_host,
-        temporal_namespace=f"clinic-{patient}",
-    )
-    client = await namespace.prepare(settings)
-    driver = VisitDriver(cast(WorkflowEnvironment, SimpleNamespace(client=client)), database, patient)
-    await driver.insert_patient()
-    await driver.start_worker()
-
-    yield driver
-
-    await driver.stop_worker()
-
-
-async def start_with_rescue(visits: VisitDriver, doctor: int) -> Answer:
-    """Start, and look at the visit when it does not answer, as the API does."""
-    command = await visits.start_command(doctor)
-
-    async def send() -> Answer | None:
-        try:
-            return await visits.send(command)
-        except UNDECIDED_ERRORS:
-            await visits.visit_rescue.rescue(visits.patient, visits.today, datetime.now(UTC))
-            return None
-
-    return cast(Answer, await wait_until_async(send, "the start is decided"))
-
-
-@pytest.mark.parametrize("missing", ["VisitState", "DoctorId", "ConsultationOpenSince", "WaitingCount"])
-async def test_missing_attribute_blocks_no_start(prepared: VisitDriver, missing: str) -> None:
-    await remove_attribute(prepared.environment.client, missing)
-
-    started = await prepared.start(DR_AMRANI)
-    refused = await prepared.start(DR_BENNIS, wait=True)
-    completed = await prepared.complete(started)
-
-    description = await prepared.workflow().describe()
-    assert [answer.status for answer in (started, refused, completed)] == [201, 409, 200]
-    assert description.search_attributes["PatientId"] == [prepared.patient]
-    assert await writes_of(prepared) == []
-
-
-async def test_signal_opens_visit_without_attributes(prepared: VisitDriver) -> None:
-    await remove_attribute(prepared.environment.client, "VisitState")
-    signal = await prepared.start_command(DR_AMRANI)
-
-    await prepared.send_signal(signal)
-
-    assert (await prepared.wait_for_answer(signal.request)).status == 201
-
-
-async def test_client_tries_attributes_again_later(prepared: VisitDriver) -> None:
-    await remove_attribute(prepared.environment.client, "VisitState")
-    await prepared.start(DR_AMRANI)
-    await prepared.workflow().terminate()
-    await namespace.prepare(
-        Settings(
-            _env_file=None,
-            temporal_address=prepared.environment.client.service_client.config.target_host,
-            temporal_namespace=prepared.environment.client.namespace,
-        )
-    )
-    soon = await prepared.start(DR_BENNIS)
-    without = await read_attributes(prepared)
-    await prepared.workflow().terminate()
-    prepared.clock_ahead = WITHOUT_DISPLAY_FOR + A_MOMENT
-
-    refused = await prepared.start(DR_CHRAIBI)
-    await wait_until_async(lambda: _is_written(prepared), "the attributes are written")
-
-    assert without == VisitAttributes()
-    assert soon.body["active_doctor_id"] == refused.body["active_doctor_id"] == DR_AMRANI
-    assert (await read_attributes(prepared)).doctor_ids == (DR_AMRANI,)
-
-
-async def _is_written(visits: VisitDriver) -> bool:
-    return bool(await writes_of(visits))
-
-
-async def _has_failed_task(visits: VisitDriver) -> bool:
-    return any(event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED for event in await events_of(visits))
-
-
-async def test_attribute_removed_later_is_rescued(prepared: VisitDriver) -> None:
-    await prepared.start(DR_AMRANI)
-    await remove_attribute(prepared.environment.client, "DoctorId")
-    await wait_until_async(lambda: _has_failed_task(prepared), "the write fails")
-
-    refused = await start_with_rescue(prepared, DR_BENNIS)
-    started = await start_with_rescue(prepared, DR_IMAGING)
-
-    # The new run starts no timer to write them.
-    assert "next write of the search attributes" not in summaries_of_timers(await events_of(prepared))
-    assert (refused.body["active_doctor_id"], started.status) == (DR_AMRANI, 201)
-    assert (await prepared.database.read(audit)).violations == []
-
-
-async def test_attribute_of_another_type_is_rescued(prepared: VisitDriver) -> None:
-    client = prepared.environment.client
-    await remove_attribute(client, "DoctorId")
-    number = IndexedValueType.INDEXED_VALUE_TYPE_INT
-    request = AddSearchAttributesRequest(namespace=client.namespace, search_attributes={"DoctorId": number})
-    await client.operator_service.add_search_attributes(request)
-    await prepared.start(DR_AMRANI)
-    await wait_until_async(lambda: _has_failed_task(prepared), "the write fails")
-
-    refused = await start_with_rescue(prepared, DR_BENNIS)
-
-    assert refused.body["active_doctor_id"] == DR_AMRANI
-    assert summaries_of_timers(await events_of(prepared)) == [f"reminder to doctor {DR_AMRANI}"]
