@@ -6,12 +6,13 @@ failed task, or one with a cause that is not counted (`SLOW_MACHINE`, `HARMLESS_
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
 from temporalio.api.common import v1 as common
 from temporalio.api.enums.v1 import EventType, PendingWorkflowTaskState, WorkflowTaskFailedCause
 from temporalio.api.history.v1 import HistoryEvent
+from temporalio.api.workflow.v1 import PendingWorkflowTaskInfo
 from temporalio.api.workflowservice.v1 import GetWorkflowExecutionHistoryReverseRequest
 from temporalio.client import (
     Client,
@@ -25,7 +26,7 @@ from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.codes import RescueReason
 from patient_visit_engine.visit.names import VISIT_DAY_ATTRIBUTE, WORKFLOW_TYPE, visit_id
 from patient_visit_engine.workflows.patient_visit import PatientVisit
-from patient_visit_engine.workflows.visit_client import RESCUED_RUN_MEMO, UNDECIDED_ERRORS, VisitClient
+from patient_visit_engine.workflows.visit_client import RESCUED_RUN_MEMO, TASK_TIMEOUT, UNDECIDED_ERRORS, VisitClient
 
 #: A rescued visit that fails again is ended again after this time, not before.
 RESCUE_INTERVAL = timedelta(minutes=1)
@@ -96,11 +97,10 @@ class VisitRescue:
         if description is None or description.status is not WorkflowExecutionStatus.RUNNING:
             return VisitLook()
         rescued = await self._rescue_visit(patient_id, day, description, now)
-        task = description.raw_description.pending_workflow_task
         return VisitLook(
             rescued=rescued,
             is_failing=rescued is not None or await self._is_failing(description),
-            waits_for_worker=task.state == PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_SCHEDULED,
+            waits_for_worker=_waits_for_worker(description.raw_description.pending_workflow_task, now),
         )
 
     async def _is_failing(self, description: WorkflowExecutionDescription) -> bool:
@@ -199,6 +199,15 @@ class VisitRescue:
         response = await self._client.workflow_service.get_workflow_execution_history_reverse(request)
         newest_first = [event for event in response.history.events if event.event_type in TASK_RESULTS]
         return next((n for n, event in enumerate(newest_first) if not _is_failure_of_code(event)), len(newest_first))
+
+
+def _waits_for_worker(task: PendingWorkflowTaskInfo, now: datetime) -> bool:
+    """Whether no worker takes the task. The server also gives it to the open poll of a worker that hangs, again and again."""
+    state = PendingWorkflowTaskState
+    is_late = now - task.original_scheduled_time.ToDatetime(UTC) > 2 * TASK_TIMEOUT
+    return task.state == state.PENDING_WORKFLOW_TASK_STATE_SCHEDULED or (
+        task.state == state.PENDING_WORKFLOW_TASK_STATE_STARTED and task.attempt > 1 and is_late
+    )
 
 
 async def _was_opened_by_rescue(execution: WorkflowExecution) -> bool:

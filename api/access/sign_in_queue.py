@@ -19,6 +19,8 @@ MAX_WAITING_PER_ADDRESS = 32
 #: Waiting attempts with one name at one address. Right passwords cost no budget, so without this limit a program with one account
 #: could fill the part of the known places.
 MAX_WAITING_PER_NAME = 16
+#: The addresses and names of which the turns are counted. More of them come only from a flood with ever new addresses.
+MAX_TURNS = 10_000
 
 
 @dataclass(eq=False, slots=True)
@@ -36,6 +38,8 @@ class SignInQueue:
         self._slots = slots
         self._waiting: list[_Waiting] = []
         self._running: list[Attempt] = []
+        #: The turns of each address, or known name, since the queue was empty. A newcomer has had none, so it comes next.
+        self._turns: Counter[tuple[str, str | None]] = Counter()
 
     @asynccontextmanager
     async def turn(self, attempt: Attempt) -> AsyncIterator[None]:
@@ -59,7 +63,7 @@ class SignInQueue:
         answer = self._budget.check(attempt, self._now())
         if answer.verdict in (Verdict.refused, Verdict.full):
             raise _problem(answer)
-        if self._is_full(attempt):
+        if self._is_over_its_share(attempt) or not self._has_room_for(attempt):
             raise SignInBusy("the queue is full")
         waiting = _Waiting(attempt)
         self._waiting.append(waiting)
@@ -70,15 +74,33 @@ class SignInQueue:
             self._withdraw(waiting)
             raise
 
-    def _is_full(self, attempt: Attempt) -> bool:
-        same_part = [each.attempt for each in self._waiting if each.attempt.is_known == attempt.is_known]
-        same_address = [each for each in same_part if each.network == attempt.network]
+    def _is_over_its_share(self, attempt: Attempt) -> bool:
+        same_address = [each.attempt for each in self._part_of(attempt) if each.attempt.network == attempt.network]
         same_name = [each for each in same_address if each.login == attempt.login]
-        return (
-            len(same_part) >= MAX_WAITING
-            or (not attempt.is_known and len(same_address) >= MAX_WAITING_PER_ADDRESS)
-            or len(same_name) >= MAX_WAITING_PER_NAME
-        )
+        return (not attempt.is_known and len(same_address) >= MAX_WAITING_PER_ADDRESS) or len(
+            same_name
+        ) >= MAX_WAITING_PER_NAME
+
+    def _has_room_for(self, attempt: Attempt) -> bool:
+        """Whether the attempt may wait. In a full part, the newest attempt of the address with the most gives way to an address with
+        fewer. Otherwise a few addresses could keep everyone else out.
+        """
+        part = self._part_of(attempt)
+        if len(part) < MAX_WAITING:
+            return True
+        waiting_of = Counter(each.attempt.network for each in part)
+        network, most = waiting_of.most_common(1)[0]
+        if waiting_of[attempt.network] + 1 >= most:
+            return False
+        newest = next(each for each in reversed(part) if each.attempt.network == network)
+        self._waiting.remove(newest)
+        if not newest.admitted.done():
+            newest.admitted.set_exception(SignInBusy("the queue is full"))
+        return True
+
+    def _part_of(self, attempt: Attempt) -> list[_Waiting]:
+        """The part of the queue for attempts of this kind, in order of arrival."""
+        return [each for each in self._waiting if each.attempt.is_known == attempt.is_known]
 
     def _withdraw(self, waiting: _Waiting) -> None:
         if waiting in self._waiting:
@@ -105,18 +127,21 @@ class SignInQueue:
             if is_admitted:
                 self._budget.reserve(waiting.attempt)
                 self._running.append(waiting.attempt)
+                self._turns[_queued_as(waiting.attempt)] += 1
                 waiting.admitted.set_result(None)
             else:
                 waiting.admitted.set_exception(_problem(answer))
+        if not (self._waiting or self._running) or len(self._turns) > MAX_TURNS:
+            self._turns.clear()
 
     def _in_order(self) -> list[_Waiting]:
         """Known places first, by names in turn. Then addresses take turns, so a flood from one does not delay the others."""
-        turns = Counter(map(_queued_as, self._running))
+        ahead: Counter[tuple[str, str | None]] = Counter()
         order: list[tuple[bool, int, int, _Waiting]] = []
         for arrival, waiting in enumerate(self._waiting):
-            attempt = waiting.attempt
-            order.append((not attempt.is_known, turns[_queued_as(attempt)], arrival, waiting))
-            turns[_queued_as(attempt)] += 1
+            attempt, who = waiting.attempt, _queued_as(waiting.attempt)
+            order.append((not attempt.is_known, self._turns[who] + ahead[who], arrival, waiting))
+            ahead[who] += 1
         return [waiting for *_, waiting in sorted(order, key=lambda place: place[:3])]
 
 

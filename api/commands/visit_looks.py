@@ -15,8 +15,10 @@ logger = structlog.get_logger()
 
 #: Seconds for one look at a visit, with its rescue.
 LOOK_TIMEOUT_SECONDS = 10.0
-#: Visits that one process looks at in the same moment. The others are looked at after their next command without an answer.
-MAX_LOOKS = 20
+#: Visits that one process looks at in the same moment. The others wait for their turn.
+SIMULTANEOUS_LOOKS = 20
+#: Looks that wait or run. The next visit is looked at after its next command without an answer.
+MAX_LOOKS = 500
 
 
 class Rescuer(Protocol):
@@ -32,6 +34,7 @@ class VisitLooks:
         self._rescuer = rescuer
         self._now = now
         self._looks: dict[tuple[int, date], asyncio.Task[VisitLook]] = {}
+        self._slots = asyncio.Semaphore(SIMULTANEOUS_LOOKS)
 
     def look_at(self, patient_id: int, day: date) -> Awaitable[VisitLook]:
         """Begin to look at this visit, and return what the look will find. Callers of the same visit share one look.
@@ -52,7 +55,7 @@ class VisitLooks:
 
     async def _look(self, rescuer: Rescuer, patient_id: int, day: date) -> VisitLook:
         try:
-            async with asyncio.timeout(LOOK_TIMEOUT_SECONDS):
+            async with self._slots, asyncio.timeout(LOOK_TIMEOUT_SECONDS):
                 look = await rescuer.look_at(patient_id, day, self._now())
         except Exception as error:
             if isinstance(error, (*UNDECIDED_ERRORS, TimeoutError)) or is_unconnected(error):

@@ -6,6 +6,7 @@ visit decides again. The lock on the patient makes the visits of two days record
 rule even if the lock or the comparison has a mistake.
 """
 
+import asyncio
 import json
 from collections.abc import Callable, Sequence
 
@@ -86,14 +87,25 @@ class SqlLedger:
             raise UnrecordableError("another patient")
         for attempt in range(RECORD_ATTEMPTS):
             try:
-                reply, receipt = await self._database.write(_record, entry)
+                return await self._record_once(entry, attempt)
             except (OvertakenError, IntegrityError) as error:
                 conflict = error
-                continue
-            if receipt is not None:
-                self._report(receipt.describe(entry, attempt))
-            return reply
         raise UnrecordableError(type(conflict).__name__)
+
+    async def _record_once(self, entry: LedgerEntry, attempt: int) -> LedgerReply:
+        recording = asyncio.ensure_future(self._record_and_report(entry, attempt))
+        if not self._database.is_sqlite:
+            return await recording
+        # Temporal cancels a call that takes too long. The thread that writes to SQLite commits all the same, and its decision must be
+        # reported: the next call only finds the answer.
+        recording.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return await asyncio.shield(recording)
+
+    async def _record_and_report(self, entry: LedgerEntry, attempt: int) -> LedgerReply:
+        reply, receipt = await self._database.write(_record, entry)
+        if receipt is not None:
+            self._report(receipt.describe(entry, attempt))
+        return reply
 
 
 #: The reply to the visit, and a receipt when the transaction has stored a new decision.

@@ -159,14 +159,20 @@ async def test_upgrade_refuses_row_without_its_parent(tmp_path: Path) -> None:
 
 async def test_upgrade_keeps_accounts_that_differ_in_case(url: str) -> None:
     await run_on(url, migrate_to("0005"))
-    names = ["Maria", "maria", "DESK", "Desk", "Jose\u0301", "Zo\u00eb"]
+    names = ["Maria", "maria", "DESK", "Desk", "Jose\u0301", "Zo\u00eb", "Bob"]
+    revoked = ["bob", "BOB"]
 
     def add_accounts(connection: Connection) -> None:
-        for name in names:
+        for name in revoked + names:
             connection.execute(
                 text(
                     "INSERT INTO accounts (username, password_hash, name, role) VALUES (:name, '-', 'A', 'reception')"
                 ),
+                {"name": name},
+            )
+        for name in revoked:
+            connection.execute(
+                text("UPDATE accounts SET revoked_at = '2026-03-01T09:00:00.000Z' WHERE username = :name"),
                 {"name": name},
             )
 
@@ -180,6 +186,7 @@ async def test_upgrade_keeps_accounts_that_differ_in_case(url: str) -> None:
 
     # Each name is found as before. Another spelling finds the account that is spelled without capitals, or else the oldest.
     assert [await find_username(name) for name in names] == names
+    assert [await find_username(typed) for typed in ("bob", "bOB")] == ["Bob", "Bob"]
     assert [await find_username(typed) for typed in ("MARIA", "desk", "JOS\u00c9", "zo\u00eb", "jose")] == [
         "maria",
         "DESK",
@@ -193,4 +200,4 @@ async def test_upgrade_keeps_accounts_that_differ_in_case(url: str) -> None:
         )
     migrations.downgrade(url, "0005")
     stored = await run_on(url, lambda c: c.scalars(text("SELECT username FROM accounts ORDER BY id")).all())
-    assert stored == names
+    assert stored == revoked + names

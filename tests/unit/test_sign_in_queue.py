@@ -108,8 +108,9 @@ async def test_address_in_flood_waits_for_two_checks(checks: Checks) -> None:
 
 
 async def test_known_account_passes_full_queue_of_strangers(checks: Checks) -> None:
-    for network in range(10):
-        await flood(checks, f"attacker-{network}")
+    for network in range(HASHING_THREADS + MAX_WAITING):
+        checks.start("name", f"attacker-{network}")
+    await checks.settle()
     waiting = sum(not task.done() for task in checks.tasks)
 
     known = checks.start("owner", "attacker-0", known=True, right=True)
@@ -123,6 +124,24 @@ async def test_known_account_passes_full_queue_of_strangers(checks: Checks) -> N
     assert stranger.result() == "sign_in_busy"
 
 
+async def test_newcomer_passes_a_few_addresses_that_fill_the_queue(checks: Checks) -> None:
+    for address in range(4):
+        for count in range(40):
+            checks.start(f"name-{address}-{count}", f"attacker-{address}")
+    await checks.settle()
+    newcomer = checks.start("amrani", "home", right=True)
+    await checks.settle()
+    # Two checks run already. The three addresses that have had no turn were there before the newcomer.
+    for _ in range(HASHING_THREADS + 4):
+        checks.gate.release()
+        await checks.settle()
+
+    assert newcomer.done()
+    assert newcomer.result() == "signed_in"
+    refused = [task for task in checks.tasks if task.done() and task.result() == "sign_in_busy"]
+    assert len(refused) == 160 - HASHING_THREADS - MAX_WAITING + 1
+
+
 async def test_addresses_take_turns(checks: Checks) -> None:
     await flood(checks)
     for number in range(3):
@@ -131,7 +150,8 @@ async def test_addresses_take_turns(checks: Checks) -> None:
 
     await checks.finish()
 
-    assert checks.checked[2:7] == ["ward-0", "name-2", "ward-1", "name-3", "ward-2"]
+    # The flood has had two turns already.
+    assert checks.checked[2:7] == ["ward-0", "ward-1", "name-2", "ward-2", "name-3"]
 
 
 async def test_program_with_account_does_not_delay_colleagues(checks: Checks) -> None:

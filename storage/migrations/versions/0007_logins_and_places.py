@@ -20,10 +20,11 @@ MOMENT = sa.DateTime(timezone=True).with_variant(sa.String(24), "sqlite")
 def upgrade() -> None:
     """Give each account its login. Accounts that differ only in case all stay usable under their own spelling."""
     op.add_column("accounts", sa.Column("login", sa.String(600)))
-    accounts = sa.table("accounts", sa.column("id"), sa.column("username"), sa.column("login"))
+    accounts = sa.table("accounts", *map(sa.column, ("id", "username", "revoked_at", "login")))
     connection = op.get_bind()
-    rows = connection.execute(sa.select(accounts.c.id, accounts.c.username).order_by(accounts.c.id)).all()
-    for account_id, login in _logins([(row.id, row.username) for row in rows]):
+    is_revoked = accounts.c.revoked_at.is_not(None)
+    rows = connection.execute(sa.select(accounts.c.id, accounts.c.username, is_revoked).order_by(accounts.c.id)).all()
+    for account_id, login in _logins([(row[0], row[1], row[2]) for row in rows]):
         connection.execute(sa.update(accounts).where(accounts.c.id == account_id).values(login=login))
     op.create_index("one_account_per_login", "accounts", ["login"], unique=True)
     op.create_table(
@@ -59,14 +60,20 @@ def _fold(username: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", username).casefold())
 
 
-def _logins(accounts: list[tuple[int, str]]) -> Iterator[tuple[int, str]]:
-    """The id and the login of each account.
+def _logins(accounts: list[tuple[int, str, bool]]) -> Iterator[tuple[int, str | None]]:
+    """The id and the login of each account: its id, its username, and whether it is revoked.
 
-    Of accounts with one folded name, the one that is spelled like it gets it, or else the oldest. The others keep their
-    spelling, so each is found by its exact name as before, and no new account can take the folded name.
+    Of accounts with one folded name, the one that is spelled like it gets it, or else the oldest, but first those that are not
+    revoked. The others keep their spelling, so each is found by its exact name as before, and no new account can take the folded
+    name. A revoked account that is spelled like it gets none, because it is not found any more.
     """
-    in_groups = sorted(accounts, key=lambda account: (_fold(account[1]), account[1] != _fold(account[1]), account[0]))
-    for login, group in groupby(in_groups, key=lambda account: _fold(account[1])):
-        (first, _), *others = group
+
+    def rank(account: tuple[int, str, bool]) -> tuple[str, bool, bool, int]:
+        account_id, username, is_revoked = account
+        return _fold(username), is_revoked, username != _fold(username), account_id
+
+    for login, group in groupby(sorted(accounts, key=rank), key=lambda account: _fold(account[1])):
+        (first, _, _), *others = group
         yield first, login
-        yield from others
+        for account_id, username, _ in others:
+            yield account_id, None if username == login else username
