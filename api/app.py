@@ -26,13 +26,14 @@ from patient_visit_engine.api.commands.undecided import Undecided, UndecidedRepo
 from patient_visit_engine.api.commands.visit_looks import Rescuer, VisitLooks
 from patient_visit_engine.api.dependencies import Dependencies, clock, dependencies_of
 from patient_visit_engine.api.gateway import Gateway
-from patient_visit_engine.api.metrics import Metrics
+from patient_visit_engine.api.metrics import Metrics, read_counts_in_time
 from patient_visit_engine.api.page import Page, find_built_page
 from patient_visit_engine.api.readiness import HealthCheck, Readiness, find_problems
 from patient_visit_engine.api.routes import appointments, consultations, master_data, operations, patients, session
-from patient_visit_engine.api.schema.openapi import openapi_document
+from patient_visit_engine.api.schema.openapi import document_text, openapi_document
 from patient_visit_engine.api.server import DrainingServer, listen
 from patient_visit_engine.api.serving.open_connections import OpenConnections
+from patient_visit_engine.api.shared_calls import SharedCall
 from patient_visit_engine.api.stream.endpoint import EventStream, end_closed_sessions
 from patient_visit_engine.api.stream.presence_reports import report_presence
 from patient_visit_engine.api.temporal_health import TemporalHealth
@@ -40,7 +41,7 @@ from patient_visit_engine.live.hub import Hub
 from patient_visit_engine.live.hub_tasks import run_hub
 from patient_visit_engine.live.limits import DEFAULT_LIMITS
 from patient_visit_engine.runtime import logs, sdk_logs, temporal
-from patient_visit_engine.runtime.open_files import raise_open_file_limit
+from patient_visit_engine.runtime.open_files import OpenFileLimit, raise_open_file_limit
 from patient_visit_engine.runtime.operator_error import OperatorError
 from patient_visit_engine.runtime.ports import Port
 from patient_visit_engine.runtime.settings import Settings, load_settings
@@ -80,17 +81,17 @@ def create_app(
     `now` returns the current time as an aware datetime with milliseconds. The caller owns the arguments and closes them.
     """
     metrics = Metrics(hub)
-    write_probe = WriteProbe(database)
+    health = SharedCall(partial(find_problems, database, WriteProbe(database), temporal_health, hub))
     sessions = Sessions(database, settings.session_lifetime, now, metrics.count_sign_in)
     dependencies = Dependencies(
         settings=settings,
         database=database,
-        write_probe=write_probe,
-        temporal=temporal_health,
+        find_problems=health,
+        read_counts=SharedCall(partial(read_counts_in_time, database)),
         dispatcher=CommandDispatcher(database, visits, settings.decision_timeout, settings.start_valid_for, now),
         undecided_reports=UndecidedReports(
             VisitLooks(rescuer, now),
-            partial(find_problems, database, write_probe, temporal_health, hub=None),
+            health,
             metrics.count_undecided,
         ),
         sessions=sessions,
@@ -118,6 +119,8 @@ def create_documented_app() -> FastAPI:
         description="A patient is in at most one exclusive consultation at a time. "
         "Every doctor's screen shows immediately who has the patient.",
         version="1",
+        # Our own route serves the document from memory. FastAPI would render it for each request.
+        openapi_url=None,
         # FastAPI's documentation pages load scripts from the internet, which a hospital's network may not reach.
         docs_url=None,
         redoc_url=None,
@@ -133,9 +136,15 @@ def create_documented_app() -> FastAPI:
     for module in (session, consultations, appointments, patients, master_data, operations):
         # Not include_router(): one flat list matches faster, and a 405 can collect the methods of a path from it.
         app.router.routes.extend(module.router.routes)
-    # FastAPI documents this way to replace the OpenAPI document. Its route calls `app.openapi`.
+    # FastAPI documents this way to replace the OpenAPI document.
     app.openapi = lambda: openapi_document(app)  # type: ignore[method-assign]
+    app.add_route("/openapi.json", show_document, include_in_schema=False)
     return app
+
+
+async def show_document(request: Request) -> Response:
+    """The OpenAPI document."""
+    return Response(document_text(request.app), media_type="application/json")
 
 
 async def on_undecided(request: Request, error: Exception) -> Response:
@@ -150,13 +159,14 @@ def run(settings: Settings) -> None:
     Raises UnknownSchemaError when the database does not have this program's schema.
     """
     logs.configure("api")
+    open_files = raise_open_file_limit()
     sdk_logs.redirect()
     schema_version.check(settings.effective_database_url)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(settings))
+        runner.run(_serve(settings, open_files))
 
 
-async def _serve(settings: Settings) -> None:
+async def _serve(settings: Settings, open_files: OpenFileLimit) -> None:
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(signs_of_life())
         database = Database(settings.effective_database_url)
@@ -195,7 +205,7 @@ async def _serve(settings: Settings) -> None:
         connections = OpenConnections(
             per_address=settings.connections_per_address,
             is_trusted=settings.proxies.is_trusted,
-            open_files=raise_open_file_limit(),
+            open_files=open_files,
             count_refusal=app.dependencies.metrics.count_refused_connection,
         )
         # So that the log says at the start what is wrong with Temporal, also when no one reads `/readyz`.

@@ -11,11 +11,12 @@ from patient_visit_engine.api.access.sessions import Sessions
 from patient_visit_engine.api.commands.dispatcher import CommandDispatcher
 from patient_visit_engine.api.commands.undecided import UndecidedReports
 from patient_visit_engine.api.metrics import Metrics
-from patient_visit_engine.api.readiness import HealthCheck, Readiness
+from patient_visit_engine.api.readiness import Problems, Readiness
+from patient_visit_engine.api.shared_calls import SharedCall
 from patient_visit_engine.live.hub import Hub
 from patient_visit_engine.runtime.settings import Settings
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.storage.write_probe import WriteProbe
+from patient_visit_engine.storage.upkeep.counts import DatabaseCounts
 from patient_visit_engine.visit.calendar import to_millisecond
 
 
@@ -28,15 +29,16 @@ def clock() -> datetime:
 class Dependencies:
     """The dependencies of one API process.
 
+    `find_problems` returns what is wrong now, and `read_counts` the numbers of the whole database.
     `hub` is None when the process serves no event stream. `process` is its name in presence reports.
     """
 
     settings: Settings
     database: Database
-    write_probe: WriteProbe
+    find_problems: SharedCall[Problems]
+    read_counts: SharedCall[DatabaseCounts]
     dispatcher: CommandDispatcher
     undecided_reports: UndecidedReports
-    temporal: HealthCheck
     sessions: Sessions
     authentication: Authentication
     metrics: Metrics

@@ -18,7 +18,8 @@ from patient_visit_engine.api.request_ids import begin_request, id_header
 EVENTS = "/api/events"
 #: The paths of the API. If the page was built, the page answers all other paths. `/fhir/` is reserved for a later FHIR interface.
 API_PATHS = ("/api/", "/fhir/", "/livez/", "/readyz/", "/metrics/", "/openapi.json/")
-MAX_BODY = 64 * 1024
+#: A reason of 1,000 characters with escapes is the longest body. Strangers can make the process keep this much for each connection.
+MAX_BODY = 16 * 1024
 WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 

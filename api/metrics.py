@@ -1,5 +1,6 @@
 """The metrics of this process as Prometheus text. No label may contain patient data or a path from a client."""
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import fields
 from itertools import accumulate
@@ -10,9 +11,12 @@ from prometheus_client.registry import Collector
 
 from patient_visit_engine.live.counters import DELAY_BOUNDS, Delays
 from patient_visit_engine.live.hub import Hub
-from patient_visit_engine.storage.upkeep.counts import DatabaseCounts
+from patient_visit_engine.storage.database import Database
+from patient_visit_engine.storage.upkeep.counts import DatabaseCounts, read_counts
 
 BUCKETS = (0.001, 0.002, 0.004, 0.006, 0.008, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+#: Seconds within which the database has to return its numbers.
+COUNT_TIMEOUT_SECONDS = 2.0
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 #: The fields of `StreamCounters` that are gauges. All others are counters.
 GAUGES = frozenset({"holding", "lag"})
@@ -83,6 +87,15 @@ class Metrics:
         self._requests_set_aside.set(counts.requests_set_aside)
         self._rescues.set(counts.rescues)
         return generate_latest(self._registry)
+
+
+async def read_counts_in_time(database: Database) -> DatabaseCounts:
+    """The numbers of the whole database. Without them, when it does not answer: the metrics of this process are still true."""
+    try:
+        async with asyncio.timeout(COUNT_TIMEOUT_SECONDS):
+            return await database.read(read_counts)
+    except Exception:  # noqa: BLE001 - any error means that the database does not answer
+        return DatabaseCounts()
 
 
 class StreamCollector(Collector):

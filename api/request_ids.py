@@ -2,6 +2,7 @@
 
 import re
 import secrets
+from collections.abc import Iterable
 
 from starlette.types import Scope
 from structlog.contextvars import bind_contextvars, get_contextvars
@@ -18,14 +19,14 @@ def begin_request(scope: Scope) -> None:
 
     Call it once, in the task of the request.
     """
-    sent = [value for name, value in scope["headers"] if name == HEADER]
+    bind_contextvars(http_request_id=choose_request_id(scope["headers"]))
+
+
+def choose_request_id(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """The id that the caller sent, or a new one. `headers` have names in lower case."""
+    sent = [value for name, value in headers if name == HEADER]
     is_valid = len(sent) == 1 and VALID_ID.fullmatch(sent[0]) is not None
-    bind_contextvars(http_request_id=sent[0].decode() if is_valid else new_request_id())
-
-
-def new_request_id() -> str:
-    """An id for a request without its own."""
-    return secrets.token_urlsafe(RANDOM_ID_BYTES)
+    return sent[0].decode() if is_valid else secrets.token_urlsafe(RANDOM_ID_BYTES)
 
 
 def current_request_id() -> str:

@@ -6,6 +6,8 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 #: The IPv6 form of an IPv4 network has this many bits more. A socket for IPv4 and IPv6 shows IPv4 clients in this form.
 MAPPED_PREFIX_BITS = 96
+#: 10.0.0.0/8 is the largest private network.
+SHORTEST_PREFIX_BITS = 8
 
 
 @dataclass(frozen=True)
@@ -23,9 +25,9 @@ class TrustedProxies:
                 network = ip_network(item)
             except ValueError as error:
                 raise ValueError(f"{item[:50]!r} is not an address or a network: {str(error)[:100]}") from None
-            if network.prefixlen == 0:
+            if network.prefixlen < SHORTEST_PREFIX_BITS:
                 raise ValueError(
-                    f"{item!r} is every address. Any client could then choose its address: name the proxies"
+                    f"{item!r} has too many addresses. Any client could then choose its address: name the proxies"
                 )
             networks.append(network)
             if isinstance(network, IPv4Network):

@@ -59,6 +59,9 @@ class UiProxy:
         if decoded:
             headers = [header for header in headers if header[0] != b"accept-encoding"]
         body = None if request.method in READING_METHODS else request.stream()
+        if body is None:
+            # A GET may have a body, which is not passed on.
+            headers = [header for header in headers if header[0] != b"content-length"]
         return self._client.build_request(request.method, url, headers=headers, content=body)
 
 

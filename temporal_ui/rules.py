@@ -52,7 +52,12 @@ class UiRules:
 
     def find_refusal(self, request: UiRequest) -> UiRefusal | None:
         """Why the request must not pass, or None."""
-        return self._check_host(request) or self._check_origin(request) or self._check_change(request)
+        return (
+            self._check_host(request)
+            or _check_path(request)
+            or self._check_origin(request)
+            or self._check_change(request)
+        )
 
     def _check_host(self, request: UiRequest) -> UiRefusal | None:
         if len(request.hosts) != 1:
@@ -84,3 +89,11 @@ class UiRules:
         return UiRefusal(
             403, "writes_are_off", "Changes through Temporal's UI are off. Set VISIT_UI_WRITES=1 to allow them"
         )
+
+
+def _check_path(request: UiRequest) -> UiRefusal | None:
+    """No segment of the path may be a dot. The client resolves them, and would then ask for another path than the checked one."""
+    segments = re.split(r"/|%2f|\\|%5c", request.path.lower().replace("%2e", "."))
+    if any(segment in (".", "..") for segment in segments):
+        return UiRefusal(400, "bad_path", "A path may not have the segments . and ..")
+    return None

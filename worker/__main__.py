@@ -36,8 +36,8 @@ def now() -> datetime:
 def run(settings: Settings) -> None:
     """Run the worker until SIGTERM or SIGINT. Messages in progress have `worker.builder.SHUTDOWN_TIMEOUT` to finish."""
     logs.configure("worker")
-    sdk_logs.redirect()
     raise_open_file_limit()
+    sdk_logs.redirect()
     schema_version.check(settings.effective_database_url)
     asyncio.run(_run_with_signs_of_life(settings))
 

@@ -27,6 +27,7 @@ from patient_visit_engine.api.commands.undecided import (
     SentCommand,
     Undecided,
     UndecidedReason,
+    UnsentCall,
     leaves_undecided,
     reason_of,
 )
@@ -101,7 +102,7 @@ class CommandDispatcher:
         first one, unless it was set aside.
         Raises what `look_up` raises, Problem 422 `idempotency_key_reused`, and Undecided.
         """
-        async with self._database_step():
+        async with self._database_step(_unsent_call(http, body)):
             request = identify_request(await self.caller_id(caller), key, http, body)
             stored, now, looked_up = await self._database.read_inline(_find_or_look_up, request.id, look_up)
         if stored is None:
@@ -141,7 +142,7 @@ class CommandDispatcher:
 
     async def dispatch_with_reason(self, command: Command, day: date, reason: str) -> Response:
         """Like `dispatch`, for a command with a reason. The reason is stored in an open request, where the ledger reads it."""
-        async with self._database_step():
+        async with self._database_step(SentCommand(command, day)):
             stored = await self._database.write(partial(open_request, reason=reason), command.request, self._now())
         check_same_request(stored, command.request)
         return await self.dispatch(command, day)
@@ -149,7 +150,7 @@ class CommandDispatcher:
     async def dispatch_later(self, command: Command, day: date, key: str) -> Response:
         """Store the request, send it as a signal, and return 202 with the path of its decision."""
         command = for_later(command)
-        async with self._database_step():
+        async with self._database_step(SentCommand(command, day)):
             stored = await self._database.write(partial(open_request, command=command), command.request, self._now())
         check_same_request(stored, command.request)
         if stored.decided:
@@ -185,13 +186,13 @@ class CommandDispatcher:
         return stored if stored is not None and stored.decided else None
 
     @asynccontextmanager
-    async def _database_step(self) -> AsyncIterator[None]:
+    async def _database_step(self, call: SentCommand | UnsentCall) -> AsyncIterator[None]:
         """Raise Undecided when the database does not answer in time."""
         try:
             async with self._within_timeout(None):
                 yield
         except Undecided:
-            raise Undecided(UndecidedReason.ledger_away) from None
+            raise Undecided(UndecidedReason.ledger_away, call) from None
 
     @asynccontextmanager
     async def _within_timeout(self, sent: SentCommand | None, at_most: float = math.inf) -> AsyncIterator[None]:
@@ -203,6 +204,13 @@ class CommandDispatcher:
             if leaves_undecided(error):
                 raise Undecided(reason_of(error), sent) from None
             raise
+
+
+def _unsent_call(http: HttpRequest, body: BaseModel | None) -> UnsentCall:
+    ids = {
+        name: value for name in ("patient_id", "appointment_id") if isinstance(value := getattr(body, name, None), int)
+    }
+    return UnsentCall(f"{http.method} {http.url.path}", ids)
 
 
 def _find_or_look_up(

@@ -1,7 +1,7 @@
 """Answers 503 `undecided`, and finds out why, for the log and the metrics."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -54,13 +54,21 @@ class SentCommand:
     day: date
 
 
+@dataclass(frozen=True)
+class UnsentCall:
+    """A call of which the command could not be looked up. `ids` are the ids in its body, by field."""
+
+    call: str
+    ids: Mapping[str, int]
+
+
 class Undecided(Problem):
     """No answer came in time. The request may still be carried out, once. A retry with the same key gets the answer.
 
-    `reason` is None when it is not known yet. `sent` is None when the command was not sent.
+    `reason` is None when it is not known yet. Without a known command, `sent` is the call itself, or None.
     """
 
-    def __init__(self, reason: UndecidedReason | None, sent: SentCommand | None = None) -> None:
+    def __init__(self, reason: UndecidedReason | None, sent: SentCommand | UnsentCall | None = None) -> None:
         title = "The engine did not answer in time. Retry with the same Idempotency-Key"
         super().__init__(503, "undecided", title, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
         self.reason = reason
@@ -109,7 +117,6 @@ class UndecidedReports:
         self._find_problems = find_problems
         self._count = count
         self._reports: set[asyncio.Task[None]] = set()
-        self._health: asyncio.Task[Problems] | None = None
 
     def report(self, undecided: Undecided) -> None:
         """Report one answer in the background. Call it in the task of the HTTP request: the line then has the request's id."""
@@ -123,8 +130,10 @@ class UndecidedReports:
 
     async def _report(self, undecided: Undecided) -> None:
         reason = await self._find_reason(undecided)
-        line = {"reason": reason.value}
-        if undecided.sent is not None:
+        line: dict[str, object] = {"reason": reason.value}
+        if isinstance(undecided.sent, UnsentCall):
+            line |= {"call": undecided.sent.call, **undecided.sent.ids}
+        elif undecided.sent is not None:
             command = undecided.sent.command
             line["command"] = COMMAND_NAMES[type(command)]
             line["request_id"] = command.request.id
@@ -135,7 +144,7 @@ class UndecidedReports:
     async def _find_reason(self, undecided: Undecided) -> UndecidedReason:
         """The most specific reason that can be found now. The cause may have passed already: then it was too slow."""
         sent = undecided.sent
-        if sent is None:
+        if not isinstance(sent, SentCommand):
             return undecided.reason or UndecidedReason.ledger_away
         # Also when the reason is known, because a look is what rescues a visit.
         look = self._looks.look_at(patient_of(sent.command), sent.day)
@@ -148,7 +157,7 @@ class UndecidedReports:
             return UndecidedReason.temporal_away
 
     async def _find_reason_of_silence(self, look: Awaitable[VisitLook]) -> UndecidedReason:
-        problems = await self._shared_problems()
+        problems = await self._find_problems()
         if "temporal" in problems:
             return UndecidedReason.temporal_away
         visit = await look
@@ -159,9 +168,3 @@ class UndecidedReports:
         if "database" in problems or "schema" in problems:
             return UndecidedReason.ledger_away
         return UndecidedReason.too_slow
-
-    async def _shared_problems(self) -> Problems:
-        """What is wrong now. In an outage, hundreds of reports share one question."""
-        if self._health is None or self._health.done():
-            self._health = asyncio.ensure_future(self._find_problems())
-        return await asyncio.shield(self._health)

@@ -10,20 +10,17 @@ from starlette.responses import JSONResponse, Response
 from patient_visit_engine.api.access.authentication import AnyRole, Supervisor
 from patient_visit_engine.api.commands.dispatcher import request_state
 from patient_visit_engine.api.commands.idempotency import KEY, request_id, request_path
-from patient_visit_engine.api.dependencies import Dependencies, dependencies_of
+from patient_visit_engine.api.dependencies import dependencies_of
 from patient_visit_engine.api.problems import RETRY_AFTER_SECONDS, NotFound, Problem
-from patient_visit_engine.api.readiness import DEPENDENCIES, find_problems
+from patient_visit_engine.api.readiness import DEPENDENCIES
 from patient_visit_engine.api.schema.openapi import STAFF_PROBLEMS, responses
 from patient_visit_engine.api.stream import presence
 from patient_visit_engine.storage.presence import read_other_processes
 from patient_visit_engine.storage.requests import find_request
-from patient_visit_engine.storage.upkeep.counts import DatabaseCounts, read_counts
 from patient_visit_engine.wire import shapes
 
 router = APIRouter(tags=["operations"])
 
-#: Seconds within which the database has to return its numbers for `/metrics`.
-COUNT_TIMEOUT_SECONDS = 2.0
 #: Seconds within which the database has to return what other processes have reported.
 PRESENCE_TIMEOUT_SECONDS = 5.0
 
@@ -74,9 +71,7 @@ async def show_liveness() -> Response:
 async def show_readiness(http: Request) -> Response:
     """Whether this process can serve, with the state of each dependency."""
     dependencies = dependencies_of(http)
-    problems = await find_problems(
-        dependencies.database, dependencies.write_probe, dependencies.temporal, dependencies.hub
-    )
+    problems = await dependencies.find_problems()
     states = {name: "down" if name in problems else "up" for name in DEPENDENCIES}
     retry = {"Retry-After": str(RETRY_AFTER_SECONDS)}
     if dependencies.readiness.draining:
@@ -104,14 +99,5 @@ async def show_readiness(http: Request) -> Response:
 async def show_metrics(http: Request) -> Response:
     """What this process has counted, and the numbers of the whole database, for Prometheus."""
     dependencies = dependencies_of(http)
-    text = dependencies.metrics.text(await _read_counts(dependencies))
+    text = dependencies.metrics.text(await dependencies.read_counts())
     return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST})
-
-
-async def _read_counts(dependencies: Dependencies) -> DatabaseCounts:
-    try:
-        async with asyncio.timeout(COUNT_TIMEOUT_SECONDS):
-            return await dependencies.database.read(read_counts)
-    except Exception:  # noqa: BLE001 - any error means that the database does not answer
-        # The metrics of this process are still true.
-        return DatabaseCounts()

@@ -1,5 +1,7 @@
 """The OpenAPI document: the answers, errors and rights of each call."""
 
+import json
+from functools import lru_cache
 from typing import Any
 
 from fastapi import FastAPI
@@ -108,6 +110,12 @@ def openapi_document(app: FastAPI) -> dict[str, Any]:
                 _correct(call, is_open=path in OPEN_PATHS and method == "post")
         app.openapi_schema = document
     return app.openapi_schema
+
+
+@lru_cache(maxsize=1)
+def document_text(app: FastAPI) -> bytes:
+    """The document as JSON. Anyone may ask for it, so it is rendered once."""
+    return json.dumps(openapi_document(app), ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _correct(call: dict[str, Any], *, is_open: bool) -> None:

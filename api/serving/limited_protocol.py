@@ -235,7 +235,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _answer_and_close(self, problem: Problem, *, linger: bool = True) -> None:
         self._connections.note_refusal(problem.code, self.host)
-        self.transport.write(refusals.encode_refusal(problem, self.server_state.default_headers))
+        self.transport.write(refusals.encode_refusal(problem, self.server_state.default_headers, self._read_headers()))
         if not linger or self._connections.lingering >= self._limits.max_lingering:
             self._enter(Phase.closing, self._limits.linger)
             self.transport.close()
@@ -244,6 +244,12 @@ class LimitedProtocol(HttpToolsProtocol):
         self._enter(Phase.lingering, self._limits.linger)
         self.flow.resume_reading()
         self.transport.write_eof()
+
+    def _read_headers(self) -> list[tuple[bytes, bytes]]:
+        """The headers of the newest request, as far as they were read."""
+        # uvicorn has None before the first request.
+        headers: list[tuple[bytes, bytes]] | None = self.headers
+        return headers or []
 
     def _drop(self, size: int) -> None:
         self._bytes += size

@@ -15,7 +15,7 @@ class ConnectionLimits:
     max_headers: int = 100
     #: A body with the sizes, extensions and trailers of its chunks. The body alone may have `gateway.MAX_BODY` bytes. In chunks of one
     #: byte, that body needs six times as many.
-    max_sent_body: int = 512 * 1024
+    max_sent_body: int = 128 * 1024
     #: Requests that wait behind a running one on the same connection.
     max_pipelined: int = 16
     #: A connection counts for the limit per address when it has waited for its client this long. When thousands of screens connect at
@@ -23,7 +23,7 @@ class ConnectionLimits:
     excess_after: float = 3.0
     #: How many times the limit per address may be connected at one moment, and stay until the next check when their requests arrive.
     #: After a restart, all screens behind one router open their streams together.
-    burst: int = 20
+    burst: int = 12
     #: How much the parser gets at a time. A second head that begins inside such a piece is counted from the next piece on.
     piece: int = 16 * 1024
     #: From the start of a connection to its first byte. Browsers open connections in advance and expect that servers close them.

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from http import HTTPStatus
 
 from patient_visit_engine.api.problems import COMMON_HEADERS, PROBLEM_JSON, Problem
-from patient_visit_engine.api.request_ids import HEADER, new_request_id
+from patient_visit_engine.api.request_ids import HEADER, choose_request_id
 from patient_visit_engine.wire.problems import problem_body
 
 #: Seconds after which a client that was refused for a moment may try again.
@@ -50,10 +50,13 @@ def connections_exhausted() -> Problem:
     return Problem(503, "connections_exhausted", title, headers=RETRY_AFTER)
 
 
-def encode_refusal(problem: Problem, server_headers: Iterable[tuple[bytes, bytes]] = ()) -> bytes:
-    """Return the whole response of a connection that closes after it."""
-    # The request has not been read, so its own id is not known.
-    request_id = new_request_id()
+def encode_refusal(
+    problem: Problem,
+    server_headers: Iterable[tuple[bytes, bytes]] = (),
+    request_headers: Iterable[tuple[bytes, bytes]] = (),
+) -> bytes:
+    """Return the whole response of a connection that closes after it. `request_headers` are those that were read."""
+    request_id = choose_request_id(request_headers)
     more = {"http_request_id": request_id} if problem.status == 503 else {}
     content = json.dumps(problem_body(problem.status, problem.code, problem.title, **more)).encode()
     headers = [

@@ -13,6 +13,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from patient_visit_engine.api.app import create_app
+from patient_visit_engine.api.gateway import MAX_BODY
 from patient_visit_engine.api.page import CACHE_FOR_A_YEAR, VIEWS, find_built_page
 from patient_visit_engine.storage.database import Database
 from tests.support.api import settings_with
@@ -157,7 +158,7 @@ async def test_answers_404_problem_at_unknown_path(page: httpx.AsyncClient, addr
 @pytest.mark.parametrize("path", ["/api", "/api/nothing", "/fhir/Patient", "/nothing"])
 async def test_unknown_path_is_404_with_any_body(page: httpx.AsyncClient, path: str) -> None:
     no_json = await page.post(path, content=b"a=1", headers={"Content-Type": "text/plain"})
-    too_large = await page.put(path, content=b" " * (64 * 1024 + 1))
+    too_large = await page.put(path, content=b" " * (MAX_BODY + 1))
 
     for answer in (no_json, too_large):
         assert (answer.status_code, answer.json()["code"]) == (404, "not_found")

@@ -192,3 +192,14 @@ async def test_an_idle_connection_is_closed(server: LimitedServer) -> None:
     await connection.answer(get())
 
     assert await connection.rest() == b""
+
+
+@pytest.mark.parametrize(("sent", "is_kept"), [(["mine"], True), (["mine", "other"], False), (["two words"], False)])
+async def test_a_refusal_has_the_id_that_was_read(server: LimitedServer, sent: list[str], is_kept: bool) -> None:
+    connection = await server.connect()
+    ids = "".join(f"X-Request-ID: {value}\r\n" for value in sent)
+
+    response = await connection.answer(f"{POST}{ids}Content-Length: 3001\r\n\r\n".encode())
+
+    assert response.status == 413
+    assert (response.headers["x-request-id"] == "mine") is is_kept

@@ -136,6 +136,25 @@ async def test_line_names_request_and_visit(api: ApiDriver) -> None:
     assert 'visit_undecided_total{reason="temporal_away"} 1.0' in metrics
 
 
+async def test_call_without_database_has_its_path_and_ids(api: ApiDriver, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuse(*_: object) -> None:
+        raise ConnectionRefusedError
+
+    for name in ("read", "read_inline", "write"):
+        monkeypatch.setattr(api.database, name, refuse)
+    doctor = await api.doctor()
+
+    with structlog.testing.capture_logs() as lines:
+        await doctor.post("/api/consultations", json=start_body())
+        await api.app.dependencies.undecided_reports.close()
+
+    [line] = [line for line in lines if line["event"] == "undecided"]
+    ids = {name: start_body()[name] for name in ("patient_id", "appointment_id")}
+    assert line == {"event": "undecided", "log_level": "warning", "reason": "ledger_away"} | ids | {
+        "call": "POST /api/consultations"
+    }
+
+
 def sent() -> SentCommand:
     """A start that got no answer."""
     return SentCommand(a_start(an_appointment(DR_AMRANI)), DAY)

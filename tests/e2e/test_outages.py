@@ -1,5 +1,6 @@
 """The worker, Temporal, a workflow or the database is away for a while. Each start is decided once, and the doctor can continue."""
 
+import signal
 from datetime import UTC, datetime
 
 from sqlalchemy import Connection, text
@@ -116,6 +117,20 @@ async def test_start_without_worker_is_decided_later(breakable_engine: Engine, p
     assert (undecided.status_code, undecided.json()["code"]) == (503, "undecided")
     assert int(undecided.headers["Retry-After"]) > 0
     assert repeated.json() == answer.json()
+    await assert_started_once(breakable_engine, patient, answer)
+
+
+async def test_start_with_hung_worker_is_undecided(breakable_engine: Engine, patient: int, key: str) -> None:
+    await breakable_engine.admit(patient, {patient: 1})
+    breakable_engine.worker.signal(signal.SIGSTOP)
+    try:
+        # The server gives the task of the new visit to the open poll of the worker.
+        undecided = await breakable_engine.start(1, patient, patient, key)
+        await assert_reason(breakable_engine, undecided, "no_worker")
+    finally:
+        breakable_engine.worker.signal(signal.SIGCONT)
+    answer = await start_decided(breakable_engine, 1, patient, patient, key)
+
     await assert_started_once(breakable_engine, patient, answer)
 
 

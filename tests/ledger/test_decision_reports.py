@@ -1,7 +1,9 @@
 """The ledger reports each decision once, after its commit, and the worker logs it in one line without names."""
 
+import asyncio
 from datetime import datetime, timedelta
 
+import pytest
 import structlog
 from sqlalchemy import Connection, select
 
@@ -12,6 +14,8 @@ from patient_visit_engine.worker.decision_log import log_decision
 from tests.support.builders import DR_AMRANI, DR_SMITH, NOON, an_appointment, minutes, seed
 from tests.support.commands import a_start
 from tests.support.ledger import LedgerDriver
+from tests.support.locking import locked
+from tests.support.waiting import wait_until_async
 
 OF_AMRANI, OF_SMITH = an_appointment(DR_AMRANI), an_appointment(DR_SMITH)
 
@@ -77,3 +81,21 @@ async def test_line_has_ids_and_codes_only(database: Database, ledger: LedgerDri
     }
     assert (reminded["command"], reminded["changes"]) == ("timer", ["remind_holder"])
     assert "request_id" not in reminded
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+async def test_reports_decision_of_a_cancelled_call(database: Database, ledger: LedgerDriver) -> None:
+    # PostgreSQL rolls back a call that is cancelled.
+    await database.write(seed, OF_AMRANI)
+    other = Database(database.url.render_as_string())
+    async with locked(other):
+        recording = asyncio.create_task(ledger.record(ledger.entry(a_start(OF_AMRANI))))
+        # One step gives the write to its thread, which then waits for the lock.
+        await asyncio.sleep(0)
+        recording.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await recording
+    await wait_until_async(lambda: ledger.reported, "the decision is reported")
+    await other.close()
+
+    assert [report.status for report in ledger.reported] == [201]

@@ -32,3 +32,21 @@ def test_the_reserve_is_not_for_clients() -> None:
 
     assert not limit.is_nearly_reached(MOST_OPEN_FILES - 257)
     assert limit.is_nearly_reached(MOST_OPEN_FILES - 256)
+
+
+def test_too_few_files_stop_the_start_with_the_remedy() -> None:
+    for part in ("api", "worker"):
+        command = f'ulimit -n 60 && exec "$@" {part}'
+
+        ended = subprocess.run(
+            ["sh", "-c", command, "sh", sys.executable, "-m", "patient_visit_engine.cli"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+        assert ended.returncode == 2
+        assert ended.stderr.startswith(
+            "this process may open only 60 files, and needs 100. Raise the limit of open files"
+        )
+        assert len(ended.stderr.splitlines()) == 1

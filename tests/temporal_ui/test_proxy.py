@@ -133,6 +133,14 @@ async def test_answer_is_compressed_only_when_asked_for(ui_site: UiSite) -> None
     assert compressed.json() == plain.json()
 
 
+async def test_reading_call_with_body_is_answered(ui_site: UiSite) -> None:
+    async with open_http(ui_site.urls[READ_ONLY]) as http:
+        answer = await http.request("GET", "/api/v1/namespaces", content=b"{}")
+
+    assert answer.status_code == 200
+    assert "namespaces" in answer.json()
+
+
 async def test_http_interface_of_server_is_closed(ui_site: UiSite) -> None:
     """The server opens it at a free port of its choice, and the development server cannot switch it off."""
     server = ui_site.processes[0].process

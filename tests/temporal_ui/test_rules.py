@@ -54,7 +54,6 @@ def test_port_80_needs_no_number() -> None:
         ("POST", f"{VISIT}/update/start_consultation"),
         ("POST", f"{VISIT}/query/snapshot/terminate"),
         ("POST", f"{VISIT}/query/snapshot:terminate"),
-        ("POST", f"{VISIT}/query/..%2Fterminate"),
         ("POST", f"/%61pi{VISIT[4:]}/query/snapshot"),
         ("POST", "/api/v1/namespaces/default/batch-operations/1"),
         ("DELETE", VISIT),
@@ -101,3 +100,23 @@ def test_other_site_may_link_to_page_but_reads_no_data() -> None:
     program = UiRequest("GET", VISIT, [HERE])
 
     assert [code_of(READING, request) for request in (link, data, program)] == [None, "foreign_origin", None]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/x/../api/v1/namespaces",
+        "/./x",
+        "/x/%2e%2E/y",
+        "/x/..",
+        "/api/v1/%2E./x",
+        "/x%2f..%2fy",
+        f"{VISIT}/query/..%2Fterminate",
+    ],
+)
+def test_path_with_dots_is_refused(path: str) -> None:
+    assert code_of(WRITING, UiRequest("GET", path, [HERE])) == "bad_path"
+
+
+def test_dots_inside_a_segment_pass() -> None:
+    assert code_of(READING, UiRequest("GET", "/_app/start.12.js", [HERE])) is None
