@@ -1,11 +1,14 @@
 """`docs/troubleshooting.md` on a running system: break it, look where the page says, and find what the page promises.
 
-Full disks, hung parts and `undecided` starts have other tests: `tests/e2e/test_readiness.py`, `tests/cli/test_hung_parts.py`.
+Full disks and hung parts have other tests: `tests/e2e/test_readiness.py`, `tests/cli/test_hung_parts.py`.
 """
 
 import json
+import os
 import re
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,13 +23,14 @@ import httpx
 import pytest
 from sqlalchemy import Connection, select, update
 
+from patient_visit_engine.api.commands.undecided import UndecidedReason
 from patient_visit_engine.cli.supervisor.supervisor import FIRST_PAUSE_SECONDS
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.tables import requests
 from patient_visit_engine.storage.write_probe import DISK_IS_FULL
 from tests.support.pages import DOCS, fences, rows, spans
 from tests.support.up import RunningUp, UpEnvironment
-from tests.support.waiting import wait_until_async
+from tests.support.waiting import wait_until, wait_until_async
 
 PAGE = DOCS / "troubleshooting.md"
 BLOCKS = [content for language, content in fences(PAGE) if language == "sh"]
@@ -215,6 +219,38 @@ def make_unreadable(connection: Connection) -> bool:
     columns["created_at"] = row.created_at - timedelta(minutes=11)
     connection.execute(update(requests).where(requests.c.request_id == row.request_id).values(columns))
     return True
+
+
+def test_undecided_start_is_explained(terminal: Terminal) -> None:
+    worker = terminal.up.up_environment.parts()["worker"]["pid"]
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        undecided = terminal.start_with_patient(2)
+    finally:
+        os.kill(worker, signal.SIGCONT)
+    request_id = undecided.json()["http_request_id"]
+
+    def is_explained() -> str | None:
+        output = terminal.run(block_with('"event": "undecided"'))
+        return output if request_id in output else None
+
+    lines = wait_until(is_explained, "the answer is explained").splitlines()
+    [line] = [json.loads(line) for line in lines if request_id in line]
+
+    assert undecided.status_code == 503
+    assert line["reason"] == "no_worker"
+    assert {row[0].strip("`") for row in rows(PAGE, "reason", "meaning", "what to do")} >= {*UndecidedReason}
+    assert f'visit_undecided_total{{reason="{line["reason"]}"}} 1.0' in lines
+
+
+def test_refused_connection_is_counted_and_logged(terminal: Terminal) -> None:
+    with socket.create_connection(("127.0.0.1", terminal.up.up_environment.ports[0]), timeout=30) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        answer = connection.recv(4096)
+
+    assert b" 400 " in answer.splitlines()[0]
+    assert 'visit_http_refused_total{code="bad_host"} 1.0' in terminal.run(block_with("visit_http_refused_total"))
+    assert "refused 1 times: bad_host" in (terminal.up.up_environment.data / "logs" / "api.log").read_text()
 
 
 def test_page_has_the_lines_of_full_disk_and_hung_part() -> None:
