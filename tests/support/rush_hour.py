@@ -8,7 +8,9 @@ from random import Random
 from typing import Any, NamedTuple
 
 import httpx
+from sqlalchemy.exc import IntegrityError
 
+from patient_visit_engine.storage.database import is_unavailable
 from tests.support.replicas import Replicas
 from tests.support.waiting import wait_until_async
 
@@ -87,8 +89,25 @@ class RushHour:
         """In each turn, all these doctors have an appointment with the patient and try to start it."""
         for turn in range(turns):
             doctor_ids = {(patient * 100 + turn) * 100 + doctor: doctor for doctor in doctors}
-            await self.engine.admit(patient, doctor_ids)
+            await self._admit(patient, doctor_ids)
             await self.race(patient, doctor_ids)
+
+    async def _admit(self, patient: int, doctor_ids: dict[int, int]) -> None:
+        """Add the appointments of a turn, after the outage if the database is stopped now."""
+
+        async def is_admitted() -> bool:
+            try:
+                await self.engine.admit(patient, doctor_ids)
+            except IntegrityError:
+                # The attempt before was committed, and the database stopped before its answer.
+                return True
+            except Exception as error:
+                if not is_unavailable(error):
+                    raise
+                return False
+            return True
+
+        await wait_until_async(is_admitted, f"patient {patient} has appointments", seconds=150)
 
     async def race(self, patient: int, doctor_ids: dict[int, int]) -> None:
         """Have all doctors start at the same moment and the winner complete; repeat until all had their turn.
