@@ -1,7 +1,7 @@
 """Each defect of the system that this one replaces, with a test over HTTP that it is gone."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import httpx
 from sqlalchemy import Connection, update
@@ -72,7 +72,7 @@ async def test_yesterdays_consultation_can_be_completed(engine: Engine, patient:
     first, second = patient * 10 + 1, patient * 10 + 2
     await engine.admit(patient, {first: 1, second: 2})
     running = (await engine.start(1, patient, first)).json()
-    yesterday = (datetime.now(UTC) - timedelta(days=1)).date()
+    yesterday = engine.today - timedelta(days=1)
 
     def move_to_yesterday(connection: Connection) -> None:
         is_running = patient_trackings.c.consultation_id == running["id"]

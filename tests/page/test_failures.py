@@ -1,6 +1,6 @@
 """Rows that cannot be read, and rows of other days: the page shows nothing that is not true."""
 
-from datetime import timedelta
+from datetime import time, timedelta
 
 from playwright.async_api import expect
 from sqlalchemy import update
@@ -40,13 +40,14 @@ async def test_tomorrows_rows_have_no_buttons(staff: StaffPages) -> None:
     doctor, other_doctor = staff.new_doctor(), staff.new_doctor()
     _, (free_appointment,) = await staff.new_patient(doctor)
     patient, (busy_appointment, other_appointment) = await staff.new_patient(doctor, other_doctor)
-    tomorrow = staff.now + timedelta(days=1)
+    tomorrow = staff.engine.today + timedelta(days=1)
+    in_the_morning = staff.engine.settings.calendar.moment(tomorrow, time(9))
     both = appointments.c.id.in_((free_appointment, busy_appointment))
-    moved = update(appointments).where(both).values(scheduled_at=tomorrow)
+    moved = update(appointments).where(both).values(scheduled_at=in_the_morning)
     await staff.engine.database.write(lambda connection: connection.execute(moved))
     assert (await staff.engine.start(other_doctor, patient, other_appointment)).status_code == 201
 
-    page = await staff.open_page(doctor, f"/worklist?date={tomorrow:%Y-%m-%d}")
+    page = await staff.open_page(doctor, f"/worklist?date={tomorrow}")
 
     for appointment in (free_appointment, busy_appointment):
         await expect(row(page, appointment)).to_contain_text("Confirmed")

@@ -4,7 +4,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from patient_visit_engine.runtime.settings import Settings
 from patient_visit_engine.storage import migrations
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.tables import appointments, doctors, patients, prestations
+from tests.support.clocks import morning_zone
 from tests.support.ports import free_port
 from tests.support.processes import SpawnedProcess
 from tests.support.waiting import wait_until_async
@@ -39,6 +40,7 @@ class Engine:
             **{f"VISIT_{name}": port for name, port in ports.items()},
             "VISIT_DATA_DIR": str(folder),
             "VISIT_JWT_SECRET": SECRET,
+            "VISIT_TIMEZONE": morning_zone().key,
             **overrides,
         }
         values: dict[str, Any] = {
@@ -66,6 +68,11 @@ class Engine:
     def has_halted(self) -> bool:
         """True when the faulty worker has halted."""
         return (self.folder / "halted").exists()
+
+    @property
+    def today(self) -> date:
+        """The current hospital day. It is not always the date in UTC."""
+        return self.settings.calendar.day_of(datetime.now(UTC))
 
     async def open(self) -> None:
         """Create the schema and the staff, start all processes, and wait until the API is ready."""

@@ -5,7 +5,6 @@ import hashlib
 import itertools
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from temporalio.client import WorkflowExecutionStatus, WorkflowHandle, WorkflowHistory
 from temporalio.testing import WorkflowEnvironment
@@ -36,16 +35,11 @@ from patient_visit_engine.workflows.patient_visit import PatientVisit
 from patient_visit_engine.workflows.visit_client import VisitClient
 from patient_visit_engine.workflows.visit_rescue import VisitRescue
 from tests.support.builders import move_appointments
+from tests.support.clocks import morning_zone
 from tests.support.faulty_ledgers import FaultyLedger
 from tests.support.patient_records import Answer, PatientRecords
 from tests.support.visit_rows import CALLER, insert_patient
 from tests.support.waiting import wait_until_async
-
-
-def morning_zone(now: datetime) -> ZoneInfo:
-    """A time zone in which it is between eight and nine in the morning at `now`, so that no test crosses the end of a day."""
-    ahead = (8 - now.astimezone(UTC).hour + 12) % 24 - 12
-    return ZoneInfo(f"Etc/GMT{-ahead:+d}")
 
 
 class VisitDriver(PatientRecords):
@@ -55,7 +49,7 @@ class VisitDriver(PatientRecords):
         super().__init__(database, patient)
         self.environment = environment
         self.ledger = FaultyLedger(SqlLedger(database))
-        self.calendar = HospitalCalendar(morning_zone(datetime.now(UTC)))
+        self.calendar = HospitalCalendar(morning_zone())
         self.set_limits(Limits())
         self.today = self.calendar.day_of(datetime.now(UTC))
         #: How far the clock of the client is ahead, for visits whose time was skipped.
