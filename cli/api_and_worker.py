@@ -11,7 +11,7 @@ def api() -> None:
     """Serve HTTP: the page, the calls and the event stream. Run as many as you need; SIGTERM stops one after its work in progress."""
     logs.configure("api")
     settings = load_settings()
-    _run_module("patient_visit_engine.api.app", settings)
+    _run_module("patient_visit_engine.api.__main__", settings)
 
 
 def worker() -> None:

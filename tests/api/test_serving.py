@@ -48,7 +48,7 @@ def process(tmp_path: Path, migrated_file: Path) -> Iterator[StartableApi]:
         with log.open("wb") as output:
             running.append(
                 subprocess.Popen(
-                    [sys.executable, "-m", "patient_visit_engine.api.app"],
+                    [sys.executable, "-m", "patient_visit_engine.api"],
                     env=os.environ | settings,
                     stdout=output,
                     stderr=output,

@@ -2,7 +2,7 @@
 
 from unittest.mock import patch
 
-from patient_visit_engine.api import app
+from patient_visit_engine.api import __main__ as process
 from patient_visit_engine.live.limits import StreamLimits
 from patient_visit_engine.runtime.settings import load_settings
 
@@ -11,5 +11,5 @@ HEARTBEAT = 0.5
 LIMITS = StreamLimits(heartbeat_interval=HEARTBEAT, retry=0.3, longest_retry=0.6)
 
 if __name__ == "__main__":
-    with patch.object(app, "DEFAULT_LIMITS", LIMITS):
-        app.run(load_settings())
+    with patch.object(process, "DEFAULT_LIMITS", LIMITS):
+        process.run(load_settings())
