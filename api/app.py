@@ -21,7 +21,7 @@ from patient_visit_engine.api.commands.undecided import Undecided, UndecidedRepo
 from patient_visit_engine.api.commands.visit_looks import Rescuer, VisitLooks
 from patient_visit_engine.api.dependencies import Dependencies, clock, dependencies_of
 from patient_visit_engine.api.gateway import Gateway
-from patient_visit_engine.api.metrics import Metrics, read_counts_in_time
+from patient_visit_engine.api.metrics import Metrics
 from patient_visit_engine.api.page import Page
 from patient_visit_engine.api.readiness import HealthCheck, Readiness, find_problems
 from patient_visit_engine.api.routes import appointments, consultations, master_data, operations, patients, session
@@ -62,7 +62,7 @@ def create_app(
         settings=settings,
         database=database,
         find_problems=health,
-        read_counts=SharedCall(partial(read_counts_in_time, database)),
+        metrics_text=SharedCall(partial(metrics.read_text, database)),
         dispatcher=CommandDispatcher(database, visits, settings.decision_timeout, settings.start_valid_for, now),
         undecided_reports=UndecidedReports(
             VisitLooks(rescuer, now),

@@ -16,7 +16,6 @@ from patient_visit_engine.api.shared_calls import SharedCall
 from patient_visit_engine.live.hub import Hub
 from patient_visit_engine.runtime.settings import Settings
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.storage.upkeep.counts import DatabaseCounts
 from patient_visit_engine.visit.calendar import to_millisecond
 
 
@@ -29,14 +28,14 @@ def clock() -> datetime:
 class Dependencies:
     """The dependencies of one API process.
 
-    `find_problems` returns what is wrong now, and `read_counts` the numbers of the whole database.
+    `find_problems` returns what is wrong now, and `metrics_text` the metrics of this process for Prometheus.
     `hub` is None when the process serves no event stream. `process` is its name in presence reports.
     """
 
     settings: Settings
     database: Database
     find_problems: SharedCall[Problems]
-    read_counts: SharedCall[DatabaseCounts]
+    metrics_text: SharedCall[bytes]
     dispatcher: CommandDispatcher
     undecided_reports: UndecidedReports
     sessions: Sessions

@@ -82,6 +82,10 @@ class Metrics:
         """Count a connection or a request that was refused before the application saw it."""
         self._refused_connections.labels(code).inc()
 
+    async def read_text(self, database: Database) -> bytes:
+        """All metrics as Prometheus text, with the numbers of the whole database when it answers in time."""
+        return self.text(await _read_counts_in_time(database))
+
     def text(self, counts: DatabaseCounts) -> bytes:
         """All metrics as Prometheus text."""
         self._requests_set_aside.set(counts.requests_set_aside)
@@ -89,7 +93,7 @@ class Metrics:
         return generate_latest(self._registry)
 
 
-async def read_counts_in_time(database: Database) -> DatabaseCounts:
+async def _read_counts_in_time(database: Database) -> DatabaseCounts:
     """The numbers of the whole database. Without them, when it does not answer: the metrics of this process are still true."""
     try:
         async with asyncio.timeout(COUNT_TIMEOUT_SECONDS):

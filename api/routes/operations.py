@@ -98,6 +98,5 @@ async def show_readiness(http: Request) -> Response:
 )
 async def show_metrics(http: Request) -> Response:
     """What this process has counted, and the numbers of the whole database, for Prometheus."""
-    dependencies = dependencies_of(http)
-    text = dependencies.metrics.text(await dependencies.read_counts())
+    text = await dependencies_of(http).metrics_text()
     return Response(text, headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -1,5 +1,6 @@
 """Liveness, readiness and metrics."""
 
+import asyncio
 from math import inf
 
 import pytest
@@ -8,9 +9,11 @@ from sqlalchemy.exc import DBAPIError
 
 from patient_visit_engine.api.app import create_app
 from patient_visit_engine.api.gateway import Gateway
+from patient_visit_engine.api.metrics import Metrics
 from patient_visit_engine.live.hub import Hub
 from patient_visit_engine.storage.log_reader import LogReader
 from patient_visit_engine.storage.requests import find_open_requests, set_request_aside
+from patient_visit_engine.storage.upkeep.counts import DatabaseCounts
 from tests.support.api import JOHN_DERMATOLOGY, ApiDriver, start_body
 from tests.support.builders import DR_OKAFOR, minutes
 from tests.support.stream_process import start_stream_process
@@ -135,6 +138,23 @@ async def test_metrics_count_requests_set_aside(api: ApiDriver) -> None:
     assert without_database.status_code == 200
     assert "visit_requests_set_aside NaN" in without_database.text
     assert "visit_rescues NaN" in without_database.text
+
+
+async def test_scrapes_at_one_moment_share_one_text(api: ApiDriver, monkeypatch: pytest.MonkeyPatch) -> None:
+    rendered: list[Metrics] = []
+    text = Metrics.text
+
+    def count_and_render(metrics: Metrics, counts: DatabaseCounts) -> bytes:
+        rendered.append(metrics)
+        return text(metrics, counts)
+
+    monkeypatch.setattr(Metrics, "text", count_and_render)
+    anyone = await api.anyone()
+
+    scrapes = await asyncio.gather(*(anyone.get("/metrics") for _ in range(20)))
+
+    assert {scrape.status_code for scrape in scrapes} == {200}
+    assert len(rendered) < len(scrapes) / 2
 
 
 def _open_with_hub(api: ApiDriver, hub: Hub) -> Gateway:
