@@ -6,6 +6,7 @@ import itertools
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import pytest
 from temporalio.client import WorkflowExecutionStatus, WorkflowHandle, WorkflowHistory
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker, WorkflowRunner
@@ -40,6 +41,18 @@ from tests.support.faulty_ledgers import FaultyLedger
 from tests.support.patient_records import Answer, PatientRecords
 from tests.support.visit_rows import CALLER, insert_patient
 from tests.support.waiting import wait_until_async
+
+
+def visits_in_memory(*counts: int) -> object:
+    """A fixture with how many visits the worker keeps in memory. With 0 it rebuilds the visit from its history for every message."""
+
+    @pytest.fixture(params=counts, ids=lambda count: "cached" if count else "uncached")
+    def cached_visits(request: pytest.FixtureRequest) -> int:
+        """How many visits the worker keeps in memory."""
+        count: int = request.param
+        return count
+
+    return cached_visits
 
 
 class VisitDriver(PatientRecords):

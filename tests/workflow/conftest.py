@@ -13,7 +13,7 @@ from patient_visit_engine.worker.builder import CACHED_VISITS
 from patient_visit_engine.workflows import ledger_calls
 from tests.support.databases import database_on
 from tests.support.temporal import start_server
-from tests.support.visits import VisitDriver
+from tests.support.visits import VisitDriver, visits_in_memory
 
 SHORT_INTERVAL = timedelta(milliseconds=20)
 
@@ -41,11 +41,7 @@ def patients() -> Iterator[int]:
 database = database_on("sqlite", "postgres")
 
 
-@pytest.fixture(params=[CACHED_VISITS, 0], ids=["cached", "uncached"])
-def cached_visits(request: pytest.FixtureRequest) -> int:
-    """How many visits the worker keeps in memory. With 0 it rebuilds the visit from its history for every message."""
-    count: int = request.param
-    return count
+cached_visits = visits_in_memory(CACHED_VISITS, 0)
 
 
 @pytest.fixture

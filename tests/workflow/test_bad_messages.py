@@ -7,7 +7,6 @@ from sqlalchemy import Connection, insert
 from temporalio import workflow
 from temporalio.client import WorkflowFailureError, WorkflowHandle, WorkflowUpdateFailedError
 
-from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.tables import patients
 from patient_visit_engine.storage.upkeep.audit import audit
 from patient_visit_engine.visit.commands import Adopt
@@ -16,23 +15,16 @@ from patient_visit_engine.visit.state import VisitState
 from patient_visit_engine.worker.builder import CACHED_VISITS
 from patient_visit_engine.workflows.message_guard import ARGUMENTS
 from patient_visit_engine.workflows.patient_visit import PatientVisit
+from tests.support.databases import database_on
 from tests.support.visit_rows import A_DAY, DR_AMRANI, DR_BENNIS
-from tests.support.visits import VisitDriver
+from tests.support.visits import VisitDriver, visits_in_memory
+
+# Their kinds make no difference here.
+database = database_on("sqlite")
+cached_visits = visits_in_memory(CACHED_VISITS)
 
 #: Added to the id of a test's patient. The next tests have the next ids.
 OTHER_PATIENTS = 1_000_000
-
-
-@pytest.fixture
-def database(on_sqlite: Database) -> Database:
-    """A fresh database. Its kind makes no difference here."""
-    return on_sqlite
-
-
-@pytest.fixture
-def cached_visits() -> int:
-    """A worker that keeps visits in memory, as in production."""
-    return CACHED_VISITS
 
 
 @pytest.mark.parametrize("arguments", [[], ["text"], [{}], [{}, {}]], ids=["none", "text", "empty", "two"])

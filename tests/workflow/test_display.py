@@ -9,12 +9,13 @@ import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.sdk.v1 import WorkflowMetadata
 
-from patient_visit_engine.storage.database import Database
 from patient_visit_engine.visit.search_attributes import VisitAttributes
 from patient_visit_engine.visit.state import Limits
 from patient_visit_engine.worker.builder import CACHED_VISITS
 from patient_visit_engine.workflows import visit_display
 from patient_visit_engine.workflows.visit_display import WRITE_AFTER
+from tests.support.changed_code import change_worker_code
+from tests.support.databases import database_on
 from tests.support.displayed_visits import (
     UPSERT,
     events_of,
@@ -31,26 +32,17 @@ from tests.support.visit_rows import (
     DR_DAOUDI,
     PATIENT_NAME,
 )
-from tests.support.visits import VisitDriver
+from tests.support.visits import VisitDriver, visits_in_memory
 from tests.support.waiting import wait_until_async
-from tests.workflow.test_rescue import change_worker_code
+
+# Their kinds make no difference here.
+database = database_on("sqlite")
+cached_visits = visits_in_memory(CACHED_VISITS)
 
 A_MOMENT = timedelta(seconds=1)
 A_MINUTE = 60.0
 #: Temporal's own search attribute of workflows whose tasks fail.
 REPORTED_PROBLEMS = "TemporalReportedProblems"
-
-
-@pytest.fixture
-def database(on_sqlite: Database) -> Database:
-    """A fresh database. Its kind makes no difference here."""
-    return on_sqlite
-
-
-@pytest.fixture
-def cached_visits() -> int:
-    """A worker that keeps visits in memory, as in production."""
-    return CACHED_VISITS
 
 
 async def skip_interval(visits: VisitDriver) -> None:

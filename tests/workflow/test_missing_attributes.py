@@ -17,6 +17,7 @@ from patient_visit_engine.storage.upkeep.audit import audit
 from patient_visit_engine.visit.search_attributes import VisitAttributes
 from patient_visit_engine.worker.builder import CACHED_VISITS
 from patient_visit_engine.workflows.visit_client import UNDECIDED_ERRORS, WITHOUT_DISPLAY_FOR
+from tests.support.databases import database_on
 from tests.support.displayed_visits import events_of, is_written, read_attributes, summaries_of_timers, writes_of
 from tests.support.patient_records import Answer
 from tests.support.visit_rows import (
@@ -25,22 +26,14 @@ from tests.support.visit_rows import (
     DR_CHRAIBI,
     DR_IMAGING,
 )
-from tests.support.visits import VisitDriver
+from tests.support.visits import VisitDriver, visits_in_memory
 from tests.support.waiting import wait_until_async
 
+# Their kinds make no difference here.
+database = database_on("sqlite")
+cached_visits = visits_in_memory(CACHED_VISITS)
+
 A_MOMENT = timedelta(seconds=1)
-
-
-@pytest.fixture
-def database(on_sqlite: Database) -> Database:
-    """A fresh database. Its kind makes no difference here."""
-    return on_sqlite
-
-
-@pytest.fixture
-def cached_visits() -> int:
-    """A worker that keeps visits in memory, as in production."""
-    return CACHED_VISITS
 
 
 async def remove_attribute(client: Client, name: str) -> None:

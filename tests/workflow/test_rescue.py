@@ -15,7 +15,6 @@ from temporalio.client import (
 )
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.tables import timeline
 from patient_visit_engine.visit.codes import RescueReason
 from patient_visit_engine.visit.commands import Adopt
@@ -24,24 +23,18 @@ from patient_visit_engine.worker.builder import CACHED_VISITS
 from patient_visit_engine.workflows.patient_visit import PatientVisit
 from patient_visit_engine.workflows.visit_client import UNDECIDED_ERRORS
 from patient_visit_engine.workflows.visit_rescue import FAILED_ATTEMPTS, RESCUE_INTERVAL
+from tests.support.changed_code import change_worker_code
+from tests.support.databases import database_on
 from tests.support.patient_records import Answer
 from tests.support.visit_rows import A_DAY, DR_AMRANI, DR_BENNIS, DR_CHRAIBI
-from tests.support.visits import VisitDriver
+from tests.support.visits import VisitDriver, visits_in_memory
 from tests.support.waiting import wait_until_async
 
+# Their kinds make no difference here.
+database = database_on("sqlite")
+cached_visits = visits_in_memory(CACHED_VISITS)
+
 UNANSWERED_AFTER = 3.0
-
-
-@pytest.fixture
-def database(on_sqlite: Database) -> Database:
-    """A fresh database. Its kind makes no difference here."""
-    return on_sqlite
-
-
-@pytest.fixture
-def cached_visits() -> int:
-    """A worker that keeps visits in memory, as in production."""
-    return CACHED_VISITS
 
 
 @workflow.defn(name="ShortWorkflow")
@@ -107,19 +100,6 @@ async def open_foreign_workflow(visits: VisitDriver, name: str, task_queue: str)
     """Start a workflow that no worker knows, under the id of today's visit."""
     client = visits.environment.client
     await client.start_workflow(name, id=visit_id(visits.patient, visits.today), task_queue=task_queue)
-
-
-async def change_worker_code(visits: VisitDriver, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Continue with a worker that makes one more ledger call for each decision. Its code does not fit existing histories."""
-    original = PatientVisit._record
-
-    async def record_after_loading(visit: PatientVisit, *arguments: Any) -> Any:
-        await visit._load_facts()
-        return await original(visit, *arguments)
-
-    await visits.stop_worker()
-    monkeypatch.setattr(PatientVisit, "_record", record_after_loading)
-    await visits.start_worker(cached=0)
 
 
 async def test_changed_worker_code_blocks_no_one(
