@@ -5,11 +5,13 @@ to the name of the older program. Keep its histories for as long as visits of th
 """
 
 import asyncio
+import json
 import tempfile
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from temporalio.client import WorkflowUpdateFailedError
 
@@ -138,6 +140,16 @@ BEHAVIOURS: tuple[Callable[[VisitDriver], Awaitable[None]], ...] = (
 )
 
 
+def without_stack_traces(history: str) -> str:
+    """The same history without the stack traces of failures: they name folders of the machine, and a replay does not read them."""
+    without: dict[str, Any] = json.loads(history, object_hook=_drop_stack_trace)
+    return json.dumps(without, indent=2)
+
+
+def _drop_stack_trace(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if name != "stackTrace"}
+
+
 async def record_all(folder: Path) -> None:
     """Write the histories of all behaviours to the folder, one file for each run."""
     async with await start_server() as environment:
@@ -153,7 +165,8 @@ async def record_all(folder: Path) -> None:
                     await behaviour(visits)
                     await visits.stop_worker()
                     for run, history in enumerate(await visits.histories(), 1):
-                        (folder / f"{behaviour.__name__}.{run}.json").write_text(history.to_json() + "\n")
+                        text = without_stack_traces(history.to_json())
+                        (folder / f"{behaviour.__name__}.{run}.json").write_text(text + "\n")
                     await database.close()
 
 

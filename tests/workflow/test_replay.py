@@ -53,6 +53,11 @@ async def test_recorded_visit_can_be_replayed(path: Path, sandboxed: bool) -> No
     await _replayer(sandboxed=sandboxed).replay_workflow(_load_history(path))
 
 
+@pytest.mark.parametrize("path", RECORDED_FILES, ids=_name)
+def test_recorded_history_names_no_folder_of_a_machine(path: Path) -> None:
+    assert "/site-packages/" not in path.read_text()
+
+
 @pytest.mark.parametrize("path", sorted(NOT_REPLAYABLE), ids=_name)
 async def test_some_older_visits_need_a_rescue(path: Path) -> None:
     with pytest.raises(workflow.NondeterminismError, match="TMPRL1100"):
