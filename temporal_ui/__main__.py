@@ -20,6 +20,7 @@ async def serve(settings: Settings, upstream: str) -> None:
     """Serve until SIGTERM or SIGINT."""
     rules = UiRules(settings.ui_port, settings.temporal_ui_url, writes_allowed=settings.ui_writes)
     async with signs_of_life(), create_client(upstream) as client:
+        # The options that `api.server` also sets are repeated here on purpose: the UI's process must not import the API.
         config = uvicorn.Config(
             UiProxy(rules, client),
             host=LISTEN_ON,
