@@ -46,7 +46,14 @@ REPORTED_PROBLEMS = "TemporalReportedProblems"
 
 
 async def skip_interval(visits: VisitDriver) -> None:
+    """Skip the time in which the attributes are written, and wait until the visit has handled the timer."""
     await visits.skip_time(until=await visits.now() + WRITE_AFTER + A_MOMENT)
+    await wait_until_async(lambda: _is_idle(visits), "the visit has no open workflow task")
+
+
+async def _is_idle(visits: VisitDriver) -> bool:
+    description = await visits.workflow().describe()
+    return not description.raw_description.HasField("pending_workflow_task")
 
 
 async def read_metadata(visits: VisitDriver) -> WorkflowMetadata:
