@@ -107,6 +107,8 @@ class Settings(BaseSettings):
     #: How often the worker looks for visits with an overdue timer or an open past day, and for accepted requests without a
     #: decision. With more than two minutes, what is open could pass to the new day later than ten minutes after its start.
     sweep_every: Annotated[Duration, Field(ge=timedelta(seconds=1), le=timedelta(minutes=2))] = timedelta(minutes=1)
+    #: How long before a booked appointment its visit is opened. 0: not before the first command.
+    open_ahead: Annotated[Duration, Field(ge=timedelta(0), le=timedelta(hours=2))] = timedelta(minutes=15)
     #: How many messages one run of a visit handles before it continues as new.
     messages_per_run: Annotated[int, Field(ge=1, le=1_500)] = 1_000
     #: How many event streams one user may have open in each API process. Each browser of a shared account has one.

@@ -19,6 +19,8 @@ from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.ledger.recording import SqlLedger
 from patient_visit_engine.worker.builder import build
 from patient_visit_engine.worker.decision_log import log_decision
+from patient_visit_engine.worker.opening_ahead import VisitOpener
+from patient_visit_engine.worker.opening_choice import OpeningChoice
 from patient_visit_engine.worker.sweep import Sweep
 from patient_visit_engine.workflows.visit_client import VisitClient
 from patient_visit_engine.workflows.visit_rescue import VisitRescue
@@ -67,15 +69,16 @@ async def _run(settings: Settings) -> None:
         retention=settings.event_retention,
         now=now,
     )
+    opener = VisitOpener(database, visit_client, OpeningChoice(settings.calendar, settings.open_ahead), now=now)
     try:
         async with build(client, settings.task_queue, SqlLedger(database, log_decision)):
             logger.info("worker ready", task_queue=settings.task_queue)
-            sweeping = asyncio.create_task(sweep.run())
+            upkeep = asyncio.gather(sweep.run(), opener.run())
             async with worker_heartbeats(client, settings.task_queue, now):
                 await stop.wait()
-            sweeping.cancel()
+            upkeep.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await sweeping
+                await upkeep
     finally:
         await database.close()
 

@@ -236,15 +236,18 @@ class VisitClient:
 
     async def signal(self, patient_id: int, day: date, command: Command) -> None:
         """Send `command` to the visit of that day without waiting for its decision. `DayClosedError` as for `update`."""
+        await self._start(patient_id, day, start_signal=SIGNALS[type(command).__name__], start_signal_args=[command])
 
+    async def open(self, patient_id: int, day: date) -> None:
+        """Open the visit of that day without a message. `DayClosedError` as for `update`.
+
+        A visit that is open stays as it is, and its history gets no event.
+        """
+        await self._start(patient_id, day)
+
+    async def _start(self, patient_id: int, day: date, **signal: Any) -> None:
         async def start(opening: OpenVisit, options: dict[str, Any]) -> None:
-            await self._client.start_workflow(
-                PatientVisit.run,
-                opening,
-                start_signal=SIGNALS[type(command).__name__],
-                start_signal_args=[command],
-                **options,
-            )
+            await self._client.start_workflow(PatientVisit.run, opening, **signal, **options)
 
         try:
             await self._open_visit(patient_id, day, start)

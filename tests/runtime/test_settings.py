@@ -77,6 +77,8 @@ def test_reads_settings_from_env_file(tmp_path: Path) -> None:
         ("VISIT_DOCTOR_BUSY", "perhaps"),
         ("VISIT_ABANDON_AFTER", "PT25H"),
         ("VISIT_SWEEP_EVERY", "121"),
+        ("VISIT_OPEN_AHEAD", "-1"),
+        ("VISIT_OPEN_AHEAD", "PT3H"),
         ("VISIT_ABANDON_AFTER", "nan"),
         ("VISIT_DAY_STARTS", "4"),
         ("VISIT_DAY_STARTS", "24:00"),

@@ -41,6 +41,8 @@ class Engine:
             "VISIT_DATA_DIR": str(folder),
             "VISIT_JWT_SECRET": SECRET,
             "VISIT_TIMEZONE": morning_zone().key,
+            # Whether a worker opens visits ahead depends on the load of the machine.
+            "VISIT_OPEN_AHEAD": "0",
             **overrides,
         }
         values: dict[str, Any] = {

@@ -23,6 +23,7 @@ class RecordedVisits(VisitClient):
         #: The patients to whom a message was sent, in order.
         self.sent: list[int] = []
         self.adopted: list[int] = []
+        self.opened: list[int] = []
         self.request_ids: list[str | None] = []
         self.silent: set[int] = set()
         self.silent_requests: set[str] = set()
@@ -56,6 +57,11 @@ class RecordedVisits(VisitClient):
 
     async def serve_line(self, patient_id: int, day: date) -> None:
         """Record the message."""
+        await self._receive(patient_id)
+
+    async def open(self, patient_id: int, day: date) -> None:
+        """Record the opening."""
+        self.opened.append(patient_id)
         await self._receive(patient_id)
 
     async def _receive(self, patient_id: int, *, is_silent: bool = False) -> None:

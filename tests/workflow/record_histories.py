@@ -17,6 +17,7 @@ from temporalio.client import WorkflowUpdateFailedError
 
 from patient_visit_engine.storage import migrations
 from patient_visit_engine.storage.database import Database
+from patient_visit_engine.visit.carry_over import CARRY_OVER_WITHIN
 from patient_visit_engine.visit.codes import AppointmentStatus, RescueReason
 from patient_visit_engine.visit.commands import Adopt, Rescue
 from patient_visit_engine.visit.state import Limits
@@ -127,6 +128,15 @@ async def ledger_outage(visits: VisitDriver) -> None:
     await visits.complete(await visits.start(DR_AMRANI))
 
 
+async def opened_ahead(visits: VisitDriver) -> None:
+    """A worker opens the visit before its first message. A doctor starts and completes, and the day ends."""
+    await visits.client.open(visits.patient, visits.today)
+    await visits.snapshot()
+    await visits.complete(await visits.start(DR_AMRANI))
+    await visits.skip_time(until=visits.calendar.ends_at(visits.today) + CARRY_OVER_WITHIN)
+    await visits.wait_until_closed(visits.today)
+
+
 BEHAVIOURS: tuple[Callable[[VisitDriver], Awaitable[None]], ...] = (
     start_refuse_complete,
     waiting_line_and_offer,
@@ -137,6 +147,7 @@ BEHAVIOURS: tuple[Callable[[VisitDriver], Awaitable[None]], ...] = (
     signals,
     rescue,
     ledger_outage,
+    opened_ahead,
 )
 
 
