@@ -1,1 +1,1 @@
-"""Benchmarks: what the engine costs, compared with a minimal baseline of the same design on the same machine."""
+"""Benchmarks: what the engine costs, compared with the floor, a minimal program of the same design on the same machine."""

@@ -1,4 +1,4 @@
-"""`python -m bench` measures baseline and engine in turn, round after round, and prints the ratios."""
+"""`python -m bench` measures floor and engine in turn, round after round, and prints the ratios."""
 
 import argparse
 import signal
@@ -15,10 +15,10 @@ from bench.database_check import check_database
 from bench.options import whole_number
 from bench.plan import CLIENTS, Plan
 from bench.processes import ProcessGroup
-from bench.systems import BaselineSystem, EngineSystem, System
+from bench.systems import EngineSystem, FloorSystem, System
 from bench.workload import DoctorClients, RoundResult, WrongAnswerError, measure_round, wait_until_ready
 
-SYSTEMS: dict[str, type[System]] = {"baseline": BaselineSystem, "engine": EngineSystem}
+SYSTEMS: dict[str, type[System]] = {"floor": FloorSystem, "engine": EngineSystem}
 
 COUNT = whole_number(10_000)
 #: The results of all rounds by system.
@@ -79,7 +79,7 @@ async def run_rounds(options: BenchmarkOptions) -> Results:
 def summarize(results: Results) -> str:
     """The table of ratios, or the figures of one system when only one was measured."""
     if len(results) == len(SYSTEMS):
-        return report.ratio_table(report.compare_rounds(results["baseline"], results["engine"]))
+        return report.ratio_table(report.compare_rounds(results["floor"], results["engine"]))
     ((name, rounds),) = results.items()
     rows = [("", *(f"round {number}" for number in range(1, len(rounds) + 1)))]
     by_round = [report.round_figures(result) for result in rounds]
@@ -89,7 +89,9 @@ def summarize(results: Results) -> str:
 
 def parse_arguments(arguments: list[str]) -> BenchmarkOptions:
     """Read the command line. Exits on a wrong option."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description="Compare the engine with a minimal baseline.")
+    parser = argparse.ArgumentParser(
+        prog="python -m bench", description="Compare the engine with the floor, a minimal program."
+    )
     parser.add_argument("--rounds", type=COUNT, default=5, help="how often each system is started and measured")
     parser.add_argument("--count", type=COUNT, default=120, help="patients in the calls timed one by one")
     parser.add_argument("--pairs", type=COUNT, default=192, help=f"patients of the {CLIENTS} concurrent clients")

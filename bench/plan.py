@@ -1,4 +1,4 @@
-"""The patients, doctors and appointments of one round. Baseline and engine get the same plan."""
+"""The patients, doctors and appointments of one round. Floor and engine get the same plan."""
 
 from dataclasses import dataclass
 from typing import NamedTuple

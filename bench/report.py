@@ -11,24 +11,24 @@ from bench.workload import RoundResult
 from patient_visit_engine.runtime import dev_server
 
 PACKAGES = ("temporalio", "fastapi", "uvicorn", "sqlalchemy", "pydantic")
-#: The aim of each call's median, as a multiple of the baseline.
+#: The aim of each call's median, as a multiple of the floor.
 CALL_AIMS = {
     "start, fresh patient": "<= 1.3",
     "start, known patient": "<= 1.3",
     "start, blocked": "<= 1.5",
     "complete": "<= 1.3",
 }
-#: The aim of the pairs a second, as a multiple of the baseline.
+#: The aim of the pairs a second, as a multiple of the floor.
 PAIRS_AIM = ">= 0.75"
-HEADINGS = ("", "baseline", "engine", "ratio", "least", "most", "aim")
+HEADINGS = ("", "floor", "engine", "ratio", "least", "most", "aim")
 
 
 @dataclass(frozen=True)
 class ReportLine:
-    """One figure: its medians over all rounds, and the ratio of engine to baseline in each round."""
+    """One figure: its medians over all rounds, and the ratio of engine to floor in each round."""
 
     name: str
-    baseline: float
+    floor: float
     engine: float
     ratios: tuple[float, ...]
     aim: str
@@ -37,7 +37,7 @@ class ReportLine:
         spread = (median(self.ratios), min(self.ratios), max(self.ratios))
         return (
             self.name,
-            f"{self.baseline:.1f}",
+            f"{self.floor:.1f}",
             f"{self.engine:.1f}",
             *(f"{ratio:.2f}" for ratio in spread),
             self.aim,
@@ -62,22 +62,22 @@ def round_figures(result: RoundResult) -> dict[str, float]:
     return figures
 
 
-def compare_rounds(baseline: Sequence[RoundResult], engine: Sequence[RoundResult]) -> list[ReportLine]:
+def compare_rounds(floor: Sequence[RoundResult], engine: Sequence[RoundResult]) -> list[ReportLine]:
     """The lines of the table.
 
     Ratios are taken round by round, because a slow phase of the machine lasts longer than a round.
     """
-    baseline_rounds = [round_figures(result) for result in baseline]
+    floor_rounds = [round_figures(result) for result in floor]
     engine_rounds = [round_figures(result) for result in engine]
     return [
         ReportLine(
             name,
-            median(figures[name] for figures in baseline_rounds),
+            median(figures[name] for figures in floor_rounds),
             median(figures[name] for figures in engine_rounds),
-            tuple(above[name] / below[name] for below, above in zip(baseline_rounds, engine_rounds, strict=True)),
+            tuple(above[name] / below[name] for below, above in zip(floor_rounds, engine_rounds, strict=True)),
             _aim(name),
         )
-        for name in baseline_rounds[0]
+        for name in floor_rounds[0]
     ]
 
 

@@ -1,4 +1,4 @@
-"""The two systems that the benchmark measures, baseline and engine: how each is prepared and started."""
+"""The two systems that the benchmark measures, floor and engine: how each is prepared and started."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from bench.baseline import activity
+from bench.floor import activity
 from bench.plan import Plan
 from bench.processes import ProcessGroup, free_port
 from patient_visit_engine.runtime import dev_server
@@ -76,10 +76,10 @@ class System(ABC):
         """The HTTP headers of each request of this doctor."""
 
 
-class BaselineSystem(System):
-    """The smallest program with the engine's design. See `bench.baseline`."""
+class FloorSystem(System):
+    """The smallest program with the engine's design. See `bench.floor`."""
 
-    name = "baseline"
+    name = "floor"
     completed_query = "SELECT count(*) FROM consultations WHERE status = 'completed'"
 
     def create_database(self, plan: Plan) -> None:
@@ -88,8 +88,8 @@ class BaselineSystem(System):
 
     def start_processes(self, processes: ProcessGroup) -> None:
         temporal, database, port = self.settings.effective_temporal_address, str(self.database_file), str(self.port)
-        processes.start("worker", [sys.executable, "-m", "bench.baseline.worker", temporal, database])
-        processes.start("api", [sys.executable, "-m", "bench.baseline.api", temporal, port])
+        processes.start("worker", [sys.executable, "-m", "bench.floor.worker", temporal, database])
+        processes.start("api", [sys.executable, "-m", "bench.floor.api", temporal, port])
 
     def doctor_headers(self, doctor_id: int) -> dict[str, str]:
         return {}

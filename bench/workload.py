@@ -1,4 +1,4 @@
-"""The calls of one round, checked and timed. They are the same for baseline and engine."""
+"""The calls of one round, checked and timed. They are the same for floor and engine."""
 
 import asyncio
 from collections.abc import Callable

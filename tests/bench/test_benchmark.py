@@ -1,4 +1,4 @@
-"""The main benchmark: the baseline keeps the rule, wrong databases fail the round, and the report has correct ratios."""
+"""The main benchmark: the floor keeps the rule, wrong databases fail the round, and the report has correct ratios."""
 
 import sqlite3
 from pathlib import Path
@@ -7,11 +7,11 @@ import pytest
 
 from bench import report
 from bench.__main__ import parse_arguments, run_round
-from bench.baseline import activity
-from bench.baseline.activity import Consultation, ConsultationLog
 from bench.database_check import check_database
+from bench.floor import activity
+from bench.floor.activity import Consultation, ConsultationLog
 from bench.plan import Plan
-from bench.systems import BaselineSystem
+from bench.systems import FloorSystem
 from bench.workload import RoundResult
 from patient_visit_engine.runtime import dev_server
 
@@ -24,8 +24,8 @@ def build_result(milliseconds: float, pairs_per_second: float) -> RoundResult:
 
 
 @pytest.mark.skipif(not dev_server.executable().exists(), reason="Temporal server: not installed next to this Python")
-async def test_baseline_round_times_every_kind_of_call() -> None:
-    result = await run_round(BaselineSystem, SMALL_PLAN)
+async def test_floor_round_times_every_kind_of_call() -> None:
+    result = await run_round(FloorSystem, SMALL_PLAN)
 
     counts = {call: len(seconds) for call, seconds in result.call_seconds.items()}
     assert counts == {
@@ -41,9 +41,9 @@ async def test_baseline_round_times_every_kind_of_call() -> None:
 def test_ratios_are_taken_round_by_round() -> None:
     slow_machine = (build_result(20, 50), build_result(30, 40))
     fast_machine = (build_result(5, 200), build_result(6, 180))
-    baseline, engine = zip(slow_machine, fast_machine, strict=True)
+    floor, engine = zip(slow_machine, fast_machine, strict=True)
 
-    lines = {line.name: line for line in report.compare_rounds(baseline, engine)}
+    lines = {line.name: line for line in report.compare_rounds(floor, engine)}
 
     assert lines["complete, p50 ms"].ratios == pytest.approx((1.5, 1.2))
     assert lines["pairs/s, fresh patients"].ratios == pytest.approx((0.8, 0.9))
@@ -67,7 +67,7 @@ def test_percentile_99_of_100_calls_is_the_99th() -> None:
 
 
 def test_patient_in_two_consultations_is_an_error(tmp_path: Path) -> None:
-    system = BaselineSystem(tmp_path)
+    system = FloorSystem(tmp_path)
     system.create_database(SMALL_PLAN)
     with sqlite3.connect(system.database_file) as connection:
         for seq, (patient_id, consultation_id) in enumerate([(1, "a"), (2, "b"), (1, "c")], 1):
@@ -81,8 +81,8 @@ def test_patient_in_two_consultations_is_an_error(tmp_path: Path) -> None:
     assert f"0 consultations completed, not {SMALL_PLAN.completed}" in errors
 
 
-async def test_baseline_database_refuses_second_doctor(tmp_path: Path) -> None:
-    system = BaselineSystem(tmp_path)
+async def test_floor_database_refuses_second_doctor(tmp_path: Path) -> None:
+    system = FloorSystem(tmp_path)
     system.create_database(SMALL_PLAN)
     log = ConsultationLog(system.database_file)
 

@@ -1,4 +1,4 @@
-"""The baseline's activities: one SQLite transaction per message, in one thread.
+"""The floor's activities: one SQLite transaction per message, in one thread.
 
 Raw `sqlite3` with the engine's pragmas. Each transaction writes the minimum that the design needs: the row of which the unique
 index makes a consultation exclusive, the head of the log, and the event.
@@ -52,7 +52,7 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 class ConsultationLog:
-    """The baseline's database. Its methods are activities."""
+    """The floor's database. Its methods are activities."""
 
     def __init__(self, path: Path) -> None:
         self._connection = connect(path)

@@ -1,4 +1,4 @@
-"""The baseline's API process: JSON in, one workflow update, JSON out. No SQL, no accounts, no idempotency."""
+"""The floor's API process: JSON in, one workflow update, JSON out. No SQL, no accounts, no idempotency."""
 
 import sys
 from collections.abc import AsyncIterator
@@ -11,9 +11,9 @@ from starlette.responses import JSONResponse
 from temporalio.client import Client, WithStartWorkflowOperation
 from temporalio.common import WorkflowIDConflictPolicy
 
-from bench.baseline.activity import Consultation
-from bench.baseline.worker import TASK_QUEUE
-from bench.baseline.workflow import BaselineVisit
+from bench.floor.activity import Consultation
+from bench.floor.worker import TASK_QUEUE
+from bench.floor.workflow import FloorVisit
 
 
 class StartBody(BaseModel):
@@ -45,14 +45,14 @@ def build(temporal: str) -> FastAPI:
         # The id contains the patient's id, so a completion finds its workflow without a query.
         consultation_id = f"{body.patient_id}-{body.appointment_id}"
         visit = WithStartWorkflowOperation(
-            BaselineVisit.run,
+            FloorVisit.run,
             id=_workflow_id(body.patient_id),
             task_queue=TASK_QUEUE,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
         )
         client: Client = app.state.client
         running = await client.execute_update_with_start_workflow(
-            BaselineVisit.start,
+            FloorVisit.start,
             Consultation(consultation_id, body.patient_id, body.doctor_id, body.appointment_id),
             start_workflow_operation=visit,
         )
@@ -66,14 +66,14 @@ def build(temporal: str) -> FastAPI:
     async def complete(consultation_id: str) -> JSONResponse:
         client: Client = app.state.client
         visit = client.get_workflow_handle(_workflow_id(int(consultation_id.partition("-")[0])))
-        completed = await visit.execute_update(BaselineVisit.complete, consultation_id)
+        completed = await visit.execute_update(FloorVisit.complete, consultation_id)
         return JSONResponse({"id": consultation_id, "status": "completed"}, 200 if completed else 409)
 
     return app
 
 
 def _workflow_id(patient_id: int) -> str:
-    return f"baseline/{patient_id}"
+    return f"floor/{patient_id}"
 
 
 def main(temporal: str, port: int) -> None:

@@ -1,4 +1,4 @@
-"""The baseline's worker process."""
+"""The floor's worker process."""
 
 import asyncio
 import signal
@@ -8,10 +8,10 @@ from pathlib import Path
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from bench.baseline.activity import ConsultationLog
-from bench.baseline.workflow import BaselineVisit
+from bench.floor.activity import ConsultationLog
+from bench.floor.workflow import FloorVisit
 
-TASK_QUEUE = "baseline"
+TASK_QUEUE = "floor"
 #: The same value as in the engine's worker.
 CACHED_VISITS = 2_000
 
@@ -24,7 +24,7 @@ async def run(temporal: str, database: Path) -> None:
     worker = Worker(
         await Client.connect(temporal),
         task_queue=TASK_QUEUE,
-        workflows=[BaselineVisit],
+        workflows=[FloorVisit],
         activities=[log.start, log.refuse, log.complete],
         workflow_runner=UnsandboxedWorkflowRunner(),
         max_cached_workflows=CACHED_VISITS,

@@ -1,4 +1,4 @@
-"""The baseline's workflow: one patient, one lock, one local activity per message."""
+"""The floor's workflow: one patient, one lock, one local activity per message."""
 
 import asyncio
 from datetime import timedelta
@@ -6,13 +6,13 @@ from datetime import timedelta
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from bench.baseline.activity import Consultation, ConsultationLog
+    from bench.floor.activity import Consultation, ConsultationLog
 
 TIMEOUT = timedelta(seconds=10)
 
 
 @workflow.defn
-class BaselineVisit:
+class FloorVisit:
     """Keeps the patient's running consultation."""
 
     def __init__(self) -> None:
