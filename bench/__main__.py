@@ -1,6 +1,7 @@
 """`python -m bench` measures floor and engine in turn, round after round, and prints the ratios."""
 
 import argparse
+import logging
 import signal
 import sys
 import tempfile
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
+import structlog
 import uvloop
 
 from bench import report
@@ -43,9 +45,11 @@ async def run_round(system_class: type[System], plan: Plan) -> RoundResult:
             try:
                 await system.start(processes, plan)
                 await wait_until_ready(system.port)
+                openings = await system.open_visits_ahead(plan, processes.cpu_seconds)
                 clients = DoctorClients(system.port, system.doctor_headers)
                 try:
                     result = await measure_round(clients, plan, processes.cpu_seconds)
+                    result.cpu_seconds_per_opening = openings
                 finally:
                     clients.close()
             except Exception:
@@ -79,7 +83,8 @@ async def run_rounds(options: BenchmarkOptions) -> Results:
 def summarize(results: Results) -> str:
     """The table of ratios, or the figures of one system when only one was measured."""
     if len(results) == len(SYSTEMS):
-        return report.ratio_table(report.compare_rounds(results["floor"], results["engine"]))
+        table = report.ratio_table(report.compare_rounds(results["floor"], results["engine"]))
+        return f"{table}\n\n{report.describe_openings(results['engine'])}"
     ((name, rounds),) = results.items()
     rows = [("", *(f"round {number}" for number in range(1, len(rounds) + 1)))]
     by_round = [report.round_figures(result) for result in rounds]
@@ -93,9 +98,9 @@ def parse_arguments(arguments: list[str]) -> BenchmarkOptions:
         prog="python -m bench", description="Compare the engine with the floor, a minimal program."
     )
     parser.add_argument("--rounds", type=COUNT, default=5, help="how often each system is started and measured")
-    parser.add_argument("--count", type=COUNT, default=120, help="patients in the calls timed one by one")
-    parser.add_argument("--pairs", type=COUNT, default=192, help=f"patients of the {CLIENTS} concurrent clients")
-    parser.add_argument("--minutes", type=float, default=3.75, help="start no round that would end later")
+    parser.add_argument("--count", type=COUNT, default=100, help="patients in the calls timed one by one")
+    parser.add_argument("--pairs", type=COUNT, default=128, help=f"patients of the {CLIENTS} concurrent clients")
+    parser.add_argument("--minutes", type=float, default=4.0, help="start no round that would end later")
     parser.add_argument("--only", choices=SYSTEMS, help="measure one of the two, without ratios")
     given = parser.parse_args(arguments)
     systems = (given.only,) if given.only else tuple(SYSTEMS)
@@ -107,6 +112,8 @@ def main() -> None:
     # SIGTERM ends the run like Ctrl-C: the round's processes stop and its folder is removed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     options = parse_arguments(sys.argv[1:])
+    # The worker's code, which opens visits ahead, would log its steps between the rounds.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     try:
         results = uvloop.run(run_rounds(options))
     except WrongAnswerError as error:

@@ -23,7 +23,8 @@ class Plan:
     """The appointments of one round.
 
     `count` is the number of patients in the calls that run one after the other. `pairs` is the number of patients
-    in the concurrent calls. Each step of the round has its own patients.
+    in the concurrent calls. Each step of the round has its own patients. Both kinds of calls have as many more patients whose
+    visits the engine opens ahead.
     """
 
     count: int
@@ -31,7 +32,7 @@ class Plan:
 
     @property
     def patients(self) -> range:
-        return range(1, CLIENTS + CONTESTED_PATIENTS + self.count + self.pairs + 1)
+        return range(1, CLIENTS + CONTESTED_PATIENTS + 2 * self.count + 2 * self.pairs + 1)
 
     @property
     def doctors(self) -> range:
@@ -67,15 +68,29 @@ class Plan:
             for patient in range(first, first + self.pairs)
         ]
 
-    def appointments(self) -> list[Appointment]:
-        """Every appointment of the round."""
+    def sequential_opened_ahead(self) -> list[Appointment]:
+        """For each patient whose visit is opened ahead one appointment with the first doctor."""
+        first = CLIENTS + CONTESTED_PATIENTS + self.count + self.pairs + 1
+        return [_appointment(patient, 1, 1) for patient in range(first, first + self.count)]
+
+    def concurrent_opened_ahead(self) -> list[Appointment]:
+        """For each patient whose visit is opened ahead one appointment. Each doctor is one client."""
+        first = CLIENTS + CONTESTED_PATIENTS + 2 * self.count + self.pairs + 1
+        return [_appointment(patient, 1, patient % CLIENTS + 1) for patient in range(first, first + self.pairs)]
+
+    def opened_ahead(self) -> list[Appointment]:
+        """The appointments whose visits the engine opens before the timed calls."""
+        return self.sequential_opened_ahead() + self.concurrent_opened_ahead()
+
+    def not_opened_ahead(self) -> list[Appointment]:
+        """All other appointments."""
         groups = [*self.warm_up(), *self.contested(), *self.sequential(), *self.concurrent()]
         return [appointment for group in groups for appointment in group]
 
     @property
     def completed(self) -> int:
         """How many consultations are completed at the end of the round."""
-        return CLIENTS + CONTESTED_PATIENTS + 2 * self.count + 2 * self.pairs
+        return CLIENTS + CONTESTED_PATIENTS + 3 * self.count + 3 * self.pairs
 
     @property
     def refused(self) -> int:

@@ -5,6 +5,7 @@ import contextlib
 import secrets
 import sys
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic
@@ -16,8 +17,9 @@ from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
 
+from bench import opening
 from bench.floor import activity
-from bench.plan import Plan
+from bench.plan import Appointment, Plan
 from bench.processes import ProcessGroup, free_port
 from patient_visit_engine.runtime import dev_server
 from patient_visit_engine.runtime.settings import Settings
@@ -27,6 +29,8 @@ from patient_visit_engine.storage.tables import appointments, doctors, patients,
 from patient_visit_engine.visit.codes import AppointmentStatus
 
 TEMPORAL_TIMEOUT = 30.0
+#: Appointments this far away are of today, and their visits are not opened ahead.
+NOT_YET_DUE = timedelta(hours=3)
 
 
 class System(ABC):
@@ -71,6 +75,10 @@ class System(ABC):
     def start_processes(self, processes: ProcessGroup) -> None:
         """Start worker and API."""
 
+    async def open_visits_ahead(self, plan: Plan, cpu_seconds: Callable[[], dict[str, float]]) -> dict[str, float]:
+        """Open the visits of `plan.opened_ahead`, if the system can. Returns the CPU seconds of one opening, by process."""
+        return {}
+
     @abstractmethod
     def doctor_headers(self, doctor_id: int) -> dict[str, str]:
         """The HTTP headers of each request of this doctor."""
@@ -112,9 +120,14 @@ class EngineSystem(System):
             "VISIT_HTTP_PORT": str(self.port),
             "VISIT_TIMEZONE": self.settings.timezone,
             "VISIT_JWT_SECRET": self._jwt_secret(),
+            # `open_visits_ahead` opens them all at once. The worker would take minutes, and repeat the calls during the timed ones.
+            "VISIT_OPEN_AHEAD": "0",
         }
         processes.start("worker", [sys.executable, "-m", "patient_visit_engine.cli", "worker"], settings)
         processes.start("api", [sys.executable, "-m", "patient_visit_engine.cli", "api"], settings)
+
+    async def open_visits_ahead(self, plan: Plan, cpu_seconds: Callable[[], dict[str, float]]) -> dict[str, float]:
+        return await opening.open_visits_ahead(self.settings, plan, cpu_seconds)
 
     def doctor_headers(self, doctor_id: int) -> dict[str, str]:
         claims = {
@@ -163,10 +176,15 @@ def _write_master_data(connection: Connection, plan: Plan) -> None:
         [{"id": patient, "first_name": "Patient", "last_name": str(patient)} for patient in plan.patients],
     )
     connection.execute(insert(prestations).values(id=1, name="Cardiology", exclusive=True, expected_minutes=20))
-    same_for_all = {"prestation_id": 1, "scheduled_at": now, "status": AppointmentStatus.confirmed.value}
+    _write_appointments(connection, plan.opened_ahead(), now)
+    _write_appointments(connection, plan.not_opened_ahead(), now + NOT_YET_DUE)
+
+
+def _write_appointments(connection: Connection, planned: Sequence[Appointment], at: datetime) -> None:
+    same_for_all = {"prestation_id": 1, "scheduled_at": at, "status": AppointmentStatus.confirmed.value}
     rows = [
         {"id": appointment.id, "patient_id": appointment.patient_id, "doctor_id": appointment.doctor_id} | same_for_all
-        for appointment in plan.appointments()
+        for appointment in planned
     ]
     connection.execute(insert(appointments), rows)
 

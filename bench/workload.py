@@ -26,6 +26,8 @@ class RoundResult:
     pairs_per_second: dict[str, float] = field(default_factory=dict)
     #: By process.
     cpu_seconds_per_pair: dict[str, float] = field(default_factory=dict)
+    #: By process. Empty for a system that opens no visit ahead.
+    cpu_seconds_per_opening: dict[str, float] = field(default_factory=dict)
 
     def add_call(self, kind: str, response: Response) -> None:
         self.call_seconds.setdefault(kind, []).append(response.seconds)
@@ -117,6 +119,8 @@ async def wait_until_ready(port: int) -> None:
 async def measure_round(clients: DoctorClients, plan: Plan, cpu_seconds: Callable[[], dict[str, float]]) -> RoundResult:
     """Run all steps of a round: warm-up, contest, one call after the other, 32 clients at the same time.
 
+    The system has opened the visits of `plan.opened_ahead` before, if it can.
+
     `cpu_seconds` returns the CPU seconds of each process since its start.
     """
     await _warm_up(clients, plan)
@@ -124,8 +128,11 @@ async def measure_round(clients: DoctorClients, plan: Plan, cpu_seconds: Callabl
         await _check_contest(clients, rivals)
     result = RoundResult()
     await _time_sequential_calls(clients, plan, result)
+    await _time_concurrent_pairs(clients, "opened ahead", plan.concurrent_opened_ahead(), result)
+    # A pair on visits that are opened ahead costs less, because its visit has cost something before.
     before = cpu_seconds()
-    await _time_concurrent_pairs(clients, plan, result)
+    await _time_concurrent_pairs(clients, "fresh patients", [first for first, _ in plan.concurrent()], result)
+    await _time_concurrent_pairs(clients, "known patients", [second for _, second in plan.concurrent()], result)
     for name, seconds in cpu_seconds().items():
         result.cpu_seconds_per_pair[name] = (seconds - before[name]) / (2 * plan.pairs)
     return result
@@ -150,11 +157,13 @@ async def _check_contest(clients: DoctorClients, rivals: list[Appointment]) -> N
 
 async def _time_sequential_calls(clients: DoctorClients, plan: Plan, result: RoundResult) -> None:
     consultation_ids: dict[int, str] = {}
-    for first, _, _ in plan.sequential():
-        consultation_ids[first.id], response = await clients.start(first)
-        result.add_call("start, fresh patient", response)
-    for first, _, _ in plan.sequential():
-        result.add_call("complete", await clients.complete(first, consultation_ids[first.id]))
+    # In turn, so that a slow phase of the machine slows both.
+    for (first, _, _), ahead in zip(plan.sequential(), plan.sequential_opened_ahead(), strict=True):
+        for kind, appointment in (("start, opened ahead", ahead), ("start, fresh patient", first)):
+            consultation_ids[appointment.id], response = await clients.start(appointment)
+            result.add_call(kind, response)
+    for appointment in [first for first, _, _ in plan.sequential()] + plan.sequential_opened_ahead():
+        result.add_call("complete", await clients.complete(appointment, consultation_ids[appointment.id]))
     for _, second, _ in plan.sequential():
         consultation_ids[second.id], response = await clients.start(second)
         result.add_call("start, known patient", response)
@@ -164,15 +173,16 @@ async def _time_sequential_calls(clients: DoctorClients, plan: Plan, result: Rou
         result.add_call("complete", await clients.complete(second, consultation_ids[second.id]))
 
 
-async def _time_concurrent_pairs(clients: DoctorClients, plan: Plan, result: RoundResult) -> None:
-    for turn, patients in enumerate(("fresh patients", "known patients")):
-        by_doctor: dict[int, list[Appointment]] = {}
-        for pair in plan.concurrent():
-            by_doctor.setdefault(pair[turn].doctor_id, []).append(pair[turn])
-        assert len(by_doctor) <= CLIENTS
-        start = perf_counter()
-        await asyncio.gather(*(_start_and_complete(clients, appointments) for appointments in by_doctor.values()))
-        result.pairs_per_second[patients] = plan.pairs / (perf_counter() - start)
+async def _time_concurrent_pairs(
+    clients: DoctorClients, patients: str, appointments: list[Appointment], result: RoundResult
+) -> None:
+    by_doctor: dict[int, list[Appointment]] = {}
+    for appointment in appointments:
+        by_doctor.setdefault(appointment.doctor_id, []).append(appointment)
+    assert len(by_doctor) <= CLIENTS
+    start = perf_counter()
+    await asyncio.gather(*(_start_and_complete(clients, of_doctor) for of_doctor in by_doctor.values()))
+    result.pairs_per_second[patients] = len(appointments) / (perf_counter() - start)
 
 
 async def _start_and_complete(clients: DoctorClients, appointments: list[Appointment]) -> None:

@@ -24,8 +24,6 @@ logger = structlog.get_logger()
 
 #: The pause between two steps.
 STEP_EVERY_SECONDS = 5.0
-#: An opening takes some milliseconds. When one takes this long, the server or its database is busy, here or on another machine.
-SLOW_OPENING_SECONDS = 0.25
 #: How long an opening may take before it counts as failed.
 OPENING_TIMEOUT_SECONDS = 5.0
 #: The pause after a slow or failed opening.
@@ -94,7 +92,7 @@ class VisitOpener:
             for patient_id in patients:
                 seconds = await self._open(patient_id, period.day)
                 opened += 1
-                if seconds > SLOW_OPENING_SECONDS:
+                if seconds > self._choice.limits.slow_seconds:
                     self._pause()
                     break
             self._is_failing = False

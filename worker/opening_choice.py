@@ -26,6 +26,9 @@ class OpeningLimits:
 
     per_step: int = 10
     per_minute: int = 60
+    #: An opening takes some milliseconds. After one that takes this long, the worker pauses: the server or its database is busy, here or
+    #: on another machine.
+    slow_seconds: float = 0.25
     #: How many opened visits a worker remembers. A forgotten one costs a call to the server that changes nothing.
     remembered: int = 20_000
 
@@ -47,7 +50,7 @@ class OpeningChoice:
     def __init__(self, calendar: HospitalCalendar, ahead: timedelta, limits: OpeningLimits | None = None) -> None:
         self._calendar = calendar
         self._ahead = ahead
-        self._limits = limits or OpeningLimits()
+        self.limits = limits or OpeningLimits()
         #: The day of the last opened visit of each patient, the oldest opening first.
         self._opened: dict[int, date] = {}
         #: The times of the openings of the last minute.
@@ -76,7 +79,7 @@ class OpeningChoice:
         """
         while self._sent_at and self._sent_at[0] <= at - SECONDS_OF_LIMIT:
             self._sent_at.popleft()
-        left = min(self._limits.per_step, self._limits.per_minute - len(self._sent_at))
+        left = min(self.limits.per_step, self.limits.per_minute - len(self._sent_at))
         not_opened = dict.fromkeys(patient for patient in patient_ids if self._opened.get(patient) != day)
         return list(not_opened)[: max(left, 0)]
 
@@ -88,5 +91,5 @@ class OpeningChoice:
         """Do not choose this visit again."""
         self._opened.pop(patient_id, None)
         self._opened[patient_id] = day
-        if len(self._opened) > self._limits.remembered:
+        if len(self._opened) > self.limits.remembered:
             del self._opened[next(iter(self._opened))]

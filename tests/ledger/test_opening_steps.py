@@ -14,7 +14,7 @@ from patient_visit_engine.storage.tables import appointments
 from patient_visit_engine.storage.upkeep.pages import PAGE_SIZE
 from patient_visit_engine.visit.codes import AppointmentStatus
 from patient_visit_engine.worker import opening_ahead
-from patient_visit_engine.worker.opening_ahead import PAUSE_SECONDS, SLOW_OPENING_SECONDS, VisitOpener
+from patient_visit_engine.worker.opening_ahead import PAUSE_SECONDS, VisitOpener
 from patient_visit_engine.worker.opening_choice import OpeningChoice, OpeningLimits
 from patient_visit_engine.workflows.visit_client import DayClosedError
 from tests.support import sweep_rows
@@ -171,7 +171,7 @@ async def test_busy_machine_opens_no_visit(database: Database) -> None:
 async def test_slow_opening_stops_the_step_and_pauses(database: Database) -> None:
     await schedule_now(database, range(1_001, 1_004))
     driver = OpenerDriver(database)
-    driver.seconds = SLOW_OPENING_SECONDS + 0.01
+    driver.seconds = OpeningLimits().slow_seconds + 0.01
     slow = await driver.step()
     driver.seconds = 0.001
     driver.clock += PAUSE_SECONDS - 1

@@ -17,7 +17,7 @@ A_SECOND = timedelta(seconds=1)
 
 
 def a_choice(per_step: int = 3, per_minute: int = 5, remembered: int = 10) -> OpeningChoice:
-    return OpeningChoice(CALENDAR, AHEAD, OpeningLimits(per_step, per_minute, remembered))
+    return OpeningChoice(CALENDAR, AHEAD, OpeningLimits(per_step, per_minute, remembered=remembered))
 
 
 def open_chosen(choice: OpeningChoice, patients: range, at: float) -> list[int]:
@@ -98,4 +98,4 @@ def test_memory_keeps_the_newest_visits() -> None:
 
 
 def test_default_limits_are_those_of_the_documentation() -> None:
-    assert OpeningLimits() == OpeningLimits(per_step=10, per_minute=60, remembered=20_000)
+    assert OpeningLimits() == OpeningLimits(per_step=10, per_minute=60, slow_seconds=0.25, remembered=20_000)
