@@ -158,6 +158,13 @@ async def test_opening_does_not_disturb_an_open_visit(visits: VisitDriver) -> No
     assert completed.status == 200
 
 
+async def test_check_in_has_opened_the_visit(visits: VisitDriver) -> None:
+    await visits.check_in(DR_AMRANI)
+
+    assert await is_open(visits)
+    assert await an_opener(visits).run_step() == 0
+
+
 async def test_first_start_waits_for_one_workflow_task(visits: VisitDriver) -> None:
     await open_ahead(visits)
 
