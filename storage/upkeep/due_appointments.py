@@ -6,6 +6,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, and_, exists, or_, select
 
 from patient_visit_engine.storage.tables import appointments, patient_trackings
+from patient_visit_engine.storage.tracking_conditions import IS_OPEN
 from patient_visit_engine.visit.codes import AppointmentStatus
 
 BOOKED_STATUSES = (AppointmentStatus.scheduled.value, AppointmentStatus.confirmed.value)
@@ -34,10 +35,11 @@ def find_due_appointments(
 ) -> list[DueAppointment]:
     """Return the booked appointments from `since` until before `until`, the earliest first.
 
-    Patients with a tracking of `day` are left out, because the decision that wrote it has opened their visit.
+    Patients who are in the hospital on `day` are left out, because the check-in or the start has opened their visit. Those who have
+    left again are not: only the trackings that are open have an index by day.
     """
     appointment, tracking = appointments.c, patient_trackings.c
-    has_visit = exists().where(tracking.patient_id == appointment.patient_id, tracking.visit_day == day)
+    has_visit = exists().where(IS_OPEN, tracking.visit_day == day, tracking.patient_id == appointment.patient_id)
     query = select(appointment.scheduled_at, appointment.id, appointment.patient_id).where(
         appointment.scheduled_at >= since,
         appointment.scheduled_at < until,

@@ -11,6 +11,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.tables import appointments
+from patient_visit_engine.storage.upkeep.due_appointments import find_due_appointments
 from patient_visit_engine.storage.upkeep.pages import PAGE_SIZE
 from patient_visit_engine.visit.codes import AppointmentStatus
 from patient_visit_engine.worker import opening_ahead
@@ -18,8 +19,9 @@ from patient_visit_engine.worker.opening_ahead import PAUSE_SECONDS, VisitOpener
 from patient_visit_engine.worker.opening_choice import OpeningChoice, OpeningLimits
 from patient_visit_engine.workflows.visit_client import DayClosedError
 from tests.support import sweep_rows
-from tests.support.builders import CALENDAR, DAY, DR_OKAFOR, NOON, an_appointment, minutes
+from tests.support.builders import CALENDAR, CARDIOLOGY, DAY, DR_OKAFOR, NOON, an_appointment, minutes
 from tests.support.recorded_visits import RecordedVisits
+from tests.support.touched_rows import touched_rows
 
 AHEAD = minutes(15)
 SERVER_IS_AWAY = RPCError("no connection", RPCStatusCode.UNAVAILABLE, b"")
@@ -134,6 +136,33 @@ async def test_moved_appointment_is_opened_at_its_new_time(database: Database) -
     await database.write(lambda connection: connection.execute(update(appointments).values(scheduled_at=NOON)))
 
     assert (before, await driver.step()) == ([], [1_001])
+
+
+@pytest.mark.parametrize("table", ["appointments", "patient_trackings"])
+async def test_step_reads_no_past_years(database: Database, table: str) -> None:
+    def fill_past_years(connection: Connection) -> None:
+        same = {"patient_id": 1_001, "doctor_id": DR_OKAFOR.id, "prestation_id": CARDIOLOGY.id, "status": 1}
+        rows = [
+            same | {"id": number, "scheduled_at": NOON - timedelta(days=1, hours=number)} for number in range(5_000)
+        ]
+        connection.execute(insert(appointments), rows)
+        sweep_rows.insert_check_ins(connection, [1_002], DAY)
+        sweep_rows.insert_completed_trackings(connection, 1_003, 5_000)
+        # PostgreSQL chooses an index by its statistics.
+        connection.exec_driver_sql("ANALYZE")
+
+    await schedule_now(database, [1_001, 1_002, 1_003])
+    await database.write(fill_past_years)
+
+    def count_work(connection: Connection) -> tuple[list[int], int]:
+        with touched_rows(connection, table) as count_touched:
+            due = find_due_appointments(connection, DAY, NOON - minutes(60), NOON + AHEAD, None, 200)
+            return [row.patient_id for row in due], count_touched()
+
+    due, touched = await database.read(count_work)
+
+    assert due == [1_001, 1_003]
+    assert touched < 500
 
 
 async def test_steps_stay_within_the_limits(database: Database) -> None:
