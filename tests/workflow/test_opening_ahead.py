@@ -158,6 +158,16 @@ async def test_opening_does_not_disturb_an_open_visit(visits: VisitDriver) -> No
     assert completed.status == 200
 
 
+async def test_start_and_openings_at_the_same_moment_share_a_visit(visits: VisitDriver) -> None:
+    openings = [visits.client.open(visits.patient, visits.today) for _ in range(4)]
+
+    first, second, *_ = await asyncio.gather(visits.start(DR_AMRANI), visits.start(DR_BENNIS), *openings)
+
+    assert sorted((first.status, second.status)) == [201, 409]
+    assert len(await visits.histories()) == 1
+    assert (await visits.database.read(audit)).violations == []
+
+
 async def test_check_in_has_opened_the_visit(visits: VisitDriver) -> None:
     await visits.check_in(DR_AMRANI)
 
