@@ -8,7 +8,8 @@ from sqlalchemy.exc import DBAPIError
 
 from patient_visit_engine.runtime.operator_error import OperatorError
 from patient_visit_engine.storage import schema_version
-from patient_visit_engine.storage.database import STATEMENT_TIMEOUT_SECONDS, Database
+from patient_visit_engine.storage.database import Database
+from patient_visit_engine.storage.postgres import STATEMENT_TIMEOUT_SECONDS
 
 
 def check_schema(url: str) -> None:

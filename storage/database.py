@@ -2,7 +2,7 @@
 
 On SQLite the whole unit runs in one call to a thread. An asynchronous driver would change threads at each statement, about forty
 times in one recorded start, and that costs more than the statements. On PostgreSQL the same function runs with SQLAlchemy's
-`run_sync` on asyncpg.
+`run_sync` on asyncpg (`storage.postgres`).
 """
 
 import asyncio
@@ -10,14 +10,14 @@ import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
-from weakref import WeakSet
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import QueuePool, StaticPool
+
+from patient_visit_engine.storage.postgres import STATEMENT_TIMEOUT_SECONDS, PostgresUnits
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -26,13 +26,6 @@ BUSY_TIMEOUT_MS = 10_000
 # Very short, because this wait blocks the event loop.
 INLINE_TIMEOUT_MS = 20
 READING_THREADS = 4
-#: Seconds after which a statement on PostgreSQL fails. A connection can go silent without an error, and its users would wait
-#: forever.
-STATEMENT_TIMEOUT_SECONDS = 10.0
-#: Seconds that a unit of work waits for a free connection. All connections may be waiting for a silent server.
-POOL_TIMEOUT_SECONDS = 5.0
-#: Seconds to close the connections to PostgreSQL properly. After that they are dropped.
-CLOSE_TIMEOUT_SECONDS = 2.0
 # PostgreSQL's classes of errors that may disappear later, or after an operator acts: connection, unknown login, unknown database,
 # rollback for a deadlock, resources, object in use, operator intervention.
 TRANSIENT_CLASSES = ("08", "28", "3D", "40", "53", "55", "57")
@@ -43,7 +36,8 @@ READ_ONLY = "25006"
 class Database:
     """`read` and `write` run a function of a `Connection` in one transaction.
 
-    `write` does not retry, because only the caller knows whether a second run is safe.
+    On PostgreSQL a unit runs a second time when its connection was lost before the COMMIT. So a unit changes nothing outside the
+    database. After any other error only the caller knows whether a second run is safe.
     """
 
     def __init__(
@@ -55,13 +49,14 @@ class Database:
     ) -> None:
         """On PostgreSQL a statement fails after `statement_within` seconds. None means no limit.
 
-        A timeout of the caller cannot replace this limit. After a cancellation, SQLAlchemy pings the connection, and
-        the ping waits for the silent server too. With `enforce_foreign_keys=False`, SQLite does not check foreign keys: only a
-        migration, which builds a table again, works without the checks.
+        A timeout of the caller cannot replace this limit, because it does not replace the pool's other silent connections.
+
+        With `enforce_foreign_keys=False`, SQLite does not check foreign keys: only a migration, which builds a table again, works
+        without the checks.
         """
         self.url: URL = make_url(url)
         self._sqlite = _Sqlite(self.url, enforce_foreign_keys) if self.url.get_backend_name() == "sqlite" else None
-        self._postgres = None if self._sqlite else _Postgres(self.url, statement_within)
+        self._postgres = None if self._sqlite else PostgresUnits(self.url, statement_within)
 
     @property
     def is_sqlite(self) -> bool:
@@ -72,24 +67,21 @@ class Database:
         if self._sqlite is not None:
             return await self._sqlite.run(self._sqlite.writer, unit, *args, **kwargs)
         assert self._postgres is not None
-        async with self._postgres.engine.begin() as connection:
-            return await connection.run_sync(unit, *args, **kwargs)
+        return await self._postgres.write(unit, *args, **kwargs)
 
     async def read(self, unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `unit` on one snapshot, so that all its queries see the same state."""
         if self._sqlite is not None:
             return await self._sqlite.run(self._sqlite.reader, unit, *args, **kwargs)
         assert self._postgres is not None
-        async with self._postgres.engine.connect() as connection:
-            await connection.execution_options(isolation_level="REPEATABLE READ")
-            async with connection.begin():
-                return await connection.run_sync(unit, *args, **kwargs)
+        return await self._postgres.read(unit, *args, **kwargs)
 
     async def read_inline(self, unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Like `read`, for a unit that reads a few rows by their keys.
+        """Run a unit that reads a few rows by their keys. Two statements may see two different states.
 
-        On SQLite the unit runs on the event loop. A change of threads would take ten times longer than the unit, and
-        with a write-ahead log a reader does not wait for writers. A unit that scans a table would block the event loop.
+        On PostgreSQL there is no transaction, so a unit with one statement takes one round trip. On SQLite the unit runs on the event
+        loop. A change of threads would take ten times longer than the unit, and with a write-ahead log a reader does not wait for
+        writers. A unit that scans a table would block the event loop.
         """
         if self._sqlite is not None:
             try:
@@ -97,7 +89,8 @@ class Database:
             except OperationalError:
                 # Another process is recovering the file after a crash. Wait for that in a thread.
                 return await self.read(unit, *args, **kwargs)
-        return await self.read(unit, *args, **kwargs)
+        assert self._postgres is not None
+        return await self._postgres.read_single(unit, *args, **kwargs)
 
     async def close(self) -> None:
         if self._sqlite is not None:
@@ -180,33 +173,6 @@ def _sqlite_engine(
         connection.exec_driver_sql(begin)
 
     return engine
-
-
-class _Postgres:
-    def __init__(self, url: URL, statement_within: float | None) -> None:
-        self.engine: AsyncEngine = create_async_engine(
-            url,
-            pool_size=10,
-            max_overflow=10,
-            pool_timeout=POOL_TIMEOUT_SECONDS,
-            pool_pre_ping=True,
-            hide_parameters=True,
-            connect_args={"command_timeout": statement_within, "timeout": STATEMENT_TIMEOUT_SECONDS},
-        )
-        self._connections: WeakSet[Any] = WeakSet()
-        event.listen(self.engine.sync_engine, "connect", self._add_connection)
-
-    def _add_connection(self, connection: Any, _record: Any) -> None:
-        self._connections.add(connection.driver_connection)
-
-    async def close(self) -> None:
-        """Close the connections, or drop them after a timeout. Each silent connection would wait for its statement timeout."""
-        try:
-            async with asyncio.timeout(CLOSE_TIMEOUT_SECONDS):
-                await self.engine.dispose()
-        except TimeoutError:
-            for connection in self._connections:
-                connection.terminate()
 
 
 def is_unavailable(error: BaseException) -> bool:

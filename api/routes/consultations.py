@@ -96,7 +96,7 @@ def _decision_code(response: Response) -> str:
 )
 async def show_consultation(consultation_id: ConsultationId, _caller: AnyRole, http: Request) -> Response:
     """The consultation, running or ended."""
-    row = await dependencies_of(http).database.read(_look_up_consultation, str(consultation_id))
+    row = await dependencies_of(http).database.read_inline(_look_up_consultation, str(consultation_id))
     return JSONResponse(consultation_body(row))
 
 

@@ -39,7 +39,7 @@ async def show_request(key: Annotated[str, Path()], caller: AnyRole, http: Reque
     caller_id = await dependencies.dispatcher.find_caller_id(caller)
     stored = None
     if KEY.fullmatch(key) and caller_id is not None:
-        stored = await dependencies.database.read(find_request, request_id(caller_id, key))
+        stored = await dependencies.database.read_inline(find_request, request_id(caller_id, key))
     if stored is None:
         raise NotFound("request")
     if stored.decided or stored.is_set_aside:

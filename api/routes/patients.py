@@ -81,7 +81,7 @@ async def _workflow_day(dependencies: Dependencies, query: VisitQuery, day: scre
     if day["holder"] is None:
         return None
     # The patient is still in a consultation of an earlier day. That day's workflow runs its timers.
-    return await dependencies.database.read(patient_day.find_visit_day, day["holder"]["consultation_id"])
+    return await dependencies.database.read_inline(patient_day.find_visit_day, day["holder"]["consultation_id"])
 
 
 def _temporal_url(dependencies: Dependencies, patient_id: int, day: date) -> str:

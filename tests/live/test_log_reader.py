@@ -8,7 +8,8 @@ from patient_visit_engine.live.hub_tasks import run_hub
 from patient_visit_engine.live.subscriber import Message, Subscription
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.log_hints import hints_of
-from patient_visit_engine.storage.log_reader import LogPage, LogReader, read_page
+from patient_visit_engine.storage.log_reader import LogPage, LogReader, read_page, read_page_of_all
+from tests.support.statements import recorded_statements
 from tests.support.stream_server import BlockParser, an_event, append_events
 from tests.support.touched_rows import touched_rows
 from tests.support.waiting import wait_until_async
@@ -96,6 +97,26 @@ async def test_pages_of_several_channels_are_complete(database: Database) -> Non
         event.seq for event in (await log.read_after(0, 100, None)).entries if event.channel != "doctor.8"
     ]
     assert positions == sorted(positions)
+
+
+async def test_page_of_all_channels_is_one_statement(database: Database) -> None:
+    await append_events(database, an_event(1))
+    await database.write(add_foreign_events)
+    log = LogReader(database)
+
+    def read(connection: Connection) -> tuple[LogPage, int]:
+        with touched_rows(connection, "events") as count_touched:
+            return read_page_of_all(connection, 1, 2), count_touched()
+
+    with recorded_statements() as statements:
+        full, last, empty = [await log.read_after(position, 2, None) for position in (0, FOREIGN, FOREIGN + 9)]
+    _, touched = await database.read(read)
+
+    assert [[event.seq for event in page.entries] for page in (full, last, empty)] == [[1, 2], [FOREIGN + 1], []]
+    assert [page.reached for page in (full, last, empty)] == [2, FOREIGN + 1, FOREIGN + 9]
+    assert {page.bounds for page in (full, last, empty)} == {await log.bounds()}
+    assert len([text for text in statements if "log_head" in text or "events" in text]) == 3
+    assert touched < 200
 
 
 async def test_page_without_events_reaches_head(database: Database) -> None:
