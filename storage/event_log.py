@@ -4,8 +4,9 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, insert, text, update
+from sqlalchemy import Connection, bindparam, insert, update
 
+from patient_visit_engine.storage.hint_sender import request_hint
 from patient_visit_engine.storage.tables import events, log_head
 from patient_visit_engine.wire.event_context import Event
 
@@ -13,9 +14,6 @@ ADVANCE = (
     update(log_head).where(log_head.c.id == 1).values(seq=log_head.c.seq + bindparam("by")).returning(log_head.c.seq)
 )
 INSERT = insert(events)
-#: The PostgreSQL channel for hints that the log has grown. The hint carries no event, so API processes read the log.
-NOTIFICATION = "visit_events"
-NOTIFY = text(f"NOTIFY {NOTIFICATION}")
 
 
 def append(connection: Connection, new_events: Sequence[Event], at: datetime) -> None:
@@ -42,6 +40,5 @@ def append(connection: Connection, new_events: Sequence[Event], at: datetime) ->
         for seq, event in enumerate(new_events, last - len(new_events) + 1)
     ]
     connection.execute(INSERT, rows)
-    if connection.dialect.name == "postgresql":
-        # PostgreSQL sends this with the commit. On SQLite, API processes read `PRAGMA data_version` at short intervals instead.
-        connection.execute(NOTIFY)
+    # For PostgreSQL. On SQLite, API processes read `PRAGMA data_version` at short intervals instead.
+    request_hint(connection)

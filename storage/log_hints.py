@@ -10,7 +10,7 @@ import asyncpg  # type: ignore[import-untyped]
 from sqlalchemy import URL
 
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.storage.event_log import NOTIFICATION
+from patient_visit_engine.storage.hint_sender import NOTIFICATION, driver_arguments
 
 logger = logging.getLogger(__name__)
 
@@ -19,8 +19,6 @@ logger = logging.getLogger(__name__)
 LOOK_INTERVAL_SECONDS = 0.002
 #: Seconds without a notification after which the listening PostgreSQL session is tested.
 TEST_INTERVAL_SECONDS = 15.0
-#: Parameters in the address that SQLAlchemy reads and asyncpg does not accept.
-SQLALCHEMY_PARAMETERS = ("prepared_statement_cache_size", "prepared_statement_name_func")
 
 
 class SqliteHints:
@@ -65,8 +63,7 @@ class PostgresHints:
     """
 
     def __init__(self, url: URL, test_every: float = TEST_INTERVAL_SECONDS) -> None:
-        arguments = url.get_dialect()().create_connect_args(url)[1]
-        self._arguments = {name: value for name, value in arguments.items() if name not in SQLALCHEMY_PARAMETERS}
+        self._arguments = driver_arguments(url)
         self._test_every = test_every
         self._session: Any = None
         self._hint = asyncio.Event()

@@ -11,6 +11,8 @@ from sqlalchemy.engine import URL, ExceptionContext
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from patient_visit_engine.storage.hint_sender import HintSender, take_hint_request
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -53,13 +55,29 @@ class PostgresUnits:
         # statement by itself.
         self._snapshots = self.engine.execution_options(isolation_level="REPEATABLE READ")
         self._single_reads = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self.hints = HintSender(url)
         self._connections: WeakSet[Any] = WeakSet()
         event.listen(self.engine.sync_engine, "connect", self._add_connection)
         event.listen(self.engine.sync_engine, "handle_error", _drop_if_silent)
 
     async def write(self, unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run the unit in a transaction."""
-        return await self._run(self.engine, lambda connection: unit(connection, *args, **kwargs))
+        """Run the unit in a transaction. After its commit, send a hint if the unit has requested one."""
+        is_hint_due = False
+
+        def run_unit(connection: Connection) -> T:
+            nonlocal is_hint_due
+            # A unit that failed may have left its mark.
+            take_hint_request(connection)
+            result = unit(connection, *args, **kwargs)
+            is_hint_due = take_hint_request(connection)
+            return result
+
+        try:
+            return await self._run(self.engine, run_unit)
+        finally:
+            # Also after an error: a commit without an answer may have taken place.
+            if is_hint_due:
+                self.hints.send_soon()
 
     async def read(self, unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run the unit in a transaction on one snapshot."""
@@ -91,6 +109,7 @@ class PostgresUnits:
 
     async def close(self) -> None:
         """Close the connections, or drop them after a timeout. Each silent connection would wait for its statement timeout."""
+        await self.hints.close()
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT_SECONDS):
                 await self.engine.dispose()

@@ -7,6 +7,7 @@ from typing import Literal, TypedDict
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
+from patient_visit_engine.storage.hint_sender import request_hint
 from patient_visit_engine.storage.ledger.writer import OvertakenError
 from patient_visit_engine.storage.requests import request_with_clock
 from patient_visit_engine.storage.tables import requests
@@ -64,6 +65,8 @@ def read_request(connection: Connection, request: Request) -> RequestRow:
 
 def write_answer(connection: Connection, row: RequestRow, rendered: RenderedAnswer, at: datetime) -> None:
     """Store the answer under the request's id. Raises OvertakenError when the request has an answer."""
+    # The caller's API process waits for this answer, also when the decision has no event.
+    request_hint(connection)
     body = None if rendered.body is None else json.dumps(rendered.body, ensure_ascii=False)
     decided = {"decided_at": at, "status": rendered.status, "body": body, "location": rendered.location}
     request = row.request

@@ -16,9 +16,10 @@ from sqlalchemy import URL, text
 from patient_visit_engine.live.hub import Hub
 from patient_visit_engine.live.hub_tasks import run_hub
 from patient_visit_engine.storage.database import Database
+from patient_visit_engine.storage.hint_sender import HintSender
 from patient_visit_engine.storage.log_hints import PostgresHints
 from patient_visit_engine.storage.log_reader import LogReader
-from tests.support.api_processes import ApiProcesses
+from tests.support.api_processes import ApiProcesses, WriterProcess
 from tests.support.ports import free_port
 from tests.support.stream_server import an_event, append_events
 from tests.support.waiting import wait_until, wait_until_async
@@ -113,3 +114,31 @@ async def test_events_come_although_pooler_drops_hints(on_postgres: Database, po
     assert hub.counters.found_unasked >= 2
     assert sum(hub.counters.delays.classes) == 3
     assert hub.counters.failures == hub.counters.holds == 0
+
+
+async def test_event_comes_although_writer_died_before_hint(on_postgres: Database) -> None:
+    hints = PostgresHints(on_postgres.url)
+    writer = await WriterProcess.start(on_postgres)
+    async with run_hub(LogReader(on_postgres), hints) as hub:
+        await wait_until_async(lambda: hub.started, "the first read")
+        await wait_until_async(lambda: listeners(on_postgres), "the listening session")
+
+        await writer.write("die after commit", ("consultations", 1))
+        await wait_until_async(partial(has_reached, hub, 1), "an event without a hint")
+    hints.close()
+    await writer.kill()
+
+    assert hub.counters.found_unasked == 1
+
+
+async def test_sends_hint_through_pooler(on_postgres: Database, pooler: URL) -> None:
+    hints, sender = PostgresHints(on_postgres.url), HintSender(pooler)
+    # The first hint reports that the session listens.
+    assert await hints.wait_for_hint(5)
+    assert not await hints.wait_for_hint(0.05)
+
+    for _ in range(2):
+        sender.send_soon()
+        assert await hints.wait_for_hint(5)
+    await sender.close()
+    hints.close()

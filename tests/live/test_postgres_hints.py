@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.storage.event_log import NOTIFICATION
+from patient_visit_engine.storage.hint_sender import NOTIFICATION
 from patient_visit_engine.storage.log_hints import PostgresHints, hints_of
 from patient_visit_engine.storage.log_reader import LogReader
 from tests.support.stream_server import an_event, append_events

@@ -1,11 +1,14 @@
 """A process that writes to the event log. A test sends it orders and can kill it at a chosen moment.
 
-Each line of standard input is an order: `commit`, `roll back`, `halt before commit`, `halt after commit` or `commit one by one`.
-The last one uses one transaction per event and gets no answer. For the others the process answers `done` when it is done or halts.
+Each line of standard input is an order: `commit`, `roll back`, `halt before commit`, `halt after commit`, `die after commit`
+or `commit one by one`. The last one uses one transaction per event and gets no answer. With `die after commit` the process kills
+itself before it can send a hint. For all but the last one the process answers `done`, before it dies or halts.
 """
 
 import asyncio
 import json
+import os
+import signal
 import sys
 import time
 from contextlib import suppress
@@ -49,7 +52,10 @@ async def execute(database: Database, line: dict[str, Any]) -> None:
         return
     with suppress(RollbackError):
         await database.write(write, order, events)
+    # Without a pause, so that the hint of this commit is not sent yet.
     answer()
+    if order == "die after commit":
+        os.kill(os.getpid(), signal.SIGKILL)
     if order == "halt after commit":
         await asyncio.sleep(600)
 
