@@ -31,7 +31,8 @@ from patient_visit_engine.storage.log_reader import LogReader
 from patient_visit_engine.workflows.visit_client import VisitClient
 from patient_visit_engine.workflows.visit_rescue import VisitRescue
 
-#: Seconds between two checks of the sessions with an open stream, because another process may have ended them.
+#: Seconds between two checks of the sessions with an open stream and of the cached ones, because another process may have ended
+#: them. Two checks in `VERIFIED_FOR`, so that a slow one does not make each request read its session.
 SESSION_CHECK_INTERVAL_SECONDS = 2.0
 #: Seconds to wait for the first read of the event log before the process serves requests.
 FIRST_READ_TIMEOUT_SECONDS = 5.0

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from patient_visit_engine.api.access.known_places import KnownPlaces, place_of
 from patient_visit_engine.api.access.passwords import PasswordChecker
+from patient_visit_engine.api.access.session_cache import SessionCache
 from patient_visit_engine.api.access.sign_in_budget import Attempt, SignInBudget
 from patient_visit_engine.api.access.sign_in_log import NO_ACCOUNT, WRONG_PASSWORD, SignInLog
 from patient_visit_engine.api.access.sign_in_problems import BadCredentials, SignInProblem
@@ -47,6 +48,10 @@ def hash_token(token: str) -> str:
     return hashlib.sha256(token.encode(errors="surrogateescape")).hexdigest()
 
 
+def _is_of_token(session: str) -> bool:
+    return session.startswith(TOKEN_PREFIX)
+
+
 class Sessions:
     """Opens, finds and ends sessions. `now` returns the current time, aware, with milliseconds. `count` counts the results."""
 
@@ -60,6 +65,7 @@ class Sessions:
         self._queue = SignInQueue(SignInBudget(), lambda: now().timestamp())
         self._passwords = PasswordChecker()
         self._log = SignInLog(count, now)
+        self._cache = SessionCache(now)
 
     async def sign_in(self, username: str, password: str, address: str) -> str:
         """Open a session and return its token. `address` is the client's address.
@@ -108,16 +114,33 @@ class Sessions:
         return await self._find_by_hash(hash_token(token))
 
     async def find_open(self, sessions: Collection[str]) -> Collection[str]:
-        """Return those of the sessions (`Caller.session`) that are open.
+        """Return those of the sessions (`Caller.session`) that are open. Verifies the cached sessions in the same query.
 
         The session of a bearer token always counts as open, because its stream ends by itself when the token expires.
         """
-        hashes = [session for session in sessions if not session.startswith(TOKEN_PREFIX)]
-        open_hashes = await self._database.read(accounts.find_open_sessions, hashes, self._now())
-        return open_hashes.union(session for session in sessions if session.startswith(TOKEN_PREFIX))
+        hashes = {session for session in sessions if not _is_of_token(session)}
+        return (await self._find_open_hashes(hashes)).union(filter(_is_of_token, sessions))
+
+    async def _find_open_hashes(self, hashes: set[str]) -> set[str]:
+        cached_hashes, began_at = self._cache.token_hashes(), self._now()
+        all_hashes = hashes.union(cached_hashes)
+        if not all_hashes:
+            return set()
+        open_hashes = await self._database.read(accounts.find_open_sessions, all_hashes, began_at)
+        self._cache.verify(cached_hashes, open_hashes, began_at)
+        return open_hashes & hashes
+
+    async def _find_session(self, token_hash: str) -> accounts.OpenSession | None:
+        session = self._cache.find(token_hash)
+        if session is None:
+            reading = self._cache.begin_reading()
+            session = await self._database.read_inline(accounts.find_session, token_hash, reading.began_at)
+            if session is not None:
+                self._cache.add(token_hash, session, reading)
+        return session
 
     async def _find_by_hash(self, session: str) -> Caller | None:
-        row = await self._database.read_inline(accounts.find_session, session, self._now())
+        row = await self._find_session(session)
         if row is None:
             return None
         number = str(row.account_id)
@@ -133,8 +156,12 @@ class Sessions:
         )
 
     async def sign_out(self, session: str) -> None:
-        """End the session."""
-        await self._database.write(accounts.close_session, session)
+        """End the session. This process refuses it at once, the others within seconds."""
+        try:
+            await self._database.write(accounts.close_session, session)
+        finally:
+            # Also after an error: the session may be closed without an answer.
+            self._cache.remove(session)
 
     def close(self) -> None:
         self._passwords.close()

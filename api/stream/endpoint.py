@@ -205,13 +205,12 @@ async def end_closed_sessions(
 ) -> None:
     """End the streams of closed sessions, every `every` seconds. A session may end on any process. Never returns.
 
-    `still_open` gets the sessions that have a stream and returns those that are open.
+    `still_open` gets the sessions that have a stream and returns those that are open. It is called without a stream too, because it
+    also verifies the cached sessions (`api.access.session_cache`).
     """
     while True:
         await asyncio.sleep(every)
         sessions = hub.sessions()
-        if not sessions:
-            continue
         try:
             open_sessions = await still_open(sessions)
         except Exception as error:  # noqa: BLE001 - logged; an unreachable database must not end this loop

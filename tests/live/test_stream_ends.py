@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Collection
 from datetime import timedelta
 
 import pytest
@@ -88,6 +89,21 @@ async def test_detects_session_ended_by_another_process(serve: Serve) -> None:
 
     assert client.complete
     assert server.hub.sessions() == {"open"}
+
+
+async def test_checks_sessions_without_streams(serve: Serve) -> None:
+    server = await serve()
+    checks: list[int] = []
+
+    async def still_open(sessions: Collection[str]) -> set[str]:
+        checks.append(len(sessions))
+        return set()
+
+    watch = asyncio.create_task(end_closed_sessions(server.hub, still_open, 0.01))
+    await wait_until_async(lambda: checks, "a check")
+    watch.cancel()
+
+    assert checks[0] == 0
 
 
 async def test_stream_ends_with_its_session(serve: Serve, writer_database: Database) -> None:
