@@ -58,7 +58,7 @@ class PostgresUnits:
         self.hints = HintSender(url)
         self._connections: WeakSet[Any] = WeakSet()
         event.listen(self.engine.sync_engine, "connect", self._add_connection)
-        event.listen(self.engine.sync_engine, "handle_error", _drop_if_silent)
+        event.listen(self.engine.sync_engine, "handle_error", _replace_pool_if_silent)
 
     async def write(self, unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run the unit in a transaction. After its commit, send a hint if the unit has requested one."""
@@ -118,10 +118,10 @@ class PostgresUnits:
                 connection.terminate()
 
 
-def _drop_if_silent(context: ExceptionContext) -> None:
-    """Drop a connection on which a statement got no answer in time. A rollback on it would wait for the same time again.
+def _replace_pool_if_silent(context: ExceptionContext) -> None:
+    """Replace the whole pool after a statement that got no answer in time. SQLAlchemy drops only its own connection.
 
-    The pool's other connections are replaced too. After a network failure they are as silent as this one.
+    After a network failure the other connections are as silent, and each would cost a unit of work its time.
     """
     if isinstance(context.original_exception, TimeoutError):
-        context.is_disconnect = True
+        context.invalidate_pool_on_disconnect = True

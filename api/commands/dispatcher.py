@@ -96,7 +96,7 @@ class CommandDispatcher:
     async def prepare(
         self, caller: Caller, key: str, http: HttpRequest, body: BaseModel | None, look_up: Callable[[Connection], T]
     ) -> PreparedRequest[T]:
-        """Find the earlier response, or else `look_up` what the command needs, in one read transaction.
+        """Find the earlier response, or else `look_up` what the command needs. The ledger compares it with the tables later.
 
         The request gets the database's time as `asked_at`. A stored request that is still open keeps its
         first one, unless it was set aside.

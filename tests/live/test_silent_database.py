@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import Any
 
 import pytest
 
@@ -180,6 +181,22 @@ async def test_request_after_silence_works(
         while not await is_answered():
             pass
     assert tcp_relay.opened > 1
+
+
+async def test_one_timeout_replaces_all_silent_connections(relay: tuple[Relay, Database]) -> None:
+    tcp_relay, through = relay
+
+    async def read() -> Any:
+        return await through.read(lambda connection: connection.exec_driver_sql("SELECT pg_sleep(0.1), 1").one()[1])
+
+    await asyncio.gather(*(read() for _ in range(4)))
+    assert tcp_relay.opened == 4
+    tcp_relay.silence()
+
+    with pytest.raises(TimeoutError):
+        await read()
+
+    assert await asyncio.gather(*(read() for _ in range(4))) == [1, 1, 1, 1]
 
 
 async def test_closes_many_silent_connections_at_once(on_postgres: Database) -> None:
