@@ -70,12 +70,14 @@ async def _serve(settings: Settings, open_files: OpenFileLimit) -> None:
             visits,
             temporal_health,
             rescuer=VisitRescue(client, visits, settings.task_queue),
+            hints=hints.for_answers(),
             hub=hub,
             readiness=readiness,
             page=find_built_page(),
         )
         stack.callback(app.dependencies.sessions.close)
         stack.push_async_callback(app.dependencies.undecided_reports.close)
+        stack.push_async_callback(app.dependencies.update_calls.close)
         stack.callback(app.dependencies.authentication.close)
         # A task, because a key server that hangs must not stop the start. If a fetch fails, the log names the setting.
         keys_task = asyncio.create_task(app.dependencies.authentication.keep_keys_fresh())

@@ -16,8 +16,10 @@ from patient_visit_engine.api import problems
 from patient_visit_engine.api.access.authentication import Authentication
 from patient_visit_engine.api.access.sessions import Sessions
 from patient_visit_engine.api.access.tokens import Tokens
-from patient_visit_engine.api.commands.dispatcher import CommandDispatcher, VisitSender
+from patient_visit_engine.api.commands.answer_watch import AnswerWatch, CommitHints
+from patient_visit_engine.api.commands.dispatcher import CommandDispatcher
 from patient_visit_engine.api.commands.undecided import Undecided, UndecidedReports
+from patient_visit_engine.api.commands.update_calls import UpdateCalls, VisitSender
 from patient_visit_engine.api.commands.visit_looks import Rescuer, VisitLooks
 from patient_visit_engine.api.dependencies import Dependencies, clock, dependencies_of
 from patient_visit_engine.api.gateway import Gateway
@@ -44,6 +46,7 @@ def create_app(
     temporal_health: HealthCheck,
     *,
     rescuer: Rescuer | None = None,
+    hints: CommitHints | None = None,
     hub: Hub | None = None,
     readiness: Readiness | None = None,
     page: Path | None = None,
@@ -51,19 +54,23 @@ def create_app(
 ) -> Gateway:
     """Build the ASGI application. Without a hub it serves no event stream, and without a page only the API.
 
-    Without a rescuer it does not look at visits that do not answer.
+    Without a rescuer it does not look at visits that do not answer. Without hints of commits, callers get their answers only after
+    the updates' results.
 
     `now` returns the current time as an aware datetime with milliseconds. The caller owns the arguments and closes them.
     """
     metrics = Metrics(hub)
     health = SharedCall(partial(find_problems, database, WriteProbe(database), temporal_health, hub))
+    watch, timeout = AnswerWatch(database, hints), settings.decision_timeout
+    calls = UpdateCalls(database, visits, watch, timeout.total_seconds(), metrics.count_answer_source)
     sessions = Sessions(database, settings.session_lifetime, now, metrics.count_sign_in)
     dependencies = Dependencies(
         settings=settings,
         database=database,
         find_problems=health,
         metrics_text=SharedCall(partial(metrics.read_text, database)),
-        dispatcher=CommandDispatcher(database, visits, settings.decision_timeout, settings.start_valid_for, now),
+        update_calls=calls,
+        dispatcher=CommandDispatcher(database, visits, calls, timeout, settings.start_valid_for, now),
         undecided_reports=UndecidedReports(
             VisitLooks(rescuer, now),
             health,

@@ -10,6 +10,7 @@ from patient_visit_engine.api.access.authentication import Authentication
 from patient_visit_engine.api.access.sessions import Sessions
 from patient_visit_engine.api.commands.dispatcher import CommandDispatcher
 from patient_visit_engine.api.commands.undecided import UndecidedReports
+from patient_visit_engine.api.commands.update_calls import UpdateCalls
 from patient_visit_engine.api.metrics import Metrics
 from patient_visit_engine.api.readiness import Problems, Readiness
 from patient_visit_engine.api.shared_calls import SharedCall
@@ -36,6 +37,7 @@ class Dependencies:
     database: Database
     find_problems: SharedCall[Problems]
     metrics_text: SharedCall[bytes]
+    update_calls: UpdateCalls
     dispatcher: CommandDispatcher
     undecided_reports: UndecidedReports
     sessions: Sessions

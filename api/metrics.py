@@ -36,6 +36,12 @@ class Metrics:
         self._starts = Counter(
             "visit_start_decisions", "Answers to a start, by code", ["code"], registry=self._registry
         )
+        self._answer_sources = Counter(
+            "visit_answers",
+            "Answers to commands, by what came first: the commit or the update's result",
+            ["source"],
+            registry=self._registry,
+        )
         self._undecided = Counter(
             "visit_undecided", "Answers 503 undecided, by reason", ["reason"], registry=self._registry
         )
@@ -69,6 +75,10 @@ class Metrics:
     def count_start(self, code: str) -> None:
         """Count one answer to a start."""
         self._starts.labels(code).inc()
+
+    def count_answer_source(self, source: str) -> None:
+        """Count one answer to a command: `commit` when its commit came first, `update` when the update's result did."""
+        self._answer_sources.labels(source).inc()
 
     def count_undecided(self, reason: str) -> None:
         """Count one answer 503 `undecided`."""

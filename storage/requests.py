@@ -14,6 +14,7 @@ workflow. Only the client sends such a request again.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, get_args
@@ -55,6 +56,9 @@ COLUMNS = (
 )
 SELECT_REQUEST = select(*COLUMNS).where(requests.c.request_id == bindparam("request_id"))
 SELECT_REQUEST_AND_TIME = request_with_clock(*COLUMNS)
+SELECT_DECIDED = select(requests.c.request_id, *COLUMNS).where(
+    requests.c.request_id.in_(bindparam("ids", expanding=True)), requests.c.status.is_not(None)
+)
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,11 @@ def find_request_and_time(connection: Connection, request_id: str) -> tuple[Stor
     """Return the request with this id, and the database's time."""
     row = connection.execute(SELECT_REQUEST_AND_TIME, {"request_id": request_id}).one()
     return None if row.request_id is None else _to_request(row), row.now
+
+
+def find_decided_requests(connection: Connection, request_ids: Sequence[str]) -> dict[str, StoredRequest]:
+    """Return those of these requests that are decided, by their ids."""
+    return {row.request_id: _to_request(row) for row in connection.execute(SELECT_DECIDED, {"ids": request_ids})}
 
 
 def _to_request(row: Row[*tuple[Any, ...]]) -> StoredRequest:

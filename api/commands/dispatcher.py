@@ -1,4 +1,4 @@
-"""The one path of a command through the API: resolve the request, send the command to its visit, read the stored answer."""
+"""The one path of a command through the API: resolve the request, send the command to its visit, return the stored answer."""
 
 import asyncio
 import json
@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import partial
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 from pydantic import BaseModel
 from sqlalchemy import Connection
@@ -31,10 +31,11 @@ from patient_visit_engine.api.commands.undecided import (
     leaves_undecided,
     reason_of,
 )
+from patient_visit_engine.api.commands.update_calls import UpdateCalls, VisitSender
 from patient_visit_engine.api.commands.validity import for_later, with_expiry
 from patient_visit_engine.storage.callers import find_caller, register_caller
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.storage.requests import StoredRequest, find_request, find_request_and_time, open_request
+from patient_visit_engine.storage.requests import StoredRequest, find_request_and_time, open_request
 from patient_visit_engine.visit.commands import Command, Request, patient_of
 from patient_visit_engine.wire import shapes
 from patient_visit_engine.workflows.visit_client import DayClosedError
@@ -46,14 +47,6 @@ T = TypeVar("T")
 CACHED_CALLERS = 10_000
 #: Seconds allowed for sending a signal. If Temporal does not accept the signal in this time, the worker's sweep sends it.
 SIGNAL_TIMEOUT_SECONDS = 1.0
-
-
-class VisitSender(Protocol):
-    """The methods that the dispatcher uses of `workflows.visit_client.VisitClient`."""
-
-    async def send(self, patient_id: int, day: date, command: Command, update_id: str | None = None) -> None: ...
-
-    async def signal(self, patient_id: int, day: date, command: Command) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -74,6 +67,7 @@ class PreparedRequest(Generic[T]):
 class CommandDispatcher:
     """Sends commands to visits, and reads their answers from the database.
 
+    `calls` sends the commands that a caller waits for, `visits` the others.
     `timeout` limits each step: the lookup, a reason to store, and the wait for the decision. `now` returns the current time, aware.
     `start_valid_for` is how long a start, or a request for a place in line, is valid after it was asked.
     """
@@ -82,6 +76,7 @@ class CommandDispatcher:
         self,
         database: Database,
         visits: VisitSender,
+        calls: UpdateCalls,
         timeout: timedelta,
         start_valid_for: timedelta,
         now: Callable[[], datetime],
@@ -90,6 +85,7 @@ class CommandDispatcher:
         self._start_valid_for = start_valid_for
         self._database = database
         self._visits = visits
+        self._calls = calls
         self._now = now
         self._caller_ids: dict[str, int] = {}
 
@@ -122,23 +118,13 @@ class CommandDispatcher:
         command = with_expiry(command, self._start_valid_for)
         sent = SentCommand(command, day)
         async with self._within_timeout(sent):
-            stored = await self._send_and_find(command, day)
+            stored = await self._calls.send_and_find(command, day)
         if stored is None:
             # The visit has decided, but the ledger does not have the answer.
             raise Undecided(UndecidedReason.ledger_away, sent)
         # Two requests with one key can pass `prepare` at the same time. Then this one reads the answer of the other.
         check_same_request(stored, command.request)
         return stored_response(stored)
-
-    async def _send_and_find(self, command: Command, day: date) -> StoredRequest | None:
-        await self._visits.send(patient_of(command), day, command, command.request.id)
-        stored = await self._find_decided(command.request)
-        if stored is None:
-            # After a restore from a backup, the ledger may lack an answer that the visit has already given. For a known
-            # update id the visit only repeats its reply. So send the command without the id: the visit then decides again.
-            await self._visits.send(patient_of(command), day, command)
-            stored = await self._find_decided(command.request)
-        return stored
 
     async def dispatch_with_reason(self, command: Command, day: date, reason: str) -> Response:
         """Like `dispatch`, for a command with a reason. The reason is stored in an open request, where the ledger reads it."""
@@ -180,10 +166,9 @@ class CommandDispatcher:
         self._caller_ids[caller.subject] = caller_id
         return caller_id
 
-    async def _find_decided(self, request: Request) -> StoredRequest | None:
-        """The stored request, when it is decided."""
-        stored = await self._database.read_inline(find_request, request.id)
-        return stored if stored is not None and stored.decided else None
+    async def close(self) -> None:
+        """End the calls whose callers have been answered."""
+        await self._calls.close()
 
     @asynccontextmanager
     async def _database_step(self, call: SentCommand | UnsentCall) -> AsyncIterator[None]:
