@@ -72,6 +72,14 @@ async def breakable_engine(quick_engine: Engine) -> AsyncIterator[Engine]:
 
 
 @pytest.fixture
+async def lasting_engine(engine: Engine) -> AsyncIterator[Engine]:
+    """The shared engine, with its long decision timeout, of which a test may stop and kill the processes."""
+    yield engine
+
+    await engine.repair()
+
+
+@pytest.fixture
 def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """One test at a time has this fixture, in all processes of the run: two processors are too few for two such engines."""
     base = tmp_path_factory.getbasetemp()

@@ -7,20 +7,20 @@ from datetime import timedelta
 import httpx
 import pytest
 from sqlalchemy import Connection, select, update
+from temporalio.api.enums.v1 import EventType
 
+from patient_visit_engine.runtime import temporal
 from patient_visit_engine.storage.tables import patient_trackings
+from patient_visit_engine.visit.names import visit_id
 from tests.support.decisions import assert_can_be_completed, assert_started_once, start_decided
 from tests.support.engine import Engine, OpenEngine
 from tests.support.waiting import wait_until_async
 
 
-@pytest.mark.parametrize("fault", ["before-commit", "after-commit"])
-async def test_worker_killed_at_commit_starts_once(
-    breakable_engine: Engine, patient: int, key: str, fault: str
-) -> None:
+async def test_worker_killed_before_commit_starts_once(breakable_engine: Engine, patient: int, key: str) -> None:
     await breakable_engine.admit(patient, {patient: 1})
     breakable_engine.worker.stop()
-    dying = breakable_engine.faulty_worker(fault)
+    dying = breakable_engine.faulty_worker("before-commit")
     dying.start()
 
     starting = asyncio.create_task(breakable_engine.start(1, patient, patient, key))
@@ -33,6 +33,61 @@ async def test_worker_killed_at_commit_starts_once(
     assert first.status_code in (201, 503)
     await assert_started_once(breakable_engine, patient, answer)
     await assert_can_be_completed(breakable_engine, patient, answer)
+
+
+@pytest.mark.parametrize("other", [None, "temporal", "api"])
+async def test_answer_at_commit_outlives_killed_processes(
+    lasting_engine: Engine, patient: int, key: str, other: str | None
+) -> None:
+    engine = lasting_engine
+    await engine.admit(patient, {patient: 1, patient + 1000: 2})
+    engine.worker.stop()
+    dying = engine.faulty_worker("after-commit")
+    dying.start()
+
+    # The worker never returns from its commit, so Temporal does not report the end of this update.
+    answer = await engine.start(1, patient, patient, key)
+    await wait_until_async(engine.has_halted, "the worker is at its commit")
+    if other is not None:
+        getattr(engine, other).kill()
+    dying.kill()
+    await engine.repair()
+    repeated = await start_decided(engine, 1, patient, patient, key)
+    refused = await start_decided(engine, 2, patient, patient + 1000, f"{key}-other")
+
+    assert (repeated.status_code, repeated.content) == (answer.status_code, answer.content)
+    assert (refused.status_code, refused.json()["active_doctor"]) == (409, "Dr. 1")
+    await assert_started_once(engine, patient, answer)
+    await assert_can_be_completed(engine, patient, answer)
+
+
+async def test_next_message_waits_after_answer_at_commit(lasting_engine: Engine, patient: int, key: str) -> None:
+    engine = lasting_engine
+    await engine.admit(patient, {patient: 1, patient + 1000: 2})
+    engine.worker.stop()
+    dying = engine.faulty_worker("after-commit")
+    dying.start()
+    client = await temporal.connect(engine.settings)
+    visit = client.get_workflow_handle(visit_id(patient, engine.today))
+
+    async def has_taken_both() -> bool:
+        types = [event.event_type for event in (await visit.fetch_history()).events]
+        return types.count(EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED) == 2
+
+    answer = await engine.start(1, patient, patient, key)
+    starting = asyncio.create_task(engine.start(2, patient, patient + 1000, f"{key}-other"))
+    await wait_until_async(has_taken_both, "the visit has both messages")
+    # The worker would have committed this decision as well.
+    timeline = await engine.rows("SELECT doctor_id FROM timeline WHERE patient_id = :p", p=patient)
+    dying.kill()
+    engine.worker.start()
+    await starting
+    refused = await start_decided(engine, 2, patient, patient + 1000, f"{key}-other")
+
+    assert answer.status_code == 201
+    assert [row["doctor_id"] for row in timeline] == [1]
+    assert (refused.status_code, refused.json()["active_doctor"]) == (409, "Dr. 1")
+    await assert_started_once(engine, patient, answer)
 
 
 async def test_worker_killed_at_carry_over_does_it_once(breakable_engine: Engine, patient: int, key: str) -> None:
@@ -64,25 +119,6 @@ def _move_to_yesterday(connection: Connection, patient: int) -> None:
     connection.execute(update(patient_trackings).where(patient_trackings.c.patient_id == patient).values(values))
 
 
-async def test_killed_worker_and_server_start_once(breakable_engine: Engine, patient: int, key: str) -> None:
-    await breakable_engine.admit(patient, {patient: 1})
-    breakable_engine.worker.stop()
-    dying = breakable_engine.faulty_worker("after-commit")
-    dying.start()
-
-    starting = asyncio.create_task(breakable_engine.start(1, patient, patient, key))
-    await wait_until_async(breakable_engine.has_halted, "the worker is at its commit")
-    breakable_engine.temporal.kill()
-    dying.kill()
-    breakable_engine.temporal.start()
-    breakable_engine.worker.start()
-    await starting
-    answer = await start_decided(breakable_engine, 1, patient, patient, key)
-
-    await assert_started_once(breakable_engine, patient, answer)
-    await assert_can_be_completed(breakable_engine, patient, answer)
-
-
 async def test_timers_survive_a_killed_worker(open_engine: OpenEngine, patient: int, key: str) -> None:
     engine = await open_engine(decision_timeout="30", offer_seconds="4", sweep_every="120")
     await engine.admit(patient, {patient: 1, patient + 1000: 2, patient + 2000: 3})
@@ -108,7 +144,7 @@ async def test_api_killed_in_a_request_starts_once(open_engine: OpenEngine, pati
     engine = await open_engine(decision_timeout="30", sweep_every="1")
     await engine.admit(patient, {patient: 1})
     engine.worker.stop()
-    dying = engine.faulty_worker("after-commit")
+    dying = engine.faulty_worker("before-commit")
     dying.start()
 
     starting = asyncio.create_task(engine.start(1, patient, patient, key))

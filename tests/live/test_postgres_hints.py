@@ -36,6 +36,27 @@ async def test_reports_notification_and_not_silence(on_postgres: Database, hints
     assert not await hints.wait_for_hint(0.05)
 
 
+async def test_readers_of_one_process_share_a_session(on_postgres: Database, hints: PostgresHints) -> None:
+    answer_hints = hints.for_answers()
+
+    await notify(on_postgres)
+
+    assert await answer_hints.wait_for_hint(5)
+    assert await hints.wait_for_hint(5)
+    count = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = current_database()"
+    assert await on_postgres.read(lambda connection: connection.scalar(text(count))) == 1
+
+
+async def test_drops_notifications_of_the_past(on_postgres: Database, hints: PostgresHints) -> None:
+    answer_hints = hints.for_answers()
+    await notify(on_postgres)
+    assert await hints.wait_for_hint(5)
+
+    answer_hints.drop_hints()
+
+    assert not await answer_hints.wait_for_hint(0.05)
+
+
 async def test_reopens_killed_session_and_reports_change(on_postgres: Database, hints: PostgresHints) -> None:
     kill = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'"
     assert await on_postgres.write(lambda connection: connection.scalar(text(kill))) == 1
