@@ -5,7 +5,7 @@ import logging
 from collections.abc import Iterator
 from typing import Protocol
 
-from patient_visit_engine.storage.database import Database
+from patient_visit_engine.storage.database import Database, is_unavailable
 from patient_visit_engine.storage.requests import StoredRequest, find_decided_requests
 
 logger = logging.getLogger(__name__)
@@ -85,9 +85,14 @@ class AnswerWatch:
                 await hints.wait_for_hint(self._unhinted_read_every)
                 await self._read_answers()
                 self._is_failing = False
-            except Exception:
+            except Exception as error:
                 if not self._is_failing:
-                    logger.exception("the watch cannot read answers, so callers wait for the update's result")
+                    # An outage needs no traceback.
+                    logger.warning(
+                        "stored answers cannot be read, so callers wait for the update's result",
+                        extra={"error": type(error).__name__},
+                        exc_info=not is_unavailable(error),
+                    )
                 self._is_failing = True
                 await asyncio.sleep(READ_RETRY_PAUSE_SECONDS)
         self._task = None

@@ -168,7 +168,9 @@ async def test_watch_survives_failing_reads(
     await decide(database, "r1")
 
     assert await stored_within_a_minute(answer) == [201]
-    assert [record.levelno for record in caplog.records if "cannot read answers" in record.message] == [logging.ERROR]
+    assert [record.levelno for record in caplog.records if "answers cannot be read" in record.message] == [
+        logging.WARNING
+    ]
 
 
 async def test_answer_is_read_without_hint(database: Database, hints: SqliteHints) -> None:

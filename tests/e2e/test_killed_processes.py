@@ -16,6 +16,9 @@ from tests.support.decisions import assert_can_be_completed, assert_started_once
 from tests.support.engine import Engine, OpenEngine
 from tests.support.waiting import wait_until_async
 
+#: The tests on the shared engine have appointments from this id on, which no other test uses.
+FIRST_APPOINTMENT = 50_000_000
+
 
 async def test_worker_killed_before_commit_starts_once(breakable_engine: Engine, patient: int, key: str) -> None:
     await breakable_engine.admit(patient, {patient: 1})
@@ -40,20 +43,21 @@ async def test_answer_at_commit_outlives_killed_processes(
     lasting_engine: Engine, patient: int, key: str, other: str | None
 ) -> None:
     engine = lasting_engine
-    await engine.admit(patient, {patient: 1, patient + 1000: 2})
+    first, second = FIRST_APPOINTMENT + patient, FIRST_APPOINTMENT + 1_000 + patient
+    await engine.admit(patient, {first: 1, second: 2})
     engine.worker.stop()
     dying = engine.faulty_worker("after-commit")
     dying.start()
 
     # The worker never returns from its commit, so Temporal does not report the end of this update.
-    answer = await engine.start(1, patient, patient, key)
+    answer = await engine.start(1, patient, first, key)
     await wait_until_async(engine.has_halted, "the worker is at its commit")
     if other is not None:
         getattr(engine, other).kill()
     dying.kill()
     await engine.repair()
-    repeated = await start_decided(engine, 1, patient, patient, key)
-    refused = await start_decided(engine, 2, patient, patient + 1000, f"{key}-other")
+    repeated = await start_decided(engine, 1, patient, first, key)
+    refused = await start_decided(engine, 2, patient, second, f"{key}-other")
 
     assert (repeated.status_code, repeated.content) == (answer.status_code, answer.content)
     assert (refused.status_code, refused.json()["active_doctor"]) == (409, "Dr. 1")
@@ -63,7 +67,8 @@ async def test_answer_at_commit_outlives_killed_processes(
 
 async def test_next_message_waits_after_answer_at_commit(lasting_engine: Engine, patient: int, key: str) -> None:
     engine = lasting_engine
-    await engine.admit(patient, {patient: 1, patient + 1000: 2})
+    first, second = FIRST_APPOINTMENT + patient, FIRST_APPOINTMENT + 1_000 + patient
+    await engine.admit(patient, {first: 1, second: 2})
     engine.worker.stop()
     dying = engine.faulty_worker("after-commit")
     dying.start()
@@ -74,15 +79,15 @@ async def test_next_message_waits_after_answer_at_commit(lasting_engine: Engine,
         types = [event.event_type for event in (await visit.fetch_history()).events]
         return types.count(EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED) == 2
 
-    answer = await engine.start(1, patient, patient, key)
-    starting = asyncio.create_task(engine.start(2, patient, patient + 1000, f"{key}-other"))
+    answer = await engine.start(1, patient, first, key)
+    starting = asyncio.create_task(engine.start(2, patient, second, f"{key}-other"))
     await wait_until_async(has_taken_both, "the visit has both messages")
     # The worker would have committed this decision as well.
     timeline = await engine.rows("SELECT doctor_id FROM timeline WHERE patient_id = :p", p=patient)
     dying.kill()
     engine.worker.start()
     await starting
-    refused = await start_decided(engine, 2, patient, patient + 1000, f"{key}-other")
+    refused = await start_decided(engine, 2, patient, second, f"{key}-other")
 
     assert answer.status_code == 201
     assert [row["doctor_id"] for row in timeline] == [1]
