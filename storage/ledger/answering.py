@@ -2,9 +2,9 @@
 
 from sqlalchemy import Connection
 
-from patient_visit_engine.storage.facts import latest_tracking, tracking_of_consultation
 from patient_visit_engine.storage.ledger.request_rows import write_answer
 from patient_visit_engine.storage.ledger.stored_state import StoredState
+from patient_visit_engine.storage.trackings import latest_tracking, tracking_of_consultation
 from patient_visit_engine.visit.decisions import Answer, ConsultationEndedAnswer, Refused, TrackingAnswer
 from patient_visit_engine.visit.record import LedgerEntry
 from patient_visit_engine.visit.refusals import AppointmentClosed
@@ -41,19 +41,22 @@ def store_answer(connection: Connection, entry: LedgerEntry, stored: StoredState
     answer = entry.decision.answer
     if stored.request_row is None or answer is None:
         return None
-    row = _row_of_answer(connection, answer, entry)
+    row = _row_of_answer(connection, answer, entry, stored)
     request_id = stored.request_row.request.id
     rendered = render(answer, AnswerContext(event_context(entry, stored), request_id, row, stored.names.patients))
     write_answer(connection, stored.request_row, rendered, entry.decision.at)
     return rendered
 
 
-def _row_of_answer(connection: Connection, answer: Answer, entry: LedgerEntry) -> TrackingRow | None:
-    """The tracking that the answer is about, as it is after the changes."""
+def _row_of_answer(
+    connection: Connection, answer: Answer, entry: LedgerEntry, stored: StoredState
+) -> TrackingRow | None:
+    """The tracking that the answer is about, as it is after the changes. Only one that ended before must be read."""
     if isinstance(answer, ConsultationEndedAnswer):
-        return tracking_of_consultation(connection, answer.consultation_id)
+        open_row = stored.rows.tracking_of_consultation(answer.consultation_id)
+        return open_row or tracking_of_consultation(connection, answer.consultation_id)
     if isinstance(answer, TrackingAnswer):
-        return latest_tracking(connection, answer.appointment_id)
+        return stored.rows.latest_tracking(answer.appointment_id) or latest_tracking(connection, answer.appointment_id)
     if isinstance(answer, Refused) and isinstance(answer.refusal, AppointmentClosed) and entry.appointment is not None:
         return latest_tracking(connection, entry.appointment.id)
     return None

@@ -3,15 +3,8 @@
 from datetime import datetime
 from functools import singledispatch
 
-from patient_visit_engine.storage.ledger.writer import (
-    INSERT_PLACE,
-    INSERT_RESERVATION,
-    INSERT_TRACKING,
-    PENDING_OF_APPOINTMENT,
-    RUNNING_CONSULTATION,
-    OvertakenError,
-    Writer,
-)
+from patient_visit_engine.storage.ledger.errors import OvertakenError
+from patient_visit_engine.storage.ledger.writer import PENDING_OF_APPOINTMENT, RUNNING_CONSULTATION, Writer
 from patient_visit_engine.visit import changes
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome, ReservationKind, TrackingStatus
 from patient_visit_engine.visit.state import Appointment, Consultation, PendingTracking
@@ -38,15 +31,14 @@ def _open_consultation(change: changes.OpenConsultation, writer: Writer) -> None
     }
     if any(pending.appointment_id == consultation.appointment_id for pending in writer.entry.seen.pending):
         # Only the check-in of this appointment becomes the consultation, not the patient's other check-ins.
-        writer.update_row(PENDING_OF_APPOINTMENT, consultation.appointment_id, **values)
+        writer.update_tracking(PENDING_OF_APPOINTMENT, consultation.appointment_id, **values)
     else:
         without_check_in = {
             "appointment_id": consultation.appointment_id,
             "check_in_time": consultation.started_at,
             "checked_in": False,
-            "created_by": writer.caller_id,
         }
-        writer.insert_row(INSERT_TRACKING, values | without_check_in)
+        writer.insert_tracking(values | without_check_in)
     writer.set_appointment_status(consultation.appointment_id, AppointmentStatus.in_progress)
 
 
@@ -59,7 +51,7 @@ def _end_consultation(change: changes.EndConsultation, writer: Writer) -> None:
 
 @apply.register
 def _change_times(change: changes.PostponeConsultation | changes.RemindHolder, writer: Writer) -> None:
-    writer.update_row(RUNNING_CONSULTATION, change.consultation.id, **_timer_columns(change.consultation))
+    writer.update_tracking(RUNNING_CONSULTATION, change.consultation.id, **_timer_columns(change.consultation))
 
 
 def _timer_columns(consultation: Consultation) -> dict[str, object]:
@@ -84,7 +76,7 @@ def _postpone_not_seen(change: changes.PostponeNotSeen, writer: Writer) -> None:
 
 
 def _set_not_seen_at(tracking: PendingTracking, writer: Writer) -> None:
-    writer.update_row(PENDING_OF_APPOINTMENT, tracking.appointment_id, not_seen_at=tracking.not_seen_at)
+    writer.update_tracking(PENDING_OF_APPOINTMENT, tracking.appointment_id, not_seen_at=tracking.not_seen_at)
 
 
 @apply.register
@@ -112,10 +104,9 @@ def _insert_pending(
         "status": TrackingStatus.pending.value,
         "check_in_time": arrived_at,
         "checked_in": True,
-        "created_by": writer.caller_id,
         "reminders": 0,
     }
-    writer.insert_row(INSERT_TRACKING, values)
+    writer.insert_tracking(values)
     writer.set_appointment_status(appointment_id, AppointmentStatus.pending)
 
 
@@ -141,7 +132,7 @@ def _join_line(change: changes.JoinLine, writer: Writer) -> None:
         "turn": place.turn,
         "unused_offers": place.unused_offers,
     }
-    writer.insert_row(INSERT_PLACE, values)
+    writer.insert_place(values)
 
 
 @apply.register
@@ -164,7 +155,7 @@ def _offer_patient(change: changes.OfferPatient, writer: Writer) -> None:
         "since": writer.at,
         "until": change.until,
     }
-    writer.insert_row(INSERT_RESERVATION, values)
+    writer.insert_reservation(values)
 
 
 @apply.register

@@ -8,40 +8,22 @@ rule even if the lock or the comparison has a mistake.
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert
 from sqlalchemy.exc import IntegrityError
 
 from patient_visit_engine.storage import event_log
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.storage.facts import (
-    NameCache,
-    read_appointment,
-    read_facts,
-    read_line,
-    read_reservation,
-    read_trackings,
-)
+from patient_visit_engine.storage.facts import read_facts
 from patient_visit_engine.storage.ledger.answering import event_context, store_answer
-from patient_visit_engine.storage.ledger.busy_doctor import read_other_consultations
 from patient_visit_engine.storage.ledger.changes import apply
+from patient_visit_engine.storage.ledger.errors import OvertakenError
 from patient_visit_engine.storage.ledger.receipts import Receipt, RecordedDecision
 from patient_visit_engine.storage.ledger.request_rows import read_answer, summarize
 from patient_visit_engine.storage.ledger.stored_state import StoredState, lock_and_read
-from patient_visit_engine.storage.ledger.writer import OvertakenError, Writer
-from patient_visit_engine.storage.tables import callers, timeline
-from patient_visit_engine.visit.changes import (
-    CarryOver,
-    EndReservation,
-    JoinLine,
-    LeaveLine,
-    MoveDown,
-    NoteRefusal,
-    NoteRescue,
-    OfferPatient,
-    WithdrawOffer,
-)
+from patient_visit_engine.storage.ledger.writer import Writer
+from patient_visit_engine.storage.tables import timeline
 from patient_visit_engine.visit.decisions import Decision, Refused
 from patient_visit_engine.visit.record import LedgerEntry, LedgerReply, UnrecordableError
 from patient_visit_engine.visit.refusals import RequestExpired
@@ -51,10 +33,8 @@ from patient_visit_engine.wire.timeline import timeline_row
 
 # If a unique index rejects the row of one of two visits, that visit tries again and is then overtaken.
 RECORD_ATTEMPTS = 3
-LINE_CHANGES = JoinLine | LeaveLine | OfferPatient | EndReservation | MoveDown | WithdrawOffer
 
 INSERT_TIMELINE = insert(timeline)
-ENGINE_CALLER = select(callers.c.id).where(callers.c.subject == "system")
 
 
 class SqlLedger:
@@ -69,7 +49,7 @@ class SqlLedger:
 
     async def load(self, patient_id: int) -> Facts:
         """The patient's facts now."""
-        return await self._database.read(read_facts, patient_id, NameCache())
+        return await self._database.read(read_facts, patient_id)
 
     async def record(self, entry: LedgerEntry) -> LedgerReply:
         """Write the decision with its events and its answer, or return `overtaken`.
@@ -118,12 +98,12 @@ def _record(connection: Connection, entry: LedgerEntry) -> _Recorded:
         return recorded
     _write_changes(connection, entry, stored)
     answer = store_answer(connection, entry, stored)
-    facts = _facts_after(connection, entry, stored.names)
     context = event_context(entry, stored)
     events = [event for change in entry.decision.changes for event in events_of(change, context)]
     # Last: the log's head stays locked until the commit.
     event_log.append(connection, events, entry.decision.at)
-    return LedgerReply(facts=facts, **summarize(answer)), Receipt(stored, answer)
+    # The rows in memory were changed together with the database, under the locks, so nothing is read again.
+    return LedgerReply(facts=stored.rows.facts, **summarize(answer)), Receipt(stored, answer)
 
 
 def _reply_without_writing(connection: Connection, entry: LedgerEntry, stored: StoredState) -> _Recorded | None:
@@ -136,16 +116,10 @@ def _reply_without_writing(connection: Connection, entry: LedgerEntry, stored: S
         return LedgerReply(facts=stored.facts, **read_answer(connection, row.request.id)), None
     if row is not None and row.has_expired:
         return _expire(connection, entry, stored)
-    appointment, busy_with = None, None
-    if entry.appointment is not None:
-        # Before the appointment: see the lock order in `storage.facts`.
-        if entry.busy_with is not None:
-            doctor_id = entry.appointment.doctor_id
-            busy_with = read_other_consultations(connection, doctor_id, stored.person_id, stored.names)
-        appointment = read_appointment(connection, entry.appointment.id, stored.names, lock=True)
-    if (stored.facts, appointment, busy_with) != (entry.seen, entry.appointment, entry.busy_with):
-        overtaken = LedgerReply(facts=stored.facts, overtaken=True, appointment=appointment, busy_with=busy_with)
-        return overtaken, None
+    busy_with = None if entry.busy_with is None else stored.other_consultations
+    if (stored.facts, stored.appointment, busy_with) != (entry.seen, entry.appointment, entry.busy_with):
+        appointment = stored.appointment
+        return LedgerReply(facts=stored.facts, overtaken=True, appointment=appointment, busy_with=busy_with), None
     return None
 
 
@@ -159,10 +133,7 @@ def _expire(connection: Connection, entry: LedgerEntry, stored: StoredState) -> 
 
 
 def _write_changes(connection: Connection, entry: LedgerEntry, stored: StoredState) -> None:
-    caller_id: int = (
-        entry.request.caller_id if entry.request is not None else connection.execute(ENGINE_CALLER).scalar_one()
-    )
-    writer = Writer(connection, entry, stored.person_id, caller_id)
+    writer = Writer(connection, entry, stored)
     for change in entry.decision.changes:
         apply(change, writer)
     _write_timeline(connection, entry, None if stored.request_row is None else stored.request_row.reason)
@@ -186,18 +157,3 @@ def _write_timeline(connection: Connection, entry: LedgerEntry, reason: str | No
     ]
     if rows:
         connection.execute(INSERT_TIMELINE, rows)
-
-
-def _facts_after(connection: Connection, entry: LedgerEntry, names: NameCache) -> Facts:
-    """The facts after the changes. Only the tables that were written to are read again."""
-    changes: Sequence[object] = entry.decision.changes
-    has_line_changes = any(isinstance(change, LINE_CHANGES | CarryOver) for change in changes)
-    has_tracking_changes = any(not isinstance(change, LINE_CHANGES | NoteRefusal | NoteRescue) for change in changes)
-    in_progress, pending, waiting = entry.seen.in_progress, entry.seen.pending, entry.seen.waiting
-    reservation = entry.seen.reservation
-    if has_tracking_changes:
-        in_progress, pending = read_trackings(connection, entry.patient_id, names)
-    if has_line_changes:
-        waiting = read_line(connection, entry.patient_id, names)
-        reservation = read_reservation(connection, entry.patient_id, names)
-    return Facts(in_progress=in_progress, pending=pending, waiting=waiting, reservation=reservation)

@@ -8,15 +8,16 @@ from typing import Literal, TypedDict
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from patient_visit_engine.storage.hint_sender import request_hint
-from patient_visit_engine.storage.ledger.writer import OvertakenError
-from patient_visit_engine.storage.requests import request_with_clock
+from patient_visit_engine.storage.ledger.errors import OvertakenError
+from patient_visit_engine.storage.row_unions import Columns
 from patient_visit_engine.storage.tables import requests
 from patient_visit_engine.visit.commands import Request
 from patient_visit_engine.wire.answers import RenderedAnswer
 
 #: The lowest HTTP status of a refusal.
 BAD_REQUEST = 400
-FIND_REQUEST = request_with_clock(requests.c.decided_at, requests.c.reason, requests.c.fingerprint)
+#: The columns of a stored request, in a query that also has the database's time as `now`.
+REQUEST_COLUMNS = (requests.c.request_id, requests.c.decided_at, requests.c.reason, requests.c.fingerprint)
 FIND_ANSWER = select(requests.c.status, requests.c.body).where(requests.c.request_id == bindparam("id"))
 INSERT_REQUEST = insert(requests)
 DECIDE_REQUEST = update(requests).where(requests.c.request_id == bindparam("id")).where(requests.c.decided_at.is_(None))
@@ -53,14 +54,14 @@ class RequestRow:
         return self.request.valid_until is not None and self.now > self.request.valid_until
 
 
-def read_request(connection: Connection, request: Request) -> RequestRow:
-    """Read the row of the request. Call it after the patient's lock.
+def to_request_row(request: Request, row: Columns) -> RequestRow:
+    """The request with its columns, all of them NULL when it is not stored. They must be read after the patient's lock.
 
     One request can reach the visits of two days, and only the first of them may decide it. A command can also wait for the lock
     until the end of its validity.
     """
-    row = connection.execute(FIND_REQUEST, {"request_id": request.id}).one()
-    return RequestRow(request, row.now, row.request_id is not None, row.decided_at, row.reason, row.fingerprint)
+    is_stored = row["request_id"] is not None
+    return RequestRow(request, row["now"], is_stored, row["decided_at"], row["reason"], row["fingerprint"])
 
 
 def write_answer(connection: Connection, row: RequestRow, rendered: RenderedAnswer, at: datetime) -> None:

@@ -1,32 +1,142 @@
-"""What the ledger reads under the patient's lock, before it writes a decision."""
+"""What the ledger reads in one statement, under its locks, before it writes a decision."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import chain
 from time import perf_counter
 
-from sqlalchemy import Connection
+from sqlalchemy import BigInteger, Connection, String, bindparam, func, select
+from sqlalchemy.exc import NoResultFound
 
-from patient_visit_engine.storage.facts import LOCK_PATIENT, NameCache, read_facts
-from patient_visit_engine.storage.ledger.request_rows import RequestRow, read_request
+from patient_visit_engine.storage.clock import DATABASE_NOW
+from patient_visit_engine.storage.facts import (
+    APPOINTMENT,
+    OPEN_TRACKINGS,
+    PATIENT,
+    PLACES,
+    RESERVATIONS,
+    to_appointment,
+)
+from patient_visit_engine.storage.ledger.busy_doctor import OTHER_CONSULTATIONS, to_other_consultations
+from patient_visit_engine.storage.ledger.errors import OvertakenError
+from patient_visit_engine.storage.ledger.locking import lock_rows
+from patient_visit_engine.storage.ledger.request_rows import REQUEST_COLUMNS, RequestRow, to_request_row
+from patient_visit_engine.storage.open_rows import OpenRows
+from patient_visit_engine.storage.row_unions import Columns, fetch_parts, union_rows
+from patient_visit_engine.storage.tables import callers, patients, requests
 from patient_visit_engine.visit.record import LedgerEntry
-from patient_visit_engine.visit.state import Facts
+from patient_visit_engine.visit.state import Appointment, Facts, OtherConsultation
+
+# The second attempt sees an appointment or a prestation that was created while the first one waited.
+LOCK_ATTEMPTS = 2
+ENGINE_CALLER = select(callers.c.id).where(callers.c.subject == "system").scalar_subquery()
+#: One row: the patient, the caller (the engine itself when a timer decides), the request if it is stored, and the time.
+PATIENT_CALLER_AND_REQUEST = (
+    PATIENT.add_columns(
+        DATABASE_NOW.label("now"),
+        callers.c.id.label("caller_id"),
+        callers.c.created_by.label("created_by_text"),
+        *REQUEST_COLUMNS,
+    )
+    .outerjoin_from(
+        patients, callers, callers.c.id == func.coalesce(bindparam("caller_id", type_=BigInteger()), ENGINE_CALLER)
+    )
+    .outerjoin(requests, requests.c.request_id == bindparam("request_id", type_=String()))
+)
+STORED_STATE = union_rows(
+    patient=PATIENT_CALLER_AND_REQUEST,
+    tracking=OPEN_TRACKINGS,
+    place=PLACES,
+    reservation=RESERVATIONS,
+    appointment=APPOINTMENT,
+    other_consultation=OTHER_CONSULTATIONS,
+)
+
+
+@dataclass
+class NameCache:
+    """Names by id, from the rows that one transaction has read."""
+
+    doctors: dict[int, str] = field(default_factory=dict)
+    prestations: dict[int, str] = field(default_factory=dict)
+    #: Other patients than the one of the visit.
+    patients: dict[int, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_parts(cls, parts: Mapping[str, list[Columns]]) -> "NameCache":
+        """The names in the rows of `STORED_STATE`."""
+        names = cls()
+        for row in chain.from_iterable(parts.values()):
+            if row["doctor"] is not None:
+                names.doctors[row["doctor_id"]] = row["doctor"]
+            if row["prestation"] is not None:
+                names.prestations[row["prestation_id"]] = row["prestation"]
+        for row in parts.get("other_consultation", ()):
+            names.patients[row["patient_id"]] = f"{row['first_name']} {row['last_name']}"
+        return names
 
 
 @dataclass(frozen=True)
 class StoredState:
-    """The rows that were read. `request_row` is None when a timer decided. `read_at` is the time of `perf_counter`, in seconds."""
+    """The rows that were read, and the values that they stand for.
 
-    person_id: int
+    `facts` are those before the decision. `rows` change when the decision is written. `request_row` is None when a timer decided.
+    Then the caller is the engine itself. `appointment` and `other_consultations` are those that the decision is about, as they are
+    now. `read_at` is the time of `perf_counter`, in seconds.
+    """
+
     patient_name: str
+    person_id: int
+    caller_id: int
+    created_by_text: str
     facts: Facts
+    rows: OpenRows
     names: NameCache
     request_row: RequestRow | None
+    appointment: Appointment | None
+    other_consultations: tuple[OtherConsultation, ...]
     read_at: float
 
 
 def lock_and_read(connection: Connection, entry: LedgerEntry) -> StoredState:
-    """Lock the patient, and read the facts and the request of the entry."""
-    names = NameCache()
-    first_name, last_name, person_id = connection.execute(LOCK_PATIENT, {"patient_id": entry.patient_id}).one()
-    facts = read_facts(connection, entry.patient_id, names)
-    request_row = None if entry.request is None else read_request(connection, entry.request)
-    return StoredState(person_id, f"{first_name} {last_name}", facts, names, request_row, perf_counter())
+    """Lock the rows that the entry depends on, and then read them. Raises OvertakenError when they change all the time.
+
+    Two statements, because one that locks and reads would read what was there before its wait.
+    """
+    if connection.dialect.name == "sqlite":
+        return _read_state(connection, entry)
+    for _ in range(LOCK_ATTEMPTS):
+        prestation_id = lock_rows(connection, entry)
+        stored = _read_state(connection, entry)
+        if stored.appointment is None or stored.appointment.prestation_id == prestation_id:
+            return stored
+    raise OvertakenError
+
+
+def _read_state(connection: Connection, entry: LedgerEntry) -> StoredState:
+    request, appointment = entry.request, entry.appointment
+    values = {
+        "patient_id": entry.patient_id,
+        "caller_id": None if request is None else request.caller_id,
+        "request_id": None if request is None else request.id,
+        "appointment_id": None if appointment is None else appointment.id,
+        "busy_doctor_id": None if appointment is None or entry.busy_with is None else appointment.doctor_id,
+    }
+    parts = fetch_parts(connection, STORED_STATE, values)
+    if "patient" not in parts:
+        raise NoResultFound("the patient of the entry does not exist")
+    [patient] = parts["patient"]
+    rows = OpenRows.from_parts(parts)
+    return StoredState(
+        patient_name=f"{patient['first_name']} {patient['last_name']}",
+        person_id=patient["person_id"],
+        caller_id=patient["caller_id"],
+        created_by_text=patient["created_by_text"],
+        facts=rows.facts,
+        rows=rows,
+        names=NameCache.from_parts(parts),
+        request_row=None if request is None else to_request_row(request, patient),
+        appointment=next(map(to_appointment, parts.get("appointment", ())), None),
+        other_consultations=to_other_consultations(parts.get("other_consultation", ())),
+        read_at=perf_counter(),
+    )

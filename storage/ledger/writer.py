@@ -1,31 +1,44 @@
-"""The statements on a patient's rows, and the writer that runs them for one decision."""
+"""Writes the rows of one decision to the database, and to the rows in memory that the ledger has read."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import NamedTuple
 
-from sqlalchemy import Connection, Insert, Update, bindparam, delete, insert, update
+from sqlalchemy import Connection, Table, Update, bindparam, delete, insert, literal_column, update
 
+from patient_visit_engine.storage.ledger.errors import OvertakenError
+from patient_visit_engine.storage.ledger.stored_state import StoredState
+from patient_visit_engine.storage.row_unions import Columns
 from patient_visit_engine.storage.tables import appointments, patient_trackings, reservations, waiting_line
+from patient_visit_engine.visit.calendar import to_millisecond
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome, TrackingStatus
 from patient_visit_engine.visit.record import LedgerEntry
 from patient_visit_engine.visit.state import WaitingDoctor
+
+
+class OpenTrackingKey(NamedTuple):
+    """Selects one open tracking by a column, and updates it."""
+
+    status: TrackingStatus
+    column: str
+    update: Update
+
+    @classmethod
+    def of(cls, status: TrackingStatus, column: str) -> "OpenTrackingKey":
+        """The key of the tracking with this status."""
+        is_tracking = patient_trackings.c[column] == bindparam("key")
+        has_status = patient_trackings.c.status == literal_column(f"'{status.value}'")
+        return cls(status, column, update(patient_trackings).where(is_tracking, has_status))
+
 
 # Built once: building a statement costs more than running it on SQLite.
 SET_APPOINTMENT_STATUS = (
     update(appointments).where(appointments.c.id == bindparam("key")).values(status=bindparam("new_status"))
 )
 INSERT_TRACKING = insert(patient_trackings)
-PENDING_OF_APPOINTMENT = (
-    update(patient_trackings)
-    .where(patient_trackings.c.appointment_id == bindparam("key"))
-    .where(patient_trackings.c.status == TrackingStatus.pending.value)
-)
-RUNNING_CONSULTATION = (
-    update(patient_trackings)
-    .where(patient_trackings.c.consultation_id == bindparam("key"))
-    .where(patient_trackings.c.status == TrackingStatus.in_progress.value)
-)
+PENDING_OF_APPOINTMENT = OpenTrackingKey.of(TrackingStatus.pending, "appointment_id")
+RUNNING_CONSULTATION = OpenTrackingKey.of(TrackingStatus.in_progress, "consultation_id")
 IS_PLACE = (waiting_line.c.person_id == bindparam("person")) & (waiting_line.c.doctor_id == bindparam("doctor"))
 INSERT_PLACE = insert(waiting_line)
 DELETE_PLACE = delete(waiting_line).where(IS_PLACE)
@@ -41,83 +54,120 @@ SET_PLACE = (
 INSERT_RESERVATION = insert(reservations)
 DELETE_RESERVATION = delete(reservations).where(reservations.c.person_id == bindparam("person"))
 
-CARRY_TRACKINGS = (
-    update(patient_trackings)
-    .where(patient_trackings.c.person_id == bindparam("person"))
-    .where(patient_trackings.c.status != TrackingStatus.completed.value)
-    .where(patient_trackings.c.visit_day < bindparam("day"))
-    .values(visit_day=bindparam("day"))
-)
-CARRY_LINE = (
-    update(waiting_line)
-    .where(waiting_line.c.person_id == bindparam("person"))
-    .where(waiting_line.c.visit_day < bindparam("day"))
-    .values(visit_day=bindparam("day"))
-)
-CARRY_RESERVATION = (
-    update(reservations)
-    .where(reservations.c.person_id == bindparam("person"))
-    .where(reservations.c.visit_day < bindparam("day"))
-    .values(visit_day=bindparam("day"))
-)
+
+def _carry(table: Table) -> Update:
+    """Gives the person's rows of earlier days to the day."""
+    is_earlier = (table.c.person_id == bindparam("person")) & (table.c.visit_day < bindparam("day"))
+    return update(table).where(is_earlier).values(visit_day=bindparam("day"))
 
 
-class OvertakenError(Exception):
-    """A row to change has changed already: the decision was overtaken, and its transaction is rolled back."""
+CARRY_TRACKINGS = _carry(patient_trackings).where(patient_trackings.c.status != TrackingStatus.completed.value)
+CARRY_PLACES = _carry(waiting_line)
+CARRY_RESERVATION = _carry(reservations)
+#: The columns of a tracking that a new row does not have.
+NO_VALUES: Columns = dict.fromkeys(patient_trackings.c.keys())
 
 
 @dataclass(frozen=True)
 class Writer:
-    """Writes the rows of one entry, in the caller's transaction."""
+    """Writes the rows of one entry, in the caller's transaction. Each row is changed in `stored.rows` as in the database."""
 
     connection: Connection
     entry: LedgerEntry
-    person_id: int
-    caller_id: int
+    stored: StoredState
 
     @property
     def at(self) -> datetime:
         return self.entry.decision.at
 
-    def update_row(self, statement: Update, key: object, **values: object) -> None:
-        """Update the one row that `statement` selects by `key`. Raises `OvertakenError` when it is no longer there."""
-        if self.connection.execute(statement, {"key": key, **values}).rowcount != 1:
-            raise OvertakenError
+    @property
+    def _person(self) -> dict[str, object]:
+        return {"person": self.stored.person_id}
 
-    def complete_tracking(self, statement: Update, key: object, outcome: Outcome) -> None:
-        """Complete the one tracking that `statement` selects by `key`."""
+    @property
+    def _about_patient(self) -> dict[str, object]:
+        return {"patient_id": self.entry.patient_id, "person_id": self.stored.person_id}
+
+    def insert_tracking(self, values: Mapping[str, object]) -> None:
+        """Insert an open tracking of the patient. The caller of the entry is its creator."""
+        columns = {**_stored(values), **self._about_patient, "created_by": self.stored.caller_id}
+        key = self.connection.execute(INSERT_TRACKING, columns).inserted_primary_key
+        assert key is not None
+        appointment = {"scheduled_at": self.stored.rows.scheduled_at[columns["appointment_id"]]}
+        caller = {"created_by_text": self.stored.created_by_text}
+        self.stored.rows.trackings.append({**NO_VALUES, **columns, **appointment, **caller, "id": key.id})
+
+    def update_tracking(self, tracking: OpenTrackingKey, key: object, **values: object) -> None:
+        """Update the one tracking that has this key. Raises `OvertakenError` when it is no longer there."""
+        row = self.stored.rows.find_tracking(tracking.status, tracking.column, key)
+        columns = _stored(values)
+        if row is None or self.connection.execute(tracking.update, {"key": key, **columns}).rowcount != 1:
+            raise OvertakenError
+        row.update(columns)
+
+    def complete_tracking(self, tracking: OpenTrackingKey, key: object, outcome: Outcome) -> None:
+        """Complete the one tracking that has this key."""
         completed = TrackingStatus.completed.value
-        self.update_row(statement, key, status=completed, outcome=outcome.value, check_out_time=self.at)
+        self.update_tracking(tracking, key, status=completed, outcome=outcome.value, check_out_time=self.at)
+
+    def set_appointment_status(self, appointment_id: int, status: AppointmentStatus) -> None:
+        """Write the status. Raises `OvertakenError` when the appointment is no longer there."""
+        values = {"key": appointment_id, "new_status": status.value}
+        if self.connection.execute(SET_APPOINTMENT_STATUS, values).rowcount != 1:
+            raise OvertakenError
 
     def carry_over(self, day: date) -> None:
         """Give everything that is open from earlier days to this day's visit."""
-        for statement in (CARRY_TRACKINGS, CARRY_LINE, CARRY_RESERVATION):
-            self.connection.execute(statement, {"person": self.person_id, "day": day})
+        rows = self.stored.rows
+        for statement, open_rows in (
+            (CARRY_TRACKINGS, rows.open_trackings),
+            (CARRY_PLACES, rows.places),
+            (CARRY_RESERVATION, rows.reservations),
+        ):
+            if earlier := [row for row in open_rows if row["visit_day"] < day]:
+                self.connection.execute(statement, self._person | {"day": day})
+                for row in earlier:
+                    row["visit_day"] = day
 
-    def set_appointment_status(self, appointment_id: int, status: AppointmentStatus) -> None:
-        self.update_row(SET_APPOINTMENT_STATUS, appointment_id, new_status=status.value)
+    def insert_place(self, values: Mapping[str, object]) -> None:
+        """Insert a place in the line."""
+        columns = {**_stored(values), **self._about_patient}
+        key = self.connection.execute(INSERT_PLACE, columns).inserted_primary_key
+        assert key is not None
+        self.stored.rows.places.append({**columns, "notified_at": None, "id": key.id})
 
     def set_place(self, place: WaitingDoctor) -> None:
         """Write the order and the offers of a place. Raises `OvertakenError` when the place is no longer there."""
-        values = {
-            "new_turn": place.turn,
-            "new_unused_offers": place.unused_offers,
-            "new_notified_at": place.notified_at,
-        }
-        if self.connection.execute(SET_PLACE, self._place_key(place) | values).rowcount != 1:
+        row = self.stored.rows.find_place(place.doctor_id)
+        columns = _stored({"turn": place.turn, "unused_offers": place.unused_offers, "notified_at": place.notified_at})
+        values = self._place_key(place) | {f"new_{name}": value for name, value in columns.items()}
+        if row is None or self.connection.execute(SET_PLACE, values).rowcount != 1:
             raise OvertakenError
+        row.update(columns)
 
     def delete_place(self, place: WaitingDoctor) -> None:
         self.connection.execute(DELETE_PLACE, self._place_key(place))
+        row = self.stored.rows.find_place(place.doctor_id)
+        if row is not None:
+            self.stored.rows.places.remove(row)
+
+    def _place_key(self, place: WaitingDoctor) -> dict[str, object]:
+        return self._person | {"doctor": place.doctor_id}
+
+    def insert_reservation(self, values: Mapping[str, object]) -> None:
+        """Insert the reservation of the patient."""
+        columns = {**_stored(values), **self._about_patient}
+        self.connection.execute(INSERT_RESERVATION, columns)
+        self.stored.rows.reservations.append(columns)
 
     def delete_reservation(self) -> bool:
         """Delete the patient's reservation. Returns whether there was one."""
-        return self.connection.execute(DELETE_RESERVATION, {"person": self.person_id}).rowcount == 1
+        if not self.stored.rows.reservations:
+            return False
+        self.stored.rows.reservations.clear()
+        return self.connection.execute(DELETE_RESERVATION, self._person).rowcount == 1
 
-    def insert_row(self, statement: Insert, values: Mapping[str, object]) -> None:
-        """Insert a row about the patient."""
-        about = {"patient_id": self.entry.patient_id, "person_id": self.person_id}
-        self.connection.execute(statement, {**values, **about})
 
-    def _place_key(self, place: WaitingDoctor) -> dict[str, object]:
-        return {"person": self.person_id, "doctor": place.doctor_id}
+def _stored(values: Mapping[str, object]) -> Columns:
+    """The values as the database returns them: times in UTC, with milliseconds."""
+    return {name: to_millisecond(value) if isinstance(value, datetime) else value for name, value in values.items()}

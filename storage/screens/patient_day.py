@@ -7,14 +7,7 @@ from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Connection, Row, Table, and_, or_, select, true
 
-from patient_visit_engine.storage.facts import (
-    PATIENT,
-    TRACKING,
-    TRACKING_OF_CONSULTATION,
-    NameCache,
-    read_appointment,
-    tracking_row,
-)
+from patient_visit_engine.storage.facts import PATIENT, read_appointment
 from patient_visit_engine.storage.tables import (
     accounts,
     appointments,
@@ -27,6 +20,7 @@ from patient_visit_engine.storage.tables import (
     timeline,
     waiting_line,
 )
+from patient_visit_engine.storage.trackings import TRACKING, TRACKING_OF_CONSULTATION, tracking_row
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.codes import TrackingStatus
 from patient_visit_engine.visit.state import Appointment
@@ -49,7 +43,7 @@ class VisitQuery:
 
 def find_appointment(connection: Connection, appointment_id: int) -> Appointment | None:
     """The appointment with the settings of its prestation, or None."""
-    return read_appointment(connection, appointment_id, NameCache())
+    return read_appointment(connection, appointment_id)
 
 
 def patient_exists(connection: Connection, patient_id: int) -> bool:
@@ -62,7 +56,7 @@ def doctor_exists(connection: Connection, doctor_id: int) -> bool:
 
 def find_consultation(connection: Connection, consultation_id: str) -> TrackingRow | None:
     """The row of this consultation, or None."""
-    row = connection.execute(TRACKING_OF_CONSULTATION, {"id": consultation_id}).one_or_none()
+    row = connection.execute(TRACKING_OF_CONSULTATION, {"id": consultation_id}).mappings().one_or_none()
     return None if row is None else tracking_row(row)
 
 
@@ -82,7 +76,7 @@ def read_day_trackings(connection: Connection, query: VisitQuery) -> list[shapes
         # What is still open from an earlier day belongs to today as well.
         is_of_day = or_(is_of_day, patient_trackings.c.status != TrackingStatus.completed.value)
     statement = TRACKING.where(patient_trackings.c.patient_id == query.patient_id, is_of_day)
-    rows = connection.execute(statement.order_by(patient_trackings.c.id))
+    rows = connection.execute(statement.order_by(patient_trackings.c.id)).mappings()
     return [tracking_body(tracking_row(row)) for row in rows]
 
 

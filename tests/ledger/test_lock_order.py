@@ -8,6 +8,7 @@ from functools import partial
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from patient_visit_engine.storage import master_data
 from patient_visit_engine.storage.bulk_master_data import PatientRow, add_missing
@@ -127,6 +128,36 @@ async def test_writer_locks_tables_in_order(
     tables = [table for statement in statements for table in locked_tables(statement) if table in LOCK_ORDER]
     first_locks = list(dict.fromkeys(tables))
     assert first_locks == expected == sorted(expected, key=LOCK_ORDER.index)
+
+
+LOCKED_IDS = {
+    "patients": JOHN_DOE.id,
+    "doctors": DR_AMRANI.id,
+    "appointments": OF_JOHN.id,
+    "prestations": CARDIOLOGY.id,
+}
+
+
+async def is_locked(session: AsyncConnection, table: str) -> bool:
+    """Whether another session has locked the row of the table."""
+    row = text(f"SELECT id FROM {table} WHERE id = {LOCKED_IDS[table]} FOR UPDATE SKIP LOCKED")
+    return await session.scalar(row) is None
+
+
+@pytest.mark.parametrize("busy", ["patients", "doctors", "appointments", "prestations"])
+async def test_start_waits_with_the_earlier_rows_locked(database: Database, busy: str) -> None:
+    ledger = LedgerDriver(database)
+    entry = ledger.entry(a_start(OF_JOHN).model_copy(update={"doctor_busy": DoctorBusy.refuse}))
+    async with other_session(database) as session:
+        await session.execute(text(f"SELECT 1 FROM {busy} WHERE id = {LOCKED_IDS[busy]} FOR UPDATE"))
+        recording = asyncio.create_task(ledger.record(entry))
+        assert await is_blocked(session, recording)
+        async with other_session(database) as observer:
+            locked = [table for table in LOCKED_IDS if await is_locked(observer, table)]
+
+    assert not (await recording).overtaken
+    assert locked == list(LOCKED_IDS)[: len(locked)]
+    assert locked[-1] == busy
 
 
 @pytest.mark.parametrize(("number", "moved"), [(1, TO_MARIA), (2, TO_JOHN)], ids=["John to Maria", "Maria to John"])

@@ -10,16 +10,28 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from patient_visit_engine.storage.database import Database, is_unavailable
-from patient_visit_engine.storage.facts import NameCache, read_appointment
 from patient_visit_engine.storage.master_data import AppointmentPut, PutContext, put_appointment
 from patient_visit_engine.storage.requests import open_request
-from patient_visit_engine.visit.state import Appointment
-from tests.support.builders import DAY, DERMATOLOGY, DR_AMRANI, DR_SMITH, JOHN_DOE, NOON, an_appointment, minutes, seed
-from tests.support.commands import a_start
+from patient_visit_engine.visit.commands import CheckIn, StartConsultation
+from patient_visit_engine.visit.state import Appointment, Facts
+from tests.support.builders import (
+    DAY,
+    DERMATOLOGY,
+    DR_AMRANI,
+    DR_OKAFOR,
+    DR_SMITH,
+    JOHN_DOE,
+    NOON,
+    an_appointment,
+    minutes,
+    seed,
+)
+from tests.support.commands import a_check_in, a_start, a_wait
 from tests.support.ledger import LedgerDriver, column, stored_answer
-from tests.support.lock_waits import other_session, wait_for_blocked
+from tests.support.lock_waits import LOCK_HEAD, is_blocked, other_session, wait_at_head, wait_for_blocked
 
 OF_AMRANI, OF_SMITH = an_appointment(DR_AMRANI, number=1), an_appointment(DR_SMITH, number=2)
+OF_OKAFOR = an_appointment(DR_OKAFOR, number=3)
 TO_SMITH = an_appointment(DR_SMITH, number=1)
 TO_DERMATOLOGY = an_appointment(DR_AMRANI, number=1, prestation=DERMATOLOGY)
 
@@ -30,19 +42,6 @@ def put(connection: Connection, changed: Appointment) -> None:
     """Replace the appointment, as the hospital's own system does."""
     values = AppointmentPut(changed.patient_id, changed.doctor_id, changed.prestation_id, NOON, changed.status)
     assert put_appointment(connection, PutContext(changed.id, "a-put", NOON), values)
-
-
-@pytest.mark.parametrize("changed", [TO_SMITH, TO_DERMATOLOGY], ids=["its doctor", "its prestation"])
-async def test_waiting_reader_sees_changed_appointment(on_postgres: Database, changed: Appointment) -> None:
-    await on_postgres.write(seed, OF_AMRANI)
-    async with other_session(on_postgres) as session:
-        await session.run_sync(put, changed)
-        reading = asyncio.create_task(
-            on_postgres.write(partial(read_appointment, lock=True), OF_AMRANI.id, NameCache())
-        )
-        await wait_for_blocked(session)
-
-    assert await reading == changed
 
 
 @pytest.mark.parametrize("changed", [TO_SMITH, TO_DERMATOLOGY], ids=["its doctor", "its prestation"])
@@ -59,6 +58,45 @@ async def test_overtaken_start_gets_changed_appointment(on_postgres: Database, c
     assert (recorded.overtaken, recorded.appointment) == (True, changed)
     assert await on_postgres.read(column, "patient_trackings", "id") == []
     assert await on_postgres.read(column, "requests", "request_id") == []
+
+
+@pytest.mark.parametrize(
+    "first_command", [a_start(OF_SMITH), a_check_in(OF_SMITH)], ids=["a consultation", "a check-in"]
+)
+async def test_waiting_start_sees_facts_of_new_commit(
+    on_postgres: Database, first_command: StartConsultation | CheckIn
+) -> None:
+    await on_postgres.write(seed, OF_AMRANI, OF_SMITH)
+    first_visit, visit = LedgerDriver(on_postgres), LedgerDriver(on_postgres)
+    async with other_session(on_postgres) as session:
+        await session.execute(text(LOCK_HEAD))
+        first = asyncio.create_task(first_visit.record(first_visit.entry(first_command)))
+        await wait_at_head(session, 1)
+        second = asyncio.create_task(visit.record(visit.entry(a_start(OF_AMRANI, "amrani"))))
+        assert await is_blocked(session, second, 2)
+
+    recorded = await second
+
+    assert (recorded.overtaken, recorded.facts) == (True, (await first).facts)
+    assert recorded.facts != Facts()
+
+
+async def test_waiting_join_sees_line_of_new_commit(on_postgres: Database) -> None:
+    await on_postgres.write(seed, OF_AMRANI, OF_SMITH, OF_OKAFOR)
+    visits = LedgerDriver(on_postgres), LedgerDriver(on_postgres)
+    await visits[0].send(a_start(OF_OKAFOR))
+    await visits[1].load_facts()
+    async with other_session(on_postgres) as session:
+        await session.execute(text(LOCK_HEAD))
+        first = asyncio.create_task(visits[0].record(visits[0].entry(a_wait(OF_SMITH, "smith"))))
+        await wait_at_head(session, 1)
+        second = asyncio.create_task(visits[1].record(visits[1].entry(a_wait(OF_AMRANI, "amrani"))))
+        assert await is_blocked(session, second, 2)
+
+    recorded = await second
+
+    assert [place.doctor_id for place in recorded.facts.waiting] == [DR_SMITH.id]
+    assert (recorded.overtaken, recorded.facts) == (True, (await first).facts)
 
 
 async def test_first_of_two_visits_decides_one_request(on_postgres: Database) -> None:

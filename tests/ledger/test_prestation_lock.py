@@ -1,13 +1,12 @@
 """PostgreSQL only: a start and a change of its prestation exclude each other, and two starts do not."""
 
 import asyncio
-from functools import partial
 
 import pytest
 from sqlalchemy import Connection, text
 
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.storage.facts import NameCache, read_appointment
+from patient_visit_engine.storage.ledger.stored_state import lock_and_read
 from patient_visit_engine.storage.master_data import AppointmentPut, PutContext, put_appointment, put_prestation
 from patient_visit_engine.visit.commands import CheckIn, StartConsultation
 from tests.support.builders import CARDIOLOGY, DR_AMRANI, MARIA_SILVA, NOON, Prestation, an_appointment, seed
@@ -99,15 +98,30 @@ async def test_starts_of_one_prestation_do_not_wait(database: Database) -> None:
     assert await database.read(column, "patient_trackings", "status") == ["in_progress", "in_progress"]
 
 
+async def test_locks_appointment_created_during_wait(database: Database) -> None:
+    created = an_appointment(DR_AMRANI, number=77)
+    entry = LedgerDriver(database).entry(a_start(created))
+    values = AppointmentPut(created.patient_id, created.doctor_id, created.prestation_id, NOON, created.status)
+    async with other_session(database) as reader:
+        async with other_session(database) as creator:
+            await creator.run_sync(put_appointment, PutContext(created.id, "a-put", NOON), values)
+            reading = asyncio.create_task(reader.run_sync(lock_and_read, entry))
+            await wait_for_blocked(creator)
+        assert (await reading).appointment == created
+        changing = asyncio.create_task(database.write(put, PARALLEL))
+        assert await is_blocked(reader, changing)
+
+    await changing
+
+
 async def test_locks_prestation_created_during_wait(database: Database) -> None:
+    entry = LedgerDriver(database).entry(a_start(OF_JOHN))
     async with other_session(database) as reader:
         async with other_session(database) as mover:
             await mover.run_sync(move_to_new_prestation)
-            reading = asyncio.create_task(
-                reader.run_sync(partial(read_appointment, lock=True), OF_JOHN.id, NameCache())
-            )
+            reading = asyncio.create_task(reader.run_sync(lock_and_read, entry))
             await wait_for_blocked(mover)
-        assert await reading == an_appointment(number=1, prestation=NEW)
+        assert (await reading).appointment == an_appointment(number=1, prestation=NEW)
         changing = asyncio.create_task(database.write(put, Prestation(NEW.id, NEW.name, exclusive=True)))
         assert await is_blocked(reader, changing)
 

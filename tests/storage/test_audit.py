@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Connection, insert, text
 
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.storage.facts import NameCache, read_appointment
+from patient_visit_engine.storage.facts import read_appointment
 from patient_visit_engine.storage.ledger.recording import SqlLedger
 from patient_visit_engine.storage.tables import appointments, doctors, patients, prestations
 from patient_visit_engine.storage.upkeep.audit import MAX_DESCRIBED, AuditReport, audit
@@ -68,7 +68,7 @@ def a_request(*parts: object) -> Request:
 
 
 async def start(database: Database, appointment: int, at: datetime) -> None:
-    stored = await database.read(read_appointment, appointment, NameCache())
+    stored = await database.read(read_appointment, appointment)
     assert stored is not None
     request = a_request("start", appointment, at)
     await decide_and_record(database, stored.patient_id, StartConsultation(request=request, appointment=stored), at)

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.storage.facts import NameCache, read_appointment
+from patient_visit_engine.storage.facts import read_appointment
 from patient_visit_engine.storage.ledger.receipts import RecordedDecision
 from patient_visit_engine.storage.ledger.recording import SqlLedger
 from patient_visit_engine.storage.tables import metadata, requests
@@ -110,7 +110,7 @@ class LedgerDriver:
 
     async def appointment(self, number: int) -> Any:
         """The stored appointment."""
-        return await self.database.read(read_appointment, number, NameCache())
+        return await self.database.read(read_appointment, number)
 
 
 def stored_answer(connection: Connection, request_id: str) -> StoredAnswer:

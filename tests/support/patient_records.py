@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row, select
 
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.storage.facts import NameCache, read_appointment, read_facts
+from patient_visit_engine.storage.facts import read_appointment, read_facts
 from patient_visit_engine.storage.tables import events, patient_trackings, requests
 from patient_visit_engine.visit.commands import Request
 from patient_visit_engine.visit.state import Appointment, Facts
@@ -45,7 +45,7 @@ class PatientRecords:
 
     async def appointment(self, doctor: int) -> Appointment:
         """The stored appointment of the patient with the doctor."""
-        appointment = await self.database.read(read_appointment, appointment_id(self.patient, doctor), NameCache())
+        appointment = await self.database.read(read_appointment, appointment_id(self.patient, doctor))
         assert appointment is not None
         return appointment
 
@@ -56,7 +56,7 @@ class PatientRecords:
 
     async def facts(self) -> Facts:
         """The facts of the patient in the ledger."""
-        return await self.database.read(read_facts, self.patient, NameCache())
+        return await self.database.read(read_facts, self.patient)
 
     async def events(self, *names: str) -> list[LoggedEvent]:
         """The events of the log; with names, only those."""

@@ -8,7 +8,7 @@ import asyncio
 import sys
 
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.storage.facts import NameCache, read_appointment
+from patient_visit_engine.storage.facts import read_appointment
 from tests.support.commands import a_completion, a_start
 from tests.support.ledger import LedgerDriver
 
@@ -17,7 +17,7 @@ async def main() -> None:
     """Send the start twice under one key, then complete or start again."""
     url, number = sys.argv[1:]
     database = Database(url)
-    appointment = await database.read(read_appointment, int(number), NameCache())
+    appointment = await database.read(read_appointment, int(number))
     assert appointment is not None
     print("ready", flush=True)
     sys.stdin.readline()
