@@ -24,7 +24,7 @@ from tests.support.statements import recorded_statements
 
 LOCK_ORDER = ("patients", "doctors", "appointments", "prestations", "log_head")
 TOKENS = re.compile(r"(?P<open>\()|(?P<close>\))|FROM (?P<table>\w+)|(?P<lock>FOR (?:NO KEY UPDATE|UPDATE|SHARE))")
-WRITES = re.compile(r"(?:UPDATE|INSERT INTO|DELETE FROM) (\w+)")
+WRITES = re.compile(r"(?:^|\()(?:UPDATE|INSERT INTO|DELETE FROM) (\w+)")
 OF_JOHN = an_appointment(DR_AMRANI, number=1)
 OF_MARIA = an_appointment(DR_AMRANI, number=2, patient=MARIA_SILVA)
 TO_JOHN = AppointmentPut(JOHN_DOE.id, DR_AMRANI.id, CARDIOLOGY.id, NOON + minutes(5), None)
@@ -42,8 +42,8 @@ async def database(on_postgres: Database) -> Database:
 
 def locked_tables(statement: str) -> list[str]:
     """The tables with rows that the statement locks or writes, in order. The statement in brackets runs first."""
-    if write := WRITES.match(statement):
-        return [write[1]]
+    if writes := WRITES.findall(statement):
+        return writes
     from_tables, locked = [""], []
     for token in TOKENS.finditer(statement):
         if token["open"]:

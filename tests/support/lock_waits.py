@@ -14,7 +14,7 @@ from tests.support.waiting import wait_until_async
 WAITING = "SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted AND pid <> pg_backend_pid()"
 WAITING_AT_HEAD = (
     "SELECT count(*) FROM pg_stat_activity"
-    " WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE 'UPDATE log_head%'"
+    " WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%UPDATE log_head%'"
 )
 LOCK_HEAD = "SELECT seq FROM log_head FOR UPDATE"
 

@@ -1,0 +1,74 @@
+"""The SQL statements of each decision. On PostgreSQL each one is a round trip, while a doctor waits for the answer."""
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from patient_visit_engine.storage.database import Database
+from patient_visit_engine.visit.codes import DoctorBusy
+from patient_visit_engine.visit.timers import decide_due
+from tests.support.builders import DR_AMRANI, DR_SMITH, NOON, an_appointment, minutes, seed
+from tests.support.commands import a_check_in, a_completion, a_start
+from tests.support.ledger import LedgerDriver
+from tests.support.statements import recorded_statements
+
+OF_AMRANI, OF_SMITH = an_appointment(DR_AMRANI), an_appointment(DR_SMITH)
+START = a_start(OF_AMRANI).model_copy(update={"doctor_busy": DoctorBusy.warn})
+#: Sent by the database, or needed to begin a transaction.
+NOT_COUNTED = ("BEGIN", "NOTIFY")
+
+
+async def start(ledger: LedgerDriver) -> None:
+    await ledger.record(ledger.entry(START))
+
+
+async def refused_start(ledger: LedgerDriver) -> None:
+    await ledger.record(ledger.entry(a_start(OF_SMITH, "smith"), NOON + minutes(1)))
+
+
+async def completion(ledger: LedgerDriver) -> None:
+    await ledger.record(ledger.entry(a_completion(ledger.running), NOON + minutes(2)))
+
+
+async def check_in(ledger: LedgerDriver) -> None:
+    await ledger.record(ledger.entry(a_check_in(OF_SMITH), NOON))
+
+
+async def reminder(ledger: LedgerDriver) -> None:
+    decision = decide_due(ledger.state, NOON + minutes(20))
+    assert decision is not None
+    await ledger.record(ledger.entry_of(decision))
+
+
+async def repeated_start(ledger: LedgerDriver) -> None:
+    await ledger.record(ledger.entry(START))
+
+
+@pytest.mark.parametrize(
+    ("started", "decide", "most"),
+    [
+        (False, start, 7),
+        (True, refused_start, 5),
+        (True, completion, 7),
+        (False, check_in, 7),
+        (True, reminder, 5),
+        (True, repeated_start, 3),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+async def test_decision_makes_few_statements(
+    database: Database,
+    ledger: LedgerDriver,
+    started: bool,
+    decide: Callable[[LedgerDriver], Awaitable[None]],
+    most: int,
+) -> None:
+    await database.write(seed, OF_AMRANI, OF_SMITH)
+    if started:
+        await start(ledger)
+
+    with recorded_statements() as statements:
+        await decide(ledger)
+
+    counted = [statement for statement in statements if not statement.startswith(NOT_COUNTED)]
+    assert len(counted) <= most, counted
