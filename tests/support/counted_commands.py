@@ -1,0 +1,98 @@
+"""Each command of the API, with what has to happen before it. `tests/workflow/test_costs.py` measures them."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import httpx
+
+from tests.support.counted_engine import (
+    FIRST_DOCTOR,
+    RECEPTION,
+    SECOND_DOCTOR,
+    SUPERVISOR,
+    CountedEngine,
+    appointment_id,
+)
+
+
+class CountedVisit:
+    """Sends the commands of one patient's visit. Each checks the status of its answer."""
+
+    def __init__(self, engine: CountedEngine, patient: int) -> None:
+        self._engine = engine
+        self.patient = patient
+        self._consultation = ""
+
+    async def start(self, *, doctor: int = FIRST_DOCTOR, status: int = 201, prefer: str = "") -> None:
+        """A doctor starts the consultation."""
+        body = {
+            "appointment_id": appointment_id(self.patient, doctor),
+            "patient_id": self.patient,
+            "doctor_id": doctor,
+        }
+        headers = {"Prefer": prefer} if prefer else {}
+        answer = await self._send(doctor, "POST", "/api/consultations", status, json=body, headers=headers)
+        if status == 201:
+            self._consultation = answer.json()["id"]
+
+    async def change(self, action: str, *, by: object = FIRST_DOCTOR, **body: object) -> None:
+        """The holder, or `by`, completes, extends or releases the consultation."""
+        await self._send(by, "POST", f"/api/consultations/{self._consultation}/{action}", 200, json=body)
+
+    async def check_in(self) -> None:
+        """Reception checks the patient in for the first doctor."""
+        await self._on_appointment(RECEPTION, FIRST_DOCTOR, "POST", "check-in", 201)
+
+    async def check_out(self) -> None:
+        """Reception checks the patient out."""
+        await self._on_appointment(RECEPTION, FIRST_DOCTOR, "POST", "check-out", 200)
+
+    async def cancel(self) -> None:
+        """Reception cancels the second doctor's appointment."""
+        await self._on_appointment(RECEPTION, SECOND_DOCTOR, "PATCH", "status", 200, json={"status": "canceled"})
+
+    async def join_line(self) -> None:
+        """The second doctor takes a place in the waiting line."""
+        await self._on_appointment(SECOND_DOCTOR, SECOND_DOCTOR, "POST", "wait", 200)
+
+    async def leave_line(self) -> None:
+        """The second doctor leaves the waiting line."""
+        await self._on_appointment(SECOND_DOCTOR, SECOND_DOCTOR, "DELETE", "wait", 204)
+
+    async def free_doctor(self) -> None:
+        """End the consultation, if there is one: a busy doctor makes the start of the next patient dearer."""
+        path = f"/api/appointments/{appointment_id(self.patient, FIRST_DOCTOR)}/status"
+        answer = await self._engine.send(FIRST_DOCTOR, "PATCH", path, json={"status": "done"})
+        assert answer.status_code in (200, 409), answer.text
+
+    async def _on_appointment(
+        self, by: object, doctor: int, method: str, action: str, status: int, **content: object
+    ) -> None:
+        path = f"/api/appointments/{appointment_id(self.patient, doctor)}/{action}"
+        await self._send(by, method, path, status, **content)
+
+    async def _send(self, by: object, method: str, path: str, status: int, **content: object) -> httpx.Response:
+        answer = await self._engine.send(by, method, path, **content)
+        assert answer.status_code == status, answer.text
+        return answer
+
+
+Step = Callable[[CountedVisit], Awaitable[None]]
+START: Step = CountedVisit.start
+BLOCKED_START: Step = partial(CountedVisit.start, doctor=SECOND_DOCTOR, status=409)
+
+#: Each command with the steps before it. The visit is open before every command except the first two and `start, fresh`.
+COMMANDS: dict[str, tuple[tuple[Step, ...], Step]] = {
+    "check-in": ((), CountedVisit.check_in),
+    "start, fresh": ((), START),
+    "start, later": ((), partial(CountedVisit.start, status=202, prefer="respond-async")),
+    "start, known": ((CountedVisit.check_in,), START),
+    "start, blocked": ((START,), BLOCKED_START),
+    "complete": ((START,), partial(CountedVisit.change, action="complete")),
+    "extend": ((START,), partial(CountedVisit.change, action="extend", minutes=10)),
+    "release": ((START,), partial(CountedVisit.change, action="release", by=SUPERVISOR, reason="forgotten")),
+    "check-out": ((CountedVisit.check_in,), CountedVisit.check_out),
+    "status": ((CountedVisit.check_in,), CountedVisit.cancel),
+    "join line": ((START,), CountedVisit.join_line),
+    "leave line": ((START, CountedVisit.join_line), CountedVisit.leave_line),
+}
