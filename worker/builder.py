@@ -12,6 +12,10 @@ from patient_visit_engine.workflows.patient_visit import PatientVisit
 # How long messages in progress may take after SIGTERM. After that, another worker repeats the unfinished messages.
 SHUTDOWN_TIMEOUT = timedelta(seconds=10)
 CACHED_VISITS = 2_000
+# How long a message waits for the worker that has its visit in memory. After that, any worker rebuilds the visit from its history.
+# Ten seconds, Temporal's default, is how long the visits of a killed worker would not answer. With much less, a busy worker would
+# lose the messages that wait for it, and rebuild visits that it has in memory.
+CACHED_VISIT_WAIT = timedelta(seconds=1)
 
 
 def build(
@@ -37,5 +41,6 @@ def build(
         workflow_runner=workflow_runner or UnsandboxedWorkflowRunner(),
         max_cached_workflows=max_cached_workflows,
         graceful_shutdown_timeout=SHUTDOWN_TIMEOUT,
+        sticky_queue_schedule_to_start_timeout=CACHED_VISIT_WAIT,
         interceptors=[MessageGuard()],
     )
