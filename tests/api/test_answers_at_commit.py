@@ -13,7 +13,8 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from patient_visit_engine.api.app import create_app
 from patient_visit_engine.api.commands import update_calls
-from patient_visit_engine.api.commands.answer_watch import CommitHints
+from patient_visit_engine.api.commands.answer_watch import AnswerWatch, CommitHints
+from patient_visit_engine.api.commands.update_calls import UpdateCalls
 from patient_visit_engine.live.hub_tasks import run_hub
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.ledger.recording import SqlLedger
@@ -31,7 +32,8 @@ from tests.support.api import (
     settings_with,
     start_body,
 )
-from tests.support.builders import DR_AMRANI, DR_OKAFOR, seed
+from tests.support.builders import DAY, DR_AMRANI, DR_OKAFOR, seed
+from tests.support.commands import a_start
 from tests.support.hints import NoHints
 from tests.support.waiting import wait_until_async
 
@@ -223,3 +225,16 @@ async def test_number_of_calls_left_is_bounded(
 
     assert (first.status_code, second.status_code) == (201, 201)
     await wait_until_async(lambda: visits.waiting == 1, "the end of the second call")
+
+
+async def test_call_left_ends_after_its_time(slow: tuple[ApiDriver, SlowVisits]) -> None:
+    api, visits = slow
+    watch = AnswerWatch(api.database, NoHints(), 0.02)
+    calls = UpdateCalls(api.database, visits, watch, 0.5, lambda _: None)
+
+    # The gate stays closed.
+    stored = await calls.send_and_find(a_start(JOHN_CARDIOLOGY, "k"), DAY)
+
+    await wait_until_async(lambda: visits.waiting == 0, "the end of the call")
+    assert stored is not None
+    assert stored.status == 201
