@@ -9,6 +9,8 @@ import stat
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
+from patient_visit_engine.runtime.background import in_background
+
 #: The variable with the number of the pipe's file descriptor. Without it, as outside `up`, no signs are sent.
 PIPE_VARIABLE = "SIGN_OF_LIFE_PIPE"
 INTERVAL_SECONDS = 1.0
@@ -22,13 +24,8 @@ async def signs_of_life() -> AsyncIterator[None]:
         yield
         return
     os.set_blocking(pipe, False)
-    task = asyncio.create_task(_send(pipe))
-    try:
+    async with in_background(_send(pipe)):
         yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 def _find_pipe() -> int | None:

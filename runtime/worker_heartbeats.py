@@ -16,6 +16,8 @@ from temporalio.api.workflowservice.v1 import ListWorkersRequest, RecordWorkerHe
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
+from patient_visit_engine.runtime.background import in_background
+
 INTERVAL_SECONDS = 5.0
 #: A worker whose newest heartbeat is older than this does not work. It has missed three, and the clocks of machines may differ.
 FRESH = timedelta(seconds=20)
@@ -37,13 +39,10 @@ async def worker_heartbeats(client: Client, task_queue: str, now: Callable[[], d
         worker_instance_key=uuid4().hex, worker_identity=client.identity, task_queue=task_queue, sdk_name=SENDER
     )
     heartbeat.start_time.FromDatetime(now())
-    task = asyncio.create_task(_repeat(client, heartbeat, now))
     try:
-        yield
+        async with in_background(_repeat(client, heartbeat, now)):
+            yield
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
         with suppress(RPCError):
             await _send(client, heartbeat, WorkerStatus.WORKER_STATUS_SHUTTING_DOWN, now(), LAST_CALL_TIMEOUT)
 
