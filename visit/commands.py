@@ -30,8 +30,8 @@ class Request(Frozen):
 class StartConsultation(Frozen):
     """The appointment's doctor begins to see the patient. With `wait`, a refused doctor joins the waiting line.
 
-    `doctor_busy` is the hospital's rule for a doctor who has another patient. `busy_with` is what the ledger found of them:
-    nothing at first, because the ledger returns it only when it is not what the decision assumed.
+    `doctor_busy` is the hospital's rule for a doctor who has another patient. `busy_with` are the doctor's consultations with them as
+    the API read them, or as the ledger found them when they had changed.
     """
 
     request: Request

@@ -17,9 +17,11 @@ from patient_visit_engine.api.dependencies import dependencies_of
 from patient_visit_engine.api.problems import NotFound, Problem
 from patient_visit_engine.api.schema import bodies
 from patient_visit_engine.api.schema.openapi import COMMAND_PROBLEMS, STAFF_PROBLEMS, responses
+from patient_visit_engine.storage.busy_doctor import read_appointment_and_busy_doctor
 from patient_visit_engine.storage.screens import patient_day
 from patient_visit_engine.visit import commands
-from patient_visit_engine.visit.state import Appointment
+from patient_visit_engine.visit.codes import DoctorBusy
+from patient_visit_engine.visit.state import Appointment, OtherConsultation
 from patient_visit_engine.wire import shapes
 from patient_visit_engine.wire.trackings import TrackingRow, consultation_body
 
@@ -51,16 +53,22 @@ async def start_consultation(
         raise not_yours()
     dependencies = dependencies_of(http)
     dispatcher = dependencies.dispatcher
-    prepared = await dispatcher.prepare(caller, key, http, body, partial(_look_up_appointment, body=body))
+    doctor_busy = dependencies.settings.doctor_busy
+    busy_doctor_id = None if doctor_busy is DoctorBusy.off else body.doctor_id
+    prepared = await dispatcher.prepare(
+        caller, key, http, body, partial(_look_up_start, body=body, busy_doctor_id=busy_doctor_id)
+    )
     if prepared.earlier_response is not None:
         return prepared.earlier_response
     check_valid_until(body.valid_until, prepared.request, prefers_async=prefers_async)
     request = prepared.request.model_copy(update={"valid_until": body.valid_until})
+    appointment, busy_with = prepared.looked_up
     command = commands.StartConsultation(
         request=request,
-        appointment=prepared.looked_up,
+        appointment=appointment,
         wait=body.wait,
-        doctor_busy=dependencies.settings.doctor_busy,
+        doctor_busy=doctor_busy,
+        busy_with=busy_with,
     )
     if prefers_async:
         return await dispatcher.dispatch_later(command, dependencies.today(), key)
@@ -69,8 +77,13 @@ async def start_consultation(
     return response
 
 
-def _look_up_appointment(connection: Connection, body: bodies.StartConsultation) -> Appointment:
-    appointment = patient_day.find_appointment(connection, body.appointment_id)
+def _look_up_start(
+    connection: Connection, body: bodies.StartConsultation, busy_doctor_id: int | None
+) -> tuple[Appointment, tuple[OtherConsultation, ...]]:
+    """What the start depends on, as it is now. The ledger compares it again. Without the look here it would be decided twice."""
+    appointment, busy_with = read_appointment_and_busy_doctor(
+        connection, body.appointment_id, body.patient_id, busy_doctor_id
+    )
     if appointment is None:
         raise NotFound("appointment")
     if appointment.patient_id != body.patient_id and not patient_day.patient_exists(connection, body.patient_id):
@@ -79,7 +92,7 @@ def _look_up_appointment(connection: Connection, body: bodies.StartConsultation)
         raise NotFound("doctor")
     if (appointment.patient_id, appointment.doctor_id) != (body.patient_id, body.doctor_id):
         raise Problem(422, "appointment_mismatch", "Appointment belongs to another patient or doctor")
-    return appointment
+    return appointment, busy_with
 
 
 def _decision_code(response: Response) -> str:

@@ -8,6 +8,7 @@ from time import perf_counter
 from sqlalchemy import BigInteger, Connection, String, bindparam, func, select
 from sqlalchemy.exc import NoResultFound
 
+from patient_visit_engine.storage.busy_doctor import OTHER_CONSULTATIONS, to_other_consultations
 from patient_visit_engine.storage.clock import DATABASE_NOW
 from patient_visit_engine.storage.facts import (
     APPOINTMENT,
@@ -17,7 +18,6 @@ from patient_visit_engine.storage.facts import (
     RESERVATIONS,
     to_appointment,
 )
-from patient_visit_engine.storage.ledger.busy_doctor import OTHER_CONSULTATIONS, to_other_consultations
 from patient_visit_engine.storage.ledger.errors import OvertakenError
 from patient_visit_engine.storage.ledger.locking import lock_rows
 from patient_visit_engine.storage.ledger.request_rows import REQUEST_COLUMNS, RequestRow, to_request_row

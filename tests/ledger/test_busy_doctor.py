@@ -5,8 +5,8 @@ import asyncio
 import pytest
 from sqlalchemy import Connection, text
 
+from patient_visit_engine.storage.busy_doctor import MAX_OTHER_CONSULTATIONS
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.storage.ledger.busy_doctor import MAX_OTHER_CONSULTATIONS
 from patient_visit_engine.storage.ledger.stored_state import lock_and_read
 from patient_visit_engine.visit.codes import DoctorBusy
 from patient_visit_engine.visit.commands import StartConsultation

@@ -14,6 +14,9 @@ from tests.support.counted_engine import (
     appointment_id,
 )
 
+#: Added to the id of a patient, for another patient of the same doctor.
+OTHER_PATIENTS = 1_000_000
+
 
 class CountedVisit:
     """Sends the commands of one patient's visit. Each checks the status of its answer."""
@@ -22,6 +25,7 @@ class CountedVisit:
         self._engine = engine
         self.patient = patient
         self._consultation = ""
+        self._visit_of_other_patient: CountedVisit | None = None
 
     async def start(self, *, doctor: int = FIRST_DOCTOR, status: int = 201, prefer: str = "") -> None:
         """A doctor starts the consultation."""
@@ -59,8 +63,17 @@ class CountedVisit:
         """The second doctor leaves the waiting line."""
         await self._on_appointment(SECOND_DOCTOR, SECOND_DOCTOR, "DELETE", "wait", 204)
 
+    async def occupy_doctor(self) -> None:
+        """The first doctor starts the consultation of another patient."""
+        other = CountedVisit(self._engine, self.patient + OTHER_PATIENTS)
+        await self._engine.admit(other.patient)
+        await other.start()
+        self._visit_of_other_patient = other
+
     async def free_doctor(self) -> None:
-        """End the consultation, if there is one: a busy doctor makes the start of the next patient dearer."""
+        """End the first doctor's consultations: a busy doctor makes the start of the next patient dearer."""
+        if self._visit_of_other_patient is not None:
+            await self._visit_of_other_patient.free_doctor()
         path = f"/api/appointments/{appointment_id(self.patient, FIRST_DOCTOR)}/status"
         answer = await self._engine.send(FIRST_DOCTOR, "PATCH", path, json={"status": "done"})
         assert answer.status_code in (200, 409), answer.text
@@ -87,6 +100,7 @@ COMMANDS: dict[str, tuple[tuple[Step, ...], Step]] = {
     "start, fresh": ((), START),
     "start, later": ((), partial(CountedVisit.start, status=202, prefer="respond-async")),
     "start, known": ((CountedVisit.check_in,), START),
+    "start, busy doctor": ((CountedVisit.check_in, CountedVisit.occupy_doctor), START),
     "start, blocked": ((START,), BLOCKED_START),
     "complete": ((START,), partial(CountedVisit.change, action="complete")),
     "extend": ((START,), partial(CountedVisit.change, action="extend", minutes=10)),

@@ -18,7 +18,7 @@ from temporalio.runtime import LoggingConfig, MetricBuffer, Runtime, TelemetryCo
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import WorkflowEnvironment
 
-from patient_visit_engine.api.access.sessions import COOKIE, hash_token
+from patient_visit_engine.api.access.sessions import COOKIE, Sessions, hash_token
 from patient_visit_engine.api.app import create_app
 from patient_visit_engine.api.dependencies import clock
 from patient_visit_engine.api.temporal_health import TemporalHealth
@@ -116,6 +116,7 @@ class CountedEngine:
         self._today = today
         self.api_client, self.worker_client = CountedClient(), CountedClient()
         self.staff: dict[object, httpx.AsyncClient] = {}
+        self.sessions: Sessions | None = None
 
     async def admit(self, patient: int) -> None:
         """Add a patient with an appointment today with each doctor."""
@@ -136,6 +137,11 @@ class CountedEngine:
             connection.execute(insert(appointments), rows)
 
         await self._database.write(write)
+
+    async def verify_sessions(self) -> None:
+        """Look whether the cached sessions are still open, as an API process does every two seconds."""
+        assert self.sessions is not None
+        await self.sessions.find_open(())
 
     async def send(self, member: object, method: str, path: str, **content: Any) -> httpx.Response:
         """Send a request of this member of staff."""
@@ -203,7 +209,8 @@ async def counted_engine(temporal: WorkflowEnvironment, empty_database: Database
         visits = VisitClient(client, task_queue, settings.calendar, settings.limits, clock)
         health = TemporalHealth(client, task_queue, clock)
         app = create_app(settings, api_database, visits, health, rescuer=VisitRescue(client, visits, task_queue))
-        stack.callback(app.dependencies.sessions.close)
+        engine.sessions = app.dependencies.sessions
+        stack.callback(engine.sessions.close)
         stack.callback(app.dependencies.authentication.close)
         stack.push_async_callback(app.dependencies.undecided_reports.close)
         for member, token in (await api_database.write(_insert_staff)).items():

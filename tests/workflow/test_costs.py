@@ -22,32 +22,34 @@ from tests.support.counted_engine import Cost, CountedEngine, counted_engine
 #: The columns: statements, round trips, calls of the API, calls of the worker, events, bytes of the history.
 LIMITS: dict[str, dict[str, tuple[int, ...]]] = {
     "sqlite": {
-        "check-in": (12, 0, 1, 1, 8, 3010),
-        "start, fresh": (12, 0, 1, 1, 9, 3480),
-        "start, later": (15, 0, 1, 1, 8, 2980),
+        "check-in": (12, 0, 1, 1, 8, 3020),
+        "start, fresh": (12, 0, 1, 1, 9, 3490),
+        "start, later": (15, 0, 1, 1, 8, 2990),
         "start, known": (12, 0, 1, 1, 9, 2770),
+        "start, busy doctor": (12, 0, 1, 1, 9, 2890),
         "start, blocked": (10, 0, 1, 1, 6, 2410),
-        "complete": (12, 0, 1, 1, 7, 2040),
-        "extend": (11, 0, 1, 1, 6, 2220),
-        "release": (17, 0, 1, 1, 7, 2030),
-        "check-out": (12, 0, 1, 1, 6, 1920),
+        "complete": (12, 0, 1, 1, 7, 2050),
+        "extend": (11, 0, 1, 1, 6, 2230),
+        "release": (17, 0, 1, 1, 7, 2040),
+        "check-out": (12, 0, 1, 1, 6, 1930),
         "status": (11, 0, 1, 1, 6, 2120),
         "join line": (11, 0, 1, 1, 6, 2460),
-        "leave line": (11, 0, 1, 1, 6, 2290),
+        "leave line": (11, 0, 1, 1, 6, 2300),
     },
     "postgresql": {
-        "check-in": (14, 14, 1, 1, 8, 3020),
-        "start, fresh": (14, 14, 1, 1, 9, 3490),
-        "start, later": (17, 17, 1, 1, 8, 2980),
-        "start, known": (14, 14, 1, 1, 9, 2770),
-        "start, blocked": (12, 12, 1, 1, 6, 2410),
-        "complete": (13, 13, 1, 1, 7, 2040),
-        "extend": (12, 12, 1, 1, 6, 2220),
-        "release": (18, 18, 1, 1, 7, 2030),
-        "check-out": (14, 14, 1, 1, 6, 1920),
-        "status": (13, 13, 1, 1, 6, 2120),
-        "join line": (13, 13, 1, 1, 6, 2460),
-        "leave line": (13, 13, 1, 1, 6, 2290),
+        "check-in": (13, 13, 1, 1, 8, 3030),
+        "start, fresh": (13, 13, 1, 1, 9, 3500),
+        "start, later": (16, 16, 1, 1, 8, 3000),
+        "start, known": (13, 13, 1, 1, 9, 2780),
+        "start, busy doctor": (13, 13, 1, 1, 9, 2900),
+        "start, blocked": (11, 11, 1, 1, 6, 2420),
+        "complete": (13, 13, 1, 1, 7, 2060),
+        "extend": (12, 12, 1, 1, 6, 2240),
+        "release": (17, 17, 1, 1, 7, 2050),
+        "check-out": (13, 13, 1, 1, 6, 1940),
+        "status": (12, 12, 1, 1, 6, 2130),
+        "join line": (12, 12, 1, 1, 6, 2470),
+        "leave line": (12, 12, 1, 1, 6, 2310),
     },
 }
 # fmt: on
@@ -79,6 +81,8 @@ async def measure(engine: CountedEngine) -> tuple[dict[str, Cost], dict[str, lis
         await engine.admit(visit.patient)
         for preparation in preparations:
             await preparation(visit)
+        # A cached session is used for five seconds. On a slow machine the command would read it again.
+        await engine.verify_sessions()
         before = await engine.count(visit.patient)
         await command(visit)
         costs[name] = await engine.count(visit.patient) - before
