@@ -57,6 +57,7 @@ async def test_refused_streams_end_the_run(tmp_path: Path) -> None:
             runner.connect(2)
 
 
+@pytest.mark.long
 async def test_endurance_run_verifies_and_prints_memory(capsys: pytest.CaptureFixture[str]) -> None:
     await run_endurance_test(SUBSCRIBERS, minutes=0.03)
 

@@ -43,6 +43,7 @@ async def test_resumes_exactly_on_another_process(
     assert client.seqs + again.seqs == [*expected, 31]
 
 
+@pytest.mark.long
 async def test_stop_ends_two_thousand_streams_in_order(api_processes: ApiProcesses, writer_database: Database) -> None:
     assert raise_file_limit(STREAMS + 1_000) >= STREAMS + 1_000, "too few files may be open on this machine"
     api = await api_processes.start()
