@@ -33,6 +33,7 @@ from patient_visit_engine.api.commands.undecided import (
 )
 from patient_visit_engine.api.commands.update_calls import UpdateCalls, VisitSender
 from patient_visit_engine.api.commands.validity import for_later, with_expiry
+from patient_visit_engine.api.problems import Problem
 from patient_visit_engine.storage.callers import find_caller, register_caller
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.requests import StoredRequest, find_request_and_time, open_request
@@ -166,10 +167,6 @@ class CommandDispatcher:
         self._caller_ids[caller.subject] = caller_id
         return caller_id
 
-    async def close(self) -> None:
-        """End the calls whose callers have been answered."""
-        await self._calls.close()
-
     @asynccontextmanager
     async def _database_step(self, call: SentCommand | UnsentCall) -> AsyncIterator[None]:
         """Raise Undecided when the database does not answer in time."""
@@ -201,8 +198,16 @@ def _unsent_call(http: HttpRequest, body: BaseModel | None) -> UnsentCall:
 def _find_or_look_up(
     connection: Connection, request_id: str, look_up: Callable[[Connection], T]
 ) -> tuple[StoredRequest | None, datetime, T | None]:
+    problem, looked_up = None, None
+    try:
+        looked_up = look_up(connection)
+    except Problem as error:
+        problem = error
+    # After the look-up. If the request is decided and its appointment changes between the two reads, its answer still stands.
     stored, now = find_request_and_time(connection, request_id)
-    return stored, now, None if stored is not None and stored.decided else look_up(connection)
+    if problem is not None and not (stored is not None and stored.decided):
+        raise problem
+    return stored, now, looked_up
 
 
 def request_state(stored: StoredRequest) -> shapes.AsyncRequest:
