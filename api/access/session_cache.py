@@ -12,6 +12,8 @@ from patient_visit_engine.storage.accounts import OpenSession
 
 #: How long after its last verification an entry is used. A session that has ended is refused by every process after so long.
 VERIFIED_FOR = timedelta(seconds=5)
+#: After so long an entry is read from the database again. A verification does not show a changed name or role.
+READ_AGAIN_AFTER = timedelta(minutes=1)
 #: Entries of one process. When there are more, the one that was not used for the longest time is read from the database again.
 MAX_CACHED_SESSIONS = 5_000
 
@@ -19,6 +21,7 @@ MAX_CACHED_SESSIONS = 5_000
 @dataclass
 class _Entry:
     session: OpenSession
+    read_at: datetime
     verified_at: datetime
 
 
@@ -47,7 +50,8 @@ class SessionCache:
         now = self._now()
         # Not below zero: after a step of the clock back in time, an entry would be used for too long.
         is_verified = timedelta(0) <= now - entry.verified_at < VERIFIED_FOR
-        if not is_verified or entry.session.expires_at <= now:
+        is_fresh = now - entry.read_at < READ_AGAIN_AFTER
+        if not is_verified or not is_fresh or entry.session.expires_at <= now:
             return None
         self._entries[token_hash] = self._entries.pop(token_hash)
         return entry.session
@@ -61,7 +65,7 @@ class SessionCache:
         if reading.removals != self._removals:
             return
         self._entries.pop(token_hash, None)
-        self._entries[token_hash] = _Entry(session, reading.began_at)
+        self._entries[token_hash] = _Entry(session, reading.began_at, reading.began_at)
         while len(self._entries) > MAX_CACHED_SESSIONS:
             del self._entries[next(iter(self._entries))]
 
