@@ -14,6 +14,8 @@ from patient_visit_engine.visit.commands import Command, Request, patient_of
 
 #: Calls that go on after their callers have been answered. Further ones are cancelled, which costs the visit nothing.
 MAX_CALLS_LEFT = 1_000
+#: Seconds to look for a stored answer after the update has failed.
+FIND_DESPITE_ERROR_SECONDS = 1.0
 
 
 class VisitSender(Protocol):
@@ -122,7 +124,9 @@ class UpdateCalls:
         if not leaves_undecided(error):
             return None
         try:
-            return await self._find_decided(request)
+            # The caller knows the error already, and must not wait for a database that is silent.
+            async with asyncio.timeout(FIND_DESPITE_ERROR_SECONDS):
+                return await self._find_decided(request)
         except Exception:  # noqa: BLE001 - the caller raises the update's error, which shows the reason
             return None
 

@@ -20,7 +20,7 @@ from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.ledger.recording import SqlLedger
 from patient_visit_engine.storage.log_hints import hints_of
 from patient_visit_engine.storage.log_reader import LogReader
-from patient_visit_engine.visit.commands import Adopt, Command
+from patient_visit_engine.visit.commands import Adopt, Command, Request
 from tests.support.api import (
     JOHN_CARDIOLOGY,
     JOHN_DERMATOLOGY,
@@ -174,6 +174,26 @@ async def test_failed_update_without_answer_is_undecided(without_hints: tuple[Ap
     await api.app.dependencies.undecided_reports.close()
 
     assert (undecided.status_code, undecided.json()["code"], await metric_lines(api)) == (503, "undecided", [])
+
+
+async def test_silent_database_does_not_hide_error_of_update(
+    without_hints: tuple[ApiDriver, SlowVisits], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api, visits = without_hints
+    visits.away = True
+    monkeypatch.setattr(update_calls, "FIND_DESPITE_ERROR_SECONDS", 0.01)
+    monkeypatch.setattr(UpdateCalls, "_find_decided", _never_answer)
+    doctor = await api.doctor()
+
+    answer = await doctor.post("/api/consultations", json=start_body())
+    await api.app.dependencies.undecided_reports.close()
+
+    assert answer.status_code == 503
+    assert 'visit_undecided_total{reason="temporal_away"} 1.0' in (await doctor.get("/metrics")).text
+
+
+async def _never_answer(_calls: UpdateCalls, _request: Request) -> None:
+    await asyncio.Event().wait()
 
 
 async def test_error_after_answer_is_not_reported(
