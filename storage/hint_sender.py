@@ -29,7 +29,6 @@ SEND_ATTEMPTS = 2
 CLOSE_TIMEOUT_SECONDS = 2.0
 #: Parameters in the address that SQLAlchemy reads and asyncpg does not accept.
 SQLALCHEMY_PARAMETERS = ("prepared_statement_cache_size", "prepared_statement_name_func")
-HINT_ERRORS = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 _MARK = "visit_hint_is_due"
 
@@ -89,7 +88,7 @@ class HintSender:
             try:
                 async with asyncio.timeout(SEND_TIMEOUT_SECONDS):
                     await self._execute()
-            except HINT_ERRORS as error:
+            except Exception as error:  # noqa: BLE001 - a hint is never worth an error; the driver has errors of several kinds
                 self._drop_session()
                 if attempt == SEND_ATTEMPTS:
                     self._log_failure(error)

@@ -78,10 +78,12 @@ class VisitOpener:
 
     async def run_step(self) -> int:
         """Open some visits, unless the machine is busy. Returns how many. Never raises for a database or a server that is away."""
-        if self._monotonic() < self._paused_until or self._is_busy():
+        if self._monotonic() < self._paused_until:
             return 0
         opened = 0
         try:
+            if self._is_busy():
+                return 0
             period = self._choice.find_period(self._now())
             if period is None:
                 return 0

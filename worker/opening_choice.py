@@ -20,7 +20,7 @@ class OpeningLimits:
     """How many openings one worker sends.
 
     One step must not keep the server from the staff. A worker that starts at the busiest time finds hundreds of appointments, and
-    its first minute should cost no more than any other. Sixty openings a minute take a fortieth of one core, and serve 3,600
+    its first minute should cost no more than any other. Sixty openings a minute take a fortieth of one core, and serve 3,000
     appointments an hour.
     """
 

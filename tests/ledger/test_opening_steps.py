@@ -197,6 +197,18 @@ async def test_busy_machine_opens_no_visit(database: Database) -> None:
     assert (while_busy, await driver.step()) == ([], [1_001])
 
 
+async def test_unknown_load_is_a_failed_step(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    await schedule_now(database, [1_001])
+    driver = OpenerDriver(database)
+    monkeypatch.setattr(driver.opener, "_is_busy", _raise_os_error)
+
+    assert await driver.step() == []
+
+
+def _raise_os_error() -> bool:
+    raise OSError("the load cannot be read")
+
+
 async def test_slow_opening_stops_the_step_and_pauses(database: Database) -> None:
     await schedule_now(database, range(1_001, 1_004))
     driver = OpenerDriver(database)

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, func, select, text
 
 from patient_visit_engine.storage import event_log, migrations
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.storage.hint_sender import NOTIFICATION, SEND_HINT, driver_arguments
+from patient_visit_engine.storage.hint_sender import NOTIFICATION, SEND_HINT, HintSender, driver_arguments
 from patient_visit_engine.storage.tables import events
 from tests.support.builders import DR_AMRANI, DR_OKAFOR, NOON, an_appointment, seed
 from tests.support.commands import a_start, a_wait
@@ -196,6 +196,18 @@ async def test_sends_hint_after_its_session_was_lost(on_postgres: Database) -> N
         await append_events(database, an_event(2))
         await wait_until_async(lambda: listener.hints == 2, "a hint on a new session")
     await listener.close()
+
+
+async def test_strange_error_of_hint_does_not_stop_close(
+    on_postgres: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(_sender: HintSender) -> None:
+        raise asyncpg.ProtocolError("unexpected message")
+
+    monkeypatch.setattr(HintSender, "_execute", fail)
+    await append_events(on_postgres, an_event(1))
+
+    await on_postgres.close()
 
 
 @pytest.mark.parametrize("fault", ["unknown statement", "no session"])
