@@ -55,7 +55,7 @@ async def test_start_of_signed_in_doctor_looks_up_two_rows(
     assert (await doctor.post("/api/consultations", json=start_body())).status_code == 200
 
     ((statements, round_trips),) = sent
-    assert ["requests" in statements[0], "appointments" in statements[1]] == [True, True]
+    assert ["appointments" in statements[0], "requests" in statements[1]] == [True, True]
     assert (len(statements), round_trips) == (2, 2)
 
 

@@ -57,7 +57,7 @@ LIMITS: dict[str, dict[str, tuple[int, ...]]] = {
 BYTES_ROOM = 20
 #: Bytes may be this much below their limit.
 BYTES_SLACK = 80
-#: A cost this much below its limit fails too, because the limit would not notice when it grows again.
+#: A cost that is more than this below its limit fails too, because the limit would not notice when it grows again.
 SLACK = 1
 #: A failure prints this much of each statement.
 LONGEST_TEXT = 120
