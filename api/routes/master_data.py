@@ -11,13 +11,13 @@ from patient_visit_engine.api.dependencies import Dependencies, dependencies_of
 from patient_visit_engine.api.problems import Problem
 from patient_visit_engine.api.schema import bodies
 from patient_visit_engine.api.schema.openapi import BODY_PROBLEMS, STAFF_PROBLEMS, responses
-from patient_visit_engine.storage import master_data
-from patient_visit_engine.storage.master_data import (
+from patient_visit_engine.storage.master_data import appointments, doctors, patients, prestations
+from patient_visit_engine.storage.master_data.appointments import (
     AppointmentPut,
     NotReplaceableError,
-    PutContext,
     UnknownReferenceError,
 )
+from patient_visit_engine.storage.master_data.records import PutContext
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.wire import shapes
 from patient_visit_engine.wire.shapes import status_name
@@ -44,7 +44,7 @@ async def put_patient(
     """Create or replace a patient."""
     dependencies = dependencies_of(http)
     created = await dependencies.database.write(
-        master_data.put_patient, _put_context(dependencies, record_id), body.first_name, body.last_name, body.birth_date
+        patients.put_patient, _put_context(dependencies, record_id), body.first_name, body.last_name, body.birth_date
     )
     patient: shapes.Patient = {
         "id": record_id,
@@ -64,7 +64,7 @@ async def put_doctor(record_id: RecordId, body: bodies.PutDoctor, _caller: Maste
     """Create or replace a doctor."""
     dependencies = dependencies_of(http)
     created = await dependencies.database.write(
-        master_data.put_doctor, _put_context(dependencies, record_id), body.name, body.specialization
+        doctors.put_doctor, _put_context(dependencies, record_id), body.name, body.specialization
     )
     doctor: shapes.Doctor = {"id": record_id, "name": body.name, "specialization": body.specialization}
     return _response(http, created, doctor)
@@ -81,7 +81,7 @@ async def put_prestation(
     """Create or replace a prestation. Running consultations keep the values that they began with."""
     dependencies = dependencies_of(http)
     created = await dependencies.database.write(
-        master_data.put_prestation,
+        prestations.put_prestation,
         _put_context(dependencies, record_id),
         body.name,
         body.exclusive,
@@ -108,7 +108,7 @@ async def put_appointment(
     dependencies = dependencies_of(http)
     values = AppointmentPut(body.patient_id, body.doctor_id, body.prestation_id, body.scheduled_at, body.status)
     try:
-        created, status = await master_data.write_appointment(
+        created, status = await appointments.write_appointment(
             dependencies.database, _put_context(dependencies, record_id), values
         )
     except UnknownReferenceError as error:

@@ -4,10 +4,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from patient_visit_engine.storage import master_data
 from patient_visit_engine.storage.bulk_master_data import PatientRow, add_missing
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.storage.master_data import AppointmentPut, NotReplaceableError, PutContext, write_appointment
+from patient_visit_engine.storage.master_data.appointments import AppointmentPut, NotReplaceableError, write_appointment
+from patient_visit_engine.storage.master_data.doctors import put_doctor
+from patient_visit_engine.storage.master_data.patients import put_patient
+from patient_visit_engine.storage.master_data.prestations import put_prestation
+from patient_visit_engine.storage.master_data.records import PutContext
 from patient_visit_engine.storage.tables import patients
 from patient_visit_engine.storage.upkeep.audit import audit
 from patient_visit_engine.visit.state import Appointment
@@ -85,7 +88,7 @@ class Storm:
             changed = replace(prestation, exclusive=number % 2 == 0, expected_minutes=10 + number)
             context = PutContext(changed.id, f"prestation/{number}", NOON)
             await self._database.write(
-                master_data.put_prestation, context, changed.name, changed.exclusive, changed.expected_minutes
+                put_prestation, context, changed.name, changed.exclusive, changed.expected_minutes
             )
 
         return run_round
@@ -95,7 +98,7 @@ class Storm:
 
         async def run_round(number: int) -> None:
             context = PutContext(doctor.id, f"doctor/{number}", NOON)
-            await self._database.write(master_data.put_doctor, context, f"Dr. {number}", None)
+            await self._database.write(put_doctor, context, f"Dr. {number}", None)
 
         return run_round
 
@@ -104,7 +107,7 @@ class Storm:
 
         async def run_round(number: int) -> None:
             context = PutContext(patient.id, f"patient/{patient.id}/{number}", NOON)
-            await self._database.write(master_data.put_patient, context, patient.first_name, f"Name {number}", None)
+            await self._database.write(put_patient, context, patient.first_name, f"Name {number}", None)
 
         return run_round
 

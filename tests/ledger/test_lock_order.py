@@ -10,10 +10,13 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from patient_visit_engine.storage import master_data
 from patient_visit_engine.storage.bulk_master_data import PatientRow, add_missing
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.storage.master_data import AppointmentPut, PutContext, write_appointment
+from patient_visit_engine.storage.master_data.appointments import AppointmentPut, put_appointment, write_appointment
+from patient_visit_engine.storage.master_data.doctors import put_doctor
+from patient_visit_engine.storage.master_data.patients import put_patient
+from patient_visit_engine.storage.master_data.prestations import put_prestation
+from patient_visit_engine.storage.master_data.records import PutContext
 from patient_visit_engine.storage.tables import patients
 from patient_visit_engine.visit.codes import DoctorBusy
 from tests.support.builders import CARDIOLOGY, DR_AMRANI, JOHN_DOE, MARIA_SILVA, NOON, an_appointment, minutes, seed
@@ -80,15 +83,15 @@ async def start_and_complete(database: Database) -> None:
 
 
 async def rename_patient(database: Database) -> None:
-    await database.write(master_data.put_patient, a_put(JOHN_DOE.id), "John", "Roe", None)
+    await database.write(put_patient, a_put(JOHN_DOE.id), "John", "Roe", None)
 
 
 async def rename_doctor(database: Database) -> None:
-    await database.write(master_data.put_doctor, a_put(DR_AMRANI.id), "Dr. New", None)
+    await database.write(put_doctor, a_put(DR_AMRANI.id), "Dr. New", None)
 
 
 async def change_prestation(database: Database) -> None:
-    await database.write(master_data.put_prestation, a_put(CARDIOLOGY.id), "Heart", CARDIOLOGY.exclusive, 5)
+    await database.write(put_prestation, a_put(CARDIOLOGY.id), "Heart", CARDIOLOGY.exclusive, 5)
 
 
 async def move_appointment(database: Database) -> None:
@@ -175,7 +178,7 @@ async def test_move_locks_both_patients_by_id(database: Database, number: int, m
 
 async def test_repeats_put_of_appointment_that_moves(database: Database) -> None:
     async with other_session(database) as session:
-        await session.run_sync(master_data.put_appointment, a_put(OF_JOHN.id), TO_MARIA)
+        await session.run_sync(put_appointment, a_put(OF_JOHN.id), TO_MARIA)
         again = PutContext(OF_JOHN.id, "put/again", NOON)
         putting = asyncio.create_task(write_appointment(database, again, TO_JOHN))
         assert await is_blocked(session, putting)

@@ -10,7 +10,8 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from patient_visit_engine.storage.database import Database, is_unavailable
-from patient_visit_engine.storage.master_data import AppointmentPut, PutContext, put_appointment
+from patient_visit_engine.storage.master_data.appointments import AppointmentPut, put_appointment
+from patient_visit_engine.storage.master_data.records import PutContext
 from patient_visit_engine.storage.requests import open_request
 from patient_visit_engine.visit.commands import CheckIn, StartConsultation
 from patient_visit_engine.visit.state import Appointment, Facts

@@ -7,7 +7,9 @@ from sqlalchemy import Connection, text
 
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.ledger.stored_state import lock_and_read
-from patient_visit_engine.storage.master_data import AppointmentPut, PutContext, put_appointment, put_prestation
+from patient_visit_engine.storage.master_data.appointments import AppointmentPut, put_appointment
+from patient_visit_engine.storage.master_data.prestations import put_prestation
+from patient_visit_engine.storage.master_data.records import PutContext
 from patient_visit_engine.visit.commands import CheckIn, StartConsultation
 from tests.support.builders import CARDIOLOGY, DR_AMRANI, MARIA_SILVA, NOON, Prestation, an_appointment, seed
 from tests.support.commands import a_check_in, a_start

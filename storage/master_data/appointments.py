@@ -1,17 +1,18 @@
-"""Master data from the hospital's own system: patients, doctors, prestations and appointments.
+"""Appointments from the hospital's own system.
 
 An appointment that a visit uses can be changed only in a limited way: see `_check_replaceable`.
 """
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, Table, or_, select, update
+from sqlalchemy import Connection, Row, or_, select
 
 from patient_visit_engine.storage import event_log
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.inserting import insert_if_new
+from patient_visit_engine.storage.master_data.records import PutContext, read_locked, update_if_different
 from patient_visit_engine.storage.tables import (
     appointments,
     doctors,
@@ -22,8 +23,8 @@ from patient_visit_engine.storage.tables import (
 )
 from patient_visit_engine.visit.changes import WriteAppointmentStatus
 from patient_visit_engine.visit.codes import AppointmentStatus, TrackingStatus
-from patient_visit_engine.wire.event_context import CONSULTATIONS, EventContext
-from patient_visit_engine.wire.events import PATIENT_UPDATED, events_of
+from patient_visit_engine.wire.event_context import EventContext
+from patient_visit_engine.wire.events import events_of
 
 
 class UnknownReferenceError(Exception):
@@ -47,15 +48,6 @@ class AppointmentMovedError(Exception):
 
 
 @dataclass(frozen=True)
-class PutContext:
-    """The record's id, with the cause and the time of the request that replaces it. `cause` is unique to the request."""
-
-    id: int
-    cause: str
-    at: datetime
-
-
-@dataclass(frozen=True)
 class AppointmentPut:
     """The new content of an appointment. Without a status it keeps its status, or gets `scheduled` when it is new."""
 
@@ -64,37 +56,6 @@ class AppointmentPut:
     prestation_id: int
     scheduled_at: datetime
     status: AppointmentStatus | None
-
-
-def put_patient(
-    connection: Connection, put: PutContext, first_name: str, last_name: str, birth_date: date | None
-) -> bool:
-    """Create or replace a patient. A new name is published as an event. Returns whether the patient was created."""
-    values: dict[str, Any] = {"first_name": first_name, "last_name": last_name, "birth_date": birth_date}
-    if insert_if_new(connection, patients, id=put.id, **values):
-        return True
-    stored = _read_locked(connection, patients, put.id)
-    if _update_if_different(connection, patients, stored, values) and (stored.first_name, stored.last_name) != (
-        first_name,
-        last_name,
-    ):
-        context = EventContext(put.id, f"{first_name} {last_name}", {}, {}, put.at, put.cause)
-        data = context.about_patient(f"Patient {context.patient_name} has a new name")
-        event_log.append(
-            connection, [context.new_event(PATIENT_UPDATED, CONSULTATIONS, f"{put.cause}/named", data)], put.at
-        )
-    return False
-
-
-def put_doctor(connection: Connection, put: PutContext, name: str, specialization: str | None) -> bool:
-    """Create or replace a doctor. Returns whether the doctor was created."""
-    return _put(connection, doctors, put.id, {"name": name, "specialization": specialization})
-
-
-def put_prestation(connection: Connection, put: PutContext, name: str, exclusive: bool, expected_minutes: int) -> bool:
-    """Create or replace a prestation. Returns whether it was created. Consultations in progress keep the old values."""
-    values = {"name": name, "exclusive": exclusive, "expected_minutes": expected_minutes}
-    return _put(connection, prestations, put.id, values)
 
 
 async def write_appointment(
@@ -127,12 +88,12 @@ def put_appointment(
     }
     created = insert_if_new(connection, appointments, id=put.id, status=status.value, **values)
     if not created:
-        stored = _read_locked(connection, appointments, put.id)
+        stored = read_locked(connection, appointments, put.id)
         if stored.patient_id not in names:
             raise AppointmentMovedError
         status = AppointmentStatus(stored.status) if appointment.status is None else appointment.status
         _check_replaceable(connection, stored, appointment, status)
-        if not _update_if_different(connection, appointments, stored, values | {"status": status.value}):
+        if not update_if_different(connection, appointments, stored, values | {"status": status.value}):
             return False, status
         if stored.patient_id != appointment.patient_id:
             _publish(connection, put, stored.patient_id, names[stored.patient_id], status, "/moved")
@@ -200,21 +161,3 @@ def _publish(
     context = EventContext(patient_id, patient, {}, {}, put.at, put.cause + step, doctors_of_appointments)
     new_events = list(events_of(WriteAppointmentStatus(appointment_id=put.id, status=status), context))
     event_log.append(connection, new_events, put.at)
-
-
-def _put(connection: Connection, table: Table, key: int, values: dict[str, Any]) -> bool:
-    if insert_if_new(connection, table, id=key, **values):
-        return True
-    _update_if_different(connection, table, _read_locked(connection, table, key), values)
-    return False
-
-
-def _read_locked(connection: Connection, table: Table, key: int) -> Row[Any]:
-    return connection.execute(select(table).where(table.c.id == key).with_for_update(key_share=True)).one()
-
-
-def _update_if_different(connection: Connection, table: Table, stored: Row[Any], values: dict[str, Any]) -> bool:
-    if all(getattr(stored, column) == value for column, value in values.items()):
-        return False
-    connection.execute(update(table).where(table.c.id == stored.id).values(**values))
-    return True

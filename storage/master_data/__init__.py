@@ -1,0 +1,1 @@
+"""Master data from the hospital's own system: patients, doctors, prestations and appointments."""
