@@ -5,7 +5,7 @@ An existing row may have consultations and be shown on screens. Only the API cha
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from operator import itemgetter
 from typing import NotRequired, TypedDict
 
@@ -25,7 +25,7 @@ class Row(TypedDict):
 class PatientRow(Row):
     first_name: str
     last_name: str
-    birth_date: NotRequired[date]
+    birth_date: NotRequired[str]
 
 
 class DoctorRow(Row):

@@ -43,14 +43,15 @@ async def put_patient(
 ) -> Response:
     """Create or replace a patient."""
     dependencies = dependencies_of(http)
+    birth_date = None if body.birth_date is None else body.birth_date.isoformat()
     created = await dependencies.database.write(
-        patients.put_patient, _put_context(dependencies, record_id), body.first_name, body.last_name, body.birth_date
+        patients.put_patient, _put_context(dependencies, record_id), body.first_name, body.last_name, birth_date
     )
     patient: shapes.Patient = {
         "id": record_id,
         "first_name": body.first_name,
         "last_name": body.last_name,
-        "birth_date": None if body.birth_date is None else body.birth_date.isoformat(),
+        "birth_date": birth_date,
     }
     return _response(http, created, patient)
 

@@ -11,18 +11,18 @@ from patient_visit_engine.visit.calendar import HospitalCalendar, to_millisecond
 from patient_visit_engine.visit.codes import AppointmentStatus, Role
 
 PATIENTS = (
-    ("John", "Doe", date(1974, 5, 2)),
-    ("Maria", "Santos", date(1988, 11, 23)),
-    ("Amina", "Haddad", date(1962, 1, 30)),
-    ("Peter", "Novak", date(1951, 7, 9)),
-    ("Lucia", "Bianchi", date(1995, 3, 17)),
-    ("Kwame", "Mensah", date(1979, 9, 4)),
-    ("Ingrid", "Larsen", date(1968, 12, 12)),
-    ("Tomas", "Herrera", date(2001, 6, 25)),
-    ("Mei", "Lin", date(1983, 2, 8)),
-    ("Olivier", "Durand", date(1947, 10, 19)),
-    ("Fatima", "Zahra", date(1991, 4, 27)),
-    ("Samuel", "Cohen", date(1956, 8, 14)),
+    ("John", "Doe", "1974-05-02"),
+    ("Maria", "Santos", "1988-11-23"),
+    ("Amina", "Haddad", "1962-01-30"),
+    ("Peter", "Novak", "1951-07-09"),
+    ("Lucia", "Bianchi", "1995-03-17"),
+    ("Kwame", "Mensah", "1979-09-04"),
+    ("Ingrid", "Larsen", "1968-12-12"),
+    ("Tomas", "Herrera", "2001-06-25"),
+    ("Mei", "Lin", "1983-02-08"),
+    ("Olivier", "Durand", "1947-10-19"),
+    ("Fatima", "Zahra", "1991-04-27"),
+    ("Samuel", "Cohen", "1956-08-14"),
 )
 DOCTORS = (
     ("Dr. Smith", "Cardiology"),

@@ -1,6 +1,5 @@
 """Patients from the hospital's own system."""
 
-from datetime import date
 from typing import Any
 
 from sqlalchemy import Connection
@@ -14,7 +13,7 @@ from patient_visit_engine.wire.events import PATIENT_UPDATED
 
 
 def put_patient(
-    connection: Connection, put: PutContext, first_name: str, last_name: str, birth_date: date | None
+    connection: Connection, put: PutContext, first_name: str, last_name: str, birth_date: str | None
 ) -> bool:
     """Create or replace a patient. A new name is published as an event. Returns whether the patient was created."""
     values: dict[str, Any] = {"first_name": first_name, "last_name": last_name, "birth_date": birth_date}

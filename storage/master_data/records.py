@@ -35,5 +35,6 @@ def update_if_different(connection: Connection, table: Table, stored: Row[Any], 
     """Replace the record when a value differs from `stored`, its locked row. Returns whether it was replaced."""
     if all(getattr(stored, column) == value for column, value in values.items()):
         return False
-    connection.execute(update(table).where(table.c.id == stored.id).values(**values))
+    changed = values | {"version": stored.version + 1}
+    connection.execute(update(table).where(table.c.id == stored.id).values(**changed))
     return True

@@ -1,6 +1,7 @@
 """The tables, and the rules that the database itself enforces."""
 
 from patient_visit_engine.storage.tables.columns import metadata
+from patient_visit_engine.storage.tables.feeds import identifiers, sent_records
 from patient_visit_engine.storage.tables.hospital import appointments, doctors, patients, prestations
 from patient_visit_engine.storage.tables.sign_in import accounts, sessions, sign_in_places
 from patient_visit_engine.storage.tables.stream import events, log_head, stream_processes, stream_readers
@@ -19,6 +20,7 @@ __all__ = [
     "callers",
     "doctors",
     "events",
+    "identifiers",
     "log_head",
     "metadata",
     "patient_trackings",
@@ -26,6 +28,7 @@ __all__ = [
     "prestations",
     "requests",
     "reservations",
+    "sent_records",
     "sessions",
     "sign_in_places",
     "stream_processes",

@@ -1,11 +1,12 @@
 """The tables of the master data: patients, doctors, prestations and appointments."""
 
+from datetime import datetime
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
     CheckConstraint,
     Column,
-    Date,
     ForeignKey,
     Index,
     Integer,
@@ -25,15 +26,28 @@ def _own_id(context: DefaultExecutionContext) -> object:
     return parameters["id"]
 
 
+def _version_and_time() -> tuple[Column[int], Column[datetime]]:
+    """The number of the record's state, and the time at which its source knew this state."""
+    return Column("version", Integer, nullable=False, server_default=text("1")), Column("as_of", Timestamp)
+
+
 patients = Table(
     "patients",
     metadata,
     Column("id", BigInteger, primary_key=True, autoincrement=False),
-    Column("first_name", String(200), nullable=False),
-    Column("last_name", String(200), nullable=False),
-    Column("birth_date", Date),
+    # Many people have one name only.
+    Column("first_name", String(200)),
+    Column("last_name", String(200)),
+    # "1980", "1980-02" or "1980-02-03": often only the year or the month is known.
+    Column("birth_date", String(10)),
     # Records of one person have one `person_id`. A record that is not merged is its own person.
     Column("person_id", ForeignKey("patients.id"), nullable=False, default=_own_id),
+    Column("sex", String(10)),
+    # The value of the identifier by which staff know the record. It is shown next to the name.
+    Column("record_number", String(200)),
+    *_version_and_time(),
+    CheckConstraint("first_name IS NOT NULL OR last_name IS NOT NULL", name="a_patient_has_a_name"),
+    CheckConstraint("sex IN ('male', 'female', 'other', 'unknown')", name="a_sex_is_known"),
     Index("patients_by_person", "person_id"),
 )
 
@@ -45,6 +59,9 @@ doctors = Table(
     Column("specialization", String(200)),
     Column("active", Boolean, nullable=False, server_default=text("true")),
     Column("department_id", BigInteger),
+    *_version_and_time(),
+    # The room in which the doctor usually works.
+    Column("room", String(200)),
 )
 
 prestations = Table(
@@ -56,6 +73,7 @@ prestations = Table(
     Column("expected_minutes", Integer, nullable=False),
     Column("active", Boolean, nullable=False, server_default=text("true")),
     Column("department_id", BigInteger),
+    *_version_and_time(),
     CheckConstraint("expected_minutes > 0", name="a_prestation_takes_time"),
 )
 
@@ -74,6 +92,7 @@ appointments = Table(
     # The status before the last check-in, start without a check-in, or cancellation. Undoing that gives it back.
     Column("earlier_status", SmallInteger),
     Column("department_id", BigInteger),
+    *_version_and_time(),
     CheckConstraint("origin IN ('booked', 'walk_in')", name="an_appointment_has_a_known_origin"),
     CheckConstraint("expected_minutes > 0", name="an_appointment_takes_time"),
     CheckConstraint("earlier_status BETWEEN 0 AND 5", name="an_earlier_status_is_known"),

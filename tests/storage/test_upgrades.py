@@ -201,3 +201,43 @@ async def test_upgrade_keeps_accounts_that_differ_in_case(url: str) -> None:
     migrations.downgrade(url, "0005")
     stored = await run_on(url, lambda c: c.scalars(text("SELECT username FROM accounts ORDER BY id")).all())
     assert stored == revoked + names
+
+
+async def test_upgrade_and_downgrade_keep_birth_dates(url: str) -> None:
+    born = text("SELECT id, birth_date, first_name, last_name FROM patients ORDER BY id")
+    await run_on(url, migrate_to("0002"))
+    await run_on(url, add_rows)
+    await run_on(url, migrate_to("0007"), enforce_foreign_keys=False)
+    await run_on(
+        url, lambda connection: connection.execute(text("UPDATE patients SET birth_date = '1980-02-29' WHERE id = 1"))
+    )
+
+    migrations.upgrade(url)
+
+    rows = await run_on(url, lambda connection: connection.execute(born).all())
+    assert [tuple(row) for row in rows] == [(1, "1980-02-29", "John", "Doe"), (2, None, "Mary", "Major")]
+    only_year = text("UPDATE patients SET birth_date = '1980', first_name = NULL WHERE id = 2")
+    await run_on(url, lambda connection: connection.execute(only_year))
+    rows = await run_on(url, lambda connection: connection.execute(born).all())
+    assert tuple(rows[1]) == (2, "1980", None, "Major")
+
+    migrations.downgrade(url, "0007")
+
+    rows = await run_on(url, lambda connection: connection.execute(born).all())
+    assert [(row[0], row[1] and str(row[1]), *row[2:]) for row in rows] == [
+        (1, "1980-02-29", "John", "Doe"),
+        (2, None, "-", "Major"),
+    ]
+
+
+async def test_every_record_begins_with_version_1(url: str) -> None:
+    await run_on(url, migrate_to("0002"))
+    await run_on(url, add_rows)
+    await run_on(url, migrate_to("0007"), enforce_foreign_keys=False)
+
+    migrations.upgrade(url)
+
+    after = await run_on(url, read_tables)
+    for kind in ("patients", "doctors", "prestations", "appointments"):
+        assert after[kind]
+        assert {(row["version"], row["as_of"]) for row in after[kind]} == {(1, None)}

@@ -11,9 +11,9 @@ from patient_visit_engine.storage import migrations
 from patient_visit_engine.storage.database import Database
 
 
-async def run_on(url: str, unit: Any) -> Any:
+async def run_on(url: str, unit: Any, *, enforce_foreign_keys: bool = True) -> Any:
     """Run the unit of work in one transaction."""
-    database = Database(url)
+    database = Database(url, enforce_foreign_keys=enforce_foreign_keys)
     try:
         return await database.write(unit)
     finally:
@@ -21,7 +21,7 @@ async def run_on(url: str, unit: Any) -> Any:
 
 
 def migrate_to(revision: str) -> Any:
-    """A unit of work that upgrades an empty database to this older schema only."""
+    """A unit of work that upgrades a database to this older schema only. With rows in it, without foreign keys."""
 
     def unit(connection: Connection) -> None:
         history = ScriptDirectory(migrations.HISTORY)
