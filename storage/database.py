@@ -104,10 +104,10 @@ class _Sqlite:
         path = url.set(drivername="sqlite")
         foreign_keys: Literal["ON", "OFF"] = "ON" if enforce_foreign_keys else "OFF"
         # One thread and one connection write, so that threads of one process do not poll for the lock of the file.
-        self.writer = _SqliteThreads(_sqlite_engine(path, "BEGIN IMMEDIATE", 1, BUSY_TIMEOUT_MS, foreign_keys), 1)
-        self.reader = _SqliteThreads(_sqlite_engine(path, "BEGIN", READING_THREADS, BUSY_TIMEOUT_MS), READING_THREADS)
+        self.writer = _SqliteThreads(_sqlite_engine(path, 1, BUSY_TIMEOUT_MS, foreign_keys), 1, "BEGIN IMMEDIATE")
+        self.reader = _SqliteThreads(_sqlite_engine(path, READING_THREADS, BUSY_TIMEOUT_MS), READING_THREADS, "BEGIN")
         # Without a transaction: its two statements cost as much as the query.
-        self.inline_engine = _sqlite_engine(path, None, 1, INLINE_TIMEOUT_MS)
+        self.inline_engine = _sqlite_engine(path, 1, INLINE_TIMEOUT_MS)
         self._inline_connection: Connection | None = None
 
     async def run(
@@ -119,6 +119,7 @@ class _Sqlite:
     ) -> T:
         def run_unit() -> T:
             with threads.engine.begin() as connection:
+                connection.exec_driver_sql(threads.begin)
                 return unit(connection, *args, **kwargs)
 
         return await asyncio.get_running_loop().run_in_executor(threads.executor, run_unit)
@@ -140,13 +141,14 @@ class _Sqlite:
 
 
 class _SqliteThreads:
-    def __init__(self, engine: Engine, threads: int) -> None:
+    def __init__(self, engine: Engine, threads: int, begin: Literal["BEGIN", "BEGIN IMMEDIATE"]) -> None:
         self.engine = engine
+        self.begin = begin
         self.executor = ThreadPoolExecutor(threads, thread_name_prefix="sqlite")
 
 
 def _sqlite_engine(
-    url: URL, begin: str | None, connections: int, busy_timeout_ms: int, foreign_keys: Literal["ON", "OFF"] = "ON"
+    url: URL, connections: int, busy_timeout_ms: int, foreign_keys: Literal["ON", "OFF"] = "ON"
 ) -> Engine:
     if url.database in (None, "", ":memory:"):
         raise ValueError("VISIT_DATABASE_URL must name a file, because processes cannot share a database in memory")
@@ -168,12 +170,6 @@ def _sqlite_engine(
             f"foreign_keys={foreign_keys}",
         ):
             connection.execute(f"PRAGMA {pragma}")
-
-    if begin is not None:
-
-        @event.listens_for(engine, "begin")
-        def begin_transaction(connection: Connection) -> None:
-            connection.exec_driver_sql(begin)
 
     return engine
 
