@@ -44,4 +44,4 @@ def to_millisecond(at: datetime) -> datetime:
 
 def to_rfc3339(at: datetime) -> str:
     """RFC 3339 in UTC with milliseconds, as in `2025-10-14T10:30:00.000Z`."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
