@@ -23,8 +23,8 @@ class Row(TypedDict):
 
 
 class PatientRow(Row):
-    first_name: str
-    last_name: str
+    first_name: str | None
+    last_name: str | None
     birth_date: NotRequired[str]
 
 

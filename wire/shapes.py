@@ -7,11 +7,10 @@ from pydantic.json_schema import WithJsonSchema
 from typing_extensions import TypedDict
 
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome, Role, TrackingStatus
+from patient_visit_engine.wire.person_names import MAX_NAME
 
 #: The largest id: the largest integer that JavaScript reads exactly.
 MAX_ID = 2**53 - 1
-#: The longest name of a person, a prestation or a token's subject.
-MAX_NAME = 200
 #: The longest expected time of a prestation: a day.
 MAX_EXPECTED_MINUTES = 1_440
 
@@ -20,7 +19,7 @@ RecordId = Annotated[int, Field(ge=1, le=MAX_ID)]
 Ordinal = Annotated[int, Field(ge=1, le=MAX_ID)]
 Count = Annotated[int, Field(ge=0, le=MAX_ID)]
 Name = Annotated[str, Field(max_length=MAX_NAME)]
-#: First and last name with a space.
+#: First and last name with a space. A person may have only one of them.
 PatientName = Annotated[str, Field(max_length=2 * MAX_NAME + 1)]
 #: A subscriber or caller: `account:` and a number, or `token:` and the token's subject.
 Subject = Annotated[str, Field(max_length=MAX_NAME + 20)]
@@ -48,6 +47,12 @@ Moment = Annotated[
 Date = Annotated[
     str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\d$"), WithJsonSchema({"type": "string", "format": "date"})
 ]
+
+PARTIAL_DATE_PATTERN = r"^\d{4}(-\d\d(-\d\d)?)?$"
+#: `YYYY`, `YYYY-MM` or `YYYY-MM-DD`, as far as the date is known.
+PartialDate = Annotated[str, StringConstraints(pattern=PARTIAL_DATE_PATTERN)]
+#: As in FHIR (administrative gender).
+Sex = Literal["male", "female", "other", "unknown"]
 
 
 def status_name(status: AppointmentStatus) -> StatusName:
@@ -188,9 +193,10 @@ class Place(TypedDict):
 @closed
 class Patient(TypedDict):
     id: RecordId
-    first_name: Name
-    last_name: Name
-    birth_date: Date | None
+    first_name: Name | None
+    last_name: Name | None
+    birth_date: PartialDate | None
+    sex: Sex | None
 
 
 @closed

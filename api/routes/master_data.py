@@ -17,6 +17,7 @@ from patient_visit_engine.storage.master_data.appointments import (
     NotReplaceableError,
     UnknownReferenceError,
 )
+from patient_visit_engine.storage.master_data.patients import PatientPut
 from patient_visit_engine.storage.master_data.records import PutContext
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.wire import shapes
@@ -43,15 +44,14 @@ async def put_patient(
 ) -> Response:
     """Create or replace a patient."""
     dependencies = dependencies_of(http)
-    birth_date = None if body.birth_date is None else body.birth_date.isoformat()
-    created = await dependencies.database.write(
-        patients.put_patient, _put_context(dependencies, record_id), body.first_name, body.last_name, birth_date
-    )
+    values = PatientPut(body.first_name, body.last_name, body.birth_date, body.sex)
+    created = await dependencies.database.write(patients.put_patient, _put_context(dependencies, record_id), values)
     patient: shapes.Patient = {
         "id": record_id,
         "first_name": body.first_name,
         "last_name": body.last_name,
-        "birth_date": birth_date,
+        "birth_date": body.birth_date,
+        "sex": body.sex,
     }
     return _response(http, created, patient)
 

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from datetime import UTC, date, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import (
     AfterValidator,
@@ -19,13 +19,18 @@ from pydantic.json_schema import WithJsonSchema
 
 from patient_visit_engine.visit.calendar import to_millisecond
 from patient_visit_engine.visit.codes import AppointmentStatus
-from patient_visit_engine.wire.shapes import MAX_EXPECTED_MINUTES, MAX_ID, MAX_NAME
+from patient_visit_engine.wire.person_names import (
+    FIRST_YEAR,
+    LAST_YEAR,
+    MAX_NAME,
+    check_name,
+    check_partial_date,
+    composed,
+)
+from patient_visit_engine.wire.shapes import MAX_EXPECTED_MINUTES, MAX_ID, PARTIAL_DATE_PATTERN, Sex
 
 #: The longest extension of a consultation.
 MAX_MINUTES = 240
-#: The first and the last year of any date. Python can compute the day before and after each of these
-#: dates, in every time zone.
-FIRST_YEAR, LAST_YEAR = 1800, 2200
 PAGE_SIZE, MAX_PAGE_SIZE, MAX_PAGE = 50, 500, 1_000_000
 
 NAMES = [status.name for status in AppointmentStatus]
@@ -43,6 +48,14 @@ def printable(text: str) -> str:
     if any(unicodedata.category(character) in ("Cc", "Zl", "Zp") for character in text):
         raise ValueError("control characters are not allowed")
     return text
+
+
+def _composed(value: Any) -> Any:
+    return composed(value) if isinstance(value, str) else value
+
+
+def _none_if_blank(value: Any) -> Any:
+    return None if isinstance(value, str) and not value.strip() else value
 
 
 def _whole_number(value: Any) -> Any:
@@ -76,10 +89,24 @@ Id = Annotated[int, Field(strict=True, ge=1, le=MAX_ID)]
 #: An id in a path or a query, where everything is text.
 #: The bounds come first: after a validator, pydantic would write them to the OpenAPI document as `ge` and `le`.
 TextId = Annotated[int, Field(ge=1, le=MAX_ID), BeforeValidator(_whole_number)]
-Name = Annotated[
+Username = Annotated[
     str,
     StringConstraints(strict=True, strip_whitespace=True, min_length=1, max_length=MAX_NAME),
     AfterValidator(printable),
+]
+#: A name that screens show. It is stored in the composed form.
+Name = Annotated[
+    str,
+    StringConstraints(strict=True, strip_whitespace=True, min_length=1, max_length=MAX_NAME),
+    BeforeValidator(_composed),
+    AfterValidator(printable),
+    AfterValidator(check_name),
+]
+#: A name that a person may not have. A blank one counts as not sent.
+OptionalName = Annotated[Name | None, BeforeValidator(_none_if_blank)]
+#: A day, or only its month or year.
+PartialDate = Annotated[
+    str, Field(strict=True, pattern=PARTIAL_DATE_PATTERN, max_length=10), AfterValidator(check_partial_date)
 ]
 Reason = Annotated[
     str,
@@ -120,7 +147,7 @@ def _is_text(secret: SecretStr) -> SecretStr:
 
 
 class Credentials(RequestBody):
-    username: Name
+    username: Username
     password: Annotated[SecretStr, Field(min_length=1, max_length=1_000), AfterValidator(_is_text)]
 
 
@@ -156,9 +183,18 @@ class SetAppointmentStatus(RequestBody):
 
 
 class PutPatient(RequestBody):
-    first_name: Name
-    last_name: Name
-    birth_date: Day | None = None
+    """At least one name is needed, because many people have only one."""
+
+    first_name: OptionalName = None
+    last_name: OptionalName = None
+    birth_date: PartialDate | None = None
+    sex: Sex | None = None
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
+        if self.first_name is None and self.last_name is None:
+            raise ValueError("first_name or last_name must be sent")
+        return self
 
 
 class PutDoctor(RequestBody):

@@ -26,6 +26,7 @@ from patient_visit_engine.storage.row_unions import Columns, fetch_parts, union_
 from patient_visit_engine.storage.tables import callers, patients, requests
 from patient_visit_engine.visit.record import LedgerEntry
 from patient_visit_engine.visit.state import Appointment, Facts, OtherConsultation
+from patient_visit_engine.wire.person_names import full_name_of
 
 # The second attempt sees an appointment or a prestation that was created while the first one waited.
 LOCK_ATTEMPTS = 2
@@ -72,7 +73,7 @@ class NameCache:
             if row["prestation"] is not None:
                 names.prestations[row["prestation_id"]] = row["prestation"]
         for row in parts.get("other_consultation", ()):
-            names.patients[row["patient_id"]] = f"{row['first_name']} {row['last_name']}"
+            names.patients[row["patient_id"]] = full_name_of(row)
         return names
 
 
@@ -128,7 +129,7 @@ def _read_state(connection: Connection, entry: LedgerEntry) -> StoredState:
     [patient] = parts["patient"]
     rows = OpenRows.from_parts(parts)
     return StoredState(
-        patient_name=f"{patient['first_name']} {patient['last_name']}",
+        patient_name=full_name_of(patient),
         person_id=patient["person_id"],
         caller_id=patient["caller_id"],
         created_by_text=patient["created_by_text"],

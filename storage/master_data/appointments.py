@@ -25,6 +25,7 @@ from patient_visit_engine.visit.changes import WriteAppointmentStatus
 from patient_visit_engine.visit.codes import AppointmentStatus, TrackingStatus
 from patient_visit_engine.wire.event_context import EventContext
 from patient_visit_engine.wire.events import events_of
+from patient_visit_engine.wire.person_names import full_name
 
 
 class UnknownReferenceError(Exception):
@@ -111,7 +112,7 @@ def _lock_patients(connection: Connection, appointment_id: int, patient_id: int)
     )
     # In order of id. Otherwise two moves in opposite directions would lock the patients in opposite order.
     rows = connection.execute(query.order_by(patients.c.id).with_for_update(key_share=True))
-    names = {row.id: f"{row.first_name} {row.last_name}" for row in rows}
+    names = {row.id: full_name(row.first_name, row.last_name) for row in rows}
     if patient_id not in names:
         raise UnknownReferenceError("patient_id")
     return names

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, select
+from sqlalchemy import Connection, Row, Select, select
 
 from patient_visit_engine.storage.tables import (
     appointments,
@@ -20,6 +20,7 @@ from patient_visit_engine.storage.tracking_conditions import IS_OPEN
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.codes import TrackingStatus
 from patient_visit_engine.wire import screens
+from patient_visit_engine.wire.person_names import full_name
 from patient_visit_engine.wire.trackings import optional_moment
 
 #: The most patients on one board. More are counted, but not listed.
@@ -56,7 +57,8 @@ def _open_trackings() -> Select[Any]:
     return (
         select(
             patient_trackings,
-            _patient_name_column(),
+            patients.c.first_name,
+            patients.c.last_name,
             doctors.c.name.label("doctor"),
             prestations.c.name.label("prestation"),
         )
@@ -75,7 +77,8 @@ def _lines() -> Select[Any]:
     return (
         select(
             waiting_line,
-            _patient_name_column(),
+            patients.c.first_name,
+            patients.c.last_name,
             doctors.c.name.label("doctor"),
             prestations.c.name.label("prestation"),
             reservations.c.until.label("offer_until"),
@@ -87,10 +90,6 @@ def _lines() -> Select[Any]:
         .join(prestations, prestations.c.id == appointments.c.prestation_id)
         .order_by(waiting_line.c.turn, waiting_line.c.id)
     )
-
-
-def _patient_name_column() -> ColumnElement[str]:
-    return (patients.c.first_name + " " + patients.c.last_name).label("patient")
 
 
 def _by_patient(rows: Iterable[Row[Any]]) -> dict[int, Rows]:
@@ -107,9 +106,10 @@ def _arrival(trackings: Rows, line: Rows) -> tuple[datetime, int]:
 
 def _board_item(patient_id: int, trackings: Rows, line: Rows) -> screens.BoardItem:
     running = [row for row in trackings if row.status == TrackingStatus.in_progress]
+    patient = (trackings or line)[0]
     return {
         "patient_id": patient_id,
-        "patient_name": (trackings or line)[0].patient,
+        "patient_name": full_name(patient.first_name, patient.last_name),
         "state": _patient_state(running, line),
         "consultations": [_running_consultation(row) for row in running],
         "checked_in": [_checked_in(row) for row in trackings if row.status == TrackingStatus.pending],

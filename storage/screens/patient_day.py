@@ -25,6 +25,7 @@ from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.codes import TrackingStatus
 from patient_visit_engine.visit.state import Appointment
 from patient_visit_engine.wire import screens, shapes
+from patient_visit_engine.wire.person_names import full_name
 from patient_visit_engine.wire.trackings import TrackingRow, tracking_body
 
 #: How many of a day's latest changes are listed. A client that sends requests in a loop must not make the page endless.
@@ -89,7 +90,7 @@ def read_visit(connection: Connection, query: VisitQuery) -> screens.DayOfPatien
     line = _read_line(connection, query)
     return {
         "patient_id": query.patient_id,
-        "patient_name": f"{patient.first_name} {patient.last_name}",
+        "patient_name": full_name(patient.first_name, patient.last_name),
         "date": query.day.isoformat(),
         "state": "in_consultation" if holder else "reserved" if _is_reserved(connection, query) else "free",
         "holder": holder,

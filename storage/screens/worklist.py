@@ -21,6 +21,7 @@ from patient_visit_engine.storage.tracking_conditions import IS_OPEN
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.codes import CLOSED_STATUSES, AppointmentStatus, Outcome, TrackingStatus
 from patient_visit_engine.wire import screens
+from patient_visit_engine.wire.person_names import full_name
 from patient_visit_engine.wire.shapes import status_name
 from patient_visit_engine.wire.trackings import optional_moment
 
@@ -115,7 +116,7 @@ def _conditions(connection: Connection, worklist_filter: WorklistFilter) -> list
         conditions.append(appointments.c.doctor_id == worklist_filter.doctor_id)
     if worklist_filter.statuses:
         conditions.append(appointments.c.status.in_(sorted(worklist_filter.statuses)))
-    searched = (patients.c.first_name + " " + patients.c.last_name, doctors.c.name, prestations.c.name)
+    searched = (patients.c.first_name, patients.c.last_name, doctors.c.name, prestations.c.name)
     conditions += [or_(*(_contains(connection, text, word) for text in searched)) for word in worklist_filter.words]
     return conditions
 
@@ -215,7 +216,7 @@ def _worklist_item(row: Row[Any], latest: Row[Any] | None, patient: screens.Pati
         "status": status_name(status),
         "status_code": status,
         "patient_id": row.patient_id,
-        "patient_name": f"{row.first_name} {row.last_name}",
+        "patient_name": full_name(row.first_name, row.last_name),
         "doctor_id": row.doctor_id,
         "doctor_name": row.doctor,
         "prestation_id": row.prestation_id,

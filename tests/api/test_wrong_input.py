@@ -13,7 +13,7 @@ from tests.support.builders import DR_AMRANI
 
 UNKNOWN_ID = UUID(int=7)
 JSON = {"Content-Type": "application/json"}
-A_PATIENT: dict[str, Any] = {"first_name": "Ada", "last_name": "Byron"}
+A_PATIENT: dict[str, Any] = {"last_name": "Byron"}
 AN_APPOINTMENT: dict[str, Any] = {
     "patient_id": 123,
     "doctor_id": 7,
@@ -30,6 +30,7 @@ WITH_BODY: list[tuple[str, str, dict[str, Any], str]] = [
     ("POST", f"/api/consultations/{UNKNOWN_ID}/release", {"reason": "x"}, "supervisor"),
     ("PATCH", "/api/appointments/1/status", {"status": 1}, "reception"),
     ("PUT", "/api/patients/1", A_PATIENT, "service"),
+    ("PUT", "/api/patients/1", {"first_name": "Ada"}, "service"),
     ("PUT", "/api/doctors/1", {"name": "Dr. X"}, "service"),
     ("PUT", "/api/prestations/1", A_PRESTATION, "service"),
     ("PUT", "/api/appointments/1", AN_APPOINTMENT, "service"),
@@ -207,7 +208,7 @@ async def test_error_does_not_repeat_what_was_sent(api: ApiDriver) -> None:
 
     assert_problem(answer, 422, "invalid")
     assert not any(word in answer.text for word in ("Zebedee", "Quixote", "Pantagruel"))
-    assert {error["field"] for error in answer.json()["errors"]} == {"first_name", "last_name", "?"}
+    assert {error["field"] for error in answer.json()["errors"]} == {"first_name", "?"}
 
 
 async def test_refuses_body_above_limit_in_any_encoding(api: ApiDriver) -> None:

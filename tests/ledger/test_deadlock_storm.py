@@ -8,7 +8,7 @@ from patient_visit_engine.storage.bulk_master_data import PatientRow, add_missin
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.master_data.appointments import AppointmentPut, NotReplaceableError, write_appointment
 from patient_visit_engine.storage.master_data.doctors import put_doctor
-from patient_visit_engine.storage.master_data.patients import put_patient
+from patient_visit_engine.storage.master_data.patients import PatientPut, put_patient
 from patient_visit_engine.storage.master_data.prestations import put_prestation
 from patient_visit_engine.storage.master_data.records import PutContext
 from patient_visit_engine.storage.tables import patients
@@ -107,7 +107,7 @@ class Storm:
 
         async def run_round(number: int) -> None:
             context = PutContext(patient.id, f"patient/{patient.id}/{number}", NOON)
-            await self._database.write(put_patient, context, patient.first_name, f"Name {number}", None)
+            await self._database.write(put_patient, context, PatientPut(patient.first_name, f"Name {number}"))
 
         return run_round
 

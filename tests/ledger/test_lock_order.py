@@ -14,7 +14,7 @@ from patient_visit_engine.storage.bulk_master_data import PatientRow, add_missin
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.master_data.appointments import AppointmentPut, put_appointment, write_appointment
 from patient_visit_engine.storage.master_data.doctors import put_doctor
-from patient_visit_engine.storage.master_data.patients import put_patient
+from patient_visit_engine.storage.master_data.patients import PatientPut, put_patient
 from patient_visit_engine.storage.master_data.prestations import put_prestation
 from patient_visit_engine.storage.master_data.records import PutContext
 from patient_visit_engine.storage.tables import patients
@@ -83,7 +83,7 @@ async def start_and_complete(database: Database) -> None:
 
 
 async def rename_patient(database: Database) -> None:
-    await database.write(put_patient, a_put(JOHN_DOE.id), "John", "Roe", None)
+    await database.write(put_patient, a_put(JOHN_DOE.id), PatientPut("John", "Roe"))
 
 
 async def rename_doctor(database: Database) -> None:
