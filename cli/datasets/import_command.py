@@ -22,6 +22,8 @@ from patient_visit_engine.runtime.operator_error import OperatorError
 from patient_visit_engine.runtime.settings import load_settings
 
 MAX_REFUSED_ROWS_SHOWN = 1_000
+#: The exit code when no row of any file is in the database.
+EXIT_ALL_ROWS_REFUSED = 4
 
 
 def import_files(
@@ -52,6 +54,8 @@ def import_files(
         console.print(f"note: {note}", markup=False, highlight=False)
     _print_refused(tally.refused, show, lambda line: error_console.print(line, markup=False, highlight=False))
     console.print(importer.summary(tally), markup=False, highlight=False)
+    if tally.refused and not tally.taken:
+        raise typer.Exit(EXIT_ALL_ROWS_REFUSED)
 
 
 def _print_refused(refused: Sequence[RefusedRow], show: int, print_line: Callable[[str], None]) -> None:

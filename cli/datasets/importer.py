@@ -40,6 +40,11 @@ class ImportTally:
     unchanged: dict[str, int] = field(default_factory=dict)
     refused: list[RefusedRow] = field(default_factory=list)
 
+    @property
+    def taken(self) -> int:
+        """How many appointments of the files are in the database now."""
+        return self.added.get("appointments", 0) + self.unchanged.get("appointments", 0)
+
 
 def import_all(url: str, data_sets: Sequence[RecordedSet], zone: ZoneInfo, progress: ProgressDisplay) -> ImportTally:
     """Add all data sets to the database at `url`."""
@@ -164,6 +169,8 @@ def summary(tally: ImportTally) -> str:
     """The last line of the command's output."""
     added_counts = [f"{count} {table}" for table, count in tally.added.items()]
     refused = f"{len(tally.refused)} rows refused"
+    if tally.refused and not tally.taken:
+        return f"nothing was taken: {len(tally.refused)} of {len(tally.refused)} rows refused"
     if not any(tally.added.values()):
         return f"nothing to add: all {tally.unchanged.get('appointments', 0)} appointments exist already; {refused}"
     unchanged = sum(tally.unchanged.values())

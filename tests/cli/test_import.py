@@ -249,6 +249,26 @@ def test_prints_limited_number_of_refusals(visit_engine: Command, tmp_path: Path
     assert "refused: 5 more (print all with --show 7)" in result.stderr
 
 
+@pytest.mark.parametrize(("separator", "name"), [(";", "semicolons"), ("\t", "tabs"), ("|", "vertical bars")])
+def test_names_the_separator_of_the_file(visit_engine: Command, tmp_path: Path, separator: str, name: str) -> None:
+    result = visit_engine("import", write_file(tmp_path, "any.csv", NO_SHOW.replace(",", separator)))
+
+    assert isinstance(result.exception, OperatorError)
+    assert result.exception.exit_code == 2
+    assert f"separated by {name}" in str(result.exception)
+
+
+def test_fails_when_every_row_is_refused(visit_engine: Command, address: str, tmp_path: Path) -> None:
+    header, row = NO_SHOW.splitlines()[:2]
+    table = f"{header}\n{row.replace('2016-04-30T00:00:00Z', '30/04/2016')}\n"
+
+    result = visit_engine("import", write_file(tmp_path, "any.csv", table))
+
+    assert result.exit_code == 4
+    assert "nothing was taken: 1 of 1 rows refused" in result.stdout
+    assert load_rows(address, "appointments") == []
+
+
 PUBLISHED = Path(os.environ.get("VISIT_TEST_DATA") or Path(__file__).parents[2].parent / "shared" / "data")
 
 
