@@ -44,7 +44,7 @@ async def show_worklist(query: Annotated[bodies.WorklistQuery, Query()], caller:
         page_size=query.page_size,
         doctor_id=query.doctor_id,
         statuses=frozenset(query.status),
-        words=tuple(query.q.split()),
+        search=query.q,
         asking_doctor_id=caller.doctor_id,
     )
     return JSONResponse(await dependencies.database.read(worklist.read_worklist, worklist_filter))

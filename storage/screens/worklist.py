@@ -1,11 +1,11 @@
 """The worklist: a day's appointments with the state of each patient, and the id of the last event that it includes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, func, literal, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, func, or_, select
 
 from patient_visit_engine.storage.tables import (
     appointments,
@@ -22,6 +22,7 @@ from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.codes import CLOSED_STATUSES, AppointmentStatus, Outcome, TrackingStatus
 from patient_visit_engine.wire import screens
 from patient_visit_engine.wire.person_names import full_name
+from patient_visit_engine.wire.search_words import matches, name_words, patient_words, typed_words
 from patient_visit_engine.wire.shapes import status_name
 from patient_visit_engine.wire.trackings import optional_moment
 
@@ -36,8 +37,15 @@ FREE: screens.PatientNow = {
 }
 #: After these outcomes the appointment can be started again.
 RESTARTABLE = (Outcome.released, Outcome.timed_out)
-
-FINAL_SIGMA, SIGMA = "\N{GREEK SMALL LETTER FINAL SIGMA}", "\N{GREEK SMALL LETTER SIGMA}"
+#: The columns that a search reads, and an item shows.
+SEARCHED = (
+    patients.c.first_name,
+    patients.c.last_name,
+    patients.c.birth_date,
+    patients.c.record_number,
+    doctors.c.name.label("doctor"),
+    prestations.c.name.label("prestation"),
+)
 
 
 @dataclass(frozen=True)
@@ -45,7 +53,7 @@ class WorklistFilter:
     """Which appointments to list.
 
     `starts_at` and `ends_at` are the bounds of `day`. On `today` the list also has the open trackings of other days.
-    `asking_doctor_id` is the doctor for whom a position in line is looked up.
+    `search` is the text of the search, if there is one. `asking_doctor_id` is the doctor for whom a position in line is looked up.
     """
 
     day: date
@@ -56,7 +64,7 @@ class WorklistFilter:
     page_size: int
     doctor_id: int | None = None
     statuses: frozenset[AppointmentStatus] = frozenset()
-    words: tuple[str, ...] = ()
+    search: str = ""
     asking_doctor_id: int | None = None
 
 
@@ -67,20 +75,16 @@ def read_worklist(connection: Connection, worklist_filter: WorklistFilter) -> sc
     """
     conditions = _conditions(connection, worklist_filter)
     seq, epoch = connection.execute(select(log_head.c.seq, log_head.c.epoch)).one()
-    total = connection.execute(_joined(select(func.count())).where(*conditions)).scalar_one()
-    query = _joined(
-        select(
-            appointments,
-            patients.c.first_name,
-            patients.c.last_name,
-            doctors.c.name.label("doctor"),
-            prestations.c.name.label("prestation"),
-            prestations.c.exclusive,
-        )
-    )
-    query = query.where(*conditions).order_by(appointments.c.scheduled_at, appointments.c.id)
-    page = query.limit(worklist_filter.page_size).offset((worklist_filter.page - 1) * worklist_filter.page_size)
-    rows = connection.execute(page).all()
+    first = (worklist_filter.page - 1) * worklist_filter.page_size
+    if worklist_filter.search:
+        matching_ids = _search_ids(connection, conditions, worklist_filter.search)
+        total = len(matching_ids)
+        is_on_page = appointments.c.id.in_(matching_ids[first : first + worklist_filter.page_size])
+        rows = connection.execute(_listed().where(is_on_page)).all()
+    else:
+        total = connection.execute(_joined(select(func.count())).where(*conditions)).scalar_one()
+        page = _listed().where(*conditions).limit(worklist_filter.page_size).offset(first)
+        rows = connection.execute(page).all()
     trackings = _latest_trackings(connection, [row.id for row in rows])
     states = patient_states(connection, {row.patient_id for row in rows}, worklist_filter)
     return {
@@ -91,6 +95,30 @@ def read_worklist(connection: Connection, worklist_filter: WorklistFilter) -> sc
         "total": total,
         "cursor": f"{epoch}-{seq}",
     }
+
+
+def _search_ids(connection: Connection, conditions: Sequence[ColumnElement[bool]], text: str) -> list[int]:
+    """The ids of the appointments that match the search, in the order of the worklist.
+
+    The program compares the words, because each database folds letters in its own way. A day has some thousand appointments.
+    """
+    typed = typed_words(text)
+    rows = connection.execute(_in_order(_joined(select(appointments.c.id, *SEARCHED)).where(*conditions)))
+    return [row.id for row in rows if typed and matches(typed, _words_of(row))]
+
+
+def _words_of(row: Row[Any]) -> Iterator[str]:
+    yield from patient_words(row.first_name, row.last_name, row.birth_date, row.record_number)
+    yield from name_words(row.doctor)
+    yield from name_words(row.prestation)
+
+
+def _listed() -> Select[Any]:
+    return _in_order(_joined(select(appointments, *SEARCHED, prestations.c.exclusive)))
+
+
+def _in_order(query: Select[Any]) -> Select[Any]:
+    return query.order_by(appointments.c.scheduled_at, appointments.c.id)
 
 
 def _joined(query: Select[Any]) -> Select[Any]:
@@ -116,24 +144,7 @@ def _conditions(connection: Connection, worklist_filter: WorklistFilter) -> list
         conditions.append(appointments.c.doctor_id == worklist_filter.doctor_id)
     if worklist_filter.statuses:
         conditions.append(appointments.c.status.in_(sorted(worklist_filter.statuses)))
-    searched = (patients.c.first_name, patients.c.last_name, doctors.c.name, prestations.c.name)
-    conditions += [or_(*(_contains(connection, text, word) for text in searched)) for word in worklist_filter.words]
     return conditions
-
-
-def _contains(connection: Connection, text: ColumnElement[str], word: str) -> ColumnElement[bool]:
-    if connection.dialect.name != "sqlite":
-        return func.strpos(_folded(text), _folded(literal(word))) > 0
-    # SQLite folds the case of ASCII letters only: without this function, "élodie" does not find ÉLODIE.
-    raw: Any = connection.connection.driver_connection
-    raw.create_function("fold_case", 1, str.casefold, deterministic=True)
-    folded: ColumnElement[str] = func.fold_case(text, type_=text.type)
-    return func.instr(folded, word.casefold()) > 0
-
-
-def _folded(text: ColumnElement[str]) -> ColumnElement[str]:
-    """The text in lower case, with ß as ss and one sigma. `lower` alone does not find Straße for "strasse", or ΝΊΚΟΣ for "νίκος"."""
-    return func.replace(func.replace(func.lower(text), "ß", "ss"), FINAL_SIGMA, SIGMA, type_=text.type)
 
 
 def _latest_trackings(connection: Connection, appointment_ids: Sequence[int]) -> dict[int, Row[Any]]:

@@ -72,6 +72,41 @@ async def test_finds_name_as_it_is_stored(api: ApiDriver, name: str) -> None:
     assert appointment_ids(answer.json()) == [4]
 
 
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [
+        ("o\u2019grady", ("Simon", "O'Grady")),
+        ("OGrady simon", ("Simon", "O\u02bcGrady")),
+        ("benedicte", ("BÉNÉDICTE", "Levêque")),
+        ("bénédicte", ("BÉNÉDICTE", "Levêque")),
+        ("roe, jane", ("Jane", "Roe")),
+        ("jean pierre", ("Jean-Pierre", "Roe")),
+        ("jean-pierre", ("Jean Pierre", "Roe")),
+        ("ahmad", (None, "Ahmad")),
+        ("\u0627\u062d\u0645\u062f", ("\u0623\u064e\u062d\u0652\u0645\u064e\u062f", None)),
+        ("1980-02-03", ("Jane", "Roe")),
+        ("1980-02 jane", ("Jane", "Roe")),
+        ("mrn-0012", ("Jane", "Roe")),
+        ("0012 roe", ("Jane", "Roe")),
+    ],
+)
+async def test_finds_patient_as_people_type(api: ApiDriver, typed: str, name: tuple[str | None, str | None]) -> None:
+    fields = {"first_name": name[0], "last_name": name[1], "birth_date": "1980-02-03", "record_number": "MRN-0012"}
+    rename = update(patients).where(patients.c.id == MARIA_CARDIOLOGY.patient_id).values(**fields)
+    await api.database.write(lambda c: c.execute(rename))
+
+    answer = await (await api.doctor()).get("/api/appointments", params={"q": typed})
+
+    assert (appointment_ids(answer.json()), answer.json()["total"]) == ([4], 1)
+
+
+async def test_search_counts_and_pages_what_it_lists(api: ApiDriver) -> None:
+    pages = [await api.read_worklist(f"?q=doe&page_size=2&page={page}") for page in (1, 2, 3)]
+
+    assert [appointment_ids(page) for page in pages] == [[1, 2], [3], []]
+    assert [page["total"] for page in pages] == [3, 3, 3]
+
+
 async def test_finds_greek_name_by_capital_letters(api: ApiDriver) -> None:
     rename = update(patients).where(patients.c.id == MARIA_CARDIOLOGY.patient_id).values(last_name="Παπαδόπουλος")
     await api.database.write(lambda c: c.execute(rename))
