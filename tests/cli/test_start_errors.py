@@ -1,4 +1,4 @@
-"""A wrong setting stops each command with one line that names the setting and the remedy: real processes."""
+"""A wrong setting stops each command with one line that names the setting and the remedy."""
 
 import contextlib
 import json
@@ -15,8 +15,10 @@ import pytest
 from tests.support.up import PROGRAM, UpEnvironment
 from tests.support.waiting import wait_until
 
+#: They set up the log of their process first.
+PROCESSES = (["api"], ["worker"])
 COMMANDS = (
-    *(["up"], ["api"], ["worker"], ["migrate"], ["demo"], ["audit"], ["restored"], ["replay"]),
+    *(["up"], ["migrate"], ["demo"], ["audit"], ["restored"], ["replay"]),
     ["import", "table.csv"],
     ["user", "passwd", "smith", "--password-stdin"],
 )
@@ -26,36 +28,27 @@ UNKNOWN_NAMESPACE = (
 
 
 def run_all(environment: UpEnvironment, **settings: str) -> dict[str, tuple[int, str]]:
-    """Run all commands at the same time. Returns each one's exit code and error output."""
+    """Run all commands. Returns each one's exit code and error output."""
     (environment.folder / "table.csv").write_text("a,b\n")
-    running = {
-        command[0]: subprocess.Popen(
-            [PROGRAM, *command],
-            env=environment.environment(**settings),
-            cwd=environment.folder,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for command in COMMANDS
+    results = {
+        **{name: environment.run(name, **settings) for [name] in PROCESSES},
+        **{command[0]: environment.run_here(*command, stdin="stethoscope\n", **settings) for command in COMMANDS},
     }
-    errors = {name: process.communicate("stethoscope\n", 60)[1] for name, process in running.items()}
-    return {name: (process.returncode, errors[name]) for name, process in running.items()}
+    return {name: (result.returncode, result.stderr) for name, result in results.items()}
 
 
 def test_misspelled_setting_stops_each_command(up_environment: UpEnvironment) -> None:
     results = run_all(up_environment, VISIT_HTTP_PROT="8000")
 
     line = "VISIT_HTTP_PROT: not a setting: use VISIT_HTTP_PORT\n"
-    assert results == {command[0]: (2, line) for command in COMMANDS}
+    assert results == {command[0]: (2, line) for command in (*PROCESSES, *COMMANDS)}
 
 
 def test_database_in_memory_stops_each_command(up_environment: UpEnvironment) -> None:
     results = run_all(up_environment, VISIT_DATABASE_URL="sqlite+aiosqlite:///:memory:")
 
     line = "VISIT_DATABASE_URL: must name a file, because processes cannot share a database in memory\n"
-    assert results == {command[0]: (2, line) for command in COMMANDS}
+    assert results == {command[0]: (2, line) for command in (*PROCESSES, *COMMANDS)}
 
 
 @pytest.fixture

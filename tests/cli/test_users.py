@@ -1,5 +1,6 @@
 """`visit-engine user` adds, changes and revokes accounts, at a terminal or from a program."""
 
+import asyncio
 import subprocess
 import sys
 
@@ -37,6 +38,11 @@ def run_at_terminal(up_environment: UpEnvironment, password: bytes, *arguments: 
             terminal.stdin.write(password + b"\n")
             terminal.stdin.flush()
         return output + terminal.stdout.read()
+
+
+async def run_here(up_environment: UpEnvironment, *arguments: str, stdin: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in a thread of this process, because it runs an event loop."""
+    return await asyncio.to_thread(up_environment.run_here, *arguments, stdin=stdin)
 
 
 @pytest.fixture
@@ -95,7 +101,7 @@ async def test_invalid_account_is_refused_in_one_line(
 ) -> None:
     options = () if arguments[0] == "revoke" else ("--password-stdin",)
 
-    result = up_environment.run("user", *arguments, *options, stdin="stethoscope\n")
+    result = await run_here(up_environment, "user", *arguments, *options, stdin="stethoscope\n")
 
     assert result.returncode in (1, 2)
     assert result.stderr == f"{line}\n"
@@ -104,11 +110,11 @@ async def test_invalid_account_is_refused_in_one_line(
 
 
 async def test_refuses_short_password_and_used_name(database: Database, up_environment: UpEnvironment) -> None:
-    short = up_environment.run("user", "add", "ann", "reception", "--password-stdin", stdin="1234567\n")
+    short = await run_here(up_environment, "user", "add", "ann", "reception", "--password-stdin", stdin="1234567\n")
     assert short.stderr == "the password needs at least 8 characters\n"
-    up_environment.run("user", "add", "ann", "reception", "--password-stdin", stdin="12345678\n")
+    await run_here(up_environment, "user", "add", "ann", "reception", "--password-stdin", stdin="12345678\n")
 
-    second = up_environment.run("user", "add", "ann", "supervisor", "--password-stdin", stdin="12345678\n")
+    second = await run_here(up_environment, "user", "add", "ann", "supervisor", "--password-stdin", stdin="12345678\n")
 
     assert (second.returncode, second.stderr) == (1, "NAME: an account with this name exists already\n")
     assert await load_accounts(database) == [("ann", "reception", None, False)]
@@ -116,10 +122,10 @@ async def test_refuses_short_password_and_used_name(database: Database, up_envir
 
 
 async def test_case_of_name_does_not_count(database: Database, up_environment: UpEnvironment) -> None:
-    up_environment.run("user", "add", "Ann", "reception", "--password-stdin", stdin="12345678\n")
+    await run_here(up_environment, "user", "add", "Ann", "reception", "--password-stdin", stdin="12345678\n")
 
-    second = up_environment.run("user", "add", "ANN", "supervisor", "--password-stdin", stdin="12345678\n")
-    changed = up_environment.run("user", "passwd", "ann", "--password-stdin", stdin="reflex hammer\n")
+    second = await run_here(up_environment, "user", "add", "ANN", "supervisor", "--password-stdin", stdin="12345678\n")
+    changed = await run_here(up_environment, "user", "passwd", "ann", "--password-stdin", stdin="reflex hammer\n")
 
     assert (second.returncode, second.stderr) == (1, "NAME: an account with this name exists already\n")
     assert (changed.returncode, changed.stderr) == (0, "")
@@ -138,7 +144,7 @@ async def test_terminal_asks_twice_and_hides_password(database: Database, up_env
 
 
 def test_password_needs_stdin_without_terminal(up_environment: UpEnvironment) -> None:
-    result = up_environment.run("user", "add", "ann", "reception")
+    result = up_environment.run_here("user", "add", "ann", "reception")
 
     assert (result.returncode, result.stderr) == (
         2,
@@ -147,7 +153,7 @@ def test_password_needs_stdin_without_terminal(up_environment: UpEnvironment) ->
 
 
 def test_missing_schema_adds_no_account(up_environment: UpEnvironment) -> None:
-    result = up_environment.run("user", "add", "ann", "reception", "--password-stdin", stdin="stethoscope\n")
+    result = up_environment.run_here("user", "add", "ann", "reception", "--password-stdin", stdin="stethoscope\n")
 
     assert result.stderr == "VISIT_DATABASE_URL: the database has no schema yet: run `visit-engine migrate`\n"
 
@@ -156,7 +162,7 @@ async def test_failing_database_is_reported_in_one_line(database: Database, up_e
     await database.write(lambda connection: connection.execute(text("ALTER TABLE accounts RENAME TO former_accounts")))
     await database.close()
 
-    result = up_environment.run("user", "passwd", "ann", "--password-stdin", stdin="stethoscope\n")
+    result = await run_here(up_environment, "user", "passwd", "ann", "--password-stdin", stdin="stethoscope\n")
 
     error = "ProgrammingError" if up_environment.postgres else "OperationalError"
     assert result.returncode == 1

@@ -11,9 +11,13 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
+from typer.testing import CliRunner
 
+from patient_visit_engine.cli.app import build_program
+from patient_visit_engine.runtime.operator_error import OperatorError
 from tests.support.ports import free_port
 from tests.support.waiting import wait_until
 
@@ -69,6 +73,21 @@ class UpEnvironment:
             text=True,
             timeout=PATIENCE_SECONDS,
         )
+
+    def run_here(self, *arguments: str, stdin: str = "", **settings: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of the program in this process, which saves the start of Python and all imports.
+
+        The command must set up no log, because that would change the log of the tests.
+        """
+        environment = self.environment(**settings)
+        with mock.patch.dict(os.environ, environment, clear=True), contextlib.chdir(self.folder):
+            result = CliRunner().invoke(build_program(), arguments, input=stdin)
+        if isinstance(result.exception, OperatorError):
+            error = result.exception
+            return subprocess.CompletedProcess(arguments, error.exit_code, result.stdout, f"{error}\n")
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return subprocess.CompletedProcess(arguments, result.exit_code, result.stdout, result.stderr)
 
     def processes(self) -> list[int]:
         """The ids of all living processes that run with this environment, including children of children."""
