@@ -11,6 +11,7 @@ from sqlalchemy.exc import NoResultFound
 from sqlalchemy.types import TypeEngine
 
 from patient_visit_engine.storage.hint_sender import request_hint
+from patient_visit_engine.storage.prepared_statements import PreparedWrite
 from patient_visit_engine.storage.tables import events, log_head
 from patient_visit_engine.storage.tables.columns import Timestamp
 from patient_visit_engine.wire.event_context import Event
@@ -18,7 +19,7 @@ from patient_visit_engine.wire.event_context import Event
 ADVANCE = (
     update(log_head).where(log_head.c.id == 1).values(seq=log_head.c.seq + bindparam("by")).returning(log_head.c.seq)
 )
-INSERT = insert(events)
+INSERT = PreparedWrite(insert(events))
 #: The columns with a value for each event. They are arrays in the statement for PostgreSQL.
 EVENT_COLUMNS: dict[str, TypeEngine[Any]] = {
     "dedup_key": Text(),
@@ -65,7 +66,7 @@ def append(connection: Connection, new_events: Sequence[Event], at: datetime) ->
     if connection.dialect.name == "sqlite":
         last: int = connection.execute(ADVANCE, {"by": len(rows)}).scalar_one()
         first = last - len(rows) + 1
-        connection.execute(INSERT, [{"seq": seq, "at": at, **row} for seq, row in enumerate(rows, first)])
+        INSERT.execute_each(connection, [{"seq": seq, "at": at, **row} for seq, row in enumerate(rows, first)])
     else:
         arrays = {name: [row[name] for row in rows] for name in EVENT_COLUMNS}
         if connection.execute(ADVANCE_AND_INSERT, {"by": len(rows), "at": at, **arrays}).rowcount != len(rows):

@@ -23,6 +23,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, 
 
 from patient_visit_engine.storage.clock import DATABASE_NOW
 from patient_visit_engine.storage.inserting import insert_if_new
+from patient_visit_engine.storage.prepared_statements import PreparedQuery
 from patient_visit_engine.storage.tables import requests
 from patient_visit_engine.visit.commands import ASYNC_VALID_FOR, Command, ExpiringCommand, Request
 
@@ -55,7 +56,7 @@ COLUMNS = (
     requests.c.command.is_not(None).label("asynchronous"),
 )
 SELECT_REQUEST = select(*COLUMNS).where(requests.c.request_id == bindparam("request_id"))
-SELECT_REQUEST_AND_TIME = request_with_clock(*COLUMNS)
+SELECT_REQUEST_AND_TIME = PreparedQuery(request_with_clock(*COLUMNS))
 SELECT_DECIDED = select(requests.c.request_id, *COLUMNS).where(
     requests.c.request_id.in_(bindparam("ids", expanding=True)), requests.c.status.is_not(None)
 )
@@ -94,8 +95,9 @@ def find_request(connection: Connection, request_id: str) -> StoredRequest | Non
 
 def find_request_and_time(connection: Connection, request_id: str) -> tuple[StoredRequest | None, datetime]:
     """Return the request with this id, and the database's time."""
-    row = connection.execute(SELECT_REQUEST_AND_TIME, {"request_id": request_id}).one()
-    return None if row.request_id is None else _to_request(row), row.now
+    [row] = SELECT_REQUEST_AND_TIME.rows(connection, {"request_id": request_id})
+    now: datetime = row.pop("now")
+    return None if row.pop("request_id") is None else StoredRequest(**row), now
 
 
 def find_decided_requests(connection: Connection, request_ids: Sequence[str]) -> dict[str, StoredRequest]:

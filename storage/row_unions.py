@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, CompoundSelect, Connection, Select, cast, literal_column, null, union_all
+from sqlalchemy import ColumnElement, Connection, Select, cast, literal_column, null, union_all
 from sqlalchemy.types import TypeEngine
+
+from patient_visit_engine.storage.prepared_statements import PreparedQuery
 
 #: A row, as values by the names of its columns.
 Columns = dict[str, Any]
@@ -12,7 +14,7 @@ Columns = dict[str, Any]
 PART = "part"
 
 
-def union_rows(**queries: Select[Any]) -> CompoundSelect[Any]:
+def union_rows(**queries: Select[Any]) -> PreparedQuery:
     """One statement for the rows of all these queries, in any order. A row has NULL in the columns of the other queries.
 
     Columns of one name share a column of the result. Raises TypeError when their types differ, because the result would have the
@@ -31,17 +33,12 @@ def union_rows(**queries: Select[Any]) -> CompoundSelect[Any]:
         name_of_query: ColumnElement[str] = literal_column(f"'{part}'").label(PART)
         parts.append(query.with_only_columns(name_of_query, *columns, maintain_column_froms=True))
         absent = dict.fromkeys(types, null())
-    return union_all(*parts)
+    return PreparedQuery(union_all(*parts))
 
 
-def fetch_parts(
-    connection: Connection, statement: CompoundSelect[Any], values: Mapping[str, object]
-) -> dict[str, list[Columns]]:
+def fetch_parts(connection: Connection, union: PreparedQuery, values: Mapping[str, object]) -> dict[str, list[Columns]]:
     """The rows of a statement of `union_rows`, by the name of their query. A query without rows has no entry."""
-    result = connection.execute(statement, values)
-    names = tuple(result.keys())
     parts: dict[str, list[Columns]] = {}
-    for row in result:
-        columns = dict(zip(names, row, strict=True))
+    for columns in union.rows(connection, values):
         parts.setdefault(columns[PART], []).append(columns)
     return parts

@@ -23,6 +23,7 @@ from patient_visit_engine.storage.ledger.receipts import Receipt, RecordedDecisi
 from patient_visit_engine.storage.ledger.request_rows import read_answer, summarize
 from patient_visit_engine.storage.ledger.stored_state import StoredState, lock_and_read
 from patient_visit_engine.storage.ledger.writer import Writer
+from patient_visit_engine.storage.prepared_statements import PreparedWrite
 from patient_visit_engine.storage.tables import timeline
 from patient_visit_engine.visit.decisions import Decision, Refused
 from patient_visit_engine.visit.record import LedgerEntry, LedgerReply, UnrecordableError
@@ -34,7 +35,7 @@ from patient_visit_engine.wire.timeline import timeline_row
 # If a unique index rejects the row of one of two visits, that visit tries again and is then overtaken.
 RECORD_ATTEMPTS = 3
 
-INSERT_TIMELINE = insert(timeline)
+INSERT_TIMELINE = PreparedWrite(insert(timeline))
 
 
 class SqlLedger:
@@ -156,4 +157,4 @@ def _write_timeline(connection: Connection, entry: LedgerEntry, reason: str | No
         for row in map(timeline_row, entry.decision.changes)
     ]
     if rows:
-        connection.execute(INSERT_TIMELINE, rows)
+        INSERT_TIMELINE.execute_each(connection, rows)

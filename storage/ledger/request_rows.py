@@ -9,6 +9,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 
 from patient_visit_engine.storage.hint_sender import request_hint
 from patient_visit_engine.storage.ledger.errors import OvertakenError
+from patient_visit_engine.storage.prepared_statements import PreparedWrite
 from patient_visit_engine.storage.row_unions import Columns
 from patient_visit_engine.storage.tables import requests
 from patient_visit_engine.visit.commands import Request
@@ -19,8 +20,10 @@ BAD_REQUEST = 400
 #: The columns of a stored request, in a query that also has the database's time as `now`.
 REQUEST_COLUMNS = (requests.c.request_id, requests.c.decided_at, requests.c.reason, requests.c.fingerprint)
 FIND_ANSWER = select(requests.c.status, requests.c.body).where(requests.c.request_id == bindparam("id"))
-INSERT_REQUEST = insert(requests)
-DECIDE_REQUEST = update(requests).where(requests.c.request_id == bindparam("id")).where(requests.c.decided_at.is_(None))
+INSERT_REQUEST = PreparedWrite(insert(requests))
+DECIDE_REQUEST = PreparedWrite(
+    update(requests).where(requests.c.request_id == bindparam("id")).where(requests.c.decided_at.is_(None))
+)
 
 
 class AnswerSummary(TypedDict, total=False):
@@ -72,12 +75,12 @@ def write_answer(connection: Connection, row: RequestRow, rendered: RenderedAnsw
     decided = {"decided_at": at, "status": rendered.status, "body": body, "location": rendered.location}
     request = row.request
     if row.is_stored:
-        if connection.execute(DECIDE_REQUEST, {"id": request.id} | decided).rowcount != 1:
+        if DECIDE_REQUEST.execute(connection, {"id": request.id} | decided).rowcount != 1:
             raise OvertakenError
         return
     identity = {"request_id": request.id, "caller_id": request.caller_id, "fingerprint": request.fingerprint}
     origin = {"created_at": at, "asked_at": request.asked_at, "http_request_id": request.http_request_id}
-    connection.execute(INSERT_REQUEST, identity | origin | decided)
+    INSERT_REQUEST.execute(connection, identity | origin | decided)
 
 
 def read_answer(connection: Connection, request_id: str) -> AnswerSummary:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Table, Update, bindparam, delete, insert, lit
 
 from patient_visit_engine.storage.ledger.errors import OvertakenError
 from patient_visit_engine.storage.ledger.stored_state import StoredState
+from patient_visit_engine.storage.prepared_statements import PreparedWrite
 from patient_visit_engine.storage.row_unions import Columns
 from patient_visit_engine.storage.tables import appointments, patient_trackings, reservations, waiting_line
 from patient_visit_engine.visit.calendar import to_millisecond
@@ -22,21 +23,21 @@ class OpenTrackingKey(NamedTuple):
 
     status: TrackingStatus
     column: str
-    update: Update
+    update: PreparedWrite
 
     @classmethod
     def of(cls, status: TrackingStatus, column: str) -> "OpenTrackingKey":
         """The key of the tracking with this status."""
         is_tracking = patient_trackings.c[column] == bindparam("key")
         has_status = patient_trackings.c.status == literal_column(f"'{status.value}'")
-        return cls(status, column, update(patient_trackings).where(is_tracking, has_status))
+        return cls(status, column, PreparedWrite(update(patient_trackings).where(is_tracking, has_status)))
 
 
 # Built once: building a statement costs more than running it on SQLite.
-SET_APPOINTMENT_STATUS = (
+SET_APPOINTMENT_STATUS = PreparedWrite(
     update(appointments).where(appointments.c.id == bindparam("key")).values(status=bindparam("new_status"))
 )
-INSERT_TRACKING = insert(patient_trackings)
+INSERT_TRACKING = PreparedWrite(insert(patient_trackings))
 PENDING_OF_APPOINTMENT = OpenTrackingKey.of(TrackingStatus.pending, "appointment_id")
 RUNNING_CONSULTATION = OpenTrackingKey.of(TrackingStatus.in_progress, "consultation_id")
 IS_PLACE = (waiting_line.c.person_id == bindparam("person")) & (waiting_line.c.doctor_id == bindparam("doctor"))
@@ -91,17 +92,16 @@ class Writer:
     def insert_tracking(self, values: Mapping[str, object]) -> None:
         """Insert an open tracking of the patient. The caller of the entry is its creator."""
         columns = {**_stored(values), **self._about_patient, "created_by": self.stored.caller_id}
-        key = self.connection.execute(INSERT_TRACKING, columns).inserted_primary_key
-        assert key is not None
+        tracking_id = INSERT_TRACKING.insert_row(self.connection, columns)
         appointment = {"scheduled_at": self.stored.rows.scheduled_at[columns["appointment_id"]]}
         caller = {"created_by_text": self.stored.created_by_text}
-        self.stored.rows.trackings.append({**NO_VALUES, **columns, **appointment, **caller, "id": key.id})
+        self.stored.rows.trackings.append({**NO_VALUES, **columns, **appointment, **caller, "id": tracking_id})
 
     def update_tracking(self, tracking: OpenTrackingKey, key: object, **values: object) -> None:
         """Update the one tracking that has this key. Raises `OvertakenError` when it is no longer there."""
         row = self.stored.rows.find_tracking(tracking.status, tracking.column, key)
         columns = _stored(values)
-        if row is None or self.connection.execute(tracking.update, {"key": key, **columns}).rowcount != 1:
+        if row is None or tracking.update.execute(self.connection, {"key": key, **columns}).rowcount != 1:
             raise OvertakenError
         row.update(columns)
 
@@ -113,7 +113,7 @@ class Writer:
     def set_appointment_status(self, appointment_id: int, status: AppointmentStatus) -> None:
         """Write the status. Raises `OvertakenError` when the appointment is no longer there."""
         values = {"key": appointment_id, "new_status": status.value}
-        if self.connection.execute(SET_APPOINTMENT_STATUS, values).rowcount != 1:
+        if SET_APPOINTMENT_STATUS.execute(self.connection, values).rowcount != 1:
             raise OvertakenError
 
     def carry_over(self, day: date) -> None:

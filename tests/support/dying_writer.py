@@ -12,9 +12,10 @@ import signal
 import sys
 from typing import Any
 
-from sqlalchemy import event
+from sqlalchemy import Connection, event
 
 from patient_visit_engine.storage.database import Database
+from patient_visit_engine.storage.prepared_statements import PreparedQuery, Row, Values
 from tests.support.builders import DR_AMRANI, NOON, an_appointment, minutes
 from tests.support.commands import a_completion, a_start
 from tests.support.ledger import LedgerDriver
@@ -37,6 +38,17 @@ def die_after(database: Database, statements: int) -> None:
         done += 1
         if done > statements:
             os.kill(os.getpid(), signal.SIGKILL)
+
+    if database.is_sqlite:
+        rows = PreparedQuery.rows
+
+        def count_rows(query: PreparedQuery, connection: Connection, values: Values) -> list[Row]:
+            # On SQLite such a query passes by SQLAlchemy's events.
+            read = rows(query, connection, values)
+            count()
+            return read
+
+        PreparedQuery.rows = count_rows  # type: ignore[method-assign, assignment]
 
 
 async def write(url: str, statements: int | None) -> None:
