@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, bindparam, insert, literal, select, text, update
+from sqlalchemy import Connection, bindparam, delete, insert, literal, select, text, update
 from sqlalchemy.exc import IntegrityError, InvalidRequestError, OperationalError, ProgrammingError, StatementError
 
 from patient_visit_engine.storage.database import Database, is_unavailable
@@ -62,6 +62,27 @@ async def test_inserted_row_is_that_of_sqlalchemy(seeded_database: Database) -> 
 
     assert {name: row[name] for name in ROW} == ROW
     assert row["id"] == tracking_id
+
+
+async def test_stored_texts_are_those_of_sqlalchemy(seeded_database: Database) -> None:
+    """Queries compare times as texts on SQLite."""
+
+    def write(connection: Connection) -> list[tuple[Any, ...]]:
+        columns: list[Any] = []
+        for write_row in (
+            INSERT.insert_row,
+            lambda connection, row: connection.execute(insert(patient_trackings), row),
+        ):
+            write_row(connection, ROW)
+            columns += connection.exec_driver_sql(
+                "SELECT check_in_time, visit_day, exclusive FROM patient_trackings"
+            ).all()
+            connection.execute(delete(patient_trackings))
+        return [tuple(row) for row in columns]
+
+    prepared, by_sqlalchemy = await seeded_database.write(write)
+
+    assert prepared == by_sqlalchemy
 
 
 async def test_rows_are_those_of_sqlalchemy(seeded_database: Database) -> None:
