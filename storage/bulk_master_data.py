@@ -7,10 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from operator import itemgetter
-from typing import NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from sqlalchemy import Connection, Table, select
 from sqlalchemy.dialects import postgresql, sqlite
+
+from patient_visit_engine.storage.patient_words import add_patient_words
+from patient_visit_engine.storage.tables import patients
+from patient_visit_engine.wire.patient_identity import PatientIdentity
 
 #: Rows in one transaction. SQLite takes 32,766 parameters in a statement, and other writers can write between batches.
 BATCH = 2_000
@@ -26,6 +30,7 @@ class PatientRow(Row):
     first_name: str | None
     last_name: str | None
     birth_date: NotRequired[str]
+    record_number: NotRequired[str]
 
 
 class DoctorRow(Row):
@@ -68,11 +73,21 @@ def add_missing(connection: Connection, table: Table, rows: Sequence[Row], compa
     if new:
         insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
         # Another writer may have inserted a row since the query. Its row stays.
-        connection.execute(insert(table).on_conflict_do_nothing(), new)
+        statement = insert(table).on_conflict_do_nothing()
+        if table is patients:
+            ids = set(connection.scalars(statement.returning(patients.c.id), new))
+            identities = {patient_id: _identity(row) for row in new if (patient_id := int(str(row["id"]))) in ids}
+            add_patient_words(connection, identities)
+        else:
+            connection.execute(statement, new)
     different = tuple(
         row["id"] for row in rows if row["id"] in existing and existing[row["id"]] != _values(row, compare)
     )
     return BatchResult(len(new), len(existing) - len(different), different)
+
+
+def _identity(row: Mapping[str, Any]) -> PatientIdentity:
+    return PatientIdentity(row["first_name"], row["last_name"], row.get("birth_date"), row.get("record_number"))
 
 
 def _read_existing(

@@ -9,6 +9,8 @@ import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
 
+#: The most words of one search for patients.
+MAX_SEARCH_WORDS = 10
 #: The longest stored word. A longer one is found by its first characters.
 MAX_WORD = 60
 

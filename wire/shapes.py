@@ -51,6 +51,8 @@ Date = Annotated[
 PARTIAL_DATE_PATTERN = r"^\d{4}(-\d\d(-\d\d)?)?$"
 #: `YYYY`, `YYYY-MM` or `YYYY-MM-DD`, as far as the date is known.
 PartialDate = Annotated[str, StringConstraints(pattern=PARTIAL_DATE_PATTERN)]
+#: By this number staff know a patient's record.
+RecordNumber = Annotated[str, Field(max_length=MAX_NAME)]
 #: As in FHIR (administrative gender).
 Sex = Literal["male", "female", "other", "unknown"]
 
@@ -197,6 +199,26 @@ class Patient(TypedDict):
     last_name: Name | None
     birth_date: PartialDate | None
     sex: Sex | None
+
+
+@closed
+class PatientItem(Patient):
+    """One patient of a search. `name` is the full name."""
+
+    name: PatientName
+    record_number: RecordNumber | None
+    version: Ordinal
+
+
+@closed
+class Patients(TypedDict):
+    """One page of a search. `total` counts 1,000 at most. `more`: there are others, so the search is too wide."""
+
+    items: list[PatientItem]
+    page: Ordinal
+    page_size: Ordinal
+    total: Count
+    more: bool
 
 
 @closed

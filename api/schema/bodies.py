@@ -27,6 +27,7 @@ from patient_visit_engine.wire.person_names import (
     check_partial_date,
     composed,
 )
+from patient_visit_engine.wire.search_words import MAX_SEARCH_WORDS, typed_words
 from patient_visit_engine.wire.shapes import MAX_EXPECTED_MINUTES, MAX_ID, PARTIAL_DATE_PATTERN, Sex
 
 #: The longest extension of a consultation.
@@ -245,6 +246,23 @@ class WorklistQuery(QueryString):
     q: Annotated[str, StringConstraints(strip_whitespace=True, max_length=MAX_NAME), AfterValidator(printable)] = ""
     page: Annotated[int, Field(ge=1, le=MAX_PAGE), BeforeValidator(_whole_number)] = 1
     page_size: Annotated[int, Field(ge=1, le=MAX_PAGE_SIZE), BeforeValidator(_whole_number)] = PAGE_SIZE
+
+
+def _check_words(text: str) -> str:
+    if len(typed_words(text)) > MAX_SEARCH_WORDS:
+        raise ValueError(f"must have at most {MAX_SEARCH_WORDS} words")
+    return text
+
+
+class PatientsQuery(QueryString):
+    q: Annotated[
+        str,
+        StringConstraints(strip_whitespace=True, max_length=MAX_NAME),
+        AfterValidator(printable),
+        AfterValidator(_check_words),
+    ] = ""
+    birth_date: PartialDate | None = None
+    page: Annotated[int, Field(ge=1, le=MAX_PAGE), BeforeValidator(_whole_number)] = 1
 
 
 class DayQuery(QueryString):

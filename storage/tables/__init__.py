@@ -3,6 +3,7 @@
 from patient_visit_engine.storage.tables.columns import metadata
 from patient_visit_engine.storage.tables.feeds import identifiers, sent_records
 from patient_visit_engine.storage.tables.hospital import appointments, doctors, patients, prestations
+from patient_visit_engine.storage.tables.search import patient_search_words
 from patient_visit_engine.storage.tables.sign_in import accounts, sessions, sign_in_places
 from patient_visit_engine.storage.tables.stream import events, log_head, stream_processes, stream_readers
 from patient_visit_engine.storage.tables.visits import (
@@ -23,6 +24,7 @@ __all__ = [
     "identifiers",
     "log_head",
     "metadata",
+    "patient_search_words",
     "patient_trackings",
     "patients",
     "prestations",

@@ -33,6 +33,7 @@ CHECKS = [
 ]
 CALLS = {
     ("/api/session", "POST"),
+    ("/api/patients", "GET"),
     ("/api/session", "GET"),
     ("/api/session", "DELETE"),
     ("/api/consultations", "POST"),

@@ -82,14 +82,18 @@ async def test_publishes_move_to_both_patients(api: ApiDriver) -> None:
     assert [data["patient_name"] for _, data in await read_events(api)] == ["John Doe", "Maria Silva"]
 
 
-async def test_publishes_new_name_but_not_birth_date(api: ApiDriver) -> None:
+async def test_publishes_new_name_and_birth_date(api: ApiDriver) -> None:
     service = await api.staff("service")
+    john = {"first_name": "John", "last_name": "Doe", "birth_date": "1980-01-01"}
 
-    await service.put("/api/patients/123", json={"first_name": "John", "last_name": "Doe", "birth_date": "1980-01-01"})
-    await service.put("/api/patients/123", json={"first_name": "John", "last_name": "Roe"})
+    for body in (john, john, john | {"sex": "male"}, john | {"last_name": "Roe"}):
+        await service.put("/api/patients/123", json=body)
 
-    ((name, data),) = await read_events(api)
-    assert (name, data["patient_id"], data["patient_name"]) == ("patient.updated", 123, "John Roe")
+    renewed = await read_events(api)
+    assert [(name, data["patient_id"], data["message"]) for name, data in renewed] == [
+        ("patient.updated", 123, "Patient John Doe has a new birth date"),
+        ("patient.updated", 123, "Patient John Roe has a new name"),
+    ]
 
 
 @pytest.mark.parametrize("field", ["patient_id", "doctor_id", "prestation_id"])

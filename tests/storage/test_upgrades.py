@@ -4,13 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, inspect, select, text
 from sqlalchemy.exc import IntegrityError
 
 from patient_visit_engine.storage import accounts, migrations, schema_version
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.tables import patient_trackings, reservations, waiting_line
 from patient_visit_engine.visit.codes import Role
+from patient_visit_engine.wire.search_words import patient_words
 from tests.support.migrating import migrate_to, run_on
 
 # Patient 1 is in consultation 'c1' after a check-in, and waits for appointment 12. Patient 2 is in 'c2', which began without a
@@ -228,6 +229,35 @@ async def test_upgrade_and_downgrade_keep_birth_dates(url: str) -> None:
         (1, "1980-02-29", "John", "Doe"),
         (2, None, "-", "Major"),
     ]
+
+
+async def test_upgrade_writes_search_words(url: str) -> None:
+    await run_on(url, migrate_to("0002"))
+    await run_on(url, add_rows)
+    await run_on(url, migrate_to("0008"), enforce_foreign_keys=False)
+
+    def change_and_add(connection: Connection) -> None:
+        renaming = (
+            "UPDATE patients SET first_name = NULL, last_name = 'D''Ang\u00e9lo', birth_date = '1980-02' WHERE id = 1"
+        )
+        connection.execute(text(renaming))
+        connection.execute(text("UPDATE patients SET record_number = 'MRN 1', first_name = 'Jean-Luc' WHERE id = 2"))
+        more = [{"id": number, "name": f"Name{number}"} for number in range(10, 2_030)]
+        connection.execute(text("INSERT INTO patients (id, last_name, person_id) VALUES (:id, :name, :id)"), more)
+
+    await run_on(url, change_and_add)
+
+    migrations.upgrade(url)
+
+    rows = await run_on(url, lambda c: c.execute(text("SELECT patient_id, word FROM patient_search_words")).all())
+    words: dict[int, set[str]] = {}
+    for patient_id, word in rows:
+        words.setdefault(patient_id, set()).add(word)
+    assert words.pop(1) == patient_words(None, "D'Ang\u00e9lo", "1980-02", None)
+    assert words.pop(2) == {"jean", "luc", "major", "mrn1"}
+    assert words == {number: {f"name{number}"} for number in range(10, 2_030)}
+    migrations.downgrade(url, "0008")
+    assert "patient_search_words" not in await run_on(url, lambda c: inspect(c).get_table_names())
 
 
 async def test_every_record_begins_with_version_1(url: str) -> None:

@@ -1,0 +1,181 @@
+"""`GET /api/patients`: a person is found by name, birth date and record number, through an index."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, text
+
+from patient_visit_engine.storage.bulk_master_data import PatientRow, add_missing
+from patient_visit_engine.storage.master_data.patients import set_record_number
+from patient_visit_engine.storage.master_data.records import PutContext
+from patient_visit_engine.storage.screens import patient_search
+from patient_visit_engine.storage.screens.patient_search import PATIENTS_PER_PAGE, matching_words
+from patient_visit_engine.storage.tables import patients
+from tests.support.api import ApiDriver
+from tests.support.builders import NOON
+
+SIMON = {"first_name": "Simon", "last_name": "O'Grady", "birth_date": "1980-02-03", "sex": "male"}
+PATIENTS: dict[int, dict[str, Any]] = {
+    201: SIMON,
+    202: {"first_name": "B\u00c9N\u00c9DICTE", "last_name": "Lev\u00eaque", "birth_date": "1980"},
+    203: {"last_name": "Suharto"},
+    204: {"first_name": "Maria", "last_name": "Santos", "birth_date": "1988-11-23"},
+    205: {"first_name": "Maria", "last_name": "Santos", "birth_date": "1988-11"},
+}
+
+
+async def feed(api: ApiDriver) -> None:
+    service = await api.staff("service")
+    for number, body in PATIENTS.items():
+        assert (await service.put(f"/api/patients/{number}", json=body)).status_code == 201
+    await api.database.write(set_record_number, PutContext(204, "number", NOON), "MRN-00/17")
+
+
+async def search(api: ApiDriver, **query: str | int) -> dict[str, Any]:
+    answer = await (await api.staff("reception")).get("/api/patients", params=query)
+    assert answer.status_code == 200, answer.text
+    body: dict[str, Any] = answer.json()
+    return body
+
+
+def ids(body: dict[str, Any]) -> list[int]:
+    return [item["id"] for item in body["items"]]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ({"q": "o\u2019grady"}, [201]),
+        ({"q": "OGRADY, simon"}, [201]),
+        ({"q": "grady 1980-02-03"}, [201]),
+        ({"q": "benedicte"}, [202]),
+        ({"q": "b\u00e9n\u00e9dicte lev"}, [202]),
+        ({"q": "suh"}, [203]),
+        ({"q": "1980"}, [202, 201]),
+        ({"q": "mrn-00/17"}, [204]),
+        ({"q": "MRN0017"}, [204]),
+        ({"q": "santos maria"}, [204, 205]),
+        ({"q": "maria", "birth_date": "1988-11-23"}, [204]),
+        ({"birth_date": "1988-11"}, [205, 204]),
+        ({"birth_date": "1980-02"}, [201]),
+        ({"q": "santo simon"}, []),
+        ({"q": "%"}, []),
+        ({"q": "_"}, []),
+        ({"q": "' OR 1=1--"}, []),
+        ({"q": "maria", "page": 2}, []),
+        ({}, [123, 124, 201, 202, 203, 204, 205]),
+    ],
+)
+async def test_finds_patient_by_what_people_type(api: ApiDriver, query: dict[str, Any], expected: list[int]) -> None:
+    await feed(api)
+
+    body = await search(api, **query)
+
+    assert (ids(body), body["more"]) == (expected, False)
+
+
+async def test_item_tells_patients_apart(api: ApiDriver) -> None:
+    await feed(api)
+
+    (item,) = (await search(api, q="mrn"))["items"]
+
+    assert item == {
+        "id": 204,
+        "first_name": "Maria",
+        "last_name": "Santos",
+        "name": "Maria Santos",
+        "birth_date": "1988-11-23",
+        "sex": None,
+        "record_number": "MRN-00/17",
+        "version": 1,
+    }
+
+
+async def test_search_follows_changes(api: ApiDriver) -> None:
+    await feed(api)
+    service = await api.staff("service")
+
+    await service.put("/api/patients/201", json={"first_name": "Simon", "last_name": "Byrne", "birth_date": "1981"})
+    await api.database.write(set_record_number, PutContext(204, "again", NOON), "X9")
+
+    assert [ids(await search(api, q=words)) for words in ("grady", "1980-02", "byrne 1981", "mrn", "x9")] == [
+        [],
+        [],
+        [201],
+        [],
+        [204],
+    ]
+
+
+async def test_search_finds_imported_patients(api: ApiDriver) -> None:
+    await feed(api)
+    rows: list[PatientRow] = [
+        {"id": 201, "first_name": "Other", "last_name": "Person"},
+        {"id": 301, "first_name": "Zo\u00eb", "last_name": None, "birth_date": "1990"},
+    ]
+
+    await api.database.write(add_missing, patients, rows, ("first_name",))
+
+    assert ids(await search(api, q="zoe 1990")) == [301]
+    # An existing patient keeps the words.
+    assert ids(await search(api, q="other")) == []
+
+
+async def test_pages_end_at_limit(api: ApiDriver, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows: list[PatientRow] = [
+        {"id": number, "first_name": "Maria", "last_name": f"Silva{number}"} for number in range(1_000, 1_070)
+    ]
+    await api.database.write(add_missing, patients, rows, ("first_name",))
+    monkeypatch.setattr(patient_search, "MAX_MATCHES", 60)
+
+    first, second, third = [await search(api, q="maria", page=page) for page in (1, 2, 3)]
+
+    assert ids(first) == list(range(1_000, 1_000 + PATIENTS_PER_PAGE))
+    assert ids(second) == list(range(1_050, 1_060))
+    assert ids(third) == []
+    assert {(body["total"], body["more"], body["page_size"]) for body in (first, second, third)} == {(60, True, 50)}
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"q": "x" * 201},
+        {"q": " ".join("abcdefghijk")},
+        {"birth_date": "1980-13"},
+        {"birth_date": "03/02/1980"},
+        {"page": "0"},
+        {"page": "1000001"},
+        {"name": "maria"},
+    ],
+)
+async def test_refuses_wrong_query(api: ApiDriver, query: dict[str, str]) -> None:
+    answer = await (await api.staff("reception")).get("/api/patients", params=query)
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
+
+
+async def test_search_reads_index_only(api: ApiDriver) -> None:
+    rows: list[PatientRow] = [
+        {"id": number, "first_name": f"Name{number}", "last_name": "Santos"} for number in range(1_000, 3_000)
+    ]
+    await api.database.write(add_missing, patients, rows, ("first_name",))
+
+    def explain(connection: Connection) -> str:
+        statement = matching_words(["name1500", "santos"], None)
+        sql = str(statement.compile(connection, compile_kwargs={"literal_binds": True}))
+        if connection.dialect.name == "sqlite":
+            return "\n".join(row.detail for row in connection.execute(text(f"EXPLAIN QUERY PLAN {sql}")))
+        connection.execute(text("ANALYZE patient_search_words"))
+        return "\n".join(connection.scalars(text(f"EXPLAIN {sql}")))
+
+    plan = await api.database.write(explain)
+
+    if "SEARCH" in plan:
+        assert "SEARCH matched USING PRIMARY KEY (word>? AND word<?)" in plan
+        assert "patient_search_words_by_patient (patient_id=? AND word>? AND word<?)" in plan
+        assert "SCAN" not in plan
+        assert "TEMP B-TREE" not in plan
+    else:
+        assert "using patient_search_words_pkey" in plan
+        assert "using patient_search_words_by_patient" in plan
+        assert "Seq Scan" not in plan
