@@ -35,7 +35,9 @@ class OpenTrackingKey(NamedTuple):
 
 # Built once: building a statement costs more than running it on SQLite.
 SET_APPOINTMENT_STATUS = PreparedWrite(
-    update(appointments).where(appointments.c.id == bindparam("key")).values(status=bindparam("new_status"))
+    update(appointments)
+    .where(appointments.c.id == bindparam("key"))
+    .values(status=bindparam("new_status"), version=appointments.c.version + 1)
 )
 INSERT_TRACKING = PreparedWrite(insert(patient_trackings))
 PENDING_OF_APPOINTMENT = OpenTrackingKey.of(TrackingStatus.pending, "appointment_id")

@@ -67,6 +67,16 @@ async def test_refusal_recorded_twice_is_written_once(database: Database, ledger
     assert await database.read(column, "events", "name") == ["consultation.started", "consultation.blocked"]
 
 
+async def test_each_status_is_a_new_version(database: Database, ledger: LedgerDriver) -> None:
+    await database.write(seed, OF_AMRANI)
+
+    await ledger.send(a_check_in(OF_AMRANI))
+    await ledger.send(a_start(OF_AMRANI))
+    await ledger.send(a_completion(ledger.running))
+
+    assert await database.read(column, "appointments", "version") == [4]
+
+
 async def test_stale_visit_only_gets_new_facts(database: Database) -> None:
     await database.write(seed, OF_AMRANI, OF_SMITH)
     other_visit, visit = LedgerDriver(database), LedgerDriver(database, day=DAY + timedelta(days=1))
