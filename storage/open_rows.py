@@ -58,6 +58,13 @@ class OpenRows:
         """The tracking with this status, and this key in that column."""
         return next((row for row in self._with_status(status) if row[column] == key), None)
 
+    def reschedule(self, appointment_id: int, scheduled_at: datetime) -> None:
+        """Give the appointment another time, also in its trackings."""
+        self.scheduled_at[appointment_id] = scheduled_at
+        for row in self.trackings:
+            if row["appointment_id"] == appointment_id:
+                row["scheduled_at"] = scheduled_at
+
     def find_place(self, doctor_id: int) -> Columns | None:
         """The doctor's place in the line."""
         return next((row for row in self.places if row["doctor_id"] == doctor_id), None)

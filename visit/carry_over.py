@@ -67,6 +67,14 @@ def _not_seen_at(tracking: PendingTracking, state: VisitState) -> datetime:
     return max(tracking.check_in_time + state.limits.not_seen_after, tracking.scheduled_at)
 
 
+def reschedule(tracking: PendingTracking, state: VisitState, now: datetime) -> PendingTracking:
+    """A check-in of another day with the time limit that fits its new `scheduled_at`. One that has passed gives the grace period."""
+    not_seen_at = _not_seen_at(tracking, state)
+    if not_seen_at <= now:
+        not_seen_at = now + state.limits.remind_every
+    return tracking.model_copy(update={"not_seen_at": not_seen_at})
+
+
 def _ends_with_its_day(tracking: PendingTracking, state: VisitState, now: datetime) -> bool:
     """Whether the check-in ends now. Before the start of the day and long after it, it gets the grace period instead."""
     is_morning = state.day_starts_at <= now <= state.day_starts_at + CARRY_OVER_WITHIN + GRACE_AFTER

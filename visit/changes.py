@@ -9,6 +9,7 @@ from patient_visit_engine.visit.codes import AppointmentStatus, Outcome, RescueR
 from patient_visit_engine.visit.refusals import Refusal
 from patient_visit_engine.visit.state import (
     Appointment,
+    AppointmentFields,
     Consultation,
     Frozen,
     PendingTracking,
@@ -100,6 +101,17 @@ class WriteAppointmentStatus(Frozen):
     status: AppointmentStatus
 
 
+class RewriteAppointment(Frozen):
+    """The hospital's own system has changed these fields. A pending tracking gets the new doctor and prestation.
+
+    `appointment` is as it was before.
+    """
+
+    change: Literal["rewrite_appointment"] = "rewrite_appointment"
+    appointment: Appointment
+    new_fields: AppointmentFields
+
+
 class JoinLine(Frozen):
     """A doctor takes the last place in the waiting line."""
 
@@ -117,11 +129,12 @@ class LeaveLine(Frozen):
     - `passed`: the doctor has not used the second offer.
     - `canceled`: the appointment was canceled.
     - `checked_out`: the patient has left without being seen.
+    - `moved`: the appointment has another day, doctor or patient.
     """
 
     change: Literal["leave_line"] = "leave_line"
     place: WaitingDoctor
-    why: Literal["started", "left", "passed", "canceled", "checked_out"]
+    why: Literal["started", "left", "passed", "canceled", "checked_out", "moved"]
 
 
 class OfferPatient(Frozen):
@@ -143,7 +156,7 @@ class EndReservation(Frozen):
     - `started`: the appointment was started.
     - `busy`: the doctor has started another appointment of the patient.
     - `expired`: the doctor has not used the offer.
-    - `left`: the doctor has left the line, or the appointment was canceled or checked out.
+    - `left`: the doctor has left the line, or the appointment was moved, canceled or checked out.
     """
 
     change: Literal["end_reservation"] = "end_reservation"
@@ -192,6 +205,7 @@ Change = Annotated[
     | PostponeNotSeen
     | WaitAgain
     | WriteAppointmentStatus
+    | RewriteAppointment
     | JoinLine
     | LeaveLine
     | OfferPatient

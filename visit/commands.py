@@ -4,7 +4,15 @@ from datetime import date, datetime, timedelta
 from typing import Literal, get_args
 
 from patient_visit_engine.visit.codes import AppointmentStatus, DoctorBusy, RescueReason
-from patient_visit_engine.visit.state import LONG_AGO, Appointment, Frozen, Limits, OtherConsultation, VisitState
+from patient_visit_engine.visit.state import (
+    LONG_AGO,
+    Appointment,
+    AppointmentFields,
+    Frozen,
+    Limits,
+    OtherConsultation,
+    VisitState,
+)
 
 
 class Request(Frozen):
@@ -91,6 +99,14 @@ class SetAppointmentStatus(Frozen):
     doctor_id: int | None = None
 
 
+class ChangeAppointment(Frozen):
+    """The hospital's own system changes these fields of an appointment for which something is open."""
+
+    request: Request
+    appointment: Appointment
+    fields_sent: AppointmentFields
+
+
 class JoinWaitingLine(Frozen):
     """The appointment's doctor waits for the busy patient."""
 
@@ -123,6 +139,7 @@ Command = (
     | CheckIn
     | CheckOut
     | SetAppointmentStatus
+    | ChangeAppointment
     | JoinWaitingLine
     | LeaveWaitingLine
 )

@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 from patient_visit_engine.visit.changes import Change
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
 from patient_visit_engine.visit.refusals import Refusal
-from patient_visit_engine.visit.state import Consultation, Frozen, OtherConsultation
+from patient_visit_engine.visit.state import Appointment, Consultation, Frozen, OtherConsultation
 
 
 class ConsultationAnswer(Frozen):
@@ -53,6 +53,13 @@ class StatusAnswer(Frozen):
     status: AppointmentStatus
 
 
+class AppointmentAnswer(Frozen):
+    """The appointment after the change."""
+
+    answer: Literal["appointment"] = "appointment"
+    appointment: Appointment
+
+
 class PlaceInLine(Frozen):
     """The doctor's position in the waiting line, counted from 1."""
 
@@ -74,7 +81,14 @@ class Refused(Frozen):
 
 
 Answer = Annotated[
-    ConsultationAnswer | ConsultationEndedAnswer | TrackingAnswer | StatusAnswer | PlaceInLine | NotInLine | Refused,
+    ConsultationAnswer
+    | ConsultationEndedAnswer
+    | TrackingAnswer
+    | StatusAnswer
+    | AppointmentAnswer
+    | PlaceInLine
+    | NotInLine
+    | Refused,
     Field(discriminator="answer"),
 ]
 

@@ -4,12 +4,13 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from patient_visit_engine.visit import ending, reception, starting, waiting_line
+from patient_visit_engine.visit import appointment_changes, ending, reception, starting, waiting_line
 from patient_visit_engine.visit.carry_over import carry_over
 from patient_visit_engine.visit.changes import NoteRescue
 from patient_visit_engine.visit.codes import AppointmentStatus
 from patient_visit_engine.visit.commands import (
     Adopt,
+    ChangeAppointment,
     CheckIn,
     CheckOut,
     Command,
@@ -48,6 +49,7 @@ RULES: dict[type, Callable[[Any, VisitState, datetime], Verdict]] = {
     CheckIn: reception.check_in,
     CheckOut: reception.check_out,
     SetAppointmentStatus: reception.set_appointment_status,
+    ChangeAppointment: appointment_changes.change_appointment,
     JoinWaitingLine: waiting_line.join_waiting_line,
     LeaveWaitingLine: waiting_line.leave_waiting_line,
     Adopt: adopt,
@@ -80,11 +82,12 @@ def decide_on_appointment(
     """The decision on `command` with `appointment`, which is the command's appointment as the ledger has it.
 
     It may have changed since the request was checked. Then the decision is on the new one, and a refusal if patient or
-    doctor are different. A command on a consultation has no appointment.
+    doctor are different. A change by the hospital's own system is about any doctor. A command on a consultation has no appointment.
     """
     sent = appointment_of(command)
     if isinstance(command, ConsultationCommand) or sent is None or appointment is None or sent == appointment:
         return decide(command, state, now)
-    if (sent.patient_id, sent.doctor_id) != (appointment.patient_id, appointment.doctor_id):
+    has_other_doctor = sent.doctor_id != appointment.doctor_id and not isinstance(command, ChangeAppointment)
+    if has_other_doctor or sent.patient_id != appointment.patient_id:
         return Decision(answer=Refused(refusal=AppointmentMismatch()), at=now)
     return decide(command.model_copy(update={"appointment": appointment}), state, now)

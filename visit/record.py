@@ -3,6 +3,7 @@
 from datetime import date
 from typing import Literal
 
+from patient_visit_engine.visit.changes import RewriteAppointment
 from patient_visit_engine.visit.commands import Request
 from patient_visit_engine.visit.decisions import ConsultationAnswer, Decision, Refused
 from patient_visit_engine.visit.refusals import DoctorInConsultation
@@ -38,6 +39,12 @@ class LedgerEntry(Frozen):
         if isinstance(answer, Refused):
             return answer.refusal.busy_with if isinstance(answer.refusal, DoctorInConsultation) else None
         return answer.busy_with if isinstance(answer, ConsultationAnswer) else None
+
+    @property
+    def new_patient_id(self) -> int | None:
+        """The other patient to whom the decision gives the appointment, if it does."""
+        rewritten = (change for change in self.decision.changes if isinstance(change, RewriteAppointment))
+        return next((change.new_fields.patient_id for change in rewritten), None)
 
 
 class LedgerReply(Frozen):

@@ -50,6 +50,13 @@ class AppointmentClosed(Frozen):
     status: AppointmentStatus
 
 
+class TrackingOpen(Frozen):
+    """The appointment cannot be changed in this way: its patient is checked in, or in the consultation of `holder`."""
+
+    code: Literal["tracking_open"] = "tracking_open"
+    holder: Consultation | None = None
+
+
 class DoctorInConsultation(Frozen):
     """The doctor is in exclusive consultations with other patients, and the hospital refuses a second one. Oldest first."""
 
@@ -106,6 +113,7 @@ Refusal = Annotated[
     | PatientFree
     | AppointmentInProgress
     | AppointmentClosed
+    | TrackingOpen
     | DoctorInConsultation
     | AppointmentNotToday
     | AppointmentMismatch

@@ -48,6 +48,39 @@ class Appointment(Frozen):
     status: AppointmentStatus
     scheduled_at: datetime | None = None
 
+    @property
+    def fields(self) -> "AppointmentFields":
+        """The fields that the hospital's own system can change, as they are."""
+        return AppointmentFields(**{name: getattr(self, name) for name in AppointmentFields.model_fields})
+
+    def changed(self, fields: "AppointmentFields") -> "Appointment":
+        """The appointment with these fields. `exclusive` stays that of the earlier prestation."""
+        return self.model_copy(update={name: getattr(fields, name) for name in fields.names})
+
+
+class AppointmentFields(Frozen):
+    """Fields of an appointment, for a change of some of them. None: the field stays as it is."""
+
+    patient_id: int | None = None
+    doctor_id: int | None = None
+    prestation_id: int | None = None
+    scheduled_at: datetime | None = None
+    expected_minutes: int | None = None
+    status: AppointmentStatus | None = None
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of the fields that have a value."""
+        return frozenset(name for name, value in self if value is not None)
+
+    def without(self, *names: str) -> "AppointmentFields":
+        """The other fields. The named ones stay as they are in the appointment."""
+        return self.model_copy(update=dict.fromkeys(names))
+
+    def differing_from(self, present: "AppointmentFields") -> "AppointmentFields":
+        """The fields that have another value than in `present`."""
+        return self.without(*(name for name in self.names if getattr(self, name) == getattr(present, name)))
+
 
 class Consultation(Frozen):
     """A consultation in progress. `day` is the day of the visit that runs its timers.
@@ -201,6 +234,17 @@ class VisitState(Frozen):
             or self.place_for(appointment.id) is not None
             or (reservation is not None and reservation.appointment_id == appointment.id)
         )
+
+    def is_same_day(self, first: datetime, second: datetime) -> bool:
+        """Whether both times are on one hospital day. Days other than the visit's count as 24 hours each."""
+        return self._days_from_here(first) == self._days_from_here(second)
+
+    def _days_from_here(self, at: datetime) -> int:
+        if self.day_starts_at <= at < self.day_ends_at:
+            return 0
+        if at < self.day_starts_at:
+            return (at - self.day_starts_at) // timedelta(days=1)
+        return 1 + (at - self.day_ends_at) // timedelta(days=1)
 
     def position_of(self, doctor_id: int) -> int | None:
         """The doctor's position in the line, counted from 1."""

@@ -17,6 +17,8 @@ from patient_visit_engine.visit.decisions import NotInLine, PlaceInLine, Refused
 from patient_visit_engine.visit.refusals import PatientFree, PatientInConsultation, appointment_refusal
 from patient_visit_engine.visit.state import Appointment, Consultation, Reservation, VisitState, WaitingDoctor
 
+#: Why a doctor leaves the line without a start and before the doctor's offers are used up.
+Leaving = Literal["left", "canceled", "checked_out", "moved"]
 #: A doctor who has not used so many offers leaves the line.
 MAX_UNUSED_OFFERS = 2
 
@@ -111,9 +113,7 @@ def update_line_after_start(state: VisitState, started: Consultation, now: datet
     return tuple(changes)
 
 
-def remove_from_line(
-    state: VisitState, leaving: WaitingDoctor, why: Literal["left", "canceled", "checked_out"], now: datetime
-) -> tuple[Change, ...]:
+def remove_from_line(state: VisitState, leaving: WaitingDoctor, why: Leaving, now: datetime) -> tuple[Change, ...]:
     """Take one doctor out of the line, with the doctor's reservation. When the patient is free then, the next one gets the offer."""
     reservation = state.facts.reservation
     is_reserved_for_other = reservation is not None and reservation.appointment_id != leaving.appointment_id
@@ -125,9 +125,16 @@ def remove_from_line(
     return *ended, left, *offer_to_line(state, others, now)
 
 
-def remove_place_for(
-    state: VisitState, appointment_id: int, why: Literal["canceled", "checked_out"], now: datetime
-) -> tuple[Change, ...]:
-    """Remove the doctor who waits for an appointment that will not be started, if there is one."""
-    leaving = state.place_for(appointment_id)
-    return () if leaving is None else remove_from_line(state, leaving, why, now)
+def remove_place_for(state: VisitState, appointment_id: int, why: Leaving, now: datetime) -> tuple[Change, ...]:
+    """Remove the doctor who waits for an appointment that will not be started, and the appointment's reservation.
+
+    When the patient is free then, the next doctor in line gets the offer.
+    """
+    if (leaving := state.place_for(appointment_id)) is not None:
+        return remove_from_line(state, leaving, why, now)
+    reservation = state.facts.reservation
+    if reservation is None or reservation.appointment_id != appointment_id:
+        return ()
+    is_free = state.exclusive_consultation() is None
+    offers = offer_to_line(state, state.line(), now) if is_free else ()
+    return EndReservation(reservation=reservation, why="left"), *offers

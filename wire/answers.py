@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from functools import singledispatch
 from typing import Any
 
+from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.decisions import (
+    AppointmentAnswer,
     ConsultationAnswer,
     ConsultationEndedAnswer,
     NotInLine,
@@ -15,6 +17,7 @@ from patient_visit_engine.visit.decisions import (
     TrackingAnswer,
 )
 from patient_visit_engine.visit.refusals import ConsultationEnded, Refusal
+from patient_visit_engine.visit.state import Appointment
 from patient_visit_engine.wire import shapes
 from patient_visit_engine.wire.refusals import AnswerContext, busy_doctor, refusal_body, status_of
 from patient_visit_engine.wire.trackings import consultation_body, tracking_body
@@ -66,6 +69,25 @@ def _status(answer: StatusAnswer, context: AnswerContext) -> RenderedAnswer:
         "status_code": answer.status,
     }
     return RenderedAnswer(200, body)
+
+
+@render.register
+def _appointment(answer: AppointmentAnswer, context: AnswerContext) -> RenderedAnswer:
+    return RenderedAnswer(200, appointment_body(answer.appointment))
+
+
+def appointment_body(appointment: Appointment) -> shapes.Appointment:
+    """The appointment as the hospital's own system reads it."""
+    # Only the messages of older programs have no time.
+    assert appointment.scheduled_at is not None
+    return {
+        "id": appointment.id,
+        "patient_id": appointment.patient_id,
+        "doctor_id": appointment.doctor_id,
+        "prestation_id": appointment.prestation_id,
+        "scheduled_at": to_rfc3339(appointment.scheduled_at),
+        "status": shapes.status_name(appointment.status),
+    }
 
 
 @render.register

@@ -83,18 +83,19 @@ class LineLeft(LineJoined):
     `visit.changes.LeaveLine` explains the other values of `why`.
     """
 
-    why: Literal["started", "left", "passed", "canceled", "checked_out", "day_over", "moved_down"]
+    why: Literal["started", "left", "passed", "canceled", "checked_out", "moved", "day_over", "moved_down"]
 
 
 class WaitingEnded(AboutPatient):
     """`waiting.ended`: the doctor's place in line is gone without a start.
 
-    `reason`: two offers were not used (`missed`), the appointment was canceled (`cancelled`), or the patient left (`left`).
+    `reason`: two offers were not used (`missed`), the appointment has another day, doctor or patient (`moved`), it was canceled
+    (`cancelled`), or the patient left (`left`).
     """
 
     doctor_id: int
     appointment_id: int
-    reason: Literal["missed", "cancelled", "left"]
+    reason: Literal["missed", "moved", "cancelled", "left"]
 
 
 class PatientReservedUpdate(LineJoined):

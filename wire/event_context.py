@@ -44,6 +44,8 @@ class EventContext:
     prestations: Mapping[int, str]
     at: datetime
     cause: str
+    #: The names of other patients that were read, by id.
+    other_patients: Mapping[int, str] = field(default_factory=dict)
     #: The doctor of each appointment that was read. With it, the worklist of another doctor can ignore the event.
     doctor_of: Mapping[int, int] = field(default_factory=dict)
 

@@ -1,6 +1,7 @@
 """The events of each change: name, channel and data. The ledger writes them in the transaction of the change."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import singledispatch
 from typing import Literal
 
@@ -24,10 +25,11 @@ APPOINTMENT_UPDATED = "appointment.updated"
 PATIENT_UPDATED = "patient.updated"
 
 #: The doctor in line learns why the place is gone without a start. Who leaves the line knows it.
-ENDED_WAITING_BECAUSE: dict[str, Literal["missed", "cancelled", "left"]] = {
+ENDED_WAITING_BECAUSE: dict[str, Literal["missed", "moved", "cancelled", "left"]] = {
     "passed": "missed",
     "canceled": "cancelled",
     "checked_out": "left",
+    "moved": "moved",
 }
 #: Texts for a consultation that its doctor did not complete.
 ENDED_FOR_DOCTOR_BECAUSE = {
@@ -118,6 +120,22 @@ def _waits_again(change: changes.WaitAgain, context: EventContext) -> Iterator[E
 @events_of.register
 def _status_written(change: changes.WriteAppointmentStatus, context: EventContext) -> Iterator[Event]:
     yield appointment_updated(change.appointment_id, change.status, context)
+
+
+@events_of.register
+def _rewritten(change: changes.RewriteAppointment, context: EventContext) -> Iterator[Event]:
+    before, after = change.appointment, change.appointment.changed(change.new_fields)
+    if (before.patient_id, before.doctor_id) != (after.patient_id, after.doctor_id):
+        # The lists that have shown the appointment until now.
+        former = replace(context, cause=f"{context.cause}/moved", doctor_of={before.id: before.doctor_id})
+        yield appointment_updated(before.id, after.status, former)
+    present = replace(
+        context,
+        patient_id=after.patient_id,
+        patient_name=context.other_patients.get(after.patient_id, context.patient_name),
+        doctor_of={before.id: after.doctor_id},
+    )
+    yield appointment_updated(before.id, after.status, present)
 
 
 def appointment_updated(

@@ -21,6 +21,7 @@ from patient_visit_engine.visit.refusals import (
     PatientReserved,
     Refusal,
     RequestExpired,
+    TrackingOpen,
 )
 from patient_visit_engine.visit.state import Consultation, OtherConsultation
 from patient_visit_engine.wire import shapes
@@ -36,6 +37,7 @@ TITLES: dict[type[Refusal], str] = {
     PatientFree: "Patient is free: there is nothing to wait for",
     AppointmentInProgress: "Appointment is in progress",
     AppointmentClosed: "Appointment is closed",
+    TrackingOpen: "Patient is checked in or in consultation for this appointment",
     DoctorInConsultation: "Doctor is in another consultation",
     AppointmentNotToday: "Appointment is for another day",
     AppointmentMismatch: "Appointment belongs to another patient or doctor",
@@ -143,6 +145,16 @@ def _appointment_closed(refusal: AppointmentClosed, context: AnswerContext) -> D
     return f"The appointment is {status}.", members
 
 
+def _tracking_open(refusal: TrackingOpen, context: AnswerContext) -> Details:
+    if refusal.holder is None:
+        return "The patient is checked in for the appointment. Check the patient out first.", {}
+    holder = _holder(refusal.holder, context.event_context)
+    detail = (
+        f"The appointment is in progress with {holder['active_doctor']}. Send the change again after the consultation."
+    )
+    return detail, holder
+
+
 def _doctor_in_consultation(refusal: DoctorInConsultation, context: AnswerContext) -> Details:
     warning = busy_doctor(refusal.busy_with[0], context)
     detail = f"You are still in consultation with {warning['patient_name']}. Complete it first."
@@ -187,6 +199,7 @@ DETAILS: dict[type[Refusal], Callable[[Any, AnswerContext], Details]] = {
     AppointmentInProgress: _appointment_in_progress,
     AppointmentClosed: _appointment_closed,
     AppointmentNotToday: _appointment_not_today,
+    TrackingOpen: _tracking_open,
     DoctorInConsultation: _doctor_in_consultation,
     ConsultationEnded: _consultation_ended,
 }

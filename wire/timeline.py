@@ -95,6 +95,18 @@ def _(change: changes.WriteAppointmentStatus) -> TimelineRow:
 
 
 @timeline_row.register
+def _(change: changes.RewriteAppointment) -> TimelineRow:
+    new = change.new_fields
+    fields: dict[str, Any] = {name: getattr(new, name) for name in sorted(new.names)}
+    if new.scheduled_at is not None:
+        fields["scheduled_at"] = to_rfc3339(new.scheduled_at)
+    if new.status is not None:
+        fields["status"] = new.status.name
+    appointment = change.appointment
+    return TimelineRow("changed", appointment.id, appointment.doctor_id, particulars={"fields": fields})
+
+
+@timeline_row.register
 def _(change: changes.JoinLine) -> TimelineRow:
     return _about_place("waiting", change.place)
 

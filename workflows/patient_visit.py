@@ -22,6 +22,7 @@ with workflow.unsafe.imports_passed_through():
     from patient_visit_engine.visit.commands import (
         COMMAND_NAMES,
         Adopt,
+        ChangeAppointment,
         CheckIn,
         CheckOut,
         Command,
@@ -153,6 +154,10 @@ class PatientVisit:
 
     @workflow.update(description="Set the appointment's status. `done` also ends its consultation.")
     async def set_appointment_status(self, command: SetAppointmentStatus) -> Reply:
+        return await self._handle(command)
+
+    @workflow.update(description="Change fields of an appointment, as the hospital's own system has sent them.")
+    async def change_appointment(self, command: ChangeAppointment) -> Reply:
         return await self._handle(command)
 
     @workflow.update(description="Give the doctor a place in the waiting line.")

@@ -64,6 +64,7 @@ UPDATES: dict[str, Any] = {
     "CheckIn": PatientVisit.check_in,
     "CheckOut": PatientVisit.check_out,
     "SetAppointmentStatus": PatientVisit.set_appointment_status,
+    "ChangeAppointment": PatientVisit.change_appointment,
     "JoinWaitingLine": PatientVisit.join_waiting_line,
     "LeaveWaitingLine": PatientVisit.leave_waiting_line,
     "Adopt": PatientVisit.adopt,

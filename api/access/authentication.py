@@ -102,4 +102,7 @@ AnyRole = Annotated[Caller, Depends(current_caller)]
 Doctor = Annotated[Caller, Depends(require_role(Role.doctor))]
 Supervisor = Annotated[Caller, Depends(require_role(Role.supervisor))]
 DoctorReceptionOrSupervisor = Annotated[Caller, Depends(require_role(Role.doctor, Role.reception, Role.supervisor))]
+DoctorReceptionSupervisorOrService = Annotated[
+    Caller, Depends(require_role(Role.doctor, Role.reception, Role.supervisor, Role.service))
+]
 MasterDataSender = Annotated[Caller, Depends(require_role(Role.service, Role.supervisor))]

@@ -9,7 +9,13 @@ from pydantic import BaseModel
 from sqlalchemy import Connection
 from starlette.responses import JSONResponse, Response
 
-from patient_visit_engine.api.access.authentication import AnyRole, Doctor, DoctorReceptionOrSupervisor, not_yours
+from patient_visit_engine.api.access.authentication import (
+    AnyRole,
+    Doctor,
+    DoctorReceptionOrSupervisor,
+    DoctorReceptionSupervisorOrService,
+    not_yours,
+)
 from patient_visit_engine.api.access.sessions import Caller
 from patient_visit_engine.api.commands.idempotency import Key
 from patient_visit_engine.api.dependencies import dependencies_of
@@ -80,7 +86,7 @@ async def set_appointment_status(
 )
 async def check_in(
     appointment_id: AppointmentId,
-    caller: DoctorReceptionOrSupervisor,
+    caller: DoctorReceptionSupervisorOrService,
     key: Key,
     http: Request,
     # Unused: FastAPI refuses a body with other content than an empty object.
@@ -101,7 +107,7 @@ async def check_in(
 )
 async def check_out(
     appointment_id: AppointmentId,
-    caller: DoctorReceptionOrSupervisor,
+    caller: DoctorReceptionSupervisorOrService,
     key: Key,
     http: Request,
     body: bodies.EmptyBody | None = None,

@@ -7,11 +7,12 @@ from fastapi import APIRouter, Path, Request
 from starlette.responses import JSONResponse, Response
 
 from patient_visit_engine.api.access.authentication import MasterDataSender
+from patient_visit_engine.api.commands.appointment_changes import AppointmentChanges, AppointmentSender
 from patient_visit_engine.api.dependencies import Dependencies, dependencies_of
 from patient_visit_engine.api.problems import Problem
 from patient_visit_engine.api.schema import bodies
 from patient_visit_engine.api.schema.openapi import BODY_PROBLEMS, STAFF_PROBLEMS, responses
-from patient_visit_engine.storage.master_data import appointments, doctors, patients, prestations
+from patient_visit_engine.storage.master_data import doctors, patients, prestations
 from patient_visit_engine.storage.master_data.appointments import (
     AppointmentPut,
     NotReplaceableError,
@@ -19,19 +20,13 @@ from patient_visit_engine.storage.master_data.appointments import (
 )
 from patient_visit_engine.storage.master_data.patients import PatientPut
 from patient_visit_engine.storage.master_data.records import PutContext
-from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.wire import shapes
-from patient_visit_engine.wire.shapes import status_name
+from patient_visit_engine.wire.answers import appointment_body
 
 router = APIRouter(tags=["master data"])
 
 RecordId = Annotated[bodies.TextId, Path()]
 PUT_PROBLEMS = (*STAFF_PROBLEMS, *BODY_PROBLEMS)
-NOT_REPLACEABLE_TITLES = {
-    "tracking_open": "The patient is checked in or in consultation for this appointment",
-    "appointment_closed": "The appointment is done",
-    "doctor_waiting": "The doctor of this appointment waits in line for the patient",
-}
 
 
 @router.put(
@@ -103,29 +98,26 @@ async def put_prestation(
     responses=responses({200: shapes.Appointment, 201: shapes.Appointment}, *PUT_PROBLEMS, 409),
 )
 async def put_appointment(
-    record_id: RecordId, body: bodies.PutAppointment, _caller: MasterDataSender, http: Request
+    record_id: RecordId, body: bodies.PutAppointment, caller: MasterDataSender, http: Request
 ) -> Response:
-    """Create or replace an appointment. Without a status it keeps its status, or gets `scheduled` when it is new."""
+    """Create or change an appointment. Without a status it keeps its status, or gets `scheduled` when it is new.
+
+    While something is open for it, its patient's visit decides, as on a command.
+    """
     dependencies = dependencies_of(http)
-    values = AppointmentPut(body.patient_id, body.doctor_id, body.prestation_id, body.scheduled_at, body.status)
+    changes = AppointmentChanges(dependencies.database, dependencies.dispatcher, dependencies.today)
+    appointment = AppointmentPut(body.patient_id, body.doctor_id, body.prestation_id, body.scheduled_at, body.status)
+    sender = AppointmentSender(caller, http, body)
     try:
-        created, status = await appointments.write_appointment(
-            dependencies.database, _put_context(dependencies, record_id), values
-        )
+        stored = await changes.put(sender, _put_context(dependencies, record_id), appointment)
     except UnknownReferenceError as error:
         title = "The appointment refers to something that does not exist"
         raise Problem(422, "unknown_reference", title, field=error.field) from None
     except NotReplaceableError as error:
-        raise Problem(409, error.code, NOT_REPLACEABLE_TITLES[error.code]) from None
-    appointment: shapes.Appointment = {
-        "id": record_id,
-        "patient_id": body.patient_id,
-        "doctor_id": body.doctor_id,
-        "prestation_id": body.prestation_id,
-        "scheduled_at": to_rfc3339(body.scheduled_at),
-        "status": status_name(status),
-    }
-    return _response(http, created, appointment)
+        raise Problem(409, error.code, "The appointment is done") from None
+    if isinstance(stored, Response):
+        return stored
+    return _response(http, stored.created, appointment_body(stored.appointment))
 
 
 def _put_context(dependencies: Dependencies, record_id: int) -> PutContext:

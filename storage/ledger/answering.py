@@ -23,6 +23,7 @@ def event_context(entry: LedgerEntry, stored: StoredState) -> EventContext:
         prestations=stored.names.prestations,
         at=entry.decision.at,
         cause=_cause(entry),
+        other_patients=stored.names.patients,
         doctor_of={} if entry.appointment is None else {entry.appointment.id: entry.appointment.doctor_id},
     )
 

@@ -4,6 +4,7 @@ from datetime import datetime
 from functools import singledispatch
 
 from patient_visit_engine.storage.ledger.errors import OvertakenError
+from patient_visit_engine.storage.ledger.rewriting import rewrite_appointment
 from patient_visit_engine.storage.ledger.writer import PENDING_OF_APPOINTMENT, RUNNING_CONSULTATION, Writer
 from patient_visit_engine.visit import changes
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome, ReservationKind, TrackingStatus
@@ -119,6 +120,11 @@ def _close_tracking(change: changes.CloseTracking, writer: Writer) -> None:
 @apply.register
 def _write_appointment_status(change: changes.WriteAppointmentStatus, writer: Writer) -> None:
     writer.set_appointment_status(change.appointment_id, change.status)
+
+
+@apply.register
+def _rewrite_appointment(change: changes.RewriteAppointment, writer: Writer) -> None:
+    rewrite_appointment(writer, change.appointment.id, change.new_fields)
 
 
 @apply.register

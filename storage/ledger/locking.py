@@ -4,7 +4,7 @@ The lock order of every transaction is: persons by id, doctor, appointment, pres
 transactions can deadlock. docs/architecture.md has the locks of each writer, and tests/ledger/test_lock_order.py checks them.
 """
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Select, bindparam, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, Select, bindparam, or_, select
 
 from patient_visit_engine.storage.tables import appointments, doctors, patients, prestations
 from patient_visit_engine.visit.record import LedgerEntry
@@ -33,6 +33,12 @@ def _lock_appointment_and_prestation(appointment_id: ColumnElement[int]) -> Sele
 
 # Each lock is a subquery of the next one, which needs its result. This is what makes the order certain.
 LOCK_PATIENT = select(patients.c.id).where(patients.c.id == _id("patient_id")).with_for_update(key_share=True)
+LOCK_PATIENTS = (
+    select(patients.c.id)
+    .where(or_(patients.c.id == _id("patient_id"), patients.c.id == _id("new_patient_id")))
+    .order_by(patients.c.id)
+    .with_for_update(key_share=True)
+)
 LOCK_FOR_APPOINTMENT = _lock_appointment_and_prestation(_then(LOCK_PATIENT, _id("appointment_id")))
 LOCK_FOR_EXCLUSIVE_START = _lock_appointment_and_prestation(
     _then(_lock_doctor(_then(LOCK_PATIENT, _id("doctor_id"))), _id("appointment_id"))
@@ -48,6 +54,9 @@ def lock_rows(connection: Connection, entry: LedgerEntry) -> int | None:
     if entry.appointment is None:
         connection.execute(LOCK_PATIENT, {"patient_id": entry.patient_id})
         return None
+    if entry.new_patient_id is not None:
+        # Before the next statement, which locks the visit's patient only.
+        connection.execute(LOCK_PATIENTS, {"patient_id": entry.patient_id, "new_patient_id": entry.new_patient_id})
     values = {"patient_id": entry.patient_id, "appointment_id": entry.appointment.id}
     if entry.busy_with is None:
         return connection.scalar(LOCK_FOR_APPOINTMENT, values)

@@ -44,6 +44,9 @@ PATIENT_CALLER_AND_REQUEST = (
     )
     .outerjoin(requests, requests.c.request_id == bindparam("request_id", type_=String()))
 )
+NEW_PATIENT = select(patients.c.id.label("patient_id"), patients.c.first_name, patients.c.last_name).where(
+    patients.c.id == bindparam("new_patient_id", type_=BigInteger())
+)
 STORED_STATE = union_rows(
     patient=PATIENT_CALLER_AND_REQUEST,
     tracking=OPEN_TRACKINGS,
@@ -51,6 +54,7 @@ STORED_STATE = union_rows(
     reservation=RESERVATIONS,
     appointment=APPOINTMENT,
     other_consultation=OTHER_CONSULTATIONS,
+    new_patient=NEW_PATIENT,
 )
 
 
@@ -72,7 +76,7 @@ class NameCache:
                 names.doctors[row["doctor_id"]] = row["doctor"]
             if row["prestation"] is not None:
                 names.prestations[row["prestation_id"]] = row["prestation"]
-        for row in parts.get("other_consultation", ()):
+        for row in chain(parts.get("other_consultation", ()), parts.get("new_patient", ())):
             names.patients[row["patient_id"]] = full_name_of(row)
         return names
 
@@ -121,6 +125,7 @@ def _read_state(connection: Connection, entry: LedgerEntry) -> StoredState:
         "caller_id": None if request is None else request.caller_id,
         "request_id": None if request is None else request.id,
         "appointment_id": None if appointment is None else appointment.id,
+        "new_patient_id": entry.new_patient_id,
         "busy_doctor_id": None if appointment is None or entry.busy_with is None else appointment.doctor_id,
     }
     parts = fetch_parts(connection, STORED_STATE, values)

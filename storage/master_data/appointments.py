@@ -1,16 +1,18 @@
 """Appointments from the hospital's own system.
 
-An appointment that a visit uses can be changed only in a limited way: see `_check_replaceable`.
+An appointment for which nothing is open is written directly, under the lock of its patient. So a feed of many appointments opens no
+visits. When something is open for it (a tracking, a place in line, a reservation), the change is a command of the patient's visit.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
-from sqlalchemy import Connection, Row, or_, select
+from sqlalchemy import ColumnElement, Connection, bindparam, exists, or_, select
 
 from patient_visit_engine.storage import event_log
 from patient_visit_engine.storage.database import Database
+from patient_visit_engine.storage.facts import read_appointment
 from patient_visit_engine.storage.inserting import insert_if_new
 from patient_visit_engine.storage.master_data.records import PutContext, read_locked, update_if_different
 from patient_visit_engine.storage.tables import (
@@ -19,10 +21,13 @@ from patient_visit_engine.storage.tables import (
     patient_trackings,
     patients,
     prestations,
+    reservations,
     waiting_line,
 )
-from patient_visit_engine.visit.changes import WriteAppointmentStatus
+from patient_visit_engine.visit.appointment_changes import change_refusal, effective_fields
+from patient_visit_engine.visit.changes import Change, RewriteAppointment, WriteAppointmentStatus
 from patient_visit_engine.visit.codes import AppointmentStatus, TrackingStatus
+from patient_visit_engine.visit.state import Appointment, AppointmentFields
 from patient_visit_engine.wire.event_context import EventContext
 from patient_visit_engine.wire.events import events_of
 from patient_visit_engine.wire.person_names import full_name
@@ -37,11 +42,15 @@ class UnknownReferenceError(Exception):
 
 
 class NotReplaceableError(Exception):
-    """The appointment cannot be replaced in this way, because a visit uses it or it is done. `code` is the reason."""
+    """The appointment cannot be changed in this way. `code` is the reason."""
 
-    def __init__(self, code: Literal["tracking_open", "appointment_closed", "doctor_waiting"]) -> None:
+    def __init__(self, code: str) -> None:
         super().__init__(code)
         self.code = code
+
+
+class OpenInVisitError(Exception):
+    """Something is open for the appointment, so its patient's visit decides on the change. Roll back."""
 
 
 class AppointmentMovedError(Exception):
@@ -50,18 +59,33 @@ class AppointmentMovedError(Exception):
 
 @dataclass(frozen=True)
 class AppointmentPut:
-    """The new content of an appointment. Without a status it keeps its status, or gets `scheduled` when it is new."""
+    """The fields to change. None: the field stays as it is.
 
-    patient_id: int
-    doctor_id: int
-    prestation_id: int
-    scheduled_at: datetime
-    status: AppointmentStatus | None
+    A new appointment needs all of them except `status` (then it is `scheduled`) and `expected_minutes` (those of its prestation).
+    """
+
+    patient_id: int | None = None
+    doctor_id: int | None = None
+    prestation_id: int | None = None
+    scheduled_at: datetime | None = None
+    status: AppointmentStatus | None = None
+    expected_minutes: int | None = None
+
+    @property
+    def fields(self) -> AppointmentFields:
+        """The same fields, as the rules of a visit use them."""
+        return AppointmentFields(**vars(self))
 
 
-async def write_appointment(
-    database: Database, put: PutContext, appointment: AppointmentPut
-) -> tuple[bool, AppointmentStatus]:
+@dataclass(frozen=True)
+class StoredAppointment:
+    """The appointment after a PUT. `created`: this PUT has created it."""
+
+    created: bool
+    appointment: Appointment
+
+
+async def write_appointment(database: Database, put: PutContext, appointment: AppointmentPut) -> StoredAppointment:
     """Run `put_appointment` in a transaction. Another move of the appointment can come first. Then run it again."""
     while True:
         try:
@@ -71,49 +95,67 @@ async def write_appointment(
             continue
 
 
-def put_appointment(
-    connection: Connection, put: PutContext, appointment: AppointmentPut
-) -> tuple[bool, AppointmentStatus]:
-    """Create or replace an appointment. Returns whether it was created, and its status.
+def put_appointment(connection: Connection, put: PutContext, appointment: AppointmentPut) -> StoredAppointment:
+    """Create or change an appointment.
 
-    Raises UnknownReferenceError, NotReplaceableError or AppointmentMovedError. The caller must roll back.
+    Raises UnknownReferenceError, NotReplaceableError, OpenInVisitError or AppointmentMovedError. The caller must roll back.
     """
     names = _lock_patients(connection, put.id, appointment.patient_id)
     _check_references(connection, appointment)
-    status = AppointmentStatus.scheduled if appointment.status is None else appointment.status
-    values: dict[str, Any] = {
-        "patient_id": appointment.patient_id,
-        "doctor_id": appointment.doctor_id,
-        "prestation_id": appointment.prestation_id,
-        "scheduled_at": appointment.scheduled_at,
-    }
-    created = insert_if_new(connection, appointments, id=put.id, status=status.value, **values)
-    if not created:
-        stored = read_locked(connection, appointments, put.id)
-        if stored.patient_id not in names:
-            raise AppointmentMovedError
-        status = AppointmentStatus(stored.status) if appointment.status is None else appointment.status
-        _check_replaceable(connection, stored, appointment, status)
-        if not update_if_different(connection, appointments, stored, values | {"status": status.value}):
-            return False, status
-        if stored.patient_id != appointment.patient_id:
-            _publish(connection, put, stored.patient_id, names[stored.patient_id], status, "/moved")
-    _publish(
-        connection, put, appointment.patient_id, names[appointment.patient_id], status, doctor=appointment.doctor_id
-    )
-    return created, status
+    if _create(connection, put.id, appointment):
+        present = _read(connection, put.id)
+        _publish(connection, put, present, names, WriteAppointmentStatus(appointment_id=put.id, status=present.status))
+        return StoredAppointment(created=True, appointment=present)
+    stored = read_locked(connection, appointments, put.id)
+    if stored.patient_id not in names:
+        raise AppointmentMovedError
+    present = _read(connection, put.id)
+    fields = _fields_to_write(connection, appointment.fields, present)
+    if not fields.names:
+        return StoredAppointment(created=False, appointment=present)
+    update_if_different(connection, appointments, stored, _columns(fields))
+    _publish(connection, put, present, names, RewriteAppointment(appointment=present, new_fields=fields))
+    return StoredAppointment(created=False, appointment=present.changed(fields))
 
 
-def _lock_patients(connection: Connection, appointment_id: int, patient_id: int) -> dict[int, str]:
+def _create(connection: Connection, appointment_id: int, put: AppointmentPut) -> bool:
+    """Create the appointment. Returns False when it exists already, or when not all fields that it needs are sent."""
+    if None in (put.patient_id, put.doctor_id, put.prestation_id, put.scheduled_at):
+        return False
+    status = AppointmentStatus.scheduled.value
+    return insert_if_new(connection, appointments, id=appointment_id, **{"status": status, **_columns(put.fields)})
+
+
+def _read(connection: Connection, appointment_id: int) -> Appointment:
+    appointment = read_appointment(connection, appointment_id)
+    assert appointment is not None, "no program deletes appointments"
+    return appointment
+
+
+def _fields_to_write(connection: Connection, sent: AppointmentFields, present: Appointment) -> AppointmentFields:
+    """The fields that change. Raises OpenInVisitError when a visit must decide on them, and NotReplaceableError."""
+    if not effective_fields(sent, present).names:
+        return AppointmentFields()
+    is_tracked, is_awaited = _read_open(connection, present.id)
+    fields = effective_fields(sent, present, is_tracked=is_tracked)
+    if fields.names and (is_tracked or is_awaited):
+        raise OpenInVisitError
+    if (refusal := change_refusal(fields, present.status)) is not None:
+        raise NotReplaceableError(refusal.code)
+    return fields
+
+
+def _lock_patients(connection: Connection, appointment_id: int, patient_id: int | None) -> dict[int, str]:
     """Lock the new patient and the present patient of the appointment. Returns their names by id."""
     present = select(appointments.c.patient_id).where(appointments.c.id == appointment_id).scalar_subquery()
-    query = select(patients.c.id, patients.c.first_name, patients.c.last_name).where(
-        or_(patients.c.id == patient_id, patients.c.id == present)
-    )
+    is_locked = patients.c.id == present
+    if patient_id is not None:
+        is_locked = or_(patients.c.id == patient_id, is_locked)
+    query = select(patients.c.id, patients.c.first_name, patients.c.last_name).where(is_locked)
     # In order of id. Otherwise two moves in opposite directions would lock the patients in opposite order.
     rows = connection.execute(query.order_by(patients.c.id).with_for_update(key_share=True))
     names = {row.id: full_name(row.first_name, row.last_name) for row in rows}
-    if patient_id not in names:
+    if patient_id is not None and patient_id not in names:
         raise UnknownReferenceError("patient_id")
     return names
 
@@ -123,42 +165,47 @@ def _check_references(connection: Connection, appointment: AppointmentPut) -> No
         ("doctor_id", doctors, appointment.doctor_id),
         ("prestation_id", prestations, appointment.prestation_id),
     ):
-        if connection.scalar(select(table.c.id).where(table.c.id == record_id)) is None:
+        if record_id is not None and connection.scalar(select(table.c.id).where(table.c.id == record_id)) is None:
             raise UnknownReferenceError(field)
 
 
-def _check_replaceable(
-    connection: Connection, stored: Row[Any], appointment: AppointmentPut, status: AppointmentStatus
-) -> None:
-    """Raise NotReplaceableError for an appointment that is done or has an open tracking.
+def _of_appointment(column: ColumnElement[int], *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    return exists().where(column == bindparam("appointment_id"), *conditions)
 
-    While a doctor waits for it, the appointment keeps its patient and doctor and cannot be canceled. Its time and prestation may
-    change.
-    """
-    of_appointment = patient_trackings.c.appointment_id == stored.id
-    is_open = patient_trackings.c.status != TrackingStatus.completed.value
-    if connection.scalar(select(patient_trackings.c.id).where(of_appointment, is_open)) is not None:
-        raise NotReplaceableError("tracking_open")
-    if stored.status == AppointmentStatus.done:
-        raise NotReplaceableError("appointment_closed")
-    moved = (stored.patient_id, stored.doctor_id) != (appointment.patient_id, appointment.doctor_id)
-    if moved or status is AppointmentStatus.canceled:
-        place = select(waiting_line.c.id).where(waiting_line.c.appointment_id == stored.id)
-        # Only a visit changes the waiting line. A place for an appointment that is gone would get a useless offer.
-        if connection.scalar(place) is not None:
-            raise NotReplaceableError("doctor_waiting")
+
+IS_OPEN = select(
+    _of_appointment(
+        patient_trackings.c.appointment_id, patient_trackings.c.status != TrackingStatus.completed.value
+    ).label("is_tracked"),
+    or_(_of_appointment(waiting_line.c.appointment_id), _of_appointment(reservations.c.appointment_id)).label(
+        "is_awaited"
+    ),
+)
+
+
+def _read_open(connection: Connection, appointment_id: int) -> tuple[bool, bool]:
+    """Whether a tracking is open for the appointment, and whether it has a place in line or a reservation."""
+    row = connection.execute(IS_OPEN, {"appointment_id": appointment_id}).one()
+    return row.is_tracked, row.is_awaited
+
+
+def _columns(fields: AppointmentFields) -> dict[str, Any]:
+    columns = {name: getattr(fields, name) for name in fields.names}
+    return columns if fields.status is None else columns | {"status": fields.status.value}
 
 
 def _publish(
-    connection: Connection,
-    put: PutContext,
-    patient_id: int,
-    patient: str,
-    status: AppointmentStatus,
-    step: str = "",
-    doctor: int | None = None,
+    connection: Connection, put: PutContext, before: Appointment, names: dict[int, str], change: Change
 ) -> None:
-    doctors_of_appointments = {} if doctor is None else {put.id: doctor}
-    context = EventContext(patient_id, patient, {}, {}, put.at, put.cause + step, doctors_of_appointments)
-    new_events = list(events_of(WriteAppointmentStatus(appointment_id=put.id, status=status), context))
-    event_log.append(connection, new_events, put.at)
+    """Write the events of the change. `names` are those of the patients that are locked."""
+    context = EventContext(
+        before.patient_id,
+        names[before.patient_id],
+        {},
+        {},
+        put.at,
+        put.cause,
+        other_patients=names,
+        doctor_of={put.id: before.doctor_id},
+    )
+    event_log.append(connection, list(events_of(change, context)), put.at)

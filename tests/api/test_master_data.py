@@ -7,8 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from patient_visit_engine.storage.tables import events
-from tests.support.api import JOHN_CARDIOLOGY, JOHN_DERMATOLOGY, ApiDriver, start_body
-from tests.support.builders import DR_OKAFOR
+from tests.support.api import JOHN_CARDIOLOGY, ApiDriver
 
 APPOINTMENT: dict[str, Any] = {
     "patient_id": 123,
@@ -123,26 +122,3 @@ async def test_refuses_time_without_valid_offset(api: ApiDriver, at: str) -> Non
     answer = await (await api.staff("service")).put(CARDIOLOGY, json=APPOINTMENT | {"scheduled_at": at})
 
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
-
-
-async def test_refuses_change_while_visit_needs_record(api: ApiDriver) -> None:
-    service, doctor, reception = await api.staff("service"), await api.doctor(), await api.staff("reception")
-    codes: list[str] = []
-
-    async def refuse_put(number: int, **fields: Any) -> None:
-        before = await api.all_rows()
-        answer = await service.put(f"/api/appointments/{number}", json=APPOINTMENT | fields)
-        assert answer.status_code == 409
-        assert await api.all_rows() == before
-        codes.append(answer.json()["code"])
-
-    await reception.post(f"{CARDIOLOGY}/check-in")
-    await refuse_put(JOHN_CARDIOLOGY.id)
-    started = await doctor.post("/api/consultations", json=start_body())
-    await refuse_put(JOHN_CARDIOLOGY.id, status="canceled")
-    await (await api.doctor(DR_OKAFOR.id)).post(f"/api/appointments/{JOHN_DERMATOLOGY.id}/wait")
-    await refuse_put(JOHN_DERMATOLOGY.id, doctor_id=DR_OKAFOR.id, prestation_id=12, status="canceled")
-    await doctor.post(f"/api/consultations/{started.json()['id']}/complete")
-    await refuse_put(JOHN_CARDIOLOGY.id)
-
-    assert codes == ["tracking_open", "tracking_open", "doctor_waiting", "appointment_closed"]

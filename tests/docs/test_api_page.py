@@ -27,6 +27,9 @@ ROLES = {
     "the same caller": frozenset(Role),
     "its doctor": frozenset({Role.doctor}),
     "its doctor, reception, supervisor": frozenset({Role.doctor, Role.reception, Role.supervisor}),
+    "its doctor, reception, supervisor, service": frozenset(
+        {Role.doctor, Role.reception, Role.supervisor, Role.service}
+    ),
     "supervisor": frozenset({Role.supervisor}),
     "service, supervisor": frozenset({Role.service, Role.supervisor}),
 }
@@ -50,7 +53,7 @@ def _roles_of(route: APIRoute) -> frozenset[Role]:
 
 
 def problems_in_code() -> set[tuple[str, str]]:
-    return {*_problems_of_visits(), *_problems_of_streams(), *_problems_of_master_data(), *_problems_of_api()}
+    return {*_problems_of_visits(), *_problems_of_streams(), *_problems_of_api()}
 
 
 def _problems_of_visits() -> Iterator[tuple[str, str]]:
@@ -62,10 +65,6 @@ def _problems_of_streams() -> Iterator[tuple[str, str]]:
     for refusal in stream_refusals.StreamRefusedError.__subclasses__():
         status = "429" if refusal is stream_refusals.TooManyStreamsError else "503"
         yield status, refusal.code
-
-
-def _problems_of_master_data() -> Iterator[tuple[str, str]]:
-    yield from (("409", code) for code in master_data.NOT_REPLACEABLE_TITLES)
 
 
 def _problems_of_api() -> Iterator[tuple[str, str]]:

@@ -26,10 +26,13 @@ from patient_visit_engine.visit.state import Consultation, Facts, Limits
 from patient_visit_engine.visit.timers import decide_due
 from patient_visit_engine.wire.trackings import consultation_body, tracking_body
 from tests.support.builders import (
+    CARDIOLOGY,
     DAY,
+    DERMATOLOGY,
     DR_AMRANI,
     DR_LINDQVIST,
     DR_OKAFOR,
+    DR_SMITH,
     JOHN_DOE,
     NOON,
     X_RAY,
@@ -38,7 +41,17 @@ from tests.support.builders import (
     minutes,
     seed,
 )
-from tests.support.commands import a_check_in, a_completion, a_leave, a_release, a_start, a_status, a_wait, an_extension
+from tests.support.commands import (
+    a_change,
+    a_check_in,
+    a_completion,
+    a_leave,
+    a_release,
+    a_start,
+    a_status,
+    a_wait,
+    an_extension,
+)
 from tests.support.ledger import LedgerDriver, StoredAnswer
 
 TOMORROW = DAY + timedelta(days=1)
@@ -52,6 +65,7 @@ OF_AMRANI, OF_OKAFOR, OF_LINDQVIST, X_RAY_OF_AMRANI = BOOKED = (
 RESCUE = Rescue(reason=next(iter(RescueReason)))
 PAUSES = [timedelta(seconds=seconds) for seconds in (0, 0, 1, 20, 61, 130, 1_200, 2_700)]
 RANDOM_STEPS = 40
+TIMES, EXCLUSIVE = [NOON, NOON + timedelta(hours=3), NOON + timedelta(days=1)], [CARDIOLOGY, DERMATOLOGY]
 KINDS = {kind.__name__ for kind in get_args(get_args(Change)[0])}
 
 
@@ -120,6 +134,10 @@ async def check_busy_days(visit: CheckedVisit) -> None:
     """Two days of a patient with three check-ins, three doctors, and offers that reserve."""
     for arrived in (a_check_in(OF_AMRANI), a_check_in(OF_OKAFOR), a_check_in(X_RAY_OF_AMRANI)):
         await visit.send(arrived)
+    # One check-in gets another doctor and prestation, and its time passes to the next day.
+    later = NOON + timedelta(hours=20)
+    await visit.send(a_change(X_RAY_OF_AMRANI, doctor_id=DR_SMITH.id, prestation_id=DERMATOLOGY.id, scheduled_at=later))
+    await visit.send(a_change(X_RAY_OF_AMRANI, doctor_id=DR_AMRANI.id, prestation_id=X_RAY.id, scheduled_at=NOON))
     # The check-ins become consultations in another order than that of the arrivals.
     await visit.send(a_start(X_RAY_OF_AMRANI), minutes(1))
     await visit.send(a_start(OF_OKAFOR), minutes(1))
@@ -135,6 +153,7 @@ async def check_busy_days(visit: CheckedVisit) -> None:
     await visit.send(a_leave(OF_LINDQVIST))
     await visit.send(a_start(OF_AMRANI))
     await visit.send(a_release(visit.running[0]), minutes(5))
+    await visit.send(a_change(OF_AMRANI, doctor_id=DR_OKAFOR.id))
     await visit.send(a_status(OF_LINDQVIST, AppointmentStatus.canceled))
     await visit.send(RESCUE)
     visit.begin(TOMORROW)
@@ -142,6 +161,7 @@ async def check_busy_days(visit: CheckedVisit) -> None:
     await visit.send(Adopt(), minutes(2))
     # The check-in's time limit is noticed too late, so it gets another one.
     await visit.record_due(timedelta(hours=6))
+    await visit.send(a_change(OF_AMRANI, scheduled_at=visit.now + timedelta(hours=1)))
     await visit.send(CheckOut(request=a_request("check-out"), appointment=OF_AMRANI), minutes(1))
 
 
@@ -194,6 +214,8 @@ def random_command(random: Random, running: tuple[Consultation, ...]) -> Command
         (1, a_leave(appointment)),
         (1, CheckOut(request=a_request("check-out"), appointment=appointment)),
         (1, a_status(appointment, status)),
+        (2, a_change(appointment, scheduled_at=random.choice(TIMES), prestation_id=random.choice(EXCLUSIVE).id)),
+        (1, a_change(appointment, doctor_id=random.choice(BOOKED).doctor_id)),
         *((1, a_completion(consultation)) for consultation in running),
         *((5, a_release(consultation)) for consultation in running),
         *((1, an_extension(consultation, 5)) for consultation in running),

@@ -6,7 +6,12 @@ from dataclasses import replace
 
 from patient_visit_engine.storage.bulk_master_data import PatientRow, add_missing
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.storage.master_data.appointments import AppointmentPut, NotReplaceableError, write_appointment
+from patient_visit_engine.storage.master_data.appointments import (
+    AppointmentPut,
+    NotReplaceableError,
+    OpenInVisitError,
+    write_appointment,
+)
 from patient_visit_engine.storage.master_data.doctors import put_doctor
 from patient_visit_engine.storage.master_data.patients import PatientPut, put_patient
 from patient_visit_engine.storage.master_data.prestations import put_prestation
@@ -29,7 +34,7 @@ from tests.support.builders import (
     minutes,
     seed,
 )
-from tests.support.commands import a_completion, a_release, a_start
+from tests.support.commands import a_change, a_completion, a_release, a_start
 from tests.support.ledger import LedgerDriver, column
 
 ROUNDS = 20
@@ -77,6 +82,9 @@ class Storm:
                 await write_appointment(self._database, PutContext(appointment.id, f"{name}/{number}", NOON), values)
             except NotReplaceableError:
                 return
+            except OpenInVisitError:
+                change = a_change(appointment, f"{name}/{number}", scheduled_at=NOON + minutes(number))
+                await LedgerDriver(self._database, patient_id=appointment.patient_id).send(change)
             self.moves += 1
 
         return run_round

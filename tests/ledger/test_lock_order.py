@@ -19,8 +19,19 @@ from patient_visit_engine.storage.master_data.prestations import put_prestation
 from patient_visit_engine.storage.master_data.records import PutContext
 from patient_visit_engine.storage.tables import patients
 from patient_visit_engine.visit.codes import DoctorBusy
-from tests.support.builders import CARDIOLOGY, DR_AMRANI, JOHN_DOE, MARIA_SILVA, NOON, an_appointment, minutes, seed
-from tests.support.commands import a_check_in, a_completion, a_start
+from tests.support.builders import (
+    CARDIOLOGY,
+    DR_AMRANI,
+    DR_SMITH,
+    JOHN_DOE,
+    MARIA_SILVA,
+    NOON,
+    Patient,
+    an_appointment,
+    minutes,
+    seed,
+)
+from tests.support.commands import a_change, a_check_in, a_completion, a_start, a_wait
 from tests.support.ledger import LedgerDriver, column
 from tests.support.lock_waits import is_blocked, other_session, wait_for_blocked
 from tests.support.statements import recorded_statements
@@ -30,6 +41,7 @@ TOKENS = re.compile(r"(?P<open>\()|(?P<close>\))|FROM (?P<table>\w+)|(?P<lock>FO
 WRITES = re.compile(r"(?:^|\()(?:UPDATE|INSERT INTO|DELETE FROM) (\w+)")
 OF_JOHN = an_appointment(DR_AMRANI, number=1)
 OF_MARIA = an_appointment(DR_AMRANI, number=2, patient=MARIA_SILVA)
+IN_LINE = an_appointment(DR_SMITH, number=3)
 TO_JOHN = AppointmentPut(JOHN_DOE.id, DR_AMRANI.id, CARDIOLOGY.id, NOON + minutes(5), None)
 TO_MARIA = replace(TO_JOHN, patient_id=MARIA_SILVA.id)
 ADA: PatientRow = {"id": 1, "first_name": "Ada", "last_name": "Byron"}
@@ -39,7 +51,7 @@ NEW_PATIENTS: list[PatientRow] = [{**ADA, "id": number} for number in (1, 2, 3)]
 @pytest.fixture
 async def database(on_postgres: Database) -> Database:
     """A PostgreSQL database with an appointment of John and one of Maria."""
-    await on_postgres.write(seed, OF_JOHN, OF_MARIA)
+    await on_postgres.write(seed, OF_JOHN, OF_MARIA, IN_LINE)
     return on_postgres
 
 
@@ -98,6 +110,13 @@ async def move_appointment(database: Database) -> None:
     await write_appointment(database, a_put(OF_JOHN.id), TO_MARIA)
 
 
+async def move_appointment_in_line(database: Database) -> None:
+    ledger = LedgerDriver(database)
+    await ledger.send(a_start(OF_JOHN))
+    await ledger.send(a_wait(IN_LINE))
+    await ledger.send(a_change(IN_LINE, patient_id=MARIA_SILVA.id))
+
+
 async def create_appointment(database: Database) -> None:
     await write_appointment(database, a_put(77), TO_MARIA)
 
@@ -117,6 +136,7 @@ async def import_patients(database: Database) -> None:
         (rename_doctor, ["doctors"]),
         (change_prestation, ["prestations"]),
         (move_appointment, ["patients", "appointments", "log_head"]),
+        (move_appointment_in_line, ["patients", "appointments", "prestations", "log_head"]),
         (create_appointment, ["patients", "appointments", "log_head"]),
         (import_patients, ["patients"]),
     ],
@@ -176,6 +196,21 @@ async def test_move_locks_both_patients_by_id(database: Database, number: int, m
     await moving
 
 
+@pytest.mark.parametrize("by_visit_of", [JOHN_DOE, MARIA_SILVA], ids=["John to Maria", "Maria to John"])
+async def test_move_by_visit_locks_both_patients_by_id(database: Database, by_visit_of: Patient) -> None:
+    other = MARIA_SILVA if by_visit_of is JOHN_DOE else JOHN_DOE
+    waited_for = OF_JOHN if by_visit_of is JOHN_DOE else OF_MARIA
+    ledger = LedgerDriver(database, patient_id=by_visit_of.id)
+    async with other_session(database) as session:
+        await session.execute(text(f"SELECT 1 FROM patients WHERE id = {JOHN_DOE.id} FOR UPDATE"))
+        moving = asyncio.create_task(ledger.send(a_change(waited_for, patient_id=other.id)))
+        assert await is_blocked(session, moving)
+        await session.execute(text(f"SELECT 1 FROM patients WHERE id = {MARIA_SILVA.id} FOR UPDATE NOWAIT"))
+        await session.execute(text(f"SELECT 1 FROM appointments WHERE id = {waited_for.id} FOR UPDATE NOWAIT"))
+
+    assert (await moving).status == 200
+
+
 async def test_repeats_put_of_appointment_that_moves(database: Database) -> None:
     async with other_session(database) as session:
         await session.run_sync(put_appointment, a_put(OF_JOHN.id), TO_MARIA)
@@ -185,7 +220,7 @@ async def test_repeats_put_of_appointment_that_moves(database: Database) -> None
 
     await putting
 
-    assert await database.read(column, "appointments", "patient_id") == [JOHN_DOE.id, MARIA_SILVA.id]
+    assert await database.read(column, "appointments", "patient_id") == [JOHN_DOE.id, MARIA_SILVA.id, JOHN_DOE.id]
     moved = [JOHN_DOE.id, MARIA_SILVA.id, MARIA_SILVA.id, JOHN_DOE.id]
     assert await database.read(column, "events", "patient_id") == moved
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from patient_visit_engine.visit.codes import AppointmentStatus
 from patient_visit_engine.visit.commands import (
+    ChangeAppointment,
     CheckIn,
     Command,
     CompleteConsultation,
@@ -15,7 +16,7 @@ from patient_visit_engine.visit.commands import (
     SetAppointmentStatus,
     StartConsultation,
 )
-from patient_visit_engine.visit.state import Appointment, Consultation
+from patient_visit_engine.visit.state import Appointment, AppointmentFields, Consultation
 from tests.support.builders import RECEPTIONIST, Doctor, a_request
 
 
@@ -80,4 +81,11 @@ def a_status(appointment: Appointment, status: AppointmentStatus, by: int | None
     """Reception, or the doctor `by`, sets the status."""
     return SetAppointmentStatus(
         request=a_request(f"status {status}"), appointment=appointment, status=status, doctor_id=by
+    )
+
+
+def a_change(appointment: Appointment, key: str = "change", **fields: Any) -> ChangeAppointment:
+    """The hospital's own system changes these fields of the appointment."""
+    return ChangeAppointment(
+        request=a_request(key), appointment=appointment, fields_sent=AppointmentFields.model_validate(fields)
     )

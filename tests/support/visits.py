@@ -16,6 +16,7 @@ from patient_visit_engine.storage.ledger.recording import SqlLedger
 from patient_visit_engine.visit.calendar import HospitalCalendar
 from patient_visit_engine.visit.codes import AppointmentStatus
 from patient_visit_engine.visit.commands import (
+    ChangeAppointment,
     CheckIn,
     CheckOut,
     Command,
@@ -29,7 +30,7 @@ from patient_visit_engine.visit.commands import (
     StartConsultation,
 )
 from patient_visit_engine.visit.names import visit_id
-from patient_visit_engine.visit.state import Limits, VisitState
+from patient_visit_engine.visit.state import AppointmentFields, Limits, VisitState
 from patient_visit_engine.worker.builder import CACHED_VISITS, build
 from patient_visit_engine.worker.sweep import Sweep
 from patient_visit_engine.workflows.patient_visit import PatientVisit
@@ -187,6 +188,11 @@ class VisitDriver(PatientRecords):
         """Reception sets the status of the doctor's appointment."""
         appointment = await self.appointment(doctor)
         return await self.send(SetAppointmentStatus(request=self.request(), appointment=appointment, status=status))
+
+    async def change(self, doctor: int, **fields: Any) -> Answer:
+        """The hospital's own system changes these fields of the doctor's appointment."""
+        appointment, changed = await self.appointment(doctor), AppointmentFields(**fields)
+        return await self.send(ChangeAppointment(request=self.request(), appointment=appointment, fields_sent=changed))
 
     async def wait(self, doctor: int, *, day: date | None = None) -> Answer:
         """The doctor joins the waiting line."""

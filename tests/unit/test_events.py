@@ -13,7 +13,7 @@ from patient_visit_engine.visit.refusals import (
     PatientInConsultation,
     PatientReserved,
 )
-from patient_visit_engine.visit.state import PendingTracking
+from patient_visit_engine.visit.state import AppointmentFields, PendingTracking
 from patient_visit_engine.wire.event_context import Event
 from patient_visit_engine.wire.events import events_of
 from patient_visit_engine.wire.timeline import timeline_row
@@ -21,6 +21,7 @@ from tests.support.builders import (
     DR_AMRANI,
     DR_SMITH,
     JOHN_DOE,
+    MARIA_SILVA,
     NOON,
     a_consultation,
     a_place,
@@ -77,6 +78,9 @@ EVERY_CHANGE: dict[Any, Any] = {
             appointment_id=APPOINTMENT.id, outcome=Outcome.cancelled, status=AppointmentStatus.canceled
         ),
         changes.WriteAppointmentStatus(appointment_id=APPOINTMENT.id, status=AppointmentStatus.scheduled),
+        changes.RewriteAppointment(
+            appointment=APPOINTMENT, new_fields=AppointmentFields(doctor_id=DR_SMITH.id, scheduled_at=NOON)
+        ),
         changes.JoinLine(place=a_place(DR_AMRANI)),
         changes.LeaveLine(place=PLACE, why="left"),
         OFFER,
@@ -191,7 +195,8 @@ def test_offer_goes_to_doctor_reservation_to_all() -> None:
 
 
 @pytest.mark.parametrize(
-    ("why", "reason"), [("passed", "missed"), ("canceled", "cancelled"), ("checked_out", "left"), ("left", None)]
+    ("why", "reason"),
+    [("passed", "missed"), ("canceled", "cancelled"), ("checked_out", "left"), ("moved", "moved"), ("left", None)],
 )
 def test_doctor_learns_that_the_place_is_gone(why: Any, reason: str | None) -> None:
     _updated, *ended = events_for(changes.LeaveLine(place=PLACE, why=why))
@@ -199,6 +204,37 @@ def test_doctor_learns_that_the_place_is_gone(why: Any, reason: str | None) -> N
     assert [(event.name, event.channel, event.data["reason"]) for event in ended] == (
         [] if reason is None else [("waiting.ended", "doctor.7", reason)]
     )
+
+
+def rewritten(**fields: Any) -> list[Event]:
+    """The events of a PUT of Dr. Amrani's appointment with John Doe, which may give it to Maria Silva."""
+    change = changes.RewriteAppointment(appointment=APPOINTMENT, new_fields=AppointmentFields(**fields))
+    context = replace(an_event_context(AT, "the-request"), other_patients={MARIA_SILVA.id: "Maria Silva"})
+    return list(events_of(change, context))
+
+
+@pytest.mark.parametrize(
+    ("fields", "lists"),
+    [
+        ({"scheduled_at": NOON}, [("John Doe", 7)]),
+        ({"doctor_id": DR_SMITH.id}, [("John Doe", 7), ("John Doe", 456)]),
+        ({"patient_id": MARIA_SILVA.id}, [("John Doe", 7), ("Maria Silva", 7)]),
+        ({"patient_id": MARIA_SILVA.id, "doctor_id": DR_SMITH.id}, [("John Doe", 7), ("Maria Silva", 456)]),
+    ],
+    ids=["time", "doctor", "patient", "both"],
+)
+def test_changed_appointment_is_sent_to_both_lists(fields: dict[str, Any], lists: list[tuple[str, int]]) -> None:
+    events = rewritten(**fields)
+
+    assert [(event.data["patient_name"], event.data["doctor_id"]) for event in events] == lists
+    assert {event.name for event in events} == {"appointment.updated"}
+    assert len({event.dedup_key for event in events}) == len(events)
+
+
+def test_changed_appointment_has_new_status() -> None:
+    (event,) = rewritten(status=AppointmentStatus.canceled)
+
+    assert (event.data["status"], event.data["status_code"]) == ("canceled", 2)
 
 
 def test_offer_without_reservation_goes_to_doctor() -> None:

@@ -14,9 +14,11 @@ from patient_visit_engine.visit.changes import (
     OpenConsultation,
     PostponeConsultation,
     RemindHolder,
+    RewriteAppointment,
 )
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome, RescueReason
 from patient_visit_engine.visit.refusals import AppointmentClosed, PatientInConsultation
+from patient_visit_engine.visit.state import AppointmentFields
 from patient_visit_engine.wire.timeline import TimelineRow, timeline_row
 from tests.support.builders import DR_AMRANI, DR_SMITH, NOON, a_consultation, a_place, an_appointment, minutes
 
@@ -60,6 +62,17 @@ ROWS = [
     (
         NoteRefusal(appointment=APPOINTMENT, refusal=AppointmentClosed(status=AppointmentStatus.done)),
         amrani_row("refused", None, code="appointment_closed"),
+    ),
+    (
+        RewriteAppointment(
+            appointment=APPOINTMENT,
+            new_fields=AppointmentFields(doctor_id=DR_SMITH.id, scheduled_at=NOON, status=AppointmentStatus.canceled),
+        ),
+        amrani_row(
+            "changed",
+            None,
+            fields={"doctor_id": 456, "scheduled_at": "2026-03-02T11:00:00.000Z", "status": "canceled"},
+        ),
     ),
     (
         NoteRescue(reason=RescueReason.workflow_task_failed),

@@ -137,6 +137,16 @@ async def opened_ahead(visits: VisitDriver) -> None:
     await visits.wait_until_closed(visits.today)
 
 
+async def changed_appointments(visits: VisitDriver) -> None:
+    """The hospital's own system changes an appointment with a check-in, one with a place in line, and one in consultation."""
+    await visits.check_in(DR_CHRAIBI)
+    await visits.change(DR_CHRAIBI, doctor_id=DR_SURGERY)
+    await visits.start(DR_AMRANI)
+    await visits.wait(DR_BENNIS)
+    await visits.change(DR_BENNIS, scheduled_at=await visits.now() + A_DAY)
+    await visits.change(DR_AMRANI, status=AppointmentStatus.canceled)
+
+
 BEHAVIOURS: tuple[Callable[[VisitDriver], Awaitable[None]], ...] = (
     start_refuse_complete,
     waiting_line_and_offer,
@@ -148,6 +158,7 @@ BEHAVIOURS: tuple[Callable[[VisitDriver], Awaitable[None]], ...] = (
     rescue,
     ledger_outage,
     opened_ahead,
+    changed_appointments,
 )
 
 

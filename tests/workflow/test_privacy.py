@@ -26,6 +26,7 @@ async def _send_every_kind_of_message(visits: VisitDriver) -> None:
     await visits.check_in(DR_CHRAIBI)
     await visits.check_out(DR_CHRAIBI)
     await visits.set_status(DR_CHRAIBI, AppointmentStatus.scheduled)
+    await visits.change(DR_CHRAIBI, doctor_id=DR_DAOUDI, scheduled_at=await visits.now())
     started = await visits.start(DR_AMRANI, key=KEY)
     await visits.start(DR_BENNIS, wait=True)
     await visits.wait(DR_CHRAIBI)

@@ -55,6 +55,7 @@ const MARKS = new Set([
     "reservation_ended",
     "moved_down",
     "status",
+    "changed",
 ]);
 /** The minimum width of the picture, in milliseconds, for a day with one entry. */
 const NARROWEST = 10 * 60_000;

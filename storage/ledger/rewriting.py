@@ -1,0 +1,35 @@
+"""Writes the fields that the hospital's own system has changed: to the appointment, and to its pending tracking."""
+
+from typing import Any
+
+from sqlalchemy import bindparam, select, update
+
+from patient_visit_engine.storage.ledger.errors import OvertakenError
+from patient_visit_engine.storage.ledger.writer import PENDING_OF_APPOINTMENT, Writer
+from patient_visit_engine.storage.tables import appointments, prestations
+from patient_visit_engine.visit.codes import TrackingStatus
+from patient_visit_engine.visit.state import AppointmentFields
+
+IS_APPOINTMENT = appointments.c.id == bindparam("key")
+EXCLUSIVE = select(prestations.c.exclusive).where(prestations.c.id == bindparam("prestation"))
+#: The fields that a pending tracking has too.
+TRACKED = ("doctor_id", "prestation_id")
+
+
+def rewrite_appointment(writer: Writer, appointment_id: int, fields: AppointmentFields) -> None:
+    """Write these fields. Raises `OvertakenError` when the appointment is no longer there."""
+    columns: dict[str, Any] = {name: getattr(fields, name) for name in fields.names}
+    if fields.status is not None:
+        columns["status"] = fields.status.value
+    statement = update(appointments).where(IS_APPOINTMENT).values(**columns, version=appointments.c.version + 1)
+    if writer.connection.execute(statement, {"key": appointment_id}).rowcount != 1:
+        raise OvertakenError
+    rows = writer.stored.rows
+    if fields.scheduled_at is not None:
+        rows.reschedule(appointment_id, fields.scheduled_at)
+    tracked = {name: columns[name] for name in TRACKED if name in columns}
+    if tracked and rows.find_tracking(TrackingStatus.pending, "appointment_id", appointment_id) is not None:
+        if fields.prestation_id is not None:
+            # The tracking has the values of its check-in. A start reads them again.
+            tracked["exclusive"] = writer.connection.scalar(EXCLUSIVE, {"prestation": fields.prestation_id})
+        writer.update_tracking(PENDING_OF_APPOINTMENT, appointment_id, **tracked)
