@@ -5,6 +5,8 @@ from functools import partial
 
 import httpx
 
+from patient_visit_engine.api.dependencies import clock
+from patient_visit_engine.visit.calendar import to_rfc3339
 from tests.support.counted_engine import (
     FIRST_DOCTOR,
     RECEPTION,
@@ -54,6 +56,17 @@ class CountedVisit:
     async def cancel(self) -> None:
         """Reception cancels the second doctor's appointment."""
         await self._on_appointment(RECEPTION, SECOND_DOCTOR, "PATCH", "status", 200, json={"status": "canceled"})
+
+    async def feed(self) -> None:
+        """The hospital's own system gives the first doctor's appointment another time."""
+        body = {
+            "patient_id": self.patient,
+            "doctor_id": FIRST_DOCTOR,
+            "prestation_id": 1,
+            "scheduled_at": to_rfc3339(clock()),
+        }
+        path = f"/api/appointments/{appointment_id(self.patient, FIRST_DOCTOR)}"
+        await self._send(SUPERVISOR, "PUT", path, 200, json=body)
 
     async def join_line(self) -> None:
         """The second doctor takes a place in the waiting line."""
@@ -107,6 +120,8 @@ COMMANDS: dict[str, tuple[tuple[Step, ...], Step]] = {
     "release": ((START,), partial(CountedVisit.change, action="release", by=SUPERVISOR, reason="forgotten")),
     "check-out": ((CountedVisit.check_in,), CountedVisit.check_out),
     "status": ((CountedVisit.check_in,), CountedVisit.cancel),
+    "feed, direct": ((), CountedVisit.feed),
+    "feed, checked in": ((CountedVisit.check_in,), CountedVisit.feed),
     "join line": ((START,), CountedVisit.join_line),
     "leave line": ((START, CountedVisit.join_line), CountedVisit.leave_line),
 }
