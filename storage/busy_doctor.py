@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from sqlalchemy import Connection, bindparam, select
 
-from patient_visit_engine.storage.facts import APPOINTMENT, PERSON, to_appointment
+from patient_visit_engine.storage.facts import APPOINTMENT, IDENTITY_COLUMNS, PERSON, to_appointment
 from patient_visit_engine.storage.row_unions import Columns, fetch_parts, union_rows
 from patient_visit_engine.storage.tables import patient_trackings, patients
 from patient_visit_engine.storage.tracking_conditions import IS_RUNNING
@@ -18,8 +18,7 @@ _OLDEST = (
         patient_trackings.c.consultation_id,
         patient_trackings.c.patient_id,
         patient_trackings.c.started_at,
-        patients.c.first_name,
-        patients.c.last_name,
+        *IDENTITY_COLUMNS,
     )
     .join(patients, patients.c.id == patient_trackings.c.patient_id)
     .where(IS_RUNNING)

@@ -20,9 +20,9 @@ from patient_visit_engine.storage.trackings import TRACKING
 from patient_visit_engine.visit.codes import AppointmentStatus, TrackingStatus
 from patient_visit_engine.visit.state import Appointment, Facts
 
-PATIENT = select(patients.c.first_name, patients.c.last_name, patients.c.person_id).where(
-    patients.c.id == bindparam("patient_id")
-)
+#: The columns of `PatientIdentity`.
+IDENTITY_COLUMNS = (patients.c.first_name, patients.c.last_name, patients.c.birth_date, patients.c.record_number)
+PATIENT = select(*IDENTITY_COLUMNS, patients.c.person_id).where(patients.c.id == bindparam("patient_id"))
 PERSON = select(patients.c.person_id).where(patients.c.id == bindparam("patient_id")).scalar_subquery()
 # One parameter for each status. SQLAlchemy writes a statement with a list as parameter again for each execution.
 OPEN_STATUSES = [literal(status.value) for status in (TrackingStatus.pending, TrackingStatus.in_progress)]

@@ -9,10 +9,12 @@ from patient_visit_engine.wire.shapes import Moment, StatusName
 
 
 class AboutPatient(TypedDict):
-    """The fields that every event has. `patient.updated` after a change of name has no others."""
+    """The fields that every event has. `patient.updated` has no others after a change of name, birth date or record number."""
 
     patient_id: int
     patient_name: str
+    birth_date: str | None
+    record_number: str | None
     message: str
     timestamp: Moment
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.state import Consultation
 from patient_visit_engine.wire import event_bodies
+from patient_visit_engine.wire.patient_identity import PatientIdentity
 
 CONSULTATIONS = "consultations"
 
@@ -39,15 +40,19 @@ class EventContext:
     """
 
     patient_id: int
-    patient_name: str
+    patient: PatientIdentity
     doctors: Mapping[int, str]
     prestations: Mapping[int, str]
     at: datetime
     cause: str
-    #: The names of other patients that were read, by id.
-    other_patients: Mapping[int, str] = field(default_factory=dict)
+    #: Other patients that were read, by id.
+    other_patients: Mapping[int, PatientIdentity] = field(default_factory=dict)
     #: The doctor of each appointment that was read. With it, the worklist of another doctor can ignore the event.
     doctor_of: Mapping[int, int] = field(default_factory=dict)
+
+    @property
+    def patient_name(self) -> str:
+        return self.patient.name
 
     @property
     def decision_key(self) -> str:
@@ -61,7 +66,9 @@ class EventContext:
         """The fields that every event has."""
         return {
             "patient_id": self.patient_id,
-            "patient_name": self.patient_name,
+            "patient_name": self.patient.name,
+            "birth_date": self.patient.birth_date,
+            "record_number": self.patient.record_number,
             "message": message,
             "timestamp": to_rfc3339(self.at),
         }

@@ -132,7 +132,7 @@ def _rewritten(change: changes.RewriteAppointment, context: EventContext) -> Ite
     present = replace(
         context,
         patient_id=after.patient_id,
-        patient_name=context.other_patients.get(after.patient_id, context.patient_name),
+        patient=context.other_patients.get(after.patient_id, context.patient),
         doctor_of={before.id: after.doctor_id},
     )
     yield appointment_updated(before.id, after.status, present)
@@ -145,6 +145,8 @@ def appointment_updated(
     data: event_bodies.AppointmentUpdated = {
         "patient_id": context.patient_id,
         "patient_name": context.patient_name,
+        "birth_date": context.patient.birth_date,
+        "record_number": context.patient.record_number,
         "message": f"Patient {context.patient_name} appointment updated",
         "timestamp": to_rfc3339(context.at),
         "appointment_id": appointment_id,

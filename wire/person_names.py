@@ -2,9 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping
 from datetime import date
-from typing import Any
 
 #: The longest name of a person, a prestation or a token's subject.
 MAX_NAME = 200
@@ -52,11 +50,6 @@ def _is_visible(character: str) -> bool:
 def full_name(first_name: str | None, last_name: str | None) -> str:
     """The given names, joined by one space. Many people have one name only."""
     return " ".join(name for name in (first_name, last_name) if name)
-
-
-def full_name_of(row: Mapping[str, Any]) -> str:
-    """The full name in a row that has the columns `first_name` and `last_name`."""
-    return full_name(row["first_name"], row["last_name"])
 
 
 def check_partial_date(text: str) -> str:

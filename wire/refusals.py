@@ -26,6 +26,7 @@ from patient_visit_engine.visit.refusals import (
 from patient_visit_engine.visit.state import Consultation, OtherConsultation
 from patient_visit_engine.wire import shapes
 from patient_visit_engine.wire.event_context import EventContext
+from patient_visit_engine.wire.patient_identity import PatientIdentity
 from patient_visit_engine.wire.problems import problem_body
 from patient_visit_engine.wire.trackings import TrackingRow, optional_moment
 
@@ -60,8 +61,8 @@ class AnswerContext:
     event_context: EventContext
     request_id: str
     row: TrackingRow | None = None
-    #: Names of patients other than the visit's, by id.
-    patients: Mapping[int, str] = field(default_factory=dict)
+    #: Patients other than the visit's, by id.
+    patients: Mapping[int, PatientIdentity] = field(default_factory=dict)
 
 
 def status_of(refusal: type[Refusal]) -> int:
@@ -90,12 +91,16 @@ def _patient_in_consultation(refusal: PatientInConsultation, context: AnswerCont
     if refusal.is_own:
         detail = f"You are still in consultation with {patient} for {holder['prestation']}. Complete it first."
         own: shapes.RefusalMembers = {"actions": ["complete"], "position": None}
-        return detail, holder | own
-    members: shapes.RefusalMembers = holder | {
-        "message": PLEASE_WAIT,
-        "actions": _actions(refusal.position),
-        "position": refusal.position,
-    }
+        return detail, holder | _birth_date_and_number(context) | own
+    members: shapes.RefusalMembers = (
+        holder
+        | _birth_date_and_number(context)
+        | {
+            "message": PLEASE_WAIT,
+            "actions": _actions(refusal.position),
+            "position": refusal.position,
+        }
+    )
     doctor_and_prestation = f"{holder['active_doctor']} for {holder['prestation']}"
     detail = (
         f"Patient {patient} is currently in consultation with {doctor_and_prestation}. "
@@ -106,7 +111,8 @@ def _patient_in_consultation(refusal: PatientInConsultation, context: AnswerCont
 
 def _patient_reserved(refusal: PatientReserved, context: AnswerContext) -> Details:
     doctor, until = context.event_context.doctors[refusal.doctor_id], to_rfc3339(refusal.until)
-    return f"Patient {context.event_context.patient_name} is reserved for {doctor} until {until}.", {
+    detail = f"Patient {context.event_context.patient_name} is reserved for {doctor} until {until}."
+    return detail, _birth_date_and_number(context) | {
         "active_doctor": doctor,
         "active_doctor_id": refusal.doctor_id,
         "until": until,
@@ -161,6 +167,8 @@ def _doctor_in_consultation(refusal: DoctorInConsultation, context: AnswerContex
     return detail, {
         "consultation_id": warning["consultation_id"],
         "patient_name": warning["patient_name"],
+        "birth_date": warning["birth_date"],
+        "record_number": warning["record_number"],
         "since": warning["since"],
         "actions": ["complete"],
     }
@@ -168,10 +176,13 @@ def _doctor_in_consultation(refusal: DoctorInConsultation, context: AnswerContex
 
 def busy_doctor(consultation: OtherConsultation, context: AnswerContext) -> shapes.StartWarning:
     """The warning that the doctor is in this consultation with another patient."""
+    patient = context.patients[consultation.patient_id]
     return {
         "code": "doctor_in_consultation",
         "consultation_id": consultation.consultation_id,
-        "patient_name": context.patients[consultation.patient_id],
+        "patient_name": patient.name,
+        "birth_date": patient.birth_date,
+        "record_number": patient.record_number,
         "since": to_rfc3339(consultation.started_at),
     }
 
@@ -203,6 +214,12 @@ DETAILS: dict[type[Refusal], Callable[[Any, AnswerContext], Details]] = {
     DoctorInConsultation: _doctor_in_consultation,
     ConsultationEnded: _consultation_ended,
 }
+
+
+def _birth_date_and_number(context: AnswerContext) -> shapes.RefusalMembers:
+    """They stand next to the patient's name, which is part of the detail."""
+    patient = context.event_context.patient
+    return {"birth_date": patient.birth_date, "record_number": patient.record_number}
 
 
 def _actions(position: int | None) -> list[shapes.PossibleAction]:

@@ -15,8 +15,10 @@ from patient_visit_engine.wire.shapes import (
     Moment,
     Name,
     Ordinal,
+    PartialDate,
     PatientName,
     RecordId,
+    RecordNumber,
     StatusName,
     Word,
     closed,
@@ -45,6 +47,8 @@ class WorklistItem(TypedDict):
     status_code: AppointmentStatus
     patient_id: RecordId
     patient_name: PatientName
+    birth_date: PartialDate | None
+    record_number: RecordNumber | None
     doctor_id: RecordId
     doctor_name: Name
     prestation_id: RecordId
@@ -107,6 +111,8 @@ class BoardItem(TypedDict):
 
     patient_id: RecordId
     patient_name: PatientName
+    birth_date: PartialDate | None
+    record_number: RecordNumber | None
     state: PatientState
     consultations: list[RunningConsultation]
     checked_in: list[CheckedIn]
@@ -156,11 +162,21 @@ class TimelineEntry(TypedDict):
     consultation_id: ConsultationId | None
 
 
+@closed
+class ShownPatient(TypedDict):
+    """A patient as a screen shows it."""
+
+    id: RecordId
+    name: PatientName
+    birth_date: PartialDate | None
+    record_number: RecordNumber | None
+
+
 class DayOfPatient(TypedDict):
     """A patient's day, as read from the database. `Visit` adds the link to Temporal's UI."""
 
     patient_id: RecordId
-    patient_name: PatientName
+    patient: ShownPatient
     date: Date
     state: PatientState
     holder: Holder | None

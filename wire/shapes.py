@@ -108,6 +108,8 @@ class RefusalMembers(TypedDict, total=False):
     actions: list[PossibleAction]
     position: Ordinal | None
     patient_name: PatientName
+    birth_date: PartialDate | None
+    record_number: RecordNumber | None
     since: Moment
     scheduled_at: Moment
     until: Moment
@@ -142,6 +144,8 @@ class StartWarning(TypedDict):
     code: Literal["doctor_in_consultation"]
     consultation_id: ConsultationId
     patient_name: PatientName
+    birth_date: PartialDate | None
+    record_number: RecordNumber | None
     since: Moment
 
 

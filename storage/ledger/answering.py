@@ -18,7 +18,7 @@ def event_context(entry: LedgerEntry, stored: StoredState) -> EventContext:
     """The names and the time for the answer and the events of this decision."""
     return EventContext(
         patient_id=entry.patient_id,
-        patient_name=stored.patient_name,
+        patient=stored.patient,
         doctors=stored.names.doctors,
         prestations=stored.names.prestations,
         at=entry.decision.at,

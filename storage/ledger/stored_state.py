@@ -12,6 +12,7 @@ from patient_visit_engine.storage.busy_doctor import OTHER_CONSULTATIONS, to_oth
 from patient_visit_engine.storage.clock import DATABASE_NOW
 from patient_visit_engine.storage.facts import (
     APPOINTMENT,
+    IDENTITY_COLUMNS,
     OPEN_TRACKINGS,
     PATIENT,
     PLACES,
@@ -26,7 +27,7 @@ from patient_visit_engine.storage.row_unions import Columns, fetch_parts, union_
 from patient_visit_engine.storage.tables import callers, patients, requests
 from patient_visit_engine.visit.record import LedgerEntry
 from patient_visit_engine.visit.state import Appointment, Facts, OtherConsultation
-from patient_visit_engine.wire.person_names import full_name_of
+from patient_visit_engine.wire.patient_identity import PatientIdentity
 
 # The second attempt sees an appointment or a prestation that was created while the first one waited.
 LOCK_ATTEMPTS = 2
@@ -44,7 +45,7 @@ PATIENT_CALLER_AND_REQUEST = (
     )
     .outerjoin(requests, requests.c.request_id == bindparam("request_id", type_=String()))
 )
-NEW_PATIENT = select(patients.c.id.label("patient_id"), patients.c.first_name, patients.c.last_name).where(
+NEW_PATIENT = select(patients.c.id.label("patient_id"), *IDENTITY_COLUMNS).where(
     patients.c.id == bindparam("new_patient_id", type_=BigInteger())
 )
 STORED_STATE = union_rows(
@@ -60,12 +61,12 @@ STORED_STATE = union_rows(
 
 @dataclass
 class NameCache:
-    """Names by id, from the rows that one transaction has read."""
+    """Names and patients by id, from the rows that one transaction has read."""
 
     doctors: dict[int, str] = field(default_factory=dict)
     prestations: dict[int, str] = field(default_factory=dict)
     #: Other patients than the one of the visit.
-    patients: dict[int, str] = field(default_factory=dict)
+    patients: dict[int, PatientIdentity] = field(default_factory=dict)
 
     @classmethod
     def from_parts(cls, parts: Mapping[str, list[Columns]]) -> "NameCache":
@@ -77,7 +78,7 @@ class NameCache:
             if row["prestation"] is not None:
                 names.prestations[row["prestation_id"]] = row["prestation"]
         for row in chain(parts.get("other_consultation", ()), parts.get("new_patient", ())):
-            names.patients[row["patient_id"]] = full_name_of(row)
+            names.patients[row["patient_id"]] = PatientIdentity.of(row)
         return names
 
 
@@ -90,7 +91,7 @@ class StoredState:
     now. `read_at` is the time of `perf_counter`, in seconds.
     """
 
-    patient_name: str
+    patient: PatientIdentity
     person_id: int
     caller_id: int
     created_by_text: str
@@ -134,7 +135,7 @@ def _read_state(connection: Connection, entry: LedgerEntry) -> StoredState:
     [patient] = parts["patient"]
     rows = OpenRows.from_parts(parts)
     return StoredState(
-        patient_name=full_name_of(patient),
+        patient=PatientIdentity.of(patient),
         person_id=patient["person_id"],
         caller_id=patient["caller_id"],
         created_by_text=patient["created_by_text"],

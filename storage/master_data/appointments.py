@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, exists, or_, select
 
 from patient_visit_engine.storage import event_log
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.storage.facts import read_appointment
+from patient_visit_engine.storage.facts import IDENTITY_COLUMNS, read_appointment
 from patient_visit_engine.storage.inserting import insert_if_new
 from patient_visit_engine.storage.master_data.records import PutContext, read_locked, update_if_different
 from patient_visit_engine.storage.tables import (
@@ -30,7 +30,7 @@ from patient_visit_engine.visit.codes import AppointmentStatus, TrackingStatus
 from patient_visit_engine.visit.state import Appointment, AppointmentFields
 from patient_visit_engine.wire.event_context import EventContext
 from patient_visit_engine.wire.events import events_of
-from patient_visit_engine.wire.person_names import full_name
+from patient_visit_engine.wire.patient_identity import PatientIdentity
 
 
 class UnknownReferenceError(Exception):
@@ -100,21 +100,21 @@ def put_appointment(connection: Connection, put: PutContext, appointment: Appoin
 
     Raises UnknownReferenceError, NotReplaceableError, OpenInVisitError or AppointmentMovedError. The caller must roll back.
     """
-    names = _lock_patients(connection, put.id, appointment.patient_id)
+    locked = _lock_patients(connection, put.id, appointment.patient_id)
     _check_references(connection, appointment)
     if _create(connection, put.id, appointment):
         present = _read(connection, put.id)
-        _publish(connection, put, present, names, WriteAppointmentStatus(appointment_id=put.id, status=present.status))
+        _publish(connection, put, present, locked, WriteAppointmentStatus(appointment_id=put.id, status=present.status))
         return StoredAppointment(created=True, appointment=present)
     stored = read_locked(connection, appointments, put.id)
-    if stored.patient_id not in names:
+    if stored.patient_id not in locked:
         raise AppointmentMovedError
     present = _read(connection, put.id)
     fields = _fields_to_write(connection, appointment.fields, present)
     if not fields.names:
         return StoredAppointment(created=False, appointment=present)
     update_if_different(connection, appointments, stored, _columns(fields))
-    _publish(connection, put, present, names, RewriteAppointment(appointment=present, new_fields=fields))
+    _publish(connection, put, present, locked, RewriteAppointment(appointment=present, new_fields=fields))
     return StoredAppointment(created=False, appointment=present.changed(fields))
 
 
@@ -145,19 +145,19 @@ def _fields_to_write(connection: Connection, sent: AppointmentFields, present: A
     return fields
 
 
-def _lock_patients(connection: Connection, appointment_id: int, patient_id: int | None) -> dict[int, str]:
-    """Lock the new patient and the present patient of the appointment. Returns their names by id."""
+def _lock_patients(connection: Connection, appointment_id: int, patient_id: int | None) -> dict[int, PatientIdentity]:
+    """Lock the new patient and the present patient of the appointment. Returns them by id."""
     present = select(appointments.c.patient_id).where(appointments.c.id == appointment_id).scalar_subquery()
     is_locked = patients.c.id == present
     if patient_id is not None:
         is_locked = or_(patients.c.id == patient_id, is_locked)
-    query = select(patients.c.id, patients.c.first_name, patients.c.last_name).where(is_locked)
+    query = select(patients.c.id, *IDENTITY_COLUMNS).where(is_locked)
     # In order of id. Otherwise two moves in opposite directions would lock the patients in opposite order.
     rows = connection.execute(query.order_by(patients.c.id).with_for_update(key_share=True))
-    names = {row.id: full_name(row.first_name, row.last_name) for row in rows}
-    if patient_id is not None and patient_id not in names:
+    locked = {row.id: PatientIdentity.of(row._mapping) for row in rows}
+    if patient_id is not None and patient_id not in locked:
         raise UnknownReferenceError("patient_id")
-    return names
+    return locked
 
 
 def _check_references(connection: Connection, appointment: AppointmentPut) -> None:
@@ -195,17 +195,17 @@ def _columns(fields: AppointmentFields) -> dict[str, Any]:
 
 
 def _publish(
-    connection: Connection, put: PutContext, before: Appointment, names: dict[int, str], change: Change
+    connection: Connection, put: PutContext, before: Appointment, locked: dict[int, PatientIdentity], change: Change
 ) -> None:
-    """Write the events of the change. `names` are those of the patients that are locked."""
+    """Write the events of the change. `locked` are the patients that are locked."""
     context = EventContext(
         before.patient_id,
-        names[before.patient_id],
+        locked[before.patient_id],
         {},
         {},
         put.at,
         put.cause,
-        other_patients=names,
+        other_patients=locked,
         doctor_of={put.id: before.doctor_id},
     )
     event_log.append(connection, list(events_of(change, context)), put.at)

@@ -51,7 +51,7 @@ def change_identity(connection: Connection, put: PutContext, before: PatientIden
     replace_patient_words(connection, put.id, before, after)
     if (changed := _what_changed(before, after)) is None:
         return
-    context = EventContext(put.id, after.name, {}, {}, put.at, put.cause)
+    context = EventContext(put.id, after, {}, {}, put.at, put.cause)
     data = context.about_patient(f"Patient {after.name} has a new {changed}")
     event = context.new_event(PATIENT_UPDATED, CONSULTATIONS, f"{put.cause}/identity", data)
     event_log.append(connection, [event], put.at)

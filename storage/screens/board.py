@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, select
 
+from patient_visit_engine.storage.facts import IDENTITY_COLUMNS
 from patient_visit_engine.storage.tables import (
     appointments,
     doctors,
@@ -57,8 +58,7 @@ def _open_trackings() -> Select[Any]:
     return (
         select(
             patient_trackings,
-            patients.c.first_name,
-            patients.c.last_name,
+            *IDENTITY_COLUMNS,
             doctors.c.name.label("doctor"),
             prestations.c.name.label("prestation"),
         )
@@ -77,8 +77,7 @@ def _lines() -> Select[Any]:
     return (
         select(
             waiting_line,
-            patients.c.first_name,
-            patients.c.last_name,
+            *IDENTITY_COLUMNS,
             doctors.c.name.label("doctor"),
             prestations.c.name.label("prestation"),
             reservations.c.until.label("offer_until"),
@@ -110,6 +109,8 @@ def _board_item(patient_id: int, trackings: Rows, line: Rows) -> screens.BoardIt
     return {
         "patient_id": patient_id,
         "patient_name": full_name(patient.first_name, patient.last_name),
+        "birth_date": patient.birth_date,
+        "record_number": patient.record_number,
         "state": _patient_state(running, line),
         "consultations": [_running_consultation(row) for row in running],
         "checked_in": [_checked_in(row) for row in trackings if row.status == TrackingStatus.pending],

@@ -90,7 +90,12 @@ def read_visit(connection: Connection, query: VisitQuery) -> screens.DayOfPatien
     line = _read_line(connection, query)
     return {
         "patient_id": query.patient_id,
-        "patient_name": full_name(patient.first_name, patient.last_name),
+        "patient": {
+            "id": query.patient_id,
+            "name": full_name(patient.first_name, patient.last_name),
+            "birth_date": patient.birth_date,
+            "record_number": patient.record_number,
+        },
         "date": query.day.isoformat(),
         "state": "in_consultation" if holder else "reserved" if _is_reserved(connection, query) else "free",
         "holder": holder,

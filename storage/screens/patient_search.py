@@ -78,7 +78,9 @@ def _rarest_first(connection: Connection, words: tuple[str, ...]) -> list[str]:
         for word in words
     ]
     row = connection.execute(select(*counts)).one()
-    return [word for _, word in sorted(zip(row, words, strict=True))]
+    # Of two frequent words the longer one is usually the rarer one.
+    by_count = sorted(zip(row, words, strict=True), key=lambda counted: (counted[0], -len(counted[1])))
+    return [word for _, word in by_count]
 
 
 def matching_words(words: list[str], birth_date: str | None) -> Select[Any]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, func, or_, select
 
+from patient_visit_engine.storage.facts import IDENTITY_COLUMNS
 from patient_visit_engine.storage.tables import (
     appointments,
     doctors,
@@ -39,10 +40,7 @@ FREE: screens.PatientNow = {
 RESTARTABLE = (Outcome.released, Outcome.timed_out)
 #: The columns that a search reads, and an item shows.
 SEARCHED = (
-    patients.c.first_name,
-    patients.c.last_name,
-    patients.c.birth_date,
-    patients.c.record_number,
+    *IDENTITY_COLUMNS,
     doctors.c.name.label("doctor"),
     prestations.c.name.label("prestation"),
 )
@@ -228,6 +226,8 @@ def _worklist_item(row: Row[Any], latest: Row[Any] | None, patient: screens.Pati
         "status_code": status,
         "patient_id": row.patient_id,
         "patient_name": full_name(row.first_name, row.last_name),
+        "birth_date": row.birth_date,
+        "record_number": row.record_number,
         "doctor_id": row.doctor_id,
         "doctor_name": row.doctor,
         "prestation_id": row.prestation_id,

@@ -93,6 +93,7 @@ async def test_publishes_new_name_and_birth_date(api: ApiDriver) -> None:
         ("patient.updated", 123, "Patient John Doe has a new birth date"),
         ("patient.updated", 123, "Patient John Roe has a new name"),
     ]
+    assert {(data["birth_date"], data["record_number"]) for _, data in renewed} == {("1980-01-01", "P-017")}
 
 
 @pytest.mark.parametrize("field", ["patient_id", "doctor_id", "prestation_id"])

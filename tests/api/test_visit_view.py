@@ -17,7 +17,8 @@ async def test_patient_without_visit_is_free(api: ApiDriver) -> None:
     today = await supervisor.get("/api/patients/124/visit")
     another = await supervisor.get("/api/patients/124/visit?date=2020-02-29")
 
-    empty = {"patient_id": 124, "patient_name": "Maria Silva"}
+    maria = {"id": 124, "name": "Maria Silva", "birth_date": None, "record_number": None}
+    empty = {"patient_id": 124, "patient": maria}
     empty |= {"state": "free", "holder": None, "waiting": [], "timeline": [], "temporal_url": None}
     assert today.json() == empty | {"date": "2026-03-02"}
     assert another.json() == empty | {"date": "2020-02-29"}
@@ -115,7 +116,7 @@ async def test_only_supervisor_sees_callers_in_timeline(api: ApiDriver) -> None:
     audited_visit = (await (await api.staff("supervisor")).get("/api/patients/123/visit")).json()
 
     started, refused = visit["timeline"]
-    assert visit["patient_name"] == "John Doe"
+    assert visit["patient"] == {"id": 123, "name": "John Doe", "birth_date": "1974-05", "record_number": "P-017"}
     assert (started["event"], started["prestation"]) == ("started", "Cardiology")
     assert (refused["event"], refused["prestation"], refused["active_doctor"]) == (
         "refused",

@@ -26,6 +26,8 @@ async def test_shows_item_of_free_patient(api: ApiDriver) -> None:
         "status_code": 1,
         "patient_id": 123,
         "patient_name": "John Doe",
+        "birth_date": "1974-05",
+        "record_number": "P-017",
         "doctor_id": 7,
         "doctor_name": "Dr. Amrani",
         "prestation_id": 11,

@@ -17,7 +17,7 @@ EVENTS_IN_CODE = {
     value for name, value in vars(events).items() if name.isupper() and isinstance(value, str) and "." in value
 }
 EVENT_BODIES = [body for body in vars(event_bodies).values() if is_typeddict(body)]
-FIELDS_OF_EVERY_EVENT = {"patient_id", "patient_name", "message", "timestamp"}
+FIELDS_OF_EVERY_EVENT = {"patient_id", "patient_name", "birth_date", "record_number", "message", "timestamp"}
 
 
 def test_page_lists_every_event_and_no_other() -> None:

@@ -1,4 +1,4 @@
-"""Errors contain no name of a patient or doctor, because they reach logs and workflow histories."""
+"""Errors contain no name, birth date or record number, because they reach logs and workflow histories."""
 
 import logging
 import traceback
@@ -19,13 +19,15 @@ from tests.support.commands import a_start
 from tests.support.ledger import LedgerDriver
 from tests.support.refused_events import refuse_events
 
-NAMES = ("John", "Doe", "Amrani")
+NAMES = ("John", "Doe", "Amrani", "1974-05", "P-017")
 OF_AMRANI = an_appointment(DR_AMRANI)
 
 
 def insert_patient_again(connection: Connection) -> None:
     """Insert a row that exists already."""
-    connection.execute(insert(patients).values(id=JOHN_DOE.id, first_name="John", last_name="Doe"))
+    connection.execute(
+        insert(patients).values(id=JOHN_DOE.id, first_name="John", last_name="Doe", birth_date="1974-05")
+    )
 
 
 def insert_wrong_type(connection: Connection) -> None:
@@ -36,7 +38,10 @@ def insert_wrong_type(connection: Connection) -> None:
 
 def read_unknown_column(connection: Connection) -> None:
     """Select a column that does not exist."""
-    connection.execute(text("SELECT nickname FROM patients WHERE last_name = :name"), {"name": "Doe"})
+    values = {"name": "Doe", "number": "P-017"}
+    connection.execute(
+        text("SELECT nickname FROM patients WHERE last_name = :name AND record_number = :number"), values
+    )
 
 
 async def test_error_does_not_quote_value_of_wrong_type(on_sqlite: Database) -> None:
@@ -59,10 +64,10 @@ class FailingLedger:
     """A ledger that raises errors with names in them."""
 
     async def load(self, patient_id: int) -> Any:
-        raise ValueError("John Doe")
+        raise ValueError("John Doe, 1974-05")
 
     async def record(self, entry: Any) -> Any:
-        raise ValueError("John Doe") from KeyError("Amrani")
+        raise ValueError("John Doe, P-017") from KeyError("Amrani")
 
 
 async def test_activity_error_has_only_the_error_type(database: Database, caplog: pytest.LogCaptureFixture) -> None:

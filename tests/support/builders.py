@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -25,6 +25,7 @@ from patient_visit_engine.visit.state import (
     WaitingDoctor,
 )
 from patient_visit_engine.wire.event_context import EventContext
+from patient_visit_engine.wire.patient_identity import PatientIdentity
 
 
 @dataclass(frozen=True)
@@ -42,10 +43,16 @@ class Patient:
     id: int
     first_name: str
     last_name: str
+    birth_date: str | None = None
+    record_number: str | None = None
 
     @property
     def name(self) -> str:
         return f"{self.first_name} {self.last_name}"
+
+    @property
+    def identity(self) -> PatientIdentity:
+        return PatientIdentity(self.first_name, self.last_name, self.birth_date, self.record_number)
 
 
 @dataclass(frozen=True)
@@ -71,7 +78,7 @@ DR_LINDQVIST = Doctor(9, "Dr. Lindqvist")
 DR_SMITH = Doctor(456, "Dr. Smith")
 DOCTORS = (DR_AMRANI, DR_OKAFOR, DR_LINDQVIST, DR_SMITH)
 
-JOHN_DOE = Patient(123, "John", "Doe")
+JOHN_DOE = Patient(123, "John", "Doe", "1974-05", "P-017")
 MARIA_SILVA = Patient(124, "Maria", "Silva")
 PATIENTS = (JOHN_DOE, MARIA_SILVA)
 
@@ -191,7 +198,7 @@ def an_event_context(at: datetime = NOON, cause: str = "a-request") -> EventCont
     """The context of an event or an answer about John Doe."""
     return EventContext(
         patient_id=JOHN_DOE.id,
-        patient_name=JOHN_DOE.name,
+        patient=JOHN_DOE.identity,
         doctors={doctor.id: doctor.name for doctor in DOCTORS},
         prestations={prestation.id: prestation.name for prestation in PRESTATIONS},
         at=at,
@@ -202,7 +209,7 @@ def an_event_context(at: datetime = NOON, cause: str = "a-request") -> EventCont
 def seed(connection: Connection, *booked: Appointment) -> None:
     """Insert these appointments, and all patients, doctors, prestations and callers unless they exist already."""
     for patient in PATIENTS:
-        insert_if_new(connection, patients, id=patient.id, first_name=patient.first_name, last_name=patient.last_name)
+        insert_if_new(connection, patients, **asdict(patient))
     for doctor in DOCTORS:
         insert_if_new(connection, doctors, id=doctor.id, name=doctor.name)
     for prestation in PRESTATIONS:

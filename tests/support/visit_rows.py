@@ -8,6 +8,7 @@ from patient_visit_engine.storage.tables import appointments, callers, doctors, 
 from patient_visit_engine.visit.codes import AppointmentStatus
 
 PATIENT_NAME = ("Zebulon", "Quarterpole")
+BIRTH_DATE, RECORD_NUMBER = "1911-04-17", "RN-88-4471"
 DR_AMRANI, DR_BENNIS, DR_CHRAIBI, DR_DAOUDI = 1, 2, 3, 4
 #: Forty doctors with exclusive prestations.
 CARDIOLOGISTS = range(1, 41)
@@ -31,7 +32,15 @@ def insert_patient(connection: Connection, patient: int) -> None:
     first_name, last_name = PATIENT_NAME
     prestation_of = {DR_IMAGING: IMAGING, DR_SURGERY: SURGERY}
     doctor_ids = (*CARDIOLOGISTS, DR_IMAGING, DR_SURGERY)
-    connection.execute(insert(patients).values(id=patient, first_name=first_name, last_name=last_name))
+    connection.execute(
+        insert(patients).values(
+            id=patient,
+            first_name=first_name,
+            last_name=last_name,
+            birth_date=BIRTH_DATE,
+            record_number=RECORD_NUMBER,
+        )
+    )
     connection.execute(
         insert(doctors),
         [{"id": doctor, "name": DOCTOR_NAMES.get(doctor, f"Dr. Number {doctor}")} for doctor in doctor_ids],

@@ -90,6 +90,9 @@ HOLDER = {
 }
 
 
+OF_JOHN = {"birth_date": "1974-05", "record_number": "P-017"}
+
+
 def test_refused_start_has_fields_of_all_clients() -> None:
     body = refusal_body(PatientInConsultation(holder=WITH_SMITH))
 
@@ -104,6 +107,7 @@ def test_refused_start_has_fields_of_all_clients() -> None:
         "message": "Patient is currently in another consultation."
         " Please wait until the current consultation is complete.",
         "actions": ["wait"],
+        **OF_JOHN,
         "position": None,
         "request_id": "abc",
     }
@@ -147,6 +151,7 @@ def test_reserved_patient_names_doctor_and_end() -> None:
     assert body == {
         "type": "about:blank",
         "title": "Patient is reserved for a doctor who waited",
+        **OF_JOHN,
         "status": 409,
         "detail": detail,
         "code": "patient_reserved",

@@ -36,7 +36,13 @@ RUNNING = a_consultation(APPOINTMENT)
 PLACE = a_place(DR_AMRANI)
 OFFER = changes.OfferPatient(place=PLACE, until=NOON + minutes(36))
 AT = NOON + minutes(35)
-OF_JOHN = {"patient_id": 123, "patient_name": "John Doe", "timestamp": "2026-03-02T11:35:00.000Z"}
+OF_JOHN = {
+    "patient_id": 123,
+    "patient_name": "John Doe",
+    "birth_date": "1974-05",
+    "record_number": "P-017",
+    "timestamp": "2026-03-02T11:35:00.000Z",
+}
 OF_THE_CONSULTATION = OF_JOHN | {
     "doctor_id": 7,
     "doctor_name": "Dr. Amrani",

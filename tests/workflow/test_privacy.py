@@ -1,4 +1,4 @@
-"""Workflow histories contain ids, numbers and codes. They contain no names and no text that a person wrote."""
+"""Workflow histories contain ids, numbers and codes. They contain no identity of a patient, and no text that a person wrote."""
 
 from datetime import timedelta
 
@@ -9,7 +9,17 @@ from patient_visit_engine.storage.requests import open_request
 from patient_visit_engine.visit.codes import AppointmentStatus
 from patient_visit_engine.visit.state import Limits
 from tests.support.patient_records import Answer
-from tests.support.visit_rows import DOCTOR_NAMES, DR_AMRANI, DR_BENNIS, DR_CHRAIBI, DR_DAOUDI, DR_IMAGING, PATIENT_NAME
+from tests.support.visit_rows import (
+    BIRTH_DATE,
+    DOCTOR_NAMES,
+    DR_AMRANI,
+    DR_BENNIS,
+    DR_CHRAIBI,
+    DR_DAOUDI,
+    DR_IMAGING,
+    PATIENT_NAME,
+    RECORD_NUMBER,
+)
 from tests.support.visits import VisitDriver
 
 REASON = "forgot to sign out"
@@ -52,7 +62,16 @@ async def test_histories_have_no_names_reasons_or_keys(visits: VisitDriver) -> N
     histories = await visits.histories()
 
     content = b"".join(event.SerializeToString() for history in histories for event in history.events)
-    secrets = [*PATIENT_NAME, *DOCTOR_NAMES.values(), "Cardiology", "Radiography", REASON, KEY]
+    secrets = [
+        *PATIENT_NAME,
+        BIRTH_DATE,
+        RECORD_NUMBER,
+        *DOCTOR_NAMES.values(),
+        "Cardiology",
+        "Radiography",
+        REASON,
+        KEY,
+    ]
     assert len(histories) > 1
     assert b"appointment" in content
     assert [secret for secret in secrets if secret.encode() in content] == []
@@ -68,4 +87,4 @@ async def test_failure_in_history_quotes_no_row(visits: VisitDriver, short_ledge
 
     content = b"".join(event.SerializeToString() for event in history.events)
     assert b"ConnectionRefusedError" in content
-    assert [word for word in (*PATIENT_NAME, REASON) if word.encode() in content] == []
+    assert [word for word in (*PATIENT_NAME, BIRTH_DATE, RECORD_NUMBER, REASON) if word.encode() in content] == []

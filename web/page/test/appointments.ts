@@ -29,6 +29,8 @@ export function anAppointment(
         status_code: 1,
         patient_id: 123,
         patient_name: "John Doe",
+        birth_date: "1974-05-02",
+        record_number: null,
         doctor_id: ME,
         doctor_name: "Dr. Amrani",
         prestation_id: 11,

@@ -5,6 +5,8 @@ import { changed, inColumns, initials } from "../src/board/board.js";
 const patient = (id: number, state: BoardItem["state"], since = "a"): BoardItem => ({
     patient_id: id,
     patient_name: "John Doe",
+    birth_date: "1974-05-02",
+    record_number: null,
     state,
     consultations: [],
     checked_in: [{ appointment_id: id, doctor_id: 7, doctor: "Dr. Amrani", prestation: "Cardiology", since }],

@@ -3,6 +3,9 @@
 export interface AboutPatient {
     readonly patient_id: number;
     readonly patient_name: string;
+    /** As far as it is known: a year, a month or a day. Older events lack it. */
+    readonly birth_date?: string | null;
+    readonly record_number?: string | null;
     readonly message: string;
     /** RFC 3339 with milliseconds, UTC. */
     readonly timestamp: string;
