@@ -234,6 +234,26 @@ async def test_appointment_in_line_moves_to_other_patient_with_both_events(api: 
     assert ['"Maria Silva"' in row["data"] for row in updated[-2:]] == [False, True]
 
 
+async def test_follows_appointment_that_another_put_moves_first(
+    api: ApiDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await wait_in_line(api)
+    api.visits.sent.clear()
+    send, service = api.visits.send, await api.staff("service")
+
+    async def move_first(*arguments: Any) -> None:
+        monkeypatch.setattr(api.visits, "send", send)
+        await service.put(DERMATOLOGY_PATH, json=body_of(JOHN_DERMATOLOGY, patient_id=MARIA_SILVA.id))
+        await send(*arguments)
+
+    monkeypatch.setattr(api.visits, "send", move_first)
+    answer = await put(api, DERMATOLOGY_PATH, **body_of(JOHN_DERMATOLOGY, doctor_id=DR_SMITH.id))
+
+    moved = await appointment(api, JOHN_DERMATOLOGY.id)
+    assert (answer.status_code, len(api.visits.sent)) == (200, 2)
+    assert (moved["patient_id"], moved["doctor_id"]) == (JOHN_DERMATOLOGY.patient_id, DR_SMITH.id)
+
+
 async def test_undecided_while_the_visit_does_not_answer(api: ApiDriver) -> None:
     await arrange(api, "checked in")
     api.visits.away = True

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from patient_visit_engine.storage.database import Database, is_unavailable
-from patient_visit_engine.storage.master_data.appointments import AppointmentPut, put_appointment
+from patient_visit_engine.storage.master_data.appointments import AppointmentPut, OpenInVisitError, put_appointment
 from patient_visit_engine.storage.master_data.records import PutContext
 from patient_visit_engine.storage.requests import open_request
 from patient_visit_engine.visit.commands import CheckIn, StartConsultation
@@ -59,6 +59,26 @@ async def test_overtaken_start_gets_changed_appointment(on_postgres: Database, c
     assert (recorded.overtaken, recorded.appointment) == (True, changed)
     assert await on_postgres.read(column, "patient_trackings", "id") == []
     assert await on_postgres.read(column, "requests", "request_id") == []
+
+
+@pytest.mark.parametrize("arrival", [a_check_in(OF_AMRANI), a_start(OF_AMRANI)], ids=["a check-in", "a consultation"])
+async def test_waiting_put_sees_arrival_of_new_commit(
+    on_postgres: Database, arrival: StartConsultation | CheckIn
+) -> None:
+    await on_postgres.write(seed, OF_AMRANI)
+    visit = LedgerDriver(on_postgres)
+    values, context = AppointmentPut(doctor_id=DR_SMITH.id), PutContext(OF_AMRANI.id, "a-put", NOON)
+    async with other_session(on_postgres) as session:
+        await session.execute(text(LOCK_HEAD))
+        arriving = asyncio.create_task(visit.record(visit.entry(arrival)))
+        await wait_at_head(session, 1)
+        putting = asyncio.create_task(on_postgres.write(put_appointment, context, values))
+        await wait_for_blocked(session, 2)
+
+    await arriving
+    with pytest.raises(OpenInVisitError):
+        await putting
+    assert await on_postgres.read(column, "appointments", "doctor_id") == [DR_AMRANI.id]
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,9 @@ from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.ledger.recording import SqlLedger
 from patient_visit_engine.storage.tables import metadata
 from patient_visit_engine.visit.commands import Adopt, Command, appointment_of, with_busy_doctor
-from patient_visit_engine.visit.policy import decide
+from patient_visit_engine.visit.policy import decide_on_appointment
 from patient_visit_engine.visit.record import LedgerEntry, LedgerReply
-from patient_visit_engine.visit.state import VisitState
+from patient_visit_engine.visit.state import Appointment, VisitState
 from patient_visit_engine.workflows.update_failures import expired
 from patient_visit_engine.workflows.visit_client import DayClosedError
 from tests.support.builders import (
@@ -96,13 +96,17 @@ class LedgerVisits:
             command = _an_hour_late(command)
         recorded = await self._record(patient_id, day, command)
         if recorded.overtaken:
-            recorded = await self._record(patient_id, day, with_busy_doctor(command, recorded.busy_with))
+            command = with_busy_doctor(command, recorded.busy_with)
+            recorded = await self._record(patient_id, day, command, recorded.appointment)
         if recorded.overtaken:
             raise DayClosedError
         if recorded.expired:
             raise WorkflowUpdateFailedError(expired())
 
-    async def _record(self, patient_id: int, day: date, command: Command) -> LedgerReply:
+    async def _record(
+        self, patient_id: int, day: date, command: Command, newer: Appointment | None = None
+    ) -> LedgerReply:
+        appointment = newer or appointment_of(command)
         facts = await self.ledger.load(patient_id)
         state = VisitState(
             patient_id=patient_id,
@@ -114,10 +118,10 @@ class LedgerVisits:
         entry = LedgerEntry(
             patient_id=patient_id,
             day=day,
-            decision=decide(command, state, self.now()),
+            decision=decide_on_appointment(command, appointment, state, self.now()),
             seen=facts,
             request=command.request,
-            appointment=appointment_of(command),
+            appointment=appointment,
         )
         return await self.ledger.record(entry)
 
