@@ -7,6 +7,8 @@ import httpx
 import pytest
 from sqlalchemy import RowMapping, Table, select
 
+from patient_visit_engine.storage.master_data.appointments import AppointmentPut, write_appointment
+from patient_visit_engine.storage.master_data.records import PutContext
 from patient_visit_engine.storage.tables import appointments, events, patient_trackings, reservations, waiting_line
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.commands import ChangeAppointment
@@ -94,6 +96,19 @@ async def test_writes_directly_when_nothing_is_open(api: ApiDriver, fields: dict
 
     assert answer.status_code == 200
     assert (api.visits.sent, api.visits.signals) == ([], [])
+
+
+async def test_writes_only_the_fields_that_are_given(api: ApiDriver) -> None:
+    before, context = await appointment(api), PutContext(JOHN_CARDIOLOGY.id, "put/one", NOON)
+
+    stored = [
+        await write_appointment(api.database, context, fields)
+        for fields in (AppointmentPut(), AppointmentPut(doctor_id=DR_OKAFOR.id, expected_minutes=45))
+    ]
+
+    after = await appointment(api)
+    assert [result.appointment.doctor_id for result in stored] == [DR_AMRANI.id, DR_OKAFOR.id]
+    assert dict(after) == dict(before) | {"doctor_id": DR_OKAFOR.id, "expected_minutes": 45, "version": 2}
 
 
 async def test_new_appointments_open_no_visit(api: ApiDriver) -> None:
