@@ -215,7 +215,7 @@ def test_doctor_learns_that_the_place_is_gone(why: Any, reason: str | None) -> N
 def rewritten(**fields: Any) -> list[Event]:
     """The events of a PUT of Dr. Amrani's appointment with John Doe, which may give it to Maria Silva."""
     change = changes.RewriteAppointment(appointment=APPOINTMENT, new_fields=AppointmentFields(**fields))
-    context = replace(an_event_context(AT, "the-request"), other_patients={MARIA_SILVA.id: "Maria Silva"})
+    context = replace(an_event_context(AT, "the-request"), other_patients={MARIA_SILVA.id: MARIA_SILVA.identity})
     return list(events_of(change, context))
 
 
