@@ -6,7 +6,7 @@ import re
 from playwright.async_api import expect
 
 from tests.support.engine import CARDIOLOGY, X_RAY
-from tests.support.page_site import StaffPages, notices, row, row_button, wait_until_live
+from tests.support.page_site import StaffPages, isolated_name, notices, row, row_button, wait_until_live
 
 
 async def test_other_doctor_sees_start_without_reload(staff: StaffPages) -> None:
@@ -39,7 +39,7 @@ async def test_refused_start_shows_one_warning(staff: StaffPages) -> None:
 
     await row_button(second_page, second_appointment, "Start").click()
 
-    notice = notices(second_page).filter(has_text=f"John Doe{patient} is in another consultation")
+    notice = notices(second_page).filter(has_text=f"{isolated_name(patient)} is in another consultation")
     await expect(notice).to_contain_text(f"With Dr. {first} for Cardiology")
     await expect(notice).to_have_attribute("data-type", "warning")
     await expect(row(second_page, second_appointment)).to_contain_text(f"With Dr. {first}")
@@ -62,7 +62,7 @@ async def test_doctor_with_two_patients_gets_one_warning(staff: StaffPages) -> N
     await row_button(page, second_appointment, "Start").click()
 
     await expect(row(page, second_appointment)).to_contain_text("In consultation with you")
-    warning = f"You are still in consultation with John Doe{first_patient}"
+    warning = f"You are still in consultation with {isolated_name(first_patient)}"
     await expect(notices(page)).to_have_text([re.compile(warning)])
     await expect(notices(page)).to_have_attribute("data-type", "warning")
 
@@ -128,7 +128,7 @@ async def test_waiting_doctor_starts_from_the_offer(staff: StaffPages) -> None:
     await row_button(first_page, first_appointment, "Complete").click()
 
     offer = second_page.get_by_role("complementary", name="Patients free for you")
-    await expect(offer).to_contain_text(f"John Doe{patient} is free for you")
+    await expect(offer).to_contain_text(f"{isolated_name(patient)} is free for you")
     await expect(offer.locator(".ticking")).to_contain_text("0:")
     await expect(row(second_page, second_appointment)).to_contain_text("Reserved for you")
     await expect(row(third_page, third_appointment)).to_contain_text(f"Reserved for Dr. {second}")
@@ -164,7 +164,7 @@ async def test_released_consultation_can_be_resumed(staff: StaffPages) -> None:
     await dialog.get_by_role("button", name="Release").click()
 
     await expect(dialog).to_have_count(0)
-    await expect(notices(page)).to_contain_text(f"Your consultation with John Doe{patient} was ended")
+    await expect(notices(page)).to_contain_text(f"Your consultation with {isolated_name(patient)} was ended")
     await expect(row(page, appointment)).to_contain_text("Released by a supervisor")
     await row_button(page, appointment, "Resume").click()
     await expect(row(page, appointment)).to_contain_text("In consultation with you")

@@ -149,6 +149,11 @@ def card(page: Page, patient: int) -> Locator:
     return page.locator(f"[data-patient='{patient}']")
 
 
+def isolated_name(patient: int) -> str:
+    """The name of a patient of `new_patient` in a sentence, between the characters that isolate its direction."""
+    return f"\u2068John Doe{patient}\u2069"
+
+
 def notices(page: Page) -> Locator:
     """All notices on the page."""
     return page.locator("[data-sonner-toast]")

@@ -75,6 +75,19 @@ export function longDay(date: string, locale: string): string {
     return written.format(new Date(`${date}T00:00:00Z`));
 }
 
+/** `3 Feb 1980`, `Feb 1980` or `1980`: a date of which only the month or the year may be known. */
+export function partialDate(date: string, locale: string): string {
+    const [year = "", month, day] = date.split("-");
+    if (month === undefined) return year;
+    const written = new Intl.DateTimeFormat(FORMAT[locale], {
+        ...(day === undefined ? {} : { day: "numeric" }),
+        month: "short",
+        year: "numeric",
+        timeZone: "UTC",
+    });
+    return written.format(new Date(`${year}-${month}-${day ?? "01"}T00:00:00Z`));
+}
+
 /** What the session says about the hospital's days. `day_starts` is a local time, as `04:00`. */
 export interface HospitalClock {
     timezone: string;

@@ -5,6 +5,7 @@ import type { Ref } from "vue";
 import { useI18n } from "vue-i18n";
 import type { Who } from "./api/client.js";
 import { now } from "./clock.js";
+import { type Identity, useIdentity } from "./identity.js";
 import { useNotices } from "./notices.js";
 import { offers, offersAfter } from "./offers.js";
 
@@ -14,10 +15,11 @@ const NOTICE_MAX_AGE = 60_000;
 export function useEventNotices(session: Ref<Who | undefined>) {
     const notices = useNotices();
     const { t } = useI18n();
+    const { written } = useIdentity();
 
     return (event: VisitEvent<Record<string, unknown>>): void => {
         const { name, data } = event;
-        const patient = String(data.patient_name);
+        const patient = written(data as unknown as Identity);
         if (session.value?.doctor_id) offers.value = offersAfter(offers.value, event, now.value);
         // The rows show the result of older events. A warning from an hour ago does not help.
         if (now.value - Date.parse(String(data.timestamp)) > NOTICE_MAX_AGE) return;

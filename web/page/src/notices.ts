@@ -4,6 +4,7 @@ import { useI18n } from "vue-i18n";
 import { toast } from "vue-sonner";
 import { isUnknown } from "./api/asking.js";
 import type { ProblemError, StartWarning } from "./api/client.js";
+import { useIdentity } from "./identity.js";
 
 /** How long a warning stays, in milliseconds. */
 export const WARNING_FOR = 5_000;
@@ -23,6 +24,7 @@ export function isFirstTime(requestId: string): boolean {
 
 export function useNotices() {
     const { t, te } = useI18n();
+    const { written } = useIdentity();
 
     function warn(title: string, description?: string): void {
         toast.warning(title, { duration: WARNING_FOR, ...(description === undefined ? {} : { description }) });
@@ -33,7 +35,7 @@ export function useNotices() {
         done: (title: string): void => void toast.success(title, { duration: WARNING_FOR }),
         /** A granted start whose doctor still has other patients. */
         started(warnings: readonly StartWarning[]): void {
-            for (const warning of warnings) warn(t("refused.doctorBusy", { patient: warning.patient_name }));
+            for (const warning of warnings) warn(t("refused.doctorBusy", { patient: written(warning) }));
         },
         /** A refused start, with the doctor who has the patient and the prestation, in the page's language. */
         blocked(patient: string, doctor: string, prestation: string, requestId: string): void {
@@ -57,7 +59,8 @@ export function useNotices() {
             } else if (code === "appointment_in_progress" && problem?.active_doctor) {
                 warn(t("refused.taken", { patient }), t("refused.takenBy", { doctor: problem.active_doctor }));
             } else if (code === "doctor_in_consultation" && problem?.patient_name) {
-                warn(t("refused.doctorBusy", { patient: problem.patient_name }));
+                const { patient_name, birth_date, record_number } = problem;
+                warn(t("refused.doctorBusy", { patient: written({ patient_name, birth_date, record_number }) }));
             } else {
                 warn(te(`problem.${code}`) ? t(`problem.${code}`) : t("problem.other"), patient);
             }

@@ -10,6 +10,8 @@ export interface Offer {
     readonly appointment_id: number;
     readonly patient_id: number;
     readonly patient_name: string;
+    readonly birth_date?: string | null;
+    readonly record_number?: string | null;
     readonly doctor_id: number;
     /** Milliseconds since 1970. */
     readonly until: number;

@@ -4,14 +4,16 @@ import { useQueryClient } from "@tanstack/vue-query";
 import { reactive } from "vue";
 import { askUntilDecided } from "../api/asking.js";
 import { type Appointment, answered, api, ProblemError, type StartWarning } from "../api/client.js";
+import { type Identity, useIdentity } from "../identity.js";
 import { useNotices } from "../notices.js";
 import { BOARD, VISIT, WORKLIST } from "../queries.js";
 import { type Action, EXTEND_BY } from "./row.js";
 
 /** The fields of an appointment that an action needs. A row and an offer both have them. */
-export type Concerned = Pick<Appointment, "appointment_id" | "patient_id" | "patient_name" | "doctor_id"> & {
-    readonly consultation_id: string | null;
-};
+export type Concerned = Pick<Appointment, "appointment_id" | "patient_id" | "doctor_id"> &
+    Identity & {
+        readonly consultation_id: string | null;
+    };
 
 const as = (key: string) => ({ header: { "Idempotency-Key": key } });
 
@@ -53,6 +55,7 @@ const pressed = reactive(new Map<number, "asking" | "unknown">());
 export function useDecisions() {
     const queries = useQueryClient();
     const notices = useNotices();
+    const { written } = useIdentity();
 
     async function decide(action: Action, item: Concerned): Promise<void> {
         const id = item.appointment_id;
@@ -67,7 +70,7 @@ export function useDecisions() {
             notices.started(warnings);
         } catch (error) {
             if (!(error instanceof ProblemError)) throw error;
-            notices.failed(error, item.patient_name);
+            notices.failed(error, written(item));
         } finally {
             await readAgain();
             pressed.delete(id);

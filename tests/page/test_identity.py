@@ -1,0 +1,90 @@
+"""Staff can tell two patients of one name apart on each screen, also by a screen reader. Each name has its own direction."""
+
+import re
+from typing import Any
+
+from playwright.async_api import Page, expect
+from sqlalchemy import update
+
+from patient_visit_engine.storage.tables import patients
+from tests.support.page_site import StaffPages, card, notices, row, row_button
+
+ARABIC = "\u0645\u0631\u064a\u0645"
+MARIA = {"first_name": "Maria", "last_name": "Santos", "birth_date": "1980-02-03", "record_number": "P-017"}
+OTHER = {"first_name": "Maria", "last_name": "Santos", "birth_date": "1980-02", "record_number": None}
+SPOKEN = re.compile("Maria Santos, born 3 Feb 1980 \u00b7 no. .P-017.")
+
+
+async def rename(staff: StaffPages, patient: int, fields: dict[str, Any]) -> None:
+    statement = update(patients).where(patients.c.id == patient).values(**fields)
+    await staff.engine.database.write(lambda connection: connection.execute(statement))
+
+
+async def directions(page: Page, selector: str) -> list[str]:
+    """How the browser isolates each name that the selector matches."""
+    result: list[str] = await page.locator(selector).evaluate_all(
+        "names => names.map(name => getComputedStyle(name).unicodeBidi)"
+    )
+    return result
+
+
+async def test_worklist_tells_patients_of_one_name_apart(staff: StaffPages) -> None:
+    doctor, other_doctor = staff.new_doctor(), staff.new_doctor()
+    first, (first_appointment, taken) = await staff.new_patient(doctor, other_doctor)
+    second, (second_appointment,) = await staff.new_patient(doctor)
+    await rename(staff, first, MARIA)
+    await rename(staff, second, OTHER)
+    page = await staff.open_page(doctor)
+
+    await expect(row(page, first_appointment).locator(".identity")).to_have_text(
+        re.compile("born 3 Feb 1980 \u00b7 no. .P-017.")
+    )
+    await expect(row(page, second_appointment).locator(".identity")).to_have_text("born Feb 1980")
+    await expect(page.get_by_role("button", name=SPOKEN)).to_have_count(1)
+    await expect(page.get_by_role("button", name="Start with Maria Santos, born Feb 1980")).to_have_count(1)
+    assert set(await directions(page, ".row bdi")) == {"isolate"}
+
+    assert (await staff.engine.start(other_doctor, first, taken)).status_code == 201
+    await expect(row(page, first_appointment)).to_contain_text("With Dr.")
+    await row_button(page, first_appointment, "Wait").click()
+    await row_button(page, second_appointment, "Start").click()
+    await expect(row(page, second_appointment)).to_contain_text("In consultation with you")
+    french = await staff.open_page(doctor, locale="fr-FR")
+    await expect(row(french, second_appointment).locator(".identity")).to_have_text("naissance f\u00e9vr. 1980")
+
+
+async def test_board_and_visit_show_identity(staff: StaffPages) -> None:
+    doctor = staff.new_doctor()
+    patient, (appointment,) = await staff.new_patient(doctor)
+    await rename(staff, patient, MARIA | {"first_name": ARABIC})
+    spoken = re.compile(f"{ARABIC} Santos, born 3 Feb 1980")
+    board = await staff.open_page("supervisor", "/board")
+
+    await board.get_by_placeholder("Find a patient").fill("p-017")
+    await board.get_by_role("button", name=spoken).click()
+    await expect(notices(board)).to_contain_text(f"\u2068{ARABIC} Santos\u2069, born 3 Feb 1980")
+    await expect(card(board, patient).locator(".identity")).to_contain_text("P-017")
+    assert set(await directions(board, ".card bdi")) == {"isolate"}
+
+    assert (await staff.engine.start(doctor, patient, appointment)).status_code == 201
+    await board.get_by_role("button", name=re.compile(f"Release {ARABIC}")).click()
+    await expect(board.get_by_role("dialog")).to_contain_text(f"\u2068{ARABIC} Santos\u2069, born 3 Feb 1980")
+
+    visit = await staff.open_page("supervisor", f"/patients/{patient}")
+    await expect(visit.get_by_role("heading", level=1)).to_contain_text("born 3 Feb 1980")
+
+
+async def test_offer_and_refusal_show_identity(staff: StaffPages) -> None:
+    first, second = staff.new_doctor(), staff.new_doctor()
+    patient, (first_appointment, second_appointment) = await staff.new_patient(first, second)
+    await rename(staff, patient, MARIA)
+    started = await staff.engine.start(first, patient, first_appointment)
+    page = await staff.open_page(second)
+    await row_button(page, second_appointment, "Wait").click()
+    await expect(row(page, second_appointment)).to_contain_text("you are 1st in line")
+
+    await staff.engine.complete(first, started.json()["id"])
+
+    offer = page.get_by_role("complementary", name="Patients free for you")
+    await expect(offer).to_contain_text("\u2068Maria Santos\u2069, born 3 Feb 1980")
+    await expect(offer.get_by_role("button", name=SPOKEN)).to_have_count(1)
