@@ -1,17 +1,38 @@
-"""Each import contract of pyproject.toml rejects the imports that it forbids: the tests plant them in a copy of the package."""
+"""Each import contract of pyproject.toml rejects the imports that it forbids: the tests add them to the graph of imports.
+
+The linter itself runs twice: on the package, and on a copy of it that breaks every contract.
+"""
 
 import os
 import shutil
 import subprocess
 import sys
-import tomllib
+from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
+import grimp
 import pytest
+from importlinter import Contract
+from importlinter.api import read_configuration
+from importlinter.application.output import console
+from importlinter.contracts.forbidden import ForbiddenContract
+from importlinter.contracts.independence import IndependenceContract
+from importlinter.contracts.layers import LayersContract
+from importlinter.contracts.protected import ProtectedContract
 
 from tests.support.layout import PACKAGE, ROOT
 
 LINTER = Path(sys.executable).with_name("lint-imports")
+CONFIGURATION: dict[str, Any] = read_configuration(str(ROOT / "pyproject.toml"))
+CONTRACT_TYPES: dict[str, type[Contract]] = {
+    "forbidden": ForbiddenContract,
+    "independence": IndependenceContract,
+    "layers": LayersContract,
+    "protected": ProtectedContract,
+}
+#: Columns of the linter's reports. A narrow report would break lines within an import.
+COLUMNS = 500
 
 #: For each contract: a module, and an import that the contract forbids it. Some of these imports are indirect.
 PLANTED = {
@@ -228,34 +249,39 @@ PLANTED = {
 }
 
 
+def _build_contract(name: str) -> Contract:
+    [options] = [options for options in CONFIGURATION["contracts_options"] if options["name"] == name]
+    return CONTRACT_TYPES[options["type"]](name, CONFIGURATION["session_options"], options)
+
+
 def _contract_names() -> list[str]:
-    with (ROOT / "pyproject.toml").open("rb") as file:
-        return [contract["name"] for contract in tomllib.load(file)["tool"]["importlinter"]["contracts"]]
+    return [options["name"] for options in CONFIGURATION["contracts_options"]]
+
+
+@pytest.fixture(scope="module")
+def graph() -> grimp.ImportGraph:
+    """All imports of the package."""
+    return grimp.build_graph("patient_visit_engine", include_external_packages=True, cache_dir=None)
+
+
+def _graph_with(graph: grimp.ImportGraph, module: str, imported: str) -> grimp.ImportGraph:
+    """A copy of the graph with one import added."""
+    planted = deepcopy(graph)
+    # The graph accepts a misspelled module of ours, and its import would prove nothing.
+    assert module in planted.modules
+    if imported not in planted.modules:
+        assert not imported.startswith("patient_visit_engine."), imported
+        planted.add_module(imported, is_squashed=True)
+    planted.add_import(importer=module, imported=imported, line_number=1, line_contents=f"import {imported}")
+    return planted
 
 
 def _lint(folder: Path) -> subprocess.CompletedProcess[str]:
     """Run the linter as `make lint` does. It imports the package from the folder that it runs in."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     command = [str(LINTER), "--no-logo", "--no-cache"]
-    wide = environment | {"COLUMNS": "500", "NO_COLOR": "1"}
+    wide = environment | {"COLUMNS": str(COLUMNS), "NO_COLOR": "1"}
     return subprocess.run(command, cwd=folder, env=wide, capture_output=True, text=True, check=False)
-
-
-def _broken_contract(report: str, contract: str) -> str:
-    """The part of the linter's report that lists the forbidden imports of one contract."""
-    _, _, broken = report.partition("\nBroken contracts\n")
-    _, _, after = broken.partition(f"\n{contract}\n{'-' * len(contract)}\n")
-    return after.partition("\n---")[0]
-
-
-def _batches(imports: list[tuple[str, str]]) -> list[list[tuple[str, str]]]:
-    """The imports to plant together.
-
-    Imports of our own modules are planted one at a time, because one of them can be a step in the forbidden chain of another.
-    """
-    ours = [planted for planted in imports if planted[1].startswith("patient_visit_engine.")]
-    external = [planted for planted in imports if planted not in ours]
-    return [[planted] for planted in ours] + ([external] if external else [])
 
 
 def _plant(folder: Path, imports: list[tuple[str, str]]) -> None:
@@ -277,21 +303,35 @@ def test_package_keeps_every_contract(tmp_path: Path) -> None:
     assert f"Contracts: {len(_contract_names())} kept, 0 broken." in linted.stdout
 
 
+def test_linter_reports_every_broken_contract(tmp_path: Path) -> None:
+    imports = [planted[0] for planted in PLANTED.values()]
+    _plant(tmp_path, imports)
+
+    linted = _lint(tmp_path)
+
+    assert linted.returncode == 1
+    assert f"Contracts: 0 kept, {len(_contract_names())} broken." in linted.stdout
+    for contract, (module, imported) in zip(PLANTED, imports, strict=True):
+        assert f"{contract} BROKEN" in linted.stdout
+        assert f"patient_visit_engine.{module} -> {imported} (" in linted.stdout
+
+
 def test_every_contract_has_planted_imports() -> None:
     assert sorted(PLANTED) == sorted(_contract_names())
     assert all(PLANTED.values())
 
 
-@pytest.mark.parametrize("contract", PLANTED)
-def test_contract_rejects_planted_imports(contract: str, tmp_path: Path) -> None:
-    for number, imports in enumerate(_batches(PLANTED[contract])):
-        folder = tmp_path / str(number)
-        _plant(folder, imports)
+@pytest.mark.parametrize("name", PLANTED)
+def test_contract_rejects_planted_imports(name: str, graph: grimp.ImportGraph, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console, "width", COLUMNS)
+    contract = _build_contract(name)
+    assert contract.check(deepcopy(graph), verbose=False).kept
 
-        linted = _lint(folder)
+    for module, imported in PLANTED[name]:
+        importer = f"patient_visit_engine.{module}"
+        check = contract.check(_graph_with(graph, importer, imported), verbose=False)
 
-        assert linted.returncode == 1
-        assert f"{contract} BROKEN" in linted.stdout
-        rejected = _broken_contract(linted.stdout, contract)
-        for module, imported in imports:
-            assert f"patient_visit_engine.{module} -> {imported} (" in rejected
+        assert not check.kept, (module, imported)
+        with console.capture() as report:
+            contract.render_broken_contract(check)
+        assert f"{importer} -> {imported} (" in report.get()
