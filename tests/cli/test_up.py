@@ -47,31 +47,17 @@ def is_ready(up_environment: UpEnvironment) -> bool:
 
 
 @ON_BOTH
-def test_system_starts_and_ctrl_c_stops_all(up: Start, up_environment: UpEnvironment) -> None:
-    running = up()
-    page = running.wait_for_line("page:").split()[-1]
-    running.wait_for_line("ready in")
-
-    with urllib.request.urlopen(page) as answer:
-        assert answer.headers["Content-Type"].startswith("text/html")
-    with urllib.request.urlopen(f"{page}/readyz") as answer:
-        assert answer.status == 200
-    assert set(up_environment.parts()) == {"temporal", "ui", "worker", "api"}
-    code = running.stop(signal.SIGINT)
-
-    assert code == 0
-    assert up_environment.processes() == []
-    assert [line for line in running.lines if "Traceback" in line or "killed" in line] == []
-
-
-@ON_BOTH
-async def test_next_start_finds_kept_data(up: Start, up_environment: UpEnvironment) -> None:
+async def test_restart_finds_data_and_ctrl_c_stops_all(up: Start, up_environment: UpEnvironment) -> None:
     first = up(VISIT_DEMO="1")
+    page = first.wait_for_line("page:").split()[-1]
     first.wait_for_line("ready in")
     client = await connect(Settings(temporal_address=up_environment.temporal))
     await client.start_workflow("VisitWithoutWorker", id="visit/123/2026-03-02", task_queue="without-worker")
     secret = (up_environment.data / "jwt.secret").read_text()
-    first.stop(signal.SIGTERM)
+
+    assert_serves(page)
+    assert set(up_environment.parts()) == {"temporal", "ui", "worker", "api"}
+    assert_stops(first, signal.SIGTERM)
 
     second = up()
     second.wait_for_line("ready in")
@@ -82,6 +68,24 @@ async def test_next_start_finds_kept_data(up: Start, up_environment: UpEnvironme
     assert logins_printed_by(first) == logins_printed_by(second)
     assert {login.split()[-1] for login in logins_printed_by(first)} >= {"doctor", "reception", "supervisor"}
     assert {len(login.split()) for login in logins_printed_by(first)} == {4}
+    assert_stops(second, signal.SIGINT)
+
+
+def assert_serves(page: str) -> None:
+    with urllib.request.urlopen(page) as answer:
+        assert answer.headers["Content-Type"].startswith("text/html")
+    with urllib.request.urlopen(f"{page}/readyz") as answer:
+        assert answer.status == 200
+
+
+def assert_stops(running: RunningUp, number: int) -> None:
+    """The signal ends all processes in order."""
+    assert running.stop(number) == 0
+    assert running.up_environment.processes() == []
+    # It has printed all its lines.
+    running.close()
+    running.wait_for_line("stopped")
+    assert [line for line in running.lines if "Traceback" in line or "killed" in line] == []
 
 
 def logins_printed_by(running: RunningUp) -> list[str]:
@@ -109,9 +113,10 @@ def test_restarts_process_that_dies(shared_up: RunningUp, name: str) -> None:
     assert up_environment.parts()[name]["restarts"] == 1
 
 
-def test_processes_die_with_killed_supervisor(up: Start, up_environment: UpEnvironment) -> None:
-    running = up()
+def test_uses_secret_of_operator_and_dies_with_supervisor(up: Start, up_environment: UpEnvironment) -> None:
+    running = up(VISIT_JWT_SECRET="a secret of thirty-two bytes or more")
     running.wait_for_line("ready in")
+    assert not (up_environment.data / "jwt.secret").exists()
     assert len(up_environment.processes()) == 5
 
     running.stop(signal.SIGKILL)
@@ -135,13 +140,6 @@ def test_signing_secret_is_for_its_owner_only(shared_up: RunningUp) -> None:
     assert stat.S_IMODE(mode) == 0o600
 
 
-def test_secret_of_operator_is_used(up: Start, up_environment: UpEnvironment) -> None:
-    up(VISIT_JWT_SECRET="a secret of thirty-two bytes or more")
-    wait_until(lambda: "worker" in up_environment.parts(), "the processes that get the secret")
-
-    assert not (up_environment.data / "jwt.secret").exists()
-
-
 def test_no_demonstration_without_terminal(shared_up: RunningUp) -> None:
     assert [line for line in shared_up.lines if line.startswith("login:")] == []
 
@@ -160,7 +158,7 @@ def test_refuses_second_up_on_same_folder(shared_up: RunningUp) -> None:
 def test_used_port_names_its_variable(up_environment: UpEnvironment, variable: str, place: int) -> None:
     port = up_environment.ports[place]
     with contextlib.closing(socket.create_server(("127.0.0.1", port))):
-        result = up_environment.run("up")
+        result = up_environment.run_here("up")
 
     assert result.returncode == 2
     assert result.stderr == f"{variable}: port {port} on 127.0.0.1 is in use\n"
@@ -168,7 +166,7 @@ def test_used_port_names_its_variable(up_environment: UpEnvironment, variable: s
 
 
 def test_refuses_same_port_in_two_settings(up_environment: UpEnvironment) -> None:
-    result = up_environment.run("up", VISIT_UI_PORT=str(up_environment.ports[0]))
+    result = up_environment.run_here("up", VISIT_UI_PORT=str(up_environment.ports[0]))
 
     assert result.returncode == 2
     assert result.stderr == f"VISIT_UI_PORT: port {up_environment.ports[0]} is already used by VISIT_HTTP_PORT\n"
@@ -187,7 +185,9 @@ def test_refuses_same_port_in_two_settings(up_environment: UpEnvironment) -> Non
 def test_wrong_setting_names_its_variable(
     up_environment: UpEnvironment, command: str, variable: str, value: str
 ) -> None:
-    result = up_environment.run(command, **{variable: value})
+    # `api` and `worker` set up the log of their process first.
+    run = up_environment.run if command in ("api", "worker") else up_environment.run_here
+    result = run(command, **{variable: value})
 
     assert result.returncode == 2
     assert result.stderr.startswith(f"{variable}: ")
@@ -198,7 +198,7 @@ def test_wrong_setting_names_its_variable(
 def test_unwritable_folder_names_its_variable(up_environment: UpEnvironment) -> None:
     (up_environment.folder / "a file").write_text("")
 
-    result = up_environment.run("up", VISIT_DATA_DIR=str(up_environment.folder / "a file" / "data"))
+    result = up_environment.run_here("up", VISIT_DATA_DIR=str(up_environment.folder / "a file" / "data"))
 
     assert result.returncode == 2
     assert result.stderr.startswith("VISIT_DATA_DIR: ")
