@@ -89,7 +89,7 @@ def test_second_run_is_harmless_and_parallel_refused(temporal: str, up_environme
     ]
     results = [(*process.communicate(timeout=60), process.returncode) for process in processes]
 
-    later = up_environment.run("migrate", VISIT_TEMPORAL_ADDRESS=temporal)
+    later = up_environment.run_here("migrate", VISIT_TEMPORAL_ADDRESS=temporal)
 
     success = (
         f"database: at schema {schema_version.NEWEST}\n"
@@ -106,8 +106,8 @@ def test_second_run_is_harmless_and_parallel_refused(temporal: str, up_environme
 
 def test_missing_parts_are_listed_once(temporal: str, up_environment: UpEnvironment) -> None:
     settings = {"VISIT_TEMPORAL_ADDRESS": temporal, "VISIT_TEMPORAL_NAMESPACE": "clinic"}
-    first = up_environment.run("migrate", **settings)
-    second = up_environment.run("migrate", **settings)
+    first = up_environment.run_here("migrate", **settings)
+    second = up_environment.run_here("migrate", **settings)
 
     assert first.stdout.splitlines()[1:] == [
         "temporal: namespace clinic was missing and is registered",
@@ -119,10 +119,10 @@ def test_missing_parts_are_listed_once(temporal: str, up_environment: UpEnvironm
 
 @ON_BOTH
 def test_database_goes_back_for_older_program(up_environment: UpEnvironment) -> None:
-    up_environment.run("migrate", "--database-only")
+    up_environment.run_here("migrate", "--database-only")
 
-    downgrade = up_environment.run("migrate", "--back-to", "0001")
-    unknown_revision = up_environment.run("migrate", "--back-to", "7777")
+    downgrade = up_environment.run_here("migrate", "--back-to", "0001")
+    unknown_revision = up_environment.run_here("migrate", "--back-to", "7777")
     api = up_environment.run("api")
 
     assert (downgrade.returncode, downgrade.stdout) == (0, "database: at schema 0001\n")
@@ -136,7 +136,7 @@ def test_database_goes_back_for_older_program(up_environment: UpEnvironment) -> 
 
 @ON_BOTH
 def test_database_migrates_without_temporal(up_environment: UpEnvironment) -> None:
-    result = up_environment.run("migrate", "--database-only")
+    result = up_environment.run_here("migrate", "--database-only")
 
     assert (result.returncode, result.stdout) == (0, f"database: at schema {schema_version.NEWEST}\n")
 
@@ -145,7 +145,7 @@ def test_invalid_file_names_its_variable(up_environment: UpEnvironment) -> None:
     up_environment.data.mkdir()
     (up_environment.data / "visits.db").write_text("a letter, not a database" * 100)
 
-    result = up_environment.run("migrate", "--database-only")
+    result = up_environment.run_here("migrate", "--database-only")
 
     assert result.returncode == 1
     assert result.stderr == "VISIT_DATABASE_URL: the database cannot be migrated (file is not a database)\n"
