@@ -26,6 +26,7 @@ from patient_visit_engine.storage.upkeep.audit import audit
 from patient_visit_engine.visit.calendar import HospitalCalendar
 from patient_visit_engine.visit.codes import Role
 from tests.support.databases import database_on
+from tests.support.passwords import WEAK_HASH
 
 MONDAY, TUESDAY = date(2026, 3, 2), date(2026, 3, 3)
 PARIS = HospitalCalendar(ZoneInfo("Europe/Paris"))
@@ -53,7 +54,11 @@ async def demo_template(request: pytest.FixtureRequest, tmp_path_factory: pytest
         new_postgres, template = [request.getfixturevalue(name) for name in ("new_postgres", "migrated_postgres")]
         address = await asyncio.to_thread(new_postgres, template)
     database = Database(address or f"sqlite+aiosqlite:///{folder / 'visits.db'}")
-    await command.load_demonstration(database, PARIS, MONDAY, data_dir=folder)
+    with pytest.MonkeyPatch.context() as patch:
+        if address:
+            # On SQLite the passwords are hashed as the program does.
+            patch.setattr(PasswordHash, "recommended", lambda: WEAK_HASH)
+        await command.load_demonstration(database, PARIS, MONDAY, data_dir=folder)
     await database.close()
     return folder, address
 
@@ -75,6 +80,12 @@ async def demo(
 
 
 database = database_on("sqlite", "postgres")
+
+
+@pytest.fixture
+def weak_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests of which the passwords do not matter, because hashing them takes long."""
+    monkeypatch.setattr(PasswordHash, "recommended", lambda: WEAK_HASH)
 
 
 async def load_all_rows(database: Database) -> dict[str, list[Any]]:
@@ -166,6 +177,7 @@ async def test_changed_password_is_not_printed(demo: LoadedDemo) -> None:
     assert len(logins) == 8
 
 
+@pytest.mark.usefixtures("weak_hashes")
 async def test_other_patients_need_force(database: Database, tmp_path: Path) -> None:
     real_patient = insert(tables.patients).values(id=500, first_name="Ana", last_name="Real")
     await database.write(lambda connection: connection.execute(real_patient).close())
@@ -180,6 +192,7 @@ async def test_other_patients_need_force(database: Database, tmp_path: Path) -> 
     assert len((await load_all_rows(database))["patients"]) == 13
 
 
+@pytest.mark.usefixtures("weak_hashes")
 async def test_force_never_reuses_number_of_real_patient(database: Database, tmp_path: Path) -> None:
     real_patient = insert(tables.patients).values(id=1, first_name="Ana", last_name="Real")
     await database.write(lambda connection: connection.execute(real_patient).close())
@@ -204,6 +217,7 @@ def test_all_appointments_are_in_the_hospital_day() -> None:
     assert {late_start.day_of(appointment["scheduled_at"]) for appointment in appointments} == {day}
 
 
+@pytest.mark.usefixtures("weak_hashes")
 def test_command_migrates_and_prints_logins(
     address: str, tmp_path: Path, clean_environment: pytest.MonkeyPatch
 ) -> None:
