@@ -12,7 +12,6 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -29,7 +28,7 @@ from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.tables import requests
 from patient_visit_engine.storage.write_probe import DISK_IS_FULL
 from tests.support.pages import DOCS, fences, rows, spans
-from tests.support.up import RunningUp, UpEnvironment
+from tests.support.up import PROGRAM, RunningUp, UpEnvironment
 from tests.support.waiting import wait_until, wait_until_async
 
 PAGE = DOCS / "troubleshooting.md"
@@ -283,28 +282,36 @@ def test_each_start_message_is_printed(terminal: Terminal, tmp_path: Path) -> No
     elsewhere = {"VISIT_DATA_DIR": str(tmp_path / "other")}
     closed = f"127.0.0.1:{lonely.ports[2]}"
     port = running.ports[0]
-    with ThreadPoolExecutor(1) as threads:
-        # It waits half a minute for Temporal.
-        away = threads.submit(lonely.run, "migrate", VISIT_TEMPORAL_ADDRESS=closed)
-        in_use = running.run("up", **elsewhere)
-        nowhere = lonely.run("audit", VISIT_DATABASE_URL=f"postgresql+asyncpg://visit@{closed}/visits")
+    # This command waits half a minute for Temporal.
+    with subprocess.Popen(
+        [PROGRAM, "migrate"],
+        env=lonely.environment(VISIT_TEMPORAL_ADDRESS=closed),
+        cwd=lonely.folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as away:
+        in_use = running.run_here("up", **elsewhere)
+        nowhere = lonely.run_here("audit", VISIT_DATABASE_URL=f"postgresql+asyncpg://visit@{closed}/visits")
         provoked = {
             "VISIT_HTTP_PORT: port 8000 on 127.0.0.1 is in use": in_use.stderr.replace(str(port), "8000"),
-            "VISIT_DATA_DIR: another `visit-engine up` runs on ...": running.run("up").stderr,
+            "VISIT_DATA_DIR: another `visit-engine up` runs on ...": running.run_here("up").stderr,
             "VISIT_DATABASE_URL: the database has no schema yet: run `visit-engine migrate`": empty.run("api").stderr,
             "VISIT_DATABASE_URL: the database cannot be read (...)": nowhere.stderr,
             NAMESPACE_LINE: running.run("worker", VISIT_TEMPORAL_NAMESPACE="nowhere").stderr,
-            "...: not a setting: use VISIT_HTTP_PORT": empty.run("api", VISIT_HTTP_PROT="1").stderr,
-            "VISIT_TIMEZONE: not an IANA time zone": empty.run("api", VISIT_TIMEZONE="Mars/Olympus").stderr,
-            "VISIT_TRUSTED_PROXIES: ... is not an address or a network": empty.run(
-                "api", VISIT_TRUSTED_PROXIES="proxy.example"
+            "...: not a setting: use VISIT_HTTP_PORT": empty.run_here("up", VISIT_HTTP_PROT="1").stderr,
+            "VISIT_TIMEZONE: not an IANA time zone": empty.run_here("up", VISIT_TIMEZONE="Mars/Olympus").stderr,
+            "VISIT_TRUSTED_PROXIES: ... is not an address or a network": empty.run_here(
+                "up", VISIT_TRUSTED_PROXIES="proxy.example"
             ).stderr,
-            "VISIT_JWT_JWKS_URL: must be an https address, or http on a loopback address": empty.run(
-                "api", VISIT_JWT_JWKS_URL="http://keys.example"
+            "VISIT_JWT_JWKS_URL: must be an https address, or http on a loopback address": empty.run_here(
+                "up", VISIT_JWT_JWKS_URL="http://keys.example"
             ).stderr,
             "... does not start (exit code ...). The end of ...": damaged.run("up").stderr,
-            "VISIT_TEMPORAL_ADDRESS: no Temporal frontend answered at ...": away.result().stderr,
         }
+        _, no_frontend = away.communicate(timeout=TIMEOUT_SECONDS)
+        provoked["VISIT_TEMPORAL_ADDRESS: no Temporal frontend answered at ..."] = no_frontend
 
     assert provoked.keys() == start_messages()
     for message, printed in provoked.items():
