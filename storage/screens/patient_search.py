@@ -95,7 +95,8 @@ def matching_words(words: list[str], birth_date: str | None) -> Select[Any]:
     if birth_date is not None:
         # The same text may be a record number.
         born = select(patients.c.id).where(patients.c.id == matched.c.patient_id)
-        conditions.append(born.where(_begins(patients.c.birth_date, birth_date)).exists())
+        # Not by the order of the texts: it is that of the database's language, which can put "1980-02" after LAST_CHARACTER.
+        conditions.append(born.where(patients.c.birth_date.startswith(birth_date)).exists())
     query = select(matched.c.patient_id).where(*conditions)
     return query.order_by(matched.c.word, matched.c.patient_id).limit(WORDS_READ)
 

@@ -154,6 +154,14 @@ async def test_refuses_wrong_query(api: ApiDriver, query: dict[str, str]) -> Non
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
 
 
+def test_birth_date_does_not_depend_on_the_order_of_a_language() -> None:
+    sql = str(matching_words(["1980"], "1980"))
+
+    # Only words have the order of the bytes. In PostgreSQL's en_US.UTF-8, "1980-02" comes after "1980\U0010ffff".
+    assert "patients.birth_date LIKE" in sql
+    assert "patients.birth_date <" not in sql
+
+
 async def test_search_reads_index_only(api: ApiDriver) -> None:
     rows: list[PatientRow] = [
         {"id": number, "first_name": f"Name{number}", "last_name": "Santos"} for number in range(1_000, 3_000)
