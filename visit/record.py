@@ -7,7 +7,7 @@ from patient_visit_engine.visit.changes import RewriteAppointment
 from patient_visit_engine.visit.commands import Request
 from patient_visit_engine.visit.decisions import ConsultationAnswer, Decision, Refused
 from patient_visit_engine.visit.refusals import DoctorInConsultation
-from patient_visit_engine.visit.state import Appointment, Facts, Frozen, OtherConsultation
+from patient_visit_engine.visit.state import Appointment, AppointmentFields, Facts, Frozen, OtherConsultation
 
 
 class UnrecordableError(Exception):
@@ -43,8 +43,19 @@ class LedgerEntry(Frozen):
     @property
     def new_patient_id(self) -> int | None:
         """The other patient to whom the decision gives the appointment, if it does."""
+        return None if self._new_fields is None else self._new_fields.patient_id
+
+    @property
+    def doctor_id(self) -> int | None:
+        """The doctor of the appointment after the decision. None: the decision is about no appointment."""
+        if self._new_fields is not None and self._new_fields.doctor_id is not None:
+            return self._new_fields.doctor_id
+        return None if self.appointment is None else self.appointment.doctor_id
+
+    @property
+    def _new_fields(self) -> AppointmentFields | None:
         rewritten = (change for change in self.decision.changes if isinstance(change, RewriteAppointment))
-        return next((change.new_fields.patient_id for change in rewritten), None)
+        return next((change.new_fields for change in rewritten), None)
 
 
 class LedgerReply(Frozen):

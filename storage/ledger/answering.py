@@ -16,6 +16,7 @@ from patient_visit_engine.wire.trackings import TrackingRow
 
 def event_context(entry: LedgerEntry, stored: StoredState) -> EventContext:
     """The names and the time for the answer and the events of this decision."""
+    appointment, doctor_id = entry.appointment, entry.doctor_id
     return EventContext(
         patient_id=entry.patient_id,
         patient=stored.patient,
@@ -24,7 +25,8 @@ def event_context(entry: LedgerEntry, stored: StoredState) -> EventContext:
         at=entry.decision.at,
         cause=_cause(entry),
         other_patients=stored.names.patients,
-        doctor_of={} if entry.appointment is None else {entry.appointment.id: entry.appointment.doctor_id},
+        # The doctor whose list has the appointment from now on.
+        doctor_of={} if appointment is None or doctor_id is None else {appointment.id: doctor_id},
     )
 
 

@@ -1,5 +1,6 @@
 """Changes of an appointment by PUT, while its patient has or has not arrived, with their events and the waiting line."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -167,6 +168,16 @@ async def test_canceled_check_in_is_closed_as_cancelled(api: ApiDriver) -> None:
 
     (tracking,) = await rows_of(api, patient_trackings)
     assert (answer.json()["status"], tracking["status"], tracking["outcome"]) == ("canceled", "completed", "cancelled")
+
+
+async def test_new_doctor_learns_that_the_moved_check_in_was_canceled(api: ApiDriver) -> None:
+    await arrange(api, "checked in")
+
+    assert (await put(api, **body_of(doctor_id=DR_OKAFOR.id, status="canceled"))).status_code == 200
+
+    updates = [json.loads(row["data"]) for row in await rows_of(api, events) if row["name"] == "appointment.updated"]
+    assert (updates[-1]["doctor_id"], updates[-1]["status"]) == (DR_OKAFOR.id, "canceled")
+    assert DR_AMRANI.id in [update["doctor_id"] for update in updates[1:]]
 
 
 async def test_refusal_in_consultation_says_what_to_do(api: ApiDriver) -> None:
