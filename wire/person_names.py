@@ -13,7 +13,14 @@ FIRST_YEAR, LAST_YEAR = 1800, 2200
 #: They turn the order of the letters around, so that a name looks like another one: U+202A to U+202E, U+2066 to U+2069.
 DIRECTION_OVERRIDES = frozenset(map(chr, (*range(0x202A, 0x202F), *range(0x2066, 0x206A))))
 #: Letters and symbols that fonts draw as an empty space: the fillers of Hangul, the empty Braille pattern, and more.
-BLANK_SYMBOLS = frozenset("\u115f\u1160\u3164\uffa0\u2800\U0001d159")
+BLANK_SYMBOLS = frozenset("\u115f\u1160\u3164\uffa0\u2800\U00013441\U00013442\U0001d159")
+#: Code points that Unicode will never give to a character. They are of category Cn.
+NONCHARACTERS = frozenset(
+    map(
+        chr,
+        (*range(0xFDD0, 0xFDF0), *(plane + last for plane in range(0, 0x110000, 0x10000) for last in (0xFFFE, 0xFFFF))),
+    )
+)
 #: Code points that are reserved for invisible characters. The others of category Cn are letters of a newer Unicode.
 RESERVED_INVISIBLE = re.compile("[\u2065\ufff0-\ufff8\U000e0000-\U000e0fff]")
 #: Controls, formats, halves of surrogate pairs, marks without a letter, and spaces.
@@ -43,6 +50,7 @@ def _is_visible(character: str) -> bool:
     return not (
         unicodedata.category(character) in INVISIBLE_CATEGORIES
         or character in BLANK_SYMBOLS
+        or character in NONCHARACTERS
         or RESERVED_INVISIBLE.match(character)
     )
 

@@ -16,6 +16,9 @@ FAMILY_EMOJI = "\U0001f469\u200d\U0001f467"
         "\u0915\u094d\u200d\u0937",
         FAMILY_EMOJI,
         "山田",
+        # Rare Chinese characters: of a newer Unicode, and private.
+        "\U00031350",
+        "\ue000",
     ],
 )
 def test_accepts_names_of_people(name: str) -> None:
@@ -39,6 +42,8 @@ def test_accepts_names_of_people(name: str) -> None:
         "\u3000",
         "\u2065",
         "\U000e0fff",
+        "\ufdd0\uffff\U0010ffff",
+        "\U00013441\U00013442",
         " \u00a0\u200b ",
     ],
 )
