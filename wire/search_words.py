@@ -9,6 +9,8 @@ import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
 
+from patient_visit_engine.wire.person_names import NONCHARACTERS
+
 #: The most words of one search for patients.
 MAX_SEARCH_WORDS = 10
 #: The longest stored word. A longer one is found by its first characters.
@@ -49,6 +51,8 @@ _SPELLINGS = str.maketrans(SPELLINGS)
 _APOSTROPHES = str.maketrans(dict.fromkeys(APOSTROPHES, "'"))
 #: Categories of the characters that make up a word: letters, marks, numbers, and symbols such as an emoji. Others separate words.
 WORD_CATEGORIES = ("L", "M", "N", "So")
+#: Letters of a newer Unicode, and private ones: rare Chinese characters of names are in both.
+UNKNOWN_LETTERS = ("Cn", "Co")
 DATE = re.compile(r"\d{4}-\d{2}(?:-\d{2})?", re.ASCII)
 
 
@@ -112,10 +116,14 @@ def matches(typed: Iterable[str], words: Iterable[str]) -> bool:
 
 
 def _split(folded: str) -> list[str]:
-    spaced = "".join(
-        character if unicodedata.category(character).startswith(WORD_CATEGORIES) else " " for character in folded
-    )
-    return spaced.split()
+    return "".join(character if _is_in_word(character) else " " for character in folded).split()
+
+
+def _is_in_word(character: str) -> bool:
+    category = unicodedata.category(character)
+    # The search needs a character that is in no word, see `storage.screens.patient_search.LAST_CHARACTER`.
+    is_unknown_letter = category in UNKNOWN_LETTERS and character not in NONCHARACTERS
+    return is_unknown_letter or category.startswith(WORD_CATEGORIES)
 
 
 def _limited(words: Iterable[str]) -> frozenset[str]:

@@ -39,6 +39,9 @@ from patient_visit_engine.wire.search_words import MAX_WORD, fold, matches, name
         # A joiner and a soft hyphen inside a name.
         ("\u0646\u0627\u0635\u0631\u06cc", "\u0646\u0627\u0635\u0631\u200c\u06cc"),
         ("leveque", "Leve\u00adque"),
+        # Rare Chinese characters: of a newer Unicode, and private.
+        ("\U00031350\u4f1f", "\U00031350\u4f1f"),
+        ("\ue000", "\ue000\u4f1f"),
     ],
 )
 def test_finds_name_in_another_form(typed: str, name: str) -> None:
@@ -58,6 +61,7 @@ def test_apostrophes_are_one_letter(apostrophe: str, typed: str) -> None:
     [
         ("ohn", "John"),
         ("john roe", "John Doe"),
+        ("\U00031351\u4f1f", "\U00031350\u4f1f"),
         # Vowel signs of India are part of a name. They are no accents.
         ("\u0930\u0935\u0940", "\u0930\u0935\u093f"),
         ("\u0e01\u0e34", "\u0e01\u0e35"),
@@ -77,7 +81,7 @@ def test_finds_birth_date_and_record_number(typed: str) -> None:
     assert not matches(typed_words(typed), patient_words("Maria", None, "1981", "12"))
 
 
-@pytest.mark.parametrize("typed", ["%", "_", "\\", "--", ""])
+@pytest.mark.parametrize("typed", ["%", "_", "\\", "--", "", "\ufdd0\uffff\U0010ffff"])
 def test_signs_are_no_words(typed: str) -> None:
     assert typed_words(typed) == ()
 

@@ -104,6 +104,8 @@ _SPELLINGS = str.maketrans(SPELLINGS)
 _APOSTROPHES = str.maketrans(dict.fromkeys(APOSTROPHES, "'"))
 # Categories of the characters that make up a word: letters, marks, numbers, and symbols such as an emoji. Others separate words.
 WORD_CATEGORIES = ("L", "M", "N", "So")
+# Letters of a newer Unicode, and private ones: rare Chinese characters of names are in both.
+UNKNOWN_LETTERS = ("Cn", "Co")
 DATE = re.compile(r"\d{4}-\d{2}(?:-\d{2})?", re.ASCII)
 
 
@@ -127,10 +129,15 @@ def _is_selector(character: str) -> bool:
 
 
 def _split(folded: str) -> list[str]:
-    spaced = "".join(
-        character if unicodedata.category(character).startswith(WORD_CATEGORIES) else " " for character in folded
-    )
-    return spaced.split()
+    return "".join(character if _is_in_word(character) else " " for character in folded).split()
+
+
+def _is_in_word(character: str) -> bool:
+    category = unicodedata.category(character)
+    code = ord(character)
+    # Unicode will never give these to a character.
+    is_noncharacter = code & 0xFFFE == 0xFFFE or 0xFDD0 <= code <= 0xFDEF
+    return (category in UNKNOWN_LETTERS and not is_noncharacter) or category.startswith(WORD_CATEGORIES)
 
 
 def _limited(words: Iterable[str]) -> frozenset[str]:
