@@ -6,6 +6,7 @@ An existing row may have consultations and be shown on screens. Only the API cha
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from operator import itemgetter
 from typing import Any, NotRequired, TypedDict
 
@@ -74,6 +75,9 @@ def add_missing(connection: Connection, table: Table, rows: Sequence[Row], compa
         insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
         # Another writer may have inserted a row since the query. Its row stays.
         statement = insert(table).on_conflict_do_nothing()
+        # SQLAlchemy writes the columns of the first row only.
+        columns = dict.fromkeys(chain.from_iterable(new))
+        new = [{column: row.get(column) for column in columns} for row in new]
         if table is patients:
             ids = set(connection.scalars(statement.returning(patients.c.id), new))
             identities = {patient_id: _identity(row) for row in new if (patient_id := int(str(row["id"]))) in ids}

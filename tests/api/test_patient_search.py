@@ -111,12 +111,14 @@ async def test_search_finds_imported_patients(api: ApiDriver) -> None:
     await feed(api)
     rows: list[PatientRow] = [
         {"id": 201, "first_name": "Other", "last_name": "Person"},
+        {"id": 300, "first_name": "Ana", "last_name": None},
         {"id": 301, "first_name": "Zo\u00eb", "last_name": None, "birth_date": "1990"},
     ]
 
     await api.database.write(add_missing, patients, rows, ("first_name",))
 
-    assert ids(await search(api, q="zoe 1990")) == [301]
+    (zoe,) = (await search(api, q="zoe 1990"))["items"]
+    assert (zoe["id"], zoe["birth_date"]) == (301, "1990")
     # An existing patient keeps the words.
     assert ids(await search(api, q="other")) == []
 
