@@ -25,6 +25,9 @@ def effective_fields(sent: AppointmentFields, present: Appointment, *, is_tracke
     `is_tracked`: the patient is checked in or in consultation for the appointment.
     """
     fields = sent.differing_from(present.fields)
+    if fields.prestation_id is not None:
+        # Those of the appointment can be those of its former prestation.
+        fields = fields.model_copy(update={"expected_minutes": sent.expected_minutes})
     has_arrived = is_tracked or present.status is AppointmentStatus.done
     if has_arrived and fields.status is not AppointmentStatus.canceled:
         return fields.without("status")

@@ -112,6 +112,18 @@ async def test_writes_only_the_fields_that_are_given(api: ApiDriver) -> None:
     assert dict(after) == dict(before) | {"doctor_id": DR_OKAFOR.id, "expected_minutes": 45, "version": 2}
 
 
+async def test_minutes_stay_with_another_prestation_when_both_are_given(api: ApiDriver) -> None:
+    context, minutes_of_cardiology = PutContext(JOHN_CARDIOLOGY.id, "put/one", NOON), JOHN_CARDIOLOGY.expected_minutes
+    put_both = AppointmentPut(prestation_id=X_RAY.id, expected_minutes=minutes_of_cardiology)
+
+    stored = await write_appointment(api.database, context, put_both)
+
+    assert stored.appointment.expected_minutes == minutes_of_cardiology
+    assert (await appointment(api))["expected_minutes"] == minutes_of_cardiology
+    again = await write_appointment(api.database, context, put_both)
+    assert (again.appointment.prestation_id, (await appointment(api))["version"]) == (X_RAY.id, 2)
+
+
 async def test_new_appointments_open_no_visit(api: ApiDriver) -> None:
     answers = [await put(api, f"/api/appointments/{number}", **body_of()) for number in range(100, 120)]
 
