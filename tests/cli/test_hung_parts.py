@@ -43,6 +43,8 @@ def answers(running: RunningUp, port: int, path: str) -> bool:
 def test_restarts_part_that_hangs(impatient_up: RunningUp, name: str) -> None:
     environment = impatient_up.up_environment
     old_pid = environment.parts()[name]["pid"]
+    # Until its first answer, a part is one that starts, and may be silent for longer.
+    impatient_up.wait_for_line("temporal answers")
 
     os.kill(old_pid, signal.SIGSTOP)
 
