@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from patient_visit_engine.api.access.key_server import KeyServer
 from patient_visit_engine.api.access.sessions import TOKEN_PREFIX, Caller
 from patient_visit_engine.api.problems import Problem
-from patient_visit_engine.api.schema.bodies import Id, Name, printable
+from patient_visit_engine.api.schema.fields import Id, Name, printable
 from patient_visit_engine.runtime.settings import Settings
 from patient_visit_engine.visit.codes import Role
 

@@ -21,7 +21,9 @@ from patient_visit_engine.api.commands.idempotency import Key
 from patient_visit_engine.api.dependencies import dependencies_of
 from patient_visit_engine.api.problems import NotFound
 from patient_visit_engine.api.schema import bodies
+from patient_visit_engine.api.schema.fields import TextId
 from patient_visit_engine.api.schema.openapi import COMMAND_PROBLEMS, STAFF_PROBLEMS, responses
+from patient_visit_engine.api.schema.queries import WorklistQuery
 from patient_visit_engine.storage.screens import patient_day, worklist
 from patient_visit_engine.visit import commands
 from patient_visit_engine.visit.codes import Role
@@ -30,14 +32,14 @@ from patient_visit_engine.wire import screens, shapes
 
 router = APIRouter(tags=["appointments"])
 
-AppointmentId = Annotated[bodies.TextId, Path()]
+AppointmentId = Annotated[TextId, Path()]
 BuildCommand = Callable[[commands.Request, Appointment], commands.Command]
 
 
 @router.get(
     "/api/appointments", response_model=None, responses=responses({200: screens.Worklist}, *STAFF_PROBLEMS, 422)
 )
-async def show_worklist(query: Annotated[bodies.WorklistQuery, Query()], caller: AnyRole, http: Request) -> Response:
+async def show_worklist(query: Annotated[WorklistQuery, Query()], caller: AnyRole, http: Request) -> Response:
     """A day's appointments with the state of each patient, and the id of the last event that they include."""
     dependencies = dependencies_of(http)
     calendar, day = dependencies.settings.calendar, query.date or dependencies.today()

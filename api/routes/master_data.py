@@ -11,6 +11,7 @@ from patient_visit_engine.api.commands.appointment_changes import AppointmentCha
 from patient_visit_engine.api.dependencies import Dependencies, dependencies_of
 from patient_visit_engine.api.problems import Problem
 from patient_visit_engine.api.schema import bodies
+from patient_visit_engine.api.schema.fields import TextId
 from patient_visit_engine.api.schema.openapi import BODY_PROBLEMS, STAFF_PROBLEMS, responses
 from patient_visit_engine.storage.master_data import doctors, patients, prestations
 from patient_visit_engine.storage.master_data.appointments import (
@@ -25,7 +26,7 @@ from patient_visit_engine.wire.answers import appointment_body
 
 router = APIRouter(tags=["master data"])
 
-RecordId = Annotated[bodies.TextId, Path()]
+RecordId = Annotated[TextId, Path()]
 PUT_PROBLEMS = (*STAFF_PROBLEMS, *BODY_PROBLEMS)
 
 

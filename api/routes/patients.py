@@ -11,8 +11,9 @@ from patient_visit_engine.api.access.authentication import AnyRole
 from patient_visit_engine.api.access.sessions import Caller
 from patient_visit_engine.api.dependencies import Dependencies, dependencies_of
 from patient_visit_engine.api.problems import NotFound
-from patient_visit_engine.api.schema import bodies
+from patient_visit_engine.api.schema.fields import TextId
 from patient_visit_engine.api.schema.openapi import STAFF_PROBLEMS, responses
+from patient_visit_engine.api.schema.queries import DayQuery, PatientsQuery
 from patient_visit_engine.storage.screens import board, patient_day, patient_search
 from patient_visit_engine.storage.screens.patient_day import VisitQuery
 from patient_visit_engine.storage.screens.patient_search import PatientQuery
@@ -23,7 +24,7 @@ from patient_visit_engine.wire.search_words import typed_words
 
 router = APIRouter(tags=["patients"])
 
-PatientId = Annotated[bodies.TextId, Path()]
+PatientId = Annotated[TextId, Path()]
 READ_PROBLEMS = (*STAFF_PROBLEMS, 404, 422)
 
 
@@ -31,7 +32,7 @@ READ_PROBLEMS = (*STAFF_PROBLEMS, 404, 422)
     "/api/patients/{patient_id}/visit", response_model=None, responses=responses({200: screens.Visit}, *READ_PROBLEMS)
 )
 async def show_visit(
-    patient_id: PatientId, query: Annotated[bodies.DayQuery, Query()], caller: AnyRole, http: Request
+    patient_id: PatientId, query: Annotated[DayQuery, Query()], caller: AnyRole, http: Request
 ) -> Response:
     """State, holder, waiting line and timeline of the patient's day, today by default."""
     dependencies = dependencies_of(http)
@@ -46,7 +47,7 @@ async def show_visit(
 
 
 @router.get("/api/patients", response_model=None, responses=responses({200: shapes.Patients}, *STAFF_PROBLEMS, 422))
-async def search_patients(query: Annotated[bodies.PatientsQuery, Query()], _caller: AnyRole, http: Request) -> Response:
+async def search_patients(query: Annotated[PatientsQuery, Query()], _caller: AnyRole, http: Request) -> Response:
     """Patients by words of their names, birth date and record number. At most 1,000 are listed, 50 on a page."""
     words = typed_words(query.q) if query.q else None
     patient_query = PatientQuery(query.page, words, query.birth_date)
@@ -66,7 +67,7 @@ async def show_board(_caller: AnyRole, http: Request) -> Response:
     responses=responses({200: shapes.Trackings}, *READ_PROBLEMS),
 )
 async def show_trackings(
-    patient_id: PatientId, query: Annotated[bodies.DayQuery, Query()], caller: AnyRole, http: Request
+    patient_id: PatientId, query: Annotated[DayQuery, Query()], caller: AnyRole, http: Request
 ) -> Response:
     """The day's rows of `patient_trackings`. Today's rows include what is still open from earlier days."""
     dependencies = dependencies_of(http)
@@ -78,7 +79,7 @@ async def show_trackings(
     return JSONResponse(trackings)
 
 
-def _visit_query(dependencies: Dependencies, patient_id: int, query: bodies.DayQuery, caller: Caller) -> VisitQuery:
+def _visit_query(dependencies: Dependencies, patient_id: int, query: DayQuery, caller: Caller) -> VisitQuery:
     today = dependencies.today()
     is_supervisor = caller.role is Role.supervisor
     return VisitQuery(patient_id, query.date or today, today, with_callers=is_supervisor)
