@@ -11,6 +11,9 @@ from patient_visit_engine.wire.person_names import MAX_NAME
 
 #: The largest id: the largest integer that JavaScript reads exactly.
 MAX_ID = 2**53 - 1
+#: How many identifiers a record can have, and how long each of the two texts of one can be.
+MAX_IDENTIFIERS = 20
+MAX_IDENTIFIER = 200
 #: The longest expected time of a prestation: a day.
 MAX_EXPECTED_MINUTES = 1_440
 
@@ -194,6 +197,17 @@ class AppointmentStatusNow(TypedDict):
 @closed
 class Place(TypedDict):
     position: Ordinal
+
+
+@closed
+class Identifier(TypedDict):
+    """The name of a record in another system, as it was sent."""
+
+    system: Annotated[str, Field(min_length=1, max_length=MAX_IDENTIFIER)]
+    value: Annotated[str, Field(min_length=1, max_length=MAX_IDENTIFIER)]
+
+
+Identifiers = Annotated[list[Identifier], Field(max_length=MAX_IDENTIFIERS)]
 
 
 @closed

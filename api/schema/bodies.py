@@ -8,6 +8,7 @@ from patient_visit_engine.api.schema.fields import (
     At,
     Flag,
     Id,
+    IdentifierText,
     MasterStatus,
     Minutes,
     Name,
@@ -15,8 +16,10 @@ from patient_visit_engine.api.schema.fields import (
     PartialDate,
     Reason,
     Status,
+    SystemName,
     Username,
 )
+from patient_visit_engine.storage.master_data.identifiers import Identifier
 from patient_visit_engine.visit.codes import AppointmentStatus
 from patient_visit_engine.wire.shapes import MAX_EXPECTED_MINUTES, Sex
 
@@ -74,6 +77,15 @@ def _check_settable(status: AppointmentStatus) -> AppointmentStatus:
 
 class SetAppointmentStatus(RequestBody):
     status: Annotated[Status, AfterValidator(_check_settable)]
+
+
+class SentIdentifier(RequestBody):
+    system: SystemName
+    value: IdentifierText
+
+    @property
+    def identifier(self) -> Identifier:
+        return Identifier(self.system, self.value)
 
 
 class PutPatient(RequestBody):

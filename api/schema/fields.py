@@ -9,10 +9,12 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
+    PlainValidator,
     StringConstraints,
 )
 from pydantic.json_schema import WithJsonSchema
 
+from patient_visit_engine.storage.master_data.identifiers import Identifier
 from patient_visit_engine.visit.calendar import to_millisecond
 from patient_visit_engine.visit.codes import AppointmentStatus
 from patient_visit_engine.wire.person_names import (
@@ -23,10 +25,11 @@ from patient_visit_engine.wire.person_names import (
     check_partial_date,
     composed,
 )
-from patient_visit_engine.wire.shapes import MAX_ID, PARTIAL_DATE_PATTERN
+from patient_visit_engine.wire.shapes import MAX_ID, MAX_IDENTIFIER, PARTIAL_DATE_PATTERN
 
 #: The longest extension of a consultation.
 MAX_MINUTES = 240
+IDENTIFIER_SEPARATOR = "|"
 PAGE_SIZE, MAX_PAGE_SIZE, MAX_PAGE = 50, 500, 1_000_000
 
 NAMES = [status.name for status in AppointmentStatus]
@@ -82,6 +85,28 @@ def _status(value: Any) -> Any:
     raise ValueError("must be a status, by number or by name")
 
 
+def _check_identifier_text(text: str) -> str:
+    """The text, unchanged. Any change could turn it into the identifier of another record."""
+    if not 1 <= len(text) <= MAX_IDENTIFIER:
+        raise ValueError(f"must have 1 to {MAX_IDENTIFIER} characters")
+    if text != text.strip():
+        raise ValueError("must not start or end with a space")
+    return check_name(printable(text))
+
+
+def _check_system(text: str) -> str:
+    if IDENTIFIER_SEPARATOR in text:
+        raise ValueError(f"must not contain {IDENTIFIER_SEPARATOR}, which separates system and value in a query string")
+    return text
+
+
+def _split_identifier(value: Any) -> Identifier:
+    system, separator, number = str(value).partition(IDENTIFIER_SEPARATOR)
+    if not separator:
+        raise ValueError("must be system|value")
+    return Identifier(_check_identifier_text(system), _check_identifier_text(number))
+
+
 Id = Annotated[int, Field(strict=True, ge=1, le=MAX_ID)]
 #: An id in a path or a query, where everything is text.
 #: The bounds come first: after a validator, pydantic would write them to the OpenAPI document as `ge` and `le`.
@@ -109,6 +134,19 @@ Reason = Annotated[
     str,
     StringConstraints(strict=True, strip_whitespace=True, min_length=1, max_length=1_000),
     AfterValidator(printable),
+]
+#: One of the two texts of an identifier. It is stored exactly as sent.
+IdentifierText = Annotated[
+    str,
+    Field(strict=True, min_length=1, max_length=MAX_IDENTIFIER),
+    AfterValidator(_check_identifier_text),
+]
+SystemName = Annotated[IdentifierText, AfterValidator(_check_system)]
+#: The exact identifier of a record in one text. The first `|` ends the system, so a value can contain others.
+ExactIdentifier = Annotated[
+    Identifier,
+    PlainValidator(_split_identifier),
+    WithJsonSchema({"type": "string", "pattern": r"^[^|]+\|.+$", "maxLength": 2 * MAX_IDENTIFIER + 1}),
 ]
 Minutes = Annotated[int, Field(strict=True, ge=1, le=MAX_MINUTES)]
 Flag = Annotated[bool, Field(strict=True)]

@@ -1,0 +1,53 @@
+"""Reads the identifiers of records: their names in other systems, such as a patient's number in the hospital's own system."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import Connection, select
+
+from patient_visit_engine.storage.tables import identifiers
+
+
+class RecordKind(StrEnum):
+    """The kinds of master data, as `identifiers` and `sent_records` store them."""
+
+    patient = "patient"
+    doctor = "doctor"
+    prestation = "prestation"
+    appointment = "appointment"
+
+
+@dataclass(frozen=True, order=True)
+class Identifier:
+    """The name of a record in another system. Both texts are kept as they were sent: `007` and `7` are two values."""
+
+    system: str
+    value: str
+
+
+def find_record(connection: Connection, kind: RecordKind, identifier: Identifier) -> int | None:
+    """Return the id of the record that has this identifier, or None."""
+    columns = identifiers.c
+    record_id: int | None = connection.scalar(
+        select(columns.record_id).where(
+            columns.kind == kind.value, columns.system == identifier.system, columns.value == identifier.value
+        )
+    )
+    return record_id
+
+
+def read_identifiers(
+    connection: Connection, kind: RecordKind, record_ids: Iterable[int]
+) -> dict[int, tuple[Identifier, ...]]:
+    """Return the identifiers of these records in the order in which they were sent. Each of the ids is a key."""
+    ids = list(record_ids)
+    columns = identifiers.c
+    query = select(columns.record_id, columns.system, columns.value).where(
+        columns.kind == kind.value, columns.record_id.in_(ids)
+    )
+    by_record = defaultdict[int, list[Identifier]](list)
+    for row in connection.execute(query.order_by(columns.record_id, columns.position)):
+        by_record[row.record_id].append(Identifier(row.system, row.value))
+    return {record_id: tuple(by_record[record_id]) for record_id in ids}
