@@ -59,7 +59,9 @@ APPOINTMENT = (
         prestations.c.exclusive,
         func.coalesce(appointments.c.expected_minutes, prestations.c.expected_minutes).label("minutes"),
         prestations.c.name.label("prestation"),
+        prestations.c.active.label("prestation_active"),
         doctors.c.name.label("doctor"),
+        doctors.c.active.label("doctor_active"),
     )
     .join(prestations, prestations.c.id == appointments.c.prestation_id)
     .join(doctors, doctors.c.id == appointments.c.doctor_id)
@@ -89,4 +91,6 @@ def to_appointment(row: Mapping[Any, Any]) -> Appointment:
         expected_minutes=row["minutes"],
         status=AppointmentStatus(row["appointment_status"]),
         scheduled_at=row["scheduled_at"],
+        doctor_active=row["doctor_active"],
+        prestation_active=row["prestation_active"],
     )

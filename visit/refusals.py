@@ -71,6 +71,18 @@ class AppointmentNotToday(Frozen):
     scheduled_at: datetime
 
 
+class DoctorInactive(Frozen):
+    """The appointment's doctor no longer works here, so nothing new begins."""
+
+    code: Literal["doctor_inactive"] = "doctor_inactive"
+
+
+class PrestationInactive(Frozen):
+    """The appointment's prestation is no longer offered, so nothing new begins."""
+
+    code: Literal["prestation_inactive"] = "prestation_inactive"
+
+
 class AppointmentMismatch(Frozen):
     """The appointment was given to another patient or doctor after the request was checked."""
 
@@ -116,6 +128,8 @@ Refusal = Annotated[
     | TrackingOpen
     | DoctorInConsultation
     | AppointmentNotToday
+    | DoctorInactive
+    | PrestationInactive
     | AppointmentMismatch
     | ConsultationEnded
     | NotYours
@@ -131,3 +145,10 @@ def appointment_refusal(appointment: Appointment, state: VisitState) -> Refusal 
     if (consultation := state.consultation_of(appointment.id)) is not None:
         return AppointmentInProgress(holder=consultation)
     return AppointmentClosed(status=appointment.status) if appointment.status in CLOSED_STATUSES else None
+
+
+def inactive_refusal(appointment: Appointment) -> DoctorInactive | PrestationInactive | None:
+    """Why no consultation of this appointment begins: its doctor or its prestation is inactive. None if both are active."""
+    if not appointment.doctor_active:
+        return DoctorInactive()
+    return None if appointment.prestation_active else PrestationInactive()

@@ -16,13 +16,14 @@ from patient_visit_engine.visit.refusals import (
     PatientInConsultation,
     PatientReserved,
     Refusal,
+    inactive_refusal,
 )
 from patient_visit_engine.visit.state import Appointment, Consultation, Limits, VisitState
 from patient_visit_engine.visit.waiting_line import join_change, offer_to_line, update_line_after_start
 
 
 def start_consultation(command: StartConsultation, state: VisitState, now: datetime) -> Verdict:
-    """Grant the start, unless the appointment is in progress, closed or of another day.
+    """Grant the start, unless the appointment is in progress, closed or of another day, or its doctor or prestation is inactive.
 
     An exclusive start is refused also when the patient is busy or reserved for another doctor, and, if the hospital wants it so,
     when the doctor is in consultation with another patient.
@@ -33,10 +34,8 @@ def start_consultation(command: StartConsultation, state: VisitState, now: datet
         return ConsultationAnswer(consultation=existing), ()
     if existing is not None:
         return _refuse_start(appointment, AppointmentInProgress(holder=existing))
-    if appointment.status in CLOSED_STATUSES:
-        return _refuse_start(appointment, AppointmentClosed(status=appointment.status))
-    if appointment.scheduled_at is not None and not state.expects(appointment):
-        return _refuse_start(appointment, AppointmentNotToday(scheduled_at=appointment.scheduled_at))
+    if (unstartable := _unstartable_refusal(appointment, state)) is not None:
+        return _refuse_start(appointment, unstartable)
     if appointment.exclusive:
         if (holder := state.exclusive_consultation()) is not None:
             if holder.doctor_id == appointment.doctor_id:
@@ -49,6 +48,17 @@ def start_consultation(command: StartConsultation, state: VisitState, now: datet
         if command.busy_with and command.doctor_busy is DoctorBusy.refuse:
             return _refuse_start(appointment, DoctorInConsultation(busy_with=command.busy_with))
     return _grant(command, state, now)
+
+
+def _unstartable_refusal(appointment: Appointment, state: VisitState) -> Refusal | None:
+    """Why no one can start this appointment now, also when the patient is free. None if its doctor can."""
+    if appointment.status in CLOSED_STATUSES:
+        return AppointmentClosed(status=appointment.status)
+    if (inactive := inactive_refusal(appointment)) is not None:
+        return inactive
+    if appointment.scheduled_at is not None and not state.expects(appointment):
+        return AppointmentNotToday(scheduled_at=appointment.scheduled_at)
+    return None
 
 
 def _reserved_for(state: VisitState, now: datetime) -> tuple[PatientReserved | None, tuple[Change, ...]]:

@@ -36,7 +36,7 @@ class Limits(Frozen):
 class Appointment(Frozen):
     """One appointment as the database has it, with the settings of its prestation.
 
-    `scheduled_at` is None in the messages of older programs.
+    `scheduled_at` is None in the messages of older programs. For them, doctor and prestation were always active.
     """
 
     id: int
@@ -47,6 +47,8 @@ class Appointment(Frozen):
     expected_minutes: int
     status: AppointmentStatus
     scheduled_at: datetime | None = None
+    doctor_active: bool = True
+    prestation_active: bool = True
 
     @property
     def fields(self) -> "AppointmentFields":
@@ -54,7 +56,7 @@ class Appointment(Frozen):
         return AppointmentFields(**{name: getattr(self, name) for name in AppointmentFields.model_fields})
 
     def changed(self, fields: "AppointmentFields") -> "Appointment":
-        """The appointment with these fields. `exclusive` stays that of the earlier prestation."""
+        """The appointment with these fields. What it has of its doctor and prestation stays that of the earlier ones."""
         return self.model_copy(update={name: getattr(fields, name) for name in fields.names})
 
 

@@ -14,7 +14,12 @@ from patient_visit_engine.visit.changes import (
 )
 from patient_visit_engine.visit.commands import JoinWaitingLine, LeaveWaitingLine
 from patient_visit_engine.visit.decisions import NotInLine, PlaceInLine, Refused, Verdict
-from patient_visit_engine.visit.refusals import PatientFree, PatientInConsultation, appointment_refusal
+from patient_visit_engine.visit.refusals import (
+    PatientFree,
+    PatientInConsultation,
+    appointment_refusal,
+    inactive_refusal,
+)
 from patient_visit_engine.visit.state import Appointment, Consultation, Reservation, VisitState, WaitingDoctor
 
 #: Why a doctor leaves the line without a start and before the doctor's offers are used up.
@@ -26,7 +31,7 @@ MAX_UNUSED_OFFERS = 2
 def join_waiting_line(command: JoinWaitingLine, state: VisitState, now: datetime) -> Verdict:
     """Give the doctor the last place in the line, or return the place that the doctor has."""
     appointment = command.appointment
-    if (refusal := appointment_refusal(appointment, state)) is not None:
+    if (refusal := appointment_refusal(appointment, state) or inactive_refusal(appointment)) is not None:
         return Refused(refusal=refusal), ()
     if (position := state.position_of(appointment.doctor_id)) is not None:
         return PlaceInLine(position=position), ()

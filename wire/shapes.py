@@ -244,6 +244,8 @@ class Doctor(TypedDict):
     id: RecordId
     name: Name
     specialization: Name | None
+    room: Name | None
+    active: bool
 
 
 @closed
@@ -252,6 +254,7 @@ class Prestation(TypedDict):
     name: Name
     exclusive: bool
     expected_minutes: Annotated[int, Field(ge=1, le=MAX_EXPECTED_MINUTES)]
+    active: bool
 
 
 @closed

@@ -16,10 +16,13 @@ from patient_visit_engine.api.schema.openapi import BODY_PROBLEMS, STAFF_PROBLEM
 from patient_visit_engine.storage.master_data import doctors, patients, prestations
 from patient_visit_engine.storage.master_data.appointments import (
     AppointmentPut,
+    InactiveReferenceError,
     NotReplaceableError,
     UnknownReferenceError,
 )
+from patient_visit_engine.storage.master_data.doctors import DoctorPut
 from patient_visit_engine.storage.master_data.patients import PatientPut
+from patient_visit_engine.storage.master_data.prestations import PrestationPut
 from patient_visit_engine.storage.master_data.records import PutContext
 from patient_visit_engine.wire import shapes
 from patient_visit_engine.wire.answers import appointment_body
@@ -60,10 +63,15 @@ async def put_patient(
 async def put_doctor(record_id: RecordId, body: bodies.PutDoctor, _caller: MasterDataSender, http: Request) -> Response:
     """Create or replace a doctor."""
     dependencies = dependencies_of(http)
-    created = await dependencies.database.write(
-        doctors.put_doctor, _put_context(dependencies, record_id), body.name, body.specialization
-    )
-    doctor: shapes.Doctor = {"id": record_id, "name": body.name, "specialization": body.specialization}
+    values = DoctorPut(body.name, body.specialization, body.room, body.active)
+    created = await dependencies.database.write(doctors.put_doctor, _put_context(dependencies, record_id), values)
+    doctor: shapes.Doctor = {
+        "id": record_id,
+        "name": body.name,
+        "specialization": body.specialization,
+        "room": body.room,
+        "active": body.active,
+    }
     return _response(http, created, doctor)
 
 
@@ -77,18 +85,16 @@ async def put_prestation(
 ) -> Response:
     """Create or replace a prestation. Running consultations keep the values that they began with."""
     dependencies = dependencies_of(http)
+    values = PrestationPut(body.name, body.exclusive, body.expected_minutes, body.active)
     created = await dependencies.database.write(
-        prestations.put_prestation,
-        _put_context(dependencies, record_id),
-        body.name,
-        body.exclusive,
-        body.expected_minutes,
+        prestations.put_prestation, _put_context(dependencies, record_id), values
     )
     prestation: shapes.Prestation = {
         "id": record_id,
         "name": body.name,
         "exclusive": body.exclusive,
         "expected_minutes": body.expected_minutes,
+        "active": body.active,
     }
     return _response(http, created, prestation)
 
@@ -114,6 +120,9 @@ async def put_appointment(
     except UnknownReferenceError as error:
         title = "The appointment refers to something that does not exist"
         raise Problem(422, "unknown_reference", title, field=error.field) from None
+    except InactiveReferenceError as error:
+        title = "An inactive doctor or prestation takes no new appointment"
+        raise Problem(422, "inactive_reference", title, field=error.field) from None
     except NotReplaceableError as error:
         raise Problem(409, error.code, "The appointment is done") from None
     if isinstance(stored, Response):

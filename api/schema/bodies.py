@@ -106,12 +106,15 @@ class PutPatient(RequestBody):
 class PutDoctor(RequestBody):
     name: Name
     specialization: Name | None = None
+    room: Name | None = None
+    active: Flag = True
 
 
 class PutPrestation(RequestBody):
     name: Name
     exclusive: Flag
     expected_minutes: Annotated[int, Field(strict=True, ge=1, le=MAX_EXPECTED_MINUTES)]
+    active: Flag = True
 
 
 def _check_allowed_for_master_data(status: AppointmentStatus) -> AppointmentStatus:

@@ -41,6 +41,14 @@ class UnknownReferenceError(Exception):
         self.field = field
 
 
+class InactiveReferenceError(Exception):
+    """A new or moved appointment refers to an inactive doctor or prestation. `field` is the name of the reference."""
+
+    def __init__(self, field: str) -> None:
+        super().__init__(field)
+        self.field = field
+
+
 class NotReplaceableError(Exception):
     """The appointment cannot be changed in this way. `code` is the reason."""
 
@@ -98,11 +106,13 @@ async def write_appointment(database: Database, put: PutContext, appointment: Ap
 def put_appointment(connection: Connection, put: PutContext, appointment: AppointmentPut) -> StoredAppointment:
     """Create or change an appointment.
 
-    Raises UnknownReferenceError, NotReplaceableError, OpenInVisitError or AppointmentMovedError. The caller must roll back.
+    Raises UnknownReferenceError, InactiveReferenceError, NotReplaceableError, OpenInVisitError or AppointmentMovedError. The caller
+    must roll back.
     """
     locked = _lock_patients(connection, put.id, appointment.patient_id)
-    _check_references(connection, appointment)
+    inactive = _check_references(connection, appointment)
     if _create(connection, put.id, appointment):
+        _refuse_inactive(inactive, appointment.fields)
         present = _read(connection, put.id)
         _publish(connection, put, present, locked, WriteAppointmentStatus(appointment_id=put.id, status=present.status))
         return StoredAppointment(created=True, appointment=present)
@@ -110,6 +120,7 @@ def put_appointment(connection: Connection, put: PutContext, appointment: Appoin
     if stored.patient_id not in locked:
         raise AppointmentMovedError
     present = _read(connection, put.id)
+    _refuse_inactive(inactive, effective_fields(appointment.fields, present))
     fields = _fields_to_write(connection, appointment.fields, present)
     if not fields.names:
         return StoredAppointment(created=False, appointment=present)
@@ -160,13 +171,27 @@ def _lock_patients(connection: Connection, appointment_id: int, patient_id: int 
     return locked
 
 
-def _check_references(connection: Connection, appointment: AppointmentPut) -> None:
+def _check_references(connection: Connection, appointment: AppointmentPut) -> frozenset[str]:
+    """The names of the references to inactive records. Raises UnknownReferenceError."""
+    inactive = set()
     for field, table, record_id in (
         ("doctor_id", doctors, appointment.doctor_id),
         ("prestation_id", prestations, appointment.prestation_id),
     ):
-        if record_id is not None and connection.scalar(select(table.c.id).where(table.c.id == record_id)) is None:
+        if record_id is None:
+            continue
+        is_active = connection.scalar(select(table.c.active).where(table.c.id == record_id))
+        if is_active is None:
             raise UnknownReferenceError(field)
+        if not is_active:
+            inactive.add(field)
+    return frozenset(inactive)
+
+
+def _refuse_inactive(inactive: frozenset[str], fields: AppointmentFields) -> None:
+    """An appointment that keeps its inactive doctor or prestation may change. It may not get one."""
+    if given := sorted(inactive & fields.names):
+        raise InactiveReferenceError(given[0])
 
 
 def _of_appointment(column: ColumnElement[int], *conditions: ColumnElement[bool]) -> ColumnElement[bool]:

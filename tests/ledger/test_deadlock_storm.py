@@ -12,9 +12,9 @@ from patient_visit_engine.storage.master_data.appointments import (
     OpenInVisitError,
     write_appointment,
 )
-from patient_visit_engine.storage.master_data.doctors import put_doctor
+from patient_visit_engine.storage.master_data.doctors import DoctorPut, put_doctor
 from patient_visit_engine.storage.master_data.patients import PatientPut, put_patient
-from patient_visit_engine.storage.master_data.prestations import put_prestation
+from patient_visit_engine.storage.master_data.prestations import PrestationPut, put_prestation
 from patient_visit_engine.storage.master_data.records import PutContext
 from patient_visit_engine.storage.tables import patients
 from patient_visit_engine.storage.upkeep.audit import audit
@@ -95,9 +95,8 @@ class Storm:
         async def run_round(number: int) -> None:
             changed = replace(prestation, exclusive=number % 2 == 0, expected_minutes=10 + number)
             context = PutContext(changed.id, f"prestation/{number}", NOON)
-            await self._database.write(
-                put_prestation, context, changed.name, changed.exclusive, changed.expected_minutes
-            )
+            values = PrestationPut(changed.name, changed.exclusive, changed.expected_minutes)
+            await self._database.write(put_prestation, context, values)
 
         return run_round
 
@@ -106,7 +105,7 @@ class Storm:
 
         async def run_round(number: int) -> None:
             context = PutContext(doctor.id, f"doctor/{number}", NOON)
-            await self._database.write(put_doctor, context, f"Dr. {number}", None)
+            await self._database.write(put_doctor, context, DoctorPut(f"Dr. {number}"))
 
         return run_round
 

@@ -13,9 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from patient_visit_engine.storage.bulk_master_data import PatientRow, add_missing
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.master_data.appointments import AppointmentPut, put_appointment, write_appointment
-from patient_visit_engine.storage.master_data.doctors import put_doctor
+from patient_visit_engine.storage.master_data.doctors import DoctorPut, put_doctor
 from patient_visit_engine.storage.master_data.patients import PatientPut, put_patient
-from patient_visit_engine.storage.master_data.prestations import put_prestation
+from patient_visit_engine.storage.master_data.prestations import PrestationPut, put_prestation
 from patient_visit_engine.storage.master_data.records import PutContext
 from patient_visit_engine.storage.tables import patients
 from patient_visit_engine.visit.codes import DoctorBusy
@@ -99,11 +99,11 @@ async def rename_patient(database: Database) -> None:
 
 
 async def rename_doctor(database: Database) -> None:
-    await database.write(put_doctor, a_put(DR_AMRANI.id), "Dr. New", None)
+    await database.write(put_doctor, a_put(DR_AMRANI.id), DoctorPut("Dr. New"))
 
 
 async def change_prestation(database: Database) -> None:
-    await database.write(put_prestation, a_put(CARDIOLOGY.id), "Heart", CARDIOLOGY.exclusive, 5)
+    await database.write(put_prestation, a_put(CARDIOLOGY.id), PrestationPut("Heart", CARDIOLOGY.exclusive, 5))
 
 
 async def move_appointment(database: Database) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, text
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.ledger.stored_state import lock_and_read
 from patient_visit_engine.storage.master_data.appointments import AppointmentPut, put_appointment
-from patient_visit_engine.storage.master_data.prestations import put_prestation
+from patient_visit_engine.storage.master_data.prestations import PrestationPut, put_prestation
 from patient_visit_engine.storage.master_data.records import PutContext
 from patient_visit_engine.visit.commands import CheckIn, StartConsultation
 from tests.support.builders import CARDIOLOGY, DR_AMRANI, MARIA_SILVA, NOON, Prestation, an_appointment, seed
@@ -26,7 +26,9 @@ NEW = Prestation(99, "Ultrasound", exclusive=False)
 def put(connection: Connection, prestation: Prestation) -> None:
     """Create or replace the prestation, as the hospital's own system does."""
     context = PutContext(prestation.id, "a-put", NOON)
-    put_prestation(connection, context, prestation.name, prestation.exclusive, prestation.expected_minutes)
+    put_prestation(
+        connection, context, PrestationPut(prestation.name, prestation.exclusive, prestation.expected_minutes)
+    )
 
 
 def move_to_new_prestation(connection: Connection) -> None:

@@ -37,6 +37,8 @@ def reassigned_in_progress() -> Any:
 
 
 TAKEN, OF_AMRANI = reassigned_in_progress()
+WITHOUT_DOCTOR = OF_AMRANI.model_copy(update={"doctor_active": False})
+WITHOUT_PRESTATION = OF_AMRANI.model_copy(update={"prestation_active": False})
 BUSY = a_visit(consultations=[CARDIOLOGY_WITH_SMITH])
 RESERVED = a_visit(waiting=[DR_OKAFOR], reservation=a_reservation(DR_OKAFOR, NOON + minutes(1)))
 IN_PROGRESS = a_visit(consultations=[a_consultation(OF_AMRANI)])
@@ -47,6 +49,9 @@ REFUSALS = {
     "an appointment in progress with another doctor": (TAKEN, a_start(OF_AMRANI), "appointment_in_progress"),
     "a canceled appointment": (a_visit(), a_start(an_appointment(status=CANCELED)), "appointment_closed"),
     "a done appointment": (a_visit(), a_start(an_appointment(status=DONE)), "appointment_closed"),
+    "an inactive doctor": (a_visit(), a_start(WITHOUT_DOCTOR), "doctor_inactive"),
+    "an inactive prestation": (a_visit(), a_start(WITHOUT_PRESTATION), "prestation_inactive"),
+    "an inactive doctor and a busy patient": (BUSY, a_start(WITHOUT_DOCTOR, wait=True), "doctor_inactive"),
     "another doctor's completion": (IN_PROGRESS, a_completion(a_consultation(OF_AMRANI), by=DR_SMITH), "not_yours"),
     "another doctor's extension": (IN_PROGRESS, an_extension(a_consultation(OF_AMRANI), 5, by=DR_SMITH), "not_yours"),
     "checking in while in progress": (IN_PROGRESS, a_check_in(OF_AMRANI), "appointment_in_progress"),
@@ -68,6 +73,7 @@ REFUSALS = {
     ),
     "waiting for a free patient": (a_visit(), a_wait(OF_AMRANI), "patient_free"),
     "waiting with an X-ray": (BUSY, a_wait(an_appointment(prestation=X_RAY)), "patient_free"),
+    "waiting with an inactive prestation": (BUSY, a_wait(WITHOUT_PRESTATION), "prestation_inactive"),
     "waiting for an own consultation": (IN_PROGRESS, a_wait(OF_AMRANI), "appointment_in_progress"),
     "waiting with a done appointment": (BUSY, a_wait(an_appointment(status=DONE)), "appointment_closed"),
     "canceling while in progress": (IN_PROGRESS, a_status(OF_AMRANI, CANCELED), "appointment_in_progress"),
