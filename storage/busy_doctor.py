@@ -16,11 +16,11 @@ _OLDEST = (
     select(
         patient_trackings.c.id,
         patient_trackings.c.consultation_id,
-        patient_trackings.c.patient_id,
+        patients.c.id.label("patient_id"),
         patient_trackings.c.started_at,
         *IDENTITY_COLUMNS,
     )
-    .join(patients, patients.c.id == patient_trackings.c.patient_id)
+    .join(patients, patients.c.id == patient_trackings.c.person_id)
     .where(IS_RUNNING)
     .where(patient_trackings.c.exclusive)
     .where(patient_trackings.c.doctor_id == bindparam("busy_doctor_id"))

@@ -24,6 +24,8 @@ from patient_visit_engine.visit.state import Appointment, Facts
 IDENTITY_COLUMNS = (patients.c.first_name, patients.c.last_name, patients.c.birth_date, patients.c.record_number)
 PATIENT = select(*IDENTITY_COLUMNS, patients.c.person_id).where(patients.c.id == bindparam("patient_id"))
 PERSON = select(patients.c.person_id).where(patients.c.id == bindparam("patient_id")).scalar_subquery()
+#: The identity of the survivor: of the record itself, unless it is retired.
+SURVIVOR = select(patients.c.id, *IDENTITY_COLUMNS).where(patients.c.id == PERSON)
 # One parameter for each status. SQLAlchemy writes a statement with a list as parameter again for each execution.
 OPEN_STATUSES = [literal(status.value) for status in (TrackingStatus.pending, TrackingStatus.in_progress)]
 
@@ -51,7 +53,9 @@ OPEN_ROWS = union_rows(tracking=OPEN_TRACKINGS, place=PLACES, reservation=RESERV
 APPOINTMENT = (
     select(
         appointments.c.id,
-        appointments.c.patient_id,
+        # The person: every id that leaves the storage is the survivor's. `record_id` is the record that has the appointment.
+        patients.c.person_id.label("patient_id"),
+        appointments.c.patient_id.label("record_id"),
         appointments.c.doctor_id,
         appointments.c.prestation_id,
         appointments.c.scheduled_at,
@@ -63,6 +67,7 @@ APPOINTMENT = (
         doctors.c.name.label("doctor"),
         doctors.c.active.label("doctor_active"),
     )
+    .join(patients, patients.c.id == appointments.c.patient_id)
     .join(prestations, prestations.c.id == appointments.c.prestation_id)
     .join(doctors, doctors.c.id == appointments.c.doctor_id)
     .where(appointments.c.id == bindparam("appointment_id"))

@@ -26,6 +26,8 @@ class OpenRows:
     reservations: list[Columns]
     #: The time of each appointment that was read.
     scheduled_at: dict[int, datetime]
+    #: The patient's record that has each of these appointments. It can be a retired one.
+    record_ids: dict[int, int]
 
     @classmethod
     def from_parts(cls, parts: dict[str, list[Columns]]) -> "OpenRows":
@@ -33,7 +35,10 @@ class OpenRows:
         trackings = sorted(parts.get("tracking", ()), key=lambda row: row["id"])
         scheduled_at = {row["appointment_id"]: row["scheduled_at"] for row in trackings}
         scheduled_at |= {row["id"]: row["scheduled_at"] for row in parts.get("appointment", ())}
-        return cls(trackings, parts.get("place", []), parts.get("reservation", []), scheduled_at)
+        places, reserved = parts.get("place", []), parts.get("reservation", [])
+        record_ids = {row["appointment_id"]: row["patient_id"] for row in (*trackings, *places, *reserved)}
+        record_ids |= {row["id"]: row["record_id"] for row in parts.get("appointment", ())}
+        return cls(trackings, places, reserved, scheduled_at, record_ids)
 
     @property
     def facts(self) -> Facts:
@@ -96,7 +101,7 @@ def _pending_tracking(row: Columns) -> PendingTracking:
 def _consultation(row: Columns) -> Consultation:
     return Consultation(
         id=row["consultation_id"],
-        patient_id=row["patient_id"],
+        patient_id=row["person_id"],
         doctor_id=row["doctor_id"],
         appointment_id=row["appointment_id"],
         prestation_id=row["prestation_id"],

@@ -36,7 +36,7 @@ def tracking_row(row: Mapping[Any, Any]) -> TrackingRow:
     """The columns of `TRACKING` as a value."""
     return TrackingRow(
         id=row["id"],
-        patient_id=row["patient_id"],
+        patient_id=row["person_id"],
         appointment_id=row["appointment_id"],
         consultation_id=row["consultation_id"],
         prestation_id=row["prestation_id"],

@@ -86,11 +86,15 @@ def _look_up_start(
     )
     if appointment is None:
         raise NotFound("appointment")
-    if appointment.patient_id != body.patient_id and not patient_day.patient_exists(connection, body.patient_id):
+    person_id: int | None = body.patient_id
+    if appointment.patient_id != body.patient_id:
+        # It can be the id of a retired record of the same person.
+        person_id = patient_day.find_person(connection, body.patient_id)
+    if person_id is None:
         raise NotFound("patient")
     if appointment.doctor_id != body.doctor_id and not patient_day.doctor_exists(connection, body.doctor_id):
         raise NotFound("doctor")
-    if (appointment.patient_id, appointment.doctor_id) != (body.patient_id, body.doctor_id):
+    if (appointment.patient_id, appointment.doctor_id) != (person_id, body.doctor_id):
         raise Problem(422, "appointment_mismatch", "Appointment belongs to another patient or doctor")
     return appointment, busy_with
 

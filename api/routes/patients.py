@@ -41,7 +41,7 @@ async def show_visit(
     if day is None:
         raise NotFound("patient")
     workflow_day = await _workflow_day(dependencies, visit_query, day) if visit_query.with_callers else None
-    url = None if workflow_day is None else _temporal_url(dependencies, patient_id, workflow_day)
+    url = None if workflow_day is None else _temporal_url(dependencies, day["patient_id"], workflow_day)
     visit: screens.Visit = {**day, "temporal_url": url}
     return JSONResponse(visit)
 

@@ -87,13 +87,15 @@ class Writer:
     def _person(self) -> dict[str, object]:
         return {"person": self.stored.person_id}
 
-    @property
-    def _about_patient(self) -> dict[str, object]:
-        return {"patient_id": self.entry.patient_id, "person_id": self.stored.person_id}
+    def _about_patient(self, columns: Columns) -> dict[str, object]:
+        # The record of the appointment. A separation finds by it what was recorded under a retired record.
+        record_id = self.stored.rows.record_ids[columns["appointment_id"]]
+        return {"patient_id": record_id, "person_id": self.stored.person_id}
 
     def insert_tracking(self, values: Mapping[str, object]) -> None:
         """Insert an open tracking of the patient. The caller of the entry is its creator."""
-        columns = {**_stored(values), **self._about_patient, "created_by": self.stored.caller_id}
+        columns = {**_stored(values), "created_by": self.stored.caller_id}
+        columns |= self._about_patient(columns)
         tracking_id = INSERT_TRACKING.insert_row(self.connection, columns)
         appointment = {"scheduled_at": self.stored.rows.scheduled_at[columns["appointment_id"]]}
         caller = {"created_by_text": self.stored.created_by_text}
@@ -133,7 +135,8 @@ class Writer:
 
     def insert_place(self, values: Mapping[str, object]) -> None:
         """Insert a place in the line."""
-        columns = {**_stored(values), **self._about_patient}
+        columns = _stored(values)
+        columns |= self._about_patient(columns)
         key = self.connection.execute(INSERT_PLACE, columns).inserted_primary_key
         assert key is not None
         self.stored.rows.places.append({**columns, "notified_at": None, "id": key.id})
@@ -158,7 +161,8 @@ class Writer:
 
     def insert_reservation(self, values: Mapping[str, object]) -> None:
         """Insert the reservation of the patient."""
-        columns = {**_stored(values), **self._about_patient}
+        columns = _stored(values)
+        columns |= self._about_patient(columns)
         self.connection.execute(INSERT_RESERVATION, columns)
         self.stored.rows.reservations.append(columns)
 

@@ -1,13 +1,13 @@
 """One patient's day, one consultation, and the rows that a request looks up before it is sent to a visit."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Connection, Row, Table, and_, or_, select, true
 
-from patient_visit_engine.storage.facts import PATIENT, read_appointment
+from patient_visit_engine.storage.facts import SURVIVOR, read_appointment
 from patient_visit_engine.storage.tables import (
     accounts,
     appointments,
@@ -34,7 +34,10 @@ TIMELINE_LIMIT = 1_000
 
 @dataclass(frozen=True)
 class VisitQuery:
-    """The patient's day to read. With `with_callers`, each entry of the timeline has its caller and the reason."""
+    """The patient's day to read. With `with_callers`, each entry of the timeline has its caller and the reason.
+
+    The id of a retired record stands for its survivor.
+    """
 
     patient_id: int
     day: date
@@ -47,8 +50,9 @@ def find_appointment(connection: Connection, appointment_id: int) -> Appointment
     return read_appointment(connection, appointment_id)
 
 
-def patient_exists(connection: Connection, patient_id: int) -> bool:
-    return connection.scalar(select(patients.c.id).where(patients.c.id == patient_id)) is not None
+def find_person(connection: Connection, patient_id: int) -> int | None:
+    """The survivor of this record, or None for an unknown patient. A record that is not merged is its own survivor."""
+    return connection.scalar(select(patients.c.person_id).where(patients.c.id == patient_id))
 
 
 def doctor_exists(connection: Connection, doctor_id: int) -> bool:
@@ -70,22 +74,24 @@ def find_visit_day(connection: Connection, consultation_id: str) -> date | None:
 
 def read_day_trackings(connection: Connection, query: VisitQuery) -> list[shapes.Tracking] | None:
     """The day's rows of `patient_trackings`, or None for an unknown patient."""
-    if not patient_exists(connection, query.patient_id):
+    person_id = find_person(connection, query.patient_id)
+    if person_id is None:
         return None
     is_of_day = patient_trackings.c.visit_day == query.day
     if query.day == query.today:
         # What is still open from an earlier day belongs to today as well.
         is_of_day = or_(is_of_day, patient_trackings.c.status != TrackingStatus.completed.value)
-    statement = TRACKING.where(patient_trackings.c.patient_id == query.patient_id, is_of_day)
+    statement = TRACKING.where(patient_trackings.c.person_id == person_id, is_of_day)
     rows = connection.execute(statement.order_by(patient_trackings.c.id)).mappings()
     return [tracking_body(tracking_row(row)) for row in rows]
 
 
 def read_visit(connection: Connection, query: VisitQuery) -> screens.DayOfPatient | None:
     """State, holder, waiting line and timeline of the day, or None for an unknown patient."""
-    patient = connection.execute(PATIENT, {"patient_id": query.patient_id}).one_or_none()
+    patient = connection.execute(SURVIVOR, {"patient_id": query.patient_id}).one_or_none()
     if patient is None:
         return None
+    query = replace(query, patient_id=patient.id)
     holder = _read_holder(connection, query)
     line = _read_line(connection, query)
     return {
@@ -109,7 +115,7 @@ def read_visit(connection: Connection, query: VisitQuery) -> screens.DayOfPatien
 
 def _read_holder(connection: Connection, query: VisitQuery) -> screens.Holder | None:
     is_holding = and_(
-        patient_trackings.c.patient_id == query.patient_id,
+        patient_trackings.c.person_id == query.patient_id,
         patient_trackings.c.status == TrackingStatus.in_progress.value,
         patient_trackings.c.exclusive,
     )
@@ -120,6 +126,9 @@ def _read_holder(connection: Connection, query: VisitQuery) -> screens.Holder | 
         .join(doctors, doctors.c.id == patient_trackings.c.doctor_id)
         .join(prestations, prestations.c.id == patient_trackings.c.prestation_id)
         .where(is_holding)
+        # Two records that became one person can both be in an exclusive consultation. A refused start names the first one too.
+        .order_by(patient_trackings.c.id)
+        .limit(1)
     )
     row = connection.execute(statement).one_or_none()
     if row is None:
@@ -140,14 +149,14 @@ def _read_line(connection: Connection, query: VisitQuery) -> list[Row[Any]]:
     statement = (
         select(waiting_line, doctors.c.name)
         .join(doctors, doctors.c.id == waiting_line.c.doctor_id)
-        .where(waiting_line.c.patient_id == query.patient_id, _is_of_day(waiting_line, query))
+        .where(waiting_line.c.person_id == query.patient_id, _is_of_day(waiting_line, query))
     )
     return list(connection.execute(statement.order_by(waiting_line.c.turn, waiting_line.c.id)))
 
 
 def _is_reserved(connection: Connection, query: VisitQuery) -> bool:
-    of_patient = select(reservations.c.person_id).where(reservations.c.patient_id == query.patient_id)
-    return connection.scalar(of_patient.where(_is_of_day(reservations, query))) is not None
+    of_person = select(reservations.c.person_id).where(reservations.c.person_id == query.patient_id)
+    return connection.scalar(of_person.where(_is_of_day(reservations, query))) is not None
 
 
 def _is_of_day(table: Table, query: VisitQuery) -> ColumnElement[bool]:
@@ -156,6 +165,9 @@ def _is_of_day(table: Table, query: VisitQuery) -> ColumnElement[bool]:
 
 
 def _read_timeline(connection: Connection, query: VisitQuery) -> list[screens.TimelineEntry]:
+    # Read first, and not as a subquery: a database then reads the newest entries of one record in the order of the index.
+    records = connection.scalars(select(patients.c.id).where(patients.c.person_id == query.patient_id)).all()
+    of_person = timeline.c.patient_id == records[0] if len(records) == 1 else timeline.c.patient_id.in_(records)
     statement = (
         select(
             timeline,
@@ -168,7 +180,7 @@ def _read_timeline(connection: Connection, query: VisitQuery) -> list[screens.Ti
         .outerjoin(appointments, appointments.c.id == timeline.c.appointment_id)
         .outerjoin(prestations, prestations.c.id == appointments.c.prestation_id)
         .outerjoin(callers, callers.c.id == timeline.c.caller_id)
-        .where(timeline.c.patient_id == query.patient_id, timeline.c.visit_day == query.day)
+        .where(of_person, timeline.c.visit_day == query.day)
         .order_by(timeline.c.id.desc())
         .limit(TIMELINE_LIMIT)
     )
