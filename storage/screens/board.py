@@ -62,7 +62,7 @@ def _open_trackings() -> Select[Any]:
             doctors.c.name.label("doctor"),
             prestations.c.name.label("prestation"),
         )
-        .join(patients, patients.c.id == patient_trackings.c.patient_id)
+        .join(patients, patients.c.id == patient_trackings.c.person_id)
         .join(doctors, doctors.c.id == patient_trackings.c.doctor_id)
         .join(prestations, prestations.c.id == patient_trackings.c.prestation_id)
         .where(IS_OPEN)
@@ -83,7 +83,7 @@ def _lines() -> Select[Any]:
             reservations.c.until.label("offer_until"),
         )
         .outerjoin(reservations, is_reserved)
-        .join(patients, patients.c.id == waiting_line.c.patient_id)
+        .join(patients, patients.c.id == waiting_line.c.person_id)
         .join(doctors, doctors.c.id == waiting_line.c.doctor_id)
         .join(appointments, appointments.c.id == waiting_line.c.appointment_id)
         .join(prestations, prestations.c.id == appointments.c.prestation_id)
@@ -94,13 +94,13 @@ def _lines() -> Select[Any]:
 def _by_patient(rows: Iterable[Row[Any]]) -> dict[int, Rows]:
     by_patient: dict[int, Rows] = {}
     for row in rows:
-        by_patient.setdefault(row.patient_id, []).append(row)
+        by_patient.setdefault(row.person_id, []).append(row)
     return by_patient
 
 
 def _arrival(trackings: Rows, line: Rows) -> tuple[datetime, int]:
     first = min([row.check_in_time for row in trackings] + [row.since for row in line])
-    return first, (trackings or line)[0].patient_id
+    return first, (trackings or line)[0].person_id
 
 
 def _board_item(patient_id: int, trackings: Rows, line: Rows) -> screens.BoardItem:

@@ -34,7 +34,10 @@ class PatientQuery:
 
 
 def search_patients(connection: Connection, query: PatientQuery) -> shapes.Patients:
-    """Read one page of the patients who have all the words, in the order of the rarest word, then of the id."""
+    """Read one page of the patients who have all the words, in the order of the rarest word, then of the id.
+
+    A retired record with the words lists its survivor, once.
+    """
     ids, more = _matching_ids(connection, query)
     first = (query.page - 1) * PATIENTS_PER_PAGE
     page_ids = ids[first : first + PATIENTS_PER_PAGE]
@@ -57,7 +60,8 @@ def _matching_ids(connection: Connection, query: PatientQuery) -> tuple[list[int
         # Only signs were typed. No patient has such a word.
         return [], False
     if words is None:
-        statement = select(patients.c.id).order_by(patients.c.id).limit(MAX_MATCHES + 1)
+        is_survivor = patients.c.id == patients.c.person_id
+        statement = select(patients.c.id).where(is_survivor).order_by(patients.c.id).limit(MAX_MATCHES + 1)
     else:
         statement = matching_words(_rarest_first(connection, words), query.birth_date)
     rows = connection.scalars(statement).all()
@@ -84,7 +88,7 @@ def _rarest_first(connection: Connection, words: tuple[str, ...]) -> list[str]:
 
 
 def matching_words(words: list[str], birth_date: str | None) -> Select[Any]:
-    """The ids of the patients who have a word with each of these beginnings, in the order of the first one's words."""
+    """The survivors of the records that have a word with each of these beginnings, in the order of the first one's words."""
     first, *others = words
     matched = patient_search_words.alias("matched")
     conditions = [_begins(matched.c.word, first)]
@@ -97,7 +101,9 @@ def matching_words(words: list[str], birth_date: str | None) -> Select[Any]:
         born = select(patients.c.id).where(patients.c.id == matched.c.patient_id)
         # Not by the order of the texts: it is that of the database's language, which can put "1980-02" after LAST_CHARACTER.
         conditions.append(born.where(patients.c.birth_date.startswith(birth_date)).exists())
-    query = select(matched.c.patient_id).where(*conditions)
+    # Not a join: a database then looks up only the records that it returns.
+    survivor = select(patients.c.person_id).where(patients.c.id == matched.c.patient_id).scalar_subquery()
+    query = select(survivor).where(*conditions)
     return query.order_by(matched.c.word, matched.c.patient_id).limit(WORDS_READ)
 
 

@@ -84,10 +84,10 @@ def read_worklist(connection: Connection, worklist_filter: WorklistFilter) -> sc
         page = _listed().where(*conditions).limit(worklist_filter.page_size).offset(first)
         rows = connection.execute(page).all()
     trackings = _latest_trackings(connection, [row.id for row in rows])
-    states = patient_states(connection, {row.patient_id for row in rows}, worklist_filter)
+    states = patient_states(connection, {row.person_id for row in rows}, worklist_filter)
     return {
         "date": worklist_filter.day.isoformat(),
-        "items": [_worklist_item(row, trackings.get(row.id), states.get(row.patient_id, FREE)) for row in rows],
+        "items": [_worklist_item(row, trackings.get(row.id), states.get(row.person_id, FREE)) for row in rows],
         "page": worklist_filter.page,
         "page_size": worklist_filter.page_size,
         "total": total,
@@ -112,7 +112,8 @@ def _words_of(row: Row[Any]) -> Iterator[str]:
 
 
 def _listed() -> Select[Any]:
-    return _in_order(_joined(select(appointments, *SEARCHED, prestations.c.exclusive)))
+    columns = (patients.c.id.label("person_id"), *SEARCHED, prestations.c.exclusive)
+    return _in_order(_joined(select(appointments, *columns)))
 
 
 def _in_order(query: Select[Any]) -> Select[Any]:
@@ -120,9 +121,12 @@ def _in_order(query: Select[Any]) -> Select[Any]:
 
 
 def _joined(query: Select[Any]) -> Select[Any]:
+    """The query with the survivor of each appointment's record (`patients`), the doctor and the prestation."""
+    record = patients.alias("record")
     return (
         query.select_from(appointments)
-        .join(patients, patients.c.id == appointments.c.patient_id)
+        .join(record, record.c.id == appointments.c.patient_id)
+        .join(patients, patients.c.id == record.c.person_id)
         .join(doctors, doctors.c.id == appointments.c.doctor_id)
         .join(prestations, prestations.c.id == appointments.c.prestation_id)
     )
@@ -152,22 +156,22 @@ def _latest_trackings(connection: Connection, appointment_ids: Sequence[int]) ->
 
 
 def patient_states(
-    connection: Connection, patient_ids: set[int], worklist_filter: WorklistFilter
+    connection: Connection, person_ids: set[int], worklist_filter: WorklistFilter
 ) -> dict[int, screens.PatientNow]:
-    """The state of each patient who is not free, or for whom the asking doctor waits."""
+    """The state of each person who is not free, or for whom the asking doctor waits."""
     states: dict[int, screens.PatientNow] = {}
     positions: dict[int, int] = {}
-    for row in connection.execute(_lines_of_patients(patient_ids)):
-        positions[row.patient_id] = positions.get(row.patient_id, 0) + 1
-        states.setdefault(row.patient_id, FREE)
+    for row in connection.execute(_lines_of_persons(person_ids)):
+        positions[row.person_id] = positions.get(row.person_id, 0) + 1
+        states.setdefault(row.person_id, FREE)
         if row.doctor_id == worklist_filter.asking_doctor_id:
-            states[row.patient_id] = {**states[row.patient_id], "position": positions[row.patient_id]}
-    for row in connection.execute(_reservations(patient_ids)):
-        patient = states.get(row.patient_id, FREE)
-        states[row.patient_id] = _occupied_by(patient, row, "reserved", row.since, row.until)
-    for row in connection.execute(_exclusive_consultations(patient_ids)):
-        patient = states.get(row.patient_id, FREE)
-        states[row.patient_id] = _occupied_by(patient, row, "in_consultation", row.started_at, None)
+            states[row.person_id] = {**states[row.person_id], "position": positions[row.person_id]}
+    for row in connection.execute(_reservations(person_ids)):
+        patient = states.get(row.person_id, FREE)
+        states[row.person_id] = _occupied_by(patient, row, "reserved", row.since, row.until)
+    for row in connection.execute(_exclusive_consultations(person_ids)):
+        patient = states.get(row.person_id, FREE)
+        states[row.person_id] = _occupied_by(patient, row, "in_consultation", row.started_at, None)
     return states
 
 
@@ -186,30 +190,31 @@ def _occupied_by(
     }
 
 
-def _lines_of_patients(patient_ids: set[int]) -> Select[Any]:
-    return _with_names(waiting_line, appointments.c.prestation_id, patient_ids).order_by(
+def _lines_of_persons(person_ids: set[int]) -> Select[Any]:
+    return _with_names(waiting_line, appointments.c.prestation_id, person_ids).order_by(
         waiting_line.c.turn, waiting_line.c.id
     )
 
 
-def _reservations(patient_ids: set[int]) -> Select[Any]:
-    return _with_names(reservations, appointments.c.prestation_id, patient_ids)
+def _reservations(person_ids: set[int]) -> Select[Any]:
+    return _with_names(reservations, appointments.c.prestation_id, person_ids)
 
 
-def _exclusive_consultations(patient_ids: set[int]) -> Select[Any]:
+def _exclusive_consultations(person_ids: set[int]) -> Select[Any]:
     is_running = patient_trackings.c.status == TrackingStatus.in_progress.value
-    rows = _with_names(patient_trackings, patient_trackings.c.prestation_id, patient_ids)
-    return rows.where(is_running, patient_trackings.c.exclusive)
+    rows = _with_names(patient_trackings, patient_trackings.c.prestation_id, person_ids)
+    # The first one comes last and is shown. Two records that became one person can both be in an exclusive consultation.
+    return rows.where(is_running, patient_trackings.c.exclusive).order_by(patient_trackings.c.id.desc())
 
 
-def _with_names(table: Table, prestation_id: ColumnElement[int], patient_ids: set[int]) -> Select[Any]:
-    """The rows of these patients, with the names of doctor and prestation."""
+def _with_names(table: Table, prestation_id: ColumnElement[int], person_ids: set[int]) -> Select[Any]:
+    """The rows of these persons, with the names of doctor and prestation."""
     return (
         select(table, doctors.c.name.label("doctor"), prestations.c.name.label("prestation"))
         .join(doctors, doctors.c.id == table.c.doctor_id)
         .join(appointments, appointments.c.id == table.c.appointment_id)
         .join(prestations, prestations.c.id == prestation_id)
-        .where(table.c.patient_id.in_(patient_ids))
+        .where(table.c.person_id.in_(person_ids))
     )
 
 
@@ -224,7 +229,7 @@ def _worklist_item(row: Row[Any], latest: Row[Any] | None, patient: screens.Pati
         "scheduled_at": to_rfc3339(row.scheduled_at),
         "status": status_name(status),
         "status_code": status,
-        "patient_id": row.patient_id,
+        "patient_id": row.person_id,
         "patient_name": full_name(row.first_name, row.last_name),
         "birth_date": row.birth_date,
         "record_number": row.record_number,
