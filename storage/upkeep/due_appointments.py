@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, and_, exists, or_, select
 
-from patient_visit_engine.storage.tables import appointments, patient_trackings
+from patient_visit_engine.storage.tables import appointments, patient_trackings, patients
 from patient_visit_engine.storage.tracking_conditions import IS_OPEN
 from patient_visit_engine.visit.codes import AppointmentStatus
 
@@ -13,7 +13,7 @@ BOOKED_STATUSES = (AppointmentStatus.scheduled.value, AppointmentStatus.confirme
 
 
 class DueAppointment(NamedTuple):
-    """A booked appointment whose time is near."""
+    """A booked appointment whose time is near. `patient_id` is the survivor of its record."""
 
     scheduled_at: datetime
     id: int
@@ -39,12 +39,16 @@ def find_due_appointments(
     left again are not: only the trackings that are open have an index by day.
     """
     appointment, tracking = appointments.c, patient_trackings.c
-    has_visit = exists().where(IS_OPEN, tracking.visit_day == day, tracking.patient_id == appointment.patient_id)
-    query = select(appointment.scheduled_at, appointment.id, appointment.patient_id).where(
-        appointment.scheduled_at >= since,
-        appointment.scheduled_at < until,
-        appointment.status.in_(BOOKED_STATUSES),
-        ~has_visit,
+    has_visit = exists().where(IS_OPEN, tracking.visit_day == day, tracking.person_id == patients.c.person_id)
+    query = (
+        select(appointment.scheduled_at, appointment.id, patients.c.person_id)
+        .join_from(appointments, patients, patients.c.id == appointment.patient_id)
+        .where(
+            appointment.scheduled_at >= since,
+            appointment.scheduled_at < until,
+            appointment.status.in_(BOOKED_STATUSES),
+            ~has_visit,
+        )
     )
     if after is not None:
         at, last_id = after

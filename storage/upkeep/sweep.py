@@ -29,7 +29,10 @@ PLACE_LIFETIME = timedelta(days=31)
 
 @dataclass(frozen=True)
 class LateRow:
-    """A row that its visit has not handled in time. `key` is its place in the order of its query."""
+    """A row that its visit has not handled in time. `key` is its place in the order of its query.
+
+    `patient_id` is the survivor: no visit of a retired record handles anything.
+    """
 
     key: int
     patient_id: int
@@ -43,7 +46,7 @@ def find_late_trackings(connection: Connection, late_since: datetime, after: int
         or_(tracking.remind_at < late_since, tracking.abandon_at < late_since),
     )
     check_in_is_late = and_(tracking.status == TrackingStatus.pending.value, tracking.not_seen_at < late_since)
-    query = select(tracking.id, tracking.patient_id).where(IS_OPEN, or_(consultation_is_late, check_in_is_late))
+    query = select(tracking.id, tracking.person_id).where(IS_OPEN, or_(consultation_is_late, check_in_is_late))
     return read_page(connection, query, tracking.id, after, limit)
 
 
@@ -69,7 +72,7 @@ def find_unserved_places(
         is_late = or_(is_free, is_over)
     else:
         is_late = and_(is_free, ~line_was_notified)
-    query = select(place.id, place.patient_id).where(is_late)
+    query = select(place.id, place.person_id).where(is_late)
     return read_page(connection, query, place.id, after, limit)
 
 
