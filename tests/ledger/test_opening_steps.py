@@ -20,6 +20,7 @@ from patient_visit_engine.worker.opening_choice import OpeningChoice, OpeningLim
 from patient_visit_engine.workflows.visit_client import DayClosedError
 from tests.support import sweep_rows
 from tests.support.builders import CALENDAR, CARDIOLOGY, DAY, DR_OKAFOR, NOON, an_appointment, minutes
+from tests.support.merged_records import make_one_person
 from tests.support.recorded_visits import RecordedVisits
 from tests.support.touched_rows import touched_rows
 
@@ -108,6 +109,16 @@ async def test_closed_appointments_and_checked_in_patients_open_none(database: D
     opened = await OpenerDriver(database).step()
 
     assert {statuses[patient] for patient in opened} == {AppointmentStatus.scheduled, AppointmentStatus.confirmed}
+
+
+async def test_retired_record_opens_the_survivors_visit(database: Database) -> None:
+    await schedule_now(database, [1_001, 1_002, 1_003, 1_004])
+    await database.write(sweep_rows.insert_check_ins, [1_004], DAY)
+    for survivor, retired in ((1_001, 1_002), (1_003, 1_004)):
+        await database.write(make_one_person, survivor, retired)
+
+    # The second person is in the hospital already.
+    assert await OpenerDriver(database).step() == [1_001]
 
 
 async def test_second_appointment_opens_no_second_visit(database: Database) -> None:

@@ -39,6 +39,7 @@ from tests.support.builders import (
 )
 from tests.support.commands import a_check_in, a_completion, a_start, a_wait
 from tests.support.ledger import LedgerDriver, column
+from tests.support.merged_records import make_one_person
 from tests.support.touched_rows import touched_rows
 
 OF_AMRANI, OF_SMITH = an_appointment(DR_AMRANI), an_appointment(DR_SMITH)
@@ -163,6 +164,24 @@ async def test_line_of_a_free_patient_is_unserved(database: Database) -> None:
 
     assert await unserved_places(database, since) == []
     assert await unserved_places(database, since + A_MILLISECOND) == [1]
+
+
+async def test_rows_of_retired_records_name_the_survivors(database: Database) -> None:
+    in_consultation, in_line = (5, 400), (6, 401)
+    await database.write(sweep_rows.insert_patients, (*in_consultation, *in_line))
+    await database.write(sweep_rows.insert_consultations, in_consultation[:1])
+    await database.write(sweep_rows.insert_places, in_line[:1])
+    for retired, survivor in (in_consultation, in_line):
+        await database.write(make_one_person, survivor, retired)
+
+    async def find_earlier(find: FindEarlier, seconds: int) -> list[int]:
+        return patients_of(await database.read(find, TOMORROW, timedelta(seconds=seconds), None, 200))
+
+    assert await late_trackings(database, NOON + A_MILLISECOND) == [400]
+    assert await unserved_places(database, NOON) == [401]
+    # The moment of the day is the survivor's too, because the survivor's visit computes it.
+    assert [await find_earlier(find_trackings_of_earlier_days, seconds) for seconds in (399, 400)] == [[], [400]]
+    assert [await find_earlier(find_places_of_earlier_days, seconds) for seconds in (400, 401)] == [[], [401]]
 
 
 async def test_line_of_an_earlier_day_is_unserved(database: Database) -> None:
