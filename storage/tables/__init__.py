@@ -8,6 +8,7 @@ from patient_visit_engine.storage.tables.sign_in import accounts, sessions, sign
 from patient_visit_engine.storage.tables.stream import events, log_head, stream_processes, stream_readers
 from patient_visit_engine.storage.tables.visits import (
     callers,
+    patient_merges,
     patient_trackings,
     requests,
     reservations,
@@ -24,6 +25,7 @@ __all__ = [
     "identifiers",
     "log_head",
     "metadata",
+    "patient_merges",
     "patient_search_words",
     "patient_trackings",
     "patients",

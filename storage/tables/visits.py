@@ -1,4 +1,4 @@
-"""The tables that a decision writes: trackings, waiting line, timeline, and requests with their callers."""
+"""The tables that a decision writes: trackings, waiting line, merges, timeline, and requests with their callers."""
 
 from sqlalchemy import (
     BigInteger,
@@ -13,6 +13,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    text,
 )
 
 from patient_visit_engine.storage.tables.columns import Id, Timestamp, metadata, partial_index
@@ -56,6 +57,8 @@ patient_trackings = Table(
     Column("ticket", String(10)),
     # The time at which a check-in from an earlier day ends as `not_seen`.
     Column("not_seen_at", Timestamp),
+    # Another exclusive consultation of the person was in progress when their records were merged, and still is.
+    Column("merged", Boolean, nullable=False, default=False, server_default=text("false")),
     CheckConstraint(
         "status IN ('pending', 'in_progress', 'paused', 'completed')", name="a_tracking_has_a_known_status"
     ),
@@ -70,7 +73,7 @@ patient_trackings = Table(
     partial_index(
         "one_exclusive_consultation_per_person",
         "person_id",
-        where="status = 'in_progress' AND exclusive",
+        where="status = 'in_progress' AND exclusive AND NOT merged",
         unique=True,
     ),
     partial_index(
@@ -120,6 +123,22 @@ reservations = Table(
     Column("until", Timestamp, nullable=False),
     CheckConstraint("kind IN ('offered', 'called', 'transferred')", name="a_reservation_has_a_known_kind"),
     Index("reservations_by_end", "until"),
+)
+
+# The merges of patient records. `retired_id` was a survivor before, and `records` are the ids that moved with it, as a JSON list.
+patient_merges = Table(
+    "patient_merges",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("survivor_id", ForeignKey("patients.id"), nullable=False),
+    Column("retired_id", ForeignKey("patients.id"), nullable=False),
+    Column("records", Text, nullable=False),
+    Column("merged_at", Timestamp, nullable=False),
+    Column("visit_day", Date, nullable=False),
+    Column("both_in_consultation", Boolean, nullable=False),
+    Column("caller_id", ForeignKey("callers.id"), nullable=False),
+    Column("separated_at", Timestamp),
+    partial_index("one_merge_per_record", "retired_id", where="separated_at IS NULL", unique=True),
 )
 
 # What happened to a patient, one row for each change. The timeline is permanent, but the event log is pruned.

@@ -1,5 +1,6 @@
 """Upgrades and downgrades with data: no row is lost, and what was open stays open."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -271,3 +272,42 @@ async def test_every_record_begins_with_version_1(url: str) -> None:
     for kind in ("patients", "doctors", "prestations", "appointments"):
         assert after[kind]
         assert {(row["version"], row["as_of"]) for row in after[kind]} == {(1, None)}
+
+
+# Patient 2 was merged into patient 1 while both were in an exclusive consultation.
+MERGE = """
+UPDATE patients SET person_id = 1 WHERE id = 2
+UPDATE patient_trackings SET merged = TRUE WHERE status = 'in_progress'
+UPDATE patient_trackings SET person_id = 1
+DELETE FROM waiting_line WHERE patient_id = 2 AND doctor_id = 2
+UPDATE waiting_line SET person_id = 1
+UPDATE reservations SET person_id = 1
+INSERT INTO patient_merges (survivor_id, retired_id, records, merged_at, visit_day, both_in_consultation, caller_id)
+ VALUES (1, 2, '[2]', '2026-03-02T09:30:00.000Z', '2026-03-02', TRUE, 1)
+"""
+
+
+async def test_downgrade_separates_merged_records(url: str) -> None:
+    await run_on(url, migrate_to("0002"))
+    await run_on(url, add_rows)
+    migrations.upgrade(url)
+    before = await run_on(url, read_tables)
+
+    def merge(connection: Connection) -> None:
+        for statement in re.split(r"\n(?! )", MERGE.strip()):
+            connection.execute(text(statement))
+
+    await run_on(url, merge)
+    marked = text("SELECT person_id, merged FROM patient_trackings WHERE status = 'in_progress'")
+    rows = await run_on(url, lambda connection: connection.execute(marked).all())
+    assert [(row.person_id, bool(row.merged)) for row in rows] == [(1, True), (1, True)]
+    migrations.downgrade(url, "0009")
+
+    after = await run_on(url, read_tables)
+    for table in ("patients", "patient_trackings", "appointments"):
+        kept = [{name: value for name, value in row.items() if name != "merged"} for row in before[table]]
+        assert after[table] == kept
+    assert {(row["patient_id"], row["person_id"]) for row in after["waiting_line"]} == {(1, 1), (2, 2)}
+    with pytest.raises(IntegrityError):
+        await run_on(url, lambda connection: connection.execute(text("UPDATE patient_trackings SET person_id = 1")))
+    assert "patient_merges" not in await run_on(url, lambda c: inspect(c).get_table_names())
