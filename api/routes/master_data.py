@@ -22,7 +22,7 @@ from patient_visit_engine.storage.master_data.appointments import (
 )
 from patient_visit_engine.storage.master_data.doctors import DoctorPut
 from patient_visit_engine.storage.master_data.patients import PatientPut
-from patient_visit_engine.storage.master_data.prestations import PrestationPut
+from patient_visit_engine.storage.master_data.prestations import PrestationInUseError, PrestationPut
 from patient_visit_engine.storage.master_data.records import PutContext
 from patient_visit_engine.wire import shapes
 from patient_visit_engine.wire.answers import appointment_body
@@ -78,17 +78,20 @@ async def put_doctor(record_id: RecordId, body: bodies.PutDoctor, _caller: Maste
 @router.put(
     "/api/prestations/{record_id}",
     response_model=None,
-    responses=responses({200: shapes.Prestation, 201: shapes.Prestation}, *PUT_PROBLEMS),
+    responses=responses({200: shapes.Prestation, 201: shapes.Prestation}, *PUT_PROBLEMS, 409),
 )
 async def put_prestation(
     record_id: RecordId, body: bodies.PutPrestation, _caller: MasterDataSender, http: Request
 ) -> Response:
-    """Create or replace a prestation. Running consultations keep the values that they began with."""
+    """Create or replace a prestation. Running consultations keep their expected end, and while they run `exclusive` cannot change."""
     dependencies = dependencies_of(http)
     values = PrestationPut(body.name, body.exclusive, body.expected_minutes, body.active)
-    created = await dependencies.database.write(
-        prestations.put_prestation, _put_context(dependencies, record_id), values
-    )
+    context = _put_context(dependencies, record_id)
+    try:
+        created = await dependencies.database.write(prestations.put_prestation, context, values)
+    except PrestationInUseError:
+        title = "Consultations of this prestation are in progress, so `exclusive` cannot change"
+        raise Problem(409, "prestation_in_use", title) from None
     prestation: shapes.Prestation = {
         "id": record_id,
         "name": body.name,

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from patient_visit_engine.storage.tables import events
-from tests.support.api import JOHN_CARDIOLOGY, ApiDriver
+from tests.support.api import JOHN_CARDIOLOGY, ApiDriver, start_body
 
 APPOINTMENT: dict[str, Any] = {
     "patient_id": 123,
@@ -94,6 +94,20 @@ async def test_publishes_new_name_and_birth_date(api: ApiDriver) -> None:
         ("patient.updated", 123, "Patient John Roe has a new name"),
     ]
     assert {(data["birth_date"], data["record_number"]) for _, data in renewed} == {("1980-01-01", "P-017")}
+
+
+async def test_running_prestation_keeps_exclusive(api: ApiDriver) -> None:
+    service, path = await api.staff("service"), "/api/prestations/11"
+    cardiology = {"name": "Heart", "exclusive": True, "expected_minutes": 25}
+    await (await api.doctor()).post("/api/consultations", json=start_body())
+
+    renamed = await service.put(path, json=cardiology)
+    before = await api.all_rows()
+    refused = await service.put(path, json=cardiology | {"exclusive": False, "name": "Other"})
+
+    assert renamed.status_code == 200
+    assert (refused.status_code, refused.json()["code"]) == (409, "prestation_in_use")
+    assert await api.all_rows() == before
 
 
 @pytest.mark.parametrize("field", ["patient_id", "doctor_id", "prestation_id"])

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 
 from patient_visit_engine.storage.bulk_master_data import PatientRow, add_missing
@@ -14,7 +15,7 @@ from patient_visit_engine.storage.master_data.appointments import (
 )
 from patient_visit_engine.storage.master_data.doctors import DoctorPut, put_doctor
 from patient_visit_engine.storage.master_data.patients import PatientPut, put_patient
-from patient_visit_engine.storage.master_data.prestations import PrestationPut, put_prestation
+from patient_visit_engine.storage.master_data.prestations import PrestationInUseError, PrestationPut, put_prestation
 from patient_visit_engine.storage.master_data.records import PutContext
 from patient_visit_engine.storage.tables import patients
 from patient_visit_engine.storage.upkeep.audit import audit
@@ -96,7 +97,8 @@ class Storm:
             changed = replace(prestation, exclusive=number % 2 == 0, expected_minutes=10 + number)
             context = PutContext(changed.id, f"prestation/{number}", NOON)
             values = PrestationPut(changed.name, changed.exclusive, changed.expected_minutes)
-            await self._database.write(put_prestation, context, values)
+            with suppress(PrestationInUseError):
+                await self._database.write(put_prestation, context, values)
 
         return run_round
 

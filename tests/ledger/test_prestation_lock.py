@@ -8,7 +8,7 @@ from sqlalchemy import Connection, text
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.ledger.stored_state import lock_and_read
 from patient_visit_engine.storage.master_data.appointments import AppointmentPut, put_appointment
-from patient_visit_engine.storage.master_data.prestations import PrestationPut, put_prestation
+from patient_visit_engine.storage.master_data.prestations import PrestationInUseError, PrestationPut, put_prestation
 from patient_visit_engine.storage.master_data.records import PutContext
 from patient_visit_engine.visit.commands import CheckIn, StartConsultation
 from tests.support.builders import CARDIOLOGY, DR_AMRANI, MARIA_SILVA, NOON, Prestation, an_appointment, seed
@@ -70,8 +70,14 @@ async def test_overtaken_start_is_decided_on_new_value(database: Database) -> No
     assert await database.read(column, "patient_trackings", "exclusive") == [False]
 
 
-@pytest.mark.parametrize("command", [a_start(OF_JOHN), a_check_in(OF_JOHN)], ids=["start", "check-in"])
-async def test_change_waits_for_decision(database: Database, command: StartConsultation | CheckIn) -> None:
+@pytest.mark.parametrize(
+    ("command", "refusal"),
+    [(a_start(OF_JOHN), PrestationInUseError), (a_check_in(OF_JOHN), type(None))],
+    ids=["start", "check-in"],
+)
+async def test_change_waits_for_decision(
+    database: Database, command: StartConsultation | CheckIn, refusal: type[object]
+) -> None:
     ledger = LedgerDriver(database)
     async with other_session(database) as session:
         await session.execute(text(LOCK_HEAD))
@@ -81,10 +87,12 @@ async def test_change_waits_for_decision(database: Database, command: StartConsu
         assert await is_blocked(session, changing, 2)
 
     assert not (await recording).overtaken
-    await changing
+    (changed,) = await asyncio.gather(changing, return_exceptions=True)
 
+    assert isinstance(changed, refusal)
     assert await database.read(column, "patient_trackings", "exclusive") == [True]
-    assert False in await database.read(column, "prestations", "exclusive")
+    stays_exclusive, *_others = await database.read(column, "prestations", "exclusive")
+    assert stays_exclusive is (changed is not None)
 
 
 async def test_starts_of_one_prestation_do_not_wait(database: Database) -> None:
