@@ -119,6 +119,9 @@ class Settings(BaseSettings):
     #: Must not be empty: a variable that was left empty by mistake would switch the check off.
     jwt_issuer: NonEmptyText | None = None
     jwt_audience: NonEmptyText | None = None
+    #: The system of which a patient's identifier is the record number that screens show. By default that of the first identifier.
+    #: After a change, `visit-engine migrate` derives the numbers again.
+    record_number_system: Annotated[str, Field(max_length=200)] = ""
     #: 1: load the demonstration hospital into an empty database without asking.
     demo: bool = False
     #: A folder with one file per variable, named in lower case. The environment and `.env` take precedence.

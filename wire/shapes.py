@@ -207,7 +207,16 @@ class Identifier(TypedDict):
     value: Annotated[str, Field(min_length=1, max_length=MAX_IDENTIFIER)]
 
 
-Identifiers = Annotated[list[Identifier], Field(max_length=MAX_IDENTIFIERS)]
+class StoredRecord(TypedDict):
+    """What each record of master data has in addition to its fields."""
+
+    version: Annotated[Ordinal, Field(description="the number of the record's state, also in the header `ETag`")]
+    identifiers: Annotated[list[Identifier], Field(max_length=MAX_IDENTIFIERS)]
+    applied: NotRequired[
+        Annotated[
+            bool, Field(description="of a PUT: false when a newer state was stored already, so nothing was changed")
+        ]
+    ]
 
 
 @closed
@@ -217,6 +226,13 @@ class Patient(TypedDict):
     last_name: Name | None
     birth_date: PartialDate | None
     sex: Sex | None
+
+
+@closed
+class StoredPatient(Patient, StoredRecord):
+    """A patient as it is stored."""
+
+    record_number: RecordNumber | None
 
 
 @closed
@@ -265,6 +281,23 @@ class Appointment(TypedDict):
     prestation_id: RecordId
     scheduled_at: Moment
     status: StatusName
+
+
+@closed
+class StoredDoctor(Doctor, StoredRecord):
+    """A doctor as it is stored."""
+
+
+@closed
+class StoredPrestation(Prestation, StoredRecord):
+    """A prestation as it is stored."""
+
+
+@closed
+class StoredAppointment(Appointment, StoredRecord):
+    """An appointment as it is stored. `expected_minutes` is null when those of the prestation count."""
+
+    expected_minutes: Annotated[int, Field(ge=1, le=MAX_EXPECTED_MINUTES)] | None
 
 
 @closed

@@ -1,78 +1,80 @@
 """The path of a changed appointment: written directly while nothing is open for it, else decided by its patient's visit."""
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import date
+from contextlib import suppress
 from functools import partial
 from uuid import uuid4
 
-from pydantic import BaseModel
 from sqlalchemy import Connection
-from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
-from patient_visit_engine.api.access.sessions import Caller
-from patient_visit_engine.api.commands.dispatcher import CommandDispatcher
+from patient_visit_engine.api.commands.record_puts import PutCall, put_problems
 from patient_visit_engine.api.problems import NotFound
-from patient_visit_engine.storage.database import Database
+from patient_visit_engine.api.schema.bodies import PutAppointment
 from patient_visit_engine.storage.facts import read_appointment
 from patient_visit_engine.storage.master_data.appointments import (
     AppointmentPut,
     OpenInVisitError,
-    StoredAppointment,
+    note_decided,
     write_appointment,
 )
-from patient_visit_engine.storage.master_data.records import PutContext
+from patient_visit_engine.storage.master_data.identifiers import Identifier, RecordKind
+from patient_visit_engine.storage.master_data.put_requests import PutRequest
+from patient_visit_engine.storage.master_data.records import PutOvertakenError, PutResult
 from patient_visit_engine.visit.commands import ChangeAppointment
 from patient_visit_engine.visit.refusals import AppointmentMismatch
 from patient_visit_engine.visit.state import Appointment, AppointmentFields
 
 
-@dataclass(frozen=True)
-class AppointmentSender:
-    """Who sends the change of an appointment, with the HTTP request and its body."""
-
-    caller: Caller
-    http: HttpRequest
-    body: BaseModel
-
-
 class AppointmentChanges:
-    """Changes appointments as the hospital's own system sends them. `today` returns the current day."""
+    """Changes an appointment as the hospital's own system sends it."""
 
-    def __init__(self, database: Database, dispatcher: CommandDispatcher, today: Callable[[], date]) -> None:
-        self._database = database
-        self._dispatcher = dispatcher
-        self._today = today
+    def __init__(self, call: PutCall) -> None:
+        self._call = call
 
-    async def put(
-        self, sender: AppointmentSender, context: PutContext, appointment: AppointmentPut
-    ) -> StoredAppointment | Response:
-        """The appointment as it is then, or the refusal of its patient's visit.
+    async def put(self, target: int | Identifier, body: PutAppointment) -> Response:
+        """The appointment as it is then, or the refusal of its patient's visit. Raises Problem and Undecided."""
+        request = await self._call.request(RecordKind.appointment, target, body)
+        with put_problems():
+            result = await self._write(request, body)
+        return result if isinstance(result, Response) else await self._call.respond(RecordKind.appointment, result)
 
-        Raises like `write_appointment`, except OpenInVisitError, and Undecided.
-        """
+    async def _write(self, request: PutRequest, body: PutAppointment) -> PutResult | Response:
+        database = self._call.dependencies.database
+        appointment = AppointmentPut(
+            body.patient_id,
+            body.doctor_id,
+            body.prestation_id,
+            body.scheduled_at,
+            body.status,
+            body.expected_minutes,
+            body.clears_minutes,
+        )
         while True:
             try:
-                return await write_appointment(self._database, context, appointment)
-            except OpenInVisitError:
-                response = await self._send(sender, context.id, appointment.fields)
+                stored = await write_appointment(database, request, appointment, body.references)
+                return PutResult(stored.appointment.id, stored.created, stored.applied)
+            except OpenInVisitError as error:
+                open_in_visit = error
+            response = await self._send(open_in_visit.put.id, open_in_visit.fields, body)
             if response.status_code == 200:
-                return StoredAppointment(
-                    created=False, appointment=await self._database.read_inline(_look_up, context.id)
-                )
+                # The same PUT again finds that nothing differs any more, and notes what was sent. So a crash before this is harmless.
+                with suppress(PutOvertakenError):
+                    await database.write(note_decided, open_in_visit.put, open_in_visit.appointment)
+                    return PutResult(open_in_visit.put.id, created=False)
+                continue
             # Another PUT has given the appointment to another patient, so another visit decides, or none. Each repetition follows
             # another commit, so it ends.
             if json.loads(bytes(response.body)).get("code") != AppointmentMismatch().code:
                 return response
 
-    async def _send(self, sender: AppointmentSender, appointment_id: int, fields: AppointmentFields) -> Response:
+    async def _send(self, appointment_id: int, fields: AppointmentFields, body: PutAppointment) -> Response:
+        dependencies = self._call.dependencies
         look_up = partial(_look_up, appointment_id=appointment_id)
         # A PUT has no Idempotency-Key. It is sent again as a whole, and then changes nothing more.
-        prepared = await self._dispatcher.prepare(sender.caller, uuid4().hex, sender.http, sender.body, look_up)
+        prepared = await dependencies.dispatcher.prepare(self._call.caller, uuid4().hex, self._call.http, body, look_up)
         command = ChangeAppointment(request=prepared.request, appointment=prepared.looked_up, fields_sent=fields)
-        return await self._dispatcher.dispatch(command, self._today())
+        return await dependencies.dispatcher.dispatch(command, dependencies.today())
 
 
 def _look_up(connection: Connection, appointment_id: int) -> Appointment:

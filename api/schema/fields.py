@@ -9,10 +9,11 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
-    PlainValidator,
+    GetPydanticSchema,
     StringConstraints,
 )
 from pydantic.json_schema import WithJsonSchema
+from pydantic_core import core_schema
 
 from patient_visit_engine.storage.master_data.identifiers import Identifier
 from patient_visit_engine.visit.calendar import to_millisecond
@@ -101,7 +102,7 @@ def _check_system(text: str) -> str:
 
 
 def _split_identifier(value: Any) -> Identifier:
-    system, separator, number = str(value).partition(IDENTIFIER_SEPARATOR)
+    system, separator, number = value.partition(IDENTIFIER_SEPARATOR) if isinstance(value, str) else ("", "", "")
     if not separator:
         raise ValueError("must be system|value")
     return Identifier(_check_identifier_text(system), _check_identifier_text(number))
@@ -145,7 +146,8 @@ SystemName = Annotated[IdentifierText, AfterValidator(_check_system)]
 #: The exact identifier of a record in one text. The first `|` ends the system, so a value can contain others.
 ExactIdentifier = Annotated[
     Identifier,
-    PlainValidator(_split_identifier),
+    # Only this function reads the text. Otherwise the OpenAPI document would also describe the fields of the class.
+    GetPydanticSchema(lambda _source, _handler: core_schema.no_info_plain_validator_function(_split_identifier)),
     WithJsonSchema({"type": "string", "pattern": r"^[^|]+\|.+$", "maxLength": 2 * MAX_IDENTIFIER + 1}),
 ]
 Minutes = Annotated[int, Field(strict=True, ge=1, le=MAX_MINUTES)]

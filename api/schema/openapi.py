@@ -29,6 +29,7 @@ DESCRIPTIONS = {
     405: "Not with this method",
     408: "The request arrived too slowly",
     409: "Refused",
+    412: "Another version than If-Match names",
     413: "The body is too large",
     414: "Path and query are too long",
     415: "The body is not application/json",
@@ -39,6 +40,7 @@ DESCRIPTIONS = {
     503: "Not available now, or undecided",
 }
 LOCATION = {"Location": {"description": "The path of the result", "schema": {"type": "string", "maxLength": 2_000}}}
+ETAG = {"ETag": {"description": "The version in quotes", "schema": {"type": "string", "pattern": '^"[0-9]+"$'}}}
 RETRY_AFTER_HEADER = {
     "Retry-After": {"description": "Seconds", "schema": {"type": "integer", "minimum": 1, "maximum": 3_600}}
 }
@@ -56,13 +58,19 @@ SCHEMA_PATH = "#/components/schemas/{model}"
 Responses = dict[int | str, dict[str, Any]]
 
 
-def responses(success: dict[int, type[Any] | None], *problems: int, refused: bool = False) -> Responses:
-    """The `responses` of a route: successes with their shapes, and problems. `refused`: a 409 is a visit's refusal."""
+def responses(
+    success: dict[int, type[Any] | None], *problems: int, refused: bool = False, etag: bool = False
+) -> Responses:
+    """The `responses` of a route: successes with their shapes, and problems.
+
+    `refused`: a 409 is a visit's refusal. `etag`: the answer is a record with a version.
+    """
     described: Responses = {}
     for status, shape in success.items():
         described[status] = {"description": DESCRIPTIONS[status]} | ({} if shape is None else {"model": shape})
-        if status in (201, 202):
-            described[status]["headers"] = LOCATION
+        headers = (LOCATION if status in (201, 202) else {}) | (ETAG if etag else {})
+        if headers:
+            described[status]["headers"] = headers
     for status in sorted({*problems, *SERVER_PROBLEMS, 500, 503}):
         described[status] = _described_problem(status, shapes.Refusal if refused and status == 409 else shapes.Problem)
     return described

@@ -11,6 +11,7 @@ from patient_visit_engine.api.schema.fields import (
     NUMBERS,
     PAGE_SIZE,
     Day,
+    ExactIdentifier,
     PartialDate,
     Status,
     TextId,
@@ -65,3 +66,9 @@ class PatientsQuery(QueryString):
 
 class DayQuery(QueryString):
     date: Day | None = None
+
+
+class RecordQuery(QueryString):
+    """The record that has this identifier."""
+
+    identifier: ExactIdentifier

@@ -4,49 +4,44 @@ An appointment for which nothing is open is written directly, under the lock of 
 visits. When something is open for it (a tracking, a place in line, a reservation), the change is a command of the patient's visit.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, exists, or_, select
+from sqlalchemy import Connection
 
 from patient_visit_engine.storage import event_log
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.storage.facts import IDENTITY_COLUMNS, read_appointment
-from patient_visit_engine.storage.inserting import insert_if_new
-from patient_visit_engine.storage.master_data.records import PutContext, read_locked, update_if_different
-from patient_visit_engine.storage.tables import (
-    appointments,
-    doctors,
-    patient_trackings,
-    patients,
-    prestations,
-    reservations,
-    waiting_line,
+from patient_visit_engine.storage.facts import read_appointment
+from patient_visit_engine.storage.master_data.appointment_checks import (
+    check_references,
+    find_reference,
+    lock_patients,
+    read_open,
+    refuse_inactive,
 )
+from patient_visit_engine.storage.master_data.identifiers import Identifier, RecordKind
+from patient_visit_engine.storage.master_data.put_requests import PutRequest, run_put
+from patient_visit_engine.storage.master_data.records import (
+    PutContext,
+    PutOvertakenError,
+    accept_fields,
+    find_locked,
+    insert_record,
+    is_outdated,
+    open_record,
+    update_record,
+)
+from patient_visit_engine.storage.tables import appointments
 from patient_visit_engine.visit.appointment_changes import change_refusal, effective_fields
+from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.changes import Change, RewriteAppointment, WriteAppointmentStatus
-from patient_visit_engine.visit.codes import AppointmentStatus, TrackingStatus
+from patient_visit_engine.visit.codes import AppointmentStatus
 from patient_visit_engine.visit.state import Appointment, AppointmentFields
 from patient_visit_engine.wire.event_context import EventContext
 from patient_visit_engine.wire.events import events_of
 from patient_visit_engine.wire.patient_identity import PatientIdentity
-
-
-class UnknownReferenceError(Exception):
-    """An appointment refers to a record that does not exist. `field` is the name of the reference."""
-
-    def __init__(self, field: str) -> None:
-        super().__init__(field)
-        self.field = field
-
-
-class InactiveReferenceError(Exception):
-    """A new or moved appointment refers to an inactive doctor or prestation. `field` is the name of the reference."""
-
-    def __init__(self, field: str) -> None:
-        super().__init__(field)
-        self.field = field
 
 
 class NotReplaceableError(Exception):
@@ -57,17 +52,9 @@ class NotReplaceableError(Exception):
         self.code = code
 
 
-class OpenInVisitError(Exception):
-    """Something is open for the appointment, so its patient's visit decides on the change. Roll back."""
-
-
-class AppointmentMovedError(Exception):
-    """The appointment has got another patient, who is not locked. Roll back and put it again."""
-
-
 @dataclass(frozen=True)
 class AppointmentPut:
-    """The fields to change. None: the field stays as it is.
+    """The fields to change. None: the field stays as it is. With `clear_minutes` the minutes are those of the prestation again.
 
     A new appointment needs all of them except `status` (then it is `scheduled`) and `expected_minutes` (those of its prestation).
     """
@@ -78,63 +65,132 @@ class AppointmentPut:
     scheduled_at: datetime | None = None
     status: AppointmentStatus | None = None
     expected_minutes: int | None = None
+    clear_minutes: bool = False
 
     @property
     def fields(self) -> AppointmentFields:
         """The same fields, as the rules of a visit use them."""
-        return AppointmentFields(**vars(self))
+        return AppointmentFields(**{name: getattr(self, name) for name in AppointmentFields.model_fields})
+
+    def as_sent(self) -> dict[str, Any]:
+        """The fields that were sent, as values of JSON."""
+        sent = _columns(self.fields)
+        if self.scheduled_at is not None:
+            sent["scheduled_at"] = to_rfc3339(self.scheduled_at)
+        return sent | ({"expected_minutes": None} if self.clear_minutes else {})
+
+
+class OpenInVisitError(Exception):
+    """Something is open for the appointment, so its patient's visit decides on these `fields`. Roll back.
+
+    `put` and `appointment` are the PUT with the ids that were found for its identifiers.
+    """
+
+    def __init__(self, put: PutContext, appointment: AppointmentPut, fields: AppointmentFields) -> None:
+        super().__init__("something is open for the appointment")
+        self.put = put
+        self.appointment = appointment
+        self.fields = fields
 
 
 @dataclass(frozen=True)
 class StoredAppointment:
-    """The appointment after a PUT. `created`: this PUT has created it."""
+    """The appointment after a PUT. `created`: this PUT has created it. Not `applied`: a newer state was stored already."""
 
     created: bool
     appointment: Appointment
+    applied: bool = True
 
 
-async def write_appointment(database: Database, put: PutContext, appointment: AppointmentPut) -> StoredAppointment:
-    """Run `put_appointment` in a transaction. Another move of the appointment can come first. Then run it again."""
-    while True:
-        try:
-            return await database.write(put_appointment, put, appointment)
-        except AppointmentMovedError:
-            # Each repetition follows another commit, so it ends.
-            continue
+async def write_appointment(
+    database: Database,
+    put: PutContext | PutRequest,
+    appointment: AppointmentPut,
+    references: Mapping[RecordKind, Identifier] | None = None,
+) -> StoredAppointment:
+    """Run `put_appointment` in a transaction. `references` are the records that are known by an identifier only."""
+
+    def put_in_transaction(connection: Connection) -> StoredAppointment:
+        ids: dict[str, Any] = {
+            f"{kind}_id": find_reference(connection, kind, known) for kind, known in (references or {}).items()
+        }
+        context = put.locate(connection) if isinstance(put, PutRequest) else put
+        return put_appointment(connection, context, replace(appointment, **ids))
+
+    return await run_put(database, put_in_transaction)
 
 
 def put_appointment(connection: Connection, put: PutContext, appointment: AppointmentPut) -> StoredAppointment:
     """Create or change an appointment.
 
-    Raises UnknownReferenceError, InactiveReferenceError, NotReplaceableError, OpenInVisitError or AppointmentMovedError. The caller
-    must roll back.
+    Raises UnknownReferenceError, InactiveReferenceError, NotReplaceableError, OpenInVisitError, and what `open_record` and
+    `accept_fields` raise. The caller must roll back.
     """
-    locked = _lock_patients(connection, put.id, appointment.patient_id)
-    inactive = _check_references(connection, appointment)
-    if _create(connection, put.id, appointment):
-        _refuse_inactive(inactive, appointment.fields)
-        present = _read(connection, put.id)
-        _publish(connection, put, present, locked, WriteAppointmentStatus(appointment_id=put.id, status=present.status))
-        return StoredAppointment(created=True, appointment=present)
-    stored = read_locked(connection, appointments, put.id)
+    locked = lock_patients(connection, put.id, appointment.patient_id)
+    inactive = check_references(connection, appointment.fields)
+    stored = open_record(connection, RecordKind.appointment, put)
+    if stored is None:
+        refuse_inactive(inactive, appointment.fields)
+        return _create(connection, put, appointment, locked)
     if stored.patient_id not in locked:
-        raise AppointmentMovedError
+        # Another PUT has given the appointment to another patient, who is not locked.
+        raise PutOvertakenError
     present = _read(connection, put.id)
-    _refuse_inactive(inactive, effective_fields(appointment.fields, present))
-    fields = _fields_to_write(connection, appointment.fields, present)
-    if not fields.names:
-        return StoredAppointment(created=False, appointment=present)
-    update_if_different(connection, appointments, stored, _columns(fields))
-    _publish(connection, put, present, locked, RewriteAppointment(appointment=present, new_fields=fields))
+    if is_outdated(put.envelope, stored):
+        return StoredAppointment(created=False, appointment=present, applied=False)
+    names, has_changed = _accept(connection, put, appointment)
+    sent = appointment.fields.without(*(AppointmentFields.model_fields.keys() - names))
+    refuse_inactive(inactive, effective_fields(sent, present))
+    fields = _fields_to_write(connection, put, appointment, sent, present)
+    columns = _columns(fields)
+    if appointment.clear_minutes and "expected_minutes" in names and stored.expected_minutes is not None:
+        if present.status is AppointmentStatus.done:
+            raise NotReplaceableError("appointment_closed")
+        # No visit decides on this. A start reads the minutes again, and what runs keeps its expected end.
+        columns["expected_minutes"] = None
+    update_record(connection, RecordKind.appointment, put, stored, columns, has_changed=has_changed)
+    if columns:
+        _publish(connection, put, present, locked, RewriteAppointment(appointment=present, new_fields=fields))
     return StoredAppointment(created=False, appointment=present.changed(fields))
 
 
-def _create(connection: Connection, appointment_id: int, put: AppointmentPut) -> bool:
-    """Create the appointment. Returns False when it exists already, or when not all fields that it needs are sent."""
-    if None in (put.patient_id, put.doctor_id, put.prestation_id, put.scheduled_at):
-        return False
-    status = AppointmentStatus.scheduled.value
-    return insert_if_new(connection, appointments, id=appointment_id, **{"status": status, **_columns(put.fields)})
+def note_decided(connection: Connection, put: PutContext, appointment: AppointmentPut) -> None:
+    """Note what was sent, after the visit has decided on the fields and written them.
+
+    Without this note, the same PUT again finds that nothing differs, and notes it then. Raises what `accept_fields` raises.
+    """
+    stored = find_locked(connection, appointments, put.id)
+    assert stored is not None, "no program deletes appointments"
+    names, has_changed = _accept(connection, put, appointment)
+    columns: dict[str, Any] = {}
+    if appointment.clear_minutes and "expected_minutes" in names and stored.expected_minutes is not None:
+        columns["expected_minutes"] = None
+    if is_outdated(put.envelope, stored):
+        # A decision made here since then is newer.
+        put = replace(put, envelope=replace(put.envelope, as_of=None))
+    update_record(connection, RecordKind.appointment, put, stored, columns, has_changed=has_changed)
+
+
+def _accept(connection: Connection, put: PutContext, appointment: AppointmentPut) -> tuple[frozenset[str], bool]:
+    """The names of the fields that count, and whether the identifiers have changed."""
+    sent = appointment.as_sent()
+    accepted = accept_fields(connection, RecordKind.appointment, put, sent)
+    names = accepted.names
+    if "prestation_id" in names and "expected_minutes" in sent:
+        # They were meant for this prestation, also when the same number was sent for another one.
+        names |= {"expected_minutes"}
+    return names, accepted.identifiers is not None
+
+
+def _create(
+    connection: Connection, put: PutContext, appointment: AppointmentPut, locked: dict[int, PatientIdentity]
+) -> StoredAppointment:
+    columns = {"status": AppointmentStatus.scheduled.value, **_columns(appointment.fields)}
+    insert_record(connection, RecordKind.appointment, put, columns)
+    accept_fields(connection, RecordKind.appointment, put, appointment.as_sent())
+    present = _read(connection, put.id)
+    _publish(connection, put, present, locked, WriteAppointmentStatus(appointment_id=put.id, status=present.status))
+    return StoredAppointment(created=True, appointment=present)
 
 
 def _read(connection: Connection, appointment_id: int) -> Appointment:
@@ -143,75 +199,19 @@ def _read(connection: Connection, appointment_id: int) -> Appointment:
     return appointment
 
 
-def _fields_to_write(connection: Connection, sent: AppointmentFields, present: Appointment) -> AppointmentFields:
+def _fields_to_write(
+    connection: Connection, put: PutContext, appointment: AppointmentPut, sent: AppointmentFields, present: Appointment
+) -> AppointmentFields:
     """The fields that change. Raises OpenInVisitError when a visit must decide on them, and NotReplaceableError."""
     if not effective_fields(sent, present).names:
         return AppointmentFields()
-    is_tracked, is_awaited = _read_open(connection, present.id)
+    is_tracked, is_awaited = read_open(connection, present.id)
     fields = effective_fields(sent, present, is_tracked=is_tracked)
     if fields.names and (is_tracked or is_awaited):
-        raise OpenInVisitError
+        raise OpenInVisitError(put, appointment, sent)
     if (refusal := change_refusal(fields, present.status)) is not None:
         raise NotReplaceableError(refusal.code)
     return fields
-
-
-def _lock_patients(connection: Connection, appointment_id: int, patient_id: int | None) -> dict[int, PatientIdentity]:
-    """Lock the new patient and the present patient of the appointment. Returns them by id."""
-    present = select(appointments.c.patient_id).where(appointments.c.id == appointment_id).scalar_subquery()
-    is_locked = patients.c.id == present
-    if patient_id is not None:
-        is_locked = or_(patients.c.id == patient_id, is_locked)
-    query = select(patients.c.id, *IDENTITY_COLUMNS).where(is_locked)
-    # In order of id. Otherwise two moves in opposite directions would lock the patients in opposite order.
-    rows = connection.execute(query.order_by(patients.c.id).with_for_update(key_share=True))
-    locked = {row.id: PatientIdentity.of(row._mapping) for row in rows}
-    if patient_id is not None and patient_id not in locked:
-        raise UnknownReferenceError("patient_id")
-    return locked
-
-
-def _check_references(connection: Connection, appointment: AppointmentPut) -> frozenset[str]:
-    """The names of the references to inactive records. Raises UnknownReferenceError."""
-    inactive = set()
-    for field, table, record_id in (
-        ("doctor_id", doctors, appointment.doctor_id),
-        ("prestation_id", prestations, appointment.prestation_id),
-    ):
-        if record_id is None:
-            continue
-        is_active = connection.scalar(select(table.c.active).where(table.c.id == record_id))
-        if is_active is None:
-            raise UnknownReferenceError(field)
-        if not is_active:
-            inactive.add(field)
-    return frozenset(inactive)
-
-
-def _refuse_inactive(inactive: frozenset[str], fields: AppointmentFields) -> None:
-    """An appointment that keeps its inactive doctor or prestation may change. It may not get one."""
-    if given := sorted(inactive & fields.names):
-        raise InactiveReferenceError(given[0])
-
-
-def _of_appointment(column: ColumnElement[int], *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
-    return exists().where(column == bindparam("appointment_id"), *conditions)
-
-
-IS_OPEN = select(
-    _of_appointment(
-        patient_trackings.c.appointment_id, patient_trackings.c.status != TrackingStatus.completed.value
-    ).label("is_tracked"),
-    or_(_of_appointment(waiting_line.c.appointment_id), _of_appointment(reservations.c.appointment_id)).label(
-        "is_awaited"
-    ),
-)
-
-
-def _read_open(connection: Connection, appointment_id: int) -> tuple[bool, bool]:
-    """Whether a tracking is open for the appointment, and whether it has a place in line or a reservation."""
-    row = connection.execute(IS_OPEN, {"appointment_id": appointment_id}).one()
-    return row.is_tracked, row.is_awaited
 
 
 def _columns(fields: AppointmentFields) -> dict[str, Any]:

@@ -4,8 +4,8 @@ from dataclasses import asdict, dataclass
 
 from sqlalchemy import Connection
 
-from patient_visit_engine.storage.master_data.records import PutContext, put_record
-from patient_visit_engine.storage.tables import doctors
+from patient_visit_engine.storage.master_data.identifiers import RecordKind
+from patient_visit_engine.storage.master_data.records import PutContext, PutResult, put_record
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,6 @@ class DoctorPut:
     active: bool = True
 
 
-def put_doctor(connection: Connection, put: PutContext, doctor: DoctorPut) -> bool:
-    """Create or replace a doctor. Returns whether the doctor was created."""
-    return put_record(connection, doctors, put.id, asdict(doctor))
+def put_doctor(connection: Connection, put: PutContext, doctor: DoctorPut) -> PutResult:
+    """Create or change a doctor. Raises like `put_record`."""
+    return put_record(connection, put, RecordKind.doctor, asdict(doctor))

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Table, select
 
-from patient_visit_engine.storage.tables import identifiers
+from patient_visit_engine.storage.tables import appointments, doctors, identifiers, patients, prestations
 
 
 class RecordKind(StrEnum):
@@ -17,6 +17,15 @@ class RecordKind(StrEnum):
     doctor = "doctor"
     prestation = "prestation"
     appointment = "appointment"
+
+
+#: The records of each kind.
+TABLES: dict[RecordKind, Table] = {
+    RecordKind.patient: patients,
+    RecordKind.doctor: doctors,
+    RecordKind.prestation: prestations,
+    RecordKind.appointment: appointments,
+}
 
 
 @dataclass(frozen=True, order=True)

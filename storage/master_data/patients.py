@@ -1,18 +1,23 @@
 """Patients from the hospital's own system."""
 
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, Row
 
 from patient_visit_engine.storage import event_log
-from patient_visit_engine.storage.inserting import insert_if_new
-from patient_visit_engine.storage.master_data.records import PutContext, read_locked, update_if_different
+from patient_visit_engine.storage.master_data.identifiers import Identifier, RecordKind
+from patient_visit_engine.storage.master_data.records import PutContext, PutResult, put_record
 from patient_visit_engine.storage.patient_words import add_patient_words, replace_patient_words
-from patient_visit_engine.storage.tables import patients
 from patient_visit_engine.wire.event_context import CONSULTATIONS, EventContext
 from patient_visit_engine.wire.events import PATIENT_UPDATED
 from patient_visit_engine.wire.patient_identity import PatientIdentity
 from patient_visit_engine.wire.shapes import Sex
+
+#: A person's names change together. Half of a new name with half of the old one is the name of no one.
+NAMES = frozenset({"first_name", "last_name"})
 
 
 @dataclass(frozen=True)
@@ -25,29 +30,41 @@ class PatientPut:
     sex: Sex | None = None
 
 
-def put_patient(connection: Connection, put: PutContext, patient: PatientPut) -> bool:
-    """Create or replace a patient. A new name or birth date is published. Returns whether the patient was created."""
-    values = asdict(patient)
-    identity = PatientIdentity(patient.first_name, patient.last_name, patient.birth_date, None)
-    if insert_if_new(connection, patients, id=put.id, **values):
-        add_patient_words(connection, {put.id: identity})
-        return True
-    stored = read_locked(connection, patients, put.id)
-    if update_if_different(connection, patients, stored, values):
-        before = PatientIdentity.of(stored._mapping)
-        change_identity(connection, put, before, replace(identity, record_number=before.record_number))
-    return False
+def put_patient(
+    connection: Connection, put: PutContext, patient: PatientPut, record_number_system: str = ""
+) -> PutResult:
+    """Create or change a patient. A new name, birth date or record number is published. Raises like `put_record`.
+
+    `record_number_system` is the system of which the identifier is the record number. Empty: the first identifier is.
+    """
+    return put_record(
+        connection,
+        put,
+        RecordKind.patient,
+        asdict(patient),
+        derive=partial(_derive_number, record_number_system),
+        together=NAMES,
+        on_write=_publish_identity,
+    )
 
 
-def set_record_number(connection: Connection, put: PutContext, record_number: str | None) -> None:
-    """Store the number by which staff know the record, and publish it. The version stays: that of the identifiers counts."""
-    before = PatientIdentity.of(read_locked(connection, patients, put.id)._mapping)
-    connection.execute(update(patients).where(patients.c.id == put.id).values(record_number=record_number))
-    change_identity(connection, put, before, replace(before, record_number=record_number))
+def record_number_of(identifiers: tuple[Identifier, ...], system: str) -> str | None:
+    """The number by which staff know the record: the value of the first identifier (of this system, unless it is empty)."""
+    return next((identifier.value for identifier in identifiers if system in ("", identifier.system)), None)
 
 
-def change_identity(connection: Connection, put: PutContext, before: PatientIdentity, after: PatientIdentity) -> None:
-    """Replace the search words of a changed patient, and publish how the patient is shown now. The row is locked."""
+def _derive_number(system: str, identifiers: tuple[Identifier, ...]) -> Mapping[str, Any]:
+    return {"record_number": record_number_of(identifiers, system)}
+
+
+def _publish_identity(
+    connection: Connection, put: PutContext, stored: Row[Any] | None, values: Mapping[str, Any]
+) -> None:
+    """Write the search words, and publish how a changed patient is shown now. The row is locked."""
+    if stored is None:
+        add_patient_words(connection, {put.id: PatientIdentity.of(values)})
+        return
+    before, after = PatientIdentity.of(stored._mapping), PatientIdentity.of({**stored._mapping, **values})
     replace_patient_words(connection, put.id, before, after)
     if (changed := _what_changed(before, after)) is None:
         return

@@ -1,12 +1,14 @@
 """Prestations from the hospital's own system."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
-from sqlalchemy import Connection, literal, select
+from sqlalchemy import Connection, Row, literal, select
 
-from patient_visit_engine.storage.inserting import insert_if_new
-from patient_visit_engine.storage.master_data.records import PutContext, read_locked, update_if_different
-from patient_visit_engine.storage.tables import patient_trackings, prestations
+from patient_visit_engine.storage.master_data.identifiers import RecordKind
+from patient_visit_engine.storage.master_data.records import PutContext, PutResult, put_record
+from patient_visit_engine.storage.tables import patient_trackings
 from patient_visit_engine.storage.tracking_conditions import HAS_CONSULTATION
 
 
@@ -24,21 +26,21 @@ class PrestationPut:
     active: bool = True
 
 
-def put_prestation(connection: Connection, put: PutContext, prestation: PrestationPut) -> bool:
-    """Create or replace a prestation. Returns whether it was created. Consultations in progress keep their expected end.
+def put_prestation(connection: Connection, put: PutContext, prestation: PrestationPut) -> PutResult:
+    """Create or change a prestation. Consultations in progress keep their expected end.
 
-    Raises PrestationInUseError. The caller must roll back.
+    Raises PrestationInUseError, and like `put_record`. The caller must roll back.
     """
-    values = asdict(prestation)
-    if insert_if_new(connection, prestations, id=put.id, **values):
-        return True
-    # A start locks this row too. So each start either is committed, and its consultation is seen below, or waits and is decided on
-    # the new value.
-    stored = read_locked(connection, prestations, put.id)
-    if stored.exclusive != prestation.exclusive and _has_consultation(connection, put.id):
+    return put_record(connection, put, RecordKind.prestation, asdict(prestation), on_write=_check_not_in_use)
+
+
+def _check_not_in_use(
+    connection: Connection, put: PutContext, stored: Row[Any] | None, changed: Mapping[str, Any]
+) -> None:
+    # A start locks the prestation too. So each start either is committed, and its consultation is seen here, or waits and is
+    # decided on the new value.
+    if stored is not None and "exclusive" in changed and _has_consultation(connection, put.id):
         raise PrestationInUseError
-    update_if_different(connection, prestations, stored, values)
-    return False
 
 
 def _has_consultation(connection: Connection, prestation_id: int) -> bool:

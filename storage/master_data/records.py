@@ -1,12 +1,50 @@
-"""What the records of all kinds share: the request that replaces one, and the statements that do it."""
+"""What the records of all kinds share: the request that replaces one, whether it counts, and the statements that write it."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, Table, select, update
 
 from patient_visit_engine.storage.inserting import insert_if_new
+from patient_visit_engine.storage.master_data.identifiers import TABLES, Identifier, RecordKind, read_identifiers
+from patient_visit_engine.storage.master_data.identifying import IdentifierConflictError, store_identifiers
+from patient_visit_engine.storage.master_data.sent_fields import changed_since, note_sent, read_sent
+
+
+class StaleVersionError(Exception):
+    """The record does not have a version that `If-Match` names, or it does not exist. Roll back."""
+
+
+class PutOvertakenError(Exception):
+    """Another transaction has changed what this one has read. Roll back and put again."""
+
+
+@dataclass(frozen=True)
+class IfMatch:
+    """The versions that the header `If-Match` names. With `any_version` the record must only exist."""
+
+    versions: frozenset[int] = frozenset()
+    any_version: bool = False
+
+    def accepts(self, version: int) -> bool:
+        return self.any_version or version in self.versions
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """What a PUT carries in addition to the fields of its record.
+
+    `exact` is the identifier by which the record was found or is created. It is one of `identifiers`. `as_of` is the time at which
+    the sender knew this content. Without a `caller_id`, nothing is remembered of what was sent.
+    """
+
+    caller_id: int | None = None
+    exact: Identifier | None = None
+    identifiers: tuple[Identifier, ...] = ()
+    as_of: datetime | None = None
+    if_match: IfMatch | None = None
 
 
 @dataclass(frozen=True)
@@ -16,25 +54,149 @@ class PutContext:
     id: int
     cause: str
     at: datetime
+    envelope: Envelope = field(default_factory=Envelope)
 
 
-def put_record(connection: Connection, table: Table, record_id: int, values: dict[str, Any]) -> bool:
-    """Create or replace a record. Returns whether it was created."""
-    if insert_if_new(connection, table, id=record_id, **values):
-        return True
-    update_if_different(connection, table, read_locked(connection, table, record_id), values)
-    return False
+@dataclass(frozen=True)
+class PutResult:
+    """The record that was put. `applied` is false when a newer state was stored already. Then nothing was changed."""
+
+    id: int
+    created: bool
+    applied: bool = True
 
 
-def read_locked(connection: Connection, table: Table, record_id: int) -> Row[Any]:
-    """Lock the record until the end of the transaction, and return it."""
-    return connection.execute(select(table).where(table.c.id == record_id).with_for_update(key_share=True)).one()
+@dataclass(frozen=True)
+class AcceptedFields:
+    """The fields of a PUT that count: those that differ from what the caller sent before.
+
+    `identifiers` are those that the record has now, or None when they have not changed.
+    """
+
+    names: frozenset[str]
+    identifiers: tuple[Identifier, ...] | None
 
 
-def update_if_different(connection: Connection, table: Table, stored: Row[Any], values: dict[str, Any]) -> bool:
-    """Replace the record when a value differs from `stored`, its locked row. Returns whether it was replaced."""
-    if all(getattr(stored, column) == value for column, value in values.items()):
-        return False
-    changed = values | {"version": stored.version + 1}
-    connection.execute(update(table).where(table.c.id == stored.id).values(**changed))
-    return True
+#: Called after the values were written, with the row as it was before, or with None when the record is new.
+OnWrite = Callable[[Connection, PutContext, Row[Any] | None, Mapping[str, Any]], None]
+#: The values that follow from the identifiers of a record.
+Derive = Callable[[tuple[Identifier, ...]], Mapping[str, Any]]
+
+
+def put_record(
+    connection: Connection,
+    put: PutContext,
+    kind: RecordKind,
+    values: Mapping[str, Any],
+    *,
+    derive: Derive | None = None,
+    together: frozenset[str] = frozenset(),
+    on_write: OnWrite | None = None,
+) -> PutResult:
+    """Create the record, or change the fields that count. Those of `together` change as one.
+
+    Raises what `open_record` and `accept_fields` raise. The caller must roll back.
+    """
+    stored = open_record(connection, kind, put)
+    if stored is not None and is_outdated(put.envelope, stored):
+        return PutResult(put.id, created=False, applied=False)
+    if stored is None:
+        changed = {**values, **(derive(put.envelope.identifiers) if derive else {})}
+        insert_record(connection, kind, put, changed)
+        accept_fields(connection, kind, put, values)
+    else:
+        accepted = accept_fields(connection, kind, put, values, together)
+        changed = {name: values[name] for name in accepted.names}
+        if derive is not None and accepted.identifiers is not None:
+            changed |= derive(accepted.identifiers)
+        changed = {name: value for name, value in changed.items() if getattr(stored, name) != value}
+        update_record(connection, kind, put, stored, changed, has_changed=accepted.identifiers is not None)
+    if changed and on_write is not None:
+        # Last, because its events lock the head of the log until the commit.
+        on_write(connection, put, stored, changed)
+    return PutResult(put.id, created=stored is None)
+
+
+def open_record(connection: Connection, kind: RecordKind, put: PutContext) -> Row[Any] | None:
+    """Lock the record until the end of the transaction, and return it, or None when it does not exist.
+
+    Raises StaleVersionError, and PutOvertakenError when the record has lost the identifier by which it was found.
+    """
+    stored = find_locked(connection, TABLES[kind], put.id)
+    envelope = put.envelope
+    if envelope.if_match is not None and (stored is None or not envelope.if_match.accepts(stored.version)):
+        raise StaleVersionError
+    if stored is not None and envelope.exact not in (None, *read_identifiers(connection, kind, [put.id])[put.id]):
+        # Another PUT has taken the identifier from this record while this one waited for the lock.
+        raise PutOvertakenError
+    return stored
+
+
+def is_outdated(envelope: Envelope, stored: Row[Any]) -> bool:
+    """Whether the record has a newer state than the one that was sent."""
+    return envelope.as_of is not None and stored.as_of is not None and envelope.as_of < stored.as_of
+
+
+def accept_fields(
+    connection: Connection,
+    kind: RecordKind,
+    put: PutContext,
+    fields: Mapping[str, Any],
+    together: frozenset[str] = frozenset(),
+) -> AcceptedFields:
+    """Find the fields that count, store the identifiers, and note what was sent. `fields` are values of JSON.
+
+    Raises IdentifierConflictError, TooManyIdentifiersError and PutOvertakenError.
+    """
+    envelope = put.envelope
+    sent: dict[str, Any] = dict(fields)
+    if envelope.identifiers:
+        sent["identifiers"] = [[identifier.system, identifier.value] for identifier in envelope.identifiers]
+    before = read_sent(connection, kind, put.id, envelope.caller_id)
+    names = changed_since(before, sent, together)
+    try:
+        identifiers = store_identifiers(
+            connection, kind, put.id, envelope.identifiers, only_check="identifiers" not in names
+        )
+    except IdentifierConflictError as conflict:
+        if conflict.identifier == envelope.exact:
+            # It was free, or of this record, when the record was looked for.
+            raise PutOvertakenError from None
+        raise
+    note_sent(connection, kind, put.id, envelope.caller_id, before, sent)
+    return AcceptedFields(names - {"identifiers"}, identifiers)
+
+
+def find_locked(connection: Connection, table: Table, record_id: int) -> Row[Any] | None:
+    """Lock the record until the end of the transaction, and return it, or None."""
+    query = select(table).where(table.c.id == record_id).with_for_update(key_share=True)
+    return connection.execute(query).one_or_none()
+
+
+def insert_record(connection: Connection, kind: RecordKind, put: PutContext, values: Mapping[str, Any]) -> None:
+    """Insert the new record. Raises PutOvertakenError when another transaction has inserted it first."""
+    if not insert_if_new(connection, TABLES[kind], id=put.id, as_of=put.envelope.as_of, **values):
+        raise PutOvertakenError
+
+
+def update_record(
+    connection: Connection,
+    kind: RecordKind,
+    put: PutContext,
+    stored: Row[Any],
+    values: Mapping[str, Any],
+    *,
+    has_changed: bool,
+) -> None:
+    """Write the values to the locked row, and the time at which its source knew them.
+
+    The version counts each change: of a value, or of something else that belongs to the record (`has_changed`).
+    """
+    columns = dict(values)
+    if values or has_changed:
+        columns["version"] = stored.version + 1
+    if put.envelope.as_of not in (None, stored.as_of):
+        columns["as_of"] = put.envelope.as_of
+    if columns:
+        table = TABLES[kind]
+        connection.execute(update(table).where(table.c.id == put.id).values(**columns))

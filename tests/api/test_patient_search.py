@@ -6,20 +6,22 @@ import pytest
 from sqlalchemy import Connection, text
 
 from patient_visit_engine.storage.bulk_master_data import PatientRow, add_missing
-from patient_visit_engine.storage.master_data.patients import set_record_number
-from patient_visit_engine.storage.master_data.records import PutContext
 from patient_visit_engine.storage.screens import patient_search
 from patient_visit_engine.storage.screens.patient_search import PATIENTS_PER_PAGE, matching_words
 from patient_visit_engine.storage.tables import patients
 from tests.support.api import ApiDriver
-from tests.support.builders import NOON
 
 SIMON = {"first_name": "Simon", "last_name": "O'Grady", "birth_date": "1980-02-03", "sex": "male"}
 PATIENTS: dict[int, dict[str, Any]] = {
     201: SIMON,
     202: {"first_name": "B\u00c9N\u00c9DICTE", "last_name": "Lev\u00eaque", "birth_date": "1980"},
     203: {"last_name": "Suharto"},
-    204: {"first_name": "Maria", "last_name": "Santos", "birth_date": "1988-11-23"},
+    204: {
+        "first_name": "Maria",
+        "last_name": "Santos",
+        "birth_date": "1988-11-23",
+        "identifiers": [{"system": "urn:mrn", "value": "MRN-00/17"}],
+    },
     205: {"first_name": "Maria", "last_name": "Santos", "birth_date": "1988-11"},
 }
 
@@ -28,7 +30,6 @@ async def feed(api: ApiDriver) -> None:
     service = await api.staff("service")
     for number, body in PATIENTS.items():
         assert (await service.put(f"/api/patients/{number}", json=body)).status_code == 201
-    await api.database.write(set_record_number, PutContext(204, "number", NOON), "MRN-00/17")
 
 
 async def search(api: ApiDriver, **query: str | int) -> dict[str, Any]:
@@ -96,7 +97,7 @@ async def test_search_follows_changes(api: ApiDriver) -> None:
     service = await api.staff("service")
 
     await service.put("/api/patients/201", json={"first_name": "Simon", "last_name": "Byrne", "birth_date": "1981"})
-    await api.database.write(set_record_number, PutContext(204, "again", NOON), "X9")
+    await service.put("/api/patients/204", json=PATIENTS[204] | {"identifiers": [{"system": "urn:mrn", "value": "X9"}]})
 
     assert [ids(await search(api, q=words)) for words in ("grady", "1980-02", "byrne 1981", "mrn", "x9")] == [
         [],

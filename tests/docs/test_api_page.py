@@ -44,7 +44,9 @@ def calls_in_code() -> dict[str, frozenset[Role]]:
 
 
 def _roles_of(route: APIRoute) -> frozenset[Role]:
-    for dependency in route.dependant.dependencies:
+    dependencies = [*route.dependant.dependencies]
+    for dependency in dependencies:
+        dependencies += dependency.dependencies
         if dependency.call is current_caller:
             return frozenset(Role)
         if dependency.call is not None and dependency.call.__name__ == "with_role":

@@ -1,0 +1,100 @@
+"""The records to which an appointment refers, and what is open for it: checked under the locks of a PUT."""
+
+from sqlalchemy import ColumnElement, Connection, bindparam, exists, or_, select
+
+from patient_visit_engine.storage.facts import IDENTITY_COLUMNS
+from patient_visit_engine.storage.master_data.identifiers import Identifier, RecordKind, find_record
+from patient_visit_engine.storage.tables import (
+    appointments,
+    doctors,
+    patient_trackings,
+    patients,
+    prestations,
+    reservations,
+    waiting_line,
+)
+from patient_visit_engine.visit.codes import TrackingStatus
+from patient_visit_engine.visit.state import AppointmentFields
+from patient_visit_engine.wire.patient_identity import PatientIdentity
+
+
+class UnknownReferenceError(Exception):
+    """An appointment refers to a record that does not exist. `field` is the name of the reference."""
+
+    def __init__(self, field: str) -> None:
+        super().__init__(field)
+        self.field = field
+
+
+class InactiveReferenceError(Exception):
+    """A new or moved appointment refers to an inactive doctor or prestation. `field` is the name of the reference."""
+
+    def __init__(self, field: str) -> None:
+        super().__init__(field)
+        self.field = field
+
+
+def find_reference(connection: Connection, kind: RecordKind, identifier: Identifier) -> int:
+    """The id of the record to which an appointment refers by an identifier. Raises UnknownReferenceError."""
+    record_id = find_record(connection, kind, identifier)
+    if record_id is None:
+        raise UnknownReferenceError(kind.value)
+    return record_id
+
+
+def lock_patients(connection: Connection, appointment_id: int, patient_id: int | None) -> dict[int, PatientIdentity]:
+    """Lock the new patient and the present patient of the appointment. Returns them by id."""
+    present = select(appointments.c.patient_id).where(appointments.c.id == appointment_id).scalar_subquery()
+    is_locked = patients.c.id == present
+    if patient_id is not None:
+        is_locked = or_(patients.c.id == patient_id, is_locked)
+    query = select(patients.c.id, *IDENTITY_COLUMNS).where(is_locked)
+    # In order of id. Otherwise two moves in opposite directions would lock the patients in opposite order.
+    rows = connection.execute(query.order_by(patients.c.id).with_for_update(key_share=True))
+    locked = {row.id: PatientIdentity.of(row._mapping) for row in rows}
+    if patient_id is not None and patient_id not in locked:
+        raise UnknownReferenceError("patient_id")
+    return locked
+
+
+def check_references(connection: Connection, fields: AppointmentFields) -> frozenset[str]:
+    """The names of the references to inactive records. Raises UnknownReferenceError."""
+    inactive = set()
+    for field, table, record_id in (
+        ("doctor_id", doctors, fields.doctor_id),
+        ("prestation_id", prestations, fields.prestation_id),
+    ):
+        if record_id is None:
+            continue
+        is_active = connection.scalar(select(table.c.active).where(table.c.id == record_id))
+        if is_active is None:
+            raise UnknownReferenceError(field)
+        if not is_active:
+            inactive.add(field)
+    return frozenset(inactive)
+
+
+def refuse_inactive(inactive: frozenset[str], fields: AppointmentFields) -> None:
+    """An appointment that keeps its inactive doctor or prestation may change. It may not get one."""
+    if given := sorted(inactive & fields.names):
+        raise InactiveReferenceError(given[0])
+
+
+def _of_appointment(column: ColumnElement[int], *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    return exists().where(column == bindparam("appointment_id"), *conditions)
+
+
+IS_OPEN = select(
+    _of_appointment(
+        patient_trackings.c.appointment_id, patient_trackings.c.status != TrackingStatus.completed.value
+    ).label("is_tracked"),
+    or_(_of_appointment(waiting_line.c.appointment_id), _of_appointment(reservations.c.appointment_id)).label(
+        "is_awaited"
+    ),
+)
+
+
+def read_open(connection: Connection, appointment_id: int) -> tuple[bool, bool]:
+    """Whether a tracking is open for the appointment, and whether it has a place in line or a reservation."""
+    row = connection.execute(IS_OPEN, {"appointment_id": appointment_id}).one()
+    return row.is_tracked, row.is_awaited

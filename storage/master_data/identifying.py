@@ -1,0 +1,117 @@
+"""Gives records their identifiers, and an id to a record of which only an identifier is known."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from itertools import count
+
+from sqlalchemy import ColumnElement, Connection, delete, select, update
+
+from patient_visit_engine.storage.inserting import insert_if_new
+from patient_visit_engine.storage.master_data.identifiers import (
+    TABLES,
+    Identifier,
+    RecordKind,
+    find_record,
+    read_identifiers,
+)
+from patient_visit_engine.storage.tables import identifiers
+from patient_visit_engine.wire.shapes import MAX_ID, MAX_IDENTIFIERS
+
+#: Ids from here on are minted. The hospital's own numbers are smaller.
+LOWEST_MINTED_ID = 2**40
+
+
+class IdentifierConflictError(Exception):
+    """The identifier belongs to another record. Roll back."""
+
+    def __init__(self, identifier: Identifier) -> None:
+        super().__init__("an identifier of another record")
+        self.identifier = identifier
+
+
+class TooManyIdentifiersError(Exception):
+    """The record would have more than MAX_IDENTIFIERS. Roll back."""
+
+
+def find_or_mint(connection: Connection, kind: RecordKind, identifier: Identifier) -> int:
+    """Return the id of the record that has this identifier, or else an id for a new record.
+
+    The new id follows from the identifier. So of many transactions that create its record at one moment, one succeeds, and the others
+    find this record.
+    """
+    record_id = find_record(connection, kind, identifier)
+    if record_id is not None:
+        return record_id
+    table = TABLES[kind]
+    return next(
+        minted
+        for minted in (minted_id(kind, identifier, attempt) for attempt in count())
+        if connection.scalar(select(table.c.id).where(table.c.id == minted)) is None
+    )
+
+
+def minted_id(kind: RecordKind, identifier: Identifier, attempt: int = 0) -> int:
+    """An id that follows from the identifier. Another `attempt` gives another id, when that of the first one is in use."""
+    text = json.dumps([kind.value, identifier.system, identifier.value, attempt])
+    digest = hashlib.sha256(text.encode()).digest()
+    return LOWEST_MINTED_ID + int.from_bytes(digest) % (MAX_ID + 1 - LOWEST_MINTED_ID)
+
+
+def store_identifiers(
+    connection: Connection, kind: RecordKind, record_id: int, sent: Sequence[Identifier], *, only_check: bool = False
+) -> tuple[Identifier, ...] | None:
+    """Give the record these identifiers. They replace those of the same systems. The record must be locked.
+
+    Returns all that the record has then, or None when nothing has changed. With `only_check` nothing is written.
+    Raises IdentifierConflictError and TooManyIdentifiersError.
+    """
+    if not sent:
+        return None
+    present = read_identifiers(connection, kind, [record_id])[record_id]
+    # In one order. Otherwise two transactions that give two records the same identifiers would wait for each other.
+    for identifier in sorted(set(sent) - set(present)):
+        owner = find_record(connection, kind, identifier)
+        if owner not in (None, record_id) or not (only_check or _insert(connection, kind, record_id, identifier)):
+            raise IdentifierConflictError(identifier)
+    merged = merged_identifiers(present, sent)
+    if only_check or merged == present:
+        return None
+    if len(merged) > MAX_IDENTIFIERS:
+        raise TooManyIdentifiersError
+    for identifier in set(present) - set(merged):
+        connection.execute(delete(identifiers).where(*_is(kind, identifier)))
+    for position, identifier in enumerate(merged):
+        if position >= len(present) or present[position] != identifier:
+            connection.execute(update(identifiers).where(*_is(kind, identifier)).values(position=position))
+    return merged
+
+
+def merged_identifiers(present: Sequence[Identifier], sent: Sequence[Identifier]) -> tuple[Identifier, ...]:
+    """The identifiers of a record after these were sent. Those of systems that were not sent keep their places."""
+    systems = {identifier.system for identifier in sent}
+    waiting = list(dict.fromkeys(sent))
+    merged: list[Identifier] = []
+    for identifier in present:
+        if identifier.system not in systems:
+            merged.append(identifier)
+        elif waiting:
+            merged.append(waiting.pop(0))
+    return *merged, *waiting
+
+
+def _insert(connection: Connection, kind: RecordKind, record_id: int, identifier: Identifier) -> bool:
+    return insert_if_new(
+        connection,
+        identifiers,
+        kind=kind.value,
+        system=identifier.system,
+        value=identifier.value,
+        record_id=record_id,
+        position=0,
+    )
+
+
+def _is(kind: RecordKind, identifier: Identifier) -> tuple[ColumnElement[bool], ...]:
+    columns = identifiers.c
+    return columns.kind == kind.value, columns.system == identifier.system, columns.value == identifier.value

@@ -1,0 +1,81 @@
+"""Reads a record as clients see it: its fields, version and identifiers."""
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+
+from patient_visit_engine.storage.master_data.identifiers import TABLES, RecordKind, read_identifiers
+from patient_visit_engine.visit.calendar import to_rfc3339
+from patient_visit_engine.visit.codes import AppointmentStatus
+from patient_visit_engine.wire import shapes
+
+RecordBody = shapes.StoredPatient | shapes.StoredDoctor | shapes.StoredPrestation | shapes.StoredAppointment
+
+
+def read_body(connection: Connection, kind: RecordKind, record_id: int) -> RecordBody | None:
+    """Return the record as the body of an answer, or None when it does not exist."""
+    table = TABLES[kind]
+    row = connection.execute(select(table).where(table.c.id == record_id)).one_or_none()
+    if row is None:
+        return None
+    identifiers: list[shapes.Identifier] = [
+        {"system": identifier.system, "value": identifier.value}
+        for identifier in read_identifiers(connection, kind, [record_id])[record_id]
+    ]
+    return BODIES[kind](row, {"version": row.version, "identifiers": identifiers})
+
+
+def _patient(row: Row[Any], record: shapes.StoredRecord) -> shapes.StoredPatient:
+    return {
+        "id": row.id,
+        "first_name": row.first_name,
+        "last_name": row.last_name,
+        "birth_date": row.birth_date,
+        "sex": row.sex,
+        "record_number": row.record_number,
+        **record,
+    }
+
+
+def _doctor(row: Row[Any], record: shapes.StoredRecord) -> shapes.StoredDoctor:
+    return {
+        "id": row.id,
+        "name": row.name,
+        "specialization": row.specialization,
+        "room": row.room,
+        "active": row.active,
+        **record,
+    }
+
+
+def _prestation(row: Row[Any], record: shapes.StoredRecord) -> shapes.StoredPrestation:
+    return {
+        "id": row.id,
+        "name": row.name,
+        "exclusive": row.exclusive,
+        "expected_minutes": row.expected_minutes,
+        "active": row.active,
+        **record,
+    }
+
+
+def _appointment(row: Row[Any], record: shapes.StoredRecord) -> shapes.StoredAppointment:
+    return {
+        "id": row.id,
+        "patient_id": row.patient_id,
+        "doctor_id": row.doctor_id,
+        "prestation_id": row.prestation_id,
+        "scheduled_at": to_rfc3339(row.scheduled_at),
+        "status": shapes.status_name(AppointmentStatus(row.status)),
+        "expected_minutes": row.expected_minutes,
+        **record,
+    }
+
+
+BODIES: dict[RecordKind, Callable[[Row[Any], shapes.StoredRecord], RecordBody]] = {
+    RecordKind.patient: _patient,
+    RecordKind.doctor: _doctor,
+    RecordKind.prestation: _prestation,
+    RecordKind.appointment: _appointment,
+}
