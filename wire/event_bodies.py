@@ -8,15 +8,43 @@ from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
 from patient_visit_engine.wire.shapes import Moment, StatusName
 
 
-class AboutPatient(TypedDict):
-    """The fields that every event has. `patient.updated` has no others after a change of name, birth date or record number."""
+class AnyEvent(TypedDict):
+    """The fields that every event has."""
+
+    message: str
+    timestamp: Moment
+
+
+class DoctorUpdated(AnyEvent):
+    """`doctor.updated`: the doctor as the record is now."""
+
+    doctor_id: int
+    doctor_name: str
+    specialization: str | None
+    room: str | None
+    active: bool
+
+
+class PrestationUpdated(AnyEvent):
+    """`prestation.updated`: the prestation as the record is now."""
+
+    prestation_id: int
+    prestation: str
+    exclusive: bool
+    expected_minutes: int
+    active: bool
+
+
+class AboutPatient(AnyEvent):
+    """The fields of every event about a patient.
+
+    `patient.updated` has no others after a change of name, birth date or record number.
+    """
 
     patient_id: int
     patient_name: str
     birth_date: str | None
     record_number: str | None
-    message: str
-    timestamp: Moment
 
 
 class AboutConsultation(AboutPatient):

@@ -22,13 +22,14 @@ class Event:
     """One event for the log.
 
     `dedup_key` identifies the event. A second attempt to record the same decision produces the same key.
+    `patient_id` is None when the event is about no patient.
     """
 
     name: str
     channel: str
     dedup_key: str
     data: Mapping[str, object]
-    patient_id: int
+    patient_id: int | None
     consultation_id: str | None = None
 
 

@@ -23,6 +23,8 @@ OVERDUE = "consultation.overdue"
 RELEASED = "consultation.released"
 APPOINTMENT_UPDATED = "appointment.updated"
 PATIENT_UPDATED = "patient.updated"
+DOCTOR_UPDATED = "doctor.updated"
+PRESTATION_UPDATED = "prestation.updated"
 
 #: The doctor in line learns why the place is gone without a start. Who leaves the line knows it.
 ENDED_WAITING_BECAUSE: dict[str, Literal["missed", "moved", "cancelled", "left"]] = {

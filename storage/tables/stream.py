@@ -22,7 +22,8 @@ events = Table(
     Column("channel", String(60), nullable=False),
     Column("name", String(40), nullable=False),
     Column("data", Text, nullable=False),
-    Column("patient_id", BigInteger, nullable=False),
+    # Null when the event is about no patient.
+    Column("patient_id", BigInteger),
     Column("consultation_id", String(36)),
     Index("events_by_channel", "channel", "seq"),
     Index("events_by_age", "at"),

@@ -4,7 +4,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from patient_visit_engine.visit.codes import TrackingStatus
 from patient_visit_engine.wire.events import COMPLETED, STARTED
@@ -17,19 +17,22 @@ class AuditedConsultation:
     `start_position` is the position of its start, or 0 when it started before the oldest position in the log.
     """
 
-    patient_id: int
+    patient_id: int | None
     appointment_id: int
     exclusive: bool
     start_position: int
 
 
 class AuditedEvent(Protocol):
-    """One event, with the tracking of its consultation. The tracking's fields are None when that tracking is missing."""
+    """One event, with the tracking of its consultation. The tracking's fields are None when that tracking is missing.
+
+    `patient_id` is None when the event is about no patient, so also about no consultation.
+    """
 
     seq: int
     name: str
     data: str
-    patient_id: int
+    patient_id: int | None
     consultation_id: str | None
     tracking_id: int | None
     tracking_patient_id: int | None
@@ -50,7 +53,7 @@ class AuditLogReader:
         self._running = dict(running)
         self._add_violation = add_violation
         self._last = pruned_to
-        self._of_patient: dict[int, set[str]] = defaultdict(set)
+        self._of_patient: dict[int | None, set[str]] = defaultdict(set)
         self._of_appointment: dict[int, set[str]] = defaultdict(set)
         for consultation_id, consultation in running.items():
             self._add_running(consultation_id, consultation)
@@ -126,7 +129,7 @@ class AuditLogReader:
         _remove(self._of_appointment, consultation.appointment_id, consultation_id)
 
 
-def _remove(consultations: dict[int, set[str]], record_id: int, consultation_id: str) -> None:
+def _remove(consultations: dict[Any, set[str]], record_id: int | None, consultation_id: str) -> None:
     consultations[record_id].discard(consultation_id)
     if not consultations[record_id]:
         del consultations[record_id]

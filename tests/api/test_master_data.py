@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from patient_visit_engine.storage.tables import events
+from patient_visit_engine.storage.upkeep.audit import audit
 from tests.support.api import JOHN_CARDIOLOGY, ApiDriver, start_body
 
 APPOINTMENT: dict[str, Any] = {
@@ -94,6 +95,50 @@ async def test_publishes_new_name_and_birth_date(api: ApiDriver) -> None:
         ("patient.updated", 123, "Patient John Roe has a new name"),
     ]
     assert {(data["birth_date"], data["record_number"]) for _, data in renewed} == {("1980-01-01", "P-017")}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "changes", "shown"),
+    [
+        (
+            "/api/doctors/7",
+            {"name": "Dr. Amrani"},
+            [{"name": "Dr. Haddad"}, {"room": "B 12"}, {"specialization": "Heart"}, {"active": False}],
+            {"doctor_id": 7, "doctor_name": "Dr. Amrani", "specialization": None, "room": None, "active": True},
+        ),
+        (
+            "/api/prestations/11",
+            {"name": "Cardiology", "exclusive": True, "expected_minutes": 20},
+            [{"name": "Heart"}, {"exclusive": False}, {"expected_minutes": 25}, {"active": False}],
+            {
+                "prestation_id": 11,
+                "prestation": "Cardiology",
+                "exclusive": True,
+                "expected_minutes": 20,
+                "active": True,
+            },
+        ),
+    ],
+    ids=["doctor", "prestation"],
+)
+async def test_publishes_each_shown_change_once(
+    api: ApiDriver, path: str, body: dict[str, Any], changes: list[dict[str, Any]], shown: dict[str, Any]
+) -> None:
+    service, kind = await api.staff("service"), path.split("/")[2].removesuffix("s")
+    shown_as = {"name": "doctor_name" if kind == "doctor" else "prestation"}
+
+    await service.put(f"/api/{kind}s/555", json=body)
+    for change in ({}, *changes):
+        for _ in range(2):
+            assert (await service.put(path, json=body | change)).status_code == 200
+
+    published = await read_events(api)
+    assert [(name, data.keys() & {"patient_id", "patient_name"}) for name, data in published] == [
+        (f"{kind}.updated", set()) for _ in changes
+    ]
+    for (_, data), change in zip(published, changes, strict=True):
+        assert data.items() >= (shown | {shown_as.get(name, name): value for name, value in change.items()}).items()
+    assert (await api.database.read(audit)).passed
 
 
 async def test_running_prestation_keeps_exclusive(api: ApiDriver) -> None:

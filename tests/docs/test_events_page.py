@@ -17,7 +17,9 @@ EVENTS_IN_CODE = {
     value for name, value in vars(events).items() if name.isupper() and isinstance(value, str) and "." in value
 }
 EVENT_BODIES = [body for body in vars(event_bodies).values() if is_typeddict(body)]
-FIELDS_OF_EVERY_EVENT = {"patient_id", "patient_name", "birth_date", "record_number", "message", "timestamp"}
+FIELDS_OF_EVERY_EVENT = {"message", "timestamp"}
+FIELDS_ABOUT_A_PATIENT = {"patient_id", "patient_name", "birth_date", "record_number"}
+ABOUT_NO_PATIENT = {"doctor.updated", "prestation.updated"}
 
 
 def test_page_lists_every_event_and_no_other() -> None:
@@ -35,8 +37,11 @@ def test_page_has_example_of_every_event() -> None:
     examples = [example.splitlines() for example in block.strip().split("\n\n")]
 
     assert {name.removeprefix("event: ") for name, _ in examples} == EVENTS_IN_CODE
-    for _, data in examples:
-        assert set(json.loads(data.removeprefix("data: "))) >= FIELDS_OF_EVERY_EVENT
+    for name, data in examples:
+        fields = set(json.loads(data.removeprefix("data: ")))
+        assert fields >= FIELDS_OF_EVERY_EVENT
+        assert fields.isdisjoint(FIELDS_ABOUT_A_PATIENT) == (name.removeprefix("event: ") in ABOUT_NO_PATIENT)
+        assert fields.isdisjoint(FIELDS_ABOUT_A_PATIENT) or fields >= FIELDS_ABOUT_A_PATIENT
 
 
 def test_page_explains_every_field_and_no_other() -> None:

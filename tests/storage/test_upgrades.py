@@ -311,3 +311,31 @@ async def test_downgrade_separates_merged_records(url: str) -> None:
     with pytest.raises(IntegrityError):
         await run_on(url, lambda connection: connection.execute(text("UPDATE patient_trackings SET person_id = 1")))
     assert "patient_merges" not in await run_on(url, lambda c: inspect(c).get_table_names())
+
+
+EVENT = "INSERT INTO events (seq, dedup_key, at, channel, name, data, patient_id, consultation_id) VALUES"
+LOG = "SELECT seq, dedup_key, at, channel, name, data, patient_id, consultation_id FROM events ORDER BY seq"
+
+
+async def test_events_keep_their_rows_and_positions(url: str) -> None:
+    def run(statement: str) -> Any:
+        return run_on(url, lambda connection: connection.execute(text(statement)).all())
+
+    def add(values: str) -> Any:
+        return run_on(url, lambda connection: connection.execute(text(f"{EVENT} ({values})")))
+
+    await run_on(url, migrate_to("0010"))
+    await add("1, 'k1', '2026-03-02T09:00:00.000Z', 'consultations', 'consultation.started', '{}', 7, 'c1'")
+    before = await run(LOG)
+
+    migrations.upgrade(url)
+    assert await run(LOG) == before
+    await add("2, 'k2', '2026-03-02T09:00:00.000Z', 'consultations', 'doctor.updated', '{}', NULL, NULL")
+    both = await run(LOG)
+    with pytest.raises(IntegrityError):
+        await add("3, 'k2', '2026-03-02T09:00:00.000Z', 'consultations', 'doctor.updated', '{}', NULL, NULL")
+    migrations.downgrade(url, "0010")
+
+    assert [(row.seq, row.patient_id) for row in await run(LOG)] == [(1, 7), (2, 0)]
+    migrations.upgrade(url)
+    assert await run(LOG) == both

@@ -17,8 +17,13 @@ export const streamState = ref<StreamState>({ name: "catching_up", since: Date.n
 
 type About = { patient_id?: unknown; doctor_id?: unknown };
 
-/** When to read a query again after an event: now if it shows the event's patient, soon if it may show the patient now. */
+/** These events are about no patient. Any list may show the doctor's or the prestation's name. */
+const RECORD_EVENTS = ["doctor.updated", "prestation.updated"];
+
+/** When to read a query again after an event: now if it shows the event's patient, soon if it may show the patient or record. */
 export function isTouched(key: readonly unknown[], shown: unknown, name: string, about: About): "now" | "soon" | "no" {
+    // Every screen shows a renamed doctor, so they must not all read at the same moment.
+    if (RECORD_EVENTS.includes(name)) return [WORKLIST, BOARD, VISIT].includes(String(key[0])) ? "soon" : "no";
     if (key[0] === BOARD) return "now";
     if (key[0] === VISIT) return key[1] === about.patient_id ? "now" : "no";
     if (key[0] !== WORKLIST) return "no";

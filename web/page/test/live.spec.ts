@@ -30,6 +30,10 @@ describe("an event makes stale", () => {
         ["the board, always", ["board"], { items: [] }, "patient.updated", { patient_id: 124 }, "now"],
         ["its patient's visit", ["visit", 123, "2026-03-02"], {}, "consultation.completed", { patient_id: 123 }, "now"],
         ["no other visit", ["visit", 124, "2026-03-02"], {}, "consultation.completed", { patient_id: 123 }, "no"],
+        ["the board of a renamed doctor", ["board"], { items: [] }, "doctor.updated", { doctor_id: ME }, "soon"],
+        ["lists of a renamed prestation", ["worklist", {}], rows, "prestation.updated", { prestation_id: 1 }, "soon"],
+        ["a visit of a renamed doctor", ["visit", 124, "2026-03-02"], {}, "doctor.updated", { doctor_id: ME }, "soon"],
+        ["not the session of a renamed doctor", ["session"], {}, "doctor.updated", { doctor_id: ME }, "no"],
         ["not the session", ["session"], {}, "appointment.updated", { patient_id: 123 }, "no"],
     ])("%s", (_what, key, shown, name, about, when) => {
         expect(isTouched(key, shown, name, about)).toBe(when);

@@ -30,6 +30,22 @@ export interface AppointmentUpdated extends AboutPatient {
     readonly status: string;
 }
 
+/** The event is about no patient. It has the doctor as the record is now. */
+export interface DoctorUpdated {
+    readonly doctor_id: number;
+    readonly doctor_name: string;
+    readonly message: string;
+    readonly timestamp: string;
+}
+
+/** The event is about no patient. It has the prestation as the record is now. */
+export interface PrestationUpdated {
+    readonly prestation_id: number;
+    readonly prestation: string;
+    readonly message: string;
+    readonly timestamp: string;
+}
+
 /** The guaranteed fields of each event. An event may have more fields. */
 export interface VisitEvents {
     "consultation.started": AboutConsultation;
@@ -41,6 +57,8 @@ export interface VisitEvents {
     "consultation.released": AboutPatient;
     "appointment.updated": AppointmentUpdated;
     "patient.updated": AboutPatient;
+    "doctor.updated": DoctorUpdated;
+    "prestation.updated": PrestationUpdated;
 }
 
 export type EventName = keyof VisitEvents;
@@ -70,6 +88,8 @@ export const GUARANTEED: { readonly [Name in EventName]: Readonly<Record<string,
     "consultation.released": ABOUT_PATIENT,
     "appointment.updated": { ...ABOUT_PATIENT, appointment_id: "number", status: "string" },
     "patient.updated": ABOUT_PATIENT,
+    "doctor.updated": { doctor_id: "number", doctor_name: "string", message: "string", timestamp: "string" },
+    "prestation.updated": { prestation_id: "number", prestation: "string", message: "string", timestamp: "string" },
 };
 
 export const EVENT_NAMES = Object.keys(GUARANTEED) as readonly EventName[];
