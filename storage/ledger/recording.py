@@ -27,7 +27,7 @@ from patient_visit_engine.storage.prepared_statements import PreparedWrite
 from patient_visit_engine.storage.tables import timeline
 from patient_visit_engine.visit.decisions import Decision, Refused
 from patient_visit_engine.visit.record import LedgerEntry, LedgerReply, UnrecordableError
-from patient_visit_engine.visit.refusals import RequestExpired
+from patient_visit_engine.visit.refusals import AppointmentMismatch, Refusal, RequestExpired
 from patient_visit_engine.visit.state import Facts
 from patient_visit_engine.wire.events import events_of
 from patient_visit_engine.wire.timeline import timeline_row
@@ -117,6 +117,9 @@ def _reply_without_writing(connection: Connection, entry: LedgerEntry, stored: S
         return LedgerReply(facts=stored.facts, **read_answer(connection, row.request.id)), None
     if row is not None and row.has_expired:
         return _expire(connection, entry, stored)
+    if stored.new_patient_is_retired:
+        # The survivor is not locked. The caller looks for the survivor again.
+        return _refuse(connection, entry, stored, AppointmentMismatch())
     busy_with = None if entry.busy_with is None else stored.other_consultations
     if (stored.facts, stored.appointment, busy_with) != (entry.seen, entry.appointment, entry.busy_with):
         appointment = stored.appointment
@@ -128,7 +131,12 @@ def _expire(connection: Connection, entry: LedgerEntry, stored: StoredState) -> 
     """Leave the key open. An asynchronous request gets an answer, because its caller reads it later and sends nothing more."""
     if entry.request is None or not entry.request.asynchronous:
         return LedgerReply(facts=stored.facts, expired=True), None
-    refused = Decision(answer=Refused(refusal=RequestExpired()), at=entry.decision.at)
+    return _refuse(connection, entry, stored, RequestExpired())
+
+
+def _refuse(connection: Connection, entry: LedgerEntry, stored: StoredState, refusal: Refusal) -> _Recorded:
+    """Store this refusal as the answer, and write nothing else."""
+    refused = Decision(answer=Refused(refusal=refusal), at=entry.decision.at)
     answer = store_answer(connection, entry.model_copy(update={"decision": refused}), stored)
     return LedgerReply(facts=stored.facts, **summarize(answer)), Receipt(stored, answer)
 

@@ -45,7 +45,7 @@ PATIENT_CALLER_AND_REQUEST = (
     )
     .outerjoin(requests, requests.c.request_id == bindparam("request_id", type_=String()))
 )
-NEW_PATIENT = select(patients.c.id.label("patient_id"), *IDENTITY_COLUMNS).where(
+NEW_PATIENT = select(patients.c.id.label("patient_id"), patients.c.person_id, *IDENTITY_COLUMNS).where(
     patients.c.id == bindparam("new_patient_id", type_=BigInteger())
 )
 STORED_STATE = union_rows(
@@ -101,6 +101,7 @@ class StoredState:
     request_row: RequestRow | None
     appointment: Appointment | None
     other_consultations: tuple[OtherConsultation, ...]
+    new_patient_is_retired: bool
     read_at: float
 
 
@@ -145,5 +146,6 @@ def _read_state(connection: Connection, entry: LedgerEntry) -> StoredState:
         request_row=None if request is None else to_request_row(request, patient),
         appointment=next(map(to_appointment, parts.get("appointment", ())), None),
         other_consultations=to_other_consultations(parts.get("other_consultation", ())),
+        new_patient_is_retired=any(row["person_id"] != row["patient_id"] for row in parts.get("new_patient", ())),
         read_at=perf_counter(),
     )

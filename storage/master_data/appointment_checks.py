@@ -4,6 +4,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, exists, or_, select
 
 from patient_visit_engine.storage.facts import IDENTITY_COLUMNS
 from patient_visit_engine.storage.master_data.identifiers import Identifier, RecordKind, find_record
+from patient_visit_engine.storage.master_data.records import PutOvertakenError
 from patient_visit_engine.storage.tables import (
     appointments,
     doctors,
@@ -43,18 +44,37 @@ def find_reference(connection: Connection, kind: RecordKind, identifier: Identif
 
 
 def lock_patients(connection: Connection, appointment_id: int, patient_id: int | None) -> dict[int, PatientIdentity]:
-    """Lock the new patient and the present patient of the appointment. Returns them by id."""
+    """Lock the survivors of the new patient and of the present patient of the appointment. Returns them by id.
+
+    Raises PutOvertakenError when a merge has retired one of them during the wait.
+    """
+    record = patients.alias("record")
     present = select(appointments.c.patient_id).where(appointments.c.id == appointment_id).scalar_subquery()
-    is_locked = patients.c.id == present
+    is_record = record.c.id == present
     if patient_id is not None:
-        is_locked = or_(patients.c.id == patient_id, is_locked)
-    query = select(patients.c.id, *IDENTITY_COLUMNS).where(is_locked)
+        is_record = or_(record.c.id == patient_id, is_record)
+    is_survivor = patients.c.id.in_(select(record.c.person_id).where(is_record))
+    query = select(patients.c.id, patients.c.person_id, *IDENTITY_COLUMNS).where(is_survivor)
     # In order of id. Otherwise two moves in opposite directions would lock the patients in opposite order.
-    rows = connection.execute(query.order_by(patients.c.id).with_for_update(key_share=True))
-    locked = {row.id: PatientIdentity.of(row._mapping) for row in rows}
-    if patient_id is not None and patient_id not in locked:
+    rows = connection.execute(query.order_by(patients.c.id).with_for_update(key_share=True)).all()
+    if any(row.person_id != row.id for row in rows):
+        # A visit locks the survivor only, so it would not wait for this transaction.
+        raise PutOvertakenError
+    return {row.id: PatientIdentity.of(row._mapping) for row in rows}
+
+
+def of_survivor(
+    connection: Connection, fields: AppointmentFields, locked: dict[int, PatientIdentity]
+) -> AppointmentFields:
+    """The fields with the survivor of their patient, who is locked. Raises UnknownReferenceError and PutOvertakenError."""
+    if fields.patient_id is None or fields.patient_id in locked:
+        return fields
+    person_id = connection.scalar(select(patients.c.person_id).where(patients.c.id == fields.patient_id))
+    if person_id is None:
         raise UnknownReferenceError("patient_id")
-    return locked
+    if person_id not in locked:
+        raise PutOvertakenError
+    return fields.model_copy(update={"patient_id": person_id})
 
 
 def check_references(connection: Connection, fields: AppointmentFields) -> frozenset[str]:

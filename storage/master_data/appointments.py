@@ -18,6 +18,7 @@ from patient_visit_engine.storage.master_data.appointment_checks import (
     check_references,
     find_reference,
     lock_patients,
+    of_survivor,
     read_open,
     refuse_inactive,
 )
@@ -127,19 +128,20 @@ def put_appointment(connection: Connection, put: PutContext, appointment: Appoin
     `accept_fields` raise. The caller must roll back.
     """
     locked = lock_patients(connection, put.id, appointment.patient_id)
+    fields_of_survivor = of_survivor(connection, appointment.fields, locked)
     inactive = check_references(connection, appointment.fields)
     stored = open_record(connection, RecordKind.appointment, put)
     if stored is None:
         refuse_inactive(inactive, appointment.fields)
-        return _create(connection, put, appointment, locked)
-    if stored.patient_id not in locked:
+        return _create(connection, put, appointment, fields_of_survivor, locked)
+    present = _read(connection, put.id)
+    if present.patient_id not in locked:
         # Another PUT has given the appointment to another patient, who is not locked.
         raise PutOvertakenError
-    present = _read(connection, put.id)
     if is_outdated(put.envelope, stored):
         return StoredAppointment(created=False, appointment=present, applied=False)
     names, has_changed = _accept(connection, put, appointment)
-    sent = appointment.fields.without(*(AppointmentFields.model_fields.keys() - names))
+    sent = fields_of_survivor.without(*(AppointmentFields.model_fields.keys() - names))
     refuse_inactive(inactive, effective_fields(sent, present))
     fields = _fields_to_write(connection, put, appointment, sent, present)
     columns = _columns(fields)
@@ -183,9 +185,13 @@ def _accept(connection: Connection, put: PutContext, appointment: AppointmentPut
 
 
 def _create(
-    connection: Connection, put: PutContext, appointment: AppointmentPut, locked: dict[int, PatientIdentity]
+    connection: Connection,
+    put: PutContext,
+    appointment: AppointmentPut,
+    fields: AppointmentFields,
+    locked: dict[int, PatientIdentity],
 ) -> StoredAppointment:
-    columns = {"status": AppointmentStatus.scheduled.value, **_columns(appointment.fields)}
+    columns = {"status": AppointmentStatus.scheduled.value, **_columns(fields)}
     insert_record(connection, RecordKind.appointment, put, columns)
     accept_fields(connection, RecordKind.appointment, put, appointment.as_sent())
     present = _read(connection, put.id)

@@ -58,7 +58,7 @@ patient_trackings = Table(
     # The time at which a check-in from an earlier day ends as `not_seen`.
     Column("not_seen_at", Timestamp),
     # Another exclusive consultation of the person was in progress when their records were merged, and still is.
-    Column("merged", Boolean, nullable=False, default=False, server_default=text("false")),
+    Column("merged", Boolean, nullable=False, server_default=text("false")),
     CheckConstraint(
         "status IN ('pending', 'in_progress', 'paused', 'completed')", name="a_tracking_has_a_known_status"
     ),

@@ -34,6 +34,7 @@ from tests.support.builders import (
 from tests.support.commands import a_change, a_check_in, a_completion, a_start, a_wait
 from tests.support.ledger import LedgerDriver, column
 from tests.support.lock_waits import is_blocked, other_session, wait_for_blocked
+from tests.support.merged_records import make_one_person
 from tests.support.statements import recorded_statements
 
 LOCK_ORDER = ("patients", "doctors", "appointments", "prestations", "log_head")
@@ -223,6 +224,85 @@ async def test_repeats_put_of_appointment_that_moves(database: Database) -> None
     assert await database.read(column, "appointments", "patient_id") == [JOHN_DOE.id, MARIA_SILVA.id, JOHN_DOE.id]
     moved = [JOHN_DOE.id, MARIA_SILVA.id, MARIA_SILVA.id, JOHN_DOE.id]
     assert await database.read(column, "events", "patient_id") == moved
+
+
+RETIRED, SURVIVOR = 1_001, 1_002
+
+
+RECORDS: list[PatientRow] = [{**ADA, "id": number} for number in (RETIRED, SURVIVOR)]
+
+
+@pytest.fixture
+async def two_records(database: Database) -> None:
+    """Two records, of which the first one is retired in the test."""
+    await database.write(add_missing, patients, RECORDS, ("first_name",))
+
+
+async def patients_of(database: Database, number: int) -> list[tuple[int, int]]:
+    """The record of the appointment, and the patient of its last event."""
+    query = text(
+        "SELECT a.patient_id, (SELECT patient_id FROM events ORDER BY seq DESC LIMIT 1)"
+        f" FROM appointments a WHERE a.id = {number}"
+    )
+    return await database.read(lambda connection: [tuple(row) for row in connection.execute(query)])
+
+
+@pytest.mark.usefixtures("two_records")
+@pytest.mark.parametrize("number", [77, OF_JOHN.id], ids=["new", "moved"])
+async def test_put_that_waits_for_a_merge_is_the_survivors(database: Database, number: int) -> None:
+    async with other_session(database) as session:
+        await session.run_sync(make_one_person, SURVIVOR, RETIRED)
+        of_retired = replace(TO_JOHN, patient_id=RETIRED)
+        putting = asyncio.create_task(write_appointment(database, a_put(number), of_retired))
+        assert await is_blocked(session, putting)
+
+    stored = await putting
+
+    assert stored.appointment.patient_id == SURVIVOR
+    assert await patients_of(database, number) == [(SURVIVOR, SURVIVOR)]
+
+
+@pytest.mark.usefixtures("two_records")
+async def test_put_of_an_appointment_whose_patient_is_merged_waits(database: Database) -> None:
+    await write_appointment(database, a_put(77), replace(TO_JOHN, patient_id=RETIRED))
+    async with other_session(database) as session:
+        await session.run_sync(make_one_person, SURVIVOR, RETIRED)
+        rescheduled = AppointmentPut(scheduled_at=NOON + minutes(10))
+        putting = asyncio.create_task(write_appointment(database, PutContext(77, "put/again", NOON), rescheduled))
+        assert await is_blocked(session, putting)
+
+    assert (await putting).appointment.patient_id == SURVIVOR
+    assert await patients_of(database, 77) == [(RETIRED, SURVIVOR)]
+
+
+@pytest.mark.usefixtures("two_records")
+async def test_merge_waits_for_put(database: Database) -> None:
+    async with other_session(database) as session:
+        await session.run_sync(put_appointment, a_put(77), replace(TO_JOHN, patient_id=RETIRED))
+        merging = asyncio.create_task(database.write(make_one_person, SURVIVOR, RETIRED))
+        assert await is_blocked(session, merging)
+
+    await merging
+
+    appointment = await LedgerDriver(database).appointment(77)
+    assert appointment.patient_id == SURVIVOR
+    assert await patients_of(database, 77) == [(RETIRED, RETIRED)]
+
+
+@pytest.mark.usefixtures("two_records")
+async def test_move_between_retired_records_locks_survivors_by_id(database: Database) -> None:
+    await database.write(make_one_person, SURVIVOR, RETIRED)
+    await database.write(make_one_person, JOHN_DOE.id, MARIA_SILVA.id)
+    async with other_session(database) as session:
+        await session.execute(text(f"SELECT 1 FROM patients WHERE id = {JOHN_DOE.id} FOR UPDATE"))
+        of_retired = replace(TO_JOHN, patient_id=RETIRED)
+        moving = asyncio.create_task(write_appointment(database, a_put(OF_MARIA.id), of_retired))
+        assert await is_blocked(session, moving)
+        # Neither the second survivor nor a retired record is locked.
+        others = f"({MARIA_SILVA.id}, {RETIRED}, {SURVIVOR})"
+        await session.execute(text(f"SELECT 1 FROM patients WHERE id IN {others} FOR UPDATE NOWAIT"))
+
+    assert (await moving).appointment.patient_id == SURVIVOR
 
 
 async def test_imports_in_opposite_order_do_not_deadlock(database: Database) -> None:

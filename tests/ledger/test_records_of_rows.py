@@ -7,6 +7,7 @@ from sqlalchemy import Connection, select
 
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.tables import patient_trackings, reservations, waiting_line
+from tests.support import sweep_rows
 from tests.support.builders import (
     DR_OKAFOR,
     DR_SMITH,
@@ -17,7 +18,7 @@ from tests.support.builders import (
     minutes,
     seed,
 )
-from tests.support.commands import a_check_in, a_completion, a_release, a_start, a_wait
+from tests.support.commands import a_change, a_check_in, a_completion, a_release, a_start, a_wait
 from tests.support.ledger import LedgerDriver
 from tests.support.merged_records import make_one_person
 
@@ -79,3 +80,19 @@ async def test_patient_who_waits_again_keeps_the_record(
 
     rows = (await database.read(read_records))["patient_trackings"]
     assert rows == [(OF_RETIRED.id, MARIA_SILVA.id, JOHN_DOE.id)] * 2
+
+
+async def test_appointment_does_not_move_to_a_retired_record(database: Database, ledger: LedgerDriver) -> None:
+    """The record was retired after the API had looked for its survivor. The API then looks again."""
+    await database.write(seed, OF_SURVIVOR, an_appointment(DR_OKAFOR))
+    await ledger.send(a_start(OF_SURVIVOR))
+    await ledger.send(a_wait(an_appointment(DR_OKAFOR)))
+    await database.write(sweep_rows.insert_patients, (1_001,))
+    await database.write(make_one_person, 1_001, MARIA_SILVA.id)
+    before = await database.read(read_records)
+
+    answer = await ledger.send(a_change(an_appointment(DR_OKAFOR), patient_id=MARIA_SILVA.id))
+
+    assert (answer.status, answer.body["code"]) == (422, "appointment_mismatch")
+    assert await database.read(read_records) == before
+    assert (await ledger.appointment(an_appointment(DR_OKAFOR).id)).patient_id == JOHN_DOE.id
