@@ -22,7 +22,8 @@ from patient_visit_engine.cli.replay.plan import MAX_RUNS, NothingToReplayError,
 from patient_visit_engine.cli.replay.replay_run import ReplayRun
 from patient_visit_engine.cli.replay.report import result_table
 from patient_visit_engine.cli.replay.synthetic_day import synthetic_day
-from patient_visit_engine.cli.replay.tokens import Tokens, find_secret
+from patient_visit_engine.cli.replay.tokens import Tokens
+from patient_visit_engine.cli.tokens import find_secret
 from patient_visit_engine.runtime.operator_error import OperatorError
 from patient_visit_engine.runtime.settings import load_settings
 
@@ -81,7 +82,7 @@ def replay(
     console = Console(soft_wrap=True) if sys.stdout.isatty() else Console(soft_wrap=True, width=FILE_WIDTH)
     _print_plan(console, plan, pace, run_number)
     doctor_names = {doctor_id: name for doctor_id, (name, _) in plan.doctors.items()}
-    tokens = Tokens(settings, find_secret(settings), doctor_names)
+    tokens = Tokens(settings, find_secret(settings, "replay needs"), doctor_names)
     replay_run = ReplayRun(settings, plan, pace, tokens, run_number, console)
     result = asyncio.run(replay_run.execute(url, subscribers, read_database=not no_audit))
     console.print(result_table(result))

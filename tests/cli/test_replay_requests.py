@@ -13,7 +13,8 @@ from patient_visit_engine.cli.replay.driver import Driver, Pace, ReplayTally
 from patient_visit_engine.cli.replay.plan import (
     ReplayPlan,
 )
-from patient_visit_engine.cli.replay.tokens import Tokens, find_secret
+from patient_visit_engine.cli.replay.tokens import Tokens
+from patient_visit_engine.cli.tokens import find_secret
 from patient_visit_engine.runtime.operator_error import OperatorError
 from patient_visit_engine.runtime.settings import Settings
 from tests.support.recorded_days import plan_for, recorded
@@ -91,10 +92,10 @@ async def test_unexpected_answers_are_errors(monkeypatch: pytest.MonkeyPatch) ->
 def test_signs_tokens_with_secret_of_up(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path)
     with pytest.raises(OperatorError, match="VISIT_JWT_SECRET"):
-        find_secret(settings)
+        find_secret(settings, "replay needs")
     (tmp_path / "jwt.secret").write_text(SECRET)
 
-    headers = Tokens(settings, find_secret(settings), {7: "Dr. Smith"}).doctor_headers(7)
+    headers = Tokens(settings, find_secret(settings, "replay needs"), {7: "Dr. Smith"}).doctor_headers(7)
 
     claims = jwt.decode(headers["Authorization"].removeprefix("Bearer "), SECRET, ["HS256"])
     assert claims["exp"] > time.time() + 3600
