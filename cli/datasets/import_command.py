@@ -1,7 +1,8 @@
 """`visit-engine import`: adds data sets to the master data and prints what was added and refused.
 
-An import only adds rows. It changes no existing row and appends no event. Every imported appointment is `scheduled`: this engine
-has no consultation for it, even if the patient came.
+With `--map` or `--suggest` it is about a hospital's own tables: see `cli.own_tables`. An import of data sets only adds rows. It
+changes no existing row and appends no event. Every imported appointment is `scheduled`: this engine has no consultation for it, even
+if the patient came.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,6 +18,8 @@ from patient_visit_engine.cli.datasets.csv_table import NotADataSetError
 from patient_visit_engine.cli.datasets.formats import read_data_sets
 from patient_visit_engine.cli.datasets.recorded import RefusedRow
 from patient_visit_engine.cli.migrate import migrate_schema
+from patient_visit_engine.cli.own_tables.command import ImportOptions, import_tables
+from patient_visit_engine.cli.own_tables.suggest import suggest_map
 from patient_visit_engine.cli.progress import ProgressDisplay
 from patient_visit_engine.runtime.operator_error import OperatorError
 from patient_visit_engine.runtime.settings import load_settings
@@ -28,13 +31,46 @@ EXIT_ALL_ROWS_REFUSED = 4
 
 def import_files(
     files: Annotated[
-        list[Path], typer.Argument(help="Data sets: CSV files, plain or gzip, or a folder of MIMIC-IV tables.")
+        list[Path],
+        typer.Argument(
+            help="Data sets (CSV, plain or gzip, or a folder of MIMIC-IV tables), or with --map own tables."
+        ),
     ],
+    map_file: Annotated[Path | None, typer.Option("--map", help="The map of your own tables (YAML).")] = None,
+    suggest: Annotated[bool, typer.Option("--suggest", help="Print a first map for this table, and stop.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="With --map: check the rows, and send nothing.")] = False,
+    refused: Annotated[
+        Path | None, typer.Option(help="With --map: write the refused rows to this file, to correct and import it.")
+    ] = None,
+    url: Annotated[
+        str, typer.Option(help="With --map: the address of the running system. By default the one on this machine.")
+    ] = "",
+    token_file: Annotated[
+        Path | None, typer.Option(help="With --map: a file with a bearer token. By default one is signed here.")
+    ] = None,
     show: Annotated[
-        int, typer.Option(min=0, help="How many refused rows to print one by one; the rest is only counted.")
-    ] = MAX_REFUSED_ROWS_SHOWN,
+        int | None,
+        typer.Option(
+            min=0,
+            help=f"How many refused rows to print one by one. By default all, and {MAX_REFUSED_ROWS_SHOWN} of data sets.",
+        ),
+    ] = None,
 ) -> None:
-    """Add real appointments to the master data, and print each refused row with its reason. Changes no row and sends no event."""
+    """Add appointments. Of published data sets without --map: changes no row and sends no event. Of your own tables with --map."""
+    if suggest:
+        if map_file is not None or len(files) != 1:
+            raise OperatorError("--suggest: takes one file, and no --map", 2)
+        suggest_map(files[0])
+    elif map_file is not None:
+        options = ImportOptions(dry_run=dry_run, refused=refused, show=show, url=url, token_file=token_file)
+        raise typer.Exit(import_tables(load_settings(), map_file, files, options))
+    elif dry_run or refused is not None or url or token_file is not None:
+        raise OperatorError("--dry-run, --refused, --url and --token-file need --map MAP.yaml", 2)
+    else:
+        _import_data_sets(files, MAX_REFUSED_ROWS_SHOWN if show is None else show)
+
+
+def _import_data_sets(files: Sequence[Path], show: int) -> None:
     settings = load_settings()
     console, error_console = Console(soft_wrap=True), Console(stderr=True, soft_wrap=True)
     try:

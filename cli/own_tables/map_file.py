@@ -1,0 +1,279 @@
+"""The map of a hospital's table: which column has which field. Each error names the key and says what to write."""
+
+import codecs
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    StrictStr,
+    ValidationError,
+    model_validator,
+)
+
+from patient_visit_engine.cli.own_tables import patterns
+from patient_visit_engine.cli.own_tables.map_text import UnreadableMapError, read_yaml
+
+#: As many as a record can have.
+MAX_IDENTIFIERS = 20
+#: The longest system and the longest value of an identifier.
+MAX_IDENTIFIER_LENGTH = 200
+
+
+class MapPart(BaseModel):
+    """A part of a map, with known keys only."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _trimmed(name: str) -> str:
+    if not name.strip():
+        raise ValueError("is empty: write the name of a column")
+    return name.strip()
+
+
+ColumnName = Annotated[StrictStr, AfterValidator(_trimmed)]
+
+
+class FieldSource(MapPart):
+    """Where the value of a field comes from: a column, with the pattern of its dates, or a constant."""
+
+    column: ColumnName | None = None
+    pattern: StrictStr | None = None
+    value: StrictBool | StrictInt | StrictStr | None = None
+
+    @model_validator(mode="after")
+    def _check_one_source(self) -> Self:
+        if (self.column is None) == (self.value is None):
+            raise ValueError("needs either `column: NAME` or `value: CONSTANT`")
+        if self.pattern is not None and self.column is None:
+            raise ValueError("`pattern` goes with `column`, and not with `value`")
+        return self
+
+
+def _check_system(system: str) -> str:
+    if not system.strip() or len(system) > MAX_IDENTIFIER_LENGTH or "|" in system or not system.isprintable():
+        raise ValueError(f"must have 1 to {MAX_IDENTIFIER_LENGTH} characters without |, for example urn:hospital:mrn")
+    return system
+
+
+class IdentifierSource(MapPart):
+    """A column with identifiers of one system. `number` accepts cells that Excel stores as numbers."""
+
+    system: Annotated[StrictStr, AfterValidator(_check_system)]
+    column: ColumnName
+    number: StrictBool = False
+
+
+class Section(MapPart):
+    """The fields of one kind of record."""
+
+    #: The fields without which a record cannot be sent. A section with nothing but identifiers only refers to records.
+    REQUIRED: ClassVar[tuple[str, ...]] = ()
+
+    identifiers: Annotated[tuple[IdentifierSource, ...], Field(min_length=1, max_length=MAX_IDENTIFIERS)]
+
+    @property
+    def sources(self) -> Mapping[str, FieldSource]:
+        """The source of each field that the map has."""
+        fields = ((name, getattr(self, name)) for name in type(self).model_fields if name != "identifiers")
+        return {name: source for name, source in fields if source is not None}
+
+    @model_validator(mode="after")
+    def _check_required(self) -> Self:
+        missing = [name for name in self.REQUIRED if name not in self.sources]
+        if missing and self.sources:
+            raise ValueError(f"needs {' and '.join(missing)} too")
+        return self
+
+    @model_validator(mode="after")
+    def _check_patterns(self) -> Self:
+        for name, source in self.sources.items():
+            if source.pattern is not None:
+                check_pattern_of(name, source.pattern)
+        return self
+
+
+def check_pattern_of(name: str, pattern: str) -> None:
+    """Raise a ValueError when this field cannot have this pattern."""
+    try:
+        if name == "birth_date":
+            patterns.check_date_pattern(pattern)
+        elif name in ("scheduled_at", "as_of"):
+            patterns.check_moment_pattern(pattern, needs_time=name == "scheduled_at")
+        else:
+            raise ValueError("only birth_date, scheduled_at and as_of have a pattern")
+    except ValueError as error:
+        raise ValueError(f"{name}.pattern: {error}") from None
+
+
+class PatientSection(Section):
+    last_name: FieldSource | None = None
+    first_name: FieldSource | None = None
+    birth_date: FieldSource | None = None
+    sex: FieldSource | None = None
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
+        if self.sources and self.last_name is None and self.first_name is None:
+            raise ValueError("needs last_name or first_name too")
+        return self
+
+
+class DoctorSection(Section):
+    REQUIRED: ClassVar = ("name",)
+
+    name: FieldSource | None = None
+    specialization: FieldSource | None = None
+    room: FieldSource | None = None
+    active: FieldSource | None = None
+
+
+class PrestationSection(Section):
+    REQUIRED: ClassVar = ("name", "exclusive", "expected_minutes")
+
+    name: FieldSource | None = None
+    exclusive: FieldSource | None = None
+    expected_minutes: FieldSource | None = None
+    active: FieldSource | None = None
+
+
+class AppointmentSection(Section):
+    REQUIRED: ClassVar = ("scheduled_at",)
+
+    scheduled_at: FieldSource
+    expected_minutes: FieldSource | None = None
+    status: FieldSource | None = None
+
+
+def _check_encoding(encoding: str) -> str:
+    try:
+        codecs.lookup(encoding)
+        "".encode(encoding)
+    except (LookupError, TypeError, ValueError):
+        raise ValueError("is unknown: for example utf-8, cp1252 (Windows) or utf-16 (Excel's Unicode text)") from None
+    return encoding
+
+
+def _check_delimiter(delimiter: str) -> str:
+    if len(delimiter) != 1 or delimiter in '"\r\n':
+        raise ValueError(r'must be one character: ",", ";", "|" or "\t" (a tab, in double quotes)')
+    return delimiter
+
+
+class TableMap(MapPart):
+    """The whole map."""
+
+    encoding: Annotated[StrictStr, AfterValidator(_check_encoding)] | None = None
+    delimiter: Annotated[StrictStr, AfterValidator(_check_delimiter)] | None = None
+    sheet: StrictStr | None = None
+    as_of: FieldSource | None = None
+    patient: PatientSection | None = None
+    doctor: DoctorSection | None = None
+    prestation: PrestationSection | None = None
+    appointment: AppointmentSection | None = None
+
+    @property
+    def sections(self) -> Mapping[str, Section]:
+        """The sections that the map has, in the order in which their records are sent."""
+        pairs = (
+            ("patient", self.patient),
+            ("doctor", self.doctor),
+            ("prestation", self.prestation),
+            ("appointment", self.appointment),
+        )
+        return {name: section for name, section in pairs if section is not None}
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that the map names, each one once."""
+        names: list[str] = []
+        for section in self.sections.values():
+            names += [identifier.column for identifier in section.identifiers]
+            names += [source.column for source in section.sources.values() if source.column is not None]
+        if self.as_of is not None and self.as_of.column is not None:
+            names.append(self.as_of.column)
+        return tuple(dict.fromkeys(names))
+
+    @model_validator(mode="after")
+    def _check_sections(self) -> Self:
+        if not any(section.sources for section in self.sections.values()):
+            raise ValueError("needs a section with fields: patient, doctor, prestation or appointment")
+        missing = [name for name in ("patient", "doctor", "prestation") if name not in self.sections]
+        if self.appointment is not None and missing:
+            raise ValueError(
+                f"appointment needs the section {missing[0]} too: its identifiers are enough when the system has its records"
+            )
+        if self.as_of is not None and self.as_of.pattern is not None:
+            check_pattern_of("as_of", self.as_of.pattern)
+        return self
+
+
+def read_map(path: Path) -> TableMap:
+    """The map in this file. Raises `UnreadableMapError` with one line for a person."""
+    try:
+        return parse_map(read_yaml(path))
+    except UnreadableMapError as error:
+        raise UnreadableMapError(f"{path}: {error}") from None
+
+
+def parse_map(values: Mapping[str, Any]) -> TableMap:
+    """The map with these keys and values. Raises `UnreadableMapError`."""
+    try:
+        return TableMap.model_validate(values)
+    except ValidationError as invalid:
+        errors = invalid.errors()
+        inner = [error["loc"] for error in errors]
+        # A list with a wrong item counts as too short as well.
+        listed = [
+            error
+            for error in errors
+            if error["type"] != "too_short"
+            or not any(place[:-1][: len(error["loc"])] == error["loc"] for place in inner)
+        ]
+        raise UnreadableMapError("; ".join(map(_error_text, listed))) from None
+
+
+def _error_text(error: Any) -> str:
+    # The parts of a union have names of types, which are no keys of the map.
+    keys = [str(part) for part in error["loc"] if not (isinstance(part, str) and "[" in part)]
+    keys = [key for key in keys if key not in ("bool", "int", "str", "constrained-str")]
+    place = ".".join(keys)
+    match error["type"]:
+        case "extra_forbidden":
+            return f"{place}: unknown key: {_possible_keys(keys)}"
+        case "missing":
+            return f"{place}: is missing"
+        case "string_type":
+            return f'{place}: must be text: quote it, as in {keys[-1]}: "{error["input"]}"'
+        case "model_type" | "tuple_type":
+            example = "- {system: ..., column: ...}" if error["type"] == "tuple_type" else "{column: NAME}"
+            return f"{place}: must be like {example}"
+        case "too_short" | "too_long":
+            return f"{place}: needs 1 to {MAX_IDENTIFIERS} of `- {{system: ..., column: ...}}`"
+        case _:
+            reason = error["msg"].removeprefix("Value error, ")
+            return f"{place}: {reason}" if place else reason
+
+
+def _possible_keys(keys: list[str]) -> str:
+    part: Any = TableMap
+    for key in keys[:-1]:
+        if key.isdecimal():
+            part = IdentifierSource
+        elif key in ("patient", "doctor", "prestation", "appointment") and part is TableMap:
+            part = {
+                "patient": PatientSection,
+                "doctor": DoctorSection,
+                "prestation": PrestationSection,
+                "appointment": AppointmentSection,
+            }[key]
+        elif key != "identifiers":
+            part = FieldSource
+    return f"possible are {', '.join(part.model_fields)}"
