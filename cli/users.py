@@ -15,8 +15,10 @@ from patient_visit_engine.cli.checked_database import open_checked
 from patient_visit_engine.runtime.operator_error import OperatorError
 from patient_visit_engine.runtime.settings import load_settings
 from patient_visit_engine.storage import accounts
+from patient_visit_engine.storage.master_data.identifiers import Identifier, RecordKind, find_record
 from patient_visit_engine.visit.calendar import to_millisecond
 from patient_visit_engine.visit.codes import Role
+from patient_visit_engine.wire.shapes import MAX_ID
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -36,7 +38,9 @@ users = typer.Typer(
 def add(
     name: Name,
     role: Annotated[Role, typer.Argument(help="What this person may do.")],
-    doctor: Annotated[int | None, typer.Option(help="The doctor's number; for role doctor only.")] = None,
+    doctor: Annotated[
+        str | None, typer.Option(help="The doctor's number, or an identifier as SYSTEM|VALUE; for role doctor only.")
+    ] = None,
     password_stdin: FromStdin = False,
 ) -> None:
     """Open an account. The command asks for the password twice, or reads it from stdin."""
@@ -67,11 +71,26 @@ def revoke(name: Name) -> None:
     typer.echo("revoked")
 
 
-def _add_account(connection: Connection, name: str, password_hash: str, role: Role, doctor: int | None) -> bool:
+def _add_account(connection: Connection, name: str, password_hash: str, role: Role, doctor: str | None) -> bool:
     try:
-        return accounts.add_account(connection, name, password_hash, name, role, doctor)
+        doctor_id = None if doctor is None else _find_doctor(connection, doctor)
+        return accounts.add_account(connection, name, password_hash, name, role, doctor_id)
     except IntegrityError:
         raise OperatorError(f"--doctor: there is no doctor {doctor}") from None
+
+
+def _find_doctor(connection: Connection, doctor: str) -> int:
+    if doctor.isascii() and doctor.isdigit() and 1 <= int(doctor[:20]) <= MAX_ID:
+        return int(doctor)
+    system, separator, value = doctor.partition("|")
+    if not separator:
+        raise OperatorError(
+            "--doctor: must be the doctor's number, or an identifier such as 'urn:hospital:staff|D7'", 2
+        )
+    doctor_id = find_record(connection, RecordKind.doctor, Identifier(system, value))
+    if doctor_id is None:
+        raise OperatorError(f"--doctor: there is no doctor {doctor}")
+    return doctor_id
 
 
 def _write(unit: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs) -> T:

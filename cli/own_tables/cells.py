@@ -9,7 +9,6 @@ from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
 from patient_visit_engine.cli.own_tables import patterns
-from patient_visit_engine.cli.own_tables.map_file import MAX_IDENTIFIER_LENGTH
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.codes import AppointmentStatus
 from patient_visit_engine.wire.person_names import (
@@ -20,7 +19,7 @@ from patient_visit_engine.wire.person_names import (
     check_partial_date,
     composed,
 )
-from patient_visit_engine.wire.shapes import MAX_EXPECTED_MINUTES
+from patient_visit_engine.wire.shapes import MAX_EXPECTED_MINUTES, MAX_IDENTIFIER
 
 #: Excel keeps 15 digits of a number. The other digits of a longer one are lost.
 MAX_EXCEL_NUMBER = 10**15
@@ -88,8 +87,8 @@ def read_identifier(cell: CellValue, *, number: bool) -> str:
         raise UnreadableCellError("is empty: each record needs its identifier")
     if isinstance(cell, str):
         text = cell.strip()
-        if len(text) > MAX_IDENTIFIER_LENGTH:
-            raise UnreadableCellError(f"is longer than {MAX_IDENTIFIER_LENGTH} characters")
+        if len(text) > MAX_IDENTIFIER:
+            raise UnreadableCellError(f"is longer than {MAX_IDENTIFIER} characters")
         return _check_printable(text)
     if not _is_number(cell):
         raise UnreadableCellError("is a date or a truth value, not an identifier: format the column as text")

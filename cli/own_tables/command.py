@@ -72,7 +72,10 @@ class RowReport:
         """Count the row, and list it if it was refused."""
         if outcome.older:
             self.tally.older += 1
-            self._print(f"older: {table.path.name} line {outcome.row.line}: the system has a newer {outcome.older[0]}")
+            if self.show is None or self.tally.older <= self.show:
+                self._print(
+                    f"older: {table.path.name} line {outcome.row.line}: the system has a newer {outcome.older[0]}"
+                )
         if outcome.refusal is None:
             self.tally.accepted += 1
             return
@@ -113,7 +116,7 @@ def import_tables(settings: Settings, map_path: Path, files: Sequence[Path], opt
             if options.refused is not None:
                 refused_file = stack.enter_context(open_refused(options.refused, table_map, tables))
             report = RowReport(error_console, options.show, refused_file)
-            work = _Work(table_map, list(zip(tables, counts, strict=True)), report, progress)
+            work = TableImport(table_map, list(zip(tables, counts, strict=True)), report, progress)
             if options.dry_run:
                 work.check(settings.zone)
             else:
@@ -163,7 +166,7 @@ def _progress(tally: RowTally) -> str:
 
 
 @dataclass(frozen=True)
-class _Work:
+class TableImport:
     """The tables with the number of their rows."""
 
     table_map: TableMap

@@ -19,11 +19,7 @@ from pydantic import (
 
 from patient_visit_engine.cli.own_tables import patterns
 from patient_visit_engine.cli.own_tables.map_text import UnreadableMapError, read_yaml
-
-#: As many as a record can have.
-MAX_IDENTIFIERS = 20
-#: The longest system and the longest value of an identifier.
-MAX_IDENTIFIER_LENGTH = 200
+from patient_visit_engine.wire.shapes import MAX_IDENTIFIER, MAX_IDENTIFIERS
 
 
 class MapPart(BaseModel):
@@ -58,8 +54,8 @@ class FieldSource(MapPart):
 
 
 def _check_system(system: str) -> str:
-    if not system.strip() or len(system) > MAX_IDENTIFIER_LENGTH or "|" in system or not system.isprintable():
-        raise ValueError(f"must have 1 to {MAX_IDENTIFIER_LENGTH} characters without |, for example urn:hospital:mrn")
+    if not system.strip() or len(system) > MAX_IDENTIFIER or "|" in system or not system.isprintable():
+        raise ValueError(f"must have 1 to {MAX_IDENTIFIER} characters without |, for example urn:hospital:mrn")
     return system
 
 

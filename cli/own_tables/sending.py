@@ -80,6 +80,8 @@ def _invalid_field(answer: httpx.Response) -> tuple[str, str]:
     errors = problem.get("errors")
     if isinstance(errors, list) and errors and isinstance(errors[0], dict):
         return str(errors[0].get("field", "")), str(errors[0].get("message", ""))
+    if problem.get("code") == "as_of_ahead":
+        return "as_of", _text(answer, "title")
     # A reference is named `patient`, `patient_id` or `patient.identifier`.
     return str(problem.get("field", "")), _text(answer, "detail") or _text(answer, "title")
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, insert, select, text
 
 from patient_visit_engine.storage import migrations
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.storage.tables import accounts, doctors
+from patient_visit_engine.storage.tables import accounts, doctors, identifiers
 from tests.support.up import ON_BOTH, PROGRAM, UpEnvironment
 
 pytestmark = ON_BOTH
@@ -167,3 +167,23 @@ async def test_failing_database_is_reported_in_one_line(database: Database, up_e
     error = "ProgrammingError" if up_environment.postgres else "OperationalError"
     assert result.returncode == 1
     assert result.stderr == f"VISIT_DATABASE_URL: the database cannot be written ({error})\n"
+
+
+async def test_doctor_is_named_by_identifier(up_environment: UpEnvironment, database: Database) -> None:
+    row = {"kind": "doctor", "system": "urn:hospital:staff", "value": "D|7", "record_id": 7, "position": 0}
+    await database.write(lambda connection: connection.execute(insert(identifiers).values(row)))
+
+    added = await run_here(
+        up_environment,
+        *("user", "add", "smith", "doctor", "--doctor", "urn:hospital:staff|D|7", "--password-stdin"),
+        stdin="a long password\n",
+    )
+    unknown = await run_here(
+        up_environment,
+        *("user", "add", "weber", "doctor", "--doctor", "urn:hospital:staff|D8", "--password-stdin"),
+        stdin="a long password\n",
+    )
+
+    assert added.returncode == 0
+    assert (unknown.returncode, unknown.stderr) == (1, "--doctor: there is no doctor urn:hospital:staff|D8\n")
+    assert await load_accounts(database) == [("smith", "doctor", 7, False)]

@@ -1,9 +1,11 @@
-"""The limits in `docs/deployment.md` and `docs/api.md` are those of the code."""
+"""The limits in `docs/deployment.md`, `docs/api.md` and `docs/own-tables.md` are those of the code."""
 
 from patient_visit_engine.api.gateway import MAX_BODY
 from patient_visit_engine.api.serving.limits import DEFAULT_LIMITS
+from patient_visit_engine.cli.own_tables import csv_files, feeding, map_text, sending, tables, workbooks
 from patient_visit_engine.runtime.open_files import MAX_RESERVE, MIN_RESERVE, MOST_OPEN_FILES
 from patient_visit_engine.runtime.settings import Settings
+from patient_visit_engine.wire.shapes import MAX_IDENTIFIER, MAX_IDENTIFIERS
 from tests.support.pages import DOCS, code_of, rows
 
 LIMITS = DEFAULT_LIMITS
@@ -38,3 +40,21 @@ def test_problems_of_limits_name_the_numbers_of_the_code() -> None:
     assert f"{LIMITS.max_url:,} bytes" in meanings["url_too_long"]
     assert f"{MAX_BODY:,} bytes, or more than {LIMITS.max_sent_body:,}" in meanings["body_too_large"]
     assert f"{LIMITS.head:.0f} seconds, or the body longer than {LIMITS.body:.0f}" in meanings["request_too_slow"]
+
+
+def test_limits_of_own_tables_are_those_of_the_code() -> None:
+    page = DOCS / "own-tables.md"
+    table = {row[0]: row[1] for row in rows(page, "limit", "value") if len(row) == 2}
+
+    assert table == {
+        "rows of a file": f"{tables.MAX_ROWS:,}",
+        "columns": f"{tables.MAX_COLUMNS:,}",
+        "characters of a cell, of a line in CSV": f"{tables.MAX_CELL_LENGTH:,}; {csv_files.MAX_LINE_LENGTH:,}",
+        "unpacked size of a workbook": f"{workbooks.MAX_UNPACKED_BYTES // 1024**3} GiB",
+        "size of the map": f"{map_text.MAX_MAP_BYTES // 1024} KiB",
+        "characters of an identifier, of a name": str(MAX_IDENTIFIER),
+    }
+    text = page.read_text()
+    assert f"Up to {feeding.MAX_ROWS_AT_ONCE} rows are sent at the same time" in text
+    assert f"up to {sending.MAX_SENDS} times" in text
+    assert f"has at most {MAX_IDENTIFIERS}" in text
