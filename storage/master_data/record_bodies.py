@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from patient_visit_engine.storage.master_data.identifiers import TABLES, RecordKind, read_identifiers
+from patient_visit_engine.storage.tables import appointments, patients
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.codes import AppointmentStatus
 from patient_visit_engine.wire import shapes
@@ -16,7 +17,11 @@ RecordBody = shapes.StoredPatient | shapes.StoredDoctor | shapes.StoredPrestatio
 def read_body(connection: Connection, kind: RecordKind, record_id: int) -> RecordBody | None:
     """Return the record as the body of an answer, or None when it does not exist."""
     table = TABLES[kind]
-    row = connection.execute(select(table).where(table.c.id == record_id)).one_or_none()
+    query = select(table)
+    if kind is RecordKind.appointment:
+        # A retired record stands for its survivor.
+        query = query.add_columns(patients.c.person_id).join(patients, patients.c.id == appointments.c.patient_id)
+    row = connection.execute(query.where(table.c.id == record_id)).one_or_none()
     if row is None:
         return None
     identifiers: list[shapes.Identifier] = [
@@ -63,7 +68,7 @@ def _prestation(row: Row[Any], record: shapes.StoredRecord) -> shapes.StoredPres
 def _appointment(row: Row[Any], record: shapes.StoredRecord) -> shapes.StoredAppointment:
     return {
         "id": row.id,
-        "patient_id": row.patient_id,
+        "patient_id": row.person_id,
         "doctor_id": row.doctor_id,
         "prestation_id": row.prestation_id,
         "scheduled_at": to_rfc3339(row.scheduled_at),
