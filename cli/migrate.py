@@ -10,6 +10,7 @@ from patient_visit_engine.runtime import namespace
 from patient_visit_engine.runtime.operator_error import OperatorError
 from patient_visit_engine.runtime.settings import Settings, load_settings
 from patient_visit_engine.storage import migrations, schema_version
+from patient_visit_engine.storage.master_data.record_numbers import derive_all
 
 BackTo = Annotated[
     str, typer.Option("--back-to", metavar="REVISION", help="Take the database back to this older schema instead.")
@@ -39,11 +40,12 @@ def migrate_schema(settings: Settings, back_to: str = "") -> str:
     Blocks the calling thread. Raises `OperatorError`.
     """
     try:
-        return (
-            migrations.downgrade(settings.effective_database_url, back_to)
-            if back_to
-            else migrations.upgrade(settings.effective_database_url)
-        )
+        if back_to:
+            return migrations.downgrade(settings.effective_database_url, back_to)
+        revision = migrations.upgrade(settings.effective_database_url)
+        # The setting may be another one since the last run.
+        derive_all(settings.effective_database_url, settings.record_number_system)
+        return revision
     except schema_version.UnknownSchemaError as error:
         raise OperatorError(f"VISIT_DATABASE_URL: {error}") from None
     except migrations.MigrationUnderWayError:

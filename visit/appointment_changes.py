@@ -80,7 +80,9 @@ def _rewrite(
     if tracking is not None and fields.status is canceled:
         # The end of the check-in also writes the status.
         fields = fields.without("status")
-        closed = (CloseTracking(appointment_id=appointment.id, outcome=Outcome.cancelled, status=canceled),)
+        closed = (
+            CloseTracking(appointment_id=appointment.id, outcome=Outcome.cancelled, status=canceled, sent_by_feed=True),
+        )
     elif tracking is not None and tracking.not_seen_at is not None and fields.scheduled_at is not None:
         rescheduled = tracking.model_copy(update={"scheduled_at": fields.scheduled_at})
         closed = (PostponeNotSeen(tracking=reschedule(rescheduled, state, now)),)

@@ -69,7 +69,7 @@ class OpenTracking(Frozen):
 class CloseTracking(Frozen):
     """The patient no longer waits for this appointment. The appointment gets `status`.
 
-    `day` is the day of the check-in when it is not the visit's day.
+    `day` is the day of the check-in when it is not the visit's day. `sent_by_feed`: the hospital's own system has canceled it.
     """
 
     change: Literal["close_tracking"] = "close_tracking"
@@ -77,6 +77,7 @@ class CloseTracking(Frozen):
     outcome: Outcome
     status: AppointmentStatus
     day: date | None = None
+    sent_by_feed: bool = False
 
 
 class PostponeNotSeen(Frozen):

@@ -114,12 +114,15 @@ def _insert_pending(
 @apply.register
 def _close_tracking(change: changes.CloseTracking, writer: Writer) -> None:
     writer.complete_tracking(PENDING_OF_APPOINTMENT, change.appointment_id, change.outcome)
-    writer.set_appointment_status(change.appointment_id, change.status)
+    if change.outcome is Outcome.cancelled and not change.sent_by_feed:
+        writer.decide_appointment_status(change.appointment_id, change.status)
+    else:
+        writer.set_appointment_status(change.appointment_id, change.status)
 
 
 @apply.register
 def _write_appointment_status(change: changes.WriteAppointmentStatus, writer: Writer) -> None:
-    writer.set_appointment_status(change.appointment_id, change.status)
+    writer.decide_appointment_status(change.appointment_id, change.status)
 
 
 @apply.register

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Table, Update, bindparam, delete, insert, literal_column, update
+from sqlalchemy import Connection, Table, Update, bindparam, case, delete, insert, literal_column, update
 
 from patient_visit_engine.storage.ledger.errors import OvertakenError
 from patient_visit_engine.storage.ledger.stored_state import StoredState
 from patient_visit_engine.storage.prepared_statements import PreparedWrite
 from patient_visit_engine.storage.row_unions import Columns
 from patient_visit_engine.storage.tables import appointments, patient_trackings, reservations, waiting_line
+from patient_visit_engine.storage.tables.columns import Timestamp
 from patient_visit_engine.visit.calendar import to_millisecond
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome, TrackingStatus
 from patient_visit_engine.visit.record import LedgerEntry
@@ -38,6 +39,17 @@ SET_APPOINTMENT_STATUS = PreparedWrite(
     update(appointments)
     .where(appointments.c.id == bindparam("key"))
     .values(status=bindparam("new_status"), version=appointments.c.version + 1)
+)
+DECIDED_AT = bindparam("decided_at", type_=Timestamp())
+#: A decision made here is newer than what other systems sent before, so that an older message does not undo it.
+DECIDE_APPOINTMENT_STATUS = PreparedWrite(
+    update(appointments)
+    .where(appointments.c.id == bindparam("key"))
+    .values(
+        status=bindparam("new_status"),
+        version=appointments.c.version + 1,
+        as_of=case((appointments.c.as_of > DECIDED_AT, appointments.c.as_of), else_=DECIDED_AT),
+    )
 )
 INSERT_TRACKING = PreparedWrite(insert(patient_trackings))
 PENDING_OF_APPOINTMENT = OpenTrackingKey.of(TrackingStatus.pending, "appointment_id")
@@ -118,6 +130,12 @@ class Writer:
         """Write the status. Raises `OvertakenError` when the appointment is no longer there."""
         values = {"key": appointment_id, "new_status": status.value}
         if SET_APPOINTMENT_STATUS.execute(self.connection, values).rowcount != 1:
+            raise OvertakenError
+
+    def decide_appointment_status(self, appointment_id: int, status: AppointmentStatus) -> None:
+        """Write a status that staff have set, with the time of their decision. Raises `OvertakenError`, as above."""
+        values = {"key": appointment_id, "new_status": status.value, "decided_at": self.at}
+        if DECIDE_APPOINTMENT_STATUS.execute(self.connection, values).rowcount != 1:
             raise OvertakenError
 
     def carry_over(self, day: date) -> None:

@@ -104,7 +104,7 @@ def test_cancellation_closes_check_in_as_cancelled() -> None:
 
     assert decision.changes == (
         RewriteAppointment(appointment=appointment, new_fields=AppointmentFields(scheduled_at=NOON + minutes(5))),
-        CloseTracking(appointment_id=appointment.id, outcome=Outcome.cancelled, status=CANCELED),
+        CloseTracking(appointment_id=appointment.id, outcome=Outcome.cancelled, status=CANCELED, sent_by_feed=True),
     )
 
 
