@@ -7,6 +7,8 @@ import httpx
 import pytest
 
 from patient_visit_engine.api.commands.record_puts import MAX_AS_OF_AHEAD
+from patient_visit_engine.cli.migrate import migrate_schema
+from patient_visit_engine.runtime.settings import Settings
 from patient_visit_engine.storage.master_data import record_numbers
 from patient_visit_engine.visit.calendar import to_rfc3339
 from tests.support.api import JOHN_CARDIOLOGY, ApiDriver
@@ -293,7 +295,7 @@ async def test_migrate_derives_the_numbers_of_another_system(api: ApiDriver, mon
         await put(api, f"/api/patients/{number}", ADA | {"identifiers": ids[: 2 if number < 9 else 1]})
     url = api.database.url.render_as_string(hide_password=False)
 
-    record_numbers.derive_all(url, "urn:ssn")
+    migrate_schema(Settings(database_url=url, record_number_system="urn:ssn"))
 
     reception = await api.staff("reception")
     matches = [(await reception.get(f"/api/patients?q={word}")).json()["items"] for word in ("s7", "m7", "m9")]

@@ -20,6 +20,12 @@ AN_APPOINTMENT: dict[str, Any] = {
     "prestation_id": 11,
     "scheduled_at": "2026-03-02T09:00:00Z",
 }
+BY_IDENTIFIERS: dict[str, Any] = {
+    "patient": {"identifier": "urn:own|1"},
+    "doctor": {"identifier": "urn:own|1"},
+    "prestation": {"identifier": "urn:own|1"},
+    "scheduled_at": "2026-03-02T09:00:00Z",
+}
 A_PRESTATION: dict[str, Any] = {"name": "Scan", "exclusive": False, "expected_minutes": 5}
 
 #: Method, path, a valid body, and a role that may send it.
@@ -34,6 +40,7 @@ WITH_BODY: list[tuple[str, str, dict[str, Any], str]] = [
     ("PUT", "/api/doctors/1", {"name": "Dr. X"}, "service"),
     ("PUT", "/api/prestations/1", A_PRESTATION, "service"),
     ("PUT", "/api/appointments/1", AN_APPOINTMENT, "service"),
+    ("PUT", "/api/appointments?identifier=urn:own|1", BY_IDENTIFIERS, "service"),
 ]
 WITHOUT_BODY = [
     ("POST", f"/api/consultations/{UNKNOWN_ID}/complete", "doctor"),
@@ -108,6 +115,19 @@ async def test_refuses_wrong_value_in_every_field(
         missing = {name: value for name, value in valid_body.items() if name != field}
         assert_problem(await client.request(method, path, json=missing), 422, "invalid")
     assert_problem(await client.request(method, path, json=valid_body | {"surprise": 1}), 422, "invalid")
+    assert await api.all_rows() == before
+
+
+@pytest.mark.parametrize("field", ["identifiers", "as_of"])
+async def test_refuses_wrong_value_in_optional_field(api: ApiDriver, field: str) -> None:
+    client, before = await api.staff("service"), await api.all_rows()
+    wrong_here = [[{}], [{"system": "a"}], [{"system": "a", "value": 5}], [{"system": "a", "value": "b", "c": 1}]]
+
+    for wrong in [*WRONG, *wrong_here]:
+        if not (field == "as_of" and wrong is None) and not (field == "identifiers" and wrong == []):
+            body = A_PATIENT | {field: wrong}
+            answer = await client.request("PUT", "/api/patients/1", content=_json(body), headers=JSON)
+            assert_problem(answer, 422, "invalid")
     assert await api.all_rows() == before
 
 
