@@ -41,6 +41,7 @@ def report_lines(report: AuditReport, show: int = MAX_SHOWN) -> list[str]:
     total = sum(report.kinds.values())
     if total > show:
         lines.append(f"violation: {total - show} more")
+    lines += [f"merge: {merge}" for merge in report.merges[:show]]
     if report.passed:
         return [*lines, "audit: the rule holds"]
     return [*lines, f"audit: BROKEN: {', '.join(f'{count} {kind}' for kind, count in sorted(report.kinds.items()))}"]

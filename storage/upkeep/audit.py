@@ -15,6 +15,11 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, fun
 from patient_visit_engine.storage.tables import appointments, events, log_head, patient_trackings, patients
 from patient_visit_engine.storage.tracking_conditions import IS_OPEN
 from patient_visit_engine.storage.upkeep.audit_log import AuditedConsultation, AuditedEvent, AuditLogReader
+from patient_visit_engine.storage.upkeep.audit_merges import (
+    check_exclusive_consultations,
+    check_persons,
+    read_persons_before_log,
+)
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome, TrackingStatus
 from patient_visit_engine.wire.events import COMPLETED, STARTED
 
@@ -40,11 +45,15 @@ class Violation:
 
 @dataclass
 class AuditReport:
-    """The numbers of checked rows, and up to `MAX_DESCRIBED` violations. `kinds` counts all violations by kind."""
+    """The numbers of checked rows, and up to `MAX_DESCRIBED` violations. `kinds` counts all violations by kind.
+
+    `merges` describes the merges of two records that were both in an exclusive consultation. They are no violations.
+    """
 
     checked: dict[str, int] = field(default_factory=dict)
     violations: list[Violation] = field(default_factory=list)
     kinds: Counter[str] = field(default_factory=Counter)
+    merges: list[str] = field(default_factory=list)
 
     @property
     def passed(self) -> bool:
@@ -69,9 +78,13 @@ def audit(connection: Connection) -> AuditReport:
     report.checked["oldest kept position"] = oldest.seq if oldest else 0
     report.checked["head of the log"] = head
     running = _check_events_of_trackings(connection, report, oldest, head)
-    log_reader = AuditLogReader(running, report.add_violation, pruned_to=oldest.seq - 1 if oldest else head)
+    persons = read_persons_before_log(connection)
+    pruned_to = oldest.seq - 1 if oldest else head
+    log_reader = AuditLogReader(running, report.add_violation, pruned_to, persons)
     log_reader.read(_read_log(connection), head)
     _check_uniqueness(connection, report)
+    report.merges = check_exclusive_consultations(connection, report.add_violation)[:MAX_DESCRIBED]
+    check_persons(connection, report.add_violation)
     _check_appointment_statuses(connection, report)
     _check_patients(connection, report)
     return report
@@ -150,22 +163,16 @@ def _must_be_in_log(at: datetime | None, oldest: Row[int, datetime] | None, head
 
 def _check_uniqueness(connection: Connection, report: AuditReport) -> None:
     """Count what the unique indexes should prevent, without relying on them."""
-    for kind, record, column, condition in (
-        ("overlapping_consultations", "patient", TRACKING.patient_id, and_(IN_PROGRESS, TRACKING.exclusive)),
-        ("two_in_progress_for_appointment", "appointment", TRACKING.appointment_id, IN_PROGRESS),
-        ("completed_twice", "appointment", TRACKING.appointment_id, TRACKING.outcome == Outcome.done.value),
-        (
-            "checked_in_twice",
-            "appointment",
-            TRACKING.appointment_id,
-            TRACKING.status == TrackingStatus.pending.value,
-        ),
+    for kind, column, condition in (
+        ("two_in_progress_for_appointment", TRACKING.appointment_id, IN_PROGRESS),
+        ("completed_twice", TRACKING.appointment_id, TRACKING.outcome == Outcome.done.value),
+        ("checked_in_twice", TRACKING.appointment_id, TRACKING.status == TrackingStatus.pending.value),
     ):
         duplicates = (
             select(column, func.count().label("rows")).where(condition).group_by(column).having(func.count() > 1)
         )
         for number, rows in _fetch(connection, duplicates.order_by(column)):
-            report.add_violation(kind, f"{record} {number}: {rows} trackings")
+            report.add_violation(kind, f"appointment {number}: {rows} trackings")
     completed_twice = (
         select(events.c.consultation_id, func.count())
         .where(events.c.name == COMPLETED, events.c.consultation_id.is_not(None))
@@ -177,11 +184,12 @@ def _check_uniqueness(connection: Connection, report: AuditReport) -> None:
 
 
 def _check_patients(connection: Connection, report: AuditReport) -> None:
-    """Check that each open tracking belongs to the patient of its appointment."""
+    """Check that each open tracking belongs to the person of its appointment."""
     of_other_patient = (
-        select(TRACKING.id, TRACKING.patient_id, appointments.c.id, appointments.c.patient_id)
+        select(TRACKING.id, TRACKING.person_id, appointments.c.id, patients.c.person_id)
         .join(appointments, appointments.c.id == TRACKING.appointment_id)
-        .where(IS_OPEN, appointments.c.patient_id != TRACKING.patient_id)
+        .join(patients, patients.c.id == appointments.c.patient_id)
+        .where(IS_OPEN, patients.c.person_id != TRACKING.person_id)
         .order_by(TRACKING.id)
     )
     for tracking, patient, appointment, owner in _fetch(connection, of_other_patient):

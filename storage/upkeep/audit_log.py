@@ -6,13 +6,20 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from patient_visit_engine.storage.upkeep.audit_persons import (
+    CHANGES_OF_PERSONS,
+    MERGED,
+    SEPARATED,
+    PersonChange,
+    Persons,
+)
 from patient_visit_engine.visit.codes import TrackingStatus
 from patient_visit_engine.wire.events import COMPLETED, STARTED
 
 
 @dataclass(frozen=True)
 class AuditedConsultation:
-    """A consultation in progress at a position of the log.
+    """A consultation in progress at a position of the log. `patient_id` is a record of the person.
 
     `start_position` is the position of its start, or 0 when it started before the oldest position in the log.
     """
@@ -43,17 +50,23 @@ class AuditedEvent(Protocol):
 class AuditLogReader:
     """Follows every consultation from its start to its end, by position.
 
-    `running` are the consultations in progress before the first event, and `pruned_to` is the last position that was pruned.
+    `running` are the consultations in progress before the first event, and `persons` says which records were one person then.
+    `pruned_to` is the last position that was pruned.
     `add_violation` gets the kind of a violation and a description.
     """
 
     def __init__(
-        self, running: dict[str, AuditedConsultation], add_violation: Callable[[str, str], None], pruned_to: int
+        self,
+        running: dict[str, AuditedConsultation],
+        add_violation: Callable[[str, str], None],
+        pruned_to: int,
+        persons: Persons,
     ) -> None:
         self._running = dict(running)
         self._add_violation = add_violation
         self._last = pruned_to
-        self._of_patient: dict[int | None, set[str]] = defaultdict(set)
+        self._persons = persons
+        self._of_person: dict[int | None, set[str]] = defaultdict(set)
         self._of_appointment: dict[int, set[str]] = defaultdict(set)
         for consultation_id, consultation in running.items():
             self._add_running(consultation_id, consultation)
@@ -66,6 +79,8 @@ class AuditLogReader:
             self._last = row.seq
             if row.consultation_id is not None:
                 self._check_event(row, row.consultation_id)
+            elif row.name in CHANGES_OF_PERSONS:
+                self._follow(row)
         if self._last != head:
             self._add_violation("gap_in_log", f"the head is {head}, the last event is at {self._last}")
 
@@ -73,7 +88,7 @@ class AuditLogReader:
         about = f"event {row.seq}, consultation {consultation_id}"
         if row.tracking_id is None:
             self._add_violation("event_without_state", f"{about}: {row.name}, but the tracking is missing")
-        elif row.tracking_patient_id != row.patient_id:
+        elif row.tracking_patient_id is None or not self._are_one_person(row.tracking_patient_id, row.patient_id):
             self._add_violation(
                 "event_without_state",
                 f"{about}: the event has patient {row.patient_id}, the tracking has {row.tracking_patient_id}",
@@ -98,7 +113,8 @@ class AuditLogReader:
             self._add_violation("started_twice", about)
             return
         patient_id, appointment_id = consultation.patient_id, consultation.appointment_id
-        for other in self._of_patient[patient_id] if consultation.exclusive else ():
+        of_person = self._of_person.get(self._persons.number_of(patient_id), ())
+        for other in of_person if consultation.exclusive else ():
             self._add_violation("overlapping_consultations", f"{about}: patient {patient_id} was still in {other}")
         for other in self._of_appointment[appointment_id]:
             self._add_violation(
@@ -109,7 +125,7 @@ class AuditLogReader:
     def _add_running(self, consultation_id: str, consultation: AuditedConsultation) -> None:
         self._running[consultation_id] = consultation
         if consultation.exclusive:
-            self._of_patient[consultation.patient_id].add(consultation_id)
+            self._of_person[self._persons.number_of(consultation.patient_id)].add(consultation_id)
         self._of_appointment[consultation.appointment_id].add(consultation_id)
 
     def _check_end(self, row: AuditedEvent, consultation_id: str, outcome: object, about: str) -> None:
@@ -125,8 +141,30 @@ class AuditLogReader:
         if consultation is None:
             self._add_violation("ended_while_not_in_progress", about)
             return
-        _remove(self._of_patient, consultation.patient_id, consultation_id)
+        _remove(self._of_person, self._persons.number_of(consultation.patient_id), consultation_id)
         _remove(self._of_appointment, consultation.appointment_id, consultation_id)
+
+    def _are_one_person(self, record_id: int, other_id: int | None) -> bool:
+        return self._persons.number_of(record_id) == self._persons.number_of(other_id)
+
+    def _follow(self, row: AuditedEvent) -> None:
+        """Follow a merge or a separation. A merge moves the consultations of the retired records to the survivor."""
+        about = f"event {row.seq}, patient {row.patient_id}"
+        try:
+            change = PersonChange.parse(row.name, row.patient_id, row.data)
+        except (ValueError, KeyError, TypeError):
+            self._add_violation("unreadable_event", about)
+            return
+        persons = {self._persons.number_of(record_id) for record_id in (row.patient_id, *change.record_ids)}
+        busy = [number for number in persons if self._of_person.get(number)]
+        moved = set().union(*(self._of_person.pop(number) for number in busy))
+        self._persons.apply(change)
+        if moved:
+            self._of_person[self._persons.number_of(row.patient_id)] = moved
+        if row.name == MERGED and change.both_in_consultation != (len(busy) > 1):
+            self._add_violation("inconsistent_merge", f"{about}: {len(busy)} of the records were in consultation")
+        if row.name == SEPARATED and moved:
+            self._add_violation("inconsistent_merge", f"{about}: separated while in consultation")
 
 
 def _remove(consultations: dict[Any, set[str]], record_id: int | None, consultation_id: str) -> None:
