@@ -26,7 +26,15 @@ from patient_visit_engine.api.gateway import Gateway
 from patient_visit_engine.api.metrics import Metrics
 from patient_visit_engine.api.page import Page
 from patient_visit_engine.api.readiness import HealthCheck, Readiness, find_problems
-from patient_visit_engine.api.routes import appointments, consultations, master_data, operations, patients, session
+from patient_visit_engine.api.routes import (
+    appointments,
+    consultations,
+    master_data,
+    merges,
+    operations,
+    patients,
+    session,
+)
 from patient_visit_engine.api.schema.openapi import document_text, openapi_document
 from patient_visit_engine.api.shared_calls import SharedCall
 from patient_visit_engine.api.stream.endpoint import EventStream
@@ -115,7 +123,7 @@ def create_documented_app() -> FastAPI:
             Exception: problems.on_fault,
         },
     )
-    for module in (session, consultations, appointments, patients, master_data, operations):
+    for module in (session, consultations, appointments, patients, merges, master_data, operations):
         # Not include_router(): one flat list matches faster, and a 405 can collect the methods of a path from it.
         app.router.routes.extend(module.router.routes)
     # FastAPI documents this way to replace the OpenAPI document.

@@ -49,7 +49,8 @@ RESERVATIONS = (
     .join(doctors, doctors.c.id == reservations.c.doctor_id)
     .where(reservations.c.person_id == PERSON)
 )
-OPEN_ROWS = union_rows(tracking=OPEN_TRACKINGS, place=PLACES, reservation=RESERVATIONS)
+RECORD = select(patients.c.id, patients.c.person_id).where(patients.c.id == bindparam("patient_id"))
+OPEN_ROWS = union_rows(record=RECORD, tracking=OPEN_TRACKINGS, place=PLACES, reservation=RESERVATIONS)
 APPOINTMENT = (
     select(
         appointments.c.id,
@@ -75,8 +76,10 @@ APPOINTMENT = (
 
 
 def read_facts(connection: Connection, patient_id: int) -> Facts:
-    """The patient's open trackings, waiting line and reservation now."""
-    return OpenRows.from_parts(fetch_parts(connection, OPEN_ROWS, {"patient_id": patient_id})).facts
+    """The patient's open trackings, waiting line and reservation now. For a retired record, only its survivor."""
+    parts = fetch_parts(connection, OPEN_ROWS, {"patient_id": patient_id})
+    survivors = {row["person_id"] for row in parts.get("record", ())} - {patient_id}
+    return Facts(moved_to=survivors.pop()) if survivors else OpenRows.from_parts(parts).facts
 
 
 def read_appointment(connection: Connection, appointment_id: int) -> Appointment | None:

@@ -45,7 +45,7 @@ class OpenRows:
         """Everything that is open now."""
         line = sorted(self.places, key=lambda row: (row["turn"], row["id"]))
         return Facts(
-            in_progress=tuple(map(_consultation, self._with_status(TrackingStatus.in_progress))),
+            in_progress=tuple(map(_consultation, self.running)),
             pending=tuple(map(_pending_tracking, self._with_status(TrackingStatus.pending))),
             waiting=tuple(map(_place, line)),
             reservation=next(map(_reservation, self.reservations), None),
@@ -55,6 +55,11 @@ class OpenRows:
     def open_trackings(self) -> list[Columns]:
         """The trackings that are not completed."""
         return [row for row in self.trackings if row["status"] != TrackingStatus.completed.value]
+
+    @property
+    def running(self) -> list[Columns]:
+        """The consultations in progress."""
+        return self._with_status(TrackingStatus.in_progress)
 
     def _with_status(self, status: TrackingStatus) -> list[Columns]:
         return [row for row in self.trackings if row["status"] == status.value]
@@ -69,6 +74,12 @@ class OpenRows:
         for row in self.trackings:
             if row["appointment_id"] == appointment_id:
                 row["scheduled_at"] = scheduled_at
+
+    def replace(self, newer: "OpenRows") -> None:
+        """Take over the rows that were read again."""
+        self.trackings[:], self.places[:], self.reservations[:] = newer.trackings, newer.places, newer.reservations
+        self.scheduled_at.update(newer.scheduled_at)
+        self.record_ids.update(newer.record_ids)
 
     def find_place(self, doctor_id: int) -> Columns | None:
         """The doctor's place in the line."""
@@ -135,4 +146,5 @@ def _reservation(row: Columns) -> Reservation:
         appointment_id=row["appointment_id"],
         day=row["visit_day"],
         until=row["until"],
+        since=row["since"],
     )

@@ -180,6 +180,30 @@ class WithdrawOffer(Frozen):
     place: WaitingDoctor
 
 
+class RetireRecord(Frozen):
+    """A record, and those that were merged into it, belong to the visit's patient from now on, with everything that is open.
+
+    `line` and `reservation` are those of the person then. `marked` are the ids of the exclusive consultations, when more than one
+    is in progress.
+    """
+
+    change: Literal["retire_record"] = "retire_record"
+    retired_id: int
+    record_ids: tuple[int, ...]
+    line: tuple[WaitingDoctor, ...] = ()
+    reservation: Reservation | None = None
+    marked: tuple[str, ...] = ()
+    both_in_consultation: bool = False
+
+
+class RestoreRecord(Frozen):
+    """A merge is undone: these records belong to `restored_id` again, with what was recorded under them."""
+
+    change: Literal["restore_record"] = "restore_record"
+    restored_id: int
+    record_ids: tuple[int, ...]
+
+
 class NoteRefusal(Frozen):
     """A start was refused. If the patient is busy, the doctor also gets an event."""
 
@@ -213,6 +237,8 @@ Change = Annotated[
     | EndReservation
     | MoveDown
     | WithdrawOffer
+    | RetireRecord
+    | RestoreRecord
     | NoteRefusal
     | NoteRescue,
     Field(discriminator="change"),

@@ -4,6 +4,7 @@ from datetime import date, datetime, timedelta
 from typing import Literal, get_args
 
 from patient_visit_engine.visit.codes import AppointmentStatus, DoctorBusy, RescueReason
+from patient_visit_engine.visit.person_records import SeenRecord
 from patient_visit_engine.visit.state import (
     LONG_AGO,
     Appointment,
@@ -121,6 +122,25 @@ class LeaveWaitingLine(Frozen):
     appointment: Appointment
 
 
+class MergePatients(Frozen):
+    """The hospital found that two records are one person. The reason stays in the database.
+
+    `retired` is the other record as the API read it, or as the ledger found it when it had changed.
+    """
+
+    request: Request
+    patient_id: int
+    retired: SeenRecord
+
+
+class SeparatePatients(Frozen):
+    """A supervisor undoes the merge that retired this record."""
+
+    request: Request
+    patient_id: int
+    retired: SeenRecord
+
+
 class Adopt(Frozen):
     """Read the facts again, and take over what is open from earlier days."""
 
@@ -133,8 +153,11 @@ class Rescue(Frozen):
 
 SystemCommand = Adopt | Rescue
 ConsultationCommand = CompleteConsultation | ExtendConsultation | ReleaseConsultation
+#: The commands on two records of one person.
+RecordCommand = MergePatients | SeparatePatients
 Command = (
     ConsultationCommand
+    | RecordCommand
     | StartConsultation
     | CheckIn
     | CheckOut
@@ -156,12 +179,36 @@ ExpiringCommand = StartConsultation | JoinWaitingLine
 
 def patient_of(command: Command) -> int:
     """The id of the patient. The command goes to this patient's visit."""
-    return command.patient_id if isinstance(command, ConsultationCommand) else command.appointment.patient_id
+    return (
+        command.patient_id
+        if isinstance(command, ConsultationCommand | RecordCommand)
+        else command.appointment.patient_id
+    )
+
+
+def with_patient(command: Command, patient_id: int) -> Command:
+    """The command for the survivor of its patient, whose record is retired."""
+    if isinstance(command, ConsultationCommand | RecordCommand):
+        return command.model_copy(update={"patient_id": patient_id})
+    appointment = command.appointment.model_copy(update={"patient_id": patient_id})
+    return command.model_copy(update={"appointment": appointment})
 
 
 def appointment_of(command: Command) -> Appointment | None:
-    """The appointment as the sender read it. None for commands on a consultation."""
-    return None if isinstance(command, ConsultationCommand) else command.appointment
+    """The appointment as the sender read it. None for commands on a consultation or on records."""
+    return None if isinstance(command, ConsultationCommand | RecordCommand) else command.appointment
+
+
+def retired_record_of(command: Command | SystemCommand | None) -> SeenRecord | None:
+    """The record that the command merges or separates, as its sender read it."""
+    return command.retired if isinstance(command, RecordCommand) else None
+
+
+def with_retired_record(command: Command, retired: SeenRecord | None) -> Command:
+    """The command with this record that it merges or separates. Unchanged for None: the ledger has read no such record."""
+    if retired is None or not isinstance(command, RecordCommand):
+        return command
+    return command.model_copy(update={"retired": retired})
 
 
 def with_busy_doctor(command: Command, busy_with: tuple[OtherConsultation, ...] | None) -> Command:
@@ -195,6 +242,8 @@ class OpenVisit(Frozen):
 class Reply(Frozen):
     """The result of an update. `decided`: the answer is stored under the request's id. Otherwise this day has closed.
 
+    `moved_to`: the visit's patient is a retired record, and nothing was decided. The command belongs to the visit of this survivor.
+
     `answer` and `code` are for people who look at the update in Temporal's UI: whether the stored answer grants the request, and the
     code of its refusal. They are None for a system command, and in histories of older programs.
     """
@@ -202,3 +251,4 @@ class Reply(Frozen):
     decided: bool
     answer: Literal["granted", "refused"] | None = None
     code: str | None = None
+    moved_to: int | None = None

@@ -73,6 +73,23 @@ class NotInLine(Frozen):
     answer: Literal["not_in_line"] = "not_in_line"
 
 
+class MergeAnswer(Frozen):
+    """The merge that stands: `retired` are the ids that it retired into `patient_id`."""
+
+    answer: Literal["merge"] = "merge"
+    patient_id: int
+    retired: tuple[int, ...]
+    both_in_consultation: bool = False
+
+
+class SeparateAnswer(Frozen):
+    """The merge is undone: `retired` are the ids that no longer belong to `patient_id`."""
+
+    answer: Literal["separate"] = "separate"
+    patient_id: int
+    retired: tuple[int, ...]
+
+
 class Refused(Frozen):
     """The command is refused, with the reason."""
 
@@ -88,6 +105,8 @@ Answer = Annotated[
     | AppointmentAnswer
     | PlaceInLine
     | NotInLine
+    | MergeAnswer
+    | SeparateAnswer
     | Refused,
     Field(discriminator="answer"),
 ]

@@ -32,8 +32,12 @@ def _end(state: VisitState, consultation_id: str, doctor_id: int | None, outcome
 
 
 def end_and_offer(state: VisitState, consultation: Consultation, outcome: Outcome, now: datetime) -> tuple[Change, ...]:
-    """End the consultation. When this frees the patient, offer the patient to the first doctor in line."""
-    is_free = consultation.exclusive and state.facts.reservation is None
+    """End the consultation. When this frees the patient, offer the patient to the first doctor in line.
+
+    After a merge, another exclusive one may still be in progress.
+    """
+    is_last = not any(other.exclusive and other.id != consultation.id for other in state.facts.in_progress)
+    is_free = consultation.exclusive and is_last and state.facts.reservation is None
     offers = offer_to_line(state, state.line(), now) if is_free else ()
     waits_again = outcome is Outcome.released and consultation.checked_in_at is not None
     return (

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from patient_visit_engine.visit import appointment_changes, ending, reception, starting, waiting_line
+from patient_visit_engine.visit import appointment_changes, ending, merging, reception, starting, waiting_line
 from patient_visit_engine.visit.carry_over import carry_over
 from patient_visit_engine.visit.changes import NoteRescue
 from patient_visit_engine.visit.codes import AppointmentStatus
@@ -19,8 +19,11 @@ from patient_visit_engine.visit.commands import (
     ExtendConsultation,
     JoinWaitingLine,
     LeaveWaitingLine,
+    MergePatients,
+    RecordCommand,
     ReleaseConsultation,
     Rescue,
+    SeparatePatients,
     SetAppointmentStatus,
     StartConsultation,
     SystemCommand,
@@ -52,6 +55,8 @@ RULES: dict[type, Callable[[Any, VisitState, datetime], Verdict]] = {
     ChangeAppointment: appointment_changes.change_appointment,
     JoinWaitingLine: waiting_line.join_waiting_line,
     LeaveWaitingLine: waiting_line.leave_waiting_line,
+    MergePatients: merging.merge_patients,
+    SeparatePatients: merging.separate_patients,
     Adopt: adopt,
     Rescue: rescue,
 }
@@ -69,7 +74,7 @@ def decide(command: Command | SystemCommand, state: VisitState, now: datetime) -
 
 def _needed_appointment_id(command: Command | SystemCommand) -> int | None:
     """The appointment whose open check-in the command is about. A new arrival needs no earlier one."""
-    if isinstance(command, SystemCommand | ConsultationCommand | CheckIn):
+    if isinstance(command, SystemCommand | ConsultationCommand | RecordCommand | CheckIn):
         return None
     if isinstance(command, SetAppointmentStatus) and command.status is AppointmentStatus.pending:
         return None
@@ -82,10 +87,13 @@ def decide_on_appointment(
     """The decision on `command` with `appointment`, which is the command's appointment as the ledger has it.
 
     It may have changed since the request was checked. Then the decision is on the new one, and a refusal if patient or
-    doctor are different. A change by the hospital's own system is about any doctor. A command on a consultation has no appointment.
+    doctor are different. A change by the hospital's own system is about any doctor. Commands on a consultation or on records
+    have no appointment.
     """
     sent = appointment_of(command)
-    if isinstance(command, ConsultationCommand) or sent is None or appointment is None or sent == appointment:
+    if isinstance(command, ConsultationCommand | RecordCommand):
+        return decide(command, state, now)
+    if sent is None or appointment is None or sent == appointment:
         return decide(command, state, now)
     has_other_doctor = sent.doctor_id != appointment.doctor_id and not isinstance(command, ChangeAppointment)
     if has_other_doctor or sent.patient_id != appointment.patient_id:

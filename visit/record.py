@@ -6,6 +6,7 @@ from typing import Literal
 from patient_visit_engine.visit.changes import RewriteAppointment
 from patient_visit_engine.visit.commands import Request
 from patient_visit_engine.visit.decisions import ConsultationAnswer, Decision, Refused
+from patient_visit_engine.visit.person_records import SeenRecord
 from patient_visit_engine.visit.refusals import DoctorInConsultation
 from patient_visit_engine.visit.state import Appointment, AppointmentFields, Facts, Frozen, OtherConsultation
 
@@ -21,6 +22,8 @@ class LedgerEntry(Frozen):
 
     `command` is the name of the decided command, for the log. Empty: a timer decided. `retries` is how often the visit decided it
     before, on older facts.
+
+    `retired` is the record that the decision merges or separates. It is valid only while the ledger still has this record so.
     """
 
     patient_id: int
@@ -31,6 +34,7 @@ class LedgerEntry(Frozen):
     appointment: Appointment | None = None
     command: str = ""
     retries: int = 0
+    retired: SeenRecord | None = None
 
     @property
     def busy_with(self) -> tuple[OtherConsultation, ...] | None:
@@ -65,6 +69,9 @@ class LedgerReply(Frozen):
     with other patients (`busy_with`). The reply then has what stands now. The ledger also writes nothing when the request was
     decided before. Then `overtaken` is false.
 
+    When the entry's patient is a retired record, the reply is `overtaken`, and `facts.moved_to` is its survivor. `retired` is the record
+    that the entry merges or separates, as it is now.
+
     `expired`: the ledger wrote nothing, because the command came after the end of its validity. Its key stays open.
 
     `answer` and `code` describe the stored answer of the request, see `visit.commands.Reply`. A repeated request has the answer that
@@ -78,3 +85,4 @@ class LedgerReply(Frozen):
     busy_with: tuple[OtherConsultation, ...] | None = None
     answer: Literal["granted", "refused"] | None = None
     code: str | None = None
+    retired: SeenRecord | None = None

@@ -113,6 +113,37 @@ class NotInConsultation(Frozen):
     code: Literal["not_in_consultation"] = "not_in_consultation"
 
 
+class MergeCycle(Frozen):
+    """The record is the survivor itself: the path named a record that was merged into it."""
+
+    code: Literal["merge_cycle"] = "merge_cycle"
+
+
+class AlreadyMerged(Frozen):
+    """The record was merged into a third patient, the survivor."""
+
+    code: Literal["already_merged"] = "already_merged"
+    survivor_id: int
+
+
+class UnknownMerge(Frozen):
+    """The record was not merged into this patient."""
+
+    code: Literal["unknown_merge"] = "unknown_merge"
+
+
+class MergeNotToday(Frozen):
+    """The merge is of an earlier day, so it stays."""
+
+    code: Literal["merge_not_today"] = "merge_not_today"
+
+
+class MergeInUse(Frozen):
+    """The merge cannot be undone while anything is open for the patient."""
+
+    code: Literal["merge_in_use"] = "merge_in_use"
+
+
 class RequestExpired(Frozen):
     """An asynchronous start came after the end of its validity. Only the ledger refuses with it."""
 
@@ -135,6 +166,11 @@ Refusal = Annotated[
     | NotYours
     | NotCheckedIn
     | NotInConsultation
+    | MergeCycle
+    | AlreadyMerged
+    | UnknownMerge
+    | MergeNotToday
+    | MergeInUse
     | RequestExpired,
     Field(discriminator="code"),
 ]

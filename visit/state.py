@@ -143,22 +143,30 @@ class WaitingDoctor(Frozen):
 
 
 class Reservation(Frozen):
-    """A free patient is reserved for this doctor. It stands until its end is recorded, even after `until`."""
+    """A free patient is reserved for this doctor. It stands until its end is recorded, even after `until`.
+
+    The facts of an older program have no `since`.
+    """
 
     kind: ReservationKind = ReservationKind.offered
     doctor_id: int
     appointment_id: int
     day: date
     until: datetime
+    since: datetime = LONG_AGO
 
 
 class Facts(Frozen):
-    """Everything that is open for one patient, on any day. Only the ledger creates new facts."""
+    """Everything that is open for one patient, on any day. Only the ledger creates new facts.
+
+    `moved_to` is the survivor of a retired record. Everything else is empty then, because it belongs to the survivor.
+    """
 
     in_progress: tuple[Consultation, ...] = ()
     pending: tuple[PendingTracking, ...] = ()
     waiting: tuple[WaitingDoctor, ...] = ()
     reservation: Reservation | None = None
+    moved_to: int | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -180,6 +188,11 @@ class Facts(Frozen):
     def has_later_than(self, day: date) -> bool:
         """Whether the visit of a later day has taken over what is open."""
         return any(fact.day > day for fact in self._all())
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is open."""
+        return not self._all()
 
     def _all(self) -> tuple[Consultation | PendingTracking | WaitingDoctor | Reservation, ...]:
         reserved = () if self.reservation is None else (self.reservation,)

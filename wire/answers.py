@@ -10,9 +10,11 @@ from patient_visit_engine.visit.decisions import (
     AppointmentAnswer,
     ConsultationAnswer,
     ConsultationEndedAnswer,
+    MergeAnswer,
     NotInLine,
     PlaceInLine,
     Refused,
+    SeparateAnswer,
     StatusAnswer,
     TrackingAnswer,
 )
@@ -99,6 +101,22 @@ def _place(answer: PlaceInLine, context: AnswerContext) -> RenderedAnswer:
 @render.register
 def _not_in_line(answer: NotInLine, context: AnswerContext) -> RenderedAnswer:
     return RenderedAnswer(204, None)
+
+
+@render.register
+def _merged(answer: MergeAnswer, context: AnswerContext) -> RenderedAnswer:
+    body: shapes.Merge = {
+        "patient_id": answer.patient_id,
+        "retired": list(answer.retired),
+        "both_in_consultation": answer.both_in_consultation,
+    }
+    return RenderedAnswer(200, body)
+
+
+@render.register
+def _separated(answer: SeparateAnswer, context: AnswerContext) -> RenderedAnswer:
+    body: shapes.Separation = {"patient_id": answer.patient_id, "retired": list(answer.retired)}
+    return RenderedAnswer(200, body)
 
 
 @render.register

@@ -132,3 +132,17 @@ class PatientReservedUpdate(LineJoined):
     """`patient.updated` when the patient is reserved for a doctor."""
 
     offer_until: Moment
+
+
+class PatientMerged(AboutPatient):
+    """`patient.merged`: the records `retired` belong to this patient from now on."""
+
+    retired: list[int]
+    both_in_consultation: bool
+
+
+class PatientSeparated(AboutPatient):
+    """`patient.separated`: the records `retired` are the patient `separated_id` again, and no longer this one."""
+
+    separated_id: int
+    retired: list[int]

@@ -25,6 +25,8 @@ APPOINTMENT_UPDATED = "appointment.updated"
 PATIENT_UPDATED = "patient.updated"
 DOCTOR_UPDATED = "doctor.updated"
 PRESTATION_UPDATED = "prestation.updated"
+PATIENT_MERGED = "patient.merged"
+PATIENT_SEPARATED = "patient.separated"
 
 #: The doctor in line learns why the place is gone without a start. Who leaves the line knows it.
 ENDED_WAITING_BECAUSE: dict[str, Literal["missed", "moved", "cancelled", "left"]] = {
@@ -216,6 +218,26 @@ def _offered(change: changes.OfferPatient, context: EventContext) -> Iterator[Ev
         }
         key = f"{context.decision_key}/reserved/{place.doctor_id}"
         yield context.new_event(PATIENT_UPDATED, CONSULTATIONS, key, reserved)
+
+
+@events_of.register
+def _merged(change: changes.RetireRecord, context: EventContext) -> Iterator[Event]:
+    data: event_bodies.PatientMerged = {
+        **context.about_patient(f"Patient {context.patient_name} has another record from now on"),
+        "retired": list(change.record_ids),
+        "both_in_consultation": change.both_in_consultation,
+    }
+    yield context.new_event(PATIENT_MERGED, CONSULTATIONS, f"{context.decision_key}/{change.retired_id}", data)
+
+
+@events_of.register
+def _separated(change: changes.RestoreRecord, context: EventContext) -> Iterator[Event]:
+    data: event_bodies.PatientSeparated = {
+        **context.about_patient(f"A record of patient {context.patient_name} is another patient again"),
+        "separated_id": change.restored_id,
+        "retired": list(change.record_ids),
+    }
+    yield context.new_event(PATIENT_SEPARATED, CONSULTATIONS, f"{context.decision_key}/{change.restored_id}", data)
 
 
 def _about_doctor(doctor_id: int, message: str, context: EventContext) -> event_bodies.LineJoined:

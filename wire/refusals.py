@@ -7,6 +7,7 @@ from typing import Any, Literal, cast
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.codes import AppointmentStatus
 from patient_visit_engine.visit.refusals import (
+    AlreadyMerged,
     AppointmentClosed,
     AppointmentInProgress,
     AppointmentMismatch,
@@ -14,6 +15,9 @@ from patient_visit_engine.visit.refusals import (
     ConsultationEnded,
     DoctorInactive,
     DoctorInConsultation,
+    MergeCycle,
+    MergeInUse,
+    MergeNotToday,
     NotCheckedIn,
     NotInConsultation,
     NotYours,
@@ -24,6 +28,7 @@ from patient_visit_engine.visit.refusals import (
     Refusal,
     RequestExpired,
     TrackingOpen,
+    UnknownMerge,
 )
 from patient_visit_engine.visit.state import Consultation, OtherConsultation
 from patient_visit_engine.wire import shapes
@@ -50,10 +55,15 @@ TITLES: dict[type[Refusal], str] = {
     NotYours: "This belongs to another doctor",
     NotCheckedIn: "Patient is not checked in for this appointment",
     NotInConsultation: "Appointment has no consultation in progress",
+    MergeCycle: "The other record has this patient's record already: it is the survivor",
+    AlreadyMerged: "Patient was merged into a third patient",
+    UnknownMerge: "There is no such merge",
+    MergeNotToday: "The merge is of an earlier day",
+    MergeInUse: "Something is open for the patient",
     RequestExpired: "The request came too late and was not carried out",
 }
 #: Every other refusal is a 409.
-STATUSES: dict[type[Refusal], int] = {NotYours: 403, AppointmentMismatch: 422}
+STATUSES: dict[type[Refusal], int] = {NotYours: 403, AppointmentMismatch: 422, UnknownMerge: 404}
 
 Details = tuple[str | None, shapes.RefusalMembers]
 
@@ -197,6 +207,10 @@ def _appointment_not_today(refusal: AppointmentNotToday, context: AnswerContext)
     return detail, {"scheduled_at": scheduled_at, "actions": ["check_in"]}
 
 
+def _already_merged(refusal: AlreadyMerged, _context: AnswerContext) -> Details:
+    return None, {"survivor_id": refusal.survivor_id}
+
+
 def _consultation_ended(_refusal: ConsultationEnded, context: AnswerContext) -> Details:
     row = context.row
     if row is None:
@@ -217,6 +231,7 @@ DETAILS: dict[type[Refusal], Callable[[Any, AnswerContext], Details]] = {
     TrackingOpen: _tracking_open,
     DoctorInConsultation: _doctor_in_consultation,
     ConsultationEnded: _consultation_ended,
+    AlreadyMerged: _already_merged,
 }
 
 

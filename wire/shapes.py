@@ -121,6 +121,7 @@ class RefusalMembers(TypedDict, total=False):
     appointment_status: Literal["done", "canceled"]
     outcome: Outcome | None
     completed_at: Moment | None
+    survivor_id: RecordId
 
 
 @extensible
@@ -253,6 +254,23 @@ class Patients(TypedDict):
     page_size: Ordinal
     total: Count
     more: bool
+
+
+@closed
+class Merge(TypedDict):
+    """A merge: `retired` are the ids that it retired into `patient_id`."""
+
+    patient_id: RecordId
+    retired: Annotated[list[RecordId], Field(min_length=1)]
+    both_in_consultation: Annotated[bool, Field(description="both were in an exclusive consultation then")]
+
+
+@closed
+class Separation(TypedDict):
+    """A merge was undone: `retired` are the ids that it had retired, and that no longer belong to `patient_id`."""
+
+    patient_id: RecordId
+    retired: Annotated[list[RecordId], Field(min_length=1)]
 
 
 @closed

@@ -22,6 +22,8 @@ class TimelineRow:
     #: The day of the entry, when it is not the day of the visit that decided.
     day: date | None = None
     particulars: dict[str, Any] = field(default_factory=dict)
+    #: Other patients whose timelines get the row too.
+    other_patients: tuple[int, ...] = ()
 
 
 @singledispatch
@@ -137,6 +139,18 @@ def _(change: changes.MoveDown) -> TimelineRow:
 @timeline_row.register
 def _(change: changes.WithdrawOffer) -> TimelineRow:
     return _about_place("offer_withdrawn", change.place)
+
+
+@timeline_row.register
+def _(change: changes.RetireRecord) -> TimelineRow:
+    particulars = {"retired": list(change.record_ids), "both_in_consultation": change.both_in_consultation}
+    return TimelineRow("merged", particulars=particulars)
+
+
+@timeline_row.register
+def _(change: changes.RestoreRecord) -> TimelineRow:
+    particulars = {"retired": list(change.record_ids)}
+    return TimelineRow("separated", particulars=particulars, other_patients=(change.restored_id,))
 
 
 @timeline_row.register

@@ -30,16 +30,20 @@ with workflow.unsafe.imports_passed_through():
         ExtendConsultation,
         JoinWaitingLine,
         LeaveWaitingLine,
+        MergePatients,
         OpenVisit,
         ReleaseConsultation,
         Reply,
         Rescue,
+        SeparatePatients,
         SetAppointmentStatus,
         StartConsultation,
         SystemCommand,
         appointment_of,
         patient_of,
+        retired_record_of,
         with_busy_doctor,
+        with_retired_record,
     )
     from patient_visit_engine.visit.decisions import Decision
     from patient_visit_engine.visit.names import WORKFLOW_TYPE, visit_id
@@ -168,6 +172,14 @@ class PatientVisit:
     async def leave_waiting_line(self, command: LeaveWaitingLine) -> Reply:
         return await self._handle(command)
 
+    @workflow.update(description="Make another record part of this patient.")
+    async def merge_patients(self, command: MergePatients) -> Reply:
+        return await self._handle(command)
+
+    @workflow.update(description="Undo the merge of another record into this patient.")
+    async def separate_patients(self, command: SeparatePatients) -> Reply:
+        return await self._handle(command)
+
     @workflow.update(description="Read the facts again, and take over what is open from earlier days.")
     async def adopt(self, command: Adopt) -> Reply:
         return await self._handle_system_command(command)
@@ -214,7 +226,9 @@ class PatientVisit:
     async def _decide_for_the_engine(self, command: SystemCommand) -> None:
         for retries in range(DECIDE_ROUNDS):
             decision = decide(command, self._state, self._now())
-            if not decision.changes or not (await self._record(decision, command, None, retries)).overtaken:
+            if self._is_retired or not decision.changes:
+                return
+            if not (await self._record(decision, command, None, retries)).overtaken:
                 return
         raise overtaken()
 
@@ -225,11 +239,16 @@ class PatientVisit:
         async with self._deciding():
             self._messages += 1
             await self._note_rescue()
+            if self._is_retired:
+                # The merge may have been undone since.
+                await self._load_facts()
             appointment = appointment_of(command)
             for retries in range(DECIDE_ROUNDS):
                 now = self._now()
                 if self._state.phase == "closing" or day_is_over(self._state, now):
                     return Reply(decided=False)
+                if self._is_retired:
+                    return Reply(decided=False, moved_to=self._state.facts.moved_to)
                 decision = decide_on_appointment(command, appointment, self._state, now)
                 # Still under the lock, so the next message is decided on these facts.
                 recorded = await self._record(decision, command, appointment, retries)
@@ -239,6 +258,7 @@ class PatientVisit:
                     return Reply(decided=True, answer=recorded.answer, code=recorded.code)
                 appointment = recorded.appointment or appointment
                 command = with_busy_doctor(command, recorded.busy_with)
+                command = with_retired_record(command, recorded.retired)
             raise overtaken()
 
     async def _handle_signal(self, command: Command) -> None:
@@ -264,6 +284,7 @@ class PatientVisit:
             appointment=appointment,
             command="" if command is None else COMMAND_NAMES[type(command)],
             retries=retries,
+            retired=retired_record_of(command),
         )
         with self._facts_become_current():
             recorded = await self._ledger.record_decision(entry)
@@ -329,8 +350,14 @@ class PatientVisit:
         except TimeoutError:
             return
 
+    @property
+    def _is_retired(self) -> bool:
+        """Whether the patient's record was merged into another one. Then the visit decides nothing, and ends."""
+        return self._state.facts.moved_to is not None
+
     def _is_finished(self) -> bool:
-        return self._is_current and self._state.phase == "closing" and self._now() >= visit_ends_at(self._state)
+        is_over = self._state.phase == "closing" and self._now() >= visit_ends_at(self._state)
+        return self._is_current and (is_over or self._is_retired)
 
     def _must_continue_as_new(self) -> bool:
         return self._messages >= self._state.limits.messages_per_run or workflow.info().is_continue_as_new_suggested()

@@ -34,6 +34,7 @@ from patient_visit_engine.visit.commands import (
     OpenVisit,
     Reply,
     SystemCommand,
+    with_patient,
 )
 from patient_visit_engine.visit.names import PATIENT_ID_ATTRIBUTE, VISIT_DAY_ATTRIBUTE, visit_id
 from patient_visit_engine.visit.state import Limits
@@ -67,10 +68,24 @@ UPDATES: dict[str, Any] = {
     "ChangeAppointment": PatientVisit.change_appointment,
     "JoinWaitingLine": PatientVisit.join_waiting_line,
     "LeaveWaitingLine": PatientVisit.leave_waiting_line,
+    "MergePatients": PatientVisit.merge_patients,
+    "SeparatePatients": PatientVisit.separate_patients,
     "Adopt": PatientVisit.adopt,
 }
 # Each signal has the same name as its update. Its method ends in `_later`.
 SIGNALS = {"StartConsultation": "start_consultation", "CompleteConsultation": "complete_consultation"}
+
+
+#: How often a command follows a retired record to its survivor. Each time, another merge has retired the survivor in between.
+MAX_MOVES = 5
+
+
+class PatientMovedError(Exception):
+    """The patient's record is retired. The command belongs to the visit of the survivor, `moved_to`."""
+
+    def __init__(self, moved_to: int) -> None:
+        super().__init__(moved_to)
+        self.moved_to = moved_to
 
 
 class DayClosedError(Exception):
@@ -85,6 +100,7 @@ UNDECIDED_ERRORS = (
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
     DayClosedError,
+    PatientMovedError,
     # The SDK raises this when the server stops waiting for a worker before our timeout.
     asyncio.InvalidStateError,
 )
@@ -108,11 +124,24 @@ class VisitClient:
     ) -> None:
         """Send `command` to the patient's visit of `day`.
 
-        When that day has closed, send it to today's visit. If `day` is today, send it to tomorrow's visit.
+        When that day has closed, send it to today's visit. If `day` is today, send it to tomorrow's visit. When the patient's record
+        is retired, send it to the survivor's visit.
         Returns when the visit has recorded its decision. The visit answers a repeated `update_id` without deciding again.
         Raises `DayClosedError` when the second visit has closed too, and the errors of Temporal's client. There is no
         time limit here: the caller sets one.
         """
+        for _ in range(MAX_MOVES):
+            try:
+                await self._send(patient_id, day, command, update_id)
+            except PatientMovedError as moved:
+                patient_id = moved.moved_to
+                if not isinstance(command, SystemCommand):
+                    command = with_patient(command, patient_id)
+            else:
+                return
+        raise PatientMovedError(patient_id)
+
+    async def _send(self, patient_id: int, day: date, command: Command | SystemCommand, update_id: str | None) -> None:
         try:
             await self.update(patient_id, day, command, update_id)
         except DayClosedError:
@@ -126,9 +155,12 @@ class VisitClient:
         """Send `command` to the visit of exactly this day, and open it when there is none.
 
         A visit that has ended is opened again while its day lasts, and reads the ledger. After its day it is opened again
-        only if it did not end by itself (it was terminated, for example): `DayClosedError` otherwise.
+        only if it did not end by itself (it was terminated, for example): `DayClosedError` otherwise. `PatientMovedError` when the
+        patient's record is retired.
         """
         reply = await self._update_with_resends(patient_id, day, command, update_id)
+        if reply.moved_to is not None:
+            raise PatientMovedError(reply.moved_to)
         if not reply.decided:
             raise DayClosedError
 
@@ -238,6 +270,14 @@ class VisitClient:
     async def signal(self, patient_id: int, day: date, command: Command) -> None:
         """Send `command` to the visit of that day without waiting for its decision. `DayClosedError` as for `update`."""
         await self._start(patient_id, day, start_signal=SIGNALS[type(command).__name__], start_signal_args=[command])
+
+    async def end_retired(self, patient_id: int, day: date) -> None:
+        """Make the visit of a record that was just retired end now. Without this, it ends at its next timer or message."""
+        try:
+            await self._client.get_workflow_handle(visit_id(patient_id, day)).signal(PatientVisit.patient_freed)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
 
     async def open(self, patient_id: int, day: date) -> None:
         """Open the visit of that day without a message. `DayClosedError` as for `update`.

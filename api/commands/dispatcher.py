@@ -152,6 +152,14 @@ class CommandDispatcher:
         headers = {"Location": request_path(key), "Preference-Applied": "respond-async"}
         return Response(json.dumps(request_state(stored)), 202, headers, "application/json")
 
+    async def end_retired_visit(self, patient_id: int, day: date) -> None:
+        """Make the visit of a record that was just retired end now. Later it ends by itself, so it does not matter if this fails."""
+        try:
+            async with self._within_timeout(None, SIGNAL_TIMEOUT_SECONDS):
+                await self._visits.end_retired(patient_id, day)
+        except Undecided:
+            logger.warning("the visit of retired patient %s ends later", patient_id)
+
     async def find_caller_id(self, caller: Caller) -> int | None:
         """The caller's id, or None when this caller has never sent a command."""
         cached = self._caller_ids.get(caller.subject)

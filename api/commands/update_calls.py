@@ -25,6 +25,8 @@ class VisitSender(Protocol):
 
     async def signal(self, patient_id: int, day: date, command: Command) -> None: ...
 
+    async def end_retired(self, patient_id: int, day: date) -> None: ...
+
 
 class UpdateCalls:
     """The updates that one process sends. A call may take `within` seconds.

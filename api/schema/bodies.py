@@ -108,6 +108,11 @@ class PutRecord(RequestBody):
     ] = None
 
 
+class MergePatients(RequestBody):
+    patient_id: Id
+    reason: Reason
+
+
 class PutPatient(PutRecord):
     """At least one name is needed, because many people have only one."""
 

@@ -3,6 +3,7 @@
 from datetime import datetime
 from functools import singledispatch
 
+from patient_visit_engine.storage.ledger import merging
 from patient_visit_engine.storage.ledger.errors import OvertakenError
 from patient_visit_engine.storage.ledger.rewriting import rewrite_appointment
 from patient_visit_engine.storage.ledger.writer import PENDING_OF_APPOINTMENT, RUNNING_CONSULTATION, Writer
@@ -48,6 +49,10 @@ def _end_consultation(change: changes.EndConsultation, writer: Writer) -> None:
     writer.complete_tracking(RUNNING_CONSULTATION, change.consultation.id, change.outcome)
     status = AppointmentStatus.done if change.outcome is Outcome.done else AppointmentStatus.confirmed
     writer.set_appointment_status(change.consultation.appointment_id, status)
+    running = [row for row in writer.stored.rows.running if row["exclusive"]]
+    if len(running) == 1 and running[0]["merged"]:
+        # The index allows one consultation without a mark, so from now on it protects the person again.
+        writer.update_tracking(RUNNING_CONSULTATION, running[0]["consultation_id"], merged=False)
 
 
 @apply.register
@@ -132,16 +137,7 @@ def _rewrite_appointment(change: changes.RewriteAppointment, writer: Writer) -> 
 
 @apply.register
 def _join_line(change: changes.JoinLine, writer: Writer) -> None:
-    place = change.place
-    values = {
-        "doctor_id": place.doctor_id,
-        "appointment_id": place.appointment_id,
-        "visit_day": place.day,
-        "since": place.since,
-        "turn": place.turn,
-        "unused_offers": place.unused_offers,
-    }
-    writer.insert_place(values)
+    writer.insert_place(change.place)
 
 
 @apply.register
@@ -183,6 +179,16 @@ def _move_down(change: changes.MoveDown, writer: Writer) -> None:
 @apply.register
 def _withdraw_offer(change: changes.WithdrawOffer, writer: Writer) -> None:
     writer.set_place(change.place)
+
+
+@apply.register
+def _retire_record(change: changes.RetireRecord, writer: Writer) -> None:
+    merging.retire_record(change, writer)
+
+
+@apply.register
+def _restore_record(change: changes.RestoreRecord, writer: Writer) -> None:
+    merging.restore_record(change, writer)
 
 
 @apply.register

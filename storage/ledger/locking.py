@@ -39,6 +39,14 @@ LOCK_PATIENTS = (
     .order_by(patients.c.id)
     .with_for_update(key_share=True)
 )
+_BOTH = patients.c.id.in_((_id("patient_id"), _id("retired_id")))
+# All records of both persons, because a merge or a separation writes them all.
+LOCK_RECORDS = (
+    select(patients.c.id)
+    .where(or_(_BOTH, patients.c.person_id.in_(select(patients.c.person_id).where(_BOTH))))
+    .order_by(patients.c.id)
+    .with_for_update(key_share=True)
+)
 LOCK_FOR_APPOINTMENT = _lock_appointment_and_prestation(_then(LOCK_PATIENT, _id("appointment_id")))
 LOCK_FOR_EXCLUSIVE_START = _lock_appointment_and_prestation(
     _then(_lock_doctor(_then(LOCK_PATIENT, _id("doctor_id"))), _id("appointment_id"))
@@ -51,6 +59,9 @@ def lock_rows(connection: Connection, entry: LedgerEntry) -> int | None:
     Read the rows with a later statement. A statement sees what was committed before it began, and this one may have waited. For the
     same reason it does not lock an appointment or a prestation that was created during its wait. Then it returns None.
     """
+    if entry.retired is not None:
+        connection.execute(LOCK_RECORDS, {"patient_id": entry.patient_id, "retired_id": entry.retired.id})
+        return None
     if entry.appointment is None:
         connection.execute(LOCK_PATIENT, {"patient_id": entry.patient_id})
         return None

@@ -2,8 +2,9 @@
 
 A decision is valid only for the facts that it was based on. They may have changed: yesterday's consultation still runs, a worker
 died after a commit, or the reception changed the appointment. Then the ledger writes nothing and returns the present facts. The
-visit decides again. The lock on the patient makes the visits of two days record one after the other. The unique indexes protect the
-rule even if the lock or the comparison has a mistake.
+visit decides again. It writes nothing for a retired record, whose decisions belong to its survivor. The lock on the patient makes
+the visits of two days record one after the other. The unique indexes protect the rule even if the lock or the comparison has a
+mistake.
 """
 
 import asyncio
@@ -115,15 +116,25 @@ def _reply_without_writing(connection: Connection, entry: LedgerEntry, stored: S
     row = stored.request_row
     if row is not None and row.is_settled:
         return LedgerReply(facts=stored.facts, **read_answer(connection, row.request.id)), None
+    if stored.facts.moved_to is not None:
+        # Without this, the visit of a retired record would grant a start on its empty facts.
+        return LedgerReply(facts=stored.facts, overtaken=True), None
     if row is not None and row.has_expired:
         return _expire(connection, entry, stored)
     if stored.new_patient_is_retired:
         # The survivor is not locked. The caller looks for the survivor again.
         return _refuse(connection, entry, stored, AppointmentMismatch())
     busy_with = None if entry.busy_with is None else stored.other_consultations
-    if (stored.facts, stored.appointment, busy_with) != (entry.seen, entry.appointment, entry.busy_with):
-        appointment = stored.appointment
-        return LedgerReply(facts=stored.facts, overtaken=True, appointment=appointment, busy_with=busy_with), None
+    present = (stored.facts, stored.appointment, busy_with, stored.retired)
+    if present != (entry.seen, entry.appointment, entry.busy_with, entry.retired):
+        reply = LedgerReply(
+            facts=stored.facts,
+            overtaken=True,
+            appointment=stored.appointment,
+            busy_with=busy_with,
+            retired=stored.retired,
+        )
+        return reply, None
     return None
 
 
@@ -151,7 +162,7 @@ def _write_changes(connection: Connection, entry: LedgerEntry, stored: StoredSta
 def _write_timeline(connection: Connection, entry: LedgerEntry, reason: str | None) -> None:
     rows = [
         {
-            "patient_id": entry.patient_id,
+            "patient_id": patient_id,
             "visit_day": row.day or entry.day,
             "at": entry.decision.at,
             "event": row.event,
@@ -163,6 +174,7 @@ def _write_timeline(connection: Connection, entry: LedgerEntry, reason: str | No
             "reason": reason,
         }
         for row in map(timeline_row, entry.decision.changes)
+        for patient_id in (entry.patient_id, *row.other_patients)
     ]
     if rows:
         INSERT_TIMELINE.execute_each(connection, rows)

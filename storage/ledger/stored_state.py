@@ -23,8 +23,10 @@ from patient_visit_engine.storage.ledger.errors import OvertakenError
 from patient_visit_engine.storage.ledger.locking import lock_rows
 from patient_visit_engine.storage.ledger.request_rows import REQUEST_COLUMNS, RequestRow, to_request_row
 from patient_visit_engine.storage.open_rows import OpenRows
+from patient_visit_engine.storage.person_records import read_record
 from patient_visit_engine.storage.row_unions import Columns, fetch_parts, union_rows
 from patient_visit_engine.storage.tables import callers, patients, requests
+from patient_visit_engine.visit.person_records import SeenRecord
 from patient_visit_engine.visit.record import LedgerEntry
 from patient_visit_engine.visit.state import Appointment, Facts, OtherConsultation
 from patient_visit_engine.wire.patient_identity import PatientIdentity
@@ -72,23 +74,27 @@ class NameCache:
     def from_parts(cls, parts: Mapping[str, list[Columns]]) -> "NameCache":
         """The names in the rows of `STORED_STATE`."""
         names = cls()
-        for row in chain.from_iterable(parts.values()):
-            if row["doctor"] is not None:
-                names.doctors[row["doctor_id"]] = row["doctor"]
-            if row["prestation"] is not None:
-                names.prestations[row["prestation_id"]] = row["prestation"]
+        names.add(parts)
         for row in chain(parts.get("other_consultation", ()), parts.get("new_patient", ())):
             names.patients[row["patient_id"]] = PatientIdentity.of(row)
         return names
+
+    def add(self, parts: Mapping[str, list[Columns]]) -> None:
+        """Add the names of doctors and prestations in these rows."""
+        for row in chain.from_iterable(parts.values()):
+            if row["doctor"] is not None:
+                self.doctors[row["doctor_id"]] = row["doctor"]
+            if row["prestation"] is not None:
+                self.prestations[row["prestation_id"]] = row["prestation"]
 
 
 @dataclass(frozen=True)
 class StoredState:
     """The rows that were read, and the values that they stand for.
 
-    `facts` are those before the decision. `rows` change when the decision is written. `request_row` is None when a timer decided.
-    Then the caller is the engine itself. `appointment` and `other_consultations` are those that the decision is about, as they are
-    now. `read_at` is the time of `perf_counter`, in seconds.
+    `facts` are those before the decision. For a retired patient they have only the survivor. `rows` change when the decision is
+    written. `request_row` is None when a timer decided. Then the caller is the engine itself. `appointment`, `other_consultations` and
+    `retired` are those that the decision is about, as they are now. `read_at` is the time of `perf_counter`, in seconds.
     """
 
     patient: PatientIdentity
@@ -102,6 +108,7 @@ class StoredState:
     appointment: Appointment | None
     other_consultations: tuple[OtherConsultation, ...]
     new_patient_is_retired: bool
+    retired: SeenRecord | None
     read_at: float
 
 
@@ -134,18 +141,19 @@ def _read_state(connection: Connection, entry: LedgerEntry) -> StoredState:
     if "patient" not in parts:
         raise NoResultFound("the patient of the entry does not exist")
     [patient] = parts["patient"]
-    rows = OpenRows.from_parts(parts)
+    rows, person_id = OpenRows.from_parts(parts), patient["person_id"]
     return StoredState(
         patient=PatientIdentity.of(patient),
-        person_id=patient["person_id"],
+        person_id=person_id,
         caller_id=patient["caller_id"],
         created_by_text=patient["created_by_text"],
-        facts=rows.facts,
+        facts=rows.facts if person_id == entry.patient_id else Facts(moved_to=person_id),
         rows=rows,
         names=NameCache.from_parts(parts),
         request_row=None if request is None else to_request_row(request, patient),
         appointment=next(map(to_appointment, parts.get("appointment", ())), None),
         other_consultations=to_other_consultations(parts.get("other_consultation", ())),
         new_patient_is_retired=any(row["person_id"] != row["patient_id"] for row in parts.get("new_patient", ())),
+        retired=None if entry.retired is None else read_record(connection, entry.retired.id),
         read_at=perf_counter(),
     )

@@ -7,10 +7,12 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, Table, Update, bindparam, case, delete, insert, literal_column, update
 
+from patient_visit_engine.storage.facts import OPEN_ROWS
 from patient_visit_engine.storage.ledger.errors import OvertakenError
 from patient_visit_engine.storage.ledger.stored_state import StoredState
+from patient_visit_engine.storage.open_rows import OpenRows
 from patient_visit_engine.storage.prepared_statements import PreparedWrite
-from patient_visit_engine.storage.row_unions import Columns
+from patient_visit_engine.storage.row_unions import Columns, fetch_parts
 from patient_visit_engine.storage.tables import appointments, patient_trackings, reservations, waiting_line
 from patient_visit_engine.storage.tables.columns import Timestamp
 from patient_visit_engine.visit.calendar import to_millisecond
@@ -151,9 +153,15 @@ class Writer:
                 for row in earlier:
                     row["visit_day"] = day
 
-    def insert_place(self, values: Mapping[str, object]) -> None:
+    def read_again(self) -> None:
+        """Read what is open for the patient. Only a merge needs it: it gives the patient rows that were not read before."""
+        parts = fetch_parts(self.connection, OPEN_ROWS, {"patient_id": self.entry.patient_id})
+        self.stored.rows.replace(OpenRows.from_parts(parts))
+        self.stored.names.add(parts)
+
+    def insert_place(self, place: WaitingDoctor) -> None:
         """Insert a place in the line."""
-        columns = _stored(values)
+        columns = _stored({**place.model_dump(exclude={"day", "notified_at"}), "visit_day": place.day})
         columns |= self._about_patient(columns)
         key = self.connection.execute(INSERT_PLACE, columns).inserted_primary_key
         assert key is not None

@@ -49,6 +49,8 @@ CALLS = {
     ("/api/appointments", "GET"),
     ("/api/patients/{patient_id}/visit", "GET"),
     ("/api/patients/{patient_id}/trackings", "GET"),
+    ("/api/patients/{patient_id}/merge", "POST"),
+    ("/api/patients/{patient_id}/merge/{retired_id}", "DELETE"),
     ("/api/patients/{record_id}", "PUT"),
     ("/api/doctors/{record_id}", "PUT"),
     ("/api/prestations/{record_id}", "PUT"),

@@ -35,6 +35,7 @@ WITH_BODY: list[tuple[str, str, dict[str, Any], str]] = [
     ("POST", f"/api/consultations/{UNKNOWN_ID}/extend", {"minutes": 5}, "doctor"),
     ("POST", f"/api/consultations/{UNKNOWN_ID}/release", {"reason": "x"}, "supervisor"),
     ("PATCH", "/api/appointments/1/status", {"status": 1}, "reception"),
+    ("POST", "/api/patients/123/merge", {"patient_id": 124, "reason": "x"}, "supervisor"),
     ("PUT", "/api/patients/1", A_PATIENT, "service"),
     ("PUT", "/api/patients/1", {"first_name": "Ada"}, "service"),
     ("PUT", "/api/doctors/1", {"name": "Dr. X"}, "service"),
@@ -59,9 +60,14 @@ ABOUT_AN_ID = [
     ("POST", "/api/appointments/{}/wait", None, "doctor", "appointment"),
     ("DELETE", "/api/appointments/{}/wait", None, "doctor", "appointment"),
     ("GET", "/api/patients/{}/visit", None, "doctor", "patient"),
+    ("POST", "/api/patients/{}/merge", {"patient_id": 124, "reason": "x"}, "service", "patient"),
+    ("DELETE", "/api/patients/{}/merge/124", None, "supervisor", "patient"),
+    ("DELETE", "/api/patients/123/merge/{}", None, "supervisor", "patient"),
     ("GET", "/api/patients/{}/trackings", None, "doctor", "patient"),
 ]
 FOR_SOME = [
+    ("POST", "/api/patients/123/merge", {"patient_id": 124, "reason": "x"}, ["doctor", "reception"]),
+    ("DELETE", "/api/patients/123/merge/124", None, ["doctor", "reception", "service"]),
     ("POST", "/api/consultations", start_body(), ["reception", "supervisor", "service"]),
     ("POST", f"/api/consultations/{UNKNOWN_ID}/complete", None, ["reception", "supervisor", "service"]),
     ("POST", f"/api/consultations/{UNKNOWN_ID}/extend", {"minutes": 5}, ["reception", "supervisor", "service"]),

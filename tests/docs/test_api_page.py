@@ -8,7 +8,15 @@ from typing import get_args
 from fastapi.routing import APIRoute
 
 from patient_visit_engine.api.access.authentication import current_caller
-from patient_visit_engine.api.routes import appointments, consultations, master_data, operations, patients, session
+from patient_visit_engine.api.routes import (
+    appointments,
+    consultations,
+    master_data,
+    merges,
+    operations,
+    patients,
+    session,
+)
 from patient_visit_engine.live import refusals as stream_refusals
 from patient_visit_engine.visit.codes import Role
 from patient_visit_engine.visit.refusals import Refusal
@@ -37,7 +45,7 @@ ROLES = {
 
 def calls_in_code() -> dict[str, frozenset[Role]]:
     """Every call with its allowed roles; an empty set when no sign-in is needed."""
-    modules = (session, consultations, appointments, patients, master_data, operations)
+    modules = (session, consultations, appointments, patients, merges, master_data, operations)
     routes = [route for module in modules for route in module.router.routes if isinstance(route, APIRoute)]
     calls = {f"{method} {route.path_format}": _roles_of(route) for route in routes for method in route.methods or ()}
     return calls | {"GET /api/events": frozenset(Role)}

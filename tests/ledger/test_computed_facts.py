@@ -18,9 +18,11 @@ from patient_visit_engine.visit.commands import (
     CheckOut,
     Command,
     ConsultationCommand,
+    RecordCommand,
     Rescue,
     SystemCommand,
 )
+from patient_visit_engine.visit.person_records import SeenRecord
 from patient_visit_engine.visit.policy import decide
 from patient_visit_engine.visit.state import Consultation, Facts, Limits
 from patient_visit_engine.visit.timers import decide_due
@@ -34,6 +36,7 @@ from tests.support.builders import (
     DR_OKAFOR,
     DR_SMITH,
     JOHN_DOE,
+    MARIA_SILVA,
     NOON,
     X_RAY,
     a_request,
@@ -46,7 +49,9 @@ from tests.support.commands import (
     a_check_in,
     a_completion,
     a_leave,
+    a_merge,
     a_release,
+    a_separation,
     a_start,
     a_status,
     a_wait,
@@ -96,7 +101,7 @@ class CheckedVisit:
             return
         self.sent += 1
         fresh = command.model_copy(update={"request": a_request(str(self.sent))})
-        if not isinstance(command, ConsultationCommand):
+        if not isinstance(command, ConsultationCommand | RecordCommand):
             fresh = fresh.model_copy(update={"appointment": await self.ledger.appointment(command.appointment.id)})
         await self._check(fresh, await self.ledger.send(fresh, self.now))
 
@@ -126,12 +131,20 @@ def tracking_of(connection: Connection, command: Command) -> object:
     if isinstance(command, ConsultationCommand):
         row = tracking_of_consultation(connection, command.consultation_id)
         return None if row is None else consultation_body(row)
+    if isinstance(command, RecordCommand):
+        return None
     row = latest_tracking(connection, command.appointment.id)
     return None if row is None else tracking_body(row)
 
 
+#: As a client knows the record that is merged. The ledger replies with the record as it is.
+MARIA = SeenRecord(id=MARIA_SILVA.id, person_id=MARIA_SILVA.id, record_ids=(MARIA_SILVA.id,))
+
+
 async def check_busy_days(visit: CheckedVisit) -> None:
     """Two days of a patient with three check-ins, three doctors, and offers that reserve."""
+    for two_records in (a_merge(MARIA), a_separation(MARIA), a_merge(MARIA)):
+        await visit.send(two_records)
     for arrived in (a_check_in(OF_AMRANI), a_check_in(OF_OKAFOR), a_check_in(X_RAY_OF_AMRANI)):
         await visit.send(arrived)
     # One check-in gets another doctor and prestation, and its time passes to the next day.

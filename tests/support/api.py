@@ -17,7 +17,15 @@ from patient_visit_engine.runtime.settings import Settings
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.ledger.recording import SqlLedger
 from patient_visit_engine.storage.tables import metadata
-from patient_visit_engine.visit.commands import Adopt, Command, appointment_of, with_busy_doctor
+from patient_visit_engine.visit.commands import (
+    Adopt,
+    Command,
+    appointment_of,
+    retired_record_of,
+    with_busy_doctor,
+    with_patient,
+    with_retired_record,
+)
 from patient_visit_engine.visit.policy import decide_on_appointment
 from patient_visit_engine.visit.record import LedgerEntry, LedgerReply
 from patient_visit_engine.visit.state import Appointment, VisitState
@@ -82,6 +90,8 @@ class LedgerVisits:
     late: bool = False
     signals: list[tuple[Command, date]] = field(default_factory=list)
     sent: list[Command] = field(default_factory=list)
+    #: The retired records whose visits were ended.
+    retired: list[tuple[int, date]] = field(default_factory=list)
     #: The commands that got no answer, while `away` was true.
     unanswered: list[Command] = field(default_factory=list)
 
@@ -95,8 +105,12 @@ class LedgerVisits:
         if self.late:
             command = _an_hour_late(command)
         recorded = await self._record(patient_id, day, command)
+        if recorded.facts.moved_to is not None:
+            patient_id = recorded.facts.moved_to
+            command = with_patient(command, patient_id)
+            recorded = await self._record(patient_id, day, command)
         if recorded.overtaken:
-            command = with_busy_doctor(command, recorded.busy_with)
+            command = with_retired_record(with_busy_doctor(command, recorded.busy_with), recorded.retired)
             recorded = await self._record(patient_id, day, command, recorded.appointment)
         if recorded.overtaken:
             raise DayClosedError
@@ -122,6 +136,7 @@ class LedgerVisits:
             seen=facts,
             request=command.request,
             appointment=appointment,
+            retired=retired_record_of(command),
         )
         return await self.ledger.record(entry)
 
@@ -129,6 +144,11 @@ class LedgerVisits:
         if self.away:
             raise TimeoutError
         self.signals.append((command, day))
+
+    async def end_retired(self, patient_id: int, day: date) -> None:
+        if self.away:
+            raise TimeoutError
+        self.retired.append((patient_id, day))
 
     async def find_problems(self) -> Problems:
         return SILENT_TEMPORAL if self.away else {}

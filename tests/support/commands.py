@@ -12,12 +12,15 @@ from patient_visit_engine.visit.commands import (
     ExtendConsultation,
     JoinWaitingLine,
     LeaveWaitingLine,
+    MergePatients,
     ReleaseConsultation,
+    SeparatePatients,
     SetAppointmentStatus,
     StartConsultation,
 )
+from patient_visit_engine.visit.person_records import SeenRecord
 from patient_visit_engine.visit.state import Appointment, AppointmentFields, Consultation
-from tests.support.builders import RECEPTIONIST, Doctor, a_request
+from tests.support.builders import JOHN_DOE, RECEPTIONIST, Doctor, a_request
 
 
 def stamped(command: Command, at: datetime, *, valid_for: timedelta | None = None, asynchronous: bool = False) -> Any:
@@ -89,3 +92,13 @@ def a_change(appointment: Appointment, key: str = "change", **fields: Any) -> Ch
     return ChangeAppointment(
         request=a_request(key), appointment=appointment, fields_sent=AppointmentFields.model_validate(fields)
     )
+
+
+def a_merge(retired: SeenRecord, key: str = "merge", *, into: int = JOHN_DOE.id) -> MergePatients:
+    """A supervisor merges the record into John Doe's, or into the patient `into`."""
+    return MergePatients(request=a_request(key), patient_id=into, retired=retired)
+
+
+def a_separation(retired: SeenRecord, key: str = "separate", *, patient_id: int = JOHN_DOE.id) -> SeparatePatients:
+    """A supervisor separates the record again."""
+    return SeparatePatients(request=a_request(key), patient_id=patient_id, retired=retired)

@@ -12,7 +12,16 @@ from patient_visit_engine.storage.facts import read_appointment
 from patient_visit_engine.storage.ledger.receipts import RecordedDecision
 from patient_visit_engine.storage.ledger.recording import SqlLedger
 from patient_visit_engine.storage.tables import metadata, requests
-from patient_visit_engine.visit.commands import Adopt, Command, ConsultationCommand, appointment_of, with_busy_doctor
+from patient_visit_engine.visit.commands import (
+    Adopt,
+    Command,
+    ConsultationCommand,
+    RecordCommand,
+    appointment_of,
+    retired_record_of,
+    with_busy_doctor,
+    with_retired_record,
+)
 from patient_visit_engine.visit.decisions import Decision
 from patient_visit_engine.visit.policy import decide
 from patient_visit_engine.visit.record import LedgerEntry, LedgerReply
@@ -65,9 +74,9 @@ class LedgerDriver:
             recorded = await self.record(self.entry(current, now))
             if not recorded.overtaken:
                 return await self.database.read(stored_answer, command.request.id)
-            if not isinstance(command, ConsultationCommand):
+            if not isinstance(command, ConsultationCommand | RecordCommand):
                 current = current.model_copy(update={"appointment": recorded.appointment})
-            current = with_busy_doctor(current, recorded.busy_with)
+            current = with_retired_record(with_busy_doctor(current, recorded.busy_with), recorded.retired)
         raise AssertionError("overtaken 50 times")
 
     async def record_due(self, now: datetime) -> list[Decision]:
@@ -85,7 +94,11 @@ class LedgerDriver:
         if isinstance(command, Adopt):
             return self.entry_of(decision)
         return self.entry_of(decision).model_copy(
-            update={"request": command.request, "appointment": appointment_of(command)}
+            update={
+                "request": command.request,
+                "appointment": appointment_of(command),
+                "retired": retired_record_of(command),
+            }
         )
 
     def entry_of(self, decision: Decision) -> LedgerEntry:

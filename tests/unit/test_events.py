@@ -36,6 +36,8 @@ RUNNING = a_consultation(APPOINTMENT)
 PLACE = a_place(DR_AMRANI)
 OFFER = changes.OfferPatient(place=PLACE, until=NOON + minutes(36))
 AT = NOON + minutes(35)
+MERGE = changes.RetireRecord(retired_id=MARIA_SILVA.id, record_ids=(MARIA_SILVA.id, 7), both_in_consultation=True)
+SEPARATION = changes.RestoreRecord(restored_id=MARIA_SILVA.id, record_ids=(MARIA_SILVA.id, 7))
 OF_JOHN = {
     "patient_id": 123,
     "patient_name": "John Doe",
@@ -88,6 +90,8 @@ EVERY_CHANGE: dict[Any, Any] = {
             appointment=APPOINTMENT, new_fields=AppointmentFields(doctor_id=DR_SMITH.id, scheduled_at=NOON)
         ),
         changes.JoinLine(place=a_place(DR_AMRANI)),
+        MERGE,
+        SEPARATION,
         changes.LeaveLine(place=PLACE, why="left"),
         OFFER,
         changes.EndReservation(reservation=a_reservation(DR_AMRANI, AT), why="expired"),
@@ -301,3 +305,16 @@ def test_appointment_event_has_doctor_if_known() -> None:
 
     assert "doctor_id" not in without_doctor.data
     assert with_doctor.data == dict(without_doctor.data) | {"doctor_id": DR_AMRANI.id}
+
+
+def test_merge_and_separation_name_all_records() -> None:
+    (merged,), (separated,) = events_for(MERGE), events_for(SEPARATION)
+
+    assert names_and_channels([merged, separated]) == [
+        ("patient.merged", "consultations"),
+        ("patient.separated", "consultations"),
+    ]
+    message = "Patient John Doe has another record from now on"
+    assert merged.data == OF_JOHN | {"message": message, "retired": [124, 7], "both_in_consultation": True}
+    message = "A record of patient John Doe is another patient again"
+    assert separated.data == OF_JOHN | {"message": message, "retired": [124, 7], "separated_id": 124}

@@ -14,6 +14,8 @@ from patient_visit_engine.visit.changes import (
     OpenConsultation,
     PostponeConsultation,
     RemindHolder,
+    RestoreRecord,
+    RetireRecord,
     RewriteAppointment,
 )
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome, RescueReason
@@ -33,6 +35,14 @@ def amrani_row(event: str, consultation_id: str | None = RUNNING.id, **particula
 
 
 ROWS = [
+    (
+        RetireRecord(retired_id=124, record_ids=(124, 7), both_in_consultation=True),
+        TimelineRow("merged", particulars={"retired": [124, 7], "both_in_consultation": True}),
+    ),
+    (
+        RestoreRecord(restored_id=124, record_ids=(124, 7)),
+        TimelineRow("separated", particulars={"retired": [124, 7]}, other_patients=(124,)),
+    ),
     (OpenConsultation(consultation=RUNNING), amrani_row("started", prestation_id=11, exclusive=True)),
     (EndConsultation(consultation=RUNNING, outcome=Outcome.timed_out), amrani_row("completed", outcome="timed_out")),
     (

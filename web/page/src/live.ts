@@ -15,7 +15,7 @@ const SPREAD = 1_500;
 
 export const streamState = ref<StreamState>({ name: "catching_up", since: Date.now() });
 
-type About = { patient_id?: unknown; doctor_id?: unknown };
+type About = { patient_id?: unknown; doctor_id?: unknown; retired?: unknown };
 
 /** These events are about no patient. Any list may show the doctor's or the prestation's name. */
 const RECORD_EVENTS = ["doctor.updated", "prestation.updated"];
@@ -25,10 +25,12 @@ export function isTouched(key: readonly unknown[], shown: unknown, name: string,
     // Every screen shows a renamed doctor, so they must not all read at the same moment.
     if (RECORD_EVENTS.includes(name)) return [WORKLIST, BOARD, VISIT].includes(String(key[0])) ? "soon" : "no";
     if (key[0] === BOARD) return "now";
-    if (key[0] === VISIT) return key[1] === about.patient_id ? "now" : "no";
+    // A merge also changes what is shown under the ids that it retires.
+    const ids = [about.patient_id, ...(Array.isArray(about.retired) ? about.retired : [])];
+    if (key[0] === VISIT) return ids.includes(key[1]) ? "now" : "no";
     if (key[0] !== WORKLIST) return "no";
     const rows = (shown as Worklist | undefined)?.items;
-    if (rows === undefined || rows.some(row => row.patient_id === about.patient_id)) return "now";
+    if (rows === undefined || rows.some(row => ids.includes(row.patient_id))) return "now";
     // A doctor's list never shows the appointments of another doctor.
     const { doctorId, statuses } = key[1] as WorklistWanted;
     const isOthers = typeof about.doctor_id === "number" && doctorId !== null && about.doctor_id !== doctorId;

@@ -59,6 +59,8 @@ export interface VisitEvents {
     "patient.updated": AboutPatient;
     "doctor.updated": DoctorUpdated;
     "prestation.updated": PrestationUpdated;
+    "patient.merged": AboutPatient;
+    "patient.separated": AboutPatient;
 }
 
 export type EventName = keyof VisitEvents;
@@ -90,6 +92,8 @@ export const GUARANTEED: { readonly [Name in EventName]: Readonly<Record<string,
     "patient.updated": ABOUT_PATIENT,
     "doctor.updated": { doctor_id: "number", doctor_name: "string", message: "string", timestamp: "string" },
     "prestation.updated": { prestation_id: "number", prestation: "string", message: "string", timestamp: "string" },
+    "patient.merged": ABOUT_PATIENT,
+    "patient.separated": ABOUT_PATIENT,
 };
 
 export const EVENT_NAMES = Object.keys(GUARANTEED) as readonly EventName[];
