@@ -33,6 +33,7 @@ from patient_visit_engine.api.routes import (
     merges,
     operations,
     patients,
+    records,
     session,
 )
 from patient_visit_engine.api.schema.openapi import document_text, openapi_document
@@ -123,7 +124,7 @@ def create_documented_app() -> FastAPI:
             Exception: problems.on_fault,
         },
     )
-    for module in (session, consultations, appointments, patients, merges, master_data, operations):
+    for module in (session, consultations, appointments, patients, merges, records, master_data, operations):
         # Not include_router(): one flat list matches faster, and a 405 can collect the methods of a path from it.
         app.router.routes.extend(module.router.routes)
     # FastAPI documents this way to replace the OpenAPI document.

@@ -236,20 +236,9 @@ class StoredPatient(Patient, StoredRecord):
     record_number: RecordNumber | None
 
 
-@closed
-class PatientItem(Patient):
-    """One patient of a search. `name` is the full name."""
+class RecordPage(TypedDict):
+    """One page of a search for records. `total` counts 1,000 at most. `more`: there are others, so the search is too wide."""
 
-    name: PatientName
-    record_number: RecordNumber | None
-    version: Ordinal
-
-
-@closed
-class Patients(TypedDict):
-    """One page of a search. `total` counts 1,000 at most. `more`: there are others, so the search is too wide."""
-
-    items: list[PatientItem]
     page: Ordinal
     page_size: Ordinal
     total: Count
@@ -271,6 +260,11 @@ class Separation(TypedDict):
 
     patient_id: RecordId
     retired: Annotated[list[RecordId], Field(min_length=1)]
+
+
+@closed
+class Patients(RecordPage):
+    items: list[StoredPatient]
 
 
 @closed
@@ -307,8 +301,18 @@ class StoredDoctor(Doctor, StoredRecord):
 
 
 @closed
+class Doctors(RecordPage):
+    items: list[StoredDoctor]
+
+
+@closed
 class StoredPrestation(Prestation, StoredRecord):
     """A prestation as it is stored."""
+
+
+@closed
+class Prestations(RecordPage):
+    items: list[StoredPrestation]
 
 
 @closed

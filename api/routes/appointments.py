@@ -24,7 +24,7 @@ from patient_visit_engine.api.schema import bodies
 from patient_visit_engine.api.schema.fields import TextId
 from patient_visit_engine.api.schema.openapi import COMMAND_PROBLEMS, STAFF_PROBLEMS, responses
 from patient_visit_engine.api.schema.queries import WorklistQuery
-from patient_visit_engine.storage.screens import patient_day, worklist
+from patient_visit_engine.storage.screens import patient_day, record_pages, worklist
 from patient_visit_engine.visit import commands
 from patient_visit_engine.visit.codes import Role
 from patient_visit_engine.visit.state import Appointment
@@ -40,20 +40,30 @@ BuildCommand = Callable[[commands.Request, Appointment], commands.Command]
     "/api/appointments", response_model=None, responses=responses({200: screens.Worklist}, *STAFF_PROBLEMS, 422)
 )
 async def show_worklist(query: Annotated[WorklistQuery, Query()], caller: AnyRole, http: Request) -> Response:
-    """A day's appointments with the state of each patient, and the id of the last event that they include."""
+    """A day's appointments with the state of each patient, and the id of the last event that they include.
+
+    With an identifier it lists this appointment, on its own day unless another date is sent.
+    """
     dependencies = dependencies_of(http)
-    calendar, day = dependencies.settings.calendar, query.date or dependencies.today()
+    calendar, today = dependencies.settings.calendar, dependencies.today()
+    day, listed_ids = query.date or today, None
+    if query.identifier is not None:
+        identified = await dependencies.database.read(record_pages.find_appointment, query.identifier)
+        listed_ids = () if identified is None else (identified.id,)
+        if query.date is None and identified is not None:
+            day = calendar.day_of(identified.scheduled_at)
     worklist_filter = worklist.WorklistFilter(
         day=day,
         starts_at=calendar.starts_at(day),
         ends_at=calendar.ends_at(day),
-        today=dependencies.today(),
+        today=today,
         page=query.page,
         page_size=query.page_size,
         doctor_id=query.doctor_id,
         statuses=frozenset(query.status),
         search=query.q,
         asking_doctor_id=caller.doctor_id,
+        appointment_ids=listed_ids,
     )
     return JSONResponse(await dependencies.database.read(worklist.read_worklist, worklist_filter))
 

@@ -1,4 +1,4 @@
-"""The search for patients, one patient's day, and the board of all patients in the hospital."""
+"""One patient's day, and the board of all patients in the hospital."""
 
 from datetime import date
 from typing import Annotated
@@ -13,14 +13,12 @@ from patient_visit_engine.api.dependencies import Dependencies, dependencies_of
 from patient_visit_engine.api.problems import NotFound
 from patient_visit_engine.api.schema.fields import TextId
 from patient_visit_engine.api.schema.openapi import STAFF_PROBLEMS, responses
-from patient_visit_engine.api.schema.queries import DayQuery, PatientsQuery
-from patient_visit_engine.storage.screens import board, patient_day, patient_search
+from patient_visit_engine.api.schema.queries import DayQuery
+from patient_visit_engine.storage.screens import board, patient_day
 from patient_visit_engine.storage.screens.patient_day import VisitQuery
-from patient_visit_engine.storage.screens.patient_search import PatientQuery
 from patient_visit_engine.visit.codes import Role
 from patient_visit_engine.visit.names import visit_id
 from patient_visit_engine.wire import screens, shapes
-from patient_visit_engine.wire.search_words import typed_words
 
 router = APIRouter(tags=["patients"])
 
@@ -44,14 +42,6 @@ async def show_visit(
     url = None if workflow_day is None else _temporal_url(dependencies, day["patient_id"], workflow_day)
     visit: screens.Visit = {**day, "temporal_url": url}
     return JSONResponse(visit)
-
-
-@router.get("/api/patients", response_model=None, responses=responses({200: shapes.Patients}, *STAFF_PROBLEMS, 422))
-async def search_patients(query: Annotated[PatientsQuery, Query()], _caller: AnyRole, http: Request) -> Response:
-    """Patients by words of their names, birth date and record number. At most 1,000 are listed, 50 on a page."""
-    words = typed_words(query.q) if query.q else None
-    patient_query = PatientQuery(query.page, words, query.birth_date)
-    return JSONResponse(await dependencies_of(http).database.read(patient_search.search_patients, patient_query))
 
 
 @router.get("/api/board", response_model=None, responses=responses({200: screens.Board}, *STAFF_PROBLEMS))

@@ -22,6 +22,7 @@ DESCRIPTIONS = {
     201: "Created",
     202: "Accepted: the decision follows",
     204: "Done, without a body",
+    304: "The caller has this version",
     400: "The request is not well-formed, or the body is not JSON",
     401: "Not signed in",
     403: "Not allowed",

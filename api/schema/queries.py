@@ -39,6 +39,7 @@ class QueryString(RequestBody):
 
 
 class WorklistQuery(QueryString):
+    identifier: ExactIdentifier | None = None
     date: Day | None = None
     doctor_id: TextId | None = None
     status: Annotated[list[Status], BeforeValidator(_statuses)] = Field(default_factory=list, max_length=20)
@@ -53,15 +54,26 @@ def _check_words(text: str) -> str:
     return text
 
 
-class PatientsQuery(QueryString):
+class RecordsQuery(QueryString):
+    """The records that have this identifier, and all these words."""
+
+    identifier: ExactIdentifier | None = None
     q: Annotated[
         str,
         StringConstraints(strip_whitespace=True, max_length=MAX_NAME),
         AfterValidator(printable),
         AfterValidator(_check_words),
     ] = ""
-    birth_date: PartialDate | None = None
     page: Annotated[int, Field(ge=1, le=MAX_PAGE), BeforeValidator(whole_number)] = 1
+
+    @property
+    def words(self) -> tuple[str, ...] | None:
+        """The words to search for. None: there is no search."""
+        return typed_words(self.q) if self.q else None
+
+
+class PatientsQuery(RecordsQuery):
+    birth_date: PartialDate | None = None
 
 
 class DayQuery(QueryString):

@@ -1,11 +1,11 @@
 """Reads a record as clients see it: its fields, version and identifiers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from patient_visit_engine.storage.master_data.identifiers import TABLES, RecordKind, read_identifiers
+from patient_visit_engine.storage.master_data.identifiers import TABLES, Identifier, RecordKind, read_identifiers
 from patient_visit_engine.storage.tables import appointments, patients
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.codes import AppointmentStatus
@@ -16,19 +16,26 @@ RecordBody = shapes.StoredPatient | shapes.StoredDoctor | shapes.StoredPrestatio
 
 def read_body(connection: Connection, kind: RecordKind, record_id: int) -> RecordBody | None:
     """Return the record as the body of an answer, or None when it does not exist."""
+    return next(iter(read_bodies(connection, kind, [record_id])), None)
+
+
+def read_bodies(connection: Connection, kind: RecordKind, record_ids: Sequence[int]) -> list[RecordBody]:
+    """Return the records as the bodies of an answer, in this order. A record that does not exist is left out."""
     table = TABLES[kind]
-    query = select(table)
+    query = select(table).where(table.c.id.in_(record_ids))
     if kind is RecordKind.appointment:
         # A retired record stands for its survivor.
         query = query.add_columns(patients.c.person_id).join(patients, patients.c.id == appointments.c.patient_id)
-    row = connection.execute(query.where(table.c.id == record_id)).one_or_none()
-    if row is None:
-        return None
-    identifiers: list[shapes.Identifier] = [
-        {"system": identifier.system, "value": identifier.value}
-        for identifier in read_identifiers(connection, kind, [record_id])[record_id]
+    rows = {row.id: row for row in connection.execute(query)}
+    identifiers = read_identifiers(connection, kind, rows)
+    return [_body(kind, rows[number], identifiers[number]) for number in record_ids if number in rows]
+
+
+def _body(kind: RecordKind, row: Row[Any], identifiers: Iterable[Identifier]) -> RecordBody:
+    names: list[shapes.Identifier] = [
+        {"system": identifier.system, "value": identifier.value} for identifier in identifiers
     ]
-    return BODIES[kind](row, {"version": row.version, "identifiers": identifiers})
+    return BODIES[kind](row, {"version": row.version, "identifiers": names})
 
 
 def _patient(row: Row[Any], record: shapes.StoredRecord) -> shapes.StoredPatient:

@@ -1,36 +1,41 @@
 """The search for a person: by words of names, birth date and record number, among a million patients."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Connection, Select, func, literal, select
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, literal, select
 
+from patient_visit_engine.storage.master_data.identifiers import Identifier, RecordKind, find_record
+from patient_visit_engine.storage.master_data.record_bodies import read_bodies
+from patient_visit_engine.storage.screens.record_pages import MAX_MATCHES, page_members, page_of
 from patient_visit_engine.storage.tables import patient_search_words, patients
 from patient_visit_engine.wire import shapes
-from patient_visit_engine.wire.person_names import full_name
+from patient_visit_engine.wire.patient_identity import PatientIdentity
+from patient_visit_engine.wire.search_words import matches
 
-#: The patients on one page.
-PATIENTS_PER_PAGE = 50
-#: The most patients that a search lists. With more the search is too wide to be of use.
-MAX_MATCHES = 1_000
 #: Several words of one patient can begin alike. So a search reads more words than it lists patients.
 WORDS_READ = 4 * MAX_MATCHES
 #: Two words that are both more frequent than this count as equally frequent.
 COUNTED_WORDS = 10_000
 #: No word has this character, so it comes after every word with one beginning.
 LAST_CHARACTER = "\U0010ffff"
+_RECORD = patients.alias("record")
+_SURVIVOR = (
+    select(patients).join(_RECORD, _RECORD.c.person_id == patients.c.id).where(_RECORD.c.id == bindparam("record_id"))
+)
 
 
 @dataclass(frozen=True)
 class PatientQuery:
     """Which patients to list. `words` are beginnings of folded words. None stands for no search, and lists all patients.
 
-    `birth_date` may be only a year or a month.
+    `birth_date` may be only a year or a month. With an identifier, only the patient who has it can be listed.
     """
 
     page: int
     words: tuple[str, ...] | None = None
     birth_date: str | None = None
+    identifier: Identifier | None = None
 
 
 def search_patients(connection: Connection, query: PatientQuery) -> shapes.Patients:
@@ -38,17 +43,26 @@ def search_patients(connection: Connection, query: PatientQuery) -> shapes.Patie
 
     A retired record with the words lists its survivor, once.
     """
-    ids, more = _matching_ids(connection, query)
-    first = (query.page - 1) * PATIENTS_PER_PAGE
-    page_ids = ids[first : first + PATIENTS_PER_PAGE]
-    rows = {row.id: row for row in connection.execute(select(patients).where(patients.c.id.in_(page_ids)))}
-    return {
-        "items": [_item(rows[patient_id]) for patient_id in page_ids],
-        "page": query.page,
-        "page_size": PATIENTS_PER_PAGE,
-        "total": len(ids),
-        "more": more,
-    }
+    if query.identifier is None:
+        ids, more = _matching_ids(connection, query)
+    else:
+        ids, more = _identified_ids(connection, query, query.identifier), False
+    items = read_bodies(connection, RecordKind.patient, page_of(ids, query.page))
+    page = page_members(query.page, len(ids), more=more)
+    return {"items": cast(list[shapes.StoredPatient], items), **page}
+
+
+def _identified_ids(connection: Connection, query: PatientQuery, identifier: Identifier) -> list[int]:
+    """The id of the patient who has the identifier, if this patient also has the words and the birth date."""
+    record_id = find_record(connection, RecordKind.patient, identifier)
+    row = connection.execute(_SURVIVOR, {"record_id": record_id}).mappings().one_or_none()
+    if row is None:
+        return []
+    is_listed = query.words is None or (
+        query.words != () and matches(query.words, PatientIdentity.of(row).search_words())
+    )
+    is_born = (row["birth_date"] or "").startswith(query.birth_date or "")
+    return [row["id"]] if is_listed and is_born else []
 
 
 def _matching_ids(connection: Connection, query: PatientQuery) -> tuple[list[int], bool]:
@@ -109,16 +123,3 @@ def matching_words(words: list[str], birth_date: str | None) -> Select[Any]:
 
 def _begins(column: ColumnElement[Any], beginning: str) -> ColumnElement[bool]:
     return (column >= beginning) & (column < beginning + LAST_CHARACTER)
-
-
-def _item(row: Any) -> shapes.PatientItem:
-    return {
-        "id": row.id,
-        "first_name": row.first_name,
-        "last_name": row.last_name,
-        "name": full_name(row.first_name, row.last_name),
-        "birth_date": row.birth_date,
-        "sex": row.sex,
-        "record_number": row.record_number,
-        "version": row.version,
-    }

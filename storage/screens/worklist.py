@@ -64,6 +64,8 @@ class WorklistFilter:
     statuses: frozenset[AppointmentStatus] = frozenset()
     search: str = ""
     asking_doctor_id: int | None = None
+    #: Only these appointments can be listed. None: any.
+    appointment_ids: tuple[int, ...] | None = None
 
 
 def read_worklist(connection: Connection, worklist_filter: WorklistFilter) -> screens.Worklist:
@@ -142,6 +144,8 @@ def _conditions(connection: Connection, worklist_filter: WorklistFilter) -> list
         still_open = select(patient_trackings.c.appointment_id).where(IS_OPEN)
         is_of_day = or_(is_of_day, appointments.c.id.in_(connection.scalars(still_open).all()))
     conditions: list[ColumnElement[bool]] = [is_of_day]
+    if worklist_filter.appointment_ids is not None:
+        conditions.append(appointments.c.id.in_(worklist_filter.appointment_ids))
     if worklist_filter.doctor_id is not None:
         conditions.append(appointments.c.doctor_id == worklist_filter.doctor_id)
     if worklist_filter.statuses:

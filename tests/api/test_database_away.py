@@ -94,6 +94,8 @@ async def test_start_is_undecided_without_database(api: ApiDriver, unreachable: 
         ("anyone", "POST", "/api/session", {"username": "smith", "password": "stethoscope"}),
         ("doctor", "GET", "/api/appointments", None),
         ("doctor", "GET", "/api/board", None),
+        ("doctor", "GET", "/api/patients/123", None),
+        ("doctor", "GET", "/api/doctors", None),
         ("doctor", "GET", "/api/patients/123/visit", None),
         ("doctor", "GET", "/api/patients/123/trackings", None),
         ("doctor", "GET", f"/api/consultations/{UUID(int=1)}", None),

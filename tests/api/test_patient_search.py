@@ -7,7 +7,8 @@ from sqlalchemy import Connection, text
 
 from patient_visit_engine.storage.bulk_master_data import PatientRow, add_missing
 from patient_visit_engine.storage.screens import patient_search
-from patient_visit_engine.storage.screens.patient_search import PATIENTS_PER_PAGE, matching_words
+from patient_visit_engine.storage.screens.patient_search import matching_words
+from patient_visit_engine.storage.screens.record_pages import RECORDS_PER_PAGE
 from patient_visit_engine.storage.tables import patients
 from tests.support.api import ApiDriver
 
@@ -84,11 +85,11 @@ async def test_item_tells_patients_apart(api: ApiDriver) -> None:
         "id": 204,
         "first_name": "Maria",
         "last_name": "Santos",
-        "name": "Maria Santos",
         "birth_date": "1988-11-23",
         "sex": None,
         "record_number": "MRN-00/17",
         "version": 1,
+        "identifiers": PATIENTS[204]["identifiers"],
     }
 
 
@@ -133,7 +134,7 @@ async def test_pages_end_at_limit(api: ApiDriver, monkeypatch: pytest.MonkeyPatc
 
     first, second, third = [await search(api, q="maria", page=page) for page in (1, 2, 3)]
 
-    assert ids(first) == list(range(1_000, 1_000 + PATIENTS_PER_PAGE))
+    assert ids(first) == list(range(1_000, 1_000 + RECORDS_PER_PAGE))
     assert ids(second) == list(range(1_050, 1_060))
     assert ids(third) == []
     assert {(body["total"], body["more"], body["page_size"]) for body in (first, second, third)} == {(60, True, 50)}

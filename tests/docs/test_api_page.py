@@ -15,9 +15,11 @@ from patient_visit_engine.api.routes import (
     merges,
     operations,
     patients,
+    records,
     session,
 )
 from patient_visit_engine.live import refusals as stream_refusals
+from patient_visit_engine.storage.master_data.identifiers import RecordKind
 from patient_visit_engine.visit.codes import Role
 from patient_visit_engine.visit.refusals import Refusal
 from patient_visit_engine.wire.refusals import status_of
@@ -45,7 +47,7 @@ ROLES = {
 
 def calls_in_code() -> dict[str, frozenset[Role]]:
     """Every call with its allowed roles; an empty set when no sign-in is needed."""
-    modules = (session, consultations, appointments, patients, merges, master_data, operations)
+    modules = (session, consultations, appointments, patients, merges, records, master_data, operations)
     routes = [route for module in modules for route in module.router.routes if isinstance(route, APIRoute)]
     calls = {f"{method} {route.path_format}": _roles_of(route) for route in routes for method in route.methods or ()}
     return calls | {"GET /api/events": frozenset(Role)}
@@ -83,9 +85,14 @@ def _problems_of_api() -> Iterator[tuple[str, str]]:
         for call in (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)):
             name, arguments = ast.unparse(call.func), [ast.unparse(argument) for argument in call.args]
             if name == "NotFound":
-                yield "404", f"unknown_{ast.literal_eval(arguments[0])}"
+                yield from (("404", f"unknown_{kind}") for kind in _kinds(arguments[0]))
             elif name in ("Problem", "super().__init__") and len(arguments) > 2 and arguments[1][0] in "'\"":
                 yield arguments[0] if arguments[0].isdecimal() else STATUS_OF_FRAMEWORK, ast.literal_eval(arguments[1])
+
+
+def _kinds(argument: str) -> list[str]:
+    """The kinds of records that the argument of `NotFound` stands for."""
+    return [str(kind) for kind in RecordKind] if argument == "kind.value" else [ast.literal_eval(argument)]
 
 
 def test_page_lists_every_call_with_its_roles() -> None:
