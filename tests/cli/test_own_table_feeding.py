@@ -119,6 +119,30 @@ async def test_last_row_of_a_record_wins(tmp_path: Path) -> None:
     assert stand_in.sent.count(f"{PATIENTS}007") == 2 * feeding.MAX_ROWS_AT_ONCE + 2
 
 
+async def test_contents_of_a_record_never_overtake(tmp_path: Path) -> None:
+    under_way: list[str] = []
+    overlaps: list[str] = []
+
+    class SlowSystem(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            record = str(request.url)
+            overlaps.extend([record] if record in under_way else [])
+            under_way.append(record)
+            for _ in range(5):
+                await asyncio.sleep(0)
+            under_way.remove(record)
+            return httpx.Response(200, json={})
+
+    table_map = read_map(write_map(tmp_path, WHOLE))
+    rows = [ROWS[0].replace("Muller", f"Name {number}") for number in range(20)]
+    table = open_table(write_table(tmp_path, *rows), table_map)
+    async with httpx.AsyncClient(transport=SlowSystem(), base_url="http://system") as client:
+        run = Feed(RecordSender(client)).run(table.rows(), RowReader(table_map, table, ZoneInfo("UTC")))
+        outcomes = [outcome async for outcome in run]
+
+    assert (len(outcomes), overlaps) == (20, [])
+
+
 async def test_only_newer_as_of_is_sent_again(tmp_path: Path) -> None:
     stand_in = StandInSystem()
     rows = [ROWS[0].replace("06:00", hour) for hour in ("06:00", "05:00", "07:00")]

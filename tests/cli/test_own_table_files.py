@@ -57,6 +57,12 @@ def test_reads_declared_encoding_and_delimiter(tmp_path: Path, encoding: str, de
     ]
 
 
+def test_byte_order_mark_is_no_part_of_a_name(tmp_path: Path) -> None:
+    table = open_table(write_csv(tmp_path, "No,Name\n1,A\n", "utf-8-sig"), map_with(encoding="utf-8"))
+
+    assert cells_of(table) == [(2, ("1", "A"))]
+
+
 def test_rows_have_their_first_line(tmp_path: Path) -> None:
     table = open_table(write_csv(tmp_path, 'No,Name,\n1,"A\nB",\n\n,,\n2,C\n'), map_with())
 
