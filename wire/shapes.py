@@ -212,7 +212,9 @@ class StoredRecord(TypedDict):
     """What each record of master data has in addition to its fields."""
 
     version: Annotated[Ordinal, Field(description="the number of the record's state, also in the header `ETag`")]
-    identifiers: Annotated[list[Identifier], Field(max_length=MAX_IDENTIFIERS)]
+    identifiers: Annotated[
+        list[Identifier], Field(description="a patient also has those of the records that were merged into it")
+    ]
     applied: NotRequired[
         Annotated[
             bool, Field(description="of a PUT: false when a newer state was stored already, so nothing was changed")

@@ -32,6 +32,7 @@ def retire_record(change: RetireRecord, writer: Writer) -> None:
         change.record_ids
     ):
         raise OvertakenError
+    _count_version(connection, person_id)
     is_of_retired = patient_trackings.c.person_id == change.retired_id
     connection.execute(update(patient_trackings).where(is_of_retired).values(person_id=person_id))
     connection.execute(
@@ -50,6 +51,12 @@ def retire_record(change: RetireRecord, writer: Writer) -> None:
         if writer.stored.rows.find_place(place.doctor_id) is None:
             writer.stored.rows.record_ids[place.appointment_id] = records_of_places[_key_of(place)]
             writer.insert_place(place)
+
+
+def _count_version(connection: Connection, survivor_id: int) -> None:
+    # The survivor is shown with the identifiers of its retired records, so a reader's `ETag` must change.
+    is_survivor = patients.c.id == survivor_id
+    connection.execute(update(patients).where(is_survivor).values(version=patients.c.version + 1))
 
 
 def _key_of(place: WaitingDoctor) -> _Key:
@@ -106,6 +113,7 @@ def restore_record(change: RestoreRecord, writer: Writer) -> None:
     """Give the records back what was recorded under them. Nothing is open for the person."""
     connection, restored = writer.connection, {"person_id": change.restored_id}
     connection.execute(update(patients).where(patients.c.id.in_(change.record_ids)).values(**restored))
+    _count_version(connection, writer.entry.patient_id)
     is_recorded = patient_trackings.c.patient_id.in_(change.record_ids)
     connection.execute(update(patient_trackings).where(is_recorded).values(**restored))
     stands = (patient_merges.c.retired_id == change.restored_id) & patient_merges.c.separated_at.is_(None)

@@ -60,3 +60,20 @@ def read_identifiers(
     for row in connection.execute(query.order_by(columns.record_id, columns.position)):
         by_record[row.record_id].append(Identifier(row.system, row.value))
     return {record_id: tuple(by_record[record_id]) for record_id in ids}
+
+
+def read_shown_identifiers(
+    connection: Connection, kind: RecordKind, record_ids: Iterable[int]
+) -> dict[int, tuple[Identifier, ...]]:
+    """Like `read_identifiers`. A patient has, after its own, those of the records that were merged into it."""
+    if kind is not RecordKind.patient:
+        return read_identifiers(connection, kind, record_ids)
+    ids = list(record_ids)
+    records = select(patients.c.id, patients.c.person_id).where(patients.c.person_id.in_(ids)).order_by(patients.c.id)
+    survivors = {row.id: row.person_id for row in connection.execute(records)}
+    by_record = read_identifiers(connection, kind, {*ids, *survivors})
+    shown = {record_id: by_record[record_id] for record_id in ids}
+    for record_id, survivor_id in survivors.items():
+        if record_id != survivor_id:
+            shown[survivor_id] += by_record[record_id]
+    return shown

@@ -15,7 +15,7 @@ from patient_visit_engine.storage.master_data.identifiers import (
     find_record,
     read_identifiers,
 )
-from patient_visit_engine.storage.tables import identifiers
+from patient_visit_engine.storage.tables import identifiers, patients
 from patient_visit_engine.wire.shapes import MAX_ID, MAX_IDENTIFIERS
 
 #: Ids from here on are minted. The hospital's own numbers are smaller.
@@ -63,18 +63,22 @@ def store_identifiers(
 ) -> tuple[Identifier, ...] | None:
     """Give the record these identifiers. They replace those of the same systems. The record must be locked.
 
+    A patient keeps the identifiers of records that were merged into it, so these stay where they are.
     Returns all that the record has then, or None when nothing has changed. With `only_check` nothing is written.
     Raises IdentifierConflictError and TooManyIdentifiersError.
     """
     if not sent:
         return None
     present = read_identifiers(connection, kind, [record_id])[record_id]
+    of_retired_records = set()
     # In one order. Otherwise two transactions that give two records the same identifiers would wait for each other.
     for identifier in sorted(set(sent) - set(present)):
         owner = find_record(connection, kind, identifier)
-        if owner not in (None, record_id) or not (only_check or _insert(connection, kind, record_id, identifier)):
+        if kind is RecordKind.patient and owner is not None and _is_retired_into(connection, owner, record_id):
+            of_retired_records.add(identifier)
+        elif owner not in (None, record_id) or not (only_check or _insert(connection, kind, record_id, identifier)):
             raise IdentifierConflictError(identifier)
-    merged = merged_identifiers(present, sent)
+    merged = merged_identifiers(present, [identifier for identifier in sent if identifier not in of_retired_records])
     if only_check or merged == present:
         return None
     if len(merged) > MAX_IDENTIFIERS:
@@ -98,6 +102,11 @@ def merged_identifiers(present: Sequence[Identifier], sent: Sequence[Identifier]
         elif waiting:
             merged.append(waiting.pop(0))
     return *merged, *waiting
+
+
+def _is_retired_into(connection: Connection, record_id: int, survivor_id: int) -> bool:
+    is_retired = patients.c.id == record_id, patients.c.person_id == survivor_id, patients.c.id != patients.c.person_id
+    return connection.scalar(select(patients.c.id).where(*is_retired)) is not None
 
 
 def _insert(connection: Connection, kind: RecordKind, record_id: int, identifier: Identifier) -> bool:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row
 
 from patient_visit_engine.storage import event_log
 from patient_visit_engine.storage.master_data.identifiers import Identifier, RecordKind
-from patient_visit_engine.storage.master_data.records import PutContext, PutResult, put_record
+from patient_visit_engine.storage.master_data.records import PutContext, PutResult, RetiredRecordError, put_record
 from patient_visit_engine.storage.patient_words import add_patient_words, replace_patient_words
 from patient_visit_engine.wire.event_context import CONSULTATIONS, EventContext
 from patient_visit_engine.wire.events import PATIENT_UPDATED
@@ -36,16 +36,20 @@ def put_patient(
     """Create or change a patient. A new name, birth date or record number is published. Raises like `put_record`.
 
     `record_number_system` is the system of which the identifier is the record number. Empty: the first identifier is.
+    A record that was merged into another one stays as it is.
     """
-    return put_record(
-        connection,
-        put,
-        RecordKind.patient,
-        asdict(patient),
-        derive=partial(_derive_number, record_number_system),
-        together=NAMES,
-        on_write=_publish_identity,
-    )
+    try:
+        return put_record(
+            connection,
+            put,
+            RecordKind.patient,
+            asdict(patient),
+            derive=partial(_derive_number, record_number_system),
+            together=NAMES,
+            on_write=_publish_identity,
+        )
+    except RetiredRecordError as retired:
+        return PutResult(retired.survivor_id, created=False, applied=False)
 
 
 def record_number_of(identifiers: tuple[Identifier, ...], system: str) -> str | None:

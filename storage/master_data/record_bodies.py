@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from patient_visit_engine.storage.master_data.identifiers import TABLES, Identifier, RecordKind, read_identifiers
+from patient_visit_engine.storage.master_data.identifiers import TABLES, Identifier, RecordKind, read_shown_identifiers
 from patient_visit_engine.storage.tables import appointments, patients
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.codes import AppointmentStatus
@@ -27,7 +27,7 @@ def read_bodies(connection: Connection, kind: RecordKind, record_ids: Sequence[i
         # A retired record stands for its survivor.
         query = query.add_columns(patients.c.person_id).join(patients, patients.c.id == appointments.c.patient_id)
     rows = {row.id: row for row in connection.execute(query)}
-    identifiers = read_identifiers(connection, kind, rows)
+    identifiers = read_shown_identifiers(connection, kind, rows)
     return [_body(kind, rows[number], identifiers[number]) for number in record_ids if number in rows]
 
 

@@ -17,6 +17,14 @@ class StaleVersionError(Exception):
     """The record does not have a version that `If-Match` names, or it does not exist. Roll back."""
 
 
+class RetiredRecordError(Exception):
+    """The patient's record was merged into the one with `survivor_id`, so nothing is written to it. Roll back."""
+
+    def __init__(self, survivor_id: int) -> None:
+        super().__init__(survivor_id)
+        self.survivor_id = survivor_id
+
+
 class PutOvertakenError(Exception):
     """Another transaction has changed what this one has read. Roll back and put again."""
 
@@ -120,9 +128,11 @@ def put_record(
 def open_record(connection: Connection, kind: RecordKind, put: PutContext) -> Row[Any] | None:
     """Lock the record until the end of the transaction, and return it, or None when it does not exist.
 
-    Raises StaleVersionError, and PutOvertakenError when the record has lost the identifier by which it was found.
+    Raises StaleVersionError, RetiredRecordError, and PutOvertakenError when the record has lost the identifier by which it was found.
     """
     stored = find_locked(connection, TABLES[kind], put.id)
+    if kind is RecordKind.patient and stored is not None and stored.person_id != stored.id:
+        raise RetiredRecordError(stored.person_id)
     envelope = put.envelope
     if envelope.if_match is not None and (stored is None or not envelope.if_match.accepts(stored.version)):
         raise StaleVersionError
