@@ -4,11 +4,12 @@ import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, TypeAlias
+from datetime import UTC, date, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from patient_visit_engine.cli.own_tables import patterns
+from patient_visit_engine.cli.own_tables.cell_values import CellValue, UnreadableCellError, is_empty
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.codes import AppointmentStatus
 from patient_visit_engine.wire.person_names import (
@@ -30,55 +31,11 @@ MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?([Zz]|[+-
 
 
 @dataclass(frozen=True)
-class ErrorCell:
-    """An error of a spreadsheet, such as `#N/A`."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class EmptyFormula:
-    """A formula of which the spreadsheet stored no value."""
-
-    formula: str
-
-
-CellValue: TypeAlias = str | int | float | datetime | date | time | timedelta | ErrorCell | EmptyFormula | None
-
-
-class UnreadableCellError(Exception):
-    """The cell does not have a value of its field. The message is the reason."""
-
-
-@dataclass(frozen=True)
 class CellRules:
     """What a cell's meaning depends on: the pattern of its dates, and the hospital's time zone."""
 
     zone: ZoneInfo
     pattern: str | None = None
-
-
-def display(cell: CellValue) -> str:
-    """The cell as text, for a person who looks for it."""
-    match cell:
-        case None:
-            return ""
-        case ErrorCell(text) | EmptyFormula(text):
-            return text
-        case datetime():
-            return cell.isoformat(" ", "minutes")
-        case _:
-            return str(cell)
-
-
-def is_empty(cell: CellValue) -> bool:
-    """Whether the cell has nothing but spaces. A formula without a value raises `UnreadableCellError`, because it is no decision."""
-    match cell:
-        case EmptyFormula():
-            raise UnreadableCellError("is a formula without a stored value: open the file in Excel and save it")
-        case ErrorCell():
-            raise UnreadableCellError("is an error of the spreadsheet")
-    return cell is None or (isinstance(cell, str) and not cell.strip())
 
 
 def read_identifier(cell: CellValue, *, number: bool) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
 
-from patient_visit_engine.cli.own_tables.cells import CellValue, display
+from patient_visit_engine.cli.own_tables.cell_values import CellValue, display
 from patient_visit_engine.cli.own_tables.header_words import classify
 from patient_visit_engine.cli.own_tables.sampling import DATES, MOMENTS, fitting_patterns
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -15,7 +15,8 @@ from patient_visit_engine.cli.own_tables.map_file import TableMap, read_map
 from patient_visit_engine.cli.own_tables.map_text import UnreadableMapError
 from patient_visit_engine.cli.own_tables.opening import open_table
 from patient_visit_engine.cli.own_tables.records import RefusedRowError, RowReader, check_constants
-from patient_visit_engine.cli.own_tables.refused_rows import RefusedRowWriter, open_refused
+from patient_visit_engine.cli.own_tables.refused_rows import check_is_no_input, open_refused
+from patient_visit_engine.cli.own_tables.row_report import RowReport, RowTally
 from patient_visit_engine.cli.own_tables.sending import NoAnswerError, RecordSender
 from patient_visit_engine.cli.own_tables.system import connect
 from patient_visit_engine.cli.own_tables.tables import Table, TableRow, UnreadableTableError
@@ -23,9 +24,7 @@ from patient_visit_engine.cli.progress import ProgressDisplay
 from patient_visit_engine.runtime.operator_error import OperatorError
 from patient_visit_engine.runtime.settings import Settings
 
-EXIT_UNREADABLE, EXIT_SOME_REFUSED, EXIT_ALL_REFUSED = 2, 3, 4
-#: Characters of a refused value that the list shows. A cell can contain anything.
-MAX_QUOTE_LENGTH = 60
+EXIT_UNREADABLE = 2
 NOTE_OF_DRY_RUN = (
     "dry run: nothing was sent. Times are read in VISIT_TIMEZONE. Only the system can check references and conflicts"
 )
@@ -42,68 +41,12 @@ class ImportOptions:
     token_file: Path | None = None
 
 
-@dataclass
-class RowTally:
-    """Counts of rows."""
-
-    accepted: int = 0
-    refused: int = 0
-    #: Rows with a record for which the system has something newer.
-    older: int = 0
-
-    @property
-    def exit_code(self) -> int:
-        """0: no row was refused, 3: some were, 4: all were."""
-        if not self.refused:
-            return 0
-        return EXIT_SOME_REFUSED if self.accepted else EXIT_ALL_REFUSED
-
-
-@dataclass
-class RowReport:
-    """Prints the refused rows, writes them to the file, and counts all."""
-
-    console: Console
-    show: int | None
-    refused_file: RefusedRowWriter | None
-    tally: RowTally = field(default_factory=RowTally)
-
-    def add(self, table: Table, outcome: RowOutcome) -> None:
-        """Count the row, and list it if it was refused."""
-        if outcome.older:
-            self.tally.older += 1
-            if self.show is None or self.tally.older <= self.show:
-                self._print(
-                    f"older: {table.path.name} line {outcome.row.line}: the system has a newer {outcome.older[0]}"
-                )
-        if outcome.refusal is None:
-            self.tally.accepted += 1
-            return
-        self.tally.refused += 1
-        if self.refused_file is not None:
-            self.refused_file.write(outcome.row)
-        if self.show is None or self.tally.refused <= self.show:
-            refusal = outcome.refusal
-            cell = f", {refusal.column}: {_quote(refusal.value)}" if refusal.column else ""
-            self._print(f"refused: {table.path.name} line {outcome.row.line}{cell}: {refusal.reason}")
-
-    def _print(self, line: str) -> None:
-        self.console.print(line, markup=False, highlight=False)
-
-    def end(self) -> None:
-        """Print what the limit left out."""
-        if self.show is not None and self.tally.refused > self.show:
-            more = self.tally.refused - self.show
-            self._print(f"refused: {more} more (print all with --show {self.tally.refused})")
-
-
-def _quote(value: str) -> str:
-    return repr(value if len(value) <= MAX_QUOTE_LENGTH else value[:MAX_QUOTE_LENGTH] + "...")
-
-
 def import_tables(settings: Settings, map_path: Path, files: Sequence[Path], options: ImportOptions) -> int:
     """Import the tables and return the exit code. Raises `OperatorError`."""
-    console, error_console = Console(soft_wrap=True), Console(stderr=True, soft_wrap=True)
+    console, listing = Console(soft_wrap=True), Console(stderr=True, soft_wrap=True)
+    if console.is_terminal and listing.is_terminal:
+        # Lines of another console would be written into the bar.
+        listing = console
     try:
         table_map = read_map(map_path)
         check_constants(table_map, settings.zone)
@@ -114,8 +57,9 @@ def import_tables(settings: Settings, map_path: Path, files: Sequence[Path], opt
             counts = [_count_rows(table, progress) for table in tables]
             refused_file = None
             if options.refused is not None:
+                check_is_no_input(options.refused, [map_path, *files])
                 refused_file = stack.enter_context(open_refused(options.refused, table_map, tables))
-            report = RowReport(error_console, options.show, refused_file)
+            report = RowReport(listing, options.show, refused_file)
             work = TableImport(table_map, list(zip(tables, counts, strict=True)), report, progress)
             if options.dry_run:
                 work.check(settings.zone)

@@ -5,17 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from patient_visit_engine.cli.own_tables.cells import (
-    READERS,
-    CellRules,
-    CellValue,
-    UnreadableCellError,
-    display,
-    is_empty,
-    read_identifier,
-)
+from patient_visit_engine.cli.own_tables.cell_values import CellValue, UnreadableCellError, display, is_empty
+from patient_visit_engine.cli.own_tables.cells import READERS, CellRules, read_identifier
 from patient_visit_engine.cli.own_tables.csv_files import check_width
-from patient_visit_engine.cli.own_tables.map_file import FieldSource, Section, TableMap
+from patient_visit_engine.cli.own_tables.map_file import TableMap
+from patient_visit_engine.cli.own_tables.map_sections import FieldSource, IdentifierSource, Section
 from patient_visit_engine.cli.own_tables.map_text import UnreadableMapError
 from patient_visit_engine.cli.own_tables.tables import Table, TableRow
 
@@ -79,13 +73,9 @@ class RowReader:
         origins: dict[str, tuple[str, str]] = {}
         identifiers = []
         for identifier in section.identifiers:
-            cell = self._cell(row, identifier.column)
-            try:
-                text = read_identifier(cell, number=identifier.number)
-            except UnreadableCellError as error:
-                raise RefusedRowError(identifier.column, display(cell), str(error)) from None
+            text = self._identifier(row, identifier)
             identifiers.append({"system": identifier.system, "value": text})
-            origins.setdefault("identifiers", (identifier.column, text))
+            origins.setdefault("identifiers", (identifier.column or "", text))
         body: dict[str, Any] = {"identifiers": identifiers}
         for field, source in section.sources.items():
             value = self._value(row, field, source, origins, is_needed=field in section.REQUIRED)
@@ -102,6 +92,15 @@ class RowReader:
             origins["as_of"] = self._origin(row, self._map.as_of)
         first = identifiers[0]
         return MappedRecord(name, f"{first['system']}|{first['value']}", body, origins, bool(section.sources))
+
+    def _identifier(self, row: TableRow, source: IdentifierSource) -> str:
+        if source.column is None:
+            return str(source.value)
+        cell = self._cell(row, source.column)
+        try:
+            return read_identifier(cell, number=source.number)
+        except UnreadableCellError as error:
+            raise RefusedRowError(source.column, display(cell), str(error)) from None
 
     def _value(
         self,

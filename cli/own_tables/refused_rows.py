@@ -2,7 +2,7 @@
 
 import csv
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 
-from patient_visit_engine.cli.own_tables.cells import CellValue, EmptyFormula, ErrorCell
+from patient_visit_engine.cli.own_tables.cell_values import CellValue, EmptyFormula, ErrorCell
 from patient_visit_engine.cli.own_tables.map_file import TableMap
 from patient_visit_engine.cli.own_tables.tables import Table, TableRow, UnreadableTableError
 
@@ -32,6 +32,12 @@ def check_same_columns(tables: list[Table]) -> None:
             )
 
 
+def check_is_no_input(path: Path, inputs: Iterable[Path]) -> None:
+    """Raise `UnreadableTableError` when the refused rows would replace the map or one of the tables."""
+    if any(path.exists() and file.exists() and path.samefile(file) for file in inputs):
+        raise UnreadableTableError(f"--refused: {path} is the map or one of the tables: name another file")
+
+
 @contextmanager
 def open_refused(path: Path, table_map: TableMap, tables: list[Table]) -> Iterator[RefusedRowWriter]:
     """Open the file for refused rows, with the header of the tables. Only its owner can read it, because it has patients.
@@ -40,8 +46,6 @@ def open_refused(path: Path, table_map: TableMap, tables: list[Table]) -> Iterat
     Raises `UnreadableTableError`.
     """
     check_same_columns(tables)
-    if any(path.exists() and table.path.exists() and path.samefile(table.path) for table in tables):
-        raise UnreadableTableError(f"--refused: {path} is one of the tables: name another file")
     new_file = path.with_name(f"{path.name}.new")
     try:
         new_file.unlink(missing_ok=True)

@@ -106,9 +106,9 @@ class _Writer:
             self._suggestion.add("", doubt)
         if (exported := self._roles.column("", "as_of")) is not None:
             self._date("as_of", exported, "", [*MOMENTS, *DATES])
-        has_people = [self._patient(), self._doctor(), self._prestation()]
-        self._appointment(complete=all(has_people))
-        return any(has_people)
+        written = {"patient": self._patient(), "doctor": self._doctor(), "prestation": self._prestation()}
+        self._appointment([section for section, is_there in written.items() if not is_there])
+        return any(written.values())
 
     def _patient(self) -> bool:
         names = [(name, self._roles.column("patient", name)) for name in ("last_name", "first_name")]
@@ -149,13 +149,19 @@ class _Writer:
             self._line("expected_minutes", f"{{value: {USUAL_MINUTES}}}", doubt)
         return True
 
-    def _appointment(self, *, complete: bool) -> None:
+    def _appointment(self, missing_sections: list[str]) -> None:
         when, number = self._roles.column("appointment", "scheduled_at"), self._roles.column("appointment", "id")
         if when is None and number is None:
             return
-        if when is None or number is None or not complete:
-            missing = "the other sections" if not complete else "its time" if when is None else "its number"
-            self._suggestion.add("", f"the appointments are left out, because the table lacks a column for {missing}")
+        if when is None or number is None:
+            missing = "time" if when is None else "number"
+            self._suggestion.add("", f"the appointments are left out, because no column seems to have their {missing}")
+            return
+        if missing_sections:
+            self._suggestion.add(
+                "", f"the appointments are left out, because the section {missing_sections[0]} is missing"
+            )
+            self._suggestion.add("", "if there is only one, write a constant: identifiers: [{system: ..., value: ...}]")
             return
         self._begin("appointment", has_fields=True)
         self._date("scheduled_at", when, "  ", MOMENTS)

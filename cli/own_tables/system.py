@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import httpx
@@ -24,6 +25,7 @@ async def connect(
 ) -> AsyncIterator[tuple[httpx.AsyncClient, ZoneInfo]]:
     """A client of the system, and its time zone. Raises `OperatorError` when the system is away or does not accept the token."""
     address = url or f"http://127.0.0.1:{settings.http_port}"
+    _check_address(address)
     headers = {"Authorization": f"Bearer {_token(settings, token_file)}"}
     async with new_client(address, headers, limits) as client:
         yield client, await _read_zone(client, address)
@@ -31,12 +33,17 @@ async def connect(
 
 def new_client(address: str, headers: dict[str, str], limits: httpx.Limits) -> httpx.AsyncClient:
     """A client with these headers. Proxies of the environment are ignored, because they would see the patients."""
+    return httpx.AsyncClient(base_url=address, headers=headers, limits=limits, timeout=TIMEOUT_SECONDS, trust_env=False)
+
+
+def _check_address(address: str) -> None:
     try:
-        return httpx.AsyncClient(
-            base_url=address, headers=headers, limits=limits, timeout=TIMEOUT_SECONDS, trust_env=False
-        )
-    except (httpx.InvalidURL, ValueError):
-        raise OperatorError(f"--url: {address} is no address, as in http://127.0.0.1:8000", 2) from None
+        parts = urlsplit(address)
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_address = False
+    if not is_address:
+        raise OperatorError(f"--url: {address} is no address, as in http://127.0.0.1:8000", 2)
 
 
 def _token(settings: Settings, token_file: Path | None) -> str:
@@ -56,7 +63,7 @@ async def _read_zone(client: httpx.AsyncClient, address: str) -> ZoneInfo:
     try:
         answer = await client.get("/api/session")
         session = answer.json() if answer.is_success else {}
-    except (httpx.TransportError, httpx.UnsupportedProtocol):
+    except httpx.TransportError:
         raise OperatorError(f"--url: no system answers at {address}: start it, for example with `make up`") from None
     except ValueError:
         session = {}

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from patient_visit_engine.cli.own_tables.cells import CellValue, display
+from patient_visit_engine.cli.own_tables.cell_values import CellValue, display
 
 #: The limits of a file. A file beyond them is refused as a whole, before anything is sent.
 MAX_ROWS = 2_000_000

@@ -13,7 +13,7 @@ from xml.etree.ElementTree import ParseError
 from openpyxl import load_workbook
 from openpyxl.utils.exceptions import InvalidFileException
 
-from patient_visit_engine.cli.own_tables.cells import CellValue, EmptyFormula, ErrorCell, is_empty
+from patient_visit_engine.cli.own_tables.cell_values import CellValue, EmptyFormula, ErrorCell, is_empty
 from patient_visit_engine.cli.own_tables.tables import TableRow, UnreadableTableError
 
 #: The unpacked size of all parts of a workbook. A small file can unpack to very much.

@@ -6,11 +6,12 @@ from zoneinfo import ZoneInfo
 import pytest
 from rich.console import Console
 
-from patient_visit_engine.cli.own_tables.command import RowReport, RowTally, TableImport
+from patient_visit_engine.cli.own_tables.command import TableImport
 from patient_visit_engine.cli.own_tables.map_file import parse_map
 from patient_visit_engine.cli.own_tables.map_text import read_yaml
 from patient_visit_engine.cli.own_tables.opening import open_table
 from patient_visit_engine.cli.own_tables.refused_rows import open_refused
+from patient_visit_engine.cli.own_tables.row_report import RowReport, RowTally
 from patient_visit_engine.cli.progress import ProgressDisplay
 from tests.cli.test_own_table_maps import WHOLE
 from tests.support.api import ApiDriver

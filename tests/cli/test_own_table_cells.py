@@ -6,16 +6,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from patient_visit_engine.cli.own_tables.cells import (
-    READERS,
-    CellRules,
+from patient_visit_engine.cli.own_tables.cell_values import (
     CellValue,
     EmptyFormula,
     ErrorCell,
     UnreadableCellError,
     is_empty,
-    read_identifier,
 )
+from patient_visit_engine.cli.own_tables.cells import READERS, CellRules, read_identifier
 
 PARIS = ZoneInfo("Europe/Paris")
 

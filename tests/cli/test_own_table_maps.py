@@ -84,6 +84,8 @@ def test_plain_words_and_dates_stay_texts(tmp_path: Path) -> None:
         ("patient: {last_name: {column: a}}", "patient.identifiers: is missing"),
         ("patient: {identifiers: [], last_name: {column: a}}", "patient.identifiers: needs 1 to 20"),
         ("patient: {identifiers: [{system: 'a|b', column: c}]}", "patient.identifiers.0.system: must have 1 to 200"),
+        ("patient: {identifiers: [{system: s}]}", "patient.identifiers.0: needs `column: NAME`, or `value: CONSTANT`"),
+        ("patient: {identifiers: [{system: s, value: ' '}]}", "patient.identifiers.0.value: must have 1 to 200 characters"),
         ("patient: {identifiers: [{system: s, column: ' '}]}", "patient.identifiers.0.column: is empty"),
         (f"patient: {{{IDS}, last_name: {{column: 5}}}}", 'patient.last_name.column: must be text: quote it, as in column: "5"'),
         (f"patient: {{{IDS}, last_name: Surname}}", "patient.last_name: must be like {column: NAME}"),
