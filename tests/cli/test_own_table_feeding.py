@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -9,6 +10,7 @@ from zoneinfo import ZoneInfo
 import httpx
 import jwt
 import pytest
+from openpyxl import Workbook, load_workbook
 from typer.testing import CliRunner
 
 from patient_visit_engine.cli.app import build_program
@@ -430,3 +432,30 @@ def test_says_what_was_done_before_an_interruption(tmp_path: Path, stand_in: Sta
     assert isinstance(result.exception, OperatorError)
     assert result.exception.exit_code == 130
     assert "Run the same command again: rows that are there already change nothing" in str(result.exception)
+
+
+def test_refused_rows_of_workbook_are_fed_again(tmp_path: Path, stand_in: StandInSystem, program: Program) -> None:
+    born, when = datetime(1980, 2, 23), datetime(2026, 11, 27, 10, 30)  # noqa: DTZ001
+    workbook = Workbook()
+    workbook.active.append(HEADER.split(";"))
+    for number, booking in (("007", "B1"), (8, "B2")):
+        workbook.active.append([number, "Muller", "Ana", born, "D7", "Dr. Weber", "ECG", booking, when, when])
+    workbook.save(tmp_path / "table.xlsx")
+    words, refused = ["--map", write_map(tmp_path, WHOLE)], tmp_path / "refused.xlsx"
+
+    first = program(*words, "--refused", refused, tmp_path / "table.xlsx")
+    corrected = load_workbook(refused)
+    corrected.active["A2"] = "008"
+    corrected.save(refused)
+    second = program(*words, refused)
+
+    assert (first.exit_code, second.exit_code) == (3, 0)
+    assert (
+        "refused: table.xlsx line 3, Patient No: '8': is a number of Excel, and leading zeros are lost" in first.stderr
+    )
+    assert [record for record in stand_in.records if record.startswith(PATIENTS)] == [
+        f"{PATIENTS}007",
+        f"{PATIENTS}008",
+    ]
+    first_booking, second_booking = (stand_in.records[f"{APPOINTMENTS}{booking}"] for booking in ("B1", "B2"))
+    assert first_booking["scheduled_at"] == second_booking["scheduled_at"] == "2026-11-27T09:30:00.000Z"
