@@ -51,7 +51,7 @@ async def listed(api: ApiDriver, kind: str, **query: Any) -> list[int]:
 
 
 @pytest.mark.parametrize(
-    ("kind", "role"), zip(BODIES, ["doctor", "reception", "supervisor", "service"], strict=True), ids=BODIES
+    ("kind", "role"), list(zip(BODIES, ["doctor", "reception", "supervisor", "service"], strict=True)), ids=BODIES
 )
 async def test_shows_what_was_fed(api: ApiDriver, kind: str, role: str) -> None:
     fed = await feed(api, kind)

@@ -183,19 +183,21 @@ async def test_merge_races_with_starts(database: Database, merge_first: bool) ->
     people = [(a_patient(1_000 + n), a_patient(2_000 + n)) for n in range(ROUNDS)]
     await database.write(insert_records, [patient for pair in people for patient in pair])
 
-    for kept, retired in people:
-        survivor, other = RecordDriver(database, kept), RecordDriver(database, retired)
+    for patient, retired in people:
+        survivor, other = RecordDriver(database, patient), RecordDriver(database, retired)
         await survivor.load_facts()
         calls = [
             survivor.merge(retired),
             other.follow(a_start(other.appointment_with(DR_AMRANI), f"start {retired.id}")),
-            RecordDriver(database, kept).follow(a_start(survivor.appointment_with(DR_OKAFOR), f"start {kept.id}")),
+            RecordDriver(database, patient).follow(
+                a_start(survivor.appointment_with(DR_OKAFOR), f"start {patient.id}")
+            ),
         ]
         answers = await asyncio.gather(*(calls if merge_first else reversed(calls)))
 
-        await assert_one_start_or_both_marked(survivor, kept.id)
+        await assert_one_start_or_both_marked(survivor, patient.id)
         assert {answer.status for answer in answers} <= {200, 201, 409}
-        assert await database.read(persons, kept, retired) == [kept.id] * 2
+        assert await database.read(persons, patient, retired) == [patient.id] * 2
 
 
 async def test_merges_race_with_merges(database: Database) -> None:
