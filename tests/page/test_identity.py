@@ -88,3 +88,21 @@ async def test_offer_and_refusal_show_identity(staff: StaffPages) -> None:
     offer = page.get_by_role("complementary", name="Patients free for you")
     await expect(offer).to_contain_text("\u2068Maria Santos\u2069, born 3 Feb 1980")
     await expect(offer.get_by_role("button", name=SPOKEN)).to_have_count(1)
+
+
+async def test_new_name_of_a_doctor_shows_on_every_screen(staff: StaffPages) -> None:
+    doctor, other_doctor = staff.new_doctor(), staff.new_doctor()
+    patient, (appointment, other_appointment) = await staff.new_patient(doctor, other_doctor)
+    assert (await staff.engine.start(doctor, patient, appointment)).status_code == 201
+    worklist = await staff.open_page(other_doctor)
+    board = await staff.open_page("reception", "/board")
+    visit = await staff.open_page("supervisor", f"/patients/{patient}")
+    shown = [row(worklist, other_appointment), card(board, patient), visit.locator("main")]
+    for place in shown:
+        await expect(place).to_contain_text(f"Dr. {doctor}")
+
+    async with staff.engine.staff("service") as feed:
+        assert (await feed.put(f"/api/doctors/{doctor}", json={"name": "Dr. Haddad"})).status_code == 200
+
+    for place in shown:
+        await expect(place).to_contain_text("Dr. Haddad")
