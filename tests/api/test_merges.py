@@ -1,0 +1,149 @@
+"""Merging and separating patients over HTTP: rights, refusals, idempotency, and what a retired id does then."""
+
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import select
+
+from patient_visit_engine.storage.tables import requests, timeline
+from tests.support.api import JOHN_CARDIOLOGY, JOHN_DERMATOLOGY, MARIA_CARDIOLOGY, ApiDriver, start_body
+from tests.support.builders import DAY, DR_OKAFOR, JOHN_DOE, MARIA_SILVA
+
+MERGE = f"/api/patients/{JOHN_DOE.id}/merge"
+SEPARATE = f"{MERGE}/{MARIA_SILVA.id}"
+OF_MARIA = {"patient_id": MARIA_SILVA.id, "reason": "Same birth date and address"}
+MERGED = {"patient_id": JOHN_DOE.id, "retired": [MARIA_SILVA.id], "both_in_consultation": False}
+
+
+async def merge(api: ApiDriver, role: str = "supervisor", **headers: str) -> httpx.Response:
+    """Merge Maria Silva's record into John Doe's."""
+    return await (await api.staff(role)).post(MERGE, json=OF_MARIA, headers=headers)
+
+
+def status_and_code(answer: httpx.Response) -> tuple[int, Any]:
+    """The status and the problem's code."""
+    return answer.status_code, answer.json().get("code")
+
+
+async def test_merges_and_ends_the_retired_visit(api: ApiDriver) -> None:
+    answer = await merge(api, "service")
+
+    assert (answer.status_code, answer.json()) == (200, MERGED)
+    assert api.visits.retired == [(MARIA_SILVA.id, DAY)]
+
+
+async def test_same_merge_again_has_same_answer(api: ApiDriver) -> None:
+    key = {"Idempotency-Key": "merge-1"}
+    first = await merge(api, **key)
+
+    again, with_other_key = await merge(api, **key), await merge(api)
+
+    assert first.content == again.content == with_other_key.content
+    other = await (await api.staff("supervisor")).post(MERGE, json=OF_MARIA | {"reason": "x"}, headers=key)
+    assert status_and_code(other) == (422, "idempotency_key_reused")
+
+
+async def test_key_of_start_under_retired_id_has_its_answer(api: ApiDriver) -> None:
+    doctor, key = await api.doctor(), {"Idempotency-Key": "start-1"}
+    first = await doctor.post("/api/consultations", json=start_body(MARIA_CARDIOLOGY), headers=key)
+    await merge(api)
+
+    again = await doctor.post("/api/consultations", json=start_body(MARIA_CARDIOLOGY), headers=key)
+
+    assert (again.status_code, again.content) == (201, first.content)
+    completed = await doctor.post(f"{first.headers['location']}/complete")
+    assert (completed.status_code, completed.json()["patient_id"]) == (200, JOHN_DOE.id)
+
+
+async def test_retired_id_acts_on_survivor(api: ApiDriver) -> None:
+    await merge(api)
+    doctor, okafor = await api.doctor(), await api.doctor(DR_OKAFOR.id)
+
+    started = await doctor.post("/api/consultations", json=start_body(MARIA_CARDIOLOGY))
+    refused = await okafor.post("/api/consultations", json=start_body(JOHN_DERMATOLOGY))
+
+    assert (started.status_code, started.json()["patient_id"]) == (201, JOHN_DOE.id)
+    assert status_and_code(refused) == (409, "patient_in_consultation")
+    shown = (await doctor.get(f"/api/patients/{MARIA_SILVA.id}/visit")).json()
+    assert (shown["patient_id"], [entry["event"] for entry in shown["timeline"]][:2]) == (
+        JOHN_DOE.id,
+        ["merged", "started"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "other", "expected"),
+    [
+        (MERGE, JOHN_DOE.id, (422, "same_patient")),
+        (MERGE, 99, (404, "unknown_patient")),
+        ("/api/patients/99/merge", MARIA_SILVA.id, (404, "unknown_patient")),
+    ],
+)
+async def test_merge_is_refused(api: ApiDriver, path: str, other: int, expected: tuple[int, str]) -> None:
+    before = await api.all_rows()
+
+    answer = await (await api.staff("service")).post(path, json={"patient_id": other, "reason": "x"})
+
+    assert status_and_code(answer) == expected
+    assert await api.all_rows() == before
+
+
+async def test_survivor_into_its_retired_record_is_a_cycle(api: ApiDriver) -> None:
+    await merge(api)
+
+    answer = await (await api.staff("service")).post(
+        f"/api/patients/{MARIA_SILVA.id}/merge", json={"patient_id": JOHN_DOE.id, "reason": "x"}
+    )
+
+    assert status_and_code(answer) == (409, "merge_cycle")
+
+
+@pytest.mark.parametrize("reason", ["", "x" * 1_001])
+async def test_reason_has_1_to_1000_characters(api: ApiDriver, reason: str) -> None:
+    answer = await (await api.staff("service")).post(MERGE, json=OF_MARIA | {"reason": reason})
+
+    assert status_and_code(answer) == (422, "invalid")
+
+
+async def test_reason_is_in_the_database_only(api: ApiDriver) -> None:
+    reason = "é" * 1_000
+    answer = await (await api.staff("service")).post(MERGE, json=OF_MARIA | {"reason": reason})
+
+    assert answer.status_code == 200
+    stored = await api.database.read(
+        lambda c: (list(c.scalars(select(timeline.c.reason))), list(c.scalars(select(requests.c.reason))))
+    )
+    assert stored == ([reason], [reason])
+    # What travels through Temporal.
+    assert [reason in command.model_dump_json() for command in api.visits.sent] == [False]
+
+
+async def test_supervisor_separates_on_the_same_day(api: ApiDriver) -> None:
+    await merge(api)
+    supervisor, doctor = await api.staff("supervisor"), await api.doctor()
+    started = await doctor.post("/api/consultations", json=start_body(JOHN_CARDIOLOGY))
+    in_use = await supervisor.delete(SEPARATE)
+    await doctor.post(f"{started.headers['location']}/complete")
+
+    separated = await supervisor.delete(SEPARATE, headers={"Idempotency-Key": "separate"})
+
+    assert status_and_code(in_use) == (409, "merge_in_use")
+    assert (separated.status_code, separated.json()) == (
+        200,
+        {"patient_id": JOHN_DOE.id, "retired": [MARIA_SILVA.id]},
+    )
+    again = await supervisor.delete(SEPARATE, headers={"Idempotency-Key": "separate"})
+    assert again.content == separated.content
+    assert status_and_code(await supervisor.delete(SEPARATE)) == (404, "unknown_merge")
+    own = await doctor.post("/api/consultations", json=start_body(MARIA_CARDIOLOGY))
+    assert (own.status_code, own.json()["patient_id"]) == (201, MARIA_SILVA.id)
+
+
+async def test_merge_of_yesterday_stays(api: ApiDriver) -> None:
+    await merge(api)
+    api.clock.advance(days=1)
+
+    answer = await (await api.staff("supervisor", exp=api.clock.at.timestamp() + 60)).delete(SEPARATE)
+
+    assert status_and_code(answer) == (409, "merge_not_today")
