@@ -1,0 +1,149 @@
+"""A merge through Temporal: commands follow the survivor, the retired visit ends, and a crash changes nothing."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import Connection, insert, select
+from temporalio.client import WorkflowExecutionStatus
+
+from patient_visit_engine.storage.facts import read_appointment
+from patient_visit_engine.storage.person_records import read_record
+from patient_visit_engine.storage.requests import open_request
+from patient_visit_engine.storage.tables import appointments, patients
+from patient_visit_engine.visit.commands import CompleteConsultation, MergePatients, StartConsultation
+from patient_visit_engine.visit.names import visit_id
+from tests.support.ledger import LedgerDriver
+from tests.support.patient_records import Answer
+from tests.support.visit_rows import DR_AMRANI, DR_BENNIS, DR_CHRAIBI, appointment_id
+from tests.support.visits import VisitDriver
+from tests.support.waiting import wait_until_async
+
+#: The id of the other record is so much higher than that of the patient.
+OTHER = 500_000
+
+
+class MergedVisits:
+    """The patient's visits, and those of another record of the same person."""
+
+    def __init__(self, visits: VisitDriver) -> None:
+        self.visits, self.other = visits, visits.patient + OTHER
+
+    async def insert_other(self) -> None:
+        """Insert the other record, with an appointment with each of three doctors."""
+        await self.visits.database.write(_insert_other, self.visits.patient, self.other)
+
+    async def start_command(self, doctor: int, key: str) -> StartConsultation:
+        """The doctor starts the other record's appointment, as the API has read it."""
+        appointment = await self.visits.database.read(read_appointment, appointment_id(self.other, doctor))
+        assert appointment is not None
+        return StartConsultation(request=self.visits.request(key), appointment=appointment)
+
+    async def merge_command(self) -> MergePatients:
+        """Merge the other record into the patient's."""
+        record = await self.visits.database.read(read_record, self.other)
+        assert record is not None
+        return MergePatients(request=self.visits.request("merge"), patient_id=self.visits.patient, retired=record)
+
+    async def send(self, command: StartConsultation | CompleteConsultation) -> Answer:
+        """Send the command to the visit of the other record."""
+        await self.visits.client.send(self.other, self.visits.today, command, command.request.id)
+        return await self.visits.wait_for_answer(command.request)
+
+    async def wait_until_other_has_ended(self) -> None:
+        """Wait until the workflow of the other record has ended by itself."""
+        workflow = self.visits.environment.client.get_workflow_handle(visit_id(self.other, self.visits.today))
+
+        async def has_ended() -> bool:
+            return (await workflow.describe()).status is WorkflowExecutionStatus.COMPLETED
+
+        await wait_until_async(has_ended, "the retired visit has ended")
+
+
+def _insert_other(connection: Connection, patient: int, other: int) -> None:
+    connection.execute(insert(patients).values(id=other, last_name="Quarterpol"))
+    for doctor in (DR_AMRANI, DR_BENNIS, DR_CHRAIBI):
+        row = connection.execute(select(appointments).where(appointments.c.id == appointment_id(patient, doctor))).one()
+        copy = row._asdict() | {"id": appointment_id(other, doctor), "patient_id": other}
+        connection.execute(insert(appointments).values(**copy))
+
+
+@pytest.fixture
+async def merged(visits: VisitDriver) -> MergedVisits:
+    """The visits of two records that are not merged yet."""
+    both = MergedVisits(visits)
+    await both.insert_other()
+    return both
+
+
+async def test_commands_follow_the_survivor(merged: MergedVisits) -> None:
+    visits = merged.visits
+    started = await merged.send(await merged.start_command(DR_AMRANI, "before"))
+    stale = [await merged.start_command(doctor, f"stale {doctor}") for doctor in (DR_BENNIS, DR_CHRAIBI)]
+
+    answer = await visits.send(await merged.merge_command())
+
+    assert (answer.status, answer.body["retired"]) == (200, [merged.other])
+    # The retired visit has a running consultation, and its next timer is far away.
+    await visits.client.end_retired(merged.other, visits.today)
+    await merged.wait_until_other_has_ended()
+    assert [c.patient_id for c in (await visits.snapshot()).facts.in_progress] == [visits.patient]
+    refused = await merged.send(stale[0])
+    assert (refused.status, refused.body["code"]) == (409, "patient_in_consultation")
+    completion = CompleteConsultation(
+        request=visits.request("complete"),
+        patient_id=merged.other,
+        consultation_id=started.body["id"],
+        doctor_id=DR_AMRANI,
+    )
+    completed = await merged.send(completion)
+    assert (completed.status, completed.body["patient_id"]) == (200, visits.patient)
+    # Each opening of a retired visit ends it again.
+    await merged.wait_until_other_has_ended()
+    # An asynchronous start was stored before the merge.
+    later = stale[1]
+    await visits.database.write(_store_command, later)
+    await visits.sweep(datetime.now(UTC) + timedelta(minutes=1))
+    granted = await visits.wait_for_answer(later.request)
+    assert (granted.status, granted.body["patient_id"]) == (201, visits.patient)
+    assert len(await visits.events("consultation.started")) == 2
+
+
+def _store_command(connection: Connection, command: StartConsultation) -> None:
+    valid_until = datetime.now(UTC) + timedelta(hours=1)
+    request = command.request.model_copy(update={"valid_until": valid_until, "asynchronous": True})
+    open_request(connection, request, datetime.now(UTC), command=command.model_copy(update={"request": request}))
+
+
+async def test_command_in_flight_is_carried_out_once_for_survivor(merged: MergedVisits) -> None:
+    visits = merged.visits
+    start, merge = await merged.start_command(DR_AMRANI, "in flight"), await merged.merge_command()
+    visits.ledger.block()
+    sending = asyncio.create_task(merged.send(start))
+    await visits.wait_until_blocked()
+
+    # The merge commits while the visit of the retired record waits for the ledger.
+    direct = LedgerDriver(visits.database, patient_id=visits.patient, day=visits.today)
+    assert (await direct.send(merge, datetime.now(UTC))).status == 200
+    visits.ledger.unblock()
+    answer = await sending
+
+    assert (answer.status, answer.body["patient_id"]) == (201, visits.patient)
+    assert len(await visits.events("consultation.started")) == 1
+    await merged.wait_until_other_has_ended()
+
+
+async def test_answer_stands_after_crash_behind_the_commit(merged: MergedVisits) -> None:
+    visits = merged.visits
+    await merged.send(await merged.start_command(DR_AMRANI, "before"))
+    await visits.start(DR_BENNIS)
+    visits.ledger.lost_answers = 1
+
+    answer = await visits.send(await merged.merge_command())
+
+    assert visits.ledger.failed == 1
+    assert (answer.status, answer.body["both_in_consultation"]) == (200, True)
+    assert len(await visits.events("patient.merged")) == 1
+    third = await visits.start(DR_CHRAIBI)
+    assert (third.status, third.body["code"]) == (409, "patient_in_consultation")
+    assert len((await visits.snapshot()).facts.in_progress) == 2
