@@ -17,8 +17,10 @@ from patient_visit_engine.storage.master_data.doctors import DoctorPut, put_doct
 from patient_visit_engine.storage.master_data.patients import PatientPut, put_patient
 from patient_visit_engine.storage.master_data.prestations import PrestationPut, put_prestation
 from patient_visit_engine.storage.master_data.records import PutContext
+from patient_visit_engine.storage.person_records import read_record
 from patient_visit_engine.storage.tables import patients
 from patient_visit_engine.visit.codes import DoctorBusy
+from patient_visit_engine.visit.person_records import SeenRecord
 from tests.support.builders import (
     CARDIOLOGY,
     DR_AMRANI,
@@ -31,7 +33,7 @@ from tests.support.builders import (
     minutes,
     seed,
 )
-from tests.support.commands import a_change, a_check_in, a_completion, a_start, a_wait
+from tests.support.commands import a_change, a_check_in, a_completion, a_merge, a_start, a_wait
 from tests.support.ledger import LedgerDriver, column
 from tests.support.lock_waits import is_blocked, other_session, wait_for_blocked
 from tests.support.merged_records import make_one_person
@@ -118,6 +120,13 @@ async def move_appointment_in_line(database: Database) -> None:
     await ledger.send(a_change(IN_LINE, patient_id=MARIA_SILVA.id))
 
 
+MARIA = SeenRecord(id=MARIA_SILVA.id, person_id=MARIA_SILVA.id, record_ids=(MARIA_SILVA.id,))
+
+
+async def merge_records(database: Database) -> None:
+    await LedgerDriver(database).send(a_merge(MARIA))
+
+
 async def create_appointment(database: Database) -> None:
     await write_appointment(database, a_put(77), TO_MARIA)
 
@@ -138,6 +147,7 @@ async def import_patients(database: Database) -> None:
         (change_prestation, ["prestations", "log_head"]),
         (move_appointment, ["patients", "appointments", "log_head"]),
         (move_appointment_in_line, ["patients", "appointments", "prestations", "log_head"]),
+        (merge_records, ["patients", "log_head"]),
         (create_appointment, ["patients", "appointments", "log_head"]),
         (import_patients, ["patients"]),
     ],
@@ -210,6 +220,25 @@ async def test_move_by_visit_locks_both_patients_by_id(database: Database, by_vi
         await session.execute(text(f"SELECT 1 FROM appointments WHERE id = {waited_for.id} FOR UPDATE NOWAIT"))
 
     assert (await moving).status == 200
+
+
+@pytest.mark.parametrize("survivor", [JOHN_DOE, MARIA_SILVA], ids=["into John", "into Maria"])
+async def test_merge_locks_all_records_by_id(database: Database, survivor: Patient) -> None:
+    retired = MARIA_SILVA if survivor is JOHN_DOE else JOHN_DOE
+    await database.write(add_missing, patients, [ADA], ("first_name",))
+    await database.write(make_one_person, retired.id, ADA["id"])
+    record = await database.read(read_record, retired.id)
+    assert record is not None
+    ledger = LedgerDriver(database, patient_id=survivor.id)
+    async with other_session(database) as session:
+        # The record with the lowest id was merged into the retired one before, and belongs to the merge too.
+        await session.execute(text(f"SELECT 1 FROM patients WHERE id = {ADA['id']} FOR UPDATE"))
+        merging = asyncio.create_task(ledger.send(a_merge(record, into=survivor.id)))
+        assert await is_blocked(session, merging)
+        for patient in (JOHN_DOE, MARIA_SILVA):
+            await session.execute(text(f"SELECT 1 FROM patients WHERE id = {patient.id} FOR UPDATE NOWAIT"))
+
+    assert (await merging).status == 200
 
 
 async def test_repeats_put_of_appointment_that_moves(database: Database) -> None:

@@ -22,6 +22,7 @@ from patient_visit_engine.visit.codes import AppointmentStatus, RescueReason
 from patient_visit_engine.visit.commands import Adopt, Rescue
 from patient_visit_engine.visit.state import Limits
 from patient_visit_engine.workflows.patient_visit import PatientVisit
+from tests.support.merged_visits import MergedVisits
 from tests.support.temporal import start_server
 from tests.support.visit_rows import A_DAY, DR_AMRANI, DR_BENNIS, DR_CHRAIBI, DR_IMAGING, DR_SURGERY
 from tests.support.visits import VisitDriver
@@ -147,6 +148,29 @@ async def changed_appointments(visits: VisitDriver) -> None:
     await visits.change(DR_AMRANI, status=AppointmentStatus.canceled)
 
 
+async def merged_records(visits: VisitDriver) -> None:
+    """Another record is merged while both are in consultation. When both have ended, it is separated again."""
+    both = MergedVisits(visits)
+    await both.insert_other()
+    mine = await visits.start(DR_AMRANI)
+    other = await both.send(await both.start_command(DR_BENNIS, "other"))
+    await visits.send(await both.merge_command())
+    await visits.start(DR_CHRAIBI)
+    await visits.complete(mine)
+    await visits.complete(other)
+    await visits.send(await both.separate_command())
+
+
+async def retired_record(visits: VisitDriver) -> None:
+    """The patient's record is retired while its visit runs. The visit ends."""
+    both = MergedVisits(visits)
+    await both.insert_other()
+    await visits.start(DR_AMRANI)
+    await both.retire_patient()
+    await visits.client.end_retired(visits.patient, visits.today)
+    await visits.wait_until_closed(visits.today)
+
+
 BEHAVIOURS: tuple[Callable[[VisitDriver], Awaitable[None]], ...] = (
     start_refuse_complete,
     waiting_line_and_offer,
@@ -159,6 +183,8 @@ BEHAVIOURS: tuple[Callable[[VisitDriver], Awaitable[None]], ...] = (
     ledger_outage,
     opened_ahead,
     changed_appointments,
+    merged_records,
+    retired_record,
 )
 
 
