@@ -1,6 +1,7 @@
 """Merges and separations in the real ledger: what stands then, which are refused, and what races with them."""
 
 import asyncio
+from collections import Counter
 from datetime import datetime, timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.facts import read_facts
 from patient_visit_engine.storage.tables import events, patient_merges, patient_trackings, reservations, timeline
+from patient_visit_engine.storage.upkeep.audit import audit
 from patient_visit_engine.visit.state import Facts
 from tests.support.builders import (
     DAY,
@@ -110,6 +112,7 @@ async def test_both_busy_until_both_have_ended(ron: RecordDriver, sue: RecordDri
                 again.values(status="in_progress", outcome=None, check_out_time=None, merged=False)
             )
         )
+    await assert_audit_finds_nothing(sue.database)
     await sue.send(a_completion(with_okafor, "Okafor ends"))
     assert await sue.database.read(column, "reservations", "doctor_id") == [DR_SMITH.id]
     assert (await ron.follow(a_start(third, "third at last"))).status == 201
@@ -169,6 +172,12 @@ async def test_nothing_is_recorded_under_retired_record(ron: RecordDriver, sue: 
     assert await ron.database.read(column, "patient_trackings", "status") == rows
 
 
+async def assert_audit_finds_nothing(database: Database) -> None:
+    """The tables and the log keep the rule."""
+    report = await database.read(audit)
+    assert report.kinds == Counter(), report
+
+
 async def assert_one_start_or_both_marked(driver: RecordDriver, survivor_id: int) -> None:
     """The person is in one exclusive consultation, or in two that are both marked."""
     rows = [row for row in await driver.database.read(marks) if row[0] == survivor_id]
@@ -198,6 +207,7 @@ async def test_merge_races_with_starts(database: Database, merge_first: bool) ->
         await assert_one_start_or_both_marked(survivor, patient.id)
         assert {answer.status for answer in answers} <= {200, 201, 409}
         assert await database.read(persons, patient, retired) == [patient.id] * 2
+    await assert_audit_finds_nothing(database)
 
 
 async def test_merges_race_with_merges(database: Database) -> None:
@@ -224,6 +234,7 @@ async def test_merges_race_with_merges(database: Database) -> None:
             RecordDriver(database, t).merge(survivor, f"{t.id} takes survivor"),
         )
         assert await database.read(persons, r, s, t) == [t.id] * 3
+    await assert_audit_finds_nothing(database)
 
 
 async def test_two_patients_cannot_both_take_a_record(database: Database) -> None:
@@ -261,6 +272,7 @@ async def test_separation_restores_the_record(ron: RecordDriver, sue: RecordDriv
         for patient in (RON, SUE)
     ]
     assert [(answer.status, answer.body["patient_id"]) for answer in again] == [(201, RON.id), (201, SUE.id)]
+    await assert_audit_finds_nothing(ron.database)
     unknown = await sue.separate(RON, "once more")
     assert (unknown.status, unknown.body["code"]) == (404, "unknown_merge")
     stored = await ron.database.read(lambda c: c.execute(select(timeline.c.patient_id, timeline.c.event)).all())

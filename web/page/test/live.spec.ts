@@ -34,6 +34,22 @@ describe("an event makes stale", () => {
         ["lists of a renamed prestation", ["worklist", {}], rows, "prestation.updated", { prestation_id: 1 }, "soon"],
         ["a visit of a renamed doctor", ["visit", 124, "2026-03-02"], {}, "doctor.updated", { doctor_id: ME }, "soon"],
         ["not the session of a renamed doctor", ["session"], {}, "doctor.updated", { doctor_id: ME }, "no"],
+        [
+            "a row of a retired record",
+            ["worklist", {}],
+            rows,
+            "patient.merged",
+            { patient_id: 9, retired: [5, 123] },
+            "now",
+        ],
+        [
+            "the day of a retired record",
+            ["visit", 123, ""],
+            {},
+            "patient.merged",
+            { patient_id: 9, retired: [123] },
+            "now",
+        ],
         ["not the session", ["session"], {}, "appointment.updated", { patient_id: 123 }, "no"],
     ])("%s", (_what, key, shown, name, about, when) => {
         expect(isTouched(key, shown, name, about)).toBe(when);
