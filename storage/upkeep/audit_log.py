@@ -8,13 +8,11 @@ from typing import Any, Protocol
 
 from patient_visit_engine.storage.upkeep.audit_persons import (
     CHANGES_OF_PERSONS,
-    MERGED,
-    SEPARATED,
     PersonChange,
     Persons,
 )
 from patient_visit_engine.visit.codes import TrackingStatus
-from patient_visit_engine.wire.events import COMPLETED, STARTED
+from patient_visit_engine.wire.events import COMPLETED, PATIENT_MERGED, PATIENT_SEPARATED, STARTED
 
 
 @dataclass(frozen=True)
@@ -161,9 +159,9 @@ class AuditLogReader:
         self._persons.apply(change)
         if moved:
             self._of_person[self._persons.number_of(row.patient_id)] = moved
-        if row.name == MERGED and change.both_in_consultation != (len(busy) > 1):
+        if row.name == PATIENT_MERGED and change.both_in_consultation != (len(busy) > 1):
             self._add_violation("inconsistent_merge", f"{about}: {len(busy)} of the records were in consultation")
-        if row.name == SEPARATED and moved:
+        if row.name == PATIENT_SEPARATED and moved:
             self._add_violation("inconsistent_merge", f"{about}: separated while in consultation")
 
 

@@ -4,10 +4,10 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-MERGED = "patient.merged"
-SEPARATED = "patient.separated"
+from patient_visit_engine.wire.events import PATIENT_MERGED, PATIENT_SEPARATED
+
 #: The events that change the person of a record.
-CHANGES_OF_PERSONS = (MERGED, SEPARATED)
+CHANGES_OF_PERSONS = (PATIENT_MERGED, PATIENT_SEPARATED)
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class PersonChange:
         record_ids = tuple(int(number) for number in fields["retired"])
         if patient_id is None or not record_ids:
             raise ValueError("no record changed its person")
-        return cls(name, patient_id, record_ids, name == MERGED and bool(fields["both_in_consultation"]))
+        return cls(name, patient_id, record_ids, name == PATIENT_MERGED and bool(fields["both_in_consultation"]))
 
 
 class Persons:
@@ -45,7 +45,7 @@ class Persons:
         persons = cls(of_record)
         for change in newest_first:
             # Undone, a merge is a separation.
-            persons._move(change, to_patient=change.name == SEPARATED)
+            persons._move(change, to_patient=change.name == PATIENT_SEPARATED)
         return persons
 
     def number_of(self, record_id: int | None) -> int | None:
@@ -54,7 +54,7 @@ class Persons:
 
     def apply(self, change: PersonChange) -> None:
         """Follow a merge or a separation."""
-        self._move(change, to_patient=change.name == MERGED)
+        self._move(change, to_patient=change.name == PATIENT_MERGED)
 
     def _move(self, change: PersonChange, *, to_patient: bool) -> None:
         if to_patient:

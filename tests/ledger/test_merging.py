@@ -89,6 +89,7 @@ async def test_each_pair_of_states(database: Database) -> None:
         reserved = pair.reserved or pair.offered
         assert (facts.reservation and facts.reservation.doctor_id) == (reserved and reserved.id), names
         assert await database.read(read_facts, second.id) == Facts(moved_to=first.id), names
+    assert (await database.read(audit)).violations == []
 
 
 async def test_both_busy_until_both_have_ended(ron: RecordDriver, sue: RecordDriver) -> None:

@@ -21,7 +21,7 @@ from tests.support.builders import (
 from tests.support.commands import a_check_in, a_completion, a_start, a_wait
 from tests.support.databases import database_on
 from tests.support.ledger import LedgerDriver
-from tests.support.merged_records import merge_records
+from tests.support.merging import RecordDriver
 
 SURVIVOR, RETIRED = JOHN_DOE.id, MARIA_SILVA.id
 OF_SURVIVOR = an_appointment(number=1)
@@ -49,7 +49,7 @@ async def start_both(database: Database) -> None:
 
 async def merge_both(database: Database) -> None:
     await start_both(database)
-    await database.write(merge_records, SURVIVOR, RETIRED, NOON)
+    assert (await RecordDriver(database, JOHN_DOE).merge(MARIA_SILVA)).status == 200
 
 
 async def test_merge_of_two_in_consultation_is_no_violation(database: Database) -> None:
@@ -71,7 +71,6 @@ async def test_accepts_what_follows_a_merge(database: Database, pruned_to: int) 
     await ledger.load_facts()
     first, second = ledger.state.facts.in_progress
     await ledger.send(a_completion(first, "first"), NOON + minutes(1))
-    await database.write(execute, "UPDATE patient_trackings SET merged = FALSE WHERE status = 'in_progress'")
     await ledger.send(a_completion(second, "second"), NOON + minutes(2))
     await ledger.send(a_start(await ledger.appointment(IN_LINE.id), "third"), NOON + minutes(3))
 
@@ -80,6 +79,22 @@ async def test_accepts_what_follows_a_merge(database: Database, pruned_to: int) 
     pruned = await database.read(audit)
 
     assert whole.violations == pruned.violations == []
+
+
+async def test_accepts_separated_records(database: Database) -> None:
+    await database.write(seed, OF_SURVIVOR, OF_RETIRED, IN_LINE)
+    survivor, retired = RecordDriver(database, JOHN_DOE), RecordDriver(database, MARIA_SILVA)
+    await survivor.merge(MARIA_SILVA)
+    await survivor.send(a_start(await survivor.appointment(OF_RETIRED.id), "merged"), NOON)
+    await survivor.send(a_completion(survivor.running), NOON + minutes(1))
+    assert (await survivor.separate(MARIA_SILVA)).status in (200, 204)
+    await survivor.send(a_start(OF_SURVIVOR, "survivor"), NOON + minutes(2))
+    await retired.send(a_start(IN_LINE, "retired"), NOON + minutes(2))
+
+    report = await database.read(audit)
+
+    assert report.violations == []
+    assert report.merges == []
 
 
 RULE = "DROP INDEX one_exclusive_consultation_per_person"

@@ -305,8 +305,8 @@ async def test_downgrade_separates_merged_records(url: str) -> None:
 
     after = await run_on(url, read_tables)
     for table in ("patients", "patient_trackings", "appointments"):
-        kept = [{name: value for name, value in row.items() if name != "merged"} for row in before[table]]
-        assert after[table] == kept
+        unmarked = [{name: value for name, value in row.items() if name != "merged"} for row in before[table]]
+        assert after[table] == unmarked
     assert {(row["patient_id"], row["person_id"]) for row in after["waiting_line"]} == {(1, 1), (2, 2)}
     with pytest.raises(IntegrityError):
         await run_on(url, lambda connection: connection.execute(text("UPDATE patient_trackings SET person_id = 1")))

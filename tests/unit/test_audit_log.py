@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from patient_visit_engine.storage.upkeep.audit_log import AuditedConsultation, AuditLogReader
-from patient_visit_engine.storage.upkeep.audit_persons import MERGED, SEPARATED, PersonChange, Persons
-from patient_visit_engine.wire.events import COMPLETED, STARTED
+from patient_visit_engine.storage.upkeep.audit_persons import PersonChange, Persons
+from patient_visit_engine.wire.events import COMPLETED, PATIENT_MERGED, PATIENT_SEPARATED, STARTED
 
 #: Four records.
 A, B, C, D = 1, 2, 3, 4
@@ -51,11 +51,11 @@ def end(patient_id: int, consultation_id: str, *, record: int | None = None) -> 
 
 
 def merge(survivor: int, *retired: int, both: bool = False) -> LogRow:
-    return LogRow(MERGED, survivor, {"retired": retired, "both_in_consultation": both})
+    return LogRow(PATIENT_MERGED, survivor, {"retired": retired, "both_in_consultation": both})
 
 
 def separate(survivor: int, *restored: int) -> LogRow:
-    return LogRow(SEPARATED, survivor, {"retired": restored, "separated_id": restored[0]})
+    return LogRow(PATIENT_SEPARATED, survivor, {"retired": restored, "separated_id": restored[0]})
 
 
 def audit_log(*rows: LogRow, persons: Persons | None = None, **running: AuditedConsultation) -> Counter[str]:
@@ -122,7 +122,7 @@ LOGS: dict[str, tuple[tuple[LogRow, ...], dict[str, int]]] = {
     ),
     "tracking of another person": ((merge(A, B), start(A, "c", record=C)), {"event_without_state": 1}),
     "tracking of a record before its merge": ((start(A, "b", record=B), merge(A, B)), {"event_without_state": 1}),
-    "merge that cannot be read": ((LogRow(MERGED, A, {"retired": []}),), {"unreadable_event": 1}),
+    "merge that cannot be read": ((LogRow(PATIENT_MERGED, A, {"retired": []}),), {"unreadable_event": 1}),
 }
 
 
