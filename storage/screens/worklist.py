@@ -82,7 +82,9 @@ def read_worklist(connection: Connection, worklist_filter: WorklistFilter) -> sc
         is_on_page = appointments.c.id.in_(matching_ids[first : first + worklist_filter.page_size])
         rows = connection.execute(_listed().where(is_on_page)).all()
     else:
-        total = connection.execute(_joined(select(func.count())).where(*conditions)).scalar_one()
+        # Without the joins: with them PostgreSQL may read all patients, to count the appointments of a day.
+        of_day = select(func.count()).select_from(appointments).where(*conditions)
+        total = connection.execute(of_day).scalar_one()
         page = _listed().where(*conditions).limit(worklist_filter.page_size).offset(first)
         rows = connection.execute(page).all()
     trackings = _latest_trackings(connection, [row.id for row in rows])
