@@ -3,6 +3,8 @@
 from datetime import date, datetime, timedelta
 from typing import Literal, get_args
 
+from pydantic import Field
+
 from patient_visit_engine.visit.codes import AppointmentStatus, DoctorBusy, RescueReason
 from patient_visit_engine.visit.person_records import SeenRecord
 from patient_visit_engine.visit.state import (
@@ -13,6 +15,7 @@ from patient_visit_engine.visit.state import (
     Limits,
     OtherConsultation,
     VisitState,
+    is_absent,
 )
 
 
@@ -251,4 +254,4 @@ class Reply(Frozen):
     decided: bool
     answer: Literal["granted", "refused"] | None = None
     code: str | None = None
-    moved_to: int | None = None
+    moved_to: int | None = Field(default=None, exclude_if=is_absent)

@@ -3,12 +3,14 @@
 from datetime import date
 from typing import Literal
 
+from pydantic import Field
+
 from patient_visit_engine.visit.changes import RewriteAppointment
 from patient_visit_engine.visit.commands import Request
 from patient_visit_engine.visit.decisions import ConsultationAnswer, Decision, Refused
 from patient_visit_engine.visit.person_records import SeenRecord
 from patient_visit_engine.visit.refusals import DoctorInConsultation
-from patient_visit_engine.visit.state import Appointment, AppointmentFields, Facts, Frozen, OtherConsultation
+from patient_visit_engine.visit.state import Appointment, AppointmentFields, Facts, Frozen, OtherConsultation, is_absent
 
 
 class UnrecordableError(Exception):
@@ -85,4 +87,4 @@ class LedgerReply(Frozen):
     busy_with: tuple[OtherConsultation, ...] | None = None
     answer: Literal["granted", "refused"] | None = None
     code: str | None = None
-    retired: SeenRecord | None = None
+    retired: SeenRecord | None = Field(default=None, exclude_if=is_absent)

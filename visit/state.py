@@ -3,12 +3,17 @@
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from patient_visit_engine.visit.codes import AppointmentStatus, ReservationKind
 
 #: The value of a time that a history of an older program does not have.
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def is_absent(value: object) -> bool:
+    """Whether a field is left out of the text of its model. Each decision has these models in its history, and merges are rare."""
+    return value is None
 
 
 class Frozen(BaseModel):
@@ -166,7 +171,7 @@ class Facts(Frozen):
     pending: tuple[PendingTracking, ...] = ()
     waiting: tuple[WaitingDoctor, ...] = ()
     reservation: Reservation | None = None
-    moved_to: int | None = None
+    moved_to: int | None = Field(default=None, exclude_if=is_absent)
 
     @model_validator(mode="before")
     @classmethod
