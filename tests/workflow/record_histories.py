@@ -152,11 +152,11 @@ async def merged_records(visits: VisitDriver) -> None:
     """Another record is merged while both are in consultation. When both have ended, it is separated again."""
     both = MergedVisits(visits)
     await both.insert_other()
-    mine = await visits.start(DR_AMRANI)
+    own = await visits.start(DR_AMRANI)
     other = await both.send(await both.start_command(DR_BENNIS, "other"))
     await visits.send(await both.merge_command())
     await visits.start(DR_CHRAIBI)
-    await visits.complete(mine)
+    await visits.complete(own)
     await visits.complete(other)
     await visits.send(await both.separate_command())
 
