@@ -182,12 +182,14 @@ class PersonMachine(CheckedPersons):
             self.check_joined_line(person, before)
 
     @precondition(lambda self: self.model.merges)
-    @rule(index=indices, stale=rarely, other=rarely)
-    def separate(self, index: int, stale: bool, other: bool) -> None:
+    @rule(index=indices, stale=rarely, other=rarely, at_home=st.booleans())
+    def separate(self, index: int, stale: bool, other: bool, at_home: bool) -> None:
         merged = sorted(self.model.merges)
         retired = merged[index % len(merged)]
         person = RECORDS[index % len(RECORDS)] if other else self.model.survivors[retired]
         person, day = self.model.survivors[person], CALENDAR.day_of(self.visits.now)
+        if at_home:
+            self.send_home(person)
         is_awaited = person in self.picture.lines or person in self.picture.reserved
         expected = self.model.judge_separation(person, retired, day, is_awaited=is_awaited)
         # The decision may end a check-in of the day before, which was the only thing open.
@@ -198,6 +200,24 @@ class PersonMachine(CheckedPersons):
         if self.send(command, *allowed).status == 200:
             self.model.separate(retired)
         self.check()
+
+    def send_home(self, person: int) -> None:
+        """End everything that is open for the person."""
+        for key, running in list(self.model.running.items()):
+            if self.model.person_of(running.appointment_id) == person:
+                command = CompleteConsultation(
+                    request=self.visits.request(), patient_id=person, consultation_id=key, doctor_id=running.doctor_id
+                )
+                self.send(command, self.model.end(key, "done", running.doctor_id))
+                self.check()
+        for number in [number for number in self.model.pending if self.model.person_of(number) == person]:
+            leaving = CheckOut(request=self.visits.request(), appointment=self.look_up(number))
+            self.send(leaving, self.model.check_out(number))
+            self.check()
+        for place in self.picture.lines.get(person, []):
+            appointment = self.look_up(place.appointment_id)
+            self.send(LeaveWaitingLine(request=self.visits.request(), appointment=appointment), (204, None))
+            self.check()
 
     # -- time and faults
 
