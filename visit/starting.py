@@ -37,7 +37,7 @@ def start_consultation(command: StartConsultation, state: VisitState, now: datet
     if (unstartable := _unstartable_refusal(appointment, state)) is not None:
         return _refuse_start(appointment, unstartable)
     if appointment.exclusive:
-        if (holder := state.exclusive_consultation()) is not None:
+        if (holder := state.holder_for(appointment.doctor_id)) is not None:
             if holder.doctor_id == appointment.doctor_id:
                 return _refuse_start(appointment, PatientInConsultation(holder=holder, is_own=True))
             return _refuse_and_join_line(command, state, now, PatientInConsultation(holder=holder))

@@ -224,6 +224,11 @@ class VisitState(Frozen):
         """The consultation that prevents another exclusive one, if there is one."""
         return next((c for c in self.facts.in_progress if c.exclusive), None)
 
+    def holder_for(self, doctor_id: int) -> Consultation | None:
+        """The exclusive consultation for which this doctor is refused. After a merge two can be in progress: then the doctor's own."""
+        running = [c for c in self.facts.in_progress if c.exclusive]
+        return next((c for c in running if c.doctor_id == doctor_id), next(iter(running), None))
+
     def consultation(self, consultation_id: str) -> Consultation | None:
         """The consultation in progress with this id."""
         return next((c for c in self.facts.in_progress if c.id == consultation_id), None)

@@ -38,7 +38,7 @@ def join_waiting_line(command: JoinWaitingLine, state: VisitState, now: datetime
     is_free = state.exclusive_consultation() is None and state.facts.reservation is None
     if not appointment.exclusive or is_free:
         return Refused(refusal=PatientFree()), ()
-    holder = state.exclusive_consultation()
+    holder = state.holder_for(appointment.doctor_id)
     if holder is not None and holder.doctor_id == appointment.doctor_id:
         return Refused(refusal=PatientInConsultation(holder=holder, is_own=True)), ()
     return PlaceInLine(position=len(state.line()) + 1), (join_change(appointment, state, now),)

@@ -104,7 +104,7 @@ class PersonMachine(CheckedPersons):
             self.send(command, (204, None))
         else:
             expected = self.model.join_line(appointment, self.line_of(self.model.person_of(appointment)))
-            self.send(JoinWaitingLine(request=self.visits.request(), appointment=read), *expected)
+            self.send(JoinWaitingLine(request=self.visits.request(), appointment=read), expected)
         self.check()
 
     # -- the desk

@@ -230,21 +230,19 @@ class PersonModel:
         self.appointments[appointment_id].status = status
         return 200, None
 
-    def join_line(self, appointment_id: int, line: PersonsLine) -> list[Expected]:
-        """The answers that the doctor of the appointment may get, who wants to wait."""
+    def join_line(self, appointment_id: int, line: PersonsLine) -> Expected:
+        """The answer to the doctor of the appointment, who wants to wait."""
         if (refusal := self._closed(appointment_id)) is not None:
-            return [refusal]
+            return refusal
         appointment = self.appointments[appointment_id]
         if appointment.doctor_id in line.doctors:
-            return [(200, None)]
+            return 200, None
         holders = self.exclusive_of(self.person_of(appointment_id))
         if not self.exclusive[appointment.prestation_id] or not (holders or line.reserved_for):
-            return [(409, "patient_free")]
-        doctors = {self.running[holder].doctor_id for holder in holders}
-        is_own = [(409, "patient_in_consultation")] if appointment.doctor_id in doctors else []
-        # The doctor of one of two consultations may wait for the other one.
-        may_wait = [(200, None)] if doctors != {appointment.doctor_id} else []
-        return [*may_wait, *is_own]
+            return 409, "patient_free"
+        if appointment.doctor_id in {self.running[holder].doctor_id for holder in holders}:
+            return 409, "patient_in_consultation"
+        return 200, None
 
     def _closed(self, appointment_id: int) -> Expected | None:
         if self.consultation_of(appointment_id) is not None:

@@ -9,12 +9,19 @@ import pytest
 from patient_visit_engine.visit.changes import EndConsultation, OfferPatient, RestoreRecord, RetireRecord
 from patient_visit_engine.visit.codes import Outcome
 from patient_visit_engine.visit.commands import SeparatePatients
-from patient_visit_engine.visit.decisions import Decision, MergeAnswer, Refused, SeparateAnswer
+from patient_visit_engine.visit.decisions import Decision, MergeAnswer, PlaceInLine, Refused, SeparateAnswer
 from patient_visit_engine.visit.ending import end_and_offer
 from patient_visit_engine.visit.merging import combine
 from patient_visit_engine.visit.person_records import SeenRecord, StoredMerge
 from patient_visit_engine.visit.policy import decide
-from patient_visit_engine.visit.refusals import AlreadyMerged, MergeCycle, MergeInUse, MergeNotToday, UnknownMerge
+from patient_visit_engine.visit.refusals import (
+    AlreadyMerged,
+    MergeCycle,
+    MergeInUse,
+    MergeNotToday,
+    PatientInConsultation,
+    UnknownMerge,
+)
 from patient_visit_engine.visit.state import (
     Consultation,
     Facts,
@@ -42,7 +49,7 @@ from tests.support.builders import (
     an_appointment,
     minutes,
 )
-from tests.support.commands import a_merge, a_separation
+from tests.support.commands import a_merge, a_separation, a_start, a_wait
 from tests.support.layout import ROOT
 from tests.support.merge_table import PAIRS, MergedPair
 
@@ -222,6 +229,22 @@ def test_same_merge_again_has_first_answer() -> None:
 
     first = MergeAnswer(patient_id=5, retired=(MARIA_SILVA.id, 7), both_in_consultation=True)
     assert (decision.answer, decision.changes) == (first, ())
+
+
+@pytest.mark.parametrize("doctor", [DR_SMITH, DR_AMRANI, DR_OKAFOR])
+@pytest.mark.parametrize("command", [a_start, a_wait], ids=["start", "wait"])
+def test_doctor_of_one_of_two_consultations_is_named_as_holder(doctor: Doctor, command: Any) -> None:
+    held = (a_consultation(an_appointment(DR_SMITH)), a_consultation(an_appointment(DR_AMRANI, patient=MARIA_SILVA)))
+    state = visit_with(Facts(in_progress=held))
+
+    decision = decide(command(an_appointment(doctor, number=900)), state, NOON)
+
+    if doctor is DR_OKAFOR and command is a_wait:
+        assert decision.answer == PlaceInLine(position=1)
+    else:
+        holder = held[1] if doctor is DR_AMRANI else held[0]
+        refusal = PatientInConsultation(holder=holder, is_own=doctor is not DR_OKAFOR)
+        assert decision.answer == Refused(refusal=refusal)
 
 
 @pytest.mark.parametrize(
