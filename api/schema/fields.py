@@ -92,6 +92,9 @@ def _check_identifier_text(text: str) -> str:
         raise ValueError(f"must have 1 to {MAX_IDENTIFIER} characters")
     if text != text.strip():
         raise ValueError("must not start or end with a space")
+    if "\ufffd" in text:
+        # The server puts this character for each part of a query that is not UTF-8. So two values would become one.
+        raise ValueError("must be encoded as UTF-8")
     return check_name(printable(text))
 
 

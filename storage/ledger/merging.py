@@ -2,11 +2,12 @@
 
 import json
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from patient_visit_engine.storage.ledger.errors import OvertakenError
 from patient_visit_engine.storage.ledger.writer import Writer
 from patient_visit_engine.storage.tables import (
+    appointments,
     patient_merges,
     patient_trackings,
     patients,
@@ -32,7 +33,7 @@ def retire_record(change: RetireRecord, writer: Writer) -> None:
         change.record_ids
     ):
         raise OvertakenError
-    _count_version(connection, person_id)
+    _count_versions(connection, person_id)
     is_of_retired = patient_trackings.c.person_id == change.retired_id
     connection.execute(update(patient_trackings).where(is_of_retired).values(person_id=person_id))
     connection.execute(
@@ -53,10 +54,17 @@ def retire_record(change: RetireRecord, writer: Writer) -> None:
             writer.insert_place(place)
 
 
-def _count_version(connection: Connection, survivor_id: int) -> None:
-    # The survivor is shown with the identifiers of its retired records, so a reader's `ETag` must change.
-    is_survivor = patients.c.id == survivor_id
-    connection.execute(update(patients).where(is_survivor).values(version=patients.c.version + 1))
+def _count_versions(connection: Connection, survivor_id: int) -> None:
+    """Give all records of the person one new version, and each appointment of a retired one its next version.
+
+    The same id shows another record before and after, so an `ETag` of one must never be that of the other.
+    """
+    is_of_person = patients.c.person_id == survivor_id
+    newest = connection.scalar(select(func.max(patients.c.version)).where(is_of_person))
+    connection.execute(update(patients).where(is_of_person).values(version=newest + 1))
+    retired = select(patients.c.id).where(is_of_person, patients.c.id != survivor_id)
+    is_shown_otherwise = appointments.c.patient_id.in_(retired)
+    connection.execute(update(appointments).where(is_shown_otherwise).values(version=appointments.c.version + 1))
 
 
 def _key_of(place: WaitingDoctor) -> _Key:
@@ -112,8 +120,8 @@ def _keep_places(change: RetireRecord, writer: Writer) -> dict[_Key, int]:
 def restore_record(change: RestoreRecord, writer: Writer) -> None:
     """Give the records back what was recorded under them. Nothing is open for the person."""
     connection, restored = writer.connection, {"person_id": change.restored_id}
+    _count_versions(connection, writer.entry.patient_id)
     connection.execute(update(patients).where(patients.c.id.in_(change.record_ids)).values(**restored))
-    _count_version(connection, writer.entry.patient_id)
     is_recorded = patient_trackings.c.patient_id.in_(change.record_ids)
     connection.execute(update(patient_trackings).where(is_recorded).values(**restored))
     stands = (patient_merges.c.retired_id == change.restored_id) & patient_merges.c.separated_at.is_(None)

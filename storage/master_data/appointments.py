@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from patient_visit_engine.storage import event_log
 from patient_visit_engine.storage.database import Database
@@ -34,7 +34,7 @@ from patient_visit_engine.storage.master_data.records import (
     open_record,
     update_record,
 )
-from patient_visit_engine.storage.tables import appointments
+from patient_visit_engine.storage.tables import appointments, patients
 from patient_visit_engine.visit.appointment_changes import change_refusal, effective_fields
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.changes import Change, RewriteAppointment, WriteAppointmentStatus
@@ -145,6 +145,9 @@ def put_appointment(connection: Connection, put: PutContext, appointment: Appoin
     refuse_inactive(inactive, effective_fields(sent, present))
     fields = _fields_to_write(connection, put, appointment, sent, present)
     columns = _columns(fields)
+    if fields.patient_id is not None:
+        # The record that was sent, and not its survivor. So a separation gives the appointment back to this record.
+        columns["patient_id"] = appointment.patient_id
     if appointment.clear_minutes and "expected_minutes" in names and stored.expected_minutes is not None:
         if present.status is AppointmentStatus.done:
             raise NotReplaceableError("appointment_closed")
@@ -161,16 +164,28 @@ def note_decided(connection: Connection, put: PutContext, appointment: Appointme
 
     Without this note, the same PUT again finds that nothing differs, and notes it then. Raises what `accept_fields` raises.
     """
+    lock_patients(connection, put.id, appointment.patient_id)
     stored = find_locked(connection, appointments, put.id)
     assert stored is not None, "no program deletes appointments"
     names, has_changed = _accept(connection, put, appointment)
     columns: dict[str, Any] = {}
+    is_other_record = "patient_id" in names and appointment.patient_id != stored.patient_id
+    if is_other_record and _are_one_person(connection, appointment.patient_id, stored.patient_id):
+        # The visit has written the survivor. A check-in since then is recorded for the survivor, and then the appointment stays so.
+        is_tracked, _ = read_open(connection, put.id)
+        columns |= {} if is_tracked else {"patient_id": appointment.patient_id}
     if appointment.clear_minutes and "expected_minutes" in names and stored.expected_minutes is not None:
         columns["expected_minutes"] = None
     if is_outdated(put.envelope, stored):
         # A decision made here since then is newer.
         put = replace(put, envelope=replace(put.envelope, as_of=None))
     update_record(connection, RecordKind.appointment, put, stored, columns, has_changed=has_changed)
+
+
+def _are_one_person(connection: Connection, record_id: int | None, other_id: int) -> bool:
+    """Whether a merge has made these two records one person."""
+    persons = connection.scalars(select(patients.c.person_id).where(patients.c.id.in_((record_id, other_id)))).all()
+    return len(persons) == 2 and len(set(persons)) == 1
 
 
 def _accept(connection: Connection, put: PutContext, appointment: AppointmentPut) -> tuple[frozenset[str], bool]:
@@ -191,7 +206,7 @@ def _create(
     fields: AppointmentFields,
     locked: dict[int, PatientIdentity],
 ) -> StoredAppointment:
-    columns = {"status": AppointmentStatus.scheduled.value, **_columns(fields)}
+    columns = {"status": AppointmentStatus.scheduled.value, **_columns(fields), "patient_id": appointment.patient_id}
     insert_record(connection, RecordKind.appointment, put, columns)
     accept_fields(connection, RecordKind.appointment, put, appointment.as_sent())
     present = _read(connection, put.id)

@@ -166,7 +166,16 @@ async def test_record_has_a_limited_number_of_identifiers(api: ApiDriver) -> Non
 
 
 @pytest.mark.parametrize(
-    "query", ["", "?identifier=", "?identifier=urn:mrn", "?identifier=|7", "?identifier=urn:mrn|", "?id=5"]
+    "query",
+    [
+        "",
+        "?identifier=",
+        "?identifier=urn:mrn",
+        "?identifier=|7",
+        "?identifier=urn:mrn|",
+        "?identifier=urn:mrn|M%E9",
+        "?id=5",
+    ],
 )
 async def test_refuses_query_without_an_identifier(api: ApiDriver, query: str) -> None:
     before = await api.all_rows()

@@ -147,3 +147,33 @@ async def test_merge_of_yesterday_stays(api: ApiDriver) -> None:
     answer = await (await api.staff("supervisor", exp=api.clock.at.timestamp() + 60)).delete(SEPARATE)
 
     assert status_and_code(answer) == (409, "merge_not_today")
+
+
+async def test_separation_gives_back_appointment_that_was_fed_meanwhile(api: ApiDriver) -> None:
+    await merge(api)
+    service, supervisor = await api.staff("service"), await api.staff("supervisor")
+    body = {"patient_id": MARIA_SILVA.id, "doctor_id": 7, "prestation_id": 11, "scheduled_at": "2026-03-10T12:00:00Z"}
+
+    fed = (await service.put("/api/appointments/77", json=body)).json()
+    assert (await supervisor.delete(SEPARATE)).status_code == 200
+
+    separated = (await service.get("/api/appointments/77")).json()
+    assert (fed["patient_id"], separated["patient_id"]) == (JOHN_DOE.id, MARIA_SILVA.id)
+
+
+async def test_each_merge_and_separation_changes_etags(api: ApiDriver) -> None:
+    paths = [
+        f"/api/patients/{JOHN_DOE.id}",
+        f"/api/patients/{MARIA_SILVA.id}",
+        f"/api/appointments/{MARIA_CARDIOLOGY.id}",
+    ]
+    service, supervisor = await api.staff("service"), await api.staff("supervisor")
+    await service.put(paths[1], json={"first_name": "Maria", "last_name": "Sousa"})
+
+    tags = []
+    for change in (None, merge(api), supervisor.delete(SEPARATE)):
+        if change is not None:
+            assert (await change).status_code == 200
+        tags.append([(await service.get(path)).headers["etag"] for path in paths])
+
+    assert all(len(set(versions)) == 3 for versions in zip(*tags, strict=True)), tags
