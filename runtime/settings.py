@@ -119,7 +119,7 @@ class Settings(BaseSettings):
     #: Must not be empty: a variable that was left empty by mistake would switch the check off.
     jwt_issuer: NonEmptyText | None = None
     jwt_audience: NonEmptyText | None = None
-    #: The system of which a patient's identifier is the record number that screens show. By default that of the first identifier.
+    #: Screens show a patient's identifier of this system as the record number. Empty: they show the first identifier.
     #: After a change, `visit-engine migrate` derives the numbers again.
     record_number_system: Annotated[str, Field(max_length=200)] = ""
     #: 1: load the demonstration hospital into an empty database without asking.

@@ -39,7 +39,10 @@ def read_record(connection: Connection, record_id: int) -> SeenRecord | None:
 
 
 def _merged_into(record_id: int, survivors: dict[int, int]) -> tuple[int, ...]:
-    """The record, and those that were merged into it, directly or through another one. `survivors` has each retired record's."""
+    """The record, and those that were merged into it, directly or through another one.
+
+    `survivors` maps each retired record to the record that its merge named.
+    """
     record_ids, count = {record_id}, 0
     while len(record_ids) > count:
         count = len(record_ids)

@@ -181,10 +181,10 @@ class WithdrawOffer(Frozen):
 
 
 class RetireRecord(Frozen):
-    """A record, and those that were merged into it, belong to the visit's patient from now on, with everything that is open.
+    """From now on the visit's patient has a record and those that were merged into it, with everything that is open for them.
 
-    `line` and `reservation` are those of the person then. `marked` are the ids of the exclusive consultations, when more than one
-    is in progress.
+    `line` and `reservation` are those of the person after the merge. `marked` are the ids of the exclusive consultations, when more
+    than one is in progress.
     """
 
     change: Literal["retire_record"] = "retire_record"

@@ -208,7 +208,7 @@ def retired_record_of(command: Command | SystemCommand | None) -> SeenRecord | N
 
 
 def with_retired_record(command: Command, retired: SeenRecord | None) -> Command:
-    """The command with this record that it merges or separates. Unchanged for None: the ledger has read no such record."""
+    """The command with this record that it merges or separates. Unchanged when `retired` is None."""
     if retired is None or not isinstance(command, RecordCommand):
         return command
     return command.model_copy(update={"retired": retired})

@@ -82,7 +82,7 @@ def _combine_line(
 ) -> tuple[WaitingDoctor, ...]:
     """One line, in the order in which the doctors began to wait. A doctor who is in both lines keeps the earlier place.
 
-    The doctors of the `ended` reservations have a place, and with `go_first` the first ones.
+    Each doctor of an `ended` reservation has a place. With `go_first` these places come first.
     """
     missing = [_place_of(reservation) for reservation in ended if not _has_place(reservation, places)]
     ranks = {reservation.doctor_id: rank for rank, reservation in reversed(list(enumerate(ended)))} if go_first else {}
@@ -93,7 +93,7 @@ def _combine_line(
     for place in ordered:
         line.setdefault(place.doctor_id, place)
     if staying is not None:
-        # The reservation ends as the place does that it was made for.
+        # The line keeps the place for which the reservation was made, because both end together.
         for place in places:
             if place.appointment_id == staying.appointment_id:
                 line[place.doctor_id] = place
@@ -105,7 +105,7 @@ def _has_place(reservation: Reservation, places: tuple[WaitingDoctor, ...]) -> b
 
 
 def _place_of(reservation: Reservation) -> WaitingDoctor:
-    """A place for a doctor who was reserved without having waited."""
+    """A place in line for a doctor who had a reservation and no place."""
     return WaitingDoctor(
         doctor_id=reservation.doctor_id,
         appointment_id=reservation.appointment_id,

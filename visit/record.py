@@ -25,7 +25,7 @@ class LedgerEntry(Frozen):
     `command` is the name of the decided command, for the log. Empty: a timer decided. `retries` is how often the visit decided it
     before, on older facts.
 
-    `retired` is the record that the decision merges or separates. It is valid only while the ledger still has this record so.
+    `retired` is the record that the decision merges or separates. The ledger compares it with the record as it is now.
     """
 
     patient_id: int

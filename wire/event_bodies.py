@@ -142,7 +142,7 @@ class PatientMerged(AboutPatient):
 
 
 class PatientSeparated(AboutPatient):
-    """`patient.separated`: the records `retired` are the patient `separated_id` again, and no longer this one."""
+    """`patient.separated`: the records `retired` belong to the patient `separated_id` again, and no longer to this one."""
 
     separated_id: int
     retired: list[int]

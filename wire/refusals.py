@@ -55,7 +55,7 @@ TITLES: dict[type[Refusal], str] = {
     NotYours: "This belongs to another doctor",
     NotCheckedIn: "Patient is not checked in for this appointment",
     NotInConsultation: "Appointment has no consultation in progress",
-    MergeCycle: "The other record has this patient's record already: it is the survivor",
+    MergeCycle: "The other record is the survivor of this patient's record",
     AlreadyMerged: "Patient was merged into a third patient",
     UnknownMerge: "There is no such merge",
     MergeNotToday: "The merge is of an earlier day",

@@ -324,7 +324,8 @@ class VisitClient:
 
     def _reuse_policy(self, day: date) -> WorkflowIDReusePolicy:
         if self._now() < self._calendar.ends_at(day):
-            # A visit ends by itself only after its day. Before, it was ended from outside, or a foreign workflow had its id.
+            # A visit that ended before the end of its day is opened again: its record was retired and may be separated, it was ended
+            # from outside, or a foreign workflow had its id.
             return WorkflowIDReusePolicy.ALLOW_DUPLICATE
         return WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY
 

@@ -56,7 +56,7 @@ def import_files(
         ),
     ] = None,
 ) -> None:
-    """Add appointments. Of published data sets without --map: changes no row and sends no event. Of your own tables with --map."""
+    """Import your own tables with --map, or published data sets without it. Data sets change no row and send no event."""
     if suggest:
         if map_file is not None or len(files) != 1:
             raise OperatorError("--suggest: takes one file, and no --map", 2)

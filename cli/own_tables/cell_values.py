@@ -40,7 +40,7 @@ def display(cell: CellValue) -> str:
 
 
 def is_empty(cell: CellValue) -> bool:
-    """Whether the cell has nothing but spaces. A formula without a value raises `UnreadableCellError`, because it is no decision."""
+    """Whether the cell has nothing but spaces. Raises `UnreadableCellError` for an error, and for a formula without a value."""
     match cell:
         case EmptyFormula():
             raise UnreadableCellError("is a formula without a stored value: open the file in Excel and save it")

@@ -20,7 +20,6 @@ OWNERS = {
     "scheduled_at": "appointment",
     "as_of": "",
 }
-ROLES = ("patient", "doctor", "prestation", "appointment")
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,7 @@ class ColumnRoles:
             self.doubts.append(f'"{column.name}" is not used: "{first.name}" seems to be the same')
 
     def _take_bare(self, role: str, column: SampledColumn) -> None:
-        """A name such as `Doctor` alone is what the table has no other column for."""
+        """Take a column such as `Doctor` as the number or the name, depending on which one the table lacks."""
         if (
             self.column(role, "id") is None
             and self._is_free(role, "id")

@@ -40,7 +40,7 @@ WHOLE: Mapping[str, tuple[str, str]] = {
 }
 #: In these languages the word for "name" alone is the surname, or the given name when there is another column for the surname.
 SURNAME_WORDS, GIVEN_NAME_WORDS = frozenset({"nom"}), frozenset({"nombre", "nome"})
-#: What is about the patient when a header has several attributes: the first one in this list.
+#: When a header has several attributes, the first one in this list counts.
 STRONGEST = (
     "birth_date",
     "sex",

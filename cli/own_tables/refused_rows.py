@@ -1,4 +1,4 @@
-"""Writes the refused rows to a file in the input's own format. Corrected, it is fed again with the same map."""
+"""Writes the refused rows to a file in the format of the input. A person corrects the file and imports it with the same map."""
 
 import csv
 import os

@@ -2,9 +2,9 @@
 
 A decision is valid only for the facts that it was based on. They may have changed: yesterday's consultation still runs, a worker
 died after a commit, or the reception changed the appointment. Then the ledger writes nothing and returns the present facts. The
-visit decides again. It writes nothing for a retired record, whose decisions belong to its survivor. The lock on the patient makes
-the visits of two days record one after the other. The unique indexes protect the rule even if the lock or the comparison has a
-mistake.
+visit decides again. The ledger also writes nothing for a retired record. The survivor's visit decides for it. The lock on the
+patient makes the visits of two days record one after the other. The unique indexes protect the rule even if the lock or the
+comparison has a mistake.
 """
 
 import asyncio

@@ -95,7 +95,7 @@ def check_references(connection: Connection, fields: AppointmentFields) -> froze
 
 
 def refuse_inactive(inactive: frozenset[str], fields: AppointmentFields) -> None:
-    """An appointment that keeps its inactive doctor or prestation may change. It may not get one."""
+    """Raise InactiveReferenceError when the appointment gets an inactive doctor or prestation. It may keep one that it has."""
     if given := sorted(inactive & fields.names):
         raise InactiveReferenceError(given[0])
 

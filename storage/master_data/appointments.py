@@ -194,7 +194,7 @@ def _accept(connection: Connection, put: PutContext, appointment: AppointmentPut
     accepted = accept_fields(connection, RecordKind.appointment, put, sent)
     names = accepted.names
     if "prestation_id" in names and "expected_minutes" in sent:
-        # They were meant for this prestation, also when the same number was sent for another one.
+        # The minutes belong to the new prestation, even if the same number was sent before.
         names |= {"expected_minutes"}
     return names, accepted.identifiers is not None
 

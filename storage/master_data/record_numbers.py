@@ -25,7 +25,7 @@ def derive_all(url: str, system: str) -> None:
 def derive_numbers(connection: Connection, system: str, after: int, limit: int) -> int | None:
     """Correct the numbers of the next patients after the id `after`. Only rows with another number are written.
 
-    Returns the last id, or None when all numbers behind it are right. Screens are not notified: they show the new number when they
+    Returns the last id, or None when no patient with another number is left. Screens are not notified: they show the new number when they
     read the next time.
     """
     columns = identifiers.c

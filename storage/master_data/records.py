@@ -1,4 +1,4 @@
-"""What the records of all kinds share: the request that replaces one, whether it counts, and the statements that write it."""
+"""What a PUT does with a record of any kind: whether it counts, which fields it changes, and the statements that write them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -57,7 +57,7 @@ class Envelope:
 
 @dataclass(frozen=True)
 class PutContext:
-    """The record's id, with the cause and the time of the request that replaces it. `cause` is unique to the request."""
+    """The record's id, with the cause and the time of the PUT. `cause` is unique to the request."""
 
     id: int
     cause: str
@@ -170,7 +170,7 @@ def accept_fields(
         )
     except IdentifierConflictError as conflict:
         if conflict.identifier == envelope.exact:
-            # It was free, or of this record, when the record was looked for.
+            # Another PUT has taken the identifier after this one looked for its record.
             raise PutOvertakenError from None
         raise
     note_sent(connection, kind, put.id, envelope.caller_id, before, sent)

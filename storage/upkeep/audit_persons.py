@@ -12,7 +12,7 @@ CHANGES_OF_PERSONS = (PATIENT_MERGED, PATIENT_SEPARATED)
 
 @dataclass(frozen=True)
 class PersonChange:
-    """A merge or a separation. After a merge the records are those of the patient. A separation makes them one other person."""
+    """A merge gives the records to the patient. A separation makes them another person."""
 
     name: str
     patient_id: int
@@ -30,7 +30,7 @@ class PersonChange:
 
 
 class Persons:
-    """The records of one person have one number, and no other record has it. `of_record` has the survivors of retired records.
+    """Gives all records of one person the same number. `of_record` has the survivors of retired records.
 
     A number is the id of one of the person's records, or negative. No record has a negative id.
     """
@@ -44,7 +44,7 @@ class Persons:
         """The persons before these changes. `of_record` has the survivors of now."""
         persons = cls(of_record)
         for change in newest_first:
-            # Undone, a merge is a separation.
+            # To undo a separation, the records are given back to the patient.
             persons._move(change, to_patient=change.name == PATIENT_SEPARATED)
         return persons
 
