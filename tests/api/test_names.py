@@ -84,4 +84,5 @@ async def test_returns_birth_date_as_far_as_known(api: ApiDriver, birth_date: st
 
     answer = await (await api.staff("service")).put(PATIENT, json=body)
 
-    assert answer.json() == {"id": MARIA_SILVA.id, "first_name": None} | body
+    record: dict[str, Any] = {"record_number": None, "identifiers": [], "version": 2, "applied": True}
+    assert answer.json() == {"id": MARIA_SILVA.id, "first_name": None} | body | record

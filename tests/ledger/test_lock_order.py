@@ -147,7 +147,7 @@ async def import_patients(database: Database) -> None:
         (change_prestation, ["prestations", "log_head"]),
         (move_appointment, ["patients", "appointments", "log_head"]),
         (move_appointment_in_line, ["patients", "appointments", "prestations", "log_head"]),
-        (merge_records, ["patients", "log_head"]),
+        (merge_records, ["patients", "appointments", "log_head"]),
         (create_appointment, ["patients", "appointments", "log_head"]),
         (import_patients, ["patients"]),
     ],
@@ -288,7 +288,7 @@ async def test_put_that_waits_for_a_merge_is_the_survivors(database: Database, n
     stored = await putting
 
     assert stored.appointment.patient_id == SURVIVOR
-    assert await patients_of(database, number) == [(SURVIVOR, SURVIVOR)]
+    assert await patients_of(database, number) == [(RETIRED, SURVIVOR)]
 
 
 @pytest.mark.usefixtures("two_records")

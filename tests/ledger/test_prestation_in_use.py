@@ -1,6 +1,7 @@
 """`exclusive` of a prestation does not change while its consultations run, on both databases and in every order."""
 
 import asyncio
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import Connection, text
@@ -35,7 +36,7 @@ async def appointments(database: Database) -> None:
 def put(connection: Connection, prestation: Prestation, exclusive: bool = True, active: bool = True) -> None:
     """Replace the prestation."""
     content = PrestationPut(prestation.name, exclusive, prestation.expected_minutes, active)
-    put_prestation(connection, PutContext(prestation.id, "a-put", NOON), content)
+    put_prestation(connection, PutContext(prestation.id, f"put/{uuid4().hex}", NOON), content)
 
 
 async def put_parallel(database: Database) -> bool:
