@@ -94,7 +94,7 @@ def test_finds_start_after_merge() -> None:
     assert starts_while_busy(log) == ["c"]
 
 
-@pytest.mark.parametrize("rounds", [2, pytest.param(15, marks=pytest.mark.long)])
+@pytest.mark.parametrize("rounds", [2, pytest.param(5, marks=[pytest.mark.long, pytest.mark.timeout(600)])])
 async def test_merges_against_starts_keep_rule(breakable_engine: Engine, rounds: int) -> None:
     engine, first = breakable_engine, 60_000 + 1_000 * rounds
     answers: Answers = []
