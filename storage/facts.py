@@ -101,4 +101,5 @@ def to_appointment(row: Mapping[Any, Any]) -> Appointment:
         scheduled_at=row["scheduled_at"],
         doctor_active=row["doctor_active"],
         prestation_active=row["prestation_active"],
+        record_id=None if row["record_id"] == row["patient_id"] else row["record_id"],
     )

@@ -190,11 +190,23 @@ def patient_of(command: Command) -> int:
 
 
 def with_patient(command: Command, patient_id: int) -> Command:
-    """The command for the survivor of its patient, whose record is retired."""
+    """The command for another person, who has its record since a merge or a separation."""
     if isinstance(command, ConsultationCommand | RecordCommand):
         return command.model_copy(update={"patient_id": patient_id})
-    appointment = command.appointment.model_copy(update={"patient_id": patient_id})
-    return command.model_copy(update={"appointment": appointment})
+    return command.model_copy(update={"appointment": command.appointment.of_person(patient_id)})
+
+
+def separated_person(command: Command, appointment: Appointment | None) -> int | None:
+    """The person who has the command's appointment since a separation. None when the appointment has changed in no such way.
+
+    `appointment` is the command's appointment as the ledger has it. A change that the hospital's own system has sent is sent again as
+    a whole, because it can name the former person.
+    """
+    sent = appointment_of(command)
+    if sent is None or appointment is None or isinstance(command, ChangeAppointment):
+        return None
+    is_moved = appointment.record == sent.record and appointment.patient_id != sent.patient_id
+    return appointment.patient_id if is_moved else None
 
 
 def appointment_of(command: Command) -> Appointment | None:
@@ -245,7 +257,8 @@ class OpenVisit(Frozen):
 class Reply(Frozen):
     """The result of an update. `decided`: the answer is stored under the request's id. Otherwise this day has closed.
 
-    `moved_to`: the visit's patient is a retired record, and nothing was decided. The command belongs to the visit of this survivor.
+    `moved_to`: nothing was decided, and the command belongs to the visit of this person. The visit's patient is a retired record, or
+    the command's appointment belongs to this person again since a separation.
 
     `answer` and `code` are for people who look at the update in Temporal's UI: whether the stored answer grants the request, and the
     code of its refusal. They are None for a system command, and in histories of older programs.

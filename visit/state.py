@@ -41,6 +41,7 @@ class Limits(Frozen):
 class Appointment(Frozen):
     """One appointment as the database has it, with the settings of its prestation.
 
+    `patient_id` is the person. `record_id` is the record that has the appointment, when it is a retired one.
     `scheduled_at` is None in the messages of older programs. For them, doctor and prestation were always active.
     """
 
@@ -55,6 +56,17 @@ class Appointment(Frozen):
     # Left out when true, as it nearly always is. Each command would have 46 bytes more in its history.
     doctor_active: bool = Field(default=True, exclude_if=bool)
     prestation_active: bool = Field(default=True, exclude_if=bool)
+    record_id: int | None = Field(default=None, exclude_if=is_absent)
+
+    @property
+    def record(self) -> int:
+        """The id of the record that has the appointment. A merge and a separation leave it as it is."""
+        return self.patient_id if self.record_id is None else self.record_id
+
+    def of_person(self, person_id: int) -> "Appointment":
+        """The same appointment after its record was merged into this person, or separated."""
+        record_id = None if self.record == person_id else self.record
+        return self.model_copy(update={"patient_id": person_id, "record_id": record_id})
 
     @property
     def fields(self) -> "AppointmentFields":
@@ -63,7 +75,8 @@ class Appointment(Frozen):
 
     def changed(self, fields: "AppointmentFields") -> "Appointment":
         """The appointment with these fields. What it has of its doctor and prestation stays that of the earlier ones."""
-        return self.model_copy(update={name: getattr(fields, name) for name in fields.names})
+        changed = {name: getattr(fields, name) for name in fields.names}
+        return self.model_copy(update=changed | ({} if fields.patient_id is None else {"record_id": None}))
 
 
 class AppointmentFields(Frozen):

@@ -42,6 +42,7 @@ with workflow.unsafe.imports_passed_through():
         appointment_of,
         patient_of,
         retired_record_of,
+        separated_person,
         with_busy_doctor,
         with_retired_record,
     )
@@ -256,6 +257,8 @@ class PatientVisit:
                     raise expired()
                 if not recorded.overtaken:
                     return Reply(decided=True, answer=recorded.answer, code=recorded.code)
+                if (person_id := separated_person(command, recorded.appointment)) is not None:
+                    return Reply(decided=False, moved_to=person_id)
                 appointment = recorded.appointment or appointment
                 command = with_busy_doctor(command, recorded.busy_with)
                 command = with_retired_record(command, recorded.retired)

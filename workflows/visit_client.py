@@ -76,12 +76,12 @@ UPDATES: dict[str, Any] = {
 SIGNALS = {"StartConsultation": "start_consultation", "CompleteConsultation": "complete_consultation"}
 
 
-#: How often a command follows a retired record to its survivor. Each time, another merge has retired the survivor in between.
+#: How often a command follows its record to another person. Each time, another merge or separation has come first.
 MAX_MOVES = 5
 
 
 class PatientMovedError(Exception):
-    """The patient's record is retired. The command belongs to the visit of the survivor, `moved_to`."""
+    """A merge or a separation came first. The command belongs to the visit of another person, `moved_to`."""
 
     def __init__(self, moved_to: int) -> None:
         super().__init__(moved_to)
@@ -124,8 +124,8 @@ class VisitClient:
     ) -> None:
         """Send `command` to the patient's visit of `day`.
 
-        When that day has closed, send it to today's visit. If `day` is today, send it to tomorrow's visit. When the patient's record
-        is retired, send it to the survivor's visit.
+        When that day has closed, send it to today's visit. If `day` is today, send it to tomorrow's visit. When its record belongs to
+        another person since a merge or a separation, send it to that person's visit.
         Returns when the visit has recorded its decision. The visit answers a repeated `update_id` without deciding again.
         Raises `DayClosedError` when the second visit has closed too, and the errors of Temporal's client. There is no
         time limit here: the caller sets one.
@@ -135,6 +135,9 @@ class VisitClient:
                 await self._send(patient_id, day, command, update_id)
             except PatientMovedError as moved:
                 patient_id = moved.moved_to
+                # After a merge, a separation and a merge again, this visit may have replied with this id that the record has moved.
+                # The server would repeat that reply.
+                update_id = None
                 if not isinstance(command, SystemCommand):
                     command = with_patient(command, patient_id)
             else:
@@ -156,7 +159,7 @@ class VisitClient:
 
         A visit that has ended is opened again while its day lasts, and reads the ledger. After its day it is opened again
         only if it did not end by itself (it was terminated, for example): `DayClosedError` otherwise. `PatientMovedError` when the
-        patient's record is retired.
+        command belongs to the visit of another person.
         """
         reply = await self._update_with_resends(patient_id, day, command, update_id)
         if reply.moved_to is not None:

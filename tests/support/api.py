@@ -22,6 +22,7 @@ from patient_visit_engine.visit.commands import (
     Command,
     appointment_of,
     retired_record_of,
+    separated_person,
     with_busy_doctor,
     with_patient,
     with_retired_record,
@@ -105,8 +106,8 @@ class LedgerVisits:
         if self.late:
             command = _an_hour_late(command)
         recorded = await self._record(patient_id, day, command)
-        if recorded.facts.moved_to is not None:
-            patient_id = recorded.facts.moved_to
+        if (person_id := recorded.facts.moved_to or separated_person(command, recorded.appointment)) is not None:
+            patient_id = person_id
             command = with_patient(command, patient_id)
             recorded = await self._record(patient_id, day, command)
         if recorded.overtaken:

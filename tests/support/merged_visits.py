@@ -34,10 +34,10 @@ class MergedVisits:
         assert appointment is not None
         return StartConsultation(request=self.visits.request(key), appointment=appointment)
 
-    async def merge_command(self) -> MergePatients:
+    async def merge_command(self, key: str = "merge") -> MergePatients:
         """Merge the other record into the patient's."""
         record = await self._read(self.other)
-        return MergePatients(request=self.visits.request("merge"), patient_id=self.visits.patient, retired=record)
+        return MergePatients(request=self.visits.request(key), patient_id=self.visits.patient, retired=record)
 
     async def separate_command(self) -> SeparatePatients:
         """Separate the other record again."""

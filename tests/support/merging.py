@@ -9,7 +9,7 @@ from sqlalchemy import Connection, insert, select
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.person_records import read_record
 from patient_visit_engine.storage.tables import patient_trackings, patients
-from patient_visit_engine.visit.commands import Command, with_patient
+from patient_visit_engine.visit.commands import Command, separated_person, with_patient
 from patient_visit_engine.visit.person_records import SeenRecord
 from patient_visit_engine.visit.state import Appointment
 from tests.support.builders import CARDIOLOGY, DOCTORS, X_RAY, Patient, an_appointment, seed
@@ -43,14 +43,15 @@ class RecordDriver(LedgerDriver):
         self.patient = patient
 
     async def follow(self, command: Command) -> StoredAnswer:
-        """Send the command, and send it again to the survivor's visit when the record is retired."""
+        """Send the command, and send it again to the visit of the person to whom it belongs."""
         driver: LedgerDriver = self
         while True:
             recorded = await driver.record(driver.entry(command))
-            if (survivor_id := recorded.facts.moved_to) is None:
+            person_id = recorded.facts.moved_to or separated_person(command, recorded.appointment)
+            if person_id is None:
                 return await driver.send(command)
-            driver = LedgerDriver(self.database, patient_id=survivor_id)
-            command = with_patient(command, survivor_id)
+            driver = LedgerDriver(self.database, patient_id=person_id)
+            command = with_patient(command, person_id)
 
     async def merge(self, retired: Patient, key: str = "") -> StoredAnswer:
         """Merge the other record into this one."""

@@ -27,6 +27,7 @@ from patient_visit_engine.visit.commands import (
     appointment_of,
     patient_of,
     retired_record_of,
+    separated_person,
     with_busy_doctor,
     with_patient,
     with_retired_record,
@@ -75,23 +76,25 @@ class PersonVisits:
     async def send(self, command: Command) -> StoredAnswer:
         """Send the command to today's visit of its patient, and return the stored answer."""
         for _ in range(MAX_HOPS):
-            survivor_id = await self._handle(self._visit_of(patient_of(command)), command)
-            if survivor_id is None:
+            person_id = await self._handle(self._visit_of(patient_of(command)), command)
+            if person_id is None:
                 return await self.database.read_inline(stored_answer, command.request.id)
             self.lose(patient_of(command))
-            command = with_patient(command, survivor_id)
+            command = with_patient(command, person_id)
         raise AssertionError(f"moved {MAX_HOPS} times")
 
     async def _handle(self, visit: LedgerDriver, command: Command) -> int | None:
-        """Decide and record the command. Returns the survivor when the visit's patient is a retired record."""
+        """Decide and record the command. Returns the person when the command belongs to another one."""
         appointment = appointment_of(command)
         for _ in range(MAX_ATTEMPTS):
             decision = decide_on_appointment(command, appointment, visit.state, self.now)
             about = {"request": command.request, "appointment": appointment, "retired": retired_record_of(command)}
             reply = await visit.record(visit.entry_of(decision).model_copy(update=about))
-            if reply.facts.moved_to is not None or not reply.overtaken:
+            if not reply.overtaken:
                 # A request that was decided before has its answer, also in the visit of a retired record.
-                return reply.facts.moved_to if reply.overtaken else None
+                return None
+            if (person_id := reply.facts.moved_to or separated_person(command, reply.appointment)) is not None:
+                return person_id
             appointment = reply.appointment or appointment
             command = with_retired_record(with_busy_doctor(command, reply.busy_with), reply.retired)
         raise AssertionError(f"overtaken {MAX_ATTEMPTS} times")

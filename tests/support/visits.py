@@ -209,6 +209,11 @@ class VisitDriver(PatientRecords):
         assert answer is not None, "the visit decided but the ledger has no answer"
         return answer
 
+    async def send_and_follow(self, command: Command) -> Answer:
+        """Send the command, also to the visit of the person who has its record now, and return the stored answer."""
+        await self.client.send(self.patient, self.today, command, command.request.id)
+        return await self.wait_for_answer(command.request)
+
     async def send_signal(self, command: Command, day: date | None = None) -> None:
         """Send the command to the visit as a Signal, which has no reply."""
         await self.client.signal(self.patient, day or self.today, command)

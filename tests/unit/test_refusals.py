@@ -6,13 +6,15 @@ import pytest
 
 from patient_visit_engine.visit.changes import NoteRefusal
 from patient_visit_engine.visit.codes import AppointmentStatus
-from patient_visit_engine.visit.commands import CheckOut
+from patient_visit_engine.visit.commands import CheckOut, separated_person
 from patient_visit_engine.visit.decisions import Refused
 from patient_visit_engine.visit.policy import decide, decide_on_appointment
 from tests.support.builders import (
     DR_AMRANI,
     DR_OKAFOR,
     DR_SMITH,
+    JOHN_DOE,
+    MARIA_SILVA,
     NOON,
     X_RAY,
     a_consultation,
@@ -22,7 +24,7 @@ from tests.support.builders import (
     an_appointment,
     minutes,
 )
-from tests.support.commands import a_check_in, a_completion, a_start, a_status, a_wait, an_extension
+from tests.support.commands import a_change, a_check_in, a_completion, a_start, a_status, a_wait, an_extension
 
 CARDIOLOGY_WITH_SMITH = a_consultation(an_appointment(DR_SMITH), started_at=NOON - minutes(14))
 CANCELED, DONE = AppointmentStatus.canceled, AppointmentStatus.done
@@ -108,3 +110,22 @@ def test_reassigned_appointment_is_a_mismatch() -> None:
     assert isinstance(decision.answer, Refused)
     assert decision.answer.refusal.code == "appointment_mismatch"
     assert decision.changes == ()
+
+
+@pytest.mark.parametrize(
+    ("appointment", "person_id"),
+    [
+        (an_appointment(patient=MARIA_SILVA), MARIA_SILVA.id),
+        (an_appointment(patient=MARIA_SILVA).of_person(125), 125),
+        (an_appointment(patient=MARIA_SILVA).of_person(JOHN_DOE.id), None),
+        (an_appointment().of_person(125), None),
+        (None, None),
+    ],
+    ids=["separated", "merged into another", "unchanged", "of another record", "not read"],
+)
+def test_command_belongs_to_the_person_of_its_record(appointment: Any, person_id: int | None) -> None:
+    while_merged = an_appointment(patient=MARIA_SILVA).of_person(JOHN_DOE.id)
+
+    assert separated_person(a_start(while_merged), appointment) == person_id
+    # The hospital's own system sends its change again as a whole.
+    assert separated_person(a_change(while_merged, doctor_id=DR_SMITH.id), appointment) is None

@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from patient_visit_engine.storage.requests import open_request
 from patient_visit_engine.visit.commands import CompleteConsultation, StartConsultation
+from patient_visit_engine.workflows.visit_client import PatientMovedError
 from tests.support.ledger import LedgerDriver
 from tests.support.merged_visits import MergedVisits
 from tests.support.visit_rows import DR_AMRANI, DR_BENNIS, DR_CHRAIBI
@@ -77,6 +78,24 @@ async def test_command_in_flight_is_carried_out_once_for_survivor(merged: Merged
     assert (answer.status, answer.body["patient_id"]) == (201, visits.patient)
     assert len(await visits.events("consultation.started")) == 1
     await merged.wait_until_other_has_ended()
+
+
+async def test_command_in_flight_follows_a_separation(merged: MergedVisits) -> None:
+    visits = merged.visits
+    await visits.send(await merged.merge_command())
+    start, late = [await merged.start_command(doctor, f"in flight {doctor}") for doctor in (DR_AMRANI, DR_BENNIS)]
+    await visits.send(await merged.separate_command())
+
+    answer = await visits.send_and_follow(start)
+
+    assert (answer.status, answer.body["patient_id"]) == (201, merged.other)
+    # The sender dies before it sends the second one to the other visit. Its repeat comes after another merge.
+    with pytest.raises(PatientMovedError):
+        await visits.send(late)
+    await visits.send(await merged.merge_command("again"))
+    refused = await visits.send_and_follow(late)
+    assert (refused.status, refused.body["code"]) == (409, "patient_in_consultation")
+    assert len(await visits.events("consultation.started")) == 1
 
 
 async def test_answer_stands_after_crash_behind_the_commit(merged: MergedVisits) -> None:
