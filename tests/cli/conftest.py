@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -59,9 +58,7 @@ def up_environment(tmp_path: Path, postgres: str) -> Iterator[UpEnvironment]:
 
     yield environment
 
-    for process in environment.processes():
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process, signal.SIGKILL)
+    environment.kill_processes()
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.up import RunningUp, UpEnvironment
+from tests.support.up import RunningUp, UpEnvironment, running_up
 from tests.support.waiting import wait_until
 
 IMPATIENT = Path(__file__).parents[1] / "support" / "impatient_up.py"
@@ -19,14 +19,8 @@ IMPATIENT = Path(__file__).parents[1] / "support" / "impatient_up.py"
 def impatient_up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningUp]:
     """One running system for these tests. Its supervisor waits four seconds for a part that hangs."""
     environment = UpEnvironment(tmp_path_factory.mktemp("impatient_up"))
-    running = RunningUp(environment, program=[sys.executable, "-P", str(IMPATIENT)])
-    running.wait_for_line("ready in")
-
-    yield running
-
-    running.stop()
-    running.close()
-    assert environment.processes() == []
+    with running_up(environment, program=[sys.executable, "-P", str(IMPATIENT)]) as running:
+        yield running
 
 
 def answers(running: RunningUp, port: int, path: str) -> bool:

@@ -8,6 +8,7 @@ import signal
 import socket
 import stat
 import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ import pytest
 from patient_visit_engine.runtime.settings import Settings
 from patient_visit_engine.runtime.temporal import connect
 from tests.support.clocks import morning_zone
-from tests.support.up import ON_BOTH, PROGRAM, RunningUp, UpEnvironment
+from tests.support.up import ON_BOTH, PROGRAM, RunningUp, UpEnvironment, running_up
 from tests.support.up_start import admit, press_start
 from tests.support.waiting import wait_until
 
@@ -29,13 +30,18 @@ SERVES_AGAIN_SECONDS = 20.0
 @pytest.fixture(scope="module")
 def shared_up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningUp]:
     """One running system for several tests."""
-    running = RunningUp(UpEnvironment(tmp_path_factory.mktemp("shared_up")), {"VISIT_TIMEZONE": morning_zone().key})
-    running.wait_for_line("ready in")
+    environment = UpEnvironment(tmp_path_factory.mktemp("shared_up"))
+    with running_up(environment, {"VISIT_TIMEZONE": morning_zone().key}) as running:
+        yield running
 
-    yield running
 
-    running.stop()
-    running.close()
+def test_start_that_fails_leaves_no_process(up_environment: UpEnvironment) -> None:
+    leave_child = "import subprocess; subprocess.Popen(['sleep', '600'])"
+
+    with pytest.raises(AssertionError), running_up(up_environment, program=[sys.executable, "-c", leave_child]):
+        pass
+
+    wait_until(lambda: up_environment.processes() == [], "the end of the child")
 
 
 def is_ready(up_environment: UpEnvironment) -> bool:

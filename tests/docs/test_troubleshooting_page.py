@@ -28,7 +28,7 @@ from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.tables import requests
 from patient_visit_engine.storage.write_probe import DISK_IS_FULL
 from tests.support.pages import DOCS, fences, rows, spans
-from tests.support.up import PROGRAM, RunningUp, UpEnvironment
+from tests.support.up import PROGRAM, RunningUp, UpEnvironment, running_up
 from tests.support.waiting import wait_until, wait_until_async
 
 PAGE = DOCS / "troubleshooting.md"
@@ -123,13 +123,8 @@ def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningUp]:
     """A running demonstration hospital, in a folder that has `.venv` and `data` like the project's own folder."""
     folder = tmp_path_factory.mktemp("hospital")
     (folder / ".venv").symlink_to(sys.prefix)
-    up = RunningUp(UpEnvironment(folder), {"VISIT_DEMO": "1", "VISIT_SWEEP_EVERY": "1"})
-    up.wait_for_line("ready in")
-
-    yield up
-
-    up.stop()
-    up.close()
+    with running_up(UpEnvironment(folder), {"VISIT_DEMO": "1", "VISIT_SWEEP_EVERY": "1"}) as up:
+        yield up
 
 
 @pytest.fixture

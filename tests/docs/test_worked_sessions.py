@@ -14,7 +14,7 @@ import jwt
 import pytest
 
 from tests.support.pages import DOCS, FENCE, fences
-from tests.support.up import RunningUp, UpEnvironment
+from tests.support.up import UpEnvironment, running_up
 
 TUTORIAL, START = DOCS / "tutorial.md", DOCS / "start.md"
 TIMEOUT_SECONDS = 120
@@ -68,13 +68,8 @@ def up_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UpEnvir
     folder = tmp_path_factory.mktemp("demo")
     (folder / ".venv").symlink_to(sys.prefix)
     environment = UpEnvironment(folder)
-    up = RunningUp(environment, {"VISIT_DEMO": "1"})
-    up.wait_for_line("ready in")
-
-    yield environment
-
-    up.stop()
-    up.close()
+    with running_up(environment, {"VISIT_DEMO": "1"}):
+        yield environment
 
 
 def run_session(up_environment: UpEnvironment, blocks: list[Block], tmp_path: Path) -> tuple[list[str], str]:

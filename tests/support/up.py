@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,12 @@ class UpEnvironment:
                     process_ids.append(int(folder.name))
         return process_ids
 
+    def kill_processes(self) -> None:
+        """Kill every process that still runs with this environment."""
+        for process in self.processes():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+
     def parts(self) -> dict[str, Any]:
         """The state of the managed processes by name, from the file that `up` writes. Empty without the file."""
         with contextlib.suppress(FileNotFoundError):
@@ -157,10 +164,27 @@ class RunningUp:
         return self.process.wait(PATIENCE_SECONDS)
 
     def close(self) -> None:
-        """Kill the process if it still runs."""
+        """Kill the process if it still runs, and the processes that it left behind."""
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait(PATIENCE_SECONDS)
+        # A part that still runs would hold the output open, and the thread would wait for its end.
+        self.up_environment.kill_processes()
         self._reader_thread.join(PATIENCE_SECONDS)
         assert self.process.stdout is not None
         self.process.stdout.close()
+
+
+@contextlib.contextmanager
+def running_up(
+    up_environment: UpEnvironment, settings: dict[str, str] | None = None, program: list[str] | None = None
+) -> Iterator[RunningUp]:
+    """`visit-engine up`, which is ready. At the end it stops in order. Nothing is left behind, also if it was never ready."""
+    up = RunningUp(up_environment, settings or {}, program or [str(PROGRAM)])
+    try:
+        up.wait_for_line("ready in")
+        yield up
+        up.stop()
+        assert up_environment.processes() == []
+    finally:
+        up.close()
