@@ -140,6 +140,9 @@ def put_appointment(connection: Connection, put: PutContext, appointment: Appoin
         raise PutOvertakenError
     if is_outdated(put.envelope, stored):
         return StoredAppointment(created=False, appointment=present, applied=False)
+    if appointment.patient_id != stored.patient_id and fields_of_survivor.patient_id == present.patient_id:
+        # Either id means the person, so it changes nothing. Noted as sent, it would change nothing after a separation either.
+        appointment = replace(appointment, patient_id=None)
     names, has_changed = _accept(connection, put, appointment)
     sent = fields_of_survivor.without(*(AppointmentFields.model_fields.keys() - names))
     refuse_inactive(inactive, effective_fields(sent, present))
@@ -167,13 +170,15 @@ def note_decided(connection: Connection, put: PutContext, appointment: Appointme
     lock_patients(connection, put.id, appointment.patient_id)
     stored = find_locked(connection, appointments, put.id)
     assert stored is not None, "no program deletes appointments"
-    names, has_changed = _accept(connection, put, appointment)
     columns: dict[str, Any] = {}
-    is_other_record = "patient_id" in names and appointment.patient_id != stored.patient_id
-    if is_other_record and _are_one_person(connection, appointment.patient_id, stored.patient_id):
+    if _is_other_record_of_person(connection, appointment.patient_id, stored.patient_id):
         # The visit has written the survivor. A check-in since then is recorded for the survivor, and then the appointment stays so.
         is_tracked, _ = read_open(connection, put.id)
-        columns |= {} if is_tracked else {"patient_id": appointment.patient_id}
+        if is_tracked:
+            appointment = replace(appointment, patient_id=None)
+        else:
+            columns["patient_id"] = appointment.patient_id
+    names, has_changed = _accept(connection, put, appointment)
     if appointment.clear_minutes and "expected_minutes" in names and stored.expected_minutes is not None:
         columns["expected_minutes"] = None
     if is_outdated(put.envelope, stored):
@@ -182,10 +187,12 @@ def note_decided(connection: Connection, put: PutContext, appointment: Appointme
     update_record(connection, RecordKind.appointment, put, stored, columns, has_changed=has_changed)
 
 
-def _are_one_person(connection: Connection, record_id: int | None, other_id: int) -> bool:
-    """Whether a merge has made these two records one person."""
-    persons = connection.scalars(select(patients.c.person_id).where(patients.c.id.in_((record_id, other_id)))).all()
-    return len(persons) == 2 and len(set(persons)) == 1
+def _is_other_record_of_person(connection: Connection, sent_id: int | None, stored_id: int) -> bool:
+    """Whether the record that was sent is another one than the stored one, and a merge has made both one person."""
+    if sent_id in (None, stored_id):
+        return False
+    persons = connection.scalars(select(patients.c.person_id).where(patients.c.id.in_((sent_id, stored_id)))).all()
+    return len(set(persons)) == 1
 
 
 def _accept(connection: Connection, put: PutContext, appointment: AppointmentPut) -> tuple[frozenset[str], bool]:

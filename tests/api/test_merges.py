@@ -161,6 +161,27 @@ async def test_separation_gives_back_appointment_that_was_fed_meanwhile(api: Api
     assert (fed["patient_id"], separated["patient_id"]) == (JOHN_DOE.id, MARIA_SILVA.id)
 
 
+@pytest.mark.parametrize("checked_in", [False, True], ids=["nothing open", "checked in"])
+async def test_survivor_fed_while_merged_counts_after_separation(api: ApiDriver, checked_in: bool) -> None:
+    await merge(api)
+    service, supervisor = await api.staff("service"), await api.staff("supervisor")
+    path = f"/api/appointments/{MARIA_CARDIOLOGY.id}"
+    body = {"patient_id": JOHN_DOE.id, "doctor_id": 7, "prestation_id": 11, "scheduled_at": "2026-03-10T13:00:00Z"}
+    if checked_in:
+        await service.post(f"{path}/check-in")
+
+    while_merged = await service.put(path, json=body)
+
+    await service.post(f"{path}/check-out")
+    assert (await supervisor.delete(SEPARATE)).status_code == 200
+    separated = await service.get(path)
+    repeated = await service.put(path, json=body)
+    read = [answer.json()["patient_id"] for answer in (while_merged, separated, repeated)]
+    # Both ids were one person, so only the repeat can be a change.
+    assert read == [JOHN_DOE.id, MARIA_SILVA.id, JOHN_DOE.id]
+    assert (await service.get(path)).json()["scheduled_at"] == "2026-03-10T13:00:00.000Z"
+
+
 async def test_each_merge_and_separation_changes_etags(api: ApiDriver) -> None:
     paths = [
         f"/api/patients/{JOHN_DOE.id}",
