@@ -41,14 +41,14 @@ def _open_consultation(change: changes.OpenConsultation, writer: Writer) -> None
             "checked_in": False,
         }
         writer.insert_tracking(values | without_check_in)
-    writer.set_appointment_status(consultation.appointment_id, AppointmentStatus.in_progress)
+    writer.decide_appointment_status(consultation.appointment_id, AppointmentStatus.in_progress)
 
 
 @apply.register
 def _end_consultation(change: changes.EndConsultation, writer: Writer) -> None:
     writer.complete_tracking(RUNNING_CONSULTATION, change.consultation.id, change.outcome)
     status = AppointmentStatus.done if change.outcome is Outcome.done else AppointmentStatus.confirmed
-    writer.set_appointment_status(change.consultation.appointment_id, status)
+    writer.decide_appointment_status(change.consultation.appointment_id, status)
     running = [row for row in writer.stored.rows.running if row["exclusive"]]
     if len(running) == 1 and running[0]["merged"]:
         # The index allows one consultation without a mark, so from now on it protects the person again.
@@ -113,16 +113,16 @@ def _insert_pending(
         "reminders": 0,
     }
     writer.insert_tracking(values)
-    writer.set_appointment_status(appointment_id, AppointmentStatus.pending)
+    writer.decide_appointment_status(appointment_id, AppointmentStatus.pending)
 
 
 @apply.register
 def _close_tracking(change: changes.CloseTracking, writer: Writer) -> None:
     writer.complete_tracking(PENDING_OF_APPOINTMENT, change.appointment_id, change.outcome)
-    if change.outcome is Outcome.cancelled and not change.sent_by_feed:
-        writer.decide_appointment_status(change.appointment_id, change.status)
+    if change.sent_by_feed:
+        writer.write_sent_status(change.appointment_id, change.status)
     else:
-        writer.set_appointment_status(change.appointment_id, change.status)
+        writer.decide_appointment_status(change.appointment_id, change.status)
 
 
 @apply.register

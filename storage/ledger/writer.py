@@ -37,7 +37,7 @@ class OpenTrackingKey(NamedTuple):
 
 
 # Built once: building a statement costs more than running it on SQLite.
-SET_APPOINTMENT_STATUS = PreparedWrite(
+SET_APPOINTMENT_STATUS = (
     update(appointments)
     .where(appointments.c.id == bindparam("key"))
     .values(status=bindparam("new_status"), version=appointments.c.version + 1)
@@ -45,14 +45,11 @@ SET_APPOINTMENT_STATUS = PreparedWrite(
 DECIDED_AT = bindparam("decided_at", type_=Timestamp())
 #: A decision made here is newer than what other systems sent before, so that an older message does not undo it.
 DECIDE_APPOINTMENT_STATUS = PreparedWrite(
-    update(appointments)
-    .where(appointments.c.id == bindparam("key"))
-    .values(
-        status=bindparam("new_status"),
-        version=appointments.c.version + 1,
-        as_of=case((appointments.c.as_of > DECIDED_AT, appointments.c.as_of), else_=DECIDED_AT),
+    SET_APPOINTMENT_STATUS.values(
+        as_of=case((appointments.c.as_of > DECIDED_AT, appointments.c.as_of), else_=DECIDED_AT)
     )
 )
+WRITE_SENT_STATUS = PreparedWrite(SET_APPOINTMENT_STATUS)
 INSERT_TRACKING = PreparedWrite(insert(patient_trackings))
 PENDING_OF_APPOINTMENT = OpenTrackingKey.of(TrackingStatus.pending, "appointment_id")
 RUNNING_CONSULTATION = OpenTrackingKey.of(TrackingStatus.in_progress, "consultation_id")
@@ -128,16 +125,16 @@ class Writer:
         completed = TrackingStatus.completed.value
         self.update_tracking(tracking, key, status=completed, outcome=outcome.value, check_out_time=self.at)
 
-    def set_appointment_status(self, appointment_id: int, status: AppointmentStatus) -> None:
-        """Write the status. Raises `OvertakenError` when the appointment is no longer there."""
-        values = {"key": appointment_id, "new_status": status.value}
-        if SET_APPOINTMENT_STATUS.execute(self.connection, values).rowcount != 1:
-            raise OvertakenError
-
     def decide_appointment_status(self, appointment_id: int, status: AppointmentStatus) -> None:
-        """Write a status that staff have set, with the time of their decision. Raises `OvertakenError`, as above."""
+        """Write a status that the visit has decided, with the time. Raises `OvertakenError` when the appointment is no longer there."""
         values = {"key": appointment_id, "new_status": status.value, "decided_at": self.at}
         if DECIDE_APPOINTMENT_STATUS.execute(self.connection, values).rowcount != 1:
+            raise OvertakenError
+
+    def write_sent_status(self, appointment_id: int, status: AppointmentStatus) -> None:
+        """Write a status that the hospital's own system has sent. It has its own time. Raises `OvertakenError`, as above."""
+        values = {"key": appointment_id, "new_status": status.value}
+        if WRITE_SENT_STATUS.execute(self.connection, values).rowcount != 1:
             raise OvertakenError
 
     def carry_over(self, day: date) -> None:
