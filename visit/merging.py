@@ -13,7 +13,7 @@ from patient_visit_engine.visit.waiting_line import offer_to_line
 def merge_patients(command: MergePatients, state: VisitState, now: datetime) -> Verdict:
     """Make the other record part of the visit's patient, with everything that is open for it.
 
-    The same merge again changes nothing, and has the first answer.
+    The same merge again changes nothing, and has the first answer, with the patient who is the survivor now.
     """
     retired, survivor_id = command.retired, state.patient_id
     if retired.id == survivor_id:
@@ -21,7 +21,7 @@ def merge_patients(command: MergePatients, state: VisitState, now: datetime) -> 
     if retired.person_id == survivor_id:
         if (merge := retired.merge) is None:
             return MergeAnswer(patient_id=survivor_id, retired=retired.record_ids), ()
-        return _answer(merge.survivor_id, merge.retired, both_in_consultation=merge.both_in_consultation), ()
+        return _answer(survivor_id, merge.retired, both_in_consultation=merge.both_in_consultation), ()
     if retired.person_id != retired.id:
         return Refused(refusal=AlreadyMerged(survivor_id=retired.person_id)), ()
     facts = combine(state.facts, retired.facts)

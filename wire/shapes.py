@@ -11,8 +11,10 @@ from patient_visit_engine.wire.person_names import MAX_NAME
 
 #: The largest id: the largest integer that JavaScript reads exactly.
 MAX_ID = 2**53 - 1
-#: How many identifiers a record can have, and how long each of the two texts of one can be.
+#: How many identifiers a record can have, without those of merged records, and how long each of the two texts of one can be.
 MAX_IDENTIFIERS = 20
+#: How many the body of a patient can have. A survivor can be sent as it was read, with the identifiers of its retired records.
+MAX_SENT_IDENTIFIERS = 200
 MAX_IDENTIFIER = 200
 #: The longest expected time of a prestation: a day.
 MAX_EXPECTED_MINUTES = 1_440
@@ -213,7 +215,8 @@ class StoredRecord(TypedDict):
 
     version: Annotated[Ordinal, Field(description="the number of the record's state, also in the header `ETag`")]
     identifiers: Annotated[
-        list[Identifier], Field(description="a patient also has those of the records that were merged into it")
+        list[Identifier],
+        Field(description=f"up to {MAX_IDENTIFIERS}. A patient also has those of each record that was merged into it"),
     ]
     applied: NotRequired[
         Annotated[

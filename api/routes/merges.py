@@ -38,14 +38,14 @@ async def merge_patients(
     What is open for both moves to the survivor. If both are in an exclusive consultation, both run to their end.
     The same merge again changes nothing.
     """
+    if patient_id == body.patient_id:
+        raise Problem(422, "same_patient", "A patient cannot be merged with itself")
     dependencies = dependencies_of(http)
     dispatcher = dependencies.dispatcher
     look_up = partial(_look_up, patient_id=patient_id, other_id=body.patient_id)
     prepared = await dispatcher.prepare(caller, key, http, body, look_up)
     if prepared.earlier_response is not None:
         return prepared.earlier_response
-    if patient_id == body.patient_id:
-        raise Problem(422, "same_patient", "A patient cannot be merged with itself")
     survivor_id, retired = prepared.looked_up
     command = commands.MergePatients(request=prepared.request, patient_id=survivor_id, retired=retired)
     response = await dispatcher.dispatch_with_reason(command, dependencies.today(), body.reason)

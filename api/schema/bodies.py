@@ -22,7 +22,7 @@ from patient_visit_engine.api.schema.fields import (
 )
 from patient_visit_engine.storage.master_data.identifiers import Identifier, RecordKind
 from patient_visit_engine.visit.codes import AppointmentStatus
-from patient_visit_engine.wire.shapes import MAX_EXPECTED_MINUTES, MAX_IDENTIFIERS, Sex
+from patient_visit_engine.wire.shapes import MAX_EXPECTED_MINUTES, MAX_IDENTIFIERS, MAX_SENT_IDENTIFIERS, Sex
 
 ExpectedMinutes = Annotated[int, Field(strict=True, ge=1, le=MAX_EXPECTED_MINUTES)]
 #: The records to which an appointment refers.
@@ -114,8 +114,12 @@ class MergePatients(RequestBody):
 
 
 class PutPatient(PutRecord):
-    """At least one name is needed, because many people have only one."""
+    """At least one name is needed, because many people have only one.
 
+    The identifiers can include those of the records that were merged into this one. These stay where they are.
+    """
+
+    identifiers: Annotated[list[SentIdentifier], Field(max_length=MAX_SENT_IDENTIFIERS)] = Field(default_factory=list)
     first_name: OptionalName = None
     last_name: OptionalName = None
     birth_date: PartialDate | None = None

@@ -12,7 +12,7 @@ from patient_visit_engine.storage.master_data.identifiers import Identifier, Rec
 from patient_visit_engine.storage.master_data.identifying import LOWEST_MINTED_ID, minted_id
 from patient_visit_engine.storage.tables import identifiers, patients
 from patient_visit_engine.visit.calendar import to_rfc3339
-from patient_visit_engine.wire.shapes import MAX_ID, MAX_IDENTIFIERS
+from patient_visit_engine.wire.shapes import MAX_ID, MAX_IDENTIFIERS, MAX_SENT_IDENTIFIERS
 from tests.support.api import ApiDriver, ApiOpener
 from tests.support.builders import NOON
 
@@ -158,10 +158,12 @@ async def test_record_has_a_limited_number_of_identifiers(api: ApiDriver) -> Non
         await put(api, "/api/patients/5", identifiers=one_more),
         await put_by(api, "urn:mrn|0", identifiers=one_more + full[1:]),
         await put(api, "/api/patients/5", identifiers=one_more + full),
+        await put(api, "/api/patients/5", identifiers=named(*((MRN, str(n)) for n in range(MAX_SENT_IDENTIFIERS + 1)))),
+        await put(api, "/api/doctors/7", BODIES["doctors"], identifiers=one_more + full),
     ]
 
     codes = [(answer.status_code, answer.json()["code"]) for answer in answers]
-    assert codes == [(422, "too_many_identifiers"), (422, "too_many_identifiers"), (422, "invalid")]
+    assert codes == [(422, "too_many_identifiers")] * 3 + [(422, "invalid")] * 2
     assert await api.all_rows() == before
 
 

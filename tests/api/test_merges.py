@@ -76,6 +76,7 @@ async def test_retired_id_acts_on_survivor(api: ApiDriver) -> None:
     ("path", "other", "expected"),
     [
         (MERGE, JOHN_DOE.id, (422, "same_patient")),
+        ("/api/patients/99/merge", 99, (422, "same_patient")),
         (MERGE, 99, (404, "unknown_patient")),
         ("/api/patients/99/merge", MARIA_SILVA.id, (404, "unknown_patient")),
     ],

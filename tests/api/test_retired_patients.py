@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from patient_visit_engine.wire.shapes import MAX_IDENTIFIERS
 from tests.support.api import ApiDriver
 from tests.support.merged_records import make_one_person
 
@@ -62,6 +63,21 @@ async def test_survivor_may_name_identifier_of_its_retired_record(merged: ApiDri
 
     assert answer.status_code == 200, answer.text
     assert values_of(answer.json()) == [f"N{SURVIVOR}", f"P{RETIRED}"]
+
+
+async def test_survivor_with_all_identifiers_of_both_can_be_sent_back(api: ApiDriver) -> None:
+    service = await api.staff("service")
+    for number in (RETIRED, SURVIVOR):
+        values = [f"{number}-{n}" for n in range(MAX_IDENTIFIERS)]
+        assert (await service.put(f"/api/patients/{number}", json=body_of(number, *values))).status_code == 201
+    await api.database.write(make_one_person, SURVIVOR, RETIRED)
+    read = (await service.get(f"/api/patients/{SURVIVOR}")).json()
+    body = {name: read[name] for name in ("first_name", "last_name", "identifiers")}
+
+    answer = await service.put(f"/api/patients/{SURVIVOR}", json=body)
+
+    assert (answer.status_code, len(read["identifiers"])) == (200, 2 * MAX_IDENTIFIERS), answer.text
+    assert answer.json() == read | {"applied": True}
 
 
 async def test_no_other_patient_gets_identifier_of_retired_record(merged: ApiDriver) -> None:

@@ -126,7 +126,9 @@ async def test_same_merge_again_has_first_answer(ron: RecordDriver, sue: RecordD
     assert await sue.merge(RON, "first") == first
     assert await sue.merge(RON, "another key") == first
     await RecordDriver(ron.database, TOM).merge(SUE)
-    assert await sue.merge(RON, "after another merge") == first
+    after_another_merge = await sue.merge(RON, "after another merge")
+    assert after_another_merge.body == first.body | {"patient_id": TOM.id}
+    assert await sue.merge(RON, "first") == first
     assert len(await sue.database.read(column, "patient_merges", "id")) == len(rows) + 1
     names = await sue.database.read(column, "events", "name")
     assert names.count("patient.merged") == 2

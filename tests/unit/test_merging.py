@@ -222,12 +222,13 @@ def test_only_the_last_end_offers_the_patient() -> None:
     assert isinstance(last[1], OfferPatient)
 
 
-def test_same_merge_again_has_first_answer() -> None:
+def test_same_merge_again_names_the_last_survivor() -> None:
+    # The record was merged into another one, and that one into John Doe's.
     earlier = StoredMerge(survivor_id=5, retired=(MARIA_SILVA.id, 7), day=YESTERDAY, both_in_consultation=True)
 
     decision = decide(a_merge(a_record(person_id=JOHN_DOE.id, merge=earlier)), a_visit(), NOON)
 
-    first = MergeAnswer(patient_id=5, retired=(MARIA_SILVA.id, 7), both_in_consultation=True)
+    first = MergeAnswer(patient_id=JOHN_DOE.id, retired=(MARIA_SILVA.id, 7), both_in_consultation=True)
     assert (decision.answer, decision.changes) == (first, ())
 
 
