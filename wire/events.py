@@ -223,7 +223,7 @@ def _offered(change: changes.OfferPatient, context: EventContext) -> Iterator[Ev
 @events_of.register
 def _merged(change: changes.RetireRecord, context: EventContext) -> Iterator[Event]:
     data: event_bodies.PatientMerged = {
-        **context.about_patient(f"Patient {context.patient_name} has another record from now on"),
+        **context.about_patient(f"Record {change.retired_id} was merged into patient {context.patient_name}"),
         "retired": list(change.record_ids),
         "both_in_consultation": change.both_in_consultation,
     }
@@ -233,7 +233,7 @@ def _merged(change: changes.RetireRecord, context: EventContext) -> Iterator[Eve
 @events_of.register
 def _separated(change: changes.RestoreRecord, context: EventContext) -> Iterator[Event]:
     data: event_bodies.PatientSeparated = {
-        **context.about_patient(f"A record of patient {context.patient_name} is another patient again"),
+        **context.about_patient(f"Record {change.restored_id} was separated from patient {context.patient_name}"),
         "separated_id": change.restored_id,
         "retired": list(change.record_ids),
     }

@@ -314,7 +314,7 @@ def test_merge_and_separation_name_all_records() -> None:
         ("patient.merged", "consultations"),
         ("patient.separated", "consultations"),
     ]
-    message = "Patient John Doe has another record from now on"
+    message = "Record 124 was merged into patient John Doe"
     assert merged.data == OF_JOHN | {"message": message, "retired": [124, 7], "both_in_consultation": True}
-    message = "A record of patient John Doe is another patient again"
+    message = "Record 124 was separated from patient John Doe"
     assert separated.data == OF_JOHN | {"message": message, "retired": [124, 7], "separated_id": 124}
