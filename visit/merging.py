@@ -1,5 +1,6 @@
 """Two records of one person: what stands after their merge, and when they can be separated. docs/merge.md has the table."""
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from patient_visit_engine.visit.changes import OfferPatient, RestoreRecord, RetireRecord
@@ -59,7 +60,7 @@ def combine(facts: Facts, other: Facts) -> Facts:
     combined = Facts(
         in_progress=(*facts.in_progress, *other.in_progress),
         pending=(*facts.pending, *other.pending),
-        waiting=(*facts.waiting, *other.waiting),
+        waiting=_in_turns(facts.waiting, other.waiting),
     )
     reserved = [reservation for reservation in (facts.reservation, other.reservation) if reservation is not None]
     reserved.sort(key=lambda reservation: (reservation.since, reservation.appointment_id))
@@ -73,6 +74,18 @@ def combine(facts: Facts, other: Facts) -> Facts:
     return combined.model_copy(update={"waiting": line, "reservation": staying})
 
 
+def _in_turns(*lines: Iterable[WaitingDoctor]) -> tuple[WaitingDoctor, ...]:
+    """One line of these lines: each time, of the first doctors of all, the one who began to wait first.
+
+    So no doctor passes another one of the same line, also when an unused offer has changed its order.
+    """
+    rests = [list(line) for line in lines]
+    places: list[WaitingDoctor] = []
+    while rests := [rest for rest in rests if rest]:
+        places.append(min(rests, key=lambda rest: (rest[0].since, rest[0].turn)).pop(0))
+    return tuple(places)
+
+
 def _combine_line(
     places: tuple[WaitingDoctor, ...],
     *,
@@ -80,15 +93,15 @@ def _combine_line(
     staying: Reservation | None = None,
     go_first: bool = False,
 ) -> tuple[WaitingDoctor, ...]:
-    """One line, in the order in which the doctors began to wait. A doctor who is in both lines keeps the earlier place.
+    """One line of these places, which are in order. A doctor who is in both lines keeps the earlier place.
 
     Each doctor of an `ended` reservation has a place. With `go_first` these places come first.
     """
     missing = [_place_of(reservation) for reservation in ended if not _has_place(reservation, places)]
-    ranks = {reservation.doctor_id: rank for rank, reservation in reversed(list(enumerate(ended)))} if go_first else {}
-    ordered = sorted(
-        (*places, *missing), key=lambda place: (ranks.get(place.doctor_id, len(ranks)), place.since, place.turn)
-    )
+    ordered: Sequence[WaitingDoctor] = _in_turns(places, missing)
+    if go_first:
+        ranks = {reservation.doctor_id: rank for rank, reservation in reversed(list(enumerate(ended)))}
+        ordered = sorted(ordered, key=lambda place: ranks.get(place.doctor_id, len(ranks)))
     line: dict[int, WaitingDoctor] = {}
     for place in ordered:
         line.setdefault(place.doctor_id, place)

@@ -1,10 +1,13 @@
 """What stands after a merge of two records, for each pair of states. The table is in docs/merge.md."""
 
 import re
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from patient_visit_engine.visit.changes import EndConsultation, OfferPatient, RestoreRecord, RetireRecord
 from patient_visit_engine.visit.codes import Outcome
@@ -54,6 +57,8 @@ from tests.support.layout import ROOT
 from tests.support.merge_table import PAIRS, MergedPair
 
 NOTHING_OPEN = Facts()
+#: The minutes at which the doctors of a line began to wait.
+MINUTES = st.lists(st.integers(0, 9), max_size=5)
 #: When the doctors of each record began to wait. Maria's doctor came first.
 WAITS_SINCE = {JOHN_DOE: NOON - minutes(5), MARIA_SILVA: NOON - minutes(9)}
 LINE_DOCTORS = {JOHN_DOE: DR_AMRANI, MARIA_SILVA: DR_OKAFOR}
@@ -149,6 +154,42 @@ def test_line_is_in_order_of_waiting() -> None:
     assert [(place.doctor_id, place.turn, place.unused_offers) for place in line] == [
         (doctor, turn, 1 if turn == 2 else 0) for turn, doctor in enumerate(doctors, 1)
     ]
+
+
+def a_line_of(patient: Patient, doctors: Sequence[int], minutes_of_doctors: Sequence[int]) -> tuple[WaitingDoctor, ...]:
+    """A line of these doctors, in this order, with the minute at which each of them began to wait."""
+    return tuple(
+        WaitingDoctor(
+            doctor_id=doctor,
+            appointment_id=patient.id * 100 + doctor,
+            day=DAY,
+            since=NOON + minutes(minute),
+            turn=turn,
+        )
+        for turn, (doctor, minute) in enumerate(zip(doctors, minutes_of_doctors, strict=True), 1)
+    )
+
+
+def test_doctor_who_went_down_stays_down() -> None:
+    john = a_line_of(JOHN_DOE, [1, 2], [3, 0])
+    maria = a_line_of(MARIA_SILVA, [3, 4], [1, 4])
+
+    line = combine(Facts(waiting=john), Facts(waiting=maria)).waiting
+
+    assert [place.doctor_id for place in line] == [3, 1, 2, 4]
+
+
+@given(john=MINUTES, maria=MINUTES, is_busy=st.booleans())
+def test_no_doctor_passes_another_of_the_line(john: list[int], maria: list[int], is_busy: bool) -> None:
+    doctors = [range(1, len(john) + 1), range(11, 11 + len(maria))]
+    lines = [a_line_of(JOHN_DOE, doctors[0], john), a_line_of(MARIA_SILVA, doctors[1], maria)]
+    running = facts_of(JOHN_DOE, "exclusive").in_progress if is_busy else ()
+
+    line = combine(Facts(waiting=lines[0], in_progress=running), Facts(waiting=lines[1])).waiting
+
+    order = [place.doctor_id for place in line]
+    assert [[doctor for doctor in order if doctor in before] for before in doctors] == [list(each) for each in doctors]
+    assert [place.turn for place in line] == list(range(1, len(john) + len(maria) + 1))
 
 
 def test_doctor_in_both_lines_keeps_earlier_place() -> None:
