@@ -61,6 +61,7 @@ APPOINTMENT = (
         appointments.c.prestation_id,
         appointments.c.scheduled_at,
         appointments.c.status.label("appointment_status"),
+        appointments.c.version,
         prestations.c.exclusive,
         func.coalesce(appointments.c.expected_minutes, prestations.c.expected_minutes).label("minutes"),
         prestations.c.name.label("prestation"),

@@ -104,11 +104,15 @@ class SetAppointmentStatus(Frozen):
 
 
 class ChangeAppointment(Frozen):
-    """The hospital's own system changes these fields of an appointment for which something is open."""
+    """The hospital's own system changes these fields of an appointment for which something is open.
+
+    `version` is the one that the appointment must still have, because its sender has named it or a time. None: it may have any.
+    """
 
     request: Request
     appointment: Appointment
     fields_sent: AppointmentFields
+    version: int | None = Field(default=None, exclude_if=is_absent)
 
 
 class JoinWaitingLine(Frozen):
@@ -217,6 +221,11 @@ def appointment_of(command: Command) -> Appointment | None:
 def retired_record_of(command: Command | SystemCommand | None) -> SeenRecord | None:
     """The record that the command merges or separates, as its sender read it."""
     return command.retired if isinstance(command, RecordCommand) else None
+
+
+def required_version(command: Command | SystemCommand | None) -> int | None:
+    """The version that the command's appointment must still have. None: it may have any."""
+    return command.version if isinstance(command, ChangeAppointment) else None
 
 
 def with_retired_record(command: Command, retired: SeenRecord | None) -> Command:

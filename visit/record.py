@@ -25,7 +25,8 @@ class LedgerEntry(Frozen):
     `command` is the name of the decided command, for the log. Empty: a timer decided. `retries` is how often the visit decided it
     before, on older facts.
 
-    `retired` is the record that the decision merges or separates. The ledger compares it with the record as it is now.
+    `retired` is the record that the decision merges or separates. The ledger compares it with the record as it is now. `version` is the
+    one that the appointment must still have, if its sender has named it.
     """
 
     patient_id: int
@@ -37,6 +38,7 @@ class LedgerEntry(Frozen):
     command: str = ""
     retries: int = 0
     retired: SeenRecord | None = None
+    version: int | None = Field(default=None, exclude_if=is_absent)
 
     @property
     def busy_with(self) -> tuple[OtherConsultation, ...] | None:

@@ -41,6 +41,7 @@ with workflow.unsafe.imports_passed_through():
         SystemCommand,
         appointment_of,
         patient_of,
+        required_version,
         retired_record_of,
         separated_person,
         with_busy_doctor,
@@ -288,6 +289,7 @@ class PatientVisit:
             command="" if command is None else COMMAND_NAMES[type(command)],
             retries=retries,
             retired=retired_record_of(command),
+            version=required_version(command),
         )
         with self._facts_become_current():
             recorded = await self._ledger.record_decision(entry)

@@ -23,7 +23,7 @@ from patient_visit_engine.storage.master_data.put_requests import PutRequest
 from patient_visit_engine.storage.master_data.records import PutOvertakenError, PutResult
 from patient_visit_engine.visit.commands import ChangeAppointment
 from patient_visit_engine.visit.refusals import AppointmentMismatch
-from patient_visit_engine.visit.state import Appointment, AppointmentFields
+from patient_visit_engine.visit.state import Appointment
 
 
 class AppointmentChanges:
@@ -56,24 +56,30 @@ class AppointmentChanges:
                 return PutResult(stored.appointment.id, stored.created, stored.applied)
             except OpenInVisitError as error:
                 open_in_visit = error
-            response = await self._send(open_in_visit.put.id, open_in_visit.fields, body)
+            response = await self._send(open_in_visit, body)
             if response.status_code == 200:
                 # The same PUT again finds that nothing differs any more, and notes what was sent. So a crash before this is harmless.
                 with suppress(PutOvertakenError):
                     await database.write(note_decided, open_in_visit.put, open_in_visit.appointment)
                     return PutResult(open_in_visit.put.id, created=False)
                 continue
-            # Another PUT has given the appointment to another patient, so another visit decides, or none. Each repetition follows
-            # another commit, so it ends.
+            # Another PUT has given the appointment to another patient, so another visit decides, or none. Or the appointment has
+            # another version than the one with which `If-Match` or `as_of` was compared. Each repetition follows another commit, so
+            # it ends.
             if json.loads(bytes(response.body)).get("code") != AppointmentMismatch().code:
                 return response
 
-    async def _send(self, appointment_id: int, fields: AppointmentFields, body: PutAppointment) -> Response:
+    async def _send(self, open_in_visit: OpenInVisitError, body: PutAppointment) -> Response:
         dependencies = self._call.dependencies
-        look_up = partial(_look_up, appointment_id=appointment_id)
+        look_up = partial(_look_up, appointment_id=open_in_visit.put.id)
         # A PUT has no Idempotency-Key. It is sent again as a whole, and then changes nothing more.
         prepared = await dependencies.dispatcher.prepare(self._call.caller, uuid4().hex, self._call.http, body, look_up)
-        command = ChangeAppointment(request=prepared.request, appointment=prepared.looked_up, fields_sent=fields)
+        command = ChangeAppointment(
+            request=prepared.request,
+            appointment=prepared.looked_up,
+            fields_sent=open_in_visit.fields,
+            version=open_in_visit.version,
+        )
         return await dependencies.dispatcher.dispatch(command, dependencies.today())
 
 

@@ -121,8 +121,9 @@ def _reply_without_writing(connection: Connection, entry: LedgerEntry, stored: S
         return LedgerReply(facts=stored.facts, overtaken=True), None
     if row is not None and row.has_expired:
         return _expire(connection, entry, stored)
-    if stored.new_patient_is_retired:
-        # The survivor is not locked. The caller looks for the survivor again.
+    has_other_version = entry.version not in (None, stored.appointment_version)
+    if stored.new_patient_is_retired or has_other_version:
+        # The survivor is not locked, or `If-Match` and `as_of` were compared with another version. The caller does both again.
         return _refuse(connection, entry, stored, AppointmentMismatch())
     busy_with = None if entry.busy_with is None else stored.other_consultations
     present = (stored.facts, stored.appointment, busy_with, stored.retired)

@@ -106,6 +106,7 @@ class StoredState:
     names: NameCache
     request_row: RequestRow | None
     appointment: Appointment | None
+    appointment_version: int | None
     other_consultations: tuple[OtherConsultation, ...]
     new_patient_is_retired: bool
     retired: SeenRecord | None
@@ -152,6 +153,7 @@ def _read_state(connection: Connection, entry: LedgerEntry) -> StoredState:
         names=NameCache.from_parts(parts),
         request_row=None if request is None else to_request_row(request, patient),
         appointment=next(map(to_appointment, parts.get("appointment", ())), None),
+        appointment_version=next((row["version"] for row in parts.get("appointment", ())), None),
         other_consultations=to_other_consultations(parts.get("other_consultation", ())),
         new_patient_is_retired=any(row["person_id"] != row["patient_id"] for row in parts.get("new_patient", ())),
         retired=None if entry.retired is None else read_record(connection, entry.retired.id),

@@ -84,14 +84,18 @@ class AppointmentPut:
 class OpenInVisitError(Exception):
     """Something is open for the appointment, so its patient's visit decides on these `fields`. Roll back.
 
-    `put` and `appointment` are the PUT with the ids that were found for its identifiers.
+    `put` and `appointment` are the PUT with the ids that were found for its identifiers. `version` is that of the appointment, if
+    `If-Match` or `as_of` was compared with it.
     """
 
-    def __init__(self, put: PutContext, appointment: AppointmentPut, fields: AppointmentFields) -> None:
+    def __init__(
+        self, put: PutContext, appointment: AppointmentPut, fields: AppointmentFields, version: int | None
+    ) -> None:
         super().__init__("something is open for the appointment")
         self.put = put
         self.appointment = appointment
         self.fields = fields
+        self.version = version
 
 
 @dataclass(frozen=True)
@@ -146,7 +150,7 @@ def put_appointment(connection: Connection, put: PutContext, appointment: Appoin
     names, has_changed = _accept(connection, put, appointment)
     sent = fields_of_survivor.without(*(AppointmentFields.model_fields.keys() - names))
     refuse_inactive(inactive, effective_fields(sent, present))
-    fields = _fields_to_write(connection, put, appointment, sent, present)
+    fields = _fields_to_write(connection, put, appointment, sent, present, stored.version)
     columns = _columns(fields)
     if fields.patient_id is not None:
         # The record that was sent, and not its survivor. So a separation gives the appointment back to this record.
@@ -228,7 +232,12 @@ def _read(connection: Connection, appointment_id: int) -> Appointment:
 
 
 def _fields_to_write(
-    connection: Connection, put: PutContext, appointment: AppointmentPut, sent: AppointmentFields, present: Appointment
+    connection: Connection,
+    put: PutContext,
+    appointment: AppointmentPut,
+    sent: AppointmentFields,
+    present: Appointment,
+    version: int,
 ) -> AppointmentFields:
     """The fields that change. Raises OpenInVisitError when a visit must decide on them, and NotReplaceableError."""
     if not effective_fields(sent, present).names:
@@ -236,7 +245,7 @@ def _fields_to_write(
     is_tracked, is_awaited = read_open(connection, present.id)
     fields = effective_fields(sent, present, is_tracked=is_tracked)
     if fields.names and (is_tracked or is_awaited):
-        raise OpenInVisitError(put, appointment, sent)
+        raise OpenInVisitError(put, appointment, sent, put.envelope.required_version(version))
     if (refusal := change_refusal(fields, present.status)) is not None:
         raise NotReplaceableError(refusal.code)
     return fields

@@ -54,6 +54,11 @@ class Envelope:
     as_of: datetime | None = None
     if_match: IfMatch | None = None
 
+    def required_version(self, version: int) -> int | None:
+        """This version, if `If-Match` or `as_of` was compared with the record as it is in this version."""
+        names_versions = self.if_match is not None and not self.if_match.any_version
+        return version if names_versions or self.as_of is not None else None
+
 
 @dataclass(frozen=True)
 class PutContext:

@@ -288,6 +288,52 @@ async def test_conflict_is_found_before_the_visit_decides(api: ApiDriver) -> Non
     assert (api.visits.sent, await api.all_rows()) == ([], before)
 
 
+@pytest.mark.parametrize(
+    ("header", "status"), [('"1", "2"', 412), ("*", 200), (None, 200)], ids=["stale", "any version", "absent"]
+)
+async def test_version_is_compared_again_when_the_visit_decides(
+    api: ApiDriver, monkeypatch: pytest.MonkeyPatch, header: str | None, status: int
+) -> None:
+    assert (await (await api.staff("reception")).post(f"{APPOINTMENT}/check-in")).status_code == 201
+    send, before = api.visits.send, (await (await api.staff("service")).get(APPOINTMENT)).json()
+
+    async def change_first(*arguments: Any) -> None:
+        monkeypatch.setattr(api.visits, "send", send)
+        # The visit itself has changed nothing that its decision depends on.
+        changed = await put(api, APPOINTMENT, BOOKED | {"identifiers": [NUMBER]}, "supervisor")
+        assert changed.json()["version"] == before["version"] + 1
+        await send(*arguments)
+
+    monkeypatch.setattr(api.visits, "send", change_first)
+    headers = {} if header is None else {"If_Match": header}
+    answer = await put(api, APPOINTMENT, BOOKED | {"scheduled_at": at(30)}, **headers)
+
+    assert answer.status_code == status, answer.text
+    stored = (await (await api.staff("service")).get(APPOINTMENT)).json()
+    assert (stored["scheduled_at"] == at(30)) is (status == 200)
+    assert status == 200 or (answer.json()["code"], stored["version"]) == ("stale_version", before["version"] + 1)
+
+
+async def test_decision_of_staff_before_that_of_the_visit_is_newer(
+    api: ApiDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (await (await api.staff("reception")).post(f"{APPOINTMENT}/check-in")).status_code == 201
+    send = api.visits.send
+
+    async def cancel_first(*arguments: Any) -> None:
+        monkeypatch.setattr(api.visits, "send", send)
+        api.clock.advance(minutes=1)
+        await set_status(api, "canceled")
+        await send(*arguments)
+
+    monkeypatch.setattr(api.visits, "send", cancel_first)
+    answer = await put(api, APPOINTMENT, BOOKED | {"scheduled_at": at(30), "as_of": at(0.5)})
+
+    shown = answer.json()
+    assert (answer.status_code, shown["applied"]) == (200, False), shown
+    assert (shown["status"], shown["scheduled_at"]) == ("canceled", at(0))
+
+
 async def test_migrate_derives_the_numbers_of_another_system(api: ApiDriver, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(record_numbers, "BATCH", 2)
     for number in range(5, 10):

@@ -21,6 +21,7 @@ from patient_visit_engine.visit.commands import (
     Adopt,
     Command,
     appointment_of,
+    required_version,
     retired_record_of,
     separated_person,
     with_busy_doctor,
@@ -138,6 +139,7 @@ class LedgerVisits:
             request=command.request,
             appointment=appointment,
             retired=retired_record_of(command),
+            version=required_version(command),
         )
         return await self.ledger.record(entry)
 
