@@ -8,6 +8,7 @@ import logging
 import sys
 import threading
 import traceback
+import warnings
 from types import TracebackType
 from typing import TextIO
 
@@ -58,6 +59,7 @@ def configure(process: str, *, as_json: bool | None = None, to: TextIO | None = 
     root.setLevel(logging.INFO)
     _redirect_library_loggers()
     _log_uncaught_errors()
+    _log_warnings()
 
 
 def remove_error_text(_logger: WrappedLogger, _method: str, line: EventDict) -> EventDict:
@@ -114,6 +116,23 @@ def _log_uncaught_errors() -> None:
 
     sys.excepthook = log_error
     threading.excepthook = lambda failure: log_error(failure.exc_type, failure.exc_value, failure.exc_traceback)
+
+
+def _log_warnings() -> None:
+    """Log each warning of Python as one line, with its class and place. Its text may quote a row or a request."""
+    logger = logging.getLogger("warnings")
+
+    def log_warning(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        logger.warning("%s at %s:%d", category.__qualname__, filename, lineno)
+
+    warnings.showwarning = log_warning
 
 
 def _redirect_library_loggers() -> None:

@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import warnings
 from collections.abc import Iterator
 
 import pytest
@@ -47,6 +48,20 @@ def test_all_loggers_write_same_json_lines(name: str) -> None:
         "api",
         name,
     )
+
+
+def test_warning_is_one_json_line_without_its_text() -> None:
+    stream = io.StringIO()
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        logs.configure("worker", as_json=True, to=stream)
+        warnings.warn("of John Doe", UserWarning, stacklevel=1)
+
+    [line] = [json.loads(text) for text in stream.getvalue().splitlines()]
+    assert (line["level"], line["part"]) == ("warning", "worker")
+    assert line["event"].startswith(f"UserWarning at {__file__}:")
+    assert "John" not in stream.getvalue()
 
 
 @pytest.mark.parametrize("as_json", [True, False])
