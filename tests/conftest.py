@@ -5,17 +5,15 @@ import gc
 import os
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import asyncpg  # type: ignore[import-untyped]
 import pytest
 from playwright.async_api import Browser
 
 from patient_visit_engine.storage import migrations
 from patient_visit_engine.storage.database import Database
 from tests.support.chromium import CHROMIUM_MISSING, find_chromium, launch_chromium
-from tests.support.postgres import ThrowawayPostgres
+from tests.support.postgres import MaintenanceConnection, ThrowawayPostgres
 
 #: Objects that are created before Python looks for garbage: the tests create many, and leave little garbage.
 COLLECT_AFTER = 20_000
@@ -81,36 +79,32 @@ def postgres_server() -> Iterator[str]:
         server.close()
 
 
-def _run_on_server(postgres_server: str, statement: str) -> None:
-    """Run a statement outside a transaction. Uses its own event loop in a thread, so it works with and without a loop."""
+@pytest.fixture(scope="session")
+def maintenance(postgres_server: str) -> Iterator[MaintenanceConnection]:
+    """Runs statements on the PostgreSQL server, for example to create a database."""
+    connection = MaintenanceConnection(postgres_server)
 
-    async def execute() -> None:
-        connection = await asyncpg.connect(f"{postgres_server.replace('+asyncpg', '')}/postgres")
-        try:
-            await connection.execute(statement)
-        finally:
-            await connection.close()
+    yield connection
 
-    with ThreadPoolExecutor(1) as thread:
-        thread.submit(lambda: asyncio.run(execute())).result()
+    connection.close()
 
 
 @pytest.fixture(scope="session")
-def new_postgres(postgres_server: str) -> Callable[[str], str]:
+def new_postgres(postgres_server: str, maintenance: MaintenanceConnection) -> Callable[[str], str]:
     """A function that copies the PostgreSQL database of that name and returns the copy's URL. `template1` is empty."""
 
     def copy(template: str) -> str:
         name = f"visits_{os.urandom(6).hex()}"
-        _run_on_server(postgres_server, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
+        maintenance.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
         return f"{postgres_server}/{name}"
 
     return copy
 
 
 @pytest.fixture(scope="session")
-def drop_postgres(postgres_server: str) -> Callable[[str], None]:
+def drop_postgres(maintenance: MaintenanceConnection) -> Callable[[str], None]:
     """A function that drops the PostgreSQL database with that URL, because hundreds of them would fill the memory."""
-    return lambda url: _run_on_server(postgres_server, f"DROP DATABASE {url.rpartition('/')[2]} WITH (FORCE)")
+    return lambda url: maintenance.execute(f"DROP DATABASE {url.rpartition('/')[2]} WITH (FORCE)")
 
 
 @pytest.fixture

@@ -1,11 +1,15 @@
 """A PostgreSQL server in a temporary folder, which a test or a benchmark can stop and start."""
 
+import asyncio
 import os
 import pwd
 import shutil
 import subprocess
 import tempfile
+import threading
 from pathlib import Path
+
+import asyncpg  # type: ignore[import-untyped]
 
 from tests.support.ports import free_port
 
@@ -105,3 +109,39 @@ def memory_folder() -> Path | None:
 def server_user() -> str:
     """The account that runs PostgreSQL, which refuses to run as root."""
     return "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+
+
+class MaintenanceConnection:
+    """Runs statements outside a transaction, all on one connection: a new one for each takes longer than most of them.
+
+    It has its own thread and event loop, so it works with and without a loop.
+    """
+
+    def __init__(self, server_url: str) -> None:
+        self._address = f"{server_url.replace('+asyncpg', '')}/postgres"
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self._lock = threading.Lock()
+        self._connection: asyncpg.Connection | None = None
+
+    def execute(self, statement: str) -> None:
+        with self._lock:
+            asyncio.run_coroutine_threadsafe(self._execute(statement), self._loop).result()
+
+    def close(self) -> None:
+        with self._lock:
+            asyncio.run_coroutine_threadsafe(self._disconnect(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    async def _execute(self, statement: str) -> None:
+        # A test may have ended all connections of the server.
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await asyncpg.connect(self._address)
+        await self._connection.execute(statement)
+
+    async def _disconnect(self) -> None:
+        if self._connection is not None:
+            await self._connection.close()
