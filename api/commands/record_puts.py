@@ -83,7 +83,8 @@ class PutCall:
 
     async def respond(self, kind: RecordKind, result: PutResult) -> Response:
         """The record as it is stored, with its version as `ETag`."""
-        body = await self.dependencies.database.read(read_body, kind, result.id)
+        # The version is read before the identifiers, so they are never older than the `ETag` says.
+        body = await self.dependencies.database.read_inline(read_body, kind, result.id)
         assert body is not None, "no program deletes records"
         body["applied"] = result.applied
         headers = {"ETag": f'"{body["version"]}"'}

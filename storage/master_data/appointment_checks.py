@@ -1,6 +1,6 @@
 """The records to which an appointment refers, and what is open for it: checked under the locks of a PUT."""
 
-from sqlalchemy import ColumnElement, Connection, bindparam, exists, or_, select
+from sqlalchemy import ColumnElement, Connection, ScalarSelect, Table, bindparam, exists, or_, select
 
 from patient_visit_engine.storage.facts import IDENTITY_COLUMNS
 from patient_visit_engine.storage.master_data.identifiers import Identifier, RecordKind, find_record
@@ -77,21 +77,25 @@ def of_survivor(
     return fields.model_copy(update={"patient_id": person_id})
 
 
+#: The references of an appointment to records that can be inactive, in the order in which they are checked.
+CAN_BE_INACTIVE = {"doctor_id": doctors, "prestation_id": prestations}
+
+
 def check_references(connection: Connection, fields: AppointmentFields) -> frozenset[str]:
     """The names of the references to inactive records. Raises UnknownReferenceError."""
-    inactive = set()
-    for field, table, record_id in (
-        ("doctor_id", doctors, fields.doctor_id),
-        ("prestation_id", prestations, fields.prestation_id),
-    ):
-        if record_id is None:
-            continue
-        is_active = connection.scalar(select(table.c.active).where(table.c.id == record_id))
-        if is_active is None:
-            raise UnknownReferenceError(field)
-        if not is_active:
-            inactive.add(field)
-    return frozenset(inactive)
+    given = {name: getattr(fields, name) for name in CAN_BE_INACTIVE if getattr(fields, name) is not None}
+    if not given:
+        return frozenset()
+    active = [_is_active(CAN_BE_INACTIVE[name], record_id).label(name) for name, record_id in given.items()]
+    row = connection.execute(select(*active)).one()._mapping
+    for name in given:
+        if row[name] is None:
+            raise UnknownReferenceError(name)
+    return frozenset(name for name in given if not row[name])
+
+
+def _is_active(table: Table, record_id: int) -> ScalarSelect[bool]:
+    return select(table.c.active).where(table.c.id == record_id).scalar_subquery()
 
 
 def refuse_inactive(inactive: frozenset[str], fields: AppointmentFields) -> None:

@@ -141,7 +141,9 @@ def open_record(connection: Connection, kind: RecordKind, put: PutContext) -> Ro
     envelope = put.envelope
     if envelope.if_match is not None and (stored is None or not envelope.if_match.accepts(stored.version)):
         raise StaleVersionError
-    if stored is not None and envelope.exact not in (None, *read_identifiers(connection, kind, [put.id])[put.id]):
+    if stored is None or envelope.exact is None:
+        return stored
+    if envelope.exact not in read_identifiers(connection, kind, [put.id])[put.id]:
         # Another PUT has taken the identifier from this record while this one waited for the lock.
         raise PutOvertakenError
     return stored
