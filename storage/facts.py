@@ -7,6 +7,7 @@ from sqlalchemy import Connection, bindparam, func, literal, select
 
 from patient_visit_engine.storage.open_rows import OpenRows
 from patient_visit_engine.storage.row_unions import fetch_parts, union_rows
+from patient_visit_engine.storage.shown_records import SHOWN_NUMBER
 from patient_visit_engine.storage.tables import (
     appointments,
     doctors,
@@ -20,8 +21,8 @@ from patient_visit_engine.storage.trackings import TRACKING
 from patient_visit_engine.visit.codes import AppointmentStatus, TrackingStatus
 from patient_visit_engine.visit.state import Appointment, Facts
 
-#: The columns of `PatientIdentity`.
-IDENTITY_COLUMNS = (patients.c.first_name, patients.c.last_name, patients.c.birth_date, patients.c.record_number)
+#: The columns of `PatientIdentity`, as screens and events show a patient.
+IDENTITY_COLUMNS = (patients.c.first_name, patients.c.last_name, patients.c.birth_date, SHOWN_NUMBER)
 PATIENT = select(*IDENTITY_COLUMNS, patients.c.person_id).where(patients.c.id == bindparam("patient_id"))
 PERSON = select(patients.c.person_id).where(patients.c.id == bindparam("patient_id")).scalar_subquery()
 #: The identity of the survivor: of the record itself, unless it is retired.

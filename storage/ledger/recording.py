@@ -10,6 +10,7 @@ comparison has a mistake.
 import asyncio
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 from sqlalchemy import Connection, insert
 from sqlalchemy.exc import IntegrityError
@@ -22,7 +23,7 @@ from patient_visit_engine.storage.ledger.changes import apply
 from patient_visit_engine.storage.ledger.errors import OvertakenError
 from patient_visit_engine.storage.ledger.receipts import Receipt, RecordedDecision
 from patient_visit_engine.storage.ledger.request_rows import read_answer, summarize
-from patient_visit_engine.storage.ledger.stored_state import StoredState, lock_and_read
+from patient_visit_engine.storage.ledger.stored_state import StoredState, lock_and_read, read_identity
 from patient_visit_engine.storage.ledger.writer import Writer
 from patient_visit_engine.storage.prepared_statements import PreparedWrite
 from patient_visit_engine.storage.tables import timeline
@@ -99,6 +100,9 @@ def _record(connection: Connection, entry: LedgerEntry) -> _Recorded:
     if (recorded := _reply_without_writing(connection, entry, stored)) is not None:
         return recorded
     _write_changes(connection, entry, stored)
+    if entry.retired is not None:
+        # After a merge or a separation the patient may show another record number.
+        stored = replace(stored, patient=read_identity(connection, entry.patient_id))
     answer = store_answer(connection, entry, stored)
     context = event_context(entry, stored)
     events = [event for change in entry.decision.changes for event in events_of(change, context)]

@@ -128,6 +128,12 @@ def lock_and_read(connection: Connection, entry: LedgerEntry) -> StoredState:
     raise OvertakenError
 
 
+def read_identity(connection: Connection, patient_id: int) -> PatientIdentity:
+    """What is shown of the patient now."""
+    row = connection.execute(PATIENT, {"patient_id": patient_id}).mappings().one()
+    return PatientIdentity.of(row)
+
+
 def _read_state(connection: Connection, entry: LedgerEntry) -> StoredState:
     request, appointment = entry.request, entry.appointment
     values = {

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from sqlalchemy import Connection, Table, select
 
+from patient_visit_engine.storage.shown_records import in_order_of_merges, with_merges
 from patient_visit_engine.storage.tables import appointments, doctors, identifiers, patients, prestations
 
 
@@ -69,8 +70,9 @@ def read_shown_identifiers(
     if kind is not RecordKind.patient:
         return read_identifiers(connection, kind, record_ids)
     ids = list(record_ids)
-    records = select(patients.c.id, patients.c.person_id).where(patients.c.person_id.in_(ids)).order_by(patients.c.id)
-    survivors = {row.id: row.person_id for row in connection.execute(records)}
+    records = select(patients.c.id, patients.c.person_id).select_from(with_merges(patients))
+    of_persons = records.where(patients.c.person_id.in_(ids)).order_by(*in_order_of_merges(patients))
+    survivors = {row.id: row.person_id for row in connection.execute(of_persons)}
     by_record = read_identifiers(connection, kind, {*ids, *survivors})
     shown = {record_id: by_record[record_id] for record_id in ids}
     for record_id, survivor_id in survivors.items():

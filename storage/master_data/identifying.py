@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from itertools import count
 
 from sqlalchemy import ColumnElement, Connection, delete, select, update
@@ -70,7 +70,7 @@ def store_identifiers(
     if not sent:
         return None
     present = read_identifiers(connection, kind, [record_id])[record_id]
-    of_retired_records = set()
+    of_retired_records = set[Identifier]()
     # In one order. Otherwise two transactions that give two records the same identifiers would wait for each other.
     for identifier in sorted(set(sent) - set(present)):
         owner = find_record(connection, kind, identifier)
@@ -78,7 +78,7 @@ def store_identifiers(
             of_retired_records.add(identifier)
         elif owner not in (None, record_id) or not (only_check or _insert(connection, kind, record_id, identifier)):
             raise IdentifierConflictError(identifier)
-    merged = merged_identifiers(present, [identifier for identifier in sent if identifier not in of_retired_records])
+    merged = merged_identifiers(present, sent, of_retired_records)
     if only_check or merged == present:
         return None
     if len(merged) > MAX_IDENTIFIERS:
@@ -91,10 +91,15 @@ def store_identifiers(
     return merged
 
 
-def merged_identifiers(present: Sequence[Identifier], sent: Sequence[Identifier]) -> tuple[Identifier, ...]:
-    """The identifiers of a record after these were sent. Those of systems that were not sent keep their places."""
+def merged_identifiers(
+    present: Sequence[Identifier], sent: Sequence[Identifier], of_retired_records: Set[Identifier]
+) -> tuple[Identifier, ...]:
+    """The identifiers of a record after these were sent. Those of systems that were not sent keep their places.
+
+    A system is also sent when only an identifier of a retired record was sent of it. Otherwise an old number would stay next to it.
+    """
     systems = {identifier.system for identifier in sent}
-    waiting = list(dict.fromkeys(sent))
+    waiting = [identifier for identifier in dict.fromkeys(sent) if identifier not in of_retired_records]
     merged: list[Identifier] = []
     for identifier in present:
         if identifier.system not in systems:

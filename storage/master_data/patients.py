@@ -1,16 +1,18 @@
 """Patients from the hospital's own system."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection, Row, select
 
 from patient_visit_engine.storage import event_log
 from patient_visit_engine.storage.master_data.identifiers import Identifier, RecordKind
 from patient_visit_engine.storage.master_data.records import PutContext, PutResult, RetiredRecordError, put_record
 from patient_visit_engine.storage.patient_words import add_patient_words, replace_patient_words
+from patient_visit_engine.storage.shown_records import SHOWN_NUMBER
+from patient_visit_engine.storage.tables import patients
 from patient_visit_engine.wire.event_context import CONSULTATIONS, EventContext
 from patient_visit_engine.wire.events import PATIENT_UPDATED
 from patient_visit_engine.wire.patient_identity import PatientIdentity
@@ -70,10 +72,12 @@ def _publish_identity(
         return
     before, after = PatientIdentity.of(stored._mapping), PatientIdentity.of({**stored._mapping, **values})
     replace_patient_words(connection, put.id, before, after)
+    number = connection.scalar(select(SHOWN_NUMBER).where(patients.c.id == put.id))
+    shown = replace(after, record_number=number)
     if (changed := _what_changed(before, after)) is None:
         return
-    context = EventContext(put.id, after, {}, {}, put.at, put.cause)
-    data = context.about_patient(f"Patient {after.name} has a new {changed}")
+    context = EventContext(put.id, shown, {}, {}, put.at, put.cause)
+    data = context.about_patient(f"Patient {shown.name} has a new {changed}")
     event = context.new_event(PATIENT_UPDATED, CONSULTATIONS, f"{put.cause}/identity", data)
     event_log.append(connection, [event], put.at)
 

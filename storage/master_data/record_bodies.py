@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 
 from patient_visit_engine.storage.master_data.identifiers import TABLES, Identifier, RecordKind, read_shown_identifiers
+from patient_visit_engine.storage.shown_records import SHOWN_NUMBER
 from patient_visit_engine.storage.tables import appointments, patients
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.codes import AppointmentStatus
@@ -23,6 +24,8 @@ def read_bodies(connection: Connection, kind: RecordKind, record_ids: Sequence[i
     """Return the records as the bodies of an answer, in this order. A record that does not exist is left out."""
     table = TABLES[kind]
     query = select(table).where(table.c.id.in_(record_ids))
+    if kind is RecordKind.patient:
+        query = query.add_columns(SHOWN_NUMBER.label("shown_number"))
     if kind is RecordKind.appointment:
         # A retired record stands for its survivor.
         query = query.add_columns(patients.c.person_id).join(patients, patients.c.id == appointments.c.patient_id)
@@ -45,7 +48,7 @@ def _patient(row: Row[Any], record: shapes.StoredRecord) -> shapes.StoredPatient
         "last_name": row.last_name,
         "birth_date": row.birth_date,
         "sex": row.sex,
-        "record_number": row.record_number,
+        "record_number": row.shown_number,
         **record,
     }
 

@@ -4,7 +4,6 @@ from functools import partial
 
 from sqlalchemy import Connection, select, update
 
-from patient_visit_engine.storage.facts import IDENTITY_COLUMNS
 from patient_visit_engine.storage.master_data.identifiers import RecordKind
 from patient_visit_engine.storage.patient_words import replace_patient_words
 from patient_visit_engine.storage.schema_version import run_in_transaction
@@ -35,7 +34,7 @@ def derive_numbers(connection: Connection, system: str, after: int, limit: int) 
     if system:
         of_patient = of_patient.where(columns.system == system)
     number = of_patient.order_by(columns.position).limit(1).scalar_subquery()
-    differing = select(patients.c.id, *IDENTITY_COLUMNS, number.label("number")).where(
+    differing = select(patients, number.label("number")).where(
         patients.c.id > after, patients.c.record_number.is_distinct_from(number)
     )
     # In order of id, as every transaction locks patients.
