@@ -1,14 +1,20 @@
 """Merging and separating patients over HTTP: rights, refusals, idempotency, and what a retired id does then."""
 
+from datetime import date
 from typing import Any
+from unittest.mock import create_autospec
 
 import httpx
 import pytest
 from sqlalchemy import select
+from temporalio.client import Client
 
 from patient_visit_engine.storage.tables import requests, timeline
+from patient_visit_engine.visit.commands import Command, patient_of
+from patient_visit_engine.visit.state import Limits
+from patient_visit_engine.workflows.visit_client import MAX_MOVES, PatientMovedError, VisitClient
 from tests.support.api import JOHN_CARDIOLOGY, JOHN_DERMATOLOGY, MARIA_CARDIOLOGY, ApiDriver, start_body
-from tests.support.builders import DAY, DR_OKAFOR, JOHN_DOE, MARIA_SILVA
+from tests.support.builders import CALENDAR, DAY, DR_OKAFOR, JOHN_DOE, MARIA_SILVA
 
 MERGE = f"/api/patients/{JOHN_DOE.id}/merge"
 SEPARATE = f"{MERGE}/{MARIA_SILVA.id}"
@@ -199,3 +205,24 @@ async def test_each_merge_and_separation_changes_etags(api: ApiDriver) -> None:
         tags.append([(await service.get(path)).headers["etag"] for path in paths])
 
     assert all(len(set(versions)) == 3 for versions in zip(*tags, strict=True)), tags
+
+
+async def test_start_that_moves_too_often_is_undecided(api: ApiDriver, monkeypatch: pytest.MonkeyPatch) -> None:
+    doctor, key, visited = await api.doctor(), {"Idempotency-Key": "start-1"}, list[int]()
+
+    async def move_on(_client: VisitClient, patient_id: int, _day: date, command: Command, *_update_id: object) -> None:
+        visited.append(patient_of(command))
+        raise PatientMovedError(patient_id + 1)
+
+    before = await api.all_rows()
+    with monkeypatch.context() as patches:
+        patches.setattr(VisitClient, "update", move_on)
+        client = VisitClient(create_autospec(Client), "visits", CALENDAR, Limits(), api.clock)
+        patches.setattr(api.visits, "send", client.send)
+        undecided = await doctor.post("/api/consultations", json=start_body(), headers=key)
+
+    assert status_and_code(undecided) == (503, "undecided")
+    assert int(undecided.headers["retry-after"]) >= 1
+    assert visited == [JOHN_DOE.id + moves for moves in range(MAX_MOVES)]
+    assert await api.all_rows() == before
+    assert (await doctor.post("/api/consultations", json=start_body(), headers=key)).status_code == 201

@@ -1,7 +1,10 @@
 """The visits of a patient and of another record of the same person, on a real Temporal server."""
 
+from datetime import date, datetime
+from typing import Any
+
 from sqlalchemy import Connection, insert, select
-from temporalio.client import WorkflowExecutionStatus
+from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 
 from patient_visit_engine.storage.facts import read_appointment
 from patient_visit_engine.storage.person_records import read_record
@@ -60,14 +63,22 @@ class MergedVisits:
         await self.visits.client.send(self.other, self.visits.today, command, command.request.id)
         return await self.visits.wait_for_answer(command.request)
 
-    async def wait_until_other_has_ended(self) -> None:
+    async def skip_time_of_other(self, *, until: datetime) -> None:
+        """Skip the time of the other record's visit to `until`, or to the end of its workflow."""
+        environment, workflow = self.visits.environment, self._workflow_of_other(self.visits.today)
+        await environment.fast_forward(workflow, until - await environment.get_current_time(workflow))
+
+    async def wait_until_other_has_ended(self, day: date | None = None) -> None:
         """Wait until the workflow of the other record has ended by itself."""
-        workflow = self.visits.environment.client.get_workflow_handle(visit_id(self.other, self.visits.today))
+        workflow = self._workflow_of_other(day or self.visits.today)
 
         async def has_ended() -> bool:
             return (await workflow.describe()).status is WorkflowExecutionStatus.COMPLETED
 
         await wait_until_async(has_ended, "the retired visit has ended")
+
+    def _workflow_of_other(self, day: date) -> WorkflowHandle[Any, Any]:
+        return self.visits.environment.client.get_workflow_handle(visit_id(self.other, day))
 
 
 def _insert_other(connection: Connection, patient: int, other: int) -> None:

@@ -4,15 +4,23 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from patient_visit_engine.storage.requests import open_request
+from patient_visit_engine.storage.tables import timeline
+from patient_visit_engine.visit.carry_over import CARRY_OVER_WITHIN
 from patient_visit_engine.visit.commands import CompleteConsultation, StartConsultation
+from patient_visit_engine.visit.state import Limits
+from patient_visit_engine.worker.builder import CACHED_VISITS
 from patient_visit_engine.workflows.visit_client import PatientMovedError
 from tests.support.ledger import LedgerDriver
 from tests.support.merged_visits import MergedVisits
-from tests.support.visit_rows import DR_AMRANI, DR_BENNIS, DR_CHRAIBI
+from tests.support.visit_rows import A_DAY, DR_AMRANI, DR_BENNIS, DR_CHRAIBI
 from tests.support.visits import VisitDriver
+
+A_MINUTE = timedelta(minutes=1)
+#: The patients to whose visits something was carried over, one entry for each time.
+CARRIED_OVER = select(timeline.c.patient_id).where(timeline.c.event == "carried_over")
 
 
 @pytest.fixture
@@ -112,3 +120,64 @@ async def test_answer_stands_after_crash_behind_the_commit(merged: MergedVisits)
     third = await visits.start(DR_CHRAIBI)
     assert (third.status, third.body["code"]) == (409, "patient_in_consultation")
     assert len((await visits.snapshot()).facts.in_progress) == 2
+
+
+async def test_timer_of_retired_visit_does_nothing(merged: MergedVisits) -> None:
+    visits = merged.visits
+    started = await merged.send(await merged.start_command(DR_AMRANI, "before"))
+    await visits.send(await merged.merge_command())
+    due = datetime.fromisoformat(started.body["overdue_at"])
+
+    # The retired visit has got no signal, so its reminder is still set.
+    await merged.skip_time_of_other(until=due + A_MINUTE)
+    await merged.wait_until_other_has_ended()
+    reminders_of_retired = await visits.events("consultation.overdue")
+    await visits.skip_time(until=due + A_MINUTE)
+
+    (reminder,) = await visits.wait_for_events("consultation.overdue")
+    assert reminders_of_retired == []
+    assert (reminder.channel, reminder.data["patient_id"]) == (f"doctor.{DR_AMRANI}", visits.patient)
+
+
+@pytest.mark.parametrize("cached_visits", [CACHED_VISITS], indirect=True)
+async def test_day_end_carries_a_merged_person_over_once(merged: MergedVisits) -> None:
+    visits, tomorrow = merged.visits, merged.visits.today + A_DAY
+    ends_at = visits.calendar.ends_at(visits.today)
+    visits.set_limits(Limits(abandon_after=2 * A_DAY, remind_every=2 * A_DAY))
+    await merged.send(await merged.start_command(DR_AMRANI, "today"))
+    await visits.book(tomorrow)
+    later = await merged.start_command(DR_BENNIS, "tomorrow")
+    await visits.send(await merged.merge_command())
+
+    await merged.skip_time_of_other(until=ends_at + CARRY_OVER_WITHIN)
+    await merged.wait_until_other_has_ended()
+    await visits.skip_time(until=ends_at + CARRY_OVER_WITHIN)
+    await visits.wait_until_closed(visits.today)
+    await visits.sweep(ends_at + CARRY_OVER_WITHIN)
+    # The sender still has the retired id.
+    await visits.client.send(merged.other, tomorrow, later, later.request.id)
+
+    refused = await visits.wait_for_answer(later.request)
+    carried = await visits.database.read(lambda connection: connection.scalars(CARRIED_OVER).all())
+    assert (refused.status, refused.body["code"]) == (409, "patient_in_consultation")
+    assert carried == [visits.patient]
+    assert [(row.person_id, row.visit_day) for row in await visits.trackings()] == [(visits.patient, tomorrow)]
+    await merged.wait_until_other_has_ended(tomorrow)
+
+
+@pytest.mark.parametrize("cached_visits", [CACHED_VISITS], indirect=True)
+async def test_separated_records_have_their_own_timers(merged: MergedVisits) -> None:
+    visits = merged.visits
+    await visits.send(await merged.merge_command())
+    await visits.client.end_retired(merged.other, visits.today)
+    await visits.send(await merged.separate_command())
+
+    of_patient = await visits.start(DR_AMRANI)
+    of_other = await merged.send(await merged.start_command(DR_BENNIS, "separated"))
+    due = datetime.fromisoformat(of_other.body["overdue_at"])
+    await merged.skip_time_of_other(until=due + A_MINUTE)
+
+    (reminder,) = await visits.wait_for_events("consultation.overdue")
+    assert [answer.body["patient_id"] for answer in (of_patient, of_other)] == [visits.patient, merged.other]
+    assert (reminder.channel, reminder.data["patient_id"]) == (f"doctor.{DR_BENNIS}", merged.other)
+    assert [c.doctor_id for c in (await visits.snapshot()).facts.in_progress] == [DR_AMRANI]
