@@ -139,3 +139,22 @@ async def test_doctor_with_two_patients_is_warned(engine: Engine, patient: int) 
     assert "warnings" not in first.json()
     (warning,) = second.json()["warnings"]
     assert (warning["consultation_id"], warning["patient_name"]) == (first.json()["id"], f"John Doe{patient}")
+
+
+async def test_separated_records_are_two_patients(engine: Engine, patient: int) -> None:
+    other = patient + 500_000
+    await engine.admit(patient, {patient * 10 + 1: 1})
+    await engine.admit(other, {other * 10 + 2: 2})
+    merge = f"/api/patients/{patient}/merge"
+    async with engine.staff("supervisor") as supervisor:
+        merged = await supervisor.post(merge, json={"patient_id": other, "reason": "Registered twice."})
+        separated = await supervisor.delete(f"{merge}/{other}")
+
+        started = [await engine.start(1, patient, patient * 10 + 1), await engine.start(2, other, other * 10 + 2)]
+        visits = [(await supervisor.get(f"/api/patients/{record}/visit")).json() for record in (patient, other)]
+        completed = [await engine.complete(doctor, start.json()["id"]) for doctor, start in enumerate(started, 1)]
+
+    assert (merged.status_code, separated.status_code) == (200, 200)
+    assert [start.status_code for start in started] == [201, 201]
+    assert [(visit["patient_id"], visit["holder"]["doctor_id"]) for visit in visits] == [(patient, 1), (other, 2)]
+    assert [answer.json()["patient_id"] for answer in completed] == [patient, other]
