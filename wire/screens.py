@@ -173,7 +173,7 @@ class ShownPatient(TypedDict):
 
 
 class DayOfPatient(TypedDict):
-    """A patient's day, as read from the database. `Visit` adds the link to Temporal's UI."""
+    """A patient's day, as read from the database. `Visit` adds the links."""
 
     patient_id: RecordId
     patient: ShownPatient
@@ -186,4 +186,5 @@ class DayOfPatient(TypedDict):
 
 @closed
 class Visit(DayOfPatient):
+    next: Annotated[Address | None, Field(description="the older entries of the timeline; null on the last page")]
     temporal_url: Address | None

@@ -1,5 +1,6 @@
 """One patient's day, and the board of all patients in the hospital."""
 
+from dataclasses import replace
 from datetime import date
 from typing import Annotated
 from urllib.parse import quote
@@ -13,9 +14,9 @@ from patient_visit_engine.api.dependencies import Dependencies, dependencies_of
 from patient_visit_engine.api.problems import NotFound
 from patient_visit_engine.api.schema.fields import TextId
 from patient_visit_engine.api.schema.openapi import STAFF_PROBLEMS, responses
-from patient_visit_engine.api.schema.queries import DayQuery
+from patient_visit_engine.api.schema.queries import DayQuery, VisitDayQuery
 from patient_visit_engine.storage.screens import board, patient_day
-from patient_visit_engine.storage.screens.patient_day import VisitQuery
+from patient_visit_engine.storage.screens.patient_day import PatientDay, VisitQuery
 from patient_visit_engine.visit.codes import Role
 from patient_visit_engine.visit.names import visit_id
 from patient_visit_engine.wire import screens, shapes
@@ -30,17 +31,21 @@ READ_PROBLEMS = (*STAFF_PROBLEMS, 404, 422)
     "/api/patients/{patient_id}/visit", response_model=None, responses=responses({200: screens.Visit}, *READ_PROBLEMS)
 )
 async def show_visit(
-    patient_id: PatientId, query: Annotated[DayQuery, Query()], caller: AnyRole, http: Request
+    patient_id: PatientId, query: Annotated[VisitDayQuery, Query()], caller: AnyRole, http: Request
 ) -> Response:
-    """State, holder, waiting line and timeline of the patient's day, today by default."""
+    """State, holder, waiting line and timeline of the patient's day, today by default.
+
+    The timeline has the newest entries, and `next` is the path of the older ones.
+    """
     dependencies = dependencies_of(http)
-    visit_query = _visit_query(dependencies, patient_id, query, caller)
-    day = await dependencies.database.read(patient_day.read_visit, visit_query)
-    if day is None:
+    visit_query = replace(_visit_query(dependencies, patient_id, query, caller), before=query.before)
+    read = await dependencies.database.read(patient_day.read_visit, visit_query)
+    if read is None:
         raise NotFound("patient")
+    day = read.body
     workflow_day = await _workflow_day(dependencies, visit_query, day) if visit_query.with_callers else None
     url = None if workflow_day is None else _temporal_url(dependencies, day["patient_id"], workflow_day)
-    visit: screens.Visit = {**day, "temporal_url": url}
+    visit: screens.Visit = {**day, "next": _path_of_older(read), "temporal_url": url}
     return JSONResponse(visit)
 
 
@@ -73,6 +78,12 @@ def _visit_query(dependencies: Dependencies, patient_id: int, query: DayQuery, c
     today = dependencies.today()
     is_supervisor = caller.role is Role.supervisor
     return VisitQuery(patient_id, query.date or today, today, with_callers=is_supervisor)
+
+
+def _path_of_older(read: PatientDay) -> str | None:
+    day = read.body
+    path = f"/api/patients/{day['patient_id']}/visit?date={day['date']}&before={read.older}"
+    return None if read.older is None else path
 
 
 async def _workflow_day(dependencies: Dependencies, query: VisitQuery, day: screens.DayOfPatient) -> date | None:

@@ -80,6 +80,12 @@ class DayQuery(QueryString):
     date: Day | None = None
 
 
+class VisitDayQuery(DayQuery):
+    """A day, and the page of its timeline: the newest entries, or those before this position."""
+
+    before: TextId | None = None
+
+
 class RecordQuery(QueryString):
     """The record that has this identifier."""
 

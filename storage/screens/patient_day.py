@@ -1,23 +1,19 @@
 """One patient's day, one consultation, and the rows that a request looks up before it is sent to a visit."""
 
-import json
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Table, and_, or_, select, true
 
 from patient_visit_engine.storage.facts import SURVIVOR, read_appointment
+from patient_visit_engine.storage.screens.timeline_pages import TimelineQuery, read_timeline
 from patient_visit_engine.storage.tables import (
-    accounts,
-    appointments,
-    callers,
     doctors,
     patient_trackings,
     patients,
     prestations,
     reservations,
-    timeline,
     waiting_line,
 )
 from patient_visit_engine.storage.trackings import TRACKING, TRACKING_OF_CONSULTATION, tracking_row
@@ -28,21 +24,27 @@ from patient_visit_engine.wire import screens, shapes
 from patient_visit_engine.wire.person_names import full_name
 from patient_visit_engine.wire.trackings import TrackingRow, tracking_body
 
-#: How many of a day's latest changes are listed. A client that sends requests in a loop must not make the page endless.
-TIMELINE_LIMIT = 1_000
-
 
 @dataclass(frozen=True)
 class VisitQuery:
     """The patient's day to read. With `with_callers`, each entry of the timeline has its caller and the reason.
 
-    The id of a retired record stands for its survivor.
+    The id of a retired record stands for its survivor. `before` is the position of the page of the timeline, None for the newest.
     """
 
     patient_id: int
     day: date
     today: date
     with_callers: bool
+    before: int | None = None
+
+
+@dataclass(frozen=True)
+class PatientDay:
+    """One patient's day, and the position of the next older page of its timeline, None when this page is the last."""
+
+    body: screens.DayOfPatient
+    older: int | None
 
 
 def find_appointment(connection: Connection, appointment_id: int) -> Appointment | None:
@@ -86,15 +88,16 @@ def read_day_trackings(connection: Connection, query: VisitQuery) -> list[shapes
     return [tracking_body(tracking_row(row)) for row in rows]
 
 
-def read_visit(connection: Connection, query: VisitQuery) -> screens.DayOfPatient | None:
-    """State, holder, waiting line and timeline of the day, or None for an unknown patient."""
+def read_visit(connection: Connection, query: VisitQuery) -> PatientDay | None:
+    """State, holder, waiting line and one page of the timeline of the day, or None for an unknown patient."""
     patient = connection.execute(SURVIVOR, {"patient_id": query.patient_id}).one_or_none()
     if patient is None:
         return None
     query = replace(query, patient_id=patient.id)
     holder = _read_holder(connection, query)
     line = _read_line(connection, query)
-    return {
+    page = read_timeline(connection, TimelineQuery(patient.id, query.day, query.with_callers, query.before))
+    body: screens.DayOfPatient = {
         "patient_id": query.patient_id,
         "patient": {
             "id": query.patient_id,
@@ -109,8 +112,9 @@ def read_visit(connection: Connection, query: VisitQuery) -> screens.DayOfPatien
             {"doctor_id": row.doctor_id, "name": row.name, "since": to_rfc3339(row.since), "position": position}
             for position, row in enumerate(line, 1)
         ],
-        "timeline": _read_timeline(connection, query),
+        "timeline": page.entries,
     }
+    return PatientDay(body, page.older)
 
 
 def _read_holder(connection: Connection, query: VisitQuery) -> screens.Holder | None:
@@ -162,69 +166,3 @@ def _is_reserved(connection: Connection, query: VisitQuery) -> bool:
 def _is_of_day(table: Table, query: VisitQuery) -> ColumnElement[bool]:
     """Whether the row belongs to the day. What is open belongs to today, also before it has passed to today's visit."""
     return true() if query.day == query.today else table.c.visit_day == query.day
-
-
-def _read_timeline(connection: Connection, query: VisitQuery) -> list[screens.TimelineEntry]:
-    # Read first, and not as a subquery: a database then reads the newest entries of one record in the order of the index.
-    records = connection.scalars(select(patients.c.id).where(patients.c.person_id == query.patient_id)).all()
-    of_person = timeline.c.patient_id == records[0] if len(records) == 1 else timeline.c.patient_id.in_(records)
-    statement = (
-        select(
-            timeline,
-            doctors.c.name.label("doctor"),
-            prestations.c.name.label("prestation"),
-            callers.c.created_by.label("by"),
-            callers.c.subject,
-        )
-        .outerjoin(doctors, doctors.c.id == timeline.c.doctor_id)
-        .outerjoin(appointments, appointments.c.id == timeline.c.appointment_id)
-        .outerjoin(prestations, prestations.c.id == appointments.c.prestation_id)
-        .outerjoin(callers, callers.c.id == timeline.c.caller_id)
-        .where(of_person, timeline.c.visit_day == query.day)
-        .order_by(timeline.c.id.desc())
-        .limit(TIMELINE_LIMIT)
-    )
-    rows = list(reversed(list(connection.execute(statement))))
-    entries = [_timeline_entry(row) for row in rows]
-    _add_holder_names(connection, entries)
-    if query.with_callers:
-        _add_callers(connection, entries, rows)
-    return cast(list[screens.TimelineEntry], entries)
-
-
-def _timeline_entry(row: Row[Any]) -> dict[str, Any]:
-    particulars: dict[str, Any] = json.loads(row.particulars)
-    entry: screens.TimelineEntry = {
-        "at": to_rfc3339(row.at),
-        "event": row.event,
-        "doctor_id": row.doctor_id,
-        "doctor": row.doctor,
-        "appointment_id": row.appointment_id,
-        "prestation": row.prestation,
-        "consultation_id": row.consultation_id,
-    }
-    return particulars | entry
-
-
-def _add_holder_names(connection: Connection, entries: list[dict[str, Any]]) -> None:
-    refused = [entry for entry in entries if "active_doctor_id" in entry]
-    names = _read_names(connection, doctors, {entry["active_doctor_id"] for entry in refused})
-    for entry in refused:
-        entry["active_doctor"] = names.get(entry["active_doctor_id"])
-
-
-def _add_callers(connection: Connection, entries: list[dict[str, Any]], rows: list[Row[Any]]) -> None:
-    account_ids = [_account_id(row) for row in rows]
-    names = _read_names(connection, accounts, {account_id for account_id in account_ids if account_id is not None})
-    for entry, row, account_id in zip(entries, rows, account_ids, strict=True):
-        entry |= {"by": row.by, "by_name": None if account_id is None else names.get(account_id), "reason": row.reason}
-
-
-def _account_id(row: Row[Any]) -> int | None:
-    """The id of the account that sent the request. A bearer token has only its subject."""
-    kind, _, number = (row.subject or "").partition(":")
-    return int(number) if kind == "account" and number.isdecimal() else None
-
-
-def _read_names(connection: Connection, table: Table, ids: set[int]) -> dict[int, str]:
-    return {row.id: row.name for row in connection.execute(select(table.c.id, table.c.name).where(table.c.id.in_(ids)))}

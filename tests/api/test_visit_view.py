@@ -1,14 +1,17 @@
 """One patient's day: state, holder, waiting line and timeline."""
 
+from typing import Any
+
 import pytest
-from sqlalchemy import update
+from sqlalchemy import Connection, insert, update
 
 from patient_visit_engine.storage.accounts import add_account
 from patient_visit_engine.storage.callers import register_caller
+from patient_visit_engine.storage.screens.timeline_pages import TIMELINE_PAGE
 from patient_visit_engine.storage.tables import timeline
 from patient_visit_engine.visit.codes import Role
 from tests.support.api import JOHN_DERMATOLOGY, ApiDriver, ApiOpener, start_body
-from tests.support.builders import DR_OKAFOR
+from tests.support.builders import DAY, DR_OKAFOR, JOHN_DOE, MARIA_SILVA, NOON
 
 
 async def test_patient_without_visit_is_free(api: ApiDriver) -> None:
@@ -19,7 +22,7 @@ async def test_patient_without_visit_is_free(api: ApiDriver) -> None:
 
     maria = {"id": 124, "name": "Maria Silva", "birth_date": None, "record_number": None}
     empty = {"patient_id": 124, "patient": maria}
-    empty |= {"state": "free", "holder": None, "waiting": [], "timeline": [], "temporal_url": None}
+    empty |= {"state": "free", "holder": None, "waiting": [], "timeline": [], "next": None, "temporal_url": None}
     assert today.json() == empty | {"date": "2026-03-02"}
     assert another.json() == empty | {"date": "2020-02-29"}
     assert (await supervisor.get("/api/patients/124/trackings")).json() == {"items": []}
@@ -140,3 +143,43 @@ async def test_supervisor_sees_name_of_callers_account(api: ApiDriver) -> None:
     audited_visit = (await (await api.staff("supervisor")).get("/api/patients/123/visit")).json()
 
     assert [(entry["by"], entry["by_name"]) for entry in audited_visit["timeline"]] == [("1", "Dr. L. Amrani")]
+
+
+def add_entries(connection: Connection, numbers: range) -> None:
+    """John Doe's entries of the day with these numbers, and as many of another patient and of another day."""
+    row = {"visit_day": DAY, "at": NOON, "event": "extended", "particulars": "{}", "patient_id": JOHN_DOE.id}
+    others: tuple[dict[str, Any], ...] = ({"patient_id": MARIA_SILVA.id}, {"visit_day": DAY.replace(day=1)}, {})
+    rows = [row | {"appointment_id": number} | other for number in numbers for other in others]
+    connection.execute(insert(timeline), rows)
+
+
+async def test_timeline_pages_neither_lose_nor_repeat_entries(api: ApiDriver) -> None:
+    doctor, count = await api.doctor(), 2 * TIMELINE_PAGE + 1
+    await api.database.write(add_entries, range(count))
+    path: str | None = "/api/patients/123/visit"
+    pages: list[list[int]] = []
+
+    while path is not None:
+        page = (await doctor.get(path)).json()
+        pages.append([entry["appointment_id"] for entry in page["timeline"]])
+        # Entries that are written while a client turns the pages.
+        await api.database.write(add_entries, range(1_000 * len(pages), 1_000 * len(pages) + 3))
+        path = page["next"]
+
+    assert [len(page) for page in pages] == [TIMELINE_PAGE, TIMELINE_PAGE, 1]
+    assert [number for page in reversed(pages) for number in page] == list(range(count))
+
+
+async def test_full_timeline_page_can_be_the_last(api: ApiDriver) -> None:
+    await api.database.write(add_entries, range(TIMELINE_PAGE))
+
+    page = (await (await api.doctor()).get("/api/patients/123/visit")).json()
+
+    assert (len(page["timeline"]), page["next"]) == (TIMELINE_PAGE, None)
+
+
+@pytest.mark.parametrize("before", ["0", "-1", "x", "9007199254740992", "1&before=2"])
+async def test_refuses_invalid_page_of_timeline(api: ApiDriver, before: str) -> None:
+    answer = await (await api.doctor()).get(f"/api/patients/123/visit?before={before}")
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid")

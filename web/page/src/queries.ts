@@ -2,13 +2,16 @@
 
 import { QueryClient, useQuery } from "@tanstack/vue-query";
 import { computed, type Ref } from "vue";
-import { answered, api, ProblemError, type StatusName, type Who } from "./api/client.js";
+import { answered, api, ProblemError, type StatusName, type Visit, type Who } from "./api/client.js";
 
 export const PAGE_SIZE = 50;
 /** How long the search waits after the last typed letter, in milliseconds. */
 export const TYPED = 200;
 /** How often an open visit is read again, in milliseconds. */
 export const VISIT_READ_EVERY = 10_000;
+
+/** How many pages of a day's timeline are read. A client that sends requests in a loop must not make the day endless. */
+const TIMELINE_PAGES = 5;
 
 export interface WorklistWanted {
     readonly date: string;
@@ -90,9 +93,22 @@ export function useVisit(patientId: Ref<number>, date: Ref<string>) {
         // Only its own doctor gets the event of a refusal or an overdue consultation. So the stream does not report every change of a day.
         refetchInterval: VISIT_READ_EVERY,
         queryKey: computed(() => [VISIT, patientId.value, date.value]),
-        queryFn: ({ signal }) => {
-            const params = { path: { patient_id: patientId.value }, query: { date: date.value } };
-            return answered(api.GET("/api/patients/{patient_id}/visit", { params, signal }));
-        },
+        queryFn: ({ signal }) => readVisit(patientId.value, date.value, signal),
     });
+}
+
+/** The patient's day, with the newest pages of its timeline as one list. */
+async function readVisit(patientId: number, date: string, signal: AbortSignal): Promise<Visit> {
+    const path = { patient_id: patientId };
+    const read = (query: { date: string; before?: number }): Promise<Visit> =>
+        answered(api.GET("/api/patients/{patient_id}/visit", { params: { path, query }, signal }));
+    const visit = await read({ date });
+    let { next } = visit;
+    for (let pages = 1; next !== null && pages < TIMELINE_PAGES; pages++) {
+        const before = Number(new URL(next, location.href).searchParams.get("before"));
+        const older = await read({ date, before });
+        visit.timeline = [...older.timeline, ...visit.timeline];
+        next = older.next;
+    }
+    return visit;
 }
