@@ -17,6 +17,7 @@ from patient_visit_engine.api.access.authentication import Authentication
 from patient_visit_engine.api.access.sessions import Sessions
 from patient_visit_engine.api.access.tokens import Tokens
 from patient_visit_engine.api.commands.answer_watch import AnswerWatch, CommitHints
+from patient_visit_engine.api.commands.command_budget import CommandBudget
 from patient_visit_engine.api.commands.dispatcher import CommandDispatcher
 from patient_visit_engine.api.commands.undecided import Undecided, UndecidedReports
 from patient_visit_engine.api.commands.update_calls import UpdateCalls, VisitSender
@@ -72,6 +73,7 @@ def create_app(
     health = SharedCall(partial(find_problems, database, WriteProbe(database), temporal_health, hub))
     watch, timeout = AnswerWatch(database, hints), settings.decision_timeout
     calls = UpdateCalls(database, visits, watch, timeout.total_seconds(), metrics.count_answer_source)
+    budget = CommandBudget(settings.commands_per_minute, now)
     sessions = Sessions(database, settings.session_lifetime, now, metrics.count_sign_in)
     dependencies = Dependencies(
         settings=settings,
@@ -79,7 +81,7 @@ def create_app(
         find_problems=health,
         metrics_text=SharedCall(partial(metrics.read_text, database)),
         update_calls=calls,
-        dispatcher=CommandDispatcher(database, visits, calls, timeout, settings.start_valid_for, now),
+        dispatcher=CommandDispatcher(database, visits, calls, timeout, settings.start_valid_for, budget, now),
         undecided_reports=UndecidedReports(
             VisitLooks(rescuer, now),
             health,

@@ -122,6 +122,8 @@ class EngineSystem(System):
             "VISIT_JWT_SECRET": self._jwt_secret(),
             # `open_visits_ahead` opens them all at once. The worker would take minutes, and repeat the calls during the timed ones.
             "VISIT_OPEN_AHEAD": "0",
+            # One of its doctors sends as much as many people.
+            "VISIT_COMMANDS_PER_MINUTE": "0",
         }
         processes.start("worker", [sys.executable, "-m", "patient_visit_engine.cli", "worker"], settings)
         processes.start("api", [sys.executable, "-m", "patient_visit_engine.cli", "api"], settings)

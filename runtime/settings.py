@@ -113,6 +113,8 @@ class Settings(BaseSettings):
     messages_per_run: Annotated[int, Field(ge=1, le=1_500)] = 1_000
     #: How many event streams one user may have open in each API process. Each browser of a shared account has one.
     streams_per_user: Annotated[int, Field(ge=1, le=10_000)] = 64
+    #: How many commands one user may send to each API process in a minute. 0: no limit. Programs with the role `service` have none.
+    commands_per_minute: Annotated[int, Field(ge=0, le=100_000)] = 300
     session_lifetime: Annotated[Duration, Field(gt=timedelta(0))] = timedelta(hours=12)
     jwt_secret: SigningSecret | None = None
     jwt_jwks_url: KeyServerUrl | None = None

@@ -17,6 +17,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
 from patient_visit_engine.api.access.sessions import Caller
+from patient_visit_engine.api.commands.command_budget import CommandBudget
 from patient_visit_engine.api.commands.idempotency import (
     check_same_request,
     identify_request,
@@ -70,7 +71,8 @@ class CommandDispatcher:
 
     `calls` sends the commands that a caller waits for, `visits` the others.
     `timeout` limits each step: the lookup, a reason to store, and the wait for the decision. `now` returns the current time, aware.
-    `start_valid_for` is how long a start, or a request for a place in line, is valid after it was asked.
+    `start_valid_for` is how long a start, or a request for a place in line, is valid after it was asked. `budget` limits the commands
+    of each user.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class CommandDispatcher:
         calls: UpdateCalls,
         timeout: timedelta,
         start_valid_for: timedelta,
+        budget: CommandBudget,
         now: Callable[[], datetime],
     ) -> None:
         self._timeout = timeout.total_seconds()
@@ -87,6 +90,7 @@ class CommandDispatcher:
         self._database = database
         self._visits = visits
         self._calls = calls
+        self._budget = budget
         self._now = now
         self._caller_ids: dict[str, int] = {}
 
@@ -97,8 +101,10 @@ class CommandDispatcher:
 
         The request gets the database's time as `asked_at`. A stored request that is still open keeps its
         first one, unless it was set aside.
-        Raises what `look_up` raises, Problem 422 `idempotency_key_reused`, and Undecided.
+        Raises what `look_up` raises, Problem 422 `idempotency_key_reused` and 429 `too_many_commands`, and Undecided.
         """
+        # Before the database is used. Otherwise a loop would load it as much as commands do.
+        self._budget.spend(caller)
         async with self._database_step(_unsent_call(http, body)):
             request = identify_request(await self.caller_id(caller), key, http, body)
             stored, now, looked_up = await self._database.read_inline(_find_or_look_up, request.id, look_up)

@@ -35,7 +35,7 @@ DESCRIPTIONS = {
     414: "Path and query are too long",
     415: "The body is not application/json",
     422: "Not valid",
-    429: "Too many attempts, streams or connections",
+    429: "Too many attempts, commands, streams or connections",
     431: "The headers are too large",
     500: "A fault on our side",
     503: "Not available now, or undecided",

@@ -167,9 +167,7 @@ class Driver:
         headers = {**self._tokens.doctor_headers(step.doctor_id), "Idempotency-Key": key}
         for _ in range(MAX_SENDS):
             try:
-                async with self._slots:
-                    sent_at = time.monotonic()
-                    answer = await self._client.post(path, json=body, headers=headers)
+                sent_at, answer = await self._send(path, body, headers)
             except httpx.TransportError:
                 self.tally.undecided += 1
             else:
@@ -183,6 +181,16 @@ class Driver:
             await asyncio.sleep(RESEND_PAUSE_SECONDS)
         self.tally.errors["never answered"] += 1
         return None
+
+    async def _send(self, path: str, body: Any, headers: dict[str, str]) -> tuple[float, httpx.Response]:
+        """Send as soon as the doctor's budget of commands allows it. Returns the time of the last send too."""
+        while True:
+            async with self._slots:
+                sent_at = time.monotonic()
+                answer = await self._client.post(path, json=body, headers=headers)
+            if _problem_code(answer) != "too_many_commands":
+                return sent_at, answer
+            await asyncio.sleep(float(answer.headers["Retry-After"]))
 
 
 async def _run_all(jobs: Iterable[Awaitable[None]]) -> None:

@@ -9,7 +9,7 @@ import httpx
 import jwt
 import pytest
 
-from patient_visit_engine.cli.replay.driver import Driver, Pace, ReplayTally
+from patient_visit_engine.cli.replay.driver import MAX_SENDS, Driver, Pace, ReplayTally
 from patient_visit_engine.cli.replay.plan import (
     ReplayPlan,
 )
@@ -76,6 +76,21 @@ async def test_resends_unknown_answer_with_same_key(monkeypatch: pytest.MonkeyPa
 
     assert keys[0] == keys[1] == keys[2] != keys[3]
     assert (tally.requested, tally.granted, tally.undecided, tally.completed) == (1, 1, 2, 1)
+
+
+async def test_waits_for_budget_of_commands() -> None:
+    keys: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        keys.append(request.headers["idempotency-key"])
+        if len(keys) <= MAX_SENDS:
+            return httpx.Response(429, json={"code": "too_many_commands"}, headers={"Retry-After": "0"})
+        return httpx.Response(201 if len(keys) == MAX_SENDS + 1 else 200, json={"id": "c1"})
+
+    tally = await run_plan(plan_for(recorded(1)), answer)
+
+    assert len(set(keys)) == 2
+    assert (tally.requested, tally.granted, tally.undecided, tally.completed) == (1, 1, 0, 1)
 
 
 async def test_unexpected_answers_are_errors(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -96,6 +96,8 @@ def test_reads_settings_from_env_file(tmp_path: Path) -> None:
         ("VISIT_TRUSTED_PROXIES", "proxy.hospital.example"),
         ("VISIT_STREAMS_PER_USER", "0"),
         ("VISIT_STREAMS_PER_USER", "10001"),
+        ("VISIT_COMMANDS_PER_MINUTE", "-1"),
+        ("VISIT_COMMANDS_PER_MINUTE", "100001"),
         ("VISIT_JWT_JWKS_URL", ""),
         ("VISIT_JWT_JWKS_URL", "login.hospital.example/keys"),
         ("VISIT_JWT_JWKS_URL", "http://login.hospital.example/keys"),

@@ -43,6 +43,8 @@ class Engine:
             "VISIT_TIMEZONE": morning_zone().key,
             # Whether a worker opens visits ahead depends on the load of the machine.
             "VISIT_OPEN_AHEAD": "0",
+            # A test sends faster than a person.
+            "VISIT_COMMANDS_PER_MINUTE": "0",
             **overrides,
         }
         values: dict[str, Any] = {
