@@ -3,8 +3,11 @@
 import asyncio
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from datetime import timedelta
 from random import Random
+from typing import Any
 
+from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.carry_over import CARRY_OVER_WITHIN
 from tests.support.day_change import DayChange
 from tests.support.engine import CARDIOLOGY, X_RAY, Engine
@@ -12,6 +15,8 @@ from tests.support.staff_requests import RECEPTION, StaffAnswer, StaffRequests
 
 #: The moments of the patients are spread over this many seconds after the start of the new day.
 MOMENTS = 31
+#: How long after the change a start is valid whose doctor does not wait for the answer.
+START_VALID_AFTER_CHANGE = timedelta(minutes=15)
 #: The doctors with an exclusive appointment with each patient, and the one with an X-ray.
 DOCTORS, RADIOLOGIST = range(1, 7), 7
 
@@ -53,7 +58,9 @@ class DayChangePatient(ABC):
 
     async def start_for_later(self, doctor: int) -> StaffAnswer:
         """The doctor starts the consultation and does not wait for the answer."""
-        return await self.staff.send_for_later(doctor, "/api/consultations", self._start_body(doctor))
+        # By default such a start expires after a minute. On a busy machine the worker may need longer after it was killed.
+        body = self._start_body(doctor) | {"valid_until": to_rfc3339(self.change.moment + START_VALID_AFTER_CHANGE)}
+        return await self.staff.send_for_later(doctor, "/api/consultations", body)
 
     async def complete(self, consultation_id: str, doctor: int) -> None:
         """The holder completes the consultation."""
@@ -94,7 +101,7 @@ class DayChangePatient(ABC):
         turn = (-3.0, 0.0, float(self.moment), self.moment + 5.0)[self.number // len(PLANS) % 4]
         await self.change.wait_until(turn + Random(self.id).uniform(-0.5, 0.5))
 
-    def _start_body(self, doctor: int) -> dict[str, int]:
+    def _start_body(self, doctor: int) -> dict[str, Any]:
         return {"appointment_id": self._appointment(doctor), "patient_id": self.id, "doctor_id": doctor}
 
     def _appointment(self, doctor: int) -> int:
