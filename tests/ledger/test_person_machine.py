@@ -24,7 +24,7 @@ async def run_machine(database: Database, **more: Any) -> None:
 # When it fails, Hypothesis searches up to five minutes for a short example.
 @pytest.mark.timeout(600)
 async def test_random_days_keep_one_exclusive_consultation(on_sqlite: Database) -> None:
-    await run_machine(on_sqlite, max_examples=25, stateful_step_count=60, derandomize=True)
+    await run_machine(on_sqlite, max_examples=10, stateful_step_count=60, derandomize=True)
 
 
 @pytest.mark.long
