@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from datetime import date
+from datetime import UTC, date, datetime
 
 #: The longest name of a person, a prestation or a token's subject.
 MAX_NAME = 200
@@ -58,6 +58,17 @@ def _is_visible(character: str) -> bool:
 def full_name(first_name: str | None, last_name: str | None) -> str:
     """The given names, joined by one space. Many people have one name only."""
     return " ".join(name for name in (first_name, last_name) if name)
+
+
+def check_moment(at: datetime) -> datetime:
+    """The moment in UTC, in which it is stored and shown. A ValueError when its year is too early or too late there."""
+    try:
+        moment = at.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("must be in the years of the calendar") from None
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise ValueError(f"must be from {FIRST_YEAR} to {LAST_YEAR} in UTC")
+    return moment
 
 
 def check_partial_date(text: str) -> str:

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Annotated, Any
 
 from pydantic import (
@@ -22,6 +22,7 @@ from patient_visit_engine.wire.person_names import (
     FIRST_YEAR,
     LAST_YEAR,
     MAX_NAME,
+    check_moment,
     check_name,
     check_partial_date,
     composed,
@@ -72,9 +73,8 @@ def _date(value: Any) -> Any:
 
 
 def _moment(value: Any) -> Any:
-    if isinstance(value, str) and MOMENT.fullmatch(value) and FIRST_YEAR <= int(value[:4]) <= LAST_YEAR:
-        at = datetime.fromisoformat(value.upper())
-        return to_millisecond(at).astimezone(UTC)
+    if isinstance(value, str) and MOMENT.fullmatch(value):
+        return to_millisecond(check_moment(datetime.fromisoformat(value.upper())))
     raise ValueError(f"must be a time with its offset (RFC 3339), from {FIRST_YEAR} to {LAST_YEAR}")
 
 

@@ -16,6 +16,7 @@ from patient_visit_engine.wire.person_names import (
     FIRST_YEAR,
     LAST_YEAR,
     MAX_NAME,
+    check_moment,
     check_name,
     check_partial_date,
     composed,
@@ -121,8 +122,10 @@ def read_moment(cell: CellValue, rules: CellRules) -> str:
         except ValueError:
             expected = f"does not fit the pattern {rules.pattern}" if rules.pattern else "needs a pattern in the map"
             raise UnreadableCellError(expected) from None
-    if not FIRST_YEAR <= value.year <= LAST_YEAR:
-        raise UnreadableCellError(f"is not between the years {FIRST_YEAR} and {LAST_YEAR}")
+    try:
+        check_moment(value.replace(tzinfo=value.tzinfo or rules.zone))
+    except ValueError:
+        raise UnreadableCellError(f"is not between the years {FIRST_YEAR} and {LAST_YEAR}") from None
     return to_rfc3339(value if value.tzinfo is not None else _in_zone(value, rules.zone))
 
 

@@ -118,6 +118,10 @@ def test_reads_cell(field: str, pattern: str | None, cell: CellValue, value: Any
         ("scheduled_at", "%d/%m/%Y %H:%M", "27/11/2026", "does not fit the pattern"),
         ("scheduled_at", "%d/%m/%Y %H:%M", time(10, 30), "is not a date"),
         ("scheduled_at", "%d/%m/%Y %H:%M", "27/11/2300 10:30", "is not between the years 1800 and 2200"),
+        # In UTC this is in 1799, and the last one in 2201.
+        ("scheduled_at", "%d/%m/%Y %H:%M", "01/01/1800 00:00", "is not between the years 1800 and 2200"),
+        ("scheduled_at", None, "0001-01-01T00:00:00+23:59", "is not between the years 1800 and 2200"),
+        ("scheduled_at", None, "2200-12-31T23:59:00-00:01", "is not between the years 1800 and 2200"),
         ("scheduled_at", "%d/%m/%Y %H:%M", "29/03/2026 02:30", "does not exist in Europe/Paris: the clocks skip"),
     ],
 )
