@@ -27,7 +27,11 @@ export function isTouched(key: readonly unknown[], shown: unknown, name: string,
     if (key[0] === BOARD) return "now";
     // A merge also changes what is shown under the ids that it retires.
     const ids = [about.patient_id, ...(Array.isArray(about.retired) ? about.retired : [])];
-    if (key[0] === VISIT) return ids.includes(key[1]) ? "now" : "no";
+    if (key[0] === VISIT) {
+        // The address may have a retired id. The answer has the id of its survivor, as the events have.
+        const survivorId = (shown as Visit | undefined)?.patient_id;
+        return ids.includes(key[1]) || (survivorId !== undefined && ids.includes(survivorId)) ? "now" : "no";
+    }
     if (key[0] !== WORKLIST) return "no";
     const rows = (shown as Worklist | undefined)?.items;
     if (rows === undefined || rows.some(row => ids.includes(row.patient_id))) return "now";
