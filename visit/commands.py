@@ -132,20 +132,23 @@ class LeaveWaitingLine(Frozen):
 class MergePatients(Frozen):
     """The hospital found that two records are one person. The reason stays in the database.
 
-    `retired` is the other record as the API read it, or as the ledger found it when it had changed.
+    `retired` is the other record as the API read it, or as the ledger found it when it had changed. `record_id` is the record that the
+    caller named, when it is a retired one of this patient.
     """
 
     request: Request
     patient_id: int
     retired: SeenRecord
+    record_id: int | None = Field(default=None, exclude_if=is_absent)
 
 
 class SeparatePatients(Frozen):
-    """A supervisor undoes the merge that retired this record."""
+    """A supervisor undoes the merge that retired this record. `record_id` is as in a merge."""
 
     request: Request
     patient_id: int
     retired: SeenRecord
+    record_id: int | None = Field(default=None, exclude_if=is_absent)
 
 
 class Adopt(Frozen):
@@ -195,8 +198,12 @@ def patient_of(command: Command) -> int:
 
 def with_patient(command: Command, patient_id: int) -> Command:
     """The command for another person, who has its record since a merge or a separation."""
-    if isinstance(command, ConsultationCommand | RecordCommand):
+    if isinstance(command, ConsultationCommand):
         return command.model_copy(update={"patient_id": patient_id})
+    if isinstance(command, RecordCommand):
+        named_id = command.patient_id if command.record_id is None else command.record_id
+        record_id = None if named_id == patient_id else named_id
+        return command.model_copy(update={"patient_id": patient_id, "record_id": record_id})
     return command.model_copy(update={"appointment": command.appointment.of_person(patient_id)})
 
 
@@ -221,6 +228,11 @@ def appointment_of(command: Command) -> Appointment | None:
 def retired_record_of(command: Command | SystemCommand | None) -> SeenRecord | None:
     """The record that the command merges or separates, as its sender read it."""
     return command.retired if isinstance(command, RecordCommand) else None
+
+
+def named_record_of(command: Command | SystemCommand | None) -> int | None:
+    """The retired record that the caller named for the patient of a merge or a separation. None: the caller named the patient."""
+    return command.record_id if isinstance(command, RecordCommand) else None
 
 
 def required_version(command: Command | SystemCommand | None) -> int | None:

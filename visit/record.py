@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from patient_visit_engine.visit.changes import RewriteAppointment
-from patient_visit_engine.visit.commands import Request
+from patient_visit_engine.visit.commands import Command, Request, separated_person
 from patient_visit_engine.visit.decisions import ConsultationAnswer, Decision, Refused
 from patient_visit_engine.visit.person_records import SeenRecord
 from patient_visit_engine.visit.refusals import DoctorInConsultation
@@ -26,7 +26,8 @@ class LedgerEntry(Frozen):
     before, on older facts.
 
     `retired` is the record that the decision merges or separates. The ledger compares it with the record as it is now. `version` is the
-    one that the appointment must still have, if its sender has named it.
+    one that the appointment must still have, if its sender has named it. `record_id` is the retired record that must still belong to the
+    patient, if the caller of a merge or a separation has named it.
     """
 
     patient_id: int
@@ -39,6 +40,7 @@ class LedgerEntry(Frozen):
     retries: int = 0
     retired: SeenRecord | None = None
     version: int | None = Field(default=None, exclude_if=is_absent)
+    record_id: int | None = Field(default=None, exclude_if=is_absent)
 
     @property
     def busy_with(self) -> tuple[OtherConsultation, ...] | None:
@@ -73,8 +75,9 @@ class LedgerReply(Frozen):
     with other patients (`busy_with`). The reply then has what stands now. The ledger also writes nothing when the request was
     decided before. Then `overtaken` is false.
 
-    When the entry's patient is a retired record, the reply is `overtaken`, and `facts.moved_to` is its survivor. `retired` is the record
-    that the entry merges or separates, as it is now.
+    When the entry's patient is a retired record, the reply is `overtaken`, and `facts.moved_to` is its survivor. When the record that
+    the entry names belongs to another person, the reply is `overtaken`, and `moved_to` is this person. `retired` is the record that the
+    entry merges or separates, as it is now.
 
     `expired`: the ledger wrote nothing, because the command came after the end of its validity. Its key stays open.
 
@@ -90,3 +93,11 @@ class LedgerReply(Frozen):
     answer: Literal["granted", "refused"] | None = None
     code: str | None = None
     retired: SeenRecord | None = Field(default=None, exclude_if=is_absent)
+    moved_to: int | None = Field(default=None, exclude_if=is_absent)
+
+
+def new_person(command: Command, reply: LedgerReply) -> int | None:
+    """The person to whose visit the command belongs since a merge or a separation. None: it belongs to the same visit."""
+    if not reply.overtaken:
+        return None
+    return reply.facts.moved_to or reply.moved_to or separated_person(command, reply.appointment)

@@ -40,17 +40,17 @@ with workflow.unsafe.imports_passed_through():
         StartConsultation,
         SystemCommand,
         appointment_of,
+        named_record_of,
         patient_of,
         required_version,
         retired_record_of,
-        separated_person,
         with_busy_doctor,
         with_retired_record,
     )
     from patient_visit_engine.visit.decisions import Decision
     from patient_visit_engine.visit.names import WORKFLOW_TYPE, visit_id
     from patient_visit_engine.visit.policy import decide, decide_on_appointment
-    from patient_visit_engine.visit.record import LedgerEntry, LedgerReply
+    from patient_visit_engine.visit.record import LedgerEntry, LedgerReply, new_person
     from patient_visit_engine.visit.state import Appointment, Facts, VisitState
     from patient_visit_engine.visit.timers import day_is_over, decide_due, next_deadline, next_timer
 
@@ -258,7 +258,7 @@ class PatientVisit:
                     raise expired()
                 if not recorded.overtaken:
                     return Reply(decided=True, answer=recorded.answer, code=recorded.code)
-                if (person_id := separated_person(command, recorded.appointment)) is not None:
+                if (person_id := new_person(command, recorded)) is not None:
                     return Reply(decided=False, moved_to=person_id)
                 appointment = recorded.appointment or appointment
                 command = with_busy_doctor(command, recorded.busy_with)
@@ -290,6 +290,7 @@ class PatientVisit:
             retries=retries,
             retired=retired_record_of(command),
             version=required_version(command),
+            record_id=named_record_of(command),
         )
         with self._facts_become_current():
             recorded = await self._ledger.record_decision(entry)

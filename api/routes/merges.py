@@ -47,7 +47,12 @@ async def merge_patients(
     if prepared.earlier_response is not None:
         return prepared.earlier_response
     survivor_id, retired = prepared.looked_up
-    command = commands.MergePatients(request=prepared.request, patient_id=survivor_id, retired=retired)
+    command = commands.MergePatients(
+        request=prepared.request,
+        patient_id=survivor_id,
+        retired=retired,
+        record_id=_other_id(patient_id, survivor_id),
+    )
     response = await dispatcher.dispatch_with_reason(command, dependencies.today(), body.reason)
     if response.status_code == 200:
         await dispatcher.end_retired_visit(retired.id, dependencies.today())
@@ -70,8 +75,18 @@ async def separate_patients(
     if prepared.earlier_response is not None:
         return prepared.earlier_response
     survivor_id, retired = prepared.looked_up
-    command = commands.SeparatePatients(request=prepared.request, patient_id=survivor_id, retired=retired)
+    command = commands.SeparatePatients(
+        request=prepared.request,
+        patient_id=survivor_id,
+        retired=retired,
+        record_id=_other_id(patient_id, survivor_id),
+    )
     return await dispatcher.dispatch(command, dependencies.today())
+
+
+def _other_id(patient_id: int, survivor_id: int) -> int | None:
+    """The id in the path, when it is that of a retired record. It may be separated before the visit decides."""
+    return None if patient_id == survivor_id else patient_id
 
 
 def _look_up(connection: Connection, patient_id: int, other_id: int) -> tuple[int, SeenRecord]:

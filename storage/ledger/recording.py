@@ -123,6 +123,8 @@ def _reply_without_writing(connection: Connection, entry: LedgerEntry, stored: S
     if stored.facts.moved_to is not None:
         # Without this, the visit of a retired record would grant a start on its empty facts.
         return LedgerReply(facts=stored.facts, overtaken=True), None
+    if stored.named_person_id not in (None, entry.patient_id):
+        return LedgerReply(facts=stored.facts, overtaken=True, moved_to=stored.named_person_id), None
     if row is not None and row.has_expired:
         return _expire(connection, entry, stored)
     has_other_version = entry.version not in (None, stored.appointment_version)

@@ -23,7 +23,7 @@ from patient_visit_engine.storage.ledger.errors import OvertakenError
 from patient_visit_engine.storage.ledger.locking import lock_rows
 from patient_visit_engine.storage.ledger.request_rows import REQUEST_COLUMNS, RequestRow, to_request_row
 from patient_visit_engine.storage.open_rows import OpenRows
-from patient_visit_engine.storage.person_records import read_record
+from patient_visit_engine.storage.person_records import PERSON_OF_RECORD, read_record
 from patient_visit_engine.storage.row_unions import Columns, fetch_parts, union_rows
 from patient_visit_engine.storage.tables import callers, patients, requests
 from patient_visit_engine.visit.person_records import SeenRecord
@@ -94,7 +94,8 @@ class StoredState:
 
     `facts` are those before the decision. For a retired patient they have only the survivor. `rows` change when the decision is
     written. `request_row` is None when a timer decided. Then the caller is the engine itself. `appointment`, `other_consultations` and
-    `retired` are those that the decision is about, as they are now. `read_at` is the time of `perf_counter`, in seconds.
+    `retired` are those that the decision is about, as they are now. `named_person_id` is the person of the entry's `record_id`.
+    `read_at` is the time of `perf_counter`, in seconds.
     """
 
     patient: PatientIdentity
@@ -110,6 +111,7 @@ class StoredState:
     other_consultations: tuple[OtherConsultation, ...]
     new_patient_is_retired: bool
     retired: SeenRecord | None
+    named_person_id: int | None
     read_at: float
 
 
@@ -163,5 +165,8 @@ def _read_state(connection: Connection, entry: LedgerEntry) -> StoredState:
         other_consultations=to_other_consultations(parts.get("other_consultation", ())),
         new_patient_is_retired=any(row["person_id"] != row["patient_id"] for row in parts.get("new_patient", ())),
         retired=None if entry.retired is None else read_record(connection, entry.retired.id),
+        named_person_id=None
+        if entry.record_id is None
+        else connection.scalar(PERSON_OF_RECORD, {"record_id": entry.record_id}),
         read_at=perf_counter(),
     )

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from temporalio.client import Client
 
 from patient_visit_engine.storage.tables import requests, timeline
-from patient_visit_engine.visit.commands import Command, patient_of
+from patient_visit_engine.visit.commands import Command, MergePatients, SeparatePatients, patient_of
 from patient_visit_engine.visit.state import Limits
 from patient_visit_engine.workflows.visit_client import MAX_MOVES, PatientMovedError, VisitClient
 from tests.support.api import JOHN_CARDIOLOGY, JOHN_DERMATOLOGY, MARIA_CARDIOLOGY, ApiDriver, start_body
@@ -94,6 +94,27 @@ async def test_merge_is_refused(api: ApiDriver, path: str, other: int, expected:
 
     assert status_and_code(answer) == expected
     assert await api.all_rows() == before
+
+
+async def test_command_has_the_retired_id_of_the_path(api: ApiDriver) -> None:
+    await merge(api)
+    await (await api.staff("service")).put("/api/patients/125", json={"last_name": "Byron"})
+    path = f"/api/patients/{MARIA_SILVA.id}/merge"
+
+    supervisor = await api.staff("supervisor")
+    answers = [
+        await supervisor.post(path, json={"patient_id": 125, "reason": "x"}),
+        await supervisor.delete(f"{path}/125"),
+    ]
+
+    assert [(answer.status_code, answer.json()["patient_id"]) for answer in answers] == [(200, JOHN_DOE.id)] * 2
+    # A separation of the path's record can come first. Then the other record is not John Doe's.
+    sent = [
+        (command.patient_id, command.record_id)
+        for command in api.visits.sent
+        if isinstance(command, MergePatients | SeparatePatients)
+    ]
+    assert sent == [(JOHN_DOE.id, None), *[(JOHN_DOE.id, MARIA_SILVA.id)] * 2]
 
 
 async def test_survivor_into_its_retired_record_is_a_cycle(api: ApiDriver) -> None:

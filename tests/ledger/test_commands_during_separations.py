@@ -11,9 +11,9 @@ from patient_visit_engine.storage.tables import patient_trackings
 from patient_visit_engine.visit.codes import AppointmentStatus
 from patient_visit_engine.visit.commands import Command
 from tests.support.builders import DR_AMRANI
-from tests.support.commands import a_check_in, a_start, a_status
+from tests.support.commands import a_check_in, a_merge, a_separation, a_start, a_status
 from tests.support.ledger import column
-from tests.support.merging import RecordDriver, a_patient, insert_records
+from tests.support.merging import RecordDriver, a_patient, insert_records, persons
 
 RON, SUE, TOM = a_patient(501), a_patient(502), a_patient(503)
 COMMANDS: dict[str, tuple[Callable[[Any], Command], int]] = {
@@ -62,3 +62,27 @@ async def test_command_follows_its_record(
     assert await sue.follow(command) == answer
     await sue.load_facts()
     assert sue.state.facts.is_empty
+
+
+async def test_merge_follows_the_named_record(sue: RecordDriver) -> None:
+    command = a_merge(await sue.seen(TOM), into=SUE.id).model_copy(update={"record_id": RON.id})
+    await sue.separate(RON)
+
+    answer = await sue.follow(command)
+
+    assert (answer.status, answer.body["patient_id"]) == (200, RON.id)
+    assert await sue.database.read(persons, RON, SUE, TOM) == [RON.id, SUE.id, RON.id]
+
+
+async def test_separation_follows_the_named_record(database: Database) -> None:
+    await database.write(insert_records, (RON, SUE, TOM))
+    ron, sue = RecordDriver(database, RON), RecordDriver(database, SUE)
+    await ron.merge(TOM)
+    await sue.merge(RON)
+    command = a_separation(await sue.seen(TOM), patient_id=SUE.id).model_copy(update={"record_id": RON.id})
+    await sue.separate(RON)
+
+    answer = await sue.follow(command)
+
+    assert (answer.status, answer.body["patient_id"]) == (200, RON.id)
+    assert await database.read(persons, RON, SUE, TOM) == [RON.id, SUE.id, TOM.id]

@@ -21,15 +21,15 @@ from patient_visit_engine.visit.commands import (
     Adopt,
     Command,
     appointment_of,
+    named_record_of,
     required_version,
     retired_record_of,
-    separated_person,
     with_busy_doctor,
     with_patient,
     with_retired_record,
 )
 from patient_visit_engine.visit.policy import decide_on_appointment
-from patient_visit_engine.visit.record import LedgerEntry, LedgerReply
+from patient_visit_engine.visit.record import LedgerEntry, LedgerReply, new_person
 from patient_visit_engine.visit.state import Appointment, VisitState
 from patient_visit_engine.workflows.update_failures import expired
 from patient_visit_engine.workflows.visit_client import DayClosedError
@@ -107,7 +107,7 @@ class LedgerVisits:
         if self.late:
             command = _an_hour_late(command)
         recorded = await self._record(patient_id, day, command)
-        if (person_id := recorded.facts.moved_to or separated_person(command, recorded.appointment)) is not None:
+        if (person_id := new_person(command, recorded)) is not None:
             patient_id = person_id
             command = with_patient(command, patient_id)
             recorded = await self._record(patient_id, day, command)
@@ -140,6 +140,7 @@ class LedgerVisits:
             appointment=appointment,
             retired=retired_record_of(command),
             version=required_version(command),
+            record_id=named_record_of(command),
         )
         return await self.ledger.record(entry)
 

@@ -18,6 +18,7 @@ from patient_visit_engine.visit.commands import (
     ConsultationCommand,
     RecordCommand,
     appointment_of,
+    named_record_of,
     retired_record_of,
     with_busy_doctor,
     with_retired_record,
@@ -98,6 +99,7 @@ class LedgerDriver:
                 "request": command.request,
                 "appointment": appointment_of(command),
                 "retired": retired_record_of(command),
+                "record_id": named_record_of(command),
             }
         )
 

@@ -9,8 +9,9 @@ from sqlalchemy import Connection, insert, select
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.person_records import read_record
 from patient_visit_engine.storage.tables import patient_trackings, patients
-from patient_visit_engine.visit.commands import Command, separated_person, with_patient
+from patient_visit_engine.visit.commands import Command, with_patient
 from patient_visit_engine.visit.person_records import SeenRecord
+from patient_visit_engine.visit.record import new_person
 from patient_visit_engine.visit.state import Appointment
 from tests.support.builders import CARDIOLOGY, DOCTORS, X_RAY, Patient, an_appointment, seed
 from tests.support.commands import a_merge, a_separation
@@ -47,8 +48,7 @@ class RecordDriver(LedgerDriver):
         driver: LedgerDriver = self
         while True:
             recorded = await driver.record(driver.entry(command))
-            person_id = recorded.facts.moved_to or separated_person(command, recorded.appointment)
-            if person_id is None:
+            if (person_id := new_person(command, recorded)) is None:
                 return await driver.send(command)
             driver = LedgerDriver(self.database, patient_id=person_id)
             command = with_patient(command, person_id)

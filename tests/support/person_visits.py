@@ -27,13 +27,13 @@ from patient_visit_engine.visit.commands import (
     appointment_of,
     patient_of,
     retired_record_of,
-    separated_person,
     with_busy_doctor,
     with_patient,
     with_retired_record,
 )
 from patient_visit_engine.visit.person_records import SeenRecord
 from patient_visit_engine.visit.policy import decide, decide_on_appointment
+from patient_visit_engine.visit.record import new_person
 from patient_visit_engine.visit.state import Appointment, Limits
 from patient_visit_engine.visit.timers import day_is_over, decide_due, next_deadline
 from tests.support.builders import A_DOCTORS_ACCOUNT, CALENDAR, a_request
@@ -93,7 +93,7 @@ class PersonVisits:
             if not reply.overtaken:
                 # A request that was decided before has its answer, also in the visit of a retired record.
                 return None
-            if (person_id := reply.facts.moved_to or separated_person(command, reply.appointment)) is not None:
+            if (person_id := new_person(command, reply)) is not None:
                 return person_id
             appointment = reply.appointment or appointment
             command = with_retired_record(with_busy_doctor(command, reply.busy_with), reply.retired)
