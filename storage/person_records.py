@@ -1,4 +1,4 @@
-"""Reads one patient record with its person: the records that were merged into it, and the merge that retired it."""
+"""Reads to which person a patient record belongs: the survivor, the records that were merged into it, and the merge that retired it."""
 
 import json
 
@@ -18,9 +18,14 @@ MERGES_OF_PERSON = (
 )
 
 
+def find_person(connection: Connection, record_id: int) -> int | None:
+    """The survivor of this record, or None for an unknown record. A record that is not merged is its own survivor."""
+    return connection.scalar(PERSON_OF_RECORD, {"record_id": record_id})
+
+
 def read_record(connection: Connection, record_id: int) -> SeenRecord | None:
     """The record as it is now, or None for an unknown one. Its facts are read only when it is a survivor."""
-    person_id = connection.scalar(PERSON_OF_RECORD, {"record_id": record_id})
+    person_id = find_person(connection, record_id)
     if person_id is None:
         return None
     person = {"person_id": person_id}

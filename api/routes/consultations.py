@@ -18,6 +18,7 @@ from patient_visit_engine.api.problems import NotFound, Problem
 from patient_visit_engine.api.schema import bodies
 from patient_visit_engine.api.schema.openapi import COMMAND_PROBLEMS, STAFF_PROBLEMS, responses
 from patient_visit_engine.storage.busy_doctor import read_appointment_and_busy_doctor
+from patient_visit_engine.storage.person_records import find_person
 from patient_visit_engine.storage.screens import patient_day
 from patient_visit_engine.visit import commands
 from patient_visit_engine.visit.codes import DoctorBusy
@@ -89,7 +90,7 @@ def _look_up_start(
     person_id: int | None = body.patient_id
     if appointment.patient_id != body.patient_id:
         # It can be the id of a retired record of the same person.
-        person_id = patient_day.find_person(connection, body.patient_id)
+        person_id = find_person(connection, body.patient_id)
     if person_id is None:
         raise NotFound("patient")
     if appointment.doctor_id != body.doctor_id and not patient_day.doctor_exists(connection, body.doctor_id):

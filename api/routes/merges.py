@@ -14,8 +14,7 @@ from patient_visit_engine.api.problems import NotFound, Problem
 from patient_visit_engine.api.schema import bodies
 from patient_visit_engine.api.schema.fields import TextId
 from patient_visit_engine.api.schema.openapi import COMMAND_PROBLEMS, STAFF_PROBLEMS, responses
-from patient_visit_engine.storage.person_records import read_record
-from patient_visit_engine.storage.screens.patient_day import find_person
+from patient_visit_engine.storage.person_records import find_person, read_record
 from patient_visit_engine.visit import commands
 from patient_visit_engine.visit.person_records import SeenRecord
 from patient_visit_engine.wire import shapes

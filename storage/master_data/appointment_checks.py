@@ -5,6 +5,7 @@ from sqlalchemy import ColumnElement, Connection, ScalarSelect, Table, bindparam
 from patient_visit_engine.storage.facts import IDENTITY_COLUMNS
 from patient_visit_engine.storage.master_data.identifiers import Identifier, RecordKind, find_record
 from patient_visit_engine.storage.master_data.records import PutOvertakenError
+from patient_visit_engine.storage.person_records import find_person
 from patient_visit_engine.storage.tables import (
     appointments,
     doctors,
@@ -69,7 +70,7 @@ def of_survivor(
     """The fields with the survivor of their patient, who is locked. Raises UnknownReferenceError and PutOvertakenError."""
     if fields.patient_id is None or fields.patient_id in locked:
         return fields
-    person_id = connection.scalar(select(patients.c.person_id).where(patients.c.id == fields.patient_id))
+    person_id = find_person(connection, fields.patient_id)
     if person_id is None:
         raise UnknownReferenceError("patient_id")
     if person_id not in locked:

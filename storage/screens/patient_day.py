@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Table, and_, or_, select, true
 
 from patient_visit_engine.storage.facts import SURVIVOR, read_appointment
+from patient_visit_engine.storage.person_records import find_person
 from patient_visit_engine.storage.screens.timeline_pages import TimelineQuery, read_timeline
 from patient_visit_engine.storage.tables import (
     doctors,
@@ -50,11 +51,6 @@ class PatientDay:
 def find_appointment(connection: Connection, appointment_id: int) -> Appointment | None:
     """The appointment with the settings of its prestation, or None."""
     return read_appointment(connection, appointment_id)
-
-
-def find_person(connection: Connection, patient_id: int) -> int | None:
-    """The survivor of this record, or None for an unknown patient. A record that is not merged is its own survivor."""
-    return connection.scalar(select(patients.c.person_id).where(patients.c.id == patient_id))
 
 
 def doctor_exists(connection: Connection, doctor_id: int) -> bool:

@@ -9,7 +9,8 @@ from sqlalchemy import Connection, select
 
 from patient_visit_engine.storage.master_data.identifiers import TABLES, Identifier, RecordKind, find_record
 from patient_visit_engine.storage.master_data.record_bodies import RecordBody, read_bodies, read_body
-from patient_visit_engine.storage.tables import appointments, patients
+from patient_visit_engine.storage.person_records import find_person
+from patient_visit_engine.storage.tables import appointments
 from patient_visit_engine.wire import shapes
 from patient_visit_engine.wire.search_words import fold, matches, name_words
 
@@ -39,7 +40,7 @@ class IdentifiedAppointment:
 def read_record(connection: Connection, kind: RecordKind, record_id: int) -> RecordBody | None:
     """The record, or None. The survivor stands for a retired record of a patient."""
     if kind is RecordKind.patient:
-        record_id = connection.scalar(select(patients.c.person_id).where(patients.c.id == record_id)) or record_id
+        record_id = find_person(connection, record_id) or record_id
     return read_body(connection, kind, record_id)
 
 
