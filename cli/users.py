@@ -18,6 +18,7 @@ from patient_visit_engine.storage import accounts
 from patient_visit_engine.storage.master_data.identifiers import Identifier, RecordKind, find_record
 from patient_visit_engine.visit.calendar import to_millisecond
 from patient_visit_engine.visit.codes import Role
+from patient_visit_engine.wire.identifier_texts import split_identifier
 from patient_visit_engine.wire.shapes import MAX_ID
 
 P = ParamSpec("P")
@@ -82,12 +83,12 @@ def _add_account(connection: Connection, name: str, password_hash: str, role: Ro
 def _find_doctor(connection: Connection, doctor: str) -> int:
     if doctor.isascii() and doctor.isdigit() and 1 <= int(doctor[:20]) <= MAX_ID:
         return int(doctor)
-    system, separator, value = doctor.partition("|")
-    if not separator:
+    texts = split_identifier(doctor)
+    if texts is None:
         raise OperatorError(
             "--doctor: must be the doctor's number, or an identifier such as 'urn:hospital:staff|D7'", 2
         )
-    doctor_id = find_record(connection, RecordKind.doctor, Identifier(system, value))
+    doctor_id = find_record(connection, RecordKind.doctor, Identifier(*texts))
     if doctor_id is None:
         raise OperatorError(f"--doctor: there is no doctor {doctor}")
     return doctor_id

@@ -18,6 +18,7 @@ from pydantic_core import core_schema
 from patient_visit_engine.storage.master_data.identifiers import Identifier
 from patient_visit_engine.visit.calendar import to_millisecond
 from patient_visit_engine.visit.codes import AppointmentStatus
+from patient_visit_engine.wire.identifier_texts import SEPARATOR, split_identifier
 from patient_visit_engine.wire.person_names import (
     FIRST_YEAR,
     LAST_YEAR,
@@ -31,7 +32,6 @@ from patient_visit_engine.wire.shapes import MAX_ID, MAX_IDENTIFIER, PARTIAL_DAT
 
 #: The longest extension of a consultation.
 MAX_MINUTES = 240
-IDENTIFIER_SEPARATOR = "|"
 PAGE_SIZE, MAX_PAGE_SIZE, MAX_PAGE = 50, 500, 1_000_000
 
 NAMES = [status.name for status in AppointmentStatus]
@@ -99,16 +99,16 @@ def _check_identifier_text(text: str) -> str:
 
 
 def _check_system(text: str) -> str:
-    if IDENTIFIER_SEPARATOR in text:
-        raise ValueError(f"must not contain {IDENTIFIER_SEPARATOR}, which separates system and value in a query string")
+    if SEPARATOR in text:
+        raise ValueError(f"must not contain {SEPARATOR}, which separates system and value in a query string")
     return text
 
 
 def _split_identifier(value: Any) -> Identifier:
-    system, separator, number = value.partition(IDENTIFIER_SEPARATOR) if isinstance(value, str) else ("", "", "")
-    if not separator:
+    texts = split_identifier(value) if isinstance(value, str) else None
+    if texts is None:
         raise ValueError("must be system|value")
-    return Identifier(_check_identifier_text(system), _check_identifier_text(number))
+    return Identifier(*map(_check_identifier_text, texts))
 
 
 Id = Annotated[int, Field(strict=True, ge=1, le=MAX_ID)]

@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, model_validator
 
 from patient_visit_engine.cli.own_tables import patterns
+from patient_visit_engine.wire.identifier_texts import SEPARATOR
 from patient_visit_engine.wire.shapes import MAX_IDENTIFIER, MAX_IDENTIFIERS
 
 
@@ -41,8 +42,10 @@ class FieldSource(MapPart):
 
 
 def _check_system(system: str) -> str:
-    if not system.strip() or len(system) > MAX_IDENTIFIER or "|" in system or not system.isprintable():
-        raise ValueError(f"must have 1 to {MAX_IDENTIFIER} characters without |, for example urn:hospital:mrn")
+    if not system.strip() or len(system) > MAX_IDENTIFIER or SEPARATOR in system or not system.isprintable():
+        raise ValueError(
+            f"must have 1 to {MAX_IDENTIFIER} characters without {SEPARATOR}, for example urn:hospital:mrn"
+        )
     return system
 
 

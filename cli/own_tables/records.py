@@ -12,6 +12,7 @@ from patient_visit_engine.cli.own_tables.map_file import TableMap
 from patient_visit_engine.cli.own_tables.map_sections import FieldSource, IdentifierSource, Section
 from patient_visit_engine.cli.own_tables.map_text import UnreadableMapError
 from patient_visit_engine.cli.own_tables.tables import Table, TableRow
+from patient_visit_engine.wire.identifier_texts import join_identifier
 
 #: The path of each section's records.
 PATHS = {"patient": "patients", "doctor": "doctors", "prestation": "prestations", "appointment": "appointments"}
@@ -90,8 +91,7 @@ class RowReader:
         if as_of is not None:
             body["as_of"] = as_of
             origins["as_of"] = self._origin(row, self._map.as_of)
-        first = identifiers[0]
-        return MappedRecord(name, f"{first['system']}|{first['value']}", body, origins, bool(section.sources))
+        return MappedRecord(name, join_identifier(**identifiers[0]), body, origins, bool(section.sources))
 
     def _identifier(self, row: TableRow, source: IdentifierSource) -> str:
         if source.column is None:
