@@ -59,7 +59,7 @@ class PutCall:
         identifiers = dict.fromkeys(sent.identifier for sent in body.identifiers)
         envelope = Envelope(
             caller_id=await dependencies.dispatcher.caller_id(self.caller),
-            exact=exact,
+            target=exact,
             identifiers=tuple(identifiers | ({} if exact is None else {exact: None})),
             as_of=body.as_of,
             if_match=self.if_match,

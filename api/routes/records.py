@@ -40,26 +40,26 @@ def page_responses(shape: type[Any]) -> Responses:
 
 
 @router.get("/api/patients/{record_id}", response_model=None, responses=record_responses(shapes.StoredPatient))
-async def show_patient(record_id: RecordId, _caller: AnyRole, http: Request, _known: IfNoneMatch = None) -> Response:
+async def show_patient(record_id: RecordId, _caller: AnyRole, http: Request, _etags: IfNoneMatch = None) -> Response:
     """One patient. A retired id shows the record into which it was merged."""
     return await _show(http, RecordKind.patient, record_id)
 
 
 @router.get("/api/doctors/{record_id}", response_model=None, responses=record_responses(shapes.StoredDoctor))
-async def show_doctor(record_id: RecordId, _caller: AnyRole, http: Request, _known: IfNoneMatch = None) -> Response:
+async def show_doctor(record_id: RecordId, _caller: AnyRole, http: Request, _etags: IfNoneMatch = None) -> Response:
     """One doctor."""
     return await _show(http, RecordKind.doctor, record_id)
 
 
 @router.get("/api/prestations/{record_id}", response_model=None, responses=record_responses(shapes.StoredPrestation))
-async def show_prestation(record_id: RecordId, _caller: AnyRole, http: Request, _known: IfNoneMatch = None) -> Response:
+async def show_prestation(record_id: RecordId, _caller: AnyRole, http: Request, _etags: IfNoneMatch = None) -> Response:
     """One prestation."""
     return await _show(http, RecordKind.prestation, record_id)
 
 
 @router.get("/api/appointments/{record_id}", response_model=None, responses=record_responses(shapes.StoredAppointment))
 async def show_appointment(
-    record_id: RecordId, _caller: AnyRole, http: Request, _known: IfNoneMatch = None
+    record_id: RecordId, _caller: AnyRole, http: Request, _etags: IfNoneMatch = None
 ) -> Response:
     """One appointment. The worklist also has the state of its patient."""
     return await _show(http, RecordKind.appointment, record_id)

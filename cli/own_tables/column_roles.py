@@ -65,34 +65,34 @@ class ColumnRoles:
             if role == "appointment" and not attribute and column.has_moments:
                 attribute = "scheduled_at"
             if attribute in OWNERS:
-                self._take(OWNERS[attribute], attribute, column)
+                self._assign(OWNERS[attribute], attribute, column)
             elif role and attribute:
-                self._take(role, attribute, column)
+                self._assign(role, attribute, column)
             elif role:
                 bare.append((role, column))
         for role, column in bare:
-            self._take_bare(role, column)
+            self._assign_bare(role, column)
         self._complete_names()
 
     def column(self, role: str, attribute: str) -> SampledColumn | None:
         """The column of this field, if the table has one."""
         return self._by_role.get((role, attribute))
 
-    def _take(self, role: str, attribute: str, column: SampledColumn) -> None:
+    def _assign(self, role: str, attribute: str, column: SampledColumn) -> None:
         first = self._by_role.setdefault((role, attribute), column)
         if first is not column:
             self.doubts.append(f'"{column.name}" is not used: "{first.name}" seems to be the same')
 
-    def _take_bare(self, role: str, column: SampledColumn) -> None:
-        """Take a column such as `Doctor` as the number or the name, depending on which one the table lacks."""
+    def _assign_bare(self, role: str, column: SampledColumn) -> None:
+        """Assign a column such as `Doctor` as the number or the name, depending on which one the table lacks."""
         if (
             self.column(role, "id") is None
             and self._is_free(role, "id")
             and (role == "appointment" or self.column(role, "name") is not None or role == "prestation")
         ) or (self.column(role, "id") is None and all(any(map(str.isdigit, text)) for text in column.texts)):
-            self._take(role, "id", column)
+            self._assign(role, "id", column)
         else:
-            self._take(role, "name", column)
+            self._assign(role, "name", column)
 
     def _is_free(self, role: str, attribute: str) -> bool:
         return (role, attribute) not in self._by_role

@@ -55,7 +55,7 @@ class NotReplaceableError(Exception):
 
 @dataclass(frozen=True)
 class AppointmentPut:
-    """The fields to change. None: the field stays as it is. With `clear_minutes` the minutes are those of the prestation again.
+    """The fields to change. None: the field stays as it is. With `clears_minutes` the minutes are those of the prestation again.
 
     A new appointment needs all of them except `status` (then it is `scheduled`) and `expected_minutes` (those of its prestation).
     """
@@ -66,7 +66,7 @@ class AppointmentPut:
     scheduled_at: datetime | None = None
     status: AppointmentStatus | None = None
     expected_minutes: int | None = None
-    clear_minutes: bool = False
+    clears_minutes: bool = False
 
     @property
     def fields(self) -> AppointmentFields:
@@ -78,7 +78,7 @@ class AppointmentPut:
         sent = _columns(self.fields)
         if self.scheduled_at is not None:
             sent["scheduled_at"] = to_rfc3339(self.scheduled_at)
-        return sent | ({"expected_minutes": None} if self.clear_minutes else {})
+        return sent | ({"expected_minutes": None} if self.clears_minutes else {})
 
 
 class OpenInVisitError(Exception):
@@ -117,7 +117,8 @@ async def write_appointment(
 
     def put_in_transaction(connection: Connection) -> StoredAppointment:
         ids: dict[str, Any] = {
-            f"{kind}_id": find_reference(connection, kind, known) for kind, known in (references or {}).items()
+            f"{kind}_id": find_reference(connection, kind, identifier)
+            for kind, identifier in (references or {}).items()
         }
         context = put.locate(connection) if isinstance(put, PutRequest) else put
         return put_appointment(connection, context, replace(appointment, **ids))
@@ -155,7 +156,7 @@ def put_appointment(connection: Connection, put: PutContext, appointment: Appoin
     if fields.patient_id is not None:
         # The record that was sent, and not its survivor. So a separation gives the appointment back to this record.
         columns["patient_id"] = appointment.patient_id
-    if appointment.clear_minutes and "expected_minutes" in names and stored.expected_minutes is not None:
+    if appointment.clears_minutes and "expected_minutes" in names and stored.expected_minutes is not None:
         if present.status is AppointmentStatus.done:
             raise NotReplaceableError("appointment_closed")
         # No visit decides on this. A start reads the minutes again, and what runs keeps its expected end.
@@ -183,7 +184,7 @@ def note_decided(connection: Connection, put: PutContext, appointment: Appointme
         else:
             columns["patient_id"] = appointment.patient_id
     names, has_changed = _accept(connection, put, appointment)
-    if appointment.clear_minutes and "expected_minutes" in names and stored.expected_minutes is not None:
+    if appointment.clears_minutes and "expected_minutes" in names and stored.expected_minutes is not None:
         columns["expected_minutes"] = None
     if is_outdated(put.envelope, stored):
         # A decision made here since then is newer.

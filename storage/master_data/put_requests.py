@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class PutRequest:
-    """A PUT of the record with this id. Without an id, the envelope has the exact identifier of the record."""
+    """A PUT of the record with this id. Without an id, the envelope has the identifier of the record."""
 
     kind: RecordKind
     record_id: int | None
@@ -29,8 +29,8 @@ class PutRequest:
         """The same PUT with the id of its record. A record that does not exist gets the id that follows from its identifier."""
         record_id = self.record_id
         if record_id is None:
-            assert self.envelope.exact is not None, "a PUT names its record"
-            record_id = find_or_mint(connection, self.kind, self.envelope.exact)
+            assert self.envelope.target is not None, "a PUT names its record"
+            record_id = find_or_mint(connection, self.kind, self.envelope.target)
         return PutContext(record_id, self.cause, self.at, self.envelope)
 
 

@@ -44,12 +44,12 @@ class IfMatch:
 class Envelope:
     """What a PUT carries in addition to the fields of its record.
 
-    `exact` is the identifier by which the record was found or is created. It is one of `identifiers`. `as_of` is the time at which
+    `target` is the identifier by which the record was found or is created. It is one of `identifiers`. `as_of` is the time at which
     the sender knew this content. Without a `caller_id`, nothing is remembered of what was sent.
     """
 
     caller_id: int | None = None
-    exact: Identifier | None = None
+    target: Identifier | None = None
     identifiers: tuple[Identifier, ...] = ()
     as_of: datetime | None = None
     if_match: IfMatch | None = None
@@ -141,9 +141,9 @@ def open_record(connection: Connection, kind: RecordKind, put: PutContext) -> Ro
     envelope = put.envelope
     if envelope.if_match is not None and (stored is None or not envelope.if_match.accepts(stored.version)):
         raise StaleVersionError
-    if stored is None or envelope.exact is None:
+    if stored is None or envelope.target is None:
         return stored
-    if envelope.exact not in read_identifiers(connection, kind, [put.id])[put.id]:
+    if envelope.target not in read_identifiers(connection, kind, [put.id])[put.id]:
         # Another PUT has taken the identifier from this record while this one waited for the lock.
         raise PutOvertakenError
     return stored
@@ -176,7 +176,7 @@ def accept_fields(
             connection, kind, put.id, envelope.identifiers, only_check="identifiers" not in names
         )
     except IdentifierConflictError as conflict:
-        if conflict.identifier == envelope.exact:
+        if conflict.identifier == envelope.target:
             # Another PUT has taken the identifier after this one looked for its record.
             raise PutOvertakenError from None
         raise

@@ -24,7 +24,7 @@ def put_on(connection: Connection, number: int, *sent: Identifier) -> PutResult:
 
 
 def put_by(connection: Connection, exact: Identifier, cause: str = "first") -> PutResult:
-    envelope = Envelope(exact=exact, identifiers=(exact,))
+    envelope = Envelope(target=exact, identifiers=(exact,))
     return put_patient(connection, PutRequest(RecordKind.patient, None, cause, NOON, envelope).locate(connection), ADA)
 
 
