@@ -24,6 +24,7 @@ from patient_visit_engine.api.schema import bodies
 from patient_visit_engine.api.schema.fields import TextId
 from patient_visit_engine.api.schema.openapi import COMMAND_PROBLEMS, STAFF_PROBLEMS, responses
 from patient_visit_engine.api.schema.queries import WorklistQuery
+from patient_visit_engine.api.schema.query_check import QUERY_CHECK
 from patient_visit_engine.storage.screens import patient_day, record_pages, worklist
 from patient_visit_engine.visit import commands
 from patient_visit_engine.visit.codes import Role
@@ -37,7 +38,10 @@ BuildCommand = Callable[[commands.Request, Appointment], commands.Command]
 
 
 @router.get(
-    "/api/appointments", response_model=None, responses=responses({200: screens.Worklist}, *STAFF_PROBLEMS, 422)
+    "/api/appointments",
+    response_model=None,
+    responses=responses({200: screens.Worklist}, *STAFF_PROBLEMS, 422),
+    dependencies=[QUERY_CHECK],
 )
 async def show_worklist(query: Annotated[WorklistQuery, Query()], caller: AnyRole, http: Request) -> Response:
     """A day's appointments with the state of each patient, and the id of the last event that they include.

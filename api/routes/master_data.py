@@ -12,6 +12,7 @@ from patient_visit_engine.api.schema import bodies
 from patient_visit_engine.api.schema.fields import TextId
 from patient_visit_engine.api.schema.openapi import BODY_PROBLEMS, STAFF_PROBLEMS, Responses, responses
 from patient_visit_engine.api.schema.queries import RecordQuery
+from patient_visit_engine.api.schema.query_check import QUERY_CHECK
 from patient_visit_engine.storage.master_data import doctors, patients, prestations
 from patient_visit_engine.storage.master_data.doctors import DoctorPut
 from patient_visit_engine.storage.master_data.identifiers import Identifier, RecordKind
@@ -19,7 +20,7 @@ from patient_visit_engine.storage.master_data.patients import PatientPut
 from patient_visit_engine.storage.master_data.prestations import PrestationPut
 from patient_visit_engine.wire import shapes
 
-router = APIRouter(tags=["master data"])
+router = APIRouter(tags=["master data"], dependencies=[QUERY_CHECK])
 
 RecordId = Annotated[TextId, Path()]
 ByIdentifier = Annotated[RecordQuery, Query()]

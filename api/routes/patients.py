@@ -15,6 +15,7 @@ from patient_visit_engine.api.problems import NotFound
 from patient_visit_engine.api.schema.fields import TextId
 from patient_visit_engine.api.schema.openapi import STAFF_PROBLEMS, responses
 from patient_visit_engine.api.schema.queries import DayQuery, VisitDayQuery
+from patient_visit_engine.api.schema.query_check import QUERY_CHECK
 from patient_visit_engine.storage.screens import board, patient_day
 from patient_visit_engine.storage.screens.patient_day import PatientDay, VisitQuery
 from patient_visit_engine.visit.codes import Role
@@ -28,7 +29,10 @@ READ_PROBLEMS = (*STAFF_PROBLEMS, 404, 422)
 
 
 @router.get(
-    "/api/patients/{patient_id}/visit", response_model=None, responses=responses({200: screens.Visit}, *READ_PROBLEMS)
+    "/api/patients/{patient_id}/visit",
+    response_model=None,
+    responses=responses({200: screens.Visit}, *READ_PROBLEMS),
+    dependencies=[QUERY_CHECK],
 )
 async def show_visit(
     patient_id: PatientId, query: Annotated[VisitDayQuery, Query()], caller: AnyRole, http: Request
@@ -60,6 +64,7 @@ async def show_board(_caller: AnyRole, http: Request) -> Response:
     "/api/patients/{patient_id}/trackings",
     response_model=None,
     responses=responses({200: shapes.Trackings}, *READ_PROBLEMS),
+    dependencies=[QUERY_CHECK],
 )
 async def show_trackings(
     patient_id: PatientId, query: Annotated[DayQuery, Query()], caller: AnyRole, http: Request

@@ -12,6 +12,7 @@ from patient_visit_engine.api.problems import NotFound
 from patient_visit_engine.api.schema.fields import TextId
 from patient_visit_engine.api.schema.openapi import STAFF_PROBLEMS, Responses, responses
 from patient_visit_engine.api.schema.queries import PatientsQuery, RecordsQuery
+from patient_visit_engine.api.schema.query_check import QUERY_CHECK
 from patient_visit_engine.api.serving.limits import DEFAULT_LIMITS
 from patient_visit_engine.storage.master_data.identifiers import RecordKind
 from patient_visit_engine.storage.screens import patient_search, record_pages
@@ -19,7 +20,7 @@ from patient_visit_engine.storage.screens.patient_search import PatientQuery
 from patient_visit_engine.storage.screens.record_pages import NamedRecordQuery
 from patient_visit_engine.wire import shapes
 
-router = APIRouter(tags=["master data"])
+router = APIRouter(tags=["master data"], dependencies=[QUERY_CHECK])
 
 RecordId = Annotated[TextId, Path()]
 IfNoneMatch = Annotated[

@@ -108,7 +108,7 @@ async def test_survivor_without_number_shows_that_of_the_earliest_merge(api: Api
     assert await read_screens(api) == ["F", "F", "F"]
     await separate(api, SURVIVOR, FIRST)
     assert [(await read(api, number))[1] for number in (SURVIVOR, FIRST, SECOND)] == ["S", "F", "S"]
-    # A number of its own comes first, and then goes again.
+    # The own number comes first, and then goes again.
     await put(api, SURVIVOR, (MRN, "OWN"))
     assert await read(api, SURVIVOR) == (["OWN", "S"], "OWN")
     await put(api, SURVIVOR, (MRN, "S"))
