@@ -1,5 +1,6 @@
 """The search for a person: by words of names, birth date and record number, among a million patients."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -20,8 +21,11 @@ COUNTED_WORDS = 10_000
 #: No word has this character, so it comes after every word with one beginning.
 LAST_CHARACTER = "\U0010ffff"
 _RECORD = patients.alias("record")
-_SURVIVOR = (
-    select(patients).join(_RECORD, _RECORD.c.person_id == patients.c.id).where(_RECORD.c.id == bindparam("record_id"))
+#: All records of the person to whom the record belongs.
+_RECORDS = (
+    select(patients)
+    .join(_RECORD, _RECORD.c.person_id == patients.c.person_id)
+    .where(_RECORD.c.id == bindparam("record_id"))
 )
 
 
@@ -53,16 +57,17 @@ def search_patients(connection: Connection, query: PatientQuery) -> shapes.Patie
 
 
 def _identified_ids(connection: Connection, query: PatientQuery, identifier: Identifier) -> list[int]:
-    """The id of the patient who has the identifier, if this patient also has the words and the birth date."""
+    """The id of the patient who has the identifier, if one record of this patient also has the words and the birth date."""
     record_id = find_record(connection, RecordKind.patient, identifier)
-    row = connection.execute(_SURVIVOR, {"record_id": record_id}).mappings().one_or_none()
-    if row is None:
-        return []
-    is_listed = query.words is None or (
-        query.words != () and matches(query.words, PatientIdentity.of(row).search_words())
-    )
-    is_born = (row["birth_date"] or "").startswith(query.birth_date or "")
-    return [row["id"]] if is_listed and is_born else []
+    records = connection.execute(_RECORDS, {"record_id": record_id}).mappings()
+    return list({record["person_id"] for record in records if _is_listed(query, record)})
+
+
+def _is_listed(query: PatientQuery, record: Mapping[Any, Any]) -> bool:
+    if query.words == ():
+        return False
+    is_found = query.words is None or matches(query.words, PatientIdentity.of(record).search_words())
+    return is_found and (record["birth_date"] or "").startswith(query.birth_date or "")
 
 
 def _matching_ids(connection: Connection, query: PatientQuery) -> tuple[list[int], bool]:

@@ -1,6 +1,6 @@
 """The worklist: a day's appointments with the state of each patient, and the id of the last event that it includes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, func, or_, select
 
 from patient_visit_engine.storage.facts import IDENTITY_COLUMNS
+from patient_visit_engine.storage.screens.worklist_search import is_found, read_retired_records
 from patient_visit_engine.storage.tables import (
     appointments,
     doctors,
@@ -23,7 +24,7 @@ from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.codes import CLOSED_STATUSES, AppointmentStatus, Outcome, TrackingStatus
 from patient_visit_engine.wire import screens
 from patient_visit_engine.wire.person_names import full_name
-from patient_visit_engine.wire.search_words import matches, name_words, patient_words, typed_words
+from patient_visit_engine.wire.search_words import typed_words
 from patient_visit_engine.wire.shapes import status_name
 from patient_visit_engine.wire.trackings import optional_moment
 
@@ -104,15 +105,12 @@ def _search_ids(connection: Connection, conditions: Sequence[ColumnElement[bool]
 
     The program compares the words, because each database folds letters in its own way. A day has some thousand appointments.
     """
-    typed = typed_words(text)
-    rows = connection.execute(_in_order(_joined(select(appointments.c.id, *SEARCHED)).where(*conditions)))
-    return [row.id for row in rows if typed and matches(typed, _words_of(row))]
-
-
-def _words_of(row: Row[Any]) -> Iterator[str]:
-    yield from patient_words(row.first_name, row.last_name, row.birth_date, row.record_number)
-    yield from name_words(row.doctor)
-    yield from name_words(row.prestation)
+    if not (typed := typed_words(text)):
+        return []
+    columns = (appointments.c.id, patients.c.id.label("person_id"), *SEARCHED)
+    rows = connection.execute(_in_order(_joined(select(*columns)).where(*conditions))).all()
+    retired = read_retired_records(connection, conditions)
+    return [row.id for row in rows if is_found(typed, row, retired.get(row.person_id, ()))]
 
 
 def _listed() -> Select[Any]:

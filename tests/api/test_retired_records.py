@@ -103,19 +103,35 @@ async def test_worklist_and_board_show_the_survivor(merged: ApiDriver) -> None:
     await (await merged.doctor(DR_OKAFOR.id)).post(f"/api/appointments/{OF_RETIRED.id}/wait")
 
     items = (await merged.read_worklist("", DR_OKAFOR.id))["items"]
-    searched = await merged.read_worklist("?q=silva")
     board = (await doctor.get("/api/board")).json()
 
     assert len(items) == 5
     shown = {"patient_id": SURVIVOR, **NAMED}
     assert all(item | shown == item for item in items)
     assert {(item["patient"]["state"], item["patient"]["position"]) for item in items} == {("in_consultation", 1)}
-    assert searched["items"] == []
     [on_board] = board["items"]
     assert on_board | shown == on_board
     assert on_board["consultations"][0]["consultation_id"] == started.json()["id"]
     assert [place["appointment_id"] for place in on_board["checked_in"]] == [MARIA_CARDIOLOGY.id]
     assert [place["appointment_id"] for place in on_board["waiting"]] == [OF_RETIRED.id]
+
+
+@pytest.mark.parametrize(
+    ("search", "count"),
+    [
+        ("silva", 5),
+        ("Silva Maria okafor", 2),
+        ("doe", 5),
+        # One word of each record. No paper has both.
+        ("john silva", 0),
+        ("silva nobel", 0),
+    ],
+)
+async def test_worklist_is_searched_by_words_of_any_record(merged: ApiDriver, search: str, count: int) -> None:
+    listed = await merged.read_worklist(f"?q={search}")
+
+    assert (len(listed["items"]), listed["total"]) == (count, count)
+    assert {item["patient_name"] for item in listed["items"]} <= {JOHN_DOE.name}
 
 
 async def test_reserved_survivor_is_reserved_under_each_id(merged: ApiDriver) -> None:
@@ -196,4 +212,12 @@ async def test_retired_records_words_find_the_survivor_once(api: ApiDriver) -> N
     assert await find(q="marie") == ([300], 1)
     assert await find(q="santos mari") == ([300], 1)
     assert await find(q="mariam", birth_date="1988") == ([300], 1)
+    identified: dict[str, Any] = {
+        "first_name": "Maria",
+        "last_name": "Santos",
+        "identifiers": [{"system": "urn:mrn", "value": "7"}],
+    }
+    assert (await service.put("/api/patients/300", json=identified)).status_code == 200
+    assert await find(identifier="urn:mrn|7", q="mariam santos", birth_date="1988") == ([300], 1)
+    assert await find(identifier="urn:mrn|7", q="mariam marie") == ([], 0)
     assert await find() == ([123, 124, 300], 3)
