@@ -12,7 +12,6 @@ from patient_visit_engine.storage.screens.timeline_pages import TimelineQuery, r
 from patient_visit_engine.storage.tables import (
     doctors,
     patient_trackings,
-    patients,
     prestations,
     reservations,
     waiting_line,

@@ -90,6 +90,10 @@ def _matching_ids(connection: Connection, query: PatientQuery) -> tuple[list[int
 
 def _rarest_first(connection: Connection, words: tuple[str, ...]) -> list[str]:
     """The words, the rarest first. Its patients are read, and the index is asked for their other words."""
+    # The words that begin with one letter are too many to count. So a letter only filters the patients who have the longer words.
+    letters = [word for word in words if len(word) == 1]
+    if 0 < len(letters) < len(words):
+        return [*_rarest_first(connection, tuple(word for word in words if len(word) > 1)), *letters]
     if len(words) == 1:
         return [*words]
     counts = [
@@ -113,8 +117,14 @@ def matching_words(words: list[str], birth_date: str | None) -> Select[Any]:
     conditions = [_begins(matched.c.word, first)]
     for number, beginning in enumerate(others):
         other = patient_search_words.alias(f"other_{number}")
-        has_word = select(other.c.word).where(other.c.patient_id == matched.c.patient_id)
-        conditions.append(has_word.where(_begins(other.c.word, beginning)).exists())
+        has_word = select(other.c.word).where(
+            other.c.patient_id == matched.c.patient_id, _begins(other.c.word, beginning)
+        )
+        if len(beginning) == 1 < len(first):
+            # Not EXISTS: PostgreSQL would turn it into a join, and read every word with this letter.
+            conditions.append(has_word.limit(1).scalar_subquery().is_not(None))
+        else:
+            conditions.append(has_word.exists())
     if birth_date is not None:
         # The same text may be a record number.
         born = select(patients.c.id).where(patients.c.id == matched.c.patient_id)

@@ -57,6 +57,9 @@ def ids(body: dict[str, Any]) -> list[int]:
         ({"q": "mrn-00/17"}, [204]),
         ({"q": "MRN0017"}, [204]),
         ({"q": "santos maria"}, [204, 205]),
+        ({"q": "s maria"}, [204, 205]),
+        ({"q": "m s"}, [204, 205]),
+        ({"q": "x maria"}, []),
         ({"q": "maria", "birth_date": "1988-11-23"}, [204]),
         ({"birth_date": "1988-11"}, [205, 204]),
         ({"birth_date": "1980-02"}, [201]),
@@ -164,6 +167,14 @@ def test_birth_date_does_not_depend_on_the_order_of_a_language() -> None:
     # Only words have the order of the bytes. In PostgreSQL's en_US.UTF-8, "1980-02" comes after "1980\U0010ffff".
     assert "patients.birth_date LIKE" in sql
     assert "patients.birth_date <" not in sql
+
+
+def test_single_letter_only_filters_patients_of_longer_words() -> None:
+    sql = str(matching_words(["maria", "s"], None))
+
+    # PostgreSQL turns EXISTS into a join, which reads every word that begins with the letter.
+    assert "EXISTS" not in sql
+    assert "EXISTS" in str(matching_words(["m", "s"], None))
 
 
 async def test_search_reads_index_only(api: ApiDriver) -> None:
