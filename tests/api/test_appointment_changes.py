@@ -15,6 +15,7 @@ from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.commands import ChangeAppointment
 from tests.support.api import JOHN_CARDIOLOGY, JOHN_DERMATOLOGY, ApiDriver, start_body
 from tests.support.builders import DERMATOLOGY, DR_AMRANI, DR_OKAFOR, DR_SMITH, MARIA_SILVA, NOON, X_RAY, minutes
+from tests.support.databases import ON_SQLITE
 
 CARDIOLOGY = f"/api/appointments/{JOHN_CARDIOLOGY.id}"
 DERMATOLOGY_PATH = f"/api/appointments/{JOHN_DERMATOLOGY.id}"
@@ -71,6 +72,7 @@ async def put(api: ApiDriver, path: str = CARDIOLOGY, **body: Any) -> httpx.Resp
     return await (await api.staff("service")).put(path, json=body)
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(("fields", "state", "code"), CELLS)
 async def test_answers_each_cell_of_the_table(api: ApiDriver, fields: dict[str, Any], state: str, code: str) -> None:
     await arrange(api, state)

@@ -8,6 +8,7 @@ from patient_visit_engine.storage.tables import appointments, events, requests
 from patient_visit_engine.visit.commands import StartConsultation
 from tests.support.api import JOHN_CARDIOLOGY, JOHN_DERMATOLOGY, JOHN_X_RAY, ApiDriver, start_body
 from tests.support.builders import DAY, DR_AMRANI, DR_OKAFOR, DR_SMITH, minutes
+from tests.support.databases import ON_SQLITE
 
 
 async def start(api: ApiDriver, doctor_id: int = DR_AMRANI.id, appointment: object = JOHN_CARDIOLOGY) -> str:
@@ -107,6 +108,7 @@ async def test_two_callers_can_use_same_key(api: ApiDriver) -> None:
     assert other.json()["code"] == "patient_in_consultation"
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("key", ["", "two words", "x" * 129, "caf\u00e9"])
 async def test_refuses_key_that_is_not_visible_ascii(api: ApiDriver, key: str) -> None:
     before = await api.all_rows()

@@ -13,6 +13,7 @@ from patient_visit_engine.storage.master_data import record_numbers
 from patient_visit_engine.visit.calendar import to_rfc3339
 from tests.support.api import JOHN_CARDIOLOGY, ApiDriver
 from tests.support.builders import DR_OKAFOR, NOON, X_RAY
+from tests.support.databases import ON_SQLITE
 
 PATIENT = "/api/patients/5"
 APPOINTMENT = f"/api/appointments/{JOHN_CARDIOLOGY.id}"
@@ -41,6 +42,7 @@ async def set_status(api: ApiDriver, status: str) -> None:
     assert answer.status_code == 200, answer.text
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("path", [PATIENT, "/api/patients?identifier=urn:mrn|1"])
 @pytest.mark.parametrize(
     ("header", "status", "code"),

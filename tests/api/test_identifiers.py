@@ -15,6 +15,7 @@ from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.wire.shapes import MAX_ID, MAX_IDENTIFIERS, MAX_SENT_IDENTIFIERS
 from tests.support.api import ApiDriver, ApiOpener
 from tests.support.builders import NOON
+from tests.support.databases import ON_SQLITE
 
 MRN, SSN = "urn:mrn", "urn:ssn"
 BODIES: dict[str, dict[str, Any]] = {
@@ -167,6 +168,7 @@ async def test_record_has_a_limited_number_of_identifiers(api: ApiDriver) -> Non
     assert await api.all_rows() == before
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(
     "query",
     [

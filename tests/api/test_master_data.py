@@ -9,6 +9,7 @@ from sqlalchemy import select
 from patient_visit_engine.storage.tables import events
 from patient_visit_engine.storage.upkeep.audit import audit
 from tests.support.api import JOHN_CARDIOLOGY, ApiDriver, start_body
+from tests.support.databases import ON_SQLITE
 
 APPOINTMENT: dict[str, Any] = {
     "patient_id": 123,
@@ -167,6 +168,7 @@ async def test_refuses_unknown_reference(api: ApiDriver, field: str, number: int
     assert await api.all_rows() == before
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("status", [3, 4, 5, "pending", "done", "in_progress"])
 async def test_refuses_status_that_only_visits_set(api: ApiDriver, status: int | str) -> None:
     answer = await (await api.staff("service")).put(CARDIOLOGY, json=APPOINTMENT | {"status": status})
@@ -174,6 +176,7 @@ async def test_refuses_status_that_only_visits_set(api: ApiDriver, status: int |
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(
     "at",
     ["2026-03-02", "2026-03-02T10:00:00", "1799-12-31T23:00:00Z", "2026-03-02T24:00:00Z", "2026-03-02T10:00:00+25:00"],

@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.api import ApiDriver
 from tests.support.builders import MARIA_SILVA
+from tests.support.databases import ON_SQLITE
 
 PATIENT = f"/api/patients/{MARIA_SILVA.id}"
 
@@ -40,6 +41,7 @@ async def test_one_name_is_enough_everywhere(
     assert name in (await reception.get(f"{PATIENT}/visit")).text
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(
     ("fields", "wrong"),
     [

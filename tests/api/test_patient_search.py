@@ -11,6 +11,7 @@ from patient_visit_engine.storage.screens.patient_search import matching_words
 from patient_visit_engine.storage.screens.record_pages import RECORDS_PER_PAGE
 from patient_visit_engine.storage.tables import patients
 from tests.support.api import ApiDriver
+from tests.support.databases import ON_SQLITE
 
 SIMON = {"first_name": "Simon", "last_name": "O'Grady", "birth_date": "1980-02-03", "sex": "male"}
 PATIENTS: dict[int, dict[str, Any]] = {
@@ -143,6 +144,7 @@ async def test_pages_end_at_limit(api: ApiDriver, monkeypatch: pytest.MonkeyPatc
     assert {(body["total"], body["more"], body["page_size"]) for body in (first, second, third)} == {(60, True, 50)}
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(
     "query",
     [

@@ -10,6 +10,7 @@ from patient_visit_engine.storage.tables import doctors
 from patient_visit_engine.visit.calendar import to_rfc3339
 from tests.support.api import ApiDriver, appointment_ids
 from tests.support.builders import JOHN_DOE, MARIA_SILVA, NOON, minutes
+from tests.support.databases import ON_SQLITE
 from tests.support.merged_records import make_one_person
 from tests.support.statements import recorded_statements
 
@@ -66,6 +67,7 @@ async def test_shows_what_was_fed(api: ApiDriver, kind: str, role: str) -> None:
     assert record.get("record_number", "007") == "007"
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(
     ("known", "status"), [('"1"', 304), ('W/"1"', 304), ('"2", "1"', 304), ("*", 304), ('"2"', 200), ("1", 200)]
 )
@@ -160,6 +162,7 @@ async def test_worklist_lists_appointment_of_identifier(api: ApiDriver, days: in
     assert appointment_ids(other_day) == []
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("query", ["identifier=007", "identifier=|007", "name=x", "birth_date=1980", "page=0"])
 async def test_refuses_wrong_query(api: ApiDriver, query: str) -> None:
     answer = await (await api.staff("reception")).get(f"/api/doctors?{query}")

@@ -3,7 +3,11 @@
 import pytest
 
 from tests.support.api import ApiDriver, start_body
+from tests.support.databases import database_on
 from tests.support.ledger import column
+
+#: No outcome here depends on the database.
+database = database_on("sqlite")
 
 OWN_ID = {"X-Request-ID": "browser-7"}
 

@@ -11,6 +11,7 @@ from patient_visit_engine.storage.tables import sessions
 from patient_visit_engine.visit.codes import Role
 from tests.support.api import ApiDriver, start_body
 from tests.support.builders import DR_AMRANI
+from tests.support.databases import ON_SQLITE
 from tests.support.passwords import WEAK_HASH
 
 AMRANI = {"username": "amrani", "password": "correct horse"}
@@ -143,6 +144,7 @@ OWN = [
 ]
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("headers", FOREIGN)
 async def test_refuses_changes_from_another_site(api: ApiDriver, headers: dict[str, str]) -> None:
     doctor = await sign_in(api)
@@ -158,6 +160,7 @@ async def test_refuses_changes_from_another_site(api: ApiDriver, headers: dict[s
     assert await api.all_rows() == before
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("headers", OWN)
 async def test_accepts_requests_of_own_page(api: ApiDriver, headers: dict[str, str]) -> None:
     doctor = await sign_in(api)
@@ -173,6 +176,7 @@ async def test_accepts_program_from_any_site(api: ApiDriver) -> None:
     assert answer.status_code == 201
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("cookie", ["", "x", "\u00e9" * 40, "x" * 5000, '"', "a=b"])
 async def test_refuses_invented_cookie(api: ApiDriver, cookie: str) -> None:
     anyone = await api.anyone()

@@ -19,6 +19,7 @@ from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.log_hints import hints_of
 from patient_visit_engine.storage.log_reader import LogReader
 from patient_visit_engine.visit.codes import Role
+from tests.support.databases import ON_SQLITE
 from tests.support.waiting import wait_until_async
 
 
@@ -107,6 +108,7 @@ async def test_streams_requested_or_all_own_channels(hub: Hub, doctor: str, quer
     assert (await open_and_close(hub, query, doctor))[2] == channels
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(
     ("doctor", "channels", "status", "code"),
     [
@@ -150,6 +152,7 @@ async def test_refuses_stream_without_sign_in(client: httpx.AsyncClient) -> None
         assert answer.headers["www-authenticate"] == "Bearer"
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(
     ("method", "doctor", "channels", "status"),
     [
@@ -184,6 +187,7 @@ async def test_head_returns_headers_without_stream(client: httpx.AsyncClient, hu
     assert hub.counters.opened == 0
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
 async def test_refuses_other_methods(client: httpx.AsyncClient, method: str) -> None:
     answer = await client.request(method, "/api/events")

@@ -9,6 +9,10 @@ import pytest
 
 from tests.support.api import SECRET, ApiDriver, ApiOpener
 from tests.support.builders import DR_AMRANI, NOON
+from tests.support.databases import database_on
+
+#: No outcome here depends on the database.
+database = database_on("sqlite")
 
 CLAIMS = {"sub": "lab", "role": "service", "name": "Lab", "exp": NOON + timedelta(hours=1)}
 

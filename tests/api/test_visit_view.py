@@ -12,6 +12,7 @@ from patient_visit_engine.storage.tables import timeline
 from patient_visit_engine.visit.codes import Role
 from tests.support.api import JOHN_DERMATOLOGY, ApiDriver, ApiOpener, start_body
 from tests.support.builders import DAY, DR_OKAFOR, JOHN_DOE, MARIA_SILVA, NOON
+from tests.support.databases import ON_SQLITE
 
 
 async def test_patient_without_visit_is_free(api: ApiDriver) -> None:
@@ -101,6 +102,7 @@ async def test_shows_consultation_on_both_days(api: ApiDriver) -> None:
     assert [row["status"] for row in open_rows.json()["items"]] == ["in_progress"]
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("resource", ["visit", "trackings"])
 @pytest.mark.parametrize(
     "query", ["date=x", "date=2026-13-01", "date=2026-1-1", "day=2026-01-01", "date=2026-01-01&date=x"]

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, insert, update
 from patient_visit_engine.storage.tables import appointments, patients
 from tests.support.api import MARIA_CARDIOLOGY, ApiDriver, appointment_ids
 from tests.support.builders import NOON
+from tests.support.databases import ON_SQLITE
 
 
 @pytest.mark.parametrize(
@@ -114,6 +115,7 @@ async def test_finds_greek_name_by_capital_letters(api: ApiDriver) -> None:
     assert appointment_ids(await api.read_worklist("?q=ΠΑΠΑΔΌΠΟΥΛΟΣ")) == [4]
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(
     "query",
     [

@@ -10,6 +10,7 @@ import pytest
 from patient_visit_engine.api.gateway import MAX_BODY
 from tests.support.api import JOHN_CARDIOLOGY, ApiDriver, start_body
 from tests.support.builders import DR_AMRANI
+from tests.support.databases import ON_SQLITE
 
 UNKNOWN_ID = UUID(int=7)
 JSON = {"Content-Type": "application/json"}
@@ -145,6 +146,7 @@ def _json(body: Any) -> bytes:
     return json.dumps(body).encode()
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(
     "body",
     [b"{", b"\xff", b"{'a': 1}", b"[" * 16_000, b"9" * 5_000, b'{"a": "\xed\xa0\x80"}', b"\x00"],
@@ -162,6 +164,7 @@ async def test_refuses_malformed_json(
     assert answer.status_code in (400, 422)
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(
     "body", [b"NaN", b"[]", b'"text"', b"null", b"Infinity", b'{"minutes": NaN}', b'{"minutes": 1e999}']
 )
@@ -173,6 +176,7 @@ async def test_refuses_json_of_wrong_shape(api: ApiDriver, body: bytes) -> None:
     assert_problem(answer, 422, "invalid")
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(("method", "path", "role"), WITHOUT_BODY)
 async def test_call_without_fields_refuses_any_field(api: ApiDriver, method: str, path: str, role: str) -> None:
     client = await api.staff(role, DR_AMRANI.id if role == "doctor" else None)
@@ -200,6 +204,7 @@ async def test_tells_unknown_ids_from_invalid_ones(
     assert await api.all_rows() == before
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(("method", "path", "body", "roles"), FOR_SOME)
 async def test_refuses_wrong_role_and_anonymous(
     api: ApiDriver, method: str, path: str, body: Any, roles: list[str]
@@ -259,6 +264,7 @@ async def test_refuses_body_above_limit_in_any_encoding(api: ApiDriver) -> None:
     assert just_fits.status_code == 201
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(
     "headers",
     [

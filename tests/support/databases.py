@@ -15,3 +15,11 @@ def database_on(*kinds: str) -> object:
         return fresh
 
     return database
+
+
+def on_kind(fixture: str, kind: str) -> pytest.MarkDecorator:
+    """For a test of which the outcome does not depend on the database, next to tests that run on both kinds."""
+    return pytest.mark.parametrize(fixture, [kind], indirect=True)
+
+
+ON_SQLITE = on_kind("database", "sqlite")

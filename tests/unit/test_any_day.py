@@ -220,12 +220,31 @@ class PatientDays:
         )
 
 
-@pytest.mark.parametrize("offer", [timedelta(seconds=60), timedelta(0)], ids=["reserved", "first-to-start"])
-@settings(max_examples=250, deadline=None, derandomize=True, database=None)
-@given(before_end=st.sampled_from(BEFORE_END), is_busy=st.booleans(), actions=steps)
+OFFERS = pytest.mark.parametrize("offer", [timedelta(seconds=60), timedelta(0)], ids=["reserved", "first-to-start"])
+RANDOM_DAYS = given(before_end=st.sampled_from(BEFORE_END), is_busy=st.booleans(), actions=steps)
+
+
+@OFFERS
+@settings(max_examples=80, deadline=None, derandomize=True, database=None)
+@RANDOM_DAYS
 def test_random_actions_never_break_a_rule(
     offer: timedelta, before_end: timedelta, is_busy: bool, actions: list[Any]
 ) -> None:
+    act(offer, before_end, is_busy, actions)
+
+
+@pytest.mark.long
+@OFFERS
+@settings(max_examples=500, deadline=None, database=None, print_blob=True)
+@RANDOM_DAYS
+def test_many_random_actions_never_break_a_rule(
+    offer: timedelta, before_end: timedelta, is_busy: bool, actions: list[Any]
+) -> None:
+    act(offer, before_end, is_busy, actions)
+
+
+def act(offer: timedelta, before_end: timedelta, is_busy: bool, actions: list[Any]) -> None:
+    """Do the actions one after the other. Each step checks the rules."""
     days = PatientDays(Limits(offer=offer), before_end)
     if is_busy:
         days.make_busy()
