@@ -18,7 +18,7 @@ import pytest
 from patient_visit_engine.runtime.settings import Settings
 from patient_visit_engine.runtime.temporal import connect
 from tests.support.clocks import morning_zone
-from tests.support.up import ON_BOTH, PROGRAM, RunningUp, UpEnvironment, running_up
+from tests.support.up import PROGRAM, RunningUp, UpEnvironment, running_up
 from tests.support.up_start import admit, press_start
 from tests.support.waiting import wait_until
 
@@ -52,7 +52,6 @@ def is_ready(up_environment: UpEnvironment) -> bool:
         return False
 
 
-@ON_BOTH
 async def test_restart_finds_data_and_ctrl_c_stops_all(up: Start, up_environment: UpEnvironment) -> None:
     first = up(VISIT_DEMO="1")
     page = first.wait_for_line("page:").split()[-1]
@@ -119,6 +118,7 @@ def test_restarts_process_that_dies(shared_up: RunningUp, name: str) -> None:
     assert up_environment.parts()[name]["restarts"] == 1
 
 
+@pytest.mark.parametrize("postgres", ["postgres"], indirect=True)
 def test_uses_secret_of_operator_and_dies_with_supervisor(up: Start, up_environment: UpEnvironment) -> None:
     running = up(VISIT_JWT_SECRET="a secret of thirty-two bytes or more")
     running.wait_for_line("ready in")
@@ -211,8 +211,7 @@ def test_unwritable_folder_names_its_variable(up_environment: UpEnvironment) -> 
     assert result.stderr.count("\n") == 1
 
 
-@ON_BOTH
-@pytest.mark.parametrize("command", ["api", "worker"])
+@pytest.mark.parametrize(("postgres", "command"), [("sqlite", "api"), ("postgres", "worker")], indirect=["postgres"])
 def test_process_refuses_database_without_schema(up_environment: UpEnvironment, command: str) -> None:
     result = up_environment.run(command)
 

@@ -12,6 +12,7 @@ from temporalio.api.enums.v1 import EventType
 from patient_visit_engine.runtime import temporal
 from patient_visit_engine.storage.tables import patient_trackings
 from patient_visit_engine.visit.names import visit_id
+from tests.support.databases import on_kind
 from tests.support.decisions import assert_can_be_completed, assert_started_once, start_decided
 from tests.support.engine import Engine, OpenEngine
 from tests.support.waiting import wait_until_async
@@ -38,7 +39,9 @@ async def test_worker_killed_before_commit_starts_once(breakable_engine: Engine,
     await assert_can_be_completed(breakable_engine, patient, answer)
 
 
-@pytest.mark.parametrize("other", [None, "temporal", "api"])
+@pytest.mark.parametrize(
+    ("engine", "other"), [("postgres", None), ("sqlite", "temporal"), ("postgres", "api")], indirect=["engine"]
+)
 async def test_answer_at_commit_outlives_killed_processes(
     lasting_engine: Engine, patient: int, key: str, other: str | None
 ) -> None:
@@ -65,6 +68,7 @@ async def test_answer_at_commit_outlives_killed_processes(
     await assert_can_be_completed(engine, patient, answer)
 
 
+@on_kind("engine", "sqlite")
 async def test_next_message_waits_after_answer_at_commit(lasting_engine: Engine, patient: int, key: str) -> None:
     engine = lasting_engine
     first, second = FIRST_APPOINTMENT + patient, FIRST_APPOINTMENT + 1_000 + patient
@@ -95,6 +99,7 @@ async def test_next_message_waits_after_answer_at_commit(lasting_engine: Engine,
     await assert_started_once(engine, patient, answer)
 
 
+@on_kind("quick_engine", "postgres")
 async def test_worker_killed_at_carry_over_does_it_once(breakable_engine: Engine, patient: int, key: str) -> None:
     await breakable_engine.admit(patient, {patient: 1, patient + 1000: 2})
     started = await start_decided(breakable_engine, 1, patient, patient, key)
@@ -124,6 +129,7 @@ def _move_to_yesterday(connection: Connection, patient: int) -> None:
     connection.execute(update(patient_trackings).where(patient_trackings.c.patient_id == patient).values(values))
 
 
+@on_kind("open_engine", "sqlite")
 async def test_timers_survive_a_killed_worker(open_engine: OpenEngine, patient: int, key: str) -> None:
     engine = await open_engine(decision_timeout="30", offer_seconds="4", sweep_every="120")
     await engine.admit(patient, {patient: 1, patient + 1000: 2, patient + 2000: 3})
@@ -144,9 +150,10 @@ async def test_timers_survive_a_killed_worker(open_engine: OpenEngine, patient: 
     assert other.status_code == 201
 
 
+@on_kind("open_engine", "postgres")
 async def test_api_killed_in_a_request_starts_once(open_engine: OpenEngine, patient: int, key: str) -> None:
     # The API must still wait for the decision when it is killed, also on a busy machine.
-    engine = await open_engine(decision_timeout="30", sweep_every="1")
+    engine = await open_engine(decision_timeout="120", sweep_every="1")
     await engine.admit(patient, {patient: 1})
     engine.worker.stop()
     dying = engine.faulty_worker("before-commit")
@@ -167,7 +174,11 @@ async def test_api_killed_in_a_request_starts_once(open_engine: OpenEngine, pati
     await assert_can_be_completed(engine, patient, answer)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    ("quick_engine", "number"),
+    [("sqlite", signal.SIGTERM), ("postgres", signal.SIGKILL)],
+    indirect=["quick_engine"],
+)
 async def test_restarted_server_has_its_visits(
     breakable_engine: Engine, patient: int, key: str, number: signal.Signals
 ) -> None:

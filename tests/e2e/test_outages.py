@@ -7,6 +7,7 @@ from sqlalchemy import Connection, text
 
 from patient_visit_engine.runtime import temporal
 from patient_visit_engine.visit.names import visit_id
+from tests.support.databases import on_kind
 from tests.support.decisions import assert_can_be_completed, assert_reason, assert_started_once, start_decided
 from tests.support.engine import Engine, OpenEngine, wait_until_ready
 from tests.support.locking import locked
@@ -22,6 +23,7 @@ def lose_temporal_database(engine: Engine) -> None:
     engine.temporal.start()
 
 
+@on_kind("quick_engine", "postgres")
 async def test_start_is_undecided_without_temporal(breakable_engine: Engine, patient: int, key: str) -> None:
     await breakable_engine.admit(patient, {patient: 1})
     breakable_engine.temporal.kill()
@@ -37,6 +39,7 @@ async def test_start_is_undecided_without_temporal(breakable_engine: Engine, pat
     await assert_started_once(breakable_engine, patient, answer)
 
 
+@on_kind("quick_engine", "postgres")
 async def test_foreign_workflow_makes_visit_undecided(breakable_engine: Engine, patient: int, key: str) -> None:
     await breakable_engine.admit(patient, {patient: 1})
     client = await temporal.connect(breakable_engine.settings)
@@ -50,6 +53,7 @@ async def test_foreign_workflow_makes_visit_undecided(breakable_engine: Engine, 
     await assert_started_once(breakable_engine, patient, answer)
 
 
+@on_kind("quick_engine", "postgres")
 async def test_one_request_can_be_followed_to_its_visit(breakable_engine: Engine, patient: int, key: str) -> None:
     await breakable_engine.admit(patient, {patient: 1})
     answer = await start_decided(breakable_engine, 1, patient, patient, key)
@@ -65,6 +69,7 @@ async def test_one_request_can_be_followed_to_its_visit(breakable_engine: Engine
     assert any(request_id.encode() in event.SerializeToString() for event in history.events)
 
 
+@on_kind("quick_engine", "postgres")
 async def test_logs_are_json_in_any_outage(breakable_engine: Engine, patient: int, key: str) -> None:
     await breakable_engine.admit(patient, {patient: 1})
     breakable_engine.temporal.kill()
@@ -79,6 +84,7 @@ async def test_logs_are_json_in_any_outage(breakable_engine: Engine, patient: in
         assert "\\u001b" not in process.log.read_text()
 
 
+@on_kind("quick_engine", "postgres")
 async def test_terminated_visit_continues_from_ledger(breakable_engine: Engine, patient: int, key: str) -> None:
     await breakable_engine.admit(patient, {patient: 1, patient + 1000: 2})
     answer = await start_decided(breakable_engine, 1, patient, patient, key)
@@ -93,6 +99,7 @@ async def test_terminated_visit_continues_from_ledger(breakable_engine: Engine, 
     await assert_can_be_completed(breakable_engine, patient, answer)
 
 
+@on_kind("quick_engine", "postgres")
 async def test_terminated_visit_can_be_completed(breakable_engine: Engine, patient: int, key: str) -> None:
     await breakable_engine.admit(patient, {patient: 1})
     answer = await start_decided(breakable_engine, 1, patient, patient, key)
@@ -104,6 +111,7 @@ async def test_terminated_visit_can_be_completed(breakable_engine: Engine, patie
     await assert_can_be_completed(breakable_engine, patient, answer)
 
 
+@on_kind("quick_engine", "postgres")
 async def test_start_without_worker_is_decided_later(breakable_engine: Engine, patient: int, key: str) -> None:
     await breakable_engine.admit(patient, {patient: 1})
     breakable_engine.worker.kill()
@@ -120,6 +128,7 @@ async def test_start_without_worker_is_decided_later(breakable_engine: Engine, p
     await assert_started_once(breakable_engine, patient, answer)
 
 
+@on_kind("quick_engine", "postgres")
 async def test_start_with_hung_worker_is_undecided(breakable_engine: Engine, patient: int, key: str) -> None:
     await breakable_engine.admit(patient, {patient: 1})
     breakable_engine.worker.signal(signal.SIGSTOP)
@@ -134,6 +143,7 @@ async def test_start_with_hung_worker_is_undecided(breakable_engine: Engine, pat
     await assert_started_once(breakable_engine, patient, answer)
 
 
+@on_kind("quick_engine", "postgres")
 async def test_async_start_is_decided_after_an_outage(breakable_engine: Engine, patient: int, key: str) -> None:
     await breakable_engine.admit(patient, {patient: 1})
     body = {"appointment_id": patient, "patient_id": patient, "doctor_id": 1}
@@ -170,6 +180,7 @@ async def test_locked_database_delays_the_start(breakable_engine: Engine, patien
     await assert_started_once(breakable_engine, patient, answer)
 
 
+@on_kind("open_engine", "sqlite")
 async def test_restored_ledger_decides_lost_start_again(open_engine: OpenEngine, patient: int, key: str) -> None:
     engine = await open_engine(decision_timeout="3", sweep_every="1")
     await engine.admit(patient, {patient: 1})
@@ -188,6 +199,7 @@ async def test_restored_ledger_decides_lost_start_again(open_engine: OpenEngine,
     await assert_can_be_completed(engine, patient, answer)
 
 
+@on_kind("quick_engine", "postgres")
 async def test_foreign_workflow_is_rescued(breakable_engine: Engine, patient: int, key: str) -> None:
     await breakable_engine.admit(patient, {patient: 1})
     client = await temporal.connect(breakable_engine.settings)
@@ -208,6 +220,7 @@ async def test_foreign_workflow_is_rescued(breakable_engine: Engine, patient: in
     await assert_can_be_completed(breakable_engine, patient, answer)
 
 
+@on_kind("open_engine", "postgres")
 async def test_lost_temporal_database_locks_no_one_out(open_engine: OpenEngine, patient: int, key: str) -> None:
     engine = await open_engine(decision_timeout="3", sweep_every="1")
     await engine.admit(patient, {patient: 1, patient + 1000: 2, patient + 2000: 3})
@@ -226,6 +239,7 @@ async def test_lost_temporal_database_locks_no_one_out(open_engine: OpenEngine, 
     assert (refused.status_code, refused.json()["active_doctor_id"]) == (409, 1)
 
 
+@on_kind("open_engine", "sqlite")
 async def test_lost_temporal_database_needs_no_message(open_engine: OpenEngine, patient: int, key: str) -> None:
     engine = await open_engine(decision_timeout="3", sweep_every="1", offer_seconds="2")
     await engine.admit(patient, {patient: 1, patient + 1000: 2, patient + 2000: 3})

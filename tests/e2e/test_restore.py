@@ -9,6 +9,7 @@ import pytest
 
 from patient_visit_engine.storage.database import Database
 from tests.support.backup import Backup, engine_with_backup, run_command
+from tests.support.databases import on_kind
 from tests.support.decisions import send_until_decided
 from tests.support.staff_subscriber import StaffSubscriber
 
@@ -64,6 +65,7 @@ async def test_engine_continues_from_restored_copy(backup: Backup) -> None:
     assert json.loads(repeated_lost_start.text)["patient_id"] == 2
 
 
+@on_kind("backup", "postgres")
 async def test_copy_of_older_version_can_be_restored(backup: Backup) -> None:
     engine = backup.engine
     await engine.admit(1, {11: 1})
