@@ -8,6 +8,7 @@ import pytest
 
 from patient_visit_engine.storage.database import Database
 from tests.support.api_processes import GONE, ApiProcesses, raise_file_limit
+from tests.support.databases import ON_SQLITE
 from tests.support.log_lines import lines_without_temporal
 from tests.support.stream_server import StreamClient, an_event, append_events, positions_of, whole_log
 from tests.support.waiting import wait_until_async
@@ -15,7 +16,12 @@ from tests.support.waiting import wait_until_async
 STREAMS = 2_000
 
 
-@pytest.mark.parametrize("killed", [False, True], ids=["first process runs", "first process killed"])
+@pytest.mark.parametrize(
+    ("database", "killed"),
+    [("sqlite", True), ("postgres", False)],
+    indirect=["database"],
+    ids=["sqlite, first process killed", "postgres, first process runs"],
+)
 async def test_resumes_exactly_on_another_process(
     api_processes: ApiProcesses, database: Database, writer_database: Database, *, killed: bool
 ) -> None:
@@ -80,6 +86,7 @@ async def test_stop_ends_two_thousand_streams_in_order(api_processes: ApiProcess
     assert not [line for line in log if any(word in line for word in bad)]
 
 
+@ON_SQLITE
 async def test_stalled_clients_do_not_delay_a_stop(api_processes: ApiProcesses) -> None:
     api = await api_processes.start()
     stalled = [await api_processes.open_live(api, f"amrani-{number}", 7, receive_buffer=4096) for number in range(3)]
@@ -132,6 +139,7 @@ async def test_commit_survives_killed_writer_once(api_processes: ApiProcesses, w
     assert await api.count("visit_stream_holds_total") == 0
 
 
+@ON_SQLITE
 async def test_setting_limits_streams_of_one_user(api_processes: ApiProcesses) -> None:
     api = await api_processes.start(VISIT_STREAMS_PER_USER="18")
     for _ in range(18):

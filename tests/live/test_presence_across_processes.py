@@ -37,7 +37,9 @@ async def wait_for_presence(api: ApiProcess, *names: str) -> dict[str, dict[str,
     return items
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    ("database", "number"), [("sqlite", signal.SIGTERM), ("postgres", signal.SIGINT)], indirect=["database"]
+)
 async def test_shows_subscribers_of_all_processes(api_processes: ApiProcesses, number: signal.Signals) -> None:
     first, second = await asyncio.gather(api_processes.start(), api_processes.start())
     await api_processes.open_live(first, "amrani", 7)

@@ -13,7 +13,7 @@ from patient_visit_engine.worker.builder import CACHED_VISITS
 from patient_visit_engine.workflows import ledger_calls
 from tests.support.databases import database_on
 from tests.support.temporal import start_server
-from tests.support.visits import VisitDriver, visits_in_memory
+from tests.support.visits import VisitDriver
 
 SHORT_INTERVAL = timedelta(milliseconds=20)
 
@@ -41,7 +41,14 @@ def patients() -> Iterator[int]:
 database = database_on("sqlite", "postgres")
 
 
-cached_visits = visits_in_memory(CACHED_VISITS, 0)
+@pytest.fixture
+def cached_visits(database: Database) -> int:
+    """How many visits the worker keeps in memory: many on PostgreSQL, and 0 on SQLite.
+
+    With 0 it rebuilds the visit from its history for every message. Each is tested once, because the database and this memory
+    do not depend on each other.
+    """
+    return 0 if database.is_sqlite else CACHED_VISITS
 
 
 @pytest.fixture
