@@ -71,6 +71,8 @@ class Role(StrEnum):
     reception = "reception"
     supervisor = "supervisor"
     service = "service"
+    #: Manages staff accounts, doctors and prestations. Reads nothing about patients.
+    admin = "admin"
 
 
 class RescueReason(StrEnum):

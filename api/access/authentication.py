@@ -1,6 +1,6 @@
 """Identifies the caller of a request by cookie or bearer token, and checks the caller's role."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -16,6 +16,8 @@ from patient_visit_engine.visit.codes import Role
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 DEFAULT_PORTS = {"http": 80, "https": 443}
 OWN_SITE = frozenset({"same-origin", "none"})
+#: The roles that may read what concerns patients.
+STAFF_ROLES = (Role.doctor, Role.reception, Role.supervisor, Role.service)
 
 
 class Authentication:
@@ -81,14 +83,18 @@ async def current_caller(request: Request) -> Caller:
     return await authentication.authenticate(request)
 
 
+def check_role(caller: Caller, roles: Collection[Role]) -> Caller:
+    """Return the caller. Raises Problem 403 `wrong_role` when the caller has none of these roles."""
+    if caller.role not in roles:
+        raise Problem(403, "wrong_role", "Your role may not do this")
+    return caller
+
+
 def require_role(*roles: Role) -> Callable[[Request], Awaitable[Caller]]:
     """Create a dependency that accepts these roles. Other roles get 403 `wrong_role`."""
 
     async def with_role(request: Request) -> Caller:
-        caller = await current_caller(request)
-        if caller.role not in roles:
-            raise Problem(403, "wrong_role", "Your role may not do this")
-        return caller
+        return check_role(await current_caller(request), roles)
 
     return with_role
 
@@ -98,7 +104,9 @@ def not_yours() -> Problem:
     return Problem(403, "not_yours", "This belongs to another doctor")
 
 
-AnyRole = Annotated[Caller, Depends(current_caller)]
+SignedIn = Annotated[Caller, Depends(current_caller)]
+Staff = Annotated[Caller, Depends(require_role(*STAFF_ROLES))]
+StaffOrAdmin = Annotated[Caller, Depends(require_role(*STAFF_ROLES, Role.admin))]
 Doctor = Annotated[Caller, Depends(require_role(Role.doctor))]
 Supervisor = Annotated[Caller, Depends(require_role(Role.supervisor))]
 DoctorReceptionOrSupervisor = Annotated[Caller, Depends(require_role(Role.doctor, Role.reception, Role.supervisor))]
@@ -106,3 +114,5 @@ DoctorReceptionSupervisorOrService = Annotated[
     Caller, Depends(require_role(Role.doctor, Role.reception, Role.supervisor, Role.service))
 ]
 MasterDataSender = Annotated[Caller, Depends(require_role(Role.service, Role.supervisor))]
+#: For what has no patient: doctors and prestations.
+MasterDataSenderOrAdmin = Annotated[Caller, Depends(require_role(Role.service, Role.supervisor, Role.admin))]

@@ -11,7 +11,7 @@ from fastapi import Depends, Request
 from sqlalchemy import Connection
 from starlette.responses import JSONResponse, Response
 
-from patient_visit_engine.api.access.authentication import MasterDataSender
+from patient_visit_engine.api.access.authentication import MasterDataSender, MasterDataSenderOrAdmin
 from patient_visit_engine.api.access.sessions import Caller
 from patient_visit_engine.api.commands.if_match import IfMatchHeader
 from patient_visit_engine.api.dependencies import Dependencies, dependencies_of
@@ -123,4 +123,10 @@ async def put_call(http: Request, caller: MasterDataSender, if_match: IfMatchHea
     return PutCall(http, caller, if_match)
 
 
+async def put_call_without_patient(http: Request, caller: MasterDataSenderOrAdmin, if_match: IfMatchHeader) -> PutCall:
+    """A dependency that accepts the senders of master data that has no patient."""
+    return PutCall(http, caller, if_match)
+
+
 PutCallOfSender = Annotated[PutCall, Depends(put_call)]
+PutCallOfSenderOrAdmin = Annotated[PutCall, Depends(put_call_without_patient)]

@@ -10,10 +10,10 @@ from sqlalchemy import Connection
 from starlette.responses import JSONResponse, Response
 
 from patient_visit_engine.api.access.authentication import (
-    AnyRole,
     Doctor,
     DoctorReceptionOrSupervisor,
     DoctorReceptionSupervisorOrService,
+    Staff,
     not_yours,
 )
 from patient_visit_engine.api.access.sessions import Caller
@@ -43,7 +43,7 @@ BuildCommand = Callable[[commands.Request, Appointment], commands.Command]
     responses=responses({200: screens.Worklist}, *STAFF_PROBLEMS, 422),
     dependencies=[QUERY_CHECK],
 )
-async def show_worklist(query: Annotated[WorklistQuery, Query()], caller: AnyRole, http: Request) -> Response:
+async def show_worklist(query: Annotated[WorklistQuery, Query()], caller: Staff, http: Request) -> Response:
     """A day's appointments with the state of each patient, and the id of the last event that they include.
 
     With an identifier it lists this appointment, on its own day unless another date is sent.

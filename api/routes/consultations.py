@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Request
 from sqlalchemy import Connection
 from starlette.responses import JSONResponse, Response
 
-from patient_visit_engine.api.access.authentication import AnyRole, Doctor, Supervisor, not_yours
+from patient_visit_engine.api.access.authentication import Doctor, Staff, Supervisor, not_yours
 from patient_visit_engine.api.access.sessions import Caller
 from patient_visit_engine.api.commands.idempotency import Key, PrefersAsync
 from patient_visit_engine.api.commands.validity import check_valid_until
@@ -112,7 +112,7 @@ def _decision_code(response: Response) -> str:
     response_model=None,
     responses=responses({200: shapes.Consultation}, *STAFF_PROBLEMS, 404, 422),
 )
-async def show_consultation(consultation_id: ConsultationId, _caller: AnyRole, http: Request) -> Response:
+async def show_consultation(consultation_id: ConsultationId, _caller: Staff, http: Request) -> Response:
     """The consultation, running or ended."""
     row = await dependencies_of(http).database.read_inline(_look_up_consultation, str(consultation_id))
     return JSONResponse(consultation_body(row))

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Query
 from starlette.responses import Response
 
 from patient_visit_engine.api.commands.appointment_changes import AppointmentChanges
-from patient_visit_engine.api.commands.record_puts import PutCall, PutCallOfSender
+from patient_visit_engine.api.commands.record_puts import PutCall, PutCallOfSender, PutCallOfSenderOrAdmin
 from patient_visit_engine.api.schema import bodies
 from patient_visit_engine.api.schema.fields import TextId
 from patient_visit_engine.api.schema.openapi import BODY_PROBLEMS, STAFF_PROBLEMS, Responses, responses
@@ -55,13 +55,13 @@ async def _put_patient(call: PutCall, target: int | Identifier, body: bodies.Put
 
 
 @router.put("/api/doctors/{record_id}", response_model=None, responses=DOCTOR)
-async def put_doctor(record_id: RecordId, body: bodies.PutDoctor, call: PutCallOfSender) -> Response:
+async def put_doctor(record_id: RecordId, body: bodies.PutDoctor, call: PutCallOfSenderOrAdmin) -> Response:
     """Create or change a doctor."""
     return await _put_doctor(call, record_id, body)
 
 
 @router.put("/api/doctors", response_model=None, responses=DOCTOR)
-async def put_identified_doctor(query: ByIdentifier, body: bodies.PutDoctor, call: PutCallOfSender) -> Response:
+async def put_identified_doctor(query: ByIdentifier, body: bodies.PutDoctor, call: PutCallOfSenderOrAdmin) -> Response:
     """Create or change the doctor who has this identifier."""
     return await _put_doctor(call, query.identifier, body)
 
@@ -72,13 +72,15 @@ async def _put_doctor(call: PutCall, target: int | Identifier, body: bodies.PutD
 
 
 @router.put("/api/prestations/{record_id}", response_model=None, responses=PRESTATION)
-async def put_prestation(record_id: RecordId, body: bodies.PutPrestation, call: PutCallOfSender) -> Response:
+async def put_prestation(record_id: RecordId, body: bodies.PutPrestation, call: PutCallOfSenderOrAdmin) -> Response:
     """Create or change a prestation. While its consultations run, `exclusive` cannot change."""
     return await _put_prestation(call, record_id, body)
 
 
 @router.put("/api/prestations", response_model=None, responses=PRESTATION)
-async def put_identified_prestation(query: ByIdentifier, body: bodies.PutPrestation, call: PutCallOfSender) -> Response:
+async def put_identified_prestation(
+    query: ByIdentifier, body: bodies.PutPrestation, call: PutCallOfSenderOrAdmin
+) -> Response:
     """Create or change the prestation that has this identifier."""
     return await _put_prestation(call, query.identifier, body)
 

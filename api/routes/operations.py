@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Request
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import JSONResponse, Response
 
-from patient_visit_engine.api.access.authentication import AnyRole, Supervisor
+from patient_visit_engine.api.access.authentication import Staff, Supervisor
 from patient_visit_engine.api.commands.dispatcher import request_state
 from patient_visit_engine.api.commands.idempotency import KEY, request_id, request_path
 from patient_visit_engine.api.dependencies import dependencies_of
@@ -30,7 +30,7 @@ PRESENCE_TIMEOUT_SECONDS = 5.0
     response_model=None,
     responses=responses({200: shapes.AsyncRequest, 202: shapes.AsyncRequest}, 401, 404),
 )
-async def show_request(key: Annotated[str, Path()], caller: AnyRole, http: Request) -> Response:
+async def show_request(key: Annotated[str, Path()], caller: Staff, http: Request) -> Response:
     """The decision of the caller's own request: 200 with its status and body, 202 while it is open.
 
     200 with state `set_aside` means that the decision could not be recorded, and the request is not sent again by itself.

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import JSONResponse, Response
 
-from patient_visit_engine.api.access.authentication import AnyRole
+from patient_visit_engine.api.access.authentication import Staff
 from patient_visit_engine.api.access.sessions import Caller
 from patient_visit_engine.api.dependencies import Dependencies, dependencies_of
 from patient_visit_engine.api.problems import NotFound
@@ -35,7 +35,7 @@ READ_PROBLEMS = (*STAFF_PROBLEMS, 404, 422)
     dependencies=[QUERY_CHECK],
 )
 async def show_visit(
-    patient_id: PatientId, query: Annotated[VisitDayQuery, Query()], caller: AnyRole, http: Request
+    patient_id: PatientId, query: Annotated[VisitDayQuery, Query()], caller: Staff, http: Request
 ) -> Response:
     """State, holder, waiting line and timeline of the patient's day, today by default.
 
@@ -54,7 +54,7 @@ async def show_visit(
 
 
 @router.get("/api/board", response_model=None, responses=responses({200: screens.Board}, *STAFF_PROBLEMS))
-async def show_board(_caller: AnyRole, http: Request) -> Response:
+async def show_board(_caller: Staff, http: Request) -> Response:
     """Every patient in the hospital now: consultations, check-ins, and the doctors who wait."""
     dependencies = dependencies_of(http)
     return JSONResponse(await dependencies.database.read(board.read_board, dependencies.today()))
@@ -67,7 +67,7 @@ async def show_board(_caller: AnyRole, http: Request) -> Response:
     dependencies=[QUERY_CHECK],
 )
 async def show_trackings(
-    patient_id: PatientId, query: Annotated[DayQuery, Query()], caller: AnyRole, http: Request
+    patient_id: PatientId, query: Annotated[DayQuery, Query()], caller: Staff, http: Request
 ) -> Response:
     """The day's rows of `patient_trackings`. Today's rows include what is still open from earlier days."""
     dependencies = dependencies_of(http)

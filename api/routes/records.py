@@ -6,7 +6,7 @@ from fastapi import APIRouter, Header, Path, Query, Request
 from pydantic.json_schema import WithJsonSchema
 from starlette.responses import JSONResponse, Response
 
-from patient_visit_engine.api.access.authentication import AnyRole
+from patient_visit_engine.api.access.authentication import Staff, StaffOrAdmin
 from patient_visit_engine.api.dependencies import dependencies_of
 from patient_visit_engine.api.problems import NotFound
 from patient_visit_engine.api.schema.fields import TextId
@@ -41,27 +41,29 @@ def page_responses(shape: type[Any]) -> Responses:
 
 
 @router.get("/api/patients/{record_id}", response_model=None, responses=record_responses(shapes.StoredPatient))
-async def show_patient(record_id: RecordId, _caller: AnyRole, http: Request, _etags: IfNoneMatch = None) -> Response:
+async def show_patient(record_id: RecordId, _caller: Staff, http: Request, _etags: IfNoneMatch = None) -> Response:
     """One patient. A retired id shows the record into which it was merged."""
     return await _show(http, RecordKind.patient, record_id)
 
 
 @router.get("/api/doctors/{record_id}", response_model=None, responses=record_responses(shapes.StoredDoctor))
-async def show_doctor(record_id: RecordId, _caller: AnyRole, http: Request, _etags: IfNoneMatch = None) -> Response:
+async def show_doctor(
+    record_id: RecordId, _caller: StaffOrAdmin, http: Request, _etags: IfNoneMatch = None
+) -> Response:
     """One doctor."""
     return await _show(http, RecordKind.doctor, record_id)
 
 
 @router.get("/api/prestations/{record_id}", response_model=None, responses=record_responses(shapes.StoredPrestation))
-async def show_prestation(record_id: RecordId, _caller: AnyRole, http: Request, _etags: IfNoneMatch = None) -> Response:
+async def show_prestation(
+    record_id: RecordId, _caller: StaffOrAdmin, http: Request, _etags: IfNoneMatch = None
+) -> Response:
     """One prestation."""
     return await _show(http, RecordKind.prestation, record_id)
 
 
 @router.get("/api/appointments/{record_id}", response_model=None, responses=record_responses(shapes.StoredAppointment))
-async def show_appointment(
-    record_id: RecordId, _caller: AnyRole, http: Request, _etags: IfNoneMatch = None
-) -> Response:
+async def show_appointment(record_id: RecordId, _caller: Staff, http: Request, _etags: IfNoneMatch = None) -> Response:
     """One appointment. The worklist also has the state of its patient."""
     return await _show(http, RecordKind.appointment, record_id)
 
@@ -84,21 +86,21 @@ def _has_version(http: Request, etag: str) -> bool:
 
 
 @router.get("/api/patients", response_model=None, responses=page_responses(shapes.Patients))
-async def search_patients(query: Annotated[PatientsQuery, Query()], _caller: AnyRole, http: Request) -> Response:
+async def search_patients(query: Annotated[PatientsQuery, Query()], _caller: Staff, http: Request) -> Response:
     """Patients by words of their names, birth date and record number. At most 1,000 are listed, 50 on a page."""
     patient_query = PatientQuery(query.page, query.words, query.birth_date, query.identifier)
     return JSONResponse(await dependencies_of(http).database.read(patient_search.search_patients, patient_query))
 
 
 @router.get("/api/doctors", response_model=None, responses=page_responses(shapes.Doctors))
-async def search_doctors(query: Annotated[RecordsQuery, Query()], _caller: AnyRole, http: Request) -> Response:
+async def search_doctors(query: Annotated[RecordsQuery, Query()], _caller: StaffOrAdmin, http: Request) -> Response:
     """Doctors by words of their names, 50 on a page."""
     named = NamedRecordQuery(query.page, query.words, query.identifier)
     return JSONResponse(await dependencies_of(http).database.read(record_pages.search_doctors, named))
 
 
 @router.get("/api/prestations", response_model=None, responses=page_responses(shapes.Prestations))
-async def search_prestations(query: Annotated[RecordsQuery, Query()], _caller: AnyRole, http: Request) -> Response:
+async def search_prestations(query: Annotated[RecordsQuery, Query()], _caller: StaffOrAdmin, http: Request) -> Response:
     """Prestations by words of their names, 50 on a page."""
     named = NamedRecordQuery(query.page, query.words, query.identifier)
     return JSONResponse(await dependencies_of(http).database.read(record_pages.search_prestations, named))

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
-from patient_visit_engine.api.access.authentication import AnyRole, refuse_cross_site
+from patient_visit_engine.api.access.authentication import SignedIn, refuse_cross_site
 from patient_visit_engine.api.access.sessions import COOKIE
 from patient_visit_engine.api.dependencies import dependencies_of
 from patient_visit_engine.api.schema import bodies
@@ -33,7 +33,7 @@ async def sign_in(body: bodies.Credentials, http: Request) -> Response:
 
 
 @router.get("/api/session", response_model=None, responses=responses({200: shapes.SignedInUser}, 401))
-async def show_session(caller: AnyRole, http: Request) -> Response:
+async def show_session(caller: SignedIn, http: Request) -> Response:
     """Who is signed in, with the hospital's time zone and the start of its days."""
     settings = dependencies_of(http).settings
     user: shapes.SignedInUser = {
@@ -48,7 +48,7 @@ async def show_session(caller: AnyRole, http: Request) -> Response:
 
 
 @router.delete("/api/session", status_code=204, response_model=None, responses=responses({204: None}, 401, 403, 413))
-async def sign_out(caller: AnyRole, http: Request) -> Response:
+async def sign_out(caller: SignedIn, http: Request) -> Response:
     """End the session and its event streams. A bearer token stays valid until it expires."""
     dependencies = dependencies_of(http)
     if caller.by_cookie:

@@ -21,6 +21,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from patient_visit_engine.api.access.authentication import STAFF_ROLES, check_role
 from patient_visit_engine.api.access.sessions import Caller
 from patient_visit_engine.api.problems import COMMON_HEADERS, Problem, log_fault, method_not_allowed, on_fault
 from patient_visit_engine.api.request_ids import id_header
@@ -108,7 +109,7 @@ class EventStream:
     async def _authorize(self, request: Request) -> Subscription:
         if request.method not in STREAM_METHODS:
             raise method_not_allowed(STREAM_METHODS)
-        caller = await self._authenticate(request)
+        caller = check_role(await self._authenticate(request), STAFF_ROLES)
         allowed = allowed_channels(caller)
         return Subscription(
             user=caller.subject,

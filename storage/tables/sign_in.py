@@ -18,7 +18,9 @@ accounts = Table(
     # here. Case folding can make a text three times as long.
     Column("login", String(600)),
     Index("one_account_per_login", "login", unique=True),
-    CheckConstraint("role IN ('doctor', 'reception', 'supervisor', 'service')", name="an_account_has_a_known_role"),
+    CheckConstraint(
+        "role IN ('doctor', 'reception', 'supervisor', 'service', 'admin')", name="an_account_has_a_known_role"
+    ),
     CheckConstraint("(role = 'doctor') = (doctor_id IS NOT NULL)", name="a_doctors_account_names_the_doctor"),
 )
 

@@ -24,12 +24,12 @@ from tests.support.waiting import wait_until_async
 
 
 async def caller_from_header(request: Request) -> Caller:
-    """Return the doctor with the number in the header. `0` is the reception. Text raises, and no header is 401."""
+    """Return the doctor with the number in the header. `0` is the reception, `-1` an admin. Text raises, and no header is 401."""
     number = request.headers.get("x-doctor")
     if number is None:
         raise Problem(401, "not_signed_in", "Sign in first", headers={"WWW-Authenticate": "Bearer"})
-    doctor = int(number) or None
-    role = Role.doctor if doctor else Role.reception
+    doctor = max(int(number), 0) or None
+    role = Role.admin if number == "-1" else Role.doctor if doctor else Role.reception
     expires = datetime.now(UTC) + timedelta(hours=1)
     return Caller(f"account:{number}", number, "Dr. Amrani", role, doctor, expires, f"session-{number}", by_cookie=True)
 
@@ -130,6 +130,7 @@ async def test_streams_requested_or_all_own_channels(hub: Hub, doctor: str, quer
         ("7", "doctor.7\n", 422, "unknown_channel"),
         ("7", "doctor." + "7" * 5000, 422, "unknown_channel"),
         ("7", ",".join(["doctor.7"] * (MOST_CHANNELS + 1)), 422, "too_many_channels"),
+        ("-1", "consultations", 403, "wrong_role"),
     ],
 )
 async def test_refuses_channels_of_others(

@@ -7,7 +7,7 @@ from typing import get_args
 
 from fastapi.routing import APIRoute
 
-from patient_visit_engine.api.access.authentication import current_caller
+from patient_visit_engine.api.access.authentication import STAFF_ROLES, current_caller
 from patient_visit_engine.api.routes import (
     appointments,
     consultations,
@@ -23,26 +23,11 @@ from patient_visit_engine.storage.master_data.identifiers import RecordKind
 from patient_visit_engine.visit.codes import Role
 from patient_visit_engine.visit.refusals import Refusal
 from patient_visit_engine.wire.refusals import status_of
-from tests.support.pages import DOCS, ROOT, code_of, rows
+from tests.support.documented_calls import PAGE, documented_calls
+from tests.support.pages import ROOT, code_of, rows
 
-PAGE = DOCS / "api.md"
 #: The page's status for errors of the framework, which have many.
 STATUS_OF_FRAMEWORK = "4xx"
-
-
-#: The page's words for the roles of a call.
-ROLES = {
-    "anyone": frozenset[Role](),
-    "anyone signed in": frozenset(Role),
-    "the same caller": frozenset(Role),
-    "its doctor": frozenset({Role.doctor}),
-    "its doctor, reception, supervisor": frozenset({Role.doctor, Role.reception, Role.supervisor}),
-    "its doctor, reception, supervisor, service": frozenset(
-        {Role.doctor, Role.reception, Role.supervisor, Role.service}
-    ),
-    "supervisor": frozenset({Role.supervisor}),
-    "service, supervisor": frozenset({Role.service, Role.supervisor}),
-}
 
 
 def calls_in_code() -> dict[str, frozenset[Role]]:
@@ -50,7 +35,7 @@ def calls_in_code() -> dict[str, frozenset[Role]]:
     modules = (session, consultations, appointments, patients, merges, records, master_data, operations)
     routes = [route for module in modules for route in module.router.routes if isinstance(route, APIRoute)]
     calls = {f"{method} {route.path_format}": _roles_of(route) for route in routes for method in route.methods or ()}
-    return calls | {"GET /api/events": frozenset(Role)}
+    return calls | {"GET /api/events": frozenset(STAFF_ROLES)}
 
 
 def _roles_of(route: APIRoute) -> frozenset[Role]:
@@ -96,7 +81,7 @@ def _kinds(argument: str) -> list[str]:
 
 
 def test_page_lists_every_call_with_its_roles() -> None:
-    assert {code_of(row[0]): ROLES[row[1]] for row in rows(PAGE, "call", "who", "answers")} == calls_in_code()
+    assert documented_calls() == calls_in_code()
 
 
 def test_page_lists_every_problem_with_status() -> None:

@@ -339,3 +339,51 @@ async def test_events_keep_their_rows_and_positions(url: str) -> None:
     assert [(row.seq, row.patient_id) for row in await run(LOG)] == [(1, 7), (2, 0)]
     migrations.upgrade(url)
     assert await run(LOG) == both
+
+
+ACCOUNTS = """
+INSERT INTO doctors (id, name) VALUES (7, 'Dr. Smith')
+INSERT INTO accounts (id, username, login, password_hash, name, role, doctor_id, revoked_at) VALUES
+ (3, 'Smith', 'smith', 'h1', 'Dr. Smith', 'doctor', 7, NULL), (5, 'desk', 'desk', 'h2', 'Desk', 'reception', NULL, NULL),
+ (6, 'old', 'old', 'h3', 'Old', 'supervisor', NULL, '2026-03-01T09:00:00.000Z')
+INSERT INTO sessions (token_hash, account_id, created_at, expires_at) VALUES
+ ('s5', 5, '2026-03-02T09:00:00.000Z', '2026-03-02T21:00:00.000Z')
+INSERT INTO sign_in_places (place, account_id, seen_at) VALUES ('p', 5, '2026-03-02T09:00:00.000Z')
+"""
+ADMIN = "INSERT INTO accounts (id, username, login, password_hash, name, role) VALUES (8, 'boss', 'boss', 'h4', 'B', 'admin')"
+SESSION_OF_ADMIN = """INSERT INTO sessions (token_hash, account_id, created_at, expires_at) VALUES
+ ('s8', 8, '2026-03-02T09:00:00.000Z', '2026-03-02T21:00:00.000Z')"""
+
+
+async def test_accounts_keep_their_rows_and_admins_are_closed(url: str) -> None:
+    def add(connection: Connection) -> None:
+        for statement in re.split(r"\n(?! )", ACCOUNTS.strip()):
+            connection.execute(text(statement))
+
+    def read(connection: Connection) -> list[list[Any]]:
+        tables = ("accounts", "sessions", "sign_in_places")
+        return [[row._mapping for row in connection.execute(text(f"SELECT * FROM {name}"))] for name in tables]
+
+    def run(statement: str) -> Any:
+        return run_on(url, lambda connection: connection.execute(text(statement)))
+
+    await run_on(url, migrate_to("0011"))
+    await run_on(url, add)
+    before = await run_on(url, read)
+    with pytest.raises(IntegrityError):
+        await run(ADMIN)
+
+    migrations.upgrade(url)
+    assert await run_on(url, read) == before
+    await run(ADMIN)
+    await run(SESSION_OF_ADMIN)
+    for wrong in (ADMIN.replace("'admin'", "'king'"), ADMIN.replace("8, 'boss', 'boss'", "9, 'boss', 'other'")):
+        with pytest.raises(IntegrityError):
+            await run(wrong)
+    migrations.downgrade(url, "0011")
+
+    after = await run_on(url, read)
+    (closed,) = [row for row in after[0] if row["id"] == 8]
+    assert (closed["role"], closed["revoked_at"] is not None) == ("service", True)
+    assert [[row for row in table if row.get("id") != 8] for table in after] == before
+    assert await run_on(url, lambda c: accounts.find_account(c, "boss")) is None

@@ -11,7 +11,14 @@ import SignInPage from "./sign_in/SignInPage.vue";
 import VisitPage from "./visit/VisitPage.vue";
 import WorklistPage from "./worklist/WorklistPage.vue";
 
-export const HOME_OF = { doctor: "worklist", reception: "board", supervisor: "board", service: "board" } as const;
+export const HOME_OF = {
+    doctor: "worklist",
+    reception: "board",
+    supervisor: "board",
+    service: "board",
+    // The board then shows that this role may not read it.
+    admin: "board",
+} as const;
 
 /** An address within this page, or undefined. So a link cannot redirect a user to another site. */
 export function within(next: unknown): string | undefined {
