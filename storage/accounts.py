@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ARRAY, ColumnElement, Connection, Select, String, bindparam, delete, func, insert, select, update
+from sqlalchemy import ARRAY, ColumnElement, Connection, Select, String, bindparam, delete, func, insert, select
 
 from patient_visit_engine.storage.inserting import insert_if_new
 from patient_visit_engine.storage.sign_in_places import note_place
@@ -60,26 +60,6 @@ def add_account(
     """Add an account. Returns False when the username exists, in any case. `doctor_id` is required for doctors and only for them."""
     row = {"username": username, "login": fold_login(username), "password_hash": password_hash, "name": name}
     return insert_if_new(connection, accounts, by="login", **row, role=role.value, doctor_id=doctor_id)
-
-
-def change_password(connection: Connection, username: str, password_hash: str) -> bool:
-    """Set a new password and end the account's sessions. Returns False when the account does not exist."""
-    return _change_account(connection, username, password_hash=password_hash)
-
-
-def revoke_account(connection: Connection, username: str, now: datetime) -> bool:
-    """Close the account permanently and end its sessions. Returns False when the account does not exist."""
-    return _change_account(connection, username, revoked_at=now)
-
-
-def _change_account(connection: Connection, username: str, **values: Any) -> bool:
-    account_id = connection.scalar(_named(select(accounts.c.id), username))
-    if account_id is None:
-        return False
-    connection.execute(update(accounts).where(accounts.c.id == account_id).values(**values))
-    # API processes cache each session with its account. Without this they would use the old account.
-    connection.execute(delete(sessions).where(sessions.c.account_id == account_id))
-    return True
 
 
 def _named(query: Select[Any], username: str) -> Select[Any]:

@@ -144,6 +144,18 @@ class SignedInUser(TypedDict):
 
 
 @closed
+class Account(TypedDict):
+    """A staff account, without its password. An account that is not active is revoked."""
+
+    id: RecordId
+    username: Name
+    name: Name
+    role: Role
+    doctor_id: RecordId | None
+    active: bool
+
+
+@closed
 class StartWarning(TypedDict):
     """What a granted start should tell its doctor: another consultation of this doctor is still open."""
 

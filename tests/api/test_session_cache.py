@@ -11,7 +11,7 @@ from patient_visit_engine.api.access import session_cache
 from patient_visit_engine.api.access.session_cache import VERIFIED_FOR
 from patient_visit_engine.api.app import create_app
 from patient_visit_engine.api.gateway import Gateway
-from patient_visit_engine.storage import accounts, tables
+from patient_visit_engine.storage import account_changes, accounts, tables
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.visit.codes import Role
 from tests.support.api import ApiDriver, start_body
@@ -60,11 +60,11 @@ async def sign_out(_api: ApiDriver, client: httpx.AsyncClient) -> None:
 
 
 async def change_password(api: ApiDriver, _client: httpx.AsyncClient) -> None:
-    assert await api.database.write(accounts.change_password, "amrani", WEAK_HASH.hash("another"))
+    assert await api.database.write(account_changes.change_password, "amrani", WEAK_HASH.hash("another"))
 
 
 async def revoke(api: ApiDriver, _client: httpx.AsyncClient) -> None:
-    assert await api.database.write(accounts.revoke_account, "amrani", api.clock())
+    assert await api.database.write(account_changes.revoke_account, "amrani", api.clock())
 
 
 async def revoke_by_hand(api: ApiDriver, _client: httpx.AsyncClient) -> None:

@@ -6,7 +6,7 @@ from http.cookies import SimpleCookie
 import httpx
 import pytest
 
-from patient_visit_engine.storage import accounts, tables
+from patient_visit_engine.storage import account_changes, accounts, tables
 from patient_visit_engine.storage.tables import sessions
 from patient_visit_engine.visit.codes import Role
 from tests.support.api import ApiDriver, start_body
@@ -89,9 +89,9 @@ async def test_changing_account_ends_its_sessions(api: ApiDriver, how: str) -> N
     doctor = await sign_in(api)
 
     if how == "revoked":
-        await api.database.write(accounts.revoke_account, "amrani", api.clock())
+        await api.database.write(account_changes.revoke_account, "amrani", api.clock())
     else:
-        await api.database.write(accounts.change_password, "amrani", WEAK_HASH.hash("another"))
+        await api.database.write(account_changes.change_password, "amrani", WEAK_HASH.hash("another"))
 
     assert (await doctor.get("/api/session")).status_code == 401
     assert (await (await api.anyone()).post("/api/session", json=AMRANI)).json()["code"] == "bad_credentials"
@@ -100,7 +100,7 @@ async def test_changing_account_ends_its_sessions(api: ApiDriver, how: str) -> N
 async def test_revoked_account_gets_no_new_session(api: ApiDriver) -> None:
     account = await api.database.read(accounts.find_account, "amrani")
     assert account is not None
-    await api.database.write(accounts.revoke_account, "amrani", api.clock())
+    await api.database.write(account_changes.revoke_account, "amrani", api.clock())
 
     now = api.clock()
     opened = await api.database.write(

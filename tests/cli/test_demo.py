@@ -20,7 +20,8 @@ from patient_visit_engine.cli.demo import command, hospital
 from patient_visit_engine.cli.demo.logins import LOGINS_FILE, Login
 from patient_visit_engine.runtime.operator_error import OperatorError
 from patient_visit_engine.storage import tables
-from patient_visit_engine.storage.accounts import change_password, find_account
+from patient_visit_engine.storage.account_changes import change_password
+from patient_visit_engine.storage.accounts import find_account
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.upkeep.audit import audit
 from patient_visit_engine.visit.calendar import HospitalCalendar

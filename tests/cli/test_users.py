@@ -90,16 +90,29 @@ async def test_account_is_added_changed_and_revoked(database: Database, up_envir
     [
         (("add", "ann", "doctor"), "--doctor: needed for role doctor, not allowed for other roles"),
         (("add", "ann", "reception", "--doctor", "7"), "--doctor: needed for role doctor, not allowed for other roles"),
-        (("add", "ann", "doctor", "--doctor", "8"), "--doctor: there is no doctor 8"),
+        (("add", "ann", "doctor", "--doctor", "8"), "--doctor: there is no such doctor"),
         (("add", " ann", "reception"), "NAME: must be 1 to 200 printable characters without a space at either end"),
+        (
+            ("add", "ann", "reception", "--name", "Ann "),
+            "--name: must be 1 to 200 printable characters without a space at either end",
+        ),
         (("passwd", "unknown"), "NAME: there is no account with this name"),
         (("revoke", "unknown"), "NAME: there is no account with this name"),
+        (("restore", "unknown"), "NAME: there is no account with this name"),
+        (("rename", "unknown", "Ann"), "NAME: there is no account with this name"),
+        (
+            ("rename", "unknown", "An\tn"),
+            "SHOWN_NAME: must be 1 to 200 printable characters without a space at either end",
+        ),
+        (("role", "unknown", "admin"), "NAME: there is no account with this name"),
+        (("role", "unknown", "doctor"), "--doctor: needed for role doctor, not allowed for other roles"),
+        (("role", "unknown", "doctor", "--doctor", "urn:x|1"), "--doctor: there is no doctor urn:x|1"),
     ],
 )
 async def test_invalid_account_is_refused_in_one_line(
     database: Database, up_environment: UpEnvironment, arguments: tuple[str, ...], line: str
 ) -> None:
-    options = () if arguments[0] == "revoke" else ("--password-stdin",)
+    options = ("--password-stdin",) if arguments[0] in ("add", "passwd") else ()
 
     result = await run_here(up_environment, "user", *arguments, *options, stdin="stethoscope\n")
 
@@ -187,3 +200,37 @@ async def test_doctor_is_named_by_identifier(up_environment: UpEnvironment, data
     assert added.returncode == 0
     assert (unknown.returncode, unknown.stderr) == (1, "--doctor: there is no doctor urn:hospital:staff|D8\n")
     assert await load_accounts(database) == [("smith", "doctor", 7, False)]
+
+
+async def test_account_is_listed_renamed_and_restored(database: Database, up_environment: UpEnvironment) -> None:
+    async def run(*arguments: str, stdin: str = "") -> tuple[int, str]:
+        result = await run_here(up_environment, "user", *arguments, stdin=stdin)
+        return result.returncode, result.stdout or result.stderr
+
+    new = ("add", "smith", "reception", "--name", "A. Smith", "--password-stdin")
+    assert await run(*new, stdin="stethoscope\n") == (0, "added\n")
+    assert await run("rename", "SMITH", "Dr. Ann Smith") == (0, "renamed\n")
+    assert await run("role", "smith", "doctor", "--doctor", "7") == (0, "role changed\n")
+    assert await run("list") == (0, "smith\tdoctor\t7\tactive\tDr. Ann Smith\n")
+
+    assert await run("revoke", "smith") == (0, "revoked\n")
+    assert await run("role", "smith", "supervisor") == (0, "role changed\n")
+    assert await run("list") == (0, "smith\tsupervisor\t-\trevoked\tDr. Ann Smith\n")
+    assert await run("restore", "smith") == (0, "restored\n")
+    assert await load_accounts(database) == [("smith", "supervisor", None, False)]
+    assert await accepts_password(database, "smith", "stethoscope")
+    await database.close()
+
+
+async def test_last_admin_stays(database: Database, up_environment: UpEnvironment) -> None:
+    line = "NAME: this is the last admin: add or restore another admin first\n"
+    await run_here(up_environment, "user", "add", "ann", "admin", "--password-stdin", stdin="12345678\n")
+
+    revoked = await run_here(up_environment, "user", "revoke", "ann", stdin="")
+    demoted = await run_here(up_environment, "user", "role", "ann", "supervisor", stdin="")
+
+    assert [(result.returncode, result.stderr) for result in (revoked, demoted)] == [(1, line), (1, line)]
+    await run_here(up_environment, "user", "add", "ben", "admin", "--password-stdin", stdin="12345678\n")
+    assert (await run_here(up_environment, "user", "revoke", "ann", stdin="")).returncode == 0
+    assert await load_accounts(database) == [("ann", "admin", None, True), ("ben", "admin", None, False)]
+    await database.close()

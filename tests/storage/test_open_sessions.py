@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, event, insert
 
-from patient_visit_engine.storage import accounts
+from patient_visit_engine.storage import account_changes, accounts
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.tables import sessions
 from patient_visit_engine.visit.codes import Role
@@ -30,7 +30,7 @@ async def test_finds_open_sessions_with_one_parameter(database: Database) -> Non
             for n in range(SESSIONS)
         ]
         connection.execute(insert(sessions), rows)
-        accounts.revoke_account(connection, "gone", NOW)
+        account_changes.revoke_account(connection, "gone", NOW)
 
     await database.write(add_sessions)
     parameter_counts: list[int] = []

@@ -1,0 +1,36 @@
+"""Staff accounts as administrators see them: every account, also revoked ones, without passwords."""
+
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+
+from patient_visit_engine.storage.tables import accounts
+from patient_visit_engine.visit.codes import Role
+from patient_visit_engine.wire import shapes
+
+COLUMNS = (
+    accounts.c.id,
+    accounts.c.username,
+    accounts.c.name,
+    accounts.c.role,
+    accounts.c.doctor_id,
+    accounts.c.revoked_at,
+)
+
+
+def list_accounts(connection: Connection) -> list[shapes.Account]:
+    """All accounts, in the order of their usernames without case."""
+    rows = connection.execute(select(*COLUMNS).order_by(accounts.c.id)).all()
+    # Sorted here, because the two databases sort names differently.
+    return sorted(map(_account, rows), key=lambda account: (account["username"].casefold(), account["id"]))
+
+
+def _account(row: Row[*tuple[Any, ...]]) -> shapes.Account:
+    return {
+        "id": row.id,
+        "username": row.username,
+        "name": row.name,
+        "role": Role(row.role),
+        "doctor_id": row.doctor_id,
+        "active": row.revoked_at is None,
+    }
