@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, delete, or_, select, update
 
-from patient_visit_engine.storage.accounts import add_account, find_account_number, fold_login
+from patient_visit_engine.storage.accounts import Account, add_account, find_account_number, fold_login
 from patient_visit_engine.storage.tables import accounts, doctors, sessions
 from patient_visit_engine.visit.codes import Role
 
@@ -135,6 +135,23 @@ def change_password(connection: Connection, username: str, password_hash: str) -
     if account_id is None:
         return False
     _write(connection, account_id, {"password_hash": password_hash}, ends_sessions=True)
+    return True
+
+
+def change_own_password(connection: Connection, account: Account, password_hash: str, token_hash: str) -> bool:
+    """Set a new password and end the account's sessions, except this one.
+
+    Returns False when the account was revoked, or its password changed, after `account` was read.
+    """
+    unchanged = (
+        accounts.c.id == account.id,
+        accounts.c.password_hash == account.password_hash,
+        accounts.c.revoked_at.is_(None),
+    )
+    if connection.execute(update(accounts).where(*unchanged).values(password_hash=password_hash)).rowcount == 0:
+        return False
+    is_other = sessions.c.account_id == account.id, sessions.c.token_hash != token_hash
+    connection.execute(delete(sessions).where(*is_other))
     return True
 
 

@@ -76,6 +76,15 @@ def find_account(connection: Connection, username: str) -> Account | None:
     return Account(row.id, row.username, row.password_hash, row.name, Role(row.role), row.doctor_id)
 
 
+def find_account_of_session(connection: Connection, token_hash: str) -> Account | None:
+    """Return the account of this session, unless the session has ended or the account is revoked."""
+    is_of_session = accounts.c.id == sessions.c.account_id, sessions.c.token_hash == token_hash
+    row = connection.execute(select(accounts).where(*is_of_session, accounts.c.revoked_at.is_(None))).one_or_none()
+    if row is None:
+        return None
+    return Account(row.id, row.username, row.password_hash, row.name, Role(row.role), row.doctor_id)
+
+
 def find_account_number(connection: Connection, username: str) -> int | None:
     """Return the id of the account with this username, also of a revoked one. Case does not count."""
     number: int | None = connection.scalar(_named(select(accounts.c.id), username))

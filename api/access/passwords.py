@@ -28,6 +28,10 @@ class PasswordChecker:
         """Whether the password has this hash. Without a hash, the check takes as long and returns False."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._verify, password_hash, password)
 
+    async def hash(self, password: str) -> str:
+        """The hash under which a new password is stored."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, HASHER.hash, password)
+
     def _verify(self, password_hash: str | None, password: str) -> bool:
         # An unknown name must take as long as a wrong password. Otherwise the time would reveal which names exist. So the other
         # hash is made with the first password of any kind.

@@ -11,10 +11,10 @@ from patient_visit_engine.api.access.passwords import PasswordChecker
 from patient_visit_engine.api.access.session_cache import SessionCache
 from patient_visit_engine.api.access.sign_in_budget import Attempt, SignInBudget
 from patient_visit_engine.api.access.sign_in_log import NO_ACCOUNT, WRONG_PASSWORD, SignInLog
-from patient_visit_engine.api.access.sign_in_problems import BadCredentials, SignInProblem
+from patient_visit_engine.api.access.sign_in_problems import BadCredentials, SignInProblem, WrongPassword
 from patient_visit_engine.api.access.sign_in_queue import SignInQueue
 from patient_visit_engine.api.addresses import address_group
-from patient_visit_engine.storage import accounts
+from patient_visit_engine.storage import account_changes, accounts
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.visit.codes import Role
 
@@ -101,6 +101,29 @@ class Sessions:
         ):
             raise BadCredentials(WRONG_PASSWORD)
         return token
+
+    async def change_password(self, caller: Caller, old: str, new: str, address: str) -> bool:
+        """Set a new password for the caller's own account, and end its other sessions. `address` is the client's address.
+
+        Returns False when the caller's session has just ended.
+        Raises Problem 403 `wrong_password`, 429 `too_many_attempts` or 503 `sign_in_busy`.
+        """
+        account = await self._database.read(accounts.find_account_of_session, caller.session)
+        if account is None:
+            return False
+        login, network = accounts.fold_login(account.username), address_group(address)
+        attempt = Attempt(login, network, await self._places.is_known(login, network))
+        try:
+            async with self._queue.turn(attempt):
+                if not await self._passwords.matches(account.password_hash, old):
+                    raise WrongPassword(WRONG_PASSWORD)
+            new_hash = await self._passwords.hash(new)
+            if not await self._database.write(account_changes.change_own_password, account, new_hash, caller.session):
+                raise WrongPassword(WRONG_PASSWORD)
+        except SignInProblem as problem:
+            await self._note_failure(problem, account.username, address, network)
+            raise
+        return True
 
     async def _note_failure(self, problem: SignInProblem, username: str, address: str, network: str) -> None:
         self._log.count(problem.code)

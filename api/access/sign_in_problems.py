@@ -14,11 +14,23 @@ class SignInProblem(Problem):
     reason: str
 
 
-class BadCredentials(SignInProblem):
+class FailedPassword(SignInProblem):
+    """A password that was wrong. It costs budget, because it may be a guess."""
+
+
+class BadCredentials(FailedPassword):
     """There is no such account, or it is revoked, or the password is wrong."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(401, "bad_credentials", "Name or password is wrong")
+        self.reason = reason
+
+
+class WrongPassword(FailedPassword):
+    """A signed-in person wants to change the password, and the old one is wrong."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(403, "wrong_password", "The old password is wrong")
         self.reason = reason
 
 

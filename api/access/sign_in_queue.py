@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from patient_visit_engine.api.access.sign_in_budget import Answer, Attempt, SignInBudget, Verdict
-from patient_visit_engine.api.access.sign_in_problems import BadCredentials, SignInBusy, SignInProblem, TooManyAttempts
+from patient_visit_engine.api.access.sign_in_problems import FailedPassword, SignInBusy, SignInProblem, TooManyAttempts
 
 #: The number of passwords hashed at the same time. Each takes tens of milliseconds of one core, and tens of mebibytes.
 HASHING_THREADS = 2
@@ -45,7 +45,7 @@ class SignInQueue:
     async def turn(self, attempt: Attempt) -> AsyncIterator[None]:
         """Wait for the turn of this attempt, and check its password in the context.
 
-        Raises `TooManyAttempts` when the budget is used up, and `SignInBusy` when the queue is full. `BadCredentials` in the
+        Raises `TooManyAttempts` when the budget is used up, and `SignInBusy` when the queue is full. `FailedPassword` in the
         context costs budget. Any other exception is a fault, and costs none.
         """
         await self._wait(attempt)
@@ -53,7 +53,7 @@ class SignInQueue:
         try:
             yield
             settle = self._budget.forgive
-        except BadCredentials:
+        except FailedPassword:
             settle = self._budget.fail
             raise
         finally:

@@ -3,11 +3,12 @@
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
-from patient_visit_engine.api.access.authentication import SignedIn, refuse_cross_site
+from patient_visit_engine.api.access.authentication import SignedIn, not_signed_in, refuse_cross_site
 from patient_visit_engine.api.access.sessions import COOKIE
 from patient_visit_engine.api.dependencies import dependencies_of
+from patient_visit_engine.api.problems import Problem
 from patient_visit_engine.api.schema import bodies
-from patient_visit_engine.api.schema.openapi import BODY_PROBLEMS, responses
+from patient_visit_engine.api.schema.openapi import BODY_PROBLEMS, STAFF_PROBLEMS, responses
 from patient_visit_engine.wire import shapes
 
 router = APIRouter(tags=["session"])
@@ -23,7 +24,7 @@ async def sign_in(body: bodies.Credentials, http: Request) -> Response:
     """Begin a session and set its cookie."""
     refuse_cross_site(http)
     sessions = dependencies_of(http).sessions
-    address = http.client.host if http.client is not None else ""
+    address = _address_of(http)
     if "x-forwarded-for" in http.headers and not dependencies_of(http).settings.trusted_proxies:
         sessions.note_ignored_proxy(address)
     token = await sessions.sign_in(body.username, body.password.get_secret_value(), address)
@@ -58,6 +59,26 @@ async def sign_out(caller: SignedIn, http: Request) -> Response:
     response = Response(status_code=204)
     _set_cookie(http, response, "", 0)
     return response
+
+
+@router.put(
+    "/api/session/password",
+    status_code=204,
+    response_model=None,
+    responses=responses({204: None}, *STAFF_PROBLEMS, *BODY_PROBLEMS),
+)
+async def change_password(body: bodies.ChangePassword, caller: SignedIn, http: Request) -> Response:
+    """Change the caller's own password. The account's other sessions end."""
+    if not caller.by_cookie:
+        raise Problem(403, "no_password", "A bearer token has no password here")
+    old, new = body.old.get_secret_value(), body.new.get_secret_value()
+    if not await dependencies_of(http).sessions.change_password(caller, old, new, _address_of(http)):
+        raise not_signed_in()
+    return Response(status_code=204)
+
+
+def _address_of(http: Request) -> str:
+    return http.client.host if http.client is not None else ""
 
 
 def _set_cookie(http: Request, response: Response, token: str, seconds: int) -> None:

@@ -20,10 +20,12 @@ from patient_visit_engine.api.schema.fields import (
     SystemName,
     Username,
 )
+from patient_visit_engine.storage.account_changes import MIN_PASSWORD_LENGTH
 from patient_visit_engine.storage.master_data.identifiers import Identifier, RecordKind
 from patient_visit_engine.visit.codes import AppointmentStatus
 from patient_visit_engine.wire.shapes import MAX_EXPECTED_MINUTES, MAX_IDENTIFIERS, MAX_SENT_IDENTIFIERS, Sex
 
+MAX_PASSWORD_LENGTH = 1_000
 ExpectedMinutes = Annotated[int, Field(strict=True, ge=1, le=MAX_EXPECTED_MINUTES)]
 #: The records to which an appointment refers.
 REFERENCES = (RecordKind.patient, RecordKind.doctor, RecordKind.prestation)
@@ -48,9 +50,20 @@ def _is_text(secret: SecretStr) -> SecretStr:
     return secret
 
 
+Password = Annotated[SecretStr, Field(min_length=1, max_length=MAX_PASSWORD_LENGTH), AfterValidator(_is_text)]
+NewPassword = Annotated[
+    SecretStr, Field(min_length=MIN_PASSWORD_LENGTH, max_length=MAX_PASSWORD_LENGTH), AfterValidator(_is_text)
+]
+
+
 class Credentials(RequestBody):
     username: Username
-    password: Annotated[SecretStr, Field(min_length=1, max_length=1_000), AfterValidator(_is_text)]
+    password: Password
+
+
+class ChangePassword(RequestBody):
+    old: Password
+    new: NewPassword
 
 
 class StartConsultation(RequestBody):

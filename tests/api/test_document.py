@@ -36,6 +36,7 @@ CALLS = {
     ("/api/patients", "GET"),
     ("/api/session", "GET"),
     ("/api/session", "DELETE"),
+    ("/api/session/password", "PUT"),
     ("/api/consultations", "POST"),
     ("/api/consultations/{consultation_id}", "GET"),
     ("/api/consultations/{consultation_id}/complete", "POST"),

@@ -13,6 +13,7 @@ from tests.support.documented_calls import documented_calls
 CALLS_OF_ADMIN = {
     "GET /api/session",
     "DELETE /api/session",
+    "PUT /api/session/password",
     "GET /api/doctors",
     "GET /api/doctors/{record_id}",
     "PUT /api/doctors",

@@ -32,6 +32,7 @@ A_PRESTATION: dict[str, Any] = {"name": "Scan", "exclusive": False, "expected_mi
 #: Method, path, a valid body, and a role that may send it.
 WITH_BODY: list[tuple[str, str, dict[str, Any], str]] = [
     ("POST", "/api/session", {"username": "a", "password": "b"}, "doctor"),
+    ("PUT", "/api/session/password", {"old": "a", "new": "b" * 8}, "reception"),
     ("POST", "/api/consultations", start_body(), "doctor"),
     ("POST", f"/api/consultations/{UNKNOWN_ID}/extend", {"minutes": 5}, "doctor"),
     ("POST", f"/api/consultations/{UNKNOWN_ID}/release", {"reason": "x"}, "supervisor"),
@@ -92,6 +93,7 @@ FOR_SOME = [
 VALID_HERE = {
     "username": ["'5'"],
     "password": ["'5'", repr("\x00"), repr("a\u2028b")],
+    "old": ["'5'", repr("\x00"), repr("a\u2028b")],
     "wait": ["True"],
     "reason": ["'5'"],
     "first_name": ["'5'"],
