@@ -28,6 +28,7 @@ from patient_visit_engine.api.metrics import Metrics
 from patient_visit_engine.api.page import Page
 from patient_visit_engine.api.readiness import HealthCheck, Readiness, find_problems
 from patient_visit_engine.api.routes import (
+    accounts,
     appointments,
     consultations,
     master_data,
@@ -126,7 +127,7 @@ def create_documented_app() -> FastAPI:
             Exception: problems.on_fault,
         },
     )
-    for module in (session, consultations, appointments, patients, merges, records, master_data, operations):
+    for module in (session, accounts, consultations, appointments, patients, merges, records, master_data, operations):
         # Not include_router(): one flat list matches faster, and a 405 can collect the methods of a path from it.
         app.router.routes.extend(module.router.routes)
     # FastAPI documents this way to replace the OpenAPI document.

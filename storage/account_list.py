@@ -25,6 +25,12 @@ def list_accounts(connection: Connection) -> list[shapes.Account]:
     return sorted(map(_account, rows), key=lambda account: (account["username"].casefold(), account["id"]))
 
 
+def read_account(connection: Connection, account_id: int) -> shapes.Account | None:
+    """The account with this id, or None."""
+    row = connection.execute(select(*COLUMNS).where(accounts.c.id == account_id)).one_or_none()
+    return None if row is None else _account(row)
+
+
 def _account(row: Row[*tuple[Any, ...]]) -> shapes.Account:
     return {
         "id": row.id,

@@ -156,6 +156,21 @@ class Account(TypedDict):
 
 
 @closed
+class AddedAccount(Account):
+    """A new account. `password` is only in the first answer, and only when it was drawn."""
+
+    password: NotRequired[Annotated[str, Field(max_length=100)]]
+
+
+@closed
+class Accounts(TypedDict):
+    items: list[Account]
+    page: Ordinal
+    page_size: Ordinal
+    total: Count
+
+
+@closed
 class StartWarning(TypedDict):
     """What a granted start should tell its doctor: another consultation of this doctor is still open."""
 

@@ -108,6 +108,7 @@ SignedIn = Annotated[Caller, Depends(current_caller)]
 Staff = Annotated[Caller, Depends(require_role(*STAFF_ROLES))]
 StaffOrAdmin = Annotated[Caller, Depends(require_role(*STAFF_ROLES, Role.admin))]
 Doctor = Annotated[Caller, Depends(require_role(Role.doctor))]
+Admin = Annotated[Caller, Depends(require_role(Role.admin))]
 Supervisor = Annotated[Caller, Depends(require_role(Role.supervisor))]
 DoctorReceptionOrSupervisor = Annotated[Caller, Depends(require_role(Role.doctor, Role.reception, Role.supervisor))]
 DoctorReceptionSupervisorOrService = Annotated[

@@ -10,12 +10,19 @@ from pwdlib.hashers.argon2 import Argon2Hasher
 
 from patient_visit_engine.api.access.sign_in_queue import HASHING_THREADS
 
+#: Random bytes of a drawn password.
+DRAWN_BYTES = 12
 HASHER = PasswordHash((Argon2Hasher(),))
 
 
 @cache
 def _hash_of_no_password(hasher: PasswordHash) -> str:
     return hasher.hash(secrets.token_urlsafe())
+
+
+def draw_password() -> str:
+    """A random password that can be typed from a piece of paper: 16 letters, digits, `-` and `_`."""
+    return secrets.token_urlsafe(DRAWN_BYTES)
 
 
 class PasswordChecker:

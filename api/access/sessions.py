@@ -102,6 +102,10 @@ class Sessions:
             raise BadCredentials(WRONG_PASSWORD)
         return token
 
+    async def hash_password(self, password: str) -> str:
+        """The hash under which a new password is stored. Hashed in a thread."""
+        return await self._passwords.hash(password)
+
     async def change_password(self, caller: Caller, old: str, new: str, address: str) -> bool:
         """Set a new password for the caller's own account, and end its other sessions. `address` is the client's address.
 

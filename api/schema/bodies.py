@@ -22,7 +22,7 @@ from patient_visit_engine.api.schema.fields import (
 )
 from patient_visit_engine.storage.account_changes import MIN_PASSWORD_LENGTH
 from patient_visit_engine.storage.master_data.identifiers import Identifier, RecordKind
-from patient_visit_engine.visit.codes import AppointmentStatus
+from patient_visit_engine.visit.codes import AppointmentStatus, Role
 from patient_visit_engine.wire.shapes import MAX_EXPECTED_MINUTES, MAX_IDENTIFIERS, MAX_SENT_IDENTIFIERS, Sex
 
 MAX_PASSWORD_LENGTH = 1_000
@@ -64,6 +64,25 @@ class Credentials(RequestBody):
 class ChangePassword(RequestBody):
     old: Password
     new: NewPassword
+
+
+class AddAccount(RequestBody):
+    """`name` is the name that screens show. `doctor_id` is needed for role doctor, and not allowed for other roles."""
+
+    username: Name
+    name: Name
+    role: Role
+    doctor_id: Id | None = None
+    password: Annotated[NewPassword | None, Field(description="drawn when it is not sent")] = None
+
+
+class ChangeAccount(RequestBody):
+    """What is not sent stays."""
+
+    name: Name | None = None
+    role: Role | None = None
+    doctor_id: Id | None = None
+    active: Annotated[Flag | None, Field(description="false revokes the account, true restores it")] = None
 
 
 class StartConsultation(RequestBody):

@@ -72,6 +72,11 @@ class RecordsQuery(QueryString):
         return typed_words(self.q) if self.q else None
 
 
+class AccountsQuery(QueryString):
+    page: Annotated[int, Field(ge=1, le=MAX_PAGE), BeforeValidator(whole_number)] = 1
+    page_size: Annotated[int, Field(ge=1, le=MAX_PAGE_SIZE), BeforeValidator(whole_number)] = PAGE_SIZE
+
+
 class PatientsQuery(RecordsQuery):
     birth_date: PartialDate | None = None
 

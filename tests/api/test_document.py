@@ -23,7 +23,7 @@ from tests.support.api import JOHN_DERMATOLOGY, ApiDriver, start_body
 from tests.support.builders import DR_AMRANI, DR_OKAFOR
 
 EXAMPLES = 8
-ROLES = ("doctor", "reception", "supervisor", "service")
+ROLES = ("doctor", "reception", "supervisor", "service", "admin")
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
@@ -37,6 +37,10 @@ CALLS = {
     ("/api/session", "GET"),
     ("/api/session", "DELETE"),
     ("/api/session/password", "PUT"),
+    ("/api/accounts", "GET"),
+    ("/api/accounts", "POST"),
+    ("/api/accounts/{account_id}", "GET"),
+    ("/api/accounts/{account_id}", "PATCH"),
     ("/api/consultations", "POST"),
     ("/api/consultations/{consultation_id}", "GET"),
     ("/api/consultations/{consultation_id}/complete", "POST"),

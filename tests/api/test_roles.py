@@ -14,6 +14,10 @@ CALLS_OF_ADMIN = {
     "GET /api/session",
     "DELETE /api/session",
     "PUT /api/session/password",
+    "GET /api/accounts",
+    "GET /api/accounts/{account_id}",
+    "POST /api/accounts",
+    "PATCH /api/accounts/{account_id}",
     "GET /api/doctors",
     "GET /api/doctors/{record_id}",
     "PUT /api/doctors",
@@ -27,7 +31,7 @@ CALLS_OF_ADMIN = {
 IDS = {
     "{consultation_id}": str(UUID(int=1)),
     "{key}": "a-key",
-    **dict.fromkeys(("{patient_id}", "{retired_id}", "{record_id}", "{appointment_id}"), "999999"),
+    **dict.fromkeys(("{patient_id}", "{retired_id}", "{record_id}", "{appointment_id}", "{account_id}"), "999999"),
 }
 
 

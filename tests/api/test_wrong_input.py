@@ -32,6 +32,7 @@ A_PRESTATION: dict[str, Any] = {"name": "Scan", "exclusive": False, "expected_mi
 #: Method, path, a valid body, and a role that may send it.
 WITH_BODY: list[tuple[str, str, dict[str, Any], str]] = [
     ("POST", "/api/session", {"username": "a", "password": "b"}, "doctor"),
+    ("POST", "/api/accounts", {"username": "a", "name": "A", "role": "admin"}, "admin"),
     ("PUT", "/api/session/password", {"old": "a", "new": "b" * 8}, "reception"),
     ("POST", "/api/consultations", start_body(), "doctor"),
     ("POST", f"/api/consultations/{UNKNOWN_ID}/extend", {"minutes": 5}, "doctor"),
@@ -68,10 +69,14 @@ ABOUT_AN_ID = [
     ("GET", "/api/patients/{}/visit", None, "doctor", "patient"),
     ("POST", "/api/patients/{}/merge", {"patient_id": 124, "reason": "x"}, "service", "patient"),
     ("DELETE", "/api/patients/{}/merge/124", None, "supervisor", "patient"),
+    ("GET", "/api/accounts/{}", None, "admin", "account"),
+    ("PATCH", "/api/accounts/{}", {"name": "A"}, "admin", "account"),
     ("DELETE", "/api/patients/123/merge/{}", None, "supervisor", "patient"),
     ("GET", "/api/patients/{}/trackings", None, "doctor", "patient"),
 ]
 FOR_SOME = [
+    ("GET", "/api/accounts", None, ["doctor", "reception", "supervisor", "service"]),
+    ("POST", "/api/accounts", {"username": "a", "name": "A", "role": "admin"}, ["doctor", "supervisor", "service"]),
     ("POST", "/api/patients/123/merge", {"patient_id": 124, "reason": "x"}, ["doctor", "reception"]),
     ("DELETE", "/api/patients/123/merge/124", None, ["doctor", "reception", "service"]),
     ("POST", "/api/consultations", start_body(), ["reception", "supervisor", "service"]),

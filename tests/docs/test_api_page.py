@@ -9,6 +9,7 @@ from fastapi.routing import APIRoute
 
 from patient_visit_engine.api.access.authentication import STAFF_ROLES, current_caller
 from patient_visit_engine.api.routes import (
+    accounts,
     appointments,
     consultations,
     master_data,
@@ -32,7 +33,7 @@ STATUS_OF_FRAMEWORK = "4xx"
 
 def calls_in_code() -> dict[str, frozenset[Role]]:
     """Every call with its allowed roles; an empty set when no sign-in is needed."""
-    modules = (session, consultations, appointments, patients, merges, records, master_data, operations)
+    modules = (session, accounts, consultations, appointments, patients, merges, records, master_data, operations)
     routes = [route for module in modules for route in module.router.routes if isinstance(route, APIRoute)]
     calls = {f"{method} {route.path_format}": _roles_of(route) for route in routes for method in route.methods or ()}
     return calls | {"GET /api/events": frozenset(STAFF_ROLES)}

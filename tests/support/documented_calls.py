@@ -16,6 +16,7 @@ ROLES = {
     "its doctor, reception, supervisor": frozenset({Role.doctor, Role.reception, Role.supervisor}),
     "its doctor, reception, supervisor, service": STAFF,
     "supervisor": frozenset({Role.supervisor}),
+    "admin": frozenset({Role.admin}),
     "service, supervisor": frozenset({Role.service, Role.supervisor}),
     "service, supervisor, admin": frozenset({Role.service, Role.supervisor, Role.admin}),
 }
