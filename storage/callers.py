@@ -1,9 +1,21 @@
 """Gives each caller an id. A workflow carries only the id, so that no text from a client enters its history."""
 
-from sqlalchemy import Connection, select
+from sqlalchemy import BigInteger, Connection, case, cast, func, select
 
 from patient_visit_engine.storage.inserting import insert_if_new
-from patient_visit_engine.storage.tables import callers
+from patient_visit_engine.storage.tables import accounts, callers
+
+#: The beginning of the subject of an account. Its number follows.
+ACCOUNT_PREFIX = "account:"
+# With CASE, because a database may cast the subject of a token before it compares the beginnings.
+_ACCOUNT_ID = case(
+    (
+        callers.c.subject.like(f"{ACCOUNT_PREFIX}%"),
+        cast(func.substr(callers.c.subject, len(ACCOUNT_PREFIX) + 1), BigInteger),
+    )
+)
+#: The name of a caller's account, in a query of callers. NULL for a caller without an account.
+NAME_OF_CALLER = select(accounts.c.name).where(accounts.c.id == _ACCOUNT_ID).correlate(callers).scalar_subquery()
 
 
 def find_caller(connection: Connection, subject: str) -> int | None:

@@ -62,10 +62,17 @@ class AboutConsultation(AboutPatient):
 
 
 class ConsultationCompleted(AboutConsultation):
-    """`consultation.completed` and `consultation.released`."""
+    """`consultation.completed`."""
 
     outcome: Outcome
     completed_at: Moment
+
+
+class ConsultationReleased(ConsultationCompleted):
+    """`consultation.released`; a supervisor has a reason, and a name when the supervisor has an account. A time limit has neither."""
+
+    by_name: str | None
+    reason: str | None
 
 
 class ConsultationOverdue(AboutConsultation):

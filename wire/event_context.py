@@ -48,6 +48,9 @@ class EventContext:
     cause: str
     #: Other patients that were read, by id.
     other_patients: Mapping[int, PatientIdentity] = field(default_factory=dict)
+    #: The name of the account that sent the request, and the reason that was stored with it. Both are only for private channels.
+    caller_name: str | None = None
+    reason: str | None = None
     #: The doctor of each appointment that was read. With it, the worklist of another doctor can ignore the event.
     doctor_of: Mapping[int, int] = field(default_factory=dict)
 

@@ -67,9 +67,12 @@ def _consultation_ended(change: changes.EndConsultation, context: EventContext) 
     }
     yield context.new_event(COMPLETED, CONSULTATIONS, consultation.id, data, consultation.id)
     if (because := ENDED_FOR_DOCTOR_BECAUSE.get(change.outcome)) is not None:
-        private: event_bodies.ConsultationCompleted = {
+        is_released = change.outcome is Outcome.released
+        private: event_bodies.ConsultationReleased = {
             **data,
             "message": f"Your consultation with patient {context.patient_name} {because}",
+            "by_name": context.caller_name if is_released else None,
+            "reason": context.reason if is_released else None,
         }
         channel = doctor_channel(consultation.doctor_id)
         yield context.new_event(RELEASED, channel, consultation.id, private, consultation.id)

@@ -15,6 +15,7 @@ from patient_visit_engine.api.access.sign_in_problems import BadCredentials, Sig
 from patient_visit_engine.api.access.sign_in_queue import SignInQueue
 from patient_visit_engine.api.addresses import address_group
 from patient_visit_engine.storage import account_changes, accounts
+from patient_visit_engine.storage.callers import ACCOUNT_PREFIX
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.visit.codes import Role
 
@@ -172,7 +173,7 @@ class Sessions:
             return None
         number = str(row.account_id)
         return Caller(
-            subject=f"account:{number}",
+            subject=f"{ACCOUNT_PREFIX}{number}",
             created_by=number,
             name=row.name,
             role=row.role,

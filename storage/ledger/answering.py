@@ -25,6 +25,8 @@ def event_context(entry: LedgerEntry, stored: StoredState) -> EventContext:
         at=entry.decision.at,
         cause=_cause(entry),
         other_patients=stored.names.patients,
+        caller_name=stored.caller_name,
+        reason=None if stored.request_row is None else stored.request_row.reason,
         # The doctor whose list has the appointment from now on.
         doctor_of={} if appointment is None or doctor_id is None else {appointment.id: doctor_id},
     )

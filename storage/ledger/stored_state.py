@@ -9,6 +9,7 @@ from sqlalchemy import BigInteger, Connection, String, bindparam, func, select
 from sqlalchemy.exc import NoResultFound
 
 from patient_visit_engine.storage.busy_doctor import OTHER_CONSULTATIONS, to_other_consultations
+from patient_visit_engine.storage.callers import NAME_OF_CALLER
 from patient_visit_engine.storage.clock import DATABASE_NOW
 from patient_visit_engine.storage.facts import (
     APPOINTMENT,
@@ -40,6 +41,7 @@ PATIENT_CALLER_AND_REQUEST = (
         DATABASE_NOW.label("now"),
         callers.c.id.label("caller_id"),
         callers.c.created_by.label("created_by_text"),
+        NAME_OF_CALLER.label("caller_name"),
         *REQUEST_COLUMNS,
     )
     .outerjoin_from(
@@ -102,6 +104,8 @@ class StoredState:
     person_id: int
     caller_id: int
     created_by_text: str
+    #: The name of the caller's account. None for the engine, and for a program with a token.
+    caller_name: str | None
     facts: Facts
     rows: OpenRows
     names: NameCache
@@ -156,6 +160,7 @@ def _read_state(connection: Connection, entry: LedgerEntry) -> StoredState:
         person_id=person_id,
         caller_id=patient["caller_id"],
         created_by_text=patient["created_by_text"],
+        caller_name=patient["caller_name"],
         facts=rows.facts if person_id == entry.patient_id else Facts(moved_to=person_id),
         rows=rows,
         names=NameCache.from_parts(parts),

@@ -1,14 +1,19 @@
 """Calls on consultations, from the request to the stored answer."""
 
-import pytest
-from sqlalchemy import update
+import json
 
+import pytest
+from sqlalchemy import select, update
+
+from patient_visit_engine.storage.accounts import add_account
 from patient_visit_engine.storage.requests import find_open_requests, parse_command
 from patient_visit_engine.storage.tables import appointments, events, requests
+from patient_visit_engine.visit.codes import Role
 from patient_visit_engine.visit.commands import StartConsultation
 from tests.support.api import JOHN_CARDIOLOGY, JOHN_DERMATOLOGY, JOHN_X_RAY, ApiDriver, start_body
 from tests.support.builders import DAY, DR_AMRANI, DR_OKAFOR, DR_SMITH, minutes
 from tests.support.databases import ON_SQLITE
+from tests.support.passwords import WEAK_HASH
 
 
 async def start(api: ApiDriver, doctor_id: int = DR_AMRANI.id, appointment: object = JOHN_CARDIOLOGY) -> str:
@@ -170,6 +175,23 @@ async def test_only_supervisors_read_reason_of_release(api: ApiDriver) -> None:
     assert "home" not in (await reception.get("/api/patients/123/visit")).text
     completion = await (await api.doctor()).post(f"/api/consultations/{consultation}/complete")
     assert (completion.status_code, completion.json()["code"]) == (409, "consultation_ended")
+
+
+@pytest.mark.parametrize("has_account", [True, False], ids=["account", "token"])
+async def test_only_holder_learns_who_released_and_why(api: ApiDriver, has_account: bool) -> None:
+    consultation = await start(api)
+    hashed = WEAK_HASH.hash("correct horse")
+    await api.database.write(add_account, "moreau", hashed, "Lena Moreau", Role.supervisor, None)
+    supervisor = await (api.anyone() if has_account else api.staff("supervisor"))
+    if has_account:
+        await supervisor.post("/api/session", json={"username": "moreau", "password": "correct horse"})
+
+    await supervisor.post(f"/api/consultations/{consultation}/release", json={"reason": "gone home"})
+
+    sent = await api.database.read(lambda c: c.execute(select(events.c.name, events.c.channel, events.c.data)).all())
+    (released,) = [json.loads(event.data) for event in sent if event.name == "consultation.released"]
+    assert (released["by_name"], released["reason"]) == ("Lena Moreau" if has_account else None, "gone home")
+    assert not any("Moreau" in event.data or "home" in event.data for event in sent if event.channel != "doctor.7")
 
 
 async def test_same_key_gets_answer_after_undecided(api: ApiDriver) -> None:

@@ -143,7 +143,9 @@ def test_completion_is_sent_to_all_staff() -> None:
 
 @pytest.mark.parametrize("outcome", [Outcome.released, Outcome.timed_out])
 def test_release_or_timeout_goes_to_holder_too(outcome: Outcome) -> None:
-    completed, released = events_for(changes.EndConsultation(consultation=RUNNING, outcome=outcome))
+    context = replace(an_event_context(AT, "the-request"), caller_name="Lena Moreau", reason="gone home")
+
+    completed, released = events_of(changes.EndConsultation(consultation=RUNNING, outcome=outcome), context)
 
     assert names_and_channels([completed, released]) == [
         ("consultation.completed", "consultations"),
@@ -152,6 +154,10 @@ def test_release_or_timeout_goes_to_holder_too(outcome: Outcome) -> None:
     assert completed.data["outcome"] == released.data["outcome"] == outcome.value
     assert released.data.keys() >= {"patient_id", "patient_name", "message", "timestamp", "consultation_id"}
     assert released.data["message"] != completed.data["message"]
+    # A decision of a supervisor can also contain a timeout. It was not the supervisor who ended that consultation.
+    by_supervisor = ("Lena Moreau", "gone home") if outcome is Outcome.released else (None, None)
+    assert (released.data["by_name"], released.data["reason"]) == by_supervisor
+    assert completed.data.keys().isdisjoint({"by_name", "reason"})
 
 
 def test_refusal_is_sent_only_to_refused_doctor() -> None:

@@ -33,7 +33,8 @@ export function useEventNotices(session: Ref<Who | undefined>) {
         } else if (name === "consultation.overdue") {
             notices.warn(t("event.overdue", { patient }));
         } else if (name === "consultation.released") {
-            notices.warn(t("event.released", { patient }), t(`outcome.${String(data.outcome)}`));
+            const why = [t(`outcome.${String(data.outcome)}`), data.by_name, data.reason];
+            notices.warn(t("event.released", { patient }), why.filter(part => typeof part === "string").join(" · "));
         }
     };
 }
