@@ -5,6 +5,7 @@ from patient_visit_engine.api.serving.limits import DEFAULT_LIMITS
 from patient_visit_engine.cli.own_tables import csv_files, feeding, map_text, sending, tables, workbooks
 from patient_visit_engine.runtime.open_files import MAX_RESERVE, MIN_RESERVE, MOST_OPEN_FILES
 from patient_visit_engine.runtime.settings import Settings
+from patient_visit_engine.storage.screens.timeline_pages import TIMELINE_PAGE
 from patient_visit_engine.wire.shapes import MAX_IDENTIFIER, MAX_IDENTIFIERS
 from tests.support.pages import DOCS, code_of, rows
 
@@ -30,6 +31,14 @@ def test_table_of_limits_has_the_numbers_of_the_code() -> None:
         in table["connections of one address that wait for their client"]
     )
     assert f"but not above {MOST_OPEN_FILES:,}" in page.read_text()
+
+
+def test_api_page_has_the_numbers_of_timeline_and_commands() -> None:
+    page = (DOCS / "api.md").read_text()
+
+    assert f"the newest {TIMELINE_PAGE} entries of the timeline" in page
+    commands = Settings.model_fields["commands_per_minute"].default
+    assert f"may send {commands} commands at once (`VISIT_COMMANDS_PER_MINUTE`)" in page
 
 
 def test_problems_of_limits_name_the_numbers_of_the_code() -> None:
