@@ -25,6 +25,11 @@ class TimelineRow:
     #: Other patients whose timelines get the row too.
     other_patients: tuple[int, ...] = ()
 
+    @property
+    def holder_id(self) -> str | None:
+        """The consultation that caused a refusal. By it the ledger finds the row that also counts this refusal."""
+        return self.particulars.get("holder_consultation_id")
+
 
 @singledispatch
 def timeline_row(change: changes.Change) -> TimelineRow:

@@ -11,6 +11,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from sqlalchemy import Connection, insert
 from sqlalchemy.exc import IntegrityError
@@ -22,6 +23,7 @@ from patient_visit_engine.storage.ledger.answering import event_context, store_a
 from patient_visit_engine.storage.ledger.changes import apply
 from patient_visit_engine.storage.ledger.errors import OvertakenError
 from patient_visit_engine.storage.ledger.receipts import Receipt, RecordedDecision
+from patient_visit_engine.storage.ledger.refusal_counter import count_refusal
 from patient_visit_engine.storage.ledger.request_rows import read_answer, summarize
 from patient_visit_engine.storage.ledger.stored_state import StoredState, lock_and_read, read_identity
 from patient_visit_engine.storage.ledger.writer import Writer
@@ -163,11 +165,12 @@ def _write_changes(connection: Connection, entry: LedgerEntry, stored: StoredSta
     writer = Writer(connection, entry, stored)
     for change in entry.decision.changes:
         apply(change, writer)
-    _write_timeline(connection, entry, None if stored.request_row is None else stored.request_row.reason)
+    _write_timeline(connection, entry, stored)
 
 
-def _write_timeline(connection: Connection, entry: LedgerEntry, reason: str | None) -> None:
-    rows = [
+def _write_timeline(connection: Connection, entry: LedgerEntry, stored: StoredState) -> None:
+    reason = None if stored.request_row is None else stored.request_row.reason
+    rows: list[dict[str, Any]] = [
         {
             "patient_id": patient_id,
             "visit_day": row.day or entry.day,
@@ -179,9 +182,10 @@ def _write_timeline(connection: Connection, entry: LedgerEntry, reason: str | No
             "caller_id": None if entry.request is None else entry.request.caller_id,
             "particulars": json.dumps(row.particulars),
             "reason": reason,
+            "holder_id": row.holder_id,
         }
         for row in map(timeline_row, entry.decision.changes)
         for patient_id in (entry.patient_id, *row.other_patients)
     ]
-    if rows:
-        INSERT_TIMELINE.execute_each(connection, rows)
+    if new_rows := count_refusal(connection, stored.recent_refusal_id, rows):
+        INSERT_TIMELINE.execute_each(connection, new_rows)

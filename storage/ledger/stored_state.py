@@ -22,6 +22,7 @@ from patient_visit_engine.storage.facts import (
 )
 from patient_visit_engine.storage.ledger.errors import OvertakenError
 from patient_visit_engine.storage.ledger.locking import lock_rows
+from patient_visit_engine.storage.ledger.refusal_counter import RECENT_REFUSAL, refusal_parameters
 from patient_visit_engine.storage.ledger.request_rows import REQUEST_COLUMNS, RequestRow, to_request_row
 from patient_visit_engine.storage.open_rows import OpenRows
 from patient_visit_engine.storage.person_records import PERSON_OF_RECORD, read_record
@@ -60,6 +61,7 @@ STORED_STATE = union_rows(
     appointment=APPOINTMENT,
     other_consultation=OTHER_CONSULTATIONS,
     new_patient=NEW_PATIENT,
+    recent_refusal=RECENT_REFUSAL,
 )
 
 
@@ -116,6 +118,8 @@ class StoredState:
     new_patient_is_retired: bool
     retired: SeenRecord | None
     named_person_id: int | None
+    #: The entry of the timeline that also counts the refusal of this decision.
+    recent_refusal_id: int | None
     read_at: float
 
 
@@ -149,6 +153,7 @@ def _read_state(connection: Connection, entry: LedgerEntry) -> StoredState:
         "appointment_id": None if appointment is None else appointment.id,
         "new_patient_id": entry.new_patient_id,
         "busy_doctor_id": None if appointment is None or entry.busy_with is None else appointment.doctor_id,
+        **refusal_parameters(entry),
     }
     parts = fetch_parts(connection, STORED_STATE, values)
     if "patient" not in parts:
@@ -173,5 +178,6 @@ def _read_state(connection: Connection, entry: LedgerEntry) -> StoredState:
         named_person_id=None
         if entry.record_id is None
         else connection.scalar(PERSON_OF_RECORD, {"record_id": entry.record_id}),
+        recent_refusal_id=next((row["refusal_entry_id"] for row in parts.get("recent_refusal", ())), None),
         read_at=perf_counter(),
     )

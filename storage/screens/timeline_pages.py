@@ -77,6 +77,8 @@ def read_timeline(connection: Connection, query: TimelineQuery) -> TimelinePage:
 
 def _timeline_entry(row: Row[Any]) -> dict[str, Any]:
     particulars: dict[str, Any] = json.loads(row.particulars)
+    if row.refusals is not None:
+        particulars |= {"refusals": row.refusals, "last_at": to_rfc3339(row.last_at)}
     entry: screens.TimelineEntry = {
         "at": to_rfc3339(row.at),
         "event": row.event,

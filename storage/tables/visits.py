@@ -156,6 +156,11 @@ timeline = Table(
     Column("caller_id", ForeignKey("callers.id")),
     Column("particulars", Text, nullable=False, default="{}"),
     Column("reason", Text),
+    # Of a refused start: the number of refusals in the row, NULL for one, and the time of the last one if there are several.
+    # `holder_id` is the consultation that the patient or the appointment was in.
+    Column("refusals", Integer),
+    Column("last_at", Timestamp),
+    Column("holder_id", String(36)),
     Index("timeline_by_visit", "patient_id", "visit_day", "id"),
     partial_index("rescues_in_timeline", "id", where="event = 'rescued'"),
 )

@@ -26,6 +26,10 @@ async def refused_start(ledger: LedgerDriver) -> None:
     await ledger.record(ledger.entry(a_start(OF_SMITH, "smith"), NOON + minutes(1)))
 
 
+async def second_refused_start(ledger: LedgerDriver) -> None:
+    await ledger.record(ledger.entry(a_start(OF_SMITH, "again"), NOON + minutes(1.5)))
+
+
 async def completion(ledger: LedgerDriver) -> None:
     await ledger.record(ledger.entry(a_completion(ledger.running), NOON + minutes(2)))
 
@@ -49,6 +53,7 @@ async def repeated_start(ledger: LedgerDriver) -> None:
     [
         (False, start, 7),
         (True, refused_start, 5),
+        (True, second_refused_start, 5),
         (True, completion, 7),
         (False, check_in, 7),
         (True, reminder, 5),
