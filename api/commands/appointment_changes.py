@@ -2,6 +2,7 @@
 
 import json
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from uuid import uuid4
 
@@ -60,8 +61,11 @@ class AppointmentChanges:
             if response.status_code == 200:
                 # The same PUT again finds that nothing differs any more, and notes what was sent. So a crash before this is harmless.
                 with suppress(PutOvertakenError):
-                    await database.write(note_decided, open_in_visit.put, open_in_visit.appointment)
+                    written_patient_id = open_in_visit.fields.patient_id
+                    await database.write(note_decided, open_in_visit.put, open_in_visit.appointment, written_patient_id)
                     return PutResult(open_in_visit.put.id, created=False)
+                # The decision has changed the version that `If-Match` names.
+                request = replace(request, envelope=replace(request.envelope, if_match=None))
                 continue
             # Another PUT has given the appointment to another patient, so another visit decides, or none. Or the appointment has
             # another version than the one with which `If-Match` or `as_of` was compared. Each repetition follows another commit, so

@@ -167,10 +167,13 @@ def put_appointment(connection: Connection, put: PutContext, appointment: Appoin
     return StoredAppointment(created=False, appointment=present.changed(fields))
 
 
-def note_decided(connection: Connection, put: PutContext, appointment: AppointmentPut) -> None:
-    """Note what was sent, after the visit has decided on the fields and written them.
+def note_decided(
+    connection: Connection, put: PutContext, appointment: AppointmentPut, written_patient_id: int | None = None
+) -> None:
+    """Note what was sent, after the visit has decided on the fields and written them. It may have written `written_patient_id`.
 
-    Without this note, the same PUT again finds that nothing differs, and notes it then. Raises what `accept_fields` raises.
+    Without this note, the same PUT again finds that nothing differs, and notes it then. Raises what `accept_fields` raises, and
+    PutOvertakenError when the appointment must move again, because the record that was sent is another person since a separation.
     """
     lock_patients(connection, put.id, appointment.patient_id)
     stored = find_locked(connection, appointments, put.id)
@@ -183,6 +186,9 @@ def note_decided(connection: Connection, put: PutContext, appointment: Appointme
             appointment = replace(appointment, patient_id=None)
         else:
             columns["patient_id"] = appointment.patient_id
+    elif written_patient_id == stored.patient_id != appointment.patient_id:
+        # Noted as sent, the record would change nothing in the next message, and the appointment would stay with the wrong person.
+        raise PutOvertakenError
     names, has_changed = _accept(connection, put, appointment)
     if appointment.clears_minutes and "expected_minutes" in names and stored.expected_minutes is not None:
         columns["expected_minutes"] = None

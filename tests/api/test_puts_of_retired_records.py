@@ -97,6 +97,36 @@ async def test_appointment_moves_to_the_other_survivor(merged: ApiDriver, in_lin
     assert (OTHER_SURVIVOR, OTHER_SURVIVOR, name) in await merged.database.read(read_events)
 
 
+@pytest.mark.parametrize("decided", [False, True], ids=["before the decision", "after the decision"])
+async def test_appointment_moves_to_the_record_that_is_separated_on_the_way(
+    api: ApiDriver, monkeypatch: pytest.MonkeyPatch, decided: bool
+) -> None:
+    service, supervisor = await api.staff("service"), await api.staff("supervisor")
+    for number in (OTHER_RETIRED, OTHER_SURVIVOR):
+        await service.put(f"/api/patients/{number}", json={"first_name": "Ada", "last_name": f"Byron {number}"})
+    merge = f"/api/patients/{OTHER_SURVIVOR}/merge"
+    await supervisor.post(merge, json={"patient_id": OTHER_RETIRED, "reason": "Same birth date"})
+    await (await api.doctor()).post("/api/consultations", json=start_body(JOHN_CARDIOLOGY))
+    await (await api.doctor(DR_OKAFOR.id)).post(f"/api/appointments/{JOHN_DERMATOLOGY.id}/wait")
+    send, path = api.visits.send, f"/api/appointments/{JOHN_DERMATOLOGY.id}"
+    etag = (await service.get(path)).headers["etag"]
+
+    async def separate_on_the_way(*arguments: Any) -> None:
+        monkeypatch.setattr(api.visits, "send", send)
+        if decided:
+            await send(*arguments)
+        assert (await supervisor.delete(f"{merge}/{OTHER_RETIRED}")).status_code == 200
+        if not decided:
+            await send(*arguments)
+
+    monkeypatch.setattr(api.visits, "send", separate_on_the_way)
+    moved = await service.put(path, json=body_of(JOHN_DERMATOLOGY, OTHER_RETIRED), headers={"If-Match": etag})
+
+    # Never the former survivor: this record is another patient again.
+    assert (moved.status_code, moved.json().get("patient_id")) == (200, OTHER_RETIRED)
+    assert await api.database.read(read_record, JOHN_DERMATOLOGY.id) == OTHER_RETIRED
+
+
 async def test_put_of_unknown_patient_is_refused(merged: ApiDriver) -> None:
     service = await merged.staff("service")
 
