@@ -37,6 +37,7 @@ from patient_visit_engine.api.routes import (
     patients,
     records,
     session,
+    undoing,
 )
 from patient_visit_engine.api.schema.openapi import document_text, openapi_document
 from patient_visit_engine.api.shared_calls import SharedCall
@@ -127,7 +128,18 @@ def create_documented_app() -> FastAPI:
             Exception: problems.on_fault,
         },
     )
-    for module in (session, accounts, consultations, appointments, patients, merges, records, master_data, operations):
+    for module in (
+        session,
+        accounts,
+        consultations,
+        appointments,
+        undoing,
+        patients,
+        merges,
+        records,
+        master_data,
+        operations,
+    ):
         # Not include_router(): one flat list matches faster, and a 405 can collect the methods of a path from it.
         app.router.routes.extend(module.router.routes)
     # FastAPI documents this way to replace the OpenAPI document.

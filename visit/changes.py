@@ -15,6 +15,7 @@ from patient_visit_engine.visit.state import (
     PendingTracking,
     Reservation,
     WaitingDoctor,
+    is_absent,
 )
 
 
@@ -26,11 +27,20 @@ class OpenConsultation(Frozen):
 
 
 class EndConsultation(Frozen):
-    """Complete the tracking of this consultation only. The appointment becomes `done`, or `confirmed` again."""
+    """Complete the tracking of this consultation only. The appointment becomes `done`, or `confirmed` again.
+
+    When the patient waits again, the next change writes the status.
+    """
 
     change: Literal["end_consultation"] = "end_consultation"
     consultation: Consultation
     outcome: Outcome
+
+    @property
+    def waits_again(self) -> bool:
+        """Whether the patient had been checked in, and waits again since then."""
+        is_released = self.outcome in {Outcome.released, Outcome.mistaken}
+        return is_released and self.consultation.checked_in_at is not None
 
 
 class PostponeConsultation(Frozen):
@@ -60,10 +70,14 @@ class CarryOver(Frozen):
 
 
 class OpenTracking(Frozen):
-    """The patient is checked in."""
+    """The patient is checked in.
+
+    `arrived_at` is the first arrival when the patient had only left by mistake. None: the patient arrives now.
+    """
 
     change: Literal["open_tracking"] = "open_tracking"
     appointment: Appointment
+    arrived_at: datetime | None = Field(default=None, exclude_if=is_absent)
 
 
 class CloseTracking(Frozen):
@@ -88,7 +102,7 @@ class PostponeNotSeen(Frozen):
 
 
 class WaitAgain(Frozen):
-    """The consultation was released, and its patient waits again since `consultation.checked_in_at`."""
+    """The consultation was released or taken back, and its patient waits again since `consultation.checked_in_at`."""
 
     change: Literal["wait_again"] = "wait_again"
     consultation: Consultation

@@ -40,6 +40,8 @@ class Outcome(StrEnum):
     left = "left"
     #: The patient waited for `VISIT_NOT_SEEN_AFTER`, and no doctor started the consultation.
     not_seen = "not_seen"
+    #: The start or the check-in was a mistake, and was taken back.
+    mistaken = "mistaken"
 
 
 class ReservationKind(StrEnum):

@@ -6,6 +6,7 @@ from typing import Literal, get_args
 from pydantic import Field
 
 from patient_visit_engine.visit.codes import AppointmentStatus, DoctorBusy, RescueReason
+from patient_visit_engine.visit.past_tracking import PastTracking
 from patient_visit_engine.visit.person_records import SeenRecord
 from patient_visit_engine.visit.state import (
     LONG_AGO,
@@ -80,6 +81,19 @@ class ReleaseConsultation(Frozen):
     consultation_id: str
 
 
+class UndoStart(Frozen):
+    """The start was a mistake. `doctor_id` is None when a supervisor takes it back.
+
+    `past` is the appointment's past as the API read it, or as the ledger found it when it had changed.
+    """
+
+    request: Request
+    patient_id: int
+    consultation_id: str
+    doctor_id: int | None = None
+    past: PastTracking
+
+
 class CheckIn(Frozen):
     """The patient has arrived for the appointment."""
 
@@ -92,6 +106,22 @@ class CheckOut(Frozen):
 
     request: Request
     appointment: Appointment
+
+
+class UndoCheckIn(Frozen):
+    """The check-in was a mistake. `past` is as in `UndoStart`."""
+
+    request: Request
+    appointment: Appointment
+    past: PastTracking
+
+
+class UndoCheckOut(Frozen):
+    """The check-out was a mistake: the patient is still here. `past` is as in `UndoStart`."""
+
+    request: Request
+    appointment: Appointment
+    past: PastTracking
 
 
 class SetAppointmentStatus(Frozen):
@@ -162,7 +192,9 @@ class Rescue(Frozen):
 
 
 SystemCommand = Adopt | Rescue
-ConsultationCommand = CompleteConsultation | ExtendConsultation | ReleaseConsultation
+ConsultationCommand = CompleteConsultation | ExtendConsultation | ReleaseConsultation | UndoStart
+#: The commands that depend on the past of an appointment.
+UndoCommand = UndoStart | UndoCheckIn | UndoCheckOut
 #: The commands on two records of one person.
 RecordCommand = MergePatients | SeparatePatients
 Command = (
@@ -171,6 +203,8 @@ Command = (
     | StartConsultation
     | CheckIn
     | CheckOut
+    | UndoCheckIn
+    | UndoCheckOut
     | SetAppointmentStatus
     | ChangeAppointment
     | JoinWaitingLine
@@ -245,6 +279,18 @@ def with_retired_record(command: Command, retired: SeenRecord | None) -> Command
     if retired is None or not isinstance(command, RecordCommand):
         return command
     return command.model_copy(update={"retired": retired})
+
+
+def past_tracking_of(command: Command | SystemCommand | None) -> PastTracking | None:
+    """The past of the command's appointment, as its sender read it. None for a command that does not depend on it."""
+    return command.past if isinstance(command, UndoCommand) else None
+
+
+def with_past_tracking(command: Command, past: PastTracking | None) -> Command:
+    """The command with this past of its appointment. Unchanged when `past` is None."""
+    if past is None or not isinstance(command, UndoCommand):
+        return command
+    return command.model_copy(update={"past": past})
 
 
 def with_busy_doctor(command: Command, busy_with: tuple[OtherConsultation, ...] | None) -> Command:

@@ -39,12 +39,9 @@ def end_and_offer(state: VisitState, consultation: Consultation, outcome: Outcom
     is_last = not any(other.exclusive and other.id != consultation.id for other in state.facts.in_progress)
     is_free = consultation.exclusive and is_last and state.facts.reservation is None
     offers = offer_to_line(state, state.line(), now) if is_free else ()
-    waits_again = outcome is Outcome.released and consultation.checked_in_at is not None
-    return (
-        EndConsultation(consultation=consultation, outcome=outcome),
-        *((WaitAgain(consultation=consultation),) if waits_again else ()),
-        *offers,
-    )
+    ended = EndConsultation(consultation=consultation, outcome=outcome)
+    waits_again = (WaitAgain(consultation=consultation),) if ended.waits_again else ()
+    return ended, *waits_again, *offers
 
 
 def extend_consultation(command: ExtendConsultation, state: VisitState, now: datetime) -> Verdict:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from patient_visit_engine.visit import appointment_changes, ending, merging, reception, starting, waiting_line
+from patient_visit_engine.visit import appointment_changes, ending, merging, reception, starting, undoing, waiting_line
 from patient_visit_engine.visit.carry_over import carry_over
 from patient_visit_engine.visit.changes import NoteRescue
 from patient_visit_engine.visit.codes import AppointmentStatus
@@ -27,6 +27,9 @@ from patient_visit_engine.visit.commands import (
     SetAppointmentStatus,
     StartConsultation,
     SystemCommand,
+    UndoCheckIn,
+    UndoCheckOut,
+    UndoStart,
     appointment_of,
 )
 from patient_visit_engine.visit.decisions import Decision, Refused, Verdict
@@ -49,8 +52,11 @@ RULES: dict[type, Callable[[Any, VisitState, datetime], Verdict]] = {
     CompleteConsultation: ending.complete_consultation,
     ExtendConsultation: ending.extend_consultation,
     ReleaseConsultation: ending.release_consultation,
+    UndoStart: undoing.undo_start,
     CheckIn: reception.check_in,
     CheckOut: reception.check_out,
+    UndoCheckIn: undoing.undo_check_in,
+    UndoCheckOut: undoing.undo_check_out,
     SetAppointmentStatus: reception.set_appointment_status,
     ChangeAppointment: appointment_changes.change_appointment,
     JoinWaitingLine: waiting_line.join_waiting_line,

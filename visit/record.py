@@ -8,6 +8,7 @@ from pydantic import Field
 from patient_visit_engine.visit.changes import RewriteAppointment
 from patient_visit_engine.visit.commands import Command, Request, separated_person
 from patient_visit_engine.visit.decisions import ConsultationAnswer, Decision, Refused
+from patient_visit_engine.visit.past_tracking import PastTracking
 from patient_visit_engine.visit.person_records import SeenRecord
 from patient_visit_engine.visit.refusals import DoctorInConsultation
 from patient_visit_engine.visit.state import Appointment, AppointmentFields, Facts, Frozen, OtherConsultation, is_absent
@@ -38,6 +39,7 @@ class LedgerEntry(Frozen):
     appointment: Appointment | None = None
     command: str = ""
     retries: int = 0
+    past: PastTracking | None = Field(default=None, exclude_if=is_absent)
     retired: SeenRecord | None = None
     version: int | None = Field(default=None, exclude_if=is_absent)
     record_id: int | None = Field(default=None, exclude_if=is_absent)
@@ -93,6 +95,7 @@ class LedgerReply(Frozen):
     answer: Literal["granted", "refused"] | None = None
     code: str | None = None
     retired: SeenRecord | None = Field(default=None, exclude_if=is_absent)
+    past: PastTracking | None = Field(default=None, exclude_if=is_absent)
     moved_to: int | None = Field(default=None, exclude_if=is_absent)
 
 

@@ -107,6 +107,18 @@ class NotCheckedIn(Frozen):
     code: Literal["not_checked_in"] = "not_checked_in"
 
 
+class NotCheckedOut(Frozen):
+    """There is no check-out of this appointment to take back."""
+
+    code: Literal["not_checked_out"] = "not_checked_out"
+
+
+class TooLate(Frozen):
+    """The time in which this can be taken back is over."""
+
+    code: Literal["too_late"] = "too_late"
+
+
 class NotInConsultation(Frozen):
     """The appointment has no consultation in progress."""
 
@@ -165,6 +177,8 @@ Refusal = Annotated[
     | ConsultationEnded
     | NotYours
     | NotCheckedIn
+    | NotCheckedOut
+    | TooLate
     | NotInConsultation
     | MergeCycle
     | AlreadyMerged

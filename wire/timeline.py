@@ -75,7 +75,8 @@ def _(_change: changes.CarryOver) -> TimelineRow:
 
 @timeline_row.register
 def _(change: changes.OpenTracking) -> TimelineRow:
-    return TimelineRow("checked_in", change.appointment.id, change.appointment.doctor_id)
+    particulars = {} if change.arrived_at is None else {"again": True}
+    return TimelineRow("checked_in", change.appointment.id, change.appointment.doctor_id, particulars=particulars)
 
 
 @timeline_row.register

@@ -39,12 +39,17 @@ with workflow.unsafe.imports_passed_through():
         SetAppointmentStatus,
         StartConsultation,
         SystemCommand,
+        UndoCheckIn,
+        UndoCheckOut,
+        UndoStart,
         appointment_of,
         named_record_of,
+        past_tracking_of,
         patient_of,
         required_version,
         retired_record_of,
         with_busy_doctor,
+        with_past_tracking,
         with_retired_record,
     )
     from patient_visit_engine.visit.decisions import Decision
@@ -150,12 +155,24 @@ class PatientVisit:
     async def release_consultation(self, command: ReleaseConsultation) -> Reply:
         return await self._handle(command)
 
+    @workflow.update(description="End a consultation whose start was a mistake.")
+    async def undo_start(self, command: UndoStart) -> Reply:
+        return await self._handle(command)
+
     @workflow.update(description="Record that the patient has arrived.")
     async def check_in(self, command: CheckIn) -> Reply:
         return await self._handle(command)
 
     @workflow.update(description="Record that the patient has left without being seen.")
     async def check_out(self, command: CheckOut) -> Reply:
+        return await self._handle(command)
+
+    @workflow.update(description="Take back a check-in.")
+    async def undo_check_in(self, command: UndoCheckIn) -> Reply:
+        return await self._handle(command)
+
+    @workflow.update(description="Take back a check-out.")
+    async def undo_check_out(self, command: UndoCheckOut) -> Reply:
         return await self._handle(command)
 
     @workflow.update(description="Set the appointment's status. `done` also ends its consultation.")
@@ -263,6 +280,7 @@ class PatientVisit:
                 appointment = recorded.appointment or appointment
                 command = with_busy_doctor(command, recorded.busy_with)
                 command = with_retired_record(command, recorded.retired)
+                command = with_past_tracking(command, recorded.past)
             raise overtaken()
 
     async def _handle_signal(self, command: Command) -> None:
@@ -289,6 +307,7 @@ class PatientVisit:
             command="" if command is None else COMMAND_NAMES[type(command)],
             retries=retries,
             retired=retired_record_of(command),
+            past=past_tracking_of(command),
             version=required_version(command),
             record_id=named_record_of(command),
         )

@@ -110,6 +110,7 @@ StaffOrAdmin = Annotated[Caller, Depends(require_role(*STAFF_ROLES, Role.admin))
 Doctor = Annotated[Caller, Depends(require_role(Role.doctor))]
 Admin = Annotated[Caller, Depends(require_role(Role.admin))]
 Supervisor = Annotated[Caller, Depends(require_role(Role.supervisor))]
+DoctorOrSupervisor = Annotated[Caller, Depends(require_role(Role.doctor, Role.supervisor))]
 DoctorReceptionOrSupervisor = Annotated[Caller, Depends(require_role(Role.doctor, Role.reception, Role.supervisor))]
 DoctorReceptionSupervisorOrService = Annotated[
     Caller, Depends(require_role(Role.doctor, Role.reception, Role.supervisor, Role.service))

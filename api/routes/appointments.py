@@ -6,7 +6,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel
-from sqlalchemy import Connection
 from starlette.responses import JSONResponse, Response
 
 from patient_visit_engine.api.access.authentication import (
@@ -14,20 +13,18 @@ from patient_visit_engine.api.access.authentication import (
     DoctorReceptionOrSupervisor,
     DoctorReceptionSupervisorOrService,
     Staff,
-    not_yours,
 )
 from patient_visit_engine.api.access.sessions import Caller
 from patient_visit_engine.api.commands.idempotency import Key
+from patient_visit_engine.api.commands.look_ups import look_up_appointment
 from patient_visit_engine.api.dependencies import dependencies_of
-from patient_visit_engine.api.problems import NotFound
 from patient_visit_engine.api.schema import bodies
 from patient_visit_engine.api.schema.fields import TextId
 from patient_visit_engine.api.schema.openapi import COMMAND_PROBLEMS, STAFF_PROBLEMS, responses
 from patient_visit_engine.api.schema.queries import WorklistQuery
 from patient_visit_engine.api.schema.query_check import QUERY_CHECK
-from patient_visit_engine.storage.screens import patient_day, record_pages, worklist
+from patient_visit_engine.storage.screens import record_pages, worklist
 from patient_visit_engine.visit import commands
-from patient_visit_engine.visit.codes import Role
 from patient_visit_engine.visit.state import Appointment
 from patient_visit_engine.wire import screens, shapes
 
@@ -177,17 +174,8 @@ async def _dispatch(
 ) -> Response:
     dependencies = dependencies_of(http)
     dispatcher = dependencies.dispatcher
-    look_up = partial(_look_up_appointment, caller=caller, appointment_id=appointment_id)
+    look_up = partial(look_up_appointment, caller=caller, appointment_id=appointment_id)
     prepared = await dispatcher.prepare(caller, key, http, body, look_up)
     if prepared.earlier_response is not None:
         return prepared.earlier_response
     return await dispatcher.dispatch(build_command(prepared.request, prepared.looked_up), dependencies.today())
-
-
-def _look_up_appointment(connection: Connection, caller: Caller, appointment_id: int) -> Appointment:
-    appointment = patient_day.find_appointment(connection, appointment_id)
-    if appointment is None:
-        raise NotFound("appointment")
-    if caller.role is Role.doctor and appointment.doctor_id != caller.doctor_id:
-        raise not_yours()
-    return appointment

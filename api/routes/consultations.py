@@ -10,8 +10,8 @@ from sqlalchemy import Connection
 from starlette.responses import JSONResponse, Response
 
 from patient_visit_engine.api.access.authentication import Doctor, Staff, Supervisor, not_yours
-from patient_visit_engine.api.access.sessions import Caller
 from patient_visit_engine.api.commands.idempotency import Key, PrefersAsync
+from patient_visit_engine.api.commands.look_ups import look_up_consultation, look_up_own_consultation
 from patient_visit_engine.api.commands.validity import check_valid_until
 from patient_visit_engine.api.dependencies import dependencies_of
 from patient_visit_engine.api.problems import NotFound, Problem
@@ -24,7 +24,7 @@ from patient_visit_engine.visit import commands
 from patient_visit_engine.visit.codes import DoctorBusy
 from patient_visit_engine.visit.state import Appointment, OtherConsultation
 from patient_visit_engine.wire import shapes
-from patient_visit_engine.wire.trackings import TrackingRow, consultation_body
+from patient_visit_engine.wire.trackings import consultation_body
 
 router = APIRouter(tags=["consultations"])
 
@@ -114,7 +114,7 @@ def _decision_code(response: Response) -> str:
 )
 async def show_consultation(consultation_id: ConsultationId, _caller: Staff, http: Request) -> Response:
     """The consultation, running or ended."""
-    row = await dependencies_of(http).database.read_inline(_look_up_consultation, str(consultation_id))
+    row = await dependencies_of(http).database.read_inline(look_up_consultation, str(consultation_id))
     return JSONResponse(consultation_body(row))
 
 
@@ -134,7 +134,7 @@ async def complete_consultation(
     """End the caller's own consultation. A second completion gets the same answer as the first."""
     dependencies = dependencies_of(http)
     dispatcher = dependencies.dispatcher
-    look_up = partial(_look_up_own_consultation, caller=caller, consultation_id=str(consultation_id))
+    look_up = partial(look_up_own_consultation, caller=caller, consultation_id=str(consultation_id))
     prepared = await dispatcher.prepare(caller, key, http, None, look_up)
     if prepared.earlier_response is not None:
         return prepared.earlier_response
@@ -164,7 +164,7 @@ async def extend_consultation(
     """
     dependencies = dependencies_of(http)
     dispatcher = dependencies.dispatcher
-    look_up = partial(_look_up_own_consultation, caller=caller, consultation_id=str(consultation_id))
+    look_up = partial(look_up_own_consultation, caller=caller, consultation_id=str(consultation_id))
     prepared = await dispatcher.prepare(caller, key, http, body, look_up)
     if prepared.earlier_response is not None:
         return prepared.earlier_response
@@ -190,7 +190,7 @@ async def release_consultation(
     """End the forgotten consultation of any doctor. The patient's timeline keeps the caller and the reason."""
     dependencies = dependencies_of(http)
     dispatcher = dependencies.dispatcher
-    look_up = partial(_look_up_consultation, consultation_id=str(consultation_id))
+    look_up = partial(look_up_consultation, consultation_id=str(consultation_id))
     prepared = await dispatcher.prepare(caller, key, http, body, look_up)
     if prepared.earlier_response is not None:
         return prepared.earlier_response
@@ -199,17 +199,3 @@ async def release_consultation(
         request=prepared.request, patient_id=row.patient_id, consultation_id=str(consultation_id)
     )
     return await dispatcher.dispatch_with_reason(command, dependencies.today(), body.reason)
-
-
-def _look_up_consultation(connection: Connection, consultation_id: str) -> TrackingRow:
-    row = patient_day.find_consultation(connection, consultation_id)
-    if row is None:
-        raise NotFound("consultation")
-    return row
-
-
-def _look_up_own_consultation(connection: Connection, caller: Caller, consultation_id: str) -> TrackingRow:
-    row = _look_up_consultation(connection, consultation_id)
-    if row.doctor_id != caller.doctor_id:
-        raise not_yours()
-    return row

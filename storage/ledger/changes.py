@@ -47,8 +47,10 @@ def _open_consultation(change: changes.OpenConsultation, writer: Writer) -> None
 @apply.register
 def _end_consultation(change: changes.EndConsultation, writer: Writer) -> None:
     writer.complete_tracking(RUNNING_CONSULTATION, change.consultation.id, change.outcome)
-    status = AppointmentStatus.done if change.outcome is Outcome.done else AppointmentStatus.confirmed
-    writer.decide_appointment_status(change.consultation.appointment_id, status)
+    if not change.waits_again:
+        # Otherwise `confirmed` would become the status before the arrival.
+        status = AppointmentStatus.done if change.outcome is Outcome.done else AppointmentStatus.confirmed
+        writer.decide_appointment_status(change.consultation.appointment_id, status)
     running = [row for row in writer.stored.rows.running if row["exclusive"]]
     if len(running) == 1 and running[0]["merged"]:
         # The index allows one consultation without a mark, so from now on it protects the person again.
@@ -88,7 +90,7 @@ def _set_not_seen_at(tracking: PendingTracking, writer: Writer) -> None:
 @apply.register
 def _open_tracking(change: changes.OpenTracking, writer: Writer) -> None:
     appointment = change.appointment
-    _insert_pending(appointment, appointment.id, writer.at, writer)
+    _insert_pending(appointment, appointment.id, change.arrived_at or writer.at, writer)
 
 
 @apply.register

@@ -134,14 +134,15 @@ def _reply_without_writing(connection: Connection, entry: LedgerEntry, stored: S
         # The survivor is not locked, or `If-Match` and `as_of` were compared with another version. The caller does both again.
         return _refuse(connection, entry, stored, AppointmentMismatch())
     busy_with = None if entry.busy_with is None else stored.other_consultations
-    present = (stored.facts, stored.appointment, busy_with, stored.retired)
-    if present != (entry.seen, entry.appointment, entry.busy_with, entry.retired):
+    present = (stored.facts, stored.appointment, busy_with, stored.retired, stored.past)
+    if present != (entry.seen, entry.appointment, entry.busy_with, entry.retired, entry.past):
         reply = LedgerReply(
             facts=stored.facts,
             overtaken=True,
             appointment=stored.appointment,
             busy_with=busy_with,
             retired=stored.retired,
+            past=stored.past,
         )
         return reply, None
     return None

@@ -25,9 +25,11 @@ from patient_visit_engine.storage.ledger.locking import lock_rows
 from patient_visit_engine.storage.ledger.refusal_counter import RECENT_REFUSAL, refusal_parameters
 from patient_visit_engine.storage.ledger.request_rows import REQUEST_COLUMNS, RequestRow, to_request_row
 from patient_visit_engine.storage.open_rows import OpenRows
+from patient_visit_engine.storage.past_trackings import read_past_tracking
 from patient_visit_engine.storage.person_records import PERSON_OF_RECORD, read_record
 from patient_visit_engine.storage.row_unions import Columns, fetch_parts, union_rows
 from patient_visit_engine.storage.tables import callers, patients, requests
+from patient_visit_engine.visit.past_tracking import PastTracking
 from patient_visit_engine.visit.person_records import SeenRecord
 from patient_visit_engine.visit.record import LedgerEntry
 from patient_visit_engine.visit.state import Appointment, Facts, OtherConsultation
@@ -97,8 +99,8 @@ class StoredState:
     """The rows that were read, and the values that they stand for.
 
     `facts` are those before the decision. For a retired patient they have only the survivor. `rows` change when the decision is
-    written. `request_row` is None when a timer decided. Then the caller is the engine itself. `appointment`, `other_consultations` and
-    `retired` are those that the decision is about, as they are now. `named_person_id` is the person of the entry's `record_id`.
+    written. `request_row` is None when a timer decided. Then the caller is the engine itself. `appointment`, `other_consultations`,
+    `retired` and `past` are those that the decision is about, as they are now. `named_person_id` is the person of the entry's `record_id`.
     `read_at` is the time of `perf_counter`, in seconds.
     """
 
@@ -120,6 +122,7 @@ class StoredState:
     named_person_id: int | None
     #: The entry of the timeline that also counts the refusal of this decision.
     recent_refusal_id: int | None
+    past: PastTracking | None
     read_at: float
 
 
@@ -179,5 +182,6 @@ def _read_state(connection: Connection, entry: LedgerEntry) -> StoredState:
         if entry.record_id is None
         else connection.scalar(PERSON_OF_RECORD, {"record_id": entry.record_id}),
         recent_refusal_id=next((row["refusal_entry_id"] for row in parts.get("recent_refusal", ())), None),
+        past=None if entry.past is None else read_past_tracking(connection, entry.past.appointment_id),
         read_at=perf_counter(),
     )

@@ -5,7 +5,20 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Table, Update, bindparam, case, delete, insert, literal_column, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    SmallInteger,
+    Table,
+    Update,
+    and_,
+    bindparam,
+    case,
+    delete,
+    insert,
+    literal_column,
+    update,
+)
 
 from patient_visit_engine.storage.facts import OPEN_ROWS
 from patient_visit_engine.storage.ledger.errors import OvertakenError
@@ -36,11 +49,21 @@ class OpenTrackingKey(NamedTuple):
         return cls(status, column, PreparedWrite(update(patient_trackings).where(is_tracking, has_status)))
 
 
+NEW_STATUS = bindparam("new_status", type_=SmallInteger())
+#: The statuses of a patient who has not arrived: `scheduled` and `confirmed`.
+BEFORE_ARRIVAL: list[ColumnElement[int]] = [
+    literal_column(str(status.value)) for status in (AppointmentStatus.scheduled, AppointmentStatus.confirmed)
+]
+IS_ARRIVAL = and_(appointments.c.status.in_(BEFORE_ARRIVAL), NEW_STATUS.not_in(BEFORE_ARRIVAL))
 # Built once: building a statement costs more than running it on SQLite.
 SET_APPOINTMENT_STATUS = (
     update(appointments)
     .where(appointments.c.id == bindparam("key"))
-    .values(status=bindparam("new_status"), version=appointments.c.version + 1)
+    .values(
+        status=NEW_STATUS,
+        earlier_status=case((IS_ARRIVAL, appointments.c.status), else_=appointments.c.earlier_status),
+        version=appointments.c.version + 1,
+    )
 )
 DECIDED_AT = bindparam("decided_at", type_=Timestamp())
 #: A decision made here is newer than what other systems sent before, so that an older message does not undo it.

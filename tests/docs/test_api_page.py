@@ -18,6 +18,7 @@ from patient_visit_engine.api.routes import (
     patients,
     records,
     session,
+    undoing,
 )
 from patient_visit_engine.live import refusals as stream_refusals
 from patient_visit_engine.storage.master_data.identifiers import RecordKind
@@ -33,7 +34,18 @@ STATUS_OF_FRAMEWORK = "4xx"
 
 def calls_in_code() -> dict[str, frozenset[Role]]:
     """Every call with its allowed roles; an empty set when no sign-in is needed."""
-    modules = (session, accounts, consultations, appointments, patients, merges, records, master_data, operations)
+    modules = (
+        session,
+        accounts,
+        consultations,
+        appointments,
+        undoing,
+        patients,
+        merges,
+        records,
+        master_data,
+        operations,
+    )
     routes = [route for module in modules for route in module.router.routes if isinstance(route, APIRoute)]
     calls = {f"{method} {route.path_format}": _roles_of(route) for route in routes for method in route.methods or ()}
     return calls | {"GET /api/events": frozenset(STAFF_ROLES)}

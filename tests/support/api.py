@@ -22,9 +22,11 @@ from patient_visit_engine.visit.commands import (
     Command,
     appointment_of,
     named_record_of,
+    past_tracking_of,
     required_version,
     retired_record_of,
     with_busy_doctor,
+    with_past_tracking,
     with_patient,
     with_retired_record,
 )
@@ -78,6 +80,11 @@ def _an_hour_late(command: Command) -> Command:
     return command.model_copy(update={"request": command.request.model_copy(update=stamp)})
 
 
+def _asked_at(command: Command, at: datetime) -> Command:
+    """The command as it would be stamped by a database with the test's clock. The limits of people count from this time."""
+    return command.model_copy(update={"request": command.request.model_copy(update={"asked_at": at})})
+
+
 @dataclass
 class LedgerVisits:
     """Stands in for the client of Temporal. Decides each command directly, and records it in the ledger.
@@ -113,6 +120,7 @@ class LedgerVisits:
             recorded = await self._record(patient_id, day, command)
         if recorded.overtaken:
             command = with_retired_record(with_busy_doctor(command, recorded.busy_with), recorded.retired)
+            command = with_past_tracking(command, recorded.past)
             recorded = await self._record(patient_id, day, command, recorded.appointment)
         if recorded.overtaken:
             raise DayClosedError
@@ -134,11 +142,12 @@ class LedgerVisits:
         entry = LedgerEntry(
             patient_id=patient_id,
             day=day,
-            decision=decide_on_appointment(command, appointment, state, self.now()),
+            decision=decide_on_appointment(_asked_at(command, self.now()), appointment, state, self.now()),
             seen=facts,
             request=command.request,
             appointment=appointment,
             retired=retired_record_of(command),
+            past=past_tracking_of(command),
             version=required_version(command),
             record_id=named_record_of(command),
         )

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from patient_visit_engine.visit.codes import AppointmentStatus
+from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
 from patient_visit_engine.visit.commands import (
     ChangeAppointment,
     CheckIn,
@@ -17,7 +17,11 @@ from patient_visit_engine.visit.commands import (
     SeparatePatients,
     SetAppointmentStatus,
     StartConsultation,
+    UndoCheckIn,
+    UndoCheckOut,
+    UndoStart,
 )
+from patient_visit_engine.visit.past_tracking import PastTracking
 from patient_visit_engine.visit.person_records import SeenRecord
 from patient_visit_engine.visit.state import Appointment, AppointmentFields, Consultation
 from tests.support.builders import JOHN_DOE, RECEPTIONIST, Doctor, a_request
@@ -63,6 +67,49 @@ def a_release(consultation: Consultation, key: str = "release") -> ReleaseConsul
     return ReleaseConsultation(
         request=a_request(key), patient_id=consultation.patient_id, consultation_id=consultation.id
     )
+
+
+def a_past(
+    appointment: Appointment,
+    outcome: Outcome | None = None,
+    *,
+    arrived_at: datetime | None = None,
+    ended_at: datetime | None = None,
+    consultation_id: str | None = None,
+    status: AppointmentStatus = AppointmentStatus.scheduled,
+) -> PastTracking:
+    """The past of the appointment. Before the arrival it was `status`."""
+    return PastTracking(
+        appointment_id=appointment.id,
+        earlier_status=status,
+        outcome=outcome,
+        check_in_time=arrived_at,
+        ended_at=ended_at,
+        consultation_id=consultation_id,
+    )
+
+
+def an_undo_of_start(
+    consultation: Consultation, past: PastTracking, key: str = "undo", *, by: Doctor | None = None
+) -> UndoStart:
+    """A supervisor, or the doctor `by`, takes back the start."""
+    return UndoStart(
+        request=a_request(key),
+        patient_id=consultation.patient_id,
+        consultation_id=consultation.id,
+        doctor_id=None if by is None else by.id,
+        past=past,
+    )
+
+
+def an_undo_of_check_in(appointment: Appointment, past: PastTracking, key: str = "undo check-in") -> UndoCheckIn:
+    """Reception takes back the check-in."""
+    return UndoCheckIn(request=a_request(key, RECEPTIONIST), appointment=appointment, past=past)
+
+
+def an_undo_of_check_out(appointment: Appointment, past: PastTracking, key: str = "undo check-out") -> UndoCheckOut:
+    """Reception takes back the check-out."""
+    return UndoCheckOut(request=a_request(key, RECEPTIONIST), appointment=appointment, past=past)
 
 
 def a_check_in(appointment: Appointment, key: str = "check-in") -> CheckIn:

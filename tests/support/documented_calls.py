@@ -15,6 +15,7 @@ ROLES = {
     "its doctor": frozenset({Role.doctor}),
     "its doctor, reception, supervisor": frozenset({Role.doctor, Role.reception, Role.supervisor}),
     "its doctor, reception, supervisor, service": STAFF,
+    "its doctor, supervisor": frozenset({Role.doctor, Role.supervisor}),
     "supervisor": frozenset({Role.supervisor}),
     "admin": frozenset({Role.admin}),
     "service, supervisor": frozenset({Role.service, Role.supervisor}),

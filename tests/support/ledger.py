@@ -19,8 +19,10 @@ from patient_visit_engine.visit.commands import (
     RecordCommand,
     appointment_of,
     named_record_of,
+    past_tracking_of,
     retired_record_of,
     with_busy_doctor,
+    with_past_tracking,
     with_retired_record,
 )
 from patient_visit_engine.visit.decisions import Decision
@@ -78,6 +80,7 @@ class LedgerDriver:
             if not isinstance(command, ConsultationCommand | RecordCommand):
                 current = current.model_copy(update={"appointment": recorded.appointment})
             current = with_retired_record(with_busy_doctor(current, recorded.busy_with), recorded.retired)
+            current = with_past_tracking(current, recorded.past)
         raise AssertionError("overtaken 50 times")
 
     async def record_due(self, now: datetime) -> list[Decision]:
@@ -100,6 +103,7 @@ class LedgerDriver:
                 "appointment": appointment_of(command),
                 "retired": retired_record_of(command),
                 "record_id": named_record_of(command),
+                "past": past_tracking_of(command),
             }
         )
 

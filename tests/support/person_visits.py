@@ -25,9 +25,11 @@ from patient_visit_engine.visit.commands import (
     Command,
     Request,
     appointment_of,
+    past_tracking_of,
     patient_of,
     retired_record_of,
     with_busy_doctor,
+    with_past_tracking,
     with_patient,
     with_retired_record,
 )
@@ -88,7 +90,12 @@ class PersonVisits:
         appointment = appointment_of(command)
         for _ in range(MAX_ATTEMPTS):
             decision = decide_on_appointment(command, appointment, visit.state, self.now)
-            about = {"request": command.request, "appointment": appointment, "retired": retired_record_of(command)}
+            about = {
+                "request": command.request,
+                "appointment": appointment,
+                "retired": retired_record_of(command),
+                "past": past_tracking_of(command),
+            }
             reply = await visit.record(visit.entry_of(decision).model_copy(update=about))
             if not reply.overtaken:
                 # A request that was decided before has its answer, also in the visit of a retired record.
@@ -97,6 +104,7 @@ class PersonVisits:
                 return person_id
             appointment = reply.appointment or appointment
             command = with_retired_record(with_busy_doctor(command, reply.busy_with), reply.retired)
+            command = with_past_tracking(command, reply.past)
         raise AssertionError(f"overtaken {MAX_ATTEMPTS} times")
 
     def _visit_of(self, patient_id: int) -> LedgerDriver:

@@ -13,6 +13,7 @@ from temporalio.worker import Worker, WorkflowRunner
 
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.ledger.recording import SqlLedger
+from patient_visit_engine.storage.past_trackings import read_past_tracking
 from patient_visit_engine.visit.calendar import HospitalCalendar
 from patient_visit_engine.visit.codes import AppointmentStatus
 from patient_visit_engine.visit.commands import (
@@ -28,8 +29,12 @@ from patient_visit_engine.visit.commands import (
     Request,
     SetAppointmentStatus,
     StartConsultation,
+    UndoCheckIn,
+    UndoCheckOut,
+    UndoStart,
 )
 from patient_visit_engine.visit.names import visit_id
+from patient_visit_engine.visit.past_tracking import PastTracking
 from patient_visit_engine.visit.state import AppointmentFields, Limits, VisitState
 from patient_visit_engine.worker.builder import CACHED_VISITS, build
 from patient_visit_engine.worker.sweep import Sweep
@@ -171,6 +176,31 @@ class VisitDriver(PatientRecords):
     async def release(self, start: Answer) -> Answer:
         """A supervisor releases the consultation."""
         return await self.send(self.release_command(start))
+
+    async def undo_start(self, start: Answer) -> Answer:
+        """A supervisor takes back the start."""
+        past = await self._past(start.body["appointment_id"])
+        consultation_id = start.body["id"]
+        return await self.send(
+            UndoStart(request=self.request(), patient_id=self.patient, consultation_id=consultation_id, past=past)
+        )
+
+    async def undo_check_in(self, doctor: int) -> Answer:
+        """Reception takes back the check-in for the doctor's appointment."""
+        appointment = await self.appointment(doctor)
+        past = await self._past(appointment.id)
+        return await self.send(UndoCheckIn(request=self.request(), appointment=appointment, past=past))
+
+    async def undo_check_out(self, doctor: int) -> Answer:
+        """Reception takes back the check-out of the doctor's appointment."""
+        appointment = await self.appointment(doctor)
+        past = await self._past(appointment.id)
+        return await self.send(UndoCheckOut(request=self.request(), appointment=appointment, past=past))
+
+    async def _past(self, appointment_id: int) -> PastTracking:
+        past = await self.database.read(read_past_tracking, appointment_id)
+        assert past is not None
+        return past
 
     def release_command(self, start: Answer) -> ReleaseConsultation:
         """The command of a release."""

@@ -20,12 +20,14 @@ from patient_visit_engine.visit.refusals import (
     AppointmentInProgress,
     AppointmentMismatch,
     NotCheckedIn,
+    NotCheckedOut,
     NotInConsultation,
     NotYours,
     PatientFree,
     PatientInConsultation,
     PatientReserved,
     RequestExpired,
+    TooLate,
 )
 from patient_visit_engine.wire.answers import RenderedAnswer, render
 from patient_visit_engine.wire.refusals import TITLES, AnswerContext
@@ -203,6 +205,8 @@ def test_canceled_appointment_names_no_doctor() -> None:
         (AppointmentMismatch(), 422, "appointment_mismatch"),
         (PatientFree(), 409, "patient_free"),
         (NotCheckedIn(), 409, "not_checked_in"),
+        (NotCheckedOut(), 409, "not_checked_out"),
+        (TooLate(), 409, "too_late"),
         (NotInConsultation(), 409, "not_in_consultation"),
         (RequestExpired(), 409, "request_expired"),
     ],

@@ -1,13 +1,15 @@
 """Records the workflow histories that `test_replay.py` replays.
 
 Run `python -m tests.workflow.record_histories` when the behaviour of visits changes on purpose, after moving the folder `current`
-to the name of the older program. Keep its histories for as long as visits of that program can be open.
+to the name of the older program. Keep its histories for as long as visits of that program can be open. For a new behaviour, add its
+name to the command: then only its histories are written.
 """
 
 import asyncio
 import json
+import sys
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -171,6 +173,16 @@ async def retired_record(visits: VisitDriver) -> None:
     await visits.wait_until_closed(visits.today)
 
 
+async def taken_back(visits: VisitDriver) -> None:
+    """Reception and a supervisor take back a check-in, a check-out and a start."""
+    await visits.check_in(DR_AMRANI)
+    await visits.undo_check_in(DR_AMRANI)
+    await visits.check_in(DR_AMRANI)
+    await visits.check_out(DR_AMRANI)
+    await visits.undo_check_out(DR_AMRANI)
+    await visits.undo_start(await visits.start(DR_AMRANI))
+
+
 BEHAVIOURS: tuple[Callable[[VisitDriver], Awaitable[None]], ...] = (
     start_refuse_complete,
     waiting_line_and_offer,
@@ -185,6 +197,7 @@ BEHAVIOURS: tuple[Callable[[VisitDriver], Awaitable[None]], ...] = (
     changed_appointments,
     merged_records,
     retired_record,
+    taken_back,
 )
 
 
@@ -198,11 +211,13 @@ def _drop_stack_trace(fields: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if name != "stackTrace"}
 
 
-async def record_all(folder: Path) -> None:
-    """Write the histories of all behaviours to the folder, one file for each run."""
+async def record(folder: Path, names: Collection[str] = ()) -> None:
+    """Write the histories of the behaviours with these names to the folder, or of all. One file for each run."""
     async with await start_server() as environment:
         with environment.with_time_skipping_disabled():
             for patient, behaviour in enumerate(BEHAVIOURS, 1):
+                if names and behaviour.__name__ not in names:
+                    continue
                 with tempfile.TemporaryDirectory() as folder_name:
                     url = f"sqlite+aiosqlite:///{folder_name}/visits.db"
                     await asyncio.to_thread(migrations.upgrade, url)
@@ -219,4 +234,4 @@ async def record_all(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(record_all(CURRENT))
+    asyncio.run(record(CURRENT, sys.argv[1:]))

@@ -1,0 +1,59 @@
+"""The rows that a command is about, as its API call finds them. A doctor finds only rows of this doctor."""
+
+from sqlalchemy import Connection
+
+from patient_visit_engine.api.access.authentication import not_yours
+from patient_visit_engine.api.access.sessions import Caller
+from patient_visit_engine.api.problems import NotFound
+from patient_visit_engine.storage.past_trackings import read_past_tracking
+from patient_visit_engine.storage.screens import patient_day
+from patient_visit_engine.visit.codes import Role
+from patient_visit_engine.visit.past_tracking import PastTracking
+from patient_visit_engine.visit.state import Appointment
+from patient_visit_engine.wire.trackings import TrackingRow
+
+
+def look_up_consultation(connection: Connection, consultation_id: str) -> TrackingRow:
+    """The row of this consultation, of any doctor. Raises `NotFound`."""
+    row = patient_day.find_consultation(connection, consultation_id)
+    if row is None:
+        raise NotFound("consultation")
+    return row
+
+
+def look_up_own_consultation(connection: Connection, caller: Caller, consultation_id: str) -> TrackingRow:
+    """The row of the doctor's own consultation. Raises `NotFound`, and Problem 403 `not_yours`."""
+    row = look_up_consultation(connection, consultation_id)
+    if row.doctor_id != caller.doctor_id:
+        raise not_yours()
+    return row
+
+
+def look_up_appointment(connection: Connection, caller: Caller, appointment_id: int) -> Appointment:
+    """The appointment. Raises `NotFound`, and Problem 403 `not_yours` when it belongs to another doctor than the caller."""
+    appointment = patient_day.find_appointment(connection, appointment_id)
+    if appointment is None:
+        raise NotFound("appointment")
+    if caller.role is Role.doctor and appointment.doctor_id != caller.doctor_id:
+        raise not_yours()
+    return appointment
+
+
+def look_up_started(connection: Connection, caller: Caller, consultation_id: str) -> tuple[TrackingRow, PastTracking]:
+    """The consultation with the past of its appointment. A supervisor finds that of any doctor."""
+    row = look_up_consultation(connection, consultation_id)
+    if caller.role is Role.doctor and row.doctor_id != caller.doctor_id:
+        raise not_yours()
+    return row, _look_up_past(connection, row.appointment_id)
+
+
+def look_up_with_past(connection: Connection, caller: Caller, appointment_id: int) -> tuple[Appointment, PastTracking]:
+    """The appointment with its past. Raises as `look_up_appointment`."""
+    return look_up_appointment(connection, caller, appointment_id), _look_up_past(connection, appointment_id)
+
+
+def _look_up_past(connection: Connection, appointment_id: int) -> PastTracking:
+    past = read_past_tracking(connection, appointment_id)
+    if past is None:
+        raise NotFound("appointment")
+    return past

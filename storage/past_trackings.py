@@ -1,0 +1,44 @@
+"""Reads the past of one appointment: its status before the arrival, and its latest tracking."""
+
+from sqlalchemy import Connection, and_, bindparam, func, select
+
+from patient_visit_engine.storage.tables import appointments, patient_trackings
+from patient_visit_engine.visit.codes import AppointmentStatus, Outcome, TrackingStatus
+from patient_visit_engine.visit.past_tracking import PastTracking
+
+newer = patient_trackings.alias()
+LATEST_ID = (
+    select(func.max(newer.c.id))
+    .where(newer.c.appointment_id == appointments.c.id)
+    .correlate(appointments)
+    .scalar_subquery()
+)
+HAS_ENDED = patient_trackings.c.status == TrackingStatus.completed.value
+PAST_TRACKING = (
+    select(
+        appointments.c.earlier_status,
+        patient_trackings.c.outcome,
+        patient_trackings.c.check_in_time,
+        patient_trackings.c.check_out_time,
+        patient_trackings.c.consultation_id,
+    )
+    .outerjoin_from(appointments, patient_trackings, and_(patient_trackings.c.id == LATEST_ID, HAS_ENDED))
+    .where(appointments.c.id == bindparam("appointment_id"))
+)
+
+
+def read_past_tracking(connection: Connection, appointment_id: int) -> PastTracking | None:
+    """The past of the appointment as it is now, or None for an unknown one."""
+    row = connection.execute(PAST_TRACKING, {"appointment_id": appointment_id}).one_or_none()
+    if row is None:
+        return None
+    # Earlier versions did not write it.
+    earlier = AppointmentStatus.confirmed if row.earlier_status is None else AppointmentStatus(row.earlier_status)
+    return PastTracking(
+        appointment_id=appointment_id,
+        earlier_status=earlier,
+        outcome=None if row.outcome is None else Outcome(row.outcome),
+        check_in_time=row.check_in_time,
+        ended_at=row.check_out_time,
+        consultation_id=row.consultation_id,
+    )

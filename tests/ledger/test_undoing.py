@@ -1,0 +1,109 @@
+"""Taken back starts, check-ins and check-outs: the rows, with the earlier status and the first arrival. On both databases."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, select
+
+from patient_visit_engine.storage.database import Database
+from patient_visit_engine.storage.past_trackings import read_past_tracking
+from patient_visit_engine.storage.tables import appointments, patient_trackings
+from patient_visit_engine.storage.upkeep.audit import audit
+from patient_visit_engine.visit.codes import AppointmentStatus
+from patient_visit_engine.visit.commands import CheckOut
+from tests.support.builders import NOON, a_request, an_appointment, minutes, seed
+from tests.support.commands import (
+    a_check_in,
+    a_past,
+    a_release,
+    a_start,
+    a_status,
+    an_undo_of_check_in,
+    an_undo_of_check_out,
+    an_undo_of_start,
+)
+from tests.support.ledger import LedgerDriver
+
+SCHEDULED, CONFIRMED, PENDING = AppointmentStatus.scheduled, AppointmentStatus.confirmed, AppointmentStatus.pending
+BOOKED = an_appointment(status=SCHEDULED)
+#: As a sender knows it who read before the other calls. The ledger replies with the past as it is.
+STALE = a_past(BOOKED, status=AppointmentStatus.confirmed)
+
+
+def read_trackings(connection: Connection) -> list[Any]:
+    """Status, outcome and arrival of each tracking, and then the status of the appointment."""
+    columns = patient_trackings.c
+    query = select(columns.status, columns.outcome, columns.check_in_time).order_by(columns.id)
+    return [*map(tuple, connection.execute(query)), connection.scalar(select(appointments.c.status))]
+
+
+@pytest.fixture
+async def visit(database: Database, ledger: LedgerDriver) -> LedgerDriver:
+    """John Doe has one scheduled appointment."""
+    await database.write(seed, BOOKED)
+    return ledger
+
+
+async def test_undone_start_keeps_the_first_arrival(database: Database, visit: LedgerDriver) -> None:
+    await visit.send(a_check_in(BOOKED), NOON)
+    await visit.send(a_start(await visit.appointment(BOOKED.id)), NOON + minutes(20))
+
+    answer = await visit.send(an_undo_of_start(visit.running, STALE), NOON + minutes(23))
+    again = await visit.send(an_undo_of_check_in(await visit.appointment(BOOKED.id), STALE), NOON + minutes(24))
+
+    assert (answer.status, answer.body["outcome"]) == (200, "mistaken")
+    assert (again.status, again.body["status"]) == (200, "scheduled")
+    assert await database.read(read_trackings) == [
+        ("completed", "mistaken", NOON),
+        ("completed", "mistaken", NOON),
+        SCHEDULED,
+    ]
+    assert (await database.read(audit)).passed
+
+
+async def test_undone_start_without_check_in_gives_the_earlier_status(database: Database, visit: LedgerDriver) -> None:
+    await visit.send(a_start(BOOKED), NOON)
+
+    started = visit.running
+    await visit.send(an_undo_of_start(started, STALE), NOON + minutes(3))
+    repeated = await visit.send(an_undo_of_start(started, STALE, "again"), NOON + minutes(4))
+
+    assert await database.read(read_trackings) == [("completed", "mistaken", NOON), SCHEDULED]
+    assert (repeated.status, repeated.body["outcome"]) == (200, "mistaken")
+    assert (await database.read(audit)).passed
+
+
+async def test_release_does_not_change_the_earlier_status(database: Database, visit: LedgerDriver) -> None:
+    await visit.send(a_check_in(BOOKED), NOON)
+    await visit.send(a_start(await visit.appointment(BOOKED.id)), NOON + minutes(1))
+    await visit.send(a_release(visit.running), NOON + minutes(2))
+
+    past = await database.read(read_past_tracking, BOOKED.id)
+
+    assert past == a_past(BOOKED, status=SCHEDULED)
+
+
+async def test_undone_check_out_keeps_the_first_arrival(database: Database, visit: LedgerDriver) -> None:
+    await visit.send(a_check_in(BOOKED), NOON)
+    left = CheckOut(request=a_request("out"), appointment=await visit.appointment(BOOKED.id))
+    await visit.send(left, NOON + minutes(5))
+
+    answer = await visit.send(an_undo_of_check_out(await visit.appointment(BOOKED.id), STALE), NOON + minutes(6))
+
+    assert (answer.status, answer.body["check_in_time"]) == (200, "2026-03-02T11:00:00.000Z")
+    assert await database.read(read_trackings) == [
+        ("completed", "left", NOON),
+        ("pending", None, NOON),
+        PENDING,
+    ]
+    assert visit.state.facts.pending[0].check_in_time == NOON
+    assert (await database.read(audit)).passed
+
+
+async def test_status_before_the_arrival_is_the_last_one(database: Database, visit: LedgerDriver) -> None:
+    await visit.send(a_status(BOOKED, CONFIRMED))
+    await visit.send(a_check_in(await visit.appointment(BOOKED.id)))
+
+    answer = await visit.send(an_undo_of_check_in(await visit.appointment(BOOKED.id), a_past(BOOKED)))
+
+    assert answer.body["status"] == "confirmed"

@@ -1,0 +1,167 @@
+"""The tables of docs/decisions.md, with values: what each command does in each state of an appointment."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
+from patient_visit_engine.visit.commands import Command
+from patient_visit_engine.visit.past_tracking import PastTracking
+from patient_visit_engine.visit.state import Appointment, Consultation, VisitState
+from tests.support.builders import (
+    DR_AMRANI,
+    DR_OKAFOR,
+    NOON,
+    a_consultation,
+    a_visit,
+    an_appointment,
+    minutes,
+)
+from tests.support.commands import a_past, an_undo_of_check_in, an_undo_of_check_out, an_undo_of_start
+
+ARRIVED_AT = NOON - minutes(60)
+YESTERDAY_NOON = NOON - minutes(24 * 60)
+BEFORE = AppointmentStatus.scheduled
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What is stored about one appointment of John Doe with Dr. Amrani."""
+
+    visit: VisitState
+    appointment: Appointment
+    past: PastTracking
+    #: The consultation of the appointment, running or ended.
+    consultation: Consultation
+
+
+class DecisionRow(NamedTuple):
+    """One row of a table: what the command does in this state. `answer` is 200 or the code of a refusal."""
+
+    command: str
+    state: str
+    answer: str
+    changes: tuple[str, ...] = ()
+    events: tuple[str, ...] = ()
+
+
+def _not_arrived() -> Situation:
+    return _ended(None, status=BEFORE)
+
+
+def _checked_in(*, line: bool = False) -> Situation:
+    appointment = an_appointment(status=AppointmentStatus.pending)
+    visit = a_visit(
+        checked_in=[appointment], waiting=[DR_AMRANI] if line else [], in_consultation_with=DR_OKAFOR if line else None
+    )
+    return Situation(visit, appointment, a_past(appointment), a_consultation(appointment))
+
+
+def _running(minutes_ago: float = 3, *, checked_in: bool = False, line: bool = False) -> Situation:
+    appointment = an_appointment(status=AppointmentStatus.in_progress)
+    consultation = a_consultation(appointment, started_at=NOON - minutes(minutes_ago))
+    if checked_in:
+        consultation = consultation.model_copy(update={"checked_in_at": ARRIVED_AT})
+    visit = a_visit(consultations=[consultation], waiting=[DR_OKAFOR] if line else [])
+    return Situation(visit, appointment, a_past(appointment), consultation)
+
+
+def _ended(
+    outcome: Outcome | None,
+    *,
+    status: AppointmentStatus = AppointmentStatus.confirmed,
+    was_started: bool = True,
+    yesterday: bool = False,
+) -> Situation:
+    appointment = an_appointment(status=status)
+    ended_at = None if outcome is None else YESTERDAY_NOON if yesterday else NOON - minutes(10)
+    arrived_at = None if outcome is None else ARRIVED_AT
+    consultation = a_consultation(appointment)
+    consultation_id = consultation.id if was_started else None
+    past = a_past(appointment, outcome, arrived_at=arrived_at, ended_at=ended_at, consultation_id=consultation_id)
+    return Situation(a_visit(), appointment, past, consultation)
+
+
+STATES: dict[str, Callable[[], Situation]] = {
+    "not arrived": _not_arrived,
+    "checked in": _checked_in,
+    "checked in, its doctor in line": lambda: _checked_in(line=True),
+    "in consultation": _running,
+    "in consultation, after a check-in": lambda: _running(checked_in=True),
+    "in consultation, another doctor in line": lambda: _running(line=True),
+    "in consultation for more than 5 minutes": lambda: _running(6),
+    "completed": lambda: _ended(Outcome.done, status=AppointmentStatus.done),
+    "released": lambda: _ended(Outcome.released),
+    "timed out": lambda: _ended(Outcome.timed_out),
+    "start taken back": lambda: _ended(Outcome.mistaken),
+    "check-in taken back": lambda: _ended(Outcome.mistaken, was_started=False),
+    "checked out": lambda: _ended(Outcome.left, was_started=False),
+    "checked out on another day": lambda: _ended(Outcome.left, was_started=False, yesterday=True),
+    "checked out, then canceled": lambda: _ended(Outcome.left, was_started=False, status=AppointmentStatus.canceled),
+    "not seen": lambda: _ended(Outcome.not_seen, was_started=False),
+    "canceled": lambda: _ended(Outcome.cancelled, status=AppointmentStatus.canceled, was_started=False),
+}
+COMMANDS: dict[str, Callable[[Situation], Command]] = {
+    "Undo start, by its doctor": lambda now: an_undo_of_start(now.consultation, now.past, by=DR_AMRANI),
+    "Undo start, by another doctor": lambda now: an_undo_of_start(now.consultation, now.past, by=DR_OKAFOR),
+    "Undo start, by a supervisor": lambda now: an_undo_of_start(now.consultation, now.past),
+    "Undo check-in": lambda now: an_undo_of_check_in(now.appointment, now.past),
+    "Undo check-out": lambda now: an_undo_of_check_out(now.appointment, now.past),
+}
+
+COMPLETED, UPDATED = "consultation.completed", "appointment.updated"
+OFFERED = ("consultation.available", "patient.updated")
+TAKEN_BACK = (("EndConsultation", "WriteAppointmentStatus"), (COMPLETED, UPDATED))
+WAITS_AGAIN = (("EndConsultation", "WaitAgain"), (COMPLETED, UPDATED))
+SERVES_LINE = (("EndConsultation", "OfferPatient", "WriteAppointmentStatus"), (COMPLETED, *OFFERED, UPDATED))
+
+
+def _undo_start(command: str) -> list[DecisionRow]:
+    """The rows that are the same for a doctor and for a supervisor."""
+    return [
+        DecisionRow(command, "in consultation", "200", *TAKEN_BACK),
+        DecisionRow(command, "in consultation, after a check-in", "200", *WAITS_AGAIN),
+        DecisionRow(command, "in consultation, another doctor in line", "200", *SERVES_LINE),
+        DecisionRow(command, "start taken back", "200"),
+        DecisionRow(command, "completed", "consultation_ended"),
+        DecisionRow(command, "released", "consultation_ended"),
+        DecisionRow(command, "timed out", "consultation_ended"),
+    ]
+
+
+DOCTOR, OTHER, SUPERVISOR, CHECK_IN, CHECK_OUT = COMMANDS
+ROWS = [
+    *_undo_start(DOCTOR),
+    DecisionRow(DOCTOR, "in consultation for more than 5 minutes", "too_late"),
+    DecisionRow(OTHER, "in consultation", "not_yours"),
+    *_undo_start(SUPERVISOR),
+    DecisionRow(SUPERVISOR, "in consultation for more than 5 minutes", "200", *TAKEN_BACK),
+    DecisionRow(CHECK_IN, "not arrived", "not_checked_in"),
+    DecisionRow(CHECK_IN, "checked in", "200", ("CloseTracking",), (UPDATED,)),
+    DecisionRow(
+        CHECK_IN,
+        "checked in, its doctor in line",
+        "200",
+        ("CloseTracking", "LeaveLine"),
+        (UPDATED, "patient.updated", "waiting.ended"),
+    ),
+    DecisionRow(CHECK_IN, "in consultation", "appointment_in_progress"),
+    DecisionRow(CHECK_IN, "in consultation, after a check-in", "appointment_in_progress"),
+    DecisionRow(CHECK_IN, "completed", "not_checked_in"),
+    DecisionRow(CHECK_IN, "start taken back", "not_checked_in"),
+    DecisionRow(CHECK_IN, "check-in taken back", "200"),
+    DecisionRow(CHECK_IN, "checked out", "not_checked_in"),
+    DecisionRow(CHECK_IN, "not seen", "not_checked_in"),
+    DecisionRow(CHECK_IN, "canceled", "not_checked_in"),
+    DecisionRow(CHECK_OUT, "not arrived", "not_checked_out"),
+    DecisionRow(CHECK_OUT, "checked in", "200"),
+    DecisionRow(CHECK_OUT, "in consultation", "appointment_in_progress"),
+    DecisionRow(CHECK_OUT, "completed", "appointment_closed"),
+    DecisionRow(CHECK_OUT, "start taken back", "not_checked_out"),
+    DecisionRow(CHECK_OUT, "check-in taken back", "not_checked_out"),
+    DecisionRow(CHECK_OUT, "checked out", "200", ("OpenTracking",), (UPDATED,)),
+    DecisionRow(CHECK_OUT, "checked out on another day", "too_late"),
+    DecisionRow(CHECK_OUT, "checked out, then canceled", "appointment_closed"),
+    DecisionRow(CHECK_OUT, "not seen", "not_checked_out"),
+    DecisionRow(CHECK_OUT, "canceled", "appointment_closed"),
+]

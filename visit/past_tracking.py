@@ -1,0 +1,21 @@
+"""What a visit does not have among its facts: the status before the arrival, and the latest tracking that has ended."""
+
+from datetime import datetime
+
+from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
+from patient_visit_engine.visit.state import Frozen
+
+
+class PastTracking(Frozen):
+    """The past of one appointment, as a call that takes something back needs it.
+
+    `earlier_status` is the appointment's last status before the patient arrived. The other fields are those of the appointment's
+    latest tracking, when it has ended: `check_in_time` is the arrival, and `consultation_id` is None when no doctor had started it.
+    """
+
+    appointment_id: int
+    earlier_status: AppointmentStatus
+    outcome: Outcome | None = None
+    check_in_time: datetime | None = None
+    ended_at: datetime | None = None
+    consultation_id: str | None = None
