@@ -17,6 +17,7 @@ from patient_visit_engine.visit.state import (
     OtherConsultation,
     VisitState,
     is_absent,
+    is_false,
 )
 
 
@@ -29,6 +30,7 @@ class Request(Frozen):
     After `valid_until`, also on the database's clock, the command has no effect. None: it is valid however late it comes.
     `asynchronous`: the caller did not wait, so the ledger stores an answer when the request has expired.
     `http_request_id` is the `X-Request-ID` of the HTTP request that sent the command, to find it in the logs.
+    `sent_by_feed`: another system of the hospital sent it, and not staff. So it does not make the later messages of that system old.
     """
 
     id: str
@@ -38,6 +40,7 @@ class Request(Frozen):
     valid_until: datetime | None = None
     asynchronous: bool = False
     http_request_id: str | None = None
+    sent_by_feed: bool = Field(default=False, exclude_if=is_false)
 
 
 class StartConsultation(Frozen):

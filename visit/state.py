@@ -11,6 +11,11 @@ from patient_visit_engine.visit.codes import AppointmentStatus, ReservationKind
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+def is_false(value: bool) -> bool:
+    """Whether a field is left out of the JSON, because false is its default."""
+    return not value
+
+
 def is_absent(value: object) -> bool:
     """Whether a field is left out of the text of its model. Each decision has these models in its history, and merges are rare."""
     return value is None

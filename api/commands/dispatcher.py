@@ -38,6 +38,7 @@ from patient_visit_engine.api.problems import Problem
 from patient_visit_engine.storage.callers import find_caller, register_caller
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.requests import StoredRequest, find_request_and_time, open_request
+from patient_visit_engine.visit.codes import Role
 from patient_visit_engine.visit.commands import Command, Request, patient_of
 from patient_visit_engine.wire import shapes
 from patient_visit_engine.workflows.visit_client import DayClosedError
@@ -107,6 +108,8 @@ class CommandDispatcher:
         self._budget.spend(caller)
         async with self._database_step(_unsent_call(http, body)):
             request = identify_request(await self.caller_id(caller), key, http, body)
+            if caller.role is Role.service:
+                request = request.model_copy(update={"sent_by_feed": True})
             stored, now, looked_up = await self._database.read_inline(_find_or_look_up, request.id, look_up)
         if stored is None:
             return PreparedRequest(request.model_copy(update={"asked_at": now}), None, looked_up)

@@ -41,7 +41,7 @@ def _open_consultation(change: changes.OpenConsultation, writer: Writer) -> None
             "checked_in": False,
         }
         writer.insert_tracking(values | without_check_in)
-    writer.decide_appointment_status(consultation.appointment_id, AppointmentStatus.in_progress)
+    writer.write_appointment_status(consultation.appointment_id, AppointmentStatus.in_progress)
 
 
 @apply.register
@@ -50,7 +50,7 @@ def _end_consultation(change: changes.EndConsultation, writer: Writer) -> None:
     if not change.waits_again:
         # Otherwise `confirmed` would become the status before the arrival.
         status = AppointmentStatus.done if change.outcome is Outcome.done else AppointmentStatus.confirmed
-        writer.decide_appointment_status(change.consultation.appointment_id, status)
+        writer.write_appointment_status(change.consultation.appointment_id, status)
     running = [row for row in writer.stored.rows.running if row["exclusive"]]
     if len(running) == 1 and running[0]["merged"]:
         # The index allows one consultation without a mark, so from now on it protects the person again.
@@ -115,21 +115,18 @@ def _insert_pending(
         "reminders": 0,
     }
     writer.insert_tracking(values)
-    writer.decide_appointment_status(appointment_id, AppointmentStatus.pending)
+    writer.write_appointment_status(appointment_id, AppointmentStatus.pending)
 
 
 @apply.register
 def _close_tracking(change: changes.CloseTracking, writer: Writer) -> None:
     writer.complete_tracking(PENDING_OF_APPOINTMENT, change.appointment_id, change.outcome)
-    if change.sent_by_feed:
-        writer.write_sent_status(change.appointment_id, change.status)
-    else:
-        writer.decide_appointment_status(change.appointment_id, change.status)
+    writer.write_appointment_status(change.appointment_id, change.status, sent_by_feed=change.sent_by_feed)
 
 
 @apply.register
 def _write_appointment_status(change: changes.WriteAppointmentStatus, writer: Writer) -> None:
-    writer.decide_appointment_status(change.appointment_id, change.status)
+    writer.write_appointment_status(change.appointment_id, change.status)
 
 
 @apply.register

@@ -67,12 +67,12 @@ SET_APPOINTMENT_STATUS = (
 )
 DECIDED_AT = bindparam("decided_at", type_=Timestamp())
 #: A decision made here is newer than what other systems sent before, so that an older message does not undo it.
-DECIDE_APPOINTMENT_STATUS = PreparedWrite(
+DECIDE_STATUS = PreparedWrite(
     SET_APPOINTMENT_STATUS.values(
         as_of=case((appointments.c.as_of > DECIDED_AT, appointments.c.as_of), else_=DECIDED_AT)
     )
 )
-WRITE_SENT_STATUS = PreparedWrite(SET_APPOINTMENT_STATUS)
+WRITE_STATUS = PreparedWrite(SET_APPOINTMENT_STATUS)
 INSERT_TRACKING = PreparedWrite(insert(patient_trackings))
 PENDING_OF_APPOINTMENT = OpenTrackingKey.of(TrackingStatus.pending, "appointment_id")
 RUNNING_CONSULTATION = OpenTrackingKey.of(TrackingStatus.in_progress, "consultation_id")
@@ -148,16 +148,21 @@ class Writer:
         completed = TrackingStatus.completed.value
         self.update_tracking(tracking, key, status=completed, outcome=outcome.value, check_out_time=self.at)
 
-    def decide_appointment_status(self, appointment_id: int, status: AppointmentStatus) -> None:
-        """Write a status that the visit has decided, with the time. Raises `OvertakenError` when the appointment is no longer there."""
-        values = {"key": appointment_id, "new_status": status.value, "decided_at": self.at}
-        if DECIDE_APPOINTMENT_STATUS.execute(self.connection, values).rowcount != 1:
-            raise OvertakenError
+    def write_appointment_status(
+        self, appointment_id: int, status: AppointmentStatus, *, sent_by_feed: bool = False
+    ) -> None:
+        """Write the status, with the time when staff have decided it. Raises `OvertakenError` when the appointment is no longer there.
 
-    def write_sent_status(self, appointment_id: int, status: AppointmentStatus) -> None:
-        """Write a status that the hospital's own system has sent. It has its own time. Raises `OvertakenError`, as above."""
-        values = {"key": appointment_id, "new_status": status.value}
-        if WRITE_SENT_STATUS.execute(self.connection, values).rowcount != 1:
+        A time limit and another system of the hospital leave `as_of` as it is. Otherwise a later message of that system, which has
+        the time of its export, would change nothing.
+        """
+        request = self.entry.request
+        values: dict[str, object] = {"key": appointment_id, "new_status": status.value}
+        statement = WRITE_STATUS
+        if request is not None and not request.sent_by_feed and not sent_by_feed:
+            statement = DECIDE_STATUS
+            values["decided_at"] = self.at
+        if statement.execute(self.connection, values).rowcount != 1:
             raise OvertakenError
 
     def carry_over(self, day: date) -> None:

@@ -169,6 +169,17 @@ async def test_feed_that_cancels_leaves_room_for_its_next_message(api: ApiDriver
     assert booked.json()["applied"] is True
 
 
+async def test_arrival_feed_can_change_what_it_checked_in(api: ApiDriver) -> None:
+    """The change has the time of its export, and the engine got the arrival after that."""
+    await put(api, APPOINTMENT, BOOKED | {"as_of": at(0)})
+    api.clock.advance(minutes=10)
+    assert (await (await api.staff("service")).post(f"{APPOINTMENT}/check-in")).status_code == 201
+
+    canceled = await put(api, APPOINTMENT, BOOKED | {"status": "canceled", "as_of": at(9)})
+
+    assert (canceled.json()["applied"], canceled.json()["status"]) == (True, "canceled")
+
+
 async def test_repeated_feed_does_not_undo_what_staff_decided(api: ApiDriver) -> None:
     feed = {**BOOKED, "identifiers": [NUMBER]}
     assert (await put(api, APPOINTMENT, feed)).status_code == 200

@@ -1,4 +1,4 @@
-"""Each status that a visit decides sets `as_of` of its appointment, so an older message of a feed does not undo it."""
+"""Each status that staff decide sets `as_of` of its appointment, so an older message of a feed does not undo it."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -77,15 +77,25 @@ async def test_decision_sets_as_of(
     assert await read_as_of(database) == NOON + minutes(minute)
 
 
-async def test_time_limit_sets_as_of(database: Database, ledger: LedgerDriver) -> None:
+async def test_time_limit_leaves_as_of(database: Database, ledger: LedgerDriver) -> None:
     await database.write(seed, BOOKED)
     await send_each(ledger, [start])
 
     while not ledger.state.facts.is_empty:
-        at = next_deadline(ledger.state)
-        await ledger.record_due(at)
+        await ledger.record_due(next_deadline(ledger.state))
 
-    assert await read_as_of(database) == at
+    assert await read_as_of(database) == NOON
+
+
+async def test_arrival_feed_leaves_as_of(database: Database, ledger: LedgerDriver) -> None:
+    await database.write(seed, BOOKED)
+    steps = [check_in(ledger), check_out(ledger)]
+
+    for step in steps:
+        request = step.request.model_copy(update={"sent_by_feed": True})
+        assert (await ledger.send(step.model_copy(update={"request": request}), NOON)).status < 300
+
+    assert await read_as_of(database) is None
 
 
 async def test_decision_does_not_make_as_of_older(database: Database, ledger: LedgerDriver) -> None:
