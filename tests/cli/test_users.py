@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 
 import pytest
 from pwdlib import PasswordHash
@@ -46,12 +47,15 @@ async def run_here(up_environment: UpEnvironment, *arguments: str, stdin: str) -
 
 
 @pytest.fixture
-async def database(up_environment: UpEnvironment) -> Database:
+async def database(up_environment: UpEnvironment) -> AsyncIterator[Database]:
     """A database with Dr. Smith as its only record. The tested program uses the same database."""
     migrations.upgrade(up_environment.database)
     database = Database(up_environment.database)
     await database.write(lambda connection: connection.execute(insert(doctors).values(id=7, name="Dr. Smith")))
-    return database
+
+    yield database
+
+    await database.close()
 
 
 async def load_accounts(database: Database) -> list[tuple[str, str, int | None, bool]]:
@@ -82,7 +86,6 @@ async def test_account_is_added_changed_and_revoked(database: Database, up_envir
     revoked = up_environment.run("user", "revoke", "smith")
     assert (revoked.returncode, revoked.stderr) == (0, "")
     assert await load_accounts(database) == [("smith", "doctor", 7, True)]
-    await database.close()
 
 
 @pytest.mark.parametrize(
@@ -119,7 +122,6 @@ async def test_invalid_account_is_refused_in_one_line(
     assert result.returncode in (1, 2)
     assert result.stderr == f"{line}\n"
     assert await load_accounts(database) == []
-    await database.close()
 
 
 async def test_refuses_short_password_and_used_name(database: Database, up_environment: UpEnvironment) -> None:
@@ -131,7 +133,6 @@ async def test_refuses_short_password_and_used_name(database: Database, up_envir
 
     assert (second.returncode, second.stderr) == (1, "NAME: an account with this name exists already\n")
     assert await load_accounts(database) == [("ann", "reception", None, False)]
-    await database.close()
 
 
 async def test_case_of_name_does_not_count(database: Database, up_environment: UpEnvironment) -> None:
@@ -144,7 +145,6 @@ async def test_case_of_name_does_not_count(database: Database, up_environment: U
     assert (changed.returncode, changed.stderr) == (0, "")
     assert await load_accounts(database) == [("Ann", "reception", None, False)]
     assert await accepts_password(database, "Ann", "reflex hammer")
-    await database.close()
 
 
 async def test_terminal_asks_twice_and_hides_password(database: Database, up_environment: UpEnvironment) -> None:
@@ -153,7 +153,6 @@ async def test_terminal_asks_twice_and_hides_password(database: Database, up_env
     assert b"added" in output
     assert b"stethoscope" not in output
     assert await accepts_password(database, "ann", "stethoscope")
-    await database.close()
 
 
 def test_password_needs_stdin_without_terminal(up_environment: UpEnvironment) -> None:
@@ -219,7 +218,6 @@ async def test_account_is_listed_renamed_and_restored(database: Database, up_env
     assert await run("restore", "smith") == (0, "restored\n")
     assert await load_accounts(database) == [("smith", "supervisor", None, False)]
     assert await accepts_password(database, "smith", "stethoscope")
-    await database.close()
 
 
 async def test_last_admin_stays(database: Database, up_environment: UpEnvironment) -> None:
@@ -233,4 +231,3 @@ async def test_last_admin_stays(database: Database, up_environment: UpEnvironmen
     await run_here(up_environment, "user", "add", "ben", "admin", "--password-stdin", stdin="12345678\n")
     assert (await run_here(up_environment, "user", "revoke", "ann", stdin="")).returncode == 0
     assert await load_accounts(database) == [("ann", "admin", None, True), ("ben", "admin", None, False)]
-    await database.close()
