@@ -1,5 +1,6 @@
 """A start on a running `up` without demonstration: its patient and its doctor's request."""
 
+import time
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -32,8 +33,11 @@ def admit(up_environment: UpEnvironment, patient_id: int) -> dict[str, int]:
     return {"appointment_id": patient_id, "patient_id": patient_id, "doctor_id": patient_id}
 
 
-def press_start(up_environment: UpEnvironment, start: dict[str, int]) -> httpx.Response:
-    """Send the start of its doctor, with a token that is signed with the secret of `up`."""
+def press_start(up_environment: UpEnvironment, start: dict[str, int], until: float) -> httpx.Response:
+    """Send the start of its doctor, with a token that is signed with the secret of `up`.
+
+    While the answer is 503 `undecided`, it is sent again with the same key, as the answer says, until the monotonic time `until`.
+    """
     claims = {
         "sub": "doctor",
         "exp": datetime.now(UTC) + timedelta(hours=1),
@@ -42,10 +46,13 @@ def press_start(up_environment: UpEnvironment, start: dict[str, int]) -> httpx.R
         "doctor_id": start["doctor_id"],
     }
     token = jwt.encode(claims, (up_environment.data / "jwt.secret").read_text().strip(), "HS256")
-    return httpx.post(
-        f"http://127.0.0.1:{up_environment.ports[0]}/api/consultations",
-        json=start,
-        headers={"Authorization": f"Bearer {token}"},
-        timeout=60,
-        verify=NO_CERTIFICATES,
-    )
+    while True:
+        answer = httpx.post(
+            f"http://127.0.0.1:{up_environment.ports[0]}/api/consultations",
+            json=start,
+            headers={"Authorization": f"Bearer {token}", "Idempotency-Key": f"start-of-{start['patient_id']}"},
+            timeout=60,
+            verify=NO_CERTIFICATES,
+        )
+        if answer.status_code != 503 or time.monotonic() > until:
+            return answer
