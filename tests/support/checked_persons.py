@@ -108,10 +108,10 @@ class CheckedPersons(RuleBasedStateMachine):
         ]
 
     def is_same(self, read: Appointment) -> bool:
-        """Whether the appointment is still of the person and of the doctor that the client has read."""
+        """Whether the appointment is still of the doctor that the client has read, and of the person or of the record."""
         present = self.model.appointments[read.id]
-        person = self.model.survivors[read.patient_id]
-        return (person, read.doctor_id) == (self.model.person_of(read.id), present.doctor_id)
+        is_of_person = self.model.survivors[read.patient_id] == self.model.person_of(read.id)
+        return (is_of_person or read.record == present.record_id) and read.doctor_id == present.doctor_id
 
     def is_today(self, appointment: int) -> bool:
         return CALENDAR.day_of(self.model.appointments[appointment].scheduled_at) == CALENDAR.day_of(self.visits.now)

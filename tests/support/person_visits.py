@@ -44,8 +44,8 @@ from tests.support.person_model import BookedAppointment
 
 #: After so many attempts a test fails instead of looping forever.
 MAX_ATTEMPTS = 50
-#: A command is sent at most to so many visits, because a retired record always has the last survivor.
-MAX_HOPS = 2
+#: A command is sent at most to so many visits: a retired record leads to its survivor, and that to the person of the record.
+MAX_HOPS = 4
 
 
 class PersonVisits:
