@@ -32,8 +32,9 @@ test: $(CHECKED) ## lint, then every test but the long ones; names what it skipp
 	@$(SIDE_BY_SIDE) lint-python lint-page test-page compile-tests
 	$(PYTEST) -n 5 -m "not long"
 
+# Each of them starts several processes and has limits in seconds: more than two at a time would wait for the processor.
 test-long: $(CHECKED) ## the long tests: whole days, rush hours and storms
-	$(PYTEST) -n 4 -m long
+	$(PYTEST) -n 2 -m long
 
 lint: $(CHECKED) ## format, style, types and import contracts
 	@$(SIDE_BY_SIDE) lint-python lint-page

@@ -41,8 +41,12 @@ async def delete(client: Client, visit: Visit) -> None:
 
 
 async def reset(client: Client, visit: Visit) -> None:
-    events = (await visit.fetch_history()).events
-    task = next(e.event_id for e in events if e.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED)
+    async def completed_task() -> int | None:
+        events = (await visit.fetch_history()).events
+        return next((e.event_id for e in events if e.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED), None)
+
+    # The start is answered at the commit, and its task may be completed later.
+    task = await wait_until_async(completed_task, "a completed task")
     request = ResetWorkflowExecutionRequest(
         namespace=client.namespace,
         workflow_execution=WorkflowExecution(workflow_id=visit.id),

@@ -175,6 +175,7 @@ def position_of(cursor: str) -> int:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("seed", [7, 2026])
 async def test_clients_receive_whole_log_despite_faults(api_processes: ApiProcesses, seed: int) -> None:
     seed = int(os.environ.get("VISIT_TEST_SEED", seed))
