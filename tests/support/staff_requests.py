@@ -10,8 +10,9 @@ import httpx
 from tests.support.engine import Engine
 from tests.support.waiting import wait_until_async
 
-#: How long a request may stay without a decision, in seconds. Processes are killed in this time.
-PATIENCE = 90.0
+#: How long a request may stay without a decision, in seconds. Processes are killed in this time, and hundreds of requests wait for
+#: two cores then. It only ends a test in which a request is lost.
+PATIENCE = 300.0
 #: The pause after a broken connection, in seconds.
 RECONNECT_PAUSE = 0.5
 #: The doctor of requests that reception sends.
