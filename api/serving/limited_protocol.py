@@ -24,6 +24,7 @@ class LimitedProtocol(HttpToolsProtocol):
         super().__init__(*arguments, **options)
         self._connections = connections
         self._limits = connections.limits
+        self.timeout_keep_alive = self._limits.keep_alive
         self.host = ""
         self._phase = Phase.idle
         #: Bytes of this phase.
@@ -143,7 +144,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         super().on_message_complete()
         if self.cycle.response_complete:
-            self._enter(Phase.idle, self.timeout_keep_alive + self._limits.answer)
+            self._wait_for_next_request()
         else:
             self._enter(Phase.answer, NEVER)
 
@@ -156,9 +157,13 @@ class LimitedProtocol(HttpToolsProtocol):
             self._is_stream = False
             self._connections.add(self, self.host)
         if self._phase is Phase.answer or self.transport.is_closing():
-            # uvicorn closes an idle connection earlier. This deadline also ends one that cannot send the rest of its answer.
-            self._enter(Phase.idle, self.timeout_keep_alive + self._limits.answer)
+            self._wait_for_next_request()
         super().on_response_complete()
+
+    def _wait_for_next_request(self) -> None:
+        # uvicorn closes an idle connection after `keep_alive`. The deadline ends one whose client does not read the rest of its answer.
+        unread = self.flow.write_paused
+        self._enter(Phase.idle, self._limits.answer if unread else self.timeout_keep_alive + self._limits.answer)
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -167,7 +172,9 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        if self._phase in (Phase.answer, Phase.closing) and not self.transport.is_closing():
+        if self._phase is Phase.idle:
+            self._wait_for_next_request()
+        elif self._phase in (Phase.answer, Phase.closing) and not self.transport.is_closing():
             self.deadline = NEVER
 
     def _enter(self, phase: Phase, seconds: float) -> None:

@@ -32,6 +32,9 @@ class ConnectionLimits:
     head: float = 10.0
     #: From the end of the headers to the end of the body.
     body: float = 20.0
+    #: From an answer to the next request. Longer than clients and proxies keep an idle connection (Caddy 120 s, Go 90 s, nginx 60 s), so
+    #: that they close it. If the server closed it at the moment of a request, the client would get an error instead of an answer.
+    keep_alive: int = 150
     #: How long an answer may wait for a client that reads slowly. Event streams have a limit of the hub (`StreamLimits`).
     answer: float = 60.0
     #: How long and how much of a refused client's bytes are still read and dropped. If the connection were closed with unread bytes,

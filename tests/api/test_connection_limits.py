@@ -6,6 +6,7 @@ from contextlib import suppress
 
 import pytest
 
+from patient_visit_engine.api.serving.limits import DEFAULT_LIMITS
 from patient_visit_engine.api.serving.open_connections import OpenConnections
 from patient_visit_engine.runtime.open_files import OpenFileLimit
 from tests.support.limited_server import (
@@ -159,6 +160,19 @@ async def test_requests_that_arrive_together_are_answered() -> None:
 
         assert (refused.status, refused.problem["code"]) == (429, "too_many_connections")
         assert [(await connection.response()).status for connection in connections] == [200] * 6
+
+
+async def test_a_connection_ends_when_it_has_been_idle_too_long() -> None:
+    async with limited_server(OpenConnections(small_limits(keep_alive=1))) as server:
+        connection = await server.connect()
+        await connection.answer(get())
+
+        assert await connection.rest() == b""
+
+
+def test_clients_and_proxies_close_an_idle_connection_first() -> None:
+    # Caddy keeps one for two minutes. Go, nginx and httpx keep one for a shorter time.
+    assert DEFAULT_LIMITS.keep_alive > 120
 
 
 async def test_idle_connections_are_closed_without_an_answer() -> None:

@@ -147,10 +147,8 @@ class Engine:
         if doctor_id is not None:
             claims["doctor_id"] = doctor_id
         token = jwt.encode(claims, SECRET, "HS256")
-        # The server closes a connection that is idle for five seconds. A client that still uses it then may get an error.
-        limits = httpx.Limits(keepalive_expiry=2)
         headers = {"Authorization": f"Bearer {token}"}
-        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=60, limits=limits, verify=NO_CERTIFICATES)
+        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=60, verify=NO_CERTIFICATES)
 
     async def start(
         self, doctor_id: int, patient_id: int, appointment_id: int, key: str | None = None, **more: Any

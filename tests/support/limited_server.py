@@ -94,7 +94,6 @@ async def limited_server(connections: OpenConnections, app: EchoApp | None = Non
         log_config=None,
         lifespan="off",
         ws="none",
-        timeout_keep_alive=1,
         timeout_graceful_shutdown=5,
     )
     server = uvicorn.Server(config)
