@@ -105,8 +105,19 @@ class Driver:
         return len(plan.patients) + len(plan.doctors) + len(plan.prestations) + len(plan.appointments)
 
     async def _put(self, path: str, body: dict[str, Any], on_progress: Callable[[int], None]) -> None:
-        async with self._slots:
-            answer = await self._client.put(f"/api/{path}", json=body, headers=self._tokens.service_headers())
+        for _ in range(MAX_SENDS):
+            try:
+                async with self._slots:
+                    answer = await self._client.put(f"/api/{path}", json=body, headers=self._tokens.service_headers())
+            except httpx.ConnectError:
+                raise
+            except httpx.TransportError:
+                # Whether it was carried out is unknown. The same record again changes nothing.
+                await asyncio.sleep(RESEND_PAUSE_SECONDS)
+            else:
+                break
+        else:
+            raise FeedError(f"PUT /api/{path} was never answered")
         if answer.status_code not in (200, 201):
             raise FeedError(f"PUT /api/{path} was answered {answer.status_code} {_problem_code(answer)}")
         on_progress(1)

@@ -170,6 +170,7 @@ async def test_replay_survives_killed_api_and_worker(replicas: Replicas) -> None
     replaying = asyncio.create_task(run_command(replicas, "replay", *arguments))
 
     async def is_under_load() -> bool:
+        assert not replaying.done(), replaying.result()
         [row] = await replicas.rows("SELECT count(*) AS n FROM requests")
         return bool(row["n"] >= 20)
 
