@@ -124,6 +124,7 @@ def _consultation(row: Columns) -> Consultation:
         reminders=row["reminders"],
         abandon_at=row["abandon_at"],
         checked_in_at=row["check_in_time"] if row["checked_in"] else None,
+        changed_at=row["changed_at"],
     )
 
 

@@ -21,6 +21,10 @@ PAST_TRACKING = (
         patient_trackings.c.check_in_time,
         patient_trackings.c.check_out_time,
         patient_trackings.c.consultation_id,
+        patient_trackings.c.checked_in,
+        patient_trackings.c.started_at,
+        patient_trackings.c.overdue_at,
+        patient_trackings.c.reminders,
     )
     .outerjoin_from(appointments, patient_trackings, and_(patient_trackings.c.id == LATEST_ID, HAS_ENDED))
     .where(appointments.c.id == bindparam("appointment_id"))
@@ -41,4 +45,8 @@ def read_past_tracking(connection: Connection, appointment_id: int) -> PastTrack
         check_in_time=row.check_in_time,
         ended_at=row.check_out_time,
         consultation_id=row.consultation_id,
+        was_checked_in=row.checked_in is not False,
+        started_at=row.started_at,
+        overdue_at=row.overdue_at,
+        reminders=row.reminders or 0,
     )

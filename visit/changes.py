@@ -43,6 +43,13 @@ class EndConsultation(Frozen):
         return is_released and self.consultation.checked_in_at is not None
 
 
+class ReopenConsultation(Frozen):
+    """The consultation that was completed by mistake goes on. `consultation` has its new times."""
+
+    change: Literal["reopen_consultation"] = "reopen_consultation"
+    consultation: Consultation
+
+
 class PostponeConsultation(Frozen):
     """Move the expected end, because the holder needs more time. `consultation` has the new times."""
 
@@ -172,11 +179,12 @@ class EndReservation(Frozen):
     - `busy`: the doctor has started another appointment of the patient.
     - `expired`: the doctor has not used the offer.
     - `left`: the doctor has left the line, or the appointment was moved, canceled or checked out.
+    - `withdrawn`: the patient is in consultation again, because a completion was taken back.
     """
 
     change: Literal["end_reservation"] = "end_reservation"
     reservation: Reservation
-    why: Literal["started", "busy", "expired", "left"]
+    why: Literal["started", "busy", "expired", "left", "withdrawn"]
 
 
 class MoveDown(Frozen):
@@ -236,6 +244,7 @@ class NoteRescue(Frozen):
 Change = Annotated[
     OpenConsultation
     | EndConsultation
+    | ReopenConsultation
     | PostponeConsultation
     | RemindHolder
     | CarryOver

@@ -97,6 +97,16 @@ class UndoStart(Frozen):
     past: PastTracking
 
 
+class Reopen(Frozen):
+    """The completion was a mistake: the consultation goes on. `doctor_id` and `past` are as in `UndoStart`."""
+
+    request: Request
+    appointment: Appointment
+    consultation_id: str
+    doctor_id: int | None = None
+    past: PastTracking
+
+
 class CheckIn(Frozen):
     """The patient has arrived for the appointment."""
 
@@ -197,7 +207,7 @@ class Rescue(Frozen):
 SystemCommand = Adopt | Rescue
 ConsultationCommand = CompleteConsultation | ExtendConsultation | ReleaseConsultation | UndoStart
 #: The commands that depend on the past of an appointment.
-UndoCommand = UndoStart | UndoCheckIn | UndoCheckOut
+UndoCommand = UndoStart | UndoCheckIn | UndoCheckOut | Reopen
 #: The commands on two records of one person.
 RecordCommand = MergePatients | SeparatePatients
 Command = (
@@ -208,6 +218,7 @@ Command = (
     | CheckOut
     | UndoCheckIn
     | UndoCheckOut
+    | Reopen
     | SetAppointmentStatus
     | ChangeAppointment
     | JoinWaitingLine
@@ -221,7 +232,7 @@ COMMAND_NAMES: dict[type[Command | SystemCommand], str] = {
 #: How long an asynchronous start is valid when the client does not say it.
 ASYNC_VALID_FOR = timedelta(seconds=60)
 #: The commands that are valid for a limited time after they were asked.
-ExpiringCommand = StartConsultation | JoinWaitingLine
+ExpiringCommand = StartConsultation | JoinWaitingLine | Reopen
 
 
 def patient_of(command: Command) -> int:

@@ -2,32 +2,41 @@
 
 from datetime import datetime, timedelta
 
+from patient_visit_engine.visit.asking import is_asked_before_change
 from patient_visit_engine.visit.changes import Change, EndConsultation, PostponeConsultation, WaitAgain
 from patient_visit_engine.visit.codes import Outcome
 from patient_visit_engine.visit.commands import CompleteConsultation, ExtendConsultation, ReleaseConsultation
 from patient_visit_engine.visit.decisions import ConsultationAnswer, ConsultationEndedAnswer, Refused, Verdict
-from patient_visit_engine.visit.refusals import NotYours
+from patient_visit_engine.visit.refusals import ConsultationChanged, NotYours
 from patient_visit_engine.visit.state import Consultation, VisitState
 from patient_visit_engine.visit.waiting_line import offer_to_line
 
 
 def complete_consultation(command: CompleteConsultation, state: VisitState, now: datetime) -> Verdict:
     """End the holder's own consultation. A second completion changes nothing."""
-    return _end(state, command.consultation_id, command.doctor_id, Outcome.done, now)
+    return _end(command, state, command.doctor_id, Outcome.done, now)
 
 
 def release_consultation(command: ReleaseConsultation, state: VisitState, now: datetime) -> Verdict:
     """End a consultation that its holder forgot. A patient who had been checked in waits again."""
-    return _end(state, command.consultation_id, None, Outcome.released, now)
+    return _end(command, state, None, Outcome.released, now)
 
 
-def _end(state: VisitState, consultation_id: str, doctor_id: int | None, outcome: Outcome, now: datetime) -> Verdict:
-    consultation = state.consultation(consultation_id)
-    answer = ConsultationEndedAnswer(consultation_id=consultation_id, success_outcome=outcome)
+def _end(
+    command: CompleteConsultation | ReleaseConsultation,
+    state: VisitState,
+    doctor_id: int | None,
+    outcome: Outcome,
+    now: datetime,
+) -> Verdict:
+    consultation = state.consultation(command.consultation_id)
+    answer = ConsultationEndedAnswer(consultation_id=command.consultation_id, success_outcome=outcome)
     if consultation is None:
         return answer, ()
     if doctor_id is not None and consultation.doctor_id != doctor_id:
         return Refused(refusal=NotYours()), ()
+    if is_asked_before_change(command.request, consultation):
+        return Refused(refusal=ConsultationChanged()), ()
     return answer, end_and_offer(state, consultation, outcome, now)
 
 
@@ -54,6 +63,8 @@ def extend_consultation(command: ExtendConsultation, state: VisitState, now: dat
         return ConsultationEndedAnswer(consultation_id=command.consultation_id, success_outcome=None), ()
     if consultation.doctor_id != command.doctor_id:
         return Refused(refusal=NotYours()), ()
+    if is_asked_before_change(command.request, consultation):
+        return Refused(refusal=ConsultationChanged()), ()
     expected_end = max(now, consultation.overdue_at) + timedelta(minutes=command.minutes)
     times = {
         "overdue_at": expected_end,

@@ -2,8 +2,10 @@
 
 from datetime import datetime
 
+from pydantic import Field
+
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
-from patient_visit_engine.visit.state import Frozen
+from patient_visit_engine.visit.state import Frozen, is_absent, is_zero
 
 
 class PastTracking(Frozen):
@@ -11,6 +13,7 @@ class PastTracking(Frozen):
 
     `earlier_status` is the appointment's last status before the patient arrived. The other fields are those of the appointment's
     latest tracking, when it has ended: `check_in_time` is the arrival, and `consultation_id` is None when no doctor had started it.
+    A consultation also has its times and its number of reminders. `was_checked_in`: the arrival was before the start.
     """
 
     appointment_id: int
@@ -19,3 +22,7 @@ class PastTracking(Frozen):
     check_in_time: datetime | None = None
     ended_at: datetime | None = None
     consultation_id: str | None = None
+    was_checked_in: bool = Field(default=True, exclude_if=bool)
+    started_at: datetime | None = Field(default=None, exclude_if=is_absent)
+    overdue_at: datetime | None = Field(default=None, exclude_if=is_absent)
+    reminders: int = Field(default=0, exclude_if=is_zero)

@@ -4,7 +4,16 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from patient_visit_engine.visit import appointment_changes, ending, merging, reception, starting, undoing, waiting_line
+from patient_visit_engine.visit import (
+    appointment_changes,
+    ending,
+    merging,
+    reception,
+    reopening,
+    starting,
+    undoing,
+    waiting_line,
+)
 from patient_visit_engine.visit.carry_over import carry_over
 from patient_visit_engine.visit.changes import NoteRescue
 from patient_visit_engine.visit.codes import AppointmentStatus
@@ -22,6 +31,7 @@ from patient_visit_engine.visit.commands import (
     MergePatients,
     RecordCommand,
     ReleaseConsultation,
+    Reopen,
     Rescue,
     SeparatePatients,
     SetAppointmentStatus,
@@ -57,6 +67,7 @@ RULES: dict[type, Callable[[Any, VisitState, datetime], Verdict]] = {
     CheckOut: reception.check_out,
     UndoCheckIn: undoing.undo_check_in,
     UndoCheckOut: undoing.undo_check_out,
+    Reopen: reopening.reopen,
     SetAppointmentStatus: reception.set_appointment_status,
     ChangeAppointment: appointment_changes.change_appointment,
     JoinWaitingLine: waiting_line.join_waiting_line,

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from patient_visit_engine.visit.asking import is_asked_before_change
 from patient_visit_engine.visit.changes import Change, CloseTracking, OpenTracking, WriteAppointmentStatus
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
 from patient_visit_engine.visit.commands import CheckIn, CheckOut, SetAppointmentStatus
@@ -10,6 +11,7 @@ from patient_visit_engine.visit.ending import end_and_offer
 from patient_visit_engine.visit.refusals import (
     AppointmentClosed,
     AppointmentInProgress,
+    ConsultationChanged,
     NotCheckedIn,
     NotInConsultation,
     NotYours,
@@ -83,6 +85,8 @@ def _set_done(command: SetAppointmentStatus, state: VisitState, now: datetime) -
         return Refused(refusal=NotInConsultation()), ()
     if command.doctor_id != (consultation or appointment).doctor_id:
         return Refused(refusal=NotYours()), ()
+    if consultation is not None and is_asked_before_change(command.request, consultation):
+        return Refused(refusal=ConsultationChanged()), ()
     answer = StatusAnswer(appointment_id=appointment.id, status=AppointmentStatus.done)
     changes = () if consultation is None else end_and_offer(state, consultation, Outcome.done, now)
     return answer, changes

@@ -95,6 +95,12 @@ class ConsultationEnded(Frozen):
     code: Literal["consultation_ended"] = "consultation_ended"
 
 
+class ConsultationChanged(Frozen):
+    """The consultation was reopened after this was asked, so what was asked may no longer be meant."""
+
+    code: Literal["consultation_changed"] = "consultation_changed"
+
+
 class NotYours(Frozen):
     """The consultation or appointment belongs to another doctor."""
 
@@ -175,6 +181,7 @@ Refusal = Annotated[
     | PrestationInactive
     | AppointmentMismatch
     | ConsultationEnded
+    | ConsultationChanged
     | NotYours
     | NotCheckedIn
     | NotCheckedOut

@@ -16,6 +16,11 @@ def is_false(value: bool) -> bool:
     return not value
 
 
+def is_zero(value: int) -> bool:
+    """Whether a number is left out of the JSON, because zero is its default."""
+    return value == 0
+
+
 def is_absent(value: object) -> bool:
     """Whether a field is left out of the text of its model. Each decision has these models in its history, and merges are rare."""
     return value is None
@@ -112,7 +117,7 @@ class Consultation(Frozen):
     """A consultation in progress. `day` is the day of the visit that runs its timers.
 
     It is ended at `abandon_at`, but not before its doctor was reminded of the expected end, `overdue_at`. `checked_in_at` is the
-    patient's arrival, or None when the patient was not checked in.
+    patient's arrival, or None when the patient was not checked in. `changed_at` is the database's time at which it was reopened.
     """
 
     id: str
@@ -128,6 +133,7 @@ class Consultation(Frozen):
     reminders: int = 0
     abandon_at: datetime
     checked_in_at: datetime | None = None
+    changed_at: datetime | None = Field(default=None, exclude_if=is_absent)
 
 
 class OtherConsultation(Frozen):

@@ -2,9 +2,10 @@
 
 from datetime import datetime, timedelta
 
+from patient_visit_engine.visit.asking import asked_at, is_asked_before_change
 from patient_visit_engine.visit.changes import CloseTracking, OpenTracking, WriteAppointmentStatus
 from patient_visit_engine.visit.codes import CLOSED_STATUSES, Outcome
-from patient_visit_engine.visit.commands import Request, UndoCheckIn, UndoCheckOut, UndoStart
+from patient_visit_engine.visit.commands import UndoCheckIn, UndoCheckOut, UndoStart
 from patient_visit_engine.visit.decisions import (
     ConsultationEndedAnswer,
     Refused,
@@ -16,6 +17,7 @@ from patient_visit_engine.visit.ending import end_and_offer
 from patient_visit_engine.visit.refusals import (
     AppointmentClosed,
     AppointmentInProgress,
+    ConsultationChanged,
     NotCheckedIn,
     NotCheckedOut,
     NotYours,
@@ -36,6 +38,8 @@ def undo_start(command: UndoStart, state: VisitState, now: datetime) -> Verdict:
         return answer, ()
     if command.doctor_id is not None and command.doctor_id != consultation.doctor_id:
         return Refused(refusal=NotYours()), ()
+    if is_asked_before_change(command.request, consultation):
+        return Refused(refusal=ConsultationChanged()), ()
     if command.doctor_id is not None and asked_at(command.request, now) - consultation.started_at > UNDO_WITHIN:
         return Refused(refusal=TooLate()), ()
     answer = ConsultationEndedAnswer(consultation_id=consultation.id, success_outcome=Outcome.mistaken)
@@ -75,8 +79,3 @@ def undo_check_out(command: UndoCheckOut, state: VisitState, now: datetime) -> V
         return Refused(refusal=TooLate()), ()
     opened = OpenTracking(appointment=appointment, arrived_at=past.check_in_time)
     return TrackingAnswer(appointment_id=appointment.id), (opened,)
-
-
-def asked_at(request: Request, now: datetime) -> datetime:
-    """The time from which the limits of people count. A command can reach its visit much later."""
-    return request.asked_at or now

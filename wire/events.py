@@ -16,6 +16,7 @@ from patient_visit_engine.wire.shapes import status_name
 STARTED = "consultation.started"
 BLOCKED = "consultation.blocked"
 COMPLETED = "consultation.completed"
+REOPENED = "consultation.reopened"
 AVAILABLE = "consultation.available"
 WAITING_ENDED = "waiting.ended"
 OVERDUE = "consultation.overdue"
@@ -65,7 +66,10 @@ def _consultation_ended(change: changes.EndConsultation, context: EventContext) 
         "outcome": change.outcome,
         "completed_at": to_rfc3339(context.at),
     }
-    yield context.new_event(COMPLETED, CONSULTATIONS, consultation.id, data, consultation.id)
+    # A reopened consultation ends more than once.
+    changed_at = consultation.changed_at
+    key = consultation.id if changed_at is None else f"{consultation.id}/{to_rfc3339(changed_at)}"
+    yield context.new_event(COMPLETED, CONSULTATIONS, key, data, consultation.id)
     if (because := ENDED_FOR_DOCTOR_BECAUSE.get(change.outcome)) is not None:
         is_released = change.outcome is Outcome.released
         private: event_bodies.ConsultationReleased = {
@@ -75,7 +79,16 @@ def _consultation_ended(change: changes.EndConsultation, context: EventContext) 
             "reason": context.reason if is_released else None,
         }
         channel = doctor_channel(consultation.doctor_id)
-        yield context.new_event(RELEASED, channel, consultation.id, private, consultation.id)
+        yield context.new_event(RELEASED, channel, key, private, consultation.id)
+
+
+@events_of.register
+def _reopened(change: changes.ReopenConsultation, context: EventContext) -> Iterator[Event]:
+    consultation = change.consultation
+    data = context.about_consultation(consultation, f"Patient {context.patient_name} is in consultation again")
+    key = f"{consultation.id}/{context.decision_key}"
+    yield context.new_event(REOPENED, CONSULTATIONS, key, data, consultation.id)
+    yield appointment_updated(consultation.appointment_id, AppointmentStatus.in_progress, context)
 
 
 @events_of.register

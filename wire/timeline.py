@@ -58,6 +58,12 @@ def _(change: changes.EndConsultation) -> TimelineRow:
 
 
 @timeline_row.register
+def _(change: changes.ReopenConsultation) -> TimelineRow:
+    overdue_at = to_rfc3339(change.consultation.overdue_at)
+    return _about_consultation("reopened", change.consultation, overdue_at=overdue_at)
+
+
+@timeline_row.register
 def _(change: changes.PostponeConsultation) -> TimelineRow:
     overdue_at = to_rfc3339(change.consultation.overdue_at)
     return _about_consultation("extended", change.consultation, minutes=change.minutes, overdue_at=overdue_at)

@@ -33,6 +33,7 @@ with workflow.unsafe.imports_passed_through():
         MergePatients,
         OpenVisit,
         ReleaseConsultation,
+        Reopen,
         Reply,
         Rescue,
         SeparatePatients,
@@ -157,6 +158,10 @@ class PatientVisit:
 
     @workflow.update(description="End a consultation whose start was a mistake.")
     async def undo_start(self, command: UndoStart) -> Reply:
+        return await self._handle(command)
+
+    @workflow.update(description="Continue a consultation whose completion was a mistake.")
+    async def reopen(self, command: Reopen) -> Reply:
         return await self._handle(command)
 
     @workflow.update(description="Record that the patient has arrived.")

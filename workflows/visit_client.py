@@ -63,6 +63,7 @@ UPDATES: dict[str, Any] = {
     "ExtendConsultation": PatientVisit.extend_consultation,
     "ReleaseConsultation": PatientVisit.release_consultation,
     "UndoStart": PatientVisit.undo_start,
+    "Reopen": PatientVisit.reopen,
     "CheckIn": PatientVisit.check_in,
     "CheckOut": PatientVisit.check_out,
     "UndoCheckIn": PatientVisit.undo_check_in,

@@ -52,6 +52,15 @@ def look_up_with_past(connection: Connection, caller: Caller, appointment_id: in
     return look_up_appointment(connection, caller, appointment_id), _look_up_past(connection, appointment_id)
 
 
+def look_up_completed(connection: Connection, caller: Caller, consultation_id: str) -> tuple[Appointment, PastTracking]:
+    """The appointment of the consultation, with its past. Raises as `look_up_started`."""
+    row, past = look_up_started(connection, caller, consultation_id)
+    appointment = patient_day.find_appointment(connection, row.appointment_id)
+    if appointment is None:
+        raise NotFound("appointment")
+    return appointment, past
+
+
 def _look_up_past(connection: Connection, appointment_id: int) -> PastTracking:
     past = read_past_tracking(connection, appointment_id)
     if past is None:

@@ -1,4 +1,4 @@
-"""Taking back what was pressed by mistake: a start, a check-in, a check-out. The visit decides whether that is possible."""
+"""Taking back what was pressed by mistake: a start, a completion, a check-in, a check-out. The visit decides whether that is possible."""
 
 from collections.abc import Callable
 from functools import partial
@@ -15,7 +15,7 @@ from patient_visit_engine.api.access.authentication import (
 )
 from patient_visit_engine.api.access.sessions import Caller
 from patient_visit_engine.api.commands.idempotency import Key
-from patient_visit_engine.api.commands.look_ups import look_up_started, look_up_with_past
+from patient_visit_engine.api.commands.look_ups import look_up_completed, look_up_started, look_up_with_past
 from patient_visit_engine.api.dependencies import dependencies_of
 from patient_visit_engine.api.schema import bodies
 from patient_visit_engine.api.schema.fields import TextId
@@ -57,6 +57,38 @@ async def undo_start(
     command = commands.UndoStart(
         request=prepared.request,
         patient_id=row.patient_id,
+        consultation_id=str(consultation_id),
+        doctor_id=caller.doctor_id,
+        past=past,
+    )
+    return await dependencies.dispatcher.dispatch(command, dependencies.today())
+
+
+@router.post(
+    "/api/consultations/{consultation_id}/reopen",
+    response_model=None,
+    responses=responses({200: shapes.Consultation}, *COMMAND_PROBLEMS, refused=True),
+)
+async def reopen(
+    consultation_id: Annotated[UUID, Path()],
+    caller: DoctorOrSupervisor,
+    key: Key,
+    http: Request,
+    body: bodies.EmptyBody | None = None,
+) -> Response:
+    """Take back a completion. The same consultation goes on, for at least 15 minutes.
+
+    Its doctor can do this for 5 minutes, a supervisor on the same day. An exclusive one gets 409 while another one is in progress.
+    """
+    dependencies = dependencies_of(http)
+    look_up = partial(look_up_completed, caller=caller, consultation_id=str(consultation_id))
+    prepared = await dependencies.dispatcher.prepare(caller, key, http, None, look_up)
+    if prepared.earlier_response is not None:
+        return prepared.earlier_response
+    appointment, past = prepared.looked_up
+    command = commands.Reopen(
+        request=prepared.request,
+        appointment=appointment,
         consultation_id=str(consultation_id),
         doctor_id=caller.doctor_id,
         past=past,

@@ -58,6 +58,14 @@ def _end_consultation(change: changes.EndConsultation, writer: Writer) -> None:
 
 
 @apply.register
+def _reopen_consultation(change: changes.ReopenConsultation, writer: Writer) -> None:
+    consultation = change.consultation
+    values = {"exclusive": consultation.exclusive, "visit_day": consultation.day, **_timer_columns(consultation)}
+    writer.reopen_tracking(consultation.id, **values)
+    writer.write_appointment_status(consultation.appointment_id, AppointmentStatus.in_progress)
+
+
+@apply.register
 def _change_times(change: changes.PostponeConsultation | changes.RemindHolder, writer: Writer) -> None:
     writer.update_tracking(RUNNING_CONSULTATION, change.consultation.id, **_timer_columns(change.consultation))
 

@@ -77,6 +77,11 @@ INSERT_TRACKING = PreparedWrite(insert(patient_trackings))
 PENDING_OF_APPOINTMENT = OpenTrackingKey.of(TrackingStatus.pending, "appointment_id")
 RUNNING_CONSULTATION = OpenTrackingKey.of(TrackingStatus.in_progress, "consultation_id")
 IS_PLACE = (waiting_line.c.person_id == bindparam("person")) & (waiting_line.c.doctor_id == bindparam("doctor"))
+REOPEN_TRACKING = update(patient_trackings).where(
+    patient_trackings.c.consultation_id == bindparam("key"),
+    patient_trackings.c.person_id == bindparam("person"),
+    patient_trackings.c.outcome == Outcome.done.value,
+)
 INSERT_PLACE = insert(waiting_line)
 DELETE_PLACE = delete(waiting_line).where(IS_PLACE)
 SET_PLACE = (
@@ -143,6 +148,24 @@ class Writer:
             raise OvertakenError
         row.update(columns)
 
+    def reopen_tracking(self, consultation_id: str, **values: object) -> None:
+        """Continue the completed tracking of this consultation. Raises `OvertakenError` when it is not completed as done."""
+        request = self.stored.request_row
+        columns = {
+            "status": TrackingStatus.in_progress.value,
+            "outcome": None,
+            "check_out_time": None,
+            "merged": False,
+            # The database's time, because requests have it too.
+            "changed_at": None if request is None else request.now,
+            **values,
+        }
+        key = self._person | {"key": consultation_id}
+        if self.connection.execute(REOPEN_TRACKING, key | _stored(columns)).rowcount != 1:
+            raise OvertakenError
+        # The row was not among the open ones that were read.
+        self.read_again()
+
     def complete_tracking(self, tracking: OpenTrackingKey, key: object, outcome: Outcome) -> None:
         """Complete the one tracking that has this key."""
         completed = TrackingStatus.completed.value
@@ -179,7 +202,7 @@ class Writer:
                     row["visit_day"] = day
 
     def read_again(self) -> None:
-        """Read what is open for the patient. Only a merge needs it: it gives the patient rows that were not read before."""
+        """Read what is open for the patient. Only a merge and a reopening need it: they give the patient rows that were not read before."""
         parts = fetch_parts(self.connection, OPEN_ROWS, {"patient_id": self.entry.patient_id})
         self.stored.rows.replace(OpenRows.from_parts(parts))
         self.stored.names.add(parts)

@@ -59,6 +59,8 @@ patient_trackings = Table(
     Column("not_seen_at", Timestamp),
     # Another exclusive consultation of the person was in progress when their records were merged, and still is.
     Column("merged", Boolean, nullable=False, server_default=text("false")),
+    # The database's time at which the consultation was reopened. A request that was sent before it has no effect.
+    Column("changed_at", Timestamp),
     CheckConstraint(
         "status IN ('pending', 'in_progress', 'paused', 'completed')", name="a_tracking_has_a_known_status"
     ),

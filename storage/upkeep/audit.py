@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, exists, func, or_, select
 
 from patient_visit_engine.storage.tables import appointments, events, log_head, patient_trackings, patients
 from patient_visit_engine.storage.tracking_conditions import IS_OPEN
@@ -21,7 +21,7 @@ from patient_visit_engine.storage.upkeep.audit_merges import (
     read_persons_before_log,
 )
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome, TrackingStatus
-from patient_visit_engine.wire.events import COMPLETED, STARTED
+from patient_visit_engine.wire.events import COMPLETED, REOPENED, STARTED
 
 #: Rows in memory while a whole table is read.
 FETCH_SIZE = 1_000
@@ -109,6 +109,12 @@ def _fetch(connection: Connection, query: Select[Any]) -> Iterator[Any]:
 
 def _read_log(connection: Connection) -> Iterator[AuditedEvent]:
     """Each event in order, with the tracking of its consultation."""
+    reopened = (
+        select(events.c.consultation_id, func.max(events.c.seq).label("seq"))
+        .where(events.c.name == REOPENED)
+        .group_by(events.c.consultation_id)
+        .subquery()
+    )
     columns = select(
         events.c.seq,
         events.c.name,
@@ -119,8 +125,11 @@ def _read_log(connection: Connection) -> Iterator[AuditedEvent]:
         TRACKING.patient_id.label("tracking_patient_id"),
         TRACKING.status.label("tracking_status"),
         TRACKING.outcome,
+        or_(reopened.c.seq.is_(None), reopened.c.seq < events.c.seq).label("is_last_end"),
     )
-    query = columns.outerjoin_from(events, patient_trackings, TRACKING.consultation_id == events.c.consultation_id)
+    query = columns.outerjoin_from(
+        events, patient_trackings, TRACKING.consultation_id == events.c.consultation_id
+    ).outerjoin(reopened, reopened.c.consultation_id == events.c.consultation_id)
     return _fetch(connection, query.order_by(events.c.seq))
 
 
@@ -128,15 +137,10 @@ def _check_events_of_trackings(
     connection: Connection, report: AuditReport, oldest: Row[int, datetime] | None, head: int
 ) -> dict[str, AuditedConsultation]:
     """Find trackings without their events. Returns the consultations in progress at the oldest kept position, by id."""
-    start, end = events.alias("start"), events.alias("end")
+    positions = _positions_of_consultations().subquery()
     query = (
-        select(patient_trackings, start.c.seq.label("start_seq"), end.c.seq.label("end_seq"))
-        .outerjoin_from(
-            patient_trackings,
-            start,
-            and_(start.c.consultation_id == TRACKING.consultation_id, start.c.name == STARTED),
-        )
-        .outerjoin(end, and_(end.c.consultation_id == TRACKING.consultation_id, end.c.name == COMPLETED))
+        select(patient_trackings, positions.c.start_seq, positions.c.end_seq, positions.c.reopened_seq)
+        .outerjoin_from(patient_trackings, positions, positions.c.consultation_id == TRACKING.consultation_id)
         .where(TRACKING.consultation_id.is_not(None))
     )
     running = {}
@@ -144,7 +148,7 @@ def _check_events_of_trackings(
         about = f"consultation {row.consultation_id}, appointment {row.appointment_id}"
         if row.start_seq is None and _must_be_in_log(row.started_at, oldest, head):
             report.add_violation("state_without_event", f"{about}: no {STARTED}")
-        elif row.start_seq is None and (row.end_seq is not None or row.status == TrackingStatus.in_progress.value):
+        elif row.start_seq is None and _ran_before_log(row):
             running[row.consultation_id] = AuditedConsultation(row.patient_id, row.appointment_id, row.exclusive, 0)
         if row.status != TrackingStatus.completed.value or row.end_seq is not None:
             continue
@@ -152,6 +156,24 @@ def _check_events_of_trackings(
         if row.start_seq is not None or _must_be_in_log(row.check_out_time, oldest, head):
             report.add_violation("state_without_event", f"{about}: no {COMPLETED}")
     return running
+
+
+def _positions_of_consultations() -> Select[Any]:
+    """For each consultation: where its start is in the log, its first end, and its first reopening."""
+
+    def first(name: str) -> ColumnElement[int]:
+        return func.min(case((events.c.name == name, events.c.seq)))
+
+    columns = {"start_seq": first(STARTED), "end_seq": first(COMPLETED), "reopened_seq": first(REOPENED)}
+    labels = [column.label(name) for name, column in columns.items()]
+    return select(events.c.consultation_id, *labels).group_by(events.c.consultation_id)
+
+
+def _ran_before_log(row: Row[Any]) -> bool:
+    """Whether a consultation without a start in the log was in progress at the oldest kept position."""
+    if row.reopened_seq is not None and (row.end_seq is None or row.reopened_seq < row.end_seq):
+        return False
+    return row.end_seq is not None or row.status == TrackingStatus.in_progress.value
 
 
 def _must_be_in_log(at: datetime | None, oldest: Row[int, datetime] | None, head: int) -> bool:
@@ -173,11 +195,13 @@ def _check_uniqueness(connection: Connection, report: AuditReport) -> None:
         )
         for number, rows in _fetch(connection, duplicates.order_by(column)):
             report.add_violation(kind, f"appointment {number}: {rows} trackings")
+    ends = func.sum(case((events.c.name == COMPLETED, 1), else_=0))
+    reopenings = func.sum(case((events.c.name == REOPENED, 1), else_=0))
     completed_twice = (
-        select(events.c.consultation_id, func.count())
-        .where(events.c.name == COMPLETED, events.c.consultation_id.is_not(None))
+        select(events.c.consultation_id, ends)
+        .where(events.c.name.in_((COMPLETED, REOPENED)), events.c.consultation_id.is_not(None))
         .group_by(events.c.consultation_id)
-        .having(func.count() > 1)
+        .having(ends > reopenings + 1)
     )
     for consultation_id, rows in _fetch(connection, completed_twice):
         report.add_violation("completed_twice", f"consultation {consultation_id}: {rows} events {COMPLETED}")

@@ -12,7 +12,7 @@ from patient_visit_engine.storage.upkeep.audit_persons import (
     Persons,
 )
 from patient_visit_engine.visit.codes import TrackingStatus
-from patient_visit_engine.wire.events import COMPLETED, PATIENT_MERGED, PATIENT_SEPARATED, STARTED
+from patient_visit_engine.wire.events import COMPLETED, PATIENT_MERGED, PATIENT_SEPARATED, REOPENED, STARTED
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,12 @@ class AuditedEvent(Protocol):
     tracking_patient_id: int | None
     tracking_status: str | None
     outcome: str | None
+    #: Whether no reopening of its consultation follows. The tracking agrees only with the last end.
+    is_last_end: bool
 
 
 class AuditLogReader:
-    """Follows every consultation from its start to its end, by position.
+    """Follows every consultation from its start to its end, by position. A reopened one has further parts like this.
 
     `running` are the consultations in progress before the first event, and `persons` says which records were one person then.
     `pruned_to` is the last position that was pruned.
@@ -91,7 +93,7 @@ class AuditLogReader:
                 "event_without_state",
                 f"{about}: the event has patient {row.patient_id}, the tracking has {row.tracking_patient_id}",
             )
-        if row.name in (STARTED, COMPLETED):
+        if row.name in (STARTED, REOPENED, COMPLETED):
             try:
                 data = json.loads(row.data)
                 consultation = AuditedConsultation(
@@ -101,7 +103,7 @@ class AuditLogReader:
             except (ValueError, KeyError, TypeError):
                 self._add_violation("unreadable_event", about)
                 return
-            if row.name == STARTED:
+            if row.name != COMPLETED:
                 self._check_start(consultation_id, consultation, about)
             else:
                 self._check_end(row, consultation_id, outcome, about)
@@ -127,6 +129,17 @@ class AuditLogReader:
         self._of_appointment[consultation.appointment_id].add(consultation_id)
 
     def _check_end(self, row: AuditedEvent, consultation_id: str, outcome: object, about: str) -> None:
+        if row.is_last_end:
+            self._check_tracking(row, outcome, about)
+        consultation = self._running.pop(consultation_id, None)
+        if consultation is None:
+            self._add_violation("ended_while_not_in_progress", about)
+            return
+        _remove(self._of_person, self._persons.number_of(consultation.patient_id), consultation_id)
+        _remove(self._of_appointment, consultation.appointment_id, consultation_id)
+
+    def _check_tracking(self, row: AuditedEvent, outcome: object, about: str) -> None:
+        """Check that the tracking has ended as the event says."""
         if row.tracking_id is not None and row.tracking_status != TrackingStatus.completed.value:
             self._add_violation(
                 "event_without_state", f"{about}: {COMPLETED}, but the tracking is {row.tracking_status}"
@@ -135,12 +148,6 @@ class AuditLogReader:
             self._add_violation(
                 "event_without_state", f"{about}: the event has outcome {outcome}, the tracking has {row.outcome}"
             )
-        consultation = self._running.pop(consultation_id, None)
-        if consultation is None:
-            self._add_violation("ended_while_not_in_progress", about)
-            return
-        _remove(self._of_person, self._persons.number_of(consultation.patient_id), consultation_id)
-        _remove(self._of_appointment, consultation.appointment_id, consultation_id)
 
     def _are_one_person(self, record_id: int, other_id: int | None) -> bool:
         return self._persons.number_of(record_id) == self._persons.number_of(other_id)

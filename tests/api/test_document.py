@@ -46,6 +46,7 @@ CALLS = {
     ("/api/consultations/{consultation_id}/complete", "POST"),
     ("/api/consultations/{consultation_id}/extend", "POST"),
     ("/api/consultations/{consultation_id}/release", "POST"),
+    ("/api/consultations/{consultation_id}/reopen", "POST"),
     ("/api/consultations/{consultation_id}/undo-start", "POST"),
     ("/api/appointments/{appointment_id}/status", "PATCH"),
     ("/api/appointments/{appointment_id}/check-in", "POST"),

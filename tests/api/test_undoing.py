@@ -1,9 +1,9 @@
-"""Calls that take back a start, a check-in or a check-out."""
+"""Calls that take back a start, a completion, a check-in or a check-out."""
 
 import pytest
 
 from patient_visit_engine.storage.upkeep.audit import audit
-from tests.support.api import JOHN_CARDIOLOGY, ApiDriver, start_body
+from tests.support.api import JOHN_CARDIOLOGY, JOHN_DERMATOLOGY, ApiDriver, start_body
 from tests.support.builders import DR_AMRANI, DR_OKAFOR
 
 CHECK_IN, CHECK_OUT = (f"/api/appointments/{JOHN_CARDIOLOGY.id}/{action}" for action in ("check-in", "check-out"))
@@ -44,6 +44,49 @@ async def test_only_a_supervisor_takes_back_an_older_start(api: ApiDriver) -> No
     assert (other.status_code, other.json()["code"]) == (403, "not_yours")
     assert (reception.status_code, reception.json()["code"]) == (403, "wrong_role")
     assert (supervisor.status_code, supervisor.json()["outcome"]) == (200, "mistaken")
+
+
+async def test_reopened_consultation_goes_on(api: ApiDriver) -> None:
+    path = (await start(api)).removesuffix("/undo-start")
+    doctor, waiting = await api.doctor(), await api.doctor(DR_OKAFOR.id)
+    blocked = await waiting.post("/api/consultations", json=start_body(JOHN_DERMATOLOGY, wait=True))
+    assert (blocked.status_code, blocked.json()["position"]) == (409, 1)
+    completed = (await doctor.post(f"{path}/complete")).json()
+
+    reopened = await doctor.post(f"{path}/reopen")
+    again = await doctor.post(f"{path}/reopen")
+    refused = await waiting.post("/api/consultations", json=start_body(JOHN_DERMATOLOGY))
+    ended = await doctor.post(f"{path}/complete")
+
+    assert (completed["outcome"], reopened.status_code, reopened.json()["status"]) == ("done", 200, "in_progress")
+    assert reopened.json()["started_at"] == completed["started_at"]
+    assert again.json() == reopened.json()
+    assert (refused.status_code, refused.json()["code"]) == (409, "patient_in_consultation")
+    assert (ended.status_code, ended.json()["outcome"]) == (200, "done")
+    assert (await waiting.post("/api/consultations", json=start_body(JOHN_DERMATOLOGY))).status_code == 201
+    taken = await doctor.post(f"{path}/reopen")
+    assert (taken.status_code, taken.json()["code"]) == (409, "patient_in_consultation")
+    assert (await api.database.read(audit)).passed
+
+
+async def test_only_a_supervisor_reopens_an_older_consultation_on_its_day(api: ApiDriver) -> None:
+    path = (await start(api)).removesuffix("/undo-start")
+    doctor, supervisor = await api.doctor(), await api.staff("supervisor")
+    await doctor.post(f"{path}/complete")
+    api.clock.advance(minutes=5, seconds=1)
+
+    late = await doctor.post(f"{path}/reopen")
+    other = await (await api.doctor(DR_OKAFOR.id)).post(f"{path}/reopen")
+    reopened = await supervisor.post(f"{path}/reopen")
+    released = await supervisor.post(f"{path}/release", json={"reason": "forgotten"})
+    after_release = await supervisor.post(f"{path}/reopen")
+
+    assert (late.status_code, late.json()["code"]) == (409, "too_late")
+    assert (other.status_code, other.json()["code"]) == (403, "not_yours")
+    assert reopened.status_code == 200, reopened.text
+    assert (released.status_code, released.json()["outcome"]) == (200, "released")
+    assert (after_release.status_code, after_release.json()["code"]) == (409, "consultation_ended")
+    assert (await api.database.read(audit)).passed
 
 
 async def test_reception_takes_back_check_in_and_check_out(api: ApiDriver) -> None:

@@ -50,7 +50,9 @@ from tests.support.commands import (
     a_completion,
     a_leave,
     a_merge,
+    a_past,
     a_release,
+    a_reopening,
     a_separation,
     a_start,
     a_status,
@@ -160,6 +162,9 @@ async def check_busy_days(visit: CheckedVisit) -> None:
     assert with_okafor.appointment_id == OF_OKAFOR.id
     await visit.send(an_extension(with_okafor, 5), minutes(2))
     await visit.record_due(minutes(40))
+    await visit.send(a_completion(with_okafor), minutes(1))
+    # Dr. Amrani has the offer. It is withdrawn, and made again at the second end.
+    await visit.send(a_reopening(OF_OKAFOR, a_past(OF_OKAFOR, consultation_id=with_okafor.id)))
     await visit.send(a_completion(with_okafor), minutes(1))
     # Dr. Amrani does not use the offer, and Dr. Lindqvist leaves with the next one.
     await visit.record_due(minutes(1))

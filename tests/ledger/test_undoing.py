@@ -1,4 +1,4 @@
-"""Taken back starts, check-ins and check-outs: the rows, with the earlier status and the first arrival. On both databases."""
+"""Taken back starts, completions, check-ins and check-outs: the rows, with the earlier status and the first arrival. On both databases."""
 
 from typing import Any
 
@@ -10,14 +10,19 @@ from patient_visit_engine.storage.past_trackings import read_past_tracking
 from patient_visit_engine.storage.tables import appointments, patient_trackings
 from patient_visit_engine.storage.upkeep.audit import audit
 from patient_visit_engine.visit.codes import AppointmentStatus
-from patient_visit_engine.visit.commands import CheckOut
+from patient_visit_engine.visit.commands import CheckOut, Command, Reopen
+from patient_visit_engine.visit.reopening import REOPENED_FOR
+from patient_visit_engine.visit.state import LONG_AGO, Consultation
 from tests.support.builders import NOON, a_request, an_appointment, minutes, seed
 from tests.support.commands import (
     a_check_in,
+    a_completion,
     a_past,
     a_release,
+    a_reopening,
     a_start,
     a_status,
+    an_extension,
     an_undo_of_check_in,
     an_undo_of_check_out,
     an_undo_of_start,
@@ -107,3 +112,45 @@ async def test_status_before_the_arrival_is_the_last_one(database: Database, vis
     answer = await visit.send(an_undo_of_check_in(await visit.appointment(BOOKED.id), a_past(BOOKED)))
 
     assert answer.body["status"] == "confirmed"
+
+
+async def test_reopened_consultation_is_the_same_row(database: Database, visit: LedgerDriver) -> None:
+    await visit.send(a_check_in(BOOKED), NOON)
+    await visit.send(a_start(await visit.appointment(BOOKED.id)), NOON + minutes(20))
+    started = visit.running
+    await visit.send(a_completion(started), NOON + minutes(60))
+
+    await visit.send(await a_reopening_of(visit, started), NOON + minutes(62))
+
+    reopened = visit.running
+    assert (reopened.id, reopened.started_at, reopened.checked_in_at) == (started.id, started.started_at, NOON)
+    assert reopened.overdue_at == NOON + minutes(62) + REOPENED_FOR
+    assert await database.read(read_trackings) == [("in_progress", None, NOON), AppointmentStatus.in_progress]
+    assert (await database.read(audit)).passed
+
+
+async def test_requests_before_a_reopening_have_no_effect(database: Database, visit: LedgerDriver) -> None:
+    await visit.send(a_start(BOOKED), NOON)
+    started = visit.running
+    await visit.send(a_completion(started), NOON + minutes(1))
+    await visit.send(await a_reopening_of(visit, started), NOON + minutes(2))
+    late: list[Command] = [
+        a_completion(started, "late"),
+        an_extension(started, 5),
+        a_release(started),
+        an_undo_of_start(started, STALE),
+    ]
+
+    for command in late:
+        request = command.request.model_copy(update={"asked_at": LONG_AGO})
+        answer = await visit.send(command.model_copy(update={"request": request}), NOON + minutes(3))
+        assert (answer.status, answer.body["code"]) == (409, "consultation_changed")
+
+    assert visit.running.id == started.id
+    assert (await database.read(audit)).passed
+
+
+async def a_reopening_of(visit: LedgerDriver, started: Consultation) -> Reopen:
+    """A supervisor reopens the consultation, and knows its past as it was before."""
+    appointment = await visit.appointment(BOOKED.id)
+    return a_reopening(appointment, STALE.model_copy(update={"consultation_id": started.id}))

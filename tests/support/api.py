@@ -20,6 +20,7 @@ from patient_visit_engine.storage.tables import metadata
 from patient_visit_engine.visit.commands import (
     Adopt,
     Command,
+    UndoCommand,
     appointment_of,
     named_record_of,
     past_tracking_of,
@@ -82,6 +83,8 @@ def _an_hour_late(command: Command) -> Command:
 
 def _asked_at(command: Command, at: datetime) -> Command:
     """The command as it would be stamped by a database with the test's clock. The limits of people count from this time."""
+    if not isinstance(command, UndoCommand):
+        return command
     return command.model_copy(update={"request": command.request.model_copy(update={"asked_at": at})})
 
 

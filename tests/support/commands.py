@@ -14,6 +14,7 @@ from patient_visit_engine.visit.commands import (
     LeaveWaitingLine,
     MergePatients,
     ReleaseConsultation,
+    Reopen,
     SeparatePatients,
     SetAppointmentStatus,
     StartConsultation,
@@ -97,6 +98,19 @@ def an_undo_of_start(
         request=a_request(key),
         patient_id=consultation.patient_id,
         consultation_id=consultation.id,
+        doctor_id=None if by is None else by.id,
+        past=past,
+    )
+
+
+def a_reopening(
+    appointment: Appointment, past: PastTracking, key: str = "reopen", *, by: Doctor | None = None
+) -> Reopen:
+    """A supervisor, or the doctor `by`, takes back the completion."""
+    return Reopen(
+        request=a_request(key),
+        appointment=appointment,
+        consultation_id=past.consultation_id or "",
         doctor_id=None if by is None else by.id,
         past=past,
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple
 
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
@@ -13,14 +14,15 @@ from tests.support.builders import (
     DR_OKAFOR,
     NOON,
     a_consultation,
+    a_reservation,
     a_visit,
     an_appointment,
     minutes,
 )
-from tests.support.commands import a_past, an_undo_of_check_in, an_undo_of_check_out, an_undo_of_start
+from tests.support.commands import a_past, a_reopening, an_undo_of_check_in, an_undo_of_check_out, an_undo_of_start
 
 ARRIVED_AT = NOON - minutes(60)
-YESTERDAY_NOON = NOON - minutes(24 * 60)
+TEN_MINUTES_AGO, YESTERDAY_NOON = NOON - minutes(10), NOON - minutes(24 * 60)
 BEFORE = AppointmentStatus.scheduled
 
 
@@ -71,15 +73,30 @@ def _ended(
     *,
     status: AppointmentStatus = AppointmentStatus.confirmed,
     was_started: bool = True,
-    yesterday: bool = False,
+    ended_at: datetime = TEN_MINUTES_AGO,
+    visit: VisitState | None = None,
 ) -> Situation:
     appointment = an_appointment(status=status)
-    ended_at = None if outcome is None else YESTERDAY_NOON if yesterday else NOON - minutes(10)
     arrived_at = None if outcome is None else ARRIVED_AT
     consultation = a_consultation(appointment)
     consultation_id = consultation.id if was_started else None
-    past = a_past(appointment, outcome, arrived_at=arrived_at, ended_at=ended_at, consultation_id=consultation_id)
-    return Situation(a_visit(), appointment, past, consultation)
+    past = a_past(
+        appointment,
+        outcome,
+        arrived_at=arrived_at,
+        ended_at=None if outcome is None else ended_at,
+        consultation_id=consultation_id,
+    )
+    return Situation(visit or a_visit(), appointment, past, consultation)
+
+
+def _completed(*, minutes_ago: float = 3, visit: VisitState | None = None) -> Situation:
+    ended_at = NOON - minutes(minutes_ago)
+    return _ended(Outcome.done, status=AppointmentStatus.done, ended_at=ended_at, visit=visit)
+
+
+def _offered_to_okafor() -> VisitState:
+    return a_visit(waiting=[DR_OKAFOR], reservation=a_reservation(DR_OKAFOR, NOON + minutes(1)))
 
 
 STATES: dict[str, Callable[[], Situation]] = {
@@ -90,13 +107,17 @@ STATES: dict[str, Callable[[], Situation]] = {
     "in consultation, after a check-in": lambda: _running(checked_in=True),
     "in consultation, another doctor in line": lambda: _running(line=True),
     "in consultation for more than 5 minutes": lambda: _running(6),
-    "completed": lambda: _ended(Outcome.done, status=AppointmentStatus.done),
+    "completed": _completed,
+    "completed more than 5 minutes ago": lambda: _completed(minutes_ago=6),
+    "completed on another day": lambda: _completed(minutes_ago=24 * 60),
+    "completed, in consultation with another doctor": lambda: _completed(visit=a_visit(in_consultation_with=DR_OKAFOR)),
+    "completed, offered to another doctor": lambda: _completed(visit=_offered_to_okafor()),
     "released": lambda: _ended(Outcome.released),
     "timed out": lambda: _ended(Outcome.timed_out),
     "start taken back": lambda: _ended(Outcome.mistaken),
     "check-in taken back": lambda: _ended(Outcome.mistaken, was_started=False),
     "checked out": lambda: _ended(Outcome.left, was_started=False),
-    "checked out on another day": lambda: _ended(Outcome.left, was_started=False, yesterday=True),
+    "checked out on another day": lambda: _ended(Outcome.left, was_started=False, ended_at=YESTERDAY_NOON),
     "checked out, then canceled": lambda: _ended(Outcome.left, was_started=False, status=AppointmentStatus.canceled),
     "not seen": lambda: _ended(Outcome.not_seen, was_started=False),
     "canceled": lambda: _ended(Outcome.cancelled, status=AppointmentStatus.canceled, was_started=False),
@@ -105,6 +126,9 @@ COMMANDS: dict[str, Callable[[Situation], Command]] = {
     "Undo start, by its doctor": lambda now: an_undo_of_start(now.consultation, now.past, by=DR_AMRANI),
     "Undo start, by another doctor": lambda now: an_undo_of_start(now.consultation, now.past, by=DR_OKAFOR),
     "Undo start, by a supervisor": lambda now: an_undo_of_start(now.consultation, now.past),
+    "Reopen, by its doctor": lambda now: a_reopening(now.appointment, now.past, by=DR_AMRANI),
+    "Reopen, by another doctor": lambda now: a_reopening(now.appointment, now.past, by=DR_OKAFOR),
+    "Reopen, by a supervisor": lambda now: a_reopening(now.appointment, now.past),
     "Undo check-in": lambda now: an_undo_of_check_in(now.appointment, now.past),
     "Undo check-out": lambda now: an_undo_of_check_out(now.appointment, now.past),
 }
@@ -113,6 +137,9 @@ COMPLETED, UPDATED = "consultation.completed", "appointment.updated"
 OFFERED = ("consultation.available", "patient.updated")
 TAKEN_BACK = (("EndConsultation", "WriteAppointmentStatus"), (COMPLETED, UPDATED))
 WAITS_AGAIN = (("EndConsultation", "WaitAgain"), (COMPLETED, UPDATED))
+REOPENED = (("ReopenConsultation",), ("consultation.reopened", UPDATED))
+TAKES_OFFER_BACK = (("ReopenConsultation", "EndReservation"), ("consultation.reopened", UPDATED))
+BLOCKED = (("NoteRefusal",), ("consultation.blocked",))
 SERVES_LINE = (("EndConsultation", "OfferPatient", "WriteAppointmentStatus"), (COMPLETED, *OFFERED, UPDATED))
 
 
@@ -129,13 +156,32 @@ def _undo_start(command: str) -> list[DecisionRow]:
     ]
 
 
-DOCTOR, OTHER, SUPERVISOR, CHECK_IN, CHECK_OUT = COMMANDS
+def _reopen(command: str) -> list[DecisionRow]:
+    """The rows that are the same for a doctor and for a supervisor."""
+    return [
+        DecisionRow(command, "in consultation", "200"),
+        DecisionRow(command, "completed", "200", *REOPENED),
+        DecisionRow(command, "completed, offered to another doctor", "200", *TAKES_OFFER_BACK),
+        DecisionRow(command, "completed, in consultation with another doctor", "patient_in_consultation", *BLOCKED),
+        DecisionRow(command, "completed on another day", "too_late"),
+        DecisionRow(command, "released", "consultation_ended"),
+        DecisionRow(command, "timed out", "consultation_ended"),
+        DecisionRow(command, "start taken back", "consultation_ended"),
+    ]
+
+
+DOCTOR, OTHER, SUPERVISOR, REOPENER, OTHER_REOPENER, REOPENING_SUPERVISOR, CHECK_IN, CHECK_OUT = COMMANDS
 ROWS = [
     *_undo_start(DOCTOR),
     DecisionRow(DOCTOR, "in consultation for more than 5 minutes", "too_late"),
     DecisionRow(OTHER, "in consultation", "not_yours"),
     *_undo_start(SUPERVISOR),
     DecisionRow(SUPERVISOR, "in consultation for more than 5 minutes", "200", *TAKEN_BACK),
+    *_reopen(REOPENER),
+    DecisionRow(REOPENER, "completed more than 5 minutes ago", "too_late"),
+    DecisionRow(OTHER_REOPENER, "completed", "not_yours"),
+    *_reopen(REOPENING_SUPERVISOR),
+    DecisionRow(REOPENING_SUPERVISOR, "completed more than 5 minutes ago", "200", *REOPENED),
     DecisionRow(CHECK_IN, "not arrived", "not_checked_in"),
     DecisionRow(CHECK_IN, "checked in", "200", ("CloseTracking",), (UPDATED,)),
     DecisionRow(

@@ -26,6 +26,7 @@ from patient_visit_engine.visit.commands import (
     JoinWaitingLine,
     LeaveWaitingLine,
     ReleaseConsultation,
+    Reopen,
     Request,
     SetAppointmentStatus,
     StartConsultation,
@@ -183,6 +184,15 @@ class VisitDriver(PatientRecords):
         consultation_id = start.body["id"]
         return await self.send(
             UndoStart(request=self.request(), patient_id=self.patient, consultation_id=consultation_id, past=past)
+        )
+
+    async def reopen(self, start: Answer, doctor: int) -> Answer:
+        """A supervisor takes back the completion of the doctor's consultation."""
+        appointment = await self.appointment(doctor)
+        past = await self._past(appointment.id)
+        consultation_id = start.body["id"]
+        return await self.send(
+            Reopen(request=self.request(), appointment=appointment, consultation_id=consultation_id, past=past)
         )
 
     async def undo_check_in(self, doctor: int) -> Answer:

@@ -37,6 +37,7 @@ class LogRow:
 
     tracking_status = "completed"
     outcome = "done"
+    is_last_end = True
 
 
 def start(patient_id: int, consultation_id: str, *, record: int | None = None, exclusive: bool = True) -> LogRow:

@@ -74,6 +74,7 @@ EVERY_CHANGE: dict[Any, Any] = {
     for change in (
         changes.OpenConsultation(consultation=RUNNING),
         changes.EndConsultation(consultation=RUNNING, outcome=Outcome.done),
+        changes.ReopenConsultation(consultation=RUNNING),
         changes.PostponeConsultation(consultation=RUNNING, minutes=10),
         changes.RemindHolder(consultation=RUNNING),
         changes.CarryOver(day=RUNNING.day),

@@ -183,6 +183,17 @@ async def taken_back(visits: VisitDriver) -> None:
     await visits.undo_start(await visits.start(DR_AMRANI))
 
 
+async def reopened(visits: VisitDriver) -> None:
+    """A completion is taken back while the next doctor has the offer. The consultation goes on and is completed again."""
+    started = await visits.start(DR_AMRANI)
+    await visits.wait(DR_BENNIS)
+    await visits.complete(started)
+    await visits.reopen(started, DR_AMRANI)
+    await visits.complete(started)
+    await visits.start(DR_BENNIS)
+    await visits.reopen(started, DR_AMRANI)
+
+
 BEHAVIOURS: tuple[Callable[[VisitDriver], Awaitable[None]], ...] = (
     start_refuse_complete,
     waiting_line_and_offer,
@@ -198,6 +209,7 @@ BEHAVIOURS: tuple[Callable[[VisitDriver], Awaitable[None]], ...] = (
     merged_records,
     retired_record,
     taken_back,
+    reopened,
 )
 
 

@@ -95,6 +95,7 @@ describe("the offers", () => {
     it("end when any doctor starts, but not for an X-ray at the same time", () => {
         const started = { patient_id: 123, doctor_id: OTHER, exclusive: true };
         expect(offersAfter(mine, { name: "consultation.started", data: started }, NOON)).toEqual([]);
+        expect(offersAfter(mine, { name: "consultation.reopened", data: started }, NOON)).toEqual([]);
         expect(
             offersAfter(mine, { name: "consultation.started", data: { ...started, exclusive: false } }, NOON),
         ).toEqual(mine);

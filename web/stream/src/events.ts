@@ -51,6 +51,7 @@ export interface VisitEvents {
     "consultation.started": AboutConsultation;
     "consultation.blocked": ConsultationBlocked;
     "consultation.completed": AboutConsultation;
+    "consultation.reopened": AboutConsultation;
     "consultation.available": AboutPatient;
     "waiting.ended": AboutPatient;
     "consultation.overdue": AboutPatient;
@@ -84,6 +85,7 @@ export const GUARANTEED: { readonly [Name in EventName]: Readonly<Record<string,
         request_id: "string",
     },
     "consultation.completed": ABOUT_CONSULTATION,
+    "consultation.reopened": ABOUT_CONSULTATION,
     "consultation.available": ABOUT_PATIENT,
     "waiting.ended": ABOUT_PATIENT,
     "consultation.overdue": ABOUT_PATIENT,

@@ -35,6 +35,7 @@ export interface Story {
 const BEGINS: Readonly<Record<string, BarKind>> = {
     checked_in: "checked_in",
     started: "consultation",
+    reopened: "consultation",
     waiting: "in_line",
 };
 const ENDS: Readonly<Record<BarKind, readonly string[]>> = {
@@ -42,7 +43,7 @@ const ENDS: Readonly<Record<BarKind, readonly string[]>> = {
     consultation: ["completed"],
     in_line: ["left_line"],
 };
-const KINDS = Object.values(BEGINS);
+const KINDS = [...new Set(Object.values(BEGINS))];
 const MARKS = new Set([
     "refused",
     "overdue",
