@@ -17,6 +17,7 @@ HAS_ENDED = patient_trackings.c.status == TrackingStatus.completed.value
 PAST_TRACKING = (
     select(
         appointments.c.earlier_status,
+        appointments.c.canceled_at,
         patient_trackings.c.outcome,
         patient_trackings.c.check_in_time,
         patient_trackings.c.check_out_time,
@@ -41,6 +42,7 @@ def read_past_tracking(connection: Connection, appointment_id: int) -> PastTrack
     return PastTracking(
         appointment_id=appointment_id,
         earlier_status=earlier,
+        canceled_at=row.canceled_at,
         outcome=None if row.outcome is None else Outcome(row.outcome),
         check_in_time=row.check_in_time,
         ended_at=row.check_out_time,

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from patient_visit_engine.visit.codes import AppointmentStatus, Outcome, RescueReason
+from patient_visit_engine.visit.codes import AppointmentStatus, CancelReason, Outcome, RescueReason
 from patient_visit_engine.visit.refusals import Refusal
 from patient_visit_engine.visit.state import (
     Appointment,
@@ -99,6 +99,7 @@ class CloseTracking(Frozen):
     status: AppointmentStatus
     day: date | None = None
     sent_by_feed: bool = False
+    cancel_reason: CancelReason | None = Field(default=None, exclude_if=is_absent)
 
 
 class PostponeNotSeen(Frozen):
@@ -121,6 +122,7 @@ class WriteAppointmentStatus(Frozen):
     change: Literal["write_appointment_status"] = "write_appointment_status"
     appointment_id: int
     status: AppointmentStatus
+    cancel_reason: CancelReason | None = Field(default=None, exclude_if=is_absent)
 
 
 class RewriteAppointment(Frozen):

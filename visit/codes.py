@@ -14,6 +14,8 @@ class AppointmentStatus(IntEnum):
     in_progress = 5
 
 
+#: The statuses of an appointment whose patient has not arrived.
+BEFORE_ARRIVAL = frozenset({AppointmentStatus.scheduled, AppointmentStatus.confirmed})
 CLOSED_STATUSES = frozenset({AppointmentStatus.canceled, AppointmentStatus.done})
 
 
@@ -42,6 +44,18 @@ class Outcome(StrEnum):
     not_seen = "not_seen"
     #: The start or the check-in was a mistake, and was taken back.
     mistaken = "mistaken"
+
+
+class CancelReason(StrEnum):
+    """Why an appointment is canceled. The text of the caller, if there is one, is in the timeline."""
+
+    #: The patient canceled.
+    patient = "patient"
+    #: The clinic canceled.
+    clinic = "clinic"
+    #: The patient did not come.
+    no_show = "no_show"
+    other = "other"
 
 
 class ReservationKind(StrEnum):

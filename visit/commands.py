@@ -5,7 +5,7 @@ from typing import Literal, get_args
 
 from pydantic import Field
 
-from patient_visit_engine.visit.codes import AppointmentStatus, DoctorBusy, RescueReason
+from patient_visit_engine.visit.codes import AppointmentStatus, CancelReason, DoctorBusy, RescueReason
 from patient_visit_engine.visit.past_tracking import PastTracking
 from patient_visit_engine.visit.person_records import SeenRecord
 from patient_visit_engine.visit.state import (
@@ -104,6 +104,22 @@ class Reopen(Frozen):
     appointment: Appointment
     consultation_id: str
     doctor_id: int | None = None
+    past: PastTracking
+
+
+class CancelAppointment(Frozen):
+    """The appointment will not take place."""
+
+    request: Request
+    appointment: Appointment
+    reason: CancelReason
+
+
+class UndoCancel(Frozen):
+    """The cancellation was a mistake. `past` is as in `UndoStart`."""
+
+    request: Request
+    appointment: Appointment
     past: PastTracking
 
 
@@ -207,7 +223,7 @@ class Rescue(Frozen):
 SystemCommand = Adopt | Rescue
 ConsultationCommand = CompleteConsultation | ExtendConsultation | ReleaseConsultation | UndoStart
 #: The commands that depend on the past of an appointment.
-UndoCommand = UndoStart | UndoCheckIn | UndoCheckOut | Reopen
+UndoCommand = UndoStart | UndoCheckIn | UndoCheckOut | UndoCancel | Reopen
 #: The commands on two records of one person.
 RecordCommand = MergePatients | SeparatePatients
 Command = (
@@ -219,6 +235,8 @@ Command = (
     | UndoCheckIn
     | UndoCheckOut
     | Reopen
+    | CancelAppointment
+    | UndoCancel
     | SetAppointmentStatus
     | ChangeAppointment
     | JoinWaitingLine

@@ -6,6 +6,7 @@ from typing import Any
 
 from patient_visit_engine.visit import (
     appointment_changes,
+    canceling,
     ending,
     merging,
     reception,
@@ -19,6 +20,7 @@ from patient_visit_engine.visit.changes import NoteRescue
 from patient_visit_engine.visit.codes import AppointmentStatus
 from patient_visit_engine.visit.commands import (
     Adopt,
+    CancelAppointment,
     ChangeAppointment,
     CheckIn,
     CheckOut,
@@ -37,6 +39,7 @@ from patient_visit_engine.visit.commands import (
     SetAppointmentStatus,
     StartConsultation,
     SystemCommand,
+    UndoCancel,
     UndoCheckIn,
     UndoCheckOut,
     UndoStart,
@@ -68,6 +71,8 @@ RULES: dict[type, Callable[[Any, VisitState, datetime], Verdict]] = {
     UndoCheckIn: undoing.undo_check_in,
     UndoCheckOut: undoing.undo_check_out,
     Reopen: reopening.reopen,
+    CancelAppointment: canceling.cancel_appointment,
+    UndoCancel: canceling.undo_cancel,
     SetAppointmentStatus: reception.set_appointment_status,
     ChangeAppointment: appointment_changes.change_appointment,
     JoinWaitingLine: waiting_line.join_waiting_line,

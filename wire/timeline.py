@@ -93,7 +93,8 @@ def _(change: changes.WaitAgain) -> TimelineRow:
 
 @timeline_row.register
 def _(change: changes.CloseTracking) -> TimelineRow:
-    return TimelineRow("left", change.appointment_id, day=change.day, particulars={"outcome": change.outcome.value})
+    particulars = {"outcome": change.outcome.value, **_cancel_reason(change)}
+    return TimelineRow("left", change.appointment_id, day=change.day, particulars=particulars)
 
 
 @timeline_row.register
@@ -105,7 +106,12 @@ def _(change: changes.PostponeNotSeen) -> TimelineRow:
 
 @timeline_row.register
 def _(change: changes.WriteAppointmentStatus) -> TimelineRow:
-    return TimelineRow("status", change.appointment_id, particulars={"status": change.status.name})
+    particulars = {"status": change.status.name, **_cancel_reason(change)}
+    return TimelineRow("status", change.appointment_id, particulars=particulars)
+
+
+def _cancel_reason(change: changes.CloseTracking | changes.WriteAppointmentStatus) -> dict[str, str]:
+    return {} if change.cancel_reason is None else {"cancel_reason": change.cancel_reason.value}
 
 
 @timeline_row.register

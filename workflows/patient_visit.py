@@ -22,6 +22,7 @@ with workflow.unsafe.imports_passed_through():
     from patient_visit_engine.visit.commands import (
         COMMAND_NAMES,
         Adopt,
+        CancelAppointment,
         ChangeAppointment,
         CheckIn,
         CheckOut,
@@ -40,6 +41,7 @@ with workflow.unsafe.imports_passed_through():
         SetAppointmentStatus,
         StartConsultation,
         SystemCommand,
+        UndoCancel,
         UndoCheckIn,
         UndoCheckOut,
         UndoStart,
@@ -162,6 +164,14 @@ class PatientVisit:
 
     @workflow.update(description="Continue a consultation whose completion was a mistake.")
     async def reopen(self, command: Reopen) -> Reply:
+        return await self._handle(command)
+
+    @workflow.update(description="Cancel an appointment.")
+    async def cancel_appointment(self, command: CancelAppointment) -> Reply:
+        return await self._handle(command)
+
+    @workflow.update(description="Take back the cancellation of an appointment.")
+    async def undo_cancel(self, command: UndoCancel) -> Reply:
         return await self._handle(command)
 
     @workflow.update(description="Record that the patient has arrived.")

@@ -64,6 +64,8 @@ UPDATES: dict[str, Any] = {
     "ReleaseConsultation": PatientVisit.release_consultation,
     "UndoStart": PatientVisit.undo_start,
     "Reopen": PatientVisit.reopen,
+    "CancelAppointment": PatientVisit.cancel_appointment,
+    "UndoCancel": PatientVisit.undo_cancel,
     "CheckIn": PatientVisit.check_in,
     "CheckOut": PatientVisit.check_out,
     "UndoCheckIn": PatientVisit.undo_check_in,

@@ -12,6 +12,7 @@ from patient_visit_engine.api.access.authentication import (
     Doctor,
     DoctorReceptionOrSupervisor,
     DoctorReceptionSupervisorOrService,
+    ReceptionOrSupervisor,
     Staff,
 )
 from patient_visit_engine.api.access.sessions import Caller
@@ -89,6 +90,26 @@ async def set_appointment_status(
         )
 
     return await _dispatch(http, caller, key, appointment_id, build_command, body)
+
+
+@router.post(
+    "/api/appointments/{appointment_id}/cancel",
+    response_model=None,
+    responses=responses({200: shapes.AppointmentStatusNow}, *COMMAND_PROBLEMS, refused=True),
+)
+async def cancel_appointment(
+    appointment_id: AppointmentId,
+    body: bodies.CancelAppointment,
+    caller: ReceptionOrSupervisor,
+    key: Key,
+    http: Request,
+) -> Response:
+    """Cancel the appointment, and say why. A patient who is checked in for it no longer waits."""
+
+    def build_command(request: commands.Request, appointment: Appointment) -> commands.Command:
+        return commands.CancelAppointment(request=request, appointment=appointment, reason=body.reason)
+
+    return await _dispatch(http, caller, key, appointment_id, build_command, body, body.text)
 
 
 @router.post(
@@ -171,6 +192,7 @@ async def _dispatch(
     appointment_id: int,
     build_command: BuildCommand,
     body: BaseModel | None = None,
+    reason: str | None = None,
 ) -> Response:
     dependencies = dependencies_of(http)
     dispatcher = dependencies.dispatcher
@@ -178,4 +200,7 @@ async def _dispatch(
     prepared = await dispatcher.prepare(caller, key, http, body, look_up)
     if prepared.earlier_response is not None:
         return prepared.earlier_response
-    return await dispatcher.dispatch(build_command(prepared.request, prepared.looked_up), dependencies.today())
+    command, today = build_command(prepared.request, prepared.looked_up), dependencies.today()
+    if reason is None:
+        return await dispatcher.dispatch(command, today)
+    return await dispatcher.dispatch_with_reason(command, today, reason)

@@ -1,4 +1,4 @@
-"""Taking back what was pressed by mistake: a start, a completion, a check-in, a check-out. The visit decides whether that is possible."""
+"""Taking back a start, a completion, a check-in, a check-out or a cancellation. The visit decides whether that is possible."""
 
 from collections.abc import Callable
 from functools import partial
@@ -12,6 +12,7 @@ from patient_visit_engine.api.access.authentication import (
     DoctorOrSupervisor,
     DoctorReceptionOrSupervisor,
     DoctorReceptionSupervisorOrService,
+    ReceptionOrSupervisor,
 )
 from patient_visit_engine.api.access.sessions import Caller
 from patient_visit_engine.api.commands.idempotency import Key
@@ -124,6 +125,22 @@ async def undo_check_out(
 
     def build(request: commands.Request, appointment: Appointment, past: PastTracking) -> commands.Command:
         return commands.UndoCheckOut(request=request, appointment=appointment, past=past)
+
+    return await _dispatch(http, caller, key, appointment_id, build)
+
+
+@router.delete(
+    "/api/appointments/{appointment_id}/cancel",
+    response_model=None,
+    responses=responses({200: shapes.AppointmentStatusNow}, *COMMAND_PROBLEMS, refused=True),
+)
+async def undo_cancel(
+    appointment_id: AppointmentId, caller: ReceptionOrSupervisor, key: Key, http: Request
+) -> Response:
+    """Take back a cancellation of today. A patient who had been checked in waits again, with the first `check_in_time`."""
+
+    def build(request: commands.Request, appointment: Appointment, past: PastTracking) -> commands.Command:
+        return commands.UndoCancel(request=request, appointment=appointment, past=past)
 
     return await _dispatch(http, caller, key, appointment_id, build)
 

@@ -22,7 +22,7 @@ from patient_visit_engine.api.schema.fields import (
 )
 from patient_visit_engine.storage.account_changes import MIN_PASSWORD_LENGTH
 from patient_visit_engine.storage.master_data.identifiers import Identifier, RecordKind
-from patient_visit_engine.visit.codes import AppointmentStatus, Role
+from patient_visit_engine.visit.codes import AppointmentStatus, CancelReason, Role
 from patient_visit_engine.wire.shapes import MAX_EXPECTED_MINUTES, MAX_IDENTIFIERS, MAX_SENT_IDENTIFIERS, Sex
 
 MAX_PASSWORD_LENGTH = 1_000
@@ -114,6 +114,13 @@ def _check_settable(status: AppointmentStatus) -> AppointmentStatus:
 
 class SetAppointmentStatus(RequestBody):
     status: Annotated[Status, AfterValidator(_check_settable)]
+
+
+class CancelAppointment(RequestBody):
+    """`text` is kept in the patient's timeline."""
+
+    reason: CancelReason
+    text: Reason | None = None
 
 
 class SentIdentifier(RequestBody):

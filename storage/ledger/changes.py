@@ -129,17 +129,19 @@ def _insert_pending(
 @apply.register
 def _close_tracking(change: changes.CloseTracking, writer: Writer) -> None:
     writer.complete_tracking(PENDING_OF_APPOINTMENT, change.appointment_id, change.outcome)
-    writer.write_appointment_status(change.appointment_id, change.status, sent_by_feed=change.sent_by_feed)
+    writer.write_appointment_status(
+        change.appointment_id, change.status, sent_by_feed=change.sent_by_feed, cancel_reason=change.cancel_reason
+    )
 
 
 @apply.register
 def _write_appointment_status(change: changes.WriteAppointmentStatus, writer: Writer) -> None:
-    writer.write_appointment_status(change.appointment_id, change.status)
+    writer.write_appointment_status(change.appointment_id, change.status, cancel_reason=change.cancel_reason)
 
 
 @apply.register
 def _rewrite_appointment(change: changes.RewriteAppointment, writer: Writer) -> None:
-    rewrite_appointment(writer, change.appointment.id, change.new_fields)
+    rewrite_appointment(writer, change.appointment, change.new_fields)
 
 
 @apply.register

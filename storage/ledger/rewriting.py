@@ -6,9 +6,10 @@ from sqlalchemy import bindparam, select, update
 
 from patient_visit_engine.storage.ledger.errors import OvertakenError
 from patient_visit_engine.storage.ledger.writer import PENDING_OF_APPOINTMENT, Writer
+from patient_visit_engine.storage.status_columns import columns_of_status
 from patient_visit_engine.storage.tables import appointments, prestations
 from patient_visit_engine.visit.codes import TrackingStatus
-from patient_visit_engine.visit.state import AppointmentFields
+from patient_visit_engine.visit.state import Appointment, AppointmentFields
 
 IS_APPOINTMENT = appointments.c.id == bindparam("key")
 EXCLUSIVE = select(prestations.c.exclusive).where(prestations.c.id == bindparam("prestation"))
@@ -16,11 +17,12 @@ EXCLUSIVE = select(prestations.c.exclusive).where(prestations.c.id == bindparam(
 TRACKED = ("doctor_id", "prestation_id")
 
 
-def rewrite_appointment(writer: Writer, appointment_id: int, fields: AppointmentFields) -> None:
+def rewrite_appointment(writer: Writer, appointment: Appointment, fields: AppointmentFields) -> None:
     """Write these fields. Raises `OvertakenError` when the appointment is no longer there."""
+    appointment_id = appointment.id
     columns: dict[str, Any] = {name: getattr(fields, name) for name in fields.names}
     if fields.status is not None:
-        columns["status"] = fields.status.value
+        columns |= columns_of_status(appointment.status, fields.status, writer.at)
     statement = update(appointments).where(IS_APPOINTMENT).values(**columns, version=appointments.c.version + 1)
     if writer.connection.execute(statement, {"key": appointment_id}).rowcount != 1:
         raise OvertakenError

@@ -9,6 +9,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     SmallInteger,
+    String,
     Table,
     Update,
     and_,
@@ -29,7 +30,7 @@ from patient_visit_engine.storage.row_unions import Columns, fetch_parts
 from patient_visit_engine.storage.tables import appointments, patient_trackings, reservations, waiting_line
 from patient_visit_engine.storage.tables.columns import Timestamp
 from patient_visit_engine.visit.calendar import to_millisecond
-from patient_visit_engine.visit.codes import AppointmentStatus, Outcome, TrackingStatus
+from patient_visit_engine.visit.codes import BEFORE_ARRIVAL, AppointmentStatus, CancelReason, Outcome, TrackingStatus
 from patient_visit_engine.visit.record import LedgerEntry
 from patient_visit_engine.visit.state import WaitingDoctor
 
@@ -50,11 +51,8 @@ class OpenTrackingKey(NamedTuple):
 
 
 NEW_STATUS = bindparam("new_status", type_=SmallInteger())
-#: The statuses of a patient who has not arrived: `scheduled` and `confirmed`.
-BEFORE_ARRIVAL: list[ColumnElement[int]] = [
-    literal_column(str(status.value)) for status in (AppointmentStatus.scheduled, AppointmentStatus.confirmed)
-]
-IS_ARRIVAL = and_(appointments.c.status.in_(BEFORE_ARRIVAL), NEW_STATUS.not_in(BEFORE_ARRIVAL))
+STATUSES_BEFORE: list[ColumnElement[int]] = [literal_column(str(status.value)) for status in sorted(BEFORE_ARRIVAL)]
+IS_ARRIVAL = and_(appointments.c.status.in_(STATUSES_BEFORE), NEW_STATUS.not_in(STATUSES_BEFORE))
 # Built once: building a statement costs more than running it on SQLite.
 SET_APPOINTMENT_STATUS = (
     update(appointments)
@@ -62,6 +60,8 @@ SET_APPOINTMENT_STATUS = (
     .values(
         status=NEW_STATUS,
         earlier_status=case((IS_ARRIVAL, appointments.c.status), else_=appointments.c.earlier_status),
+        canceled_at=bindparam("canceled_at", type_=Timestamp()),
+        cancel_reason=bindparam("cancel_reason", type_=String()),
         version=appointments.c.version + 1,
     )
 )
@@ -172,7 +172,12 @@ class Writer:
         self.update_tracking(tracking, key, status=completed, outcome=outcome.value, check_out_time=self.at)
 
     def write_appointment_status(
-        self, appointment_id: int, status: AppointmentStatus, *, sent_by_feed: bool = False
+        self,
+        appointment_id: int,
+        status: AppointmentStatus,
+        *,
+        sent_by_feed: bool = False,
+        cancel_reason: CancelReason | None = None,
     ) -> None:
         """Write the status, with the time when staff have decided it. Raises `OvertakenError` when the appointment is no longer there.
 
@@ -180,7 +185,12 @@ class Writer:
         the time of its export, would change nothing.
         """
         request = self.entry.request
-        values: dict[str, object] = {"key": appointment_id, "new_status": status.value}
+        values: dict[str, object] = {
+            "key": appointment_id,
+            "new_status": status.value,
+            "canceled_at": self.at if status is AppointmentStatus.canceled else None,
+            "cancel_reason": cancel_reason,
+        }
         statement = WRITE_STATUS
         if request is not None and not request.sent_by_feed and not sent_by_feed:
             statement = DECIDE_STATUS

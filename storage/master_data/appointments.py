@@ -34,6 +34,7 @@ from patient_visit_engine.storage.master_data.records import (
     open_record,
     update_record,
 )
+from patient_visit_engine.storage.status_columns import columns_of_status
 from patient_visit_engine.storage.tables import appointments, patients
 from patient_visit_engine.visit.appointment_changes import change_refusal, effective_fields
 from patient_visit_engine.visit.calendar import to_rfc3339
@@ -153,6 +154,8 @@ def put_appointment(connection: Connection, put: PutContext, appointment: Appoin
     refuse_inactive(inactive, effective_fields(sent, present))
     fields = _fields_to_write(connection, put, appointment, sent, present, stored.version)
     columns = _columns(fields)
+    if fields.status is not None:
+        columns |= columns_of_status(present.status, fields.status, put.at)
     if fields.patient_id is not None:
         # The record that was sent, and not its survivor. So a separation gives the appointment back to this record.
         columns["patient_id"] = appointment.patient_id
@@ -224,7 +227,9 @@ def _create(
     fields: AppointmentFields,
     locked: dict[int, PatientIdentity],
 ) -> StoredAppointment:
-    columns = {"status": AppointmentStatus.scheduled.value, **_columns(fields), "patient_id": appointment.patient_id}
+    scheduled = AppointmentStatus.scheduled
+    status = columns_of_status(scheduled, fields.status or scheduled, put.at)
+    columns = {**_columns(fields), **status, "patient_id": appointment.patient_id}
     insert_record(connection, RecordKind.appointment, put, columns)
     accept_fields(connection, RecordKind.appointment, put, appointment.as_sent())
     present = _read(connection, put.id)

@@ -91,12 +91,18 @@ appointments = Table(
     Column("expected_minutes", Integer),
     # The status before the last check-in, start without a check-in, or cancellation. Undoing that gives it back.
     Column("earlier_status", SmallInteger),
+    # When it was canceled, and why. Null when it is not canceled, and the reason also when another system has canceled it.
+    Column("canceled_at", Timestamp),
+    Column("cancel_reason", String(20)),
     Column("department_id", BigInteger),
     *_version_and_time(),
     CheckConstraint("origin IN ('booked', 'walk_in')", name="an_appointment_has_a_known_origin"),
     CheckConstraint("expected_minutes > 0", name="an_appointment_takes_time"),
     CheckConstraint("earlier_status BETWEEN 0 AND 5", name="an_earlier_status_is_known"),
     CheckConstraint("status BETWEEN 0 AND 5", name="an_appointment_has_a_known_status"),
+    CheckConstraint(
+        "cancel_reason IN ('patient', 'clinic', 'no_show', 'other')", name="a_cancellation_has_a_known_reason"
+    ),
     Index("appointments_by_time", "scheduled_at", "id"),
     Index("appointments_by_doctor", "doctor_id", "scheduled_at"),
     Index("appointments_by_patient", "patient_id", "scheduled_at"),

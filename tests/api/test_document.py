@@ -49,6 +49,8 @@ CALLS = {
     ("/api/consultations/{consultation_id}/reopen", "POST"),
     ("/api/consultations/{consultation_id}/undo-start", "POST"),
     ("/api/appointments/{appointment_id}/status", "PATCH"),
+    ("/api/appointments/{appointment_id}/cancel", "POST"),
+    ("/api/appointments/{appointment_id}/cancel", "DELETE"),
     ("/api/appointments/{appointment_id}/check-in", "POST"),
     ("/api/appointments/{appointment_id}/check-out", "POST"),
     ("/api/appointments/{appointment_id}/check-in", "DELETE"),

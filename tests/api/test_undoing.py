@@ -1,4 +1,4 @@
-"""Calls that take back a start, a completion, a check-in or a check-out."""
+"""Calls that take back a start, a completion, a check-in, a check-out or a cancellation."""
 
 import pytest
 
@@ -6,7 +6,9 @@ from patient_visit_engine.storage.upkeep.audit import audit
 from tests.support.api import JOHN_CARDIOLOGY, JOHN_DERMATOLOGY, ApiDriver, start_body
 from tests.support.builders import DR_AMRANI, DR_OKAFOR
 
-CHECK_IN, CHECK_OUT = (f"/api/appointments/{JOHN_CARDIOLOGY.id}/{action}" for action in ("check-in", "check-out"))
+CHECK_IN, CHECK_OUT, CANCEL = (
+    f"/api/appointments/{JOHN_CARDIOLOGY.id}/{action}" for action in ("check-in", "check-out", "cancel")
+)
 
 
 async def start(api: ApiDriver) -> str:
@@ -104,6 +106,29 @@ async def test_reception_takes_back_check_in_and_check_out(api: ApiDriver) -> No
     assert waiting.json()["check_in_time"] == arrived["check_in_time"]
     assert (gone.status_code, gone.json()["status"]) == (200, "confirmed")
     assert again.json() == gone.json()
+    assert (await api.database.read(audit)).passed
+
+
+async def test_reception_cancels_and_takes_it_back(api: ApiDriver) -> None:
+    reception = await api.staff("reception")
+    arrived = (await reception.post(CHECK_IN)).json()
+    api.clock.advance(minutes=10)
+    body = {"reason": "patient", "text": "called from the car"}
+
+    canceled = await reception.post(CANCEL, json=body)
+    visit = await (await api.staff("supervisor")).get(f"/api/patients/{arrived['patient_id']}/visit")
+    unknown = await reception.post(CANCEL, json={"reason": "weather"})
+    undone = await reception.delete(CANCEL)
+    again = await reception.delete(CANCEL)
+
+    assert (canceled.status_code, canceled.json()["status"]) == (200, "canceled")
+    entry = visit.json()["timeline"][-1]
+    assert (entry["reason"], entry["cancel_reason"]) == ("called from the car", "patient")
+    assert (unknown.status_code, unknown.json()["code"]) == (422, "invalid")
+    assert (undone.status_code, undone.json()["status"]) == (200, "pending")
+    assert again.json() == undone.json()
+    assert (await reception.post(CHECK_IN)).json()["check_in_time"] == arrived["check_in_time"]
+    assert (await (await api.doctor()).post(CANCEL, json=body)).json()["code"] == "wrong_role"
     assert (await api.database.read(audit)).passed
 
 

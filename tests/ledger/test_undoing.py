@@ -1,4 +1,4 @@
-"""Taken back starts, completions, check-ins and check-outs: the rows, with the earlier status and the first arrival. On both databases."""
+"""What is taken back: the rows, with the earlier status and the first arrival. On both databases."""
 
 from typing import Any
 
@@ -9,12 +9,13 @@ from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.past_trackings import read_past_tracking
 from patient_visit_engine.storage.tables import appointments, patient_trackings
 from patient_visit_engine.storage.upkeep.audit import audit
-from patient_visit_engine.visit.codes import AppointmentStatus
+from patient_visit_engine.visit.codes import AppointmentStatus, CancelReason
 from patient_visit_engine.visit.commands import CheckOut, Command, Reopen
 from patient_visit_engine.visit.reopening import REOPENED_FOR
 from patient_visit_engine.visit.state import LONG_AGO, Consultation
 from tests.support.builders import NOON, a_request, an_appointment, minutes, seed
 from tests.support.commands import (
+    a_cancellation,
     a_check_in,
     a_completion,
     a_past,
@@ -23,6 +24,7 @@ from tests.support.commands import (
     a_start,
     a_status,
     an_extension,
+    an_undo_of_cancellation,
     an_undo_of_check_in,
     an_undo_of_check_out,
     an_undo_of_start,
@@ -40,6 +42,13 @@ def read_trackings(connection: Connection) -> list[Any]:
     columns = patient_trackings.c
     query = select(columns.status, columns.outcome, columns.check_in_time).order_by(columns.id)
     return [*map(tuple, connection.execute(query)), connection.scalar(select(appointments.c.status))]
+
+
+def read_cancellation(connection: Connection) -> tuple[str, object, object]:
+    """Status, time and reason."""
+    columns = appointments.c
+    status, at, reason = connection.execute(select(columns.status, columns.canceled_at, columns.cancel_reason)).one()
+    return AppointmentStatus(status).name, at, reason
 
 
 @pytest.fixture
@@ -148,6 +157,36 @@ async def test_requests_before_a_reopening_have_no_effect(database: Database, vi
 
     assert visit.running.id == started.id
     assert (await database.read(audit)).passed
+
+
+async def test_undone_cancellation_keeps_the_first_arrival(database: Database, visit: LedgerDriver) -> None:
+    await visit.send(a_check_in(BOOKED), NOON)
+    await visit.send(a_cancellation(await visit.appointment(BOOKED.id)), NOON + minutes(5))
+    assert await database.read(read_cancellation) == ("canceled", NOON + minutes(5), "patient")
+
+    answer = await visit.send(an_undo_of_cancellation(await visit.appointment(BOOKED.id), STALE), NOON + minutes(6))
+
+    assert (answer.status, answer.body["status"]) == (200, "pending")
+    assert await database.read(read_trackings) == [("completed", "cancelled", NOON), ("pending", None, NOON), PENDING]
+    assert await database.read(read_cancellation) == ("pending", None, None)
+    assert (await database.read(audit)).passed
+
+
+@pytest.mark.parametrize("status", [SCHEDULED, CONFIRMED], ids=lambda status: status.name)
+async def test_undone_cancellation_gives_the_earlier_status(
+    visit: LedgerDriver, database: Database, status: AppointmentStatus
+) -> None:
+    await visit.send(a_status(BOOKED, status))
+    await visit.send(a_cancellation(await visit.appointment(BOOKED.id), CancelReason.no_show))
+    first = await database.read(read_cancellation)
+    again = a_cancellation(await visit.appointment(BOOKED.id), CancelReason.clinic, "again")
+    assert (await visit.send(again)).status == 200
+    assert await database.read(read_cancellation) == first == ("canceled", NOON, "no_show")
+
+    answer = await visit.send(an_undo_of_cancellation(await visit.appointment(BOOKED.id), STALE))
+
+    assert (answer.status, answer.body["status"]) == (200, status.name)
+    assert await database.read(read_cancellation) == (status.name, None, None)
 
 
 async def a_reopening_of(visit: LedgerDriver, started: Consultation) -> Reopen:

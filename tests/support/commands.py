@@ -3,8 +3,9 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
+from patient_visit_engine.visit.codes import AppointmentStatus, CancelReason, Outcome
 from patient_visit_engine.visit.commands import (
+    CancelAppointment,
     ChangeAppointment,
     CheckIn,
     Command,
@@ -18,6 +19,7 @@ from patient_visit_engine.visit.commands import (
     SeparatePatients,
     SetAppointmentStatus,
     StartConsultation,
+    UndoCancel,
     UndoCheckIn,
     UndoCheckOut,
     UndoStart,
@@ -77,12 +79,14 @@ def a_past(
     arrived_at: datetime | None = None,
     ended_at: datetime | None = None,
     consultation_id: str | None = None,
+    canceled_at: datetime | None = None,
     status: AppointmentStatus = AppointmentStatus.scheduled,
 ) -> PastTracking:
     """The past of the appointment. Before the arrival it was `status`."""
     return PastTracking(
         appointment_id=appointment.id,
         earlier_status=status,
+        canceled_at=canceled_at,
         outcome=outcome,
         check_in_time=arrived_at,
         ended_at=ended_at,
@@ -124,6 +128,18 @@ def an_undo_of_check_in(appointment: Appointment, past: PastTracking, key: str =
 def an_undo_of_check_out(appointment: Appointment, past: PastTracking, key: str = "undo check-out") -> UndoCheckOut:
     """Reception takes back the check-out."""
     return UndoCheckOut(request=a_request(key, RECEPTIONIST), appointment=appointment, past=past)
+
+
+def a_cancellation(
+    appointment: Appointment, reason: CancelReason = CancelReason.patient, key: str = "cancel"
+) -> CancelAppointment:
+    """Reception cancels the appointment."""
+    return CancelAppointment(request=a_request(key, RECEPTIONIST), appointment=appointment, reason=reason)
+
+
+def an_undo_of_cancellation(appointment: Appointment, past: PastTracking, key: str = "undo cancel") -> UndoCancel:
+    """Reception takes back the cancellation."""
+    return UndoCancel(request=a_request(key, RECEPTIONIST), appointment=appointment, past=past)
 
 
 def a_check_in(appointment: Appointment, key: str = "check-in") -> CheckIn:

@@ -19,7 +19,15 @@ from tests.support.builders import (
     an_appointment,
     minutes,
 )
-from tests.support.commands import a_past, a_reopening, an_undo_of_check_in, an_undo_of_check_out, an_undo_of_start
+from tests.support.commands import (
+    a_cancellation,
+    a_past,
+    a_reopening,
+    an_undo_of_cancellation,
+    an_undo_of_check_in,
+    an_undo_of_check_out,
+    an_undo_of_start,
+)
 
 ARRIVED_AT = NOON - minutes(60)
 TEN_MINUTES_AGO, YESTERDAY_NOON = NOON - minutes(10), NOON - minutes(24 * 60)
@@ -75,6 +83,7 @@ def _ended(
     was_started: bool = True,
     ended_at: datetime = TEN_MINUTES_AGO,
     visit: VisitState | None = None,
+    canceled_at: datetime | None = None,
 ) -> Situation:
     appointment = an_appointment(status=status)
     arrived_at = None if outcome is None else ARRIVED_AT
@@ -86,6 +95,7 @@ def _ended(
         arrived_at=arrived_at,
         ended_at=None if outcome is None else ended_at,
         consultation_id=consultation_id,
+        canceled_at=canceled_at,
     )
     return Situation(visit or a_visit(), appointment, past, consultation)
 
@@ -93,6 +103,14 @@ def _ended(
 def _completed(*, minutes_ago: float = 3, visit: VisitState | None = None) -> Situation:
     ended_at = NOON - minutes(minutes_ago)
     return _ended(Outcome.done, status=AppointmentStatus.done, ended_at=ended_at, visit=visit)
+
+
+def _canceled(canceled_at: datetime | None = TEN_MINUTES_AGO) -> Situation:
+    return _ended(None, status=AppointmentStatus.canceled, canceled_at=canceled_at)
+
+
+def _canceled_after_arrival() -> Situation:
+    return _ended(Outcome.cancelled, status=AppointmentStatus.canceled, was_started=False, canceled_at=TEN_MINUTES_AGO)
 
 
 def _offered_to_okafor() -> VisitState:
@@ -120,7 +138,10 @@ STATES: dict[str, Callable[[], Situation]] = {
     "checked out on another day": lambda: _ended(Outcome.left, was_started=False, ended_at=YESTERDAY_NOON),
     "checked out, then canceled": lambda: _ended(Outcome.left, was_started=False, status=AppointmentStatus.canceled),
     "not seen": lambda: _ended(Outcome.not_seen, was_started=False),
-    "canceled": lambda: _ended(Outcome.cancelled, status=AppointmentStatus.canceled, was_started=False),
+    "canceled": _canceled,
+    "canceled on another day": lambda: _canceled(YESTERDAY_NOON),
+    "canceled by an earlier version of the program": lambda: _canceled(None),
+    "canceled after a check-in": _canceled_after_arrival,
 }
 COMMANDS: dict[str, Callable[[Situation], Command]] = {
     "Undo start, by its doctor": lambda now: an_undo_of_start(now.consultation, now.past, by=DR_AMRANI),
@@ -131,6 +152,8 @@ COMMANDS: dict[str, Callable[[Situation], Command]] = {
     "Reopen, by a supervisor": lambda now: a_reopening(now.appointment, now.past),
     "Undo check-in": lambda now: an_undo_of_check_in(now.appointment, now.past),
     "Undo check-out": lambda now: an_undo_of_check_out(now.appointment, now.past),
+    "Cancel": lambda now: a_cancellation(now.appointment),
+    "Undo cancel": lambda now: an_undo_of_cancellation(now.appointment, now.past),
 }
 
 COMPLETED, UPDATED = "consultation.completed", "appointment.updated"
@@ -170,7 +193,9 @@ def _reopen(command: str) -> list[DecisionRow]:
     ]
 
 
-DOCTOR, OTHER, SUPERVISOR, REOPENER, OTHER_REOPENER, REOPENING_SUPERVISOR, CHECK_IN, CHECK_OUT = COMMANDS
+DOCTOR, OTHER, SUPERVISOR, REOPENER, OTHER_REOPENER, REOPENING_SUPERVISOR, CHECK_IN, CHECK_OUT, CANCEL, UNDO_CANCEL = (
+    COMMANDS
+)
 ROWS = [
     *_undo_start(DOCTOR),
     DecisionRow(DOCTOR, "in consultation for more than 5 minutes", "too_late"),
@@ -210,4 +235,26 @@ ROWS = [
     DecisionRow(CHECK_OUT, "checked out, then canceled", "appointment_closed"),
     DecisionRow(CHECK_OUT, "not seen", "not_checked_out"),
     DecisionRow(CHECK_OUT, "canceled", "appointment_closed"),
+    DecisionRow(CANCEL, "not arrived", "200", ("WriteAppointmentStatus",), (UPDATED,)),
+    DecisionRow(CANCEL, "checked in", "200", ("CloseTracking",), (UPDATED,)),
+    DecisionRow(
+        CANCEL,
+        "checked in, its doctor in line",
+        "200",
+        ("CloseTracking", "LeaveLine"),
+        (UPDATED, "patient.updated", "waiting.ended"),
+    ),
+    DecisionRow(CANCEL, "in consultation", "appointment_in_progress"),
+    DecisionRow(CANCEL, "completed", "appointment_closed"),
+    DecisionRow(CANCEL, "released", "200", ("WriteAppointmentStatus",), (UPDATED,)),
+    DecisionRow(CANCEL, "checked out", "200", ("WriteAppointmentStatus",), (UPDATED,)),
+    DecisionRow(CANCEL, "canceled", "200"),
+    DecisionRow(UNDO_CANCEL, "not arrived", "200"),
+    DecisionRow(UNDO_CANCEL, "checked in", "200"),
+    DecisionRow(UNDO_CANCEL, "in consultation", "appointment_in_progress"),
+    DecisionRow(UNDO_CANCEL, "completed", "appointment_closed"),
+    DecisionRow(UNDO_CANCEL, "canceled", "200", ("WriteAppointmentStatus",), (UPDATED,)),
+    DecisionRow(UNDO_CANCEL, "canceled after a check-in", "200", ("OpenTracking",), (UPDATED,)),
+    DecisionRow(UNDO_CANCEL, "canceled on another day", "too_late"),
+    DecisionRow(UNDO_CANCEL, "canceled by an earlier version of the program", "too_late"),
 ]

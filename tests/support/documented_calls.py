@@ -14,6 +14,7 @@ ROLES = {
     "the same caller": STAFF,
     "its doctor": frozenset({Role.doctor}),
     "its doctor, reception, supervisor": frozenset({Role.doctor, Role.reception, Role.supervisor}),
+    "reception, supervisor": frozenset({Role.reception, Role.supervisor}),
     "its doctor, reception, supervisor, service": STAFF,
     "its doctor, supervisor": frozenset({Role.doctor, Role.supervisor}),
     "supervisor": frozenset({Role.supervisor}),

@@ -15,8 +15,9 @@ from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.ledger.recording import SqlLedger
 from patient_visit_engine.storage.past_trackings import read_past_tracking
 from patient_visit_engine.visit.calendar import HospitalCalendar
-from patient_visit_engine.visit.codes import AppointmentStatus
+from patient_visit_engine.visit.codes import AppointmentStatus, CancelReason
 from patient_visit_engine.visit.commands import (
+    CancelAppointment,
     ChangeAppointment,
     CheckIn,
     CheckOut,
@@ -30,6 +31,7 @@ from patient_visit_engine.visit.commands import (
     Request,
     SetAppointmentStatus,
     StartConsultation,
+    UndoCancel,
     UndoCheckIn,
     UndoCheckOut,
     UndoStart,
@@ -194,6 +196,17 @@ class VisitDriver(PatientRecords):
         return await self.send(
             Reopen(request=self.request(), appointment=appointment, consultation_id=consultation_id, past=past)
         )
+
+    async def cancel(self, doctor: int, reason: CancelReason) -> Answer:
+        """Reception cancels the doctor's appointment."""
+        appointment = await self.appointment(doctor)
+        return await self.send(CancelAppointment(request=self.request(), appointment=appointment, reason=reason))
+
+    async def undo_cancel(self, doctor: int) -> Answer:
+        """Reception takes back the cancellation of the doctor's appointment."""
+        appointment = await self.appointment(doctor)
+        past = await self._past(appointment.id)
+        return await self.send(UndoCancel(request=self.request(), appointment=appointment, past=past))
 
     async def undo_check_in(self, doctor: int) -> Answer:
         """Reception takes back the check-in for the doctor's appointment."""

@@ -20,7 +20,7 @@ from temporalio.client import WorkflowUpdateFailedError
 from patient_visit_engine.storage import migrations
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.visit.carry_over import CARRY_OVER_WITHIN
-from patient_visit_engine.visit.codes import AppointmentStatus, RescueReason
+from patient_visit_engine.visit.codes import AppointmentStatus, CancelReason, RescueReason
 from patient_visit_engine.visit.commands import Adopt, Rescue
 from patient_visit_engine.visit.state import Limits
 from patient_visit_engine.workflows.patient_visit import PatientVisit
@@ -194,6 +194,15 @@ async def reopened(visits: VisitDriver) -> None:
     await visits.reopen(started, DR_AMRANI)
 
 
+async def canceled(visits: VisitDriver) -> None:
+    """Appointments are canceled before and after the arrival. Both cancellations are taken back."""
+    await visits.cancel(DR_BENNIS, CancelReason.no_show)
+    await visits.undo_cancel(DR_BENNIS)
+    await visits.check_in(DR_AMRANI)
+    await visits.cancel(DR_AMRANI, CancelReason.patient)
+    await visits.undo_cancel(DR_AMRANI)
+
+
 BEHAVIOURS: tuple[Callable[[VisitDriver], Awaitable[None]], ...] = (
     start_refuse_complete,
     waiting_line_and_offer,
@@ -210,6 +219,7 @@ BEHAVIOURS: tuple[Callable[[VisitDriver], Awaitable[None]], ...] = (
     retired_record,
     taken_back,
     reopened,
+    canceled,
 )
 
 

@@ -1,4 +1,4 @@
-"""The time at which a consultation was reopened, for requests that were sent before it."""
+"""What a hospital day needs: when a consultation was reopened, and when and why an appointment was canceled."""
 
 from typing import Any
 
@@ -12,14 +12,31 @@ depends_on: str | None = None
 
 # Repeated here and not imported from the tables, because a released revision must never change its effect.
 MOMENT: Any = sa.DateTime(timezone=True).with_variant(sa.String(24), "sqlite")
+MOMENTS = (
+    ("patient_trackings", "changed_at"),
+    ("appointments", "canceled_at"),
+)
+COLUMNS = (
+    (
+        "appointments",
+        "cancel_reason VARCHAR(20) CONSTRAINT a_cancellation_has_a_known_reason"
+        " CHECK (cancel_reason IN ('patient', 'clinic', 'no_show', 'other'))",
+    ),
+)
 
 
 def upgrade() -> None:
-    """Add the column. No consultation was reopened yet."""
-    op.add_column("patient_trackings", sa.Column("changed_at", MOMENT))
+    """Add the columns. A cancellation that is there has no time, so it cannot be taken back."""
+    for table, name in MOMENTS:
+        op.add_column(table, sa.Column(name, MOMENT))
+    for table, column in COLUMNS:
+        op.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
 
 
 def downgrade() -> None:
-    """Drop the column. The older program does not know what was taken back, so it counts as released."""
+    """Drop the columns. The older program does not know what was taken back, so it counts as released."""
     op.execute("UPDATE patient_trackings SET outcome = 'released' WHERE outcome = 'mistaken'")
-    op.drop_column("patient_trackings", "changed_at")
+    for table, column in COLUMNS:
+        op.execute(f"ALTER TABLE {table} DROP COLUMN {column.partition(' ')[0]}")
+    for table, name in MOMENTS:
+        op.drop_column(table, name)
