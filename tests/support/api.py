@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import cache
 from typing import Any, TypeAlias
 
 import httpx
@@ -249,4 +250,10 @@ def start_body(appointment: Any = JOHN_CARDIOLOGY, **fields: Any) -> dict[str, A
 
 def settings_with(**settings: Any) -> Settings:
     """Settings of a hospital in Paris that accepts tokens signed with `SECRET`."""
-    return Settings(_env_file=None, **({"timezone": "Europe/Paris", "jwt_secret": SECRET} | settings))
+    return _settings_of(tuple(settings.items()))
+
+
+# Settings are frozen, so tests can share them. Reading all variables takes longer than building the application.
+@cache
+def _settings_of(settings: tuple[tuple[str, Any], ...]) -> Settings:
+    return Settings(_env_file=None, **({"timezone": "Europe/Paris", "jwt_secret": SECRET} | dict(settings)))
