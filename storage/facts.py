@@ -63,6 +63,7 @@ APPOINTMENT = (
         appointments.c.scheduled_at,
         appointments.c.status.label("appointment_status"),
         appointments.c.version,
+        appointments.c.priority,
         prestations.c.exclusive,
         func.coalesce(appointments.c.expected_minutes, prestations.c.expected_minutes).label("minutes"),
         prestations.c.name.label("prestation"),
@@ -104,4 +105,5 @@ def to_appointment(row: Mapping[Any, Any]) -> Appointment:
         doctor_active=row["doctor_active"],
         prestation_active=row["prestation_active"],
         record_id=None if row["record_id"] == row["patient_id"] else row["record_id"],
+        priority=row["priority"],
     )

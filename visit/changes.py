@@ -125,6 +125,14 @@ class WriteAppointmentStatus(Frozen):
     cancel_reason: CancelReason | None = Field(default=None, exclude_if=is_absent)
 
 
+class WritePriority(Frozen):
+    """The appointment gets another priority, or none. `appointment` is as it was before."""
+
+    change: Literal["write_priority"] = "write_priority"
+    appointment: Appointment
+    priority: int | None = None
+
+
 class RewriteAppointment(Frozen):
     """The hospital's own system has changed these fields. A pending tracking gets the new doctor and prestation.
 
@@ -255,6 +263,7 @@ Change = Annotated[
     | PostponeNotSeen
     | WaitAgain
     | WriteAppointmentStatus
+    | WritePriority
     | RewriteAppointment
     | JoinLine
     | LeaveLine

@@ -162,6 +162,14 @@ class SetAppointmentStatus(Frozen):
     doctor_id: int | None = None
 
 
+class SetPriority(Frozen):
+    """Reception, a supervisor or the appointment's doctor says how urgent it is: 1 is most urgent, None is no priority."""
+
+    request: Request
+    appointment: Appointment
+    priority: int | None = None
+
+
 class ChangeAppointment(Frozen):
     """The hospital's own system changes these fields of an appointment for which something is open.
 
@@ -238,6 +246,7 @@ Command = (
     | CancelAppointment
     | UndoCancel
     | SetAppointmentStatus
+    | SetPriority
     | ChangeAppointment
     | JoinWaitingLine
     | LeaveWaitingLine

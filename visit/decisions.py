@@ -53,6 +53,14 @@ class StatusAnswer(Frozen):
     status: AppointmentStatus
 
 
+class PriorityAnswer(Frozen):
+    """The appointment's priority now. None: it has none."""
+
+    answer: Literal["priority"] = "priority"
+    appointment_id: int
+    priority: int | None = None
+
+
 class AppointmentAnswer(Frozen):
     """The appointment after the change."""
 
@@ -102,6 +110,7 @@ Answer = Annotated[
     | ConsultationEndedAnswer
     | TrackingAnswer
     | StatusAnswer
+    | PriorityAnswer
     | AppointmentAnswer
     | PlaceInLine
     | NotInLine

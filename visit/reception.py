@@ -1,12 +1,18 @@
-"""What reception does: check-in, check-out, and the appointment's status."""
+"""What reception does: check-in, check-out, and the appointment's status and priority."""
 
 from datetime import datetime
 
 from patient_visit_engine.visit.asking import is_asked_before_change
-from patient_visit_engine.visit.changes import Change, CloseTracking, OpenTracking, WriteAppointmentStatus
-from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
-from patient_visit_engine.visit.commands import CheckIn, CheckOut, SetAppointmentStatus
-from patient_visit_engine.visit.decisions import Refused, StatusAnswer, TrackingAnswer, Verdict
+from patient_visit_engine.visit.changes import (
+    Change,
+    CloseTracking,
+    OpenTracking,
+    WriteAppointmentStatus,
+    WritePriority,
+)
+from patient_visit_engine.visit.codes import CLOSED_STATUSES, AppointmentStatus, Outcome
+from patient_visit_engine.visit.commands import CheckIn, CheckOut, SetAppointmentStatus, SetPriority
+from patient_visit_engine.visit.decisions import PriorityAnswer, Refused, StatusAnswer, TrackingAnswer, Verdict
 from patient_visit_engine.visit.ending import end_and_offer
 from patient_visit_engine.visit.refusals import (
     AppointmentClosed,
@@ -90,3 +96,14 @@ def _set_done(command: SetAppointmentStatus, state: VisitState, now: datetime) -
     answer = StatusAnswer(appointment_id=appointment.id, status=AppointmentStatus.done)
     changes = () if consultation is None else end_and_offer(state, consultation, Outcome.done, now)
     return answer, changes
+
+
+def set_priority(command: SetPriority, state: VisitState, now: datetime) -> Verdict:
+    """Set or remove the priority, also while the consultation is in progress. A closed appointment keeps the one that it has."""
+    appointment, priority = command.appointment, command.priority
+    answer = PriorityAnswer(appointment_id=appointment.id, priority=priority)
+    if appointment.priority == priority:
+        return answer, ()
+    if appointment.status in CLOSED_STATUSES:
+        return Refused(refusal=AppointmentClosed(status=appointment.status)), ()
+    return answer, (WritePriority(appointment=appointment, priority=priority),)

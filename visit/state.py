@@ -67,6 +67,8 @@ class Appointment(Frozen):
     doctor_active: bool = Field(default=True, exclude_if=bool)
     prestation_active: bool = Field(default=True, exclude_if=bool)
     record_id: int | None = Field(default=None, exclude_if=is_absent)
+    #: 1 (most urgent) to 5. None: no priority.
+    priority: int | None = Field(default=None, exclude_if=is_absent)
 
     @property
     def record(self) -> int:

@@ -13,6 +13,7 @@ from patient_visit_engine.visit.decisions import (
     MergeAnswer,
     NotInLine,
     PlaceInLine,
+    PriorityAnswer,
     Refused,
     SeparateAnswer,
     StatusAnswer,
@@ -70,6 +71,12 @@ def _status(answer: StatusAnswer, context: AnswerContext) -> RenderedAnswer:
         "status": shapes.status_name(answer.status),
         "status_code": answer.status,
     }
+    return RenderedAnswer(200, body)
+
+
+@render.register
+def _priority(answer: PriorityAnswer, context: AnswerContext) -> RenderedAnswer:
+    body: shapes.AppointmentPriorityNow = {"appointment_id": answer.appointment_id, "priority": answer.priority}
     return RenderedAnswer(200, body)
 
 

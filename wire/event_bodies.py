@@ -98,13 +98,17 @@ class ConsultationAvailable(AboutPatient):
 
 
 class AppointmentUpdated(AboutPatient):
-    """`appointment.updated`; `doctor_id` is left out when the ledger has not read the appointment's doctor."""
+    """`appointment.updated`; `doctor_id` is left out when the ledger has not read the appointment's doctor.
+
+    `priority` is there only when it has changed.
+    """
 
     appointment_id: int
     status: StatusName
     status_code: AppointmentStatus
     doctor_id: NotRequired[int]
     outcome: NotRequired[Outcome]
+    priority: NotRequired[int | None]
 
 
 class LineJoined(AboutPatient):

@@ -143,6 +143,12 @@ def _status_written(change: changes.WriteAppointmentStatus, context: EventContex
 
 
 @events_of.register
+def _priority_written(change: changes.WritePriority, context: EventContext) -> Iterator[Event]:
+    event = appointment_updated(change.appointment.id, change.appointment.status, context)
+    yield replace(event, data={**event.data, "priority": change.priority})
+
+
+@events_of.register
 def _rewritten(change: changes.RewriteAppointment, context: EventContext) -> Iterator[Event]:
     before, after = change.appointment, change.appointment.changed(change.new_fields)
     if (before.patient_id, before.doctor_id) != (after.patient_id, after.doctor_id):

@@ -17,6 +17,7 @@ from patient_visit_engine.wire.shapes import (
     Ordinal,
     PartialDate,
     PatientName,
+    Priority,
     RecordId,
     RecordNumber,
     StatusName,
@@ -54,6 +55,7 @@ class WorklistItem(TypedDict):
     prestation_id: RecordId
     prestation: Name
     exclusive: bool
+    priority: Annotated[Priority | None, Field(description="1 is most urgent; null: none")]
     checked_in_at: Moment | None
     consultation_id: ConsultationId | None
     started_at: Annotated[Moment | None, Field(description="of this appointment's own consultation, running or done")]

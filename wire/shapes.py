@@ -23,6 +23,9 @@ RecordId = Annotated[int, Field(ge=1, le=MAX_ID)]
 #: A number from 1, such as a place in line or a page.
 Ordinal = Annotated[int, Field(ge=1, le=MAX_ID)]
 Count = Annotated[int, Field(ge=0, le=MAX_ID)]
+#: 1 is the most urgent priority of an appointment.
+LOWEST_PRIORITY = 5
+Priority = Annotated[int, Field(ge=1, le=LOWEST_PRIORITY)]
 Name = Annotated[str, Field(max_length=MAX_NAME)]
 #: First and last name with a space. A person may have only one of them.
 PatientName = Annotated[str, Field(max_length=2 * MAX_NAME + 1)]
@@ -222,6 +225,12 @@ class AppointmentStatusNow(TypedDict):
     appointment_id: RecordId
     status: StatusName
     status_code: AppointmentStatus
+
+
+@closed
+class AppointmentPriorityNow(TypedDict):
+    appointment_id: RecordId
+    priority: Priority | None
 
 
 @closed

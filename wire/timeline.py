@@ -115,6 +115,13 @@ def _cancel_reason(change: changes.CloseTracking | changes.WriteAppointmentStatu
 
 
 @timeline_row.register
+def _(change: changes.WritePriority) -> TimelineRow:
+    appointment = change.appointment
+    particulars = {"priority": change.priority}
+    return TimelineRow("priority", appointment.id, appointment.doctor_id, particulars=particulars)
+
+
+@timeline_row.register
 def _(change: changes.RewriteAppointment) -> TimelineRow:
     new = change.new_fields
     fields: dict[str, Any] = {name: getattr(new, name) for name in sorted(new.names)}

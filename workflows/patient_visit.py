@@ -39,6 +39,7 @@ with workflow.unsafe.imports_passed_through():
         Rescue,
         SeparatePatients,
         SetAppointmentStatus,
+        SetPriority,
         StartConsultation,
         SystemCommand,
         UndoCancel,
@@ -192,6 +193,10 @@ class PatientVisit:
 
     @workflow.update(description="Set the appointment's status. `done` also ends its consultation.")
     async def set_appointment_status(self, command: SetAppointmentStatus) -> Reply:
+        return await self._handle(command)
+
+    @workflow.update(description="Set how urgent the appointment is.")
+    async def set_priority(self, command: SetPriority) -> Reply:
         return await self._handle(command)
 
     @workflow.update(description="Change fields of an appointment, as the hospital's own system has sent them.")

@@ -71,6 +71,7 @@ UPDATES: dict[str, Any] = {
     "UndoCheckIn": PatientVisit.undo_check_in,
     "UndoCheckOut": PatientVisit.undo_check_out,
     "SetAppointmentStatus": PatientVisit.set_appointment_status,
+    "SetPriority": PatientVisit.set_priority,
     "ChangeAppointment": PatientVisit.change_appointment,
     "JoinWaitingLine": PatientVisit.join_waiting_line,
     "LeaveWaitingLine": PatientVisit.leave_waiting_line,

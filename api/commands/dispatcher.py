@@ -136,8 +136,13 @@ class CommandDispatcher:
         check_same_request(stored, command.request)
         return stored_response(stored)
 
-    async def dispatch_with_reason(self, command: Command, day: date, reason: str) -> Response:
-        """Like `dispatch`, for a command with a reason. The reason is stored in an open request, where the ledger reads it."""
+    async def dispatch_with_reason(self, command: Command, day: date, reason: str | None) -> Response:
+        """Like `dispatch`, for a command with a reason. The reason is stored in an open request, where the ledger reads it.
+
+        Without a reason nothing is stored before.
+        """
+        if reason is None:
+            return await self.dispatch(command, day)
         async with self._database_step(SentCommand(command, day)):
             stored = await self._database.write(partial(open_request, reason=reason), command.request, self._now())
         check_same_request(stored, command.request)

@@ -200,7 +200,5 @@ async def _dispatch(
     prepared = await dispatcher.prepare(caller, key, http, body, look_up)
     if prepared.earlier_response is not None:
         return prepared.earlier_response
-    command, today = build_command(prepared.request, prepared.looked_up), dependencies.today()
-    if reason is None:
-        return await dispatcher.dispatch(command, today)
-    return await dispatcher.dispatch_with_reason(command, today, reason)
+    command = build_command(prepared.request, prepared.looked_up)
+    return await dispatcher.dispatch_with_reason(command, dependencies.today(), reason)

@@ -15,6 +15,7 @@ from patient_visit_engine.api.schema.fields import (
     Name,
     OptionalName,
     PartialDate,
+    Priority,
     Reason,
     Status,
     SystemName,
@@ -121,6 +122,12 @@ class CancelAppointment(RequestBody):
 
     reason: CancelReason
     text: Reason | None = None
+
+
+class SetPriority(RequestBody):
+    #: Required, so that an empty body does not remove the priority.
+    priority: Annotated[Priority | None, Field(description="1 is most urgent; null: none")]
+    reason: Reason | None = None
 
 
 class SentIdentifier(RequestBody):

@@ -28,7 +28,7 @@ from patient_visit_engine.wire.person_names import (
     check_partial_date,
     composed,
 )
-from patient_visit_engine.wire.shapes import MAX_ID, MAX_IDENTIFIER, PARTIAL_DATE_PATTERN
+from patient_visit_engine.wire.shapes import LOWEST_PRIORITY, MAX_ID, MAX_IDENTIFIER, PARTIAL_DATE_PATTERN
 
 #: The longest extension of a consultation.
 MAX_MINUTES = 240
@@ -154,6 +154,7 @@ ExactIdentifier = Annotated[
     WithJsonSchema({"type": "string", "pattern": r"^[^|]+\|.+$", "maxLength": 2 * MAX_IDENTIFIER + 1}),
 ]
 Minutes = Annotated[int, Field(strict=True, ge=1, le=MAX_MINUTES)]
+Priority = Annotated[int, Field(strict=True, ge=1, le=LOWEST_PRIORITY)]
 Flag = Annotated[bool, Field(strict=True)]
 Day = Annotated[date, BeforeValidator(_date), WithJsonSchema({"type": "string", "format": "date"})]
 At = Annotated[datetime, BeforeValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time"})]

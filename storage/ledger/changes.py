@@ -140,6 +140,11 @@ def _write_appointment_status(change: changes.WriteAppointmentStatus, writer: Wr
 
 
 @apply.register
+def _write_priority(change: changes.WritePriority, writer: Writer) -> None:
+    writer.write_priority(change.appointment.id, change.priority)
+
+
+@apply.register
 def _rewrite_appointment(change: changes.RewriteAppointment, writer: Writer) -> None:
     rewrite_appointment(writer, change.appointment, change.new_fields)
 

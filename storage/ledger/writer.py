@@ -73,6 +73,11 @@ DECIDE_STATUS = PreparedWrite(
     )
 )
 WRITE_STATUS = PreparedWrite(SET_APPOINTMENT_STATUS)
+SET_PRIORITY = PreparedWrite(
+    update(appointments)
+    .where(appointments.c.id == bindparam("key"))
+    .values(priority=bindparam("new_priority", type_=SmallInteger()))
+)
 INSERT_TRACKING = PreparedWrite(insert(patient_trackings))
 PENDING_OF_APPOINTMENT = OpenTrackingKey.of(TrackingStatus.pending, "appointment_id")
 RUNNING_CONSULTATION = OpenTrackingKey.of(TrackingStatus.in_progress, "consultation_id")
@@ -196,6 +201,15 @@ class Writer:
             statement = DECIDE_STATUS
             values["decided_at"] = self.at
         if statement.execute(self.connection, values).rowcount != 1:
+            raise OvertakenError
+
+    def write_priority(self, appointment_id: int, priority: int | None) -> None:
+        """Write the priority. Raises `OvertakenError` when the appointment is no longer there.
+
+        `version` and `as_of` stay: no other system sends a priority, or reads one in the record.
+        """
+        values = {"key": appointment_id, "new_priority": priority}
+        if SET_PRIORITY.execute(self.connection, values).rowcount != 1:
             raise OvertakenError
 
     def carry_over(self, day: date) -> None:

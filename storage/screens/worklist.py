@@ -242,6 +242,7 @@ def _worklist_item(row: Row[Any], latest: Row[Any] | None, patient: screens.Pati
         "prestation_id": row.prestation_id,
         "prestation": row.prestation,
         "exclusive": row.exclusive,
+        "priority": row.priority,
         "checked_in_at": None if tracking is None else to_rfc3339(tracking.check_in_time),
         "consultation_id": None if tracking is None else tracking.consultation_id,
         "started_at": None if tracking is None else optional_moment(tracking.started_at),

@@ -96,6 +96,9 @@ appointments = Table(
     Column("cancel_reason", String(20)),
     Column("department_id", BigInteger),
     *_version_and_time(),
+    # 1 (most urgent) to 5. When null, the appointment has none.
+    Column("priority", SmallInteger),
+    CheckConstraint("priority BETWEEN 1 AND 5", name="a_priority_is_known"),
     CheckConstraint("origin IN ('booked', 'walk_in')", name="an_appointment_has_a_known_origin"),
     CheckConstraint("expected_minutes > 0", name="an_appointment_takes_time"),
     CheckConstraint("earlier_status BETWEEN 0 AND 5", name="an_earlier_status_is_known"),

@@ -37,6 +37,7 @@ async def test_shows_item_of_free_patient(api: ApiDriver) -> None:
         "consultation_id": None,
         "started_at": None,
         "overdue_at": None,
+        "priority": None,
         "ended_as": None,
         "patient": {
             "state": "free",

@@ -38,6 +38,7 @@ WITH_BODY: list[tuple[str, str, dict[str, Any], str]] = [
     ("POST", f"/api/consultations/{UNKNOWN_ID}/extend", {"minutes": 5}, "doctor"),
     ("POST", f"/api/consultations/{UNKNOWN_ID}/release", {"reason": "x"}, "supervisor"),
     ("PATCH", "/api/appointments/1/status", {"status": 1}, "reception"),
+    ("PATCH", "/api/appointments/1/priority", {"priority": 1}, "reception"),
     ("POST", "/api/patients/123/merge", {"patient_id": 124, "reason": "x"}, "supervisor"),
     ("PUT", "/api/patients/1", A_PATIENT, "service"),
     ("PUT", "/api/patients/1", {"first_name": "Ada"}, "service"),
@@ -58,6 +59,7 @@ ABOUT_AN_ID = [
     ("POST", "/api/consultations/{}/extend", {"minutes": 5}, "doctor", "consultation"),
     ("POST", "/api/consultations/{}/release", {"reason": "x"}, "supervisor", "consultation"),
     ("PATCH", "/api/appointments/{}/status", {"status": 1}, "reception", "appointment"),
+    ("PATCH", "/api/appointments/{}/priority", {"priority": 1}, "reception", "appointment"),
     ("POST", "/api/appointments/{}/check-in", None, "reception", "appointment"),
     ("POST", "/api/appointments/{}/check-out", None, "reception", "appointment"),
     ("POST", "/api/appointments/{}/wait", None, "doctor", "appointment"),
@@ -84,6 +86,7 @@ FOR_SOME = [
     ("POST", f"/api/consultations/{UNKNOWN_ID}/extend", {"minutes": 5}, ["reception", "supervisor", "service"]),
     ("POST", f"/api/consultations/{UNKNOWN_ID}/release", {"reason": "x"}, ["doctor", "reception", "service"]),
     ("PATCH", "/api/appointments/1/status", {"status": 1}, ["service"]),
+    ("PATCH", "/api/appointments/1/priority", {"priority": 1}, ["service"]),
     ("POST", "/api/appointments/1/check-in", None, []),
     ("POST", "/api/appointments/1/check-out", None, []),
     ("POST", "/api/appointments/1/wait", None, ["reception", "supervisor", "service"]),
@@ -106,6 +109,7 @@ VALID_HERE = {
     "name": ["'5'"],
     "exclusive": ["True"],
     "status": ["0"],
+    "priority": ["None"],
 }
 WRONG: list[Any] = [None, "5", "", True, 5.0, -1, 0, 2**53, 10**400, [], {}, "\x00", "\ud800", "x" * 1001, "a\u2028b"]
 

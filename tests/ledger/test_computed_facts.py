@@ -51,6 +51,7 @@ from tests.support.commands import (
     a_leave,
     a_merge,
     a_past,
+    a_priority,
     a_release,
     a_reopening,
     a_separation,
@@ -172,6 +173,7 @@ async def check_busy_days(visit: CheckedVisit) -> None:
     await visit.send(a_start(OF_AMRANI))
     await visit.send(a_release(visit.running[0]), minutes(5))
     await visit.send(a_change(OF_AMRANI, doctor_id=DR_OKAFOR.id))
+    await visit.send(a_priority(OF_LINDQVIST, 2))
     await visit.send(a_status(OF_LINDQVIST, AppointmentStatus.canceled))
     await visit.send(RESCUE)
     visit.begin(TOMORROW)
@@ -234,6 +236,7 @@ def random_command(random: Random, running: tuple[Consultation, ...]) -> Command
         (1, a_status(appointment, status)),
         (2, a_change(appointment, scheduled_at=random.choice(TIMES), prestation_id=random.choice(EXCLUSIVE).id)),
         (1, a_change(appointment, doctor_id=random.choice(BOOKED).doctor_id)),
+        (1, a_priority(appointment, random.choice((1, None)))),
         *((1, a_completion(consultation)) for consultation in running),
         *((5, a_release(consultation)) for consultation in running),
         *((1, an_extension(consultation, 5)) for consultation in running),

@@ -18,6 +18,7 @@ from patient_visit_engine.visit.commands import (
     Reopen,
     SeparatePatients,
     SetAppointmentStatus,
+    SetPriority,
     StartConsultation,
     UndoCancel,
     UndoCheckIn,
@@ -162,6 +163,11 @@ def a_status(appointment: Appointment, status: AppointmentStatus, by: int | None
     return SetAppointmentStatus(
         request=a_request(f"status {status}"), appointment=appointment, status=status, doctor_id=by
     )
+
+
+def a_priority(appointment: Appointment, priority: int | None, key: str = "priority") -> SetPriority:
+    """Reception sets the priority, or removes it."""
+    return SetPriority(request=a_request(key, RECEPTIONIST), appointment=appointment, priority=priority)
 
 
 def a_change(appointment: Appointment, key: str = "change", **fields: Any) -> ChangeAppointment:

@@ -1,7 +1,7 @@
 """The tables of docs/decisions.md, with values: what each command does in each state of an appointment."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -22,6 +22,7 @@ from tests.support.builders import (
 from tests.support.commands import (
     a_cancellation,
     a_past,
+    a_priority,
     a_reopening,
     an_undo_of_cancellation,
     an_undo_of_check_in,
@@ -55,8 +56,10 @@ class DecisionRow(NamedTuple):
     events: tuple[str, ...] = ()
 
 
-def _not_arrived() -> Situation:
-    return _ended(None, status=BEFORE)
+def _not_arrived(priority: int | None = None) -> Situation:
+    situation = _ended(None, status=BEFORE)
+    appointment = situation.appointment.model_copy(update={"priority": priority})
+    return replace(situation, appointment=appointment)
 
 
 def _checked_in(*, line: bool = False) -> Situation:
@@ -119,6 +122,7 @@ def _offered_to_okafor() -> VisitState:
 
 STATES: dict[str, Callable[[], Situation]] = {
     "not arrived": _not_arrived,
+    "not arrived, with priority 1": lambda: _not_arrived(1),
     "checked in": _checked_in,
     "checked in, its doctor in line": lambda: _checked_in(line=True),
     "in consultation": _running,
@@ -143,17 +147,30 @@ STATES: dict[str, Callable[[], Situation]] = {
     "canceled by an earlier version of the program": lambda: _canceled(None),
     "canceled after a check-in": _canceled_after_arrival,
 }
+# The titles of the tables.
+DOCTOR = "Undo start, by its doctor"
+OTHER = "Undo start, by another doctor"
+SUPERVISOR = "Undo start, by a supervisor"
+REOPENER = "Reopen, by its doctor"
+OTHER_REOPENER = "Reopen, by another doctor"
+REOPENING_SUPERVISOR = "Reopen, by a supervisor"
+CHECK_IN = "Undo check-in"
+CHECK_OUT = "Undo check-out"
+CANCEL = "Cancel"
+UNDO_CANCEL = "Undo cancel"
+PRIORITY = "Set priority 1"
 COMMANDS: dict[str, Callable[[Situation], Command]] = {
-    "Undo start, by its doctor": lambda now: an_undo_of_start(now.consultation, now.past, by=DR_AMRANI),
-    "Undo start, by another doctor": lambda now: an_undo_of_start(now.consultation, now.past, by=DR_OKAFOR),
-    "Undo start, by a supervisor": lambda now: an_undo_of_start(now.consultation, now.past),
-    "Reopen, by its doctor": lambda now: a_reopening(now.appointment, now.past, by=DR_AMRANI),
-    "Reopen, by another doctor": lambda now: a_reopening(now.appointment, now.past, by=DR_OKAFOR),
-    "Reopen, by a supervisor": lambda now: a_reopening(now.appointment, now.past),
-    "Undo check-in": lambda now: an_undo_of_check_in(now.appointment, now.past),
-    "Undo check-out": lambda now: an_undo_of_check_out(now.appointment, now.past),
-    "Cancel": lambda now: a_cancellation(now.appointment),
-    "Undo cancel": lambda now: an_undo_of_cancellation(now.appointment, now.past),
+    DOCTOR: lambda now: an_undo_of_start(now.consultation, now.past, by=DR_AMRANI),
+    OTHER: lambda now: an_undo_of_start(now.consultation, now.past, by=DR_OKAFOR),
+    SUPERVISOR: lambda now: an_undo_of_start(now.consultation, now.past),
+    REOPENER: lambda now: a_reopening(now.appointment, now.past, by=DR_AMRANI),
+    OTHER_REOPENER: lambda now: a_reopening(now.appointment, now.past, by=DR_OKAFOR),
+    REOPENING_SUPERVISOR: lambda now: a_reopening(now.appointment, now.past),
+    CHECK_IN: lambda now: an_undo_of_check_in(now.appointment, now.past),
+    CHECK_OUT: lambda now: an_undo_of_check_out(now.appointment, now.past),
+    CANCEL: lambda now: a_cancellation(now.appointment),
+    UNDO_CANCEL: lambda now: an_undo_of_cancellation(now.appointment, now.past),
+    PRIORITY: lambda now: a_priority(now.appointment, 1),
 }
 
 COMPLETED, UPDATED = "consultation.completed", "appointment.updated"
@@ -163,6 +180,7 @@ WAITS_AGAIN = (("EndConsultation", "WaitAgain"), (COMPLETED, UPDATED))
 REOPENED = (("ReopenConsultation",), ("consultation.reopened", UPDATED))
 TAKES_OFFER_BACK = (("ReopenConsultation", "EndReservation"), ("consultation.reopened", UPDATED))
 BLOCKED = (("NoteRefusal",), ("consultation.blocked",))
+PRIORITY_WRITTEN = (("WritePriority",), (UPDATED,))
 SERVES_LINE = (("EndConsultation", "OfferPatient", "WriteAppointmentStatus"), (COMPLETED, *OFFERED, UPDATED))
 
 
@@ -193,9 +211,6 @@ def _reopen(command: str) -> list[DecisionRow]:
     ]
 
 
-DOCTOR, OTHER, SUPERVISOR, REOPENER, OTHER_REOPENER, REOPENING_SUPERVISOR, CHECK_IN, CHECK_OUT, CANCEL, UNDO_CANCEL = (
-    COMMANDS
-)
 ROWS = [
     *_undo_start(DOCTOR),
     DecisionRow(DOCTOR, "in consultation for more than 5 minutes", "too_late"),
@@ -257,4 +272,12 @@ ROWS = [
     DecisionRow(UNDO_CANCEL, "canceled after a check-in", "200", ("OpenTracking",), (UPDATED,)),
     DecisionRow(UNDO_CANCEL, "canceled on another day", "too_late"),
     DecisionRow(UNDO_CANCEL, "canceled by an earlier version of the program", "too_late"),
+    DecisionRow(PRIORITY, "not arrived", "200", *PRIORITY_WRITTEN),
+    DecisionRow(PRIORITY, "not arrived, with priority 1", "200"),
+    DecisionRow(PRIORITY, "checked in", "200", *PRIORITY_WRITTEN),
+    DecisionRow(PRIORITY, "in consultation", "200", *PRIORITY_WRITTEN),
+    DecisionRow(PRIORITY, "completed", "appointment_closed"),
+    DecisionRow(PRIORITY, "released", "200", *PRIORITY_WRITTEN),
+    DecisionRow(PRIORITY, "checked out", "200", *PRIORITY_WRITTEN),
+    DecisionRow(PRIORITY, "canceled", "appointment_closed"),
 ]

@@ -25,6 +25,7 @@ from patient_visit_engine.visit.changes import (
     WaitAgain,
     WithdrawOffer,
     WriteAppointmentStatus,
+    WritePriority,
 )
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
 from patient_visit_engine.visit.commands import Adopt, Command, appointment_of
@@ -119,8 +120,8 @@ class InMemoryLedger:
                 self._wait_again(consultation, day)
             case CarryOver() | PostponeNotSeen():
                 self._carry_over(change)
-            case WriteAppointmentStatus():
-                self._set_status(change.appointment_id, change.status)
+            case WriteAppointmentStatus() | WritePriority():
+                self._write_appointment(change)
 
     def _apply_to_line(
         self, change: JoinLine | LeaveLine | MoveDown | WithdrawOffer | OfferPatient | EndReservation, day: date
@@ -192,6 +193,13 @@ class InMemoryLedger:
     def _find_place(self, place: WaitingDoctor) -> WaitingDoctor:
         (row,) = (w for w in self.waiting if w.doctor_id == place.doctor_id)
         return row
+
+    def _write_appointment(self, change: WriteAppointmentStatus | WritePriority) -> None:
+        if isinstance(change, WriteAppointmentStatus):
+            self._set_status(change.appointment_id, change.status)
+        else:
+            present = self.appointments[change.appointment.id]
+            self.appointments[present.id] = present.model_copy(update={"priority": change.priority})
 
     def _set_status(self, appointment_id: int, status: AppointmentStatus) -> None:
         appointment = self.appointments[appointment_id]

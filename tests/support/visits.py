@@ -30,6 +30,7 @@ from patient_visit_engine.visit.commands import (
     Reopen,
     Request,
     SetAppointmentStatus,
+    SetPriority,
     StartConsultation,
     UndoCancel,
     UndoCheckIn,
@@ -241,6 +242,11 @@ class VisitDriver(PatientRecords):
         """Reception sets the status of the doctor's appointment."""
         appointment = await self.appointment(doctor)
         return await self.send(SetAppointmentStatus(request=self.request(), appointment=appointment, status=status))
+
+    async def set_priority(self, doctor: int, priority: int | None) -> Answer:
+        """Reception sets the priority of the doctor's appointment."""
+        appointment = await self.appointment(doctor)
+        return await self.send(SetPriority(request=self.request(), appointment=appointment, priority=priority))
 
     async def change(self, doctor: int, **fields: Any) -> Answer:
         """The hospital's own system changes these fields of the doctor's appointment."""

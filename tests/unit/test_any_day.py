@@ -19,6 +19,7 @@ from patient_visit_engine.visit.commands import (
     LeaveWaitingLine,
     ReleaseConsultation,
     SetAppointmentStatus,
+    SetPriority,
     StartConsultation,
 )
 from patient_visit_engine.visit.decisions import ConsultationAnswer, Decision, PlaceInLine, Refused
@@ -58,6 +59,7 @@ messages = st.one_of(
     st.tuples(st.sampled_from(["complete", "complete", "release", "extend"]), st.integers(0, 5), st.integers(0, 2)),
     st.tuples(st.sampled_from(["wait", "leave", "check_in", "check_out"]), st.sampled_from(BOOKED), st.none()),
     st.tuples(st.just("status"), st.sampled_from(BOOKED), st.sampled_from(AT_A_DESK)),
+    st.tuples(st.just("priority"), st.sampled_from(BOOKED), st.sampled_from((None, 1, 5))),
     st.tuples(st.sampled_from(["adopt", "repeat", "nothing"]), st.none(), st.none()),
 )
 steps = st.lists(
@@ -125,6 +127,7 @@ class PatientDays:
                 "leave": lambda: LeaveWaitingLine(request=request, appointment=appointment),
                 "check_in": lambda: CheckIn(request=request, appointment=appointment),
                 "check_out": lambda: CheckOut(request=request, appointment=appointment),
+                "priority": lambda: SetPriority(request=request, appointment=appointment, priority=detail),
                 "status": lambda: SetAppointmentStatus(
                     request=request, appointment=appointment, status=detail, doctor_id=appointment.doctor_id
                 ),

@@ -87,6 +87,7 @@ EVERY_CHANGE: dict[Any, Any] = {
             appointment_id=APPOINTMENT.id, outcome=Outcome.cancelled, status=AppointmentStatus.canceled
         ),
         changes.WriteAppointmentStatus(appointment_id=APPOINTMENT.id, status=AppointmentStatus.scheduled),
+        changes.WritePriority(appointment=APPOINTMENT, priority=1),
         changes.RewriteAppointment(
             appointment=APPOINTMENT, new_fields=AppointmentFields(doctor_id=DR_SMITH.id, scheduled_at=NOON)
         ),

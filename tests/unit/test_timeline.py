@@ -17,6 +17,7 @@ from patient_visit_engine.visit.changes import (
     RestoreRecord,
     RetireRecord,
     RewriteAppointment,
+    WritePriority,
 )
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome, RescueReason
 from patient_visit_engine.visit.refusals import AppointmentClosed, PatientInConsultation
@@ -73,6 +74,7 @@ ROWS = [
         NoteRefusal(appointment=APPOINTMENT, refusal=AppointmentClosed(status=AppointmentStatus.done)),
         amrani_row("refused", None, code="appointment_closed"),
     ),
+    (WritePriority(appointment=APPOINTMENT, priority=2), amrani_row("priority", None, priority=2)),
     (
         RewriteAppointment(
             appointment=APPOINTMENT,

@@ -203,6 +203,13 @@ async def canceled(visits: VisitDriver) -> None:
     await visits.undo_cancel(DR_AMRANI)
 
 
+async def priorities(visits: VisitDriver) -> None:
+    """Reception sets a priority before the arrival, and removes it after the check-in."""
+    await visits.set_priority(DR_AMRANI, 1)
+    await visits.check_in(DR_AMRANI)
+    await visits.set_priority(DR_AMRANI, None)
+
+
 BEHAVIOURS: tuple[Callable[[VisitDriver], Awaitable[None]], ...] = (
     start_refuse_complete,
     waiting_line_and_offer,
@@ -220,6 +227,7 @@ BEHAVIOURS: tuple[Callable[[VisitDriver], Awaitable[None]], ...] = (
     taken_back,
     reopened,
     canceled,
+    priorities,
 )
 
 

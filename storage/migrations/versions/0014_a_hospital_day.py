@@ -1,4 +1,4 @@
-"""What a hospital day needs: when a consultation was reopened, and when and why an appointment was canceled."""
+"""What a hospital day needs: reopened consultations, reasons of cancellations, priorities."""
 
 from typing import Any
 
@@ -16,12 +16,14 @@ MOMENTS = (
     ("patient_trackings", "changed_at"),
     ("appointments", "canceled_at"),
 )
+# With their checks, which SQLite can only add in this way.
 COLUMNS = (
     (
         "appointments",
         "cancel_reason VARCHAR(20) CONSTRAINT a_cancellation_has_a_known_reason"
         " CHECK (cancel_reason IN ('patient', 'clinic', 'no_show', 'other'))",
     ),
+    ("appointments", "priority SMALLINT CONSTRAINT a_priority_is_known CHECK (priority BETWEEN 1 AND 5)"),
 )
 
 

@@ -36,6 +36,7 @@ export function anAppointment(
         prestation_id: 11,
         prestation: "Cardiology",
         exclusive: true,
+        priority: null,
         checked_in_at: null,
         consultation_id: null,
         started_at: null,
