@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, select
 
 from patient_visit_engine.storage.tables import callers, patient_trackings
+from patient_visit_engine.storage.tickets import shown_ticket
 from patient_visit_engine.visit.codes import Outcome, TrackingStatus
 from patient_visit_engine.wire.trackings import TrackingRow
 
@@ -48,4 +49,5 @@ def tracking_row(row: Mapping[Any, Any]) -> TrackingRow:
         created_by=row["created_by_text"],
         started_at=row["started_at"],
         overdue_at=row["overdue_at"],
+        ticket=shown_ticket(row),
     )

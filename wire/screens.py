@@ -21,6 +21,7 @@ from patient_visit_engine.wire.shapes import (
     RecordId,
     RecordNumber,
     StatusName,
+    Ticket,
     Word,
     closed,
     extensible,
@@ -64,6 +65,7 @@ class WorklistItem(TypedDict):
         Literal["released", "timed_out"] | None,
         Field(description="how this appointment's last consultation ended, when it may be started again"),
     ]
+    ticket: Annotated[Ticket | None, Field(description="the patient's ticket of the day")]
     patient: PatientNow
 
 
@@ -115,6 +117,7 @@ class BoardItem(TypedDict):
     patient_name: PatientName
     birth_date: PartialDate | None
     record_number: RecordNumber | None
+    ticket: Annotated[Ticket | None, Field(description="the patient's ticket of today")]
     state: PatientState
     consultations: list[RunningConsultation]
     checked_in: list[CheckedIn]

@@ -61,6 +61,7 @@ PARTIAL_DATE_PATTERN = r"^\d{4}(-\d\d(-\d\d)?)?$"
 PartialDate = Annotated[str, StringConstraints(pattern=PARTIAL_DATE_PATTERN)]
 #: By this number staff know a patient's record.
 RecordNumber = Annotated[str, Field(max_length=MAX_NAME)]
+Ticket = Annotated[str, Field(description="a short number to call the patient by", min_length=1, max_length=10)]
 #: As in FHIR (administrative gender).
 Sex = Literal["male", "female", "other", "unknown"]
 
@@ -213,6 +214,7 @@ class Tracking(TypedDict):
     check_in_time: Moment
     check_out_time: Moment | None
     created_by: Subject
+    ticket: Ticket | None
 
 
 @closed

@@ -26,6 +26,8 @@ class TrackingRow:
     created_by: str
     started_at: datetime | None = None
     overdue_at: datetime | None = None
+    #: The short number by which the patient is called.
+    ticket: str | None = None
 
 
 def optional_moment(at: datetime | None) -> str | None:
@@ -46,6 +48,7 @@ def tracking_body(row: TrackingRow) -> shapes.Tracking:
         "check_in_time": to_rfc3339(row.check_in_time),
         "check_out_time": optional_moment(row.check_out_time),
         "created_by": row.created_by,
+        "ticket": row.ticket,
     }
 
 

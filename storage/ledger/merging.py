@@ -2,7 +2,7 @@
 
 import json
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, exists, func, insert, select, update
 
 from patient_visit_engine.storage.ledger.errors import OvertakenError
 from patient_visit_engine.storage.ledger.writer import Writer
@@ -124,6 +124,21 @@ def restore_record(change: RestoreRecord, writer: Writer) -> None:
     connection.execute(update(patients).where(patients.c.id.in_(change.record_ids)).values(**restored))
     is_recorded = patient_trackings.c.patient_id.in_(change.record_ids)
     connection.execute(update(patient_trackings).where(is_recorded).values(**restored))
+    _take_shared_tickets(connection, (writer.entry.patient_id, change.restored_id))
     stands = (patient_merges.c.retired_id == change.restored_id) & patient_merges.c.separated_at.is_(None)
     if connection.execute(update(patient_merges).where(stands).values(separated_at=writer.at)).rowcount != 1:
         raise OvertakenError
+
+
+def _take_shared_tickets(connection: Connection, person_ids: tuple[int, int]) -> None:
+    """A ticket of which both persons have trackings stays with the person who got it first. The other one gets a new ticket."""
+    first, row = patient_trackings.alias("first"), patient_trackings.c
+    has_first = exists().where(
+        first.c.person_id.in_(person_ids),
+        first.c.person_id != row.person_id,
+        first.c.ticket_day == row.ticket_day,
+        first.c.ticket == row.ticket,
+        first.c.id < row.id,
+    )
+    is_later = row.person_id.in_(person_ids) & row.ticket_day.is_not(None) & has_first
+    connection.execute(update(patient_trackings).where(is_later).values(ticket=None, ticket_day=None))

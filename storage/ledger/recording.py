@@ -26,6 +26,7 @@ from patient_visit_engine.storage.ledger.receipts import Receipt, RecordedDecisi
 from patient_visit_engine.storage.ledger.refusal_counter import count_refusal
 from patient_visit_engine.storage.ledger.request_rows import read_answer, summarize
 from patient_visit_engine.storage.ledger.stored_state import StoredState, lock_and_read, read_identity
+from patient_visit_engine.storage.ledger.ticketing import ticket_order
 from patient_visit_engine.storage.ledger.writer import Writer
 from patient_visit_engine.storage.prepared_statements import PreparedWrite
 from patient_visit_engine.storage.tables import timeline
@@ -109,7 +110,8 @@ def _record(connection: Connection, entry: LedgerEntry) -> _Recorded:
     context = event_context(entry, stored)
     events = [event for change in entry.decision.changes for event in events_of(change, context)]
     # Last: the log's head stays locked until the commit.
-    event_log.append(connection, events, entry.decision.at)
+    ticket = ticket_order(entry, stored.ticket, stored.rows.trackings)
+    event_log.append(connection, events, entry.decision.at, ticket)
     # The rows in memory were changed together with the database, under the locks, so nothing is read again.
     return LedgerReply(facts=stored.rows.facts, **summarize(answer)), Receipt(stored, answer)
 

@@ -24,6 +24,13 @@ from patient_visit_engine.storage.ledger.errors import OvertakenError
 from patient_visit_engine.storage.ledger.locking import lock_rows
 from patient_visit_engine.storage.ledger.refusal_counter import RECENT_REFUSAL, refusal_parameters
 from patient_visit_engine.storage.ledger.request_rows import REQUEST_COLUMNS, RequestRow, to_request_row
+from patient_visit_engine.storage.ledger.ticketing import (
+    KNOWN_TICKETS,
+    NEXT_TICKET,
+    Ticket,
+    choose_ticket,
+    ticket_parameters,
+)
 from patient_visit_engine.storage.open_rows import OpenRows
 from patient_visit_engine.storage.past_trackings import read_past_tracking
 from patient_visit_engine.storage.person_records import PERSON_OF_RECORD, read_record
@@ -64,6 +71,8 @@ STORED_STATE = union_rows(
     other_consultation=OTHER_CONSULTATIONS,
     new_patient=NEW_PATIENT,
     recent_refusal=RECENT_REFUSAL,
+    known_ticket=KNOWN_TICKETS,
+    next_ticket=NEXT_TICKET,
 )
 
 
@@ -123,6 +132,8 @@ class StoredState:
     #: The entry of the timeline that also counts the refusal of this decision.
     recent_refusal_id: int | None
     past: PastTracking | None
+    #: The ticket of the trackings that the decision opens. None when it opens none, and when it needs none.
+    ticket: Ticket | None
     read_at: float
 
 
@@ -157,6 +168,7 @@ def _read_state(connection: Connection, entry: LedgerEntry) -> StoredState:
         "new_patient_id": entry.new_patient_id,
         "busy_doctor_id": None if appointment is None or entry.busy_with is None else appointment.doctor_id,
         **refusal_parameters(entry),
+        **ticket_parameters(entry, is_sqlite=connection.dialect.name == "sqlite"),
     }
     parts = fetch_parts(connection, STORED_STATE, values)
     if "patient" not in parts:
@@ -183,5 +195,6 @@ def _read_state(connection: Connection, entry: LedgerEntry) -> StoredState:
         else connection.scalar(PERSON_OF_RECORD, {"record_id": entry.record_id}),
         recent_refusal_id=next((row["refusal_entry_id"] for row in parts.get("recent_refusal", ())), None),
         past=None if entry.past is None else read_past_tracking(connection, entry.past.appointment_id),
+        ticket=choose_ticket(entry, parts),
         read_at=perf_counter(),
     )

@@ -140,7 +140,13 @@ class Writer:
         """Insert an open tracking of the patient. The caller of the entry is its creator."""
         columns = {**_stored(values), "created_by": self.stored.caller_id}
         columns |= self._about_patient(columns)
+        ticket = self.stored.ticket
+        if ticket is not None and ticket.has_text:
+            columns |= ticket.columns
         tracking_id = INSERT_TRACKING.insert_row(self.connection, columns)
+        if ticket is not None:
+            # The answer needs the placeholder, and the database writes the text when the log's head is advanced.
+            columns |= ticket.columns
         appointment = {"scheduled_at": self.stored.rows.scheduled_at[columns["appointment_id"]]}
         caller = {"created_by_text": self.stored.created_by_text}
         self.stored.rows.trackings.append({**NO_VALUES, **columns, **appointment, **caller, "id": tracking_id})

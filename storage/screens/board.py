@@ -17,6 +17,7 @@ from patient_visit_engine.storage.tables import (
     reservations,
     waiting_line,
 )
+from patient_visit_engine.storage.tickets import read_tickets
 from patient_visit_engine.storage.tracking_conditions import IS_OPEN
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.codes import TrackingStatus
@@ -42,8 +43,9 @@ def read_board(connection: Connection, today: date) -> screens.Board:
         trackings.keys() | lines.keys(),
         key=lambda patient_id: _arrival(trackings.get(patient_id, []), lines.get(patient_id, [])),
     )
+    tickets = read_tickets(connection, today)
     items = [
-        _board_item(patient_id, trackings.get(patient_id, []), lines.get(patient_id, []))
+        _board_item(patient_id, trackings.get(patient_id, []), lines.get(patient_id, []), tickets.get(patient_id))
         for patient_id in patient_ids[:BOARD_LIMIT]
     ]
     return {
@@ -103,7 +105,7 @@ def _arrival(trackings: Rows, line: Rows) -> tuple[datetime, int]:
     return first, (trackings or line)[0].person_id
 
 
-def _board_item(patient_id: int, trackings: Rows, line: Rows) -> screens.BoardItem:
+def _board_item(patient_id: int, trackings: Rows, line: Rows, ticket: str | None) -> screens.BoardItem:
     running = [row for row in trackings if row.status == TrackingStatus.in_progress]
     patient = (trackings or line)[0]
     return {
@@ -111,6 +113,7 @@ def _board_item(patient_id: int, trackings: Rows, line: Rows) -> screens.BoardIt
         "patient_name": full_name(patient.first_name, patient.last_name),
         "birth_date": patient.birth_date,
         "record_number": patient.record_number,
+        "ticket": ticket,
         "state": _patient_state(running, line),
         "consultations": [_running_consultation(row) for row in running],
         "checked_in": [_checked_in(row) for row in trackings if row.status == TrackingStatus.pending],

@@ -19,6 +19,7 @@ from patient_visit_engine.storage.tables import (
     reservations,
     waiting_line,
 )
+from patient_visit_engine.storage.tickets import read_tickets
 from patient_visit_engine.storage.tracking_conditions import IS_OPEN
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.codes import CLOSED_STATUSES, AppointmentStatus, Outcome, TrackingStatus
@@ -89,10 +90,15 @@ def read_worklist(connection: Connection, worklist_filter: WorklistFilter) -> sc
         page = _listed().where(*conditions).limit(worklist_filter.page_size).offset(first)
         rows = connection.execute(page).all()
     trackings = _latest_trackings(connection, [row.id for row in rows])
-    states = patient_states(connection, {row.person_id for row in rows}, worklist_filter)
+    person_ids = {row.person_id for row in rows}
+    states = patient_states(connection, person_ids, worklist_filter)
+    tickets = read_tickets(connection, worklist_filter.day, person_ids)
     return {
         "date": worklist_filter.day.isoformat(),
-        "items": [_worklist_item(row, trackings.get(row.id), states.get(row.person_id, FREE)) for row in rows],
+        "items": [
+            _worklist_item(row, trackings.get(row.id), states.get(row.person_id, FREE), tickets.get(row.person_id))
+            for row in rows
+        ],
         "page": worklist_filter.page,
         "page_size": worklist_filter.page_size,
         "total": total,
@@ -222,7 +228,9 @@ def _with_names(table: Table, prestation_id: ColumnElement[int], person_ids: set
     )
 
 
-def _worklist_item(row: Row[Any], latest: Row[Any] | None, patient: screens.PatientNow) -> screens.WorklistItem:
+def _worklist_item(
+    row: Row[Any], latest: Row[Any] | None, patient: screens.PatientNow, ticket: str | None
+) -> screens.WorklistItem:
     status = AppointmentStatus(row.status)
     outcome = None if latest is None else latest.outcome
     # A tracking that was cancelled, not seen, released or timed out does not describe the appointment's present state.
@@ -248,5 +256,6 @@ def _worklist_item(row: Row[Any], latest: Row[Any] | None, patient: screens.Pati
         "started_at": None if tracking is None else optional_moment(tracking.started_at),
         "overdue_at": None if tracking is None else optional_moment(tracking.overdue_at),
         "ended_as": outcome if can_restart else None,
+        "ticket": ticket,
         "patient": patient,
     }

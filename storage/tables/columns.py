@@ -36,6 +36,6 @@ class Timestamp(TypeDecorator[datetime]):
 metadata = MetaData()
 
 
-def partial_index(name: str, column: str, *, where: str, unique: bool = False) -> Index:
+def partial_index(name: str, *columns: str, where: str, unique: bool = False) -> Index:
     """An index on the rows that match the SQL condition `where`, on SQLite and on PostgreSQL."""
-    return Index(name, column, unique=unique, sqlite_where=text(where), postgresql_where=text(where))
+    return Index(name, *columns, unique=unique, sqlite_where=text(where), postgresql_where=text(where))

@@ -1,6 +1,6 @@
 """The tables of the event stream: the event log, and the subscribers of each API process."""
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, ForeignKey, Index, Integer, String, Table, Text
+from sqlalchemy import BigInteger, CheckConstraint, Column, Date, ForeignKey, Index, Integer, String, Table, Text, text
 
 from patient_visit_engine.storage.tables.columns import Timestamp, metadata
 
@@ -10,6 +10,9 @@ log_head = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("seq", BigInteger, nullable=False),
     Column("epoch", String(16), nullable=False),
+    # The number of tickets that were taken on `ticket_day`. The statement that advances `seq` counts them.
+    Column("ticket_day", Date),
+    Column("ticket_number", Integer, nullable=False, server_default=text("0")),
     CheckConstraint("id = 1", name="one_log_has_one_head"),
 )
 

@@ -53,7 +53,7 @@ patient_trackings = Table(
     Column("person_id", ForeignKey("patients.id"), nullable=False),
     # Whether the patient was checked in before the start.
     Column("checked_in", Boolean, nullable=False),
-    # A short number to call the patient by. Not used yet.
+    # A short number to call the patient by. See `ticket_day`.
     Column("ticket", String(10)),
     # The time at which a check-in from an earlier day ends as `not_seen`.
     Column("not_seen_at", Timestamp),
@@ -61,6 +61,8 @@ patient_trackings = Table(
     Column("merged", Boolean, nullable=False, server_default=text("false")),
     # The database's time at which the consultation was reopened. A request that was sent before it has no effect.
     Column("changed_at", Timestamp),
+    # The hospital day within which only one person has the ticket. A person can have two after a merge.
+    Column("ticket_day", Date),
     CheckConstraint(
         "status IN ('pending', 'in_progress', 'paused', 'completed')", name="a_tracking_has_a_known_status"
     ),
@@ -91,6 +93,7 @@ patient_trackings = Table(
     Index("trackings_by_appointment", "appointment_id"),
     partial_index("consultations_by_doctor", "doctor_id", where="status = 'in_progress'"),
     partial_index("open_trackings_by_day", "visit_day", where="status <> 'completed'"),
+    partial_index("tickets_by_day", "ticket_day", "person_id", where="ticket_day IS NOT NULL"),
 )
 
 waiting_line = Table(

@@ -87,6 +87,7 @@ def audit(connection: Connection) -> AuditReport:
     check_persons(connection, report.add_violation)
     _check_appointment_statuses(connection, report)
     _check_patients(connection, report)
+    _check_tickets(connection, report)
     return report
 
 
@@ -219,6 +220,15 @@ def _check_patients(connection: Connection, report: AuditReport) -> None:
     for tracking, patient, appointment, owner in _fetch(connection, of_other_patient):
         about = f"tracking {tracking} is of patient {patient}, but appointment {appointment} is of patient {owner}"
         report.add_violation("other_patient", about)
+
+
+def _check_tickets(connection: Connection, report: AuditReport) -> None:
+    """Check that each ticket of a day belongs to one person."""
+    ticket = (TRACKING.ticket_day, TRACKING.ticket)
+    persons = func.count(TRACKING.person_id.distinct())
+    shared = select(*ticket, persons).where(TRACKING.ticket_day.is_not(None)).group_by(*ticket).having(persons > 1)
+    for day, text, count in _fetch(connection, shared.order_by(*ticket)):
+        report.add_violation("shared_ticket", f"ticket {text} of {day} has {count} patients")
 
 
 def _check_appointment_statuses(connection: Connection, report: AuditReport) -> None:

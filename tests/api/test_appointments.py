@@ -25,6 +25,19 @@ async def test_records_check_in_once_with_its_author(api: ApiDriver) -> None:
     assert listed.json() == {"items": [first.json()]}
 
 
+async def test_shows_the_ticket_wherever_the_patient_is_listed(api: ApiDriver) -> None:
+    reception = await api.staff("reception")
+
+    checked_in = await reception.post(f"{CARDIOLOGY}/check-in")
+
+    board = await reception.get("/api/board")
+    worklist = await reception.get("/api/appointments")
+    assert checked_in.json()["ticket"] == "A01"
+    assert [item["ticket"] for item in board.json()["items"]] == ["A01"]
+    # All appointments of the patient, and one of a patient who has not arrived.
+    assert [item["ticket"] for item in worklist.json()["items"]] == ["A01", "A01", "A01", None]
+
+
 async def test_checks_out_patient_who_leaves(api: ApiDriver) -> None:
     reception = await api.staff("reception")
     await reception.post(f"{CARDIOLOGY}/check-in")

@@ -39,6 +39,7 @@ async def test_shows_item_of_free_patient(api: ApiDriver) -> None:
         "overdue_at": None,
         "priority": None,
         "ended_as": None,
+        "ticket": None,
         "patient": {
             "state": "free",
             "doctor": None,

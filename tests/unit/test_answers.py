@@ -298,6 +298,7 @@ def test_check_in_returns_its_tracking(created: bool, status: int) -> None:
             "check_in_time": STARTED_AT,
             "check_out_time": None,
             "created_by": "3",
+            "ticket": None,
         },
     )
 

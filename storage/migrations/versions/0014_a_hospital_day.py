@@ -1,4 +1,4 @@
-"""What a hospital day needs: reopened consultations, reasons of cancellations, priorities."""
+"""What a hospital day needs: reopened consultations, reasons of cancellations, priorities and tickets."""
 
 from typing import Any
 
@@ -24,7 +24,11 @@ COLUMNS = (
         " CHECK (cancel_reason IN ('patient', 'clinic', 'no_show', 'other'))",
     ),
     ("appointments", "priority SMALLINT CONSTRAINT a_priority_is_known CHECK (priority BETWEEN 1 AND 5)"),
+    ("patient_trackings", "ticket_day DATE"),
+    ("log_head", "ticket_day DATE"),
+    ("log_head", "ticket_number INTEGER DEFAULT 0 NOT NULL"),
 )
+INDEXES = (("tickets_by_day", "patient_trackings", ["ticket_day", "person_id"], "ticket_day IS NOT NULL"),)
 
 
 def upgrade() -> None:
@@ -33,11 +37,19 @@ def upgrade() -> None:
         op.add_column(table, sa.Column(name, MOMENT))
     for table, column in COLUMNS:
         op.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
+    for name, table, columns, where in INDEXES:
+        op.create_index(name, table, columns, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
 
 
 def downgrade() -> None:
-    """Drop the columns. The older program does not know what was taken back, so it counts as released."""
+    """Drop the columns. The older program does not know what was taken back, so it counts as released.
+
+    A ticket without its day would have no meaning, so it goes too.
+    """
     op.execute("UPDATE patient_trackings SET outcome = 'released' WHERE outcome = 'mistaken'")
+    op.execute("UPDATE patient_trackings SET ticket = NULL WHERE ticket IS NOT NULL")
+    for name, table, _, _ in INDEXES:
+        op.drop_index(name, table)
     for table, column in COLUMNS:
         op.execute(f"ALTER TABLE {table} DROP COLUMN {column.partition(' ')[0]}")
     for table, name in MOMENTS:

@@ -31,6 +31,7 @@ export function anAppointment(
         patient_name: "John Doe",
         birth_date: "1974-05-02",
         record_number: null,
+        ticket: null,
         doctor_id: ME,
         doctor_name: "Dr. Amrani",
         prestation_id: 11,

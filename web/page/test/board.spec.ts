@@ -7,6 +7,7 @@ const patient = (id: number, state: BoardItem["state"], since = "a"): BoardItem 
     patient_name: "John Doe",
     birth_date: "1974-05-02",
     record_number: null,
+    ticket: null,
     state,
     consultations: [],
     checked_in: [{ appointment_id: id, doctor_id: 7, doctor: "Dr. Amrani", prestation: "Cardiology", since }],

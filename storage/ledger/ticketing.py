@@ -1,0 +1,75 @@
+"""The ticket of the patient in one decision: the person's ticket of the day, or a new one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from sqlalchemy import ColumnElement, Date, Integer, Select, bindparam, select
+
+from patient_visit_engine.storage.facts import PERSON
+from patient_visit_engine.storage.row_unions import Columns
+from patient_visit_engine.storage.tables import log_head, patient_trackings
+from patient_visit_engine.storage.tickets import NEXT_DAY, NEXT_NUMBER, PLACEHOLDER, TicketOrder, ticket_text
+from patient_visit_engine.visit.changes import OpenTracking, WaitAgain
+from patient_visit_engine.visit.record import LedgerEntry
+
+# The parameters of both queries are NULL for a decision that opens no tracking. Then they read no row.
+#: The trackings of the person with a ticket of the day.
+KNOWN_TICKETS = select(
+    patient_trackings.c.id,
+    patient_trackings.c.check_in_time,
+    patient_trackings.c.ticket,
+    patient_trackings.c.ticket_day,
+).where(
+    patient_trackings.c.person_id == PERSON, patient_trackings.c.ticket_day == bindparam("ticket_day", type_=Date())
+)
+_NEXT: tuple[ColumnElement[Any], ...] = (ticket_text(NEXT_NUMBER).label("ticket"), NEXT_DAY.label("ticket_day"))
+#: The next ticket, on SQLite. There the transaction is the only one that writes, so this is the one that it takes at its end.
+NEXT_TICKET: Select[Any] = select(*_NEXT).where(log_head.c.id == bindparam("head_id", type_=Integer()))
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """The ticket of the trackings that a decision opens. A new one has no text yet on PostgreSQL, but the placeholder."""
+
+    text: str
+    day: date
+    is_new: bool
+
+    @property
+    def columns(self) -> Columns:
+        """The columns of a tracking that has the ticket."""
+        return {"ticket": self.text, "ticket_day": self.day}
+
+    @property
+    def has_text(self) -> bool:
+        """Whether the text is known before the log's head is advanced."""
+        return self.text != PLACEHOLDER
+
+
+def ticket_parameters(entry: LedgerEntry, *, is_sqlite: bool) -> dict[str, Any]:
+    """The parameters of `KNOWN_TICKETS` and `NEXT_TICKET`."""
+    takes_part = any(isinstance(change, OpenTracking | WaitAgain) for change in entry.decision.changes)
+    day = entry.day if takes_part else None
+    return {"ticket_day": day, "ticket_for": day, "head_id": 1 if is_sqlite and takes_part else None}
+
+
+def choose_ticket(entry: LedgerEntry, parts: Mapping[str, list[Columns]]) -> Ticket | None:
+    """The ticket of the trackings that the decision opens. Only an arrival gets a new one."""
+    if known := sorted(parts.get("known_ticket", ()), key=lambda row: (row["check_in_time"], row["id"])):
+        # After a merge the person can have two. The earlier one is shown.
+        return Ticket(known[0]["ticket"], known[0]["ticket_day"], is_new=False)
+    if not any(isinstance(change, OpenTracking) for change in entry.decision.changes):
+        return None
+    for row in parts.get("next_ticket", ()):
+        return Ticket(row["ticket"], row["ticket_day"], is_new=True)
+    return Ticket(PLACEHOLDER, entry.day, is_new=True)
+
+
+def ticket_order(entry: LedgerEntry, ticket: Ticket | None, trackings: list[Columns]) -> TicketOrder | None:
+    """What the statement for the log's head must do for the ticket. None: the decision takes no new one."""
+    if ticket is None or not ticket.is_new:
+        return None
+    opened = tuple(row["id"] for row in trackings if row["ticket"] == PLACEHOLDER)
+    return TicketOrder(entry.day, opened, None if entry.request is None else entry.request.id)
