@@ -37,6 +37,7 @@ from patient_visit_engine.api.routes import (
     operations,
     patients,
     records,
+    reports,
     session,
     undoing,
 )
@@ -137,6 +138,7 @@ def create_documented_app() -> FastAPI:
         undoing,
         handing_over,
         patients,
+        reports,
         merges,
         records,
         master_data,

@@ -122,7 +122,9 @@ def restore_record(change: RestoreRecord, writer: Writer) -> None:
     connection, restored = writer.connection, {"person_id": change.restored_id}
     _count_versions(connection, writer.entry.patient_id)
     connection.execute(update(patients).where(patients.c.id.in_(change.record_ids)).values(**restored))
-    is_recorded = patient_trackings.c.patient_id.in_(change.record_ids)
+    # All rows of a merged record have the survivor's `person_id`, and by it the index finds them.
+    is_of_person = patient_trackings.c.person_id == writer.entry.patient_id
+    is_recorded = is_of_person & patient_trackings.c.patient_id.in_(change.record_ids)
     connection.execute(update(patient_trackings).where(is_recorded).values(**restored))
     _take_shared_tickets(connection, (writer.entry.patient_id, change.restored_id))
     stands = (patient_merges.c.retired_id == change.restored_id) & patient_merges.c.separated_at.is_(None)

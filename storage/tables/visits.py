@@ -88,12 +88,12 @@ patient_trackings = Table(
     ),
     partial_index("one_check_in_per_appointment", "appointment_id", where="status = 'pending'", unique=True),
     partial_index("an_appointment_is_completed_once", "appointment_id", where="outcome = 'done'", unique=True),
-    Index("trackings_by_patient", "patient_id", "status"),
     Index("trackings_by_person", "person_id", "status"),
     Index("trackings_by_appointment", "appointment_id"),
     partial_index("consultations_by_doctor", "doctor_id", where="status = 'in_progress'"),
     partial_index("open_trackings_by_day", "visit_day", where="status <> 'completed'"),
     partial_index("tickets_by_day", "ticket_day", "person_id", where="ticket_day IS NOT NULL"),
+    partial_index("ended_trackings_by_day", "visit_day", where="status = 'completed'"),
 )
 
 waiting_line = Table(
@@ -168,6 +168,7 @@ timeline = Table(
     Column("holder_id", String(36)),
     Index("timeline_by_visit", "patient_id", "visit_day", "id"),
     partial_index("rescues_in_timeline", "id", where="event = 'rescued'"),
+    partial_index("refusals_by_day", "visit_day", where="event = 'refused'"),
 )
 
 # `request_id` is the SHA-256 of caller and Idempotency-Key. So (caller, key) is unique, and no text from a client is stored.

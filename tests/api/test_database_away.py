@@ -110,6 +110,7 @@ async def test_start_is_undecided_without_database(api: ApiDriver, unreachable: 
         ("supervisor", "POST", f"/api/consultations/{UUID(int=1)}/release", {"reason": "forgotten"}),
         ("supervisor", "PUT", "/api/doctors/70", {"name": "Dr. New"}),
         ("supervisor", "GET", "/api/presence", None),
+        ("supervisor", "GET", "/api/reports/day", None),
         ("admin", "GET", "/api/accounts", None),
         ("admin", "POST", "/api/accounts", {"username": "a", "name": "A", "role": "admin"}),
         ("admin", "PATCH", "/api/accounts/1", {"active": False}),

@@ -80,6 +80,7 @@ CALLS = {
     ("/api/events", "GET"),
     ("/api/board", "GET"),
     ("/api/presence", "GET"),
+    ("/api/reports/day", "GET"),
     ("/api/requests/{key}", "GET"),
     ("/livez", "GET"),
     ("/readyz", "GET"),
@@ -115,12 +116,12 @@ async def test_documents_every_error_as_problem(api: ApiDriver) -> None:
 
 
 def find_schemas(node: Any, place: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every object in the document that has a type, with its place. A stream and a text of metrics have no end, so no bound."""
+    """Every object in the document that has a type, with its place. Streams, metrics and tables have no end, so no bound."""
     if isinstance(node, dict):
         if isinstance(node.get("type"), str):
             yield place, node
         for key, value in node.items():
-            if key not in ("text/event-stream", "text/plain"):
+            if key not in ("text/event-stream", "text/plain", "text/csv"):
                 yield from find_schemas(value, f"{place}/{key}")
     elif isinstance(node, list):
         for number, value in enumerate(node):

@@ -96,6 +96,7 @@ FOR_SOME = [
     ("PUT", "/api/prestations/1", A_PRESTATION, ["doctor", "reception"]),
     ("PUT", "/api/appointments/1", AN_APPOINTMENT, ["doctor", "reception"]),
     ("GET", "/api/presence", None, ["doctor", "reception", "service"]),
+    ("GET", "/api/reports/day", None, ["doctor", "reception", "service"]),
 ]
 #: Values of WRONG that are valid for a field. For example, a password may be any text.
 VALID_HERE = {

@@ -18,6 +18,7 @@ from patient_visit_engine.api.routes import (
     operations,
     patients,
     records,
+    reports,
     session,
     undoing,
 )
@@ -43,6 +44,7 @@ def calls_in_code() -> dict[str, frozenset[Role]]:
         undoing,
         handing_over,
         patients,
+        reports,
         merges,
         records,
         master_data,

@@ -28,7 +28,13 @@ COLUMNS = (
     ("log_head", "ticket_day DATE"),
     ("log_head", "ticket_number INTEGER DEFAULT 0 NOT NULL"),
 )
-INDEXES = (("tickets_by_day", "patient_trackings", ["ticket_day", "person_id"], "ticket_day IS NOT NULL"),)
+# No query needs it any more, so a check-in does not write more indexes than before.
+DROPPED_INDEXES = (("trackings_by_patient", "patient_trackings", ["patient_id", "status"]),)
+INDEXES = (
+    ("tickets_by_day", "patient_trackings", ["ticket_day", "person_id"], "ticket_day IS NOT NULL"),
+    ("ended_trackings_by_day", "patient_trackings", ["visit_day"], "status = 'completed'"),
+    ("refusals_by_day", "timeline", ["visit_day"], "event = 'refused'"),
+)
 
 
 def upgrade() -> None:
@@ -37,8 +43,10 @@ def upgrade() -> None:
         op.add_column(table, sa.Column(name, MOMENT))
     for table, column in COLUMNS:
         op.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
-    for name, table, columns, where in INDEXES:
-        op.create_index(name, table, columns, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
+    for name, table, _columns in DROPPED_INDEXES:
+        op.drop_index(name, table)
+    for name, table, columns, rows in INDEXES:
+        op.create_index(name, table, columns, sqlite_where=sa.text(rows), postgresql_where=sa.text(rows))
 
 
 def downgrade() -> None:
@@ -46,10 +54,12 @@ def downgrade() -> None:
 
     A ticket without its day would have no meaning, so it goes too.
     """
+    for name, table, _columns, _rows in INDEXES:
+        op.drop_index(name, table)
+    for name, table, columns in DROPPED_INDEXES:
+        op.create_index(name, table, columns)
     op.execute("UPDATE patient_trackings SET outcome = 'released' WHERE outcome = 'mistaken'")
     op.execute("UPDATE patient_trackings SET ticket = NULL WHERE ticket IS NOT NULL")
-    for name, table, _, _ in INDEXES:
-        op.drop_index(name, table)
     for table, column in COLUMNS:
         op.execute(f"ALTER TABLE {table} DROP COLUMN {column.partition(' ')[0]}")
     for table, name in MOMENTS:
