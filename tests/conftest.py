@@ -14,9 +14,14 @@ from patient_visit_engine.storage import migrations
 from patient_visit_engine.storage.database import Database
 from tests.support.chromium import CHROMIUM_MISSING, find_chromium, launch_chromium
 from tests.support.postgres import MaintenanceConnection, ThrowawayPostgres
+from tests.support.shared_statements import share_compiled_statements
 
 #: Objects that are created before Python looks for garbage: the tests create many, and leave little garbage.
 COLLECT_AFTER = 20_000
+
+
+def pytest_configure() -> None:
+    share_compiled_statements()
 
 
 def pytest_collection_finish() -> None:
