@@ -18,7 +18,7 @@ from tests.support.visits import VisitDriver
 SHORT_INTERVAL = timedelta(milliseconds=20)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def temporal_server() -> AsyncIterator[WorkflowEnvironment]:
     """A server on which the time of a visit passes normally until the test skips time."""
     async with await start_server() as environment:
