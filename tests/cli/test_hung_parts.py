@@ -33,7 +33,10 @@ def answers(running: RunningUp, port: int, path: str) -> bool:
         return False
 
 
-@pytest.mark.parametrize("name", ["worker", "api", "ui", pytest.param("temporal", marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "name",
+    ["worker", "api", pytest.param("ui", marks=pytest.mark.long), pytest.param("temporal", marks=pytest.mark.long)],
+)
 def test_restarts_part_that_hangs(impatient_up: RunningUp, name: str) -> None:
     environment = impatient_up.up_environment
     old_pid = environment.parts()[name]["pid"]

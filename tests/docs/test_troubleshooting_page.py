@@ -264,6 +264,8 @@ def start_messages() -> set[str]:
     return {row[0].strip("`").strip() for row in rows(PAGE, "message", "do")}
 
 
+# It starts the program twelve times. tests/cli has quick tests of these messages.
+@pytest.mark.long
 def test_each_start_message_is_printed(terminal: Terminal, tmp_path: Path) -> None:
     """Each line of the table, provoked with the real program."""
     running = terminal.up.up_environment

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import httpx
+import pytest
 
 from patient_visit_engine.storage.upkeep.audit import audit
 from patient_visit_engine.visit.calendar import to_rfc3339
@@ -125,6 +126,7 @@ async def test_check_in_between_the_look_and_the_write_is_kept(engine: Engine) -
     }
 
 
+@pytest.mark.parametrize("quick_engine", [pytest.param("sqlite", marks=pytest.mark.long), "postgres"], indirect=True)
 async def test_change_outlives_worker_killed_after_commit(breakable_engine: Engine, patient: int) -> None:
     engine, number = breakable_engine, 33_000 + patient
     await engine.admit(number, {number: FIRST_DOCTOR})

@@ -21,6 +21,7 @@ from tests.support.waiting import wait_until_async
 FIRST_APPOINTMENT = 50_000_000
 
 
+@pytest.mark.parametrize("quick_engine", [pytest.param("sqlite", marks=pytest.mark.long), "postgres"], indirect=True)
 async def test_worker_killed_before_commit_starts_once(breakable_engine: Engine, patient: int, key: str) -> None:
     await breakable_engine.admit(patient, {patient: 1})
     breakable_engine.worker.stop()
@@ -40,7 +41,13 @@ async def test_worker_killed_before_commit_starts_once(breakable_engine: Engine,
 
 
 @pytest.mark.parametrize(
-    ("engine", "other"), [("postgres", None), ("sqlite", "temporal"), ("postgres", "api")], indirect=["engine"]
+    ("engine", "other"),
+    [
+        ("postgres", None),
+        pytest.param("sqlite", "temporal", marks=pytest.mark.long),
+        pytest.param("postgres", "api", marks=pytest.mark.long),
+    ],
+    indirect=["engine"],
 )
 async def test_answer_at_commit_outlives_killed_processes(
     lasting_engine: Engine, patient: int, key: str, other: str | None
@@ -99,6 +106,8 @@ async def test_next_message_waits_after_answer_at_commit(lasting_engine: Engine,
     await assert_started_once(engine, patient, answer)
 
 
+# A quick test of this is in tests/workflow/test_day_end.py.
+@pytest.mark.long
 @on_kind("quick_engine", "postgres")
 async def test_worker_killed_at_carry_over_does_it_once(breakable_engine: Engine, patient: int, key: str) -> None:
     await breakable_engine.admit(patient, {patient: 1, patient + 1000: 2})
@@ -129,6 +138,8 @@ def _move_to_yesterday(connection: Connection, patient: int) -> None:
     connection.execute(update(patient_trackings).where(patient_trackings.c.patient_id == patient).values(values))
 
 
+# A quick test of this is in tests/workflow/test_timers.py.
+@pytest.mark.long
 @on_kind("open_engine", "sqlite")
 async def test_timers_survive_a_killed_worker(open_engine: OpenEngine, patient: int, key: str) -> None:
     engine = await open_engine(decision_timeout="30", offer_seconds="4", sweep_every="120")
@@ -150,6 +161,7 @@ async def test_timers_survive_a_killed_worker(open_engine: OpenEngine, patient: 
     assert other.status_code == 201
 
 
+@pytest.mark.long
 @on_kind("open_engine", "postgres")
 async def test_api_killed_in_a_request_starts_once(open_engine: OpenEngine, patient: int, key: str) -> None:
     # The API must still wait for the decision when it is killed, also on a busy machine.
@@ -176,7 +188,7 @@ async def test_api_killed_in_a_request_starts_once(open_engine: OpenEngine, pati
 
 @pytest.mark.parametrize(
     ("quick_engine", "number"),
-    [("sqlite", signal.SIGTERM), ("postgres", signal.SIGKILL)],
+    [pytest.param("sqlite", signal.SIGTERM, marks=pytest.mark.long), ("postgres", signal.SIGKILL)],
     indirect=["quick_engine"],
 )
 async def test_restarted_server_has_its_visits(

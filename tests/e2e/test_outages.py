@@ -3,6 +3,7 @@
 import signal
 from datetime import UTC, datetime
 
+import pytest
 from sqlalchemy import Connection, text
 
 from patient_visit_engine.runtime import temporal
@@ -170,6 +171,8 @@ async def test_async_start_is_decided_after_an_outage(breakable_engine: Engine, 
     assert len(await breakable_engine.events(patient, "consultation.started")) == 1
 
 
+# tests/api/test_database_away.py has quick tests of locks, on both kinds.
+@pytest.mark.parametrize("quick_engine", [pytest.param("sqlite", marks=pytest.mark.long), "postgres"], indirect=True)
 async def test_locked_database_delays_the_start(breakable_engine: Engine, patient: int, key: str) -> None:
     await breakable_engine.admit(patient, {patient: 1})
     async with locked(breakable_engine.database):
@@ -180,6 +183,7 @@ async def test_locked_database_delays_the_start(breakable_engine: Engine, patien
     await assert_started_once(breakable_engine, patient, answer)
 
 
+@pytest.mark.long
 @on_kind("open_engine", "sqlite")
 async def test_restored_ledger_decides_lost_start_again(open_engine: OpenEngine, patient: int, key: str) -> None:
     engine = await open_engine(decision_timeout="3", sweep_every="1")
@@ -239,6 +243,7 @@ async def test_lost_temporal_database_locks_no_one_out(open_engine: OpenEngine, 
     assert (refused.status_code, refused.json()["active_doctor_id"]) == (409, 1)
 
 
+@pytest.mark.long
 @on_kind("open_engine", "sqlite")
 async def test_lost_temporal_database_needs_no_message(open_engine: OpenEngine, patient: int, key: str) -> None:
     engine = await open_engine(decision_timeout="3", sweep_every="1", offer_seconds="2")

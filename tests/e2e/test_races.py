@@ -11,7 +11,7 @@ from tests.support.staff_subscriber import StaffSubscriber
 DOCTORS = 8
 
 
-@pytest.mark.parametrize("patients", [40, pytest.param(200, marks=[pytest.mark.long, pytest.mark.timeout(600)])])
+@pytest.mark.parametrize("patients", [10, pytest.param(200, marks=[pytest.mark.long, pytest.mark.timeout(600)])])
 async def test_one_of_eight_doctors_gets_each_patient(engine: Engine, patients: int) -> None:
     ids = range(10_000 + patients, 10_000 + 2 * patients)
     for patient in ids:

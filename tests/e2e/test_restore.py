@@ -65,6 +65,7 @@ async def test_engine_continues_from_restored_copy(backup: Backup) -> None:
     assert json.loads(repeated_lost_start.text)["patient_id"] == 2
 
 
+@pytest.mark.long
 @on_kind("backup", "postgres")
 async def test_copy_of_older_version_can_be_restored(backup: Backup) -> None:
     engine = backup.engine

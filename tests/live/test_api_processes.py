@@ -18,7 +18,7 @@ STREAMS = 2_000
 
 @pytest.mark.parametrize(
     ("database", "killed"),
-    [("sqlite", True), ("postgres", False)],
+    [("sqlite", True), pytest.param("postgres", False, marks=pytest.mark.long)],
     indirect=["database"],
     ids=["sqlite, first process killed", "postgres, first process runs"],
 )

@@ -38,7 +38,9 @@ async def wait_for_presence(api: ApiProcess, *names: str) -> dict[str, dict[str,
 
 
 @pytest.mark.parametrize(
-    ("database", "number"), [("sqlite", signal.SIGTERM), ("postgres", signal.SIGINT)], indirect=["database"]
+    ("database", "number"),
+    [pytest.param("sqlite", signal.SIGTERM, marks=pytest.mark.long), ("postgres", signal.SIGINT)],
+    indirect=["database"],
 )
 async def test_shows_subscribers_of_all_processes(api_processes: ApiProcesses, number: signal.Signals) -> None:
     first, second = await asyncio.gather(api_processes.start(), api_processes.start())
