@@ -15,7 +15,9 @@ from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.commands import ChangeAppointment
 from tests.support.api import JOHN_CARDIOLOGY, JOHN_DERMATOLOGY, ApiDriver, start_body
 from tests.support.builders import DERMATOLOGY, DR_AMRANI, DR_OKAFOR, DR_SMITH, MARIA_SILVA, NOON, X_RAY, minutes
-from tests.support.databases import ON_SQLITE
+from tests.support.databases import LATER_ON_POSTGRES, ON_SQLITE, database_on
+
+database = database_on("sqlite", LATER_ON_POSTGRES)
 
 CARDIOLOGY = f"/api/appointments/{JOHN_CARDIOLOGY.id}"
 DERMATOLOGY_PATH = f"/api/appointments/{JOHN_DERMATOLOGY.id}"

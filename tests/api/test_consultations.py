@@ -12,8 +12,10 @@ from patient_visit_engine.visit.codes import Role
 from patient_visit_engine.visit.commands import StartConsultation
 from tests.support.api import JOHN_CARDIOLOGY, JOHN_DERMATOLOGY, JOHN_X_RAY, ApiDriver, start_body
 from tests.support.builders import DAY, DR_AMRANI, DR_OKAFOR, DR_SMITH, minutes
-from tests.support.databases import ON_SQLITE
+from tests.support.databases import LATER_ON_POSTGRES, ON_SQLITE, database_on
 from tests.support.passwords import WEAK_HASH
+
+database = database_on("sqlite", LATER_ON_POSTGRES)
 
 
 async def start(api: ApiDriver, doctor_id: int = DR_AMRANI.id, appointment: object = JOHN_CARDIOLOGY) -> str:

@@ -15,6 +15,7 @@ from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.tables import patient_trackings
 from tests.support.api import JOHN_X_RAY, ApiDriver, ApiOpener, start_body
 from tests.support.builders import DR_SMITH
+from tests.support.databases import POSTGRES_LATER
 from tests.support.ledger import column
 from tests.support.locking import locked
 
@@ -77,6 +78,7 @@ async def id_of_x_ray(api: ApiDriver) -> str:
     return str(trackings[0])
 
 
+@POSTGRES_LATER
 async def test_start_is_undecided_without_database(api: ApiDriver, unreachable: Database) -> None:
     doctor = await api.doctor()
 
@@ -87,6 +89,7 @@ async def test_start_is_undecided_without_database(api: ApiDriver, unreachable: 
     assert (await doctor.post("/api/consultations", json=start_body(), headers=KEY)).status_code == 201
 
 
+@POSTGRES_LATER
 @pytest.mark.parametrize("unreachable", ["connection refused"], indirect=True)
 @pytest.mark.parametrize(
     ("role", "method", "path", "body"),
@@ -130,6 +133,7 @@ async def test_calls_ask_for_retry_without_database(
     assert int(answer.headers["retry-after"]) >= 1
 
 
+@POSTGRES_LATER
 async def test_start_counts_once_if_database_fails_later(
     api: ApiDriver, unreachable: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,6 +13,9 @@ from patient_visit_engine.visit.commands import Request
 from tests.support.api import JOHN_CARDIOLOGY, JOHN_DERMATOLOGY, ApiDriver, ApiOpener, start_body
 from tests.support.builders import DR_OKAFOR
 from tests.support.clocks import read_clock
+from tests.support.databases import LATER_ON_POSTGRES, database_on
+
+database = database_on("sqlite", LATER_ON_POSTGRES)
 
 KEY = {"Idempotency-Key": "k"}
 LATER = KEY | {"Prefer": "respond-async"}

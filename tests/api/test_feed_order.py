@@ -13,7 +13,9 @@ from patient_visit_engine.storage.master_data import record_numbers
 from patient_visit_engine.visit.calendar import to_rfc3339
 from tests.support.api import JOHN_CARDIOLOGY, ApiDriver
 from tests.support.builders import DR_OKAFOR, NOON, X_RAY
-from tests.support.databases import ON_SQLITE
+from tests.support.databases import LATER_ON_POSTGRES, ON_SQLITE, database_on
+
+database = database_on("sqlite", LATER_ON_POSTGRES)
 
 PATIENT = "/api/patients/5"
 APPOINTMENT = f"/api/appointments/{JOHN_CARDIOLOGY.id}"

@@ -15,6 +15,9 @@ from patient_visit_engine.visit.state import Limits
 from patient_visit_engine.workflows.visit_client import MAX_MOVES, PatientMovedError, VisitClient
 from tests.support.api import JOHN_CARDIOLOGY, JOHN_DERMATOLOGY, MARIA_CARDIOLOGY, ApiDriver, start_body
 from tests.support.builders import CALENDAR, DAY, DR_OKAFOR, JOHN_DOE, MARIA_SILVA
+from tests.support.databases import LATER_ON_POSTGRES, database_on
+
+database = database_on("sqlite", LATER_ON_POSTGRES)
 
 MERGE = f"/api/patients/{JOHN_DOE.id}/merge"
 SEPARATE = f"{MERGE}/{MARIA_SILVA.id}"

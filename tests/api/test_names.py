@@ -6,7 +6,9 @@ import pytest
 
 from tests.support.api import ApiDriver
 from tests.support.builders import MARIA_SILVA
-from tests.support.databases import ON_SQLITE
+from tests.support.databases import LATER_ON_POSTGRES, ON_SQLITE, database_on
+
+database = database_on("sqlite", LATER_ON_POSTGRES)
 
 PATIENT = f"/api/patients/{MARIA_SILVA.id}"
 

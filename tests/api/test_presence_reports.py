@@ -20,8 +20,11 @@ from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.presence import DEAD_AFTER, PresenceReport
 from patient_visit_engine.storage.tables import stream_processes, stream_readers
 from tests.support.api import Clock
+from tests.support.databases import LATER_ON_POSTGRES, database_on
 from tests.support.stream_process import StreamProcess, start_stream_process
 from tests.support.stream_server import an_event, append_events
+
+database = database_on("sqlite", LATER_ON_POSTGRES)
 
 SECOND = timedelta(seconds=1)
 

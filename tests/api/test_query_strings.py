@@ -3,6 +3,9 @@
 import pytest
 
 from tests.support.api import ApiDriver
+from tests.support.databases import LATER_ON_POSTGRES, database_on
+
+database = database_on("sqlite", LATER_ON_POSTGRES)
 
 REPEATED, UNKNOWN = "must not be repeated", "Unknown field"
 BODY = {"last_name": "Byron"}

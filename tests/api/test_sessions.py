@@ -11,8 +11,10 @@ from patient_visit_engine.storage.tables import sessions
 from patient_visit_engine.visit.codes import Role
 from tests.support.api import ApiDriver, start_body
 from tests.support.builders import DR_AMRANI
-from tests.support.databases import ON_SQLITE
+from tests.support.databases import LATER_ON_POSTGRES, ON_SQLITE, database_on
 from tests.support.passwords import WEAK_HASH
+
+database = database_on("sqlite", LATER_ON_POSTGRES)
 
 AMRANI = {"username": "amrani", "password": "correct horse"}
 

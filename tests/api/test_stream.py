@@ -19,8 +19,10 @@ from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.log_hints import hints_of
 from patient_visit_engine.storage.log_reader import LogReader
 from patient_visit_engine.visit.codes import Role
-from tests.support.databases import ON_SQLITE
+from tests.support.databases import LATER_ON_POSTGRES, ON_SQLITE, database_on
 from tests.support.waiting import wait_until_async
+
+database = database_on("sqlite", LATER_ON_POSTGRES)
 
 
 async def caller_from_header(request: Request) -> Caller:

@@ -12,7 +12,9 @@ from patient_visit_engine.storage.tables import timeline
 from patient_visit_engine.visit.codes import Role
 from tests.support.api import JOHN_DERMATOLOGY, ApiDriver, ApiOpener, start_body
 from tests.support.builders import DAY, DR_OKAFOR, JOHN_DOE, MARIA_SILVA, NOON
-from tests.support.databases import ON_SQLITE
+from tests.support.databases import LATER_ON_POSTGRES, ON_SQLITE, database_on
+
+database = database_on("sqlite", LATER_ON_POSTGRES)
 
 
 async def test_patient_without_visit_is_free(api: ApiDriver) -> None:
