@@ -38,6 +38,7 @@ from patient_visit_engine.api.routes import (
     patients,
     records,
     reports,
+    rooms,
     session,
     undoing,
 )
@@ -139,6 +140,7 @@ def create_documented_app() -> FastAPI:
         handing_over,
         patients,
         reports,
+        rooms,
         merges,
         records,
         master_data,

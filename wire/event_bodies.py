@@ -16,7 +16,7 @@ class AnyEvent(TypedDict):
 
 
 class DoctorUpdated(AnyEvent):
-    """`doctor.updated`: the doctor as the record is now."""
+    """`doctor.updated`: the doctor as the record is now, and the room in which the doctor sits today."""
 
     doctor_id: int
     doctor_name: str

@@ -53,6 +53,7 @@ class WorklistItem(TypedDict):
     record_number: RecordNumber | None
     doctor_id: RecordId
     doctor_name: Name
+    room: Annotated[Name | None, Field(description="where the doctor sits today")]
     prestation_id: RecordId
     prestation: Name
     exclusive: bool
@@ -86,6 +87,7 @@ class AppointmentOnBoard(TypedDict):
     appointment_id: RecordId
     doctor_id: RecordId
     doctor: Name
+    room: Annotated[Name | None, Field(description="where the doctor sits today")]
     prestation: Name
 
 

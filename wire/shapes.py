@@ -320,6 +320,15 @@ class Doctor(TypedDict):
 
 
 @closed
+class RoomOfDay(TypedDict):
+    """The room in which a doctor sits on this hospital day."""
+
+    doctor_id: RecordId
+    date: Date
+    room: Name | None
+
+
+@closed
 class Prestation(TypedDict):
     id: RecordId
     name: Name
@@ -340,7 +349,9 @@ class Appointment(TypedDict):
 
 @closed
 class StoredDoctor(Doctor, StoredRecord):
-    """A doctor as it is stored."""
+    """A doctor as it is stored. `room` is the usual one."""
+
+    room_today: Annotated[Name | None, Field(description="where the doctor sits today; the usual room if none was set")]
 
 
 @closed

@@ -84,7 +84,7 @@ class PutCall:
     async def respond(self, kind: RecordKind, result: PutResult) -> Response:
         """The record as it is stored, with its version as `ETag`."""
         # The version is read before the identifiers, so they are never older than the `ETag` says.
-        body = await self.dependencies.database.read_inline(read_body, kind, result.id)
+        body = await self.dependencies.database.read_inline(read_body, kind, result.id, self.dependencies.today())
         assert body is not None, "no program deletes records"
         body["applied"] = result.applied
         headers = {"ETag": f'"{body["version"]}"'}

@@ -68,7 +68,8 @@ async def put_identified_doctor(query: ByIdentifier, body: bodies.PutDoctor, cal
 
 async def _put_doctor(call: PutCall, target: int | Identifier, body: bodies.PutDoctor) -> Response:
     values = DoctorPut(body.name, body.specialization, body.room, body.active)
-    return await call.put(RecordKind.doctor, target, body, partial(doctors.put_doctor, doctor=values))
+    write = partial(doctors.put_doctor, doctor=values, today=call.dependencies.today())
+    return await call.put(RecordKind.doctor, target, body, write)
 
 
 @router.put("/api/prestations/{record_id}", response_model=None, responses=PRESTATION)

@@ -15,6 +15,7 @@ from patient_visit_engine.api.schema.queries import PatientsQuery, RecordsQuery
 from patient_visit_engine.api.schema.query_check import QUERY_CHECK
 from patient_visit_engine.api.serving.limits import DEFAULT_LIMITS
 from patient_visit_engine.storage.master_data.identifiers import RecordKind
+from patient_visit_engine.storage.rooms import has_had_day_room
 from patient_visit_engine.storage.screens import patient_search, record_pages
 from patient_visit_engine.storage.screens.patient_search import PatientQuery
 from patient_visit_engine.storage.screens.record_pages import NamedRecordQuery
@@ -69,14 +70,22 @@ async def show_appointment(record_id: RecordId, _caller: Staff, http: Request, _
 
 
 async def _show(http: Request, kind: RecordKind, record_id: int) -> Response:
-    body = await dependencies_of(http).database.read(record_pages.read_record, kind, record_id)
+    dependencies = dependencies_of(http)
+    body = await dependencies.database.read(record_pages.read_record, kind, record_id, dependencies.today())
     if body is None:
         raise NotFound(kind.value)
     etag = f'"{body["version"]}"'
     # The record of another id has other versions, so a version of the retired record says nothing about it.
-    if body["id"] == record_id and _has_version(http, etag):
+    if body["id"] == record_id and _has_version(http, etag) and not await _changes_with_day(http, kind, record_id):
         return Response(status_code=304, headers={"ETag": etag})
     return JSONResponse(body, headers={"ETag": etag})
+
+
+async def _changes_with_day(http: Request, kind: RecordKind, record_id: int) -> bool:
+    """Whether the record can change without a new version. Read after the record, so that no room is set in between."""
+    if kind is not RecordKind.doctor:
+        return False
+    return await dependencies_of(http).database.read_inline(has_had_day_room, record_id)
 
 
 def _has_version(http: Request, etag: str) -> bool:
@@ -95,12 +104,12 @@ async def search_patients(query: Annotated[PatientsQuery, Query()], _caller: Sta
 @router.get("/api/doctors", response_model=None, responses=page_responses(shapes.Doctors))
 async def search_doctors(query: Annotated[RecordsQuery, Query()], _caller: StaffOrAdmin, http: Request) -> Response:
     """Doctors by words of their names, 50 on a page."""
-    named = NamedRecordQuery(query.page, query.words, query.identifier)
+    named = NamedRecordQuery(query.page, dependencies_of(http).today(), query.words, query.identifier)
     return JSONResponse(await dependencies_of(http).database.read(record_pages.search_doctors, named))
 
 
 @router.get("/api/prestations", response_model=None, responses=page_responses(shapes.Prestations))
 async def search_prestations(query: Annotated[RecordsQuery, Query()], _caller: StaffOrAdmin, http: Request) -> Response:
     """Prestations by words of their names, 50 on a page."""
-    named = NamedRecordQuery(query.page, query.words, query.identifier)
+    named = NamedRecordQuery(query.page, dependencies_of(http).today(), query.words, query.identifier)
     return JSONResponse(await dependencies_of(http).database.read(record_pages.search_prestations, named))

@@ -185,6 +185,12 @@ class PutDoctor(PutRecord):
     active: Flag = True
 
 
+class PutRoom(RequestBody):
+    """The room of today. It must be there, so that an empty body ends no room by mistake."""
+
+    room: Name | None
+
+
 class PutPrestation(PutRecord):
     name: Name
     exclusive: Flag

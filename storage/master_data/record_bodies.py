@@ -1,11 +1,13 @@
 """Reads a record as clients see it: its fields, version and identifiers."""
 
 from collections.abc import Callable, Iterable, Sequence
+from datetime import date
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
 from patient_visit_engine.storage.master_data.identifiers import TABLES, Identifier, RecordKind, read_shown_identifiers
+from patient_visit_engine.storage.rooms import shown_room
 from patient_visit_engine.storage.shown_records import SHOWN_NUMBER
 from patient_visit_engine.storage.tables import appointments, patients
 from patient_visit_engine.visit.calendar import to_rfc3339
@@ -15,17 +17,25 @@ from patient_visit_engine.wire import shapes
 RecordBody = shapes.StoredPatient | shapes.StoredDoctor | shapes.StoredPrestation | shapes.StoredAppointment
 
 
-def read_body(connection: Connection, kind: RecordKind, record_id: int) -> RecordBody | None:
+def read_body(connection: Connection, kind: RecordKind, record_id: int, today: date) -> RecordBody | None:
     """Return the record as the body of an answer, or None when it does not exist."""
-    return next(iter(read_bodies(connection, kind, [record_id])), None)
+    return next(iter(read_bodies(connection, kind, [record_id], today)), None)
 
 
-def read_bodies(connection: Connection, kind: RecordKind, record_ids: Sequence[int]) -> list[RecordBody]:
-    """Return the records as the bodies of an answer, in this order. A record that does not exist is left out."""
+def read_bodies(
+    connection: Connection, kind: RecordKind, record_ids: Sequence[int], today: date | None = None
+) -> list[RecordBody]:
+    """Return the records as the bodies of an answer, in this order. A record that does not exist is left out.
+
+    Doctors need `today`, for the rooms in which they sit.
+    """
     table = TABLES[kind]
     query = select(table).where(table.c.id.in_(record_ids))
     if kind is RecordKind.patient:
         query = query.add_columns(SHOWN_NUMBER.label("shown_number"))
+    if kind is RecordKind.doctor:
+        assert today is not None, "doctors are shown with today's rooms"
+        query = query.add_columns(shown_room(today).label("shown_room"))
     if kind is RecordKind.appointment:
         # A retired record stands for its survivor.
         query = query.add_columns(patients.c.person_id).join(patients, patients.c.id == appointments.c.patient_id)
@@ -59,6 +69,7 @@ def _doctor(row: Row[Any], record: shapes.StoredRecord) -> shapes.StoredDoctor:
         "name": row.name,
         "specialization": row.specialization,
         "room": row.room,
+        "room_today": row.shown_room,
         "active": row.active,
         **record,
     }

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, select
 
 from patient_visit_engine.storage.facts import IDENTITY_COLUMNS
+from patient_visit_engine.storage.rooms import shown_room
 from patient_visit_engine.storage.tables import (
     appointments,
     doctors,
@@ -37,8 +38,8 @@ def read_board(connection: Connection, today: date) -> screens.Board:
     Call it in one read transaction, so that the cursor is the last event that these rows include.
     """
     seq, epoch = connection.execute(select(log_head.c.seq, log_head.c.epoch)).one()
-    trackings = _by_patient(connection.execute(_open_trackings()))
-    lines = _by_patient(connection.execute(_lines()))
+    trackings = _by_patient(connection.execute(_open_trackings(today)))
+    lines = _by_patient(connection.execute(_lines(today)))
     patient_ids = sorted(
         trackings.keys() | lines.keys(),
         key=lambda patient_id: _arrival(trackings.get(patient_id, []), lines.get(patient_id, [])),
@@ -56,12 +57,13 @@ def read_board(connection: Connection, today: date) -> screens.Board:
     }
 
 
-def _open_trackings() -> Select[Any]:
+def _open_trackings(today: date) -> Select[Any]:
     return (
         select(
             patient_trackings,
             *IDENTITY_COLUMNS,
             doctors.c.name.label("doctor"),
+            shown_room(today).label("room"),
             prestations.c.name.label("prestation"),
         )
         .join(patients, patients.c.id == patient_trackings.c.person_id)
@@ -72,7 +74,7 @@ def _open_trackings() -> Select[Any]:
     )
 
 
-def _lines() -> Select[Any]:
+def _lines(today: date) -> Select[Any]:
     is_reserved = (reservations.c.person_id == waiting_line.c.person_id) & (
         reservations.c.appointment_id == waiting_line.c.appointment_id
     )
@@ -81,6 +83,7 @@ def _lines() -> Select[Any]:
             waiting_line,
             *IDENTITY_COLUMNS,
             doctors.c.name.label("doctor"),
+            shown_room(today).label("room"),
             prestations.c.name.label("prestation"),
             reservations.c.until.label("offer_until"),
         )
@@ -132,6 +135,7 @@ def _appointment_on_board(row: Row[Any]) -> screens.AppointmentOnBoard:
         "appointment_id": row.appointment_id,
         "doctor_id": row.doctor_id,
         "doctor": row.doctor,
+        "room": row.room,
         "prestation": row.prestation,
     }
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import cast
 
 from sqlalchemy import Connection, select
@@ -25,6 +25,7 @@ class NamedRecordQuery:
     """Which doctors or prestations to list. `words` are beginnings of folded words of the name. None stands for no search."""
 
     page: int
+    today: date
     words: tuple[str, ...] | None = None
     identifier: Identifier | None = None
 
@@ -37,11 +38,11 @@ class IdentifiedAppointment:
     scheduled_at: datetime
 
 
-def read_record(connection: Connection, kind: RecordKind, record_id: int) -> RecordBody | None:
+def read_record(connection: Connection, kind: RecordKind, record_id: int, today: date) -> RecordBody | None:
     """The record, or None. The survivor stands for a retired record of a patient."""
     if kind is RecordKind.patient:
         record_id = find_person(connection, record_id) or record_id
-    return read_body(connection, kind, record_id)
+    return read_body(connection, kind, record_id, today)
 
 
 def find_appointment(connection: Connection, identifier: Identifier) -> IdentifiedAppointment | None:
@@ -55,7 +56,7 @@ def find_appointment(connection: Connection, identifier: Identifier) -> Identifi
 def search_doctors(connection: Connection, query: NamedRecordQuery) -> shapes.Doctors:
     """One page of the doctors who have all the words, in the order of their names."""
     ids = _matching_ids(connection, RecordKind.doctor, query)
-    items = read_bodies(connection, RecordKind.doctor, page_of(ids[:MAX_MATCHES], query.page))
+    items = read_bodies(connection, RecordKind.doctor, page_of(ids[:MAX_MATCHES], query.page), query.today)
     return {"items": cast(list[shapes.StoredDoctor], items), **_page(query, ids)}
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, func, or_, select
 
 from patient_visit_engine.storage.facts import IDENTITY_COLUMNS
+from patient_visit_engine.storage.rooms import shown_room
 from patient_visit_engine.storage.screens.worklist_search import is_found, read_retired_records
 from patient_visit_engine.storage.tables import (
     appointments,
@@ -82,12 +83,12 @@ def read_worklist(connection: Connection, worklist_filter: WorklistFilter) -> sc
         matching_ids = _search_ids(connection, conditions, worklist_filter.search)
         total = len(matching_ids)
         is_on_page = appointments.c.id.in_(matching_ids[first : first + worklist_filter.page_size])
-        rows = connection.execute(_listed().where(is_on_page)).all()
+        rows = connection.execute(_listed(worklist_filter.today).where(is_on_page)).all()
     else:
         # Without the joins: with them PostgreSQL may read all patients, to count the appointments of a day.
         of_day = select(func.count()).select_from(appointments).where(*conditions)
         total = connection.execute(of_day).scalar_one()
-        page = _listed().where(*conditions).limit(worklist_filter.page_size).offset(first)
+        page = _listed(worklist_filter.today).where(*conditions).limit(worklist_filter.page_size).offset(first)
         rows = connection.execute(page).all()
     trackings = _latest_trackings(connection, [row.id for row in rows])
     person_ids = {row.person_id for row in rows}
@@ -119,8 +120,8 @@ def _search_ids(connection: Connection, conditions: Sequence[ColumnElement[bool]
     return [row.id for row in rows if is_found(typed, row, retired.get(row.person_id, ()))]
 
 
-def _listed() -> Select[Any]:
-    columns = (patients.c.id.label("person_id"), *SEARCHED, prestations.c.exclusive)
+def _listed(today: date) -> Select[Any]:
+    columns = (patients.c.id.label("person_id"), *SEARCHED, prestations.c.exclusive, shown_room(today).label("room"))
     return _in_order(_joined(select(appointments, *columns)))
 
 
@@ -247,6 +248,7 @@ def _worklist_item(
         "record_number": row.record_number,
         "doctor_id": row.doctor_id,
         "doctor_name": row.doctor,
+        "room": row.room,
         "prestation_id": row.prestation_id,
         "prestation": row.prestation,
         "exclusive": row.exclusive,

@@ -7,6 +7,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Date,
     ForeignKey,
     Index,
     Integer,
@@ -62,6 +63,9 @@ doctors = Table(
     *_version_and_time(),
     # The room in which the doctor usually works.
     Column("room", String(200)),
+    # The room in which the doctor sits on the day `day_room_on`, instead of the usual one.
+    Column("day_room", String(200)),
+    Column("day_room_on", Date),
 )
 
 prestations = Table(

@@ -39,6 +39,7 @@ async def test_shows_consultations_and_waiting_doctors(api: ApiDriver) -> None:
         "appointment_id": JOHN_CARDIOLOGY.id,
         "doctor_id": 7,
         "doctor": "Dr. Amrani",
+        "room": None,
         "prestation": "Cardiology",
         "consultation_id": started.json()["id"],
         "exclusive": True,
@@ -51,6 +52,7 @@ async def test_shows_consultations_and_waiting_doctors(api: ApiDriver) -> None:
             "appointment_id": JOHN_DERMATOLOGY.id,
             "doctor_id": 8,
             "doctor": "Dr. Okafor",
+            "room": None,
             "prestation": "Dermatology",
             "since": "2026-03-02T11:00:00.000Z",
             "position": 1,
@@ -75,6 +77,7 @@ async def test_shows_checked_in_patient_until_check_out(api: ApiDriver) -> None:
             "appointment_id": JOHN_CARDIOLOGY.id,
             "doctor_id": 7,
             "doctor": "Dr. Amrani",
+            "room": None,
             "prestation": "Cardiology",
             "since": "2026-03-02T11:00:00.000Z",
         }

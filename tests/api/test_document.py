@@ -77,6 +77,7 @@ CALLS = {
     ("/api/doctors", "PUT"),
     ("/api/prestations", "PUT"),
     ("/api/appointments", "PUT"),
+    ("/api/doctors/{doctor_id}/room", "PUT"),
     ("/api/events", "GET"),
     ("/api/board", "GET"),
     ("/api/presence", "GET"),

@@ -31,7 +31,9 @@ CALLS_OF_ADMIN = {
 IDS = {
     "{consultation_id}": str(UUID(int=1)),
     "{key}": "a-key",
-    **dict.fromkeys(("{patient_id}", "{retired_id}", "{record_id}", "{appointment_id}", "{account_id}"), "999999"),
+    **dict.fromkeys(
+        ("{patient_id}", "{doctor_id}", "{retired_id}", "{record_id}", "{appointment_id}", "{account_id}"), "999999"
+    ),
 }
 
 

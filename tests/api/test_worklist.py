@@ -30,6 +30,7 @@ async def test_shows_item_of_free_patient(api: ApiDriver) -> None:
         "record_number": "P-017",
         "doctor_id": 7,
         "doctor_name": "Dr. Amrani",
+        "room": None,
         "prestation_id": 11,
         "prestation": "Cardiology",
         "exclusive": True,

@@ -95,6 +95,7 @@ FOR_SOME = [
     ("PUT", "/api/doctors/1", {"name": "Dr. X"}, ["doctor", "reception"]),
     ("PUT", "/api/prestations/1", A_PRESTATION, ["doctor", "reception"]),
     ("PUT", "/api/appointments/1", AN_APPOINTMENT, ["doctor", "reception"]),
+    ("PUT", "/api/doctors/7/room", {"room": "4"}, ["reception", "service", "admin"]),
     ("GET", "/api/presence", None, ["doctor", "reception", "service"]),
     ("GET", "/api/reports/day", None, ["doctor", "reception", "service"]),
 ]

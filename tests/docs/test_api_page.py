@@ -19,6 +19,7 @@ from patient_visit_engine.api.routes import (
     patients,
     records,
     reports,
+    rooms,
     session,
     undoing,
 )
@@ -45,6 +46,7 @@ def calls_in_code() -> dict[str, frozenset[Role]]:
         handing_over,
         patients,
         reports,
+        rooms,
         merges,
         records,
         master_data,

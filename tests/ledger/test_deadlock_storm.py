@@ -22,6 +22,7 @@ from patient_visit_engine.storage.upkeep.audit import audit
 from patient_visit_engine.visit.state import Appointment
 from tests.support.builders import (
     CARDIOLOGY,
+    DAY,
     DR_AMRANI,
     DR_SMITH,
     JOHN_DOE,
@@ -107,7 +108,7 @@ class Storm:
 
         async def run_round(number: int) -> None:
             context = PutContext(doctor.id, f"doctor/{number}", NOON)
-            await self._database.write(put_doctor, context, DoctorPut(f"Dr. {number}"))
+            await self._database.write(put_doctor, context, DoctorPut(f"Dr. {number}"), DAY)
 
         return run_round
 

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from patient_visit_engine.storage.bulk_master_data import PatientRow, add_missing
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.master_data.appointments import AppointmentPut, put_appointment, write_appointment
-from patient_visit_engine.storage.master_data.doctors import DoctorPut, put_doctor
+from patient_visit_engine.storage.master_data.doctors import DoctorPut, RoomPut, put_doctor, put_room
 from patient_visit_engine.storage.master_data.patients import PatientPut, put_patient
 from patient_visit_engine.storage.master_data.prestations import PrestationPut, put_prestation
 from patient_visit_engine.storage.master_data.records import PutContext
@@ -23,6 +23,7 @@ from patient_visit_engine.visit.codes import DoctorBusy
 from patient_visit_engine.visit.person_records import SeenRecord
 from tests.support.builders import (
     CARDIOLOGY,
+    DAY,
     DR_AMRANI,
     DR_SMITH,
     JOHN_DOE,
@@ -102,7 +103,11 @@ async def rename_patient(database: Database) -> None:
 
 
 async def rename_doctor(database: Database) -> None:
-    await database.write(put_doctor, a_put(DR_AMRANI.id), DoctorPut("Dr. New"))
+    await database.write(put_doctor, a_put(DR_AMRANI.id), DoctorPut("Dr. New"), DAY)
+
+
+async def change_room(database: Database) -> None:
+    await database.write(put_room, RoomPut(DR_AMRANI.id, "4", DAY, "room", NOON))
 
 
 async def change_prestation(database: Database) -> None:
@@ -144,6 +149,7 @@ async def import_patients(database: Database) -> None:
         (start_and_complete, ["patients", "appointments", "prestations", "log_head"]),
         (rename_patient, ["patients", "log_head"]),
         (rename_doctor, ["doctors", "log_head"]),
+        (change_room, ["doctors", "log_head"]),
         (change_prestation, ["prestations", "log_head"]),
         (move_appointment, ["patients", "appointments", "log_head"]),
         (move_appointment_in_line, ["patients", "appointments", "prestations", "log_head"]),

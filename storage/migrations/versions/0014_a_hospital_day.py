@@ -27,6 +27,8 @@ COLUMNS = (
     ("patient_trackings", "ticket_day DATE"),
     ("log_head", "ticket_day DATE"),
     ("log_head", "ticket_number INTEGER DEFAULT 0 NOT NULL"),
+    ("doctors", "day_room VARCHAR(200)"),
+    ("doctors", "day_room_on DATE"),
 )
 # No query needs it any more, so a check-in does not write more indexes than before.
 DROPPED_INDEXES = (("trackings_by_patient", "patient_trackings", ["patient_id", "status"]),)

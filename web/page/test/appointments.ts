@@ -34,6 +34,7 @@ export function anAppointment(
         ticket: null,
         doctor_id: ME,
         doctor_name: "Dr. Amrani",
+        room: null,
         prestation_id: 11,
         prestation: "Cardiology",
         exclusive: true,

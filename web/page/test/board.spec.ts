@@ -10,7 +10,9 @@ const patient = (id: number, state: BoardItem["state"], since = "a"): BoardItem 
     ticket: null,
     state,
     consultations: [],
-    checked_in: [{ appointment_id: id, doctor_id: 7, doctor: "Dr. Amrani", prestation: "Cardiology", since }],
+    checked_in: [
+        { appointment_id: id, doctor_id: 7, doctor: "Dr. Amrani", room: null, prestation: "Cardiology", since },
+    ],
     waiting: [],
 });
 
