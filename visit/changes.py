@@ -16,6 +16,7 @@ from patient_visit_engine.visit.state import (
     Reservation,
     WaitingDoctor,
     is_absent,
+    is_false,
 )
 
 
@@ -136,12 +137,13 @@ class WritePriority(Frozen):
 class RewriteAppointment(Frozen):
     """The hospital's own system has changed these fields. A pending tracking gets the new doctor and prestation.
 
-    `appointment` is as it was before.
+    `appointment` is as it was before. `decided_here`: staff have given the appointment to another doctor.
     """
 
     change: Literal["rewrite_appointment"] = "rewrite_appointment"
     appointment: Appointment
     new_fields: AppointmentFields
+    decided_here: bool = Field(default=False, exclude_if=is_false)
 
 
 class JoinLine(Frozen):

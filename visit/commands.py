@@ -170,6 +170,19 @@ class SetPriority(Frozen):
     priority: int | None = None
 
 
+class Reassign(Frozen):
+    """Reception, a supervisor or the appointment's doctor gives the appointment to another doctor. The reason stays in the database.
+
+    `doctor_active`: whether that doctor works here, as the API read it. The ledger does not compare it: a doctor who becomes inactive
+    at this moment has the appointment, but cannot start it.
+    """
+
+    request: Request
+    appointment: Appointment
+    doctor_id: int
+    doctor_active: bool = Field(default=True, exclude_if=bool)
+
+
 class ChangeAppointment(Frozen):
     """The hospital's own system changes these fields of an appointment for which something is open.
 
@@ -247,6 +260,7 @@ Command = (
     | UndoCancel
     | SetAppointmentStatus
     | SetPriority
+    | Reassign
     | ChangeAppointment
     | JoinWaitingLine
     | LeaveWaitingLine

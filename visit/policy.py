@@ -8,6 +8,7 @@ from patient_visit_engine.visit import (
     appointment_changes,
     canceling,
     ending,
+    handing_over,
     merging,
     reception,
     reopening,
@@ -31,6 +32,7 @@ from patient_visit_engine.visit.commands import (
     JoinWaitingLine,
     LeaveWaitingLine,
     MergePatients,
+    Reassign,
     RecordCommand,
     ReleaseConsultation,
     Reopen,
@@ -76,6 +78,7 @@ RULES: dict[type, Callable[[Any, VisitState, datetime], Verdict]] = {
     UndoCancel: canceling.undo_cancel,
     SetAppointmentStatus: reception.set_appointment_status,
     SetPriority: reception.set_priority,
+    Reassign: handing_over.reassign,
     ChangeAppointment: appointment_changes.change_appointment,
     JoinWaitingLine: waiting_line.join_waiting_line,
     LeaveWaitingLine: waiting_line.leave_waiting_line,
@@ -119,7 +122,14 @@ def decide_on_appointment(
         return decide(command, state, now)
     if sent is None or appointment is None or sent == appointment:
         return decide(command, state, now)
-    has_other_doctor = sent.doctor_id != appointment.doctor_id and not isinstance(command, ChangeAppointment)
-    if has_other_doctor or sent.patient_id != appointment.patient_id:
+    if _has_other_doctor(command, sent, appointment) or sent.patient_id != appointment.patient_id:
         return Decision(answer=Refused(refusal=AppointmentMismatch()), at=now)
     return decide(command.model_copy(update={"appointment": appointment}), state, now)
+
+
+def _has_other_doctor(command: Command, sent: Appointment, appointment: Appointment) -> bool:
+    """Whether the appointment was given to a doctor whom the command is not about."""
+    if isinstance(command, Reassign) and appointment.doctor_id == command.doctor_id:
+        # Its effect stands already.
+        return False
+    return sent.doctor_id != appointment.doctor_id and not isinstance(command, ChangeAppointment)

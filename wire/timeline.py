@@ -130,6 +130,9 @@ def _(change: changes.RewriteAppointment) -> TimelineRow:
     if new.status is not None:
         fields["status"] = new.status.name
     appointment = change.appointment
+    if change.decided_here:
+        particulars = {"to_doctor_id": new.doctor_id}
+        return TimelineRow("reassigned", appointment.id, appointment.doctor_id, particulars=particulars)
     return TimelineRow("changed", appointment.id, appointment.doctor_id, particulars={"fields": fields})
 
 

@@ -33,6 +33,7 @@ with workflow.unsafe.imports_passed_through():
         LeaveWaitingLine,
         MergePatients,
         OpenVisit,
+        Reassign,
         ReleaseConsultation,
         Reopen,
         Reply,
@@ -197,6 +198,10 @@ class PatientVisit:
 
     @workflow.update(description="Set how urgent the appointment is.")
     async def set_priority(self, command: SetPriority) -> Reply:
+        return await self._handle(command)
+
+    @workflow.update(description="Give the appointment to another doctor.")
+    async def reassign(self, command: Reassign) -> Reply:
         return await self._handle(command)
 
     @workflow.update(description="Change fields of an appointment, as the hospital's own system has sent them.")

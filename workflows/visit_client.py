@@ -72,6 +72,7 @@ UPDATES: dict[str, Any] = {
     "UndoCheckOut": PatientVisit.undo_check_out,
     "SetAppointmentStatus": PatientVisit.set_appointment_status,
     "SetPriority": PatientVisit.set_priority,
+    "Reassign": PatientVisit.reassign,
     "ChangeAppointment": PatientVisit.change_appointment,
     "JoinWaitingLine": PatientVisit.join_waiting_line,
     "LeaveWaitingLine": PatientVisit.leave_waiting_line,

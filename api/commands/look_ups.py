@@ -5,6 +5,7 @@ from sqlalchemy import Connection
 from patient_visit_engine.api.access.authentication import not_yours
 from patient_visit_engine.api.access.sessions import Caller
 from patient_visit_engine.api.problems import NotFound
+from patient_visit_engine.storage.doctor_days import is_active_doctor
 from patient_visit_engine.storage.past_trackings import read_past_tracking
 from patient_visit_engine.storage.screens import patient_day
 from patient_visit_engine.visit.codes import Role
@@ -37,6 +38,16 @@ def look_up_appointment(connection: Connection, caller: Caller, appointment_id: 
     if caller.role is Role.doctor and appointment.doctor_id != caller.doctor_id:
         raise not_yours()
     return appointment
+
+
+def look_up_with_doctor(
+    connection: Connection, caller: Caller, appointment_id: int, doctor_id: int
+) -> tuple[Appointment, bool]:
+    """The appointment, and whether this doctor is active. Raises as `look_up_appointment`, and `NotFound` for the doctor."""
+    appointment = look_up_appointment(connection, caller, appointment_id)
+    if (is_active := is_active_doctor(connection, doctor_id)) is None:
+        raise NotFound("doctor")
+    return appointment, is_active
 
 
 def look_up_started(connection: Connection, caller: Caller, consultation_id: str) -> tuple[TrackingRow, PastTracking]:

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from patient_visit_engine.api.access.authentication import DoctorReceptionOrSupervisor
 from patient_visit_engine.api.commands.idempotency import Key
-from patient_visit_engine.api.commands.look_ups import look_up_appointment
+from patient_visit_engine.api.commands.look_ups import look_up_appointment, look_up_with_doctor
 from patient_visit_engine.api.dependencies import dependencies_of
 from patient_visit_engine.api.schema import bodies
 from patient_visit_engine.api.schema.fields import TextId
@@ -40,4 +40,25 @@ async def set_priority(
     if prepared.earlier_response is not None:
         return prepared.earlier_response
     command = commands.SetPriority(request=prepared.request, appointment=prepared.looked_up, priority=body.priority)
+    return await dependencies.dispatcher.dispatch_with_reason(command, dependencies.today(), body.reason)
+
+
+@router.post(
+    "/api/appointments/{appointment_id}/reassign",
+    response_model=None,
+    responses=responses({200: shapes.Appointment}, *COMMAND_PROBLEMS, refused=True),
+)
+async def reassign(
+    appointment_id: AppointmentId, body: bodies.Reassign, caller: DoctorReceptionOrSupervisor, key: Key, http: Request
+) -> Response:
+    """Give an appointment that has not begun to another doctor. A patient who is checked in keeps the arrival time."""
+    dependencies = dependencies_of(http)
+    look_up = partial(look_up_with_doctor, caller=caller, appointment_id=appointment_id, doctor_id=body.doctor_id)
+    prepared = await dependencies.dispatcher.prepare(caller, key, http, body, look_up)
+    if prepared.earlier_response is not None:
+        return prepared.earlier_response
+    appointment, is_active = prepared.looked_up
+    command = commands.Reassign(
+        request=prepared.request, appointment=appointment, doctor_id=body.doctor_id, doctor_active=is_active
+    )
     return await dependencies.dispatcher.dispatch_with_reason(command, dependencies.today(), body.reason)

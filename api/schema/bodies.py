@@ -130,6 +130,11 @@ class SetPriority(RequestBody):
     reason: Reason | None = None
 
 
+class Reassign(RequestBody):
+    doctor_id: Id
+    reason: Reason | None = None
+
+
 class SentIdentifier(RequestBody):
     system: SystemName
     value: IdentifierText

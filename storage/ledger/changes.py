@@ -146,7 +146,7 @@ def _write_priority(change: changes.WritePriority, writer: Writer) -> None:
 
 @apply.register
 def _rewrite_appointment(change: changes.RewriteAppointment, writer: Writer) -> None:
-    rewrite_appointment(writer, change.appointment, change.new_fields)
+    rewrite_appointment(writer, change.appointment, change.new_fields, decided_here=change.decided_here)
 
 
 @apply.register

@@ -1,11 +1,11 @@
-"""Writes the fields that the hospital's own system has changed: to the appointment, and to its pending tracking."""
+"""Writes the fields that the hospital's own system or staff have changed: to the appointment, and to its pending tracking."""
 
 from typing import Any
 
 from sqlalchemy import bindparam, select, update
 
 from patient_visit_engine.storage.ledger.errors import OvertakenError
-from patient_visit_engine.storage.ledger.writer import PENDING_OF_APPOINTMENT, Writer
+from patient_visit_engine.storage.ledger.writer import NEWEST_AS_OF, PENDING_OF_APPOINTMENT, Writer
 from patient_visit_engine.storage.status_columns import columns_of_status
 from patient_visit_engine.storage.tables import appointments, prestations
 from patient_visit_engine.visit.codes import TrackingStatus
@@ -17,14 +17,23 @@ EXCLUSIVE = select(prestations.c.exclusive).where(prestations.c.id == bindparam(
 TRACKED = ("doctor_id", "prestation_id")
 
 
-def rewrite_appointment(writer: Writer, appointment: Appointment, fields: AppointmentFields) -> None:
-    """Write these fields. Raises `OvertakenError` when the appointment is no longer there."""
+def rewrite_appointment(
+    writer: Writer, appointment: Appointment, fields: AppointmentFields, *, decided_here: bool = False
+) -> None:
+    """Write these fields. Raises `OvertakenError` when the appointment is no longer there.
+
+    `decided_here`: the decision is newer than what other systems sent before, so the time of the decision becomes `as_of`.
+    """
     appointment_id = appointment.id
     columns: dict[str, Any] = {name: getattr(fields, name) for name in fields.names}
     if fields.status is not None:
         columns |= columns_of_status(appointment.status, fields.status, writer.at)
     statement = update(appointments).where(IS_APPOINTMENT).values(**columns, version=appointments.c.version + 1)
-    if writer.connection.execute(statement, {"key": appointment_id}).rowcount != 1:
+    values: dict[str, object] = {"key": appointment_id}
+    if decided_here:
+        statement = statement.values(as_of=NEWEST_AS_OF)
+        values["decided_at"] = writer.at
+    if writer.connection.execute(statement, values).rowcount != 1:
         raise OvertakenError
     rows = writer.stored.rows
     if fields.scheduled_at is not None:

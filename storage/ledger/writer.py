@@ -67,11 +67,8 @@ SET_APPOINTMENT_STATUS = (
 )
 DECIDED_AT = bindparam("decided_at", type_=Timestamp())
 #: A decision made here is newer than what other systems sent before, so that an older message does not undo it.
-DECIDE_STATUS = PreparedWrite(
-    SET_APPOINTMENT_STATUS.values(
-        as_of=case((appointments.c.as_of > DECIDED_AT, appointments.c.as_of), else_=DECIDED_AT)
-    )
-)
+NEWEST_AS_OF = case((appointments.c.as_of > DECIDED_AT, appointments.c.as_of), else_=DECIDED_AT)
+DECIDE_STATUS = PreparedWrite(SET_APPOINTMENT_STATUS.values(as_of=NEWEST_AS_OF))
 WRITE_STATUS = PreparedWrite(SET_APPOINTMENT_STATUS)
 SET_PRIORITY = PreparedWrite(
     update(appointments)

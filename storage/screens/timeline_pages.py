@@ -21,6 +21,8 @@ from patient_visit_engine.wire import screens
 
 #: How many entries one page lists at most. A client that sends requests in a loop must not make an answer endless.
 TIMELINE_PAGE = 200
+#: The other doctors in an entry: the holder who caused a refusal, and the one who got an appointment.
+NAMED_DOCTORS = ("active_doctor", "to_doctor")
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def read_timeline(connection: Connection, query: TimelineQuery) -> TimelinePage:
     newest_first = list(connection.execute(statement))
     rows = newest_first[:TIMELINE_PAGE][::-1]
     entries = [_timeline_entry(row) for row in rows]
-    _add_holder_names(connection, entries)
+    _add_doctor_names(connection, entries)
     if query.with_callers:
         _add_callers(connection, entries, rows)
     older = rows[0].id if len(newest_first) > TIMELINE_PAGE else None
@@ -91,11 +93,11 @@ def _timeline_entry(row: Row[Any]) -> dict[str, Any]:
     return particulars | entry
 
 
-def _add_holder_names(connection: Connection, entries: list[dict[str, Any]]) -> None:
-    refused = [entry for entry in entries if "active_doctor_id" in entry]
-    names = _read_names(connection, doctors, {entry["active_doctor_id"] for entry in refused})
-    for entry in refused:
-        entry["active_doctor"] = names.get(entry["active_doctor_id"])
+def _add_doctor_names(connection: Connection, entries: list[dict[str, Any]]) -> None:
+    named = [(entry, name) for entry in entries for name in NAMED_DOCTORS if f"{name}_id" in entry]
+    names = _read_names(connection, doctors, {entry[f"{name}_id"] for entry, name in named})
+    for entry, name in named:
+        entry[name] = names.get(entry[f"{name}_id"])
 
 
 def _add_callers(connection: Connection, entries: list[dict[str, Any]], rows: list[Row[Any]]) -> None:

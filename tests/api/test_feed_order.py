@@ -12,7 +12,7 @@ from patient_visit_engine.runtime.settings import Settings
 from patient_visit_engine.storage.master_data import record_numbers
 from patient_visit_engine.visit.calendar import to_rfc3339
 from tests.support.api import JOHN_CARDIOLOGY, ApiDriver
-from tests.support.builders import DR_OKAFOR, NOON, X_RAY
+from tests.support.builders import DR_OKAFOR, DR_SMITH, NOON, X_RAY
 from tests.support.databases import LATER_ON_POSTGRES, ON_SQLITE, database_on
 
 database = database_on("sqlite", LATER_ON_POSTGRES)
@@ -151,6 +151,23 @@ async def test_decision_of_staff_is_newer_than_earlier_messages(api: ApiDriver, 
 
     assert (late.json()["applied"], late.json()["status"]) == (False, "canceled")
     assert (newer.json()["applied"], newer.json()["scheduled_at"]) == (True, at(30))
+
+
+@pytest.mark.parametrize("checked_in", [False, True])
+async def test_feed_does_not_undo_a_reassignment(api: ApiDriver, checked_in: bool) -> None:
+    await put(api, APPOINTMENT, BOOKED | {"as_of": at(0)})
+    api.clock.advance(minutes=10)
+    reception = await api.staff("reception")
+    if checked_in:
+        assert (await reception.post(f"{APPOINTMENT}/check-in")).status_code == 201
+    given = await reception.post(f"{APPOINTMENT}/reassign", json={"doctor_id": DR_OKAFOR.id})
+
+    late = await put(api, APPOINTMENT, BOOKED | {"doctor_id": DR_SMITH.id, "as_of": at(9)})
+    repeated = await put(api, APPOINTMENT, BOOKED | {"as_of": at(11)})
+
+    assert given.status_code == 200, given.text
+    assert (late.json()["applied"], late.json()["doctor_id"]) == (False, DR_OKAFOR.id)
+    assert (repeated.json()["applied"], repeated.json()["doctor_id"]) == (True, DR_OKAFOR.id)
 
 
 async def test_decision_does_not_make_as_of_older(api: ApiDriver) -> None:

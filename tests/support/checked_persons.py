@@ -188,6 +188,7 @@ class CheckedPersons(RuleBasedStateMachine):
                 booked.prestation_id,
                 booked.scheduled_at,
             )
+            assert row.priority == model.priorities.get(number)
             assert model.survivors[row.patient_id] == model.survivors[booked.record_id]
             booked.record_id = row.patient_id
         for key, row in picture.running.items():

@@ -14,6 +14,7 @@ from patient_visit_engine.visit.commands import (
     JoinWaitingLine,
     LeaveWaitingLine,
     MergePatients,
+    Reassign,
     ReleaseConsultation,
     Reopen,
     SeparatePatients,
@@ -168,6 +169,13 @@ def a_status(appointment: Appointment, status: AppointmentStatus, by: int | None
 def a_priority(appointment: Appointment, priority: int | None, key: str = "priority") -> SetPriority:
     """Reception sets the priority, or removes it."""
     return SetPriority(request=a_request(key, RECEPTIONIST), appointment=appointment, priority=priority)
+
+
+def a_reassignment(appointment: Appointment, doctor: Doctor, key: str = "reassign", *, active: bool = True) -> Reassign:
+    """Reception gives the appointment to the doctor."""
+    return Reassign(
+        request=a_request(key, RECEPTIONIST), appointment=appointment, doctor_id=doctor.id, doctor_active=active
+    )
 
 
 def a_change(appointment: Appointment, key: str = "change", **fields: Any) -> ChangeAppointment:

@@ -11,6 +11,7 @@ from patient_visit_engine.visit.past_tracking import PastTracking
 from patient_visit_engine.visit.state import Appointment, Consultation, VisitState
 from tests.support.builders import (
     DR_AMRANI,
+    DR_LINDQVIST,
     DR_OKAFOR,
     NOON,
     a_consultation,
@@ -23,6 +24,7 @@ from tests.support.commands import (
     a_cancellation,
     a_past,
     a_priority,
+    a_reassignment,
     a_reopening,
     an_undo_of_cancellation,
     an_undo_of_check_in,
@@ -66,6 +68,16 @@ def _checked_in(*, line: bool = False) -> Situation:
     appointment = an_appointment(status=AppointmentStatus.pending)
     visit = a_visit(
         checked_in=[appointment], waiting=[DR_AMRANI] if line else [], in_consultation_with=DR_OKAFOR if line else None
+    )
+    return Situation(visit, appointment, a_past(appointment), a_consultation(appointment))
+
+
+def _reserved() -> Situation:
+    appointment = an_appointment(status=AppointmentStatus.pending)
+    visit = a_visit(
+        checked_in=[appointment],
+        waiting=[DR_AMRANI, DR_OKAFOR],
+        reservation=a_reservation(DR_AMRANI, NOON + minutes(1)),
     )
     return Situation(visit, appointment, a_past(appointment), a_consultation(appointment))
 
@@ -125,6 +137,7 @@ STATES: dict[str, Callable[[], Situation]] = {
     "not arrived, with priority 1": lambda: _not_arrived(1),
     "checked in": _checked_in,
     "checked in, its doctor in line": lambda: _checked_in(line=True),
+    "checked in, reserved for its doctor, another doctor in line": _reserved,
     "in consultation": _running,
     "in consultation, after a check-in": lambda: _running(checked_in=True),
     "in consultation, another doctor in line": lambda: _running(line=True),
@@ -159,6 +172,9 @@ CHECK_OUT = "Undo check-out"
 CANCEL = "Cancel"
 UNDO_CANCEL = "Undo cancel"
 PRIORITY = "Set priority 1"
+REASSIGN = "Reassign"
+INACTIVE = "Reassign, to an inactive doctor"
+SAME = "Reassign, to its own doctor"
 COMMANDS: dict[str, Callable[[Situation], Command]] = {
     DOCTOR: lambda now: an_undo_of_start(now.consultation, now.past, by=DR_AMRANI),
     OTHER: lambda now: an_undo_of_start(now.consultation, now.past, by=DR_OKAFOR),
@@ -171,6 +187,9 @@ COMMANDS: dict[str, Callable[[Situation], Command]] = {
     CANCEL: lambda now: a_cancellation(now.appointment),
     UNDO_CANCEL: lambda now: an_undo_of_cancellation(now.appointment, now.past),
     PRIORITY: lambda now: a_priority(now.appointment, 1),
+    REASSIGN: lambda now: a_reassignment(now.appointment, DR_LINDQVIST),
+    INACTIVE: lambda now: a_reassignment(now.appointment, DR_LINDQVIST, active=False),
+    SAME: lambda now: a_reassignment(now.appointment, DR_AMRANI),
 }
 
 COMPLETED, UPDATED = "consultation.completed", "appointment.updated"
@@ -181,6 +200,7 @@ REOPENED = (("ReopenConsultation",), ("consultation.reopened", UPDATED))
 TAKES_OFFER_BACK = (("ReopenConsultation", "EndReservation"), ("consultation.reopened", UPDATED))
 BLOCKED = (("NoteRefusal",), ("consultation.blocked",))
 PRIORITY_WRITTEN = (("WritePriority",), (UPDATED,))
+GIVEN = (("RewriteAppointment",), (UPDATED, UPDATED))
 SERVES_LINE = (("EndConsultation", "OfferPatient", "WriteAppointmentStatus"), (COMPLETED, *OFFERED, UPDATED))
 
 
@@ -280,4 +300,30 @@ ROWS = [
     DecisionRow(PRIORITY, "released", "200", *PRIORITY_WRITTEN),
     DecisionRow(PRIORITY, "checked out", "200", *PRIORITY_WRITTEN),
     DecisionRow(PRIORITY, "canceled", "appointment_closed"),
+    DecisionRow(REASSIGN, "not arrived", "200", *GIVEN),
+    DecisionRow(REASSIGN, "checked in", "200", *GIVEN),
+    DecisionRow(
+        REASSIGN,
+        "checked in, its doctor in line",
+        "200",
+        ("RewriteAppointment", "LeaveLine"),
+        (UPDATED, UPDATED, "patient.updated", "waiting.ended"),
+    ),
+    DecisionRow(
+        REASSIGN,
+        "checked in, reserved for its doctor, another doctor in line",
+        "200",
+        ("RewriteAppointment", "EndReservation", "LeaveLine", "OfferPatient"),
+        (UPDATED, UPDATED, "patient.updated", "waiting.ended", *OFFERED),
+    ),
+    DecisionRow(REASSIGN, "in consultation", "tracking_open"),
+    DecisionRow(REASSIGN, "completed", "appointment_closed"),
+    DecisionRow(REASSIGN, "released", "200", *GIVEN),
+    DecisionRow(REASSIGN, "checked out", "200", *GIVEN),
+    DecisionRow(REASSIGN, "canceled", "appointment_closed"),
+    DecisionRow(INACTIVE, "checked in", "doctor_inactive"),
+    DecisionRow(INACTIVE, "in consultation", "tracking_open"),
+    DecisionRow(SAME, "checked in, its doctor in line", "200"),
+    DecisionRow(SAME, "in consultation", "200"),
+    DecisionRow(SAME, "completed", "200"),
 ]

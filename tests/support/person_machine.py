@@ -17,9 +17,11 @@ from patient_visit_engine.visit.commands import (
     JoinWaitingLine,
     LeaveWaitingLine,
     MergePatients,
+    Reassign,
     ReleaseConsultation,
     SeparatePatients,
     SetAppointmentStatus,
+    SetPriority,
     StartConsultation,
 )
 from tests.support.builders import CALENDAR
@@ -124,6 +126,27 @@ class PersonMachine(CheckedPersons):
         else:
             expected = self.model.set_status(appointment, to)
             self.send(SetAppointmentStatus(request=request, appointment=read, status=to), expected)
+        self.check()
+
+    @rule(appointment=appointment_ids, doctor=st.sampled_from(DOCTORS), stale=rarely)
+    def reassign(self, appointment: int, doctor: int, stale: bool) -> None:
+        if (read := self.read_by_client(appointment, stale=stale)) is None:
+            return
+        if doctor == self.model.appointments[appointment].doctor_id:
+            # Its effect stands already, so it does not matter which doctor the client has read.
+            is_same = self.is_same(read.model_copy(update={"doctor_id": doctor}))
+        else:
+            is_same = self.is_same(read)
+        expected = self.model.reassign(appointment, doctor) if is_same else (422, "appointment_mismatch")
+        self.send(Reassign(request=self.visits.request(), appointment=read, doctor_id=doctor), expected)
+        self.check()
+
+    @rule(appointment=appointment_ids, priority=st.sampled_from([None, 1, 5]))
+    def prioritize(self, appointment: int, priority: int | None) -> None:
+        if (read := self.read_by_client(appointment)) is None:
+            return
+        expected = self.model.set_priority(appointment, priority)
+        self.send(SetPriority(request=self.visits.request(), appointment=read, priority=priority), expected)
         self.check()
 
     # -- the hospital's own system

@@ -76,6 +76,7 @@ class PersonModel:
     #: The time of each open check-in, by appointment.
     pending: dict[int, datetime] = field(default_factory=dict)
     outcomes: dict[str, str] = field(default_factory=dict)
+    priorities: dict[int, int | None] = field(default_factory=dict)
     #: The consultations that ran at a merge of two busy records.
     both_at_merge: set[str] = field(default_factory=set)
 
@@ -228,6 +229,26 @@ class PersonModel:
             return 409, "appointment_closed"
         self.pending.pop(appointment_id, None)
         self.appointments[appointment_id].status = status
+        return 200, None
+
+    def reassign(self, appointment_id: int, doctor_id: int) -> Expected:
+        """The desk gives the appointment to the doctor."""
+        appointment = self.appointments[appointment_id]
+        if appointment.doctor_id == doctor_id:
+            return 200, None
+        if self.consultation_of(appointment_id) is not None:
+            return 409, "tracking_open"
+        if appointment.status in CLOSED:
+            return 409, "appointment_closed"
+        appointment.doctor_id = doctor_id
+        return 200, None
+
+    def set_priority(self, appointment_id: int, priority: int | None) -> Expected:
+        """The desk says how urgent the appointment is."""
+        has_changed = self.priorities.get(appointment_id) != priority
+        if has_changed and self.appointments[appointment_id].status in CLOSED:
+            return 409, "appointment_closed"
+        self.priorities[appointment_id] = priority
         return 200, None
 
     def join_line(self, appointment_id: int, line: PersonsLine) -> Expected:

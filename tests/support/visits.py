@@ -26,6 +26,7 @@ from patient_visit_engine.visit.commands import (
     ExtendConsultation,
     JoinWaitingLine,
     LeaveWaitingLine,
+    Reassign,
     ReleaseConsultation,
     Reopen,
     Request,
@@ -247,6 +248,11 @@ class VisitDriver(PatientRecords):
         """Reception sets the priority of the doctor's appointment."""
         appointment = await self.appointment(doctor)
         return await self.send(SetPriority(request=self.request(), appointment=appointment, priority=priority))
+
+    async def reassign(self, doctor: int, other: int) -> Answer:
+        """Reception gives the doctor's appointment to the other doctor."""
+        appointment = await self.appointment(doctor)
+        return await self.send(Reassign(request=self.request(), appointment=appointment, doctor_id=other))
 
     async def change(self, doctor: int, **fields: Any) -> Answer:
         """The hospital's own system changes these fields of the doctor's appointment."""

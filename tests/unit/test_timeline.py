@@ -87,6 +87,12 @@ ROWS = [
         ),
     ),
     (
+        RewriteAppointment(
+            appointment=APPOINTMENT, new_fields=AppointmentFields(doctor_id=DR_SMITH.id), decided_here=True
+        ),
+        amrani_row("reassigned", None, to_doctor_id=456),
+    ),
+    (
         NoteRescue(reason=RescueReason.workflow_task_failed),
         TimelineRow("rescued", particulars={"code": "workflow_task_failed"}),
     ),

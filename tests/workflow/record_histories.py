@@ -210,6 +210,15 @@ async def priorities(visits: VisitDriver) -> None:
     await visits.set_priority(DR_AMRANI, None)
 
 
+async def reassigned(visits: VisitDriver) -> None:
+    """A patient who is checked in gets another doctor, while the former one waits in line."""
+    await visits.check_in(DR_BENNIS)
+    started = await visits.start(DR_AMRANI)
+    await visits.wait(DR_BENNIS)
+    await visits.reassign(DR_BENNIS, DR_IMAGING)
+    await visits.complete(started)
+
+
 BEHAVIOURS: tuple[Callable[[VisitDriver], Awaitable[None]], ...] = (
     start_refuse_complete,
     waiting_line_and_offer,
@@ -228,6 +237,7 @@ BEHAVIOURS: tuple[Callable[[VisitDriver], Awaitable[None]], ...] = (
     reopened,
     canceled,
     priorities,
+    reassigned,
 )
 
 
