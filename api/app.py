@@ -30,6 +30,7 @@ from patient_visit_engine.api.readiness import HealthCheck, Readiness, find_prob
 from patient_visit_engine.api.routes import (
     accounts,
     appointments,
+    arrivals,
     consultations,
     handing_over,
     master_data,
@@ -138,6 +139,7 @@ def create_documented_app() -> FastAPI:
         appointments,
         undoing,
         handing_over,
+        arrivals,
         patients,
         reports,
         rooms,

@@ -52,7 +52,7 @@ RESERVATIONS = (
 )
 RECORD = select(patients.c.id, patients.c.person_id).where(patients.c.id == bindparam("patient_id"))
 OPEN_ROWS = union_rows(record=RECORD, tracking=OPEN_TRACKINGS, place=PLACES, reservation=RESERVATIONS)
-APPOINTMENT = (
+APPOINTMENT_ROWS = (
     select(
         appointments.c.id,
         # The person: every id that leaves the storage is the survivor's. `record_id` is the record that has the appointment.
@@ -74,8 +74,8 @@ APPOINTMENT = (
     .join(patients, patients.c.id == appointments.c.patient_id)
     .join(prestations, prestations.c.id == appointments.c.prestation_id)
     .join(doctors, doctors.c.id == appointments.c.doctor_id)
-    .where(appointments.c.id == bindparam("appointment_id"))
 )
+APPOINTMENT = APPOINTMENT_ROWS.where(appointments.c.id == bindparam("appointment_id"))
 
 
 def read_facts(connection: Connection, patient_id: int) -> Facts:

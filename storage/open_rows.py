@@ -7,7 +7,14 @@ from datetime import datetime
 from patient_visit_engine.storage.row_unions import Columns
 from patient_visit_engine.storage.trackings import tracking_row
 from patient_visit_engine.visit.codes import ReservationKind, TrackingStatus
-from patient_visit_engine.visit.state import Consultation, Facts, PendingTracking, Reservation, WaitingDoctor
+from patient_visit_engine.visit.state import (
+    Appointment,
+    Consultation,
+    Facts,
+    PendingTracking,
+    Reservation,
+    WaitingDoctor,
+)
 from patient_visit_engine.wire.trackings import TrackingRow
 
 
@@ -67,6 +74,14 @@ class OpenRows:
     def find_tracking(self, status: TrackingStatus, column: str, key: object) -> Columns | None:
         """The tracking with this status, and this key in that column."""
         return next((row for row in self._with_status(status) if row[column] == key), None)
+
+    def add_appointments(self, appointments: Iterable[Appointment]) -> None:
+        """Add what a new tracking of these appointments needs."""
+        for appointment in appointments:
+            # Only the messages of older programs have no time.
+            assert appointment.scheduled_at is not None
+            self.scheduled_at[appointment.id] = appointment.scheduled_at
+            self.record_ids[appointment.id] = appointment.record
 
     def reschedule(self, appointment_id: int, scheduled_at: datetime) -> None:
         """Give the appointment another time, also in its trackings."""

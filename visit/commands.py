@@ -6,6 +6,7 @@ from typing import Literal, get_args
 from pydantic import Field
 
 from patient_visit_engine.visit.codes import AppointmentStatus, CancelReason, DoctorBusy, RescueReason
+from patient_visit_engine.visit.day_appointments import DayAppointments
 from patient_visit_engine.visit.past_tracking import PastTracking
 from patient_visit_engine.visit.person_records import SeenRecord
 from patient_visit_engine.visit.state import (
@@ -153,6 +154,45 @@ class UndoCheckOut(Frozen):
     past: PastTracking
 
 
+class CheckInPatient(Frozen):
+    """The patient has arrived, for all open appointments of the day.
+
+    `day` are the appointments as the API read them, or as the ledger found them when they had changed. `record_id` is as in a merge.
+    """
+
+    request: Request
+    patient_id: int
+    day: DayAppointments
+    record_id: int | None = Field(default=None, exclude_if=is_absent)
+
+
+class CheckOutPatient(Frozen):
+    """The patient has left without being seen. The fields are those of `CheckInPatient`."""
+
+    request: Request
+    patient_id: int
+    day: DayAppointments
+    record_id: int | None = Field(default=None, exclude_if=is_absent)
+
+
+class UndoCheckInPatient(Frozen):
+    """The patient is not here. The fields are those of `CheckInPatient`."""
+
+    request: Request
+    patient_id: int
+    day: DayAppointments
+    record_id: int | None = Field(default=None, exclude_if=is_absent)
+
+
+class UndoCheckOutPatient(Frozen):
+    """The patient is still here. The fields are those of `CheckInPatient`."""
+
+    request: Request
+    patient_id: int
+    day: DayAppointments
+    record_id: int | None = Field(default=None, exclude_if=is_absent)
+
+
 class SetAppointmentStatus(Frozen):
     """Reception, a supervisor or the appointment's doctor sets the status. `doctor_id` is None unless a doctor does."""
 
@@ -247,9 +287,12 @@ ConsultationCommand = CompleteConsultation | ExtendConsultation | ReleaseConsult
 UndoCommand = UndoStart | UndoCheckIn | UndoCheckOut | UndoCancel | Reopen
 #: The commands on two records of one person.
 RecordCommand = MergePatients | SeparatePatients
+#: The commands on all appointments of a patient's day.
+PatientCommand = CheckInPatient | CheckOutPatient | UndoCheckInPatient | UndoCheckOutPatient
 Command = (
     ConsultationCommand
     | RecordCommand
+    | PatientCommand
     | StartConsultation
     | CheckIn
     | CheckOut
@@ -280,7 +323,7 @@ def patient_of(command: Command) -> int:
     """The id of the patient. The command goes to this patient's visit."""
     return (
         command.patient_id
-        if isinstance(command, ConsultationCommand | RecordCommand)
+        if isinstance(command, ConsultationCommand | RecordCommand | PatientCommand)
         else command.appointment.patient_id
     )
 
@@ -289,7 +332,7 @@ def with_patient(command: Command, patient_id: int) -> Command:
     """The command for another person, who has its record since a merge or a separation."""
     if isinstance(command, ConsultationCommand):
         return command.model_copy(update={"patient_id": patient_id})
-    if isinstance(command, RecordCommand):
+    if isinstance(command, RecordCommand | PatientCommand):
         named_id = command.patient_id if command.record_id is None else command.record_id
         record_id = None if named_id == patient_id else named_id
         return command.model_copy(update={"patient_id": patient_id, "record_id": record_id})
@@ -310,8 +353,8 @@ def separated_person(command: Command, appointment: Appointment | None) -> int |
 
 
 def appointment_of(command: Command) -> Appointment | None:
-    """The appointment as the sender read it. None for commands on a consultation or on records."""
-    return None if isinstance(command, ConsultationCommand | RecordCommand) else command.appointment
+    """The appointment as the sender read it. None for commands on a consultation, on records or on a patient."""
+    return None if isinstance(command, ConsultationCommand | RecordCommand | PatientCommand) else command.appointment
 
 
 def retired_record_of(command: Command | SystemCommand | None) -> SeenRecord | None:
@@ -320,8 +363,8 @@ def retired_record_of(command: Command | SystemCommand | None) -> SeenRecord | N
 
 
 def named_record_of(command: Command | SystemCommand | None) -> int | None:
-    """The retired record that the caller named for the patient of a merge or a separation. None: the caller named the patient."""
-    return command.record_id if isinstance(command, RecordCommand) else None
+    """The retired record that the caller named for the patient. None: the caller named the patient, or something of the patient."""
+    return command.record_id if isinstance(command, RecordCommand | PatientCommand) else None
 
 
 def required_version(command: Command | SystemCommand | None) -> int | None:
@@ -346,6 +389,18 @@ def with_past_tracking(command: Command, past: PastTracking | None) -> Command:
     if past is None or not isinstance(command, UndoCommand):
         return command
     return command.model_copy(update={"past": past})
+
+
+def day_of(command: Command | SystemCommand | None) -> DayAppointments | None:
+    """The appointments of the day, as the command's sender read them. None for a command that does not depend on them."""
+    return command.day if isinstance(command, PatientCommand) else None
+
+
+def with_day(command: Command, day: DayAppointments | None) -> Command:
+    """The command with these appointments of the day. Unchanged when `day` is None."""
+    if day is None or not isinstance(command, PatientCommand):
+        return command
+    return command.model_copy(update={"day": day})
 
 
 def with_busy_doctor(command: Command, busy_with: tuple[OtherConsultation, ...] | None) -> Command:

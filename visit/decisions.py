@@ -45,6 +45,13 @@ class TrackingAnswer(Frozen):
     created: bool = False
 
 
+class TrackingsAnswer(Frozen):
+    """The latest tracking of each of these appointments."""
+
+    answer: Literal["trackings"] = "trackings"
+    appointment_ids: tuple[int, ...]
+
+
 class StatusAnswer(Frozen):
     """The appointment's status now."""
 
@@ -109,6 +116,7 @@ Answer = Annotated[
     ConsultationAnswer
     | ConsultationEndedAnswer
     | TrackingAnswer
+    | TrackingsAnswer
     | StatusAnswer
     | PriorityAnswer
     | AppointmentAnswer

@@ -6,6 +6,7 @@ from typing import Any
 
 from patient_visit_engine.visit import (
     appointment_changes,
+    arrivals,
     canceling,
     ending,
     handing_over,
@@ -24,7 +25,9 @@ from patient_visit_engine.visit.commands import (
     CancelAppointment,
     ChangeAppointment,
     CheckIn,
+    CheckInPatient,
     CheckOut,
+    CheckOutPatient,
     Command,
     CompleteConsultation,
     ConsultationCommand,
@@ -32,6 +35,7 @@ from patient_visit_engine.visit.commands import (
     JoinWaitingLine,
     LeaveWaitingLine,
     MergePatients,
+    PatientCommand,
     Reassign,
     RecordCommand,
     ReleaseConsultation,
@@ -44,7 +48,9 @@ from patient_visit_engine.visit.commands import (
     SystemCommand,
     UndoCancel,
     UndoCheckIn,
+    UndoCheckInPatient,
     UndoCheckOut,
+    UndoCheckOutPatient,
     UndoStart,
     appointment_of,
 )
@@ -73,6 +79,10 @@ RULES: dict[type, Callable[[Any, VisitState, datetime], Verdict]] = {
     CheckOut: reception.check_out,
     UndoCheckIn: undoing.undo_check_in,
     UndoCheckOut: undoing.undo_check_out,
+    CheckInPatient: arrivals.check_in_patient,
+    CheckOutPatient: arrivals.check_out_patient,
+    UndoCheckInPatient: arrivals.undo_check_in_patient,
+    UndoCheckOutPatient: arrivals.undo_check_out_patient,
     Reopen: reopening.reopen,
     CancelAppointment: canceling.cancel_appointment,
     UndoCancel: canceling.undo_cancel,
@@ -101,7 +111,7 @@ def decide(command: Command | SystemCommand, state: VisitState, now: datetime) -
 
 def _needed_appointment_id(command: Command | SystemCommand) -> int | None:
     """The appointment whose open check-in the command is about. A new arrival needs no earlier one."""
-    if isinstance(command, SystemCommand | ConsultationCommand | RecordCommand | CheckIn):
+    if isinstance(command, SystemCommand | ConsultationCommand | RecordCommand | PatientCommand | CheckIn):
         return None
     if isinstance(command, SetAppointmentStatus) and command.status is AppointmentStatus.pending:
         return None
@@ -114,11 +124,11 @@ def decide_on_appointment(
     """The decision on `command` with `appointment`, which is the command's appointment as the ledger has it.
 
     It may have changed since the request was checked. Then the decision is on the new one, and a refusal if patient or
-    doctor are different. A change by the hospital's own system is about any doctor. Commands on a consultation or on records
-    have no appointment.
+    doctor are different. A change by the hospital's own system is about any doctor. Commands on a consultation, on records
+    or on a patient have no appointment.
     """
     sent = appointment_of(command)
-    if isinstance(command, ConsultationCommand | RecordCommand):
+    if isinstance(command, ConsultationCommand | RecordCommand | PatientCommand):
         return decide(command, state, now)
     if sent is None or appointment is None or sent == appointment:
         return decide(command, state, now)

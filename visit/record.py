@@ -7,6 +7,7 @@ from pydantic import Field
 
 from patient_visit_engine.visit.changes import RewriteAppointment
 from patient_visit_engine.visit.commands import Command, Request, separated_person
+from patient_visit_engine.visit.day_appointments import DayAppointments
 from patient_visit_engine.visit.decisions import ConsultationAnswer, Decision, Refused
 from patient_visit_engine.visit.past_tracking import PastTracking
 from patient_visit_engine.visit.person_records import SeenRecord
@@ -40,6 +41,7 @@ class LedgerEntry(Frozen):
     command: str = ""
     retries: int = 0
     past: PastTracking | None = Field(default=None, exclude_if=is_absent)
+    day_appointments: DayAppointments | None = Field(default=None, exclude_if=is_absent)
     retired: SeenRecord | None = None
     version: int | None = Field(default=None, exclude_if=is_absent)
     record_id: int | None = Field(default=None, exclude_if=is_absent)
@@ -96,6 +98,7 @@ class LedgerReply(Frozen):
     code: str | None = None
     retired: SeenRecord | None = Field(default=None, exclude_if=is_absent)
     past: PastTracking | None = Field(default=None, exclude_if=is_absent)
+    day_appointments: DayAppointments | None = Field(default=None, exclude_if=is_absent)
     moved_to: int | None = Field(default=None, exclude_if=is_absent)
 
 

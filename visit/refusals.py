@@ -119,6 +119,12 @@ class NotCheckedOut(Frozen):
     code: Literal["not_checked_out"] = "not_checked_out"
 
 
+class NothingOpen(Frozen):
+    """Nothing is open for the patient: no appointment of the day to check in for, or no check-in to end."""
+
+    code: Literal["nothing_open"] = "nothing_open"
+
+
 class TooLate(Frozen):
     """The time in which this can be taken back is over."""
 
@@ -185,6 +191,7 @@ Refusal = Annotated[
     | NotYours
     | NotCheckedIn
     | NotCheckedOut
+    | NothingOpen
     | TooLate
     | NotInConsultation
     | MergeCycle

@@ -1,5 +1,6 @@
 """The line of doctors who wait for a busy patient: joining it, leaving it, and the offers to those in it."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Literal
 
@@ -143,3 +144,19 @@ def remove_place_for(state: VisitState, appointment_id: int, why: Leaving, now: 
     is_free = state.exclusive_consultation() is None
     offers = offer_to_line(state, state.line(), now) if is_free else ()
     return EndReservation(reservation=reservation, why="left"), *offers
+
+
+def remove_places_for(
+    state: VisitState, appointment_ids: Collection[int], why: Leaving, now: datetime
+) -> tuple[Change, ...]:
+    """The same for several appointments. Only a doctor who stays in the line can get the offer."""
+    leaving = [place for place in state.line() if place.appointment_id in appointment_ids]
+    staying = tuple(place for place in state.line() if place.appointment_id not in appointment_ids)
+    reservation = state.facts.reservation
+    ends = reservation is not None and reservation.appointment_id in appointment_ids
+    changes: list[Change] = [LeaveLine(place=place, why=why) for place in leaving]
+    if reservation is not None and ends:
+        changes.insert(0, EndReservation(reservation=reservation, why="left"))
+    is_free = state.exclusive_consultation() is None and (reservation is None or ends)
+    offers = offer_to_line(state, staying, now) if changes and is_free else ()
+    return *changes, *offers

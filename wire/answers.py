@@ -18,6 +18,7 @@ from patient_visit_engine.visit.decisions import (
     SeparateAnswer,
     StatusAnswer,
     TrackingAnswer,
+    TrackingsAnswer,
 )
 from patient_visit_engine.visit.refusals import ConsultationEnded, Refusal
 from patient_visit_engine.visit.state import Appointment
@@ -62,6 +63,12 @@ def _consultation_ended(answer: ConsultationEndedAnswer, context: AnswerContext)
 def _tracking(answer: TrackingAnswer, context: AnswerContext) -> RenderedAnswer:
     assert context.row is not None
     return RenderedAnswer(201 if answer.created else 200, tracking_body(context.row))
+
+
+@render.register
+def _trackings(answer: TrackingsAnswer, context: AnswerContext) -> RenderedAnswer:
+    body: shapes.Trackings = {"items": [tracking_body(row) for row in context.rows]}
+    return RenderedAnswer(200, body)
 
 
 @render.register

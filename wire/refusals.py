@@ -1,6 +1,6 @@
 """Builds the problem body of a refusal: title, status, the holder, and the possible actions."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
@@ -21,6 +21,7 @@ from patient_visit_engine.visit.refusals import (
     MergeNotToday,
     NotCheckedIn,
     NotCheckedOut,
+    NothingOpen,
     NotInConsultation,
     NotYours,
     PatientFree,
@@ -59,6 +60,7 @@ TITLES: dict[type[Refusal], str] = {
     NotYours: "This belongs to another doctor",
     NotCheckedIn: "Patient is not checked in for this appointment",
     NotCheckedOut: "Patient is not checked out of this appointment",
+    NothingOpen: "Nothing is open for this patient today",
     TooLate: "The time to take this back is over",
     NotInConsultation: "Appointment has no consultation in progress",
     MergeCycle: "The other record is the survivor of this patient's record",
@@ -81,6 +83,8 @@ class AnswerContext:
     event_context: EventContext
     request_id: str
     row: TrackingRow | None = None
+    #: The trackings, of an answer about several.
+    rows: Sequence[TrackingRow] = ()
     #: Patients other than the visit's, by id.
     patients: Mapping[int, PatientIdentity] = field(default_factory=dict)
 

@@ -25,7 +25,9 @@ with workflow.unsafe.imports_passed_through():
         CancelAppointment,
         ChangeAppointment,
         CheckIn,
+        CheckInPatient,
         CheckOut,
+        CheckOutPatient,
         Command,
         CompleteConsultation,
         ExtendConsultation,
@@ -45,15 +47,19 @@ with workflow.unsafe.imports_passed_through():
         SystemCommand,
         UndoCancel,
         UndoCheckIn,
+        UndoCheckInPatient,
         UndoCheckOut,
+        UndoCheckOutPatient,
         UndoStart,
         appointment_of,
+        day_of,
         named_record_of,
         past_tracking_of,
         patient_of,
         required_version,
         retired_record_of,
         with_busy_doctor,
+        with_day,
         with_past_tracking,
         with_retired_record,
     )
@@ -192,6 +198,22 @@ class PatientVisit:
     async def undo_check_out(self, command: UndoCheckOut) -> Reply:
         return await self._handle(command)
 
+    @workflow.update(description="Record that the patient has arrived, for all appointments of the day.")
+    async def check_in_patient(self, command: CheckInPatient) -> Reply:
+        return await self._handle(command)
+
+    @workflow.update(description="Record that the patient has left, for all appointments.")
+    async def check_out_patient(self, command: CheckOutPatient) -> Reply:
+        return await self._handle(command)
+
+    @workflow.update(description="Take back the check-ins of the day.")
+    async def undo_check_in_patient(self, command: UndoCheckInPatient) -> Reply:
+        return await self._handle(command)
+
+    @workflow.update(description="Take back the check-out of the patient.")
+    async def undo_check_out_patient(self, command: UndoCheckOutPatient) -> Reply:
+        return await self._handle(command)
+
     @workflow.update(description="Set the appointment's status. `done` also ends its consultation.")
     async def set_appointment_status(self, command: SetAppointmentStatus) -> Reply:
         return await self._handle(command)
@@ -306,6 +328,7 @@ class PatientVisit:
                 command = with_busy_doctor(command, recorded.busy_with)
                 command = with_retired_record(command, recorded.retired)
                 command = with_past_tracking(command, recorded.past)
+                command = with_day(command, recorded.day_appointments)
             raise overtaken()
 
     async def _handle_signal(self, command: Command) -> None:
@@ -333,6 +356,7 @@ class PatientVisit:
             retries=retries,
             retired=retired_record_of(command),
             past=past_tracking_of(command),
+            day_appointments=day_of(command),
             version=required_version(command),
             record_id=named_record_of(command),
         )

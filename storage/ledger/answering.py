@@ -5,7 +5,13 @@ from sqlalchemy import Connection
 from patient_visit_engine.storage.ledger.request_rows import write_answer
 from patient_visit_engine.storage.ledger.stored_state import StoredState
 from patient_visit_engine.storage.trackings import latest_tracking, tracking_of_consultation
-from patient_visit_engine.visit.decisions import Answer, ConsultationEndedAnswer, Refused, TrackingAnswer
+from patient_visit_engine.visit.decisions import (
+    Answer,
+    ConsultationEndedAnswer,
+    Refused,
+    TrackingAnswer,
+    TrackingsAnswer,
+)
 from patient_visit_engine.visit.record import LedgerEntry
 from patient_visit_engine.visit.refusals import AppointmentClosed
 from patient_visit_engine.wire.answers import RenderedAnswer, render
@@ -16,7 +22,11 @@ from patient_visit_engine.wire.trackings import TrackingRow
 
 def event_context(entry: LedgerEntry, stored: StoredState) -> EventContext:
     """The names and the time for the answer and the events of this decision."""
-    appointment, doctor_id = entry.appointment, entry.doctor_id
+    appointment, doctor_id, day = entry.appointment, entry.doctor_id, entry.day_appointments
+    doctor_of = {} if day is None else {item.id: item.appointment.doctor_id for item in day.items}
+    if appointment is not None and doctor_id is not None:
+        # The doctor whose list has the appointment from now on.
+        doctor_of[appointment.id] = doctor_id
     return EventContext(
         patient_id=entry.patient_id,
         patient=stored.patient,
@@ -27,8 +37,7 @@ def event_context(entry: LedgerEntry, stored: StoredState) -> EventContext:
         other_patients=stored.names.patients,
         caller_name=stored.caller_name,
         reason=None if stored.request_row is None else stored.request_row.reason,
-        # The doctor whose list has the appointment from now on.
-        doctor_of={} if appointment is None or doctor_id is None else {appointment.id: doctor_id},
+        doctor_of=doctor_of,
     )
 
 
@@ -48,7 +57,9 @@ def store_answer(connection: Connection, entry: LedgerEntry, stored: StoredState
         return None
     row = _row_of_answer(connection, answer, entry, stored)
     request_id = stored.request_row.request.id
-    rendered = render(answer, AnswerContext(event_context(entry, stored), request_id, row, stored.names.patients))
+    rows = _rows_of_answer(connection, answer, stored)
+    context = AnswerContext(event_context(entry, stored), request_id, row, rows, stored.names.patients)
+    rendered = render(answer, context)
     write_answer(connection, stored.request_row, rendered, entry.decision.at)
     return rendered
 
@@ -65,3 +76,12 @@ def _row_of_answer(
     if isinstance(answer, Refused) and isinstance(answer.refusal, AppointmentClosed) and entry.appointment is not None:
         return latest_tracking(connection, entry.appointment.id)
     return None
+
+
+def _rows_of_answer(connection: Connection, answer: Answer, stored: StoredState) -> list[TrackingRow]:
+    """The trackings that the answer lists. Only those that ended before must be read."""
+    if not isinstance(answer, TrackingsAnswer):
+        return []
+    numbers = answer.appointment_ids
+    rows = [stored.rows.latest_tracking(number) or latest_tracking(connection, number) for number in numbers]
+    return [row for row in rows if row is not None]

@@ -136,8 +136,9 @@ def _reply_without_writing(connection: Connection, entry: LedgerEntry, stored: S
         # The survivor is not locked, or `If-Match` and `as_of` were compared with another version. The caller does both again.
         return _refuse(connection, entry, stored, AppointmentMismatch())
     busy_with = None if entry.busy_with is None else stored.other_consultations
-    present = (stored.facts, stored.appointment, busy_with, stored.retired, stored.past)
-    if present != (entry.seen, entry.appointment, entry.busy_with, entry.retired, entry.past):
+    present = (stored.facts, stored.appointment, busy_with, stored.retired, stored.past, stored.day_appointments)
+    seen = (entry.seen, entry.appointment, entry.busy_with, entry.retired, entry.past, entry.day_appointments)
+    if present != seen:
         reply = LedgerReply(
             facts=stored.facts,
             overtaken=True,
@@ -145,6 +146,7 @@ def _reply_without_writing(connection: Connection, entry: LedgerEntry, stored: S
             busy_with=busy_with,
             retired=stored.retired,
             past=stored.past,
+            day_appointments=stored.day_appointments,
         )
         return reply, None
     return None

@@ -11,6 +11,7 @@ from sqlalchemy.exc import NoResultFound
 from patient_visit_engine.storage.busy_doctor import OTHER_CONSULTATIONS, to_other_consultations
 from patient_visit_engine.storage.callers import NAME_OF_CALLER
 from patient_visit_engine.storage.clock import DATABASE_NOW
+from patient_visit_engine.storage.day_appointments import read_day_appointments
 from patient_visit_engine.storage.facts import (
     APPOINTMENT,
     IDENTITY_COLUMNS,
@@ -36,6 +37,7 @@ from patient_visit_engine.storage.past_trackings import read_past_tracking
 from patient_visit_engine.storage.person_records import PERSON_OF_RECORD, read_record
 from patient_visit_engine.storage.row_unions import Columns, fetch_parts, union_rows
 from patient_visit_engine.storage.tables import callers, patients, requests
+from patient_visit_engine.visit.day_appointments import DayAppointments
 from patient_visit_engine.visit.past_tracking import PastTracking
 from patient_visit_engine.visit.person_records import SeenRecord
 from patient_visit_engine.visit.record import LedgerEntry
@@ -109,8 +111,8 @@ class StoredState:
 
     `facts` are those before the decision. For a retired patient they have only the survivor. `rows` change when the decision is
     written. `request_row` is None when a timer decided. Then the caller is the engine itself. `appointment`, `other_consultations`,
-    `retired` and `past` are those that the decision is about, as they are now. `named_person_id` is the person of the entry's `record_id`.
-    `read_at` is the time of `perf_counter`, in seconds.
+    `retired`, `past` and `day_appointments` are those that the decision is about, as they are now.
+    `named_person_id` is the person of the entry's `record_id`. `read_at` is the time of `perf_counter`, in seconds.
     """
 
     patient: PatientIdentity
@@ -132,6 +134,7 @@ class StoredState:
     #: The entry of the timeline that also counts the refusal of this decision.
     recent_refusal_id: int | None
     past: PastTracking | None
+    day_appointments: DayAppointments | None
     #: The ticket of the trackings that the decision opens. None when it opens none, and when it needs none.
     ticket: Ticket | None
     read_at: float
@@ -175,6 +178,10 @@ def _read_state(connection: Connection, entry: LedgerEntry) -> StoredState:
         raise NoResultFound("the patient of the entry does not exist")
     [patient] = parts["patient"]
     rows, person_id = OpenRows.from_parts(parts), patient["person_id"]
+    day = entry.day_appointments
+    day_appointments = None if day is None else read_day_appointments(connection, entry.patient_id, day)
+    if day_appointments is not None:
+        rows.add_appointments(item.appointment for item in day_appointments.items)
     return StoredState(
         patient=PatientIdentity.of(patient),
         person_id=person_id,
@@ -195,6 +202,7 @@ def _read_state(connection: Connection, entry: LedgerEntry) -> StoredState:
         else connection.scalar(PERSON_OF_RECORD, {"record_id": entry.record_id}),
         recent_refusal_id=next((row["refusal_entry_id"] for row in parts.get("recent_refusal", ())), None),
         past=None if entry.past is None else read_past_tracking(connection, entry.past.appointment_id),
+        day_appointments=day_appointments,
         ticket=choose_ticket(entry, parts),
         read_at=perf_counter(),
     )

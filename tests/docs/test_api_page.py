@@ -11,6 +11,7 @@ from patient_visit_engine.api.access.authentication import STAFF_ROLES, current_
 from patient_visit_engine.api.routes import (
     accounts,
     appointments,
+    arrivals,
     consultations,
     handing_over,
     master_data,
@@ -44,6 +45,7 @@ def calls_in_code() -> dict[str, frozenset[Role]]:
         appointments,
         undoing,
         handing_over,
+        arrivals,
         patients,
         reports,
         rooms,

@@ -18,6 +18,7 @@ from patient_visit_engine.visit.commands import (
     CheckOut,
     Command,
     ConsultationCommand,
+    PatientCommand,
     RecordCommand,
     Rescue,
     SystemCommand,
@@ -105,7 +106,7 @@ class CheckedVisit:
             return
         self.sent += 1
         fresh = command.model_copy(update={"request": a_request(str(self.sent))})
-        if not isinstance(command, ConsultationCommand | RecordCommand):
+        if not isinstance(command, ConsultationCommand | RecordCommand | PatientCommand):
             fresh = fresh.model_copy(update={"appointment": await self.ledger.appointment(command.appointment.id)})
         await self._check(fresh, await self.ledger.send(fresh, self.now))
 
@@ -135,7 +136,7 @@ def tracking_of(connection: Connection, command: Command) -> object:
     if isinstance(command, ConsultationCommand):
         row = tracking_of_consultation(connection, command.consultation_id)
         return None if row is None else consultation_body(row)
-    if isinstance(command, RecordCommand):
+    if isinstance(command, RecordCommand | PatientCommand):
         return None
     row = latest_tracking(connection, command.appointment.id)
     return None if row is None else tracking_body(row)

@@ -23,11 +23,13 @@ from patient_visit_engine.visit.commands import (
     Command,
     UndoCommand,
     appointment_of,
+    day_of,
     named_record_of,
     past_tracking_of,
     required_version,
     retired_record_of,
     with_busy_doctor,
+    with_day,
     with_past_tracking,
     with_patient,
     with_retired_record,
@@ -124,7 +126,7 @@ class LedgerVisits:
             recorded = await self._record(patient_id, day, command)
         if recorded.overtaken:
             command = with_retired_record(with_busy_doctor(command, recorded.busy_with), recorded.retired)
-            command = with_past_tracking(command, recorded.past)
+            command = with_day(with_past_tracking(command, recorded.past), recorded.day_appointments)
             recorded = await self._record(patient_id, day, command, recorded.appointment)
         if recorded.overtaken:
             raise DayClosedError
@@ -152,6 +154,7 @@ class LedgerVisits:
             appointment=appointment,
             retired=retired_record_of(command),
             past=past_tracking_of(command),
+            day_appointments=day_of(command),
             version=required_version(command),
             record_id=named_record_of(command),
         )

@@ -14,6 +14,7 @@ from patient_visit_engine.visit.commands import (
     JoinWaitingLine,
     LeaveWaitingLine,
     MergePatients,
+    PatientCommand,
     Reassign,
     ReleaseConsultation,
     Reopen,
@@ -26,10 +27,11 @@ from patient_visit_engine.visit.commands import (
     UndoCheckOut,
     UndoStart,
 )
+from patient_visit_engine.visit.day_appointments import DayAppointment, DayAppointments
 from patient_visit_engine.visit.past_tracking import PastTracking
 from patient_visit_engine.visit.person_records import SeenRecord
 from patient_visit_engine.visit.state import Appointment, AppointmentFields, Consultation
-from tests.support.builders import JOHN_DOE, RECEPTIONIST, Doctor, a_request
+from tests.support.builders import CALENDAR, DAY, JOHN_DOE, RECEPTIONIST, Doctor, a_request
 
 
 def stamped(command: Command, at: datetime, *, valid_for: timedelta | None = None, asynchronous: bool = False) -> Any:
@@ -147,6 +149,20 @@ def an_undo_of_cancellation(appointment: Appointment, past: PastTracking, key: s
 def a_check_in(appointment: Appointment, key: str = "check-in") -> CheckIn:
     """Reception checks the patient in."""
     return CheckIn(request=a_request(key, RECEPTIONIST), appointment=appointment)
+
+
+def a_day(*items: DayAppointment, left_at: datetime | None = None) -> DayAppointments:
+    """The appointments of DAY, as their sender knows them."""
+    return DayAppointments(
+        day=DAY, starts_at=CALENDAR.starts_at(DAY), ends_at=CALENDAR.ends_at(DAY), items=items, left_at=left_at
+    )
+
+
+def of_patient(
+    command: type[PatientCommand], day: DayAppointments, key: str = "arrival", *, patient_id: int = JOHN_DOE.id
+) -> PatientCommand:
+    """Reception checks the patient in or out for the whole day, or takes it back."""
+    return command(request=a_request(key, RECEPTIONIST), patient_id=patient_id, day=day)
 
 
 def a_wait(appointment: Appointment, key: str = "wait") -> JoinWaitingLine:

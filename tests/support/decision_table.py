@@ -6,7 +6,15 @@ from datetime import datetime
 from typing import NamedTuple
 
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
-from patient_visit_engine.visit.commands import Command
+from patient_visit_engine.visit.commands import (
+    CheckInPatient,
+    CheckOutPatient,
+    Command,
+    PatientCommand,
+    UndoCheckInPatient,
+    UndoCheckOutPatient,
+)
+from patient_visit_engine.visit.day_appointments import DayAppointment
 from patient_visit_engine.visit.past_tracking import PastTracking
 from patient_visit_engine.visit.state import Appointment, Consultation, VisitState
 from tests.support.builders import (
@@ -22,6 +30,7 @@ from tests.support.builders import (
 )
 from tests.support.commands import (
     a_cancellation,
+    a_day,
     a_past,
     a_priority,
     a_reassignment,
@@ -30,6 +39,7 @@ from tests.support.commands import (
     an_undo_of_check_in,
     an_undo_of_check_out,
     an_undo_of_start,
+    of_patient,
 )
 
 ARRIVED_AT = NOON - minutes(60)
@@ -192,6 +202,26 @@ COMMANDS: dict[str, Callable[[Situation], Command]] = {
     SAME: lambda now: a_reassignment(now.appointment, DR_AMRANI),
 }
 
+ARRIVALS: dict[str, type[PatientCommand]] = {
+    "Check in patient": CheckInPatient,
+    "Check out patient": CheckOutPatient,
+    "Undo check-in of patient": UndoCheckInPatient,
+    "Undo check-out of patient": UndoCheckOutPatient,
+}
+
+
+def _of_patient(command: type[PatientCommand]) -> Callable[[Situation], Command]:
+    def build(now: Situation) -> Command:
+        past = now.past
+        has_left = past.outcome is Outcome.left and past.ended_at != YESTERDAY_NOON
+        item = DayAppointment(appointment=now.appointment, past=past)
+        return of_patient(command, a_day(item, left_at=past.ended_at if has_left else None))
+
+    return build
+
+
+COMMANDS |= {name: _of_patient(command) for name, command in ARRIVALS.items()}
+
 COMPLETED, UPDATED = "consultation.completed", "appointment.updated"
 OFFERED = ("consultation.available", "patient.updated")
 TAKEN_BACK = (("EndConsultation", "WriteAppointmentStatus"), (COMPLETED, UPDATED))
@@ -231,6 +261,8 @@ def _reopen(command: str) -> list[DecisionRow]:
     ]
 
 
+ARRIVAL, DEPARTURE, UNDONE_ARRIVAL, UNDONE_DEPARTURE = ARRIVALS
+OPENS, CLOSES = (("OpenTracking",), (UPDATED,)), (("CloseTracking",), (UPDATED,))
 ROWS = [
     *_undo_start(DOCTOR),
     DecisionRow(DOCTOR, "in consultation for more than 5 minutes", "too_late"),
@@ -326,4 +358,34 @@ ROWS = [
     DecisionRow(SAME, "checked in, its doctor in line", "200"),
     DecisionRow(SAME, "in consultation", "200"),
     DecisionRow(SAME, "completed", "200"),
+    DecisionRow(ARRIVAL, "not arrived", "200", *OPENS),
+    DecisionRow(ARRIVAL, "checked in", "200"),
+    DecisionRow(ARRIVAL, "in consultation", "200"),
+    DecisionRow(ARRIVAL, "completed", "nothing_open"),
+    DecisionRow(ARRIVAL, "released", "200", *OPENS),
+    DecisionRow(ARRIVAL, "check-in taken back", "200", *OPENS),
+    DecisionRow(ARRIVAL, "checked out", "200", *OPENS),
+    DecisionRow(ARRIVAL, "not seen", "200", *OPENS),
+    DecisionRow(ARRIVAL, "canceled", "nothing_open"),
+    DecisionRow(DEPARTURE, "not arrived", "nothing_open"),
+    DecisionRow(DEPARTURE, "checked in", "200", *CLOSES),
+    DecisionRow(DEPARTURE, "in consultation", "appointment_in_progress"),
+    DecisionRow(DEPARTURE, "completed", "nothing_open"),
+    DecisionRow(DEPARTURE, "checked out", "nothing_open"),
+    DecisionRow(DEPARTURE, "canceled", "nothing_open"),
+    DecisionRow(UNDONE_ARRIVAL, "not arrived", "not_checked_in"),
+    DecisionRow(UNDONE_ARRIVAL, "checked in", "200", *CLOSES),
+    DecisionRow(UNDONE_ARRIVAL, "in consultation", "appointment_in_progress"),
+    DecisionRow(UNDONE_ARRIVAL, "completed", "not_checked_in"),
+    DecisionRow(UNDONE_ARRIVAL, "start taken back", "not_checked_in"),
+    DecisionRow(UNDONE_ARRIVAL, "check-in taken back", "200"),
+    DecisionRow(UNDONE_ARRIVAL, "checked out", "not_checked_in"),
+    DecisionRow(UNDONE_DEPARTURE, "not arrived", "not_checked_out"),
+    DecisionRow(UNDONE_DEPARTURE, "checked in", "not_checked_out"),
+    DecisionRow(UNDONE_DEPARTURE, "in consultation", "not_checked_out"),
+    DecisionRow(UNDONE_DEPARTURE, "check-in taken back", "not_checked_out"),
+    DecisionRow(UNDONE_DEPARTURE, "checked out", "200", *OPENS),
+    DecisionRow(UNDONE_DEPARTURE, "checked out on another day", "not_checked_out"),
+    DecisionRow(UNDONE_DEPARTURE, "checked out, then canceled", "appointment_closed"),
+    DecisionRow(UNDONE_DEPARTURE, "canceled", "not_checked_out"),
 ]

@@ -16,12 +16,15 @@ from patient_visit_engine.visit.commands import (
     Adopt,
     Command,
     ConsultationCommand,
+    PatientCommand,
     RecordCommand,
     appointment_of,
+    day_of,
     named_record_of,
     past_tracking_of,
     retired_record_of,
     with_busy_doctor,
+    with_day,
     with_past_tracking,
     with_retired_record,
 )
@@ -77,10 +80,10 @@ class LedgerDriver:
             recorded = await self.record(self.entry(current, now))
             if not recorded.overtaken:
                 return await self.database.read(stored_answer, command.request.id)
-            if not isinstance(command, ConsultationCommand | RecordCommand):
+            if not isinstance(command, ConsultationCommand | RecordCommand | PatientCommand):
                 current = current.model_copy(update={"appointment": recorded.appointment})
             current = with_retired_record(with_busy_doctor(current, recorded.busy_with), recorded.retired)
-            current = with_past_tracking(current, recorded.past)
+            current = with_day(with_past_tracking(current, recorded.past), recorded.day_appointments)
         raise AssertionError("overtaken 50 times")
 
     async def record_due(self, now: datetime) -> list[Decision]:
@@ -104,6 +107,7 @@ class LedgerDriver:
                 "retired": retired_record_of(command),
                 "record_id": named_record_of(command),
                 "past": past_tracking_of(command),
+                "day_appointments": day_of(command),
             }
         )
 

@@ -12,6 +12,7 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker, WorkflowRunner
 
 from patient_visit_engine.storage.database import Database
+from patient_visit_engine.storage.day_appointments import read_day_appointments
 from patient_visit_engine.storage.ledger.recording import SqlLedger
 from patient_visit_engine.storage.past_trackings import read_past_tracking
 from patient_visit_engine.visit.calendar import HospitalCalendar
@@ -26,6 +27,7 @@ from patient_visit_engine.visit.commands import (
     ExtendConsultation,
     JoinWaitingLine,
     LeaveWaitingLine,
+    PatientCommand,
     Reassign,
     ReleaseConsultation,
     Reopen,
@@ -38,6 +40,7 @@ from patient_visit_engine.visit.commands import (
     UndoCheckOut,
     UndoStart,
 )
+from patient_visit_engine.visit.day_appointments import DayAppointments
 from patient_visit_engine.visit.names import visit_id
 from patient_visit_engine.visit.past_tracking import PastTracking
 from patient_visit_engine.visit.state import AppointmentFields, Limits, VisitState
@@ -221,6 +224,13 @@ class VisitDriver(PatientRecords):
         appointment = await self.appointment(doctor)
         past = await self._past(appointment.id)
         return await self.send(UndoCheckOut(request=self.request(), appointment=appointment, past=past))
+
+    async def of_patient(self, command: type[PatientCommand]) -> Answer:
+        """Reception checks the patient in or out for all appointments of the day, or takes it back."""
+        today, calendar = self.today, self.calendar
+        day = DayAppointments(day=today, starts_at=calendar.starts_at(today), ends_at=calendar.ends_at(today))
+        appointments = await self.database.read(read_day_appointments, self.patient, day)
+        return await self.send(command(request=self.request(), patient_id=self.patient, day=appointments))
 
     async def _past(self, appointment_id: int) -> PastTracking:
         past = await self.database.read(read_past_tracking, appointment_id)

@@ -21,7 +21,14 @@ from patient_visit_engine.storage import migrations
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.visit.carry_over import CARRY_OVER_WITHIN
 from patient_visit_engine.visit.codes import AppointmentStatus, CancelReason, RescueReason
-from patient_visit_engine.visit.commands import Adopt, Rescue
+from patient_visit_engine.visit.commands import (
+    Adopt,
+    CheckInPatient,
+    CheckOutPatient,
+    Rescue,
+    UndoCheckInPatient,
+    UndoCheckOutPatient,
+)
 from patient_visit_engine.visit.state import Limits
 from patient_visit_engine.workflows.patient_visit import PatientVisit
 from tests.support.merged_visits import MergedVisits
@@ -183,6 +190,14 @@ async def taken_back(visits: VisitDriver) -> None:
     await visits.undo_start(await visits.start(DR_AMRANI))
 
 
+async def arrivals_of_a_patient(visits: VisitDriver) -> None:
+    """Reception checks the patient in and out for all appointments at once, and takes both back."""
+    await visits.of_patient(CheckInPatient)
+    await visits.of_patient(CheckOutPatient)
+    await visits.of_patient(UndoCheckOutPatient)
+    await visits.of_patient(UndoCheckInPatient)
+
+
 async def reopened(visits: VisitDriver) -> None:
     """A completion is taken back while the next doctor has the offer. The consultation goes on and is completed again."""
     started = await visits.start(DR_AMRANI)
@@ -234,6 +249,7 @@ BEHAVIOURS: tuple[Callable[[VisitDriver], Awaitable[None]], ...] = (
     merged_records,
     retired_record,
     taken_back,
+    arrivals_of_a_patient,
     reopened,
     canceled,
     priorities,
