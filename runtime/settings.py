@@ -94,6 +94,8 @@ class Settings(BaseSettings):
     doctor_busy: DoctorBusy = DoctorBusy.warn
     #: This long after its expected end a consultation is ended with the outcome `timed_out`.
     abandon_after: Annotated[Duration, Field(gt=timedelta(0), le=timedelta(hours=24))] = timedelta(hours=4)
+    #: A consultation that is paused for longer is ended with the outcome `timed_out`.
+    pause_limit: Annotated[Duration, Field(ge=timedelta(minutes=1), le=timedelta(hours=24))] = timedelta(hours=4)
     #: How often the doctor is reminded of an overdue consultation.
     remind_every: Annotated[Duration, Field(ge=timedelta(seconds=1), le=timedelta(hours=24))] = timedelta(minutes=15)
     #: A check-in that is this old at the day's end, or reaches this age later, ends with the outcome `not_seen`.
@@ -223,6 +225,7 @@ class Settings(BaseSettings):
             remind_every=self.remind_every,
             not_seen_after=self.not_seen_after,
             messages_per_run=self.messages_per_run,
+            pause_limit=self.pause_limit,
         )
 
 

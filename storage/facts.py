@@ -28,7 +28,8 @@ PERSON = select(patients.c.person_id).where(patients.c.id == bindparam("patient_
 #: The identity of the survivor: of the record itself, unless it is retired.
 SURVIVOR = select(patients.c.id, *IDENTITY_COLUMNS).where(patients.c.id == PERSON)
 # One parameter for each status. SQLAlchemy writes a statement with a list as parameter again for each execution.
-OPEN_STATUSES = [literal(status.value) for status in (TrackingStatus.pending, TrackingStatus.in_progress)]
+OPEN = (TrackingStatus.pending, TrackingStatus.in_progress, TrackingStatus.paused)
+OPEN_STATUSES = [literal(status.value) for status in OPEN]
 
 OPEN_TRACKINGS = (
     TRACKING.add_columns(

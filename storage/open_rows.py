@@ -53,6 +53,7 @@ class OpenRows:
         line = sorted(self.places, key=lambda row: (row["turn"], row["id"]))
         return Facts(
             in_progress=tuple(map(_consultation, self.running)),
+            paused=tuple(map(_consultation, self._with_status(TrackingStatus.paused))),
             pending=tuple(map(_pending_tracking, self._with_status(TrackingStatus.pending))),
             waiting=tuple(map(_place, line)),
             reservation=next(map(_reservation, self.reservations), None),
@@ -140,6 +141,7 @@ def _consultation(row: Columns) -> Consultation:
         abandon_at=row["abandon_at"],
         checked_in_at=row["check_in_time"] if row["checked_in"] else None,
         changed_at=row["changed_at"],
+        paused_at=row["paused_at"],
     )
 
 

@@ -4,7 +4,7 @@ from datetime import date, datetime, timedelta
 
 from patient_visit_engine.visit.changes import CarryOver, Change, CloseTracking
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
-from patient_visit_engine.visit.state import Facts, PendingTracking, Reservation, VisitState
+from patient_visit_engine.visit.state import Consultation, Facts, PendingTracking, Reservation, VisitState
 
 #: Without a message, what is open passes to the new day within this time, and one round of the sweep. The moment depends on the
 #: patient's id, because the visits of all patients end with the same day.
@@ -41,7 +41,8 @@ def carry_over(
     )
     pending = tuple(_carry(tracking, state, now) for tracking in facts.pending if tracking not in not_seen)
     carried = Facts(
-        in_progress=tuple(c.model_copy(update={"day": max(c.day, state.day)}) for c in facts.in_progress),
+        in_progress=_carry_consultations(facts.in_progress, state.day),
+        paused=_carry_consultations(facts.paused, state.day),
         pending=pending,
         waiting=tuple(place.model_copy(update={"day": max(place.day, state.day)}) for place in facts.waiting),
         reservation=_carry_reservation(facts.reservation, state.day),
@@ -88,6 +89,10 @@ def _carry(tracking: PendingTracking, state: VisitState, now: datetime) -> Pendi
     if not_seen_at <= state.day_starts_at:
         not_seen_at = max(now, state.day_starts_at) + state.limits.remind_every
     return tracking.model_copy(update={"day": state.day, "not_seen_at": not_seen_at})
+
+
+def _carry_consultations(consultations: tuple[Consultation, ...], day: date) -> tuple[Consultation, ...]:
+    return tuple(consultation.model_copy(update={"day": max(consultation.day, day)}) for consultation in consultations)
 
 
 def _carry_reservation(reservation: Reservation | None, day: date) -> Reservation | None:

@@ -51,6 +51,28 @@ class ReopenConsultation(Frozen):
     consultation: Consultation
 
 
+class PauseConsultation(Frozen):
+    """The patient is free for others. `consultation` has the time of the pause, and the end of the longest one as `abandon_at`."""
+
+    change: Literal["pause_consultation"] = "pause_consultation"
+    consultation: Consultation
+
+
+class ResumeConsultation(Frozen):
+    """The paused consultation goes on. `consultation` has its new times, and `paused_at` is the time at which it was paused."""
+
+    change: Literal["resume_consultation"] = "resume_consultation"
+    consultation: Consultation
+    paused_at: datetime
+
+
+class PostponePauseLimit(Frozen):
+    """The time limit of a pause passed while no visit ran. `consultation` has a later one."""
+
+    change: Literal["postpone_pause_limit"] = "postpone_pause_limit"
+    consultation: Consultation
+
+
 class PostponeConsultation(Frozen):
     """Move the expected end, because the holder needs more time. `consultation` has the new times."""
 
@@ -175,11 +197,13 @@ class OfferPatient(Frozen):
     """Reserve the free patient for this doctor, until `until`.
 
     With `VISIT_OFFER_SECONDS=0` `until` is None: the doctor is only notified, and `place` has the time.
+    `consultation_id` is the consultation that the doctor has paused. Then `place` is no place in the line.
     """
 
     change: Literal["offer_patient"] = "offer_patient"
     place: WaitingDoctor
     until: datetime | None = None
+    consultation_id: str | None = Field(default=None, exclude_if=is_absent)
 
 
 class EndReservation(Frozen):
@@ -190,13 +214,16 @@ class EndReservation(Frozen):
     - `started`: the appointment was started.
     - `busy`: the doctor has started another appointment of the patient.
     - `expired`: the doctor has not used the offer.
-    - `left`: the doctor has left the line, or the appointment was moved, canceled or checked out.
+    - `left`: the doctor has left the line, or the appointment was moved, canceled or checked out, or its paused consultation ended.
     - `withdrawn`: the patient is in consultation again, because a completion was taken back.
+
+    `consultation_id` is the consultation that the doctor has paused, when its offer was not used. The doctor has no place in the line.
     """
 
     change: Literal["end_reservation"] = "end_reservation"
     reservation: Reservation
     why: Literal["started", "busy", "expired", "left", "withdrawn"]
+    consultation_id: str | None = Field(default=None, exclude_if=is_absent)
 
 
 class MoveDown(Frozen):
@@ -257,6 +284,9 @@ Change = Annotated[
     OpenConsultation
     | EndConsultation
     | ReopenConsultation
+    | PauseConsultation
+    | ResumeConsultation
+    | PostponePauseLimit
     | PostponeConsultation
     | RemindHolder
     | CarryOver

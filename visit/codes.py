@@ -20,10 +20,11 @@ CLOSED_STATUSES = frozenset({AppointmentStatus.canceled, AppointmentStatus.done}
 
 
 class TrackingStatus(StrEnum):
-    """How far a patient is with one prestation: waiting, in consultation, or finished."""
+    """How far a patient is with one prestation: waiting, in consultation, between two parts of one, or finished."""
 
     pending = "pending"
     in_progress = "in_progress"
+    paused = "paused"
     completed = "completed"
 
 
@@ -32,7 +33,7 @@ class Outcome(StrEnum):
 
     #: The doctor completed the consultation.
     done = "done"
-    #: The consultation reached its time limit (`VISIT_ABANDON_AFTER`).
+    #: The consultation reached its time limit (`VISIT_ABANDON_AFTER`), or its pause did (`VISIT_PAUSE_LIMIT`).
     timed_out = "timed_out"
     #: A supervisor ended the consultation.
     released = "released"

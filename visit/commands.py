@@ -124,6 +124,25 @@ class UndoCancel(Frozen):
     past: PastTracking
 
 
+class Pause(Frozen):
+    """The holder interrupts the consultation, so that the patient is free for others. The reason stays in the database."""
+
+    request: Request
+    patient_id: int
+    consultation_id: str
+    doctor_id: int
+
+
+class Resume(Frozen):
+    """The doctor of a paused consultation goes on with it. `doctor_busy` and `busy_with` are as in `StartConsultation`."""
+
+    request: Request
+    appointment: Appointment
+    consultation_id: str
+    doctor_busy: DoctorBusy = DoctorBusy.off
+    busy_with: tuple[OtherConsultation, ...] = ()
+
+
 class CheckIn(Frozen):
     """The patient has arrived for the appointment."""
 
@@ -282,7 +301,7 @@ class Rescue(Frozen):
 
 
 SystemCommand = Adopt | Rescue
-ConsultationCommand = CompleteConsultation | ExtendConsultation | ReleaseConsultation | UndoStart
+ConsultationCommand = CompleteConsultation | ExtendConsultation | ReleaseConsultation | Pause | UndoStart
 #: The commands that depend on the past of an appointment.
 UndoCommand = UndoStart | UndoCheckIn | UndoCheckOut | UndoCancel | Reopen
 #: The commands on two records of one person.
@@ -301,6 +320,7 @@ Command = (
     | Reopen
     | CancelAppointment
     | UndoCancel
+    | Resume
     | SetAppointmentStatus
     | SetPriority
     | Reassign
@@ -316,7 +336,9 @@ COMMAND_NAMES: dict[type[Command | SystemCommand], str] = {
 #: How long an asynchronous start is valid when the client does not say it.
 ASYNC_VALID_FOR = timedelta(seconds=60)
 #: The commands that are valid for a limited time after they were asked.
-ExpiringCommand = StartConsultation | JoinWaitingLine | Reopen
+ExpiringCommand = StartConsultation | JoinWaitingLine | Reopen | Resume
+#: The commands by which a doctor begins with a patient, or goes on after a pause.
+StartCommand = StartConsultation | Resume
 
 
 def patient_of(command: Command) -> int:
@@ -405,7 +427,7 @@ def with_day(command: Command, day: DayAppointments | None) -> Command:
 
 def with_busy_doctor(command: Command, busy_with: tuple[OtherConsultation, ...] | None) -> Command:
     """The command with the consultations that its doctor has with other patients. Unchanged for None: the ledger has not looked."""
-    if busy_with is None or not isinstance(command, StartConsultation):
+    if busy_with is None or not isinstance(command, StartCommand):
         return command
     return command.model_copy(update={"busy_with": busy_with})
 

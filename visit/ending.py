@@ -7,9 +7,9 @@ from patient_visit_engine.visit.changes import Change, EndConsultation, Postpone
 from patient_visit_engine.visit.codes import Outcome
 from patient_visit_engine.visit.commands import CompleteConsultation, ExtendConsultation, ReleaseConsultation
 from patient_visit_engine.visit.decisions import ConsultationAnswer, ConsultationEndedAnswer, Refused, Verdict
-from patient_visit_engine.visit.refusals import ConsultationChanged, NotYours
+from patient_visit_engine.visit.freeing import free_patient
+from patient_visit_engine.visit.refusals import ConsultationChanged, ConsultationPaused, NotYours
 from patient_visit_engine.visit.state import Consultation, VisitState
-from patient_visit_engine.visit.waiting_line import offer_to_line
 
 
 def complete_consultation(command: CompleteConsultation, state: VisitState, now: datetime) -> Verdict:
@@ -41,20 +41,14 @@ def _end(
 
 
 def end_and_offer(state: VisitState, consultation: Consultation, outcome: Outcome, now: datetime) -> tuple[Change, ...]:
-    """End the consultation. When this frees the patient, offer the patient to the first doctor in line.
-
-    After a merge, another exclusive one may still be in progress.
-    """
-    is_last = not any(other.exclusive and other.id != consultation.id for other in state.facts.in_progress)
-    is_free = consultation.exclusive and is_last and state.facts.reservation is None
-    offers = offer_to_line(state, state.line(), now) if is_free else ()
+    """End the consultation, running or paused. When this frees the patient, offer the patient to the next doctor."""
     ended = EndConsultation(consultation=consultation, outcome=outcome)
     waits_again = (WaitAgain(consultation=consultation),) if ended.waits_again else ()
-    return ended, *waits_again, *offers
+    return ended, *waits_again, *free_patient(state, consultation, now)
 
 
 def extend_consultation(command: ExtendConsultation, state: VisitState, now: datetime) -> Verdict:
-    """Move the expected end, counted from now when it has passed.
+    """Move the expected end, counted from now when it has passed. That of a paused consultation moves with the pause.
 
     The next reminder comes at the new expected end, and the time limit (`abandon_after`) counts from it.
     """
@@ -65,6 +59,8 @@ def extend_consultation(command: ExtendConsultation, state: VisitState, now: dat
         return Refused(refusal=NotYours()), ()
     if is_asked_before_change(command.request, consultation):
         return Refused(refusal=ConsultationChanged()), ()
+    if consultation.paused_at is not None:
+        return Refused(refusal=ConsultationPaused()), ()
     expected_end = max(now, consultation.overdue_at) + timedelta(minutes=command.minutes)
     times = {
         "overdue_at": expected_end,

@@ -6,9 +6,9 @@ from datetime import datetime
 from patient_visit_engine.visit.changes import OfferPatient, RestoreRecord, RetireRecord
 from patient_visit_engine.visit.commands import MergePatients, SeparatePatients
 from patient_visit_engine.visit.decisions import MergeAnswer, Refused, SeparateAnswer, Verdict
+from patient_visit_engine.visit.freeing import offer_to_line
 from patient_visit_engine.visit.refusals import AlreadyMerged, MergeCycle, MergeInUse, MergeNotToday, UnknownMerge
 from patient_visit_engine.visit.state import Consultation, Facts, Reservation, VisitState, WaitingDoctor
-from patient_visit_engine.visit.waiting_line import offer_to_line
 
 
 def merge_patients(command: MergePatients, state: VisitState, now: datetime) -> Verdict:
@@ -59,18 +59,23 @@ def combine(facts: Facts, other: Facts) -> Facts:
     """
     combined = Facts(
         in_progress=(*facts.in_progress, *other.in_progress),
+        paused=(*facts.paused, *other.paused),
         pending=(*facts.pending, *other.pending),
         waiting=_in_turns(facts.waiting, other.waiting),
     )
     reserved = [reservation for reservation in (facts.reservation, other.reservation) if reservation is not None]
     reserved.sort(key=lambda reservation: (reservation.since, reservation.appointment_id))
+    # The doctor of a paused consultation needs no place: the next offer goes to this doctor before the line.
+    paused = {consultation.appointment_id for consultation in combined.paused}
+    awaited = [reservation for reservation in reserved if reservation.appointment_id not in paused]
     if _exclusive(combined):
-        line = _combine_line(combined.waiting, ended=reserved, go_first=True)
+        line = _combine_line(combined.waiting, ended=awaited, go_first=True)
         # With VISIT_OFFER_SECONDS=0, the doctors were notified of a patient who is not free any more.
         line = tuple(place.model_copy(update={"notified_at": None}) for place in line)
         return combined.model_copy(update={"waiting": line})
     staying = next(iter(reserved), None)
-    line = _combine_line(combined.waiting, ended=reserved[1:], staying=staying)
+    ended = [reservation for reservation in awaited if reservation is not staying]
+    line = _combine_line(combined.waiting, ended=ended, staying=staying)
     return combined.model_copy(update={"waiting": line, "reservation": staying})
 
 

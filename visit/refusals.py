@@ -6,28 +6,31 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from patient_visit_engine.visit.codes import CLOSED_STATUSES, AppointmentStatus
-from patient_visit_engine.visit.state import Appointment, Consultation, Frozen, OtherConsultation, VisitState
+from patient_visit_engine.visit.state import Appointment, Consultation, Frozen, OtherConsultation, VisitState, is_false
 
 
 class PatientInConsultation(Frozen):
     """The patient is in another exclusive consultation, the `holder`. Its doctor is `holder.doctor_id`.
 
     `position` is the position in the waiting line of the doctor who sent the command. `is_own`: that doctor is the holder.
+    `has_paused`: that doctor has paused the consultation, and gets the free patient before the line.
     """
 
     code: Literal["patient_in_consultation"] = "patient_in_consultation"
     holder: Consultation
     position: int | None = None
     is_own: bool = False
+    has_paused: bool = Field(default=False, exclude_if=is_false)
 
 
 class PatientReserved(Frozen):
-    """The patient is reserved for a doctor who waited."""
+    """The patient is reserved for another doctor. `position` and `has_paused` are as in `PatientInConsultation`."""
 
     code: Literal["patient_reserved"] = "patient_reserved"
     doctor_id: int
     until: datetime
     position: int | None = None
+    has_paused: bool = Field(default=False, exclude_if=is_false)
 
 
 class PatientFree(Frozen):
@@ -96,9 +99,15 @@ class ConsultationEnded(Frozen):
 
 
 class ConsultationChanged(Frozen):
-    """The consultation was reopened after this was asked, so what was asked may no longer be meant."""
+    """The consultation was reopened or resumed after this was asked, so what was asked may no longer be meant."""
 
     code: Literal["consultation_changed"] = "consultation_changed"
+
+
+class ConsultationPaused(Frozen):
+    """The consultation is paused, so its expected end does not move. Resume it first."""
+
+    code: Literal["consultation_paused"] = "consultation_paused"
 
 
 class NotYours(Frozen):
@@ -188,6 +197,7 @@ Refusal = Annotated[
     | AppointmentMismatch
     | ConsultationEnded
     | ConsultationChanged
+    | ConsultationPaused
     | NotYours
     | NotCheckedIn
     | NotCheckedOut

@@ -9,8 +9,8 @@ from patient_visit_engine.visit.state import VisitState
 class VisitAttributes(NamedTuple):
     """What an operator can search a visit by, apart from its patient and day.
 
-    `doctor_ids`: who has the patient, for whom the patient is reserved, and who waits. `open_since`: the start of the oldest
-    running consultation.
+    `doctor_ids`: who has the patient, who has paused, for whom the patient is reserved, and who waits. `open_since`: the start of the
+    oldest running consultation.
     """
 
     state: Literal["free", "reserved", "in_consultation"] = "free"
@@ -22,7 +22,7 @@ class VisitAttributes(NamedTuple):
 def attributes_of(visit: VisitState) -> VisitAttributes:
     """The attributes of this visit now."""
     facts = visit.facts
-    doctor_ids = {consultation.doctor_id for consultation in facts.in_progress}
+    doctor_ids = {consultation.doctor_id for consultation in (*facts.in_progress, *facts.paused)}
     doctor_ids |= {place.doctor_id for place in facts.waiting}
     if facts.reservation is not None:
         doctor_ids.add(facts.reservation.doctor_id)

@@ -8,6 +8,8 @@ from patient_visit_engine.visit.changes import Change, NoteRefusal, OpenConsulta
 from patient_visit_engine.visit.codes import CLOSED_STATUSES, DoctorBusy
 from patient_visit_engine.visit.commands import Request, StartConsultation
 from patient_visit_engine.visit.decisions import ConsultationAnswer, Refused, Verdict
+from patient_visit_engine.visit.exclusivity import exclusive_refusal
+from patient_visit_engine.visit.pausing import continue_consultation
 from patient_visit_engine.visit.refusals import (
     AppointmentClosed,
     AppointmentInProgress,
@@ -19,34 +21,30 @@ from patient_visit_engine.visit.refusals import (
     inactive_refusal,
 )
 from patient_visit_engine.visit.state import Appointment, Consultation, Limits, VisitState
-from patient_visit_engine.visit.waiting_line import join_change, offer_to_line, update_line_after_start
+from patient_visit_engine.visit.waiting_line import join_change, update_line_after_start
 
 
 def start_consultation(command: StartConsultation, state: VisitState, now: datetime) -> Verdict:
     """Grant the start, unless the appointment is in progress, closed or of another day, or its doctor or prestation is inactive.
 
     An exclusive start is refused also when the patient is busy or reserved for another doctor, and, if the hospital wants it so,
-    when the doctor is in consultation with another patient.
+    when the doctor is in consultation with another patient. A consultation that its doctor has paused goes on.
     """
     appointment = command.appointment
     existing = state.consultation_of(appointment.id)
     if existing is not None and existing.doctor_id == appointment.doctor_id:
-        return ConsultationAnswer(consultation=existing), ()
+        return continue_consultation(command, existing, state, now)
     if existing is not None:
         return _refuse_start(appointment, AppointmentInProgress(holder=existing))
     if (unstartable := _unstartable_refusal(appointment, state)) is not None:
         return _refuse_start(appointment, unstartable)
     if appointment.exclusive:
-        if (holder := state.holder_for(appointment.doctor_id)) is not None:
-            if holder.doctor_id == appointment.doctor_id:
-                return _refuse_start(appointment, PatientInConsultation(holder=holder, is_own=True))
-            return _refuse_and_join_line(command, state, now, PatientInConsultation(holder=holder))
-        reserved_for, offers = _reserved_for(state, now)
-        if reserved_for is not None and reserved_for.doctor_id != appointment.doctor_id:
-            answer, changes = _refuse_and_join_line(command, state, now, reserved_for)
+        refusal, offers = exclusive_refusal(command, state, now)
+        if isinstance(refusal, DoctorInConsultation) or (isinstance(refusal, PatientInConsultation) and refusal.is_own):
+            return _refuse_start(appointment, refusal)
+        if refusal is not None:
+            answer, changes = _refuse_and_join_line(command, state, now, refusal)
             return answer, (*changes, *offers)
-        if command.busy_with and command.doctor_busy is DoctorBusy.refuse:
-            return _refuse_start(appointment, DoctorInConsultation(busy_with=command.busy_with))
     return _grant(command, state, now)
 
 
@@ -59,21 +57,6 @@ def _unstartable_refusal(appointment: Appointment, state: VisitState) -> Refusal
     if appointment.scheduled_at is not None and not state.expects(appointment):
         return AppointmentNotToday(scheduled_at=appointment.scheduled_at)
     return None
-
-
-def _reserved_for(state: VisitState, now: datetime) -> tuple[PatientReserved | None, tuple[Change, ...]]:
-    """The refusal that names the doctor for whom the patient is reserved.
-
-    If the first doctor in line has no offer yet, also the change that makes this offer.
-    """
-    if (reservation := state.facts.reservation) is not None:
-        return PatientReserved(doctor_id=reservation.doctor_id, until=reservation.until), ()
-    # After a restore from a backup a line can wait for a free patient. Without this offer, any doctor who presses Start in that
-    # moment would go before those who wait.
-    for offer in offer_to_line(state, state.line(), now):
-        if offer.until is not None:
-            return PatientReserved(doctor_id=offer.place.doctor_id, until=offer.until), (offer,)
-    return None, ()
 
 
 def _grant(command: StartConsultation, state: VisitState, now: datetime) -> Verdict:

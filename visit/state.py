@@ -9,6 +9,7 @@ from patient_visit_engine.visit.codes import AppointmentStatus, ReservationKind
 
 #: The value of a time that a history of an older program does not have.
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+DEFAULT_PAUSE_LIMIT = timedelta(hours=4)
 
 
 def is_false(value: bool) -> bool:
@@ -19,6 +20,16 @@ def is_false(value: bool) -> bool:
 def is_zero(value: int) -> bool:
     """Whether a number is left out of the JSON, because zero is its default."""
     return value == 0
+
+
+def is_empty(value: tuple[object, ...]) -> bool:
+    """Whether a list is left out of the JSON, because an empty one is its default."""
+    return not value
+
+
+def is_default_pause_limit(value: timedelta) -> bool:
+    """Whether the limit of a pause is left out of the JSON. Histories of older programs do not have it."""
+    return value == DEFAULT_PAUSE_LIMIT
 
 
 def is_absent(value: object) -> bool:
@@ -46,6 +57,7 @@ class Limits(Frozen):
     remind_every: timedelta = timedelta(minutes=15)
     not_seen_after: timedelta = timedelta(hours=12)
     messages_per_run: int = 1_000
+    pause_limit: timedelta = Field(default=DEFAULT_PAUSE_LIMIT, exclude_if=is_default_pause_limit)
 
 
 class Appointment(Frozen):
@@ -116,10 +128,13 @@ class AppointmentFields(Frozen):
 
 
 class Consultation(Frozen):
-    """A consultation in progress. `day` is the day of the visit that runs its timers.
+    """A consultation in progress or paused. `day` is the day of the visit that runs its timers.
 
     It is ended at `abandon_at`, but not before its doctor was reminded of the expected end, `overdue_at`. `checked_in_at` is the
-    patient's arrival, or None when the patient was not checked in. `changed_at` is the database's time at which it was reopened.
+    patient's arrival, or None when the patient was not checked in. `changed_at` is the database's time at which it was reopened or
+    resumed.
+
+    `paused_at` is set while it is paused. Then its doctor is not reminded, and `abandon_at` is the end of the longest pause.
     """
 
     id: str
@@ -136,6 +151,7 @@ class Consultation(Frozen):
     abandon_at: datetime
     checked_in_at: datetime | None = None
     changed_at: datetime | None = Field(default=None, exclude_if=is_absent)
+    paused_at: datetime | None = Field(default=None, exclude_if=is_absent)
 
 
 class OtherConsultation(Frozen):
@@ -195,6 +211,7 @@ class Facts(Frozen):
     """
 
     in_progress: tuple[Consultation, ...] = ()
+    paused: tuple[Consultation, ...] = Field(default=(), exclude_if=is_empty)
     pending: tuple[PendingTracking, ...] = ()
     waiting: tuple[WaitingDoctor, ...] = ()
     reservation: Reservation | None = None
@@ -228,7 +245,7 @@ class Facts(Frozen):
 
     def _all(self) -> tuple[Consultation | PendingTracking | WaitingDoctor | Reservation, ...]:
         reserved = () if self.reservation is None else (self.reservation,)
-        return *self.in_progress, *self.pending, *self.waiting, *reserved
+        return *self.in_progress, *self.paused, *self.pending, *self.waiting, *reserved
 
 
 class VisitState(Frozen):
@@ -256,12 +273,20 @@ class VisitState(Frozen):
         return next((c for c in running if c.doctor_id == doctor_id), next(iter(running), None))
 
     def consultation(self, consultation_id: str) -> Consultation | None:
-        """The consultation in progress with this id."""
-        return next((c for c in self.facts.in_progress if c.id == consultation_id), None)
+        """The consultation with this id, in progress or paused."""
+        return next((c for c in self._consultations() if c.id == consultation_id), None)
 
     def consultation_of(self, appointment_id: int) -> Consultation | None:
-        """The consultation in progress for this appointment."""
-        return next((c for c in self.facts.in_progress if c.appointment_id == appointment_id), None)
+        """The consultation for this appointment, in progress or paused."""
+        return next((c for c in self._consultations() if c.appointment_id == appointment_id), None)
+
+    def _consultations(self) -> tuple[Consultation, ...]:
+        return *self.facts.in_progress, *self.facts.paused
+
+    def paused_exclusive(self) -> tuple[Consultation, ...]:
+        """The paused consultations whose doctors get a free patient before the line, the first paused first."""
+        exclusive = [consultation for consultation in self.facts.paused if consultation.exclusive]
+        return tuple(sorted(exclusive, key=lambda consultation: (consultation.paused_at or LONG_AGO, consultation.id)))
 
     def tracking_of(self, appointment_id: int) -> PendingTracking | None:
         """The open check-in of this appointment."""

@@ -22,13 +22,14 @@ def find_zone(name: str) -> tzinfo:
 
 
 def summary(state: VisitState, zone: tzinfo) -> str:
-    """The consultations, the check-ins, the reservation, the waiting line and the next timer, as Markdown."""
+    """The consultations, running and paused, the check-ins, the reservation, the waiting line and the next timer, as Markdown."""
 
     def local(at: datetime) -> str:
         return _local(at, state.day, zone)
 
     facts = state.facts
     lines = [f"**{title(state.patient_id, state.day)}**", *(_of_consultation(c, local) for c in facts.in_progress)]
+    lines += [_of_paused(consultation, local) for consultation in facts.paused]
     if state.exclusive_consultation() is None and facts.reservation is None:
         lines.append("The patient is free.")
     if facts.reservation is not None:
@@ -55,6 +56,14 @@ def _of_consultation(consultation: Consultation, local: Callable[[datetime], str
     since, expected_end = local(consultation.started_at), local(consultation.overdue_at)
     return (
         f"**{kind}** with doctor {consultation.doctor_id} since {since}, expected until {expected_end}."
+        f" Prestation {consultation.prestation_id}, appointment {consultation.appointment_id}, consultation `{consultation.id}`."
+    )
+
+
+def _of_paused(consultation: Consultation, local: Callable[[datetime], str]) -> str:
+    since = "" if consultation.paused_at is None else f" since {local(consultation.paused_at)}"
+    return (
+        f"**Paused**{since} by doctor {consultation.doctor_id}."
         f" Prestation {consultation.prestation_id}, appointment {consultation.appointment_id}, consultation `{consultation.id}`."
     )
 

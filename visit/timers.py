@@ -4,12 +4,13 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from patient_visit_engine.visit.carry_over import GRACE_AFTER, carry_over, close_as_not_seen, visit_ends_at
-from patient_visit_engine.visit.changes import Change, OfferPatient, PostponeNotSeen, RemindHolder
+from patient_visit_engine.visit.changes import Change, OfferPatient, PostponeNotSeen, PostponePauseLimit, RemindHolder
 from patient_visit_engine.visit.codes import Outcome
 from patient_visit_engine.visit.decisions import Decision
 from patient_visit_engine.visit.ending import end_and_offer
+from patient_visit_engine.visit.freeing import offer_to_line, offer_to_paused
 from patient_visit_engine.visit.state import Consultation, VisitState
-from patient_visit_engine.visit.waiting_line import offer_to_line, pass_offer_on
+from patient_visit_engine.visit.waiting_line import pass_offer_on
 
 
 class VisitTimer(NamedTuple):
@@ -25,7 +26,13 @@ def decide_due(state: VisitState, now: datetime) -> Decision | None:
         # The visit of a later day has taken over, and runs the timers.
         return None
     carried, state = carry_over(state, now)
-    changes = carried or _consultation_changes(state, now) or _pending_changes(state, now) or _line_changes(state, now)
+    changes = (
+        carried
+        or _consultation_changes(state, now)
+        or _pause_changes(state, now)
+        or _pending_changes(state, now)
+        or _line_changes(state, now)
+    )
     return Decision(changes=changes, at=now) if changes else None
 
 
@@ -41,6 +48,10 @@ def next_timer(state: VisitState) -> VisitTimer:
     if is_closing and state.facts.has_later_than(state.day):
         return end
     timers = [timer for consultation in state.facts.in_progress for timer in _timers_of(consultation)]
+    timers += [
+        VisitTimer(paused.abandon_at, f"time limit of the pause of doctor {paused.doctor_id}")
+        for paused in state.facts.paused
+    ]
     timers += [
         VisitTimer(tracking.not_seen_at, f"check-in for appointment {tracking.appointment_id} ends as not seen")
         for tracking in state.facts.pending
@@ -104,6 +115,17 @@ def _remind(consultation: Consultation, state: VisitState, now: datetime) -> Con
     return consultation.model_copy(update=times)
 
 
+def _pause_changes(state: VisitState, now: datetime) -> tuple[Change, ...]:
+    for paused in state.facts.paused:
+        if paused.abandon_at > now:
+            continue
+        if not _is_late(paused.abandon_at, now):
+            return end_and_offer(state, paused, Outcome.timed_out, now)
+        later = paused.model_copy(update={"abandon_at": now + state.limits.remind_every})
+        return (PostponePauseLimit(consultation=later),)
+    return ()
+
+
 def _pending_changes(state: VisitState, now: datetime) -> tuple[Change, ...]:
     for tracking in state.facts.pending:
         if tracking.not_seen_at is None or tracking.not_seen_at > now:
@@ -121,7 +143,10 @@ def _line_changes(state: VisitState, now: datetime) -> tuple[Change, ...]:
         return offer_to_line(state, state.line(), now) if state.exclusive_consultation() is None else ()
     if reservation.until > now:
         return ()
-    place = state.place_for(reservation.appointment_id)
-    if place is not None and _is_late(reservation.until, now):
-        return (OfferPatient(place=place, until=now + state.limits.offer),)
+    if _is_late(reservation.until, now):
+        until = now + state.limits.offer
+        if (place := state.place_for(reservation.appointment_id)) is not None:
+            return (OfferPatient(place=place, until=until),)
+        if (paused := state.consultation_of(reservation.appointment_id)) is not None:
+            return (offer_to_paused(paused, state, until, now),)
     return pass_offer_on(state, reservation, now)

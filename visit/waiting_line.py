@@ -10,11 +10,11 @@ from patient_visit_engine.visit.changes import (
     JoinLine,
     LeaveLine,
     MoveDown,
-    OfferPatient,
     WithdrawOffer,
 )
 from patient_visit_engine.visit.commands import JoinWaitingLine, LeaveWaitingLine
 from patient_visit_engine.visit.decisions import NotInLine, PlaceInLine, Refused, Verdict
+from patient_visit_engine.visit.freeing import offer_after, offer_to_line
 from patient_visit_engine.visit.refusals import (
     PatientFree,
     PatientInConsultation,
@@ -62,27 +62,18 @@ def join_change(appointment: Appointment, state: VisitState, now: datetime) -> J
     return JoinLine(place=place)
 
 
-def offer_to_line(state: VisitState, line: tuple[WaitingDoctor, ...], now: datetime) -> tuple[OfferPatient, ...]:
-    """The offers to make to `line` now that the patient is free and not reserved. Only the first doctor gets one.
-
-    When offers do not reserve (`limits.offer` is 0), every doctor gets one who has not been notified.
-    """
-    if state.limits.offer:
-        return tuple(OfferPatient(place=place, until=now + state.limits.offer) for place in line[:1])
-    new = (place.model_copy(update={"notified_at": now}) for place in line if place.notified_at is None)
-    return tuple(OfferPatient(place=place) for place in new)
-
-
 def pass_offer_on(state: VisitState, reservation: Reservation, now: datetime) -> tuple[Change, ...]:
-    """End a reservation that was not used, and offer the patient to the next doctor in line.
+    """End a reservation that was not used, and offer the patient to the next doctor.
 
-    The doctor goes one place down, and leaves the line after the second unused offer.
+    A doctor in line goes one place down, and leaves the line after the second unused offer.
     """
     ended = EndReservation(reservation=reservation, why="expired")
     line = state.line()
     unused = state.place_for(reservation.appointment_id)
     if unused is None:
-        return ended, *offer_to_line(state, line, now)
+        paused = state.consultation_of(reservation.appointment_id)
+        ended = ended.model_copy(update={"consultation_id": None if paused is None else paused.id})
+        return ended, *offer_after(state, reservation.appointment_id, now)
     number = line.index(unused)
     place = unused.model_copy(update={"unused_offers": unused.unused_offers + 1})
     others = tuple(other for other in line if other.doctor_id != place.doctor_id)

@@ -61,6 +61,12 @@ class AboutConsultation(AboutPatient):
     overdue_at: Moment
 
 
+class ConsultationPause(AboutConsultation):
+    """`consultation.paused`; `overdue_at` moves later, when it is resumed."""
+
+    paused_at: Moment
+
+
 class ConsultationCompleted(AboutConsultation):
     """`consultation.completed`."""
 
@@ -121,10 +127,12 @@ class LineJoined(AboutPatient):
 class LineLeft(LineJoined):
     """`patient.updated` when a doctor leaves the waiting line or goes one place down (`moved_down`).
 
+    `expired`: a doctor who has paused a consultation has not used the offer.
+
     `visit.changes.LeaveLine` explains the other values of `why`.
     """
 
-    why: Literal["started", "left", "passed", "canceled", "checked_out", "moved", "day_over", "moved_down"]
+    why: Literal["started", "left", "passed", "canceled", "checked_out", "moved", "day_over", "moved_down", "expired"]
 
 
 class WaitingEnded(AboutPatient):

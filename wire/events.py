@@ -17,6 +17,8 @@ STARTED = "consultation.started"
 BLOCKED = "consultation.blocked"
 COMPLETED = "consultation.completed"
 REOPENED = "consultation.reopened"
+PAUSED = "consultation.paused"
+RESUMED = "consultation.resumed"
 AVAILABLE = "consultation.available"
 WAITING_ENDED = "waiting.ended"
 OVERDUE = "consultation.overdue"
@@ -92,6 +94,27 @@ def _reopened(change: changes.ReopenConsultation, context: EventContext) -> Iter
 
 
 @events_of.register
+def _paused(change: changes.PauseConsultation, context: EventContext) -> Iterator[Event]:
+    consultation = change.consultation
+    data: event_bodies.ConsultationPause = {
+        **context.about_consultation(consultation, f"Patient {context.patient_name} consultation paused"),
+        "paused_at": to_rfc3339(consultation.paused_at or context.at),
+    }
+    key = f"{consultation.id}/{context.decision_key}"
+    yield context.new_event(PAUSED, CONSULTATIONS, key, data, consultation.id)
+
+
+@events_of.register
+def _resumed(change: changes.ResumeConsultation, context: EventContext) -> Iterator[Event]:
+    consultation = change.consultation
+    doctor = context.doctors[consultation.doctor_id]
+    message = f"Patient {context.patient_name} is again in consultation with {doctor}"
+    data = context.about_consultation(consultation, message)
+    key = f"{consultation.id}/{context.decision_key}"
+    yield context.new_event(RESUMED, CONSULTATIONS, key, data, consultation.id)
+
+
+@events_of.register
 def _extended(change: changes.PostponeConsultation, context: EventContext) -> Iterator[Event]:
     consultation = change.consultation
     data = context.about_consultation(consultation, f"Patient {context.patient_name} consultation extended")
@@ -114,7 +137,7 @@ def _overdue(change: changes.RemindHolder, context: EventContext) -> Iterator[Ev
 def _without_event(
     change: changes.CarryOver
     | changes.PostponeNotSeen
-    | changes.EndReservation
+    | changes.PostponePauseLimit
     | changes.WithdrawOffer
     | changes.NoteRescue,
     context: EventContext,
@@ -209,6 +232,17 @@ def _left_line(change: changes.LeaveLine, context: EventContext) -> Iterator[Eve
             "reason": reason,
         }
         yield context.new_event(WAITING_ENDED, doctor_channel(place.doctor_id), key, ended)
+
+
+@events_of.register
+def _reservation_ended(change: changes.EndReservation, context: EventContext) -> Iterator[Event]:
+    """Other changes of the same decision have events, except after an unused offer to a doctor who has paused."""
+    if change.consultation_id is None:
+        return
+    doctor_id = change.reservation.doctor_id
+    message = f"Patient {context.patient_name} is no longer reserved"
+    data: event_bodies.LineLeft = {**_about_doctor(doctor_id, message, context), "why": "expired"}
+    yield context.new_event(PATIENT_UPDATED, CONSULTATIONS, f"{context.decision_key}/expired/{doctor_id}", data)
 
 
 @events_of.register

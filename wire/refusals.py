@@ -14,6 +14,7 @@ from patient_visit_engine.visit.refusals import (
     AppointmentNotToday,
     ConsultationChanged,
     ConsultationEnded,
+    ConsultationPaused,
     DoctorInactive,
     DoctorInConsultation,
     MergeCycle,
@@ -55,7 +56,8 @@ TITLES: dict[type[Refusal], str] = {
     DoctorInactive: "Doctor is inactive",
     PrestationInactive: "Prestation is inactive",
     AppointmentMismatch: "Appointment belongs to another patient or doctor",
-    ConsultationChanged: "Consultation was reopened after this was asked",
+    ConsultationChanged: "Consultation was reopened or resumed after this was asked",
+    ConsultationPaused: "Consultation is paused",
     ConsultationEnded: "Consultation has already ended",
     NotYours: "This belongs to another doctor",
     NotCheckedIn: "Patient is not checked in for this appointment",
@@ -121,7 +123,7 @@ def _patient_in_consultation(refusal: PatientInConsultation, context: AnswerCont
         | _birth_date_and_number(context)
         | {
             "message": PLEASE_WAIT,
-            "actions": _actions(refusal.position),
+            "actions": _actions(refusal),
             "position": refusal.position,
         }
     )
@@ -142,7 +144,7 @@ def _patient_reserved(refusal: PatientReserved, context: AnswerContext) -> Detai
         "until": until,
         "reserved_for": doctor,
         "reserved_for_id": refusal.doctor_id,
-        "actions": _actions(refusal.position),
+        "actions": _actions(refusal),
         "position": refusal.position,
     }
 
@@ -251,8 +253,10 @@ def _birth_date_and_number(context: AnswerContext) -> shapes.RefusalMembers:
     return {"birth_date": patient.birth_date, "record_number": patient.record_number}
 
 
-def _actions(position: int | None) -> list[shapes.PossibleAction]:
-    return ["wait"] if position is None else ["leave"]
+def _actions(refusal: PatientInConsultation | PatientReserved) -> list[shapes.PossibleAction]:
+    if refusal.has_paused:
+        return []
+    return ["wait"] if refusal.position is None else ["leave"]
 
 
 def _holder(holder: Consultation, context: EventContext) -> shapes.RefusalMembers:

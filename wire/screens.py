@@ -62,6 +62,7 @@ class WorklistItem(TypedDict):
     consultation_id: ConsultationId | None
     started_at: Annotated[Moment | None, Field(description="of this appointment's own consultation, running or done")]
     overdue_at: Moment | None
+    paused_at: Annotated[Moment | None, Field(description="of this appointment's own consultation, while it is paused")]
     ended_as: Annotated[
         Literal["released", "timed_out"] | None,
         Field(description="how this appointment's last consultation ended, when it may be started again"),
@@ -100,6 +101,17 @@ class RunningConsultation(AppointmentOnBoard):
 
 
 @closed
+class PausedOnBoard(AppointmentOnBoard):
+    """A consultation that its doctor has paused. The patient is free for others."""
+
+    consultation_id: ConsultationId
+    exclusive: bool
+    started_at: Moment
+    paused_at: Moment
+    offer_until: Annotated[Moment | None, Field(description="while the patient is reserved for this doctor")]
+
+
+@closed
 class CheckedIn(AppointmentOnBoard):
     since: Moment
 
@@ -122,6 +134,7 @@ class BoardItem(TypedDict):
     ticket: Annotated[Ticket | None, Field(description="the patient's ticket of today")]
     state: PatientState
     consultations: list[RunningConsultation]
+    paused: list[PausedOnBoard]
     checked_in: list[CheckedIn]
     waiting: list[WaitingPlace]
 
@@ -136,8 +149,9 @@ class Board(TypedDict):
     cursor: Cursor
 
 
-@closed
-class Holder(TypedDict):
+class ConsultationOfDoctor(TypedDict):
+    """A consultation that has not ended, with its doctor."""
+
     doctor_id: RecordId
     name: Name
     prestation_id: RecordId
@@ -145,7 +159,19 @@ class Holder(TypedDict):
     appointment_id: RecordId
     consultation_id: ConsultationId
     started_at: Moment
+
+
+@closed
+class Holder(ConsultationOfDoctor):
     overdue_at: Moment
+
+
+@closed
+class PausedConsultation(ConsultationOfDoctor):
+    """A consultation that its doctor has paused."""
+
+    exclusive: bool
+    paused_at: Moment
 
 
 @closed
@@ -187,6 +213,7 @@ class DayOfPatient(TypedDict):
     date: Date
     state: PatientState
     holder: Holder | None
+    paused: list[PausedConsultation]
     waiting: list[Waiting]
     timeline: list[TimelineEntry]
 

@@ -64,6 +64,22 @@ def _(change: changes.ReopenConsultation) -> TimelineRow:
 
 
 @timeline_row.register
+def _(change: changes.PauseConsultation) -> TimelineRow:
+    return _about_consultation("paused", change.consultation, until=to_rfc3339(change.consultation.abandon_at))
+
+
+@timeline_row.register
+def _(change: changes.ResumeConsultation) -> TimelineRow:
+    overdue_at = to_rfc3339(change.consultation.overdue_at)
+    return _about_consultation("resumed", change.consultation, overdue_at=overdue_at)
+
+
+@timeline_row.register
+def _(change: changes.PostponePauseLimit) -> TimelineRow:
+    return _about_consultation("grace", change.consultation, until=to_rfc3339(change.consultation.abandon_at))
+
+
+@timeline_row.register
 def _(change: changes.PostponeConsultation) -> TimelineRow:
     overdue_at = to_rfc3339(change.consultation.overdue_at)
     return _about_consultation("extended", change.consultation, minutes=change.minutes, overdue_at=overdue_at)
@@ -149,7 +165,8 @@ def _(change: changes.LeaveLine) -> TimelineRow:
 @timeline_row.register
 def _(change: changes.OfferPatient) -> TimelineRow:
     until = None if change.until is None else to_rfc3339(change.until)
-    return _about_place("offered", change.place, offer_until=until)
+    paused = {} if change.consultation_id is None else {"paused": True}
+    return _about_place("offered", change.place, offer_until=until, **paused)
 
 
 @timeline_row.register

@@ -53,9 +53,10 @@ def tracking_body(row: TrackingRow) -> shapes.Tracking:
 
 
 def consultation_body(source: Consultation | TrackingRow) -> shapes.Consultation:
-    """The consultation in progress, or the row that records it. Raises ValueError for a row without a consultation."""
+    """The consultation, in progress or paused, or the row that records it. Raises ValueError for a row without a consultation."""
     if isinstance(source, Consultation):
-        consultation_id, status, outcome, completed_at = source.id, TrackingStatus.in_progress, None, None
+        status = TrackingStatus.in_progress if source.paused_at is None else TrackingStatus.paused
+        consultation_id, outcome, completed_at = source.id, None, None
     elif source.consultation_id is None:
         raise ValueError(f"tracking {source.id} has no consultation")
     else:

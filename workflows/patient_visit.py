@@ -35,11 +35,13 @@ with workflow.unsafe.imports_passed_through():
         LeaveWaitingLine,
         MergePatients,
         OpenVisit,
+        Pause,
         Reassign,
         ReleaseConsultation,
         Reopen,
         Reply,
         Rescue,
+        Resume,
         SeparatePatients,
         SetAppointmentStatus,
         SetPriority,
@@ -168,6 +170,14 @@ class PatientVisit:
 
     @workflow.update(description="End a consultation whose start was a mistake.")
     async def undo_start(self, command: UndoStart) -> Reply:
+        return await self._handle(command)
+
+    @workflow.update(description="Interrupt the holder's consultation, so that the patient is free for others.")
+    async def pause(self, command: Pause) -> Reply:
+        return await self._handle(command)
+
+    @workflow.update(description="Go on with a paused consultation, or refuse it.")
+    async def resume(self, command: Resume) -> Reply:
         return await self._handle(command)
 
     @workflow.update(description="Continue a consultation whose completion was a mistake.")

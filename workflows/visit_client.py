@@ -66,6 +66,8 @@ UPDATES: dict[str, Any] = {
     "Reopen": PatientVisit.reopen,
     "CancelAppointment": PatientVisit.cancel_appointment,
     "UndoCancel": PatientVisit.undo_cancel,
+    "Pause": PatientVisit.pause,
+    "Resume": PatientVisit.resume,
     "CheckIn": PatientVisit.check_in,
     "CheckOut": PatientVisit.check_out,
     "UndoCheckIn": PatientVisit.undo_check_in,

@@ -103,6 +103,10 @@ class ExtendConsultation(RequestBody):
     minutes: Minutes
 
 
+class PauseConsultation(RequestBody):
+    reason: Reason | None = None
+
+
 class ReleaseConsultation(RequestBody):
     reason: Reason
 

@@ -3,10 +3,15 @@
 from datetime import datetime
 from functools import singledispatch
 
-from patient_visit_engine.storage.ledger import merging
+from patient_visit_engine.storage.ledger import merging, pausing
 from patient_visit_engine.storage.ledger.errors import OvertakenError
 from patient_visit_engine.storage.ledger.rewriting import rewrite_appointment
-from patient_visit_engine.storage.ledger.writer import PENDING_OF_APPOINTMENT, RUNNING_CONSULTATION, Writer
+from patient_visit_engine.storage.ledger.writer import (
+    PAUSED_CONSULTATION,
+    PENDING_OF_APPOINTMENT,
+    RUNNING_CONSULTATION,
+    Writer,
+)
 from patient_visit_engine.visit import changes
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome, ReservationKind, TrackingStatus
 from patient_visit_engine.visit.state import Appointment, Consultation, PendingTracking
@@ -46,15 +51,15 @@ def _open_consultation(change: changes.OpenConsultation, writer: Writer) -> None
 
 @apply.register
 def _end_consultation(change: changes.EndConsultation, writer: Writer) -> None:
-    writer.complete_tracking(RUNNING_CONSULTATION, change.consultation.id, change.outcome)
+    if change.consultation.paused_at is None:
+        writer.complete_tracking(RUNNING_CONSULTATION, change.consultation.id, change.outcome)
+    else:
+        pausing.complete_paused(change.consultation.id, change.outcome, writer)
     if not change.waits_again:
         # Otherwise `confirmed` would become the status before the arrival.
         status = AppointmentStatus.done if change.outcome is Outcome.done else AppointmentStatus.confirmed
         writer.write_appointment_status(change.consultation.appointment_id, status)
-    running = [row for row in writer.stored.rows.running if row["exclusive"]]
-    if len(running) == 1 and running[0]["merged"]:
-        # The index allows one consultation without a mark, so from now on it protects the person again.
-        writer.update_tracking(RUNNING_CONSULTATION, running[0]["consultation_id"], merged=False)
+    pausing.unmark_last_running(writer)
 
 
 @apply.register
@@ -63,6 +68,21 @@ def _reopen_consultation(change: changes.ReopenConsultation, writer: Writer) -> 
     values = {"exclusive": consultation.exclusive, "visit_day": consultation.day, **_timer_columns(consultation)}
     writer.reopen_tracking(consultation.id, **values)
     writer.write_appointment_status(consultation.appointment_id, AppointmentStatus.in_progress)
+
+
+@apply.register
+def _pause_consultation(change: changes.PauseConsultation, writer: Writer) -> None:
+    pausing.pause_tracking(change, writer)
+
+
+@apply.register
+def _resume_consultation(change: changes.ResumeConsultation, writer: Writer) -> None:
+    pausing.resume_tracking(change, writer)
+
+
+@apply.register
+def _postpone_pause_limit(change: changes.PostponePauseLimit, writer: Writer) -> None:
+    writer.update_tracking(PAUSED_CONSULTATION, change.consultation.id, abandon_at=change.consultation.abandon_at)
 
 
 @apply.register
@@ -162,7 +182,9 @@ def _leave_line(change: changes.LeaveLine, writer: Writer) -> None:
 @apply.register
 def _offer_patient(change: changes.OfferPatient, writer: Writer) -> None:
     if change.until is None:
-        writer.set_place(change.place)
+        # A doctor who has paused has no place in the line for it, and is only notified.
+        if change.consultation_id is None:
+            writer.set_place(change.place)
         return
     # An offer that is made again replaces the one before it.
     writer.delete_reservation()

@@ -78,6 +78,7 @@ SET_PRIORITY = PreparedWrite(
 INSERT_TRACKING = PreparedWrite(insert(patient_trackings))
 PENDING_OF_APPOINTMENT = OpenTrackingKey.of(TrackingStatus.pending, "appointment_id")
 RUNNING_CONSULTATION = OpenTrackingKey.of(TrackingStatus.in_progress, "consultation_id")
+PAUSED_CONSULTATION = OpenTrackingKey.of(TrackingStatus.paused, "consultation_id")
 IS_PLACE = (waiting_line.c.person_id == bindparam("person")) & (waiting_line.c.doctor_id == bindparam("doctor"))
 REOPEN_TRACKING = update(patient_trackings).where(
     patient_trackings.c.consultation_id == bindparam("key"),
@@ -174,10 +175,10 @@ class Writer:
         # The row was not among the open ones that were read.
         self.read_again()
 
-    def complete_tracking(self, tracking: OpenTrackingKey, key: object, outcome: Outcome) -> None:
-        """Complete the one tracking that has this key."""
+    def complete_tracking(self, tracking: OpenTrackingKey, key: object, outcome: Outcome, **values: object) -> None:
+        """Complete the one tracking that has this key, and write these values."""
         completed = TrackingStatus.completed.value
-        self.update_tracking(tracking, key, status=completed, outcome=outcome.value, check_out_time=self.at)
+        self.update_tracking(tracking, key, status=completed, outcome=outcome.value, check_out_time=self.at, **values)
 
     def write_appointment_status(
         self,

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, select
 
 from patient_visit_engine.storage.facts import IDENTITY_COLUMNS
 from patient_visit_engine.storage.rooms import shown_room
@@ -65,7 +65,9 @@ def _open_trackings(today: date) -> Select[Any]:
             doctors.c.name.label("doctor"),
             shown_room(today).label("room"),
             prestations.c.name.label("prestation"),
+            reservations.c.until.label("offer_until"),
         )
+        .outerjoin(reservations, _is_reserved_for(patient_trackings))
         .join(patients, patients.c.id == patient_trackings.c.person_id)
         .join(doctors, doctors.c.id == patient_trackings.c.doctor_id)
         .join(prestations, prestations.c.id == patient_trackings.c.prestation_id)
@@ -74,10 +76,12 @@ def _open_trackings(today: date) -> Select[Any]:
     )
 
 
+def _is_reserved_for(table: Table) -> ColumnElement[bool]:
+    """Whether the patient is reserved for the appointment of the row."""
+    return and_(reservations.c.person_id == table.c.person_id, reservations.c.appointment_id == table.c.appointment_id)
+
+
 def _lines(today: date) -> Select[Any]:
-    is_reserved = (reservations.c.person_id == waiting_line.c.person_id) & (
-        reservations.c.appointment_id == waiting_line.c.appointment_id
-    )
     return (
         select(
             waiting_line,
@@ -87,7 +91,7 @@ def _lines(today: date) -> Select[Any]:
             prestations.c.name.label("prestation"),
             reservations.c.until.label("offer_until"),
         )
-        .outerjoin(reservations, is_reserved)
+        .outerjoin(reservations, _is_reserved_for(waiting_line))
         .join(patients, patients.c.id == waiting_line.c.person_id)
         .join(doctors, doctors.c.id == waiting_line.c.doctor_id)
         .join(appointments, appointments.c.id == waiting_line.c.appointment_id)
@@ -110,6 +114,7 @@ def _arrival(trackings: Rows, line: Rows) -> tuple[datetime, int]:
 
 def _board_item(patient_id: int, trackings: Rows, line: Rows, ticket: str | None) -> screens.BoardItem:
     running = [row for row in trackings if row.status == TrackingStatus.in_progress]
+    paused = [row for row in trackings if row.status == TrackingStatus.paused]
     patient = (trackings or line)[0]
     return {
         "patient_id": patient_id,
@@ -117,17 +122,18 @@ def _board_item(patient_id: int, trackings: Rows, line: Rows, ticket: str | None
         "birth_date": patient.birth_date,
         "record_number": patient.record_number,
         "ticket": ticket,
-        "state": _patient_state(running, line),
+        "state": _patient_state(running, [*paused, *line]),
         "consultations": [_running_consultation(row) for row in running],
+        "paused": [_paused_consultation(row) for row in paused],
         "checked_in": [_checked_in(row) for row in trackings if row.status == TrackingStatus.pending],
         "waiting": [_waiting_place(row, position) for position, row in enumerate(line, 1)],
     }
 
 
-def _patient_state(running: Rows, line: Rows) -> screens.PatientState:
+def _patient_state(running: Rows, awaiting: Rows) -> screens.PatientState:
     if any(row.exclusive for row in running):
         return "in_consultation"
-    return "reserved" if any(row.offer_until is not None for row in line) else "free"
+    return "reserved" if any(row.offer_until is not None for row in awaiting) else "free"
 
 
 def _appointment_on_board(row: Row[Any]) -> screens.AppointmentOnBoard:
@@ -147,6 +153,17 @@ def _running_consultation(row: Row[Any]) -> screens.RunningConsultation:
         "exclusive": row.exclusive,
         "started_at": to_rfc3339(row.started_at),
         "overdue_at": to_rfc3339(row.overdue_at),
+    }
+
+
+def _paused_consultation(row: Row[Any]) -> screens.PausedOnBoard:
+    return {
+        **_appointment_on_board(row),
+        "consultation_id": row.consultation_id,
+        "exclusive": row.exclusive,
+        "started_at": to_rfc3339(row.started_at),
+        "paused_at": to_rfc3339(row.paused_at),
+        "offer_until": optional_moment(row.offer_until),
     }
 
 

@@ -16,6 +16,7 @@ from patient_visit_engine.storage.tables import (
     reservations,
     waiting_line,
 )
+from patient_visit_engine.storage.tracking_conditions import HAS_CONSULTATION
 from patient_visit_engine.storage.trackings import TRACKING, TRACKING_OF_CONSULTATION, tracking_row
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.codes import TrackingStatus
@@ -89,7 +90,10 @@ def read_visit(connection: Connection, query: VisitQuery) -> PatientDay | None:
     if patient is None:
         return None
     query = replace(query, patient_id=patient.id)
-    holder = _read_holder(connection, query)
+    consultations = _read_consultations(connection, query)
+    running = [row for row in consultations if row.status == TrackingStatus.in_progress]
+    # Two records that became one person can both be in an exclusive consultation. A refused start names the first one too.
+    holder = next((_holder(row) for row in running if row.exclusive), None)
     line = _read_line(connection, query)
     page = read_timeline(connection, TimelineQuery(patient.id, query.day, query.with_callers, query.before))
     body: screens.DayOfPatient = {
@@ -103,6 +107,7 @@ def read_visit(connection: Connection, query: VisitQuery) -> PatientDay | None:
         "date": query.day.isoformat(),
         "state": "in_consultation" if holder else "reserved" if _is_reserved(connection, query) else "free",
         "holder": holder,
+        "paused": [_paused(row) for row in consultations if row.status == TrackingStatus.paused],
         "waiting": [
             {"doctor_id": row.doctor_id, "name": row.name, "since": to_rfc3339(row.since), "position": position}
             for position, row in enumerate(line, 1)
@@ -112,26 +117,30 @@ def read_visit(connection: Connection, query: VisitQuery) -> PatientDay | None:
     return PatientDay(body, page.older)
 
 
-def _read_holder(connection: Connection, query: VisitQuery) -> screens.Holder | None:
-    is_holding = and_(
-        patient_trackings.c.person_id == query.patient_id,
-        patient_trackings.c.status == TrackingStatus.in_progress.value,
-        patient_trackings.c.exclusive,
-    )
+def _read_consultations(connection: Connection, query: VisitQuery) -> list[Row[Any]]:
+    """The consultations in progress and the paused ones, the first started first."""
+    is_open = and_(patient_trackings.c.person_id == query.patient_id, HAS_CONSULTATION)
     if query.day != query.today:
-        is_holding = and_(is_holding, patient_trackings.c.visit_day == query.day)
+        is_open = and_(is_open, patient_trackings.c.visit_day == query.day)
     statement = (
         select(patient_trackings, doctors.c.name.label("doctor"), prestations.c.name.label("prestation"))
         .join(doctors, doctors.c.id == patient_trackings.c.doctor_id)
         .join(prestations, prestations.c.id == patient_trackings.c.prestation_id)
-        .where(is_holding)
-        # Two records that became one person can both be in an exclusive consultation. A refused start names the first one too.
+        .where(is_open)
         .order_by(patient_trackings.c.id)
-        .limit(1)
     )
-    row = connection.execute(statement).one_or_none()
-    if row is None:
-        return None
+    return list(connection.execute(statement))
+
+
+def _holder(row: Row[Any]) -> screens.Holder:
+    return {**_consultation_of(row), "overdue_at": to_rfc3339(row.overdue_at)}
+
+
+def _paused(row: Row[Any]) -> screens.PausedConsultation:
+    return {**_consultation_of(row), "exclusive": row.exclusive, "paused_at": to_rfc3339(row.paused_at)}
+
+
+def _consultation_of(row: Row[Any]) -> screens.ConsultationOfDoctor:
     return {
         "doctor_id": row.doctor_id,
         "name": row.doctor,
@@ -140,7 +149,6 @@ def _read_holder(connection: Connection, query: VisitQuery) -> screens.Holder | 
         "appointment_id": row.appointment_id,
         "consultation_id": row.consultation_id,
         "started_at": to_rfc3339(row.started_at),
-        "overdue_at": to_rfc3339(row.overdue_at),
     }
 
 

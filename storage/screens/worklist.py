@@ -257,6 +257,7 @@ def _worklist_item(
         "consultation_id": None if tracking is None else tracking.consultation_id,
         "started_at": None if tracking is None else optional_moment(tracking.started_at),
         "overdue_at": None if tracking is None else optional_moment(tracking.overdue_at),
+        "paused_at": None if tracking is None else optional_moment(tracking.paused_at),
         "ended_as": outcome if can_restart else None,
         "ticket": ticket,
         "patient": patient,

@@ -59,10 +59,14 @@ patient_trackings = Table(
     Column("not_seen_at", Timestamp),
     # Another exclusive consultation of the person was in progress when their records were merged, and still is.
     Column("merged", Boolean, nullable=False, server_default=text("false")),
-    # The database's time at which the consultation was reopened. A request that was sent before it has no effect.
+    # The database's time at which the consultation was reopened or resumed. A request that was sent before it has no effect.
     Column("changed_at", Timestamp),
     # The hospital day within which only one person has the ticket. A person can have two after a merge.
     Column("ticket_day", Date),
+    # When the consultation was paused. NULL unless it is paused now.
+    Column("paused_at", Timestamp),
+    # How long the consultation was paused in all, in seconds.
+    Column("paused_seconds", Integer, nullable=False, server_default=text("0")),
     CheckConstraint(
         "status IN ('pending', 'in_progress', 'paused', 'completed')", name="a_tracking_has_a_known_status"
     ),

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, exists, func, or_, select
 
 from patient_visit_engine.storage.tables import appointments, events, log_head, patient_trackings, patients
-from patient_visit_engine.storage.tracking_conditions import IS_OPEN
+from patient_visit_engine.storage.tracking_conditions import HAS_CONSULTATION, IS_OPEN
 from patient_visit_engine.storage.upkeep.audit_log import AuditedConsultation, AuditedEvent, AuditLogReader
 from patient_visit_engine.storage.upkeep.audit_merges import (
     check_exclusive_consultations,
@@ -21,7 +21,7 @@ from patient_visit_engine.storage.upkeep.audit_merges import (
     read_persons_before_log,
 )
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome, TrackingStatus
-from patient_visit_engine.wire.events import COMPLETED, REOPENED, STARTED
+from patient_visit_engine.wire.events import COMPLETED, PAUSED, REOPENED, RESUMED, STARTED
 
 #: Rows in memory while a whole table is read.
 FETCH_SIZE = 1_000
@@ -33,6 +33,14 @@ CLOCK_TOLERANCE = timedelta(minutes=5)
 
 TRACKING = patient_trackings.c
 IN_PROGRESS = TRACKING.status == TrackingStatus.in_progress.value
+#: The events that open, end or interrupt a consultation, by the column with the position of the first one.
+POSITIONS = {
+    "start_seq": STARTED,
+    "end_seq": COMPLETED,
+    "reopened_seq": REOPENED,
+    "paused_seq": PAUSED,
+    "resumed_seq": RESUMED,
+}
 
 
 @dataclass(frozen=True)
@@ -86,6 +94,7 @@ def audit(connection: Connection) -> AuditReport:
     report.merges = check_exclusive_consultations(connection, report.add_violation)[:MAX_DESCRIBED]
     check_persons(connection, report.add_violation)
     _check_appointment_statuses(connection, report)
+    _check_pauses(connection, report)
     _check_patients(connection, report)
     _check_tickets(connection, report)
     return report
@@ -137,10 +146,10 @@ def _read_log(connection: Connection) -> Iterator[AuditedEvent]:
 def _check_events_of_trackings(
     connection: Connection, report: AuditReport, oldest: Row[int, datetime] | None, head: int
 ) -> dict[str, AuditedConsultation]:
-    """Find trackings without their events. Returns the consultations in progress at the oldest kept position, by id."""
+    """Find trackings without their events. Returns the consultations that were open at the oldest kept position, by id."""
     positions = _positions_of_consultations().subquery()
     query = (
-        select(patient_trackings, positions.c.start_seq, positions.c.end_seq, positions.c.reopened_seq)
+        select(patient_trackings, *(positions.c[name] for name in POSITIONS))
         .outerjoin_from(patient_trackings, positions, positions.c.consultation_id == TRACKING.consultation_id)
         .where(TRACKING.consultation_id.is_not(None))
     )
@@ -149,8 +158,10 @@ def _check_events_of_trackings(
         about = f"consultation {row.consultation_id}, appointment {row.appointment_id}"
         if row.start_seq is None and _must_be_in_log(row.started_at, oldest, head):
             report.add_violation("state_without_event", f"{about}: no {STARTED}")
-        elif row.start_seq is None and _ran_before_log(row):
-            running[row.consultation_id] = AuditedConsultation(row.patient_id, row.appointment_id, row.exclusive, 0)
+        elif row.start_seq is None and (status := _status_before_log(row)) is not None:
+            is_paused = status is TrackingStatus.paused
+            consultation = AuditedConsultation(row.patient_id, row.appointment_id, row.exclusive, 0, is_paused)
+            running[row.consultation_id] = consultation
         if row.status != TrackingStatus.completed.value or row.end_seq is not None:
             continue
         # If the log still has the start, it must have the end too, regardless of clocks.
@@ -160,21 +171,23 @@ def _check_events_of_trackings(
 
 
 def _positions_of_consultations() -> Select[Any]:
-    """For each consultation: where its start is in the log, its first end, and its first reopening."""
-
-    def first(name: str) -> ColumnElement[int]:
-        return func.min(case((events.c.name == name, events.c.seq)))
-
-    columns = {"start_seq": first(STARTED), "end_seq": first(COMPLETED), "reopened_seq": first(REOPENED)}
-    labels = [column.label(name) for name, column in columns.items()]
+    """For each consultation: where the first event of each name is in the log."""
+    labels = [func.min(case((events.c.name == name, events.c.seq))).label(label) for label, name in POSITIONS.items()]
     return select(events.c.consultation_id, *labels).group_by(events.c.consultation_id)
 
 
-def _ran_before_log(row: Row[Any]) -> bool:
-    """Whether a consultation without a start in the log was in progress at the oldest kept position."""
-    if row.reopened_seq is not None and (row.end_seq is None or row.reopened_seq < row.end_seq):
-        return False
-    return row.end_seq is not None or row.status == TrackingStatus.in_progress.value
+def _status_before_log(row: Row[Any]) -> TrackingStatus | None:
+    """The status, at the oldest kept position, of a consultation without a start in the log. None: it was not open."""
+    positions = {label: row._mapping[label] for label in POSITIONS if row._mapping[label] is not None}
+    if not positions:
+        status = TrackingStatus(row.status)
+        return None if status is TrackingStatus.completed else status
+    first = min(positions, key=lambda label: positions[label])
+    if first == "reopened_seq":
+        return None
+    # One that ends can have been paused then. As a running one it could seem to overlap with others.
+    was_paused = first == "resumed_seq" or (first == "end_seq" and row.paused_seconds > 0)
+    return TrackingStatus.paused if was_paused else TrackingStatus.in_progress
 
 
 def _must_be_in_log(at: datetime | None, oldest: Row[int, datetime] | None, head: int) -> bool:
@@ -187,7 +200,7 @@ def _must_be_in_log(at: datetime | None, oldest: Row[int, datetime] | None, head
 def _check_uniqueness(connection: Connection, report: AuditReport) -> None:
     """Count what the unique indexes should prevent, without relying on them."""
     for kind, column, condition in (
-        ("two_in_progress_for_appointment", TRACKING.appointment_id, IN_PROGRESS),
+        ("two_in_progress_for_appointment", TRACKING.appointment_id, HAS_CONSULTATION),
         ("completed_twice", TRACKING.appointment_id, TRACKING.outcome == Outcome.done.value),
         ("checked_in_twice", TRACKING.appointment_id, TRACKING.status == TrackingStatus.pending.value),
     ):
@@ -206,6 +219,16 @@ def _check_uniqueness(connection: Connection, report: AuditReport) -> None:
     )
     for consultation_id, rows in _fetch(connection, completed_twice):
         report.add_violation("completed_twice", f"consultation {consultation_id}: {rows} events {COMPLETED}")
+
+
+def _check_pauses(connection: Connection, report: AuditReport) -> None:
+    """Check that exactly the paused consultations have the time of their pause."""
+    is_paused = TRACKING.status == TrackingStatus.paused.value
+    differs = or_(and_(is_paused, TRACKING.paused_at.is_(None)), and_(~is_paused, TRACKING.paused_at.is_not(None)))
+    for consultation_id, status in _fetch(
+        connection, select(TRACKING.consultation_id, TRACKING.status).where(differs).order_by(TRACKING.id)
+    ):
+        report.add_violation("inconsistent_pause", f"consultation {consultation_id} is {status}")
 
 
 def _check_patients(connection: Connection, report: AuditReport) -> None:
@@ -234,7 +257,7 @@ def _check_tickets(connection: Connection, report: AuditReport) -> None:
 def _check_appointment_statuses(connection: Connection, report: AuditReport) -> None:
     """Check that each appointment's status agrees with its trackings."""
     for status, condition in (
-        (AppointmentStatus.in_progress, IN_PROGRESS),
+        (AppointmentStatus.in_progress, HAS_CONSULTATION),
         (AppointmentStatus.pending, TRACKING.status == TrackingStatus.pending.value),
         (AppointmentStatus.done, TRACKING.outcome == Outcome.done.value),
     ):

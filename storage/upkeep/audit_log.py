@@ -12,12 +12,20 @@ from patient_visit_engine.storage.upkeep.audit_persons import (
     Persons,
 )
 from patient_visit_engine.visit.codes import TrackingStatus
-from patient_visit_engine.wire.events import COMPLETED, PATIENT_MERGED, PATIENT_SEPARATED, REOPENED, STARTED
+from patient_visit_engine.wire.events import (
+    COMPLETED,
+    PATIENT_MERGED,
+    PATIENT_SEPARATED,
+    PAUSED,
+    REOPENED,
+    RESUMED,
+    STARTED,
+)
 
 
 @dataclass(frozen=True)
 class AuditedConsultation:
-    """A consultation in progress at a position of the log. `patient_id` is a record of the person.
+    """A consultation in progress, or paused, at a position of the log. `patient_id` is a record of the person.
 
     `start_position` is the position of its start, or 0 when it started before the oldest position in the log.
     """
@@ -26,6 +34,7 @@ class AuditedConsultation:
     appointment_id: int
     exclusive: bool
     start_position: int
+    is_paused: bool = False
 
 
 class AuditedEvent(Protocol):
@@ -48,9 +57,9 @@ class AuditedEvent(Protocol):
 
 
 class AuditLogReader:
-    """Follows every consultation from its start to its end, by position. A reopened one has further parts like this.
+    """Follows every consultation from its start to its end, by position. A reopened or resumed one has further parts like this.
 
-    `running` are the consultations in progress before the first event, and `persons` says which records were one person then.
+    `running` are the consultations in progress or paused before the first event, and `persons` says which records were one person then.
     `pruned_to` is the last position that was pruned.
     `add_violation` gets the kind of a violation and a description.
     """
@@ -62,14 +71,18 @@ class AuditLogReader:
         pruned_to: int,
         persons: Persons,
     ) -> None:
-        self._running = dict(running)
+        self._running: dict[str, AuditedConsultation] = {}
+        self._paused: dict[str, AuditedConsultation] = {}
         self._add_violation = add_violation
         self._last = pruned_to
         self._persons = persons
         self._of_person: dict[int | None, set[str]] = defaultdict(set)
         self._of_appointment: dict[int, set[str]] = defaultdict(set)
         for consultation_id, consultation in running.items():
-            self._add_running(consultation_id, consultation)
+            if consultation.is_paused:
+                self._add_paused(consultation_id, consultation)
+            else:
+                self._add_running(consultation_id, consultation)
 
     def read(self, rows: Iterable[AuditedEvent], head: int) -> None:
         """Check `rows`, the events in order, each with the tracking of its consultation. The last must be at `head`."""
@@ -93,7 +106,7 @@ class AuditLogReader:
                 "event_without_state",
                 f"{about}: the event has patient {row.patient_id}, the tracking has {row.tracking_patient_id}",
             )
-        if row.name in (STARTED, REOPENED, COMPLETED):
+        if row.name in (STARTED, REOPENED, PAUSED, RESUMED, COMPLETED):
             try:
                 data = json.loads(row.data)
                 consultation = AuditedConsultation(
@@ -103,13 +116,17 @@ class AuditLogReader:
             except (ValueError, KeyError, TypeError):
                 self._add_violation("unreadable_event", about)
                 return
-            if row.name != COMPLETED:
+            if row.name == PAUSED:
+                self._check_pause(consultation_id, consultation, about)
+            elif row.name == RESUMED:
+                self._check_resumption(consultation_id, consultation, about)
+            elif row.name != COMPLETED:
                 self._check_start(consultation_id, consultation, about)
             else:
                 self._check_end(row, consultation_id, outcome, about)
 
     def _check_start(self, consultation_id: str, consultation: AuditedConsultation, about: str) -> None:
-        if consultation_id in self._running:
+        if consultation_id in self._running or consultation_id in self._paused:
             self._add_violation("started_twice", about)
             return
         patient_id, appointment_id = consultation.patient_id, consultation.appointment_id
@@ -122,6 +139,27 @@ class AuditLogReader:
             )
         self._add_running(consultation_id, consultation)
 
+    def _check_pause(self, consultation_id: str, consultation: AuditedConsultation, about: str) -> None:
+        if self._running.pop(consultation_id, None) is None:
+            self._add_violation("paused_while_not_in_progress", about)
+            return
+        _remove(self._of_person, self._persons.number_of(consultation.patient_id), consultation_id)
+        self._add_paused(consultation_id, consultation)
+
+    def _check_resumption(self, consultation_id: str, consultation: AuditedConsultation, about: str) -> None:
+        paused = self._paused.pop(consultation_id, None)
+        if paused is None:
+            self._add_violation("resumed_while_not_paused", about)
+            return
+        # Otherwise it would be in progress for its appointment twice.
+        _remove(self._of_appointment, paused.appointment_id, consultation_id)
+        self._check_start(consultation_id, consultation, about)
+
+    def _add_paused(self, consultation_id: str, consultation: AuditedConsultation) -> None:
+        """The patient may be in another consultation, but the appointment has this one still."""
+        self._paused[consultation_id] = consultation
+        self._of_appointment[consultation.appointment_id].add(consultation_id)
+
     def _add_running(self, consultation_id: str, consultation: AuditedConsultation) -> None:
         self._running[consultation_id] = consultation
         if consultation.exclusive:
@@ -131,7 +169,7 @@ class AuditLogReader:
     def _check_end(self, row: AuditedEvent, consultation_id: str, outcome: object, about: str) -> None:
         if row.is_last_end:
             self._check_tracking(row, outcome, about)
-        consultation = self._running.pop(consultation_id, None)
+        consultation = self._running.pop(consultation_id, None) or self._paused.pop(consultation_id, None)
         if consultation is None:
             self._add_violation("ended_while_not_in_progress", about)
             return

@@ -39,14 +39,26 @@ class LateRow:
 
 
 def find_late_trackings(connection: Connection, late_since: datetime, after: int | None, limit: int) -> list[LateRow]:
-    """Return the consultations and check-ins with a timer that was due before `late_since`."""
+    """Return the consultations and check-ins with a timer that was due before `late_since`.
+
+    The offer to a doctor who has paused counts with the paused consultation, because it has no place in line.
+    """
     tracking = patient_trackings.c
     consultation_is_late = and_(
         tracking.status == TrackingStatus.in_progress.value,
         or_(tracking.remind_at < late_since, tracking.abandon_at < late_since),
     )
     check_in_is_late = and_(tracking.status == TrackingStatus.pending.value, tracking.not_seen_at < late_since)
-    query = select(tracking.id, tracking.person_id).where(IS_OPEN, or_(consultation_is_late, check_in_is_late))
+    offer_is_over = exists().where(
+        reservations.c.person_id == tracking.person_id,
+        reservations.c.appointment_id == tracking.appointment_id,
+        reservations.c.until < late_since,
+    )
+    pause_is_late = and_(
+        tracking.status == TrackingStatus.paused.value, or_(tracking.abandon_at < late_since, offer_is_over)
+    )
+    is_late = or_(consultation_is_late, check_in_is_late, pause_is_late)
+    query = select(tracking.id, tracking.person_id).where(IS_OPEN, is_late)
     return read_page(connection, query, tracking.id, after, limit)
 
 

@@ -25,7 +25,7 @@ from patient_visit_engine.visit.commands import (
 )
 from patient_visit_engine.visit.person_records import SeenRecord
 from patient_visit_engine.visit.policy import decide
-from patient_visit_engine.visit.state import Consultation, Facts, Limits
+from patient_visit_engine.visit.state import Appointment, Consultation, Facts, Limits
 from patient_visit_engine.visit.timers import decide_due
 from patient_visit_engine.wire.trackings import consultation_body, tracking_body
 from tests.support.builders import (
@@ -52,10 +52,12 @@ from tests.support.commands import (
     a_leave,
     a_merge,
     a_past,
+    a_pause,
     a_priority,
     a_reassignment,
     a_release,
     a_reopening,
+    a_resumption,
     a_separation,
     a_start,
     a_status,
@@ -96,6 +98,10 @@ class CheckedVisit:
     @property
     def running(self) -> tuple[Consultation, ...]:
         return self.ledger.state.facts.in_progress
+
+    @property
+    def paused(self) -> tuple[Consultation, ...]:
+        return self.ledger.state.facts.paused
 
     async def send(self, command: Command | SystemCommand, later: timedelta = timedelta(0)) -> None:
         """Send the command so much later, with the appointment as it is stored."""
@@ -165,6 +171,15 @@ async def check_busy_days(visit: CheckedVisit) -> None:
     assert with_okafor.appointment_id == OF_OKAFOR.id
     await visit.send(an_extension(with_okafor, 5), minutes(2))
     await visit.record_due(minutes(40))
+    # During the pause Dr. Amrani has the offer, and does not use it. Dr. Lindqvist does, and then the pause ends.
+    await visit.send(a_pause(with_okafor), minutes(1))
+    await visit.record_due(minutes(1))
+    await visit.send(a_start(OF_LINDQVIST), minutes(1) / 2)
+    with_lindqvist = next(each for each in visit.running if each.appointment_id == OF_LINDQVIST.id)
+    await visit.send(a_resumption(OF_OKAFOR, with_okafor), minutes(1))
+    await visit.send(a_release(with_lindqvist), minutes(1))
+    await visit.send(a_resumption(OF_OKAFOR, with_okafor), minutes(1) / 2)
+    await visit.send(a_start(OF_LINDQVIST, wait=True), minutes(1))
     await visit.send(a_completion(with_okafor), minutes(1))
     # Dr. Amrani has the offer. It is withdrawn, and made again at the second end.
     await visit.send(a_reopening(OF_OKAFOR, a_past(OF_OKAFOR, consultation_id=with_okafor.id)))
@@ -173,7 +188,11 @@ async def check_busy_days(visit: CheckedVisit) -> None:
     await visit.record_due(minutes(1))
     await visit.send(a_leave(OF_LINDQVIST))
     await visit.send(a_start(OF_AMRANI))
-    await visit.send(a_release(visit.running[0]), minutes(5))
+    # The limit of this pause is noticed too late, so it gets another one. Then the start is taken back.
+    with_amrani = next(each for each in visit.running if each.appointment_id == OF_AMRANI.id)
+    await visit.send(a_pause(with_amrani), minutes(1))
+    await visit.record_due(RESERVES.pause_limit + minutes(2))
+    await visit.send(a_release(with_amrani), minutes(5))
     await visit.send(a_change(OF_AMRANI, doctor_id=DR_OKAFOR.id))
     await visit.send(a_priority(OF_LINDQVIST, 2))
     await visit.send(a_status(OF_LINDQVIST, AppointmentStatus.canceled))
@@ -220,12 +239,17 @@ async def test_reply_is_right_after_random_commands(database: Database, limits: 
 
     for _ in range(RANDOM_STEPS):
         await visit.record_due(random.choice(PAUSES))
-        await visit.send(random_command(random, visit.running))
+        await visit.send(random_command(random, visit.running, visit.paused))
 
     assert visit.sent == RANDOM_STEPS
 
 
-def random_command(random: Random, running: tuple[Consultation, ...]) -> Command:
+def appointment_of(consultation: Consultation) -> Appointment:
+    """The appointment of the consultation."""
+    return next(appointment for appointment in BOOKED if appointment.id == consultation.appointment_id)
+
+
+def random_command(random: Random, running: tuple[Consultation, ...], paused: tuple[Consultation, ...]) -> Command:
     """A command that fits the moment more often than not."""
     appointment = random.choice(BOOKED)
     status = random.choice((AppointmentStatus.scheduled, AppointmentStatus.pending))
@@ -243,6 +267,9 @@ def random_command(random: Random, running: tuple[Consultation, ...]) -> Command
         *((1, a_completion(consultation)) for consultation in running),
         *((5, a_release(consultation)) for consultation in running),
         *((1, an_extension(consultation, 5)) for consultation in running),
+        *((3, a_pause(consultation)) for consultation in running),
+        *((3, a_resumption(appointment_of(consultation), consultation)) for consultation in paused),
+        *((1, a_completion(consultation)) for consultation in paused),
     ]
     [(_, command)] = random.choices(weighted, [weight for weight, _ in weighted])
     return command

@@ -24,7 +24,14 @@ from tests.support.builders import (
     Doctor,
     minutes,
 )
-from tests.support.commands import a_check_in, a_completion, a_start, a_wait
+from tests.support.commands import (
+    a_check_in,
+    a_completion,
+    a_pause,
+    a_resumption,
+    a_start,
+    a_wait,
+)
 from tests.support.ledger import column
 from tests.support.merge_table import PAIRS
 from tests.support.merging import RecordDriver, a_patient, insert_records, marks, persons
@@ -117,6 +124,24 @@ async def test_both_busy_until_both_have_ended(ron: RecordDriver, sue: RecordDri
     await sue.send(a_completion(with_okafor, "Okafor ends"))
     assert await sue.database.read(column, "reservations", "doctor_id") == [DR_SMITH.id]
     assert (await ron.follow(a_start(third, "third at last"))).status == 201
+
+
+async def test_pause_of_one_of_two_takes_the_mark_of_the_other(ron: RecordDriver, sue: RecordDriver) -> None:
+    await ron.send(a_start(ron.appointment_with(DR_AMRANI), "Amrani starts"))
+    await sue.send(a_start(sue.appointment_with(DR_OKAFOR), "Okafor starts"))
+    await sue.merge(RON)
+    with_okafor, with_amrani = sorted(sue.state.facts.in_progress, key=lambda each: -each.doctor_id)
+
+    await sue.send(a_pause(with_amrani))
+
+    assert await sue.database.read(marks) == [(SUE.id, "paused", False), (SUE.id, "in_progress", False)]
+    resumption = a_resumption(await sue.appointment(with_amrani.appointment_id), with_amrani, "too early")
+    assert (await sue.send(resumption)).body["code"] == "patient_in_consultation"
+    await sue.send(a_completion(with_okafor, "Okafor ends"))
+    assert await sue.database.read(column, "reservations", "doctor_id") == [DR_AMRANI.id]
+    again = a_resumption(await sue.appointment(with_amrani.appointment_id), with_amrani, "again")
+    assert (await sue.send(again)).status == 200
+    await assert_audit_finds_nothing(sue.database)
 
 
 async def test_same_merge_again_has_first_answer(ron: RecordDriver, sue: RecordDriver) -> None:

@@ -315,6 +315,29 @@ async def test_downgrade_separates_merged_records(url: str) -> None:
     assert "patient_merges" not in await run_on(url, lambda c: inspect(c).get_table_names())
 
 
+async def test_downgrade_ends_pauses(url: str) -> None:
+    await run_on(url, migrate_to("0002"))
+    await run_on(url, add_rows)
+    migrations.upgrade(url)
+
+    def pause_both(connection: Connection) -> None:
+        for statement in re.split(r"\n(?! )", MERGE.strip()):
+            connection.execute(text(statement))
+        paused = "status = 'paused', paused_at = '2026-03-02T10:00:00.000Z', merged = FALSE"
+        connection.execute(text(f"UPDATE patient_trackings SET {paused} WHERE status = 'in_progress'"))
+
+    await run_on(url, pause_both)
+    migrations.downgrade(url, "0013")
+
+    query = text(
+        "SELECT patient_trackings.status, outcome, appointments.status AS appointment FROM patient_trackings"
+        " JOIN appointments ON appointments.id = appointment_id"
+        " WHERE patient_trackings.status = 'in_progress' OR outcome = 'timed_out' ORDER BY patient_trackings.id"
+    )
+    rows = await run_on(url, lambda connection: connection.execute(query).all())
+    assert [tuple(row) for row in rows] == [("in_progress", None, 5), ("completed", "timed_out", 1)]
+
+
 EVENT = "INSERT INTO events (seq, dedup_key, at, channel, name, data, patient_id, consultation_id) VALUES"
 LOG = "SELECT seq, dedup_key, at, channel, name, data, patient_id, consultation_id FROM events ORDER BY seq"
 

@@ -138,6 +138,12 @@ def a_consultation(
     return new_consultation(consultation_id, appointment, day, started_at, limits or Limits())
 
 
+def paused(consultation: Consultation, at: datetime = NOON, *, limits: Limits | None = None) -> Consultation:
+    """The consultation after its doctor has paused it."""
+    ends_at = at + (limits or Limits()).pause_limit
+    return consultation.model_copy(update={"paused_at": at, "abandon_at": ends_at})
+
+
 def a_place(
     doctor: Doctor,
     *,
@@ -166,6 +172,7 @@ def a_visit(
     *,
     in_consultation_with: Doctor | None = None,
     consultations: Iterable[Consultation] = (),
+    paused: Iterable[Consultation] = (),
     checked_in: Iterable[Appointment] = (),
     waiting: Iterable[Doctor | WaitingDoctor] = (),
     reservation: Reservation | None = None,
@@ -190,7 +197,7 @@ def a_visit(
         day_starts_at=CALENDAR.starts_at(day),
         day_ends_at=CALENDAR.ends_at(day),
         limits=limits or Limits(),
-        facts=Facts(in_progress=running, pending=pending, waiting=line, reservation=reservation),
+        facts=Facts(in_progress=running, paused=tuple(paused), pending=pending, waiting=line, reservation=reservation),
     )
 
 

@@ -20,6 +20,7 @@ from tests.support.ledger import StoredAnswer
 from tests.support.person_model import (
     ABANDON_AFTER,
     NOT_SEEN_AFTER,
+    PAUSE_LIMIT,
     BookedAppointment,
     Expected,
     PersonModel,
@@ -57,7 +58,12 @@ class CheckedPersons(RuleBasedStateMachine):
         self.read_before: dict[int, Appointment] = {}
 
     def open_hospital(self, offer: int, before_end: timedelta) -> None:
-        limits = Limits(offer=timedelta(seconds=offer), not_seen_after=NOT_SEEN_AFTER, abandon_after=ABANDON_AFTER)
+        limits = Limits(
+            offer=timedelta(seconds=offer),
+            not_seen_after=NOT_SEEN_AFTER,
+            abandon_after=ABANDON_AFTER,
+            pause_limit=PAUSE_LIMIT,
+        )
         self.visits = PersonVisits(self.database, limits, DAY_END - before_end)
         for number, (record, doctor, prestation) in MORNING.items():
             appointment = BookedAppointment(record, doctor, prestation, NOON, AppointmentStatus.confirmed)
@@ -102,6 +108,9 @@ class CheckedPersons(RuleBasedStateMachine):
         """The line of a person before a merge."""
         reservation = self.picture.reserved.get(person)
         reserved_since = {} if reservation is None else {reservation.doctor_id: reservation.since}
+        if reservation is not None and self.model.consultation_of(reservation.appointment_id) is not None:
+            # A doctor who has paused was offered the patient without a place for it.
+            reserved_since = {}
         return [
             PlaceBefore(row.since, row.turn, row.doctor_id, reserved_since.get(row.doctor_id))
             for row in self.picture.lines.get(person, [])
@@ -124,8 +133,13 @@ class CheckedPersons(RuleBasedStateMachine):
 
     def choose_consultation(self, index: int) -> str:
         """A consultation in progress more often than not."""
-        choices = [*self.model.running, *self.model.running, *list(self.model.outcomes)[-1:]]
+        going_on = self.model.consultations
+        choices = [*going_on, *going_on, *list(self.model.outcomes)[-1:]]
         return choices[index % len(choices)]
+
+    def row_of(self, consultation: str) -> Any:
+        """The tracking of the consultation."""
+        return next(row for row in self.picture.trackings if row.consultation_id == consultation)
 
     def line_of(self, person: int) -> PersonsLine:
         places = self.picture.lines.get(person, [])
@@ -163,6 +177,11 @@ class CheckedPersons(RuleBasedStateMachine):
             assert outcomes[key] == "timed_out"
             assert self.visits.now >= self.model.running[key].started_at + ABANDON_AFTER
             self.model.finish(key, "timed_out")
+        for key in self.model.paused.keys() - self.picture.paused.keys():
+            _, paused_at = self.model.paused[key]
+            assert outcomes[key] == "timed_out"
+            assert self.visits.now >= paused_at + PAUSE_LIMIT
+            self.model.finish(key, "timed_out")
         for number in self.model.pending.keys() - self.picture.pending.keys():
             assert self.picture.last_outcome(number) == "not_seen"
             assert self.model.waits_too_long(number, self.visits.now)
@@ -176,6 +195,7 @@ class CheckedPersons(RuleBasedStateMachine):
         model, picture = self.model, self.picture
         assert {row.id: row.person_id for row in picture.patients} == model.survivors
         assert picture.running.keys() == model.running.keys()
+        assert picture.paused.keys() == model.paused.keys()
         assert picture.pending.keys() == model.pending.keys()
         ended = {row.consultation_id: row.outcome for row in picture.trackings if row.status == "completed"}
         assert {key: outcome for key, outcome in ended.items() if key is not None} == model.outcomes
@@ -203,7 +223,8 @@ class CheckedPersons(RuleBasedStateMachine):
         for key, row in picture.running.items():
             others = model.exclusive_of(row.person_id) - {key}
             assert row.merged is (row.exclusive and bool(others)), f"the mark of consultation {key} is wrong"
-        open_rows = [*picture.running.values(), *picture.pending.values(), *picture.places, *picture.reservations]
+        going_on = [*picture.running.values(), *picture.paused.values()]
+        open_rows = [*going_on, *picture.pending.values(), *picture.places, *picture.reservations]
         for row in open_rows:
             assert row.person_id == model.person_of(row.appointment_id), f"{row} is open under another person"
 
@@ -221,10 +242,10 @@ class CheckedPersons(RuleBasedStateMachine):
         for person in self.picture.reserved:
             assert not self.model.exclusive_of(person), f"person {person} is busy and reserved"
 
-    def check_joined_line(self, person: int, before: list[PlaceBefore]) -> None:
+    def check_joined_line(self, person: int, before: list[PlaceBefore], reservations: list[Any]) -> None:
         """The line of two records: the doctors in the order in which they began to wait.
 
-        Those who had the patient reserved are the first ones when the person is busy now.
+        Those who had the patient reserved are the first ones when the person is busy now. Of the `reservations` the older one stays.
         """
         is_busy = bool(self.model.exclusive_of(person))
         reserved = sorted((place.reserved_since, place.doctor_id) for place in before if place.reserved_since)
@@ -233,12 +254,14 @@ class CheckedPersons(RuleBasedStateMachine):
         expected = list(dict.fromkeys([*first, *ordered]))
         assert [row.doctor_id for row in self.picture.lines.get(person, [])] == expected
         if expected and not is_busy and self.visits.limits.offer:
-            holder = reserved[0][1] if reserved else expected[0]
+            older = sorted(reservations, key=lambda row: (row.since, row.appointment_id))
+            holder = older[0].doctor_id if older else expected[0]
             assert self.picture.reserved[person].doctor_id == holder
 
     def check_log(self) -> None:
         assert {record: self.log.survivors.get(record, record) for record in RECORDS} == self.model.survivors
         assert self.log.running == {key: each.appointment_id for key, each in self.model.running.items()}
+        assert self.log.paused == {key: each.appointment_id for key, (each, _) in self.model.paused.items()}
         assert self.log.statuses == {key: each.status for key, each in self.model.appointments.items()}
         waiting: dict[int, set[int]] = defaultdict(set)
         for person, places in self.picture.lines.items():

@@ -15,9 +15,11 @@ from patient_visit_engine.visit.commands import (
     LeaveWaitingLine,
     MergePatients,
     PatientCommand,
+    Pause,
     Reassign,
     ReleaseConsultation,
     Reopen,
+    Resume,
     SeparatePatients,
     SetAppointmentStatus,
     SetPriority,
@@ -122,6 +124,21 @@ def a_reopening(
         doctor_id=None if by is None else by.id,
         past=past,
     )
+
+
+def a_pause(consultation: Consultation, key: str = "pause", *, by: Doctor | None = None) -> Pause:
+    """The holder, or the doctor `by`, pauses the consultation."""
+    return Pause(
+        request=a_request(key),
+        patient_id=consultation.patient_id,
+        consultation_id=consultation.id,
+        doctor_id=consultation.doctor_id if by is None else by.id,
+    )
+
+
+def a_resumption(appointment: Appointment, consultation: Consultation, key: str = "resume") -> Resume:
+    """The doctor of the appointment resumes the consultation."""
+    return Resume(request=a_request(key), appointment=appointment, consultation_id=consultation.id)
 
 
 def an_undo_of_check_in(appointment: Appointment, past: PastTracking, key: str = "undo check-in") -> UndoCheckIn:

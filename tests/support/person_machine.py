@@ -17,8 +17,10 @@ from patient_visit_engine.visit.commands import (
     JoinWaitingLine,
     LeaveWaitingLine,
     MergePatients,
+    Pause,
     Reassign,
     ReleaseConsultation,
+    Resume,
     SeparatePatients,
     SetAppointmentStatus,
     SetPriority,
@@ -72,13 +74,41 @@ class PersonMachine(CheckedPersons):
             self.model.open(answer.body["id"], appointment, self.visits.now)
         if expected == (200, None):
             assert answer.body["id"] == self.model.consultation_of(appointment)
+            self.model.resume(answer.body["id"])
         self.check()
 
-    @precondition(lambda self: self.model.running or self.model.outcomes)
+    @precondition(lambda self: self.model.consultations or self.model.outcomes)
+    @rule(index=indices, by_other=rarely)
+    def pause(self, index: int, by_other: bool) -> None:
+        consultation = self.choose_consultation(index)
+        row = self.row_of(consultation)
+        holder: int = row.doctor_id % len(DOCTORS) + 1 if by_other else row.doctor_id
+        expected = self.model.pause(consultation, holder, self.visits.now)
+        command = Pause(
+            request=self.visits.request(), patient_id=row.patient_id, consultation_id=consultation, doctor_id=holder
+        )
+        self.send(command, expected)
+        self.check()
+
+    @precondition(lambda self: self.model.paused)
+    @rule(index=indices, stale=rarely)
+    def resume(self, index: int, stale: bool) -> None:
+        paused = sorted(self.model.paused)
+        consultation = paused[index % len(paused)]
+        read = self.read_by_client(self.row_of(consultation).appointment_id, stale=stale)
+        if read is None or not self.is_same(read):
+            return
+        expected = self.model.judge_resumption(consultation, self.line_of(self.model.person_of(read.id)))
+        self.send(Resume(request=self.visits.request(), appointment=read, consultation_id=consultation), expected)
+        if expected == (200, None):
+            self.model.resume(consultation)
+        self.check()
+
+    @precondition(lambda self: self.model.consultations or self.model.outcomes)
     @rule(index=indices, by_other=rarely, kind=st.sampled_from("cccrrx"))
     def end(self, index: int, by_other: bool, kind: str) -> None:
         consultation = self.choose_consultation(index)
-        row = next(row for row in self.picture.trackings if row.consultation_id == consultation)
+        row = self.row_of(consultation)
         holder: int = row.doctor_id % len(DOCTORS) + 1 if by_other else row.doctor_id
         fields: dict[str, Any] = {
             "request": self.visits.request(),
@@ -192,6 +222,7 @@ class PersonMachine(CheckedPersons):
         person, day = self.model.survivors[survivor], CALENDAR.day_of(self.visits.now)
         expected = self.model.judge_merge(person, retired)
         before = [*self.places_of(person), *self.places_of(retired)]
+        reservations = [self.picture.reserved[each] for each in (person, retired) if each in self.picture.reserved]
         seen = self.read_record(retired, stale=stale)
         command = MergePatients(request=self.visits.request(), patient_id=survivor if stale else person, retired=seen)
         answer = self.send(command, expected)
@@ -202,7 +233,7 @@ class PersonMachine(CheckedPersons):
             assert answer.body["both_in_consultation"] is merge.both_in_consultation
         self.check(is_command=not is_new)
         if is_new:
-            self.check_joined_line(person, before)
+            self.check_joined_line(person, before, reservations)
 
     @precondition(lambda self: self.model.merges)
     @rule(index=indices, stale=rarely, other=rarely, at_home=st.booleans())
@@ -226,7 +257,7 @@ class PersonMachine(CheckedPersons):
 
     def send_home(self, person: int) -> None:
         """End everything that is open for the person."""
-        for key, running in list(self.model.running.items()):
+        for key, running in list(self.model.consultations.items()):
             if self.model.person_of(running.appointment_id) == person:
                 command = CompleteConsultation(
                     request=self.visits.request(), patient_id=person, consultation_id=key, doctor_id=running.doctor_id
@@ -258,7 +289,13 @@ class PersonMachine(CheckedPersons):
             self.run(self.visits.record_due())
         else:
             today = CALENDAR.day_of(self.visits.now)
-            rows = [*self.picture.pending.values(), *self.picture.running.values(), *self.picture.places]
+            picture = self.picture
+            rows = [
+                *picture.pending.values(),
+                *picture.running.values(),
+                *picture.paused.values(),
+                *picture.places,
+            ]
             self.run(self.visits.adopt(sorted({row.person_id for row in rows if row.visit_day < today})))
         self.check(is_command=False)
 

@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 
 from patient_visit_engine.visit.codes import AppointmentStatus
 
-NOT_SEEN_AFTER, ABANDON_AFTER = timedelta(hours=12), timedelta(hours=4)
+NOT_SEEN_AFTER, ABANDON_AFTER, PAUSE_LIMIT = timedelta(hours=12), timedelta(hours=4), timedelta(hours=2)
 CLOSED = {AppointmentStatus.canceled, AppointmentStatus.done}
 
 #: The HTTP status of an answer, with the code of a refusal.
@@ -73,6 +73,8 @@ class PersonModel:
     exclusive: dict[int, bool] = field(default_factory=dict)
     appointments: dict[int, BookedAppointment] = field(default_factory=dict)
     running: dict[str, RunningConsultation] = field(default_factory=dict)
+    #: The consultations that their doctors have paused, with the times of the pauses.
+    paused: dict[str, tuple[RunningConsultation, datetime]] = field(default_factory=dict)
     #: The time of each open check-in, by appointment.
     pending: dict[int, datetime] = field(default_factory=dict)
     outcomes: dict[str, str] = field(default_factory=dict)
@@ -123,7 +125,7 @@ class PersonModel:
             return 404, "unknown_merge"
         if self.merges[retired_id].day != day:
             return 409, "merge_not_today"
-        open_for = [*self.pending, *(each.appointment_id for each in self.running.values())]
+        open_for = [*self.pending, *(each.appointment_id for each in self.consultations.values())]
         is_open = survivor_id in map(self.person_of, open_for)
         return (409, "merge_in_use") if is_open or is_awaited else (200, None)
 
@@ -140,20 +142,49 @@ class PersonModel:
     def judge_start(self, appointment_id: int, line: PersonsLine, *, is_today: bool) -> Expected:
         """The answer to a start. The caller applies a granted one with `open`."""
         appointment = self.appointments[appointment_id]
-        if self.consultation_of(appointment_id) is not None:
-            return 200, None
+        if (consultation := self.consultation_of(appointment_id)) is not None:
+            return self.judge_resumption(consultation, line)
         if appointment.status in CLOSED:
             return 409, "appointment_closed"
         is_here = appointment_id in self.pending or appointment_id in line.appointments
         is_reserved = line.reserved_for is not None and line.reserved_for[1] == appointment_id
         if not (is_today or is_here or is_reserved):
             return 409, "appointment_not_today"
-        if self.exclusive[appointment.prestation_id]:
-            if self.exclusive_of(self.person_of(appointment_id)):
-                return 409, "patient_in_consultation"
-            if line.next_doctor not in (None, appointment.doctor_id):
-                return 409, "patient_reserved"
+        if self.exclusive[appointment.prestation_id] and (refusal := self._taken(appointment_id, line)) is not None:
+            return refusal
         return 201, None
+
+    def _taken(self, appointment_id: int, line: PersonsLine) -> Expected | None:
+        """Why the doctor of this exclusive appointment cannot have the person now."""
+        if self.exclusive_of(self.person_of(appointment_id)):
+            return 409, "patient_in_consultation"
+        is_for_another = line.next_doctor not in (None, self.appointments[appointment_id].doctor_id)
+        return (409, "patient_reserved") if is_for_another else None
+
+    def pause(self, consultation_id: str, doctor_id: int, now: datetime) -> Expected:
+        """The holder pauses the consultation."""
+        if consultation_id not in self.consultations:
+            return 409, "consultation_ended"
+        if doctor_id != self.consultations[consultation_id].doctor_id:
+            return 403, "not_yours"
+        if consultation_id in self.running:
+            self.paused[consultation_id] = self.running.pop(consultation_id), now
+        return 200, None
+
+    def judge_resumption(self, consultation_id: str, line: PersonsLine) -> Expected:
+        """The answer to a resumption. The caller applies a granted one with `resume`."""
+        if consultation_id in self.running:
+            return 200, None
+        if consultation_id not in self.paused:
+            return 409, "consultation_ended"
+        consultation, _ = self.paused[consultation_id]
+        refusal = self._taken(consultation.appointment_id, line) if consultation.exclusive else None
+        return refusal or (200, None)
+
+    def resume(self, consultation_id: str) -> None:
+        """The consultation is in progress, after a pause or without one."""
+        if consultation_id in self.paused:
+            self.running[consultation_id], _ = self.paused.pop(consultation_id)
 
     def open(self, consultation_id: str, appointment_id: int, now: datetime) -> None:
         """The start was granted."""
@@ -168,21 +199,28 @@ class PersonModel:
         appointment.status = AppointmentStatus.in_progress
 
     def consultation_of(self, appointment_id: int) -> str | None:
-        """The appointment's consultation in progress."""
-        return next((key for key, each in self.running.items() if each.appointment_id == appointment_id), None)
+        """The appointment's consultation, in progress or paused."""
+        return next((key for key, each in self.consultations.items() if each.appointment_id == appointment_id), None)
+
+    @property
+    def consultations(self) -> dict[str, RunningConsultation]:
+        """The consultations in progress, and the paused ones."""
+        return self.running | {key: consultation for key, (consultation, _) in self.paused.items()}
 
     def end(self, consultation_id: str, outcome: str, doctor_id: int | None = None) -> Expected:
         """The holder completes the consultation, or a supervisor releases it."""
-        if consultation_id not in self.running:
+        if consultation_id not in self.consultations:
             return (200, None) if self.outcomes[consultation_id] == outcome else (409, "consultation_ended")
-        if doctor_id not in (None, self.running[consultation_id].doctor_id):
+        if doctor_id not in (None, self.consultations[consultation_id].doctor_id):
             return 403, "not_yours"
         self.finish(consultation_id, outcome)
         return 200, None
 
     def finish(self, consultation_id: str, outcome: str) -> None:
         """The consultation has ended."""
-        consultation = self.running.pop(consultation_id)
+        consultation = self.consultations[consultation_id]
+        self.running.pop(consultation_id, None)
+        self.paused.pop(consultation_id, None)
         self.outcomes[consultation_id] = outcome
         appointment = self.appointments[consultation.appointment_id]
         appointment.status = AppointmentStatus.done if outcome == "done" else AppointmentStatus.confirmed
@@ -192,9 +230,11 @@ class PersonModel:
 
     def extend(self, consultation_id: str, doctor_id: int) -> Expected:
         """The holder needs more time."""
-        if consultation_id not in self.running:
+        if consultation_id not in self.consultations:
             return 409, "consultation_ended"
-        return (200, None) if self.running[consultation_id].doctor_id == doctor_id else (403, "not_yours")
+        if self.consultations[consultation_id].doctor_id != doctor_id:
+            return 403, "not_yours"
+        return (200, None) if consultation_id in self.running else (409, "consultation_paused")
 
     # -- the desk
 
@@ -305,7 +345,8 @@ class PersonModel:
     def feed_prestation(self, prestation_id: int, *, exclusive: bool) -> bool:
         """The hospital's own system sends the prestation. Returns whether it may, which it may not while it is performed."""
         is_performed = any(
-            self.appointments[each.appointment_id].prestation_id == prestation_id for each in self.running.values()
+            self.appointments[each.appointment_id].prestation_id == prestation_id
+            for each in self.consultations.values()
         )
         if is_performed and exclusive is not self.exclusive[prestation_id]:
             return False

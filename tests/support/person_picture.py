@@ -23,6 +23,8 @@ from patient_visit_engine.wire.events import (
     PATIENT_MERGED,
     PATIENT_SEPARATED,
     PATIENT_UPDATED,
+    PAUSED,
+    RESUMED,
     STARTED,
 )
 
@@ -42,6 +44,11 @@ class Picture:
     def running(self) -> dict[str, Row[Any]]:
         """The consultations in progress, by id."""
         return {row.consultation_id: row for row in self.trackings if row.status == "in_progress"}
+
+    @property
+    def paused(self) -> dict[str, Row[Any]]:
+        """The paused consultations, by id."""
+        return {row.consultation_id: row for row in self.trackings if row.status == "paused"}
 
     @property
     def pending(self) -> dict[int, Row[Any]]:
@@ -100,6 +107,8 @@ class ReplayedLog:
     position: int = 0
     #: The appointment of each consultation in progress.
     running: dict[str, int] = field(default_factory=dict)
+    #: The appointment of each paused consultation.
+    paused: dict[str, int] = field(default_factory=dict)
     statuses: dict[int, AppointmentStatus] = field(default_factory=dict)
     #: The survivor of each record that was merged.
     survivors: dict[int, int] = field(default_factory=dict)
@@ -119,9 +128,13 @@ class ReplayedLog:
             self.running[data["consultation_id"]] = data["appointment_id"]
             self.statuses[data["appointment_id"]] = AppointmentStatus.in_progress
         elif name == COMPLETED:
-            appointment_id = self.running.pop(data["consultation_id"])
+            ended_in = self.paused if data["consultation_id"] in self.paused else self.running
+            appointment_id = ended_in.pop(data["consultation_id"])
             is_done = data["outcome"] == "done"
             self.statuses[appointment_id] = AppointmentStatus.done if is_done else AppointmentStatus.confirmed
+        elif name in (PAUSED, RESUMED):
+            before, after = (self.running, self.paused) if name == PAUSED else (self.paused, self.running)
+            after[data["consultation_id"]] = before.pop(data["consultation_id"])
         elif name == APPOINTMENT_UPDATED:
             self.statuses[data["appointment_id"]] = AppointmentStatus(data["status_code"])
         elif name == PATIENT_MERGED:
@@ -134,7 +147,7 @@ class ReplayedLog:
             self._follow_line(patient_id, data)
 
     def _follow_line(self, patient_id: int, data: dict[str, Any]) -> None:
-        if "offer_until" in data or data.get("why") == "moved_down":
+        if "offer_until" in data or data.get("why") in ("moved_down", "expired"):
             return
         if "why" in data:
             self.waiting[patient_id].discard(data["doctor_id"])

@@ -28,10 +28,12 @@ from patient_visit_engine.visit.commands import (
     JoinWaitingLine,
     LeaveWaitingLine,
     PatientCommand,
+    Pause,
     Reassign,
     ReleaseConsultation,
     Reopen,
     Request,
+    Resume,
     SetAppointmentStatus,
     SetPriority,
     StartConsultation,
@@ -191,6 +193,24 @@ class VisitDriver(PatientRecords):
         consultation_id = start.body["id"]
         return await self.send(
             UndoStart(request=self.request(), patient_id=self.patient, consultation_id=consultation_id, past=past)
+        )
+
+    async def pause(self, start: Answer) -> Answer:
+        """The holder pauses the consultation."""
+        return await self.send(
+            Pause(
+                request=self.request(),
+                patient_id=self.patient,
+                consultation_id=start.body["id"],
+                doctor_id=start.body["doctor_id"],
+            )
+        )
+
+    async def resume(self, start: Answer, doctor: int) -> Answer:
+        """The doctor of the paused consultation goes on with it."""
+        appointment = await self.appointment(doctor)
+        return await self.send(
+            Resume(request=self.request(), appointment=appointment, consultation_id=start.body["id"])
         )
 
     async def reopen(self, start: Answer, doctor: int) -> Answer:

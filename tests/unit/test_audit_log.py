@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
 
@@ -10,7 +10,7 @@ import pytest
 
 from patient_visit_engine.storage.upkeep.audit_log import AuditedConsultation, AuditLogReader
 from patient_visit_engine.storage.upkeep.audit_persons import PersonChange, Persons
-from patient_visit_engine.wire.events import COMPLETED, PATIENT_MERGED, PATIENT_SEPARATED, STARTED
+from patient_visit_engine.wire.events import COMPLETED, PATIENT_MERGED, PATIENT_SEPARATED, PAUSED, RESUMED, STARTED
 
 #: Four records.
 A, B, C, D = 1, 2, 3, 4
@@ -49,6 +49,14 @@ def start(patient_id: int, consultation_id: str, *, record: int | None = None, e
 def end(patient_id: int, consultation_id: str, *, record: int | None = None) -> LogRow:
     fields = {"appointment_id": ord(consultation_id), "exclusive": True, "outcome": "done"}
     return LogRow(COMPLETED, patient_id, fields, consultation_id, tracking_patient_id=record or patient_id)
+
+
+def pause(patient_id: int, consultation_id: str) -> LogRow:
+    return replace(start(patient_id, consultation_id), name=PAUSED)
+
+
+def resume(patient_id: int, consultation_id: str) -> LogRow:
+    return replace(start(patient_id, consultation_id), name=RESUMED)
 
 
 def merge(survivor: int, *retired: int, both: bool = False) -> LogRow:
@@ -123,6 +131,27 @@ LOGS: dict[str, tuple[tuple[LogRow, ...], dict[str, int]]] = {
     ),
     "tracking of another person": ((merge(A, B), start(A, "c", record=C)), {"event_without_state": 1}),
     "tracking of a record before its merge": ((start(A, "b", record=B), merge(A, B)), {"event_without_state": 1}),
+    "another consultation during a pause": (
+        (start(A, "a"), pause(A, "a"), start(A, "b"), end(A, "b"), resume(A, "a"), end(A, "a")),
+        {},
+    ),
+    "end during a pause": ((start(A, "a"), pause(A, "a"), start(A, "b"), end(A, "a")), {}),
+    "resumption during another consultation": (
+        (start(A, "a"), pause(A, "a"), start(A, "b"), resume(A, "a")),
+        {"overlapping_consultations": 1},
+    ),
+    "start after a resumption": (
+        (start(A, "a"), pause(A, "a"), resume(A, "a"), start(A, "b")),
+        {"overlapping_consultations": 1},
+    ),
+    "pause of what does not run": ((start(A, "a"), pause(A, "a"), pause(A, "a")), {"paused_while_not_in_progress": 1}),
+    "resumption of what runs": ((start(A, "a"), resume(A, "a")), {"resumed_while_not_paused": 1}),
+    "second start of what is paused": ((start(A, "a"), pause(A, "a"), start(A, "a")), {"started_twice": 1}),
+    "third start while one is paused and one runs": (
+        (*BOTH_BUSY, pause(A, "a"), start(A, "c")),
+        {"overlapping_consultations": 1},
+    ),
+    "merge of a paused one": ((start(A, "a"), pause(A, "a"), start(B, "b"), merge(A, B)), {}),
     "merge that cannot be read": ((LogRow(PATIENT_MERGED, A, {"retired": []}),), {"unreadable_event": 1}),
 }
 

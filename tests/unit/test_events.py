@@ -29,6 +29,7 @@ from tests.support.builders import (
     an_appointment,
     an_event_context,
     minutes,
+    paused,
 )
 
 APPOINTMENT = an_appointment(DR_AMRANI)
@@ -75,6 +76,9 @@ EVERY_CHANGE: dict[Any, Any] = {
         changes.OpenConsultation(consultation=RUNNING),
         changes.EndConsultation(consultation=RUNNING, outcome=Outcome.done),
         changes.ReopenConsultation(consultation=RUNNING),
+        changes.PauseConsultation(consultation=paused(RUNNING)),
+        changes.ResumeConsultation(consultation=RUNNING, paused_at=NOON),
+        changes.PostponePauseLimit(consultation=paused(RUNNING)),
         changes.PostponeConsultation(consultation=RUNNING, minutes=10),
         changes.RemindHolder(consultation=RUNNING),
         changes.CarryOver(day=RUNNING.day),

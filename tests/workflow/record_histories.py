@@ -234,6 +234,19 @@ async def reassigned(visits: VisitDriver) -> None:
     await visits.complete(started)
 
 
+async def paused(visits: VisitDriver) -> None:
+    """A doctor pauses, another doctor has the patient, the first one resumes with the offer. A second pause reaches its limit."""
+    visits.set_limits(Limits(pause_limit=timedelta(minutes=40)))
+    started = await visits.start(DR_AMRANI)
+    await visits.pause(started)
+    other = await visits.start(DR_BENNIS)
+    await visits.resume(started, DR_AMRANI)
+    await visits.complete(other)
+    await visits.resume(started, DR_AMRANI)
+    await visits.pause(started)
+    await visits.skip_time(until=await visits.now() + timedelta(minutes=41))
+
+
 BEHAVIOURS: tuple[Callable[[VisitDriver], Awaitable[None]], ...] = (
     start_refuse_complete,
     waiting_line_and_offer,
@@ -254,6 +267,7 @@ BEHAVIOURS: tuple[Callable[[VisitDriver], Awaitable[None]], ...] = (
     canceled,
     priorities,
     reassigned,
+    paused,
 )
 
 

@@ -1,4 +1,4 @@
-"""What a hospital day needs: reopened consultations, reasons of cancellations, priorities and tickets."""
+"""What a hospital day needs: corrections, pauses, cancellations, priorities, tickets, rooms, and the day's report."""
 
 from typing import Any
 
@@ -14,10 +14,12 @@ depends_on: str | None = None
 MOMENT: Any = sa.DateTime(timezone=True).with_variant(sa.String(24), "sqlite")
 MOMENTS = (
     ("patient_trackings", "changed_at"),
+    ("patient_trackings", "paused_at"),
     ("appointments", "canceled_at"),
 )
 # With their checks, which SQLite can only add in this way.
 COLUMNS = (
+    ("patient_trackings", "paused_seconds INTEGER DEFAULT 0 NOT NULL"),
     (
         "appointments",
         "cancel_reason VARCHAR(20) CONSTRAINT a_cancellation_has_a_known_reason"
@@ -62,7 +64,32 @@ def downgrade() -> None:
         op.create_index(name, table, columns)
     op.execute("UPDATE patient_trackings SET outcome = 'released' WHERE outcome = 'mistaken'")
     op.execute("UPDATE patient_trackings SET ticket = NULL WHERE ticket IS NOT NULL")
+    _end_pauses()
     for table, column in COLUMNS:
         op.execute(f"ALTER TABLE {table} DROP COLUMN {column.partition(' ')[0]}")
     for table, name in MOMENTS:
         op.drop_column(table, name)
+
+
+def _end_pauses() -> None:
+    """A paused consultation is in progress again. If the person is in another exclusive one, it ends."""
+    op.execute(
+        """
+        UPDATE patient_trackings SET status = 'completed', outcome = 'timed_out', check_out_time = paused_at
+        WHERE status = 'paused' AND exclusive AND EXISTS (
+            SELECT 1 FROM patient_trackings AS other
+            WHERE other.person_id = patient_trackings.person_id AND other.exclusive
+            AND (other.status = 'in_progress' OR other.status = 'paused' AND other.id < patient_trackings.id)
+        )
+        """
+    )
+    op.execute("UPDATE patient_trackings SET status = 'in_progress' WHERE status = 'paused'")
+    # 5 is `in_progress`, 1 is `confirmed`.
+    op.execute(
+        """
+        UPDATE appointments SET status = 1 WHERE status = 5 AND NOT EXISTS (
+            SELECT 1 FROM patient_trackings AS running
+            WHERE running.appointment_id = appointments.id AND running.status = 'in_progress'
+        )
+        """
+    )

@@ -26,7 +26,7 @@ interface Heard {
 
 /**
  * The offers after an event. A new offer replaces an older one for the patient.
- * An offer ends when a consultation takes the patient, also one that is reopened, or when the doctor leaves the line.
+ * An offer ends when a consultation takes the patient, also one that goes on, or when the doctor leaves the line.
  */
 export function offersAfter(before: readonly Offer[], { name, data }: Heard, at: number): readonly Offer[] {
     const others = before.filter(one => one.patient_id !== data.patient_id);
@@ -36,9 +36,8 @@ export function offersAfter(before: readonly Offer[], { name, data }: Heard, at:
     }
     const mine = before.find(one => one.patient_id === data.patient_id);
     // An X-ray at the same time does not take the patient from the doctor who waited.
-    const takes = name === "consultation.started" || name === "consultation.reopened";
-    if (takes && (data.exclusive !== false || data.doctor_id === mine?.doctor_id))
-        return others;
+    const takes = ["consultation.started", "consultation.resumed", "consultation.reopened"].includes(name);
+    if (takes && (data.exclusive !== false || data.doctor_id === mine?.doctor_id)) return others;
     const passedOn = name === "patient.updated" && data.why !== undefined && data.doctor_id === mine?.doctor_id;
     return passedOn ? others : before;
 }

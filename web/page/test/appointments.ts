@@ -43,6 +43,7 @@ export function anAppointment(
         consultation_id: null,
         started_at: null,
         overdue_at: null,
+        paused_at: null,
         ended_as: null,
         ...changed,
         patient: { ...FREE, ...patient },

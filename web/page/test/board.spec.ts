@@ -10,6 +10,7 @@ const patient = (id: number, state: BoardItem["state"], since = "a"): BoardItem 
     ticket: null,
     state,
     consultations: [],
+    paused: [],
     checked_in: [
         { appointment_id: id, doctor_id: 7, doctor: "Dr. Amrani", room: null, prestation: "Cardiology", since },
     ],

@@ -96,6 +96,7 @@ describe("the offers", () => {
         const started = { patient_id: 123, doctor_id: OTHER, exclusive: true };
         expect(offersAfter(mine, { name: "consultation.started", data: started }, NOON)).toEqual([]);
         expect(offersAfter(mine, { name: "consultation.reopened", data: started }, NOON)).toEqual([]);
+        expect(offersAfter(mine, { name: "consultation.resumed", data: started }, NOON)).toEqual([]);
         expect(
             offersAfter(mine, { name: "consultation.started", data: { ...started, exclusive: false } }, NOON),
         ).toEqual(mine);

@@ -19,6 +19,27 @@ describe("a row of the worklist", () => {
             "extend",
             ["complete"],
         ],
+        [
+            "my own that is paused is resumed",
+            anAppointment({ ...running, paused_at: at(-4) }),
+            "paused",
+            "resume",
+            ["complete"],
+        ],
+        [
+            "my own that is paused waits for the patient",
+            anAppointment({ ...running, paused_at: at(-4) }, withDrOkafor),
+            "paused",
+            null,
+            ["complete"],
+        ],
+        [
+            "one that another doctor has paused has no button",
+            anAppointment({ ...running, doctor_id: OTHER, paused_at: at(-4) }),
+            "paused_elsewhere",
+            null,
+            [],
+        ],
         ["a busy patient is waited for", anAppointment({}, withDrOkafor), "busy", "wait", []],
         [
             "in line, the only action is to leave",

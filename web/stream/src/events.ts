@@ -51,6 +51,8 @@ export interface VisitEvents {
     "consultation.started": AboutConsultation;
     "consultation.blocked": ConsultationBlocked;
     "consultation.completed": AboutConsultation;
+    "consultation.paused": AboutConsultation;
+    "consultation.resumed": AboutConsultation;
     "consultation.reopened": AboutConsultation;
     "consultation.available": AboutPatient;
     "waiting.ended": AboutPatient;
@@ -85,6 +87,8 @@ export const GUARANTEED: { readonly [Name in EventName]: Readonly<Record<string,
         request_id: "string",
     },
     "consultation.completed": ABOUT_CONSULTATION,
+    "consultation.paused": ABOUT_CONSULTATION,
+    "consultation.resumed": ABOUT_CONSULTATION,
     "consultation.reopened": ABOUT_CONSULTATION,
     "consultation.available": ABOUT_PATIENT,
     "waiting.ended": ABOUT_PATIENT,

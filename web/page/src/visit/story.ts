@@ -36,11 +36,12 @@ const BEGINS: Readonly<Record<string, BarKind>> = {
     checked_in: "checked_in",
     started: "consultation",
     reopened: "consultation",
+    resumed: "consultation",
     waiting: "in_line",
 };
 const ENDS: Readonly<Record<BarKind, readonly string[]>> = {
     checked_in: ["started", "left"],
-    consultation: ["completed"],
+    consultation: ["completed", "paused"],
     in_line: ["left_line"],
 };
 const KINDS = [...new Set(Object.values(BEGINS))];

@@ -14,6 +14,8 @@ export type Situation =
     | "free"
     | "mine"
     | "overdue"
+    | "paused"
+    | "paused_elsewhere"
     | "busy"
     | "in_line"
     | "reserved_for_me"
@@ -35,7 +37,15 @@ export interface Row {
 }
 
 /** The patient's current state does not change the appointments of other days, except the running one. */
-const KEPT_ON_OTHER_DAYS: ReadonlySet<Situation> = new Set(["mine", "overdue", "elsewhere", "done", "canceled"]);
+const KEPT_ON_OTHER_DAYS: ReadonlySet<Situation> = new Set([
+    "mine",
+    "overdue",
+    "paused",
+    "paused_elsewhere",
+    "elsewhere",
+    "done",
+    "canceled",
+]);
 
 const at = (moment: string | null): number | null => (moment === null ? null : Date.parse(moment));
 
@@ -51,7 +61,7 @@ export function rowOf(item: Appointment, doctorId: number | null, now: number, i
         situation,
         primary: primary ?? null,
         secondary: secondary.flatMap(action => action ?? []),
-        since: own ? at(item.started_at) : at(item.patient.since),
+        since: situation.startsWith("paused") ? at(item.paused_at) : own ? at(item.started_at) : at(item.patient.since),
         until: situation.startsWith("reserved") ? at(item.patient.until) : null,
         longWait: waited >= LONG_WAIT ? waited : null,
     };
@@ -61,6 +71,7 @@ function situationOf(item: Appointment, doctorId: number | null, now: number): S
     const { patient, status } = item;
     if (status === "done" || status === "canceled") return status;
     if (status === "in_progress") {
+        if (item.paused_at !== null) return item.doctor_id === doctorId ? "paused" : "paused_elsewhere";
         if (item.doctor_id !== doctorId) return "elsewhere";
         return item.overdue_at !== null && Date.parse(item.overdue_at) <= now ? "overdue" : "mine";
     }
@@ -80,6 +91,11 @@ function actionsOf(item: Appointment, situation: Situation, doctorId: number | n
             return ["complete", "extend"];
         case "overdue":
             return ["extend", "complete"];
+        case "paused": {
+            // While the patient is with another doctor, or reserved for one, it would be refused.
+            const isTaken = item.patient.state !== "free" && item.patient.doctor_id !== doctorId;
+            return [item.exclusive && isTaken ? null : "resume", "complete"];
+        }
         case "free":
         case "reserved_for_me":
             return [start];
