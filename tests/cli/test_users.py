@@ -1,6 +1,7 @@
 """`visit-engine user` adds, changes and revokes accounts, at a terminal or from a program."""
 
 import asyncio
+import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -9,7 +10,6 @@ import pytest
 from pwdlib import PasswordHash
 from sqlalchemy import Connection, insert, select, text
 
-from patient_visit_engine.storage import migrations
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.tables import accounts, doctors, identifiers
 from tests.support.up import ON_BOTH, PROGRAM, UpEnvironment
@@ -47,9 +47,14 @@ async def run_here(up_environment: UpEnvironment, *arguments: str, stdin: str) -
 
 
 @pytest.fixture
-async def database(up_environment: UpEnvironment) -> AsyncIterator[Database]:
+async def database(request: pytest.FixtureRequest, up_environment: UpEnvironment) -> AsyncIterator[Database]:
     """A database with Dr. Smith as its only record. The tested program uses the same database."""
-    migrations.upgrade(up_environment.database)
+    if up_environment.postgres:
+        new_postgres, template = [request.getfixturevalue(name) for name in ("new_postgres", "migrated_postgres")]
+        up_environment.postgres = await asyncio.to_thread(new_postgres, template)
+    else:
+        up_environment.data.mkdir()
+        shutil.copyfile(request.getfixturevalue("migrated_file"), up_environment.data / "visits.db")
     database = Database(up_environment.database)
     await database.write(lambda connection: connection.execute(insert(doctors).values(id=7, name="Dr. Smith")))
 
