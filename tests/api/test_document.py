@@ -237,11 +237,12 @@ async def test_answers_of_a_day_have_documented_shapes(api: ApiDriver) -> None:
 
 # Schemathesis runs its own event loops, and a connection to PostgreSQL belongs to one loop.
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
-def test_generated_requests_get_documented_answers(api: ApiDriver) -> None:
+@pytest.mark.parametrize("examples", [3, pytest.param(EXAMPLES, marks=pytest.mark.long)])
+def test_generated_requests_get_documented_answers(api: ApiDriver, examples: int) -> None:
     schema = schemathesis.openapi.from_asgi("/openapi.json", api.app)
     tokens = [api.token(role, DR_AMRANI.id if role == "doctor" else None) for role in ROLES]
     limited = settings(
-        max_examples=EXAMPLES,
+        max_examples=examples,
         deadline=None,
         database=None,
         derandomize=True,
