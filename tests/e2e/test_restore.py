@@ -9,12 +9,13 @@ import pytest
 
 from patient_visit_engine.storage.database import Database
 from tests.support.backup import Backup, engine_with_backup, run_command
-from tests.support.databases import on_kind
+from tests.support.databases import LATER_ON_POSTGRES, on_kind
 from tests.support.decisions import send_until_decided
 from tests.support.staff_subscriber import StaffSubscriber
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+# tests/e2e/test_restore_across_days.py restores both kinds too.
+@pytest.fixture(params=["sqlite", LATER_ON_POSTGRES])
 async def backup(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Backup]:
     """The backup of a running engine, on SQLite and on PostgreSQL."""
     async with engine_with_backup(tmp_path, request.param, decision_timeout="5", sweep_every="1") as opened:

@@ -15,9 +15,12 @@ from patient_visit_engine.visit.codes import AppointmentStatus
 from patient_visit_engine.visit.commands import CheckIn
 from patient_visit_engine.visit.state import Limits
 from patient_visit_engine.workflows.visit_client import DayClosedError
+from tests.support.databases import LATER_ON_POSTGRES, database_on
 from tests.support.visit_rows import A_DAY, DR_AMRANI, DR_BENNIS, DR_CHRAIBI, DR_DAOUDI, DR_SURGERY
 from tests.support.visits import VisitDriver
 from tests.support.waiting import wait_until_async
+
+database = database_on("sqlite", LATER_ON_POSTGRES)
 
 A_MINUTE = timedelta(minutes=1)
 #: The rest of a day in real time: enough for a start, also on a busy machine.

@@ -5,10 +5,13 @@ from datetime import datetime, timedelta
 
 from patient_visit_engine.visit.codes import AppointmentStatus
 from patient_visit_engine.visit.state import Limits
+from tests.support.databases import LATER_ON_POSTGRES, database_on
 from tests.support.patient_records import Answer
 from tests.support.visit_rows import CARDIOLOGY_MINUTES, DR_AMRANI, DR_BENNIS, DR_SURGERY
 from tests.support.visits import VisitDriver
 from tests.support.waiting import wait_until_async
+
+database = database_on("sqlite", LATER_ON_POSTGRES)
 
 A_SECOND = timedelta(seconds=1)
 A_MINUTE = timedelta(minutes=1)
