@@ -32,10 +32,15 @@ def answer_once(
     stored = open_request(connection, request, at)
     if stored.decided or stored.fingerprint != request.fingerprint:
         return stored, False
-    answer = carry_out(connection)
+    return keep_answer(connection, request, at, carry_out(connection)), True
+
+
+def keep_answer(connection: Connection, request: Request, at: datetime, answer: KeptAnswer) -> StoredRequest:
+    """Store the answer of an open request, unless it has one. Returns the request with the answer that is stored."""
     text = json.dumps(answer.body, ensure_ascii=False, separators=(",", ":"))
     values = {"decided_at": at, "status": answer.status, "body": text, "location": answer.location}
-    connection.execute(update(requests).where(requests.c.request_id == request.id).values(**values))
+    is_open = requests.c.request_id == request.id, requests.c.decided_at.is_(None)
+    connection.execute(update(requests).where(*is_open).values(**values))
     decided = find_request(connection, request.id)
     assert decided is not None
-    return decided, True
+    return decided

@@ -289,6 +289,25 @@ class RecordPage(TypedDict):
 
 
 @closed
+class MovedAppointment(TypedDict):
+    appointment_id: RecordId
+    patient_id: RecordId
+
+
+@closed
+class UnmovedAppointment(MovedAppointment):
+    code: Annotated[Word, Field(description="why it did not move: the code of the refusal")]
+
+
+@closed
+class ReassignedDay(TypedDict):
+    """What moved to the other doctor, and what did not, each in the order of the day."""
+
+    moved: list[MovedAppointment]
+    not_moved: list[UnmovedAppointment]
+
+
+@closed
 class Merge(TypedDict):
     """A merge: `retired` are the ids that it retired into `patient_id`."""
 

@@ -148,6 +148,16 @@ class CommandDispatcher:
         check_same_request(stored, command.request)
         return await self.dispatch(command, day)
 
+    async def write(self, http: HttpRequest, body: BaseModel, function: Callable[[Connection], T]) -> T:
+        """Run a transaction of a call on several visits. Raises Undecided when the database does not answer in time."""
+        async with self._database_step(_unsent_call(http, body)):
+            return await self._database.write(function)
+
+    async def read(self, http: HttpRequest, body: BaseModel, function: Callable[[Connection], T]) -> T:
+        """Like `write`, for a query."""
+        async with self._database_step(_unsent_call(http, body)):
+            return await self._database.read_inline(function)
+
     async def dispatch_later(self, command: Command, day: date, key: str) -> Response:
         """Store the request, send it as a signal, and return 202 with the path of its decision."""
         command = for_later(command)

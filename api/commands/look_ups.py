@@ -40,6 +40,13 @@ def look_up_appointment(connection: Connection, caller: Caller, appointment_id: 
     return appointment
 
 
+def look_up_doctors(connection: Connection, doctor_ids: tuple[int, ...]) -> bool:
+    """True when all these doctors exist. Raises `NotFound`."""
+    if any(is_active_doctor(connection, doctor_id) is None for doctor_id in doctor_ids):
+        raise NotFound("doctor")
+    return True
+
+
 def look_up_with_doctor(
     connection: Connection, caller: Caller, appointment_id: int, doctor_id: int
 ) -> tuple[Appointment, bool]:

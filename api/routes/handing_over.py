@@ -6,10 +6,12 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
-from patient_visit_engine.api.access.authentication import DoctorReceptionOrSupervisor
+from patient_visit_engine.api.access.authentication import DoctorReceptionOrSupervisor, ReceptionOrSupervisor
+from patient_visit_engine.api.commands.day_reassignment import DayReassignment
 from patient_visit_engine.api.commands.idempotency import Key
-from patient_visit_engine.api.commands.look_ups import look_up_appointment, look_up_with_doctor
+from patient_visit_engine.api.commands.look_ups import look_up_appointment, look_up_doctors, look_up_with_doctor
 from patient_visit_engine.api.dependencies import dependencies_of
+from patient_visit_engine.api.problems import Problem
 from patient_visit_engine.api.schema import bodies
 from patient_visit_engine.api.schema.fields import TextId
 from patient_visit_engine.api.schema.openapi import COMMAND_PROBLEMS, responses
@@ -62,3 +64,29 @@ async def reassign(
         request=prepared.request, appointment=appointment, doctor_id=body.doctor_id, doctor_active=is_active
     )
     return await dependencies.dispatcher.dispatch_with_reason(command, dependencies.today(), body.reason)
+
+
+@router.post(
+    "/api/doctors/{doctor_id}/reassign-all",
+    response_model=None,
+    responses=responses({200: shapes.ReassignedDay}, *COMMAND_PROBLEMS),
+)
+async def reassign_all(
+    doctor_id: Annotated[TextId, Path()],
+    body: bodies.ReassignAll,
+    caller: ReceptionOrSupervisor,
+    key: Key,
+    http: Request,
+) -> Response:
+    """Give all appointments of the doctor's day that have not begun to another doctor. The answer says what moved and what did not.
+
+    After a 503, a repeat with the same key goes on with the same appointments.
+    """
+    if doctor_id == body.doctor_id:
+        raise Problem(422, "same_doctor", "The appointments have this doctor already")
+    dependencies = dependencies_of(http)
+    look_up = partial(look_up_doctors, doctor_ids=(doctor_id, body.doctor_id))
+    prepared = await dependencies.dispatcher.prepare(caller, key, http, body, look_up)
+    if prepared.earlier_response is not None:
+        return prepared.earlier_response
+    return await DayReassignment(dependencies, http, prepared.request, doctor_id, body).run()

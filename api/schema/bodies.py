@@ -139,6 +139,11 @@ class Reassign(RequestBody):
     reason: Reason | None = None
 
 
+class ReassignAll(RequestBody):
+    doctor_id: Id
+    reason: Reason
+
+
 class SentIdentifier(RequestBody):
     system: SystemName
     value: IdentifierText

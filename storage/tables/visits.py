@@ -195,6 +195,8 @@ requests = Table(
     Column("set_aside_at", Timestamp),
     # The `X-Request-ID` of the HTTP request.
     Column("http_request_id", String(128)),
+    # Of a call on several patients: the appointments with which it began, as a JSON list of pairs (appointment, patient).
+    Column("plan", Text),
     CheckConstraint("(decided_at IS NULL) = (status IS NULL)", name="a_decided_request_has_a_status"),
     Index("requests_by_age", "created_at"),
     partial_index("undecided_requests", "created_at", where="decided_at IS NULL"),

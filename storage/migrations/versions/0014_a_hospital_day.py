@@ -25,6 +25,7 @@ COLUMNS = (
         "cancel_reason VARCHAR(20) CONSTRAINT a_cancellation_has_a_known_reason"
         " CHECK (cancel_reason IN ('patient', 'clinic', 'no_show', 'other'))",
     ),
+    ("requests", "plan TEXT"),
     ("appointments", "priority SMALLINT CONSTRAINT a_priority_is_known CHECK (priority BETWEEN 1 AND 5)"),
     ("patient_trackings", "ticket_day DATE"),
     ("log_head", "ticket_day DATE"),
