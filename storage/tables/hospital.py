@@ -95,11 +95,11 @@ appointments = Table(
     Column("expected_minutes", Integer),
     # The status before the last check-in, start without a check-in, or cancellation. Undoing that gives it back.
     Column("earlier_status", SmallInteger),
+    Column("department_id", BigInteger),
+    *_version_and_time(),
     # When it was canceled, and why. Null when it is not canceled, and the reason also when another system has canceled it.
     Column("canceled_at", Timestamp),
     Column("cancel_reason", String(20)),
-    Column("department_id", BigInteger),
-    *_version_and_time(),
     # 1 (most urgent) to 5. When null, the appointment has none.
     Column("priority", SmallInteger),
     CheckConstraint("priority BETWEEN 1 AND 5", name="a_priority_is_known"),
