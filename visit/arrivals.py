@@ -99,5 +99,5 @@ def _has_tracking(item: DayAppointment, state: VisitState) -> bool:
 
 
 def _in_consultation(state: VisitState) -> AppointmentInProgress | None:
-    holder = next(iter(state.facts.in_progress), None)
+    holder = next(iter((*state.facts.in_progress, *state.facts.paused)), None)
     return None if holder is None else AppointmentInProgress(holder=holder)

@@ -42,7 +42,10 @@ def _end(
 
 def end_and_offer(state: VisitState, consultation: Consultation, outcome: Outcome, now: datetime) -> tuple[Change, ...]:
     """End the consultation, running or paused. When this frees the patient, offer the patient to the next doctor."""
-    ended = EndConsultation(consultation=consultation, outcome=outcome)
+    at_end = consultation
+    if consultation.paused_at is not None:
+        at_end = consultation.model_copy(update={"overdue_at": consultation.expected_end(now)})
+    ended = EndConsultation(consultation=at_end, outcome=outcome)
     waits_again = (WaitAgain(consultation=consultation),) if ended.waits_again else ()
     return ended, *waits_again, *free_patient(state, consultation, now)
 

@@ -1,6 +1,6 @@
 """Pausing a consultation, so that the patient is free for others, and going on with it."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from patient_visit_engine.visit.asking import is_asked_before_change
 from patient_visit_engine.visit.changes import NoteRefusal, PauseConsultation, ResumeConsultation
@@ -56,21 +56,19 @@ def continue_consultation(
             refusal = refusal.model_copy(update={"has_paused": True})
         if refusal is not None:
             return Refused(refusal=refusal), (NoteRefusal(appointment=command.appointment, refusal=refusal), *offers)
-    resumed = _after_pause(consultation, now - paused_at, state, now)
+    resumed = _after_pause(consultation, state, now)
     looks_at_doctor = consultation.exclusive and command.doctor_busy is not DoctorBusy.off
     answer = ConsultationAnswer(consultation=resumed, busy_with=command.busy_with if looks_at_doctor else None)
     went_on = ResumeConsultation(consultation=resumed, paused_at=paused_at)
     return answer, (went_on, *update_line_after_start(state, resumed, now))
 
 
-def _after_pause(consultation: Consultation, pause: timedelta, state: VisitState, now: datetime) -> Consultation:
+def _after_pause(consultation: Consultation, state: VisitState, now: datetime) -> Consultation:
     """The clock has stood still. After a long pause the doctor still has the time of one reminder before the time limit."""
-    # The clocks of two servers differ.
-    pause = max(pause, timedelta(0))
-    expected_end = consultation.overdue_at + pause
+    expected_end = consultation.expected_end(now)
     times = {
         "overdue_at": expected_end,
-        "remind_at": consultation.remind_at + pause,
+        "remind_at": consultation.remind_at + (expected_end - consultation.overdue_at),
         "abandon_at": max(expected_end + state.limits.abandon_after, now + state.limits.remind_every),
         "paused_at": None,
     }

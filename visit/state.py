@@ -153,6 +153,12 @@ class Consultation(Frozen):
     changed_at: datetime | None = Field(default=None, exclude_if=is_absent)
     paused_at: datetime | None = Field(default=None, exclude_if=is_absent)
 
+    def expected_end(self, now: datetime) -> datetime:
+        """When it is expected to end. During a pause this moves, because the clock stands still."""
+        # Not less than nothing: the clocks of two servers differ.
+        pause = timedelta(0) if self.paused_at is None else max(now - self.paused_at, timedelta(0))
+        return self.overdue_at + pause
+
 
 class OtherConsultation(Frozen):
     """An exclusive consultation in progress that a doctor has with another patient."""

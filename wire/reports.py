@@ -77,6 +77,8 @@ class ReportedTracking:
     started_at: datetime | None
     overdue_at: datetime | None
     ended_at: datetime | None
+    #: How long the consultation was paused in all.
+    paused: timedelta = timedelta()
 
     def waited(self) -> timedelta | None:
         """The time from the arrival to the start, or None when the patient was not checked in or nothing has started."""
@@ -85,10 +87,10 @@ class ReportedTracking:
         return max(self.started_at - self.check_in_time, timedelta())
 
     def lasted(self) -> timedelta | None:
-        """The duration of a consultation that its doctor completed, or None."""
+        """The duration of a consultation that its doctor completed, without its pauses, or None."""
         if self.outcome is not Outcome.done or self.started_at is None or self.ended_at is None:
             return None
-        return max(self.ended_at - self.started_at, timedelta())
+        return max(self.ended_at - self.started_at - self.paused, timedelta())
 
     def is_overdue(self, now: datetime) -> bool:
         """Whether the doctor completed it after its expected end, or is still in it after that time."""

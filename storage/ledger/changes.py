@@ -54,7 +54,7 @@ def _end_consultation(change: changes.EndConsultation, writer: Writer) -> None:
     if change.consultation.paused_at is None:
         writer.complete_tracking(RUNNING_CONSULTATION, change.consultation.id, change.outcome)
     else:
-        pausing.complete_paused(change.consultation.id, change.outcome, writer)
+        pausing.complete_paused(change.consultation, change.outcome, writer)
     if not change.waits_again:
         # Otherwise `confirmed` would become the status before the arrival.
         status = AppointmentStatus.done if change.outcome is Outcome.done else AppointmentStatus.confirmed

@@ -4,6 +4,7 @@ from patient_visit_engine.storage.ledger.writer import PAUSED_CONSULTATION, RUNN
 from patient_visit_engine.storage.row_unions import Columns
 from patient_visit_engine.visit.changes import PauseConsultation, ResumeConsultation
 from patient_visit_engine.visit.codes import Outcome, TrackingStatus
+from patient_visit_engine.visit.state import Consultation
 
 
 def pause_tracking(change: PauseConsultation, writer: Writer) -> None:
@@ -35,10 +36,10 @@ def resume_tracking(change: ResumeConsultation, writer: Writer) -> None:
     writer.update_tracking(PAUSED_CONSULTATION, consultation.id, **values)
 
 
-def complete_paused(consultation_id: str, outcome: Outcome, writer: Writer) -> None:
-    """Complete a consultation that is paused. Its pause ends too."""
-    values = _end_of_pause(consultation_id, writer)
-    writer.complete_tracking(PAUSED_CONSULTATION, consultation_id, outcome, **values)
+def complete_paused(consultation: Consultation, outcome: Outcome, writer: Writer) -> None:
+    """Complete a consultation that is paused. Its pause ends too, and has moved the expected end."""
+    values = {"overdue_at": consultation.overdue_at, **_end_of_pause(consultation.id, writer)}
+    writer.complete_tracking(PAUSED_CONSULTATION, consultation.id, outcome, **values)
 
 
 def unmark_last_running(writer: Writer) -> None:

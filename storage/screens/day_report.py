@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, literal_column, select, union_all
@@ -61,6 +61,7 @@ def _read_trackings(connection: Connection, query: ReportQuery) -> list[Reported
             started_at=row.started_at,
             overdue_at=row.overdue_at,
             ended_at=row.check_out_time,
+            paused=timedelta(seconds=row.paused_seconds),
         )
         for row in connection.execute(statement)
     ]
@@ -76,6 +77,7 @@ def _trackings(condition: ColumnElement[bool]) -> Select[Any]:
         TRACKING.started_at,
         TRACKING.overdue_at,
         TRACKING.check_out_time,
+        TRACKING.paused_seconds,
         and_(TRACKING.outcome == Outcome.left.value, GOES_ON).label("goes_on"),
     ).where(condition)
 

@@ -122,8 +122,21 @@ async def test_paused_appointment_cannot_be_changed_or_checked_out(api: ApiDrive
         await reception.post(f"{appointment}/check-out"),
         await reception.patch(f"{appointment}/status", json={"status": "canceled"}),
         await doctor.post(f"{appointment}/wait"),
+        await reception.post(f"/api/patients/{JOHN_DOE.id}/check-out"),
     ]
     released = await (await api.staff("supervisor")).post(f"{path}/release", json={"reason": "forgotten"})
 
     assert {(answer.status_code, answer.json()["code"]) for answer in answers} == {(409, "appointment_in_progress")}
     assert (released.status_code, released.json()["outcome"]) == (200, "released")
+
+
+async def test_report_counts_consultations_without_their_pauses(api: ApiDriver) -> None:
+    path, doctor = await start(api), await api.doctor()
+    for call, minutes in (("pause", 10), ("resume", 50), ("pause", 5), ("complete", 30)):
+        api.clock.advance(minutes=minutes)
+        await doctor.post(f"{path}/{call}", headers={"Idempotency-Key": f"{call}-{minutes}"})
+
+    total = (await (await api.staff("supervisor")).get("/api/reports/day")).json()["total"]
+
+    # Of 95 minutes, 80 were pauses. 20 minutes were expected, so it was not overdue.
+    assert (total["seen"], total["consultation_p50_minutes"], total["overdue"]) == (1, 15.0, 0)

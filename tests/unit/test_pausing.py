@@ -240,7 +240,8 @@ def test_pause_ends_at_its_limit() -> None:
     assert (timer.at, timer.reason) == (limit, f"time limit of the pause of doctor {DR_AMRANI.id}")
     assert decide_due(visit, limit - minutes(1)) is None
     assert decision is not None
-    assert decision.changes == (EndConsultation(consultation=BY_AMRANI, outcome=Outcome.timed_out),)
+    moved = BY_AMRANI.model_copy(update={"overdue_at": BY_AMRANI.overdue_at + Limits().pause_limit})
+    assert decision.changes == (EndConsultation(consultation=moved, outcome=Outcome.timed_out),)
 
 
 def test_pause_limit_that_nothing_noticed_gives_grace_first() -> None:
