@@ -6,6 +6,15 @@ from zoneinfo import ZoneInfo
 
 
 @dataclass(frozen=True)
+class HospitalDay:
+    """One hospital day with its bounds. `ends_at` is the first moment of the next day."""
+
+    date: date
+    starts_at: datetime
+    ends_at: datetime
+
+
+@dataclass(frozen=True)
 class HospitalCalendar:
     """The hospital's days. A day starts at the local time `day_starts`, and is named after the date on which it starts."""
 
@@ -28,6 +37,10 @@ class HospitalCalendar:
     def ends_at(self, day: date) -> datetime:
         """The moment at which `day` is over, in UTC: 23, 24 or 25 hours after its start."""
         return self.starts_at(day + timedelta(days=1))
+
+    def hospital_day(self, day: date) -> HospitalDay:
+        """The day with its bounds."""
+        return HospitalDay(day, self.starts_at(day), self.ends_at(day))
 
     def moment(self, day: date, local_time: time) -> datetime:
         """The moment of `day` with this local time, in UTC. A time before the day's start is in its last hours, after midnight."""

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from patient_visit_engine.visit.codes import AppointmentStatus
+from patient_visit_engine.visit.codes import AppointmentStatus, ReservationKind
 from patient_visit_engine.wire.shapes import (
     Address,
     ConsultationId,
@@ -39,10 +39,20 @@ class PatientNow(TypedDict):
     since: Moment | None
     position: Ordinal | None
     until: Annotated[Moment | None, Field(description="of a reserved patient: when the offer ends")]
+    kind: Annotated[ReservationKind | None, Field(description="of a reserved patient: why")]
 
 
 @closed
-class WorklistItem(TypedDict):
+class Waiting(TypedDict):
+    doctor_id: RecordId
+    name: Name
+    since: Moment
+    position: Ordinal
+
+
+class AppointmentOnWorklist(TypedDict):
+    """One appointment with the state of its patient. `WorklistItem` adds what depends on the day and the caller."""
+
     appointment_id: RecordId
     scheduled_at: Moment
     status: StatusName
@@ -69,6 +79,18 @@ class WorklistItem(TypedDict):
     ]
     ticket: Annotated[Ticket | None, Field(description="the patient's ticket of the day")]
     patient: PatientNow
+
+
+@closed
+class WorklistItem(AppointmentOnWorklist):
+    present: Annotated[bool, Field(description="whether the patient is in the house")]
+    late_minutes: Annotated[
+        Count | None,
+        Field(description="from the scheduled time to the arrival, or to now while the patient is expected today"),
+    ]
+    waiting_for_me: Annotated[
+        list[Waiting], Field(description="the doctors in line, while the caller is in consultation with the patient")
+    ]
 
 
 @closed
@@ -141,7 +163,7 @@ class BoardItem(TypedDict):
 
 @closed
 class Board(TypedDict):
-    """Everyone who is checked in, in consultation or waited for; `total` counts those beyond the limit too."""
+    """Everyone in the house, and everyone for whom a doctor waits; `total` counts those beyond the limit too."""
 
     date: Date
     items: list[BoardItem]
@@ -172,14 +194,6 @@ class PausedConsultation(ConsultationOfDoctor):
 
     exclusive: bool
     paused_at: Moment
-
-
-@closed
-class Waiting(TypedDict):
-    doctor_id: RecordId
-    name: Name
-    since: Moment
-    position: Ordinal
 
 
 @extensible

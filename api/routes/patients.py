@@ -57,7 +57,8 @@ async def show_visit(
 async def show_board(_caller: Staff, http: Request) -> Response:
     """Every patient in the hospital now: consultations, check-ins, and the doctors who wait."""
     dependencies = dependencies_of(http)
-    return JSONResponse(await dependencies.database.read(board.read_board, dependencies.today()))
+    today = dependencies.settings.calendar.hospital_day(dependencies.today())
+    return JSONResponse(await dependencies.database.read(board.read_board, today))
 
 
 @router.get(

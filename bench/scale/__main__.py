@@ -92,10 +92,10 @@ async def take_snapshot(
     """Measure everything now. `postmaster` is PostgreSQL's process id."""
     engine = system.engine
     now = datetime.now(UTC)
-    today = engine.settings.calendar.day_of(now)
+    today = engine.settings.calendar.hospital_day(engine.settings.calendar.day_of(now))
     half_day = timedelta(hours=12)
     worklist = WorklistFilter(
-        today, now - half_day, now + half_day, today, 1, 50, WORKLIST_DOCTOR, asking_doctor_id=WORKLIST_DOCTOR
+        today.date, now - half_day, now + half_day, today, now, 1, 50, WORKLIST_DOCTOR, asking_doctor_id=WORKLIST_DOCTOR
     )
     return Snapshot(
         days=days,

@@ -1,6 +1,6 @@
 """The board: every patient in the hospital, with consultations, check-ins, waiting doctors and the id of the last event included."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import date, datetime
 from typing import Any
 
@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, sele
 
 from patient_visit_engine.storage.facts import IDENTITY_COLUMNS
 from patient_visit_engine.storage.rooms import shown_room
+from patient_visit_engine.storage.screens.in_house import read_between_services
 from patient_visit_engine.storage.tables import (
     appointments,
     doctors,
@@ -20,7 +21,7 @@ from patient_visit_engine.storage.tables import (
 )
 from patient_visit_engine.storage.tickets import read_tickets
 from patient_visit_engine.storage.tracking_conditions import IS_OPEN
-from patient_visit_engine.visit.calendar import to_rfc3339
+from patient_visit_engine.visit.calendar import HospitalDay, to_rfc3339
 from patient_visit_engine.visit.codes import TrackingStatus
 from patient_visit_engine.wire import screens
 from patient_visit_engine.wire.person_names import full_name
@@ -32,25 +33,34 @@ BOARD_LIMIT = 1_000
 Rows = list[Row[Any]]
 
 
-def read_board(connection: Connection, today: date) -> screens.Board:
-    """Read the whole board. `today` is the hospital's day.
+def read_board(connection: Connection, today: HospitalDay) -> screens.Board:
+    """Read the whole board. `today` is the present hospital day.
 
     Call it in one read transaction, so that the cursor is the last event that these rows include.
     """
     seq, epoch = connection.execute(select(log_head.c.seq, log_head.c.epoch)).one()
-    trackings = _by_patient(connection.execute(_open_trackings(today)))
-    lines = _by_patient(connection.execute(_lines(today)))
-    patient_ids = sorted(
-        trackings.keys() | lines.keys(),
-        key=lambda patient_id: _arrival(trackings.get(patient_id, []), lines.get(patient_id, [])),
-    )
-    tickets = read_tickets(connection, today)
+    trackings = _by_patient(connection.execute(_open_trackings(today.date)))
+    lines = _by_patient(connection.execute(_lines(today.date)))
+    between = read_between_services(connection, today)
+    arrivals = between | {
+        patient_id: _arrival(trackings.get(patient_id, []), lines.get(patient_id, []))
+        for patient_id in trackings.keys() | lines.keys()
+    }
+    patient_ids = sorted(arrivals, key=lambda patient_id: (arrivals[patient_id], patient_id))
+    shown_ids = patient_ids[:BOARD_LIMIT]
+    free = _read_patients(connection, [number for number in shown_ids if number not in trackings.keys() | lines.keys()])
+    tickets = read_tickets(connection, today.date)
     items = [
-        _board_item(patient_id, trackings.get(patient_id, []), lines.get(patient_id, []), tickets.get(patient_id))
-        for patient_id in patient_ids[:BOARD_LIMIT]
+        _board_item(
+            (trackings.get(patient_id) or lines.get(patient_id) or free[patient_id])[0],
+            trackings.get(patient_id, []),
+            lines.get(patient_id, []),
+            tickets.get(patient_id),
+        )
+        for patient_id in shown_ids
     ]
     return {
-        "date": today.isoformat(),
+        "date": today.date.isoformat(),
         "items": items,
         "total": len(patient_ids),
         "cursor": f"{epoch}-{seq}",
@@ -107,17 +117,24 @@ def _by_patient(rows: Iterable[Row[Any]]) -> dict[int, Rows]:
     return by_patient
 
 
-def _arrival(trackings: Rows, line: Rows) -> tuple[datetime, int]:
-    first = min([row.check_in_time for row in trackings] + [row.since for row in line])
-    return first, (trackings or line)[0].person_id
+def _read_patients(connection: Connection, patient_ids: Collection[int]) -> dict[int, Rows]:
+    """The patients for whom nothing is open at the moment, by their ids."""
+    if not patient_ids:
+        return {}
+    columns = (patients.c.id.label("person_id"), *IDENTITY_COLUMNS)
+    return _by_patient(connection.execute(select(*columns).where(patients.c.id.in_(patient_ids))))
 
 
-def _board_item(patient_id: int, trackings: Rows, line: Rows, ticket: str | None) -> screens.BoardItem:
+def _arrival(trackings: Rows, line: Rows) -> datetime:
+    first: datetime = min([row.check_in_time for row in trackings] + [row.since for row in line])
+    return first
+
+
+def _board_item(patient: Row[Any], trackings: Rows, line: Rows, ticket: str | None) -> screens.BoardItem:
     running = [row for row in trackings if row.status == TrackingStatus.in_progress]
     paused = [row for row in trackings if row.status == TrackingStatus.paused]
-    patient = (trackings or line)[0]
     return {
-        "patient_id": patient_id,
+        "patient_id": patient.person_id,
         "patient_name": full_name(patient.first_name, patient.last_name),
         "birth_date": patient.birth_date,
         "record_number": patient.record_number,

@@ -1,6 +1,6 @@
 """The worklist: a day's appointments with the state of each patient, and the id of the last event that it includes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, func
 
 from patient_visit_engine.storage.facts import IDENTITY_COLUMNS
 from patient_visit_engine.storage.rooms import shown_room
+from patient_visit_engine.storage.screens.in_house import read_present
 from patient_visit_engine.storage.screens.worklist_search import is_found, read_retired_records
 from patient_visit_engine.storage.tables import (
     appointments,
@@ -22,8 +23,15 @@ from patient_visit_engine.storage.tables import (
 )
 from patient_visit_engine.storage.tickets import read_tickets
 from patient_visit_engine.storage.tracking_conditions import IS_OPEN
-from patient_visit_engine.visit.calendar import to_rfc3339
-from patient_visit_engine.visit.codes import CLOSED_STATUSES, AppointmentStatus, Outcome, TrackingStatus
+from patient_visit_engine.visit.calendar import HospitalDay, to_rfc3339
+from patient_visit_engine.visit.codes import (
+    BEFORE_ARRIVAL,
+    CLOSED_STATUSES,
+    AppointmentStatus,
+    Outcome,
+    ReservationKind,
+    TrackingStatus,
+)
 from patient_visit_engine.wire import screens
 from patient_visit_engine.wire.person_names import full_name
 from patient_visit_engine.wire.search_words import typed_words
@@ -38,9 +46,12 @@ FREE: screens.PatientNow = {
     "since": None,
     "position": None,
     "until": None,
+    "kind": None,
 }
 #: After these outcomes the appointment can be started again.
 RESTARTABLE = (Outcome.released, Outcome.timed_out)
+#: The doctors in line for each person, by the person's id.
+Lines = dict[int, list[screens.Waiting]]
 #: The columns that a search reads, and an item shows.
 SEARCHED = (
     *IDENTITY_COLUMNS,
@@ -53,14 +64,16 @@ SEARCHED = (
 class WorklistFilter:
     """Which appointments to list.
 
-    `starts_at` and `ends_at` are the bounds of `day`. On `today` the list also has the open trackings of other days.
+    `starts_at` and `ends_at` are the bounds of `day`. On `today` the list also has the open trackings of other days. `now` is the
+    time to which the delay of expected patients counts.
     `search` is the text of the search, if there is one. `asking_doctor_id` is the doctor for whom a position in line is looked up.
     """
 
     day: date
     starts_at: datetime
     ends_at: datetime
-    today: date
+    today: HospitalDay
+    now: datetime
     page: int
     page_size: int
     doctor_id: int | None = None
@@ -83,21 +96,30 @@ def read_worklist(connection: Connection, worklist_filter: WorklistFilter) -> sc
         matching_ids = _search_ids(connection, conditions, worklist_filter.search)
         total = len(matching_ids)
         is_on_page = appointments.c.id.in_(matching_ids[first : first + worklist_filter.page_size])
-        rows = connection.execute(_listed(worklist_filter.today).where(is_on_page)).all()
+        rows = connection.execute(_listed(worklist_filter.today.date).where(is_on_page)).all()
     else:
         # Without the joins: with them PostgreSQL may read all patients, to count the appointments of a day.
         of_day = select(func.count()).select_from(appointments).where(*conditions)
         total = connection.execute(of_day).scalar_one()
-        page = _listed(worklist_filter.today).where(*conditions).limit(worklist_filter.page_size).offset(first)
+        page = _listed(worklist_filter.today.date).where(*conditions).limit(worklist_filter.page_size).offset(first)
         rows = connection.execute(page).all()
     trackings = _latest_trackings(connection, [row.id for row in rows])
     person_ids = {row.person_id for row in rows}
-    states = patient_states(connection, person_ids, worklist_filter)
+    lines = _read_lines(connection, person_ids)
+    states = patient_states(connection, person_ids, lines, worklist_filter.asking_doctor_id)
+    present = read_present(connection, worklist_filter.today, person_ids)
     tickets = read_tickets(connection, worklist_filter.day, person_ids)
     return {
         "date": worklist_filter.day.isoformat(),
         "items": [
-            _worklist_item(row, trackings.get(row.id), states.get(row.person_id, FREE), tickets.get(row.person_id))
+            {
+                **_worklist_item(
+                    row, trackings.get(row.id), states.get(row.person_id, FREE), tickets.get(row.person_id)
+                ),
+                "present": row.person_id in present,
+                "late_minutes": _late_minutes(row, trackings.get(row.id), worklist_filter),
+                "waiting_for_me": _waiting_for_me(row.person_id, states, lines, worklist_filter.asking_doctor_id),
+            }
             for row in rows
         ],
         "page": worklist_filter.page,
@@ -145,7 +167,7 @@ def _conditions(connection: Connection, worklist_filter: WorklistFilter) -> list
     is_of_day = and_(
         appointments.c.scheduled_at >= worklist_filter.starts_at, appointments.c.scheduled_at < worklist_filter.ends_at
     )
-    if worklist_filter.day == worklist_filter.today:
+    if worklist_filter.day == worklist_filter.today.date:
         # A patient who is checked in or in consultation is in the house today, even if the appointment was for another day.
         # Read first, not as a subquery: with the subquery PostgreSQL scans all appointments ever stored.
         still_open = select(patient_trackings.c.appointment_id).where(IS_OPEN)
@@ -166,20 +188,28 @@ def _latest_trackings(connection: Connection, appointment_ids: Sequence[int]) ->
     return {row.appointment_id: row for row in connection.execute(query.order_by(patient_trackings.c.id))}
 
 
-def patient_states(
-    connection: Connection, person_ids: set[int], worklist_filter: WorklistFilter
-) -> dict[int, screens.PatientNow]:
-    """The state of each person who is not free, or for whom the asking doctor waits."""
-    states: dict[int, screens.PatientNow] = {}
-    positions: dict[int, int] = {}
+def _read_lines(connection: Connection, person_ids: set[int]) -> Lines:
+    """The doctors in line for each person, the first one first."""
+    lines: Lines = {}
     for row in connection.execute(_lines_of_persons(person_ids)):
-        positions[row.person_id] = positions.get(row.person_id, 0) + 1
-        states.setdefault(row.person_id, FREE)
-        if row.doctor_id == worklist_filter.asking_doctor_id:
-            states[row.person_id] = {**states[row.person_id], "position": positions[row.person_id]}
+        line = lines.setdefault(row.person_id, [])
+        since = to_rfc3339(row.since)
+        line.append({"doctor_id": row.doctor_id, "name": row.doctor, "since": since, "position": len(line) + 1})
+    return lines
+
+
+def patient_states(
+    connection: Connection, person_ids: set[int], lines: Lines, asking_doctor_id: int | None
+) -> dict[int, screens.PatientNow]:
+    """The state of each person who is not free, or for whom a doctor waits."""
+    states: dict[int, screens.PatientNow] = {}
+    for person_id, line in lines.items():
+        position = next((place["position"] for place in line if place["doctor_id"] == asking_doctor_id), None)
+        states[person_id] = {**FREE, "position": position}
     for row in connection.execute(_reservations(person_ids)):
         patient = states.get(row.person_id, FREE)
-        states[row.person_id] = _occupied_by(patient, row, "reserved", row.since, row.until)
+        reserved = _occupied_by(patient, row, "reserved", row.since, row.until)
+        states[row.person_id] = {**reserved, "kind": ReservationKind(row.kind)}
     for row in connection.execute(_exclusive_consultations(person_ids)):
         patient = states.get(row.person_id, FREE)
         states[row.person_id] = _occupied_by(patient, row, "in_consultation", row.started_at, None)
@@ -198,7 +228,28 @@ def _occupied_by(
         "prestation": row.prestation,
         "since": to_rfc3339(since),
         "until": optional_moment(until),
+        "kind": None,
     }
+
+
+def _waiting_for_me(
+    person_id: int, states: Mapping[int, screens.PatientNow], lines: Lines, asking_doctor_id: int | None
+) -> list[screens.Waiting]:
+    """The doctors in line for a patient who is in consultation with the asking doctor."""
+    patient = states.get(person_id, FREE)
+    is_mine = patient["state"] == "in_consultation" and patient["doctor_id"] == asking_doctor_id
+    return lines.get(person_id, []) if is_mine else []
+
+
+def _late_minutes(row: Row[Any], latest: Row[Any] | None, worklist_filter: WorklistFilter) -> int | None:
+    """From the scheduled time to the arrival, or to now while the patient is expected today. 0 for one who is in time."""
+    if latest is not None and latest.outcome != Outcome.mistaken:
+        arrived_at: datetime = latest.check_in_time
+    elif worklist_filter.day == worklist_filter.today.date and row.status in BEFORE_ARRIVAL:
+        arrived_at = worklist_filter.now
+    else:
+        return None
+    return max(0, int((arrived_at - row.scheduled_at).total_seconds() // 60))
 
 
 def _lines_of_persons(person_ids: set[int]) -> Select[Any]:
@@ -231,7 +282,7 @@ def _with_names(table: Table, prestation_id: ColumnElement[int], person_ids: set
 
 def _worklist_item(
     row: Row[Any], latest: Row[Any] | None, patient: screens.PatientNow, ticket: str | None
-) -> screens.WorklistItem:
+) -> screens.AppointmentOnWorklist:
     status = AppointmentStatus(row.status)
     outcome = None if latest is None else latest.outcome
     # A tracking that was cancelled, not seen, released or timed out does not describe the appointment's present state.

@@ -11,7 +11,7 @@ from patient_visit_engine.storage.screens.worklist import WorklistFilter, read_w
 from patient_visit_engine.storage.tables import appointments, events, log_head, reservations, waiting_line
 from patient_visit_engine.wire import screens
 from tests.support.api import JOHN_CARDIOLOGY, JOHN_DERMATOLOGY, JOHN_X_RAY, ApiDriver, start_body
-from tests.support.builders import DAY, DR_OKAFOR, DR_SMITH, NOON
+from tests.support.builders import CALENDAR, DAY, DR_OKAFOR, DR_SMITH, NOON
 from tests.support.touched_rows import touched_rows
 
 
@@ -49,7 +49,11 @@ async def test_shows_item_of_free_patient(api: ApiDriver) -> None:
             "since": None,
             "position": None,
             "until": None,
+            "kind": None,
         },
+        "present": False,
+        "late_minutes": 0,
+        "waiting_for_me": [],
     }
     assert body["date"] == "2026-03-02"
 
@@ -68,6 +72,7 @@ async def test_shows_busy_patient_on_all_items(api: ApiDriver) -> None:
         "prestation": "Cardiology",
         "since": "2026-03-02T11:00:00.000Z",
         "until": None,
+        "kind": None,
     }
     assert [item["patient"] for item in holders_list["items"][:3]] == [busy | {"position": None}] * 3
     assert [item["patient"] for item in waiting_list["items"][:3]] == [busy | {"position": 1}] * 3
@@ -171,7 +176,14 @@ async def test_reads_today_without_scanning_past_years(database: Database, api: 
     await (await api.doctor()).post("/api/consultations", json=start_body())
     await database.write(fill_past_days)
     worklist_filter = WorklistFilter(
-        DAY, NOON - timedelta(hours=12), NOON + timedelta(hours=12), DAY, 1, 50, doctor_id=8
+        DAY,
+        NOON - timedelta(hours=12),
+        NOON + timedelta(hours=12),
+        CALENDAR.hospital_day(DAY),
+        NOON,
+        1,
+        50,
+        doctor_id=8,
     )
 
     def read(connection: Connection) -> tuple[screens.Worklist, int]:
@@ -226,7 +238,14 @@ async def test_shows_position_in_line(database: Database, api: ApiDriver) -> Non
 
     await database.write(add_waiting_doctors)
     worklist_filter = WorklistFilter(
-        DAY, NOON - timedelta(hours=1), NOON + timedelta(hours=1), DAY, 1, 50, asking_doctor_id=8
+        DAY,
+        NOON - timedelta(hours=1),
+        NOON + timedelta(hours=1),
+        CALENDAR.hospital_day(DAY),
+        NOON,
+        1,
+        50,
+        asking_doctor_id=8,
     )
 
     body = await database.read(read_worklist, worklist_filter)

@@ -16,6 +16,7 @@ const FREE: Appointment["patient"] = {
     since: null,
     position: null,
     until: null,
+    kind: null,
 };
 
 export function anAppointment(
@@ -45,6 +46,9 @@ export function anAppointment(
         overdue_at: null,
         paused_at: null,
         ended_as: null,
+        present: false,
+        late_minutes: null,
+        waiting_for_me: [],
         ...changed,
         patient: { ...FREE, ...patient },
     };

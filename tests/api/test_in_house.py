@@ -1,0 +1,128 @@
+"""Who is in the house: on the worklist and on the board, from the arrival until the check-out or the last service."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from patient_visit_engine.storage.tables import appointments
+from tests.support.api import JOHN_DERMATOLOGY, ApiDriver, start_body
+from tests.support.builders import DR_OKAFOR, NOON
+
+
+async def present_items(api: ApiDriver) -> list[int]:
+    """The appointments of patients who are in the house."""
+    return [item["appointment_id"] for item in (await api.read_worklist())["items"] if item["present"]]
+
+
+async def read_board(api: ApiDriver) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = (await (await api.doctor()).get("/api/board")).json()["items"]
+    return items
+
+
+async def test_patient_is_in_the_house_between_two_services(api: ApiDriver) -> None:
+    """John has appointments 1, 2 and 3. He arrives for the first one only."""
+    doctor, reception = await api.doctor(), await api.staff("reception")
+    before = await present_items(api)
+    await reception.post("/api/appointments/1/check-in")
+    started = await doctor.post("/api/consultations", json=start_body())
+    during = await present_items(api)
+    api.clock.advance(minutes=10)
+    await doctor.post(f"{started.headers['location']}/complete")
+
+    between, board = await present_items(api), await read_board(api)
+
+    assert (before, during, between) == ([], [1, 2, 3], [1, 2, 3])
+    assert board == [
+        {
+            "patient_id": 123,
+            "patient_name": "John Doe",
+            "birth_date": "1974-05",
+            "record_number": "P-017",
+            "ticket": "A01",
+            "state": "free",
+            "consultations": [],
+            "checked_in": [],
+            "waiting": [],
+        }
+    ]
+    for appointment_id in (2, 3):
+        await reception.post(f"/api/appointments/{appointment_id}/cancel", json={"reason": "patient"})
+    assert (await present_items(api), await read_board(api)) == ([], [])
+
+
+async def test_released_patient_who_was_not_checked_in_stays_on_the_board(api: ApiDriver) -> None:
+    started = await (await api.doctor()).post("/api/consultations", json=start_body())
+    supervisor = await api.staff("supervisor")
+
+    await supervisor.post(f"{started.headers['location']}/release", json={"reason": "forgotten"})
+
+    assert [item["patient_id"] for item in await read_board(api)] == [123]
+    assert await present_items(api) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("leave", ["POST check-out", "DELETE check-in"])
+async def test_patient_who_left_or_never_came_is_not_in_the_house(api: ApiDriver, leave: str) -> None:
+    reception = await api.staff("reception")
+    await reception.post("/api/appointments/1/check-in")
+    method, call = leave.split()
+
+    await reception.request(method, f"/api/appointments/1/{call}")
+
+    assert (await present_items(api), await read_board(api)) == ([], [])
+    # A second arrival counts again.
+    await reception.post("/api/appointments/2/check-in")
+    assert await present_items(api) == [1, 2, 3]
+
+
+async def test_check_out_of_one_appointment_keeps_who_waits_for_another(api: ApiDriver) -> None:
+    reception = await api.staff("reception")
+    for appointment_id in (1, 2):
+        await reception.post(f"/api/appointments/{appointment_id}/check-in")
+
+    await reception.post("/api/appointments/1/check-out")
+
+    assert await present_items(api) == [1, 2, 3]
+    await reception.post("/api/appointments/2/check-out")
+    assert await present_items(api) == []
+
+
+async def test_late_minutes_count_until_the_arrival(api: ApiDriver) -> None:
+    async def read_delays(query: str = "") -> list[int | None]:
+        return [item["late_minutes"] for item in (await api.read_worklist(query))["items"]]
+
+    reception = await api.staff("reception")
+    to_later = update(appointments).where(appointments.c.id == 2).values(scheduled_at=NOON + timedelta(hours=1))
+    await api.database.write(lambda connection: connection.execute(to_later))
+    api.clock.advance(minutes=9, seconds=59)
+    await reception.post("/api/appointments/1/check-in")
+    await reception.post("/api/appointments/4/cancel", json={"reason": "no_show"})
+    api.clock.advance(minutes=20)
+
+    # In the order of the list: John arrived for 1, is expected for 3, Maria does not come, and 2 is an hour later.
+    assert await read_delays() == [9, 29, None, 0]
+    api.clock.advance(hours=17)
+    assert await read_delays_of_yesterday(api) == [9, None, None, None]
+
+
+async def read_delays_of_yesterday(api: ApiDriver) -> list[int | None]:
+    reception = await api.staff("reception", exp=api.clock.at + timedelta(hours=1))
+    items = (await reception.get("/api/appointments?date=2026-03-02")).json()["items"]
+    return [item["late_minutes"] for item in items]
+
+
+async def test_holder_sees_the_doctors_in_line(api: ApiDriver) -> None:
+    other = await api.doctor(DR_OKAFOR.id)
+    started = await (await api.doctor()).post("/api/consultations", json=start_body())
+    await other.post("/api/consultations", json=start_body(JOHN_DERMATOLOGY, wait=True))
+
+    mine, others = await api.read_worklist(), await api.read_worklist(doctor_id=DR_OKAFOR.id)
+    await (await api.doctor()).post(f"{started.headers['location']}/complete")
+    after = await api.read_worklist()
+
+    okafor = {"doctor_id": 8, "name": "Dr. Okafor", "since": "2026-03-02T11:00:00.000Z", "position": 1}
+    assert [item["waiting_for_me"] for item in mine["items"]] == [[okafor]] * 3 + [[]]
+    assert [item["waiting_for_me"] for item in others["items"]] == [[]] * 4
+    assert [item["waiting_for_me"] for item in after["items"]] == [[]] * 4
+    assert [item["patient"]["kind"] for item in after["items"]] == ["offered"] * 3 + [None]
