@@ -18,6 +18,7 @@ from patient_visit_engine.wire.shapes import (
     PartialDate,
     PatientName,
     Priority,
+    ProgramText,
     RecordId,
     RecordNumber,
     StatusName,
@@ -83,6 +84,10 @@ class AppointmentOnWorklist(TypedDict):
 
 @closed
 class WorklistItem(AppointmentOnWorklist):
+    ended_by: Annotated[
+        Name | None, Field(description="who released the last consultation; only for its doctor and supervisors")
+    ]
+    ended_reason: Annotated[ProgramText | None, Field(description="why; only for its doctor and supervisors")]
     present: Annotated[bool, Field(description="whether the patient is in the house")]
     late_minutes: Annotated[
         Count | None,

@@ -26,6 +26,7 @@ from patient_visit_engine.api.schema.queries import WorklistQuery
 from patient_visit_engine.api.schema.query_check import QUERY_CHECK
 from patient_visit_engine.storage.screens import record_pages, worklist
 from patient_visit_engine.visit import commands
+from patient_visit_engine.visit.codes import Role
 from patient_visit_engine.visit.state import Appointment
 from patient_visit_engine.wire import screens, shapes
 
@@ -67,6 +68,7 @@ async def show_worklist(query: Annotated[WorklistQuery, Query()], caller: Staff,
         search=query.q,
         asking_doctor_id=caller.doctor_id,
         appointment_ids=listed_ids,
+        sees_all_ends=caller.role is Role.supervisor,
     )
     return JSONResponse(await dependencies.database.read(worklist.read_worklist, worklist_filter))
 

@@ -1,6 +1,6 @@
 """The worklist: a day's appointments with the state of each patient, and the id of the last event that it includes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, func
 
 from patient_visit_engine.storage.facts import IDENTITY_COLUMNS
 from patient_visit_engine.storage.rooms import shown_room
+from patient_visit_engine.storage.screens.consultation_ends import read_ends
 from patient_visit_engine.storage.screens.in_house import read_present
 from patient_visit_engine.storage.screens.worklist_search import is_found, read_retired_records
 from patient_visit_engine.storage.tables import (
@@ -82,6 +83,8 @@ class WorklistFilter:
     asking_doctor_id: int | None = None
     #: Only these appointments can be listed. None: any.
     appointment_ids: tuple[int, ...] | None = None
+    #: Whether the caller may know who ended any consultation, and not only those of the asking doctor.
+    sees_all_ends: bool = False
 
 
 def read_worklist(connection: Connection, worklist_filter: WorklistFilter) -> screens.Worklist:
@@ -103,7 +106,9 @@ def read_worklist(connection: Connection, worklist_filter: WorklistFilter) -> sc
         total = connection.execute(of_day).scalar_one()
         page = _listed(worklist_filter.today.date).where(*conditions).limit(worklist_filter.page_size).offset(first)
         rows = connection.execute(page).all()
-    trackings = _latest_trackings(connection, [row.id for row in rows])
+    all_trackings = _read_trackings(connection, [row.id for row in rows])
+    trackings = {row.appointment_id: row for row in all_trackings}
+    ends = _read_ends(connection, rows, all_trackings, worklist_filter)
     person_ids = {row.person_id for row in rows}
     lines = _read_lines(connection, person_ids)
     states = patient_states(connection, person_ids, lines, worklist_filter.asking_doctor_id)
@@ -116,6 +121,8 @@ def read_worklist(connection: Connection, worklist_filter: WorklistFilter) -> sc
                 **_worklist_item(
                     row, trackings.get(row.id), states.get(row.person_id, FREE), tickets.get(row.person_id)
                 ),
+                "ended_by": ends[row.id].by_name if row.id in ends else None,
+                "ended_reason": ends[row.id].reason if row.id in ends else None,
                 "present": row.person_id in present,
                 "late_minutes": _late_minutes(row, trackings.get(row.id), worklist_filter),
                 "waiting_for_me": _waiting_for_me(row.person_id, states, lines, worklist_filter.asking_doctor_id),
@@ -182,10 +189,22 @@ def _conditions(connection: Connection, worklist_filter: WorklistFilter) -> list
     return conditions
 
 
-def _latest_trackings(connection: Connection, appointment_ids: Sequence[int]) -> dict[int, Row[Any]]:
-    """The latest tracking of each appointment that has one."""
+def _read_trackings(connection: Connection, appointment_ids: Sequence[int]) -> Sequence[Row[Any]]:
+    """All trackings of these appointments, the latest last."""
     query = select(patient_trackings).where(patient_trackings.c.appointment_id.in_(appointment_ids))
-    return {row.appointment_id: row for row in connection.execute(query.order_by(patient_trackings.c.id))}
+    return connection.execute(query.order_by(patient_trackings.c.id)).all()
+
+
+def _read_ends(
+    connection: Connection, rows: Iterable[Row[Any]], trackings: Iterable[Row[Any]], worklist_filter: WorklistFilter
+) -> dict[int, Row[Any]]:
+    """How the last consultation of each appointment ended early, if the appointment can be started again and the caller may know."""
+    consultations = {row.appointment_id: row for row in trackings if row.consultation_id is not None}
+    startable = (consultations[row.id] for row in rows if row.id in consultations and row.status not in CLOSED_STATUSES)
+    ended_early = [row for row in startable if row.outcome in RESTARTABLE]
+    if not worklist_filter.sees_all_ends:
+        ended_early = [row for row in ended_early if row.doctor_id == worklist_filter.asking_doctor_id]
+    return read_ends(connection, ended_early)
 
 
 def _read_lines(connection: Connection, person_ids: set[int]) -> Lines:

@@ -4,11 +4,21 @@ import asyncio
 import json
 from datetime import timedelta
 
+import httpx
+import pytest
 from sqlalchemy import Connection, insert, select, update
 
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.screens.worklist import WorklistFilter, read_worklist
-from patient_visit_engine.storage.tables import appointments, events, log_head, reservations, waiting_line
+from patient_visit_engine.storage.tables import (
+    accounts,
+    appointments,
+    callers,
+    events,
+    log_head,
+    reservations,
+    waiting_line,
+)
 from patient_visit_engine.wire import screens
 from tests.support.api import JOHN_CARDIOLOGY, JOHN_DERMATOLOGY, JOHN_X_RAY, ApiDriver, start_body
 from tests.support.builders import CALENDAR, DAY, DR_OKAFOR, DR_SMITH, NOON
@@ -51,6 +61,8 @@ async def test_shows_item_of_free_patient(api: ApiDriver) -> None:
             "until": None,
             "kind": None,
         },
+        "ended_by": None,
+        "ended_reason": None,
         "present": False,
         "late_minutes": 0,
         "waiting_for_me": [],
@@ -144,6 +156,34 @@ async def test_start_after_release_hides_release(api: ApiDriver) -> None:
 
     assert (running["consultation_id"], running["ended_as"]) == (restarted.json()["id"], None)
     assert (done["status"], done["consultation_id"], done["ended_as"]) == ("done", restarted.json()["id"], None)
+
+
+@pytest.mark.parametrize("is_checked_in", [True, False])
+async def test_its_doctor_and_supervisors_see_who_released(api: ApiDriver, is_checked_in: bool) -> None:
+    def add_account(connection: Connection) -> None:
+        connection.execute(
+            insert(accounts).values(id=90, username="lena", name="Lena Moreau", role="supervisor", password_hash="-")
+        )
+        subject = update(callers).where(callers.c.subject.like("%supervisor%")).values(subject="account:90")
+        connection.execute(subject)
+
+    doctor, supervisor = await api.doctor(), await api.staff("supervisor")
+    if is_checked_in:
+        await supervisor.post("/api/appointments/1/check-in")
+    started = await doctor.post("/api/consultations", json=start_body())
+    await supervisor.post(f"{started.headers['location']}/release", json={"reason": "at lunch"})
+    await api.database.write(add_account)
+
+    async def read_end(client: httpx.AsyncClient) -> tuple[str | None, str | None]:
+        first = (await client.get("/api/appointments")).json()["items"][0]
+        return first["ended_by"], first["ended_reason"]
+
+    for client in (doctor, supervisor):
+        assert await read_end(client) == ("Lena Moreau", "at lunch")
+    for client in (await api.doctor(DR_OKAFOR.id), await api.staff("reception"), await api.staff("service")):
+        assert await read_end(client) == (None, None)
+    await doctor.post("/api/consultations", json=start_body())
+    assert await read_end(doctor) == (None, None)
 
 
 async def test_cancellation_hides_release(api: ApiDriver) -> None:

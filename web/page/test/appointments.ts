@@ -46,6 +46,8 @@ export function anAppointment(
         overdue_at: null,
         paused_at: null,
         ended_as: null,
+        ended_by: null,
+        ended_reason: null,
         present: false,
         late_minutes: null,
         waiting_for_me: [],
