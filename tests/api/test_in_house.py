@@ -43,6 +43,7 @@ async def test_patient_is_in_the_house_between_two_services(api: ApiDriver) -> N
             "ticket": "A01",
             "state": "free",
             "consultations": [],
+            "paused": [],
             "checked_in": [],
             "waiting": [],
         }
@@ -117,12 +118,12 @@ async def test_holder_sees_the_doctors_in_line(api: ApiDriver) -> None:
     started = await (await api.doctor()).post("/api/consultations", json=start_body())
     await other.post("/api/consultations", json=start_body(JOHN_DERMATOLOGY, wait=True))
 
-    mine, others = await api.read_worklist(), await api.read_worklist(doctor_id=DR_OKAFOR.id)
+    own, others = await api.read_worklist(), await api.read_worklist(doctor_id=DR_OKAFOR.id)
     await (await api.doctor()).post(f"{started.headers['location']}/complete")
     after = await api.read_worklist()
 
     okafor = {"doctor_id": 8, "name": "Dr. Okafor", "since": "2026-03-02T11:00:00.000Z", "position": 1}
-    assert [item["waiting_for_me"] for item in mine["items"]] == [[okafor]] * 3 + [[]]
+    assert [item["waiting_for_me"] for item in own["items"]] == [[okafor]] * 3 + [[]]
     assert [item["waiting_for_me"] for item in others["items"]] == [[]] * 4
     assert [item["waiting_for_me"] for item in after["items"]] == [[]] * 4
     assert [item["patient"]["kind"] for item in after["items"]] == ["offered"] * 3 + [None]

@@ -48,6 +48,7 @@ async def test_shows_item_of_free_patient(api: ApiDriver) -> None:
         "consultation_id": None,
         "started_at": None,
         "overdue_at": None,
+        "paused_at": None,
         "priority": None,
         "ended_as": None,
         "ticket": None,
