@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, select
 
+from patient_visit_engine.api.commands import day_reassignment
 from patient_visit_engine.storage.tables import appointments, timeline
 from patient_visit_engine.storage.upkeep.audit import audit
 from patient_visit_engine.visit.codes import AppointmentStatus
@@ -35,18 +36,18 @@ def ids_of(items: list[dict[str, Any]]) -> list[int]:
     return [item["appointment_id"] for item in items]
 
 
-def fail_at(api: ApiDriver, patch: pytest.MonkeyPatch, number: int) -> None:
-    """Temporal is away from the command with this number on, and every other command is carried out."""
-    send, sent = api.visits.send, 0
+def fail_at(api: ApiDriver, patch: pytest.MonkeyPatch, number: int) -> list[Command]:
+    """Temporal is away from the command with this number on. Returns the commands that were tried."""
+    send, tried = api.visits.send, list[Command]()
 
     async def send_or_fail(patient_id: int, day: date, command: Command, update_id: str | None = None) -> None:
-        nonlocal sent
-        sent += 1
-        if sent >= number:
+        tried.append(command)
+        if len(tried) >= number:
             raise TimeoutError
         await send(patient_id, day, command, update_id)
 
     patch.setattr(api.visits, "send", send_or_fail)
+    return tried
 
 
 async def test_moves_what_has_not_begun_and_says_what_did_not(api: ApiDriver) -> None:
@@ -81,7 +82,8 @@ async def test_same_key_goes_on_after_a_crash(api: ApiDriver) -> None:
     await api.database.write(seed_more)
     reception = await api.staff("reception")
     with pytest.MonkeyPatch.context() as patch:
-        fail_at(api, patch, 2)
+        patch.setattr(day_reassignment, "COMMANDS_AT_ONCE", 1)
+        attempts = fail_at(api, patch, 2)
         undecided = await reception.post(ALL, json=TO_OKAFOR, headers=KEY)
     between = await api.database.read(read_doctors)
     # In between, another call has moved one of them.
@@ -91,7 +93,8 @@ async def test_same_key_goes_on_after_a_crash(api: ApiDriver) -> None:
     reused = await reception.post(ALL, json=TO_OKAFOR | {"reason": "away"}, headers=KEY)
 
     assert (undecided.status_code, undecided.json()["code"], other.status_code) == (503, "undecided", 200)
-    assert sorted(between[number] for number in OF_AMRANI) == sorted([DR_OKAFOR.id, DR_AMRANI.id, DR_AMRANI.id])
+    assert [between[number] for number in OF_AMRANI] == [DR_OKAFOR.id, DR_AMRANI.id, DR_AMRANI.id]
+    assert len(attempts) == 2, "nothing more is sent once a command has no answer"
     assert ids_of(answer.json()["moved"]) == [JOHN_CARDIOLOGY.id, MARIA_CARDIOLOGY.id]
     assert [(item["appointment_id"], item["code"]) for item in answer.json()["not_moved"]] == [
         (THIRD.id, "appointment_mismatch")
