@@ -35,7 +35,7 @@ def answers(running: RunningUp, port: int, path: str) -> bool:
 
 @pytest.mark.parametrize(
     "name",
-    ["worker", "api", pytest.param("ui", marks=pytest.mark.long), pytest.param("temporal", marks=pytest.mark.long)],
+    ["worker", *(pytest.param(name, marks=pytest.mark.long) for name in ("api", "ui", "temporal"))],
 )
 def test_restarts_part_that_hangs(impatient_up: RunningUp, name: str) -> None:
     environment = impatient_up.up_environment

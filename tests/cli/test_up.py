@@ -97,7 +97,10 @@ def logins_printed_by(running: RunningUp) -> list[str]:
     return [line for line in running.lines if line.startswith("login: ")]
 
 
-@pytest.mark.parametrize("name", ["worker", "api", "temporal", "ui"])
+@pytest.mark.parametrize(
+    "name",
+    ["worker", "api", pytest.param("temporal", marks=pytest.mark.long), pytest.param("ui", marks=pytest.mark.long)],
+)
 def test_restarts_process_that_dies(shared_up: RunningUp, name: str) -> None:
     up_environment = shared_up.up_environment
     start = admit(up_environment, patient_id=1 + list(up_environment.parts()).index(name))
