@@ -43,6 +43,7 @@ from patient_visit_engine.api.routes import (
     rooms,
     session,
     undoing,
+    walk_ins,
 )
 from patient_visit_engine.api.schema.openapi import document_text, openapi_document
 from patient_visit_engine.api.shared_calls import SharedCall
@@ -142,6 +143,7 @@ def create_documented_app() -> FastAPI:
         undoing,
         handing_over,
         arrivals,
+        walk_ins,
         patients,
         reports,
         rooms,

@@ -9,8 +9,8 @@ was set aside.
 
 A request that can never be recorded is set aside (`set_aside_at`): it stays open, but only the client can send it again.
 
-`command` can be null. Such a request is stored only because the ledger reads its reason here: no person's text may enter a
-workflow. Only the client sends such a request again.
+`command` can be null. Such a request is stored only because the ledger reads its reason or its material here: no person's text may
+enter a workflow. Only the client sends such a request again.
 """
 
 import json
@@ -118,7 +118,13 @@ def _to_request(row: Row[*tuple[Any, ...]]) -> StoredRequest:
 
 
 def open_request(
-    connection: Connection, request: Request, at: datetime, *, command: Command | None = None, reason: str | None = None
+    connection: Connection,
+    request: Request,
+    at: datetime,
+    *,
+    command: Command | None = None,
+    reason: str | None = None,
+    material: str | None = None,
 ) -> StoredRequest:
     """Store the request before it is sent, unless it exists. Returns the stored request.
 
@@ -136,6 +142,7 @@ def open_request(
         command=text,
         reason=reason,
         http_request_id=request.http_request_id,
+        material=material,
     )
     stored = _to_request(connection.execute(SELECT_REQUEST, {"request_id": request.id}).one())
     if not stored.is_set_aside or text is None or stored.fingerprint != request.fingerprint:

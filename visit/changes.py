@@ -110,6 +110,13 @@ class OpenTracking(Frozen):
     arrived_at: datetime | None = Field(default=None, exclude_if=is_absent)
 
 
+class AddWalkIn(Frozen):
+    """The patient gets this new appointment, and is checked in for it."""
+
+    change: Literal["add_walk_in"] = "add_walk_in"
+    appointment: Appointment
+
+
 class CloseTracking(Frozen):
     """The patient no longer waits for this appointment. The appointment gets `status`.
 
@@ -291,6 +298,7 @@ Change = Annotated[
     | RemindHolder
     | CarryOver
     | OpenTracking
+    | AddWalkIn
     | CloseTracking
     | PostponeNotSeen
     | WaitAgain

@@ -212,6 +212,18 @@ class UndoCheckOutPatient(Frozen):
     record_id: int | None = Field(default=None, exclude_if=is_absent)
 
 
+class OpenWalkIn(Frozen):
+    """A patient has come without an appointment, and gets `walk_in`. The names of a new patient are in the row of the request.
+
+    `walk_in` has what its doctor and its prestation had when the API read them, or as the ledger found it when it had changed.
+    `sent_by` is the doctor who sends the command. None: reception or a supervisor does.
+    """
+
+    request: Request
+    walk_in: Appointment
+    sent_by: int | None = None
+
+
 class SetAppointmentStatus(Frozen):
     """Reception, a supervisor or the appointment's doctor sets the status. `doctor_id` is None unless a doctor does."""
 
@@ -312,6 +324,7 @@ Command = (
     ConsultationCommand
     | RecordCommand
     | PatientCommand
+    | OpenWalkIn
     | StartConsultation
     | CheckIn
     | CheckOut
@@ -343,6 +356,8 @@ StartCommand = StartConsultation | Resume
 
 def patient_of(command: Command) -> int:
     """The id of the patient. The command goes to this patient's visit."""
+    if isinstance(command, OpenWalkIn):
+        return command.walk_in.patient_id
     return (
         command.patient_id
         if isinstance(command, ConsultationCommand | RecordCommand | PatientCommand)
@@ -358,6 +373,8 @@ def with_patient(command: Command, patient_id: int) -> Command:
         named_id = command.patient_id if command.record_id is None else command.record_id
         record_id = None if named_id == patient_id else named_id
         return command.model_copy(update={"patient_id": patient_id, "record_id": record_id})
+    if isinstance(command, OpenWalkIn):
+        return command.model_copy(update={"walk_in": command.walk_in.of_person(patient_id)})
     return command.model_copy(update={"appointment": command.appointment.of_person(patient_id)})
 
 
@@ -375,8 +392,10 @@ def separated_person(command: Command, appointment: Appointment | None) -> int |
 
 
 def appointment_of(command: Command) -> Appointment | None:
-    """The appointment as the sender read it. None for commands on a consultation, on records or on a patient."""
-    return None if isinstance(command, ConsultationCommand | RecordCommand | PatientCommand) else command.appointment
+    """The appointment as the sender read it. None for commands on a consultation, on records or on a patient, and for a new one."""
+    if isinstance(command, ConsultationCommand | RecordCommand | PatientCommand | OpenWalkIn):
+        return None
+    return command.appointment
 
 
 def retired_record_of(command: Command | SystemCommand | None) -> SeenRecord | None:
@@ -386,6 +405,8 @@ def retired_record_of(command: Command | SystemCommand | None) -> SeenRecord | N
 
 def named_record_of(command: Command | SystemCommand | None) -> int | None:
     """The retired record that the caller named for the patient. None: the caller named the patient, or something of the patient."""
+    if isinstance(command, OpenWalkIn):
+        return command.walk_in.record_id
     return command.record_id if isinstance(command, RecordCommand | PatientCommand) else None
 
 
@@ -423,6 +444,18 @@ def with_day(command: Command, day: DayAppointments | None) -> Command:
     if day is None or not isinstance(command, PatientCommand):
         return command
     return command.model_copy(update={"day": day})
+
+
+def walk_in_of(command: Command | SystemCommand | None) -> Appointment | None:
+    """The new appointment of a walk-in. None for another command."""
+    return command.walk_in if isinstance(command, OpenWalkIn) else None
+
+
+def with_walk_in(command: Command, walk_in: Appointment | None) -> Command:
+    """The command with this new appointment. Unchanged when `walk_in` is None."""
+    if walk_in is None or not isinstance(command, OpenWalkIn):
+        return command
+    return command.model_copy(update={"walk_in": walk_in})
 
 
 def with_busy_doctor(command: Command, busy_with: tuple[OtherConsultation, ...] | None) -> Command:

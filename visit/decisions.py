@@ -52,6 +52,13 @@ class TrackingsAnswer(Frozen):
     appointment_ids: tuple[int, ...]
 
 
+class WalkInAnswer(Frozen):
+    """The new appointment, with its check-in."""
+
+    answer: Literal["walk_in"] = "walk_in"
+    appointment_id: int
+
+
 class StatusAnswer(Frozen):
     """The appointment's status now."""
 
@@ -117,6 +124,7 @@ Answer = Annotated[
     | ConsultationEndedAnswer
     | TrackingAnswer
     | TrackingsAnswer
+    | WalkInAnswer
     | StatusAnswer
     | PriorityAnswer
     | AppointmentAnswer

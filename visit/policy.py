@@ -17,6 +17,7 @@ from patient_visit_engine.visit import (
     starting,
     undoing,
     waiting_line,
+    walk_ins,
 )
 from patient_visit_engine.visit.carry_over import carry_over
 from patient_visit_engine.visit.changes import NoteRescue
@@ -36,6 +37,7 @@ from patient_visit_engine.visit.commands import (
     JoinWaitingLine,
     LeaveWaitingLine,
     MergePatients,
+    OpenWalkIn,
     PatientCommand,
     Pause,
     Reassign,
@@ -82,6 +84,7 @@ RULES: dict[type, Callable[[Any, VisitState, datetime], Verdict]] = {
     CheckOut: reception.check_out,
     UndoCheckIn: undoing.undo_check_in,
     UndoCheckOut: undoing.undo_check_out,
+    OpenWalkIn: walk_ins.open_walk_in,
     CheckInPatient: arrivals.check_in_patient,
     CheckOutPatient: arrivals.check_out_patient,
     UndoCheckInPatient: arrivals.undo_check_in_patient,
@@ -116,7 +119,7 @@ def decide(command: Command | SystemCommand, state: VisitState, now: datetime) -
 
 def _needed_appointment_id(command: Command | SystemCommand) -> int | None:
     """The appointment whose open check-in the command is about. A new arrival needs no earlier one."""
-    if isinstance(command, SystemCommand | ConsultationCommand | RecordCommand | PatientCommand | CheckIn):
+    if isinstance(command, SystemCommand | ConsultationCommand | RecordCommand | PatientCommand | OpenWalkIn | CheckIn):
         return None
     if isinstance(command, SetAppointmentStatus) and command.status is AppointmentStatus.pending:
         return None
@@ -133,7 +136,7 @@ def decide_on_appointment(
     or on a patient have no appointment.
     """
     sent = appointment_of(command)
-    if isinstance(command, ConsultationCommand | RecordCommand | PatientCommand):
+    if isinstance(command, ConsultationCommand | RecordCommand | PatientCommand | OpenWalkIn):
         return decide(command, state, now)
     if sent is None or appointment is None or sent == appointment:
         return decide(command, state, now)

@@ -42,6 +42,7 @@ class LedgerEntry(Frozen):
     retries: int = 0
     past: PastTracking | None = Field(default=None, exclude_if=is_absent)
     day_appointments: DayAppointments | None = Field(default=None, exclude_if=is_absent)
+    walk_in: Appointment | None = Field(default=None, exclude_if=is_absent)
     retired: SeenRecord | None = None
     version: int | None = Field(default=None, exclude_if=is_absent)
     record_id: int | None = Field(default=None, exclude_if=is_absent)
@@ -99,6 +100,7 @@ class LedgerReply(Frozen):
     retired: SeenRecord | None = Field(default=None, exclude_if=is_absent)
     past: PastTracking | None = Field(default=None, exclude_if=is_absent)
     day_appointments: DayAppointments | None = Field(default=None, exclude_if=is_absent)
+    walk_in: Appointment | None = Field(default=None, exclude_if=is_absent)
     moved_to: int | None = Field(default=None, exclude_if=is_absent)
 
 

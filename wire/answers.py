@@ -19,6 +19,7 @@ from patient_visit_engine.visit.decisions import (
     StatusAnswer,
     TrackingAnswer,
     TrackingsAnswer,
+    WalkInAnswer,
 )
 from patient_visit_engine.visit.refusals import ConsultationEnded, Refusal
 from patient_visit_engine.visit.state import Appointment
@@ -69,6 +70,18 @@ def _tracking(answer: TrackingAnswer, context: AnswerContext) -> RenderedAnswer:
 def _trackings(answer: TrackingsAnswer, context: AnswerContext) -> RenderedAnswer:
     body: shapes.Trackings = {"items": [tracking_body(row) for row in context.rows]}
     return RenderedAnswer(200, body)
+
+
+@render.register
+def _walk_in(answer: WalkInAnswer, context: AnswerContext) -> RenderedAnswer:
+    assert context.row is not None
+    body: shapes.WalkIn = {
+        "appointment_id": answer.appointment_id,
+        "patient_id": context.row.patient_id,
+        "ticket": context.row.ticket,
+        "tracking": tracking_body(context.row),
+    }
+    return RenderedAnswer(201, body)
 
 
 @render.register

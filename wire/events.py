@@ -151,6 +151,11 @@ def _checked_in(change: changes.OpenTracking, context: EventContext) -> Iterator
 
 
 @events_of.register
+def _walked_in(change: changes.AddWalkIn, context: EventContext) -> Iterator[Event]:
+    yield appointment_updated(change.appointment.id, AppointmentStatus.pending, context)
+
+
+@events_of.register
 def _tracking_closed(change: changes.CloseTracking, context: EventContext) -> Iterator[Event]:
     yield appointment_updated(change.appointment_id, change.status, context, change.outcome)
 

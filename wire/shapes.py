@@ -19,6 +19,8 @@ MAX_IDENTIFIER = 200
 #: The longest expected time of a prestation: a day.
 MAX_EXPECTED_MINUTES = 1_440
 
+#: Ids from here on are minted. The hospital's own numbers are smaller.
+LOWEST_MINTED_ID = 2**40
 RecordId = Annotated[int, Field(ge=1, le=MAX_ID)]
 #: A number from 1, such as a place in line or a page.
 Ordinal = Annotated[int, Field(ge=1, le=MAX_ID)]
@@ -220,6 +222,14 @@ class Tracking(TypedDict):
 @closed
 class Trackings(TypedDict):
     items: list[Tracking]
+
+
+@closed
+class WalkIn(TypedDict):
+    appointment_id: RecordId
+    patient_id: RecordId
+    ticket: Ticket | None
+    tracking: Tracking
 
 
 @closed

@@ -102,6 +102,12 @@ def _(change: changes.OpenTracking) -> TimelineRow:
 
 
 @timeline_row.register
+def _(change: changes.AddWalkIn) -> TimelineRow:
+    appointment = change.appointment
+    return TimelineRow("checked_in", appointment.id, appointment.doctor_id, particulars={"walk_in": True})
+
+
+@timeline_row.register
 def _(change: changes.WaitAgain) -> TimelineRow:
     consultation = change.consultation
     return TimelineRow("checked_in", consultation.appointment_id, consultation.doctor_id, particulars={"again": True})

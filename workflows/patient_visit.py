@@ -35,6 +35,7 @@ with workflow.unsafe.imports_passed_through():
         LeaveWaitingLine,
         MergePatients,
         OpenVisit,
+        OpenWalkIn,
         Pause,
         Reassign,
         ReleaseConsultation,
@@ -60,10 +61,12 @@ with workflow.unsafe.imports_passed_through():
         patient_of,
         required_version,
         retired_record_of,
+        walk_in_of,
         with_busy_doctor,
         with_day,
         with_past_tracking,
         with_retired_record,
+        with_walk_in,
     )
     from patient_visit_engine.visit.decisions import Decision
     from patient_visit_engine.visit.names import WORKFLOW_TYPE, visit_id
@@ -208,6 +211,10 @@ class PatientVisit:
     async def undo_check_out(self, command: UndoCheckOut) -> Reply:
         return await self._handle(command)
 
+    @workflow.update(description="Give the patient an appointment for now, and check the patient in for it.")
+    async def open_walk_in(self, command: OpenWalkIn) -> Reply:
+        return await self._handle(command)
+
     @workflow.update(description="Record that the patient has arrived, for all appointments of the day.")
     async def check_in_patient(self, command: CheckInPatient) -> Reply:
         return await self._handle(command)
@@ -339,6 +346,7 @@ class PatientVisit:
                 command = with_retired_record(command, recorded.retired)
                 command = with_past_tracking(command, recorded.past)
                 command = with_day(command, recorded.day_appointments)
+                command = with_walk_in(command, recorded.walk_in)
             raise overtaken()
 
     async def _handle_signal(self, command: Command) -> None:
@@ -367,6 +375,7 @@ class PatientVisit:
             retired=retired_record_of(command),
             past=past_tracking_of(command),
             day_appointments=day_of(command),
+            walk_in=walk_in_of(command),
             version=required_version(command),
             record_id=named_record_of(command),
         )

@@ -72,6 +72,7 @@ UPDATES: dict[str, Any] = {
     "CheckOut": PatientVisit.check_out,
     "UndoCheckIn": PatientVisit.undo_check_in,
     "UndoCheckOut": PatientVisit.undo_check_out,
+    "OpenWalkIn": PatientVisit.open_walk_in,
     "CheckInPatient": PatientVisit.check_in_patient,
     "CheckOutPatient": PatientVisit.check_out_patient,
     "UndoCheckInPatient": PatientVisit.undo_check_in_patient,

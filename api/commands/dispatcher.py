@@ -158,6 +158,15 @@ class CommandDispatcher:
         async with self._database_step(_unsent_call(http, body)):
             return await self._database.read_inline(function)
 
+    async def keep_material(
+        self, request: Request, material: str | None, http: HttpRequest, body: BaseModel
+    ) -> Request:
+        """Store the request with its material, unless it is stored. Returns it with the time at which it was asked first."""
+        async with self._database_step(_unsent_call(http, body)):
+            stored = await self._database.write(partial(open_request, material=material), request, self._now())
+        check_same_request(stored, request)
+        return request.model_copy(update={"asked_at": stored.asked_at})
+
     async def dispatch_later(self, command: Command, day: date, key: str) -> Response:
         """Store the request, send it as a signal, and return 202 with the path of its decision."""
         command = for_later(command)

@@ -192,6 +192,37 @@ class PutPatient(PutRecord):
         return self
 
 
+class NewPatient(RequestBody):
+    """At least one name is needed, because many people have only one."""
+
+    first_name: OptionalName = None
+    last_name: OptionalName = None
+    birth_date: PartialDate | None = None
+    sex: Sex | None = None
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
+        if self.first_name is None and self.last_name is None:
+            raise ValueError("first_name or last_name must be sent")
+        return self
+
+
+class OpenWalkIn(RequestBody):
+    """Either `patient_id` or `patient` is sent: a known patient, or the names of a new one."""
+
+    patient_id: Id | None = None
+    patient: NewPatient | None = None
+    doctor_id: Id
+    prestation_id: Id
+    priority: Annotated[Priority | None, Field(description="1 is most urgent; null: none")] = None
+
+    @model_validator(mode="after")
+    def _check_patient(self) -> Self:
+        if (self.patient_id is None) == (self.patient is None):
+            raise ValueError("either patient_id or patient must be sent")
+        return self
+
+
 class PutDoctor(PutRecord):
     name: Name
     specialization: Name | None = None

@@ -11,6 +11,7 @@ from patient_visit_engine.visit.decisions import (
     Refused,
     TrackingAnswer,
     TrackingsAnswer,
+    WalkInAnswer,
 )
 from patient_visit_engine.visit.record import LedgerEntry
 from patient_visit_engine.visit.refusals import AppointmentClosed
@@ -24,6 +25,8 @@ def event_context(entry: LedgerEntry, stored: StoredState) -> EventContext:
     """The names and the time for the answer and the events of this decision."""
     appointment, doctor_id, day = entry.appointment, entry.doctor_id, entry.day_appointments
     doctor_of = {} if day is None else {item.id: item.appointment.doctor_id for item in day.items}
+    if entry.walk_in is not None:
+        doctor_of[entry.walk_in.id] = entry.walk_in.doctor_id
     if appointment is not None and doctor_id is not None:
         # The doctor whose list has the appointment from now on.
         doctor_of[appointment.id] = doctor_id
@@ -71,7 +74,7 @@ def _row_of_answer(
     if isinstance(answer, ConsultationEndedAnswer):
         open_row = stored.rows.tracking_of_consultation(answer.consultation_id)
         return open_row or tracking_of_consultation(connection, answer.consultation_id)
-    if isinstance(answer, TrackingAnswer):
+    if isinstance(answer, TrackingAnswer | WalkInAnswer):
         return stored.rows.latest_tracking(answer.appointment_id) or latest_tracking(connection, answer.appointment_id)
     if isinstance(answer, Refused) and isinstance(answer.refusal, AppointmentClosed) and entry.appointment is not None:
         return latest_tracking(connection, entry.appointment.id)

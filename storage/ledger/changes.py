@@ -12,6 +12,7 @@ from patient_visit_engine.storage.ledger.writer import (
     RUNNING_CONSULTATION,
     Writer,
 )
+from patient_visit_engine.storage.walk_ins import insert_walk_in
 from patient_visit_engine.visit import changes
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome, ReservationKind, TrackingStatus
 from patient_visit_engine.visit.state import Appointment, Consultation, PendingTracking
@@ -119,6 +120,14 @@ def _set_not_seen_at(tracking: PendingTracking, writer: Writer) -> None:
 def _open_tracking(change: changes.OpenTracking, writer: Writer) -> None:
     appointment = change.appointment
     _insert_pending(appointment, appointment.id, change.arrived_at or writer.at, writer)
+
+
+@apply.register
+def _add_walk_in(change: changes.AddWalkIn, writer: Writer) -> None:
+    appointment = change.appointment
+    insert_walk_in(writer.connection, appointment)
+    writer.stored.rows.add_appointments([appointment])
+    _insert_pending(appointment, appointment.id, writer.at, writer)
 
 
 @apply.register

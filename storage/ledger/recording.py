@@ -65,11 +65,8 @@ class SqlLedger:
         """
         # Without this, a start that was sent to the visit of another patient would be recorded for that patient, and the first one
         # would be in two consultations.
-        if (
-            entry.decision.changes
-            and entry.appointment is not None
-            and entry.appointment.patient_id != entry.patient_id
-        ):
+        about = entry.appointment or entry.walk_in
+        if entry.decision.changes and about is not None and about.patient_id != entry.patient_id:
             raise UnrecordableError("another patient")
         for attempt in range(RECORD_ATTEMPTS):
             try:
@@ -136,8 +133,10 @@ def _reply_without_writing(connection: Connection, entry: LedgerEntry, stored: S
         # The survivor is not locked, or `If-Match` and `as_of` were compared with another version. The caller does both again.
         return _refuse(connection, entry, stored, AppointmentMismatch())
     busy_with = None if entry.busy_with is None else stored.other_consultations
-    present = (stored.facts, stored.appointment, busy_with, stored.retired, stored.past, stored.day_appointments)
-    seen = (entry.seen, entry.appointment, entry.busy_with, entry.retired, entry.past, entry.day_appointments)
+    premises = (stored.retired, stored.past, stored.day_appointments, stored.walk_in)
+    present = (stored.facts, stored.appointment, busy_with, *premises)
+    seen_premises = (entry.retired, entry.past, entry.day_appointments, entry.walk_in)
+    seen = (entry.seen, entry.appointment, entry.busy_with, *seen_premises)
     if present != seen:
         reply = LedgerReply(
             facts=stored.facts,
@@ -147,6 +146,7 @@ def _reply_without_writing(connection: Connection, entry: LedgerEntry, stored: S
             retired=stored.retired,
             past=stored.past,
             day_appointments=stored.day_appointments,
+            walk_in=stored.walk_in,
         )
         return reply, None
     return None

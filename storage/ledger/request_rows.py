@@ -72,7 +72,13 @@ def write_answer(connection: Connection, row: RequestRow, rendered: RenderedAnsw
     # The caller's API process waits for this answer, also when the decision has no event.
     request_hint(connection)
     body = None if rendered.body is None else json.dumps(rendered.body, ensure_ascii=False)
-    decided = {"decided_at": at, "status": rendered.status, "body": body, "location": rendered.location}
+    decided = {
+        "decided_at": at,
+        "status": rendered.status,
+        "body": body,
+        "location": rendered.location,
+        "material": None,
+    }
     request = row.request
     if row.is_stored:
         if DECIDE_REQUEST.execute(connection, {"id": request.id} | decided).rowcount != 1:

@@ -37,6 +37,7 @@ from patient_visit_engine.storage.past_trackings import read_past_tracking
 from patient_visit_engine.storage.person_records import PERSON_OF_RECORD, read_record
 from patient_visit_engine.storage.row_unions import Columns, fetch_parts, union_rows
 from patient_visit_engine.storage.tables import callers, patients, requests
+from patient_visit_engine.storage.walk_ins import insert_new_patient, read_walk_in
 from patient_visit_engine.visit.day_appointments import DayAppointments
 from patient_visit_engine.visit.past_tracking import PastTracking
 from patient_visit_engine.visit.person_records import SeenRecord
@@ -135,6 +136,7 @@ class StoredState:
     recent_refusal_id: int | None
     past: PastTracking | None
     day_appointments: DayAppointments | None
+    walk_in: Appointment | None
     #: The ticket of the trackings that the decision opens. None when it opens none, and when it needs none.
     ticket: Ticket | None
     read_at: float
@@ -145,6 +147,10 @@ def lock_and_read(connection: Connection, entry: LedgerEntry) -> StoredState:
 
     Two statements, because one that locks and reads would read what was there before its wait.
     """
+    request = entry.request
+    if entry.walk_in is not None and request is not None:
+        # The row of a new patient is locked like that of any other.
+        insert_new_patient(connection, request.id, entry.patient_id)
     if connection.dialect.name == "sqlite":
         return _read_state(connection, entry)
     for _ in range(LOCK_ATTEMPTS):
@@ -203,6 +209,7 @@ def _read_state(connection: Connection, entry: LedgerEntry) -> StoredState:
         recent_refusal_id=next((row["refusal_entry_id"] for row in parts.get("recent_refusal", ())), None),
         past=None if entry.past is None else read_past_tracking(connection, entry.past.appointment_id),
         day_appointments=day_appointments,
+        walk_in=None if entry.walk_in is None else read_walk_in(connection, entry.walk_in),
         ticket=choose_ticket(entry, parts),
         read_at=perf_counter(),
     )

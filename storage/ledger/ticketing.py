@@ -11,7 +11,7 @@ from patient_visit_engine.storage.facts import PERSON
 from patient_visit_engine.storage.row_unions import Columns
 from patient_visit_engine.storage.tables import log_head, patient_trackings
 from patient_visit_engine.storage.tickets import NEXT_DAY, NEXT_NUMBER, PLACEHOLDER, TicketOrder, ticket_text
-from patient_visit_engine.visit.changes import OpenTracking, WaitAgain
+from patient_visit_engine.visit.changes import AddWalkIn, OpenTracking, WaitAgain
 from patient_visit_engine.visit.record import LedgerEntry
 
 # The parameters of both queries are NULL for a decision that opens no tracking. Then they read no row.
@@ -50,7 +50,7 @@ class Ticket:
 
 def ticket_parameters(entry: LedgerEntry, *, is_sqlite: bool) -> dict[str, Any]:
     """The parameters of `KNOWN_TICKETS` and `NEXT_TICKET`."""
-    takes_part = any(isinstance(change, OpenTracking | WaitAgain) for change in entry.decision.changes)
+    takes_part = any(isinstance(change, OpenTracking | AddWalkIn | WaitAgain) for change in entry.decision.changes)
     day = entry.day if takes_part else None
     return {"ticket_day": day, "ticket_for": day, "head_id": 1 if is_sqlite and takes_part else None}
 
@@ -60,7 +60,7 @@ def choose_ticket(entry: LedgerEntry, parts: Mapping[str, list[Columns]]) -> Tic
     if known := sorted(parts.get("known_ticket", ()), key=lambda row: (row["check_in_time"], row["id"])):
         # After a merge the person can have two. The earlier one is shown.
         return Ticket(known[0]["ticket"], known[0]["ticket_day"], is_new=False)
-    if not any(isinstance(change, OpenTracking) for change in entry.decision.changes):
+    if not any(isinstance(change, OpenTracking | AddWalkIn) for change in entry.decision.changes):
         return None
     for row in parts.get("next_ticket", ()):
         return Ticket(row["ticket"], row["ticket_day"], is_new=True)

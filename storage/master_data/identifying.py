@@ -16,10 +16,7 @@ from patient_visit_engine.storage.master_data.identifiers import (
     read_identifiers,
 )
 from patient_visit_engine.storage.tables import identifiers, patients
-from patient_visit_engine.wire.shapes import MAX_ID, MAX_IDENTIFIERS
-
-#: Ids from here on are minted. The hospital's own numbers are smaller.
-LOWEST_MINTED_ID = 2**40
+from patient_visit_engine.wire.shapes import LOWEST_MINTED_ID, MAX_ID, MAX_IDENTIFIERS
 
 
 class IdentifierConflictError(Exception):

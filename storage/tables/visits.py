@@ -197,6 +197,8 @@ requests = Table(
     Column("http_request_id", String(128)),
     # Of a call on several patients: the appointments with which it began, as a JSON list of pairs (appointment, patient).
     Column("plan", Text),
+    # What the ledger needs and no command may carry: the names of a new patient. NULL as soon as the request is decided.
+    Column("material", Text),
     CheckConstraint("(decided_at IS NULL) = (status IS NULL)", name="a_decided_request_has_a_status"),
     Index("requests_by_age", "created_at"),
     partial_index("undecided_requests", "created_at", where="decided_at IS NULL"),

@@ -65,6 +65,7 @@ CALLS = {
     ("/api/appointments", "GET"),
     ("/api/patients/{patient_id}/visit", "GET"),
     ("/api/patients/{patient_id}/trackings", "GET"),
+    ("/api/walk-ins", "POST"),
     ("/api/patients/{patient_id}/check-in", "POST"),
     ("/api/patients/{patient_id}/check-in", "DELETE"),
     ("/api/patients/{patient_id}/check-out", "POST"),

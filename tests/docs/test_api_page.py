@@ -24,6 +24,7 @@ from patient_visit_engine.api.routes import (
     rooms,
     session,
     undoing,
+    walk_ins,
 )
 from patient_visit_engine.live import refusals as stream_refusals
 from patient_visit_engine.storage.master_data.identifiers import RecordKind
@@ -48,6 +49,7 @@ def calls_in_code() -> dict[str, frozenset[Role]]:
         undoing,
         handing_over,
         arrivals,
+        walk_ins,
         patients,
         reports,
         rooms,

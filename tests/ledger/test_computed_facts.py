@@ -18,6 +18,7 @@ from patient_visit_engine.visit.commands import (
     CheckOut,
     Command,
     ConsultationCommand,
+    OpenWalkIn,
     PatientCommand,
     RecordCommand,
     Rescue,
@@ -27,6 +28,7 @@ from patient_visit_engine.visit.person_records import SeenRecord
 from patient_visit_engine.visit.policy import decide
 from patient_visit_engine.visit.state import Appointment, Consultation, Facts, Limits
 from patient_visit_engine.visit.timers import decide_due
+from patient_visit_engine.wire.shapes import LOWEST_MINTED_ID
 from patient_visit_engine.wire.trackings import consultation_body, tracking_body
 from tests.support.builders import (
     CARDIOLOGY,
@@ -62,6 +64,7 @@ from tests.support.commands import (
     a_start,
     a_status,
     a_wait,
+    a_walk_in,
     an_extension,
 )
 from tests.support.ledger import LedgerDriver, StoredAnswer
@@ -112,7 +115,7 @@ class CheckedVisit:
             return
         self.sent += 1
         fresh = command.model_copy(update={"request": a_request(str(self.sent))})
-        if not isinstance(command, ConsultationCommand | RecordCommand | PatientCommand):
+        if not isinstance(command, ConsultationCommand | RecordCommand | PatientCommand | OpenWalkIn):
             fresh = fresh.model_copy(update={"appointment": await self.ledger.appointment(command.appointment.id)})
         await self._check(fresh, await self.ledger.send(fresh, self.now))
 
@@ -142,7 +145,7 @@ def tracking_of(connection: Connection, command: Command) -> object:
     if isinstance(command, ConsultationCommand):
         row = tracking_of_consultation(connection, command.consultation_id)
         return None if row is None else consultation_body(row)
-    if isinstance(command, RecordCommand | PatientCommand):
+    if isinstance(command, RecordCommand | PatientCommand | OpenWalkIn):
         return None
     row = latest_tracking(connection, command.appointment.id)
     return None if row is None else tracking_body(row)
@@ -196,6 +199,7 @@ async def check_busy_days(visit: CheckedVisit) -> None:
     await visit.send(a_change(OF_AMRANI, doctor_id=DR_OKAFOR.id))
     await visit.send(a_priority(OF_LINDQVIST, 2))
     await visit.send(a_status(OF_LINDQVIST, AppointmentStatus.canceled))
+    await visit.send(a_walk_in(an_appointment(DR_SMITH, number=LOWEST_MINTED_ID)))
     await visit.send(RESCUE)
     visit.begin(TOMORROW)
     visit.now = visit.ledger.state.day_starts_at

@@ -28,11 +28,13 @@ from patient_visit_engine.visit.commands import (
     past_tracking_of,
     required_version,
     retired_record_of,
+    walk_in_of,
     with_busy_doctor,
     with_day,
     with_past_tracking,
     with_patient,
     with_retired_record,
+    with_walk_in,
 )
 from patient_visit_engine.visit.policy import decide_on_appointment
 from patient_visit_engine.visit.record import LedgerEntry, LedgerReply, new_person
@@ -126,6 +128,7 @@ class LedgerVisits:
             recorded = await self._record(patient_id, day, command)
         if recorded.overtaken:
             command = with_retired_record(with_busy_doctor(command, recorded.busy_with), recorded.retired)
+            command = with_walk_in(command, recorded.walk_in)
             command = with_day(with_past_tracking(command, recorded.past), recorded.day_appointments)
             recorded = await self._record(patient_id, day, command, recorded.appointment)
         if recorded.overtaken:
@@ -155,6 +158,7 @@ class LedgerVisits:
             retired=retired_record_of(command),
             past=past_tracking_of(command),
             day_appointments=day_of(command),
+            walk_in=walk_in_of(command),
             version=required_version(command),
             record_id=named_record_of(command),
         )

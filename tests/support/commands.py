@@ -14,6 +14,7 @@ from patient_visit_engine.visit.commands import (
     JoinWaitingLine,
     LeaveWaitingLine,
     MergePatients,
+    OpenWalkIn,
     PatientCommand,
     Pause,
     Reassign,
@@ -180,6 +181,11 @@ def of_patient(
 ) -> PatientCommand:
     """Reception checks the patient in or out for the whole day, or takes it back."""
     return command(request=a_request(key, RECEPTIONIST), patient_id=patient_id, day=day)
+
+
+def a_walk_in(appointment: Appointment, key: str = "walk-in", *, by: Doctor | None = None) -> OpenWalkIn:
+    """Reception, or the doctor `by`, gives the patient this new appointment."""
+    return OpenWalkIn(request=a_request(key), walk_in=appointment, sent_by=None if by is None else by.id)
 
 
 def a_wait(appointment: Appointment, key: str = "wait") -> JoinWaitingLine:

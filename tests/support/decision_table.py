@@ -17,10 +17,12 @@ from patient_visit_engine.visit.commands import (
 from patient_visit_engine.visit.day_appointments import DayAppointment
 from patient_visit_engine.visit.past_tracking import PastTracking
 from patient_visit_engine.visit.state import Appointment, Consultation, VisitState
+from patient_visit_engine.wire.shapes import LOWEST_MINTED_ID
 from tests.support.builders import (
     DR_AMRANI,
     DR_LINDQVIST,
     DR_OKAFOR,
+    DR_SMITH,
     NOON,
     a_consultation,
     a_reservation,
@@ -35,6 +37,7 @@ from tests.support.commands import (
     a_priority,
     a_reassignment,
     a_reopening,
+    a_walk_in,
     an_undo_of_cancellation,
     an_undo_of_check_in,
     an_undo_of_check_out,
@@ -221,6 +224,15 @@ def _of_patient(command: type[PatientCommand]) -> Callable[[Situation], Command]
 
 
 COMMANDS |= {name: _of_patient(command) for name, command in ARRIVALS.items()}
+WALK_IN = "Walk-in, by reception"
+WALK_IN_OF_DOCTOR = "Walk-in, by its doctor"
+SENT_ON = "Walk-in, by another doctor"
+NEW = an_appointment(DR_SMITH, number=LOWEST_MINTED_ID)
+COMMANDS |= {
+    WALK_IN: lambda _: a_walk_in(NEW),
+    WALK_IN_OF_DOCTOR: lambda _: a_walk_in(NEW, by=DR_SMITH),
+    SENT_ON: lambda _: a_walk_in(NEW, by=DR_AMRANI),
+}
 
 COMPLETED, UPDATED = "consultation.completed", "appointment.updated"
 OFFERED = ("consultation.available", "patient.updated")
@@ -262,6 +274,7 @@ def _reopen(command: str) -> list[DecisionRow]:
 
 
 ARRIVAL, DEPARTURE, UNDONE_ARRIVAL, UNDONE_DEPARTURE = ARRIVALS
+WALKS_IN = (("AddWalkIn",), (UPDATED,))
 OPENS, CLOSES = (("OpenTracking",), (UPDATED,)), (("CloseTracking",), (UPDATED,))
 ROWS = [
     *_undo_start(DOCTOR),
@@ -390,4 +403,14 @@ ROWS = [
     DecisionRow(UNDONE_DEPARTURE, "checked out on another day", "not_checked_out"),
     DecisionRow(UNDONE_DEPARTURE, "checked out, then canceled", "appointment_closed"),
     DecisionRow(UNDONE_DEPARTURE, "canceled", "not_checked_out"),
+    DecisionRow(WALK_IN, "not arrived", "200", *WALKS_IN),
+    DecisionRow(WALK_IN, "checked in", "200", *WALKS_IN),
+    DecisionRow(WALK_IN, "in consultation", "200", *WALKS_IN),
+    DecisionRow(WALK_IN_OF_DOCTOR, "not arrived", "200", *WALKS_IN),
+    DecisionRow(WALK_IN_OF_DOCTOR, "in consultation", "200", *WALKS_IN),
+    DecisionRow(SENT_ON, "not arrived", "not_yours"),
+    DecisionRow(SENT_ON, "checked in", "not_yours"),
+    DecisionRow(SENT_ON, "in consultation", "200", *WALKS_IN),
+    DecisionRow(SENT_ON, "paused", "200", *WALKS_IN),
+    DecisionRow(SENT_ON, "completed", "not_yours"),
 ]

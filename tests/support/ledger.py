@@ -16,6 +16,7 @@ from patient_visit_engine.visit.commands import (
     Adopt,
     Command,
     ConsultationCommand,
+    OpenWalkIn,
     PatientCommand,
     RecordCommand,
     appointment_of,
@@ -23,10 +24,12 @@ from patient_visit_engine.visit.commands import (
     named_record_of,
     past_tracking_of,
     retired_record_of,
+    walk_in_of,
     with_busy_doctor,
     with_day,
     with_past_tracking,
     with_retired_record,
+    with_walk_in,
 )
 from patient_visit_engine.visit.decisions import Decision
 from patient_visit_engine.visit.policy import decide
@@ -80,9 +83,10 @@ class LedgerDriver:
             recorded = await self.record(self.entry(current, now))
             if not recorded.overtaken:
                 return await self.database.read(stored_answer, command.request.id)
-            if not isinstance(command, ConsultationCommand | RecordCommand | PatientCommand):
+            if not isinstance(command, ConsultationCommand | RecordCommand | PatientCommand | OpenWalkIn):
                 current = current.model_copy(update={"appointment": recorded.appointment})
             current = with_retired_record(with_busy_doctor(current, recorded.busy_with), recorded.retired)
+            current = with_walk_in(current, recorded.walk_in)
             current = with_day(with_past_tracking(current, recorded.past), recorded.day_appointments)
         raise AssertionError("overtaken 50 times")
 
@@ -108,6 +112,7 @@ class LedgerDriver:
                 "record_id": named_record_of(command),
                 "past": past_tracking_of(command),
                 "day_appointments": day_of(command),
+                "walk_in": walk_in_of(command),
             }
         )
 

@@ -27,6 +27,7 @@ from patient_visit_engine.visit.commands import (
     ExtendConsultation,
     JoinWaitingLine,
     LeaveWaitingLine,
+    OpenWalkIn,
     PatientCommand,
     Pause,
     Reassign,
@@ -46,6 +47,7 @@ from patient_visit_engine.visit.day_appointments import DayAppointments
 from patient_visit_engine.visit.names import visit_id
 from patient_visit_engine.visit.past_tracking import PastTracking
 from patient_visit_engine.visit.state import AppointmentFields, Limits, VisitState
+from patient_visit_engine.wire.shapes import LOWEST_MINTED_ID
 from patient_visit_engine.worker.builder import CACHED_VISITS, build
 from patient_visit_engine.worker.sweep import Sweep
 from patient_visit_engine.workflows.patient_visit import PatientVisit
@@ -251,6 +253,12 @@ class VisitDriver(PatientRecords):
         day = DayAppointments(day=today, starts_at=calendar.starts_at(today), ends_at=calendar.ends_at(today))
         appointments = await self.database.read(read_day_appointments, self.patient, day)
         return await self.send(command(request=self.request(), patient_id=self.patient, day=appointments))
+
+    async def walk_in(self, doctor: int) -> Answer:
+        """The patient gets a second appointment with the doctor, for now."""
+        booked = await self.appointment(doctor)
+        walk_in = booked.model_copy(update={"id": LOWEST_MINTED_ID + booked.id})
+        return await self.send(OpenWalkIn(request=self.request(), walk_in=walk_in))
 
     async def _past(self, appointment_id: int) -> PastTracking:
         past = await self.database.read(read_past_tracking, appointment_id)

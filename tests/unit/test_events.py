@@ -86,6 +86,7 @@ EVERY_CHANGE: dict[Any, Any] = {
             tracking=PendingTracking(appointment_id=APPOINTMENT.id, day=RUNNING.day, not_seen_at=NOON)
         ),
         changes.OpenTracking(appointment=APPOINTMENT),
+        changes.AddWalkIn(appointment=APPOINTMENT),
         changes.WaitAgain(consultation=RUNNING),
         changes.CloseTracking(
             appointment_id=APPOINTMENT.id, outcome=Outcome.cancelled, status=AppointmentStatus.canceled
@@ -283,10 +284,11 @@ def test_each_reminder_is_an_event_with_its_delay() -> None:
     ("change", "status", "code", "extra"),
     [
         (EVERY_CHANGE[changes.OpenTracking], "pending", 3, {}),
+        (EVERY_CHANGE[changes.AddWalkIn], "pending", 3, {}),
         (EVERY_CHANGE[changes.CloseTracking], "canceled", 2, {"outcome": "cancelled"}),
         (EVERY_CHANGE[changes.WriteAppointmentStatus], "scheduled", 0, {}),
     ],
-    ids=["check-in", "check-out", "status"],
+    ids=["check-in", "walk-in", "check-out", "status"],
 )
 def test_appointment_change_is_sent_to_all_staff(change: Any, status: str, code: int, extra: dict[str, str]) -> None:
     (event,) = events_for(change)

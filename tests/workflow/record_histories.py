@@ -198,6 +198,13 @@ async def arrivals_of_a_patient(visits: VisitDriver) -> None:
     await visits.of_patient(UndoCheckInPatient)
 
 
+async def walk_in(visits: VisitDriver) -> None:
+    """A patient without an appointment is seen, and comes once more."""
+    await visits.walk_in(DR_AMRANI)
+    await visits.walk_in(DR_BENNIS)
+    await visits.complete(await visits.start(DR_AMRANI))
+
+
 async def reopened(visits: VisitDriver) -> None:
     """A completion is taken back while the next doctor has the offer. The consultation goes on and is completed again."""
     started = await visits.start(DR_AMRANI)
@@ -263,6 +270,7 @@ BEHAVIOURS: tuple[Callable[[VisitDriver], Awaitable[None]], ...] = (
     retired_record,
     taken_back,
     arrivals_of_a_patient,
+    walk_in,
     reopened,
     canceled,
     priorities,

@@ -28,6 +28,7 @@ COLUMNS = (
     ("requests", "plan TEXT"),
     ("appointments", "priority SMALLINT CONSTRAINT a_priority_is_known CHECK (priority BETWEEN 1 AND 5)"),
     ("patient_trackings", "ticket_day DATE"),
+    ("requests", "material TEXT"),
     ("log_head", "ticket_day DATE"),
     ("log_head", "ticket_number INTEGER DEFAULT 0 NOT NULL"),
     ("doctors", "day_room VARCHAR(200)"),
