@@ -61,12 +61,12 @@ patient_trackings = Table(
     Column("merged", Boolean, nullable=False, server_default=text("false")),
     # The database's time at which the consultation was reopened or resumed. A request that was sent before it has no effect.
     Column("changed_at", Timestamp),
-    # The hospital day within which only one person has the ticket. A person can have two after a merge.
-    Column("ticket_day", Date),
     # When the consultation was paused. NULL unless it is paused now.
     Column("paused_at", Timestamp),
     # How long the consultation was paused in all, in seconds.
     Column("paused_seconds", Integer, nullable=False, server_default=text("0")),
+    # The hospital day within which only one person has the ticket. A person can have two after a merge.
+    Column("ticket_day", Date),
     CheckConstraint(
         "status IN ('pending', 'in_progress', 'paused', 'completed')", name="a_tracking_has_a_known_status"
     ),
