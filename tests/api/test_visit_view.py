@@ -25,7 +25,15 @@ async def test_patient_without_visit_is_free(api: ApiDriver) -> None:
 
     maria = {"id": 124, "name": "Maria Silva", "birth_date": None, "record_number": None}
     empty = {"patient_id": 124, "patient": maria}
-    empty |= {"state": "free", "holder": None, "waiting": [], "timeline": [], "next": None, "temporal_url": None}
+    empty |= {
+        "state": "free",
+        "holder": None,
+        "paused": [],
+        "waiting": [],
+        "timeline": [],
+        "next": None,
+        "temporal_url": None,
+    }
     assert today.json() == empty | {"date": "2026-03-02"}
     assert another.json() == empty | {"date": "2020-02-29"}
     assert (await supervisor.get("/api/patients/124/trackings")).json() == {"items": []}
