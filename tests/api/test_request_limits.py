@@ -187,13 +187,6 @@ async def test_an_upgrade_is_answered_and_closed(server: LimitedServer) -> None:
     assert server.app.paths == ["/"]
 
 
-async def test_an_idle_connection_is_closed(server: LimitedServer) -> None:
-    connection = await server.connect()
-    await connection.answer(get())
-
-    assert await connection.rest() == b""
-
-
 @pytest.mark.parametrize(("sent", "is_kept"), [(["mine"], True), (["mine", "other"], False), (["two words"], False)])
 async def test_a_refusal_has_the_id_that_was_read(server: LimitedServer, sent: list[str], is_kept: bool) -> None:
     connection = await server.connect()
