@@ -10,7 +10,7 @@ from sqlalchemy import Connection, update
 
 from patient_visit_engine.storage.requests import StoredRequest, find_request, open_request
 from patient_visit_engine.storage.tables import requests
-from patient_visit_engine.visit.commands import Request
+from patient_visit_engine.visit.request import Request
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select, update
 from patient_visit_engine.storage.doctor_days import PlannedAppointment
 from patient_visit_engine.storage.requests import StoredRequest, open_request
 from patient_visit_engine.storage.tables import requests
-from patient_visit_engine.visit.commands import Request
+from patient_visit_engine.visit.request import Request
 
 
 def open_plan(

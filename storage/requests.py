@@ -1,7 +1,7 @@
 """Requests and their answers, stored so that the same key gets the same answer again.
 
 An open request (`decided_at` is null) is stored before it is sent. Its `command` is one JSON object: the fields of the command,
-and `type`, the name of its class in `visit.commands`. Example: `{"type": "StartConsultation", "request": {...}, ...}`.
+and `type`, the name of its class in the union `visit.commands.Command`. Example: `{"type": "StartConsultation", "request": {...}, ...}`.
 `parse_command` reads it back.
 
 `asked_at` is the database's time when the API got the request. A repeat with the same key does not change it, unless the request
@@ -25,7 +25,8 @@ from patient_visit_engine.storage.clock import DATABASE_NOW
 from patient_visit_engine.storage.inserting import insert_if_new
 from patient_visit_engine.storage.prepared_statements import PreparedQuery
 from patient_visit_engine.storage.tables import requests
-from patient_visit_engine.visit.commands import ASYNC_VALID_FOR, Command, ExpiringCommand, Request
+from patient_visit_engine.visit.commands import ASYNC_VALID_FOR, Command, ExpiringCommand
+from patient_visit_engine.visit.request import Request
 
 COMMANDS: dict[str, type[Command]] = {command.__name__: command for command in get_args(Command)}
 

@@ -6,10 +6,10 @@ the same rules.
 
 from datetime import datetime
 
+from patient_visit_engine.visit.appointment_commands import ChangeAppointment
 from patient_visit_engine.visit.carry_over import reschedule
 from patient_visit_engine.visit.changes import Change, CloseTracking, PostponeNotSeen, RewriteAppointment
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
-from patient_visit_engine.visit.commands import ChangeAppointment
 from patient_visit_engine.visit.decisions import AppointmentAnswer, Refused, Verdict
 from patient_visit_engine.visit.refusals import AppointmentClosed, TrackingOpen
 from patient_visit_engine.visit.state import Appointment, AppointmentFields, Consultation, PendingTracking, VisitState

@@ -5,9 +5,14 @@ from datetime import datetime
 
 from patient_visit_engine.visit.changes import Change, CloseTracking, OpenTracking
 from patient_visit_engine.visit.codes import CLOSED_STATUSES, AppointmentStatus, Outcome
-from patient_visit_engine.visit.commands import CheckInPatient, CheckOutPatient, UndoCheckInPatient, UndoCheckOutPatient
 from patient_visit_engine.visit.day_appointments import DayAppointment
 from patient_visit_engine.visit.decisions import Refused, TrackingsAnswer, Verdict
+from patient_visit_engine.visit.patient_commands import (
+    CheckInPatient,
+    CheckOutPatient,
+    UndoCheckInPatient,
+    UndoCheckOutPatient,
+)
 from patient_visit_engine.visit.refusals import (
     AppointmentClosed,
     AppointmentInProgress,

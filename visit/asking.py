@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from patient_visit_engine.visit.commands import Request
+from patient_visit_engine.visit.request import Request
 from patient_visit_engine.visit.state import Consultation
 
 

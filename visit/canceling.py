@@ -2,10 +2,10 @@
 
 from datetime import datetime
 
+from patient_visit_engine.visit.appointment_commands import CancelAppointment, UndoCancel
 from patient_visit_engine.visit.asking import asked_at
 from patient_visit_engine.visit.changes import Change, CloseTracking, OpenTracking, WriteAppointmentStatus
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
-from patient_visit_engine.visit.commands import CancelAppointment, UndoCancel
 from patient_visit_engine.visit.decisions import Refused, StatusAnswer, Verdict
 from patient_visit_engine.visit.refusals import AppointmentClosed, AppointmentInProgress, TooLate
 from patient_visit_engine.visit.state import VisitState

@@ -5,7 +5,11 @@ from datetime import datetime, timedelta
 from patient_visit_engine.visit.asking import is_asked_before_change
 from patient_visit_engine.visit.changes import Change, EndConsultation, PostponeConsultation, WaitAgain
 from patient_visit_engine.visit.codes import Outcome
-from patient_visit_engine.visit.commands import CompleteConsultation, ExtendConsultation, ReleaseConsultation
+from patient_visit_engine.visit.consultation_commands import (
+    CompleteConsultation,
+    ExtendConsultation,
+    ReleaseConsultation,
+)
 from patient_visit_engine.visit.decisions import ConsultationAnswer, ConsultationEndedAnswer, Refused, Verdict
 from patient_visit_engine.visit.freeing import free_patient
 from patient_visit_engine.visit.refusals import ConsultationChanged, ConsultationPaused, NotYours

@@ -2,9 +2,9 @@
 
 from datetime import datetime
 
+from patient_visit_engine.visit.appointment_commands import Reassign
 from patient_visit_engine.visit.changes import RewriteAppointment
 from patient_visit_engine.visit.codes import CLOSED_STATUSES
-from patient_visit_engine.visit.commands import Reassign
 from patient_visit_engine.visit.decisions import AppointmentAnswer, Refused, Verdict
 from patient_visit_engine.visit.refusals import AppointmentClosed, DoctorInactive, Refusal, TrackingOpen
 from patient_visit_engine.visit.state import AppointmentFields, VisitState

@@ -19,47 +19,53 @@ from patient_visit_engine.visit import (
     waiting_line,
     walk_ins,
 )
+from patient_visit_engine.visit.appointment_commands import (
+    CancelAppointment,
+    ChangeAppointment,
+    CheckIn,
+    CheckOut,
+    JoinWaitingLine,
+    LeaveWaitingLine,
+    Reassign,
+    SetAppointmentStatus,
+    SetPriority,
+    UndoCancel,
+    UndoCheckIn,
+    UndoCheckOut,
+)
 from patient_visit_engine.visit.carry_over import carry_over
 from patient_visit_engine.visit.changes import NoteRescue
 from patient_visit_engine.visit.codes import AppointmentStatus
 from patient_visit_engine.visit.commands import (
-    Adopt,
-    CancelAppointment,
-    ChangeAppointment,
-    CheckIn,
-    CheckInPatient,
-    CheckOut,
-    CheckOutPatient,
     Command,
-    CompleteConsultation,
     ConsultationCommand,
-    ExtendConsultation,
-    JoinWaitingLine,
-    LeaveWaitingLine,
-    MergePatients,
-    OpenWalkIn,
     PatientCommand,
-    Pause,
-    Reassign,
     RecordCommand,
-    ReleaseConsultation,
-    Reopen,
-    Rescue,
-    Resume,
-    SeparatePatients,
-    SetAppointmentStatus,
-    SetPriority,
-    StartConsultation,
     SystemCommand,
-    UndoCancel,
-    UndoCheckIn,
-    UndoCheckInPatient,
-    UndoCheckOut,
-    UndoCheckOutPatient,
-    UndoStart,
     appointment_of,
 )
+from patient_visit_engine.visit.consultation_commands import (
+    CompleteConsultation,
+    ExtendConsultation,
+    Pause,
+    ReleaseConsultation,
+    Reopen,
+    Resume,
+    StartConsultation,
+    UndoStart,
+)
 from patient_visit_engine.visit.decisions import Decision, Refused, Verdict
+from patient_visit_engine.visit.patient_commands import (
+    Adopt,
+    CheckInPatient,
+    CheckOutPatient,
+    MergePatients,
+    OpenWalkIn,
+    Rescue,
+    SeparatePatients,
+    UndoCheckInPatient,
+    UndoCheckOutPatient,
+)
 from patient_visit_engine.visit.refusals import AppointmentMismatch
 from patient_visit_engine.visit.state import Appointment, VisitState
 

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from patient_visit_engine.visit.appointment_commands import CheckIn, CheckOut, SetAppointmentStatus, SetPriority
 from patient_visit_engine.visit.asking import is_asked_before_change
 from patient_visit_engine.visit.changes import (
     Change,
@@ -11,7 +12,6 @@ from patient_visit_engine.visit.changes import (
     WritePriority,
 )
 from patient_visit_engine.visit.codes import CLOSED_STATUSES, AppointmentStatus, Outcome
-from patient_visit_engine.visit.commands import CheckIn, CheckOut, SetAppointmentStatus, SetPriority
 from patient_visit_engine.visit.decisions import PriorityAnswer, Refused, StatusAnswer, TrackingAnswer, Verdict
 from patient_visit_engine.visit.ending import end_and_offer
 from patient_visit_engine.visit.refusals import (

@@ -6,12 +6,13 @@ from typing import Literal
 from pydantic import Field
 
 from patient_visit_engine.visit.changes import RewriteAppointment
-from patient_visit_engine.visit.commands import Command, Request, separated_person
+from patient_visit_engine.visit.commands import Command, separated_person
 from patient_visit_engine.visit.day_appointments import DayAppointments
 from patient_visit_engine.visit.decisions import ConsultationAnswer, Decision, Refused
 from patient_visit_engine.visit.past_tracking import PastTracking
 from patient_visit_engine.visit.person_records import SeenRecord
 from patient_visit_engine.visit.refusals import DoctorInConsultation
+from patient_visit_engine.visit.request import Request
 from patient_visit_engine.visit.state import Appointment, AppointmentFields, Facts, Frozen, OtherConsultation, is_absent
 
 
@@ -86,7 +87,7 @@ class LedgerReply(Frozen):
 
     `expired`: the ledger wrote nothing, because the command came after the end of its validity. Its key stays open.
 
-    `answer` and `code` describe the stored answer of the request, see `visit.commands.Reply`. A repeated request has the answer that
+    `answer` and `code` describe the stored answer of the request, see `visit.visit_messages.Reply`. A repeated request has the answer that
     was stored first.
     """
 

@@ -11,7 +11,7 @@ from patient_visit_engine.visit.changes import (
     WithdrawOffer,
 )
 from patient_visit_engine.visit.codes import Outcome
-from patient_visit_engine.visit.commands import Reopen
+from patient_visit_engine.visit.consultation_commands import Reopen
 from patient_visit_engine.visit.decisions import ConsultationAnswer, ConsultationEndedAnswer, Refused, Verdict
 from patient_visit_engine.visit.refusals import NotYours, PatientInConsultation, TooLate
 from patient_visit_engine.visit.state import Consultation, VisitState

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from patient_visit_engine.visit.changes import Change, NoteRefusal, OpenConsultation
 from patient_visit_engine.visit.codes import CLOSED_STATUSES, DoctorBusy
-from patient_visit_engine.visit.commands import Request, StartConsultation
+from patient_visit_engine.visit.consultation_commands import StartConsultation
 from patient_visit_engine.visit.decisions import ConsultationAnswer, Refused, Verdict
 from patient_visit_engine.visit.exclusivity import exclusive_refusal
 from patient_visit_engine.visit.pausing import continue_consultation
@@ -20,6 +20,7 @@ from patient_visit_engine.visit.refusals import (
     Refusal,
     inactive_refusal,
 )
+from patient_visit_engine.visit.request import Request
 from patient_visit_engine.visit.state import Appointment, Consultation, Limits, VisitState
 from patient_visit_engine.visit.waiting_line import join_change, update_line_after_start
 

@@ -2,10 +2,11 @@
 
 from datetime import datetime, timedelta
 
+from patient_visit_engine.visit.appointment_commands import UndoCheckIn, UndoCheckOut
 from patient_visit_engine.visit.asking import asked_at, is_asked_before_change
 from patient_visit_engine.visit.changes import CloseTracking, OpenTracking, WriteAppointmentStatus
 from patient_visit_engine.visit.codes import CLOSED_STATUSES, Outcome
-from patient_visit_engine.visit.commands import UndoCheckIn, UndoCheckOut, UndoStart
+from patient_visit_engine.visit.consultation_commands import UndoStart
 from patient_visit_engine.visit.decisions import (
     ConsultationEndedAnswer,
     Refused,

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Literal
 
+from patient_visit_engine.visit.appointment_commands import JoinWaitingLine, LeaveWaitingLine
 from patient_visit_engine.visit.changes import (
     Change,
     EndReservation,
@@ -12,7 +13,6 @@ from patient_visit_engine.visit.changes import (
     MoveDown,
     WithdrawOffer,
 )
-from patient_visit_engine.visit.commands import JoinWaitingLine, LeaveWaitingLine
 from patient_visit_engine.visit.decisions import NotInLine, PlaceInLine, Refused, Verdict
 from patient_visit_engine.visit.freeing import offer_after, offer_to_line
 from patient_visit_engine.visit.refusals import (

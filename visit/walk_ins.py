@@ -3,8 +3,8 @@
 from datetime import datetime
 
 from patient_visit_engine.visit.changes import AddWalkIn
-from patient_visit_engine.visit.commands import OpenWalkIn
 from patient_visit_engine.visit.decisions import Refused, Verdict, WalkInAnswer
+from patient_visit_engine.visit.patient_commands import OpenWalkIn
 from patient_visit_engine.visit.refusals import NotYours, inactive_refusal
 from patient_visit_engine.visit.state import VisitState
 

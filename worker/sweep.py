@@ -21,7 +21,8 @@ from patient_visit_engine.storage.upkeep.earlier_days import (
 from patient_visit_engine.storage.upkeep.pages import Pages
 from patient_visit_engine.storage.upkeep.sweep import LateRow, find_late_trackings, find_unserved_places, prune
 from patient_visit_engine.visit.calendar import HospitalCalendar
-from patient_visit_engine.visit.commands import Adopt, patient_of
+from patient_visit_engine.visit.commands import patient_of
+from patient_visit_engine.visit.patient_commands import Adopt
 from patient_visit_engine.worker.sending import MessageSender, VisitMessage
 from patient_visit_engine.workflows.visit_client import VisitClient
 from patient_visit_engine.workflows.visit_rescue import VisitRescue

@@ -12,48 +12,22 @@ from datetime import datetime, timedelta
 from temporalio import workflow
 from temporalio.exceptions import FailureError
 
+from patient_visit_engine.workflows.day_messages import DayMessages
 from patient_visit_engine.workflows.ledger_calls import LedgerCalls
 from patient_visit_engine.workflows.update_failures import expired, not_noted, overtaken, wrong_visit
 from patient_visit_engine.workflows.visit_display import VisitDisplay
 
 with workflow.unsafe.imports_passed_through():
+    from patient_visit_engine.visit.appointment_commands import (
+        JoinWaitingLine,
+        LeaveWaitingLine,
+    )
     from patient_visit_engine.visit.calendar import to_millisecond
     from patient_visit_engine.visit.carry_over import visit_ends_at
     from patient_visit_engine.visit.commands import (
         COMMAND_NAMES,
-        Adopt,
-        CancelAppointment,
-        ChangeAppointment,
-        CheckIn,
-        CheckInPatient,
-        CheckOut,
-        CheckOutPatient,
         Command,
-        CompleteConsultation,
-        ExtendConsultation,
-        JoinWaitingLine,
-        LeaveWaitingLine,
-        MergePatients,
-        OpenVisit,
-        OpenWalkIn,
-        Pause,
-        Reassign,
-        ReleaseConsultation,
-        Reopen,
-        Reply,
-        Rescue,
-        Resume,
-        SeparatePatients,
-        SetAppointmentStatus,
-        SetPriority,
-        StartConsultation,
         SystemCommand,
-        UndoCancel,
-        UndoCheckIn,
-        UndoCheckInPatient,
-        UndoCheckOut,
-        UndoCheckOutPatient,
-        UndoStart,
         appointment_of,
         day_of,
         named_record_of,
@@ -68,12 +42,27 @@ with workflow.unsafe.imports_passed_through():
         with_retired_record,
         with_walk_in,
     )
+    from patient_visit_engine.visit.consultation_commands import (
+        CompleteConsultation,
+        ExtendConsultation,
+        Pause,
+        ReleaseConsultation,
+        Reopen,
+        Resume,
+        StartConsultation,
+        UndoStart,
+    )
     from patient_visit_engine.visit.decisions import Decision
     from patient_visit_engine.visit.names import WORKFLOW_TYPE, visit_id
+    from patient_visit_engine.visit.patient_commands import (
+        Adopt,
+        Rescue,
+    )
     from patient_visit_engine.visit.policy import decide, decide_on_appointment
     from patient_visit_engine.visit.record import LedgerEntry, LedgerReply, new_person
     from patient_visit_engine.visit.state import Appointment, Facts, VisitState
     from patient_visit_engine.visit.timers import day_is_over, decide_due, next_deadline, next_timer
+    from patient_visit_engine.visit.visit_messages import OpenVisit, Reply
 
 # Each round means that the visit did not have the newest facts. The ledger returns them, so two rounds are nearly always enough.
 DECIDE_ROUNDS = 10
@@ -86,7 +75,7 @@ HANDLER_ERRORS = (ArithmeticError, AssertionError, AttributeError, LookupError, 
 
 
 @workflow.defn(name=WORKFLOW_TYPE, failure_exception_types=HANDLER_ERRORS)
-class PatientVisit:
+class PatientVisit(DayMessages):
     """Handles all commands and timers for one patient on one day, one at a time."""
 
     @workflow.init
@@ -187,80 +176,12 @@ class PatientVisit:
     async def reopen(self, command: Reopen) -> Reply:
         return await self._handle(command)
 
-    @workflow.update(description="Cancel an appointment.")
-    async def cancel_appointment(self, command: CancelAppointment) -> Reply:
-        return await self._handle(command)
-
-    @workflow.update(description="Take back the cancellation of an appointment.")
-    async def undo_cancel(self, command: UndoCancel) -> Reply:
-        return await self._handle(command)
-
-    @workflow.update(description="Record that the patient has arrived.")
-    async def check_in(self, command: CheckIn) -> Reply:
-        return await self._handle(command)
-
-    @workflow.update(description="Record that the patient has left without being seen.")
-    async def check_out(self, command: CheckOut) -> Reply:
-        return await self._handle(command)
-
-    @workflow.update(description="Take back a check-in.")
-    async def undo_check_in(self, command: UndoCheckIn) -> Reply:
-        return await self._handle(command)
-
-    @workflow.update(description="Take back a check-out.")
-    async def undo_check_out(self, command: UndoCheckOut) -> Reply:
-        return await self._handle(command)
-
-    @workflow.update(description="Give the patient an appointment for now, and check the patient in for it.")
-    async def open_walk_in(self, command: OpenWalkIn) -> Reply:
-        return await self._handle(command)
-
-    @workflow.update(description="Record that the patient has arrived, for all appointments of the day.")
-    async def check_in_patient(self, command: CheckInPatient) -> Reply:
-        return await self._handle(command)
-
-    @workflow.update(description="Record that the patient has left, for all appointments.")
-    async def check_out_patient(self, command: CheckOutPatient) -> Reply:
-        return await self._handle(command)
-
-    @workflow.update(description="Take back the check-ins of the day.")
-    async def undo_check_in_patient(self, command: UndoCheckInPatient) -> Reply:
-        return await self._handle(command)
-
-    @workflow.update(description="Take back the check-out of the patient.")
-    async def undo_check_out_patient(self, command: UndoCheckOutPatient) -> Reply:
-        return await self._handle(command)
-
-    @workflow.update(description="Set the appointment's status. `done` also ends its consultation.")
-    async def set_appointment_status(self, command: SetAppointmentStatus) -> Reply:
-        return await self._handle(command)
-
-    @workflow.update(description="Set how urgent the appointment is.")
-    async def set_priority(self, command: SetPriority) -> Reply:
-        return await self._handle(command)
-
-    @workflow.update(description="Give the appointment to another doctor.")
-    async def reassign(self, command: Reassign) -> Reply:
-        return await self._handle(command)
-
-    @workflow.update(description="Change fields of an appointment, as the hospital's own system has sent them.")
-    async def change_appointment(self, command: ChangeAppointment) -> Reply:
-        return await self._handle(command)
-
     @workflow.update(description="Give the doctor a place in the waiting line.")
     async def join_waiting_line(self, command: JoinWaitingLine) -> Reply:
         return await self._handle(command)
 
     @workflow.update(description="Take the doctor out of the waiting line.")
     async def leave_waiting_line(self, command: LeaveWaitingLine) -> Reply:
-        return await self._handle(command)
-
-    @workflow.update(description="Make another record part of this patient.")
-    async def merge_patients(self, command: MergePatients) -> Reply:
-        return await self._handle(command)
-
-    @workflow.update(description="Undo the merge of another record into this patient.")
-    async def separate_patients(self, command: SeparatePatients) -> Reply:
         return await self._handle(command)
 
     @workflow.update(description="Read the facts again, and take over what is open from earlier days.")

@@ -27,18 +27,12 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from patient_visit_engine.visit.calendar import HospitalCalendar
 from patient_visit_engine.visit.codes import RescueReason
-from patient_visit_engine.visit.commands import (
-    Adopt,
-    Command,
-    ConsultationCommand,
-    OpenVisit,
-    Reply,
-    SystemCommand,
-    with_patient,
-)
+from patient_visit_engine.visit.commands import Command, ConsultationCommand, SystemCommand, with_patient
 from patient_visit_engine.visit.names import PATIENT_ID_ATTRIBUTE, VISIT_DAY_ATTRIBUTE, visit_id
+from patient_visit_engine.visit.patient_commands import Adopt
 from patient_visit_engine.visit.state import Limits
 from patient_visit_engine.visit.summary import title
+from patient_visit_engine.visit.visit_messages import OpenVisit, Reply
 from patient_visit_engine.workflows.patient_visit import PatientVisit
 from patient_visit_engine.workflows.visit_display import INITIAL_ATTRIBUTES
 

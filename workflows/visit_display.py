@@ -12,7 +12,6 @@ from temporalio import workflow
 from temporalio.common import SearchAttributeKey, SearchAttributePair, SearchAttributeUpdate, TypedSearchAttributes
 
 with workflow.unsafe.imports_passed_through():
-    from patient_visit_engine.visit.commands import OpenVisit
     from patient_visit_engine.visit.names import (
         CONSULTATION_OPEN_SINCE_ATTRIBUTE,
         DOCTOR_ID_ATTRIBUTE,
@@ -22,6 +21,7 @@ with workflow.unsafe.imports_passed_through():
     from patient_visit_engine.visit.search_attributes import VisitAttributes, attributes_of
     from patient_visit_engine.visit.state import VisitState
     from patient_visit_engine.visit.summary import find_zone, summary
+    from patient_visit_engine.visit.visit_messages import OpenVisit
 
 VISIT_STATE = SearchAttributeKey.for_keyword(VISIT_STATE_ATTRIBUTE)
 DOCTOR_ID = SearchAttributeKey.for_keyword_list(DOCTOR_ID_ATTRIBUTE)

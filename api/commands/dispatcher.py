@@ -39,7 +39,8 @@ from patient_visit_engine.storage.callers import find_caller, register_caller
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.requests import StoredRequest, find_request_and_time, open_request
 from patient_visit_engine.visit.codes import Role
-from patient_visit_engine.visit.commands import Command, Request, patient_of
+from patient_visit_engine.visit.commands import Command, patient_of
+from patient_visit_engine.visit.request import Request
 from patient_visit_engine.wire import shapes
 from patient_visit_engine.workflows.visit_client import DayClosedError
 

@@ -16,7 +16,7 @@ from patient_visit_engine.api.problems import PROBLEM_JSON, Problem
 from patient_visit_engine.api.request_ids import current_request_id
 from patient_visit_engine.api.serving.limits import DEFAULT_LIMITS
 from patient_visit_engine.storage.requests import StoredRequest
-from patient_visit_engine.visit.commands import Request
+from patient_visit_engine.visit.request import Request
 
 KEY = re.compile(r"[\x21-\x7e]{1,128}")
 KEY_SCHEMA = {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[!-~]+$"}

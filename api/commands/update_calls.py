@@ -10,7 +10,8 @@ from patient_visit_engine.api.commands.answer_watch import AnswerWatch
 from patient_visit_engine.api.commands.undecided import leaves_undecided
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.requests import StoredRequest, find_request
-from patient_visit_engine.visit.commands import Command, Request, patient_of
+from patient_visit_engine.visit.commands import Command, patient_of
+from patient_visit_engine.visit.request import Request
 
 #: Calls that go on after their callers have been answered. Further ones are cancelled, which costs the visit nothing.
 MAX_CALLS_LEFT = 1_000

@@ -4,7 +4,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from patient_visit_engine.api.problems import Problem
-from patient_visit_engine.visit.commands import ASYNC_VALID_FOR, Command, ExpiringCommand, Request
+from patient_visit_engine.visit.commands import ASYNC_VALID_FOR, Command, ExpiringCommand
+from patient_visit_engine.visit.request import Request
 
 #: The latest `valid_until`, counted from the asking.
 LONGEST_VALIDITY = timedelta(hours=24)

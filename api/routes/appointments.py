@@ -4,7 +4,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Path, Query
+from fastapi import Request as HttpRequest
 from pydantic import BaseModel
 from starlette.responses import JSONResponse, Response
 
@@ -25,15 +26,24 @@ from patient_visit_engine.api.schema.openapi import COMMAND_PROBLEMS, STAFF_PROB
 from patient_visit_engine.api.schema.queries import WorklistQuery
 from patient_visit_engine.api.schema.query_check import QUERY_CHECK
 from patient_visit_engine.storage.screens import record_pages, worklist
-from patient_visit_engine.visit import commands
+from patient_visit_engine.visit.appointment_commands import (
+    CancelAppointment,
+    CheckIn,
+    CheckOut,
+    JoinWaitingLine,
+    LeaveWaitingLine,
+    SetAppointmentStatus,
+)
 from patient_visit_engine.visit.codes import Role
+from patient_visit_engine.visit.commands import Command
+from patient_visit_engine.visit.request import Request
 from patient_visit_engine.visit.state import Appointment
 from patient_visit_engine.wire import screens, shapes
 
 router = APIRouter(tags=["appointments"])
 
 AppointmentId = Annotated[TextId, Path()]
-BuildCommand = Callable[[commands.Request, Appointment], commands.Command]
+BuildCommand = Callable[[Request, Appointment], Command]
 
 
 @router.get(
@@ -42,7 +52,7 @@ BuildCommand = Callable[[commands.Request, Appointment], commands.Command]
     responses=responses({200: screens.Worklist}, *STAFF_PROBLEMS, 422),
     dependencies=[QUERY_CHECK],
 )
-async def show_worklist(query: Annotated[WorklistQuery, Query()], caller: Staff, http: Request) -> Response:
+async def show_worklist(query: Annotated[WorklistQuery, Query()], caller: Staff, http: HttpRequest) -> Response:
     """A day's appointments with the state of each patient, and the id of the last event that they include.
 
     With an identifier it lists this appointment, on its own day unless another date is sent.
@@ -83,12 +93,12 @@ async def set_appointment_status(
     body: bodies.SetAppointmentStatus,
     caller: DoctorReceptionOrSupervisor,
     key: Key,
-    http: Request,
+    http: HttpRequest,
 ) -> Response:
     """Set the status by number or name. `done` ends the running consultation of the appointment, for its own doctor only."""
 
-    def build_command(request: commands.Request, appointment: Appointment) -> commands.Command:
-        return commands.SetAppointmentStatus(
+    def build_command(request: Request, appointment: Appointment) -> Command:
+        return SetAppointmentStatus(
             request=request, appointment=appointment, status=body.status, doctor_id=caller.doctor_id
         )
 
@@ -105,12 +115,12 @@ async def cancel_appointment(
     body: bodies.CancelAppointment,
     caller: ReceptionOrSupervisor,
     key: Key,
-    http: Request,
+    http: HttpRequest,
 ) -> Response:
     """Cancel the appointment, and say why. A patient who is checked in for it no longer waits."""
 
-    def build_command(request: commands.Request, appointment: Appointment) -> commands.Command:
-        return commands.CancelAppointment(request=request, appointment=appointment, reason=body.reason)
+    def build_command(request: Request, appointment: Appointment) -> Command:
+        return CancelAppointment(request=request, appointment=appointment, reason=body.reason)
 
     return await _dispatch(http, caller, key, appointment_id, build_command, body, body.text)
 
@@ -125,14 +135,14 @@ async def check_in(
     appointment_id: AppointmentId,
     caller: DoctorReceptionSupervisorOrService,
     key: Key,
-    http: Request,
+    http: HttpRequest,
     # Unused: FastAPI refuses a body with other content than an empty object.
     body: bodies.EmptyBody | None = None,
 ) -> Response:
     """Record that the patient has arrived. A repeat returns the same tracking."""
 
-    def build_command(request: commands.Request, appointment: Appointment) -> commands.Command:
-        return commands.CheckIn(request=request, appointment=appointment)
+    def build_command(request: Request, appointment: Appointment) -> Command:
+        return CheckIn(request=request, appointment=appointment)
 
     return await _dispatch(http, caller, key, appointment_id, build_command)
 
@@ -146,13 +156,13 @@ async def check_out(
     appointment_id: AppointmentId,
     caller: DoctorReceptionSupervisorOrService,
     key: Key,
-    http: Request,
+    http: HttpRequest,
     body: bodies.EmptyBody | None = None,
 ) -> Response:
     """Record that the patient has left without being seen."""
 
-    def build_command(request: commands.Request, appointment: Appointment) -> commands.Command:
-        return commands.CheckOut(request=request, appointment=appointment)
+    def build_command(request: Request, appointment: Appointment) -> Command:
+        return CheckOut(request=request, appointment=appointment)
 
     return await _dispatch(http, caller, key, appointment_id, build_command)
 
@@ -163,12 +173,12 @@ async def check_out(
     responses=responses({200: shapes.Place}, *COMMAND_PROBLEMS, refused=True),
 )
 async def join_waiting_line(
-    appointment_id: AppointmentId, caller: Doctor, key: Key, http: Request, body: bodies.EmptyBody | None = None
+    appointment_id: AppointmentId, caller: Doctor, key: Key, http: HttpRequest, body: bodies.EmptyBody | None = None
 ) -> Response:
     """Take the last place in the waiting line of a busy patient. A repeat returns the place that the doctor has."""
 
-    def build_command(request: commands.Request, appointment: Appointment) -> commands.Command:
-        return commands.JoinWaitingLine(request=request, appointment=appointment)
+    def build_command(request: Request, appointment: Appointment) -> Command:
+        return JoinWaitingLine(request=request, appointment=appointment)
 
     return await _dispatch(http, caller, key, appointment_id, build_command)
 
@@ -179,17 +189,17 @@ async def join_waiting_line(
     response_model=None,
     responses=responses({204: None}, *STAFF_PROBLEMS, 404, 413, 422),
 )
-async def leave_waiting_line(appointment_id: AppointmentId, caller: Doctor, key: Key, http: Request) -> Response:
+async def leave_waiting_line(appointment_id: AppointmentId, caller: Doctor, key: Key, http: HttpRequest) -> Response:
     """Leave the waiting line. Returns 204 also when the doctor does not wait."""
 
-    def build_command(request: commands.Request, appointment: Appointment) -> commands.Command:
-        return commands.LeaveWaitingLine(request=request, appointment=appointment)
+    def build_command(request: Request, appointment: Appointment) -> Command:
+        return LeaveWaitingLine(request=request, appointment=appointment)
 
     return await _dispatch(http, caller, key, appointment_id, build_command)
 
 
 async def _dispatch(
-    http: Request,
+    http: HttpRequest,
     caller: Caller,
     key: str,
     appointment_id: int,

@@ -17,8 +17,14 @@ from patient_visit_engine.api.schema.fields import TextId
 from patient_visit_engine.api.schema.openapi import COMMAND_PROBLEMS, responses
 from patient_visit_engine.storage.day_appointments import read_day_appointments
 from patient_visit_engine.storage.person_records import find_person
-from patient_visit_engine.visit import commands
+from patient_visit_engine.visit.commands import PatientCommand
 from patient_visit_engine.visit.day_appointments import DayAppointments
+from patient_visit_engine.visit.patient_commands import (
+    CheckInPatient,
+    CheckOutPatient,
+    UndoCheckInPatient,
+    UndoCheckOutPatient,
+)
 from patient_visit_engine.wire import shapes
 
 router = APIRouter(tags=["arrivals"])
@@ -37,7 +43,7 @@ async def check_in_patient(
     body: bodies.EmptyBody | None = None,
 ) -> Response:
     """Check the patient in for all open appointments of today. The answer also lists what was checked in or started before."""
-    return await _dispatch(commands.CheckInPatient, http, caller, key, patient_id)
+    return await _dispatch(CheckInPatient, http, caller, key, patient_id)
 
 
 @router.delete("/api/patients/{patient_id}/check-in", response_model=None, responses=RESPONSES)
@@ -45,7 +51,7 @@ async def undo_check_in_patient(
     patient_id: PatientId, caller: ReceptionOrSupervisor, key: Key, http: Request
 ) -> Response:
     """Take back today's check-ins, which were a mistake. They end as `mistaken`, and the appointments have their earlier statuses."""
-    return await _dispatch(commands.UndoCheckInPatient, http, caller, key, patient_id)
+    return await _dispatch(UndoCheckInPatient, http, caller, key, patient_id)
 
 
 @router.post("/api/patients/{patient_id}/check-out", response_model=None, responses=RESPONSES)
@@ -58,7 +64,7 @@ async def check_out_patient(
     body: bodies.EmptyBody | None = None,
 ) -> Response:
     """The patient has left without being seen: end all check-ins. While a consultation is open, nothing ends."""
-    return await _dispatch(commands.CheckOutPatient, http, caller, key, patient_id)
+    return await _dispatch(CheckOutPatient, http, caller, key, patient_id)
 
 
 @router.delete("/api/patients/{patient_id}/check-out", response_model=None, responses=RESPONSES)
@@ -66,11 +72,11 @@ async def undo_check_out_patient(
     patient_id: PatientId, caller: ReceptionOrSupervisor, key: Key, http: Request
 ) -> Response:
     """Take back the latest check-out of today. What it ended waits again, with the first `check_in_time`."""
-    return await _dispatch(commands.UndoCheckOutPatient, http, caller, key, patient_id)
+    return await _dispatch(UndoCheckOutPatient, http, caller, key, patient_id)
 
 
 async def _dispatch(
-    command: type[commands.PatientCommand], http: Request, caller: Caller, key: str, patient_id: int
+    command: type[PatientCommand], http: Request, caller: Caller, key: str, patient_id: int
 ) -> Response:
     dependencies = dependencies_of(http)
     today, calendar = dependencies.today(), dependencies.settings.calendar

@@ -20,8 +20,13 @@ from patient_visit_engine.api.schema.openapi import COMMAND_PROBLEMS, STAFF_PROB
 from patient_visit_engine.storage.busy_doctor import read_appointment_and_busy_doctor
 from patient_visit_engine.storage.person_records import find_person
 from patient_visit_engine.storage.screens import patient_day
-from patient_visit_engine.visit import commands
 from patient_visit_engine.visit.codes import DoctorBusy
+from patient_visit_engine.visit.consultation_commands import (
+    CompleteConsultation,
+    ExtendConsultation,
+    ReleaseConsultation,
+    StartConsultation,
+)
 from patient_visit_engine.visit.state import Appointment, OtherConsultation
 from patient_visit_engine.wire import shapes
 from patient_visit_engine.wire.trackings import consultation_body
@@ -64,7 +69,7 @@ async def start_consultation(
     check_valid_until(body.valid_until, prepared.request, prefers_async=prefers_async)
     request = prepared.request.model_copy(update={"valid_until": body.valid_until})
     appointment, busy_with = prepared.looked_up
-    command = commands.StartConsultation(
+    command = StartConsultation(
         request=request,
         appointment=appointment,
         wait=body.wait,
@@ -139,7 +144,7 @@ async def complete_consultation(
     if prepared.earlier_response is not None:
         return prepared.earlier_response
     row = prepared.looked_up
-    command = commands.CompleteConsultation(
+    command = CompleteConsultation(
         request=prepared.request,
         patient_id=row.patient_id,
         consultation_id=str(consultation_id),
@@ -169,7 +174,7 @@ async def extend_consultation(
     if prepared.earlier_response is not None:
         return prepared.earlier_response
     row = prepared.looked_up
-    command = commands.ExtendConsultation(
+    command = ExtendConsultation(
         request=prepared.request,
         patient_id=row.patient_id,
         consultation_id=str(consultation_id),
@@ -195,7 +200,7 @@ async def release_consultation(
     if prepared.earlier_response is not None:
         return prepared.earlier_response
     row = prepared.looked_up
-    command = commands.ReleaseConsultation(
+    command = ReleaseConsultation(
         request=prepared.request, patient_id=row.patient_id, consultation_id=str(consultation_id)
     )
     return await dispatcher.dispatch_with_reason(command, dependencies.today(), body.reason)

@@ -15,7 +15,7 @@ from patient_visit_engine.api.problems import Problem
 from patient_visit_engine.api.schema import bodies
 from patient_visit_engine.api.schema.fields import TextId
 from patient_visit_engine.api.schema.openapi import COMMAND_PROBLEMS, responses
-from patient_visit_engine.visit import commands
+from patient_visit_engine.visit.appointment_commands import Reassign, SetPriority
 from patient_visit_engine.wire import shapes
 
 router = APIRouter(tags=["planning"])
@@ -41,7 +41,7 @@ async def set_priority(
     prepared = await dependencies.dispatcher.prepare(caller, key, http, body, look_up)
     if prepared.earlier_response is not None:
         return prepared.earlier_response
-    command = commands.SetPriority(request=prepared.request, appointment=prepared.looked_up, priority=body.priority)
+    command = SetPriority(request=prepared.request, appointment=prepared.looked_up, priority=body.priority)
     return await dependencies.dispatcher.dispatch_with_reason(command, dependencies.today(), body.reason)
 
 
@@ -60,7 +60,7 @@ async def reassign(
     if prepared.earlier_response is not None:
         return prepared.earlier_response
     appointment, is_active = prepared.looked_up
-    command = commands.Reassign(
+    command = Reassign(
         request=prepared.request, appointment=appointment, doctor_id=body.doctor_id, doctor_active=is_active
     )
     return await dependencies.dispatcher.dispatch_with_reason(command, dependencies.today(), body.reason)

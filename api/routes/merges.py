@@ -15,7 +15,7 @@ from patient_visit_engine.api.schema import bodies
 from patient_visit_engine.api.schema.fields import TextId
 from patient_visit_engine.api.schema.openapi import COMMAND_PROBLEMS, STAFF_PROBLEMS, responses
 from patient_visit_engine.storage.person_records import find_person, read_record
-from patient_visit_engine.visit import commands
+from patient_visit_engine.visit.patient_commands import MergePatients, SeparatePatients
 from patient_visit_engine.visit.person_records import SeenRecord
 from patient_visit_engine.wire import shapes
 
@@ -46,7 +46,7 @@ async def merge_patients(
     if prepared.earlier_response is not None:
         return prepared.earlier_response
     survivor_id, retired = prepared.looked_up
-    command = commands.MergePatients(
+    command = MergePatients(
         request=prepared.request,
         patient_id=survivor_id,
         retired=retired,
@@ -74,7 +74,7 @@ async def separate_patients(
     if prepared.earlier_response is not None:
         return prepared.earlier_response
     survivor_id, retired = prepared.looked_up
-    command = commands.SeparatePatients(
+    command = SeparatePatients(
         request=prepared.request,
         patient_id=survivor_id,
         retired=retired,

@@ -17,8 +17,8 @@ from patient_visit_engine.api.problems import NotFound
 from patient_visit_engine.api.schema import bodies
 from patient_visit_engine.api.schema.openapi import COMMAND_PROBLEMS, responses
 from patient_visit_engine.storage.busy_doctor import read_appointment_and_busy_doctor
-from patient_visit_engine.visit import commands
 from patient_visit_engine.visit.codes import DoctorBusy
+from patient_visit_engine.visit.consultation_commands import Pause, Resume
 from patient_visit_engine.visit.state import Appointment, OtherConsultation
 from patient_visit_engine.wire import shapes
 
@@ -49,7 +49,7 @@ async def pause(
     if prepared.earlier_response is not None:
         return prepared.earlier_response
     row = prepared.looked_up
-    command = commands.Pause(
+    command = Pause(
         request=prepared.request,
         patient_id=row.patient_id,
         consultation_id=str(consultation_id),
@@ -85,7 +85,7 @@ async def resume(
     if prepared.earlier_response is not None:
         return prepared.earlier_response
     appointment, busy_with = prepared.looked_up
-    command = commands.Resume(
+    command = Resume(
         request=prepared.request,
         appointment=appointment,
         consultation_id=str(consultation_id),

@@ -5,7 +5,8 @@ from functools import partial
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Path
+from fastapi import Request as HttpRequest
 from starlette.responses import Response
 
 from patient_visit_engine.api.access.authentication import (
@@ -21,15 +22,18 @@ from patient_visit_engine.api.dependencies import dependencies_of
 from patient_visit_engine.api.schema import bodies
 from patient_visit_engine.api.schema.fields import TextId
 from patient_visit_engine.api.schema.openapi import COMMAND_PROBLEMS, responses
-from patient_visit_engine.visit import commands
+from patient_visit_engine.visit.appointment_commands import UndoCancel, UndoCheckIn, UndoCheckOut
+from patient_visit_engine.visit.commands import Command
+from patient_visit_engine.visit.consultation_commands import Reopen, UndoStart
 from patient_visit_engine.visit.past_tracking import PastTracking
+from patient_visit_engine.visit.request import Request
 from patient_visit_engine.visit.state import Appointment
 from patient_visit_engine.wire import shapes
 
 router = APIRouter(tags=["corrections"])
 
 AppointmentId = Annotated[TextId, Path()]
-BuildUndo = Callable[[commands.Request, Appointment, PastTracking], commands.Command]
+BuildUndo = Callable[[Request, Appointment, PastTracking], Command]
 
 
 @router.post(
@@ -41,7 +45,7 @@ async def undo_start(
     consultation_id: Annotated[UUID, Path()],
     caller: DoctorOrSupervisor,
     key: Key,
-    http: Request,
+    http: HttpRequest,
     # Unused: FastAPI refuses a body with other content than an empty object.
     body: bodies.EmptyBody | None = None,
 ) -> Response:
@@ -55,7 +59,7 @@ async def undo_start(
     if prepared.earlier_response is not None:
         return prepared.earlier_response
     row, past = prepared.looked_up
-    command = commands.UndoStart(
+    command = UndoStart(
         request=prepared.request,
         patient_id=row.patient_id,
         consultation_id=str(consultation_id),
@@ -74,7 +78,7 @@ async def reopen(
     consultation_id: Annotated[UUID, Path()],
     caller: DoctorOrSupervisor,
     key: Key,
-    http: Request,
+    http: HttpRequest,
     body: bodies.EmptyBody | None = None,
 ) -> Response:
     """Take back a completion. The same consultation goes on, for at least 15 minutes.
@@ -87,7 +91,7 @@ async def reopen(
     if prepared.earlier_response is not None:
         return prepared.earlier_response
     appointment, past = prepared.looked_up
-    command = commands.Reopen(
+    command = Reopen(
         request=prepared.request,
         appointment=appointment,
         consultation_id=str(consultation_id),
@@ -103,12 +107,12 @@ async def reopen(
     responses=responses({200: shapes.AppointmentStatusNow}, *COMMAND_PROBLEMS, refused=True),
 )
 async def undo_check_in(
-    appointment_id: AppointmentId, caller: DoctorReceptionOrSupervisor, key: Key, http: Request
+    appointment_id: AppointmentId, caller: DoctorReceptionOrSupervisor, key: Key, http: HttpRequest
 ) -> Response:
     """Take back a check-in that was a mistake. It ends as `mistaken`, and the appointment has its earlier status again."""
 
-    def build(request: commands.Request, appointment: Appointment, past: PastTracking) -> commands.Command:
-        return commands.UndoCheckIn(request=request, appointment=appointment, past=past)
+    def build(request: Request, appointment: Appointment, past: PastTracking) -> Command:
+        return UndoCheckIn(request=request, appointment=appointment, past=past)
 
     return await _dispatch(http, caller, key, appointment_id, build)
 
@@ -119,12 +123,12 @@ async def undo_check_in(
     responses=responses({200: shapes.Tracking}, *COMMAND_PROBLEMS, refused=True),
 )
 async def undo_check_out(
-    appointment_id: AppointmentId, caller: DoctorReceptionSupervisorOrService, key: Key, http: Request
+    appointment_id: AppointmentId, caller: DoctorReceptionSupervisorOrService, key: Key, http: HttpRequest
 ) -> Response:
     """Take back a check-out of today. The patient waits again, with the first `check_in_time`."""
 
-    def build(request: commands.Request, appointment: Appointment, past: PastTracking) -> commands.Command:
-        return commands.UndoCheckOut(request=request, appointment=appointment, past=past)
+    def build(request: Request, appointment: Appointment, past: PastTracking) -> Command:
+        return UndoCheckOut(request=request, appointment=appointment, past=past)
 
     return await _dispatch(http, caller, key, appointment_id, build)
 
@@ -135,17 +139,17 @@ async def undo_check_out(
     responses=responses({200: shapes.AppointmentStatusNow}, *COMMAND_PROBLEMS, refused=True),
 )
 async def undo_cancel(
-    appointment_id: AppointmentId, caller: ReceptionOrSupervisor, key: Key, http: Request
+    appointment_id: AppointmentId, caller: ReceptionOrSupervisor, key: Key, http: HttpRequest
 ) -> Response:
     """Take back a cancellation of today. A patient who had been checked in waits again, with the first `check_in_time`."""
 
-    def build(request: commands.Request, appointment: Appointment, past: PastTracking) -> commands.Command:
-        return commands.UndoCancel(request=request, appointment=appointment, past=past)
+    def build(request: Request, appointment: Appointment, past: PastTracking) -> Command:
+        return UndoCancel(request=request, appointment=appointment, past=past)
 
     return await _dispatch(http, caller, key, appointment_id, build)
 
 
-async def _dispatch(http: Request, caller: Caller, key: str, appointment_id: int, build: BuildUndo) -> Response:
+async def _dispatch(http: HttpRequest, caller: Caller, key: str, appointment_id: int, build: BuildUndo) -> Response:
     dependencies = dependencies_of(http)
     look_up = partial(look_up_with_past, caller=caller, appointment_id=appointment_id)
     prepared = await dependencies.dispatcher.prepare(caller, key, http, None, look_up)

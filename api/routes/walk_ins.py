@@ -17,8 +17,8 @@ from patient_visit_engine.api.schema import bodies
 from patient_visit_engine.api.schema.openapi import COMMAND_PROBLEMS, responses
 from patient_visit_engine.storage.person_records import find_person
 from patient_visit_engine.storage.walk_ins import id_of_request, read_walk_in
-from patient_visit_engine.visit import commands
 from patient_visit_engine.visit.codes import AppointmentStatus, Role
+from patient_visit_engine.visit.patient_commands import OpenWalkIn
 from patient_visit_engine.visit.state import LONG_AGO, Appointment
 from patient_visit_engine.wire import shapes
 
@@ -48,7 +48,7 @@ async def open_walk_in(
     request = await dispatcher.keep_material(prepared.request, names, http, body)
     asked_at = request.asked_at or dependencies.now()
     walk_in = _number(prepared.looked_up, request.id, asked_at)
-    command = commands.OpenWalkIn(request=request, walk_in=walk_in, sent_by=caller.doctor_id)
+    command = OpenWalkIn(request=request, walk_in=walk_in, sent_by=caller.doctor_id)
     return await dispatcher.dispatch(command, dependencies.today())
 
 

@@ -12,7 +12,7 @@ from patient_visit_engine.storage.ledger.errors import OvertakenError
 from patient_visit_engine.storage.prepared_statements import PreparedWrite
 from patient_visit_engine.storage.row_unions import Columns
 from patient_visit_engine.storage.tables import requests
-from patient_visit_engine.visit.commands import Request
+from patient_visit_engine.visit.request import Request
 from patient_visit_engine.wire.answers import RenderedAnswer
 
 #: The lowest HTTP status of a refusal.

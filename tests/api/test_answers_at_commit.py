@@ -20,7 +20,9 @@ from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.ledger.recording import SqlLedger
 from patient_visit_engine.storage.log_hints import hints_of
 from patient_visit_engine.storage.log_reader import LogReader
-from patient_visit_engine.visit.commands import Adopt, Command, Request
+from patient_visit_engine.visit.commands import Command
+from patient_visit_engine.visit.patient_commands import Adopt
+from patient_visit_engine.visit.request import Request
 from tests.support.api import (
     JOHN_CARDIOLOGY,
     JOHN_DERMATOLOGY,

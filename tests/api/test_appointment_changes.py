@@ -11,8 +11,8 @@ from sqlalchemy import RowMapping, Table, select
 from patient_visit_engine.storage.master_data.appointments import AppointmentPut, write_appointment
 from patient_visit_engine.storage.master_data.records import PutContext
 from patient_visit_engine.storage.tables import appointments, events, patient_trackings, reservations, waiting_line
+from patient_visit_engine.visit.appointment_commands import ChangeAppointment
 from patient_visit_engine.visit.calendar import to_rfc3339
-from patient_visit_engine.visit.commands import ChangeAppointment
 from tests.support.api import JOHN_CARDIOLOGY, JOHN_DERMATOLOGY, ApiDriver, start_body
 from tests.support.builders import DERMATOLOGY, DR_AMRANI, DR_OKAFOR, DR_SMITH, MARIA_SILVA, NOON, X_RAY, minutes
 from tests.support.databases import LATER_ON_POSTGRES, ON_SQLITE, database_on

@@ -6,7 +6,7 @@ import httpx
 from pydantic import TypeAdapter
 
 from patient_visit_engine.storage.requests import count_set_aside, find_open_requests, set_request_aside
-from patient_visit_engine.visit.commands import StartConsultation
+from patient_visit_engine.visit.consultation_commands import StartConsultation
 from patient_visit_engine.wire import shapes
 from tests.support.api import ApiDriver, start_body
 from tests.support.builders import minutes

@@ -9,7 +9,7 @@ from patient_visit_engine.storage.accounts import add_account
 from patient_visit_engine.storage.requests import find_open_requests, parse_command
 from patient_visit_engine.storage.tables import appointments, events, requests
 from patient_visit_engine.visit.codes import Role
-from patient_visit_engine.visit.commands import StartConsultation
+from patient_visit_engine.visit.consultation_commands import StartConsultation
 from tests.support.api import JOHN_CARDIOLOGY, JOHN_DERMATOLOGY, JOHN_X_RAY, ApiDriver, start_body
 from tests.support.builders import DAY, DR_AMRANI, DR_OKAFOR, DR_SMITH, minutes
 from tests.support.databases import LATER_ON_POSTGRES, ON_SQLITE, database_on

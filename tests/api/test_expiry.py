@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select
 from patient_visit_engine.storage.requests import set_request_aside
 from patient_visit_engine.storage.tables import patient_trackings, requests
 from patient_visit_engine.visit.calendar import to_rfc3339
-from patient_visit_engine.visit.commands import Request
+from patient_visit_engine.visit.request import Request
 from tests.support.api import JOHN_CARDIOLOGY, JOHN_DERMATOLOGY, ApiDriver, ApiOpener, start_body
 from tests.support.builders import DR_OKAFOR
 from tests.support.clocks import read_clock

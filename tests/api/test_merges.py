@@ -10,7 +10,8 @@ from sqlalchemy import select
 from temporalio.client import Client
 
 from patient_visit_engine.storage.tables import requests, timeline
-from patient_visit_engine.visit.commands import Command, MergePatients, SeparatePatients, patient_of
+from patient_visit_engine.visit.commands import Command, patient_of
+from patient_visit_engine.visit.patient_commands import MergePatients, SeparatePatients
 from patient_visit_engine.visit.state import Limits
 from patient_visit_engine.workflows.visit_client import MAX_MOVES, PatientMovedError, VisitClient
 from tests.support.api import JOHN_CARDIOLOGY, JOHN_DERMATOLOGY, MARIA_CARDIOLOGY, ApiDriver, start_body

@@ -9,7 +9,7 @@ from patient_visit_engine.storage.busy_doctor import MAX_OTHER_CONSULTATIONS
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.ledger.stored_state import lock_and_read
 from patient_visit_engine.visit.codes import DoctorBusy
-from patient_visit_engine.visit.commands import StartConsultation
+from patient_visit_engine.visit.consultation_commands import StartConsultation
 from tests.support import sweep_rows
 from tests.support.builders import (
     DR_AMRANI,

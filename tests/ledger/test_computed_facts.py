@@ -10,20 +10,17 @@ from sqlalchemy import Connection
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.facts import read_facts
 from patient_visit_engine.storage.trackings import latest_tracking, tracking_of_consultation
+from patient_visit_engine.visit.appointment_commands import CheckIn, CheckOut
 from patient_visit_engine.visit.changes import Change
 from patient_visit_engine.visit.codes import AppointmentStatus, RescueReason
 from patient_visit_engine.visit.commands import (
-    Adopt,
-    CheckIn,
-    CheckOut,
     Command,
     ConsultationCommand,
-    OpenWalkIn,
     PatientCommand,
     RecordCommand,
-    Rescue,
     SystemCommand,
 )
+from patient_visit_engine.visit.patient_commands import Adopt, OpenWalkIn, Rescue
 from patient_visit_engine.visit.person_records import SeenRecord
 from patient_visit_engine.visit.policy import decide
 from patient_visit_engine.visit.state import Appointment, Consultation, Facts, Limits

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select
 
 from patient_visit_engine.storage.clock import DATABASE_NOW
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.visit.commands import StartConsultation
+from patient_visit_engine.visit.consultation_commands import StartConsultation
 from patient_visit_engine.worker.decision_log import log_decision
 from tests.support.builders import DR_AMRANI, DR_SMITH, NOON, an_appointment, minutes, seed
 from tests.support.commands import a_start

@@ -11,8 +11,9 @@ from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.requests import open_request
 from patient_visit_engine.storage.tables import requests
 from patient_visit_engine.storage.upkeep.sweep import ANSWER_LIFETIME, prune
+from patient_visit_engine.visit.appointment_commands import CheckOut
 from patient_visit_engine.visit.codes import AppointmentStatus
-from patient_visit_engine.visit.commands import CheckOut, Command
+from patient_visit_engine.visit.commands import Command
 from tests.support.builders import (
     DAY,
     DR_AMRANI,

@@ -5,8 +5,9 @@ from datetime import timedelta
 import pytest
 
 from patient_visit_engine.storage.database import Database
+from patient_visit_engine.visit.appointment_commands import CheckOut
 from patient_visit_engine.visit.codes import AppointmentStatus
-from patient_visit_engine.visit.commands import CheckOut, Command
+from patient_visit_engine.visit.commands import Command
 from tests.support.builders import (
     DAY,
     DAY_END,

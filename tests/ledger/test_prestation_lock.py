@@ -10,7 +10,8 @@ from patient_visit_engine.storage.ledger.stored_state import lock_and_read
 from patient_visit_engine.storage.master_data.appointments import AppointmentPut, put_appointment
 from patient_visit_engine.storage.master_data.prestations import PrestationInUseError, PrestationPut, put_prestation
 from patient_visit_engine.storage.master_data.records import PutContext
-from patient_visit_engine.visit.commands import CheckIn, StartConsultation
+from patient_visit_engine.visit.appointment_commands import CheckIn
+from patient_visit_engine.visit.consultation_commands import StartConsultation
 from tests.support.builders import CARDIOLOGY, DR_AMRANI, MARIA_SILVA, NOON, Prestation, an_appointment, seed
 from tests.support.commands import a_check_in, a_start
 from tests.support.ledger import LedgerDriver, column

@@ -10,7 +10,7 @@ import pytest
 from patient_visit_engine.storage.requests import find_open_requests
 from patient_visit_engine.visit.carry_over import CARRY_OVER_WITHIN
 from patient_visit_engine.visit.codes import RescueReason
-from patient_visit_engine.visit.commands import Adopt
+from patient_visit_engine.visit.patient_commands import Adopt
 from patient_visit_engine.worker import sending
 from patient_visit_engine.worker.sweep import FAILED_VISITS_EVERY, LINES_EVERY, UNHANDLED_AFTER
 from patient_visit_engine.workflows.visit_client import DayClosedError

@@ -8,8 +8,9 @@ from sqlalchemy import select, update
 
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.tables import appointments
+from patient_visit_engine.visit.appointment_commands import CheckOut
 from patient_visit_engine.visit.codes import AppointmentStatus
-from patient_visit_engine.visit.commands import CheckOut, Command
+from patient_visit_engine.visit.commands import Command
 from patient_visit_engine.visit.timers import next_deadline
 from tests.support.builders import DR_AMRANI, NOON, RECEPTIONIST, a_request, an_appointment, minutes, seed
 from tests.support.commands import a_change, a_check_in, a_completion, a_release, a_start, a_status

@@ -9,8 +9,10 @@ from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.past_trackings import read_past_tracking
 from patient_visit_engine.storage.tables import appointments, patient_trackings
 from patient_visit_engine.storage.upkeep.audit import audit
+from patient_visit_engine.visit.appointment_commands import CheckOut
 from patient_visit_engine.visit.codes import AppointmentStatus, CancelReason
-from patient_visit_engine.visit.commands import CheckOut, Command, Reopen
+from patient_visit_engine.visit.commands import Command
+from patient_visit_engine.visit.consultation_commands import Reopen
 from patient_visit_engine.visit.reopening import REOPENED_FOR
 from patient_visit_engine.visit.state import LONG_AGO, Consultation
 from tests.support.builders import NOON, a_request, an_appointment, minutes, seed

@@ -11,9 +11,11 @@ from patient_visit_engine.storage.facts import read_appointment
 from patient_visit_engine.storage.ledger.recording import SqlLedger
 from patient_visit_engine.storage.tables import appointments, doctors, patients, prestations
 from patient_visit_engine.storage.upkeep.audit import MAX_DESCRIBED, AuditReport, audit
-from patient_visit_engine.visit.commands import Command, CompleteConsultation, Request, StartConsultation
+from patient_visit_engine.visit.commands import Command
+from patient_visit_engine.visit.consultation_commands import CompleteConsultation, StartConsultation
 from patient_visit_engine.visit.policy import decide
 from patient_visit_engine.visit.record import LedgerEntry
+from patient_visit_engine.visit.request import Request
 from patient_visit_engine.visit.state import VisitState
 from tests.support.databases import database_on
 

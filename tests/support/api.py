@@ -19,7 +19,6 @@ from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.ledger.recording import SqlLedger
 from patient_visit_engine.storage.tables import metadata
 from patient_visit_engine.visit.commands import (
-    Adopt,
     Command,
     UndoCommand,
     appointment_of,
@@ -36,6 +35,7 @@ from patient_visit_engine.visit.commands import (
     with_retired_record,
     with_walk_in,
 )
+from patient_visit_engine.visit.patient_commands import Adopt
 from patient_visit_engine.visit.policy import decide_on_appointment
 from patient_visit_engine.visit.record import LedgerEntry, LedgerReply, new_person
 from patient_visit_engine.visit.state import Appointment, VisitState

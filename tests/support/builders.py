@@ -12,7 +12,7 @@ from patient_visit_engine.storage.inserting import insert_if_new
 from patient_visit_engine.storage.tables import appointments, callers, doctors, patients, prestations
 from patient_visit_engine.visit.calendar import HospitalCalendar, to_millisecond
 from patient_visit_engine.visit.codes import AppointmentStatus
-from patient_visit_engine.visit.commands import Request
+from patient_visit_engine.visit.request import Request
 from patient_visit_engine.visit.starting import new_consultation
 from patient_visit_engine.visit.state import (
     Appointment,

@@ -10,9 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine
 
 from patient_visit_engine.storage.upkeep.audit import audit
 from patient_visit_engine.visit.codes import AppointmentStatus
-from patient_visit_engine.visit.commands import (
-    Command,
-)
+from patient_visit_engine.visit.commands import Command
 from patient_visit_engine.visit.person_records import SeenRecord
 from patient_visit_engine.visit.state import Appointment, Limits
 from tests.support.builders import CALENDAR, DAY_END, NOON

@@ -3,35 +3,34 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from patient_visit_engine.visit.codes import AppointmentStatus, CancelReason, Outcome
-from patient_visit_engine.visit.commands import (
+from patient_visit_engine.visit.appointment_commands import (
     CancelAppointment,
     ChangeAppointment,
     CheckIn,
-    Command,
-    CompleteConsultation,
-    ExtendConsultation,
     JoinWaitingLine,
     LeaveWaitingLine,
-    MergePatients,
-    OpenWalkIn,
-    PatientCommand,
-    Pause,
     Reassign,
-    ReleaseConsultation,
-    Reopen,
-    Resume,
-    SeparatePatients,
     SetAppointmentStatus,
     SetPriority,
-    StartConsultation,
     UndoCancel,
     UndoCheckIn,
     UndoCheckOut,
+)
+from patient_visit_engine.visit.codes import AppointmentStatus, CancelReason, Outcome
+from patient_visit_engine.visit.commands import Command, PatientCommand
+from patient_visit_engine.visit.consultation_commands import (
+    CompleteConsultation,
+    ExtendConsultation,
+    Pause,
+    ReleaseConsultation,
+    Reopen,
+    Resume,
+    StartConsultation,
     UndoStart,
 )
 from patient_visit_engine.visit.day_appointments import DayAppointment, DayAppointments
 from patient_visit_engine.visit.past_tracking import PastTracking
+from patient_visit_engine.visit.patient_commands import MergePatients, OpenWalkIn, SeparatePatients
 from patient_visit_engine.visit.person_records import SeenRecord
 from patient_visit_engine.visit.state import Appointment, AppointmentFields, Consultation
 from tests.support.builders import CALENDAR, DAY, JOHN_DOE, RECEPTIONIST, Doctor, a_request

@@ -6,16 +6,15 @@ from datetime import datetime
 from typing import NamedTuple
 
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
-from patient_visit_engine.visit.commands import (
+from patient_visit_engine.visit.commands import Command, PatientCommand
+from patient_visit_engine.visit.day_appointments import DayAppointment
+from patient_visit_engine.visit.past_tracking import PastTracking
+from patient_visit_engine.visit.patient_commands import (
     CheckInPatient,
     CheckOutPatient,
-    Command,
-    PatientCommand,
     UndoCheckInPatient,
     UndoCheckOutPatient,
 )
-from patient_visit_engine.visit.day_appointments import DayAppointment
-from patient_visit_engine.visit.past_tracking import PastTracking
 from patient_visit_engine.visit.state import Appointment, Consultation, VisitState
 from patient_visit_engine.wire.shapes import LOWEST_MINTED_ID
 from tests.support.builders import (

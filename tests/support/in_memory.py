@@ -28,8 +28,9 @@ from patient_visit_engine.visit.changes import (
     WritePriority,
 )
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
-from patient_visit_engine.visit.commands import Adopt, Command, appointment_of
+from patient_visit_engine.visit.commands import Command, appointment_of
 from patient_visit_engine.visit.decisions import Answer, Decision
+from patient_visit_engine.visit.patient_commands import Adopt
 from patient_visit_engine.visit.policy import decide, decide_on_appointment
 from patient_visit_engine.visit.record import LedgerEntry, LedgerReply
 from patient_visit_engine.visit.state import (

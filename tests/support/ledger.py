@@ -13,10 +13,8 @@ from patient_visit_engine.storage.ledger.receipts import RecordedDecision
 from patient_visit_engine.storage.ledger.recording import SqlLedger
 from patient_visit_engine.storage.tables import metadata, requests
 from patient_visit_engine.visit.commands import (
-    Adopt,
     Command,
     ConsultationCommand,
-    OpenWalkIn,
     PatientCommand,
     RecordCommand,
     appointment_of,
@@ -32,6 +30,7 @@ from patient_visit_engine.visit.commands import (
     with_walk_in,
 )
 from patient_visit_engine.visit.decisions import Decision
+from patient_visit_engine.visit.patient_commands import Adopt, OpenWalkIn
 from patient_visit_engine.visit.policy import decide
 from patient_visit_engine.visit.record import LedgerEntry, LedgerReply
 from patient_visit_engine.visit.state import Consultation, Facts, Limits, VisitState

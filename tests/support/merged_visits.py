@@ -9,8 +9,9 @@ from temporalio.client import WorkflowExecutionStatus, WorkflowHandle
 from patient_visit_engine.storage.facts import read_appointment
 from patient_visit_engine.storage.person_records import read_record
 from patient_visit_engine.storage.tables import appointments, patients
-from patient_visit_engine.visit.commands import CompleteConsultation, MergePatients, SeparatePatients, StartConsultation
+from patient_visit_engine.visit.consultation_commands import CompleteConsultation, StartConsultation
 from patient_visit_engine.visit.names import visit_id
+from patient_visit_engine.visit.patient_commands import MergePatients, SeparatePatients
 from patient_visit_engine.visit.person_records import SeenRecord
 from tests.support.patient_records import Answer
 from tests.support.visit_rows import DR_AMRANI, DR_BENNIS, DR_CHRAIBI, appointment_id

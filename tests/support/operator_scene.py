@@ -19,8 +19,8 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.tables import patient_trackings
 from patient_visit_engine.visit.calendar import HospitalCalendar
-from patient_visit_engine.visit.commands import Adopt
 from patient_visit_engine.visit.names import WORKFLOW_TYPE
+from patient_visit_engine.visit.patient_commands import Adopt
 from tests.support.visits import VisitDriver
 from tests.support.waiting import wait_until_async
 

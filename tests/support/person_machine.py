@@ -7,25 +7,26 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
-from patient_visit_engine.visit.codes import AppointmentStatus
-from patient_visit_engine.visit.commands import (
+from patient_visit_engine.visit.appointment_commands import (
     CheckIn,
     CheckOut,
-    Command,
-    CompleteConsultation,
-    ExtendConsultation,
     JoinWaitingLine,
     LeaveWaitingLine,
-    MergePatients,
-    Pause,
     Reassign,
-    ReleaseConsultation,
-    Resume,
-    SeparatePatients,
     SetAppointmentStatus,
     SetPriority,
+)
+from patient_visit_engine.visit.codes import AppointmentStatus
+from patient_visit_engine.visit.commands import Command
+from patient_visit_engine.visit.consultation_commands import (
+    CompleteConsultation,
+    ExtendConsultation,
+    Pause,
+    ReleaseConsultation,
+    Resume,
     StartConsultation,
 )
+from patient_visit_engine.visit.patient_commands import MergePatients, SeparatePatients
 from tests.support.builders import CALENDAR
 from tests.support.checked_persons import CheckedPersons
 from tests.support.person_model import (

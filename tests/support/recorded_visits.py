@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 from datetime import date, datetime
 
 from patient_visit_engine.visit.codes import RescueReason
-from patient_visit_engine.visit.commands import Adopt, Command, SystemCommand
+from patient_visit_engine.visit.commands import Command, SystemCommand
+from patient_visit_engine.visit.patient_commands import Adopt
 from patient_visit_engine.workflows.visit_client import VisitClient
 from patient_visit_engine.workflows.visit_rescue import VisitRescue
 

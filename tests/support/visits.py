@@ -15,37 +15,38 @@ from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.day_appointments import read_day_appointments
 from patient_visit_engine.storage.ledger.recording import SqlLedger
 from patient_visit_engine.storage.past_trackings import read_past_tracking
-from patient_visit_engine.visit.calendar import HospitalCalendar
-from patient_visit_engine.visit.codes import AppointmentStatus, CancelReason
-from patient_visit_engine.visit.commands import (
+from patient_visit_engine.visit.appointment_commands import (
     CancelAppointment,
     ChangeAppointment,
     CheckIn,
     CheckOut,
-    Command,
-    CompleteConsultation,
-    ExtendConsultation,
     JoinWaitingLine,
     LeaveWaitingLine,
-    OpenWalkIn,
-    PatientCommand,
-    Pause,
     Reassign,
-    ReleaseConsultation,
-    Reopen,
-    Request,
-    Resume,
     SetAppointmentStatus,
     SetPriority,
-    StartConsultation,
     UndoCancel,
     UndoCheckIn,
     UndoCheckOut,
+)
+from patient_visit_engine.visit.calendar import HospitalCalendar
+from patient_visit_engine.visit.codes import AppointmentStatus, CancelReason
+from patient_visit_engine.visit.commands import Command, PatientCommand
+from patient_visit_engine.visit.consultation_commands import (
+    CompleteConsultation,
+    ExtendConsultation,
+    Pause,
+    ReleaseConsultation,
+    Reopen,
+    Resume,
+    StartConsultation,
     UndoStart,
 )
 from patient_visit_engine.visit.day_appointments import DayAppointments
 from patient_visit_engine.visit.names import visit_id
 from patient_visit_engine.visit.past_tracking import PastTracking
+from patient_visit_engine.visit.patient_commands import OpenWalkIn
+from patient_visit_engine.visit.request import Request
 from patient_visit_engine.visit.state import AppointmentFields, Limits, VisitState
 from patient_visit_engine.wire.shapes import LOWEST_MINTED_ID
 from patient_visit_engine.worker.builder import CACHED_VISITS, build

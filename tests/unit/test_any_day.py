@@ -8,18 +8,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from patient_visit_engine.visit.changes import EndConsultation
-from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
-from patient_visit_engine.visit.commands import (
+from patient_visit_engine.visit.appointment_commands import (
     CheckIn,
     CheckOut,
-    CompleteConsultation,
-    ExtendConsultation,
     JoinWaitingLine,
     LeaveWaitingLine,
-    ReleaseConsultation,
     SetAppointmentStatus,
     SetPriority,
+)
+from patient_visit_engine.visit.changes import EndConsultation
+from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
+from patient_visit_engine.visit.consultation_commands import (
+    CompleteConsultation,
+    ExtendConsultation,
+    ReleaseConsultation,
     StartConsultation,
 )
 from patient_visit_engine.visit.decisions import ConsultationAnswer, Decision, PlaceInLine, Refused

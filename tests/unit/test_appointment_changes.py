@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from patient_visit_engine.visit.appointment_commands import ChangeAppointment
 from patient_visit_engine.visit.changes import (
     CloseTracking,
     EndReservation,
@@ -14,7 +15,6 @@ from patient_visit_engine.visit.changes import (
     RewriteAppointment,
 )
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
-from patient_visit_engine.visit.commands import ChangeAppointment
 from patient_visit_engine.visit.decisions import AppointmentAnswer, Decision, Refused
 from patient_visit_engine.visit.policy import decide, decide_on_appointment
 from patient_visit_engine.visit.refusals import AppointmentMismatch

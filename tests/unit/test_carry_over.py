@@ -15,8 +15,8 @@ from patient_visit_engine.visit.changes import (
     PostponeNotSeen,
 )
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
-from patient_visit_engine.visit.commands import Adopt
 from patient_visit_engine.visit.decisions import Refused
+from patient_visit_engine.visit.patient_commands import Adopt
 from patient_visit_engine.visit.policy import decide
 from patient_visit_engine.visit.state import LONG_AGO, Facts, PendingTracking, VisitState
 from patient_visit_engine.visit.timers import decide_due, next_deadline

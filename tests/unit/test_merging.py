@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from patient_visit_engine.visit.changes import EndConsultation, OfferPatient, RestoreRecord, RetireRecord
 from patient_visit_engine.visit.codes import Outcome
-from patient_visit_engine.visit.commands import SeparatePatients
 from patient_visit_engine.visit.decisions import Decision, MergeAnswer, PlaceInLine, Refused, SeparateAnswer
 from patient_visit_engine.visit.ending import end_and_offer
 from patient_visit_engine.visit.merging import combine
+from patient_visit_engine.visit.patient_commands import SeparatePatients
 from patient_visit_engine.visit.person_records import SeenRecord, StoredMerge
 from patient_visit_engine.visit.policy import decide
 from patient_visit_engine.visit.refusals import (

@@ -14,8 +14,8 @@ from patient_visit_engine.visit.changes import (
     WaitAgain,
 )
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
-from patient_visit_engine.visit.commands import Adopt
 from patient_visit_engine.visit.decisions import ConsultationAnswer, ConsultationEndedAnswer, Refused
+from patient_visit_engine.visit.patient_commands import Adopt
 from patient_visit_engine.visit.policy import decide
 from tests.support.builders import (
     DAY,

@@ -1,5 +1,6 @@
 """Check-in, check-out and the appointment status, as reception and doctors set them."""
 
+from patient_visit_engine.visit.appointment_commands import CheckOut
 from patient_visit_engine.visit.changes import (
     CarryOver,
     CloseTracking,
@@ -9,7 +10,6 @@ from patient_visit_engine.visit.changes import (
     WriteAppointmentStatus,
 )
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
-from patient_visit_engine.visit.commands import CheckOut
 from patient_visit_engine.visit.decisions import StatusAnswer, TrackingAnswer
 from patient_visit_engine.visit.policy import decide
 from patient_visit_engine.visit.state import PendingTracking

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
+from patient_visit_engine.visit.appointment_commands import CheckOut
 from patient_visit_engine.visit.changes import NoteRefusal
 from patient_visit_engine.visit.codes import AppointmentStatus
-from patient_visit_engine.visit.commands import CheckOut, separated_person
+from patient_visit_engine.visit.commands import separated_person
 from patient_visit_engine.visit.decisions import Refused
 from patient_visit_engine.visit.policy import decide, decide_on_appointment
 from tests.support.builders import (

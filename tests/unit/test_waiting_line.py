@@ -2,9 +2,9 @@
 
 from datetime import timedelta
 
+from patient_visit_engine.visit.appointment_commands import CheckOut
 from patient_visit_engine.visit.changes import EndReservation, LeaveLine, MoveDown, OfferPatient, WithdrawOffer
 from patient_visit_engine.visit.codes import AppointmentStatus
-from patient_visit_engine.visit.commands import CheckOut
 from patient_visit_engine.visit.decisions import ConsultationAnswer, Decision, NotInLine, PlaceInLine, Refused
 from patient_visit_engine.visit.policy import decide
 from patient_visit_engine.visit.state import Limits, VisitState, WaitingDoctor

@@ -21,7 +21,7 @@ from patient_visit_engine.storage import migrations
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.visit.carry_over import CARRY_OVER_WITHIN
 from patient_visit_engine.visit.codes import AppointmentStatus, CancelReason, RescueReason
-from patient_visit_engine.visit.commands import (
+from patient_visit_engine.visit.patient_commands import (
     Adopt,
     CheckInPatient,
     CheckOutPatient,

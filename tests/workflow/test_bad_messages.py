@@ -9,8 +9,8 @@ from temporalio.client import WorkflowFailureError, WorkflowHandle, WorkflowUpda
 
 from patient_visit_engine.storage.tables import patients
 from patient_visit_engine.storage.upkeep.audit import audit
-from patient_visit_engine.visit.commands import Adopt
 from patient_visit_engine.visit.names import visit_id
+from patient_visit_engine.visit.patient_commands import Adopt
 from patient_visit_engine.visit.state import VisitState
 from patient_visit_engine.worker.builder import CACHED_VISITS
 from patient_visit_engine.workflows.message_guard import ARGUMENTS

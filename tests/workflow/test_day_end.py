@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import func, select
 
 from patient_visit_engine.storage.tables import timeline
+from patient_visit_engine.visit.appointment_commands import CheckIn
 from patient_visit_engine.visit.calendar import HospitalCalendar
 from patient_visit_engine.visit.carry_over import CARRY_OVER_WITHIN
 from patient_visit_engine.visit.codes import AppointmentStatus
-from patient_visit_engine.visit.commands import CheckIn
 from patient_visit_engine.visit.state import Limits
 from patient_visit_engine.workflows.visit_client import DayClosedError
 from tests.support.databases import LATER_ON_POSTGRES, database_on

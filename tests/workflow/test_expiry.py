@@ -8,7 +8,7 @@ import pytest
 from temporalio.client import WorkflowUpdateFailedError
 
 from patient_visit_engine.storage.requests import open_request
-from patient_visit_engine.visit.commands import StartConsultation
+from patient_visit_engine.visit.consultation_commands import StartConsultation
 from tests.support.clocks import clock_has_passed, read_clock
 from tests.support.commands import stamped
 from tests.support.visit_rows import DR_AMRANI, DR_BENNIS

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select
 from patient_visit_engine.storage.requests import open_request
 from patient_visit_engine.storage.tables import timeline
 from patient_visit_engine.visit.carry_over import CARRY_OVER_WITHIN
-from patient_visit_engine.visit.commands import CompleteConsultation, StartConsultation
+from patient_visit_engine.visit.consultation_commands import CompleteConsultation, StartConsultation
 from patient_visit_engine.visit.state import Limits
 from patient_visit_engine.worker.builder import CACHED_VISITS
 from patient_visit_engine.workflows.visit_client import PatientMovedError

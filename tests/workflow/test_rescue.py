@@ -17,8 +17,8 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from patient_visit_engine.storage.tables import timeline
 from patient_visit_engine.visit.codes import RescueReason
-from patient_visit_engine.visit.commands import Adopt
 from patient_visit_engine.visit.names import DEFAULT_TASK_QUEUE, WORKFLOW_TYPE, visit_id
+from patient_visit_engine.visit.patient_commands import Adopt
 from patient_visit_engine.worker.builder import CACHED_VISITS
 from patient_visit_engine.workflows.patient_visit import PatientVisit
 from patient_visit_engine.workflows.visit_client import UNDECIDED_ERRORS

@@ -6,7 +6,8 @@ from functools import partial
 import pytest
 
 from patient_visit_engine.storage.requests import StoredRequest, find_request, open_request
-from patient_visit_engine.visit.commands import Command, StartConsultation
+from patient_visit_engine.visit.commands import Command
+from patient_visit_engine.visit.consultation_commands import StartConsultation
 from tests.support.refused_events import accept_events, refuse_events
 from tests.support.visit_rows import DR_AMRANI, DR_BENNIS
 from tests.support.visits import VisitDriver

@@ -16,7 +16,7 @@ from patient_visit_engine.runtime import dev_server
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.ledger.recording import SqlLedger
 from patient_visit_engine.visit.calendar import HospitalCalendar
-from patient_visit_engine.visit.commands import Adopt
+from patient_visit_engine.visit.patient_commands import Adopt
 from patient_visit_engine.visit.state import Limits
 from patient_visit_engine.worker.builder import build
 from patient_visit_engine.workflows.visit_client import PATIENT_ID, VISIT_DAY, VisitClient
