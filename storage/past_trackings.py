@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, func, select
 
-from patient_visit_engine.storage.tables import appointments, patient_trackings
+from patient_visit_engine.storage.tables import appointments, patient_trackings, patients
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome, TrackingStatus
 from patient_visit_engine.visit.past_tracking import PastTracking
 
@@ -30,7 +30,13 @@ PAST_COLUMNS = (
     patient_trackings.c.overdue_at,
     patient_trackings.c.reminders,
 )
-IS_LATEST_AND_ENDED = and_(patient_trackings.c.id == LATEST_ID, HAS_ENDED)
+record = patients.alias()
+PERSON_OF_APPOINTMENT = (
+    select(record.c.person_id).where(record.c.id == appointments.c.patient_id).correlate(appointments).scalar_subquery()
+)
+#: The tracking of an earlier patient of the appointment is not its past.
+IS_OF_PATIENT = patient_trackings.c.person_id == PERSON_OF_APPOINTMENT
+IS_LATEST_AND_ENDED = and_(patient_trackings.c.id == LATEST_ID, HAS_ENDED, IS_OF_PATIENT)
 PAST_TRACKING = (
     select(*PAST_COLUMNS)
     .outerjoin_from(appointments, patient_trackings, IS_LATEST_AND_ENDED)

@@ -53,7 +53,12 @@ def check_out_patient(command: CheckOutPatient, state: VisitState, now: datetime
         CloseTracking(appointment_id=number, outcome=Outcome.left, status=AppointmentStatus.confirmed)
         for number in appointment_ids
     )
-    return _answer(appointment_ids), (*closed, *remove_places_for(state, appointment_ids, "checked_out", now))
+    # No doctor waits for a patient who left, also not for an appointment without a check-in.
+    awaited = tuple(place.appointment_id for place in state.line())
+    reservation = state.facts.reservation
+    reserved = () if reservation is None else (reservation.appointment_id,)
+    left = remove_places_for(state, (*appointment_ids, *awaited, *reserved), "checked_out", now)
+    return _answer(appointment_ids), (*closed, *left)
 
 
 def undo_check_in_patient(command: UndoCheckInPatient, state: VisitState, now: datetime) -> Verdict:

@@ -13,13 +13,15 @@ class PatientInConsultation(Frozen):
     """The patient is in another exclusive consultation, the `holder`. Its doctor is `holder.doctor_id`.
 
     `position` is the position in the waiting line of the doctor who sent the command. `is_own`: that doctor is the holder.
-    `has_paused`: that doctor has paused the consultation, and gets the free patient before the line.
+    `has_paused`: that doctor has paused the consultation, and gets the free patient before the line. Without `can_wait` the appointment
+    is closed, so no doctor can wait for it.
     """
 
     code: Literal["patient_in_consultation"] = "patient_in_consultation"
     holder: Consultation
     position: int | None = None
     is_own: bool = False
+    can_wait: bool = Field(default=True, exclude_if=bool)
     has_paused: bool = Field(default=False, exclude_if=is_false)
 
 

@@ -36,9 +36,10 @@ def reopen(command: Reopen, state: VisitState, now: datetime) -> Verdict:
         return Refused(refusal=TooLate()), ()
     holder = state.holder_for(appointment.doctor_id) if appointment.exclusive else None
     if holder is not None:
-        is_own = holder.doctor_id == appointment.doctor_id
-        refusal = PatientInConsultation(holder=holder, is_own=is_own)
-        return Refused(refusal=refusal), (NoteRefusal(appointment=appointment, refusal=refusal),)
+        refusal = PatientInConsultation(holder=holder, is_own=holder.doctor_id == command.doctor_id, can_wait=False)
+        # The doctor is notified who asked. A supervisor has the answer.
+        noted = () if command.doctor_id is None else (NoteRefusal(appointment=appointment, refusal=refusal),)
+        return Refused(refusal=refusal), noted
     consultation = _reopened(command, state, now)
     withdrawn = _withdraw_offers(state) if appointment.exclusive else ()
     return ConsultationAnswer(consultation=consultation), (ReopenConsultation(consultation=consultation), *withdrawn)
@@ -46,8 +47,9 @@ def reopen(command: Reopen, state: VisitState, now: datetime) -> Verdict:
 
 def _is_too_late(command: Reopen, ended_at: datetime, state: VisitState, now: datetime) -> bool:
     sent_at = asked_at(command.request, now)
-    is_doctor_late = command.doctor_id is not None and sent_at - ended_at > UNDO_WITHIN
-    return is_doctor_late or not state.is_same_day(ended_at, sent_at)
+    if command.doctor_id is not None:
+        return sent_at - ended_at > UNDO_WITHIN
+    return not state.is_same_day(ended_at, sent_at)
 
 
 def _reopened(command: Reopen, state: VisitState, now: datetime) -> Consultation:

@@ -254,7 +254,7 @@ def _birth_date_and_number(context: AnswerContext) -> shapes.RefusalMembers:
 
 
 def _actions(refusal: PatientInConsultation | PatientReserved) -> list[shapes.PossibleAction]:
-    if refusal.has_paused:
+    if refusal.has_paused or (isinstance(refusal, PatientInConsultation) and not refusal.can_wait):
         return []
     return ["wait"] if refusal.position is None else ["leave"]
 

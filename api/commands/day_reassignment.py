@@ -53,14 +53,19 @@ class DayReassignment:
         if stored.decided:
             return stored_response(stored)
         codes: list[str | None] = []
+        failures: list[BaseException] = []
         for first in range(0, len(plan), COMMANDS_AT_ONCE):
-            # The next ones are sent only when all of these have an answer. While Temporal is away, the call then ends in time.
             sent = map(self._reassign, plan[first : first + COMMANDS_AT_ONCE])
             results = await asyncio.gather(*sent, return_exceptions=True)
-            for result in results:
-                if isinstance(result, BaseException):
-                    raise result
-                codes.append(result)
+            failed = [result for result in results if isinstance(result, BaseException)]
+            codes += [result for result in results if not isinstance(result, BaseException)]
+            failures += failed
+            if len(failed) == len(results):
+                # While Temporal is away none gets an answer, and so the call ends in time.
+                break
+        if failures:
+            # One patient whose visit gives no answer does not keep the others.
+            raise failures[0]
         keeping = partial(keep_answer, request=self.request, at=now, answer=KeptAnswer(200, _to_body(plan, codes)))
         return stored_response(await dispatcher.write(self.http, self.body, keeping))
 

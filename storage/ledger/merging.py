@@ -134,13 +134,10 @@ def restore_record(change: RestoreRecord, writer: Writer) -> None:
 
 def _take_shared_tickets(connection: Connection, person_ids: tuple[int, int]) -> None:
     """A ticket of which both persons have trackings stays with the person who got it first. The other one gets a new ticket."""
-    first, row = patient_trackings.alias("first"), patient_trackings.c
-    has_first = exists().where(
-        first.c.person_id.in_(person_ids),
-        first.c.person_id != row.person_id,
-        first.c.ticket_day == row.ticket_day,
-        first.c.ticket == row.ticket,
-        first.c.id < row.id,
-    )
-    is_later = row.person_id.in_(person_ids) & row.ticket_day.is_not(None) & has_first
+    shared, owner, row = patient_trackings.alias("shared"), patient_trackings.alias("owner"), patient_trackings.c
+    has_ticket = (shared.c.ticket_day == row.ticket_day) & (shared.c.ticket == row.ticket)
+    of_both = select(func.min(shared.c.id)).where(shared.c.person_id.in_(person_ids), has_ticket)
+    first_id = of_both.correlate(patient_trackings).scalar_subquery()
+    has_other_owner = exists().where(owner.c.id == first_id, owner.c.person_id != row.person_id)
+    is_later = row.person_id.in_(person_ids) & row.ticket_day.is_not(None) & has_other_owner
     connection.execute(update(patient_trackings).where(is_later).values(ticket=None, ticket_day=None))

@@ -38,7 +38,7 @@ def read_between_services(
         ended = ended.where(TRACKING.person_id.in_(person_ids))
     arrivals: dict[int, datetime] = {}
     outcomes: dict[int, str] = {}
-    for row in connection.execute(ended.order_by(TRACKING.id)):
+    for row in connection.execute(ended.order_by(TRACKING.check_out_time, TRACKING.id)):
         arrivals[row.person_id] = min(row.check_in_time, arrivals.get(row.person_id, row.check_in_time))
         outcomes[row.person_id] = row.outcome
     staying = {person_id for person_id, outcome in outcomes.items() if outcome not in GONE}

@@ -120,6 +120,21 @@ async def test_check_out_ends_reservation_and_places_in_line(api: ApiDriver, rec
     assert (await api.database.read(audit)).passed
 
 
+async def test_no_doctor_waits_for_a_patient_who_left(api: ApiDriver, reception: httpx.AsyncClient) -> None:
+    """Dr. Okafor has the offer of a patient who is checked in for another appointment only."""
+    doctor = await api.doctor()
+    started = (await doctor.post("/api/consultations", json=start_body())).json()
+    await (await api.doctor(DR_OKAFOR.id)).post("/api/consultations", json=start_body(JOHN_DERMATOLOGY, wait=True))
+    await doctor.post(f"/api/consultations/{started['id']}/complete")
+    await reception.post(f"/api/appointments/{JOHN_X_RAY.id}/check-in")
+
+    left = await call(reception, "POST", CHECK_OUT)
+
+    assert [item["appointment_id"] for item in left] == [JOHN_X_RAY.id]
+    visit = (await reception.get(f"/api/patients/{JOHN_DOE.id}/visit")).json()
+    assert (visit["state"], visit["waiting"]) == ("free", [])
+
+
 async def test_refuses_unknown_patient_and_one_without_appointments(
     api: ApiDriver, reception: httpx.AsyncClient
 ) -> None:

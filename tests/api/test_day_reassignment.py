@@ -36,13 +36,13 @@ def ids_of(items: list[dict[str, Any]]) -> list[int]:
     return [item["appointment_id"] for item in items]
 
 
-def fail_at(api: ApiDriver, patch: pytest.MonkeyPatch, number: int) -> list[Command]:
-    """Temporal is away from the command with this number on. Returns the commands that were tried."""
+def fail_at(api: ApiDriver, patch: pytest.MonkeyPatch, number: int, *, once: bool = False) -> list[Command]:
+    """Temporal is away from the command with this number on, or for it only. Returns the commands that were tried."""
     send, tried = api.visits.send, list[Command]()
 
     async def send_or_fail(patient_id: int, day: date, command: Command, update_id: str | None = None) -> None:
         tried.append(command)
-        if len(tried) >= number:
+        if len(tried) == number or (len(tried) > number and not once):
             raise TimeoutError
         await send(patient_id, day, command, update_id)
 
@@ -101,6 +101,22 @@ async def test_same_key_goes_on_after_a_crash(api: ApiDriver) -> None:
     ]
     assert (reused.status_code, reused.json()["code"]) == (422, "idempotency_key_reused")
     assert (await api.database.read(audit)).passed
+
+
+async def test_one_visit_without_an_answer_does_not_keep_the_others(api: ApiDriver) -> None:
+    await api.database.write(seed_more)
+    reception = await api.staff("reception")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(day_reassignment, "COMMANDS_AT_ONCE", 2)
+        attempts = fail_at(api, patch, 2, once=True)
+        undecided = await reception.post(ALL, json=TO_OKAFOR, headers=KEY)
+    between = await api.database.read(read_doctors)
+
+    answer = await reception.post(ALL, json=TO_OKAFOR, headers=KEY)
+
+    assert (undecided.status_code, len(attempts)) == (503, len(OF_AMRANI))
+    assert sorted(between[number] for number in OF_AMRANI) == [DR_AMRANI.id, DR_OKAFOR.id, DR_OKAFOR.id]
+    assert sorted(ids_of(answer.json()["moved"])) == OF_AMRANI
 
 
 async def test_two_calls_at_the_same_time_move_each_appointment_once(api: ApiDriver) -> None:

@@ -63,6 +63,20 @@ async def test_released_patient_who_was_not_checked_in_stays_on_the_board(api: A
     assert await present_items(api) == [1, 2, 3]
 
 
+async def test_last_departure_counts_and_not_the_last_arrival(api: ApiDriver) -> None:
+    """John is checked in for 1 and 2. The consultation of 2 ends, and then he leaves."""
+    reception, okafor = await api.staff("reception"), await api.doctor(DR_OKAFOR.id)
+    for appointment_id in (1, 2):
+        await reception.post(f"/api/appointments/{appointment_id}/check-in")
+    started = await okafor.post("/api/consultations", json=start_body(JOHN_DERMATOLOGY))
+    await okafor.post(f"{started.headers['location']}/complete")
+    api.clock.advance(minutes=20)
+
+    assert (await reception.post("/api/patients/123/check-out")).status_code == 200
+
+    assert (await present_items(api), await read_board(api)) == ([], [])
+
+
 @pytest.mark.parametrize("leave", ["POST check-out", "DELETE check-in"])
 async def test_patient_who_left_or_never_came_is_not_in_the_house(api: ApiDriver, leave: str) -> None:
     reception = await api.staff("reception")

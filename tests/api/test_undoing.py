@@ -68,6 +68,10 @@ async def test_reopened_consultation_goes_on(api: ApiDriver) -> None:
     assert (await waiting.post("/api/consultations", json=start_body(JOHN_DERMATOLOGY))).status_code == 201
     taken = await doctor.post(f"{path}/reopen")
     assert (taken.status_code, taken.json()["code"]) == (409, "patient_in_consultation")
+    # The appointment is closed, so its doctor cannot wait for it. A supervisor is not the holder.
+    assert taken.json()["actions"] == []
+    for_supervisor = await (await api.staff("supervisor")).post(f"{path}/reopen")
+    assert (for_supervisor.json()["code"], for_supervisor.json()["actions"]) == ("patient_in_consultation", [])
     assert (await api.database.read(audit)).passed
 
 

@@ -3,19 +3,19 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, update
 
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.past_trackings import read_past_tracking
 from patient_visit_engine.storage.tables import appointments, patient_trackings
 from patient_visit_engine.storage.upkeep.audit import audit
 from patient_visit_engine.visit.appointment_commands import CheckOut
-from patient_visit_engine.visit.codes import AppointmentStatus, CancelReason
+from patient_visit_engine.visit.codes import AppointmentStatus, CancelReason, Outcome
 from patient_visit_engine.visit.commands import Command
 from patient_visit_engine.visit.consultation_commands import Reopen
 from patient_visit_engine.visit.reopening import REOPENED_FOR
 from patient_visit_engine.visit.state import LONG_AGO, Consultation
-from tests.support.builders import NOON, a_request, an_appointment, minutes, seed
+from tests.support.builders import MARIA_SILVA, NOON, a_request, an_appointment, minutes, seed
 from tests.support.commands import (
     a_cancellation,
     a_check_in,
@@ -189,6 +189,22 @@ async def test_undone_cancellation_gives_the_earlier_status(
 
     assert (answer.status, answer.body["status"]) == (200, status.name)
     assert await database.read(read_cancellation) == (status.name, None, None)
+
+
+async def test_an_earlier_patient_is_not_the_past_of_an_appointment(database: Database, visit: LedgerDriver) -> None:
+    await visit.send(a_check_in(BOOKED), NOON)
+    left = CheckOut(request=a_request("out"), appointment=await visit.appointment(BOOKED.id))
+    await visit.send(left, NOON + minutes(5))
+    before = await database.read(read_past_tracking, BOOKED.id)
+    assert before is not None
+    assert before.outcome is Outcome.left
+
+    def give_to_maria(connection: Connection) -> None:
+        connection.execute(update(appointments).values(patient_id=MARIA_SILVA.id))
+
+    await database.write(give_to_maria)
+
+    assert await database.read(read_past_tracking, BOOKED.id) == a_past(BOOKED, status=SCHEDULED)
 
 
 async def a_reopening_of(visit: LedgerDriver, started: Consultation) -> Reopen:
