@@ -270,7 +270,10 @@ def _offered(change: changes.OfferPatient, context: EventContext) -> Iterator[Ev
         "offer_until": until,
     }
     channel = doctor_channel(place.doctor_id)
-    yield context.new_event(AVAILABLE, channel, f"{place.doctor_id}/{context.decision_key}", data)
+    # A doctor who has paused can also wait in line. With VISIT_OFFER_SECONDS=0 the same decision notifies this doctor of both.
+    key = f"{place.doctor_id}/{context.decision_key}"
+    key = key if change.consultation_id is None else f"{key}/{change.consultation_id}"
+    yield context.new_event(AVAILABLE, channel, key, data)
     if until is not None:
         message = f"Patient {context.patient_name} is reserved"
         reserved: event_bodies.PatientReservedUpdate = {

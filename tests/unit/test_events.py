@@ -332,3 +332,13 @@ def test_merge_and_separation_name_all_records() -> None:
     assert merged.data == OF_JOHN | {"message": message, "retired": [124, 7], "both_in_consultation": True}
     message = "Record 124 was separated from patient John Doe"
     assert separated.data == OF_JOHN | {"message": message, "retired": [124, 7], "separated_id": 124}
+
+
+def test_doctor_who_has_paused_and_waits_is_notified_of_both() -> None:
+    place = a_place(DR_AMRANI)
+    for_line = changes.OfferPatient(place=place)
+    for_paused = changes.OfferPatient(place=place, consultation_id=RUNNING.id)
+
+    keys = {event.dedup_key for event in (*events_for(for_line), *events_for(for_paused))}
+
+    assert len(keys) == 2
