@@ -115,7 +115,9 @@ class Driver:
                 # Whether it was carried out is unknown. The same record again changes nothing.
                 await asyncio.sleep(RESEND_PAUSE_SECONDS)
             else:
-                break
+                if answer.status_code != 503:
+                    break
+                await asyncio.sleep(RESEND_PAUSE_SECONDS)
         else:
             raise FeedError(f"PUT /api/{path} was never answered")
         if answer.status_code not in (200, 201):

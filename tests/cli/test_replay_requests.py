@@ -60,7 +60,7 @@ async def test_doctors_use_own_tokens_and_answers_count() -> None:
     assert not tally.errors
 
 
-async def test_a_broken_connection_does_not_end_the_feed(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_unknown_answer_does_not_end_the_feed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("patient_visit_engine.cli.replay.driver.RESEND_PAUSE_SECONDS", 0.0)
     sent: list[str] = []
     plan = plan_for(recorded(1))
@@ -69,7 +69,7 @@ async def test_a_broken_connection_does_not_end_the_feed(monkeypatch: pytest.Mon
         sent.append(request.url.path)
         if sent.count(request.url.path) == 1:
             raise httpx.ReadError("the connection broke")
-        return httpx.Response(201, json={})
+        return httpx.Response(503 if sent.count(request.url.path) == 2 else 201, json={"code": "unavailable"})
 
     fed: list[int] = []
     async with httpx.AsyncClient(transport=httpx.MockTransport(answer), base_url="http://visits.test") as client:
@@ -77,7 +77,7 @@ async def test_a_broken_connection_does_not_end_the_feed(monkeypatch: pytest.Mon
         await driver.feed(fed.append)
 
     assert len(fed) == driver.record_count == len(set(sent))
-    assert len(sent) == 2 * len(set(sent))
+    assert len(sent) == 3 * len(set(sent))
 
 
 async def test_resends_unknown_answer_with_same_key(monkeypatch: pytest.MonkeyPatch) -> None:
