@@ -106,6 +106,7 @@ async def stop_database(replicas: Replicas, postgres: ThrowawayPostgres) -> None
 
 
 @pytest.mark.long
+@pytest.mark.timeout(900)
 async def test_rush_hour_survives_every_fault(replicas: Replicas, postgres: ThrowawayPostgres) -> None:
     rush = RushHour(replicas, Random(SEED))
     screens = [
@@ -164,6 +165,7 @@ async def check_every_start_has_a_tracking(replicas: Replicas, rush: RushHour) -
 
 
 @pytest.mark.long
+@pytest.mark.timeout(600)
 async def test_replay_survives_killed_api_and_worker(replicas: Replicas) -> None:
     url = replicas.apis[1][1]
     arguments = ("--url", url, "--within", "15", "--patients", "60", "--doctors-race", "3", "--run", "7")

@@ -83,7 +83,7 @@ class RushHour:
                 assert not task.done() or self.over, f"a patient's day has ended too early: {task}"
             return len(self.answers) >= goal
 
-        await wait_until_async(has_grown, f"{count} more decisions", seconds=90)
+        await wait_until_async(has_grown, f"{count} more decisions", seconds=240)
 
     async def run_day(self, patient: int, doctors: Sequence[int], turns: int) -> None:
         """In each turn, all these doctors have an appointment with the patient and try to start it."""
