@@ -17,6 +17,10 @@ CACHED_VISITS = 2_000
 # lose the messages that wait for it, and rebuild visits that it has in memory.
 CACHED_VISIT_WAIT = timedelta(seconds=1)
 
+# How many visits a worker works on at the same time. All of them share one processor, so with Temporal's default of 100 each took
+# longer than a workflow task may on a busy machine. Every task was lost, and done again, and no visit got on.
+SIMULTANEOUS_VISITS = 16
+
 
 def build(
     client: Client,
@@ -40,6 +44,7 @@ def build(
         activities=[activities.record_decision, activities.load_facts],
         workflow_runner=workflow_runner or UnsandboxedWorkflowRunner(),
         max_cached_workflows=max_cached_workflows,
+        max_concurrent_workflow_tasks=SIMULTANEOUS_VISITS,
         graceful_shutdown_timeout=SHUTDOWN_TIMEOUT,
         sticky_queue_schedule_to_start_timeout=CACHED_VISIT_WAIT,
         interceptors=[MessageGuard()],

@@ -1,6 +1,6 @@
 """The calls from a visit to the ledger, as local activities of Temporal, and the pauses while the ledger is away.
 
-A local activity that takes longer than a workflow task adds three events to the history every 1.6 seconds, and so do its retries.
+A local activity that takes longer than a workflow task adds three events to the history every four seconds, and so do its retries.
 A history that grows all through an outage would end with the visit. So only the first call of an outage is retried for a while.
 """
 

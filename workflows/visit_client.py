@@ -37,8 +37,9 @@ from patient_visit_engine.workflows.patient_visit import PatientVisit
 from patient_visit_engine.workflows.visit_display import INITIAL_ATTRIBUTES
 
 Result = TypeVar("Result")
-# With Temporal's default, a worker that is killed inside an activity blocks its visits for ten seconds.
-TASK_TIMEOUT = timedelta(seconds=2)
+# A worker that is killed in the middle of a message blocks its visit for so long. With Temporal's default, ten seconds, the caller
+# would not get the answer in time. With two seconds a busy machine loses tasks that it has nearly done.
+TASK_TIMEOUT = timedelta(seconds=5)
 # A message can arrive between two runs of a visit. It is sent at most this many times, with this pause.
 SEND_ATTEMPTS = 20
 RESEND_PAUSE_SECONDS = 0.1

@@ -15,7 +15,7 @@ from tests.support.waiting import wait_until_async
 A_SECOND = timedelta(seconds=1)
 TEN_MINUTES = timedelta(minutes=10)
 #: Each attempt adds six events: a timer that fires, a workflow task, a failed call and a new timer. Some 13 attempts are made, and
-#: the first one is retried for nine seconds, with three events every 1.6 seconds. Without longer pauses, ten minutes add 1,100 events.
+#: the first one is retried for nine seconds, with three events every four seconds. Without longer pauses it would be hundreds.
 EVENTS_OF_TEN_MINUTES = 150
 MOST_CALLS = 30
 FOR_EVER = 1_000_000
