@@ -94,6 +94,8 @@ class Settings(BaseSettings):
     doctor_busy: DoctorBusy = DoctorBusy.warn
     #: This long after its expected end a consultation is ended with the outcome `timed_out`.
     abandon_after: Annotated[Duration, Field(gt=timedelta(0), le=timedelta(hours=24))] = timedelta(hours=4)
+    #: How long a patient is reserved for the doctor who got the consultation by a transfer, also when `offer_seconds` is 0.
+    call_seconds: Annotated[Duration, Field(ge=timedelta(seconds=10), le=timedelta(hours=1))] = timedelta(seconds=180)
     #: A consultation that is paused for longer is ended with the outcome `timed_out`.
     pause_limit: Annotated[Duration, Field(ge=timedelta(minutes=1), le=timedelta(hours=24))] = timedelta(hours=4)
     #: How often the doctor is reminded of an overdue consultation.
@@ -226,6 +228,7 @@ class Settings(BaseSettings):
             not_seen_after=self.not_seen_after,
             messages_per_run=self.messages_per_run,
             pause_limit=self.pause_limit,
+            call=self.call_seconds,
         )
 
 

@@ -66,6 +66,27 @@ class ResumeConsultation(Frozen):
     paused_at: datetime
 
 
+class TransferConsultation(Frozen):
+    """The patient of the consultation, which has ended, waits for another doctor, since the first arrival.
+
+    `reservation` keeps the patient for that doctor. While the patient cannot be reserved, `place` is the first one in line instead: a
+    new one, or the one that the doctor had. A consultation that is not exclusive has neither.
+    """
+
+    change: Literal["transfer_consultation"] = "transfer_consultation"
+    consultation: Consultation
+    to_doctor_id: int
+    reservation: Reservation | None = None
+    place: WaitingDoctor | None = None
+
+
+class PostponeReservation(Frozen):
+    """The time limit of a reservation passed while no visit ran. `reservation` has a later one."""
+
+    change: Literal["postpone_reservation"] = "postpone_reservation"
+    reservation: Reservation
+
+
 class PostponePauseLimit(Frozen):
     """The time limit of a pause passed while no visit ran. `consultation` has a later one."""
 
@@ -293,6 +314,8 @@ Change = Annotated[
     | ReopenConsultation
     | PauseConsultation
     | ResumeConsultation
+    | TransferConsultation
+    | PostponeReservation
     | PostponePauseLimit
     | PostponeConsultation
     | RemindHolder

@@ -45,6 +45,8 @@ class Outcome(StrEnum):
     not_seen = "not_seen"
     #: The start or the check-in was a mistake, and was taken back.
     mistaken = "mistaken"
+    #: The consultation was transferred to another doctor.
+    transferred = "transferred"
 
 
 class CancelReason(StrEnum):

@@ -25,6 +25,7 @@ from patient_visit_engine.visit.consultation_commands import (
     Reopen,
     Resume,
     StartConsultation,
+    Transfer,
     UndoStart,
 )
 from patient_visit_engine.visit.day_appointments import DayAppointments
@@ -65,6 +66,7 @@ Command = (
     | CancelAppointment
     | UndoCancel
     | Resume
+    | Transfer
     | SetAppointmentStatus
     | SetPriority
     | Reassign
@@ -80,7 +82,7 @@ COMMAND_NAMES: dict[type[Command | SystemCommand], str] = {
 #: How long an asynchronous start is valid when the client does not say it.
 ASYNC_VALID_FOR = timedelta(seconds=60)
 #: The commands that are valid for a limited time after they were asked.
-ExpiringCommand = StartConsultation | JoinWaitingLine | Reopen | Resume
+ExpiringCommand = StartConsultation | JoinWaitingLine | Reopen | Resume | Transfer
 #: The commands by which a doctor begins with a patient, or goes on after a pause.
 StartCommand = StartConsultation | Resume
 

@@ -1,5 +1,7 @@
 """The commands that begin, change or end a consultation."""
 
+from pydantic import Field
+
 from patient_visit_engine.visit.codes import DoctorBusy
 from patient_visit_engine.visit.past_tracking import PastTracking
 from patient_visit_engine.visit.request import Request
@@ -87,3 +89,17 @@ class Resume(Frozen):
     consultation_id: str
     doctor_busy: DoctorBusy = DoctorBusy.off
     busy_with: tuple[OtherConsultation, ...] = ()
+
+
+class Transfer(Frozen):
+    """The consultation ends, and another doctor goes on with the patient. `doctor_id` is as in `UndoStart`.
+
+    `to_doctor_id` is the receiver, and `to_doctor_active` is as in `Reassign`.
+    """
+
+    request: Request
+    appointment: Appointment
+    consultation_id: str
+    doctor_id: int | None = None
+    to_doctor_id: int
+    to_doctor_active: bool = Field(default=True, exclude_if=bool)

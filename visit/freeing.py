@@ -23,10 +23,10 @@ def free_patient(state: VisitState, left: Consultation, now: datetime) -> tuple[
 def offer_after(state: VisitState, appointment_id: int, now: datetime) -> tuple[OfferPatient, ...]:
     """The offers when the reservation for this appointment is over, and its doctor has no place in the line for it.
 
-    The next ones are the doctors who have paused later than its doctor, and then the line.
+    The next ones are the doctors who have paused, and then the line. If its doctor has paused, only those who have paused later.
     """
     paused = state.paused_exclusive()
-    number = next((n for n, each in enumerate(paused, 1) if each.appointment_id == appointment_id), len(paused))
+    number = next((n for n, each in enumerate(paused, 1) if each.appointment_id == appointment_id), 0)
     return _offer(state, paused[number:], state.line(), now)
 
 

@@ -15,6 +15,7 @@ from patient_visit_engine.visit import (
     reception,
     reopening,
     starting,
+    transferring,
     undoing,
     waiting_line,
     walk_ins,
@@ -52,6 +53,7 @@ from patient_visit_engine.visit.consultation_commands import (
     Reopen,
     Resume,
     StartConsultation,
+    Transfer,
     UndoStart,
 )
 from patient_visit_engine.visit.decisions import Decision, Refused, Verdict
@@ -100,6 +102,7 @@ RULES: dict[type, Callable[[Any, VisitState, datetime], Verdict]] = {
     UndoCancel: canceling.undo_cancel,
     Pause: pausing.pause,
     Resume: pausing.resume,
+    Transfer: transferring.transfer,
     SetAppointmentStatus: reception.set_appointment_status,
     SetPriority: reception.set_priority,
     Reassign: handing_over.reassign,
@@ -156,4 +159,5 @@ def _has_other_doctor(command: Command, sent: Appointment, appointment: Appointm
     if isinstance(command, Reassign) and appointment.doctor_id == command.doctor_id:
         # Its effect stands already.
         return False
-    return sent.doctor_id != appointment.doctor_id and not isinstance(command, ChangeAppointment)
+    # A transfer is about the consultation, and its effect can stand already.
+    return sent.doctor_id != appointment.doctor_id and not isinstance(command, ChangeAppointment | Transfer)

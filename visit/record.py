@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from patient_visit_engine.visit.changes import RewriteAppointment
+from patient_visit_engine.visit.changes import RewriteAppointment, TransferConsultation
 from patient_visit_engine.visit.commands import Command, separated_person
 from patient_visit_engine.visit.day_appointments import DayAppointments
 from patient_visit_engine.visit.decisions import ConsultationAnswer, Decision, Refused
@@ -64,9 +64,16 @@ class LedgerEntry(Frozen):
     @property
     def doctor_id(self) -> int | None:
         """The doctor of the appointment after the decision. None: the decision is about no appointment."""
+        if (transferred := self.transferred) is not None:
+            return transferred.to_doctor_id
         if self._new_fields is not None and self._new_fields.doctor_id is not None:
             return self._new_fields.doctor_id
         return None if self.appointment is None else self.appointment.doctor_id
+
+    @property
+    def transferred(self) -> TransferConsultation | None:
+        """The transfer of the decision, if it is one."""
+        return next((change for change in self.decision.changes if isinstance(change, TransferConsultation)), None)
 
     @property
     def _new_fields(self) -> AppointmentFields | None:

@@ -10,6 +10,7 @@ from patient_visit_engine.visit.codes import AppointmentStatus, ReservationKind
 #: The value of a time that a history of an older program does not have.
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 DEFAULT_PAUSE_LIMIT = timedelta(hours=4)
+DEFAULT_CALL = timedelta(seconds=180)
 
 
 def is_false(value: bool) -> bool:
@@ -30,6 +31,11 @@ def is_empty(value: tuple[object, ...]) -> bool:
 def is_default_pause_limit(value: timedelta) -> bool:
     """Whether the limit of a pause is left out of the JSON. Histories of older programs do not have it."""
     return value == DEFAULT_PAUSE_LIMIT
+
+
+def is_default_call(value: timedelta) -> bool:
+    """Whether the time of a transfer is left out of the JSON. Histories of older programs do not have it."""
+    return value == DEFAULT_CALL
 
 
 def is_absent(value: object) -> bool:
@@ -58,6 +64,7 @@ class Limits(Frozen):
     not_seen_after: timedelta = timedelta(hours=12)
     messages_per_run: int = 1_000
     pause_limit: timedelta = Field(default=DEFAULT_PAUSE_LIMIT, exclude_if=is_default_pause_limit)
+    call: timedelta = Field(default=DEFAULT_CALL, exclude_if=is_default_call)
 
 
 class Appointment(Frozen):

@@ -4,8 +4,15 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from patient_visit_engine.visit.carry_over import GRACE_AFTER, carry_over, close_as_not_seen, visit_ends_at
-from patient_visit_engine.visit.changes import Change, OfferPatient, PostponeNotSeen, PostponePauseLimit, RemindHolder
-from patient_visit_engine.visit.codes import Outcome
+from patient_visit_engine.visit.changes import (
+    Change,
+    OfferPatient,
+    PostponeNotSeen,
+    PostponePauseLimit,
+    PostponeReservation,
+    RemindHolder,
+)
+from patient_visit_engine.visit.codes import Outcome, ReservationKind
 from patient_visit_engine.visit.decisions import Decision
 from patient_visit_engine.visit.ending import end_and_offer
 from patient_visit_engine.visit.freeing import offer_to_line, offer_to_paused
@@ -144,6 +151,9 @@ def _line_changes(state: VisitState, now: datetime) -> tuple[Change, ...]:
     if reservation.until > now:
         return ()
     if _is_late(reservation.until, now):
+        if reservation.kind is ReservationKind.transferred:
+            later = reservation.model_copy(update={"until": now + state.limits.call})
+            return (PostponeReservation(reservation=later),)
         until = now + state.limits.offer
         if (place := state.place_for(reservation.appointment_id)) is not None:
             return (OfferPatient(place=place, until=until),)

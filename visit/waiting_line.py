@@ -133,7 +133,7 @@ def remove_place_for(state: VisitState, appointment_id: int, why: Leaving, now: 
     if reservation is None or reservation.appointment_id != appointment_id:
         return ()
     is_free = state.exclusive_consultation() is None
-    offers = offer_to_line(state, state.line(), now) if is_free else ()
+    offers = offer_after(state, appointment_id, now) if is_free else ()
     return EndReservation(reservation=reservation, why="left"), *offers
 
 

@@ -67,6 +67,14 @@ class ConsultationPause(AboutConsultation):
     paused_at: Moment
 
 
+class ConsultationTransferred(AboutConsultation):
+    """`consultation.transferred`, after `consultation.completed`; `reserved_until` is None when the patient is not reserved."""
+
+    to_doctor_id: int
+    to_doctor_name: str
+    reserved_until: Moment | None
+
+
 class ConsultationCompleted(AboutConsultation):
     """`consultation.completed`."""
 
@@ -127,7 +135,7 @@ class LineJoined(AboutPatient):
 class LineLeft(LineJoined):
     """`patient.updated` when a doctor leaves the waiting line or goes one place down (`moved_down`).
 
-    `expired`: a doctor who has paused a consultation has not used the offer.
+    `expired`: a doctor who has paused a consultation, or got it by a transfer, has not used the offer.
 
     `visit.changes.LeaveLine` explains the other values of `why`.
     """

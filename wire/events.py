@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 from functools import singledispatch
 from typing import Literal
 
 from patient_visit_engine.visit import changes
 from patient_visit_engine.visit.calendar import to_rfc3339
-from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
+from patient_visit_engine.visit.codes import AppointmentStatus, Outcome, ReservationKind
 from patient_visit_engine.visit.refusals import PatientInConsultation
 from patient_visit_engine.wire import event_bodies
 from patient_visit_engine.wire.event_context import CONSULTATIONS, Event, EventContext, doctor_channel
@@ -19,6 +20,7 @@ COMPLETED = "consultation.completed"
 REOPENED = "consultation.reopened"
 PAUSED = "consultation.paused"
 RESUMED = "consultation.resumed"
+TRANSFERRED = "consultation.transferred"
 AVAILABLE = "consultation.available"
 WAITING_ENDED = "waiting.ended"
 OVERDUE = "consultation.overdue"
@@ -112,6 +114,36 @@ def _resumed(change: changes.ResumeConsultation, context: EventContext) -> Itera
     data = context.about_consultation(consultation, message)
     key = f"{consultation.id}/{context.decision_key}"
     yield context.new_event(RESUMED, CONSULTATIONS, key, data, consultation.id)
+
+
+@events_of.register
+def _transferred(change: changes.TransferConsultation, context: EventContext) -> Iterator[Event]:
+    consultation, receiver = change.consultation, change.to_doctor_id
+    appointment_id, reservation = consultation.appointment_id, change.reservation
+    message = f"Patient {context.patient_name} was transferred to {context.doctors[receiver]}"
+    data: event_bodies.ConsultationTransferred = {
+        **context.about_consultation(consultation, message),
+        "to_doctor_id": receiver,
+        "to_doctor_name": context.doctors[receiver],
+        "reserved_until": None if reservation is None else to_rfc3339(reservation.until),
+    }
+    yield context.new_event(TRANSFERRED, CONSULTATIONS, consultation.id, data, consultation.id)
+    # The list that has shown the appointment until now.
+    moved, former_doctor = f"{context.cause}/moved", {appointment_id: consultation.doctor_id}
+    former = replace(context, cause=moved, doctor_of=former_doctor)
+    yield appointment_updated(appointment_id, AppointmentStatus.pending, former)
+    present = replace(context, doctor_of={appointment_id: receiver})
+    yield appointment_updated(appointment_id, AppointmentStatus.pending, present)
+    if reservation is not None:
+        yield _reserved(receiver, reservation.until, context)
+    elif change.place is not None:
+        line = _about_doctor(receiver, f"A doctor waits first for patient {context.patient_name}", context)
+        yield context.new_event(PATIENT_UPDATED, CONSULTATIONS, f"{context.decision_key}/first/{receiver}", line)
+
+
+@events_of.register
+def _reservation_postponed(change: changes.PostponeReservation, context: EventContext) -> Iterator[Event]:
+    yield _reserved(change.reservation.doctor_id, change.reservation.until, context)
 
 
 @events_of.register
@@ -241,8 +273,9 @@ def _left_line(change: changes.LeaveLine, context: EventContext) -> Iterator[Eve
 
 @events_of.register
 def _reservation_ended(change: changes.EndReservation, context: EventContext) -> Iterator[Event]:
-    """Other changes of the same decision have events, except after an unused offer to a doctor who has paused."""
-    if change.consultation_id is None:
+    """Other changes of the same decision have events, except when a doctor without a place in line has not used it."""
+    is_unused_transfer = change.reservation.kind is ReservationKind.transferred and change.why == "expired"
+    if change.consultation_id is None and not is_unused_transfer:
         return
     doctor_id = change.reservation.doctor_id
     message = f"Patient {context.patient_name} is no longer reserved"
@@ -270,18 +303,21 @@ def _offered(change: changes.OfferPatient, context: EventContext) -> Iterator[Ev
         "offer_until": until,
     }
     channel = doctor_channel(place.doctor_id)
-    # A doctor who has paused can also wait in line. With VISIT_OFFER_SECONDS=0 the same decision notifies this doctor of both.
+    # A doctor who has paused can also be in the line, and is notified of both with VISIT_OFFER_SECONDS=0.
     key = f"{place.doctor_id}/{context.decision_key}"
     key = key if change.consultation_id is None else f"{key}/{change.consultation_id}"
     yield context.new_event(AVAILABLE, channel, key, data)
-    if until is not None:
-        message = f"Patient {context.patient_name} is reserved"
-        reserved: event_bodies.PatientReservedUpdate = {
-            **_about_doctor(place.doctor_id, message, context),
-            "offer_until": until,
-        }
-        key = f"{context.decision_key}/reserved/{place.doctor_id}"
-        yield context.new_event(PATIENT_UPDATED, CONSULTATIONS, key, reserved)
+    if change.until is not None:
+        yield _reserved(place.doctor_id, change.until, context)
+
+
+def _reserved(doctor_id: int, until: datetime, context: EventContext) -> Event:
+    message = f"Patient {context.patient_name} is reserved"
+    data: event_bodies.PatientReservedUpdate = {
+        **_about_doctor(doctor_id, message, context),
+        "offer_until": to_rfc3339(until),
+    }
+    return context.new_event(PATIENT_UPDATED, CONSULTATIONS, f"{context.decision_key}/reserved/{doctor_id}", data)
 
 
 @events_of.register

@@ -70,6 +70,7 @@ class ReportedTracking:
 
     doctor_id: int
     outcome: Outcome | None
+    #: The patient's arrival was before the start, and no other doctor had the patient since.
     checked_in: bool
     was_undone: bool
     is_running: bool

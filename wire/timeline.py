@@ -75,6 +75,18 @@ def _(change: changes.ResumeConsultation) -> TimelineRow:
 
 
 @timeline_row.register
+def _(change: changes.TransferConsultation) -> TimelineRow:
+    until = None if change.reservation is None else to_rfc3339(change.reservation.until)
+    return _about_consultation("transferred", change.consultation, to_doctor_id=change.to_doctor_id, until=until)
+
+
+@timeline_row.register
+def _(change: changes.PostponeReservation) -> TimelineRow:
+    reservation, until = change.reservation, to_rfc3339(change.reservation.until)
+    return TimelineRow("grace", reservation.appointment_id, reservation.doctor_id, particulars={"until": until})
+
+
+@timeline_row.register
 def _(change: changes.PostponePauseLimit) -> TimelineRow:
     return _about_consultation("grace", change.consultation, until=to_rfc3339(change.consultation.abandon_at))
 

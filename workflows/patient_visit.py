@@ -50,6 +50,7 @@ with workflow.unsafe.imports_passed_through():
         Reopen,
         Resume,
         StartConsultation,
+        Transfer,
         UndoStart,
     )
     from patient_visit_engine.visit.decisions import Decision
@@ -170,6 +171,10 @@ class PatientVisit(DayMessages):
 
     @workflow.update(description="Go on with a paused consultation, or refuse it.")
     async def resume(self, command: Resume) -> Reply:
+        return await self._handle(command)
+
+    @workflow.update(description="End the consultation, and keep the patient for another doctor.")
+    async def transfer(self, command: Transfer) -> Reply:
         return await self._handle(command)
 
     @workflow.update(description="Continue a consultation whose completion was a mistake.")

@@ -63,6 +63,7 @@ UPDATES: dict[str, Any] = {
     "UndoCancel": PatientVisit.undo_cancel,
     "Pause": PatientVisit.pause,
     "Resume": PatientVisit.resume,
+    "Transfer": PatientVisit.transfer,
     "CheckIn": PatientVisit.check_in,
     "CheckOut": PatientVisit.check_out,
     "UndoCheckIn": PatientVisit.undo_check_in,

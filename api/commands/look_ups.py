@@ -4,7 +4,7 @@ from sqlalchemy import Connection
 
 from patient_visit_engine.api.access.authentication import not_yours
 from patient_visit_engine.api.access.sessions import Caller
-from patient_visit_engine.api.problems import NotFound
+from patient_visit_engine.api.problems import NotFound, Problem
 from patient_visit_engine.storage.doctor_days import is_active_doctor
 from patient_visit_engine.storage.past_trackings import read_past_tracking
 from patient_visit_engine.storage.screens import patient_day
@@ -77,6 +77,26 @@ def look_up_completed(connection: Connection, caller: Caller, consultation_id: s
     if appointment is None:
         raise NotFound("appointment")
     return appointment, past
+
+
+def look_up_transferred(
+    connection: Connection, caller: Caller, consultation_id: str, doctor_id: int
+) -> tuple[Appointment, bool]:
+    """The appointment of the consultation, and whether this doctor, who gets it, is active.
+
+    Raises as `look_up_started`, `NotFound` for the doctor, and Problem 422 `same_doctor`.
+    """
+    row = look_up_consultation(connection, consultation_id)
+    if caller.role is Role.doctor and row.doctor_id != caller.doctor_id:
+        raise not_yours()
+    if row.doctor_id == doctor_id:
+        raise Problem(422, "same_doctor", "The consultation has this doctor already")
+    appointment = patient_day.find_appointment(connection, row.appointment_id)
+    if appointment is None:
+        raise NotFound("appointment")
+    if (is_active := is_active_doctor(connection, doctor_id)) is None:
+        raise NotFound("doctor")
+    return appointment, is_active
 
 
 def _look_up_past(connection: Connection, appointment_id: int) -> PastTracking:

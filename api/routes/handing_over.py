@@ -2,20 +2,31 @@
 
 from functools import partial
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
-from patient_visit_engine.api.access.authentication import DoctorReceptionOrSupervisor, ReceptionOrSupervisor
+from patient_visit_engine.api.access.authentication import (
+    DoctorOrSupervisor,
+    DoctorReceptionOrSupervisor,
+    ReceptionOrSupervisor,
+)
 from patient_visit_engine.api.commands.day_reassignment import DayReassignment
 from patient_visit_engine.api.commands.idempotency import Key
-from patient_visit_engine.api.commands.look_ups import look_up_appointment, look_up_doctors, look_up_with_doctor
+from patient_visit_engine.api.commands.look_ups import (
+    look_up_appointment,
+    look_up_doctors,
+    look_up_transferred,
+    look_up_with_doctor,
+)
 from patient_visit_engine.api.dependencies import dependencies_of
 from patient_visit_engine.api.problems import Problem
 from patient_visit_engine.api.schema import bodies
 from patient_visit_engine.api.schema.fields import TextId
 from patient_visit_engine.api.schema.openapi import COMMAND_PROBLEMS, responses
 from patient_visit_engine.visit.appointment_commands import Reassign, SetPriority
+from patient_visit_engine.visit.consultation_commands import Transfer
 from patient_visit_engine.wire import shapes
 
 router = APIRouter(tags=["planning"])
@@ -64,6 +75,42 @@ async def reassign(
         request=prepared.request, appointment=appointment, doctor_id=body.doctor_id, doctor_active=is_active
     )
     return await dependencies.dispatcher.dispatch_with_reason(command, dependencies.today(), body.reason)
+
+
+@router.post(
+    "/api/consultations/{consultation_id}/transfer",
+    response_model=None,
+    responses=responses({200: shapes.Consultation}, *COMMAND_PROBLEMS, refused=True),
+)
+async def transfer(
+    consultation_id: Annotated[UUID, Path()],
+    body: bodies.Transfer,
+    caller: DoctorOrSupervisor,
+    key: Key,
+    http: Request,
+) -> Response:
+    """End the consultation as `transferred`, and keep its patient for another doctor, who has the appointment then.
+
+    The patient of an exclusive consultation is reserved for that doctor, or that doctor is first in line while another exclusive one is
+    in progress.
+    """
+    dependencies = dependencies_of(http)
+    look_up = partial(
+        look_up_transferred, caller=caller, consultation_id=str(consultation_id), doctor_id=body.doctor_id
+    )
+    prepared = await dependencies.dispatcher.prepare(caller, key, http, body, look_up)
+    if prepared.earlier_response is not None:
+        return prepared.earlier_response
+    appointment, is_active = prepared.looked_up
+    command = Transfer(
+        request=prepared.request,
+        appointment=appointment,
+        consultation_id=str(consultation_id),
+        doctor_id=caller.doctor_id,
+        to_doctor_id=body.doctor_id,
+        to_doctor_active=is_active,
+    )
+    return await dependencies.dispatcher.dispatch(command, dependencies.today())
 
 
 @router.post(

@@ -139,6 +139,10 @@ class Reassign(RequestBody):
     reason: Reason | None = None
 
 
+class Transfer(RequestBody):
+    doctor_id: Id
+
+
 class ReassignAll(RequestBody):
     doctor_id: Id
     reason: Reason

@@ -3,7 +3,7 @@
 from datetime import datetime
 from functools import singledispatch
 
-from patient_visit_engine.storage.ledger import merging, pausing
+from patient_visit_engine.storage.ledger import merging, pausing, transferring
 from patient_visit_engine.storage.ledger.errors import OvertakenError
 from patient_visit_engine.storage.ledger.rewriting import rewrite_appointment
 from patient_visit_engine.storage.ledger.writer import (
@@ -14,8 +14,8 @@ from patient_visit_engine.storage.ledger.writer import (
 )
 from patient_visit_engine.storage.walk_ins import insert_walk_in
 from patient_visit_engine.visit import changes
-from patient_visit_engine.visit.codes import AppointmentStatus, Outcome, ReservationKind, TrackingStatus
-from patient_visit_engine.visit.state import Appointment, Consultation, PendingTracking
+from patient_visit_engine.visit.codes import AppointmentStatus, Outcome, TrackingStatus
+from patient_visit_engine.visit.state import Appointment, Consultation, PendingTracking, Reservation
 
 
 @singledispatch
@@ -56,7 +56,7 @@ def _end_consultation(change: changes.EndConsultation, writer: Writer) -> None:
         writer.complete_tracking(RUNNING_CONSULTATION, change.consultation.id, change.outcome)
     else:
         pausing.complete_paused(change.consultation, change.outcome, writer)
-    if not change.waits_again:
+    if not change.waits_again and change.outcome is not Outcome.transferred:
         # Otherwise `confirmed` would become the status before the arrival.
         status = AppointmentStatus.done if change.outcome is Outcome.done else AppointmentStatus.confirmed
         writer.write_appointment_status(change.consultation.appointment_id, status)
@@ -79,6 +79,18 @@ def _pause_consultation(change: changes.PauseConsultation, writer: Writer) -> No
 @apply.register
 def _resume_consultation(change: changes.ResumeConsultation, writer: Writer) -> None:
     pausing.resume_tracking(change, writer)
+
+
+@apply.register
+def _transfer_consultation(change: changes.TransferConsultation, writer: Writer) -> None:
+    transferring.transfer(change, writer)
+
+
+@apply.register
+def _postpone_reservation(change: changes.PostponeReservation, writer: Writer) -> None:
+    if not writer.delete_reservation():
+        raise OvertakenError
+    writer.reserve(change.reservation)
 
 
 @apply.register
@@ -140,18 +152,7 @@ def _insert_pending(
     source: Appointment | Consultation, appointment_id: int, arrived_at: datetime | None, writer: Writer
 ) -> None:
     """The patient waits for this appointment. `source` has its doctor and prestation."""
-    values = {
-        "appointment_id": appointment_id,
-        "prestation_id": source.prestation_id,
-        "doctor_id": source.doctor_id,
-        "exclusive": source.exclusive,
-        "visit_day": writer.entry.day,
-        "status": TrackingStatus.pending.value,
-        "check_in_time": arrived_at,
-        "checked_in": True,
-        "reminders": 0,
-    }
-    writer.insert_tracking(values)
+    writer.insert_pending(source, appointment_id, source.doctor_id, arrived_at)
     writer.write_appointment_status(appointment_id, AppointmentStatus.pending)
 
 
@@ -197,15 +198,11 @@ def _offer_patient(change: changes.OfferPatient, writer: Writer) -> None:
         return
     # An offer that is made again replaces the one before it.
     writer.delete_reservation()
-    values = {
-        "kind": ReservationKind.offered.value,
-        "doctor_id": change.place.doctor_id,
-        "appointment_id": change.place.appointment_id,
-        "visit_day": writer.entry.day,
-        "since": writer.at,
-        "until": change.until,
-    }
-    writer.insert_reservation(values)
+    place, day = change.place, writer.entry.day
+    reservation = Reservation(
+        doctor_id=place.doctor_id, appointment_id=place.appointment_id, day=day, until=change.until, since=writer.at
+    )
+    writer.reserve(reservation)
 
 
 @apply.register

@@ -11,10 +11,12 @@ from patient_visit_engine.storage.facts import PERSON
 from patient_visit_engine.storage.row_unions import Columns
 from patient_visit_engine.storage.tables import log_head, patient_trackings
 from patient_visit_engine.storage.tickets import NEXT_DAY, NEXT_NUMBER, PLACEHOLDER, TicketOrder, ticket_text
-from patient_visit_engine.visit.changes import AddWalkIn, OpenTracking, WaitAgain
+from patient_visit_engine.visit.changes import AddWalkIn, OpenTracking, TransferConsultation, WaitAgain
 from patient_visit_engine.visit.record import LedgerEntry
 
 # The parameters of both queries are NULL for a decision that opens no tracking. Then they read no row.
+#: The changes that open a tracking in which the ticket is shown.
+OPENS_TRACKING = (OpenTracking, AddWalkIn, WaitAgain, TransferConsultation)
 #: The trackings of the person with a ticket of the day.
 KNOWN_TICKETS = select(
     patient_trackings.c.id,
@@ -50,7 +52,7 @@ class Ticket:
 
 def ticket_parameters(entry: LedgerEntry, *, is_sqlite: bool) -> dict[str, Any]:
     """The parameters of `KNOWN_TICKETS` and `NEXT_TICKET`."""
-    takes_part = any(isinstance(change, OpenTracking | AddWalkIn | WaitAgain) for change in entry.decision.changes)
+    takes_part = any(isinstance(change, OPENS_TRACKING) for change in entry.decision.changes)
     day = entry.day if takes_part else None
     return {"ticket_day": day, "ticket_for": day, "head_id": 1 if is_sqlite and takes_part else None}
 

@@ -32,7 +32,7 @@ from patient_visit_engine.storage.tables.columns import Timestamp
 from patient_visit_engine.visit.calendar import to_millisecond
 from patient_visit_engine.visit.codes import BEFORE_ARRIVAL, AppointmentStatus, CancelReason, Outcome, TrackingStatus
 from patient_visit_engine.visit.record import LedgerEntry
-from patient_visit_engine.visit.state import WaitingDoctor
+from patient_visit_engine.visit.state import Appointment, Consultation, Reservation, WaitingDoctor
 
 
 class OpenTrackingKey(NamedTuple):
@@ -149,6 +149,23 @@ class Writer:
         caller = {"created_by_text": self.stored.created_by_text}
         self.stored.rows.trackings.append({**NO_VALUES, **columns, **appointment, **caller, "id": tracking_id})
 
+    def insert_pending(
+        self, source: Appointment | Consultation, appointment_id: int, doctor_id: int, arrived_at: datetime | None
+    ) -> None:
+        """The patient waits for this doctor since `arrived_at`. `source` has the prestation."""
+        values = {
+            "appointment_id": appointment_id,
+            "prestation_id": source.prestation_id,
+            "doctor_id": doctor_id,
+            "exclusive": source.exclusive,
+            "visit_day": self.entry.day,
+            "status": TrackingStatus.pending.value,
+            "check_in_time": arrived_at,
+            "checked_in": True,
+            "reminders": 0,
+        }
+        self.insert_tracking(values)
+
     def update_tracking(self, tracking: OpenTrackingKey, key: object, **values: object) -> None:
         """Update the one tracking that has this key. Raises `OvertakenError` when it is no longer there."""
         row = self.stored.rows.find_tracking(tracking.status, tracking.column, key)
@@ -261,9 +278,10 @@ class Writer:
     def _place_key(self, place: WaitingDoctor) -> dict[str, object]:
         return self._person | {"doctor": place.doctor_id}
 
-    def insert_reservation(self, values: Mapping[str, object]) -> None:
+    def reserve(self, reservation: Reservation) -> None:
         """Insert the reservation of the patient."""
-        columns = _stored(values)
+        columns = _stored({**reservation.model_dump(exclude={"day"}), "visit_day": reservation.day})
+        columns["kind"] = reservation.kind.value
         columns |= self._about_patient(columns)
         self.connection.execute(INSERT_RESERVATION, columns)
         self.stored.rows.reservations.append(columns)

@@ -14,12 +14,19 @@ from patient_visit_engine.wire.reports import DayReport, DayRows, ReportedTracki
 from patient_visit_engine.wire.search_words import fold
 
 TRACKING = patient_trackings.c
-LATER = patient_trackings.alias("later")
+OTHER = patient_trackings.alias("other")
 #: After a check-out that was taken back, the same arrival goes on in a later tracking.
 GOES_ON = exists().where(
-    LATER.c.appointment_id == TRACKING.appointment_id,
-    LATER.c.check_in_time == TRACKING.check_in_time,
-    LATER.c.id > TRACKING.id,
+    OTHER.c.appointment_id == TRACKING.appointment_id,
+    OTHER.c.check_in_time == TRACKING.check_in_time,
+    OTHER.c.id > TRACKING.id,
+)
+#: The patient came by a transfer: the wait since the first arrival is that of the first doctor.
+CAME_BY_TRANSFER = exists().where(
+    OTHER.c.appointment_id == TRACKING.appointment_id,
+    OTHER.c.check_in_time == TRACKING.check_in_time,
+    OTHER.c.outcome == Outcome.transferred.value,
+    OTHER.c.id < TRACKING.id,
 )
 # A literal, not a bound parameter: otherwise neither database uses its partial index.
 IS_REFUSAL = timeline.c.event == literal_column("'refused'")
@@ -54,7 +61,7 @@ def _read_trackings(connection: Connection, query: ReportQuery) -> list[Reported
         ReportedTracking(
             doctor_id=row.doctor_id,
             outcome=None if row.outcome is None else Outcome(row.outcome),
-            checked_in=row.checked_in,
+            checked_in=row.checked_in and not row.came_by_transfer,
             was_undone=row.outcome == Outcome.mistaken or (row.outcome == Outcome.left and row.goes_on),
             is_running=row.status == TrackingStatus.in_progress,
             check_in_time=row.check_in_time,
@@ -79,6 +86,7 @@ def _trackings(condition: ColumnElement[bool]) -> Select[Any]:
         TRACKING.check_out_time,
         TRACKING.paused_seconds,
         and_(TRACKING.outcome == Outcome.left.value, GOES_ON).label("goes_on"),
+        CAME_BY_TRANSFER.label("came_by_transfer"),
     ).where(condition)
 
 

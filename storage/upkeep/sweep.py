@@ -41,18 +41,20 @@ class LateRow:
 def find_late_trackings(connection: Connection, late_since: datetime, after: int | None, limit: int) -> list[LateRow]:
     """Return the consultations and check-ins with a timer that was due before `late_since`.
 
-    The offer to a doctor who has paused counts with the paused consultation, because it has no place in line.
+    A reservation without a place in line counts with the paused consultation, or with the check-in of a transferred patient.
     """
     tracking = patient_trackings.c
     consultation_is_late = and_(
         tracking.status == TrackingStatus.in_progress.value,
         or_(tracking.remind_at < late_since, tracking.abandon_at < late_since),
     )
-    check_in_is_late = and_(tracking.status == TrackingStatus.pending.value, tracking.not_seen_at < late_since)
     offer_is_over = exists().where(
         reservations.c.person_id == tracking.person_id,
         reservations.c.appointment_id == tracking.appointment_id,
         reservations.c.until < late_since,
+    )
+    check_in_is_late = and_(
+        tracking.status == TrackingStatus.pending.value, or_(tracking.not_seen_at < late_since, offer_is_over)
     )
     pause_is_late = and_(
         tracking.status == TrackingStatus.paused.value, or_(tracking.abandon_at < late_since, offer_is_over)

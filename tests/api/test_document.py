@@ -55,6 +55,7 @@ CALLS = {
     ("/api/appointments/{appointment_id}/cancel", "DELETE"),
     ("/api/appointments/{appointment_id}/priority", "PATCH"),
     ("/api/appointments/{appointment_id}/reassign", "POST"),
+    ("/api/consultations/{consultation_id}/transfer", "POST"),
     ("/api/doctors/{doctor_id}/reassign-all", "POST"),
     ("/api/appointments/{appointment_id}/check-in", "POST"),
     ("/api/appointments/{appointment_id}/check-out", "POST"),

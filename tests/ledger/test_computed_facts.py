@@ -60,6 +60,7 @@ from tests.support.commands import (
     a_separation,
     a_start,
     a_status,
+    a_transfer,
     a_wait,
     a_walk_in,
     an_extension,
@@ -193,6 +194,12 @@ async def check_busy_days(visit: CheckedVisit) -> None:
     await visit.send(a_pause(with_amrani), minutes(1))
     await visit.record_due(RESERVES.pause_limit + minutes(2))
     await visit.send(a_release(with_amrani), minutes(5))
+    # The end of the reservation after a transfer is noticed too late, so it gets another one.
+    await visit.send(a_start(OF_AMRANI), minutes(1))
+    with_amrani = next(each for each in visit.running if each.appointment_id == OF_AMRANI.id)
+    await visit.send(a_transfer(OF_AMRANI, with_amrani, DR_LINDQVIST), minutes(1))
+    await visit.record_due(RESERVES.call + minutes(2))
+    await visit.record_due(RESERVES.call)
     await visit.send(a_change(OF_AMRANI, doctor_id=DR_OKAFOR.id))
     await visit.send(a_priority(OF_LINDQVIST, 2))
     await visit.send(a_status(OF_LINDQVIST, AppointmentStatus.canceled))
@@ -265,6 +272,15 @@ def random_command(random: Random, running: tuple[Consultation, ...], paused: tu
         (1, a_change(appointment, doctor_id=random.choice(BOOKED).doctor_id)),
         (1, a_priority(appointment, random.choice((1, None)))),
         (1, a_reassignment(appointment, random.choice((DR_AMRANI, DR_OKAFOR, DR_LINDQVIST)))),
+        *(
+            (
+                2,
+                a_transfer(
+                    appointment_of(consultation), consultation, random.choice((DR_AMRANI, DR_OKAFOR, DR_LINDQVIST))
+                ),
+            )
+            for consultation in (*running, *paused)
+        ),
         *((1, a_completion(consultation)) for consultation in running),
         *((5, a_release(consultation)) for consultation in running),
         *((1, an_extension(consultation, 5)) for consultation in running),

@@ -26,6 +26,7 @@ from patient_visit_engine.visit.consultation_commands import (
     Reopen,
     Resume,
     StartConsultation,
+    Transfer,
     UndoStart,
 )
 from patient_visit_engine.visit.day_appointments import DayAppointment, DayAppointments
@@ -213,6 +214,26 @@ def a_reassignment(appointment: Appointment, doctor: Doctor, key: str = "reassig
     """Reception gives the appointment to the doctor."""
     return Reassign(
         request=a_request(key, RECEPTIONIST), appointment=appointment, doctor_id=doctor.id, doctor_active=active
+    )
+
+
+def a_transfer(
+    appointment: Appointment,
+    consultation: Consultation,
+    doctor: Doctor,
+    key: str = "transfer",
+    *,
+    by: Doctor | None = None,
+    active: bool = True,
+) -> Transfer:
+    """The doctor `by`, or a supervisor, transfers the consultation to the doctor."""
+    return Transfer(
+        request=a_request(key),
+        appointment=appointment,
+        consultation_id=consultation.id,
+        doctor_id=None if by is None else by.id,
+        to_doctor_id=doctor.id,
+        to_doctor_active=active,
     )
 
 

@@ -40,6 +40,7 @@ from patient_visit_engine.visit.consultation_commands import (
     Reopen,
     Resume,
     StartConsultation,
+    Transfer,
     UndoStart,
 )
 from patient_visit_engine.visit.day_appointments import DayAppointments
@@ -292,6 +293,16 @@ class VisitDriver(PatientRecords):
         """Reception gives the doctor's appointment to the other doctor."""
         appointment = await self.appointment(doctor)
         return await self.send(Reassign(request=self.request(), appointment=appointment, doctor_id=other))
+
+    async def transfer(self, start: Answer, doctor: int, other: int) -> Answer:
+        """A supervisor transfers the consultation of the doctor to the other doctor."""
+        command = Transfer(
+            request=self.request(),
+            appointment=await self.appointment(doctor),
+            consultation_id=start.body["id"],
+            to_doctor_id=other,
+        )
+        return await self.send(command)
 
     async def change(self, doctor: int, **fields: Any) -> Answer:
         """The hospital's own system changes these fields of the doctor's appointment."""

@@ -79,6 +79,10 @@ EVERY_CHANGE: dict[Any, Any] = {
         changes.PauseConsultation(consultation=paused(RUNNING)),
         changes.ResumeConsultation(consultation=RUNNING, paused_at=NOON),
         changes.PostponePauseLimit(consultation=paused(RUNNING)),
+        changes.TransferConsultation(
+            consultation=RUNNING, to_doctor_id=DR_SMITH.id, reservation=a_reservation(DR_SMITH, NOON)
+        ),
+        changes.PostponeReservation(reservation=a_reservation(DR_SMITH, NOON)),
         changes.PostponeConsultation(consultation=RUNNING, minutes=10),
         changes.RemindHolder(consultation=RUNNING),
         changes.CarryOver(day=RUNNING.day),

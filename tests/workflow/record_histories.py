@@ -254,6 +254,14 @@ async def paused(visits: VisitDriver) -> None:
     await visits.skip_time(until=await visits.now() + timedelta(minutes=41))
 
 
+async def transferred(visits: VisitDriver) -> None:
+    """A doctor transfers the patient to another doctor, who does not start in time, so that the line has the patient."""
+    started = await visits.start(DR_AMRANI)
+    await visits.wait(DR_BENNIS)
+    await visits.transfer(started, DR_AMRANI, DR_IMAGING)
+    await visits.skip_time(until=await visits.now() + timedelta(minutes=4))
+
+
 BEHAVIOURS: tuple[Callable[[VisitDriver], Awaitable[None]], ...] = (
     start_refuse_complete,
     waiting_line_and_offer,
@@ -276,6 +284,7 @@ BEHAVIOURS: tuple[Callable[[VisitDriver], Awaitable[None]], ...] = (
     priorities,
     reassigned,
     paused,
+    transferred,
 )
 
 

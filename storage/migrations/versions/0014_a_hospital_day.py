@@ -64,7 +64,7 @@ def downgrade() -> None:
         op.drop_index(name, table)
     for name, table, columns in DROPPED_INDEXES:
         op.create_index(name, table, columns)
-    op.execute("UPDATE patient_trackings SET outcome = 'released' WHERE outcome = 'mistaken'")
+    op.execute("UPDATE patient_trackings SET outcome = 'released' WHERE outcome IN ('mistaken', 'transferred')")
     op.execute("UPDATE patient_trackings SET ticket = NULL WHERE ticket IS NOT NULL")
     _end_pauses()
     for table, column in COLUMNS:

@@ -18,6 +18,11 @@ export interface AboutConsultation extends AboutPatient {
     readonly consultation_id: string;
 }
 
+export interface ConsultationTransferred extends AboutConsultation {
+    readonly to_doctor_id: number;
+    readonly to_doctor_name: string;
+}
+
 export interface ConsultationBlocked extends AboutPatient {
     readonly active_doctor_id: number;
     readonly active_doctor_name: string;
@@ -54,6 +59,7 @@ export interface VisitEvents {
     "consultation.paused": AboutConsultation;
     "consultation.resumed": AboutConsultation;
     "consultation.reopened": AboutConsultation;
+    "consultation.transferred": ConsultationTransferred;
     "consultation.available": AboutPatient;
     "waiting.ended": AboutPatient;
     "consultation.overdue": AboutPatient;
@@ -90,6 +96,7 @@ export const GUARANTEED: { readonly [Name in EventName]: Readonly<Record<string,
     "consultation.paused": ABOUT_CONSULTATION,
     "consultation.resumed": ABOUT_CONSULTATION,
     "consultation.reopened": ABOUT_CONSULTATION,
+    "consultation.transferred": { ...ABOUT_CONSULTATION, to_doctor_id: "number", to_doctor_name: "string" },
     "consultation.available": ABOUT_PATIENT,
     "waiting.ended": ABOUT_PATIENT,
     "consultation.overdue": ABOUT_PATIENT,

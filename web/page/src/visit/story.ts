@@ -55,6 +55,7 @@ const MARKS = new Set([
     "carried_over",
     "grace",
     "reservation_ended",
+    "transferred",
     "moved_down",
     "status",
     "changed",

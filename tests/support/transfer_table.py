@@ -1,0 +1,44 @@
+"""The rows of docs/decisions.md about transfers, with values."""
+
+from collections.abc import Callable
+
+from patient_visit_engine.visit.commands import Command
+from tests.support.builders import DR_AMRANI, DR_LINDQVIST, DR_OKAFOR
+from tests.support.commands import a_transfer
+from tests.support.decision_table import DecisionRow, Situation
+
+TRANSFER = "Transfer, by its doctor or a supervisor"
+OTHER = "Transfer, by another doctor"
+INACTIVE = "Transfer, to an inactive doctor"
+COMMANDS: dict[str, Callable[[Situation], Command]] = {
+    TRANSFER: lambda now: a_transfer(now.appointment, now.consultation, DR_LINDQVIST),
+    OTHER: lambda now: a_transfer(now.appointment, now.consultation, DR_LINDQVIST, by=DR_OKAFOR),
+    INACTIVE: lambda now: a_transfer(now.appointment, now.consultation, DR_LINDQVIST, by=DR_AMRANI, active=False),
+}
+CHANGES = ("EndConsultation", "TransferConsultation")
+EVENTS = (
+    "consultation.completed",
+    "consultation.transferred",
+    "appointment.updated",
+    "appointment.updated",
+    "patient.updated",
+)
+GIVEN = (CHANGES, EVENTS)
+TAKES_OFFER = (("EndConsultation", "EndReservation", "TransferConsultation"), EVENTS)
+ROWS = [
+    DecisionRow(TRANSFER, "in consultation", "200", *GIVEN),
+    DecisionRow(TRANSFER, "in consultation, after a check-in", "200", *GIVEN),
+    DecisionRow(TRANSFER, "in consultation, another doctor in line", "200", *GIVEN),
+    DecisionRow(TRANSFER, "paused", "200", *GIVEN),
+    DecisionRow(TRANSFER, "paused, in consultation with another doctor", "200", *GIVEN),
+    DecisionRow(TRANSFER, "paused, reserved for another doctor", "200", *GIVEN),
+    DecisionRow(TRANSFER, "paused, offered to its doctor", "200", *TAKES_OFFER),
+    DecisionRow(TRANSFER, "paused, offered to its doctor before another one in line", "200", *TAKES_OFFER),
+    *(
+        DecisionRow(TRANSFER, state, "consultation_ended")
+        for state in ("completed", "released", "timed out", "start taken back")
+    ),
+    DecisionRow(OTHER, "in consultation", "not_yours"),
+    DecisionRow(OTHER, "paused", "not_yours"),
+    DecisionRow(INACTIVE, "in consultation", "doctor_inactive"),
+]

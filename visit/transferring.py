@@ -1,0 +1,69 @@
+"""Transferring a consultation: another doctor goes on with the patient, and no third doctor comes between."""
+
+from datetime import datetime
+
+from patient_visit_engine.visit.asking import is_asked_before_change
+from patient_visit_engine.visit.changes import Change, EndReservation, TransferConsultation, WithdrawOffer
+from patient_visit_engine.visit.codes import Outcome, ReservationKind
+from patient_visit_engine.visit.consultation_commands import Transfer
+from patient_visit_engine.visit.decisions import ConsultationEndedAnswer, Refused, Verdict
+from patient_visit_engine.visit.ending import end_consultation
+from patient_visit_engine.visit.refusals import ConsultationChanged, DoctorInactive, NotYours
+from patient_visit_engine.visit.state import Consultation, Reservation, VisitState, WaitingDoctor
+
+
+def transfer(command: Transfer, state: VisitState, now: datetime) -> Verdict:
+    """End the consultation, and keep the patient for the receiver. A second transfer to the same doctor changes nothing.
+
+    The patient is not offered to the line, so that no third doctor comes between.
+    """
+    consultation = state.consultation(command.consultation_id)
+    if consultation is None:
+        has_it = command.appointment.doctor_id == command.to_doctor_id
+        outcome = Outcome.transferred if has_it else None
+        return ConsultationEndedAnswer(consultation_id=command.consultation_id, success_outcome=outcome), ()
+    if command.doctor_id not in {None, consultation.doctor_id}:
+        return Refused(refusal=NotYours()), ()
+    if is_asked_before_change(command.request, consultation):
+        return Refused(refusal=ConsultationChanged()), ()
+    if not command.to_doctor_active:
+        return Refused(refusal=DoctorInactive()), ()
+    answer = ConsultationEndedAnswer(consultation_id=consultation.id, success_outcome=Outcome.transferred)
+    ended = end_consultation(consultation, Outcome.transferred, now)
+    return answer, (ended, *_give(state, consultation, command.to_doctor_id, now))
+
+
+def _give(state: VisitState, consultation: Consultation, receiver_id: int, now: datetime) -> tuple[Change, ...]:
+    given = TransferConsultation(consultation=consultation, to_doctor_id=receiver_id)
+    if not consultation.exclusive:
+        return (given,)
+    reservation = state.facts.reservation
+    # The offer of the patient to the doctor who had paused this consultation.
+    is_own = reservation is not None and reservation.appointment_id == consultation.appointment_id
+    is_busy = any(other.exclusive and other.id != consultation.id for other in state.facts.in_progress)
+    if is_busy or (reservation is not None and not is_own):
+        return (given.model_copy(update={"place": _first_place(state, consultation, receiver_id, now)}),)
+    ended = () if reservation is None else (EndReservation(reservation=reservation, why="left"),)
+    reserved = Reservation(
+        kind=ReservationKind.transferred,
+        doctor_id=receiver_id,
+        appointment_id=consultation.appointment_id,
+        day=state.day,
+        until=now + state.limits.call,
+        since=now,
+    )
+    # With VISIT_OFFER_SECONDS=0, the doctors were notified of a patient who is not free any more.
+    notified = (place for place in state.line() if place.notified_at is not None)
+    withdrawn = (WithdrawOffer(place=place.model_copy(update={"notified_at": None})) for place in notified)
+    return *ended, given.model_copy(update={"reservation": reserved}), *withdrawn
+
+
+def _first_place(state: VisitState, consultation: Consultation, receiver_id: int, now: datetime) -> WaitingDoctor:
+    """The first place in line. A doctor has one, also for several appointments."""
+    turn = min((place.turn for place in state.line()), default=1) - 1
+    present = next((place for place in state.line() if place.doctor_id == receiver_id), None)
+    if present is not None:
+        return present.model_copy(update={"turn": turn})
+    return WaitingDoctor(
+        doctor_id=receiver_id, appointment_id=consultation.appointment_id, day=state.day, since=now, turn=turn
+    )
