@@ -70,13 +70,17 @@ def combine(facts: Facts, other: Facts) -> Facts:
     awaited = [reservation for reservation in reserved if reservation.appointment_id not in paused]
     if _exclusive(combined):
         line = _combine_line(combined.waiting, ended=awaited, go_first=True)
-        # With VISIT_OFFER_SECONDS=0, the doctors were notified of a patient who is not free any more.
-        line = tuple(place.model_copy(update={"notified_at": None}) for place in line)
-        return combined.model_copy(update={"waiting": line})
+        return combined.model_copy(update={"waiting": _not_notified(line)})
     staying = next(iter(reserved), None)
     ended = [reservation for reservation in awaited if reservation is not staying]
     line = _combine_line(combined.waiting, ended=ended, staying=staying)
+    line = line if staying is None else _not_notified(line)
     return combined.model_copy(update={"waiting": line, "reservation": staying})
+
+
+def _not_notified(line: tuple[WaitingDoctor, ...]) -> tuple[WaitingDoctor, ...]:
+    """With VISIT_OFFER_SECONDS=0, the doctors were notified of a patient who is not free any more."""
+    return tuple(place.model_copy(update={"notified_at": None}) for place in line)
 
 
 def _in_turns(*lines: Iterable[WaitingDoctor]) -> tuple[WaitingDoctor, ...]:

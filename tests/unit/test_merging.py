@@ -48,6 +48,7 @@ from tests.support.builders import (
     Doctor,
     Patient,
     a_consultation,
+    a_reservation,
     a_visit,
     an_appointment,
     minutes,
@@ -237,9 +238,11 @@ def test_line_without_reservations_is_notified_again_when_free() -> None:
 
     free = merge(Facts(waiting=(notified,)), Facts(waiting=(new,)), limits=limits)
     busy = combine(Facts(waiting=(notified,)), facts_of(MARIA_SILVA, "exclusive"))
+    # Only a transfer reserves the patient then.
+    reserved = combine(Facts(waiting=(notified,)), Facts(reservation=a_reservation(DR_OKAFOR, NOON + minutes(3))))
 
     assert offers_in(free) == [DR_OKAFOR.id]
-    assert [place.notified_at for place in busy.waiting] == [None]
+    assert [place.notified_at for place in (*busy.waiting, *reserved.waiting)] == [None, None]
 
 
 def test_marks_all_when_third_record_is_busy() -> None:
