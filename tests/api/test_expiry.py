@@ -42,18 +42,26 @@ async def test_only_starting_commands_expire(api: ApiDriver) -> None:
     doctor, other = await api.doctor(), await api.doctor(DR_OKAFOR.id)
     before = await api.database.read(read_clock)
 
-    started = await doctor.post("/api/consultations", json=start_body())
+    consultation = (await doctor.post("/api/consultations", json=start_body())).json()["id"]
     of_start = last_request(api)
-    await other.post(f"/api/appointments/{JOHN_DERMATOLOGY.id}/wait")
-    of_wait = last_request(api)
-    await other.delete(f"/api/appointments/{JOHN_DERMATOLOGY.id}/wait")
-    of_leave = last_request(api)
-    await doctor.post(f"/api/consultations/{started.json()['id']}/complete")
-    of_completion = last_request(api)
+    limits = [validity(of_start)]
+    waiting, going_on = f"/api/appointments/{JOHN_DERMATOLOGY.id}/wait", f"/api/consultations/{consultation}"
+    for client, method, path, body in (
+        (other, "POST", waiting, None),
+        (other, "DELETE", waiting, None),
+        (doctor, "POST", f"{going_on}/pause", None),
+        (doctor, "POST", f"{going_on}/resume", None),
+        (doctor, "POST", f"{going_on}/complete", None),
+        (doctor, "POST", f"{going_on}/reopen", None),
+        (doctor, "POST", f"{going_on}/transfer", {"doctor_id": DR_OKAFOR.id}),
+    ):
+        answer = await client.request(method, path, json=body)
+        assert answer.status_code in (200, 204), answer.text
+        limits.append(validity(last_request(api)))
 
     after = await api.database.read(read_clock)
-    limits = [validity(request) for request in (of_start, of_wait, of_leave, of_completion)]
-    assert limits == [timedelta(seconds=30), timedelta(seconds=30), None, None]
+    limited = timedelta(seconds=30)
+    assert limits == [limited, limited, None, None, limited, None, limited, limited]
     assert of_start.asked_at is not None
     assert before <= of_start.asked_at <= after
 

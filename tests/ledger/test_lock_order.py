@@ -34,7 +34,16 @@ from tests.support.builders import (
     minutes,
     seed,
 )
-from tests.support.commands import a_change, a_check_in, a_completion, a_merge, a_start, a_wait
+from tests.support.commands import (
+    a_change,
+    a_check_in,
+    a_completion,
+    a_merge,
+    a_start,
+    a_transfer,
+    a_wait,
+    a_walk_in,
+)
 from tests.support.ledger import LedgerDriver, column
 from tests.support.lock_waits import is_blocked, other_session, wait_for_blocked
 from tests.support.merged_records import make_one_person
@@ -98,6 +107,16 @@ async def start_and_complete(database: Database) -> None:
     await ledger.send(a_completion(ledger.running))
 
 
+async def start_and_transfer(database: Database) -> None:
+    ledger = LedgerDriver(database)
+    await ledger.send(a_start(OF_JOHN))
+    await ledger.send(a_transfer(OF_JOHN, ledger.running, DR_SMITH))
+
+
+async def walk_in(database: Database) -> None:
+    await LedgerDriver(database).send(a_walk_in(an_appointment(DR_SMITH, number=4)))
+
+
 async def rename_patient(database: Database) -> None:
     await database.write(put_patient, a_put(JOHN_DOE.id), PatientPut("John", "Roe"))
 
@@ -147,6 +166,9 @@ async def import_patients(database: Database) -> None:
         (start_with_rule_on_doctors, ["patients", "doctors", "appointments", "prestations", "log_head"]),
         (check_in, ["patients", "appointments", "prestations", "log_head"]),
         (start_and_complete, ["patients", "appointments", "prestations", "log_head"]),
+        (start_and_transfer, ["patients", "appointments", "prestations", "log_head"]),
+        # Its appointment is new.
+        (walk_in, ["patients", "appointments", "log_head"]),
         (rename_patient, ["patients", "log_head"]),
         (rename_doctor, ["doctors", "log_head"]),
         (change_room, ["doctors", "log_head"]),

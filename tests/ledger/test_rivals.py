@@ -8,8 +8,9 @@ from sqlalchemy import Connection, insert
 
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.tables import doctors
+from patient_visit_engine.visit.state import Appointment
 from tests.support.builders import Doctor, an_appointment, seed
-from tests.support.commands import a_start
+from tests.support.commands import a_start, a_transfer
 from tests.support.ledger import LedgerDriver, column
 
 ROOT = Path(__file__).parents[2]
@@ -87,3 +88,29 @@ async def test_second_of_two_visits_is_refused(database: Database) -> None:
     answers = await asyncio.gather(first_visit.send(first), second_visit.send(second))
 
     assert sorted(answer.status for answer in answers) == [201, 409]
+
+
+async def test_no_third_doctor_gets_in_during_a_transfer(database: Database) -> None:
+    await database.write(insert_rivals)
+    of_sender, of_receiver, *of_others = RIVALS
+    visit, receiver = LedgerDriver(database), Doctor(of_receiver.doctor_id, "")
+    await visit.send(a_start(of_sender, "start"))
+    transfer = a_transfer(of_sender, visit.running, receiver)
+
+    async def start_until_transferred(appointment: Appointment) -> list[int]:
+        rival = LedgerDriver(database)
+        statuses: list[int] = []
+        while not given.done() or not statuses:
+            statuses.append((await rival.send(a_start(appointment, f"{appointment.id} {len(statuses)}"))).status)
+        # The last one came after the transfer.
+        return [*statuses, (await rival.send(a_start(appointment, f"{appointment.id} last"))).status]
+
+    given = asyncio.ensure_future(visit.send(transfer))
+    starts = await asyncio.gather(*(start_until_transferred(appointment) for appointment in of_others))
+    goes_on = await LedgerDriver(database).send(
+        a_start(of_sender.model_copy(update={"doctor_id": receiver.id}), "goes on")
+    )
+
+    assert (await given).body["outcome"] == "transferred"
+    assert {status for statuses in starts for status in statuses} == {409}
+    assert goes_on.status == 201

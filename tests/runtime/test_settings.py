@@ -74,6 +74,8 @@ def test_reads_settings_from_env_file(tmp_path: Path) -> None:
         ("VISIT_HTTP_PORT", "70000"),
         ("VISIT_OFFER_SECONDS", "soon"),
         ("VISIT_OFFER_SECONDS", "-1"),
+        ("VISIT_CALL_SECONDS", "9.9"),
+        ("VISIT_CALL_SECONDS", "3601"),
         ("VISIT_DOCTOR_BUSY", "perhaps"),
         ("VISIT_ABANDON_AFTER", "PT25H"),
         ("VISIT_SWEEP_EVERY", "121"),

@@ -296,13 +296,16 @@ class VisitDriver(PatientRecords):
 
     async def transfer(self, start: Answer, doctor: int, other: int) -> Answer:
         """A supervisor transfers the consultation of the doctor to the other doctor."""
-        command = Transfer(
+        return await self.send(await self.transfer_command(start, doctor, other))
+
+    async def transfer_command(self, start: Answer, doctor: int, other: int) -> Transfer:
+        """The command of `transfer`, which is not sent yet."""
+        return Transfer(
             request=self.request(),
             appointment=await self.appointment(doctor),
             consultation_id=start.body["id"],
             to_doctor_id=other,
         )
-        return await self.send(command)
 
     async def change(self, doctor: int, **fields: Any) -> Answer:
         """The hospital's own system changes these fields of the doctor's appointment."""

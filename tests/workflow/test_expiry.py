@@ -69,6 +69,20 @@ async def test_late_start_does_not_disturb_the_visit(visits: VisitDriver) -> Non
     assert (started.status, completed.status) == (201, 200)
 
 
+async def test_late_transfer_has_no_effect(visits: VisitDriver) -> None:
+    started = await visits.start(DR_AMRANI)
+    transfer = await visits.transfer_command(started, DR_AMRANI, DR_BENNIS)
+    now = await _now(visits)
+
+    with pytest.raises(WorkflowUpdateFailedError):
+        await visits.send(stamped(transfer, now - timedelta(hours=1), valid_for=A_MINUTE))
+    events = len(await visits.events())
+    in_time = await visits.send(stamped(transfer, now, valid_for=A_MINUTE))
+
+    assert events == 1
+    assert (in_time.status, in_time.body["outcome"]) == (200, "transferred")
+
+
 async def test_late_signal_is_refused(visits: VisitDriver) -> None:
     start = await _late_start(visits, asynchronous=True)
     await visits.database.write(partial(open_request, command=start), start.request, await _now(visits))
