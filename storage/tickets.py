@@ -4,7 +4,9 @@ The row of the log's head counts them. A decision that gives a ticket advances t
 check-in. docs/architecture.md explains how the ticket gets into the tracking and into the answer.
 """
 
-from collections.abc import Collection
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -14,6 +16,7 @@ from sqlalchemy import (
     Connection,
     Date,
     Integer,
+    Select,
     String,
     bindparam,
     case,
@@ -31,6 +34,8 @@ LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ"
 PER_LETTER = 99
 #: The last number with letters in its ticket, `ZZ99`. Later tickets of the day are plain numbers.
 LAST_WITH_LETTERS = (len(LETTERS) + len(LETTERS) ** 2) * PER_LETTER
+#: A folded word that may be a ticket. Any other word of a search needs no look at the tickets.
+TICKET_WORD = re.compile(r"[a-z]{0,2}\d{2,}", re.ASCII)
 #: The text of a ticket in memory until the statement that advances the log gives it. No text of a client has a control character.
 PLACEHOLDER = "\x01ticket"
 
@@ -94,3 +99,23 @@ def read_tickets(connection: Connection, day: date, person_ids: Collection[int] 
     for person_id, ticket in connection.execute(query.order_by(row.check_in_time, row.id)):
         tickets.setdefault(person_id, ticket)
     return tickets
+
+
+def find_ticket_holders(connection: Connection, day: date, typed: Iterable[str]) -> dict[int, set[str]]:
+    """The words of a search that are tickets of this day, by the person. Only a whole ticket counts: "A1" is no part of "A12".
+
+    After a merge, a person is found by both tickets.
+    """
+    tickets = [word.upper() for word in typed if TICKET_WORD.fullmatch(word)]
+    if not tickets:
+        return {}
+    holders = defaultdict[int, set[str]](set)
+    for person_id, ticket in connection.execute(holders_of(day, tickets)):
+        holders[person_id].add(ticket.lower())
+    return holders
+
+
+def holders_of(day: date, tickets: Sequence[str]) -> Select[Any]:
+    """The persons who have one of these tickets on the day, with the ticket."""
+    row = patient_trackings.c
+    return select(row.person_id, row.ticket).where(row.ticket_day == day, row.ticket.in_(tickets)).distinct()

@@ -96,8 +96,9 @@ def _has_version(http: Request, etag: str) -> bool:
 
 @router.get("/api/patients", response_model=None, responses=page_responses(shapes.Patients))
 async def search_patients(query: Annotated[PatientsQuery, Query()], _caller: Staff, http: Request) -> Response:
-    """Patients by words of their names, birth date and record number. At most 1,000 are listed, 50 on a page."""
-    patient_query = PatientQuery(query.page, query.words, query.birth_date, query.identifier)
+    """Patients by words of their names, birth date and record number, and by today's ticket. At most 1,000 are listed, 50 on a page."""
+    today = dependencies_of(http).today()
+    patient_query = PatientQuery(query.page, today, query.words, query.birth_date, query.identifier)
     return JSONResponse(await dependencies_of(http).database.read(patient_search.search_patients, patient_query))
 
 

@@ -1,15 +1,17 @@
-"""The search for a person: by words of names, birth date and record number, among a million patients."""
+"""The search for a person: by words of names, birth date and record number, and by ticket, among a million patients."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Connection, Select, bindparam, func, literal, select
+from sqlalchemy import ColumnElement, Connection, Select, func, literal, select
 
 from patient_visit_engine.storage.master_data.identifiers import Identifier, RecordKind, find_record
 from patient_visit_engine.storage.master_data.record_bodies import read_bodies
 from patient_visit_engine.storage.screens.record_pages import MAX_MATCHES, page_members, page_of
 from patient_visit_engine.storage.tables import patient_search_words, patients
+from patient_visit_engine.storage.tickets import find_ticket_holders
 from patient_visit_engine.wire import shapes
 from patient_visit_engine.wire.patient_identity import PatientIdentity
 from patient_visit_engine.wire.search_words import matches
@@ -20,13 +22,8 @@ WORDS_READ = 4 * MAX_MATCHES
 COUNTED_WORDS = 10_000
 #: No word has this character, so it comes after every word with one beginning.
 LAST_CHARACTER = "\U0010ffff"
-_RECORD = patients.alias("record")
-#: All records of the person to whom the record belongs.
-_RECORDS = (
-    select(patients)
-    .join(_RECORD, _RECORD.c.person_id == patients.c.person_id)
-    .where(_RECORD.c.id == bindparam("record_id"))
-)
+#: The words of a search that are tickets, by the person who has them.
+TicketHolders = Mapping[int, set[str]]
 
 
 @dataclass(frozen=True)
@@ -34,9 +31,11 @@ class PatientQuery:
     """Which patients to list. `words` are beginnings of folded words. None stands for no search, and lists all patients.
 
     `birth_date` may be only a year or a month. With an identifier, only the patient who has it can be listed.
+    A ticket of `today` is a word of the person who has it.
     """
 
     page: int
+    today: date
     words: tuple[str, ...] | None = None
     birth_date: str | None = None
     identifier: Identifier | None = None
@@ -45,28 +44,44 @@ class PatientQuery:
 def search_patients(connection: Connection, query: PatientQuery) -> shapes.Patients:
     """Read one page of the patients who have all the words, in the order of the rarest word, then of the id.
 
-    A retired record with the words lists its survivor, once.
+    Those who are found by their tickets come first. A retired record with the words lists its survivor, once.
     """
+    holders = find_ticket_holders(connection, query.today, query.words or ())
     if query.identifier is None:
         ids, more = _matching_ids(connection, query)
+        ids = list(dict.fromkeys([*_listed_persons(connection, query, holders, holders), *ids]))
+        ids, more = ids[:MAX_MATCHES], more or len(ids) > MAX_MATCHES
     else:
-        ids, more = _identified_ids(connection, query, query.identifier), False
+        ids, more = _identified_ids(connection, query, query.identifier, holders), False
     items = read_bodies(connection, RecordKind.patient, page_of(ids, query.page))
     page = page_members(query.page, len(ids), more=more)
     return {"items": cast(list[shapes.StoredPatient], items), **page}
 
 
-def _identified_ids(connection: Connection, query: PatientQuery, identifier: Identifier) -> list[int]:
+def _identified_ids(
+    connection: Connection, query: PatientQuery, identifier: Identifier, holders: TicketHolders
+) -> list[int]:
     """The id of the patient who has the identifier, if one record of this patient also has the words and the birth date."""
     record_id = find_record(connection, RecordKind.patient, identifier)
-    records = connection.execute(_RECORDS, {"record_id": record_id}).mappings()
-    return list({record["person_id"] for record in records if _is_listed(query, record)})
+    person_id = connection.scalar(select(patients.c.person_id).where(patients.c.id == record_id))
+    return [] if person_id is None else _listed_persons(connection, query, [person_id], holders)
 
 
-def _is_listed(query: PatientQuery, record: Mapping[Any, Any]) -> bool:
+def _listed_persons(
+    connection: Connection, query: PatientQuery, person_ids: Collection[int], holders: TicketHolders
+) -> list[int]:
+    """Those of these persons of whom one record, with the tickets of the person, has the words and the birth date."""
+    if not person_ids:
+        return []
+    records = connection.execute(select(patients).where(patients.c.person_id.in_(person_ids))).mappings()
+    return sorted({record["person_id"] for record in records if _is_listed(query, record, holders)})
+
+
+def _is_listed(query: PatientQuery, record: Mapping[Any, Any], holders: TicketHolders) -> bool:
     if query.words == ():
         return False
-    is_found = query.words is None or matches(query.words, PatientIdentity.of(record).search_words())
+    words = PatientIdentity.of(record).search_words() | holders.get(record["person_id"], set())
+    is_found = query.words is None or matches(query.words, words)
     return is_found and (record["birth_date"] or "").startswith(query.birth_date or "")
 
 

@@ -22,7 +22,7 @@ from patient_visit_engine.storage.tables import (
     reservations,
     waiting_line,
 )
-from patient_visit_engine.storage.tickets import read_tickets
+from patient_visit_engine.storage.tickets import find_ticket_holders, read_tickets
 from patient_visit_engine.storage.tracking_conditions import IS_OPEN
 from patient_visit_engine.visit.calendar import HospitalDay, to_rfc3339
 from patient_visit_engine.visit.codes import (
@@ -96,7 +96,7 @@ def read_worklist(connection: Connection, worklist_filter: WorklistFilter) -> sc
     seq, epoch = connection.execute(select(log_head.c.seq, log_head.c.epoch)).one()
     first = (worklist_filter.page - 1) * worklist_filter.page_size
     if worklist_filter.search:
-        matching_ids = _search_ids(connection, conditions, worklist_filter.search)
+        matching_ids = _search_ids(connection, conditions, worklist_filter)
         total = len(matching_ids)
         is_on_page = appointments.c.id.in_(matching_ids[first : first + worklist_filter.page_size])
         rows = connection.execute(_listed(worklist_filter.today.date).where(is_on_page)).all()
@@ -136,17 +136,24 @@ def read_worklist(connection: Connection, worklist_filter: WorklistFilter) -> sc
     }
 
 
-def _search_ids(connection: Connection, conditions: Sequence[ColumnElement[bool]], text: str) -> list[int]:
+def _search_ids(
+    connection: Connection, conditions: Sequence[ColumnElement[bool]], worklist_filter: WorklistFilter
+) -> list[int]:
     """The ids of the appointments that match the search, in the order of the worklist.
 
     The program compares the words, because each database folds letters in its own way. A day has some thousand appointments.
     """
-    if not (typed := typed_words(text)):
+    if not (typed := typed_words(worklist_filter.search)):
         return []
     columns = (appointments.c.id, patients.c.id.label("person_id"), *SEARCHED)
     rows = connection.execute(_in_order(_joined(select(*columns)).where(*conditions))).all()
     retired = read_retired_records(connection, conditions)
-    return [row.id for row in rows if is_found(typed, row, retired.get(row.person_id, ()))]
+    holders = find_ticket_holders(connection, worklist_filter.day, typed)
+    return [
+        row.id
+        for row in rows
+        if is_found(typed, row, retired.get(row.person_id, ()), holders.get(row.person_id, set()))
+    ]
 
 
 def _listed(today: date) -> Select[Any]:

@@ -1,7 +1,7 @@
 """The search of the worklist: a paper may have the name of any record of the patient."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, select
@@ -28,9 +28,9 @@ def read_retired_records(
     return by_person
 
 
-def is_found(typed: tuple[str, ...], row: Row[Any], retired: Iterable[Row[Any]]) -> bool:
-    """Whether one record of the patient, with the doctor and the prestation, has all the words."""
-    shared = name_words(row.doctor) | name_words(row.prestation)
+def is_found(typed: tuple[str, ...], row: Row[Any], retired: Iterable[Row[Any]], tickets: Set[str]) -> bool:
+    """Whether one record of the patient, with the doctor, the prestation and these tickets, has all the words."""
+    shared = name_words(row.doctor) | name_words(row.prestation) | tickets
     return any(matches(typed, shared | _words_of(record)) for record in (row, *retired))
 
 

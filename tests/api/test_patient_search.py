@@ -1,16 +1,19 @@
-"""`GET /api/patients`: a person is found by name, birth date and record number, through an index."""
+"""`GET /api/patients`: a person is found by name, birth date, record number and ticket, through an index."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, text, update
 
 from patient_visit_engine.storage.bulk_master_data import PatientRow, add_missing
 from patient_visit_engine.storage.screens import patient_search
 from patient_visit_engine.storage.screens.patient_search import matching_words
 from patient_visit_engine.storage.screens.record_pages import RECORDS_PER_PAGE
-from patient_visit_engine.storage.tables import patients
-from tests.support.api import ApiDriver
+from patient_visit_engine.storage.tables import patient_trackings, patients
+from patient_visit_engine.storage.tickets import holders_of
+from tests.support.api import MARIA_CARDIOLOGY, ApiDriver, appointment_ids
+from tests.support.builders import DAY, JOHN_DOE, MARIA_SILVA
 from tests.support.databases import ON_SQLITE
 
 SIMON = {"first_name": "Simon", "last_name": "O'Grady", "birth_date": "1980-02-03", "sex": "male"}
@@ -127,6 +130,60 @@ async def test_search_finds_imported_patients(api: ApiDriver) -> None:
     assert (zoe["id"], zoe["birth_date"]) == (301, "1990")
     # An existing patient keeps the words.
     assert ids(await search(api, q="other")) == []
+
+
+async def test_finds_patient_by_ticket_of_today(api: ApiDriver) -> None:
+    await feed(api)
+    reception, service = await api.staff("reception"), await api.staff("service")
+    await service.put(
+        "/api/patients/206", json={"last_name": "Byrne", "identifiers": [{"system": "m", "value": "A02"}]}
+    )
+    for patient in (JOHN_DOE, MARIA_SILVA):
+        await reception.post(f"/api/patients/{patient.id}/check-in")
+
+    searches = [{"q": words} for words in ("A01", "a02", "doe a01", "silva a01", "a0", "A03")]
+    listed = [ids(await search(api, **query)) for query in searches]
+
+    # A record number that reads like a ticket comes after the ticket.
+    assert listed == [[JOHN_DOE.id], [MARIA_SILVA.id, 206], [JOHN_DOE.id], [], [206], []]
+    assert ids(await search(api, q="a01", birth_date="1901")) == []
+    assert ids(await search(api, q="byrne a02", identifier="m|A02")) == [206]
+    assert ids(await search(api, q="a01", identifier="m|A02")) == []
+
+
+async def test_both_tickets_of_merged_records_find_survivor(api: ApiDriver) -> None:
+    reception, supervisor = await api.staff("reception"), await api.staff("supervisor")
+    for patient in (JOHN_DOE, MARIA_SILVA):
+        await reception.post(f"/api/patients/{patient.id}/check-in")
+    body = {"patient_id": MARIA_SILVA.id, "reason": "one person"}
+
+    merged = await supervisor.post(f"/api/patients/{JOHN_DOE.id}/merge", json=body)
+
+    assert merged.status_code == 200
+    for ticket in ("a01", "a02", "a01 a02 silva"):
+        assert ids(await search(api, q=ticket)) == [JOHN_DOE.id]
+        assert MARIA_CARDIOLOGY.id in appointment_ids(await api.read_worklist(f"?q={ticket}"))
+
+
+async def test_ticket_of_yesterday_finds_no_one(api: ApiDriver) -> None:
+    await (await api.staff("reception")).post(f"/api/patients/{JOHN_DOE.id}/check-in")
+    yesterday = update(patient_trackings).values(ticket_day=DAY - timedelta(days=1))
+
+    await api.database.write(lambda connection: connection.execute(yesterday))
+
+    assert ids(await search(api, q="a01")) == appointment_ids(await api.read_worklist("?q=a01")) == []
+
+
+async def test_search_for_ticket_reads_index(api: ApiDriver) -> None:
+    def explain(connection: Connection) -> str:
+        sql = str(holders_of(DAY, ["A01"]).compile(connection, compile_kwargs={"literal_binds": True}))
+        if connection.dialect.name == "sqlite":
+            return "\n".join(row.detail for row in connection.execute(text(f"EXPLAIN QUERY PLAN {sql}")))
+        # The table is too small for an index otherwise.
+        connection.execute(text("SET LOCAL enable_seqscan = off"))
+        return "\n".join(connection.scalars(text(f"EXPLAIN {sql}")))
+
+    assert "tickets_by_day" in await api.database.write(explain)
 
 
 async def test_pages_end_at_limit(api: ApiDriver, monkeypatch: pytest.MonkeyPatch) -> None:
