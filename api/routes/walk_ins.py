@@ -15,6 +15,7 @@ from patient_visit_engine.api.dependencies import dependencies_of
 from patient_visit_engine.api.problems import NotFound, Problem
 from patient_visit_engine.api.schema import bodies
 from patient_visit_engine.api.schema.openapi import COMMAND_PROBLEMS, responses
+from patient_visit_engine.storage.master_data.identifiers import RecordKind, find_record
 from patient_visit_engine.storage.person_records import find_person
 from patient_visit_engine.storage.walk_ins import id_of_request, read_walk_in
 from patient_visit_engine.visit.codes import AppointmentStatus, Role
@@ -33,7 +34,7 @@ router = APIRouter(tags=["arrivals"])
 async def open_walk_in(
     body: bodies.OpenWalkIn, caller: DoctorReceptionOrSupervisor, key: Key, http: Request
 ) -> Response:
-    """Add an appointment for now, with its check-in, for a known patient or for a new one with these names.
+    """Add an appointment for now, with its check-in, for a known patient (by id or identifier) or for a new one with these names.
 
     A doctor adds it to the own list, or sends a patient of a consultation in progress to another service.
     """
@@ -43,7 +44,7 @@ async def open_walk_in(
     prepared = await dispatcher.prepare(caller, key, http, body, look_up)
     if prepared.earlier_response is not None:
         return prepared.earlier_response
-    names = None if body.patient is None else json.dumps(body.patient.model_dump(mode="json"))
+    names = None if body.new_patient is None else json.dumps(body.new_patient.model_dump(mode="json"))
     # The ids follow from the time of the first asking, so it is stored before the command is built.
     request = await dispatcher.keep_material(prepared.request, names, http, body)
     asked_at = request.asked_at or dependencies.now()
@@ -69,7 +70,8 @@ NEW_PATIENT = 0
 
 def _look_up(connection: Connection, body: bodies.OpenWalkIn, caller: Caller) -> Appointment:
     """The appointment as it will be, without its id. The ledger compares doctor and prestation again."""
-    person_id = NEW_PATIENT if body.patient_id is None else find_person(connection, body.patient_id)
+    record_id = _find_patient(connection, body)
+    person_id = NEW_PATIENT if record_id == NEW_PATIENT else find_person(connection, record_id)
     if person_id is None:
         raise NotFound("patient")
     unread = Appointment(
@@ -81,7 +83,7 @@ def _look_up(connection: Connection, body: bodies.OpenWalkIn, caller: Caller) ->
         expected_minutes=0,
         status=AppointmentStatus.confirmed,
         scheduled_at=LONG_AGO,
-        record_id=None if body.patient_id in (None, person_id) else body.patient_id,
+        record_id=None if record_id == person_id else record_id,
         priority=body.priority,
     )
     walk_in = read_walk_in(connection, unread)
@@ -93,3 +95,15 @@ def _look_up(connection: Connection, body: bodies.OpenWalkIn, caller: Caller) ->
     if caller.role is Role.doctor and person_id == NEW_PATIENT and caller.doctor_id != body.doctor_id:
         raise not_yours()
     return walk_in
+
+
+def _find_patient(connection: Connection, body: bodies.OpenWalkIn) -> int:
+    """The id of the known patient, or NEW_PATIENT. Raises NotFound for an unknown identifier."""
+    if body.patient_id is not None:
+        return body.patient_id
+    if body.identifier is None:
+        return NEW_PATIENT
+    record_id = find_record(connection, RecordKind.patient, body.identifier)
+    if record_id is None:
+        raise NotFound("patient")
+    return record_id

@@ -212,10 +212,10 @@ class NewPatient(RequestBody):
 
 
 class OpenWalkIn(RequestBody):
-    """Either `patient_id` or `patient` is sent: a known patient, or the names of a new one."""
+    """Either `patient_id` or `patient` is sent. `patient` is an identifier of a known patient, or the names of a new one."""
 
     patient_id: Id | None = None
-    patient: NewPatient | None = None
+    patient: RecordReference | NewPatient | None = None
     doctor_id: Id
     prestation_id: Id
     priority: Annotated[Priority | None, Field(description="1 is most urgent; null: none")] = None
@@ -225,6 +225,16 @@ class OpenWalkIn(RequestBody):
         if (self.patient_id is None) == (self.patient is None):
             raise ValueError("either patient_id or patient must be sent")
         return self
+
+    @property
+    def new_patient(self) -> NewPatient | None:
+        """The names of the patient, when the patient is new."""
+        return self.patient if isinstance(self.patient, NewPatient) else None
+
+    @property
+    def identifier(self) -> Identifier | None:
+        """The identifier by which a known patient is named."""
+        return self.patient.identifier if isinstance(self.patient, RecordReference) else None
 
 
 class PutDoctor(PutRecord):

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, select, update
 from patient_visit_engine.storage.tables import appointments, doctors, patients, requests
 from patient_visit_engine.storage.upkeep.audit import audit
 from tests.support.api import ApiDriver, start_body
-from tests.support.builders import CARDIOLOGY, DR_AMRANI, DR_OKAFOR, DR_SMITH, JOHN_DOE, X_RAY
+from tests.support.builders import CARDIOLOGY, DR_AMRANI, DR_OKAFOR, DR_SMITH, JOHN_DOE, MARIA_SILVA, X_RAY
 
 WALK_INS = "/api/walk-ins"
 NEW: dict[str, Any] = {
@@ -16,6 +16,8 @@ NEW: dict[str, Any] = {
     "doctor_id": DR_AMRANI.id,
     "prestation_id": CARDIOLOGY.id,
 }
+BY_IDENTIFIER: dict[str, Any] = NEW | {"patient": {"identifier": "m|7"}}
+MARIA = {"last_name": "Silva", "identifiers": [{"system": "m", "value": "7"}]}
 KNOWN: dict[str, Any] = {"patient_id": JOHN_DOE.id, "doctor_id": DR_SMITH.id, "prestation_id": X_RAY.id}
 
 
@@ -84,6 +86,31 @@ async def test_known_patient_gets_the_ticket_of_the_day(api: ApiDriver) -> None:
     assert (await api.database.read(audit)).passed
 
 
+async def test_patient_is_named_by_an_identifier(api: ApiDriver) -> None:
+    reception, service = await api.staff("reception"), await api.staff("service")
+    await service.put(f"/api/patients/{MARIA_SILVA.id}", json=MARIA)
+    merge = {"patient_id": MARIA_SILVA.id, "reason": "one person"}
+    assert (await service.post(f"/api/patients/{JOHN_DOE.id}/merge", json=merge)).status_code == 200
+
+    answer = await reception.post(WALK_INS, json=BY_IDENTIFIER)
+
+    # The retired record has the identifier. Its survivor is the patient, and a separation gives the appointment back to it.
+    assert (answer.status_code, answer.json()["patient_id"]) == (201, JOHN_DOE.id)
+    assert [row[1] for row in await api.database.read(read_walk_ins)] == [MARIA_SILVA.id]
+    assert (await api.database.read(audit)).passed
+
+
+async def test_one_name_is_enough_for_a_new_patient(api: ApiDriver) -> None:
+    reception = await api.staff("reception")
+    body = NEW | {"patient": {"first_name": " ", "last_name": "Suharto"}}
+
+    answer = await reception.post(WALK_INS, json=body)
+
+    assert answer.status_code == 201
+    stored = (await reception.get(f"/api/patients/{answer.json()['patient_id']}")).json()
+    assert (stored["first_name"], stored["last_name"]) == (None, "Suharto")
+
+
 async def test_doctor_adds_to_the_own_list_or_sends_a_patient_on(api: ApiDriver) -> None:
     amrani, okafor = await api.doctor(), await api.doctor(DR_OKAFOR.id)
 
@@ -107,6 +134,11 @@ async def test_doctor_adds_to_the_own_list_or_sends_a_patient_on(api: ApiDriver)
         (NEW | {"patient_id": 123}, 422, "invalid"),
         ({"doctor_id": DR_AMRANI.id, "prestation_id": CARDIOLOGY.id}, 422, "invalid"),
         (NEW | {"patient": {}}, 422, "invalid"),
+        (NEW | {"patient": {"first_name": "", "last_name": " "}}, 422, "invalid"),
+        (BY_IDENTIFIER, 404, "unknown_patient"),
+        (BY_IDENTIFIER | {"patient": {"identifier": "m"}}, 422, "invalid"),
+        (BY_IDENTIFIER | {"patient": {"identifier": "m|7", "last_name": "Field"}}, 422, "invalid"),
+        (BY_IDENTIFIER | {"patient_id": 123}, 422, "invalid"),
         (NEW | {"priority": 6}, 422, "invalid"),
         (NEW | {"doctor_id": DR_OKAFOR.id}, 422, "inactive_reference"),
     ],
