@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import Connection, select, update
 
 from patient_visit_engine.storage.doctor_days import PlannedAppointment
+from patient_visit_engine.storage.kept_answers import KeptAnswer, keep_answer
 from patient_visit_engine.storage.requests import StoredRequest, open_request
 from patient_visit_engine.storage.tables import requests
 from patient_visit_engine.visit.request import Request
@@ -18,12 +19,12 @@ def open_plan(
     request: Request,
     at: datetime,
     reason: str,
-    make_plan: Callable[[Connection], list[PlannedAppointment]],
+    make_plan: Callable[[Connection], list[PlannedAppointment] | KeptAnswer],
 ) -> tuple[StoredRequest, list[PlannedAppointment]]:
     """Store the open request with its plan, and an open request with the reason for each of its parts, unless they are stored.
 
-    Returns the stored request and its plan, which is empty when the request is decided or is another one. What `make_plan` raises
-    undoes all.
+    Returns the stored request and its plan, which is empty when the request is decided or is another one. When `make_plan` returns an
+    answer, the request is decided with it.
     """
     stored = open_request(connection, request, at, reason=reason)
     if stored.decided or stored.fingerprint != request.fingerprint:
@@ -34,6 +35,8 @@ def open_plan(
     if text is not None:
         return stored, [PlannedAppointment(*planned) for planned in json.loads(text)]
     plan = make_plan(connection)
+    if isinstance(plan, KeptAnswer):
+        return keep_answer(connection, request, at, plan), []
     connection.execute(update(requests).where(is_this).values(plan=json.dumps(plan)))
     for planned in plan:
         open_request(connection, part_of(request, planned), at, reason=reason)

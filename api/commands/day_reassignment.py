@@ -11,7 +11,6 @@ from starlette.responses import Response
 
 from patient_visit_engine.api.commands.idempotency import check_same_request, stored_response
 from patient_visit_engine.api.dependencies import Dependencies
-from patient_visit_engine.api.problems import Problem
 from patient_visit_engine.api.schema.bodies import ReassignAll
 from patient_visit_engine.storage.doctor_days import PlannedAppointment, find_open_appointments, is_active_doctor
 from patient_visit_engine.storage.facts import read_appointment
@@ -23,6 +22,7 @@ from patient_visit_engine.visit.refusals import AppointmentMismatch, DoctorInact
 from patient_visit_engine.visit.request import Request
 from patient_visit_engine.visit.state import Appointment
 from patient_visit_engine.wire import shapes
+from patient_visit_engine.wire.problems import problem_body
 from patient_visit_engine.wire.refusals import TITLES
 
 #: How many commands of one call are on their way at the same time. More would keep the visits of other patients waiting.
@@ -42,8 +42,7 @@ class DayReassignment:
     async def run(self) -> Response:
         """Move what can move, and return what did not move, with the reason.
 
-        Raises Problem 409 `doctor_inactive`, and Undecided. Then the call goes on with the same appointments when it is repeated with
-        the same key.
+        Raises Undecided. Then the call goes on with the same appointments when it is repeated with the same key.
         """
         dispatcher = self.dependencies.dispatcher
         now = self.dependencies.now()
@@ -69,9 +68,9 @@ class DayReassignment:
         keeping = partial(keep_answer, request=self.request, at=now, answer=KeptAnswer(200, _to_body(plan, codes)))
         return stored_response(await dispatcher.write(self.http, self.body, keeping))
 
-    def _make_plan(self, connection: Connection) -> list[PlannedAppointment]:
+    def _make_plan(self, connection: Connection) -> list[PlannedAppointment] | KeptAnswer:
         if not is_active_doctor(connection, self.body.doctor_id):
-            raise Problem(409, DoctorInactive().code, TITLES[DoctorInactive])
+            return KeptAnswer(409, problem_body(409, DoctorInactive().code, TITLES[DoctorInactive]))
         calendar, today = self.dependencies.settings.calendar, self.dependencies.today()
         return find_open_appointments(connection, self.doctor_id, calendar.starts_at(today), calendar.ends_at(today))
 

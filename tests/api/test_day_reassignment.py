@@ -144,15 +144,30 @@ async def test_two_calls_at_the_same_time_move_each_appointment_once(api: ApiDri
     [
         ({"doctor_id": DR_AMRANI.id}, 422, "same_doctor"),
         ({"doctor_id": 99}, 404, "unknown_doctor"),
-        ({"doctor_id": DR_SMITH.id}, 409, "doctor_inactive"),
     ],
 )
 async def test_wrong_target_changes_nothing(api: ApiDriver, body: dict[str, Any], status: int, code: str) -> None:
-    inactive = {"name": DR_SMITH.name, "active": False}
-    assert (await (await api.staff("service")).put(f"/api/doctors/{DR_SMITH.id}", json=inactive)).status_code == 200
     before = await api.all_rows()
 
     answer = await (await api.staff("reception")).post(ALL, json=body | {"reason": "ill"})
 
     assert (answer.status_code, answer.json()["code"]) == (status, code)
     assert await api.all_rows() == before
+
+
+async def test_refusal_for_an_inactive_doctor_is_kept(api: ApiDriver) -> None:
+    reception, service = await api.staff("reception"), await api.staff("service")
+    before = await api.database.read(read_doctors)
+    inactive = {"name": DR_OKAFOR.name, "active": False}
+    await service.put(f"/api/doctors/{DR_OKAFOR.id}", json=inactive)
+    refused = await reception.post(ALL, json=TO_OKAFOR, headers=KEY)
+    await service.put(f"/api/doctors/{DR_OKAFOR.id}", json=inactive | {"active": True})
+
+    repeated = await reception.post(ALL, json=TO_OKAFOR, headers=KEY)
+    after = await api.database.read(read_doctors)
+    again = await reception.post(ALL, json=TO_OKAFOR)
+
+    assert (refused.status_code, refused.json()["code"]) == (409, "doctor_inactive")
+    assert (repeated.status_code, repeated.content) == (409, refused.content)
+    assert after == before
+    assert ids_of(again.json()["moved"]) == [JOHN_CARDIOLOGY.id, MARIA_CARDIOLOGY.id]
