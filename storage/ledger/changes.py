@@ -67,7 +67,10 @@ def _end_consultation(change: changes.EndConsultation, writer: Writer) -> None:
 def _reopen_consultation(change: changes.ReopenConsultation, writer: Writer) -> None:
     consultation = change.consultation
     values = {"exclusive": consultation.exclusive, "visit_day": consultation.day, **_timer_columns(consultation)}
-    writer.reopen_tracking(consultation.id, **values)
+    past = writer.entry.past
+    assert past is not None
+    assert past.ended_at is not None, "the decision reopens what has ended"
+    writer.reopen_tracking(consultation.id, past.ended_at, **values)
     writer.write_appointment_status(consultation.appointment_id, AppointmentStatus.in_progress)
 
 

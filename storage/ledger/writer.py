@@ -80,10 +80,14 @@ PENDING_OF_APPOINTMENT = OpenTrackingKey.of(TrackingStatus.pending, "appointment
 RUNNING_CONSULTATION = OpenTrackingKey.of(TrackingStatus.in_progress, "consultation_id")
 PAUSED_CONSULTATION = OpenTrackingKey.of(TrackingStatus.paused, "consultation_id")
 IS_PLACE = (waiting_line.c.person_id == bindparam("person")) & (waiting_line.c.doctor_id == bindparam("doctor"))
-REOPEN_TRACKING = update(patient_trackings).where(
-    patient_trackings.c.consultation_id == bindparam("key"),
-    patient_trackings.c.person_id == bindparam("person"),
-    patient_trackings.c.outcome == Outcome.done.value,
+REOPEN_TRACKING = (
+    update(patient_trackings)
+    .where(
+        patient_trackings.c.consultation_id == bindparam("key"),
+        patient_trackings.c.person_id == bindparam("person"),
+        patient_trackings.c.outcome == Outcome.done.value,
+    )
+    .values(paused_seconds=patient_trackings.c.paused_seconds + bindparam("ended_seconds"))
 )
 INSERT_PLACE = insert(waiting_line)
 DELETE_PLACE = delete(waiting_line).where(IS_PLACE)
@@ -174,8 +178,11 @@ class Writer:
             raise OvertakenError
         row.update(columns)
 
-    def reopen_tracking(self, consultation_id: str, **values: object) -> None:
-        """Continue the completed tracking of this consultation. Raises `OvertakenError` when it is not completed as done."""
+    def reopen_tracking(self, consultation_id: str, ended_at: datetime, **values: object) -> None:
+        """Continue the tracking of this consultation, which was completed at `ended_at`. The time in between counts as a pause.
+
+        Raises `OvertakenError` when it is not completed as done.
+        """
         request = self.stored.request_row
         columns = {
             "status": TrackingStatus.in_progress.value,
@@ -186,7 +193,9 @@ class Writer:
             "changed_at": None if request is None else request.now,
             **values,
         }
-        key = self._person | {"key": consultation_id}
+        # Not less than nothing: the clocks of two servers differ.
+        seconds = max(0, round((self.at - ended_at).total_seconds()))
+        key = self._person | {"key": consultation_id, "ended_seconds": seconds}
         if self.connection.execute(REOPEN_TRACKING, key | _stored(columns)).rowcount != 1:
             raise OvertakenError
         # The row was not among the open ones that were read.

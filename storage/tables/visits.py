@@ -63,7 +63,7 @@ patient_trackings = Table(
     Column("changed_at", Timestamp),
     # When the consultation was paused. NULL unless it is paused now.
     Column("paused_at", Timestamp),
-    # How long the consultation was paused in all, in seconds.
+    # How long the consultation was not in progress since its start, in seconds: its pauses, and from a completion to its reopening.
     Column("paused_seconds", Integer, nullable=False, server_default=text("0")),
     # The hospital day within which only one person has the ticket. A person can have two after a merge.
     Column("ticket_day", Date),

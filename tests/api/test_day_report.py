@@ -14,6 +14,7 @@ from patient_visit_engine.api.report_csv import defused, prefers_csv
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.screens.day_report import ReportQuery, read_day_report
 from patient_visit_engine.storage.tables import appointments, doctors, patient_trackings, timeline
+from patient_visit_engine.storage.upkeep.audit import audit
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome, TrackingStatus
 from patient_visit_engine.wire.reports import DayReport, nearest_rank
 from tests.support.api import JOHN_DERMATOLOGY, JOHN_X_RAY, MARIA_CARDIOLOGY, ApiDriver, start_body
@@ -92,6 +93,21 @@ async def test_mistakes_that_were_taken_back_do_not_count(api: ApiDriver) -> Non
     # The wait began with the first arrival.
     assert running["total"]["waiting_p50_minutes"] == 40.0
     assert [step for step in running["total"]["waits"] if step["count"]] == [{"from_minutes": 30, "count": 1}]
+
+
+async def test_time_until_a_reopening_is_no_consultation(api: ApiDriver) -> None:
+    amrani = await api.doctor()
+    started = await amrani.post("/api/consultations", json=start_body())
+    path = started.headers["location"]
+    for call in ("pause", "resume", "complete", "reopen", "complete"):
+        api.clock.advance(minutes=4)
+        assert (await amrani.post(f"{path}/{call}")).status_code == 200
+
+    report = await read_report(api)
+
+    # 4 minutes until the pause, 4 between the pause and the completion, 4 after the reopening.
+    assert report["total"]["consultation_p50_minutes"] == 12.0
+    assert (await api.database.read(audit)).passed
 
 
 async def test_carried_over_consultation_counts_on_the_day_of_its_end(api: ApiDriver) -> None:
