@@ -7,11 +7,15 @@ from zoneinfo import ZoneInfo
 
 @dataclass(frozen=True)
 class HospitalDay:
-    """One hospital day with its bounds. `ends_at` is the first moment of the next day."""
+    """One hospital day with its bounds. `ends_at` is the first moment of the next day.
+
+    `yesterday_starts_at` is the first moment of the day before.
+    """
 
     date: date
     starts_at: datetime
     ends_at: datetime
+    yesterday_starts_at: datetime
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ class HospitalCalendar:
 
     def hospital_day(self, day: date) -> HospitalDay:
         """The day with its bounds."""
-        return HospitalDay(day, self.starts_at(day), self.ends_at(day))
+        return HospitalDay(day, self.starts_at(day), self.ends_at(day), self.starts_at(day - timedelta(days=1)))
 
     def moment(self, day: date, local_time: time) -> datetime:
         """The moment of `day` with this local time, in UTC. A time before the day's start is in its last hours, after midnight."""

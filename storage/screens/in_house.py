@@ -1,7 +1,8 @@
 """Who is in the house: from the first arrival of the day until the check-out, or until nothing is open for the person any more."""
 
-from collections.abc import Collection
-from datetime import datetime
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import Connection, select
 
@@ -27,35 +28,57 @@ def read_between_services(
 ) -> dict[int, datetime]:
     """When each person came who was here today, has not left, and has another appointment today. None: of all persons.
 
-    Something may be open for them at the moment too.
+    The day's end changes nothing: a person who was between two services at its end is here today too. Something may be open for
+    them at the moment too.
     """
     if person_ids is not None and not person_ids:
         return {}
+    here_today = _read_departures(connection, today.date, person_ids)
+    arrivals = _expected_arrivals(connection, here_today, today.starts_at, today.ends_at)
+    from_yesterday = _read_departures(connection, today.date - timedelta(days=1), person_ids)
+    over_night = {person_id: last for person_id, last in from_yesterday.items() if person_id not in here_today}
+    were_here = _expected_arrivals(connection, over_night, today.yesterday_starts_at, today.starts_at)
+    still_here = {person_id: over_night[person_id] for person_id in were_here}
+    return arrivals | _expected_arrivals(connection, still_here, today.starts_at, today.ends_at)
+
+
+@dataclass(frozen=True)
+class _Departure:
+    """The last tracking of a person that has ended on a day, with the person's first arrival."""
+
+    arrived_at: datetime
+    outcome: str
+
+
+def _read_departures(connection: Connection, day: date, person_ids: Collection[int] | None) -> dict[int, _Departure]:
     ended = select(TRACKING.person_id, TRACKING.outcome, TRACKING.check_in_time).where(
-        HAS_ENDED, TRACKING.visit_day == today.date, TRACKING.outcome != Outcome.mistaken.value
+        HAS_ENDED, TRACKING.visit_day == day, TRACKING.outcome != Outcome.mistaken.value
     )
     if person_ids is not None:
         ended = ended.where(TRACKING.person_id.in_(person_ids))
-    arrivals: dict[int, datetime] = {}
-    outcomes: dict[int, str] = {}
+    departures: dict[int, _Departure] = {}
     for row in connection.execute(ended.order_by(TRACKING.check_out_time, TRACKING.id)):
-        arrivals[row.person_id] = min(row.check_in_time, arrivals.get(row.person_id, row.check_in_time))
-        outcomes[row.person_id] = row.outcome
-    staying = {person_id for person_id, outcome in outcomes.items() if outcome not in GONE}
-    expected = _read_expected(connection, today, staying) if staying else set()
-    return {person_id: arrivals[person_id] for person_id in expected}
+        earlier = departures.get(row.person_id)
+        arrived_at = row.check_in_time if earlier is None else min(row.check_in_time, earlier.arrived_at)
+        departures[row.person_id] = _Departure(arrived_at, row.outcome)
+    return departures
 
 
-def _read_expected(connection: Connection, today: HospitalDay, person_ids: set[int]) -> set[int]:
-    """Those of these persons who have an appointment of today that can still begin."""
+def _expected_arrivals(
+    connection: Connection, departures: Mapping[int, _Departure], starts_at: datetime, ends_at: datetime
+) -> dict[int, datetime]:
+    """The arrivals of those persons who have not left, and have an appointment of this time that can still begin."""
+    staying = [person_id for person_id, last in departures.items() if last.outcome not in GONE]
+    if not staying:
+        return {}
     expected = (
         select(patients.c.person_id)
         .join(appointments, appointments.c.patient_id == patients.c.id)
         .where(
-            patients.c.person_id.in_(person_ids),
-            appointments.c.scheduled_at >= today.starts_at,
-            appointments.c.scheduled_at < today.ends_at,
+            patients.c.person_id.in_(staying),
+            appointments.c.scheduled_at >= starts_at,
+            appointments.c.scheduled_at < ends_at,
             appointments.c.status.in_(sorted(BEFORE_ARRIVAL)),
         )
     )
-    return set(connection.scalars(expected))
+    return {person_id: departures[person_id].arrived_at for person_id in connection.scalars(expected)}

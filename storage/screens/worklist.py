@@ -1,6 +1,6 @@
 """The worklist: a day's appointments with the state of each patient, and the id of the last event that it includes."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -111,7 +111,9 @@ def read_worklist(connection: Connection, worklist_filter: WorklistFilter) -> sc
     ends = _read_ends(connection, rows, all_trackings, worklist_filter)
     person_ids = {row.person_id for row in rows}
     lines = _read_lines(connection, person_ids)
-    states = patient_states(connection, person_ids, lines, worklist_filter.asking_doctor_id)
+    running = connection.execute(_exclusive_consultations(person_ids)).all()
+    with_me = {row.person_id for row in running if row.doctor_id == worklist_filter.asking_doctor_id}
+    states = patient_states(connection, person_ids, lines, running, worklist_filter.asking_doctor_id)
     present = read_present(connection, worklist_filter.today, person_ids)
     tickets = read_tickets(connection, worklist_filter.day, person_ids)
     return {
@@ -125,7 +127,7 @@ def read_worklist(connection: Connection, worklist_filter: WorklistFilter) -> sc
                 "ended_reason": ends[row.id].reason if row.id in ends else None,
                 "present": row.person_id in present,
                 "late_minutes": _late_minutes(row, trackings.get(row.id), worklist_filter),
-                "waiting_for_me": _waiting_for_me(row.person_id, states, lines, worklist_filter.asking_doctor_id),
+                "waiting_for_me": lines.get(row.person_id, []) if row.person_id in with_me else [],
             }
             for row in rows
         ],
@@ -225,9 +227,13 @@ def _read_lines(connection: Connection, person_ids: set[int]) -> Lines:
 
 
 def patient_states(
-    connection: Connection, person_ids: set[int], lines: Lines, asking_doctor_id: int | None
+    connection: Connection,
+    person_ids: set[int],
+    lines: Lines,
+    running: Iterable[Row[Any]],
+    asking_doctor_id: int | None,
 ) -> dict[int, screens.PatientNow]:
-    """The state of each person who is not free, or for whom a doctor waits."""
+    """The state of each person who is not free, or for whom a doctor waits. `running` are their exclusive consultations."""
     states: dict[int, screens.PatientNow] = {}
     for person_id, line in lines.items():
         position = next((place["position"] for place in line if place["doctor_id"] == asking_doctor_id), None)
@@ -236,7 +242,7 @@ def patient_states(
         patient = states.get(row.person_id, FREE)
         reserved = _occupied_by(patient, row, "reserved", row.since, row.until)
         states[row.person_id] = {**reserved, "kind": ReservationKind(row.kind)}
-    for row in connection.execute(_exclusive_consultations(person_ids)):
+    for row in running:
         patient = states.get(row.person_id, FREE)
         states[row.person_id] = _occupied_by(patient, row, "in_consultation", row.started_at, None)
     return states
@@ -256,15 +262,6 @@ def _occupied_by(
         "until": optional_moment(until),
         "kind": None,
     }
-
-
-def _waiting_for_me(
-    person_id: int, states: Mapping[int, screens.PatientNow], lines: Lines, asking_doctor_id: int | None
-) -> list[screens.Waiting]:
-    """The doctors in line for a patient who is in consultation with the asking doctor."""
-    patient = states.get(person_id, FREE)
-    is_mine = patient["state"] == "in_consultation" and patient["doctor_id"] == asking_doctor_id
-    return lines.get(person_id, []) if is_mine else []
 
 
 def _late_minutes(row: Row[Any], latest: Row[Any] | None, worklist_filter: WorklistFilter) -> int | None:

@@ -7,18 +7,26 @@ import pytest
 from sqlalchemy import update
 
 from patient_visit_engine.storage.tables import appointments
-from tests.support.api import JOHN_DERMATOLOGY, ApiDriver, start_body
-from tests.support.builders import DR_OKAFOR, NOON
+from tests.support.api import JOHN_DERMATOLOGY, MARIA_CARDIOLOGY, ApiDriver, start_body
+from tests.support.builders import CALENDAR, DAY, DR_AMRANI, DR_OKAFOR, DR_SMITH, JOHN_DOE, MARIA_SILVA, NOON
+
+
+async def read_items(api: ApiDriver, path: str) -> list[dict[str, Any]]:
+    """The items of a list, as staff whose token is valid now."""
+    doctor = await api.staff("doctor", DR_AMRANI.id, exp=api.clock.at + timedelta(hours=1))
+    answer = await doctor.get(path)
+    assert answer.status_code == 200, answer.text
+    items: list[dict[str, Any]] = answer.json()["items"]
+    return items
 
 
 async def present_items(api: ApiDriver) -> list[int]:
     """The appointments of patients who are in the house."""
-    return [item["appointment_id"] for item in (await api.read_worklist())["items"] if item["present"]]
+    return [item["appointment_id"] for item in await read_items(api, "/api/appointments") if item["present"]]
 
 
 async def read_board(api: ApiDriver) -> list[dict[str, Any]]:
-    items: list[dict[str, Any]] = (await (await api.doctor()).get("/api/board")).json()["items"]
-    return items
+    return await read_items(api, "/api/board")
 
 
 async def test_patient_is_in_the_house_between_two_services(api: ApiDriver) -> None:
@@ -103,6 +111,31 @@ async def test_check_out_of_one_appointment_keeps_who_waits_for_another(api: Api
     assert await present_items(api) == []
 
 
+@pytest.mark.parametrize(
+    ("last_acts", "is_present"), [([], True), (["cancel"], False), (["check-in", "check-out"], False)]
+)
+async def test_end_of_day_changes_nothing_between_two_services(
+    api: ApiDriver, last_acts: list[str], is_present: bool
+) -> None:
+    """John has been seen for 1 and is expected for 2. The appointment of 3 is after the end of the hospital day."""
+    doctor, reception = await api.doctor(), await api.staff("reception")
+    to_next_day = update(appointments).where(appointments.c.id == 3).values(scheduled_at=CALENDAR.ends_at(DAY))
+    await api.database.write(lambda connection: connection.execute(to_next_day))
+    started = await doctor.post("/api/consultations", json=start_body())
+    await doctor.post(f"{started.headers['location']}/complete")
+    for act in last_acts:
+        api.clock.advance(minutes=1)
+        body = {"reason": "clinic"} if act == "cancel" else None
+        assert (await reception.post(f"/api/appointments/2/{act}", json=body)).is_success
+    assert await present_items(api) == ([1, 2] if is_present else [])
+
+    api.clock.advance(hours=17)
+
+    assert (await present_items(api), len(await read_board(api))) == (([3], 1) if is_present else ([], 0))
+    api.clock.advance(hours=24)
+    assert (await present_items(api), await read_board(api)) == ([], [])
+
+
 async def test_late_minutes_count_until_the_arrival(api: ApiDriver) -> None:
     async def read_delays(query: str = "") -> list[int | None]:
         return [item["late_minutes"] for item in (await api.read_worklist(query))["items"]]
@@ -141,3 +174,21 @@ async def test_holder_sees_the_doctors_in_line(api: ApiDriver) -> None:
     assert [item["waiting_for_me"] for item in others["items"]] == [[]] * 4
     assert [item["waiting_for_me"] for item in after["items"]] == [[]] * 4
     assert [item["patient"]["kind"] for item in after["items"]] == ["offered"] * 3 + [None]
+
+
+async def test_both_holders_see_the_line_after_a_merge(api: ApiDriver) -> None:
+    body = {"patient_id": JOHN_DOE.id, "doctor_id": DR_SMITH.id, "prestation_id": 11, "scheduled_at": NOON.isoformat()}
+    await (await api.staff("service")).put("/api/appointments/9", json=body)
+    smith, supervisor = await api.doctor(DR_SMITH.id), await api.staff("supervisor")
+    await (await api.doctor(DR_OKAFOR.id)).post("/api/consultations", json=start_body(JOHN_DERMATOLOGY))
+    await (await api.doctor()).post("/api/consultations", json=start_body(MARIA_CARDIOLOGY))
+    assert (await smith.post("/api/appointments/9/wait")).status_code == 200
+
+    merged = await supervisor.post(
+        f"/api/patients/{JOHN_DOE.id}/merge", json={"patient_id": MARIA_SILVA.id, "reason": "one person"}
+    )
+
+    assert merged.json()["both_in_consultation"] is True
+    for doctor_id, number in ((DR_OKAFOR.id, 1), (DR_AMRANI.id, 1), (DR_SMITH.id, 0)):
+        items = (await api.read_worklist(doctor_id=doctor_id))["items"]
+        assert {len(item["waiting_for_me"]) for item in items} == {number}
