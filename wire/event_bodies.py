@@ -4,7 +4,7 @@ from typing import Literal, NotRequired
 
 from typing_extensions import TypedDict
 
-from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
+from patient_visit_engine.visit.codes import AppointmentStatus, CancelReason, Outcome
 from patient_visit_engine.wire.shapes import Moment, StatusName
 
 
@@ -114,7 +114,8 @@ class ConsultationAvailable(AboutPatient):
 class AppointmentUpdated(AboutPatient):
     """`appointment.updated`; `doctor_id` is left out when the ledger has not read the appointment's doctor.
 
-    `priority` is there only when it has changed.
+    `priority` is there when it has changed, and in a walk-in with a priority. `cancel_reason` is there when staff canceled the
+    appointment with a reason.
     """
 
     appointment_id: int
@@ -123,6 +124,7 @@ class AppointmentUpdated(AboutPatient):
     doctor_id: NotRequired[int]
     outcome: NotRequired[Outcome]
     priority: NotRequired[int | None]
+    cancel_reason: NotRequired[CancelReason]
 
 
 class LineJoined(AboutPatient):

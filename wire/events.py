@@ -8,7 +8,7 @@ from typing import Literal
 
 from patient_visit_engine.visit import changes
 from patient_visit_engine.visit.calendar import to_rfc3339
-from patient_visit_engine.visit.codes import AppointmentStatus, Outcome, ReservationKind
+from patient_visit_engine.visit.codes import AppointmentStatus, CancelReason, Outcome, ReservationKind
 from patient_visit_engine.visit.refusals import PatientInConsultation
 from patient_visit_engine.wire import event_bodies
 from patient_visit_engine.wire.event_context import CONSULTATIONS, Event, EventContext, doctor_channel
@@ -184,12 +184,15 @@ def _checked_in(change: changes.OpenTracking, context: EventContext) -> Iterator
 
 @events_of.register
 def _walked_in(change: changes.AddWalkIn, context: EventContext) -> Iterator[Event]:
-    yield appointment_updated(change.appointment.id, AppointmentStatus.pending, context)
+    event = appointment_updated(change.appointment.id, AppointmentStatus.pending, context)
+    priority = change.appointment.priority
+    yield event if priority is None else replace(event, data={**event.data, "priority": priority})
 
 
 @events_of.register
 def _tracking_closed(change: changes.CloseTracking, context: EventContext) -> Iterator[Event]:
-    yield appointment_updated(change.appointment_id, change.status, context, change.outcome)
+    event = appointment_updated(change.appointment_id, change.status, context, change.outcome)
+    yield _with_cancel_reason(event, change.cancel_reason)
 
 
 @events_of.register
@@ -199,7 +202,12 @@ def _waits_again(change: changes.WaitAgain, context: EventContext) -> Iterator[E
 
 @events_of.register
 def _status_written(change: changes.WriteAppointmentStatus, context: EventContext) -> Iterator[Event]:
-    yield appointment_updated(change.appointment_id, change.status, context)
+    event = appointment_updated(change.appointment_id, change.status, context)
+    yield _with_cancel_reason(event, change.cancel_reason)
+
+
+def _with_cancel_reason(event: Event, reason: CancelReason | None) -> Event:
+    return event if reason is None else replace(event, data={**event.data, "cancel_reason": reason})
 
 
 @events_of.register

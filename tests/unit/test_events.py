@@ -6,7 +6,7 @@ from typing import Any, get_args
 import pytest
 
 from patient_visit_engine.visit import changes
-from patient_visit_engine.visit.codes import AppointmentStatus, Outcome, RescueReason
+from patient_visit_engine.visit.codes import AppointmentStatus, CancelReason, Outcome, RescueReason
 from patient_visit_engine.visit.refusals import (
     AppointmentClosed,
     AppointmentInProgress,
@@ -323,6 +323,33 @@ def test_appointment_event_has_doctor_if_known() -> None:
 
     assert "doctor_id" not in without_doctor.data
     assert with_doctor.data == dict(without_doctor.data) | {"doctor_id": DR_AMRANI.id}
+
+
+@pytest.mark.parametrize("reason", [None, CancelReason.no_show])
+def test_appointment_event_has_reason_of_cancellation(reason: CancelReason | None) -> None:
+    canceled: dict[str, Any] = {
+        "appointment_id": APPOINTMENT.id,
+        "status": AppointmentStatus.canceled,
+        "cancel_reason": reason,
+    }
+
+    events = [
+        *events_for(changes.WriteAppointmentStatus(**canceled)),
+        *events_for(changes.CloseTracking(**canceled, outcome=Outcome.cancelled)),
+    ]
+
+    assert [event.data.get("cancel_reason") for event in events] == [reason, reason]
+    assert [("cancel_reason" in event.data) for event in events] == [reason is not None] * 2
+
+
+@pytest.mark.parametrize("priority", [None, 2])
+def test_event_of_walk_in_has_its_priority(priority: int | None) -> None:
+    walk_in = APPOINTMENT.model_copy(update={"priority": priority})
+
+    [event] = events_for(changes.AddWalkIn(appointment=walk_in))
+
+    assert event.data.get("priority") == priority
+    assert ("priority" in event.data) is (priority is not None)
 
 
 def test_merge_and_separation_name_all_records() -> None:

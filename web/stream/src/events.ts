@@ -33,6 +33,10 @@ export interface ConsultationBlocked extends AboutPatient {
 export interface AppointmentUpdated extends AboutPatient {
     readonly appointment_id: number;
     readonly status: string;
+    /** When it has changed: 1 (most urgent) to 5, or null. */
+    readonly priority?: number | null;
+    /** When the appointment was canceled with a reason. */
+    readonly cancel_reason?: string;
 }
 
 /** The event is about no patient. It has the doctor as the record is now. */
