@@ -18,6 +18,8 @@ from patient_visit_engine.cli.datasets.csv_table import NotADataSetError
 from patient_visit_engine.cli.datasets.formats import read_data_sets
 from patient_visit_engine.cli.datasets.recorded import RecordedSet
 from patient_visit_engine.cli.replay.driver import Pace
+from patient_visit_engine.cli.replay.generated_day import MAX_PATIENTS, MIN_PATIENTS, DayOptions
+from patient_visit_engine.cli.replay.generated_plan import build_generated_plan
 from patient_visit_engine.cli.replay.plan import MAX_RUNS, NothingToReplayError, ReplayPlan, build_plan
 from patient_visit_engine.cli.replay.replay_run import ReplayRun
 from patient_visit_engine.cli.replay.report import result_table
@@ -46,6 +48,13 @@ def replay(
     patients: Annotated[
         int, typer.Option(min=0, help="Replay only this many patients, in the order of the day; 0 for all.")
     ] = 0,
+    generated: Annotated[
+        bool,
+        typer.Option("--generated", help="Replay a generated day of a clinic. --patients is 150 then, or 30 to 900."),
+    ] = False,
+    doctors: Annotated[int, typer.Option(min=4, max=100, help="How many doctors a generated day has.")] = 12,
+    desks: Annotated[int, typer.Option(min=1, max=20, help="How many desks of reception a generated day has.")] = 3,
+    seed: Annotated[int, typer.Option(min=0, help="The seed of a generated day. Each seed is another day.")] = 1,
     retries: Annotated[
         int, typer.Option(min=0, help="How often a start is requested again while the patient is busy.")
     ] = 0,
@@ -65,18 +74,27 @@ def replay(
     settings = load_settings()
     run_number = int(time.time()) % MAX_RUNS if run is None else run
     today = settings.calendar.day_of(datetime.now(UTC))
-    try:
-        plan = build_plan(
-            _read_data_set(data),
-            _parse_day(day),
-            today,
-            settings.calendar,
-            run_number,
-            max_patients=patients,
-            rivals=doctors_race - 1,
-        )
-    except NothingToReplayError as error:
-        raise OperatorError(str(error), 2) from None
+    if generated:
+        if data is not None or day is not None or doctors_race > 1 or retries:
+            raise OperatorError("--generated: cannot be combined with --data, --day, --doctors-race or --retries", 2)
+        options = DayOptions(doctors, desks, patients or DayOptions.patients, seed)
+        if not MIN_PATIENTS <= options.patients <= MAX_PATIENTS:
+            raise OperatorError(f"--patients: a generated day has {MIN_PATIENTS} to {MAX_PATIENTS}", 2)
+        plan = build_generated_plan(options, today, settings.calendar, run_number)
+    else:
+        recorded_day = _parse_day(day)
+        try:
+            plan = build_plan(
+                _read_data_set(data),
+                recorded_day,
+                today,
+                settings.calendar,
+                run_number,
+                max_patients=patients,
+                rivals=doctors_race - 1,
+            )
+        except NothingToReplayError as error:
+            raise OperatorError(str(error), 2) from None
     pace = Pace(speed or plan.duration / _parse_seconds(within), at_once, retries, retry_after * 60)
     # If the output goes to a file, lines are not broken at the width of a terminal, so that a search finds them.
     console = Console(soft_wrap=True) if sys.stdout.isatty() else Console(soft_wrap=True, width=FILE_WIDTH)
@@ -121,11 +139,11 @@ def _parse_seconds(text: str) -> float:
 
 def _print_plan(console: Console, plan: ReplayPlan, pace: Pace, run_number: int) -> None:
     counts = f"{len(plan.patients)} patients, {len(plan.doctors)} doctors, {len(plan.appointments)} appointments"
-    console.print(f"replaying {plan.day}: {counts}, {len(plan.steps)} starts", highlight=False)
+    steps = f"{len(plan.actions)} calls of staff" if plan.actions else f"{len(plan.steps)} starts"
+    races = "" if plan.actions else f" {plan.races} times a patient has several starts at the same time;"
+    console.print(f"replaying {plan.day}: {counts}, {steps}", highlight=False)
     console.print(
-        f"{pace.speed:.0f} times as fast, {plan.duration / pace.speed:.0f} s; {plan.races} times a patient has several"
-        f" starts at the same time; run {run_number}",
-        highlight=False,
+        f"{pace.speed:.0f} times as fast, {plan.duration / pace.speed:.0f} s;{races} run {run_number}", highlight=False
     )
     for note in plan.notes:
         console.print(f"note: {note}", markup=False, highlight=False)

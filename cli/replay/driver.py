@@ -6,44 +6,29 @@ driver sends the request again with the same key. So no command is carried out t
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
 from patient_visit_engine.cli.replay.plan import ReplayPlan, Step
+from patient_visit_engine.cli.replay.request_sender import (
+    MAX_SENDS,
+    RESEND_PAUSE_SECONDS,
+    RequestSender,
+    problem_code,
+)
+from patient_visit_engine.cli.replay.tally import ReplayTally
 from patient_visit_engine.cli.replay.tokens import Tokens
 from patient_visit_engine.visit.calendar import to_rfc3339
 
 #: Codes of refusals that are temporary: the patient will be free again.
 TEMPORARY_REFUSALS = frozenset({"patient_in_consultation", "patient_reserved"})
-#: How many times a request with an unknown answer is sent, and the pause between two of them in seconds.
-MAX_SENDS, RESEND_PAUSE_SECONDS = 20, 0.5
 
 
 class FeedError(Exception):
     """The system did not accept a record of the master data."""
-
-
-@dataclass
-class ReplayTally:
-    """Counts of requests and answers. Latencies are in milliseconds and cover only the last send of a request."""
-
-    requested: int = 0
-    granted: int = 0
-    retried: int = 0
-    completed: int = 0
-    refused: Counter[str] = field(default_factory=Counter)
-    #: Sends with an unknown answer.
-    undecided: int = 0
-    #: Unexpected statuses, and requests that were never answered.
-    errors: Counter[str] = field(default_factory=Counter)
-    start_ms: list[float] = field(default_factory=list)
-    complete_ms: list[float] = field(default_factory=list)
-    #: The longest time in seconds between the planned time of a start and its sending.
-    max_start_lateness: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -61,9 +46,9 @@ class Driver:
     """Feeds the plan's master data, then starts and completes its steps. `run` is part of each Idempotency-Key."""
 
     def __init__(self, client: httpx.AsyncClient, tokens: Tokens, plan: ReplayPlan, pace: Pace, run: int) -> None:
-        self._client, self._tokens, self._plan, self._pace, self._run = client, tokens, plan, pace, run
-        self._slots = asyncio.Semaphore(pace.max_concurrent)
+        self._tokens, self._plan, self._pace, self._run = tokens, plan, pace, run
         self.tally = ReplayTally()
+        self.sender = RequestSender(client, self.tally, pace.max_concurrent)
 
     async def feed(self, on_progress: Callable[[int], None]) -> None:
         """Send all master data as the hospital's own system would. Calls `on_progress(1)` per record. Raises `FeedError`."""
@@ -107,8 +92,10 @@ class Driver:
     async def _put(self, path: str, body: dict[str, Any], on_progress: Callable[[int], None]) -> None:
         for _ in range(MAX_SENDS):
             try:
-                async with self._slots:
-                    answer = await self._client.put(f"/api/{path}", json=body, headers=self._tokens.service_headers())
+                async with self.sender.slots:
+                    answer = await self.sender.client.put(
+                        f"/api/{path}", json=body, headers=self._tokens.service_headers()
+                    )
             except httpx.ConnectError:
                 raise
             except httpx.TransportError:
@@ -121,7 +108,7 @@ class Driver:
         else:
             raise FeedError(f"PUT /api/{path} was never answered")
         if answer.status_code not in (200, 201):
-            raise FeedError(f"PUT /api/{path} was answered {answer.status_code} {_problem_code(answer)}")
+            raise FeedError(f"PUT /api/{path} was answered {answer.status_code} {problem_code(answer)}")
         on_progress(1)
 
     async def run_steps(self, on_progress: Callable[[ReplayTally], None]) -> None:
@@ -157,10 +144,10 @@ class Driver:
                 self.tally.granted += 1
                 return str(answer.json()["id"])
             if answer.status_code != 409:
-                self.tally.errors[f"start {answer.status_code} {_problem_code(answer)}"] += 1
+                self.tally.errors[f"start {answer.status_code} {problem_code(answer)}"] += 1
                 return None
-            self.tally.refused[_problem_code(answer)] += 1
-            if _problem_code(answer) not in TEMPORARY_REFUSALS:
+            self.tally.refused[problem_code(answer)] += 1
+            if problem_code(answer) not in TEMPORARY_REFUSALS:
                 return None
         return None
 
@@ -171,39 +158,20 @@ class Driver:
         if answer is not None and answer.status_code == 200:
             self.tally.completed += 1
         elif answer is not None:
-            self.tally.errors[f"complete {answer.status_code} {_problem_code(answer)}"] += 1
+            self.tally.errors[f"complete {answer.status_code} {problem_code(answer)}"] += 1
 
     async def _post(
         self, step: Step, path: str, body: Any, key: str, latencies_ms: list[float], due: float | None = None
     ) -> httpx.Response | None:
         """Send until the answer is known, and append its latency. None when no answer ever came."""
         headers = {**self._tokens.doctor_headers(step.doctor_id), "Idempotency-Key": key}
-        for _ in range(MAX_SENDS):
-            try:
-                sent_at, answer = await self._send(path, body, headers)
-            except httpx.TransportError:
-                self.tally.undecided += 1
-            else:
-                if answer.status_code != 503:
-                    latencies_ms.append((time.monotonic() - sent_at) * 1000)
-                    self.tally.max_start_lateness = max(
-                        self.tally.max_start_lateness, sent_at - due if due is not None else 0.0
-                    )
-                    return answer
-                self.tally.undecided += 1
-            await asyncio.sleep(RESEND_PAUSE_SECONDS)
-        self.tally.errors["never answered"] += 1
-        return None
-
-    async def _send(self, path: str, body: Any, headers: dict[str, str]) -> tuple[float, httpx.Response]:
-        """Send as soon as the doctor's budget of commands allows it. Returns the time of the last send too."""
-        while True:
-            async with self._slots:
-                sent_at = time.monotonic()
-                answer = await self._client.post(path, json=body, headers=headers)
-            if _problem_code(answer) != "too_many_commands":
-                return sent_at, answer
-            await asyncio.sleep(float(answer.headers["Retry-After"]))
+        answer = await self.sender.send("POST", path, headers, body)
+        if answer is None:
+            return None
+        latencies_ms.append(answer.milliseconds)
+        lateness = answer.sent_at - due if due is not None else 0.0
+        self.tally.max_start_lateness = max(self.tally.max_start_lateness, lateness)
+        return answer.response
 
 
 async def _run_all(jobs: Iterable[Awaitable[None]]) -> None:
@@ -214,10 +182,3 @@ async def _run_all(jobs: Iterable[Awaitable[None]]) -> None:
 
 async def _await(job: Awaitable[None]) -> None:
     await job
-
-
-def _problem_code(answer: httpx.Response) -> str:
-    try:
-        return str(answer.json().get("code", ""))
-    except (ValueError, AttributeError):
-        return ""

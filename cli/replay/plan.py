@@ -6,7 +6,7 @@ always gets the same length. If the set moved each patient's dates, each patient
 """
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -14,6 +14,7 @@ from statistics import NormalDist
 
 from patient_visit_engine.cli.datasets.made_up import made_up_name, stable_number
 from patient_visit_engine.cli.datasets.recorded import RecordedAppointment, RecordedSet, busiest_day
+from patient_visit_engine.cli.replay.staff_actions import StaffAction
 from patient_visit_engine.visit.calendar import HospitalCalendar, to_millisecond
 
 MEDIAN_SECONDS, SPREAD = 725.0, 0.44
@@ -57,11 +58,23 @@ class ReplayPlan:
     appointments: dict[int, tuple[int, int, int, datetime]]
     steps: tuple[Step, ...]
     notes: tuple[str, ...]
+    #: What all staff do, when the day is generated. Then there are no steps.
+    actions: tuple[StaffAction, ...] = ()
 
     @property
     def duration(self) -> float:
-        """Recorded seconds from the first start to the last completion."""
-        return max(step.at + step.duration for step in self.steps)
+        """Recorded seconds from the first start to the last completion, or from the first action to the last one."""
+        return max([step.at + step.duration for step in self.steps] + [action.at for action in self.actions])
+
+    @property
+    def size(self) -> int:
+        """How many steps or actions the plan has."""
+        return len(self.steps) + len(self.actions)
+
+    def busiest_doctors(self, number: int) -> list[int]:
+        """The doctors with the most steps or starts."""
+        starts = [action.staff.number for action in self.actions if action.command == "start"]
+        return [doctor for doctor, _ in Counter([step.doctor_id for step in self.steps] + starts).most_common(number)]
 
     @property
     def races(self) -> int:

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import time
-from collections import Counter
 
 import httpx
 from rich.console import Console
@@ -11,11 +10,14 @@ from rich.console import Console
 from patient_visit_engine.cli.audit import audit_database
 from patient_visit_engine.cli.progress import ProgressDisplay
 from patient_visit_engine.cli.replay.delivery import DeliveryCheck, check_delivery
-from patient_visit_engine.cli.replay.driver import Driver, FeedError, Pace, ReplayTally
+from patient_visit_engine.cli.replay.driver import Driver, FeedError, Pace
+from patient_visit_engine.cli.replay.lost_patients import find_lost_patients
 from patient_visit_engine.cli.replay.plan import ReplayPlan
 from patient_visit_engine.cli.replay.published_events import EventLogReader
 from patient_visit_engine.cli.replay.report import ReplayResult
+from patient_visit_engine.cli.replay.staff_driver import StaffDriver
 from patient_visit_engine.cli.replay.stream_subscriber import StreamSubscriber
+from patient_visit_engine.cli.replay.tally import ReplayTally
 from patient_visit_engine.cli.replay.tokens import Tokens
 from patient_visit_engine.runtime.operator_error import OperatorError
 from patient_visit_engine.runtime.settings import Settings
@@ -81,8 +83,9 @@ class ReplayRun:
             all_ready = asyncio.gather(*(subscriber.ready.wait() for subscriber in subscribers))
             await asyncio.wait_for(all_ready, READY_TIMEOUT_SECONDS)
             log.start_after(min(subscriber.start_position for subscriber in subscribers))
-            progress.begin("replaying", len(self._plan.steps))
+            progress.begin("replaying", self._plan.size)
             await driver.run_steps(lambda tally: progress.advance(note=_progress_note(tally)))
+            await self._run_actions(driver, progress)
             return await self._check_deliveries(subscribers, log)
         except TimeoutError:
             raise OperatorError("the event stream did not begin") from None
@@ -91,9 +94,16 @@ class ReplayRun:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
+    async def _run_actions(self, driver: Driver, progress: ProgressDisplay) -> None:
+        """Carry out the actions of a generated day, and look at the end for patients who were lost."""
+        if not self._plan.actions:
+            return
+        staff = StaffDriver(driver.sender, self._tokens, self._plan, self._pace, self._run_number, driver.tally)
+        await staff.run_actions(lambda tally: progress.advance(note=_progress_note(tally)))
+        driver.tally.lost_patients = await find_lost_patients(driver.sender, self._tokens, staff.patient_ids())
+
     def _create_subscribers(self, doctor_subscribers: int) -> list[StreamSubscriber]:
-        """A supervisor, a program, and the doctors with the most steps."""
-        busiest_doctors = Counter(step.doctor_id for step in self._plan.steps).most_common(doctor_subscribers)
+        """A supervisor, a program, and the busiest doctors."""
         staff = [
             StreamSubscriber(role, self._tokens.sign(role, None), (CONSULTATIONS,))
             for role in ("supervisor", "service")
@@ -104,7 +114,7 @@ class ReplayRun:
                 self._tokens.sign("doctor", doctor_id),
                 (CONSULTATIONS, doctor_channel(doctor_id)),
             )
-            for doctor_id, _ in busiest_doctors
+            for doctor_id in self._plan.busiest_doctors(doctor_subscribers)
         ]
         return staff + doctors
 

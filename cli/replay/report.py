@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from rich.table import Table
 
 from patient_visit_engine.cli.replay.delivery import DeliveryCheck
-from patient_visit_engine.cli.replay.driver import ReplayTally
+from patient_visit_engine.cli.replay.tally import ReplayTally
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,8 @@ class ReplayResult:
             )
         if self.tally.errors:
             failures.append("requests failed")
+        if self.tally.lost_patients:
+            failures.append("patients who came were neither seen, nor have left, nor are on the board")
         return failures
 
 
@@ -53,6 +55,11 @@ def result_table(result: ReplayResult) -> Table:
     add_row("starts requested / granted", f"{tally.requested} / {tally.granted}")
     for code, count in sorted(tally.refused.items()):
         add_row(f"  refused: {code}", count)
+    for command, count in sorted(tally.commands.items()):
+        add_row(f"  answered: {command}", count)
+    if tally.commands:
+        add_row("not sent, because an earlier one was refused", tally.skipped)
+        add_row("patients lost", len(tally.lost_patients))
     add_row("refused starts requested again", tally.retried)
     add_row("completions", tally.completed)
     add_row("undecided at first, sent again", tally.undecided)

@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 
 from patient_visit_engine.cli.app import build_program
 from patient_visit_engine.cli.replay.delivery import Faults, check_delivery
-from patient_visit_engine.cli.replay.driver import ReplayTally
 from patient_visit_engine.cli.replay.report import ReplayResult, percentile
 from patient_visit_engine.cli.replay.stream_subscriber import StreamSubscriber
+from patient_visit_engine.cli.replay.tally import ReplayTally
 from patient_visit_engine.runtime.operator_error import OperatorError
 
 SECRET = "a secret of the tests, long enough for HS256"
@@ -75,6 +75,10 @@ def test_percentiles_are_measured_values(share: float, expected: float) -> None:
         (["--day", "yesterday"], "--day"),
         (["--day", "2020-01-01"], "no appointments on 2020-01-01"),
         (["--data", "nowhere.csv"], "No such file"),
+        (["--generated", "--patients", "29"], "30 to 900"),
+        (["--generated", "--patients", "901"], "30 to 900"),
+        (["--generated", "--day", "2020-01-01"], "cannot be combined"),
+        (["--generated", "--doctors-race", "2"], "cannot be combined"),
         (["--url", "http://127.0.0.1:9", "--no-audit"], "no system answers"),
     ],
 )
@@ -97,6 +101,7 @@ GOOD_DELIVERY = check_delivery("supervisor", [3, 5], [3, 5])
         ({"rule_holds": False}, "the audit found the rule broken"),
         ({"deliveries": [GOOD_DELIVERY, check_delivery("doctor 7", [3], [3, 5])]}, "the event stream lost"),
         ({"tally": ReplayTally(errors=Counter({"start 500 ": 1}))}, "requests failed"),
+        ({"tally": ReplayTally(lost_patients=[5])}, "patients who came were neither seen"),
     ],
 )
 def test_replay_fails_on_broken_guarantee(changes: dict[str, Any], reason: str) -> None:

@@ -9,10 +9,12 @@ import httpx
 import jwt
 import pytest
 
-from patient_visit_engine.cli.replay.driver import MAX_SENDS, Driver, Pace, ReplayTally
+from patient_visit_engine.cli.replay.driver import Driver, Pace
 from patient_visit_engine.cli.replay.plan import (
     ReplayPlan,
 )
+from patient_visit_engine.cli.replay.request_sender import MAX_SENDS
+from patient_visit_engine.cli.replay.tally import ReplayTally
 from patient_visit_engine.cli.replay.tokens import Tokens
 from patient_visit_engine.cli.tokens import find_secret
 from patient_visit_engine.runtime.operator_error import OperatorError
@@ -81,7 +83,7 @@ async def test_an_unknown_answer_does_not_end_the_feed(monkeypatch: pytest.Monke
 
 
 async def test_resends_unknown_answer_with_same_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("patient_visit_engine.cli.replay.driver.RESEND_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr("patient_visit_engine.cli.replay.request_sender.RESEND_PAUSE_SECONDS", 0.0)
     keys: list[str] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -114,7 +116,7 @@ async def test_waits_for_budget_of_commands() -> None:
 
 
 async def test_unexpected_answers_are_errors(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("patient_visit_engine.cli.replay.driver.RESEND_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr("patient_visit_engine.cli.replay.request_sender.RESEND_PAUSE_SECONDS", 0.0)
     plan = plan_for(recorded(1))
 
     broken = await run_plan(plan, lambda _request: httpx.Response(500, text="oh"))
