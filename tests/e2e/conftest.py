@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.engine import Engine, OpenEngine
+from tests.support.postgres import ThrowawayPostgres
+from tests.support.replicas import Replicas
 
 _numbers = count(1)
 
@@ -90,6 +92,26 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with (folder / "alone.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+@pytest.fixture
+def postgres() -> ThrowawayPostgres:
+    if reason := ThrowawayPostgres.missing_requirement():
+        pytest.skip(reason)
+    return ThrowawayPostgres("-c max_connections=200")
+
+
+@pytest.fixture
+async def replicas(postgres: ThrowawayPostgres, tmp_path: Path) -> AsyncIterator[Replicas]:
+    """Two of each process, on a PostgreSQL server that the test can stop."""
+    await asyncio.to_thread(postgres.open)
+    replicas = Replicas(tmp_path, f"{postgres.url}/postgres", decision_timeout="3", sweep_every="1")
+    try:
+        await replicas.open()
+        yield replicas
+    finally:
+        await replicas.close()
+        await asyncio.to_thread(postgres.close)
 
 
 @pytest.fixture

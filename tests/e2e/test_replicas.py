@@ -2,11 +2,7 @@
 
 import asyncio
 import os
-import sys
 import time
-from asyncio.subprocess import PIPE, STDOUT
-from collections.abc import AsyncIterator
-from pathlib import Path
 from random import Random
 
 import httpx
@@ -22,43 +18,6 @@ PATIENTS, DOCTORS = range(1, 9), range(1, 7)
 #: How long the database is stopped. No request waits so long.
 OUTAGE_SECONDS = 20
 SEED = int(os.environ.get("VISIT_TEST_SEED", "7"))
-
-
-@pytest.fixture
-def postgres() -> ThrowawayPostgres:
-    if reason := ThrowawayPostgres.missing_requirement():
-        pytest.skip(reason)
-    return ThrowawayPostgres("-c max_connections=200")
-
-
-@pytest.fixture
-async def replicas(postgres: ThrowawayPostgres, tmp_path: Path) -> AsyncIterator[Replicas]:
-    """Two of each process, on a PostgreSQL server that the test can stop."""
-    await asyncio.to_thread(postgres.open)
-    replicas = Replicas(tmp_path, f"{postgres.url}/postgres", decision_timeout="3", sweep_every="1")
-    try:
-        await replicas.open()
-        yield replicas
-    finally:
-        await replicas.close()
-        await asyncio.to_thread(postgres.close)
-
-
-async def run_command(replicas: Replicas, *arguments: str) -> tuple[int | None, str]:
-    """Run `visit-engine` with these arguments; return its exit code and output."""
-    environment = os.environ | replicas.environment
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "patient_visit_engine.cli",
-        *arguments,
-        env=environment,
-        cwd=replicas.folder,
-        stdout=PIPE,
-        stderr=STDOUT,
-    )
-    output, _ = await asyncio.wait_for(process.communicate(), 150)
-    return process.returncode, output.decode()
 
 
 async def wait_for_outage(replicas: Replicas) -> None:
@@ -129,7 +88,7 @@ async def test_rush_hour_survives_every_fault(replicas: Replicas, postgres: Thro
     await check_answers_are_stable(rush)
     await check_screens_have_their_events(replicas, screens)
     await check_every_start_has_a_tracking(replicas, rush)
-    code, output = await run_command(replicas, "audit")
+    code, output = await replicas.run_command("audit")
     assert (code, output.splitlines()[-1]) == (0, "audit: the rule holds"), output
     for task in reading:
         task.cancel()
@@ -169,7 +128,7 @@ async def check_every_start_has_a_tracking(replicas: Replicas, rush: RushHour) -
 async def test_replay_survives_killed_api_and_worker(replicas: Replicas) -> None:
     url = replicas.apis[1][1]
     arguments = ("--url", url, "--within", "15", "--patients", "60", "--doctors-race", "3", "--run", "7")
-    replaying = asyncio.create_task(run_command(replicas, "replay", *arguments))
+    replaying = asyncio.create_task(replicas.run_command("replay", *arguments))
 
     async def is_under_load() -> bool:
         assert not replaying.done(), replaying.result()

@@ -1,5 +1,9 @@
 """The engine as in production: several API and worker processes on one PostgreSQL and one Temporal server."""
 
+import asyncio
+import os
+import sys
+from asyncio.subprocess import PIPE, STDOUT
 from pathlib import Path
 
 from tests.support.engine import Engine, wait_until_ready
@@ -37,3 +41,22 @@ class Replicas(Engine):
             process.start()
         for _process, url in self.apis:
             await wait_until_ready(url)
+
+    async def run_command(self, *arguments: str, patience: float = 150) -> tuple[int | None, str]:
+        """Run `visit-engine` with these arguments; return its exit code and output."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "patient_visit_engine.cli",
+            *arguments,
+            env=os.environ | self.environment,
+            cwd=self.folder,
+            stdout=PIPE,
+            stderr=STDOUT,
+        )
+        try:
+            output, _ = await asyncio.wait_for(process.communicate(), patience)
+        finally:
+            if process.returncode is None:
+                process.kill()
+        return process.returncode, output.decode()
