@@ -6,6 +6,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from patient_visit_engine.visit.codes import AppointmentStatus, ReservationKind
+from patient_visit_engine.visit.list_order import Why
 from patient_visit_engine.wire.shapes import (
     Address,
     ConsultationId,
@@ -89,6 +90,10 @@ class WorklistItem(AppointmentOnWorklist):
     ]
     ended_reason: Annotated[ProgramText | None, Field(description="why; only for its doctor and supervisors")]
     present: Annotated[bool, Field(description="whether the patient is in the house")]
+    why: Annotated[
+        Why | None,
+        Field(description="why it stands where it stands in its doctor's list; null when it has begun or is over"),
+    ]
     late_minutes: Annotated[
         Count | None,
         Field(description="from the scheduled time to the arrival, or to now while the patient is expected today"),

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from patient_visit_engine.storage.tables import appointments, patient_trackings, patients
 from patient_visit_engine.storage.tracking_conditions import HAS_ENDED, IS_OPEN
@@ -16,11 +16,13 @@ TRACKING = patient_trackings.c
 GONE = (Outcome.left, Outcome.not_seen)
 
 
-def read_present(connection: Connection, today: HospitalDay, person_ids: set[int]) -> set[int]:
-    """Those of these persons who are in the house now."""
-    open_trackings = select(TRACKING.person_id).where(TRACKING.person_id.in_(person_ids), IS_OPEN)
-    in_care = set(connection.scalars(open_trackings))
-    return in_care | read_between_services(connection, today, person_ids - in_care).keys()
+def read_arrivals(connection: Connection, today: HospitalDay, person_ids: set[int]) -> dict[int, datetime]:
+    """Those of these persons who are in the house now, each with the first arrival among what keeps the person there."""
+    first_arrival = func.min(TRACKING.check_in_time).label("arrived_at")
+    open_trackings = select(TRACKING.person_id, first_arrival).where(TRACKING.person_id.in_(person_ids), IS_OPEN)
+    rows = connection.execute(open_trackings.group_by(TRACKING.person_id))
+    in_care = {row.person_id: row.arrived_at for row in rows}
+    return in_care | read_between_services(connection, today, person_ids - in_care.keys())
 
 
 def read_between_services(

@@ -1,6 +1,6 @@
 """The worklist: a day's appointments with the state of each patient, and the id of the last event that it includes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -10,7 +10,8 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, func
 from patient_visit_engine.storage.facts import IDENTITY_COLUMNS
 from patient_visit_engine.storage.rooms import shown_room
 from patient_visit_engine.storage.screens.consultation_ends import read_ends
-from patient_visit_engine.storage.screens.in_house import read_present
+from patient_visit_engine.storage.screens.doctor_list import WAITING_STATUSES, list_item, read_list
+from patient_visit_engine.storage.screens.in_house import read_arrivals
 from patient_visit_engine.storage.screens.worklist_search import is_found, read_retired_records
 from patient_visit_engine.storage.tables import (
     appointments,
@@ -33,6 +34,7 @@ from patient_visit_engine.visit.codes import (
     ReservationKind,
     TrackingStatus,
 )
+from patient_visit_engine.visit.list_order import Why
 from patient_visit_engine.wire import screens
 from patient_visit_engine.wire.person_names import full_name
 from patient_visit_engine.wire.search_words import typed_words
@@ -86,6 +88,11 @@ class WorklistFilter:
     #: Whether the caller may know who ended any consultation, and not only those of the asking doctor.
     sees_all_ends: bool = False
 
+    @property
+    def is_today(self) -> bool:
+        """Whether the list is that of the present hospital day."""
+        return self.day == self.today.date
+
 
 def read_worklist(connection: Connection, worklist_filter: WorklistFilter) -> screens.Worklist:
     """Read one page of the day.
@@ -95,11 +102,12 @@ def read_worklist(connection: Connection, worklist_filter: WorklistFilter) -> sc
     conditions = _conditions(connection, worklist_filter)
     seq, epoch = connection.execute(select(log_head.c.seq, log_head.c.epoch)).one()
     first = (worklist_filter.page - 1) * worklist_filter.page_size
-    if worklist_filter.search:
-        matching_ids = _search_ids(connection, conditions, worklist_filter)
-        total = len(matching_ids)
-        is_on_page = appointments.c.id.in_(matching_ids[first : first + worklist_filter.page_size])
-        rows = connection.execute(_listed(worklist_filter.today.date).where(is_on_page)).all()
+    if (listed_ids := _listed_ids(connection, conditions, worklist_filter)) is not None:
+        total = len(listed_ids)
+        page_ids = listed_ids[first : first + worklist_filter.page_size]
+        is_on_page = appointments.c.id.in_(page_ids)
+        by_id = {row.id: row for row in connection.execute(_listed(worklist_filter.today.date).where(is_on_page))}
+        rows: Sequence[Row[Any]] = [by_id[number] for number in page_ids]
     else:
         # Without the joins: with them PostgreSQL may read all patients, to count the appointments of a day.
         of_day = select(func.count()).select_from(appointments).where(*conditions)
@@ -114,7 +122,7 @@ def read_worklist(connection: Connection, worklist_filter: WorklistFilter) -> sc
     running = connection.execute(_exclusive_consultations(person_ids)).all()
     with_me = {row.person_id for row in running if row.doctor_id == worklist_filter.asking_doctor_id}
     states = patient_states(connection, person_ids, lines, running, worklist_filter.asking_doctor_id)
-    present = read_present(connection, worklist_filter.today, person_ids)
+    arrivals = read_arrivals(connection, worklist_filter.today, person_ids)
     tickets = read_tickets(connection, worklist_filter.day, person_ids)
     return {
         "date": worklist_filter.day.isoformat(),
@@ -125,7 +133,8 @@ def read_worklist(connection: Connection, worklist_filter: WorklistFilter) -> sc
                 ),
                 "ended_by": ends[row.id].by_name if row.id in ends else None,
                 "ended_reason": ends[row.id].reason if row.id in ends else None,
-                "present": row.person_id in present,
+                "present": row.person_id in arrivals,
+                "why": _why(row, trackings.get(row.id), arrivals, worklist_filter),
                 "late_minutes": _late_minutes(row, trackings.get(row.id), worklist_filter),
                 "waiting_for_me": lines.get(row.person_id, []) if row.person_id in with_me else [],
             }
@@ -136,6 +145,17 @@ def read_worklist(connection: Connection, worklist_filter: WorklistFilter) -> sc
         "total": total,
         "cursor": f"{epoch}-{seq}",
     }
+
+
+def _listed_ids(
+    connection: Connection, conditions: Sequence[ColumnElement[bool]], worklist_filter: WorklistFilter
+) -> list[int] | None:
+    """The ids of all appointments of a search or of a doctor's list of today, in order. None: the database can select the page."""
+    found_ids = _search_ids(connection, conditions, worklist_filter) if worklist_filter.search else None
+    if worklist_filter.doctor_id is None or not worklist_filter.is_today:
+        return found_ids
+    in_order = read_list(connection, conditions, worklist_filter.today)
+    return [item.appointment_id for item in in_order if found_ids is None or item.appointment_id in found_ids]
 
 
 def _search_ids(
@@ -183,7 +203,7 @@ def _conditions(connection: Connection, worklist_filter: WorklistFilter) -> list
     is_of_day = and_(
         appointments.c.scheduled_at >= worklist_filter.starts_at, appointments.c.scheduled_at < worklist_filter.ends_at
     )
-    if worklist_filter.day == worklist_filter.today.date:
+    if worklist_filter.is_today:
         # A patient who is checked in or in consultation is in the house today, even if the appointment was for another day.
         # Read first, not as a subquery: with the subquery PostgreSQL scans all appointments ever stored.
         still_open = select(patient_trackings.c.appointment_id).where(IS_OPEN)
@@ -268,11 +288,21 @@ def _late_minutes(row: Row[Any], latest: Row[Any] | None, worklist_filter: Workl
     """From the scheduled time to the arrival, or to now while the patient is expected today. 0 for one who is in time."""
     if latest is not None and latest.outcome != Outcome.mistaken:
         arrived_at: datetime = latest.check_in_time
-    elif worklist_filter.day == worklist_filter.today.date and row.status in BEFORE_ARRIVAL:
+    elif worklist_filter.is_today and row.status in BEFORE_ARRIVAL:
         arrived_at = worklist_filter.now
     else:
         return None
     return max(0, int((arrived_at - row.scheduled_at).total_seconds() // 60))
+
+
+def _why(
+    row: Row[Any], latest: Row[Any] | None, arrivals: Mapping[int, datetime], worklist_filter: WorklistFilter
+) -> Why | None:
+    """Why the appointment stands where it stands in its doctor's list. None when it has begun or is over, and on another day."""
+    if not worklist_filter.is_today or row.status not in WAITING_STATUSES:
+        return None
+    checked_in_at = None if latest is None or latest.outcome is not None else latest.check_in_time
+    return list_item(row, checked_in_at, arrivals).why
 
 
 def _lines_of_persons(person_ids: set[int]) -> Select[Any]:

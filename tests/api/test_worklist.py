@@ -65,6 +65,7 @@ async def test_shows_item_of_free_patient(api: ApiDriver) -> None:
         "ended_by": None,
         "ended_reason": None,
         "present": False,
+        "why": "not_present",
         "late_minutes": 0,
         "waiting_for_me": [],
     }

@@ -50,6 +50,7 @@ export function anAppointment(
         ended_reason: null,
         present: false,
         late_minutes: null,
+        why: null,
         waiting_for_me: [],
         ...changed,
         patient: { ...FREE, ...patient },

@@ -1,0 +1,50 @@
+"""A doctor's list of today: its order, and why each item stands where it stands."""
+
+from typing import Any
+
+from tests.support.api import ApiDriver
+
+OF_AMRANI = "?doctor_id=7"
+
+
+async def read_list(api: ApiDriver, query: str = OF_AMRANI) -> list[tuple[int, str | None]]:
+    items: list[dict[str, Any]] = (await api.read_worklist(query))["items"]
+    return [(item["appointment_id"], item["why"]) for item in items]
+
+
+async def test_list_of_one_doctor_is_in_the_order_of_the_calls(api: ApiDriver) -> None:
+    """Maria (4) and John (1) are booked for the same time, and John comes late."""
+    reception = await api.staff("reception")
+    before = await read_list(api)
+    await reception.post("/api/appointments/4/check-in")
+    api.clock.advance(minutes=5)
+    walk_in = {"patient_id": 123, "doctor_id": 7, "prestation_id": 11}
+    number = (await reception.post("/api/walk-ins", json=walk_in)).json()["appointment_id"]
+    api.clock.advance(minutes=1)
+    await reception.post("/api/appointments/1/check-in")
+
+    assert before == [(1, "not_present"), (4, "not_present")]
+    assert await read_list(api) == [(4, "booked"), (1, "late"), (number, "walk_in")]
+    await reception.patch(f"/api/appointments/{number}/priority", json={"priority": 2})
+    assert await read_list(api) == [(number, "priority"), (4, "booked"), (1, "late")]
+    assert await read_list(api, f"{OF_AMRANI}&q=doe&page_size=1&page=2") == [(1, "late")]
+
+
+async def test_other_lists_are_in_the_order_of_the_scheduled_times(api: ApiDriver) -> None:
+    reception = await api.staff("reception")
+    await reception.patch("/api/appointments/4/priority", json={"priority": 1})
+
+    assert [number for number, _ in await read_list(api)] == [4, 1]
+    assert [number for number, _ in await read_list(api, "")] == [1, 2, 3, 4]
+    tomorrow = await read_list(api, f"{OF_AMRANI}&date=2026-03-03")
+    assert tomorrow == []
+
+
+async def test_item_that_has_begun_or_is_over_has_no_reason(api: ApiDriver) -> None:
+    reception = await api.staff("reception")
+    await (await api.doctor()).post("/api/consultations", json={"appointment_id": 1, "patient_id": 123, "doctor_id": 7})
+    await reception.post("/api/appointments/4/cancel", json={"reason": "patient"})
+
+    assert await read_list(api) == [(1, None), (4, None)]
+    # John is in the house, and is not late for the service that follows.
+    assert (2, "booked") in await read_list(api, "?doctor_id=8")
