@@ -1,1 +1,43 @@
 """The HTTP calls, one file for each subject. A route does not import another one."""
+
+from patient_visit_engine.api.routes import (
+    accounts,
+    appointments,
+    arrivals,
+    consultations,
+    handing_over,
+    master_data,
+    merges,
+    operations,
+    patients,
+    pausing,
+    records,
+    reports,
+    rooms,
+    session,
+    undoing,
+    walk_ins,
+)
+
+#: The calls of each module, in the order in which a request is matched with them.
+ROUTERS = tuple(
+    module.router
+    for module in (
+        session,
+        accounts,
+        consultations,
+        pausing,
+        appointments,
+        undoing,
+        handing_over,
+        arrivals,
+        walk_ins,
+        patients,
+        reports,
+        rooms,
+        merges,
+        records,
+        master_data,
+        operations,
+    )
+)

@@ -8,24 +8,7 @@ from typing import get_args
 from fastapi.routing import APIRoute
 
 from patient_visit_engine.api.access.authentication import STAFF_ROLES, current_caller
-from patient_visit_engine.api.routes import (
-    accounts,
-    appointments,
-    arrivals,
-    consultations,
-    handing_over,
-    master_data,
-    merges,
-    operations,
-    patients,
-    pausing,
-    records,
-    reports,
-    rooms,
-    session,
-    undoing,
-    walk_ins,
-)
+from patient_visit_engine.api.routes import ROUTERS
 from patient_visit_engine.live import refusals as stream_refusals
 from patient_visit_engine.storage.master_data.identifiers import RecordKind
 from patient_visit_engine.visit.codes import Role
@@ -40,25 +23,7 @@ STATUS_OF_FRAMEWORK = "4xx"
 
 def calls_in_code() -> dict[str, frozenset[Role]]:
     """Every call with its allowed roles; an empty set when no sign-in is needed."""
-    modules = (
-        session,
-        accounts,
-        consultations,
-        pausing,
-        appointments,
-        undoing,
-        handing_over,
-        arrivals,
-        walk_ins,
-        patients,
-        reports,
-        rooms,
-        merges,
-        records,
-        master_data,
-        operations,
-    )
-    routes = [route for module in modules for route in module.router.routes if isinstance(route, APIRoute)]
+    routes = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
     calls = {f"{method} {route.path_format}": _roles_of(route) for route in routes for method in route.methods or ()}
     return calls | {"GET /api/events": frozenset(STAFF_ROLES)}
 
