@@ -1,8 +1,7 @@
 """The worklist, and the commands on an appointment: status, check-in, check-out and the waiting line."""
 
-from collections.abc import Callable
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Protocol
 
 from fastapi import APIRouter, Path, Query
 from fastapi import Request as HttpRequest
@@ -19,6 +18,7 @@ from patient_visit_engine.api.access.authentication import (
 from patient_visit_engine.api.access.sessions import Caller
 from patient_visit_engine.api.commands.idempotency import Key
 from patient_visit_engine.api.commands.look_ups import look_up_appointment
+from patient_visit_engine.api.commands.visit_calls import VisitCall
 from patient_visit_engine.api.dependencies import dependencies_of
 from patient_visit_engine.api.schema import bodies
 from patient_visit_engine.api.schema.fields import TextId
@@ -43,7 +43,12 @@ from patient_visit_engine.wire import screens, shapes
 router = APIRouter(tags=["appointments"])
 
 AppointmentId = Annotated[TextId, Path()]
-BuildCommand = Callable[[Request, Appointment], Command]
+
+
+class AppointmentCommand(Protocol):
+    """The class of a command on an appointment, with its other fields."""
+
+    def __call__(self, *, request: Request, appointment: Appointment) -> Command: ...
 
 
 @router.get(
@@ -96,13 +101,8 @@ async def set_appointment_status(
     http: HttpRequest,
 ) -> Response:
     """Set the status by number or name. `done` ends the running consultation of the appointment, for its own doctor only."""
-
-    def build_command(request: Request, appointment: Appointment) -> Command:
-        return SetAppointmentStatus(
-            request=request, appointment=appointment, status=body.status, doctor_id=caller.doctor_id
-        )
-
-    return await _dispatch(http, caller, key, appointment_id, build_command, body)
+    command = partial(SetAppointmentStatus, status=body.status, doctor_id=caller.doctor_id)
+    return await _send(http, caller, key, appointment_id, command, body)
 
 
 @router.post(
@@ -118,11 +118,8 @@ async def cancel_appointment(
     http: HttpRequest,
 ) -> Response:
     """Cancel the appointment, and say why. A patient who is checked in for it no longer waits."""
-
-    def build_command(request: Request, appointment: Appointment) -> Command:
-        return CancelAppointment(request=request, appointment=appointment, reason=body.reason)
-
-    return await _dispatch(http, caller, key, appointment_id, build_command, body, body.text)
+    command = partial(CancelAppointment, reason=body.reason)
+    return await _send(http, caller, key, appointment_id, command, body, body.text)
 
 
 @router.post(
@@ -140,11 +137,7 @@ async def check_in(
     body: bodies.EmptyBody | None = None,
 ) -> Response:
     """Record that the patient has arrived. A repeat returns the same tracking."""
-
-    def build_command(request: Request, appointment: Appointment) -> Command:
-        return CheckIn(request=request, appointment=appointment)
-
-    return await _dispatch(http, caller, key, appointment_id, build_command)
+    return await _send(http, caller, key, appointment_id, CheckIn)
 
 
 @router.post(
@@ -160,11 +153,7 @@ async def check_out(
     body: bodies.EmptyBody | None = None,
 ) -> Response:
     """Record that the patient has left without being seen."""
-
-    def build_command(request: Request, appointment: Appointment) -> Command:
-        return CheckOut(request=request, appointment=appointment)
-
-    return await _dispatch(http, caller, key, appointment_id, build_command)
+    return await _send(http, caller, key, appointment_id, CheckOut)
 
 
 @router.post(
@@ -176,11 +165,7 @@ async def join_waiting_line(
     appointment_id: AppointmentId, caller: Doctor, key: Key, http: HttpRequest, body: bodies.EmptyBody | None = None
 ) -> Response:
     """Take the last place in the waiting line of a busy patient. A repeat returns the place that the doctor has."""
-
-    def build_command(request: Request, appointment: Appointment) -> Command:
-        return JoinWaitingLine(request=request, appointment=appointment)
-
-    return await _dispatch(http, caller, key, appointment_id, build_command)
+    return await _send(http, caller, key, appointment_id, JoinWaitingLine)
 
 
 @router.delete(
@@ -191,27 +176,18 @@ async def join_waiting_line(
 )
 async def leave_waiting_line(appointment_id: AppointmentId, caller: Doctor, key: Key, http: HttpRequest) -> Response:
     """Leave the waiting line. Returns 204 also when the doctor does not wait."""
-
-    def build_command(request: Request, appointment: Appointment) -> Command:
-        return LeaveWaitingLine(request=request, appointment=appointment)
-
-    return await _dispatch(http, caller, key, appointment_id, build_command)
+    return await _send(http, caller, key, appointment_id, LeaveWaitingLine)
 
 
-async def _dispatch(
+async def _send(
     http: HttpRequest,
     caller: Caller,
     key: str,
     appointment_id: int,
-    build_command: BuildCommand,
+    command: AppointmentCommand,
     body: BaseModel | None = None,
     reason: str | None = None,
 ) -> Response:
-    dependencies = dependencies_of(http)
-    dispatcher = dependencies.dispatcher
     look_up = partial(look_up_appointment, caller=caller, appointment_id=appointment_id)
-    prepared = await dispatcher.prepare(caller, key, http, body, look_up)
-    if prepared.earlier_response is not None:
-        return prepared.earlier_response
-    command = build_command(prepared.request, prepared.looked_up)
-    return await dispatcher.dispatch_with_reason(command, dependencies.today(), reason)
+    call = VisitCall(http, caller, key, body, reason)
+    return await call.send(look_up, lambda request, appointment: command(request=request, appointment=appointment))

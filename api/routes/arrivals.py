@@ -10,6 +10,7 @@ from starlette.responses import Response
 from patient_visit_engine.api.access.authentication import ReceptionOrSupervisor
 from patient_visit_engine.api.access.sessions import Caller
 from patient_visit_engine.api.commands.idempotency import Key
+from patient_visit_engine.api.commands.visit_calls import VisitCall
 from patient_visit_engine.api.dependencies import dependencies_of
 from patient_visit_engine.api.problems import NotFound
 from patient_visit_engine.api.schema import bodies
@@ -25,6 +26,7 @@ from patient_visit_engine.visit.patient_commands import (
     UndoCheckInPatient,
     UndoCheckOutPatient,
 )
+from patient_visit_engine.visit.request import Request as VisitRequest
 from patient_visit_engine.wire import shapes
 
 router = APIRouter(tags=["arrivals"])
@@ -82,14 +84,14 @@ async def _dispatch(
     today, calendar = dependencies.today(), dependencies.settings.calendar
     day = DayAppointments(day=today, starts_at=calendar.starts_at(today), ends_at=calendar.ends_at(today))
     look_up = partial(_look_up, patient_id=patient_id, day=day)
-    prepared = await dependencies.dispatcher.prepare(caller, key, http, None, look_up)
-    if prepared.earlier_response is not None:
-        return prepared.earlier_response
-    survivor_id, appointments = prepared.looked_up
-    # The id in the path may be that of a retired record, and it may be separated before the visit decides.
-    record_id = None if survivor_id == patient_id else patient_id
-    sent = command(request=prepared.request, patient_id=survivor_id, day=appointments, record_id=record_id)
-    return await dependencies.dispatcher.dispatch(sent, today)
+
+    def build_command(sent: VisitRequest, looked_up: tuple[int, DayAppointments]) -> PatientCommand:
+        survivor_id, appointments = looked_up
+        # The id in the path may be that of a retired record, and it may be separated before the visit decides.
+        record_id = None if survivor_id == patient_id else patient_id
+        return command(request=sent, patient_id=survivor_id, day=appointments, record_id=record_id)
+
+    return await VisitCall(http, caller, key).send(look_up, build_command)
 
 
 def _look_up(connection: Connection, patient_id: int, day: DayAppointments) -> tuple[int, DayAppointments]:

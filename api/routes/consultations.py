@@ -13,6 +13,7 @@ from patient_visit_engine.api.access.authentication import Doctor, Staff, Superv
 from patient_visit_engine.api.commands.idempotency import Key, PrefersAsync
 from patient_visit_engine.api.commands.look_ups import look_up_consultation, look_up_own_consultation
 from patient_visit_engine.api.commands.validity import check_valid_until
+from patient_visit_engine.api.commands.visit_calls import VisitCall
 from patient_visit_engine.api.dependencies import dependencies_of
 from patient_visit_engine.api.problems import NotFound, Problem
 from patient_visit_engine.api.schema import bodies
@@ -167,21 +168,16 @@ async def extend_consultation(
 
     They are counted from its expected end, or from now if that has passed.
     """
-    dependencies = dependencies_of(http)
-    dispatcher = dependencies.dispatcher
-    look_up = partial(look_up_own_consultation, caller=caller, consultation_id=str(consultation_id))
-    prepared = await dispatcher.prepare(caller, key, http, body, look_up)
-    if prepared.earlier_response is not None:
-        return prepared.earlier_response
-    row = prepared.looked_up
-    command = ExtendConsultation(
-        request=prepared.request,
-        patient_id=row.patient_id,
-        consultation_id=str(consultation_id),
-        doctor_id=row.doctor_id,
-        minutes=body.minutes,
+    return await VisitCall(http, caller, key, body).send(
+        partial(look_up_own_consultation, caller=caller, consultation_id=str(consultation_id)),
+        lambda request, row: ExtendConsultation(
+            request=request,
+            patient_id=row.patient_id,
+            consultation_id=str(consultation_id),
+            doctor_id=row.doctor_id,
+            minutes=body.minutes,
+        ),
     )
-    return await dispatcher.dispatch(command, dependencies.today())
 
 
 @router.post(
@@ -193,14 +189,9 @@ async def release_consultation(
     consultation_id: ConsultationId, body: bodies.ReleaseConsultation, caller: Supervisor, key: Key, http: Request
 ) -> Response:
     """End the forgotten consultation of any doctor. The patient's timeline keeps the caller and the reason."""
-    dependencies = dependencies_of(http)
-    dispatcher = dependencies.dispatcher
-    look_up = partial(look_up_consultation, consultation_id=str(consultation_id))
-    prepared = await dispatcher.prepare(caller, key, http, body, look_up)
-    if prepared.earlier_response is not None:
-        return prepared.earlier_response
-    row = prepared.looked_up
-    command = ReleaseConsultation(
-        request=prepared.request, patient_id=row.patient_id, consultation_id=str(consultation_id)
+    return await VisitCall(http, caller, key, body, body.reason).send(
+        partial(look_up_consultation, consultation_id=str(consultation_id)),
+        lambda request, row: ReleaseConsultation(
+            request=request, patient_id=row.patient_id, consultation_id=str(consultation_id)
+        ),
     )
-    return await dispatcher.dispatch_with_reason(command, dependencies.today(), body.reason)

@@ -20,6 +20,7 @@ from patient_visit_engine.api.commands.look_ups import (
     look_up_transferred,
     look_up_with_doctor,
 )
+from patient_visit_engine.api.commands.visit_calls import VisitCall
 from patient_visit_engine.api.dependencies import dependencies_of
 from patient_visit_engine.api.problems import Problem
 from patient_visit_engine.api.schema import bodies
@@ -47,13 +48,10 @@ async def set_priority(
     http: Request,
 ) -> Response:
     """Set how urgent the appointment is, from 1 (most urgent) to 5, or remove it with null. The worklist shows it."""
-    dependencies = dependencies_of(http)
-    look_up = partial(look_up_appointment, caller=caller, appointment_id=appointment_id)
-    prepared = await dependencies.dispatcher.prepare(caller, key, http, body, look_up)
-    if prepared.earlier_response is not None:
-        return prepared.earlier_response
-    command = SetPriority(request=prepared.request, appointment=prepared.looked_up, priority=body.priority)
-    return await dependencies.dispatcher.dispatch_with_reason(command, dependencies.today(), body.reason)
+    return await VisitCall(http, caller, key, body, body.reason).send(
+        partial(look_up_appointment, caller=caller, appointment_id=appointment_id),
+        lambda request, appointment: SetPriority(request=request, appointment=appointment, priority=body.priority),
+    )
 
 
 @router.post(
@@ -62,19 +60,19 @@ async def set_priority(
     responses=responses({200: shapes.Appointment}, *COMMAND_PROBLEMS, refused=True),
 )
 async def reassign(
-    appointment_id: AppointmentId, body: bodies.Reassign, caller: DoctorReceptionOrSupervisor, key: Key, http: Request
+    appointment_id: AppointmentId,
+    body: bodies.Reassign,
+    caller: DoctorReceptionOrSupervisor,
+    key: Key,
+    http: Request,
 ) -> Response:
     """Give an appointment that has not begun to another doctor. A patient who is checked in keeps the arrival time."""
-    dependencies = dependencies_of(http)
-    look_up = partial(look_up_with_doctor, caller=caller, appointment_id=appointment_id, doctor_id=body.doctor_id)
-    prepared = await dependencies.dispatcher.prepare(caller, key, http, body, look_up)
-    if prepared.earlier_response is not None:
-        return prepared.earlier_response
-    appointment, is_active = prepared.looked_up
-    command = Reassign(
-        request=prepared.request, appointment=appointment, doctor_id=body.doctor_id, doctor_active=is_active
+    return await VisitCall(http, caller, key, body, body.reason).send(
+        partial(look_up_with_doctor, caller=caller, appointment_id=appointment_id, doctor_id=body.doctor_id),
+        lambda request, looked_up: Reassign(
+            request=request, appointment=looked_up[0], doctor_id=body.doctor_id, doctor_active=looked_up[1]
+        ),
     )
-    return await dependencies.dispatcher.dispatch_with_reason(command, dependencies.today(), body.reason)
 
 
 @router.post(
@@ -94,23 +92,17 @@ async def transfer(
     The patient of an exclusive consultation is reserved for that doctor, or that doctor is first in line while another exclusive one is
     in progress.
     """
-    dependencies = dependencies_of(http)
-    look_up = partial(
-        look_up_transferred, caller=caller, consultation_id=str(consultation_id), doctor_id=body.doctor_id
+    return await VisitCall(http, caller, key, body).send(
+        partial(look_up_transferred, caller=caller, consultation_id=str(consultation_id), doctor_id=body.doctor_id),
+        lambda request, looked_up: Transfer(
+            request=request,
+            appointment=looked_up[0],
+            consultation_id=str(consultation_id),
+            doctor_id=caller.doctor_id,
+            to_doctor_id=body.doctor_id,
+            to_doctor_active=looked_up[1],
+        ),
     )
-    prepared = await dependencies.dispatcher.prepare(caller, key, http, body, look_up)
-    if prepared.earlier_response is not None:
-        return prepared.earlier_response
-    appointment, is_active = prepared.looked_up
-    command = Transfer(
-        request=prepared.request,
-        appointment=appointment,
-        consultation_id=str(consultation_id),
-        doctor_id=caller.doctor_id,
-        to_doctor_id=body.doctor_id,
-        to_doctor_active=is_active,
-    )
-    return await dependencies.dispatcher.dispatch(command, dependencies.today())
 
 
 @router.post(

@@ -12,6 +12,7 @@ from patient_visit_engine.api.access.authentication import Doctor
 from patient_visit_engine.api.access.sessions import Caller
 from patient_visit_engine.api.commands.idempotency import Key
 from patient_visit_engine.api.commands.look_ups import look_up_own_consultation
+from patient_visit_engine.api.commands.visit_calls import VisitCall
 from patient_visit_engine.api.dependencies import dependencies_of
 from patient_visit_engine.api.problems import NotFound
 from patient_visit_engine.api.schema import bodies
@@ -43,21 +44,16 @@ async def pause(
 
     A pause that lasts longer than `VISIT_PAUSE_LIMIT` ends the consultation as `timed_out`.
     """
-    dependencies = dependencies_of(http)
-    look_up = partial(look_up_own_consultation, caller=caller, consultation_id=str(consultation_id))
-    prepared = await dependencies.dispatcher.prepare(caller, key, http, body, look_up)
-    if prepared.earlier_response is not None:
-        return prepared.earlier_response
-    row = prepared.looked_up
-    command = Pause(
-        request=prepared.request,
-        patient_id=row.patient_id,
-        consultation_id=str(consultation_id),
-        doctor_id=row.doctor_id,
+    call = VisitCall(http, caller, key, body, None if body is None else body.reason)
+    return await call.send(
+        partial(look_up_own_consultation, caller=caller, consultation_id=str(consultation_id)),
+        lambda request, row: Pause(
+            request=request,
+            patient_id=row.patient_id,
+            consultation_id=str(consultation_id),
+            doctor_id=row.doctor_id,
+        ),
     )
-    if body is None or body.reason is None:
-        return await dependencies.dispatcher.dispatch(command, dependencies.today())
-    return await dependencies.dispatcher.dispatch_with_reason(command, dependencies.today(), body.reason)
 
 
 @router.post(
@@ -78,21 +74,17 @@ async def resume(
     An exclusive one is refused like a start: while the patient is in another exclusive consultation or reserved for another doctor,
     and, if the hospital wants it so, while the doctor is with another patient. One that is decided too late has no effect.
     """
-    dependencies = dependencies_of(http)
-    doctor_busy = dependencies.settings.doctor_busy
-    look_up = partial(_look_up_paused, caller=caller, consultation_id=str(consultation_id), doctor_busy=doctor_busy)
-    prepared = await dependencies.dispatcher.prepare(caller, key, http, None, look_up)
-    if prepared.earlier_response is not None:
-        return prepared.earlier_response
-    appointment, busy_with = prepared.looked_up
-    command = Resume(
-        request=prepared.request,
-        appointment=appointment,
-        consultation_id=str(consultation_id),
-        doctor_busy=doctor_busy,
-        busy_with=busy_with,
+    doctor_busy = dependencies_of(http).settings.doctor_busy
+    return await VisitCall(http, caller, key).send(
+        partial(_look_up_paused, caller=caller, consultation_id=str(consultation_id), doctor_busy=doctor_busy),
+        lambda request, paused: Resume(
+            request=request,
+            appointment=paused[0],
+            consultation_id=str(consultation_id),
+            doctor_busy=doctor_busy,
+            busy_with=paused[1],
+        ),
     )
-    return await dependencies.dispatcher.dispatch(command, dependencies.today())
 
 
 def _look_up_paused(

@@ -1,12 +1,10 @@
 """Taking back a start, a completion, a check-in, a check-out or a cancellation. The visit decides whether that is possible."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path
-from fastapi import Request as HttpRequest
+from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from patient_visit_engine.api.access.authentication import (
@@ -18,22 +16,17 @@ from patient_visit_engine.api.access.authentication import (
 from patient_visit_engine.api.access.sessions import Caller
 from patient_visit_engine.api.commands.idempotency import Key
 from patient_visit_engine.api.commands.look_ups import look_up_completed, look_up_started, look_up_with_past
-from patient_visit_engine.api.dependencies import dependencies_of
+from patient_visit_engine.api.commands.visit_calls import VisitCall
 from patient_visit_engine.api.schema import bodies
 from patient_visit_engine.api.schema.fields import TextId
 from patient_visit_engine.api.schema.openapi import COMMAND_PROBLEMS, responses
 from patient_visit_engine.visit.appointment_commands import UndoCancel, UndoCheckIn, UndoCheckOut
-from patient_visit_engine.visit.commands import Command
 from patient_visit_engine.visit.consultation_commands import Reopen, UndoStart
-from patient_visit_engine.visit.past_tracking import PastTracking
-from patient_visit_engine.visit.request import Request
-from patient_visit_engine.visit.state import Appointment
 from patient_visit_engine.wire import shapes
 
 router = APIRouter(tags=["corrections"])
 
 AppointmentId = Annotated[TextId, Path()]
-BuildUndo = Callable[[Request, Appointment, PastTracking], Command]
 
 
 @router.post(
@@ -45,7 +38,7 @@ async def undo_start(
     consultation_id: Annotated[UUID, Path()],
     caller: DoctorOrSupervisor,
     key: Key,
-    http: HttpRequest,
+    http: Request,
     # Unused: FastAPI refuses a body with other content than an empty object.
     body: bodies.EmptyBody | None = None,
 ) -> Response:
@@ -53,20 +46,16 @@ async def undo_start(
 
     The doctor of the consultation can do this for 5 minutes, a supervisor at any time.
     """
-    dependencies = dependencies_of(http)
-    look_up = partial(look_up_started, caller=caller, consultation_id=str(consultation_id))
-    prepared = await dependencies.dispatcher.prepare(caller, key, http, None, look_up)
-    if prepared.earlier_response is not None:
-        return prepared.earlier_response
-    row, past = prepared.looked_up
-    command = UndoStart(
-        request=prepared.request,
-        patient_id=row.patient_id,
-        consultation_id=str(consultation_id),
-        doctor_id=caller.doctor_id,
-        past=past,
+    return await VisitCall(http, caller, key).send(
+        partial(look_up_started, caller=caller, consultation_id=str(consultation_id)),
+        lambda request, started: UndoStart(
+            request=request,
+            patient_id=started[0].patient_id,
+            consultation_id=str(consultation_id),
+            doctor_id=caller.doctor_id,
+            past=started[1],
+        ),
     )
-    return await dependencies.dispatcher.dispatch(command, dependencies.today())
 
 
 @router.post(
@@ -78,27 +67,23 @@ async def reopen(
     consultation_id: Annotated[UUID, Path()],
     caller: DoctorOrSupervisor,
     key: Key,
-    http: HttpRequest,
+    http: Request,
     body: bodies.EmptyBody | None = None,
 ) -> Response:
     """Take back a completion. The same consultation goes on, for at least 15 minutes.
 
     Its doctor can do this for 5 minutes, a supervisor on the same day. An exclusive one gets 409 while another one is in progress.
     """
-    dependencies = dependencies_of(http)
-    look_up = partial(look_up_completed, caller=caller, consultation_id=str(consultation_id))
-    prepared = await dependencies.dispatcher.prepare(caller, key, http, None, look_up)
-    if prepared.earlier_response is not None:
-        return prepared.earlier_response
-    appointment, past = prepared.looked_up
-    command = Reopen(
-        request=prepared.request,
-        appointment=appointment,
-        consultation_id=str(consultation_id),
-        doctor_id=caller.doctor_id,
-        past=past,
+    return await VisitCall(http, caller, key).send(
+        partial(look_up_completed, caller=caller, consultation_id=str(consultation_id)),
+        lambda request, completed: Reopen(
+            request=request,
+            appointment=completed[0],
+            consultation_id=str(consultation_id),
+            doctor_id=caller.doctor_id,
+            past=completed[1],
+        ),
     )
-    return await dependencies.dispatcher.dispatch(command, dependencies.today())
 
 
 @router.delete(
@@ -107,14 +92,10 @@ async def reopen(
     responses=responses({200: shapes.AppointmentStatusNow}, *COMMAND_PROBLEMS, refused=True),
 )
 async def undo_check_in(
-    appointment_id: AppointmentId, caller: DoctorReceptionOrSupervisor, key: Key, http: HttpRequest
+    appointment_id: AppointmentId, caller: DoctorReceptionOrSupervisor, key: Key, http: Request
 ) -> Response:
     """Take back a check-in that was a mistake. It ends as `mistaken`, and the appointment has its earlier status again."""
-
-    def build(request: Request, appointment: Appointment, past: PastTracking) -> Command:
-        return UndoCheckIn(request=request, appointment=appointment, past=past)
-
-    return await _dispatch(http, caller, key, appointment_id, build)
+    return await _take_back(UndoCheckIn, http, caller, key, appointment_id)
 
 
 @router.delete(
@@ -123,14 +104,10 @@ async def undo_check_in(
     responses=responses({200: shapes.Tracking}, *COMMAND_PROBLEMS, refused=True),
 )
 async def undo_check_out(
-    appointment_id: AppointmentId, caller: DoctorReceptionSupervisorOrService, key: Key, http: HttpRequest
+    appointment_id: AppointmentId, caller: DoctorReceptionSupervisorOrService, key: Key, http: Request
 ) -> Response:
     """Take back a check-out of today. The patient waits again, with the first `check_in_time`."""
-
-    def build(request: Request, appointment: Appointment, past: PastTracking) -> Command:
-        return UndoCheckOut(request=request, appointment=appointment, past=past)
-
-    return await _dispatch(http, caller, key, appointment_id, build)
+    return await _take_back(UndoCheckOut, http, caller, key, appointment_id)
 
 
 @router.delete(
@@ -139,21 +116,20 @@ async def undo_check_out(
     responses=responses({200: shapes.AppointmentStatusNow}, *COMMAND_PROBLEMS, refused=True),
 )
 async def undo_cancel(
-    appointment_id: AppointmentId, caller: ReceptionOrSupervisor, key: Key, http: HttpRequest
+    appointment_id: AppointmentId, caller: ReceptionOrSupervisor, key: Key, http: Request
 ) -> Response:
     """Take back a cancellation of today. A patient who had been checked in waits again, with the first `check_in_time`."""
-
-    def build(request: Request, appointment: Appointment, past: PastTracking) -> Command:
-        return UndoCancel(request=request, appointment=appointment, past=past)
-
-    return await _dispatch(http, caller, key, appointment_id, build)
+    return await _take_back(UndoCancel, http, caller, key, appointment_id)
 
 
-async def _dispatch(http: HttpRequest, caller: Caller, key: str, appointment_id: int, build: BuildUndo) -> Response:
-    dependencies = dependencies_of(http)
-    look_up = partial(look_up_with_past, caller=caller, appointment_id=appointment_id)
-    prepared = await dependencies.dispatcher.prepare(caller, key, http, None, look_up)
-    if prepared.earlier_response is not None:
-        return prepared.earlier_response
-    command = build(prepared.request, *prepared.looked_up)
-    return await dependencies.dispatcher.dispatch(command, dependencies.today())
+async def _take_back(
+    command: type[UndoCheckIn | UndoCheckOut | UndoCancel],
+    http: Request,
+    caller: Caller,
+    key: str,
+    appointment_id: int,
+) -> Response:
+    return await VisitCall(http, caller, key).send(
+        partial(look_up_with_past, caller=caller, appointment_id=appointment_id),
+        lambda request, undone: command(request=request, appointment=undone[0], past=undone[1]),
+    )
