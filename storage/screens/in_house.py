@@ -1,6 +1,6 @@
 """Who is in the house: from the first arrival of the day until the check-out, or until nothing is open for the person any more."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -36,12 +36,17 @@ def read_between_services(
     if person_ids is not None and not person_ids:
         return {}
     here_today = _read_departures(connection, today.date, person_ids)
-    arrivals = _expected_arrivals(connection, here_today, today.starts_at, today.ends_at)
-    from_yesterday = _read_departures(connection, today.date - timedelta(days=1), person_ids)
-    over_night = {person_id: last for person_id, last in from_yesterday.items() if person_id not in here_today}
-    were_here = _expected_arrivals(connection, over_night, today.yesterday_starts_at, today.starts_at)
-    still_here = {person_id: over_night[person_id] for person_id in were_here}
-    return arrivals | _expected_arrivals(connection, still_here, today.starts_at, today.ends_at)
+    # Yesterday's appointments that have not begun are few, so they come before the trackings of yesterday.
+    missed_yesterday = _read_expected(connection, today.yesterday_starts_at, today.starts_at, person_ids)
+    over_night = missed_yesterday - here_today.keys()
+    here_yesterday = _read_departures(connection, today.date - timedelta(days=1), over_night)
+    arrivals = {
+        person_id: last.arrived_at
+        for person_id, last in (here_today | here_yesterday).items()
+        if last.outcome not in GONE
+    }
+    expected = _read_expected(connection, today.starts_at, today.ends_at, arrivals.keys())
+    return {person_id: arrivals[person_id] for person_id in expected}
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,8 @@ class _Departure:
 
 
 def _read_departures(connection: Connection, day: date, person_ids: Collection[int] | None) -> dict[int, _Departure]:
+    if person_ids is not None and not person_ids:
+        return {}
     ended = select(TRACKING.person_id, TRACKING.outcome, TRACKING.check_in_time).where(
         HAS_ENDED, TRACKING.visit_day == day, TRACKING.outcome != Outcome.mistaken.value
     )
@@ -66,21 +73,21 @@ def _read_departures(connection: Connection, day: date, person_ids: Collection[i
     return departures
 
 
-def _expected_arrivals(
-    connection: Connection, departures: Mapping[int, _Departure], starts_at: datetime, ends_at: datetime
-) -> dict[int, datetime]:
-    """The arrivals of those persons who have not left, and have an appointment of this time that can still begin."""
-    staying = [person_id for person_id, last in departures.items() if last.outcome not in GONE]
-    if not staying:
-        return {}
+def _read_expected(
+    connection: Connection, starts_at: datetime, ends_at: datetime, person_ids: Collection[int] | None
+) -> set[int]:
+    """Those of these persons who have an appointment of this time that can still begin. None: of all persons."""
+    if person_ids is not None and not person_ids:
+        return set()
     expected = (
         select(patients.c.person_id)
         .join(appointments, appointments.c.patient_id == patients.c.id)
         .where(
-            patients.c.person_id.in_(staying),
             appointments.c.scheduled_at >= starts_at,
             appointments.c.scheduled_at < ends_at,
             appointments.c.status.in_(sorted(BEFORE_ARRIVAL)),
         )
     )
-    return {person_id: departures[person_id].arrived_at for person_id in connection.scalars(expected)}
+    if person_ids is not None:
+        expected = expected.where(patients.c.person_id.in_(person_ids))
+    return set(connection.scalars(expected))
