@@ -27,6 +27,7 @@ BY_IDENTIFIERS: dict[str, Any] = {
     "prestation": {"identifier": "urn:own|1"},
     "scheduled_at": "2026-03-02T09:00:00Z",
 }
+A_WALK_IN: dict[str, Any] = {"patient": {"identifier": "urn:own|1"}, "doctor_id": 7, "prestation_id": 11}
 A_PRESTATION: dict[str, Any] = {"name": "Scan", "exclusive": False, "expected_minutes": 5}
 
 #: Method, path, a valid body, and a role that may send it.
@@ -42,6 +43,8 @@ WITH_BODY: list[tuple[str, str, dict[str, Any], str]] = [
     ("PATCH", "/api/appointments/1/priority", {"priority": 1}, "reception"),
     ("POST", "/api/appointments/1/reassign", {"doctor_id": 7}, "reception"),
     ("POST", "/api/doctors/7/reassign-all", {"doctor_id": 8, "reason": "x"}, "reception"),
+    ("POST", "/api/appointments/1/cancel", {"reason": "patient"}, "reception"),
+    ("POST", "/api/walk-ins", A_WALK_IN, "reception"),
     ("POST", "/api/patients/123/merge", {"patient_id": 124, "reason": "x"}, "supervisor"),
     ("PUT", "/api/patients/1", A_PATIENT, "service"),
     ("PUT", "/api/patients/1", {"first_name": "Ada"}, "service"),
@@ -67,6 +70,11 @@ ABOUT_AN_ID = [
     ("POST", "/api/appointments/{}/reassign", {"doctor_id": 7}, "reception", "appointment"),
     ("POST", "/api/doctors/{}/reassign-all", {"doctor_id": 8, "reason": "x"}, "reception", "doctor"),
     ("POST", "/api/appointments/{}/check-in", None, "reception", "appointment"),
+    ("DELETE", "/api/appointments/{}/check-in", None, "reception", "appointment"),
+    ("POST", "/api/appointments/{}/cancel", {"reason": "patient"}, "reception", "appointment"),
+    ("POST", "/api/patients/{}/check-in", None, "reception", "patient"),
+    ("POST", "/api/consultations/{}/pause", None, "doctor", "consultation"),
+    ("POST", "/api/consultations/{}/reopen", None, "supervisor", "consultation"),
     ("POST", "/api/appointments/{}/check-out", None, "reception", "appointment"),
     ("POST", "/api/appointments/{}/wait", None, "doctor", "appointment"),
     ("DELETE", "/api/appointments/{}/wait", None, "doctor", "appointment"),
@@ -96,6 +104,9 @@ FOR_SOME = [
     ("PATCH", "/api/appointments/1/priority", {"priority": 1}, ["service"]),
     ("POST", "/api/appointments/1/reassign", {"doctor_id": 7}, ["service"]),
     ("POST", "/api/doctors/7/reassign-all", {"doctor_id": 8, "reason": "x"}, ["doctor", "service"]),
+    ("POST", "/api/walk-ins", A_WALK_IN, ["service"]),
+    ("POST", "/api/appointments/1/cancel", {"reason": "patient"}, ["doctor", "service"]),
+    ("POST", "/api/patients/123/check-in", None, ["doctor", "service"]),
     ("POST", "/api/appointments/1/check-in", None, []),
     ("POST", "/api/appointments/1/check-out", None, []),
     ("POST", "/api/appointments/1/wait", None, ["reception", "supervisor", "service"]),
