@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from patient_visit_engine.cli.demo import hospital
 from patient_visit_engine.cli.demo.logins import Login, read_logins, write_logins
+from patient_visit_engine.cli.demo.played_day import play_demonstration
 from patient_visit_engine.cli.migrate import migrate_schema
 from patient_visit_engine.runtime.operator_error import OperatorError
 from patient_visit_engine.runtime.settings import load_settings
@@ -32,6 +33,11 @@ def demo(
     force: Annotated[
         bool, typer.Option("--force", help="Add it even if the database has other patients or doctors.")
     ] = False,
+    play: Annotated[
+        bool, typer.Option("--play", help="Then play a day of it on the running system, with all that staff do.")
+    ] = False,
+    within: Annotated[float, typer.Option(min=1, help="With --play: how many seconds the day takes.")] = 60.0,
+    url: Annotated[str, typer.Option(help="With --play: the address of the running system.")] = "http://127.0.0.1:8000",
 ) -> None:
     """Add a small demonstration hospital with today's appointments and an account for each role. Run it again on another day."""
     settings = load_settings()
@@ -56,6 +62,8 @@ def demo(
         typer.echo(
             "the data folder has no valid password of its accounts: set a new one with `visit-engine user passwd NAME`"
         )
+    if play and asyncio.run(play_demonstration(settings, url, within)).errors:
+        raise OperatorError("demo --play: some calls failed; was today's demonstration played before?")
 
 
 async def load_demonstration(

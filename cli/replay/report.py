@@ -43,6 +43,13 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else 0.0
 
 
+def call_rows(tally: ReplayTally) -> list[tuple[str, int]]:
+    """The counts of refusals, and of a generated day's calls."""
+    rows = [(f"refused: {code}", count) for code, count in sorted(tally.refused.items())]
+    rows += [(f"answered: {command}", count) for command, count in sorted(tally.commands.items())]
+    return rows + ([("not sent, because an earlier one was refused", tally.skipped)] if tally.commands else [])
+
+
 def result_table(result: ReplayResult) -> Table:
     """The numbers of the result, one row each."""
     tally = result.tally
@@ -53,12 +60,9 @@ def result_table(result: ReplayResult) -> Table:
 
     add_row("took", f"{result.seconds:.1f} s, starts at most {tally.max_start_lateness:.2f} s behind their time")
     add_row("starts requested / granted", f"{tally.requested} / {tally.granted}")
-    for code, count in sorted(tally.refused.items()):
-        add_row(f"  refused: {code}", count)
-    for command, count in sorted(tally.commands.items()):
-        add_row(f"  answered: {command}", count)
+    for name, count in call_rows(tally):
+        add_row(f"  {name}", count)
     if tally.commands:
-        add_row("not sent, because an earlier one was refused", tally.skipped)
         add_row("patients lost", len(tally.lost_patients))
     add_row("refused starts requested again", tally.retried)
     add_row("completions", tally.completed)
