@@ -50,8 +50,11 @@ def test_day_has_its_size_and_every_command(options: DayOptions) -> None:
     )
 
 
-@pytest.mark.parametrize("seed", range(8))
-@pytest.mark.parametrize("size", [DEFAULT, SMALLEST, DayOptions(doctors=30, patients=400)])
+# On day 246 a patient is checked out by mistake while the doctor hands over.
+@pytest.mark.parametrize("seed", [*range(8), 246])
+@pytest.mark.parametrize(
+    "size", [DEFAULT, SMALLEST, DayOptions(doctors=4, patients=90), DayOptions(doctors=100, patients=30)]
+)
 def test_every_call_is_possible(size: DayOptions, seed: int) -> None:
     plan = generated(replace(size, seed=seed))
     clinic = SimpleClinic(plan)
@@ -142,9 +145,7 @@ async def test_refused_start_skips_what_depends_on_it() -> None:
 
     starts = sum(action.command == "start" for action in plan.actions)
     assert tally.refused == {"appointment_closed": starts}
-    assert tally.skipped == sum(
-        action.command in ("pause", "resume", "complete", "reopen", "undo start", "release") for action in plan.actions
-    )
+    assert tally.skipped == sum("{consultation_id}" in CALLS[action.command].path for action in plan.actions)
 
 
 async def test_new_patient_is_known_by_the_answer() -> None:
