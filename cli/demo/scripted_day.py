@@ -69,10 +69,12 @@ SCRIPT: tuple[ScriptLine, ...] = (
     (102, "start", SMITH, LUCIA, None),
     (103, "check in", ROSSI, KWAME, None),
     (104, "start", ROSSI, KWAME, None),
-    (112, "complete", SMITH, LUCIA, None),
+    (112, "transfer", ROSSI, LUCIA, None),
     (114, "complete", ROSSI, KWAME, None),
-    (115, "cancel", SMITH, INGRID, {"reason": "no_show"}),
-    (116, "reassign all", LINDQVIST, 0, {"doctor_id": ROSSI, "reason": "End of the shift"}),
+    (115, "start", ROSSI, LUCIA, None),
+    (116, "cancel", SMITH, INGRID, {"reason": "no_show"}),
+    (120, "complete", ROSSI, LUCIA, None),
+    (121, "reassign all", LINDQVIST, 0, {"doctor_id": ROSSI, "reason": "End of the shift"}),
 )
 
 
@@ -83,8 +85,8 @@ def scripted_plan(day: date, calendar: HospitalCalendar) -> ReplayPlan:
         for row in hospital.appointments(day, calendar)
     }
     numbers = {(patient, doctor): number for number, (patient, doctor, *_) in appointments.items()}
-    # Kwame's appointment with Dr. Smith is given to Dr. Rossi.
-    numbers[KWAME, ROSSI] = numbers[KWAME, SMITH]
+    # Dr. Smith's appointment with Kwame is given to Dr. Rossi, and Lucia in the middle of her consultation.
+    numbers |= {(patient, ROSSI): numbers[patient, SMITH] for patient in (KWAME, LUCIA)}
     actions = []
     for minute, command, doctor, patient, body in SCRIPT:
         if command.startswith("walk in"):
@@ -111,7 +113,9 @@ def _action(
     minute: int, command: str, doctor: int, patient: int, number: int | None, body: Mapping[str, Any] | None
 ) -> StaffAction:
     by_reception = command.startswith(OF_RECEPTION)
-    staff = DESK if by_reception else SUPERVISOR if command == "release" else StaffMember(Role.doctor, doctor)
+    # The doctor of a transfer is the one who takes the patient.
+    sender = StaffMember(Role.doctor, SMITH if command == "transfer" else doctor)
+    staff = DESK if by_reception else SUPERVISOR if command == "release" else sender
     concerned = frozenset({("doctor", doctor)}) if staff == SUPERVISOR else frozenset[tuple[str, int]]()
     if command == "reassign all":
         concerned = frozenset({("doctor", doctor), ("doctor", ROSSI), *(("patient", each) for each in range(1, 13))})

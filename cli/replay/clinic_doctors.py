@@ -12,8 +12,9 @@ from patient_visit_engine.cli.replay.staff_actions import StaffAction, StaffMemb
 
 #: Chosen: a doctor takes the next patient after 1 minute, a mistake is seen after 1 minute, a walk to the laboratory takes 3.
 PAUSE_BETWEEN, NOTICED_AFTER, WALK = MINUTE, MINUTE, 3 * MINUTE
-#: Chosen: the share of a consultation before its trip to the laboratory, and seconds of the shortest and the longest test.
-BEFORE_LAB, SHORTEST_TEST, LONGEST_TEST = 0.6, 180.0, 480.0
+#: Chosen: the share of a consultation before its trip to the laboratory, and before its transfer. Seconds of the shortest and the
+#: longest test.
+BEFORE_LAB, BEFORE_TRANSFER, SHORTEST_TEST, LONGEST_TEST = 0.6, 0.5, 180.0, 480.0
 #: Chosen: a supervisor releases a forgotten consultation after 10 minutes.
 FORGOTTEN_FOR = 10 * MINUTE
 #: In the queue of a doctor: a patient who was with the doctor before, an urgent one, then the others by their scheduled time.
@@ -54,7 +55,7 @@ class ClinicDoctors:
 
     def other_doctor(self, doctor: int) -> int:
         """A doctor who gets an appointment of this one."""
-        return (doctor + 2) % self._day.first_lab
+        return (doctor + 2) % self._day.options.first_lab
 
     def hand_over(self) -> None:
         """One doctor gives all appointments that have not begun to another one, between two patients."""
@@ -108,6 +109,8 @@ class ClinicDoctors:
             after((1 - BEFORE_LAB) * about.length, partial(self._complete, about))
         elif story is Story.lab_trip:
             after(BEFORE_LAB * about.length, partial(self._send_to_lab, about))
+        elif story is Story.transferred:
+            after(BEFORE_TRANSFER * about.length, partial(self._transfer, about))
         elif story is Story.undone_start:
             after(NOTICED_AFTER, partial(self._stop, about, "undo start", doctor_member(about.doctor)))
         elif story is Story.released:
@@ -125,6 +128,16 @@ class ClinicDoctors:
         self.pending.add(about.number)
         self._queue(about, RETURNING, "start")
         self._end_exclusive(about)
+
+    def _transfer(self, about: DrawnAppointment) -> None:
+        """Another doctor takes the patient next."""
+        giver, about.doctor = about.doctor, self.other_doctor(about.doctor)
+        self._clock.send("transfer", doctor_member(giver), about)
+        about.patient.story = Story.seen
+        self.pending.add(about.number)
+        self._in_consultation.discard(about.patient.number)
+        self._clock.after(PAUSE_BETWEEN, partial(self.wait, about, RETURNING))
+        self._free_doctor(giver)
 
     def _complete(self, about: DrawnAppointment) -> None:
         doctor = doctor_member(about.doctor)
@@ -157,7 +170,7 @@ class ClinicDoctors:
 
     def _send_to_lab(self, about: DrawnAppointment) -> None:
         """The doctor adds the patient to the list of the laboratory, and pauses the consultation."""
-        labs = range(self._day.first_lab, self._day.options.doctors)
+        labs = range(self._day.options.first_lab, self._day.options.doctors)
         lab = min(labs, key=lambda doctor: len(self._queues[doctor]))
         test = DrawnAppointment(about.number + 2, about.patient, lab, self._clock.now, 0.0, lab=True)
         self._appointments[test.number] = test

@@ -18,7 +18,7 @@ from patient_visit_engine.cli.datasets.csv_table import NotADataSetError
 from patient_visit_engine.cli.datasets.formats import read_data_sets
 from patient_visit_engine.cli.datasets.recorded import RecordedSet
 from patient_visit_engine.cli.replay.driver import Pace
-from patient_visit_engine.cli.replay.generated_day import MAX_PATIENTS, MIN_PATIENTS, DayOptions
+from patient_visit_engine.cli.replay.generated_day import MIN_PATIENTS, DayOptions
 from patient_visit_engine.cli.replay.generated_plan import build_generated_plan
 from patient_visit_engine.cli.replay.plan import MAX_RUNS, NothingToReplayError, ReplayPlan, build_plan
 from patient_visit_engine.cli.replay.replay_run import ReplayRun
@@ -78,8 +78,9 @@ def replay(
         if data is not None or day is not None or doctors_race > 1 or retries:
             raise OperatorError("--generated: cannot be combined with --data, --day, --doctors-race or --retries", 2)
         options = DayOptions(doctors, desks, patients or DayOptions.patients, seed)
-        if not MIN_PATIENTS <= options.patients <= MAX_PATIENTS:
-            raise OperatorError(f"--patients: a generated day has {MIN_PATIENTS} to {MAX_PATIENTS}", 2)
+        if not MIN_PATIENTS <= options.patients <= options.max_patients:
+            limits = f"{MIN_PATIENTS} to {options.max_patients}"
+            raise OperatorError(f"--patients: with {doctors} doctors, a generated day has {limits}", 2)
         plan = build_generated_plan(options, today, settings.calendar, run_number)
     else:
         recorded_day = _parse_day(day)

@@ -19,9 +19,9 @@ NO_SHOWS, CANCELED = 0.095, 0.05
 WALK_INS = 0.61
 #: Consultations in which the doctor sends the patient to the laboratory (Ripoll Lozano 1995).
 LAB_TRIPS = 0.0525
-#: Chosen, as shares of all appointments: two doctors at one time, patients who leave, given to another doctor, urgent, and mistakes
-#: of each kind.
-SECOND_DOCTOR, LEFT, REASSIGNED, URGENT, MISTAKES = 0.1, 0.02, 0.02, 0.05, 0.01
+#: Chosen, as shares of all appointments: two doctors at one time, patients who leave, given to another doctor before the arrival or
+#: in the middle of the consultation, urgent, and mistakes of each kind.
+SECOND_DOCTOR, LEFT, REASSIGNED, TRANSFERRED, URGENT, MISTAKES = 0.1, 0.02, 0.02, 0.02, 0.05, 0.01
 #: Chosen: one walk-in in four is urgent, and every other one is a new patient.
 URGENT_WALK_INS, NEW_PATIENTS = 0.25, 0.5
 #: Chosen: the day from 8 to 16, in seconds, and one laboratory for six doctors.
@@ -30,6 +30,8 @@ DOCTORS_PER_LAB = 6
 MINUTE = 60.0
 #: Fewer patients cannot have every story. More may not fit on the board, which shows 1,000.
 MIN_PATIENTS, MAX_PATIENTS = 30, 900
+#: More patients would not be seen on one day.
+MAX_PATIENTS_PER_DOCTOR = 30
 #: Name, whether it is exclusive, and expected minutes.
 CONSULTATION, LABORATORY = ("Consultation", True, 20), ("Laboratory", False, 10)
 
@@ -44,6 +46,7 @@ class Story(StrEnum):
     second_doctor = "two doctors at one time"
     left = "left without being seen"
     reassigned = "given to another doctor"
+    transferred = "given to another doctor in the middle"
     undone_check_in = "check-in undone"
     undone_arrival = "check-in of the patient undone"
     undone_check_out = "check-out undone"
@@ -62,6 +65,7 @@ SHARES = {
     Story.second_doctor: SECOND_DOCTOR,
     Story.left: LEFT,
     Story.reassigned: REASSIGNED,
+    Story.transferred: TRANSFERRED,
     Story.undone_check_in: MISTAKES,
     Story.undone_arrival: MISTAKES,
     Story.undone_check_out: MISTAKES,
@@ -81,6 +85,16 @@ class DayOptions:
     desks: int = 3
     patients: int = 150
     seed: int = 1
+
+    @property
+    def first_lab(self) -> int:
+        """The index of the first doctor who works in the laboratory."""
+        return self.doctors - max(1, self.doctors // DOCTORS_PER_LAB)
+
+    @property
+    def max_patients(self) -> int:
+        """The most patients that these doctors can see."""
+        return min(MAX_PATIENTS, self.first_lab * MAX_PATIENTS_PER_DOCTOR)
 
 
 @dataclass
@@ -111,17 +125,16 @@ class DrawnPatient:
 
 @dataclass(frozen=True)
 class DrawnDay:
-    """Everyone who is expected or walks in. Doctors have an index; those from `first_lab` on work in the laboratory."""
+    """Everyone who is expected or walks in. Doctors have an index."""
 
     options: DayOptions
     patients: list[DrawnPatient]
-    first_lab: int
 
 
 def draw_day(options: DayOptions) -> DrawnDay:
     """Draw the patients of a day. Every story occurs at least once, so that a small day shows all of them."""
     draw = Random(options.seed)  # noqa: S311
-    first_lab = options.doctors - max(1, options.doctors // DOCTORS_PER_LAB)
+    first_lab = options.first_lab
     booked = round(options.patients / (1 + WALK_INS * (NO_SHOWS + CANCELED)))
     slots = math.ceil(booked / first_lab)
     patients = []
@@ -140,7 +153,7 @@ def draw_day(options: DayOptions) -> DrawnDay:
         patient = DrawnPatient(number, Story.seen, arrives_at, urgent, is_walk_in=True, is_new=is_new)
         _add_appointment(patient, draw.randrange(first_lab), arrives_at, draw)
         patients.append(patient)
-    return DrawnDay(options, patients, first_lab)
+    return DrawnDay(options, patients)
 
 
 def draw_lateness(draw: Random) -> float:

@@ -75,7 +75,7 @@ def _with_ids(action: StaffAction, first_at: float, first_id: int, patients: lis
 
 
 def _doctor(index: int, day: DrawnDay) -> tuple[str, str]:
-    specialization = "Laboratory medicine" if index >= day.first_lab else "General medicine"
+    specialization = "Laboratory medicine" if index >= day.options.first_lab else "General medicine"
     return f"Dr. {GIVEN_NAMES[index % len(GIVEN_NAMES)]} {index + 1}", specialization
 
 

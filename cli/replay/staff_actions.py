@@ -44,6 +44,7 @@ CALLS = {
     "undo start": StaffCall("POST", "/api/consultations/{consultation_id}/undo-start"),
     "pause": StaffCall("POST", "/api/consultations/{consultation_id}/pause"),
     "resume": StaffCall("POST", "/api/consultations/{consultation_id}/resume"),
+    "transfer": StaffCall("POST", "/api/consultations/{consultation_id}/transfer", ("doctor_id",)),
     "complete": StaffCall("POST", "/api/consultations/{consultation_id}/complete"),
     "reopen": StaffCall("POST", "/api/consultations/{consultation_id}/reopen"),
     "release": StaffCall("POST", "/api/consultations/{consultation_id}/release"),

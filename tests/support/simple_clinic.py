@@ -19,6 +19,7 @@ CHANGES = {
     "release": ({"running"}, "waiting"),
     "pause": ({"running"}, "paused"),
     "resume": ({"paused"}, "running"),
+    "transfer": ({"running"}, "waiting"),
     "complete": ({"running"}, "done"),
     "reopen": ({"done"}, "running"),
 }
@@ -69,6 +70,8 @@ class SimpleClinic:
             self.doctors[number] = action.doctor or 0
         if action.staff.role is Role.doctor:
             assert self.doctors[number] == action.staff.number, action
+        if command == "transfer":
+            self.doctors[number] = action.doctor or 0
         if command == "start":
             self._start(number, patient, waits=bool(body.get("wait")))
         elif command in PATIENT_CHANGES:
