@@ -57,7 +57,7 @@ TITLES: dict[type[Refusal], str] = {
     PrestationInactive: "Prestation is inactive",
     AppointmentMismatch: "Appointment belongs to another patient or doctor",
     ConsultationChanged: "Consultation was reopened or resumed after this was asked",
-    ConsultationPaused: "Consultation is paused",
+    ConsultationPaused: "Consultation is paused: resume it first",
     ConsultationEnded: "Consultation has already ended",
     NotYours: "This belongs to another doctor",
     NotCheckedIn: "Patient is not checked in for this appointment",

@@ -36,6 +36,7 @@ async def test_doctor_pauses_and_resumes(api: ApiDriver) -> None:
     assert (paused.status_code, paused.json()["status"]) == (200, "paused")
     assert repeated.json() == paused.json()
     assert (extended.status_code, extended.json()["code"]) == (409, "consultation_paused")
+    assert extended.json()["message"] == "Consultation is paused: resume it first"
     assert (resumed.status_code, resumed.json()["status"]) == (200, "in_progress")
     assert resumed.json()["overdue_at"] > before["overdue_at"]
     assert (await api.database.read(audit)).passed

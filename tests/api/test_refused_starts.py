@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import update
 
 from patient_visit_engine.storage.tables import appointments
-from tests.support.api import JOHN_CARDIOLOGY, MARIA_CARDIOLOGY, ApiDriver, ApiOpener, start_body
-from tests.support.builders import JOHN_DOE, NOON
+from tests.support.api import JOHN_CARDIOLOGY, JOHN_DERMATOLOGY, MARIA_CARDIOLOGY, ApiDriver, ApiOpener, start_body
+from tests.support.builders import DR_AMRANI, DR_OKAFOR, JOHN_DOE, NOON
 
 ANSWERS = {
     "off": (201, None, None),
@@ -49,6 +49,31 @@ async def test_setting_decides_about_a_busy_doctor(open_api: ApiOpener, rule: st
     assert facts.get("patient_name") == patient_name
     assert patient_name is None or facts["consultation_id"] == first.json()["id"]
     assert (again.status_code, again.content) == (second.status_code, second.content)
+
+
+async def test_busy_doctor_can_reopen(open_api: ApiOpener) -> None:
+    api = await open_api(doctor_busy="refuse")
+    doctor = await api.doctor()
+    first = f"/api/consultations/{(await doctor.post('/api/consultations', json=start_body())).json()['id']}"
+    await doctor.post(f"{first}/complete")
+    await doctor.post("/api/consultations", json=start_body(MARIA_CARDIOLOGY))
+
+    reopened = await doctor.post(f"{first}/reopen")
+
+    assert (reopened.status_code, reopened.json()["status"]) == (200, "in_progress")
+
+
+async def test_busy_doctor_gets_a_transfer_and_starts_later(open_api: ApiOpener) -> None:
+    api = await open_api(doctor_busy="refuse")
+    busy, sender = await api.doctor(), await api.doctor(DR_OKAFOR.id)
+    await busy.post("/api/consultations", json=start_body(MARIA_CARDIOLOGY))
+    started = (await sender.post("/api/consultations", json=start_body(JOHN_DERMATOLOGY))).json()
+
+    given = await sender.post(f"/api/consultations/{started['id']}/transfer", json={"doctor_id": DR_AMRANI.id})
+    refused = await busy.post("/api/consultations", json=start_body(JOHN_DERMATOLOGY, doctor_id=DR_AMRANI.id))
+
+    assert given.status_code == 200, given.text
+    assert (refused.status_code, refused.json()["code"]) == (409, "doctor_in_consultation")
 
 
 async def test_default_is_a_warning(api: ApiDriver) -> None:
