@@ -125,7 +125,8 @@ def _add_hospital(
         (tables.patients, hospital.patients(), ("first_name", "last_name")),
         (tables.doctors, hospital.doctors(), ("name",)),
         (tables.prestations, hospital.prestations(), ("name", "exclusive")),
-        (tables.appointments, hospital.appointments(day, calendar), ("patient_id", "doctor_id")),
+        # Staff may have given an appointment to another doctor.
+        (tables.appointments, hospital.appointments(day, calendar), ("patient_id",)),
     ):
         if conflicting_ids := add_missing(connection, table, rows, compared_columns).different:
             raise OperatorError(

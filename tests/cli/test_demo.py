@@ -145,8 +145,9 @@ async def test_password_file_is_for_its_owner_only(demo: LoadedDemo) -> None:
 
 
 async def test_second_load_on_same_day_changes_nothing(demo: LoadedDemo) -> None:
+    # Staff have completed all appointments, and given them to one doctor.
     await demo.database.write(
-        lambda connection: connection.execute(update(tables.appointments).values(status=4)).close()
+        lambda connection: connection.execute(update(tables.appointments).values(status=4, doctor_id=3)).close()
     )
     before = await load_all_rows(demo.database)
 
