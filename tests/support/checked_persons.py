@@ -15,13 +15,13 @@ from patient_visit_engine.visit.person_records import SeenRecord
 from patient_visit_engine.visit.state import Appointment, Limits
 from tests.support.builders import CALENDAR, DAY_END, NOON
 from tests.support.ledger import StoredAnswer
+from tests.support.person_day_model import PersonDayModel
 from tests.support.person_model import (
     ABANDON_AFTER,
     NOT_SEEN_AFTER,
     PAUSE_LIMIT,
     BookedAppointment,
     Expected,
-    PersonModel,
     PersonsLine,
 )
 from tests.support.person_morning import EXCLUSIVE, MORNING, RECORDS, MorningHospital, restore
@@ -47,13 +47,15 @@ class CheckedPersons(RuleBasedStateMachine):
     def __init__(self, hospital: "MorningHospital") -> None:
         super().__init__()
         self.hospital, self.database = hospital, hospital.database
-        self.model = PersonModel(survivors=dict(zip(RECORDS, RECORDS, strict=True)), exclusive=dict(EXCLUSIVE))
+        self.model = PersonDayModel(survivors=dict(zip(RECORDS, RECORDS, strict=True)), exclusive=dict(EXCLUSIVE))
         self.log = ReplayedLog()
         #: The commands that were sent, with their answers.
         self.sent: list[tuple[Command, StoredAnswer]] = []
         self.records_before: dict[int, SeenRecord] = {}
         #: Each appointment as a client has read it at some time.
         self.read_before: dict[int, Appointment] = {}
+        #: What else a client has read at some time, by its kind and its key.
+        self.seen_before: dict[tuple[str, object], Any] = {}
 
     def open_hospital(self, offer: int, before_end: timedelta) -> None:
         limits = Limits(
@@ -186,8 +188,11 @@ class CheckedPersons(RuleBasedStateMachine):
             del self.model.pending[number]
             self.model.appointments[number].status = AppointmentStatus.confirmed
         for number in self.model.pending:
-            # A check-in that ended and began again in one decision.
-            self.model.pending[number] = self.picture.pending[number].check_in_time
+            check_in_time = self.picture.pending[number].check_in_time
+            if self.model.waits_too_long(number, self.visits.now):
+                # It can end and begin again in one decision.
+                self.model.pending[number] = check_in_time
+            assert self.model.pending[number] == check_in_time, f"appointment {number} has another arrival"
 
     def check_rows(self) -> None:
         model, picture = self.model, self.picture

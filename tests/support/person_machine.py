@@ -28,7 +28,7 @@ from patient_visit_engine.visit.consultation_commands import (
 )
 from patient_visit_engine.visit.patient_commands import MergePatients, SeparatePatients
 from tests.support.builders import CALENDAR
-from tests.support.checked_persons import CheckedPersons
+from tests.support.person_corrections import PersonCorrections
 from tests.support.person_model import (
     BookedAppointment,
 )
@@ -46,7 +46,7 @@ rarely = st.sampled_from([False, False, False, True])
 appointment_ids, indices = st.sampled_from(APPOINTMENTS), st.integers(0, 30)
 
 
-class PersonMachine(CheckedPersons):
+class PersonMachine(PersonCorrections):
     """The rules. Each of them sends something, and then compares the answer, the tables and the log with the model."""
 
     @initialize(offer=st.sampled_from([60, 60, 0]), before_end=st.sampled_from(BEFORE_END))

@@ -24,6 +24,7 @@ from patient_visit_engine.wire.events import (
     PATIENT_SEPARATED,
     PATIENT_UPDATED,
     PAUSED,
+    REOPENED,
     RESUMED,
     STARTED,
 )
@@ -123,7 +124,7 @@ class ReplayedLog:
             self._follow(row.name, row.patient_id, json.loads(row.data))
 
     def _follow(self, name: str, patient_id: int, data: dict[str, Any]) -> None:
-        if name == STARTED:
+        if name in (STARTED, REOPENED):
             assert data["consultation_id"] not in self.running, "an event says again that the consultation started"
             self.running[data["consultation_id"]] = data["appointment_id"]
             self.statuses[data["appointment_id"]] = AppointmentStatus.in_progress

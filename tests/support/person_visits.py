@@ -23,13 +23,18 @@ from patient_visit_engine.visit.carry_over import visit_ends_at
 from patient_visit_engine.visit.commands import (
     Command,
     appointment_of,
+    day_of,
+    named_record_of,
     past_tracking_of,
     patient_of,
     retired_record_of,
+    walk_in_of,
     with_busy_doctor,
+    with_day,
     with_past_tracking,
     with_patient,
     with_retired_record,
+    with_walk_in,
 )
 from patient_visit_engine.visit.patient_commands import Adopt
 from patient_visit_engine.visit.person_records import SeenRecord
@@ -95,6 +100,9 @@ class PersonVisits:
                 "appointment": appointment,
                 "retired": retired_record_of(command),
                 "past": past_tracking_of(command),
+                "day_appointments": day_of(command),
+                "walk_in": walk_in_of(command),
+                "record_id": named_record_of(command),
             }
             reply = await visit.record(visit.entry_of(decision).model_copy(update=about))
             if not reply.overtaken:
@@ -104,7 +112,8 @@ class PersonVisits:
                 return person_id
             appointment = reply.appointment or appointment
             command = with_retired_record(with_busy_doctor(command, reply.busy_with), reply.retired)
-            command = with_past_tracking(command, reply.past)
+            command = with_walk_in(with_past_tracking(command, reply.past), reply.walk_in)
+            command = with_day(command, reply.day_appointments)
         raise AssertionError(f"overtaken {MAX_ATTEMPTS} times")
 
     def _visit_of(self, patient_id: int) -> LedgerDriver:
