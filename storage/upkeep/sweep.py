@@ -67,10 +67,10 @@ def find_late_trackings(connection: Connection, late_since: datetime, after: int
 def find_unserved_places(
     connection: Connection, late_since: datetime, after: int | None, limit: int, *, offers_expire: bool
 ) -> list[LateRow]:
-    """Return the places in line that wait for a free patient without an offer, and those with an expired offer.
+    """Return the places in line that wait for a free patient without an offer, and those that wait for the end of a reservation.
 
-    They have waited, or their offers have expired, since before `late_since`.
-    `offers_expire` is false when offers have no time limit: then a line that was notified is served.
+    They have waited, or the reservations are over, since before `late_since`.
+    `offers_expire` is false when offers have no time limit: then a line that was notified is served. Transfers reserve also then.
     """
     place, other_place, tracking = waiting_line.c, waiting_line.alias().c, patient_trackings.c
     line_was_notified = exists().where(other_place.person_id == place.person_id, other_place.notified_at.is_not(None))
@@ -80,13 +80,11 @@ def find_unserved_places(
         tracking.status == TrackingStatus.in_progress.value,
         tracking.exclusive,
     )
-    is_free = and_(place.since < late_since, ~is_reserved, ~person_is_busy)
-    if offers_expire:
-        is_over = exists().where(reservations.c.person_id == place.person_id, reservations.c.until < late_since)
-        is_late = or_(is_free, is_over)
-    else:
-        is_late = and_(is_free, ~line_was_notified)
-    query = select(place.id, place.person_id).where(is_late)
+    is_unserved = and_(place.since < late_since, ~is_reserved, ~person_is_busy)
+    if not offers_expire:
+        is_unserved = and_(is_unserved, ~line_was_notified)
+    is_over = exists().where(reservations.c.person_id == place.person_id, reservations.c.until < late_since)
+    query = select(place.id, place.person_id).where(or_(is_unserved, is_over))
     return read_page(connection, query, place.id, after, limit)
 
 

@@ -37,7 +37,7 @@ from tests.support.builders import (
     minutes,
     seed,
 )
-from tests.support.commands import a_check_in, a_completion, a_start, a_wait
+from tests.support.commands import a_check_in, a_completion, a_start, a_transfer, a_wait
 from tests.support.ledger import LedgerDriver, column
 from tests.support.merged_records import make_one_person
 from tests.support.touched_rows import touched_rows
@@ -133,7 +133,19 @@ async def test_expired_offer_is_late(database: Database, ledger: LedgerDriver) -
 
     assert await unserved_places(database, NOON + minutes(6)) == []
     assert await unserved_places(database, too_late) == [JOHN_DOE.id]
-    assert await unserved_places(database, too_late, offers_expire=False) == []
+
+
+async def test_expired_reservation_after_a_transfer_is_late(database: Database, ledger: LedgerDriver) -> None:
+    await database.write(seed, OF_AMRANI, OF_SMITH)
+    await ledger.send(a_start(OF_SMITH, "smith"))
+    await ledger.send(a_wait(OF_AMRANI))
+    await ledger.send(a_transfer(OF_SMITH, ledger.running, DR_OKAFOR))
+    in_time = NOON + minutes(3)
+
+    # The receiver's check-in, and the line. Transfers reserve also when offers do not.
+    assert await late_trackings(database, in_time) == await unserved_places(database, in_time) == []
+    assert await late_trackings(database, in_time + A_MILLISECOND) == [JOHN_DOE.id]
+    assert await unserved_places(database, in_time + A_MILLISECOND, offers_expire=False) == [JOHN_DOE.id]
 
 
 async def test_busy_patient_keeps_a_line_waiting(database: Database, ledger: LedgerDriver) -> None:
