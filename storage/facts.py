@@ -65,6 +65,7 @@ APPOINTMENT_ROWS = (
         appointments.c.status.label("appointment_status"),
         appointments.c.version,
         appointments.c.priority,
+        appointments.c.no_answers,
         prestations.c.exclusive,
         func.coalesce(appointments.c.expected_minutes, prestations.c.expected_minutes).label("minutes"),
         prestations.c.name.label("prestation"),
@@ -107,4 +108,5 @@ def to_appointment(row: Mapping[Any, Any]) -> Appointment:
         prestation_active=row["prestation_active"],
         record_id=None if row["record_id"] == row["patient_id"] else row["record_id"],
         priority=row["priority"],
+        no_answers=row["no_answers"],
     )

@@ -80,6 +80,30 @@ class TransferConsultation(Frozen):
     place: WaitingDoctor | None = None
 
 
+class NoteCall(Frozen):
+    """The appointment's doctor calls the patient, until `until`.
+
+    `reservation` keeps the patient for the doctor, and replaces an offer to this doctor. None: the prestation is not exclusive.
+    """
+
+    change: Literal["note_call"] = "note_call"
+    appointment: Appointment
+    until: datetime
+    reservation: Reservation | None = None
+
+
+class WriteNoAnswers(Frozen):
+    """So many calls were not answered, and `appointment` is as it was before. Zero: the desk has found the patient.
+
+    The patient stands behind the appointment `behind_id` in the doctor's list.
+    """
+
+    change: Literal["write_no_answers"] = "write_no_answers"
+    appointment: Appointment
+    no_answers: int
+    behind_id: int | None = None
+
+
 class PostponeReservation(Frozen):
     """The time limit of a reservation passed while no visit ran. `reservation` has a later one."""
 
@@ -250,7 +274,7 @@ class EndReservation(Frozen):
 
     change: Literal["end_reservation"] = "end_reservation"
     reservation: Reservation
-    why: Literal["started", "busy", "expired", "left", "withdrawn"]
+    why: Literal["started", "busy", "expired", "left", "withdrawn", "no_answer"]
     consultation_id: str | None = Field(default=None, exclude_if=is_absent)
 
 
@@ -315,6 +339,8 @@ Change = Annotated[
     | PauseConsultation
     | ResumeConsultation
     | TransferConsultation
+    | NoteCall
+    | WriteNoAnswers
     | PostponeReservation
     | PostponePauseLimit
     | PostponeConsultation

@@ -17,6 +17,7 @@ from patient_visit_engine.visit.appointment_commands import (
     UndoCheckIn,
     UndoCheckOut,
 )
+from patient_visit_engine.visit.call_commands import CallPatient, NoAnswer
 from patient_visit_engine.visit.consultation_commands import (
     CompleteConsultation,
     ExtendConsultation,
@@ -29,6 +30,7 @@ from patient_visit_engine.visit.consultation_commands import (
     UndoStart,
 )
 from patient_visit_engine.visit.day_appointments import DayAppointments
+from patient_visit_engine.visit.doctor_call import DoctorCall
 from patient_visit_engine.visit.past_tracking import PastTracking
 from patient_visit_engine.visit.patient_commands import (
     Adopt,
@@ -48,6 +50,8 @@ SystemCommand = Adopt | Rescue
 ConsultationCommand = CompleteConsultation | ExtendConsultation | ReleaseConsultation | Pause | UndoStart
 #: The commands that depend on the past of an appointment.
 UndoCommand = UndoStart | UndoCheckIn | UndoCheckOut | UndoCancel | Reopen
+#: The commands that depend on the doctor's last call.
+CallCommand = CallPatient | NoAnswer
 #: The commands on two records of one person.
 RecordCommand = MergePatients | SeparatePatients
 #: The commands on all appointments of a patient's day.
@@ -57,6 +61,8 @@ Command = (
     | RecordCommand
     | PatientCommand
     | OpenWalkIn
+    | CallPatient
+    | NoAnswer
     | StartConsultation
     | CheckIn
     | CheckOut
@@ -82,7 +88,7 @@ COMMAND_NAMES: dict[type[Command | SystemCommand], str] = {
 #: How long an asynchronous start is valid when the client does not say it.
 ASYNC_VALID_FOR = timedelta(seconds=60)
 #: The commands that are valid for a limited time after they were asked.
-ExpiringCommand = StartConsultation | JoinWaitingLine | Reopen | Resume | Transfer
+ExpiringCommand = StartConsultation | JoinWaitingLine | Reopen | Resume | Transfer | CallPatient
 #: The commands by which a doctor begins with a patient, or goes on after a pause.
 StartCommand = StartConsultation | Resume
 
@@ -189,6 +195,23 @@ def with_walk_in(command: Command, walk_in: Appointment | None) -> Command:
     if walk_in is None or not isinstance(command, OpenWalkIn):
         return command
     return command.model_copy(update={"walk_in": walk_in})
+
+
+def call_of(command: Command | SystemCommand | None) -> DoctorCall | None:
+    """The last call of the command's doctor, as its sender read it. None for a command that does not depend on it."""
+    return command.call if isinstance(command, CallCommand) else None
+
+
+def with_call(command: Command, call: DoctorCall | None) -> Command:
+    """The command with this last call of its doctor. Unchanged when `call` is None."""
+    if call is None or not isinstance(command, CallCommand):
+        return command
+    return command.model_copy(update={"call": call})
+
+
+def keeps_refusal(command: Command | SystemCommand | None) -> bool:
+    """Whether a refusal of the command is the answer to its request. Not for a call: its caller tries the next patient."""
+    return not isinstance(command, CallPatient)
 
 
 def with_busy_doctor(command: Command, busy_with: tuple[OtherConsultation, ...] | None) -> Command:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
+from patient_visit_engine.visit.call_commands import SkippedPatient
 from patient_visit_engine.visit.changes import Change
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
 from patient_visit_engine.visit.refusals import Refusal
@@ -82,6 +83,23 @@ class AppointmentAnswer(Frozen):
     appointment: Appointment
 
 
+class CalledAnswer(Frozen):
+    """The patient of this appointment is called. `until` is the end of the call."""
+
+    answer: Literal["called"] = "called"
+    appointment: Appointment
+    until: datetime
+    skipped: tuple[SkippedPatient, ...] = ()
+
+
+class NoAnswerAnswer(Frozen):
+    """How many calls of the appointment were not answered."""
+
+    answer: Literal["no_answer"] = "no_answer"
+    appointment_id: int
+    no_answers: int
+
+
 class PlaceInLine(Frozen):
     """The doctor's position in the waiting line, counted from 1."""
 
@@ -128,6 +146,8 @@ Answer = Annotated[
     | StatusAnswer
     | PriorityAnswer
     | AppointmentAnswer
+    | CalledAnswer
+    | NoAnswerAnswer
     | PlaceInLine
     | NotInLine
     | MergeAnswer

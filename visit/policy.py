@@ -7,6 +7,7 @@ from typing import Any
 from patient_visit_engine.visit import (
     appointment_changes,
     arrivals,
+    calling,
     canceling,
     ending,
     handing_over,
@@ -34,6 +35,7 @@ from patient_visit_engine.visit.appointment_commands import (
     UndoCheckIn,
     UndoCheckOut,
 )
+from patient_visit_engine.visit.call_commands import CallPatient, NoAnswer
 from patient_visit_engine.visit.carry_over import carry_over
 from patient_visit_engine.visit.changes import NoteRescue
 from patient_visit_engine.visit.codes import AppointmentStatus
@@ -93,6 +95,8 @@ RULES: dict[type, Callable[[Any, VisitState, datetime], Verdict]] = {
     UndoCheckIn: undoing.undo_check_in,
     UndoCheckOut: undoing.undo_check_out,
     OpenWalkIn: walk_ins.open_walk_in,
+    CallPatient: calling.call_patient,
+    NoAnswer: calling.no_answer,
     CheckInPatient: arrivals.check_in_patient,
     CheckOutPatient: arrivals.check_out_patient,
     UndoCheckInPatient: arrivals.undo_check_in_patient,

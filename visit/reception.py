@@ -9,6 +9,7 @@ from patient_visit_engine.visit.changes import (
     CloseTracking,
     OpenTracking,
     WriteAppointmentStatus,
+    WriteNoAnswers,
     WritePriority,
 )
 from patient_visit_engine.visit.codes import CLOSED_STATUSES, AppointmentStatus, Outcome
@@ -28,12 +29,16 @@ from patient_visit_engine.visit.waiting_line import remove_place_for
 
 
 def check_in(command: CheckIn, state: VisitState, now: datetime) -> Verdict:
-    """Open a pending tracking. A second check-in changes nothing."""
+    """Open a pending tracking. A second check-in changes nothing, unless the patient did not answer a call.
+
+    Then the desk has found the patient.
+    """
     appointment = command.appointment
     if (refusal := appointment_refusal(appointment, state)) is not None:
         return Refused(refusal=refusal), ()
     changes = _open_tracking(appointment, state)
-    return TrackingAnswer(appointment_id=appointment.id, created=bool(changes)), changes
+    reset = (WriteNoAnswers(appointment=appointment, no_answers=0),) if appointment.no_answers else ()
+    return TrackingAnswer(appointment_id=appointment.id, created=bool(changes)), (*changes, *reset)
 
 
 def _open_tracking(appointment: Appointment, state: VisitState) -> tuple[Change, ...]:

@@ -9,6 +9,7 @@ from patient_visit_engine.visit.changes import RewriteAppointment, TransferConsu
 from patient_visit_engine.visit.commands import Command, separated_person
 from patient_visit_engine.visit.day_appointments import DayAppointments
 from patient_visit_engine.visit.decisions import ConsultationAnswer, Decision, Refused
+from patient_visit_engine.visit.doctor_call import DoctorCall
 from patient_visit_engine.visit.past_tracking import PastTracking
 from patient_visit_engine.visit.person_records import SeenRecord
 from patient_visit_engine.visit.refusals import DoctorInConsultation
@@ -31,6 +32,9 @@ class LedgerEntry(Frozen):
     `retired` is the record that the decision merges or separates. The ledger compares it with the record as it is now. `version` is the
     one that the appointment must still have, if its sender has named it. `record_id` is the retired record that must still belong to the
     patient, if the caller of a merge or a separation has named it.
+
+    `call` is the last call of the appointment's doctor, if the decision is based on it. Without `keeps_refusal` the ledger writes nothing
+    for a refusal, and the key stays open.
     """
 
     patient_id: int
@@ -44,6 +48,8 @@ class LedgerEntry(Frozen):
     past: PastTracking | None = Field(default=None, exclude_if=is_absent)
     day_appointments: DayAppointments | None = Field(default=None, exclude_if=is_absent)
     walk_in: Appointment | None = Field(default=None, exclude_if=is_absent)
+    call: DoctorCall | None = Field(default=None, exclude_if=is_absent)
+    keeps_refusal: bool = Field(default=True, exclude_if=bool)
     retired: SeenRecord | None = None
     version: int | None = Field(default=None, exclude_if=is_absent)
     record_id: int | None = Field(default=None, exclude_if=is_absent)
@@ -109,6 +115,7 @@ class LedgerReply(Frozen):
     past: PastTracking | None = Field(default=None, exclude_if=is_absent)
     day_appointments: DayAppointments | None = Field(default=None, exclude_if=is_absent)
     walk_in: Appointment | None = Field(default=None, exclude_if=is_absent)
+    call: DoctorCall | None = Field(default=None, exclude_if=is_absent)
     moved_to: int | None = Field(default=None, exclude_if=is_absent)
 
 

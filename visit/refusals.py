@@ -142,6 +142,18 @@ class TooLate(Frozen):
     code: Literal["too_late"] = "too_late"
 
 
+class DoctorHasCall(Frozen):
+    """The doctor waits for another patient who was called. Only an attempt of a call ends with it."""
+
+    code: Literal["doctor_has_call"] = "doctor_has_call"
+
+
+class NotCalled(Frozen):
+    """The patient is not the one whom the doctor has called last, or the call was answered or used."""
+
+    code: Literal["not_called"] = "not_called"
+
+
 class NotInConsultation(Frozen):
     """The appointment has no consultation in progress."""
 
@@ -205,6 +217,8 @@ Refusal = Annotated[
     | NotCheckedOut
     | NothingOpen
     | TooLate
+    | DoctorHasCall
+    | NotCalled
     | NotInConsultation
     | MergeCycle
     | AlreadyMerged

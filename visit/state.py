@@ -88,6 +88,8 @@ class Appointment(Frozen):
     record_id: int | None = Field(default=None, exclude_if=is_absent)
     #: 1 (most urgent) to 5. None: no priority.
     priority: int | None = Field(default=None, exclude_if=is_absent)
+    #: How many calls of the patient were not answered.
+    no_answers: int = Field(default=0, exclude_if=is_zero)
 
     @property
     def record(self) -> int:

@@ -150,7 +150,8 @@ def _line_changes(state: VisitState, now: datetime) -> tuple[Change, ...]:
         return offer_to_line(state, state.line(), now) if state.exclusive_consultation() is None else ()
     if reservation.until > now:
         return ()
-    if _is_late(reservation.until, now):
+    # A call that ended while no visit ran is over: the doctor calls again.
+    if _is_late(reservation.until, now) and reservation.kind is not ReservationKind.called:
         if reservation.kind is ReservationKind.transferred:
             later = reservation.model_copy(update={"until": now + state.limits.call})
             return (PostponeReservation(reservation=later),)

@@ -13,6 +13,7 @@ from patient_visit_engine.visit.changes import (
     MoveDown,
     WithdrawOffer,
 )
+from patient_visit_engine.visit.codes import ReservationKind
 from patient_visit_engine.visit.decisions import NotInLine, PlaceInLine, Refused, Verdict
 from patient_visit_engine.visit.freeing import offer_after, offer_to_line
 from patient_visit_engine.visit.refusals import (
@@ -65,11 +66,11 @@ def join_change(appointment: Appointment, state: VisitState, now: datetime) -> J
 def pass_offer_on(state: VisitState, reservation: Reservation, now: datetime) -> tuple[Change, ...]:
     """End a reservation that was not used, and offer the patient to the next doctor.
 
-    A doctor in line goes one place down, and leaves the line after the second unused offer.
+    A doctor in line goes one place down, and leaves the line after the second unused offer. An unused call costs no one a place.
     """
     ended = EndReservation(reservation=reservation, why="expired")
     line = state.line()
-    unused = state.place_for(reservation.appointment_id)
+    unused = None if reservation.kind is ReservationKind.called else state.place_for(reservation.appointment_id)
     if unused is None:
         paused = state.consultation_of(reservation.appointment_id)
         ended = ended.model_copy(update={"consultation_id": None if paused is None else paused.id})

@@ -8,9 +8,11 @@ from typing import Any
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.decisions import (
     AppointmentAnswer,
+    CalledAnswer,
     ConsultationAnswer,
     ConsultationEndedAnswer,
     MergeAnswer,
+    NoAnswerAnswer,
     NotInLine,
     PlaceInLine,
     PriorityAnswer,
@@ -117,6 +119,33 @@ def appointment_body(appointment: Appointment) -> shapes.Appointment:
         "scheduled_at": to_rfc3339(appointment.scheduled_at),
         "status": shapes.status_name(appointment.status),
     }
+
+
+@render.register
+def _called(answer: CalledAnswer, context: AnswerContext) -> RenderedAnswer:
+    appointment, about = answer.appointment, context.event_context
+    body: shapes.CalledPatient = {
+        "appointment_id": appointment.id,
+        "patient_id": about.patient_id,
+        "patient_name": about.patient_name,
+        "birth_date": about.patient.birth_date,
+        "record_number": about.patient.record_number,
+        "doctor_id": appointment.doctor_id,
+        "doctor_name": about.doctors[appointment.doctor_id],
+        "prestation_id": appointment.prestation_id,
+        "prestation": about.prestations[appointment.prestation_id],
+        "room": about.room,
+        "ticket": about.ticket,
+        "until": to_rfc3339(answer.until),
+        "skipped": [{"appointment_id": each.appointment_id, "reason": each.reason} for each in answer.skipped],
+    }
+    return RenderedAnswer(200, body)
+
+
+@render.register
+def _no_answer(answer: NoAnswerAnswer, context: AnswerContext) -> RenderedAnswer:
+    body: shapes.UnansweredCalls = {"appointment_id": answer.appointment_id, "no_answers": answer.no_answers}
+    return RenderedAnswer(200, body)
 
 
 @render.register

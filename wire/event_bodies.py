@@ -115,7 +115,7 @@ class AppointmentUpdated(AboutPatient):
     """`appointment.updated`; `doctor_id` is left out when the ledger has not read the appointment's doctor.
 
     `priority` is there when it has changed, and in a walk-in with a priority. `cancel_reason` is there when staff canceled the
-    appointment with a reason.
+    appointment with a reason. `no_answers` is there when it has changed.
     """
 
     appointment_id: int
@@ -125,6 +125,18 @@ class AppointmentUpdated(AboutPatient):
     outcome: NotRequired[Outcome]
     priority: NotRequired[int | None]
     cancel_reason: NotRequired[CancelReason]
+    no_answers: NotRequired[int]
+
+
+class PatientCalled(AboutPatient):
+    """`patient.called`: the doctor waits for the patient in this room, until this time."""
+
+    doctor_id: int
+    doctor_name: str
+    appointment_id: int
+    room: str | None
+    ticket: str | None
+    until: Moment
 
 
 class LineJoined(AboutPatient):
@@ -137,12 +149,24 @@ class LineJoined(AboutPatient):
 class LineLeft(LineJoined):
     """`patient.updated` when a doctor leaves the waiting line or goes one place down (`moved_down`).
 
-    `expired`: a doctor who has paused a consultation, or got it by a transfer, has not used the offer.
+    `expired`: a doctor who has paused a consultation, got it by a transfer or called the patient, has not used the reservation.
+    `no_answer`: the called patient did not come.
 
     `visit.changes.LeaveLine` explains the other values of `why`.
     """
 
-    why: Literal["started", "left", "passed", "canceled", "checked_out", "moved", "day_over", "moved_down", "expired"]
+    why: Literal[
+        "started",
+        "left",
+        "passed",
+        "canceled",
+        "checked_out",
+        "moved",
+        "day_over",
+        "moved_down",
+        "expired",
+        "no_answer",
+    ]
 
 
 class WaitingEnded(AboutPatient):

@@ -53,6 +53,9 @@ class EventContext:
     reason: str | None = None
     #: The doctor of each appointment that was read. With it, the worklist of another doctor can ignore the event.
     doctor_of: Mapping[int, int] = field(default_factory=dict)
+    #: Of a call: the room of the doctor, and the ticket of the patient.
+    room: str | None = None
+    ticket: str | None = None
 
     @property
     def patient_name(self) -> str:

@@ -8,7 +8,13 @@ from typing import Literal
 
 from patient_visit_engine.visit import changes
 from patient_visit_engine.visit.calendar import to_rfc3339
-from patient_visit_engine.visit.codes import AppointmentStatus, CancelReason, Outcome, ReservationKind
+from patient_visit_engine.visit.codes import (
+    BEFORE_ARRIVAL,
+    AppointmentStatus,
+    CancelReason,
+    Outcome,
+    ReservationKind,
+)
 from patient_visit_engine.visit.refusals import PatientInConsultation
 from patient_visit_engine.wire import event_bodies
 from patient_visit_engine.wire.event_context import CONSULTATIONS, Event, EventContext, doctor_channel
@@ -28,6 +34,7 @@ OVERDUE = "consultation.overdue"
 RELEASED = "consultation.released"
 APPOINTMENT_UPDATED = "appointment.updated"
 PATIENT_UPDATED = "patient.updated"
+PATIENT_CALLED = "patient.called"
 DOCTOR_UPDATED = "doctor.updated"
 PRESTATION_UPDATED = "prestation.updated"
 PATIENT_MERGED = "patient.merged"
@@ -139,6 +146,32 @@ def _transferred(change: changes.TransferConsultation, context: EventContext) ->
     elif change.place is not None:
         line = _about_doctor(receiver, f"A doctor waits first for patient {context.patient_name}", context)
         yield context.new_event(PATIENT_UPDATED, CONSULTATIONS, f"{context.decision_key}/first/{receiver}", line)
+
+
+@events_of.register
+def _called(change: changes.NoteCall, context: EventContext) -> Iterator[Event]:
+    doctor_id = change.appointment.doctor_id
+    data: event_bodies.PatientCalled = {
+        **_about_doctor(doctor_id, f"Patient {context.patient_name} is called", context),
+        "appointment_id": change.appointment.id,
+        "room": context.room,
+        "ticket": context.ticket,
+        "until": to_rfc3339(change.until),
+    }
+    yield context.new_event(PATIENT_CALLED, CONSULTATIONS, f"{change.appointment.id}/{context.decision_key}", data)
+    if change.reservation is not None:
+        yield _reserved(doctor_id, change.reservation.until, context)
+
+
+@events_of.register
+def _no_answers_written(change: changes.WriteNoAnswers, context: EventContext) -> Iterator[Event]:
+    appointment = change.appointment
+    status = appointment.status
+    if not change.no_answers and status in BEFORE_ARRIVAL:
+        # The check-in of the same decision has the event.
+        return
+    event = appointment_updated(appointment.id, status, context)
+    yield replace(event, data={**event.data, "no_answers": change.no_answers})
 
 
 @events_of.register
@@ -282,13 +315,13 @@ def _left_line(change: changes.LeaveLine, context: EventContext) -> Iterator[Eve
 @events_of.register
 def _reservation_ended(change: changes.EndReservation, context: EventContext) -> Iterator[Event]:
     """Other changes of the same decision have events, except when a doctor without a place in line has not used it."""
-    is_unused_transfer = change.reservation.kind is ReservationKind.transferred and change.why == "expired"
-    if change.consultation_id is None and not is_unused_transfer:
+    is_without_place = change.reservation.kind is not ReservationKind.offered or change.consultation_id is not None
+    if change.why not in ("expired", "no_answer") or not is_without_place:
         return
     doctor_id = change.reservation.doctor_id
     message = f"Patient {context.patient_name} is no longer reserved"
-    data: event_bodies.LineLeft = {**_about_doctor(doctor_id, message, context), "why": "expired"}
-    yield context.new_event(PATIENT_UPDATED, CONSULTATIONS, f"{context.decision_key}/expired/{doctor_id}", data)
+    data: event_bodies.LineLeft = {**_about_doctor(doctor_id, message, context), "why": change.why}
+    yield context.new_event(PATIENT_UPDATED, CONSULTATIONS, f"{context.decision_key}/{change.why}/{doctor_id}", data)
 
 
 @events_of.register

@@ -70,6 +70,7 @@ class AppointmentOnWorklist(TypedDict):
     prestation: Name
     exclusive: bool
     priority: Annotated[Priority | None, Field(description="1 is most urgent; null: none")]
+    no_answers: Annotated[Count, Field(description="how many calls of the patient were not answered")]
     checked_in_at: Moment | None
     consultation_id: ConsultationId | None
     started_at: Annotated[Moment | None, Field(description="of this appointment's own consultation, running or done")]

@@ -85,6 +85,37 @@ class WrongField(TypedDict):
     message: ProgramText
 
 
+@closed
+class Skipped(TypedDict):
+    appointment_id: RecordId
+    reason: Annotated[Word, Field(description="the code of a refusal, or `no_answers`")]
+
+
+@closed
+class CalledPatient(TypedDict):
+    """The item of the doctor's list that is called. `skipped` are those before it that could not be called."""
+
+    appointment_id: RecordId
+    patient_id: RecordId
+    patient_name: PatientName
+    birth_date: PartialDate | None
+    record_number: RecordNumber | None
+    doctor_id: RecordId
+    doctor_name: Name
+    prestation_id: RecordId
+    prestation: Name
+    room: Annotated[Name | None, Field(description="where the doctor sits today")]
+    ticket: Ticket | None
+    until: Annotated[Moment, Field(description="the end of the call")]
+    skipped: list[Skipped]
+
+
+@closed
+class UnansweredCalls(TypedDict):
+    appointment_id: RecordId
+    no_answers: Count
+
+
 @extensible
 class Problem(TypedDict):
     """An error (RFC 9457); `code` is stable, further members depend on it."""

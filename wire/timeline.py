@@ -81,6 +81,19 @@ def _(change: changes.TransferConsultation) -> TimelineRow:
 
 
 @timeline_row.register
+def _(change: changes.NoteCall) -> TimelineRow:
+    appointment, until = change.appointment, to_rfc3339(change.until)
+    return TimelineRow("called", appointment.id, appointment.doctor_id, particulars={"until": until})
+
+
+@timeline_row.register
+def _(change: changes.WriteNoAnswers) -> TimelineRow:
+    appointment, particulars = change.appointment, {"no_answers": change.no_answers}
+    event = "no_answer" if change.no_answers else "found"
+    return TimelineRow(event, appointment.id, appointment.doctor_id, particulars=particulars)
+
+
+@timeline_row.register
 def _(change: changes.PostponeReservation) -> TimelineRow:
     reservation, until = change.reservation, to_rfc3339(change.reservation.until)
     return TimelineRow("grace", reservation.appointment_id, reservation.doctor_id, particulars={"until": until})

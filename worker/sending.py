@@ -27,7 +27,7 @@ class VisitMessage:
 
     patient_id: int
     day: date
-    send: Callable[[], Awaitable[None]]
+    send: Callable[[], Awaitable[object]]
     request_id: str | None = None
 
 

@@ -19,7 +19,13 @@ from patient_visit_engine.storage.upkeep.earlier_days import (
     find_trackings_of_earlier_days,
 )
 from patient_visit_engine.storage.upkeep.pages import Pages
-from patient_visit_engine.storage.upkeep.sweep import LateRow, find_late_trackings, find_unserved_places, prune
+from patient_visit_engine.storage.upkeep.sweep import (
+    LateRow,
+    find_late_calls,
+    find_late_trackings,
+    find_unserved_places,
+    prune,
+)
 from patient_visit_engine.visit.calendar import HospitalCalendar
 from patient_visit_engine.visit.commands import patient_of
 from patient_visit_engine.visit.patient_commands import Adopt
@@ -75,12 +81,14 @@ class Sweep:
         self._now = now
         self._sender = MessageSender(visit_rescue, now)
         self._trackings = Pages[LateRow](database)
+        self._calls = Pages[LateRow](database)
         self._places = Pages[LateRow](database)
         self._old_trackings = Pages[LateRow](database)
         self._old_places = Pages[LateRow](database)
         self._requests = Pages[OpenRequest](database)
         self._kinds = (
             _Kind("late time limits", every, self._adopt_late_trackings),
+            _Kind("late calls", min(every, LINES_EVERY), self._end_late_calls),
             _Kind("waiting lines", min(every, LINES_EVERY), self._serve_lines),
             _Kind("open requests", every, self._send_open_requests),
             _Kind("trackings of earlier days", every, self._carry_over_trackings),
@@ -117,6 +125,13 @@ class Sweep:
         )
         await self._adopt(rows)
 
+    async def _end_late_calls(self) -> None:
+        late_since = self._now() - UNHANDLED_AFTER
+        rows = await self._calls.read_next(
+            lambda connection, after, limit: find_late_calls(connection, late_since, after, limit)
+        )
+        await self._send_to_visits(rows, self._visit_client.serve_line)
+
     async def _carry_over_trackings(self) -> None:
         today, into_day = self._today(), self._into_day()
         rows = await self._old_trackings.read_next(
@@ -135,7 +150,7 @@ class Sweep:
         """Send one `adopt` to today's visit of each patient."""
         await self._send_to_visits(rows, lambda patient_id, today: self._visit_client.send(patient_id, today, Adopt()))
 
-    async def _send_to_visits(self, rows: Iterable[LateRow], send: Callable[[int, date], Awaitable[None]]) -> None:
+    async def _send_to_visits(self, rows: Iterable[LateRow], send: Callable[[int, date], Awaitable[object]]) -> None:
         today = self._today()
         patients = dict.fromkeys(row.patient_id for row in rows)
         await self._sender.send_all(

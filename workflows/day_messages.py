@@ -15,6 +15,7 @@ with workflow.unsafe.imports_passed_through():
         UndoCheckIn,
         UndoCheckOut,
     )
+    from patient_visit_engine.visit.call_commands import CallPatient, NoAnswer
     from patient_visit_engine.visit.commands import Command
     from patient_visit_engine.visit.patient_commands import (
         CheckInPatient,
@@ -57,6 +58,14 @@ class DayMessages:
 
     @workflow.update(description="Give the patient an appointment for now, and check the patient in for it.")
     async def open_walk_in(self, command: OpenWalkIn) -> Reply:
+        return await self._handle(command)
+
+    @workflow.update(description="Call the patient for the appointment's doctor, if the patient is free.")
+    async def call_patient(self, command: CallPatient) -> Reply:
+        return await self._handle(command)
+
+    @workflow.update(description="Record that the called patient did not come.")
+    async def no_answer(self, command: NoAnswer) -> Reply:
         return await self._handle(command)
 
     @workflow.update(description="Record that the patient has arrived, for all appointments of the day.")

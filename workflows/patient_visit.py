@@ -29,7 +29,9 @@ with workflow.unsafe.imports_passed_through():
         Command,
         SystemCommand,
         appointment_of,
+        call_of,
         day_of,
+        keeps_refusal,
         named_record_of,
         past_tracking_of,
         patient_of,
@@ -37,6 +39,7 @@ with workflow.unsafe.imports_passed_through():
         retired_record_of,
         walk_in_of,
         with_busy_doctor,
+        with_call,
         with_day,
         with_past_tracking,
         with_retired_record,
@@ -273,6 +276,7 @@ class PatientVisit(DayMessages):
                 command = with_past_tracking(command, recorded.past)
                 command = with_day(command, recorded.day_appointments)
                 command = with_walk_in(command, recorded.walk_in)
+                command = with_call(command, recorded.call)
             raise overtaken()
 
     async def _handle_signal(self, command: Command) -> None:
@@ -302,6 +306,8 @@ class PatientVisit(DayMessages):
             past=past_tracking_of(command),
             day_appointments=day_of(command),
             walk_in=walk_in_of(command),
+            call=call_of(command),
+            keeps_refusal=keeps_refusal(command),
             version=required_version(command),
             record_id=named_record_of(command),
         )

@@ -69,6 +69,8 @@ UPDATES: dict[str, Any] = {
     "UndoCheckIn": PatientVisit.undo_check_in,
     "UndoCheckOut": PatientVisit.undo_check_out,
     "OpenWalkIn": PatientVisit.open_walk_in,
+    "CallPatient": PatientVisit.call_patient,
+    "NoAnswer": PatientVisit.no_answer,
     "CheckInPatient": PatientVisit.check_in_patient,
     "CheckOutPatient": PatientVisit.check_out_patient,
     "UndoCheckInPatient": PatientVisit.undo_check_in_patient,
@@ -132,18 +134,18 @@ class VisitClient:
 
     async def send(
         self, patient_id: int, day: date, command: Command | SystemCommand, update_id: str | None = None
-    ) -> None:
+    ) -> Reply:
         """Send `command` to the patient's visit of `day`.
 
         When that day has closed, send it to today's visit. If `day` is today, send it to tomorrow's visit. When its record belongs to
         another person since a merge or a separation, send it to that person's visit.
-        Returns when the visit has recorded its decision. The visit answers a repeated `update_id` without deciding again.
+        Returns the reply, when the visit has recorded its decision. The visit answers a repeated `update_id` without deciding again.
         Raises `DayClosedError` when the second visit has closed too, and the errors of Temporal's client. There is no
         time limit here: the caller sets one.
         """
         for _ in range(MAX_MOVES):
             try:
-                await self._send(patient_id, day, command, update_id)
+                return await self._send(patient_id, day, command, update_id)
             except PatientMovedError as moved:
                 patient_id = moved.moved_to
                 # After a merge, a separation and a merge again, this visit may have replied with this id that the record has moved.
@@ -151,21 +153,19 @@ class VisitClient:
                 update_id = None
                 if not isinstance(command, SystemCommand):
                     command = with_patient(command, patient_id)
-            else:
-                return
         raise PatientMovedError(patient_id)
 
-    async def _send(self, patient_id: int, day: date, command: Command | SystemCommand, update_id: str | None) -> None:
+    async def _send(self, patient_id: int, day: date, command: Command | SystemCommand, update_id: str | None) -> Reply:
         try:
-            await self.update(patient_id, day, command, update_id)
+            return await self.update(patient_id, day, command, update_id)
         except DayClosedError:
             # At the day's end the clocks of client and server differ. A request that waited for long may also name a past day.
             later_day = max(self._calendar.day_of(self._now()), day + timedelta(days=1))
-            await self.update(patient_id, later_day, command, update_id)
+            return await self.update(patient_id, later_day, command, update_id)
 
     async def update(
         self, patient_id: int, day: date, command: Command | SystemCommand, update_id: str | None = None
-    ) -> None:
+    ) -> Reply:
         """Send `command` to the visit of exactly this day, and open it when there is none.
 
         A visit that has ended is opened again while its day lasts, and reads the ledger. After its day it is opened again
@@ -177,6 +177,7 @@ class VisitClient:
             raise PatientMovedError(reply.moved_to)
         if not reply.decided:
             raise DayClosedError
+        return reply
 
     async def _update_with_resends(
         self, patient_id: int, day: date, command: Command | SystemCommand, update_id: str | None

@@ -111,6 +111,7 @@ Doctor = Annotated[Caller, Depends(require_role(Role.doctor))]
 Admin = Annotated[Caller, Depends(require_role(Role.admin))]
 Supervisor = Annotated[Caller, Depends(require_role(Role.supervisor))]
 DoctorOrSupervisor = Annotated[Caller, Depends(require_role(Role.doctor, Role.supervisor))]
+DoctorOrReception = Annotated[Caller, Depends(require_role(Role.doctor, Role.reception))]
 ReceptionOrSupervisor = Annotated[Caller, Depends(require_role(Role.reception, Role.supervisor))]
 DoctorReceptionOrSupervisor = Annotated[Caller, Depends(require_role(Role.doctor, Role.reception, Role.supervisor))]
 DoctorReceptionSupervisorOrService = Annotated[

@@ -137,6 +137,19 @@ class CommandDispatcher:
         check_same_request(stored, command.request)
         return stored_response(stored)
 
+    async def dispatch_attempt(self, command: Command, day: date) -> Response | str:
+        """Like `dispatch`, for a command whose refusal is not stored. Then it returns the code of the refusal."""
+        command = with_expiry(command, self._start_valid_for)
+        sent = SentCommand(command, day)
+        async with self._within_timeout(sent):
+            stored = await self._calls.send_attempt(command, day)
+        if stored is None:
+            raise Undecided(UndecidedReason.ledger_away, sent)
+        if isinstance(stored, str):
+            return stored
+        check_same_request(stored, command.request)
+        return stored_response(stored)
+
     async def dispatch_with_reason(self, command: Command, day: date, reason: str | None) -> Response:
         """Like `dispatch`, for a command with a reason. The reason is stored in an open request, where the ledger reads it.
 
@@ -158,6 +171,11 @@ class CommandDispatcher:
         """Like `write`, for a query."""
         async with self._database_step(_unsent_call(http, body)):
             return await self._database.read_inline(function)
+
+    async def read_snapshot(self, http: HttpRequest, body: BaseModel | None, function: Callable[[Connection], T]) -> T:
+        """Like `read`, for several statements that must see one moment."""
+        async with self._database_step(_unsent_call(http, body)):
+            return await self._database.read(function)
 
     async def keep_material(
         self, request: Request, material: str | None, http: HttpRequest, body: BaseModel

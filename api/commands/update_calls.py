@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import date
 from functools import partial
 from typing import Protocol
+from uuid import uuid4
 
 from patient_visit_engine.api.commands.answer_watch import AnswerWatch
 from patient_visit_engine.api.commands.undecided import leaves_undecided
@@ -12,6 +13,7 @@ from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.requests import StoredRequest, find_request
 from patient_visit_engine.visit.commands import Command, patient_of
 from patient_visit_engine.visit.request import Request
+from patient_visit_engine.visit.visit_messages import Reply
 
 #: Calls that go on after their callers have been answered. Further ones are cancelled, which costs the visit nothing.
 MAX_CALLS_LEFT = 1_000
@@ -22,7 +24,7 @@ FIND_DESPITE_ERROR_SECONDS = 1.0
 class VisitSender(Protocol):
     """The methods that the command path uses of `workflows.visit_client.VisitClient`."""
 
-    async def send(self, patient_id: int, day: date, command: Command, update_id: str | None = None) -> None: ...
+    async def send(self, patient_id: int, day: date, command: Command, update_id: str | None = None) -> Reply: ...
 
     async def signal(self, patient_id: int, day: date, command: Command) -> None: ...
 
@@ -69,6 +71,29 @@ class UpdateCalls:
             self._count_answer("commit")
             return stored
         stored = await self._find_after_update(command, day)
+        if stored is not None:
+            self._count_answer("update")
+        return stored
+
+    async def send_attempt(self, command: Command, day: date) -> StoredRequest | str | None:
+        """Send a command, the refusal of which is not stored. Returns the stored answer, or the code of the refusal.
+
+        None when the visit has decided and the ledger has no answer. Raises as `send_and_find`.
+        """
+        # With the request's id, the visit would repeat the reply to the attempt before.
+        update_id = f"{command.request.id}/{uuid4().hex}"
+        try:
+            async with asyncio.timeout(self._within):
+                reply = await self._visits.send(patient_of(command), day, command, update_id)
+        except Exception as error:
+            if (stored := await self._find_despite(error, command.request)) is None:
+                raise
+            self._count_answer("update")
+            return stored
+        if reply.answer == "refused" and reply.code is not None:
+            # If two requests with one key try at the same time, the other one may have its answer.
+            return await self._find_decided(command.request) or reply.code
+        stored = await self._find_decided(command.request)
         if stored is not None:
             self._count_answer("update")
         return stored

@@ -27,6 +27,8 @@ from patient_visit_engine.visit.codes import AppointmentStatus, CancelReason, Ro
 from patient_visit_engine.wire.shapes import MAX_EXPECTED_MINUTES, MAX_IDENTIFIERS, MAX_SENT_IDENTIFIERS, Sex
 
 MAX_PASSWORD_LENGTH = 1_000
+#: The prestations to which one call of a patient can be limited.
+MAX_PRESTATIONS_OF_CALL = 50
 ExpectedMinutes = Annotated[int, Field(strict=True, ge=1, le=MAX_EXPECTED_MINUTES)]
 #: The records to which an appointment refers.
 REFERENCES = (RecordKind.patient, RecordKind.doctor, RecordKind.prestation)
@@ -248,6 +250,12 @@ class PutRoom(RequestBody):
     """The room of today. It must be there, so that an empty body ends no room by mistake."""
 
     room: Name | None
+
+
+class CallNext(RequestBody):
+    """Only patients with an appointment for one of these prestations are called. Null: any."""
+
+    prestation_ids: Annotated[list[Id], Field(min_length=1, max_length=MAX_PRESTATIONS_OF_CALL)] | None = None
 
 
 class PutPrestation(PutRecord):

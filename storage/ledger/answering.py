@@ -41,6 +41,8 @@ def event_context(entry: LedgerEntry, stored: StoredState) -> EventContext:
         caller_name=stored.caller_name,
         reason=None if stored.request_row is None else stored.request_row.reason,
         doctor_of=doctor_of,
+        room=stored.room,
+        ticket=None if entry.call is None or stored.ticket is None else stored.ticket.text,
     )
 
 

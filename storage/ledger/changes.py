@@ -3,7 +3,7 @@
 from datetime import datetime
 from functools import singledispatch
 
-from patient_visit_engine.storage.ledger import merging, pausing, transferring
+from patient_visit_engine.storage.ledger import calling, merging, pausing, transferring
 from patient_visit_engine.storage.ledger.errors import OvertakenError
 from patient_visit_engine.storage.ledger.rewriting import rewrite_appointment
 from patient_visit_engine.storage.ledger.writer import (
@@ -87,6 +87,16 @@ def _resume_consultation(change: changes.ResumeConsultation, writer: Writer) -> 
 @apply.register
 def _transfer_consultation(change: changes.TransferConsultation, writer: Writer) -> None:
     transferring.transfer(change, writer)
+
+
+@apply.register
+def _note_call(change: changes.NoteCall, writer: Writer) -> None:
+    calling.note_call(change, writer)
+
+
+@apply.register
+def _write_no_answers(change: changes.WriteNoAnswers, writer: Writer) -> None:
+    calling.write_no_answers(change, writer)
 
 
 @apply.register

@@ -20,7 +20,8 @@ def _then(lock: Select[int], key: ColumnElement[int]) -> ColumnElement[int]:
 
 
 def _lock_doctor(doctor_id: ColumnElement[int]) -> Select[int]:
-    # Without this lock, two visits could both start a consultation of the doctor, and neither would see the other.
+    # Without this lock, two visits could both start a consultation of the doctor, or call a patient for the doctor, and neither would
+    # see the other.
     return select(doctors.c.id).where(doctors.c.id == doctor_id).with_for_update(key_share=True)
 
 
@@ -69,6 +70,6 @@ def lock_rows(connection: Connection, entry: LedgerEntry) -> int | None:
         # Before the next statement, which locks the visit's patient only.
         connection.execute(LOCK_PATIENTS, {"patient_id": entry.patient_id, "new_patient_id": entry.new_patient_id})
     values = {"patient_id": entry.patient_id, "appointment_id": entry.appointment.id}
-    if entry.busy_with is None:
+    if entry.busy_with is None and entry.call is None:
         return connection.scalar(LOCK_FOR_APPOINTMENT, values)
     return connection.scalar(LOCK_FOR_EXCLUSIVE_START, values | {"doctor_id": entry.appointment.doctor_id})

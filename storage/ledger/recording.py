@@ -133,9 +133,9 @@ def _reply_without_writing(connection: Connection, entry: LedgerEntry, stored: S
         # The survivor is not locked, or `If-Match` and `as_of` were compared with another version. The caller does both again.
         return _refuse(connection, entry, stored, AppointmentMismatch())
     busy_with = None if entry.busy_with is None else stored.other_consultations
-    premises = (stored.retired, stored.past, stored.day_appointments, stored.walk_in)
+    premises = (stored.retired, stored.past, stored.day_appointments, stored.walk_in, stored.call)
     present = (stored.facts, stored.appointment, busy_with, *premises)
-    seen_premises = (entry.retired, entry.past, entry.day_appointments, entry.walk_in)
+    seen_premises = (entry.retired, entry.past, entry.day_appointments, entry.walk_in, entry.call)
     seen = (entry.seen, entry.appointment, entry.busy_with, *seen_premises)
     if present != seen:
         reply = LedgerReply(
@@ -147,8 +147,13 @@ def _reply_without_writing(connection: Connection, entry: LedgerEntry, stored: S
             past=stored.past,
             day_appointments=stored.day_appointments,
             walk_in=stored.walk_in,
+            call=stored.call,
         )
         return reply, None
+    answer = entry.decision.answer
+    if isinstance(answer, Refused) and not entry.keeps_refusal:
+        # The caller tries another patient, so the key is open until one is called.
+        return LedgerReply(facts=stored.facts, answer="refused", code=answer.refusal.code), None
     return None
 
 

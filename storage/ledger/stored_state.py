@@ -12,6 +12,7 @@ from patient_visit_engine.storage.busy_doctor import OTHER_CONSULTATIONS, to_oth
 from patient_visit_engine.storage.callers import NAME_OF_CALLER
 from patient_visit_engine.storage.clock import DATABASE_NOW
 from patient_visit_engine.storage.day_appointments import read_day_appointments
+from patient_visit_engine.storage.doctor_calls import read_call
 from patient_visit_engine.storage.facts import (
     APPOINTMENT,
     IDENTITY_COLUMNS,
@@ -39,6 +40,7 @@ from patient_visit_engine.storage.row_unions import Columns, fetch_parts, union_
 from patient_visit_engine.storage.tables import callers, patients, requests
 from patient_visit_engine.storage.walk_ins import insert_new_patient, read_walk_in
 from patient_visit_engine.visit.day_appointments import DayAppointments
+from patient_visit_engine.visit.doctor_call import DoctorCall
 from patient_visit_engine.visit.past_tracking import PastTracking
 from patient_visit_engine.visit.person_records import SeenRecord
 from patient_visit_engine.visit.record import LedgerEntry
@@ -112,7 +114,7 @@ class StoredState:
 
     `facts` are those before the decision. For a retired patient they have only the survivor. `rows` change when the decision is
     written. `request_row` is None when a timer decided. Then the caller is the engine itself. `appointment`, `other_consultations`,
-    `retired`, `past` and `day_appointments` are those that the decision is about, as they are now.
+    `retired`, `past`, `day_appointments` and `call` are those that the decision is about, as they are now.
     `named_person_id` is the person of the entry's `record_id`. `read_at` is the time of `perf_counter`, in seconds.
     """
 
@@ -137,6 +139,9 @@ class StoredState:
     past: PastTracking | None
     day_appointments: DayAppointments | None
     walk_in: Appointment | None
+    call: DoctorCall | None
+    #: The room to which the doctor of the entry's call calls patients.
+    room: str | None
     #: The ticket of the trackings that the decision opens. None when it opens none, and when it needs none.
     ticket: Ticket | None
     read_at: float
@@ -186,6 +191,7 @@ def _read_state(connection: Connection, entry: LedgerEntry) -> StoredState:
     rows, person_id = OpenRows.from_parts(parts), patient["person_id"]
     day = entry.day_appointments
     day_appointments = None if day is None else read_day_appointments(connection, entry.patient_id, day)
+    call = None if entry.call is None else read_call(connection, entry.call.doctor_id, entry.day)
     if day_appointments is not None:
         rows.add_appointments(item.appointment for item in day_appointments.items)
     return StoredState(
@@ -210,6 +216,8 @@ def _read_state(connection: Connection, entry: LedgerEntry) -> StoredState:
         past=None if entry.past is None else read_past_tracking(connection, entry.past.appointment_id),
         day_appointments=day_appointments,
         walk_in=None if entry.walk_in is None else read_walk_in(connection, entry.walk_in),
+        call=None if call is None else call.call,
+        room=None if call is None else call.room,
         ticket=choose_ticket(entry, parts),
         read_at=perf_counter(),
     )

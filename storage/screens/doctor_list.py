@@ -4,16 +4,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, or_, select
 
 from patient_visit_engine.storage.screens.in_house import read_arrivals
 from patient_visit_engine.storage.tables import appointments, patient_trackings, patients
+from patient_visit_engine.storage.tracking_conditions import IS_OPEN
 from patient_visit_engine.visit.calendar import HospitalDay
-from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
+from patient_visit_engine.visit.codes import Outcome
 from patient_visit_engine.visit.list_order import ListItem, order_of
 
-#: The statuses of an appointment that can still begin.
-WAITING_STATUSES = frozenset({AppointmentStatus.scheduled, AppointmentStatus.confirmed, AppointmentStatus.pending})
+#: What decides the place of an appointment, apart from the patient's arrival.
+PLACE_COLUMNS = tuple(
+    appointments.c[name]
+    for name in ("id", "scheduled_at", "origin", "priority", "no_answers", "behind_id", "called_at")
+)
 
 
 def read_list(
@@ -22,14 +26,25 @@ def read_list(
     """The appointments that meet these conditions, in the order of the list."""
     row = appointments.c
     query: Select[Any] = (
-        select(row.id, row.scheduled_at, row.origin, row.priority, patients.c.person_id)
-        .join(patients, patients.c.id == row.patient_id)
-        .where(*conditions)
+        select(*PLACE_COLUMNS, patients.c.person_id).join(patients, patients.c.id == row.patient_id).where(*conditions)
     )
     rows = connection.execute(query).all()
     check_ins = _read_check_ins(connection, [row.id for row in rows])
     arrivals = read_arrivals(connection, today, {row.person_id for row in rows})
     return order_of(list_item(row, check_ins.get(row.id), arrivals) for row in rows)
+
+
+def is_listed_between(
+    connection: Connection, starts_at: datetime, ends_at: datetime, *, is_today: bool
+) -> ColumnElement[bool]:
+    """Whether an appointment is on the list of the day with these bounds. That of today also has the open trackings of other days."""
+    is_of_day = and_(appointments.c.scheduled_at >= starts_at, appointments.c.scheduled_at < ends_at)
+    if not is_today:
+        return is_of_day
+    # A patient who is checked in or in consultation is in the house today, even if the appointment was for another day.
+    # Read first, not as a subquery: with the subquery PostgreSQL scans all appointments ever stored.
+    still_open = select(patient_trackings.c.appointment_id).where(IS_OPEN)
+    return or_(is_of_day, appointments.c.id.in_(connection.scalars(still_open).all()))
 
 
 def list_item(row: Row[Any], checked_in_at: datetime | None, arrivals: Mapping[int, datetime]) -> ListItem:
@@ -40,6 +55,9 @@ def list_item(row: Row[Any], checked_in_at: datetime | None, arrivals: Mapping[i
         arrived_at=checked_in_at or arrivals.get(row.person_id),
         is_walk_in=row.origin == "walk_in",
         priority=row.priority,
+        no_answers=row.no_answers,
+        behind_id=row.behind_id,
+        called_at=row.called_at,
     )
 
 

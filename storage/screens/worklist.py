@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, func, select
 
+from patient_visit_engine.storage.doctor_calls import WAITING_STATUSES
 from patient_visit_engine.storage.facts import IDENTITY_COLUMNS
 from patient_visit_engine.storage.rooms import shown_room
 from patient_visit_engine.storage.screens.consultation_ends import read_ends
-from patient_visit_engine.storage.screens.doctor_list import WAITING_STATUSES, list_item, read_list
+from patient_visit_engine.storage.screens.doctor_list import is_listed_between, list_item, read_list
 from patient_visit_engine.storage.screens.in_house import read_arrivals
 from patient_visit_engine.storage.screens.worklist_search import is_found, read_retired_records
 from patient_visit_engine.storage.tables import (
@@ -24,7 +25,6 @@ from patient_visit_engine.storage.tables import (
     waiting_line,
 )
 from patient_visit_engine.storage.tickets import find_ticket_holders, read_tickets
-from patient_visit_engine.storage.tracking_conditions import IS_OPEN
 from patient_visit_engine.visit.calendar import HospitalDay, to_rfc3339
 from patient_visit_engine.visit.codes import (
     BEFORE_ARRIVAL,
@@ -200,14 +200,8 @@ def _joined(query: Select[Any]) -> Select[Any]:
 
 
 def _conditions(connection: Connection, worklist_filter: WorklistFilter) -> list[ColumnElement[bool]]:
-    is_of_day = and_(
-        appointments.c.scheduled_at >= worklist_filter.starts_at, appointments.c.scheduled_at < worklist_filter.ends_at
-    )
-    if worklist_filter.is_today:
-        # A patient who is checked in or in consultation is in the house today, even if the appointment was for another day.
-        # Read first, not as a subquery: with the subquery PostgreSQL scans all appointments ever stored.
-        still_open = select(patient_trackings.c.appointment_id).where(IS_OPEN)
-        is_of_day = or_(is_of_day, appointments.c.id.in_(connection.scalars(still_open).all()))
+    starts_at, ends_at = worklist_filter.starts_at, worklist_filter.ends_at
+    is_of_day = is_listed_between(connection, starts_at, ends_at, is_today=worklist_filter.is_today)
     conditions: list[ColumnElement[bool]] = [is_of_day]
     if worklist_filter.appointment_ids is not None:
         conditions.append(appointments.c.id.in_(worklist_filter.appointment_ids))
@@ -357,6 +351,7 @@ def _worklist_item(
         "prestation": row.prestation,
         "exclusive": row.exclusive,
         "priority": row.priority,
+        "no_answers": row.no_answers,
         "checked_in_at": None if tracking is None else to_rfc3339(tracking.check_in_time),
         "consultation_id": None if tracking is None else tracking.consultation_id,
         "started_at": None if tracking is None else optional_moment(tracking.started_at),

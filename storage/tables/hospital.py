@@ -63,9 +63,13 @@ doctors = Table(
     *_version_and_time(),
     # The room in which the doctor usually works.
     Column("room", String(200)),
+    # The end of the doctor's last call.
+    Column("call_until", Timestamp),
     # The room in which the doctor sits on the day `day_room_on`, instead of the usual one.
     Column("day_room", String(200)),
     Column("day_room_on", Date),
+    # The appointment whose patient the doctor has called last.
+    Column("called_appointment_id", BigInteger),
 )
 
 prestations = Table(
@@ -99,9 +103,14 @@ appointments = Table(
     *_version_and_time(),
     # When it was canceled, and why. Null when it is not canceled, and the reason also when another system has canceled it.
     Column("canceled_at", Timestamp),
+    # When the patient was called last.
+    Column("called_at", Timestamp),
     Column("cancel_reason", String(20)),
     # 1 (most urgent) to 5. When null, the appointment has none.
     Column("priority", SmallInteger),
+    # How many calls of the patient were not answered, and behind which appointment the patient stands for that.
+    Column("no_answers", SmallInteger, nullable=False, server_default=text("0")),
+    Column("behind_id", BigInteger),
     CheckConstraint("priority BETWEEN 1 AND 5", name="a_priority_is_known"),
     CheckConstraint("origin IN ('booked', 'walk_in')", name="an_appointment_has_a_known_origin"),
     CheckConstraint("expected_minutes > 0", name="an_appointment_takes_time"),

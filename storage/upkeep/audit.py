@@ -12,7 +12,15 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, exists, func, or_, select
 
-from patient_visit_engine.storage.tables import appointments, events, log_head, patient_trackings, patients
+from patient_visit_engine.storage.tables import (
+    appointments,
+    doctors,
+    events,
+    log_head,
+    patient_trackings,
+    patients,
+    reservations,
+)
 from patient_visit_engine.storage.tracking_conditions import HAS_CONSULTATION, IS_OPEN
 from patient_visit_engine.storage.upkeep.audit_log import AuditedConsultation, AuditedEvent, AuditLogReader
 from patient_visit_engine.storage.upkeep.audit_merges import (
@@ -20,7 +28,7 @@ from patient_visit_engine.storage.upkeep.audit_merges import (
     check_persons,
     read_persons_before_log,
 )
-from patient_visit_engine.visit.codes import AppointmentStatus, Outcome, TrackingStatus
+from patient_visit_engine.visit.codes import AppointmentStatus, Outcome, ReservationKind, TrackingStatus
 from patient_visit_engine.wire.events import COMPLETED, PAUSED, REOPENED, RESUMED, STARTED
 
 #: Rows in memory while a whole table is read.
@@ -97,6 +105,7 @@ def audit(connection: Connection) -> AuditReport:
     _check_pauses(connection, report)
     _check_patients(connection, report)
     _check_tickets(connection, report)
+    _check_calls(connection, report)
     return report
 
 
@@ -252,6 +261,25 @@ def _check_tickets(connection: Connection, report: AuditReport) -> None:
     shared = select(*ticket, persons).where(TRACKING.ticket_day.is_not(None)).group_by(*ticket).having(persons > 1)
     for day, text, count in _fetch(connection, shared.order_by(*ticket)):
         report.add_violation("shared_ticket", f"ticket {text} of {day} has {count} patients")
+
+
+def _check_calls(connection: Connection, report: AuditReport) -> None:
+    """Check that no doctor has called a patient while another one was reserved for the doctor's call."""
+    called = appointments.alias()
+    is_older = and_(
+        reservations.c.kind == ReservationKind.called.value,
+        reservations.c.appointment_id != doctors.c.called_appointment_id,
+        reservations.c.until > called.c.called_at,
+    )
+    two_calls = (
+        select(doctors.c.id, reservations.c.appointment_id, doctors.c.called_appointment_id)
+        .join(reservations, reservations.c.doctor_id == doctors.c.id)
+        .join(called, called.c.id == doctors.c.called_appointment_id)
+        .where(is_older)
+    )
+    for doctor, first, second in _fetch(connection, two_calls.order_by(reservations.c.person_id)):
+        about = f"doctor {doctor} called the patient of appointment {second} before the call of {first} was over"
+        report.add_violation("two_calls_of_doctor", about)
 
 
 def _check_appointment_statuses(connection: Connection, report: AuditReport) -> None:

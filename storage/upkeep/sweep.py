@@ -18,7 +18,7 @@ from patient_visit_engine.storage.tables import (
     waiting_line,
 )
 from patient_visit_engine.storage.tracking_conditions import IS_OPEN
-from patient_visit_engine.visit.codes import TrackingStatus
+from patient_visit_engine.visit.codes import ReservationKind, TrackingStatus
 
 PRUNE_BATCH = 1_000
 #: How long the answer to an Idempotency-Key is stored. Clients rely on this, so no setting can shorten it.
@@ -62,6 +62,14 @@ def find_late_trackings(connection: Connection, late_since: datetime, after: int
     is_late = or_(consultation_is_late, check_in_is_late, pause_is_late)
     query = select(tracking.id, tracking.person_id).where(IS_OPEN, is_late)
     return read_page(connection, query, tracking.id, after, limit)
+
+
+def find_late_calls(connection: Connection, late_since: datetime, after: int | None, limit: int) -> list[LateRow]:
+    """Return the calls that ended before `late_since`, and whose patients are still reserved. A patient may have no tracking."""
+    reserved = reservations.c
+    is_late = and_(reserved.kind == ReservationKind.called.value, reserved.until < late_since)
+    query = select(reserved.person_id, reserved.person_id.label("patient_id")).where(is_late)
+    return read_page(connection, query, reserved.person_id, after, limit)
 
 
 def find_unserved_places(

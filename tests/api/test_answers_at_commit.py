@@ -23,6 +23,7 @@ from patient_visit_engine.storage.log_reader import LogReader
 from patient_visit_engine.visit.commands import Command
 from patient_visit_engine.visit.patient_commands import Adopt
 from patient_visit_engine.visit.request import Request
+from patient_visit_engine.visit.visit_messages import Reply
 from tests.support.api import (
     JOHN_CARDIOLOGY,
     JOHN_DERMATOLOGY,
@@ -53,8 +54,8 @@ class SlowVisits(LedgerVisits):
     #: Calls that wait at the gate.
     waiting: int = 0
 
-    async def send(self, patient_id: int, day: date, command: Command | Adopt, update_id: str | None = None) -> None:
-        await super().send(patient_id, day, command, update_id)
+    async def send(self, patient_id: int, day: date, command: Command | Adopt, update_id: str | None = None) -> Reply:
+        reply = await super().send(patient_id, day, command, update_id)
         self.waiting += 1
         try:
             await self.gate.wait()
@@ -62,6 +63,7 @@ class SlowVisits(LedgerVisits):
             self.waiting -= 1
         if self.error is not None:
             raise self.error
+        return reply
 
 
 @pytest.fixture

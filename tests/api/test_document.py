@@ -56,6 +56,8 @@ CALLS = {
     ("/api/appointments/{appointment_id}/priority", "PATCH"),
     ("/api/appointments/{appointment_id}/reassign", "POST"),
     ("/api/consultations/{consultation_id}/transfer", "POST"),
+    ("/api/doctors/{doctor_id}/call-next", "POST"),
+    ("/api/appointments/{appointment_id}/no-answer", "POST"),
     ("/api/doctors/{doctor_id}/reassign-all", "POST"),
     ("/api/appointments/{appointment_id}/check-in", "POST"),
     ("/api/appointments/{appointment_id}/check-out", "POST"),

@@ -50,6 +50,7 @@ async def test_shows_item_of_free_patient(api: ApiDriver) -> None:
         "overdue_at": None,
         "paused_at": None,
         "priority": None,
+        "no_answers": 0,
         "ended_as": None,
         "ticket": None,
         "patient": {

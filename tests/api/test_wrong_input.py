@@ -76,6 +76,8 @@ ABOUT_AN_ID = [
     ("POST", "/api/consultations/{}/pause", None, "doctor", "consultation"),
     ("POST", "/api/consultations/{}/reopen", None, "supervisor", "consultation"),
     ("POST", "/api/appointments/{}/check-out", None, "reception", "appointment"),
+    ("POST", "/api/appointments/{}/no-answer", None, "reception", "appointment"),
+    ("POST", "/api/doctors/{}/call-next", None, "reception", "doctor"),
     ("POST", "/api/appointments/{}/wait", None, "doctor", "appointment"),
     ("DELETE", "/api/appointments/{}/wait", None, "doctor", "appointment"),
     ("GET", "/api/patients/{}", None, "doctor", "patient"),
@@ -109,6 +111,8 @@ FOR_SOME = [
     ("POST", "/api/patients/123/check-in", None, ["doctor", "service"]),
     ("POST", "/api/appointments/1/check-in", None, []),
     ("POST", "/api/appointments/1/check-out", None, []),
+    ("POST", "/api/appointments/1/no-answer", None, ["supervisor", "service"]),
+    ("POST", "/api/doctors/7/call-next", None, ["supervisor", "service"]),
     ("POST", "/api/appointments/1/wait", None, ["reception", "supervisor", "service"]),
     ("DELETE", "/api/appointments/1/wait", None, ["reception", "supervisor", "service"]),
     ("PUT", "/api/patients/1", A_PATIENT, ["doctor", "reception"]),
@@ -327,7 +331,7 @@ async def test_fault_reveals_no_patient(api: ApiDriver, caplog: pytest.LogCaptur
     async def fail(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError("John Doe is a secret")
 
-    api.visits.send = fail  # type: ignore[method-assign]
+    api.visits.send = fail  # type: ignore[method-assign, assignment]
 
     answer = await (await api.doctor()).post("/api/consultations", json=start_body())
 

@@ -45,11 +45,13 @@ from tests.support.builders import (
     seed,
 )
 from tests.support.commands import (
+    a_call,
     a_change,
     a_check_in,
     a_completion,
     a_leave,
     a_merge,
+    a_no_answer,
     a_past,
     a_pause,
     a_priority,
@@ -64,6 +66,7 @@ from tests.support.commands import (
     a_wait,
     a_walk_in,
     an_extension,
+    an_open_call,
 )
 from tests.support.ledger import LedgerDriver, StoredAnswer
 
@@ -199,6 +202,12 @@ async def check_busy_days(visit: CheckedVisit) -> None:
     with_amrani = next(each for each in visit.running if each.appointment_id == OF_AMRANI.id)
     await visit.send(a_transfer(OF_AMRANI, with_amrani, DR_LINDQVIST), minutes(1))
     await visit.record_due(RESERVES.call + minutes(2))
+    await visit.record_due(RESERVES.call)
+    # Dr. Lindqvist calls the patient, who does not come, and once more, and then does not start.
+    await visit.send(a_call(OF_LINDQVIST), minutes(1))
+    called_at = visit.now
+    await visit.send(a_no_answer(OF_LINDQVIST, an_open_call(OF_LINDQVIST, called_at, called_at)), minutes(1))
+    await visit.send(a_call(OF_LINDQVIST), minutes(1))
     await visit.record_due(RESERVES.call)
     await visit.send(a_change(OF_AMRANI, doctor_id=DR_OKAFOR.id))
     await visit.send(a_priority(OF_LINDQVIST, 2))

@@ -9,22 +9,22 @@ import pytest
 
 from patient_visit_engine.storage import event_log
 from patient_visit_engine.storage.database import Database
-from tests.support.builders import DR_AMRANI, NOON, an_appointment, minutes, seed
-from tests.support.commands import a_completion, a_start
+from tests.support.builders import DR_AMRANI, MARIA_SILVA, NOON, an_appointment, minutes, seed
+from tests.support.commands import a_call, a_completion, a_start
 from tests.support.ledger import LedgerDriver, all_rows, column
 
 OF_AMRANI = an_appointment(DR_AMRANI)
 ROOT = Path(__file__).parents[2]
 
 
-async def run_dying_writer(database: Database, point: str) -> str:
+async def run_dying_writer(database: Database, *arguments: str) -> str:
     """Run `dying_writer.py` and return its output."""
     writer = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "tests.support.dying_writer",
         database.url.render_as_string(hide_password=False),
-        point,
+        *arguments,
         cwd=ROOT,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -97,3 +97,35 @@ async def test_another_writer_continues_after_kill(database: Database, ledger: L
     answer = await ledger.send(a_completion(ledger.running), NOON + minutes(5))
 
     assert (answer.status, answer.body["outcome"]) == (200, "done")
+
+
+async def test_kill_between_statements_of_a_call_leaves_nothing(database: Database) -> None:
+    await database.write(seed, OF_AMRANI)
+
+    deaths = int(await run_dying_writer(database, "statement", "call"))
+
+    assert deaths >= 8, "no writer was killed between two statements"
+    for table, name, rows in (("reservations", "kind", 1), ("events", "seq", 2), ("requests", "status", 1)):
+        assert len(await database.read(column, table, name)) == rows
+    assert set(await database.read(column, "doctors", "called_appointment_id")) == {OF_AMRANI.id, None}
+
+
+async def test_crash_after_the_grant_reserves_no_second_patient(database: Database, ledger: LedgerDriver) -> None:
+    """The same key has the stored answer, and another key finds the open call."""
+    of_maria = an_appointment(DR_AMRANI, number=2, patient=MARIA_SILVA)
+    await database.write(seed, OF_AMRANI, of_maria)
+    await run_dying_writer(database, "commit", "call")
+    rows_after_kill = await database.read(all_rows)
+    other_visit = LedgerDriver(database, patient_id=MARIA_SILVA.id)
+
+    same_key = await ledger.send(a_call(OF_AMRANI))
+    after_repeat = await database.read(all_rows)
+    refused = await other_visit.record(other_visit.entry(a_call(of_maria, "other patient")))
+    again = await ledger.send(a_call(OF_AMRANI, "other key"))
+
+    assert after_repeat == rows_after_kill
+    assert (same_key.status, again.body) == (200, same_key.body)
+    assert refused.overtaken
+    assert refused.call is not None
+    assert refused.call.open_appointment(NOON) == OF_AMRANI.id
+    assert await database.read(column, "reservations", "appointment_id") == [OF_AMRANI.id]

@@ -22,13 +22,16 @@ from patient_visit_engine.visit.commands import (
     Command,
     UndoCommand,
     appointment_of,
+    call_of,
     day_of,
+    keeps_refusal,
     named_record_of,
     past_tracking_of,
     required_version,
     retired_record_of,
     walk_in_of,
     with_busy_doctor,
+    with_call,
     with_day,
     with_past_tracking,
     with_patient,
@@ -39,6 +42,7 @@ from patient_visit_engine.visit.patient_commands import Adopt
 from patient_visit_engine.visit.policy import decide_on_appointment
 from patient_visit_engine.visit.record import LedgerEntry, LedgerReply, new_person
 from patient_visit_engine.visit.state import Appointment, VisitState
+from patient_visit_engine.visit.visit_messages import Reply
 from patient_visit_engine.workflows.update_failures import expired
 from patient_visit_engine.workflows.visit_client import DayClosedError
 from tests.support.builders import (
@@ -112,7 +116,7 @@ class LedgerVisits:
     #: The commands that got no answer, while `away` was true.
     unanswered: list[Command] = field(default_factory=list)
 
-    async def send(self, patient_id: int, day: date, command: Command | Adopt, update_id: str | None = None) -> None:
+    async def send(self, patient_id: int, day: date, command: Command | Adopt, update_id: str | None = None) -> Reply:
         assert update_id is not None, "the ledger lost the answer"
         assert not isinstance(command, Adopt)
         if self.away:
@@ -130,11 +134,13 @@ class LedgerVisits:
             command = with_retired_record(with_busy_doctor(command, recorded.busy_with), recorded.retired)
             command = with_walk_in(command, recorded.walk_in)
             command = with_day(with_past_tracking(command, recorded.past), recorded.day_appointments)
+            command = with_call(command, recorded.call)
             recorded = await self._record(patient_id, day, command, recorded.appointment)
         if recorded.overtaken:
             raise DayClosedError
         if recorded.expired:
             raise WorkflowUpdateFailedError(expired())
+        return Reply(decided=True, answer=recorded.answer, code=recorded.code)
 
     async def _record(
         self, patient_id: int, day: date, command: Command, newer: Appointment | None = None
@@ -159,6 +165,8 @@ class LedgerVisits:
             past=past_tracking_of(command),
             day_appointments=day_of(command),
             walk_in=walk_in_of(command),
+            call=call_of(command),
+            keeps_refusal=keeps_refusal(command),
             version=required_version(command),
             record_id=named_record_of(command),
         )

@@ -16,6 +16,7 @@ from patient_visit_engine.visit.appointment_commands import (
     UndoCheckIn,
     UndoCheckOut,
 )
+from patient_visit_engine.visit.call_commands import CallPatient, NoAnswer
 from patient_visit_engine.visit.codes import AppointmentStatus, CancelReason, Outcome
 from patient_visit_engine.visit.commands import Command, PatientCommand
 from patient_visit_engine.visit.consultation_commands import (
@@ -30,6 +31,7 @@ from patient_visit_engine.visit.consultation_commands import (
     UndoStart,
 )
 from patient_visit_engine.visit.day_appointments import DayAppointment, DayAppointments
+from patient_visit_engine.visit.doctor_call import DoctorCall
 from patient_visit_engine.visit.past_tracking import PastTracking
 from patient_visit_engine.visit.patient_commands import MergePatients, OpenWalkIn, SeparatePatients
 from patient_visit_engine.visit.person_records import SeenRecord
@@ -76,6 +78,32 @@ def a_release(consultation: Consultation, key: str = "release") -> ReleaseConsul
     """A supervisor releases the consultation."""
     return ReleaseConsultation(
         request=a_request(key), patient_id=consultation.patient_id, consultation_id=consultation.id
+    )
+
+
+def a_call(appointment: Appointment, key: str = "call", *, last: DoctorCall | None = None) -> CallPatient:
+    """The doctor of the appointment calls the patient, after the doctor's call `last`."""
+    call = last or DoctorCall(doctor_id=appointment.doctor_id)
+    return CallPatient(request=a_request(key), appointment=appointment, call=call)
+
+
+def an_open_call(appointment: Appointment, called_at: datetime, until: datetime) -> DoctorCall:
+    """The doctor of the appointment has called its patient, and waits."""
+    return DoctorCall(
+        doctor_id=appointment.doctor_id,
+        appointment_id=appointment.id,
+        called_at=called_at,
+        until=until,
+        is_kept=True,
+    )
+
+
+def a_no_answer(
+    appointment: Appointment, call: DoctorCall, key: str = "no answer", *, behind_id: int | None = None
+) -> NoAnswer:
+    """The patient of this call does not come."""
+    return NoAnswer(
+        request=a_request(key), appointment=appointment, call=call, called_at=call.called_at, behind_id=behind_id
     )
 
 

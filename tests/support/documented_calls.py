@@ -13,6 +13,7 @@ ROLES = {
     "staff, admin": STAFF | {Role.admin},
     "the same caller": STAFF,
     "its doctor": frozenset({Role.doctor}),
+    "its doctor, reception": frozenset({Role.doctor, Role.reception}),
     "its doctor, reception, supervisor": frozenset({Role.doctor, Role.reception, Role.supervisor}),
     "reception, supervisor": frozenset({Role.reception, Role.supervisor}),
     "its doctor, reception, supervisor, service": STAFF,

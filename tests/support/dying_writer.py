@@ -1,6 +1,6 @@
 """A program that records decisions and is killed in the middle, again and again. `test_crashes.py` runs it.
 
-Usage: `dying_writer.py DATABASE statement|commit`.
+Usage: `dying_writer.py DATABASE statement|commit [call]`. With `call` it calls the patient, and otherwise it starts or completes.
 
 With `statement` it prints after how many different statements a process was killed. With `commit` one process is killed
 between the commit and the answer.
@@ -15,9 +15,10 @@ from typing import Any
 from sqlalchemy import Connection, event
 
 from patient_visit_engine.storage.database import Database
+from patient_visit_engine.storage.doctor_calls import read_call
 from patient_visit_engine.storage.prepared_statements import PreparedQuery, Row, Values
-from tests.support.builders import DR_AMRANI, NOON, an_appointment, minutes
-from tests.support.commands import a_completion, a_start
+from tests.support.builders import DAY, DR_AMRANI, NOON, an_appointment, minutes
+from tests.support.commands import a_call, a_completion, a_start
 from tests.support.ledger import LedgerDriver
 
 APPOINTMENT = an_appointment(DR_AMRANI)
@@ -51,7 +52,7 @@ def die_after(database: Database, statements: int) -> None:
         PreparedQuery.rows = count_rows  # type: ignore[method-assign, assignment]
 
 
-async def write(url: str, statements: int | None) -> None:
+async def write(url: str, statements: int | None, *, calls: bool) -> None:
     """Start the consultation, or complete it if it runs already.
 
     The process is killed after so many statements; if None, between the commit and the answer.
@@ -61,7 +62,11 @@ async def write(url: str, statements: int | None) -> None:
         die_after(database, statements)
     ledger = LedgerDriver(database)
     await ledger.load_facts()
-    if ledger.state.facts.in_progress:
+    if calls:
+        last = await database.read(read_call, DR_AMRANI.id, DAY)
+        assert last is not None
+        await ledger.record(ledger.entry(a_call(APPOINTMENT, last=last.call)))
+    elif ledger.state.facts.in_progress:
         await ledger.record(ledger.entry(a_completion(ledger.running), NOON + minutes(5)))
     else:
         await ledger.record(ledger.entry(a_start(APPOINTMENT)))
@@ -70,11 +75,11 @@ async def write(url: str, statements: int | None) -> None:
     await database.close()
 
 
-def write_in_child(url: str, statements: int | None) -> bool:
+def write_in_child(url: str, statements: int | None, *, calls: bool) -> bool:
     """Run `write` in a child process; True if that was killed."""
     child = os.fork()
     if child == 0:
-        asyncio.run(write(url, statements))
+        asyncio.run(write(url, statements, calls=calls))
         os._exit(0)
     _, status = os.waitpid(child, 0)
     return os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
@@ -82,12 +87,13 @@ def write_in_child(url: str, statements: int | None) -> bool:
 
 def main() -> None:
     """Kill one child after the commit, or one child after each statement until a child lives to the end."""
-    url, point = sys.argv[1:]
+    url, point, *command = sys.argv[1:]
+    calls = command == ["call"]
     if point == "commit":
-        assert write_in_child(url, None)
+        assert write_in_child(url, None, calls=calls)
         return
     deaths = 0
-    while write_in_child(url, deaths):
+    while write_in_child(url, deaths, calls=calls):
         # Only the last child may write. If a killed child left rows, the next one finds them and does something else.
         deaths += 1
     print(deaths)

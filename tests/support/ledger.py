@@ -18,12 +18,15 @@ from patient_visit_engine.visit.commands import (
     PatientCommand,
     RecordCommand,
     appointment_of,
+    call_of,
     day_of,
+    keeps_refusal,
     named_record_of,
     past_tracking_of,
     retired_record_of,
     walk_in_of,
     with_busy_doctor,
+    with_call,
     with_day,
     with_past_tracking,
     with_retired_record,
@@ -85,7 +88,7 @@ class LedgerDriver:
             if not isinstance(command, ConsultationCommand | RecordCommand | PatientCommand | OpenWalkIn):
                 current = current.model_copy(update={"appointment": recorded.appointment})
             current = with_retired_record(with_busy_doctor(current, recorded.busy_with), recorded.retired)
-            current = with_walk_in(current, recorded.walk_in)
+            current = with_call(with_walk_in(current, recorded.walk_in), recorded.call)
             current = with_day(with_past_tracking(current, recorded.past), recorded.day_appointments)
         raise AssertionError("overtaken 50 times")
 
@@ -112,6 +115,8 @@ class LedgerDriver:
                 "past": past_tracking_of(command),
                 "day_appointments": day_of(command),
                 "walk_in": walk_in_of(command),
+                "call": call_of(command),
+                "keeps_refusal": keeps_refusal(command),
             }
         )
 

@@ -8,6 +8,7 @@ from datetime import date, datetime
 from patient_visit_engine.visit.codes import RescueReason
 from patient_visit_engine.visit.commands import Command, SystemCommand
 from patient_visit_engine.visit.patient_commands import Adopt
+from patient_visit_engine.visit.visit_messages import Reply
 from patient_visit_engine.workflows.visit_client import VisitClient
 from patient_visit_engine.workflows.visit_rescue import VisitRescue
 
@@ -46,7 +47,7 @@ class RecordedVisits(VisitClient):
 
     async def send(
         self, patient_id: int, day: date, command: Command | SystemCommand, update_id: str | None = None
-    ) -> None:
+    ) -> Reply:
         """Record the message."""
         if isinstance(command, Adopt):
             self.adopted.append(patient_id)
@@ -55,6 +56,7 @@ class RecordedVisits(VisitClient):
         await self._receive(patient_id, is_silent=update_id in self.silent_requests)
         if update_id in self.errors_of_requests:
             raise self.errors_of_requests[update_id]
+        return Reply(decided=True)
 
     async def serve_line(self, patient_id: int, day: date) -> None:
         """Record the message."""

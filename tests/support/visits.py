@@ -13,6 +13,7 @@ from temporalio.worker import Worker, WorkflowRunner
 
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.day_appointments import read_day_appointments
+from patient_visit_engine.storage.doctor_calls import read_call
 from patient_visit_engine.storage.ledger.recording import SqlLedger
 from patient_visit_engine.storage.past_trackings import read_past_tracking
 from patient_visit_engine.visit.appointment_commands import (
@@ -30,6 +31,7 @@ from patient_visit_engine.visit.appointment_commands import (
     UndoCheckOut,
 )
 from patient_visit_engine.visit.calendar import HospitalCalendar
+from patient_visit_engine.visit.call_commands import CallPatient, NoAnswer
 from patient_visit_engine.visit.codes import AppointmentStatus, CancelReason
 from patient_visit_engine.visit.commands import Command, PatientCommand
 from patient_visit_engine.visit.consultation_commands import (
@@ -44,6 +46,7 @@ from patient_visit_engine.visit.consultation_commands import (
     UndoStart,
 )
 from patient_visit_engine.visit.day_appointments import DayAppointments
+from patient_visit_engine.visit.doctor_call import DoctorCall
 from patient_visit_engine.visit.names import visit_id
 from patient_visit_engine.visit.past_tracking import PastTracking
 from patient_visit_engine.visit.patient_commands import OpenWalkIn
@@ -306,6 +309,25 @@ class VisitDriver(PatientRecords):
             consultation_id=start.body["id"],
             to_doctor_id=other,
         )
+
+    async def call(self, doctor: int) -> Answer:
+        """The doctor calls the patient."""
+        command = CallPatient(
+            request=self.request(), appointment=await self.appointment(doctor), call=await self._last_call(doctor)
+        )
+        return await self.send(command)
+
+    async def no_answer(self, doctor: int) -> Answer:
+        """The patient whom the doctor has called does not come."""
+        call = await self._last_call(doctor)
+        appointment = await self.appointment(doctor)
+        command = NoAnswer(request=self.request(), appointment=appointment, call=call, called_at=call.called_at)
+        return await self.send(command)
+
+    async def _last_call(self, doctor: int) -> DoctorCall:
+        last = await self.database.read(read_call, doctor, self.today)
+        assert last is not None
+        return last.call
 
     async def change(self, doctor: int, **fields: Any) -> Answer:
         """The hospital's own system changes these fields of the doctor's appointment."""

@@ -82,6 +82,8 @@ EVERY_CHANGE: dict[Any, Any] = {
         changes.TransferConsultation(
             consultation=RUNNING, to_doctor_id=DR_SMITH.id, reservation=a_reservation(DR_SMITH, NOON)
         ),
+        changes.NoteCall(appointment=APPOINTMENT, until=NOON, reservation=a_reservation(DR_AMRANI, NOON)),
+        changes.WriteNoAnswers(appointment=APPOINTMENT, no_answers=1, behind_id=2),
         changes.PostponeReservation(reservation=a_reservation(DR_SMITH, NOON)),
         changes.PostponeConsultation(consultation=RUNNING, minutes=10),
         changes.RemindHolder(consultation=RUNNING),

@@ -1,8 +1,9 @@
 """The order of a doctor's list."""
 
+from dataclasses import replace
 from datetime import timedelta
 
-from patient_visit_engine.visit.list_order import ListItem, order_of
+from patient_visit_engine.visit.list_order import ListItem, next_callable, order_of
 from tests.support.builders import NOON, minutes
 
 BOOKED = ListItem(1, NOON, NOON - minutes(20))
@@ -24,3 +25,40 @@ def test_priority_then_effective_time_then_id() -> None:
         (2, "late"),
         (3, "walk_in"),
     ]
+
+
+def ids(items: tuple[ListItem, ...]) -> list[int]:
+    return [item.appointment_id for item in items]
+
+
+def test_no_answer_stands_behind_the_next_one_until_that_is_called() -> None:
+    silent = ListItem(1, NOON, NOON - minutes(20), no_answers=1, behind_id=2, called_at=NOON)
+
+    assert ids(order_of([silent, LATE, WALK_IN])) == [2, 1, 3]
+    assert ids(order_of([silent, WALK_IN])) == [1, 3]
+    assert order_of([silent, LATE])[1].why == "no_answer"
+
+
+def test_each_call_ends_the_wait_of_those_behind() -> None:
+    """1 and 2 do not answer in turn: each time, the one who was called last comes after the other one."""
+    first = ListItem(1, NOON, NOON, no_answers=1, behind_id=2, called_at=NOON)
+    second = ListItem(2, NOON, NOON, no_answers=1, behind_id=1, called_at=NOON + minutes(3))
+    first_again = replace(first, no_answers=2, called_at=NOON + minutes(6))
+
+    assert ids(order_of([first, second, WALK_IN])) == [1, 2, 3]
+    assert ids(order_of([first_again, second, WALK_IN])) == [2, 1, 3]
+
+
+def test_three_calls_without_answer_are_for_the_desk() -> None:
+    silent = ListItem(1, NOON, NOON - minutes(20), no_answers=3, behind_id=2, called_at=NOON)
+
+    assert (silent.is_callable, silent.why) == (False, "for_desk")
+    assert ids(order_of([silent, LATE, WALK_IN])) == [1, 2, 3]
+    assert next_callable(order_of([silent, LATE, WALK_IN]), 3) == 2
+
+
+def test_next_callable_comes_after_the_item_and_else_from_the_top() -> None:
+    ordered = order_of([BOOKED, LATE, WALK_IN, ABSENT])
+
+    assert [next_callable(ordered, number) for number in (1, 2, 3)] == [2, 3, 1]
+    assert next_callable(order_of([BOOKED, ABSENT]), 1) is None

@@ -262,6 +262,17 @@ async def transferred(visits: VisitDriver) -> None:
     await visits.skip_time(until=await visits.now() + timedelta(minutes=4))
 
 
+async def called(visits: VisitDriver) -> None:
+    """A doctor calls the patient twice: the patient does not come, and then the call is not used. Another doctor has the patient."""
+    await visits.check_in(DR_AMRANI)
+    await visits.call(DR_AMRANI)
+    await visits.no_answer(DR_AMRANI)
+    await visits.call(DR_AMRANI)
+    await visits.skip_time(until=await visits.now() + timedelta(minutes=4))
+    await visits.call(DR_BENNIS)
+    await visits.start(DR_BENNIS)
+
+
 BEHAVIOURS: tuple[Callable[[VisitDriver], Awaitable[None]], ...] = (
     start_refuse_complete,
     waiting_line_and_offer,
@@ -285,6 +296,7 @@ BEHAVIOURS: tuple[Callable[[VisitDriver], Awaitable[None]], ...] = (
     reassigned,
     paused,
     transferred,
+    called,
 )
 
 

@@ -57,7 +57,11 @@ async def send_at_one_moment(
     # The worker starts after them, so all messages wait at the server at the same time.
     sending = [asyncio.create_task(visits.update(patient, today, Adopt())) for _ in range(MESSAGES)]
     async with asyncio.timeout(60), build(environment.client, TASK_QUEUE, SqlLedger(database)):
-        errors = [error for error in await asyncio.gather(*sending, return_exceptions=True) if error is not None]
+        errors = [
+            result
+            for result in await asyncio.gather(*sending, return_exceptions=True)
+            if isinstance(result, BaseException)
+        ]
     rejections = [
         int(update.value)
         for update in metrics.retrieve_updates()

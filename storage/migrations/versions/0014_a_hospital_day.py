@@ -1,4 +1,4 @@
-"""What a hospital day needs: corrections, pauses, cancellations, priorities, tickets, rooms, and the day's report."""
+"""What a hospital day needs: corrections, pauses, cancellations, priorities, tickets, rooms, calls, and the day's report."""
 
 from typing import Any
 
@@ -16,6 +16,8 @@ MOMENTS = (
     ("patient_trackings", "changed_at"),
     ("patient_trackings", "paused_at"),
     ("appointments", "canceled_at"),
+    ("appointments", "called_at"),
+    ("doctors", "call_until"),
 )
 # With their checks, which SQLite can only add in this way.
 COLUMNS = (
@@ -33,6 +35,9 @@ COLUMNS = (
     ("log_head", "ticket_number INTEGER DEFAULT 0 NOT NULL"),
     ("doctors", "day_room VARCHAR(200)"),
     ("doctors", "day_room_on DATE"),
+    ("doctors", "called_appointment_id BIGINT"),
+    ("appointments", "no_answers SMALLINT DEFAULT 0 NOT NULL"),
+    ("appointments", "behind_id BIGINT"),
 )
 # No query needs it any more, so a check-in does not write more indexes than before.
 DROPPED_INDEXES = (("trackings_by_patient", "patient_trackings", ["patient_id", "status"]),)

@@ -40,6 +40,7 @@ export function anAppointment(
         prestation: "Cardiology",
         exclusive: true,
         priority: null,
+        no_answers: 0,
         checked_in_at: null,
         consultation_id: null,
         started_at: null,

@@ -23,6 +23,13 @@ export interface ConsultationTransferred extends AboutConsultation {
     readonly to_doctor_name: string;
 }
 
+export interface PatientCalled extends AboutPatient {
+    readonly doctor_id: number;
+    readonly appointment_id: number;
+    readonly room: string | null;
+    readonly ticket: string | null;
+}
+
 export interface ConsultationBlocked extends AboutPatient {
     readonly active_doctor_id: number;
     readonly active_doctor_name: string;
@@ -70,6 +77,7 @@ export interface VisitEvents {
     "consultation.released": AboutPatient;
     "appointment.updated": AppointmentUpdated;
     "patient.updated": AboutPatient;
+    "patient.called": PatientCalled;
     "doctor.updated": DoctorUpdated;
     "prestation.updated": PrestationUpdated;
     "patient.merged": AboutPatient;
@@ -107,6 +115,7 @@ export const GUARANTEED: { readonly [Name in EventName]: Readonly<Record<string,
     "consultation.released": ABOUT_PATIENT,
     "appointment.updated": { ...ABOUT_PATIENT, appointment_id: "number", status: "string" },
     "patient.updated": ABOUT_PATIENT,
+    "patient.called": { ...ABOUT_PATIENT, doctor_id: "number", appointment_id: "number" },
     "doctor.updated": { doctor_id: "number", doctor_name: "string", message: "string", timestamp: "string" },
     "prestation.updated": { prestation_id: "number", prestation: "string", message: "string", timestamp: "string" },
     "patient.merged": ABOUT_PATIENT,

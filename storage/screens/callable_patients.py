@@ -1,0 +1,105 @@
+"""Whom a doctor can call next: the patients of the doctor's list who are in the house, and who of them is free."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, select
+
+from patient_visit_engine.storage.doctor_calls import WAITING_STATUSES, read_call
+from patient_visit_engine.storage.facts import APPOINTMENT_ROWS, to_appointment
+from patient_visit_engine.storage.screens.doctor_list import is_listed_between, read_list
+from patient_visit_engine.storage.tables import appointments, patient_trackings, reservations
+from patient_visit_engine.storage.tracking_conditions import IS_RUNNING
+from patient_visit_engine.visit.calendar import HospitalDay
+from patient_visit_engine.visit.doctor_call import DoctorCall
+from patient_visit_engine.visit.list_order import MAX_NO_ANSWERS, ListItem, next_callable
+from patient_visit_engine.visit.refusals import inactive_refusal
+from patient_visit_engine.visit.state import Appointment
+
+#: The reason for the patient of the last call, who has left the house. No one else is listed without being there.
+NOT_PRESENT = "not_present"
+
+
+@dataclass(frozen=True)
+class ListedPatient:
+    """A patient of the list. `reason` is why the patient cannot be called, until `free_at`, if that is known."""
+
+    appointment: Appointment
+    reason: str | None = None
+    free_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class CallList:
+    """The doctor's last call, and the patients of the list in its order. The patient of the call is always among them."""
+
+    call: DoctorCall
+    patients: tuple[ListedPatient, ...]
+
+
+def read_call_list(connection: Connection, doctor_id: int, today: HospitalDay) -> CallList | None:
+    """Whom the doctor can call. None for an unknown doctor. Call it in one read transaction."""
+    last = read_call(connection, doctor_id, today.date)
+    if last is None:
+        return None
+    present = [item for item in _read_waiting(connection, doctor_id, today) if item.arrived_at is not None]
+    present_ids = [item.appointment_id for item in present]
+    called_id = last.call.appointment_id
+    ids = present_ids if called_id is None or called_id in present_ids else [*present_ids, called_id]
+    rows = connection.execute(APPOINTMENT_ROWS.where(appointments.c.id.in_(ids))).mappings()
+    listed = {row["id"]: to_appointment(row) for row in rows}
+    busy = _read_busy(connection, {appointment.patient_id for appointment in listed.values()})
+    patients = [_listed(listed[number], busy) for number in present_ids]
+    patients += [ListedPatient(listed[number], NOT_PRESENT) for number in ids[len(present_ids) :]]
+    return CallList(last.call, tuple(patients))
+
+
+def find_next(connection: Connection, appointment: Appointment, today: HospitalDay) -> int | None:
+    """The appointment that the doctor would call after this one."""
+    return next_callable(_read_waiting(connection, appointment.doctor_id, today), appointment.id)
+
+
+def _read_waiting(connection: Connection, doctor_id: int, today: HospitalDay) -> tuple[ListItem, ...]:
+    conditions = (
+        is_listed_between(connection, today.starts_at, today.ends_at, is_today=True),
+        appointments.c.doctor_id == doctor_id,
+        appointments.c.status.in_(WAITING_STATUSES),
+    )
+    return read_list(connection, conditions, today)
+
+
+@dataclass(frozen=True)
+class _Busy:
+    """When the exclusive consultation of each person should end, and for which appointment a person is reserved, until when."""
+
+    ends: dict[int, datetime]
+    reserved: dict[int, tuple[int, datetime]]
+
+
+def _read_busy(connection: Connection, person_ids: Iterable[int]) -> _Busy:
+    running, reserved = patient_trackings.c, reservations.c
+    consultations = select(running.person_id, running.overdue_at).where(
+        running.person_id.in_(person_ids), IS_RUNNING, running.exclusive
+    )
+    reserved_persons = select(reserved.person_id, reserved.appointment_id, reserved.until).where(
+        reserved.person_id.in_(person_ids)
+    )
+    return _Busy(
+        ends={row.person_id: row.overdue_at for row in connection.execute(consultations)},
+        reserved={row.person_id: (row.appointment_id, row.until) for row in connection.execute(reserved_persons)},
+    )
+
+
+def _listed(appointment: Appointment, busy: _Busy) -> ListedPatient:
+    person_id = appointment.patient_id
+    if (inactive := inactive_refusal(appointment)) is not None:
+        return ListedPatient(appointment, inactive.code)
+    if appointment.no_answers >= MAX_NO_ANSWERS:
+        return ListedPatient(appointment, "no_answers")
+    if person_id in busy.ends:
+        return ListedPatient(appointment, "patient_in_consultation", busy.ends[person_id])
+    reserved_for, until = busy.reserved.get(person_id, (appointment.id, None))
+    if reserved_for != appointment.id:
+        return ListedPatient(appointment, "patient_reserved", until)
+    return ListedPatient(appointment)

@@ -1,0 +1,254 @@
+"""Calling the next patient of a doctor's list, and patients who do not come."""
+
+import asyncio
+import json
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import select
+
+from patient_visit_engine.storage.tables import events, requests, reservations
+from patient_visit_engine.storage.upkeep.audit import audit
+from tests.support.api import JOHN_CARDIOLOGY, JOHN_DERMATOLOGY, JOHN_X_RAY, MARIA_CARDIOLOGY, ApiDriver, start_body
+from tests.support.builders import DR_AMRANI, DR_OKAFOR, DR_SMITH
+
+CALL, CALL_OF_OKAFOR = "/api/doctors/7/call-next", f"/api/doctors/{DR_OKAFOR.id}/call-next"
+CALL_OF_SMITH = f"/api/doctors/{DR_SMITH.id}/call-next"
+IN_CONSULTATION = [{"appointment_id": JOHN_CARDIOLOGY.id, "reason": "patient_in_consultation"}]
+
+
+async def check_in(api: ApiDriver, *appointment_ids: int) -> None:
+    reception = await api.staff("reception")
+    for appointment_id in appointment_ids:
+        assert (await reception.post(f"/api/appointments/{appointment_id}/check-in")).status_code == 201
+        api.clock.advance(seconds=1)
+
+
+async def read_events(api: ApiDriver, name: str) -> list[dict[str, Any]]:
+    query = select(events.c.data).where(events.c.name == name).order_by(events.c.seq)
+    return [json.loads(data) for data in await api.database.read(lambda connection: list(connection.scalars(query)))]
+
+
+def called(answer: httpx.Response) -> int:
+    assert answer.status_code == 200, answer.text
+    number: int = answer.json()["appointment_id"]
+    return number
+
+
+async def test_calls_the_first_patient_of_the_list_and_keeps_the_patient(api: ApiDriver) -> None:
+    doctor, other, supervisor = await api.doctor(), await api.doctor(DR_OKAFOR.id), await api.staff("supervisor")
+    await supervisor.put("/api/doctors/7/room", json={"room": "4"})
+    refused_call = await doctor.post(CALL)
+    await check_in(api, MARIA_CARDIOLOGY.id, JOHN_CARDIOLOGY.id, JOHN_DERMATOLOGY.id)
+
+    first = await doctor.post(CALL, json={})
+    again = await (await api.staff("reception")).post(CALL)
+    others = await other.post("/api/consultations", json=start_body(JOHN_DERMATOLOGY))
+    maria = (await api.read_worklist())["items"][3]["patient"]
+    started = await doctor.post("/api/consultations", json=start_body(MARIA_CARDIOLOGY))
+
+    assert (refused_call.status_code, refused_call.json()["code"]) == (409, "nobody_to_call")
+    assert (refused_call.json()["next_at"], refused_call.json()["skipped"]) == (None, [])
+    assert first.json() == {
+        "appointment_id": MARIA_CARDIOLOGY.id,
+        "patient_id": MARIA_CARDIOLOGY.patient_id,
+        "patient_name": "Maria Silva",
+        "birth_date": None,
+        "record_number": None,
+        "doctor_id": DR_AMRANI.id,
+        "doctor_name": DR_AMRANI.name,
+        "prestation_id": 11,
+        "prestation": "Cardiology",
+        "room": "4",
+        "ticket": "A01",
+        "until": "2026-03-02T11:03:03.000Z",
+        "skipped": [],
+    }
+    assert again.json() == first.json()
+    assert others.status_code == 201, "the other patient is free"
+    assert (maria["state"], maria["kind"], maria["doctor_id"]) == ("reserved", "called", DR_AMRANI.id)
+    assert started.status_code == 201
+    [event] = await read_events(api, "patient.called")
+    assert (event["ticket"], event["room"], event["appointment_id"]) == ("A01", "4", MARIA_CARDIOLOGY.id)
+    assert await api.count(reservations) == 0
+    assert (await api.database.read(audit)).passed
+
+
+async def test_skips_who_is_not_free_and_keeps_no_refusal(api: ApiDriver) -> None:
+    doctor, other = await api.doctor(), await api.doctor(DR_OKAFOR.id)
+    await check_in(api, JOHN_CARDIOLOGY.id, JOHN_DERMATOLOGY.id)
+    await other.post("/api/consultations", json=start_body(JOHN_DERMATOLOGY))
+    key = {"Idempotency-Key": "same"}
+
+    refused_call = await doctor.post(CALL, headers=key)
+    await check_in(api, MARIA_CARDIOLOGY.id)
+    same_key = await doctor.post(CALL, headers=key)
+    repeated = await doctor.post(CALL, headers=key)
+
+    assert (refused_call.status_code, refused_call.json()["code"]) == (409, "nobody_to_call")
+    assert refused_call.json()["skipped"] == IN_CONSULTATION
+    assert refused_call.json()["next_at"] == "2026-03-02T11:15:02.000Z", "the end that is expected"
+    assert (called(same_key), same_key.json()["skipped"]) == (MARIA_CARDIOLOGY.id, IN_CONSULTATION)
+    assert repeated.json() == same_key.json()
+
+
+async def test_two_doctors_never_call_one_patient(api: ApiDriver) -> None:
+    doctor, other = await api.doctor(), await api.doctor(DR_OKAFOR.id)
+    await check_in(api, JOHN_CARDIOLOGY.id, JOHN_DERMATOLOGY.id)
+
+    answers = await asyncio.gather(doctor.post(CALL), other.post(CALL_OF_OKAFOR), doctor.post(CALL))
+    refused = next(answer for answer in answers if answer.status_code == 409)
+    granted = {called(answer) for answer in answers if answer.status_code == 200}
+
+    assert (len(granted), refused.json()["code"]) == (1, "nobody_to_call")
+    [skipped] = refused.json()["skipped"]
+    assert skipped["reason"] == "patient_reserved"
+    assert await api.count(reservations) == 1
+
+
+async def test_pressing_on_reserves_one_patient(api: ApiDriver) -> None:
+    doctor, reception = await api.doctor(), await api.staff("reception")
+    await check_in(api, JOHN_CARDIOLOGY.id, MARIA_CARDIOLOGY.id)
+
+    answers = await asyncio.gather(*(client.post(CALL) for client in (doctor, reception) for _ in range(4)))
+
+    assert {called(answer) for answer in answers} == {JOHN_CARDIOLOGY.id}
+    assert await api.count(reservations) == 1
+    assert len(await read_events(api, "patient.called")) == 1
+
+
+async def test_patient_who_does_not_come_stands_behind_the_next_one(api: ApiDriver) -> None:
+    doctor, reception = await api.doctor(), await api.staff("reception")
+    await check_in(api, JOHN_CARDIOLOGY.id, MARIA_CARDIOLOGY.id)
+    john, maria = JOHN_CARDIOLOGY.id, MARIA_CARDIOLOGY.id
+    calls: list[int] = []
+    for _ in range(6):
+        calls.append(called(await doctor.post(CALL)))
+        unanswered = await reception.post(f"/api/appointments/{calls[-1]}/no-answer")
+        assert unanswered.status_code == 200, unanswered.text
+        api.clock.advance(seconds=10)
+
+    refused_call = await doctor.post(CALL)
+    not_called = await doctor.post(f"/api/appointments/{john}/no-answer")
+    items = (await api.read_worklist("?doctor_id=7"))["items"]
+    second_check_in = await reception.post(f"/api/appointments/{maria}/check-in")
+
+    assert calls == [john, maria, john, maria, john, maria]
+    assert unanswered.json() == {"appointment_id": maria, "no_answers": 3}
+    assert [each["reason"] for each in refused_call.json()["skipped"]] == ["no_answers"] * 2
+    assert (not_called.status_code, not_called.json()["code"]) == (409, "not_called")
+    assert {(item["why"], item["no_answers"]) for item in items} == {("for_desk", 3)}
+    assert (second_check_in.status_code, called(await doctor.post(CALL))) == (200, maria)
+    assert [
+        event["no_answers"] for event in await read_events(api, "appointment.updated") if "no_answers" in event
+    ] == [
+        1,
+        1,
+        2,
+        2,
+        3,
+        3,
+        0,
+    ]
+    assert (await api.database.read(audit)).passed
+
+
+async def test_no_answer_is_only_about_the_last_call(api: ApiDriver) -> None:
+    doctor, other = await api.doctor(), await api.doctor(DR_OKAFOR.id)
+    await check_in(api, JOHN_CARDIOLOGY.id, MARIA_CARDIOLOGY.id)
+    path = f"/api/appointments/{JOHN_CARDIOLOGY.id}/no-answer"
+    never_called = await doctor.post(path)
+    await doctor.post(CALL)
+
+    not_mine = await other.post(path)
+    not_reserved = await doctor.post(f"/api/appointments/{MARIA_CARDIOLOGY.id}/no-answer")
+    await doctor.post("/api/consultations", json=start_body(JOHN_CARDIOLOGY))
+    came = await doctor.post(path)
+
+    assert [never_called.json()["code"], not_reserved.json()["code"]] == ["not_called"] * 2
+    assert (not_mine.status_code, came.json()["code"]) == (403, "appointment_in_progress")
+
+
+async def test_not_exclusive_prestation_is_called_without_reservation(api: ApiDriver) -> None:
+    smith, doctor = await api.doctor(DR_SMITH.id), await api.doctor()
+    await check_in(api, JOHN_X_RAY.id, JOHN_CARDIOLOGY.id)
+
+    first, again = await smith.post(CALL_OF_SMITH), await smith.post(CALL_OF_SMITH)
+    rows = await api.count(reservations)
+    other = await doctor.post(CALL)
+    unanswered = await smith.post(f"/api/appointments/{JOHN_X_RAY.id}/no-answer")
+    refused_call = await smith.post(CALL_OF_SMITH)
+
+    assert (called(first), rows) == (JOHN_X_RAY.id, 0)
+    assert again.json() == first.json()
+    assert called(other) == JOHN_CARDIOLOGY.id, "the call blocks no other one"
+    assert unanswered.json()["no_answers"] == 1
+    assert refused_call.json()["skipped"] == [{"appointment_id": JOHN_X_RAY.id, "reason": "patient_reserved"}]
+
+
+async def test_call_that_is_over_leaves_room_for_the_next_one(api: ApiDriver) -> None:
+    smith = await api.doctor(DR_SMITH.id)
+    await check_in(api, JOHN_X_RAY.id)
+    first = await smith.post(CALL_OF_SMITH)
+    api.clock.advance(minutes=4)
+
+    second = await smith.post(CALL_OF_SMITH)
+    await (await api.staff("reception")).post(f"/api/appointments/{JOHN_X_RAY.id}/check-out")
+    left = await smith.post(CALL_OF_SMITH)
+
+    assert (called(first), called(second)) == (JOHN_X_RAY.id, JOHN_X_RAY.id)
+    assert second.json()["until"] > first.json()["until"]
+    assert left.json()["code"] == "nobody_to_call"
+
+
+async def test_open_call_stands_when_the_patient_has_left_after_another_service(api: ApiDriver) -> None:
+    """John is called for the X-ray without a check-in for it, and leaves."""
+    smith, reception = await api.doctor(DR_SMITH.id), await api.staff("reception")
+    await check_in(api, JOHN_CARDIOLOGY.id)
+    first = await smith.post(CALL_OF_SMITH)
+    await reception.post(f"/api/appointments/{JOHN_CARDIOLOGY.id}/check-out")
+
+    same = await smith.post(CALL_OF_SMITH)
+    api.clock.advance(minutes=4)
+    over = await smith.post(CALL_OF_SMITH)
+
+    assert (called(first), called(same)) == (JOHN_X_RAY.id, JOHN_X_RAY.id)
+    assert (over.json()["code"], over.json()["skipped"]) == ("nobody_to_call", [])
+
+
+async def test_call_can_be_limited_to_prestations(api: ApiDriver) -> None:
+    doctor = await api.doctor()
+    await check_in(api, JOHN_CARDIOLOGY.id)
+
+    other_prestation = await doctor.post(CALL, json={"prestation_ids": [12]})
+    wrong = await doctor.post(CALL, json={"prestation_ids": list(range(1, 52))})
+    empty = await doctor.post(CALL, json={"prestation_ids": []})
+    same_prestation = await doctor.post(CALL, json={"prestation_ids": [12, 11]})
+
+    assert (other_prestation.json()["code"], called(same_prestation)) == ("nobody_to_call", JOHN_CARDIOLOGY.id)
+    assert [wrong.status_code, empty.status_code] == [422, 422]
+
+
+@pytest.mark.parametrize(("role", "status"), [("supervisor", 403), ("service", 403), ("reception", 404)])
+async def test_who_may_call(api: ApiDriver, role: str, status: int) -> None:
+    assert (await (await api.staff(role)).post("/api/doctors/99/call-next")).status_code == status
+
+
+async def test_doctor_calls_only_from_the_own_list(api: ApiDriver) -> None:
+    answer = await (await api.doctor()).post(CALL_OF_OKAFOR)
+
+    assert (answer.status_code, answer.json()["code"]) == (403, "not_yours")
+
+
+async def test_late_call_has_no_effect_and_leaves_the_key_open(api: ApiDriver) -> None:
+    doctor = await api.doctor()
+    await check_in(api, JOHN_CARDIOLOGY.id)
+    stored = await api.count(requests)
+    api.visits.late = True
+    late = await doctor.post(CALL, headers={"Idempotency-Key": "late"})
+    api.visits.late = False
+
+    assert (late.status_code, late.json()["code"]) == (503, "undecided")
+    assert (await api.count(reservations), await api.count(requests)) == (0, stored)
+    assert called(await doctor.post(CALL, headers={"Idempotency-Key": "late"})) == JOHN_CARDIOLOGY.id

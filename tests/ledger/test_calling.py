@@ -1,0 +1,154 @@
+"""Calls in the ledger: rivals at one moment, the doctor's one open call, late calls, and the audit."""
+
+import asyncio
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, update
+
+from patient_visit_engine.storage.database import Database
+from patient_visit_engine.storage.doctor_calls import read_call
+from patient_visit_engine.storage.tables import appointments, doctors, patients
+from patient_visit_engine.storage.upkeep.audit import audit
+from patient_visit_engine.storage.upkeep.sweep import find_late_calls
+from patient_visit_engine.visit.commands import with_call
+from patient_visit_engine.visit.doctor_call import DoctorCall
+from patient_visit_engine.visit.record import LedgerReply
+from patient_visit_engine.visit.state import Appointment
+from tests.support.builders import (
+    DAY,
+    DR_AMRANI,
+    MARIA_SILVA,
+    NOON,
+    X_RAY,
+    Doctor,
+    Patient,
+    an_appointment,
+    minutes,
+    seed,
+)
+from tests.support.commands import a_call, a_check_in, a_no_answer, a_start
+from tests.support.ledger import LedgerDriver, column
+
+OF_JOHN, OF_MARIA = an_appointment(number=1), an_appointment(number=2, patient=MARIA_SILVA)
+RIVALS = [an_appointment(Doctor(1_000 + n, f"Dr. Rival {n}"), number=100 + n) for n in range(6)]
+QUEUE = [an_appointment(number=200 + n, patient=Patient(2_000 + n, "Patient", str(n))) for n in range(6)]
+
+
+async def call(database: Database, appointment: Appointment, at: datetime = NOON, key: str = "call") -> LedgerReply:
+    """Call the patient as a visit does that knows nothing yet, and decide again while it is overtaken."""
+    ledger = LedgerDriver(database, patient_id=appointment.patient_id)
+    command: Any = a_call(appointment, f"{key} {appointment.id}")
+    for _ in range(20):
+        reply = await ledger.record(ledger.entry(command, at))
+        if not reply.overtaken:
+            return reply
+        command = with_call(command.model_copy(update={"appointment": reply.appointment}), reply.call)
+    raise AssertionError("overtaken 20 times")
+
+
+async def last_call(database: Database) -> DoctorCall:
+    last = await database.read(read_call, DR_AMRANI.id, DAY)
+    assert last is not None
+    return last.call
+
+
+async def test_one_of_six_doctors_gets_the_patient(database: Database) -> None:
+    def insert_rivals(connection: Any) -> None:
+        for appointment in RIVALS:
+            connection.execute(insert(doctors).values(id=appointment.doctor_id, name="Dr. Rival"))
+        seed(connection, *RIVALS)
+
+    await database.write(insert_rivals)
+
+    replies = await asyncio.gather(*(call(database, appointment) for appointment in RIVALS))
+
+    assert sorted(str(reply.code) for reply in replies) == ["None", *["patient_reserved"] * 5]
+    assert await database.read(column, "reservations", "kind") == ["called"]
+    # A refusal is no answer: its key is open.
+    assert await database.read(column, "requests", "status") == [200]
+
+
+async def test_one_of_six_patients_is_called_for_one_doctor(database: Database) -> None:
+    def insert_queue(connection: Any) -> None:
+        for appointment in QUEUE:
+            connection.execute(insert(patients).values(id=appointment.patient_id, last_name="Patient"))
+        seed(connection, *QUEUE)
+
+    await database.write(insert_queue)
+
+    replies = await asyncio.gather(*(call(database, appointment) for appointment in QUEUE))
+
+    assert sorted(str(reply.code) for reply in replies) == ["None", *["doctor_has_call"] * 5]
+    assert len(await database.read(column, "reservations", "kind")) == 1
+    assert (await database.read(audit)).passed
+
+
+async def test_call_is_used_by_a_start_and_gone_after_it(database: Database) -> None:
+    await database.write(seed, OF_JOHN, OF_MARIA)
+    ledger = LedgerDriver(database)
+    await ledger.send(a_check_in(OF_JOHN))
+    await call(database, await ledger.appointment(OF_JOHN.id), NOON + minutes(1))
+    called = await last_call(database)
+    await ledger.load_facts()
+
+    answer = await ledger.send(a_start(await ledger.appointment(OF_JOHN.id)), NOON + minutes(2))
+
+    assert called.open_appointment(NOON + minutes(2)) == OF_JOHN.id
+    assert called.open_appointment(NOON + minutes(5)) is None
+    assert answer.status == 201
+    assert await last_call(database) == DoctorCall(doctor_id=DR_AMRANI.id)
+    assert (await call(database, OF_MARIA, NOON + minutes(3))).code is None
+
+
+async def test_not_exclusive_call_is_gone_after_its_start(database: Database) -> None:
+    x_ray = an_appointment(number=3, prestation=X_RAY)
+    await database.write(seed, x_ray)
+    ledger = LedgerDriver(database)
+    await call(database, x_ray, NOON + minutes(1))
+    called = await last_call(database)
+
+    await ledger.send(a_start(x_ray), NOON + minutes(2))
+
+    assert (called.appointment_id, called.is_kept) == (x_ray.id, True)
+    assert (await last_call(database)).appointment_id is None
+
+
+async def test_no_answer_to_an_earlier_call_changes_nothing(database: Database) -> None:
+    await database.write(seed, OF_JOHN)
+    ledger = LedgerDriver(database)
+    await call(database, OF_JOHN)
+    first = await last_call(database)
+    await ledger.send(a_no_answer(OF_JOHN, first))
+    await call(database, await ledger.appointment(OF_JOHN.id), NOON + minutes(1), "second call")
+
+    late = await ledger.send(a_no_answer(OF_JOHN, first, "late message"), NOON + minutes(2))
+
+    assert (late.status, late.body["code"]) == (409, "not_called")
+    assert (await last_call(database)).appointment_id == OF_JOHN.id
+    assert (await ledger.appointment(OF_JOHN.id)).no_answers == 1
+
+
+async def test_sweep_finds_calls_that_nothing_has_ended(database: Database) -> None:
+    await database.write(seed, OF_JOHN)
+    await call(database, OF_JOHN)
+
+    before = await database.read(find_late_calls, NOON + minutes(2.9), None, 10)
+    after = await database.read(find_late_calls, NOON + minutes(3.1), None, 10)
+
+    assert [row.patient_id for row in before] == []
+    assert [row.patient_id for row in after] == [OF_JOHN.patient_id]
+
+
+async def test_audit_finds_two_calls_of_a_doctor(database: Database) -> None:
+    await database.write(seed, OF_JOHN, OF_MARIA)
+    await call(database, OF_JOHN)
+    of_maria = update(appointments).where(appointments.c.id == OF_MARIA.id).values(called_at=NOON + minutes(1))
+    other = update(doctors).where(doctors.c.id == DR_AMRANI.id).values(called_appointment_id=OF_MARIA.id)
+    passed = (await database.read(audit)).passed
+
+    await database.write(lambda connection: (connection.execute(of_maria), connection.execute(other)))
+    report = await database.read(audit)
+
+    assert passed
+    assert [violation.kind for violation in report.violations] == ["two_calls_of_doctor"]

@@ -1,0 +1,100 @@
+"""The rows of docs/decisions.md about calls, with values."""
+
+from collections.abc import Callable
+
+from patient_visit_engine.visit.codes import AppointmentStatus, ReservationKind
+from patient_visit_engine.visit.commands import Command
+from patient_visit_engine.visit.doctor_call import DoctorCall
+from tests.support.builders import (
+    DR_AMRANI,
+    DR_OKAFOR,
+    MARIA_SILVA,
+    NOON,
+    X_RAY,
+    Doctor,
+    a_consultation,
+    a_reservation,
+    a_visit,
+    an_appointment,
+    minutes,
+)
+from tests.support.commands import a_call, a_no_answer, a_past, an_open_call
+from tests.support.decision_table import DecisionRow, Situation
+
+UNTIL = NOON + minutes(2)
+
+
+def _waiting(
+    *, reserved_for: Doctor | None = None, in_consultation_with: Doctor | None = None, called: bool = False
+) -> Situation:
+    appointment = an_appointment(status=AppointmentStatus.pending)
+    reservation = None if reserved_for is None else a_reservation(reserved_for, UNTIL)
+    if called and reservation is not None:
+        reservation = reservation.model_copy(update={"kind": ReservationKind.called})
+    visit = a_visit(
+        checked_in=[appointment],
+        in_consultation_with=in_consultation_with,
+        reservation=reservation,
+        waiting=[DR_OKAFOR] if reserved_for is DR_OKAFOR else [],
+    )
+    return Situation(visit, appointment, a_past(appointment), a_consultation(appointment))
+
+
+def _x_ray() -> Situation:
+    appointment = an_appointment(prestation=X_RAY, status=AppointmentStatus.pending)
+    visit = a_visit(checked_in=[appointment])
+    return Situation(visit, appointment, a_past(appointment), a_consultation(appointment))
+
+
+STATES: dict[str, Callable[[], Situation]] = {
+    "checked in, in consultation with another doctor": lambda: _waiting(in_consultation_with=DR_OKAFOR),
+    "checked in, reserved for another doctor": lambda: _waiting(reserved_for=DR_OKAFOR),
+    "checked in, offered to its doctor": lambda: _waiting(reserved_for=DR_AMRANI),
+    "checked in, called": lambda: _waiting(reserved_for=DR_AMRANI, called=True),
+    "checked in, not exclusive": _x_ray,
+}
+CALL, SECOND_CALL = "Call patient", "Call patient, while its doctor waits for another patient"
+NO_ANSWER, LATE_NO_ANSWER = "No answer", "No answer, to a call before the last one"
+
+
+def _call_of(now: Situation) -> DoctorCall:
+    """The last call of the doctor: of this appointment, if the patient is called."""
+    reservation = now.visit.facts.reservation
+    if reservation is None or reservation.kind is not ReservationKind.called:
+        return DoctorCall(doctor_id=now.appointment.doctor_id)
+    return an_open_call(now.appointment, NOON - minutes(1), UNTIL)
+
+
+def _late(now: Situation) -> Command:
+    meant = a_no_answer(now.appointment, _call_of(now))
+    return meant.model_copy(update={"called_at": NOON - minutes(30)})
+
+
+OTHER_CALL = an_open_call(an_appointment(patient=MARIA_SILVA), NOON, UNTIL)
+COMMANDS: dict[str, Callable[[Situation], Command]] = {
+    CALL: lambda now: a_call(now.appointment, last=_call_of(now)),
+    SECOND_CALL: lambda now: a_call(now.appointment, last=OTHER_CALL),
+    NO_ANSWER: lambda now: a_no_answer(now.appointment, _call_of(now)),
+    LATE_NO_ANSWER: _late,
+}
+CALLED = (("NoteCall",), ("patient.called", "patient.updated"))
+UNANSWERED = (("WriteNoAnswers", "EndReservation"), ("appointment.updated", "patient.updated"))
+CLOSED = (("in consultation", "appointment_in_progress"), ("completed", "appointment_closed"))
+ROWS = [
+    DecisionRow(CALL, "not arrived", "200", *CALLED),
+    DecisionRow(CALL, "checked in", "200", *CALLED),
+    DecisionRow(CALL, "checked in, in consultation with another doctor", "patient_in_consultation"),
+    DecisionRow(CALL, "checked in, reserved for another doctor", "patient_reserved"),
+    DecisionRow(CALL, "checked in, offered to its doctor", "200", *CALLED),
+    DecisionRow(CALL, "checked in, called", "200"),
+    DecisionRow(CALL, "checked in, not exclusive", "200", ("NoteCall",), ("patient.called",)),
+    *(DecisionRow(CALL, *row) for row in CLOSED),
+    DecisionRow(CALL, "paused", "appointment_in_progress"),
+    DecisionRow(CALL, "canceled", "appointment_closed"),
+    DecisionRow(SECOND_CALL, "checked in", "doctor_has_call"),
+    DecisionRow(SECOND_CALL, "checked in, not exclusive", "doctor_has_call"),
+    DecisionRow(NO_ANSWER, "checked in", "not_called"),
+    DecisionRow(NO_ANSWER, "checked in, called", "200", *UNANSWERED),
+    *(DecisionRow(NO_ANSWER, *row) for row in CLOSED),
+    DecisionRow(LATE_NO_ANSWER, "checked in, called", "not_called"),
+]

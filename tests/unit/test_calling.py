@@ -1,0 +1,126 @@
+"""Calls of patients: who can be called, when a call is over, and which message is about which call."""
+
+from datetime import timedelta
+
+import pytest
+
+from patient_visit_engine.visit.changes import EndReservation, NoteCall, OfferPatient, WithdrawOffer
+from patient_visit_engine.visit.codes import AppointmentStatus, ReservationKind
+from patient_visit_engine.visit.decisions import CalledAnswer, Refused
+from patient_visit_engine.visit.policy import decide
+from patient_visit_engine.visit.refusals import AppointmentNotToday, PatientReserved
+from patient_visit_engine.visit.state import Limits, Reservation
+from patient_visit_engine.visit.timers import decide_due, next_deadline
+from tests.support.builders import (
+    DR_AMRANI,
+    DR_OKAFOR,
+    NOON,
+    X_RAY,
+    a_place,
+    a_reservation,
+    a_visit,
+    an_appointment,
+    minutes,
+)
+from tests.support.commands import a_call, a_check_in, a_no_answer, an_open_call
+
+OF_AMRANI = an_appointment(DR_AMRANI, status=AppointmentStatus.pending)
+UNTIL = NOON + minutes(3)
+CALLED = Reservation(
+    kind=ReservationKind.called,
+    doctor_id=DR_AMRANI.id,
+    appointment_id=OF_AMRANI.id,
+    day=a_visit().day,
+    until=UNTIL,
+    since=NOON,
+)
+
+
+def test_called_patient_is_reserved_for_the_time_of_a_call() -> None:
+    decision = decide(a_call(OF_AMRANI), a_visit(checked_in=[OF_AMRANI]), NOON)
+
+    assert decision.answer == CalledAnswer(appointment=OF_AMRANI, until=UNTIL)
+    assert decision.changes == (NoteCall(appointment=OF_AMRANI, until=UNTIL, reservation=CALLED),)
+
+
+def test_call_does_not_shorten_an_offer() -> None:
+    offered = a_reservation(DR_AMRANI, NOON + minutes(10))
+
+    decision = decide(a_call(OF_AMRANI), a_visit(reservation=offered, checked_in=[OF_AMRANI]), NOON)
+
+    assert isinstance(decision.changes[0], NoteCall)
+    assert decision.changes[0].until == offered.until
+
+
+def test_free_patient_for_whom_a_doctor_waits_is_called_by_this_doctor_only() -> None:
+    first = a_visit(waiting=[DR_AMRANI, DR_OKAFOR], checked_in=[OF_AMRANI])
+    second = a_visit(waiting=[DR_OKAFOR, DR_AMRANI], checked_in=[OF_AMRANI])
+
+    granted, refused = (decide(a_call(OF_AMRANI), visit, NOON) for visit in (first, second))
+
+    assert isinstance(granted.answer, CalledAnswer)
+    assert isinstance(refused.answer, Refused)
+    assert isinstance(refused.answer.refusal, PatientReserved)
+
+
+def test_call_withdraws_offers_that_reserve_nothing() -> None:
+    visit = a_visit(waiting=[a_place(DR_OKAFOR, notified_at=NOON)], limits=Limits(offer=timedelta(0)))
+
+    decision = decide(a_call(OF_AMRANI), visit, NOON)
+
+    assert [type(change) for change in decision.changes] == [NoteCall, WithdrawOffer]
+
+
+@pytest.mark.parametrize("late_by", [timedelta(0), minutes(30)])
+def test_unused_call_ends_in_time_and_later_and_costs_no_place(late_by: timedelta) -> None:
+    visit = a_visit(waiting=[DR_AMRANI, DR_OKAFOR], checked_in=[OF_AMRANI], reservation=CALLED)
+
+    decision = decide_due(visit, UNTIL + late_by)
+
+    assert next_deadline(visit) == UNTIL
+    assert decision is not None
+    ended, offered = decision.changes
+    assert ended == EndReservation(reservation=CALLED, why="expired")
+    assert isinstance(offered, OfferPatient)
+    assert (offered.place.doctor_id, offered.place.unused_offers) == (DR_AMRANI.id, 0)
+
+
+def test_unanswered_call_frees_the_patient_for_the_line() -> None:
+    visit = a_visit(waiting=[DR_OKAFOR], checked_in=[OF_AMRANI], reservation=CALLED)
+    call = an_open_call(OF_AMRANI, NOON, UNTIL)
+
+    decision = decide(a_no_answer(OF_AMRANI, call, behind_id=5), visit, NOON + minutes(1))
+
+    _, ended, offered = decision.changes
+    assert ended == EndReservation(reservation=CALLED, why="no_answer")
+    assert isinstance(offered, OfferPatient)
+    assert offered.place.doctor_id == DR_OKAFOR.id
+
+
+def test_call_that_is_over_can_still_be_unanswered() -> None:
+    call = an_open_call(OF_AMRANI, NOON, UNTIL)
+
+    decision = decide(a_no_answer(OF_AMRANI, call), a_visit(checked_in=[OF_AMRANI]), UNTIL + minutes(5))
+
+    assert [change.change for change in decision.changes] == ["write_no_answers"]
+
+
+def test_appointment_of_another_day_is_called_only_after_its_check_in() -> None:
+    tomorrow = an_appointment(DR_AMRANI, prestation=X_RAY, scheduled_at=NOON + timedelta(days=1))
+
+    refused = decide(a_call(tomorrow), a_visit(), NOON)
+    granted = decide(a_call(tomorrow), a_visit(checked_in=[tomorrow]), NOON)
+
+    assert isinstance(refused.answer, Refused)
+    assert isinstance(refused.answer.refusal, AppointmentNotToday)
+    assert isinstance(granted.answer, CalledAnswer)
+
+
+def test_check_in_after_unanswered_calls_puts_the_patient_back() -> None:
+    unanswered = OF_AMRANI.model_copy(update={"no_answers": 3})
+
+    decision = decide(a_check_in(unanswered), a_visit(checked_in=[unanswered]), NOON)
+
+    assert [(change.change, getattr(change, "no_answers", None)) for change in decision.changes] == [
+        ("write_no_answers", 0)
+    ]

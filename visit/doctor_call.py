@@ -1,0 +1,22 @@
+"""The last call of a doctor, as one fact on which calls depend."""
+
+from datetime import datetime
+
+from patient_visit_engine.visit.state import LONG_AGO, Frozen
+
+
+class DoctorCall(Frozen):
+    """The last call of a doctor. `appointment_id` is None when nothing is left of it: it was answered, or there was none.
+
+    `is_kept`: the patient is reserved for this call, or the prestation is not exclusive, so that nothing is reserved.
+    """
+
+    doctor_id: int
+    appointment_id: int | None = None
+    called_at: datetime = LONG_AGO
+    until: datetime = LONG_AGO
+    is_kept: bool = False
+
+    def open_appointment(self, now: datetime) -> int | None:
+        """The appointment of the call, while the doctor waits for the patient."""
+        return self.appointment_id if self.is_kept and now < self.until else None
