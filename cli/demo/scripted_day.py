@@ -19,6 +19,8 @@ SMITH, AMRANI, ROSSI, LINDQVIST, OKAFOR = range(1, 6)
 #: Patients, in the order of `hospital.PATIENTS`.
 JOHN, MARIA, AMINA, PETER, LUCIA, KWAME, INGRID, TOMAS = range(1, 9)
 DESK, SUPERVISOR = StaffMember(Role.reception, 1), StaffMember(Role.supervisor, 1)
+#: The system chooses the patient who is called.
+CALLED = -1
 
 #: Minute, command, doctor of the appointment, patient, and the body.
 ScriptLine = tuple[int, str, int, int, Mapping[str, Any] | None]
@@ -75,6 +77,9 @@ SCRIPT: tuple[ScriptLine, ...] = (
     (116, "cancel", SMITH, INGRID, {"reason": "no_show"}),
     (120, "complete", ROSSI, LUCIA, None),
     (121, "reassign all", LINDQVIST, 0, {"doctor_id": ROSSI, "reason": "End of the shift"}),
+    (122, "call next", ROSSI, CALLED, None),
+    (123, "no answer", ROSSI, CALLED, None),
+    (124, "call next", ROSSI, CALLED, None),
 )
 
 
@@ -89,7 +94,7 @@ def scripted_plan(day: date, calendar: HospitalCalendar) -> ReplayPlan:
     numbers |= {(patient, ROSSI): numbers[patient, SMITH] for patient in (KWAME, LUCIA)}
     actions = []
     for minute, command, doctor, patient, body in SCRIPT:
-        if command.startswith("walk in"):
+        if command in ("walk in", "call next"):
             # No appointment of the hospital has a negative number.
             numbers[patient, doctor] = -minute
         actions.append(_action(minute, command, doctor, patient, numbers.get((patient, doctor)), body))
@@ -117,6 +122,6 @@ def _action(
     sender = StaffMember(Role.doctor, SMITH if command == "transfer" else doctor)
     staff = DESK if by_reception else SUPERVISOR if command == "release" else sender
     concerned = frozenset({("doctor", doctor)}) if staff == SUPERVISOR else frozenset[tuple[str, int]]()
-    if command == "reassign all":
+    if command in ("reassign all", "call next"):
         concerned = frozenset({("doctor", doctor), ("doctor", ROSSI), *(("patient", each) for each in range(1, 13))})
     return StaffAction(minute * 60.0, command, staff, patient or None, number, doctor, body, concerned)

@@ -40,6 +40,8 @@ CALLS = {
     "undo cancel": StaffCall("DELETE", "/api/appointments/{appointment_id}/cancel"),
     "reassign": StaffCall("POST", "/api/appointments/{appointment_id}/reassign", ("doctor_id",)),
     "reassign all": StaffCall("POST", "/api/doctors/{doctor_id}/reassign-all"),
+    "call next": StaffCall("POST", "/api/doctors/{doctor_id}/call-next"),
+    "no answer": StaffCall("POST", "/api/appointments/{appointment_id}/no-answer"),
     "start": StaffCall("POST", "/api/consultations", ("appointment_id", "patient_id", "doctor_id")),
     "undo start": StaffCall("POST", "/api/consultations/{consultation_id}/undo-start"),
     "pause": StaffCall("POST", "/api/consultations/{consultation_id}/pause"),

@@ -18,7 +18,7 @@ from patient_visit_engine.cli.replay.tokens import Tokens
 class StaffDriver:
     """Carries out the plan's actions at their compressed times. An action waits until all earlier ones of its people are answered.
 
-    The ids of walk-ins and consultations come from the answers. An action without its ids is not sent.
+    The ids of walk-ins, called patients and consultations come from the answers. An action without its ids is not sent.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class StaffDriver:
             return
         if action.command == "start":
             self._consultations[action.appointment] = response.json()["id"]
-        elif CALLS[action.command].path == "/api/walk-ins":
-            walk_in = response.json()
-            self._patients[action.patient] = walk_in["patient_id"]
-            self._appointments[action.appointment] = walk_in["appointment_id"]
+        elif action.command == "call next" or CALLS[action.command].path == "/api/walk-ins":
+            answer = response.json()
+            self._patients[action.patient] = answer["patient_id"]
+            self._appointments[action.appointment] = answer["appointment_id"]

@@ -44,7 +44,8 @@ def test_day_has_its_size_and_every_command(options: DayOptions) -> None:
     walk_ins = [action for action in plan.actions if action.command == "walk in as new patient"]
     assert len(plan.doctors) == options.doctors
     assert len(plan.patients) + len(walk_ins) == options.patients
-    assert {action.command for action in plan.actions} == set(CALLS)
+    # The system chooses the patient of a call, and the plan has chosen all of them.
+    assert {action.command for action in plan.actions} == set(CALLS) - {"call next", "no answer"}
     assert {action.staff.number for action in plan.actions if action.staff.role is Role.reception} == set(
         range(1, options.desks + 1)
     )

@@ -52,7 +52,7 @@ class SimpleClinic:
             for number in self.states:
                 if self.doctors[number] == action.doctor and self.states[number] in ("booked", "waiting"):
                     self.doctors[number] = body["doctor_id"]
-        elif action.command != "set room":
+        elif action.command not in ("set room", "call next", "no answer"):
             assert action.appointment is not None
             assert action.patient is not None
             self._change(action, action.appointment, action.patient, body)
