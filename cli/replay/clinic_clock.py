@@ -46,8 +46,9 @@ class ClinicClock:
         self, command: str, staff: StaffMember, about: DrawnAppointment, body: Mapping[str, Any] | None = None
     ) -> None:
         """A member of staff makes a call about an appointment."""
-        # A supervisor acts for the doctor, who does nothing else before.
-        people = frozenset({("doctor", about.doctor)} if staff == SUPERVISOR else ())
+        # A supervisor acts for the doctor, who does nothing else before. Neither does a doctor who gets an appointment.
+        concerns_doctor = staff == SUPERVISOR or command in ("reassign", "transfer")
+        people = frozenset({("doctor", about.doctor)} if concerns_doctor else ())
         self.actions.append(
             StaffAction(self.now, command, staff, about.patient.number, about.number, about.doctor, body, people)
         )

@@ -98,17 +98,21 @@ class _Desks:
         self._clock.send_by_desk("reassign", about)
 
     def _check_in(self, about: DrawnAppointment) -> None:
+        self._doctors.checked_in |= {each.number for each in about.patient.appointments}
         self._clock.send_by_desk(f"check in{_of_patient(about)}", about)
 
     def _undo_check_in(self, about: DrawnAppointment) -> None:
+        self._doctors.checked_in.discard(about.number)
         self._clock.send_by_desk(f"undo check-in{_of_patient(about)}", about)
 
     def _check_out(self, about: DrawnAppointment) -> None:
         self._doctors.pending.discard(about.number)
+        self._doctors.checked_in.discard(about.number)
         self._clock.send_by_desk(f"check out{_of_patient(about)}", about)
 
     def _undo_check_out(self, about: DrawnAppointment) -> None:
         self._doctors.pending.add(about.number)
+        self._doctors.checked_in.add(about.number)
         self._clock.send_by_desk(f"undo check-out{_of_patient(about)}", about)
         self._doctors.wait(about)
 

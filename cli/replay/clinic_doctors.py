@@ -34,6 +34,8 @@ class ClinicDoctors:
         self._appointments = {each.number: each for patient in day.patients for each in patient.appointments}
         #: Appointments that have not begun, and are not canceled.
         self.pending = set(self._appointments)
+        #: Appointments of patients who are checked in for them, and have not begun.
+        self.checked_in: set[int] = set()
         self._queues: dict[int, list[Entry]] = defaultdict(list)
         self._busy: set[int] = set()
         #: Patients in an exclusive consultation, and the appointments for which a doctor waits for its end.
@@ -51,6 +53,7 @@ class ClinicDoctors:
         """Staff add a patient without an appointment to the list of a doctor or of the laboratory."""
         body = {"prestation_id": int(about.lab), "priority": 1 if about.patient.urgent else None}
         is_new = about.patient.is_new and not about.lab
+        self.checked_in.add(about.number)
         self._clock.send("walk in as new patient" if is_new else "walk in", staff, about, body)
 
     def other_doctor(self, doctor: int) -> int:
@@ -86,7 +89,7 @@ class ClinicDoctors:
     def _take_next(self, doctor: int) -> None:
         if doctor in self._busy or not self._queues[doctor]:
             return
-        _rank, _scheduled, number, command = heapq.heappop(self._queues[doctor])
+        rank, _scheduled, number, command = heapq.heappop(self._queues[doctor])
         about = self._appointments[number]
         if about.patient.number in self._in_consultation and not about.lab:
             # The doctor is refused, waits in line, and takes another patient.
@@ -95,11 +98,36 @@ class ClinicDoctors:
             self._take_next(doctor)
             return
         self._busy.add(doctor)
+        if rank != RETURNING and self._can_be_called(about):
+            self._call(about)
         self._clock.send(command, doctor_member(doctor), about)
         self.pending.discard(number)
+        self.checked_in.discard(number)
         if not about.lab:
             self._in_consultation.add(about.patient.number)
         self._plan_end(about, command)
+
+    def _can_be_called(self, about: DrawnAppointment) -> bool:
+        """Whether no other patient of the doctor's list can be called. Then the system chooses this one too."""
+        others = (self._appointments[number] for number in self.checked_in - {about.number})
+        return not about.lab and not any(
+            other.doctor == about.doctor and other.patient.number not in self._in_consultation for other in others
+        )
+
+    def _call(self, about: DrawnAppointment) -> None:
+        """The doctor calls the patient, sometimes twice. All patients of the doctor do nothing else at that moment."""
+        doctor, clock = about.doctor, self._clock
+        people = frozenset(
+            ("patient", each.patient.number) for each in self._appointments.values() if each.doctor == doctor
+        )
+        call = StaffAction(
+            clock.now, "call next", doctor_member(doctor), about.patient.number, about.number, doctor, None, people
+        )
+        clock.actions.append(call)
+        if about.patient.story is Story.no_answer:
+            about.patient.story = Story.seen
+            clock.send("no answer", doctor_member(doctor), about)
+            clock.actions.append(call)
 
     def _plan_end(self, about: DrawnAppointment, command: str) -> None:
         after, story, draw = self._clock.after, about.patient.story, self._clock.draw
@@ -126,6 +154,7 @@ class ClinicDoctors:
         self._clock.send(command, staff, about, body)
         about.patient.story = Story.seen
         self.pending.add(about.number)
+        self.checked_in.add(about.number)
         self._queue(about, RETURNING, "start")
         self._end_exclusive(about)
 
@@ -135,6 +164,7 @@ class ClinicDoctors:
         self._clock.send("transfer", doctor_member(giver), about)
         about.patient.story = Story.seen
         self.pending.add(about.number)
+        self.checked_in.add(about.number)
         self._in_consultation.discard(about.patient.number)
         self._clock.after(PAUSE_BETWEEN, partial(self.wait, about, RETURNING))
         self._free_doctor(giver)

@@ -20,8 +20,8 @@ WALK_INS = 0.61
 #: Consultations in which the doctor sends the patient to the laboratory (Ripoll Lozano 1995).
 LAB_TRIPS = 0.0525
 #: Chosen, as shares of all appointments: two doctors at one time, patients who leave, given to another doctor before the arrival or
-#: in the middle of the consultation, urgent, and mistakes of each kind.
-SECOND_DOCTOR, LEFT, REASSIGNED, TRANSFERRED, URGENT, MISTAKES = 0.1, 0.02, 0.02, 0.02, 0.05, 0.01
+#: in the middle of the consultation, patients who do not answer a call, urgent, and mistakes of each kind.
+SECOND_DOCTOR, LEFT, REASSIGNED, TRANSFERRED, NO_ANSWER, URGENT, MISTAKES = 0.1, 0.02, 0.02, 0.02, 0.05, 0.05, 0.01
 #: Chosen: one walk-in in four is urgent, and every other one is a new patient.
 URGENT_WALK_INS, NEW_PATIENTS = 0.25, 0.5
 #: Chosen: the day from 8 to 16, in seconds, and one laboratory for six doctors.
@@ -46,6 +46,7 @@ class Story(StrEnum):
     second_doctor = "two doctors at one time"
     left = "left without being seen"
     reassigned = "given to another doctor"
+    no_answer = "does not answer the first call"
     transferred = "given to another doctor in the middle"
     undone_check_in = "check-in undone"
     undone_arrival = "check-in of the patient undone"
@@ -66,6 +67,7 @@ SHARES = {
     Story.left: LEFT,
     Story.reassigned: REASSIGNED,
     Story.transferred: TRANSFERRED,
+    Story.no_answer: NO_ANSWER,
     Story.undone_check_in: MISTAKES,
     Story.undone_arrival: MISTAKES,
     Story.undone_check_out: MISTAKES,

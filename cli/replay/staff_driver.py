@@ -113,5 +113,6 @@ class StaffDriver:
             self._consultations[action.appointment] = response.json()["id"]
         elif action.command == "call next" or CALLS[action.command].path == "/api/walk-ins":
             answer = response.json()
-            self._patients[action.patient] = answer["patient_id"]
-            self._appointments[action.appointment] = answer["appointment_id"]
+            self._patients.setdefault(action.patient, answer["patient_id"])
+            if self._appointments.setdefault(action.appointment, answer["appointment_id"]) != answer["appointment_id"]:
+                self._tally.errors[f"{action.command}: another patient"] += 1

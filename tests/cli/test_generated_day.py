@@ -44,8 +44,7 @@ def test_day_has_its_size_and_every_command(options: DayOptions) -> None:
     walk_ins = [action for action in plan.actions if action.command == "walk in as new patient"]
     assert len(plan.doctors) == options.doctors
     assert len(plan.patients) + len(walk_ins) == options.patients
-    # The system chooses the patient of a call, and the plan has chosen all of them.
-    assert {action.command for action in plan.actions} == set(CALLS) - {"call next", "no answer"}
+    assert {action.command for action in plan.actions} == set(CALLS)
     assert {action.staff.number for action in plan.actions if action.staff.role is Role.reception} == set(
         range(1, options.desks + 1)
     )
@@ -87,10 +86,13 @@ def test_numbers_are_those_of_their_sources() -> None:
 
 
 class FakeSystem:
-    """Answers each call after a moment. `refusals` are the codes of refused calls, by the end of their path."""
+    """Answers each call of the plan after a moment. `refusals` are the codes of refused calls, by the end of their path."""
 
-    def __init__(self, refusals: dict[str, str] | None = None) -> None:
+    def __init__(self, plan: ReplayPlan, refusals: dict[str, str] | None = None) -> None:
         self.requests: list[httpx.Request] = []
+        #: The appointment that every doctor calls, instead of the planned one.
+        self.called: int | None = None
+        self._plan = plan
         self._refusals = refusals or {}
 
     async def answer(self, request: httpx.Request) -> httpx.Response:
@@ -99,8 +101,11 @@ class FakeSystem:
         for path_end, code in self._refusals.items():
             if request.url.path.endswith(path_end):
                 return httpx.Response(409, json={"code": code})
+        action = self._plan.actions[int(request.headers["idempotency-key"].rpartition("-")[2])]
         if request.url.path == "/api/walk-ins":
-            return httpx.Response(201, json={"patient_id": 5, "appointment_id": len(self.requests)})
+            return httpx.Response(201, json={"patient_id": 5, "appointment_id": action.appointment})
+        if request.url.path.endswith("/call-next"):
+            return httpx.Response(200, json={"patient_id": 5, "appointment_id": self.called or action.appointment})
         return httpx.Response(200, json={"id": f"c{len(self.requests)}"})
 
 
@@ -114,7 +119,8 @@ async def run_plan(plan: ReplayPlan, system: FakeSystem) -> ReplayTally:
 
 
 async def test_sends_every_call_once() -> None:
-    plan, system = generated(), FakeSystem()
+    plan = generated()
+    system = FakeSystem(plan)
 
     tally = await run_plan(plan, system)
 
@@ -125,7 +131,8 @@ async def test_sends_every_call_once() -> None:
 
 
 async def test_each_person_acts_in_order() -> None:
-    plan, system = generated(), FakeSystem()
+    plan = generated()
+    system = FakeSystem(plan)
 
     await run_plan(plan, system)
 
@@ -142,15 +149,27 @@ async def test_each_person_acts_in_order() -> None:
 async def test_refused_start_skips_what_depends_on_it() -> None:
     plan = generated(SMALLEST)
 
-    tally = await run_plan(plan, FakeSystem({"/consultations": "appointment_closed"}))
+    tally = await run_plan(plan, FakeSystem(plan, {"/consultations": "appointment_closed"}))
 
     starts = sum(action.command == "start" for action in plan.actions)
     assert tally.refused == {"appointment_closed": starts}
     assert tally.skipped == sum("{consultation_id}" in CALLS[action.command].path for action in plan.actions)
 
 
+async def test_call_of_another_patient_is_an_error() -> None:
+    plan = generated(SMALLEST)
+    system = FakeSystem(plan)
+    system.called = 99
+
+    tally = await run_plan(plan, system)
+
+    calls = sum(action.command == "call next" for action in plan.actions)
+    assert tally.errors == {"call next: another patient": calls}
+
+
 async def test_new_patient_is_known_by_the_answer() -> None:
-    plan, system = generated(SMALLEST), FakeSystem()
+    plan = generated(SMALLEST)
+    system = FakeSystem(plan)
 
     await run_plan(plan, system)
 
