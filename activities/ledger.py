@@ -1,5 +1,6 @@
 """The ledger as Temporal activities. They depend on the `Ledger` protocol only, so they import no SQL."""
 
+import asyncio
 from typing import Protocol
 
 from temporalio import activity
@@ -8,6 +9,10 @@ from temporalio.exceptions import ApplicationError
 from patient_visit_engine.visit.names import LOAD_FACTS, RECORD_DECISION
 from patient_visit_engine.visit.record import LedgerEntry, LedgerReply, UnrecordableError
 from patient_visit_engine.visit.state import Facts
+
+#: How long a call may take. A call that hangs, behind a lock that a person has forgotten, keeps its visit among the few on which the
+#: worker works at the same time (`worker.builder.SIMULTANEOUS_VISITS`). So it is not repeated: the visit pauses, and others go on.
+LONGEST_CALL_SECONDS = 8.0
 
 
 class Ledger(Protocol):
@@ -36,7 +41,8 @@ class LedgerActivities:
         if (earlier_attempts := activity.info().attempt - 1) > 0:
             entry = entry.model_copy(update={"retries": entry.retries + earlier_attempts})
         try:
-            return await self._ledger.record(entry)
+            async with asyncio.timeout(LONGEST_CALL_SECONDS):
+                return await self._ledger.record(entry)
         except Exception as error:  # noqa: BLE001 - the text of an error must not enter the history
             raise _without_text(error) from None
 
@@ -44,7 +50,8 @@ class LedgerActivities:
     async def load_facts(self, patient_id: int) -> Facts:
         """Read the patient's facts; see `Ledger.load`."""
         try:
-            return await self._ledger.load(patient_id)
+            async with asyncio.timeout(LONGEST_CALL_SECONDS):
+                return await self._ledger.load(patient_id)
         except Exception as error:  # noqa: BLE001 - the text of an error must not enter the history
             raise _without_text(error) from None
 
@@ -55,6 +62,6 @@ def _without_text(error: Exception) -> ApplicationError:
     The text of a database error can quote a row, and failures stay in the visit's history.
     """
     activity.logger.warning("ledger call failed", extra={"fault": type(error).__name__}, exc_info=None)
-    # Retries of an entry that can never be recorded would block the visit for everyone else.
-    never_succeeds = isinstance(error, UnrecordableError)
-    return ApplicationError("the ledger call failed", type=type(error).__name__, non_retryable=never_succeeds)
+    # Retries of an entry that can never be recorded would block the visit for everyone else, and those of a call that hangs all visits.
+    is_final = isinstance(error, UnrecordableError | TimeoutError)
+    return ApplicationError("the ledger call failed", type=type(error).__name__, non_retryable=is_final)

@@ -1,4 +1,4 @@
-"""Many visits that have something to do at the same moment, on a machine that is too slow for them."""
+"""Many visits that have something to do at the same moment, on a machine that is too slow for them or with a ledger that hangs."""
 
 import asyncio
 import time
@@ -10,15 +10,16 @@ import pytest
 from temporalio.api.enums.v1 import EventType
 from temporalio.testing import WorkflowEnvironment
 
+from patient_visit_engine.activities import ledger as ledger_activities
 from patient_visit_engine.visit.calendar import HospitalCalendar
 from patient_visit_engine.visit.names import visit_id
 from patient_visit_engine.visit.record import LedgerEntry, LedgerReply
 from patient_visit_engine.visit.state import Facts, Limits
-from patient_visit_engine.worker.builder import build
+from patient_visit_engine.worker.builder import SIMULTANEOUS_VISITS, build
 from patient_visit_engine.workflows.visit_client import VisitClient
 from tests.support.waiting import wait_until_async
 
-TASK_QUEUE = "overload"
+CALENDAR = HospitalCalendar(ZoneInfo("UTC"))
 VISITS = 120
 #: Seconds of processor time of each call. For all visits together it is twice the time limit of a workflow task.
 BUSY = 0.08
@@ -40,19 +41,54 @@ class BusyLedger:
         raise NotImplementedError
 
 
+class HangingLedger:
+    """A ledger without patients, in which someone has locked the rows of some of them for ever."""
+
+    def __init__(self, locked: set[int]) -> None:
+        self.locked = locked
+        self.waiting: set[int] = set()
+        self.read: set[int] = set()
+
+    async def load(self, patient_id: int) -> Facts:
+        if patient_id in self.locked:
+            self.waiting.add(patient_id)
+            await asyncio.Event().wait()
+        self.read.add(patient_id)
+        return Facts()
+
+    async def record(self, entry: LedgerEntry) -> LedgerReply:
+        raise NotImplementedError
+
+
+def visit_client(server: WorkflowEnvironment, task_queue: str) -> VisitClient:
+    return VisitClient(server.client, task_queue, CALENDAR, Limits(), lambda: datetime.now(UTC))
+
+
+async def test_hanging_visits_do_not_stop_the_others(
+    temporal_server: WorkflowEnvironment, patients: Iterator[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger_activities, "LONGEST_CALL_SECONDS", 0.5)
+    ledger = HangingLedger({next(patients) for _ in range(SIMULTANEOUS_VISITS)})
+    client, today, free = visit_client(temporal_server, "hanging"), CALENDAR.day_of(datetime.now(UTC)), next(patients)
+
+    async with build(temporal_server.client, "hanging", ledger):
+        await asyncio.gather(*(client.open(patient, today) for patient in ledger.locked))
+        await wait_until_async(lambda: ledger.waiting == ledger.locked, "each place of the worker is taken")
+        await client.open(free, today)
+        await wait_until_async(lambda: free in ledger.read, "the other visit has read its facts")
+
+
 @pytest.mark.long
 async def test_overloaded_worker_loses_no_workflow_task(
     temporal_server: WorkflowEnvironment, patients: Iterator[int]
 ) -> None:
     """A task that is lost is done again, which makes the overload worse, until no visit gets on."""
-    ledger, calendar = BusyLedger(), HospitalCalendar(ZoneInfo("UTC"))
-    client = VisitClient(temporal_server.client, TASK_QUEUE, calendar, Limits(), lambda: datetime.now(UTC))
-    today = calendar.day_of(datetime.now(UTC))
+    ledger, client, today = BusyLedger(), visit_client(temporal_server, "overload"), CALENDAR.day_of(datetime.now(UTC))
     visits = [next(patients) for _ in range(VISITS)]
     # The worker starts after them, so all tasks wait at the server at the same time.
     await asyncio.gather(*(client.open(patient, today) for patient in visits))
 
-    async with build(temporal_server.client, TASK_QUEUE, ledger):
+    async with build(temporal_server.client, "overload", ledger):
         await wait_until_async(lambda: ledger.loads >= VISITS, "all visits have read their facts", 120)
 
     lost = []
