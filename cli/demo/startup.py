@@ -6,7 +6,7 @@ import sys
 import typer
 from sqlalchemy import Connection, exists, select
 
-from patient_visit_engine.cli.demo import command
+from patient_visit_engine.cli.demo import loading
 from patient_visit_engine.cli.demo.logins import Login
 from patient_visit_engine.runtime.operator_error import OperatorError
 from patient_visit_engine.runtime.settings import Settings
@@ -21,11 +21,11 @@ async def load_demo_if_wanted(settings: Settings) -> list[Login]:
     """
     database = Database(settings.effective_database_url)
     try:
-        logins = await command.load_logins(database)
+        logins = await loading.load_logins(database)
         if not logins and not (await database.read(_is_empty) and await _is_demo_wanted(settings)):
             return []
         # Also when it was loaded before: each day needs its own appointments.
-        return await command.load_demonstration(database, settings.calendar)
+        return await loading.load_demonstration(database, settings.calendar)
     except OperatorError:
         # Real patients or doctors were added to the demonstration. It stays unchanged.
         return logins

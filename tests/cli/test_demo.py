@@ -16,7 +16,7 @@ from sqlalchemy import Connection, insert, select, update
 from typer.testing import CliRunner
 
 from patient_visit_engine.cli.app import build_program
-from patient_visit_engine.cli.demo import command, hospital
+from patient_visit_engine.cli.demo import hospital, loading
 from patient_visit_engine.cli.demo.logins import LOGINS_FILE, Login
 from patient_visit_engine.runtime.operator_error import OperatorError
 from patient_visit_engine.storage import tables
@@ -59,7 +59,7 @@ async def demo_template(request: pytest.FixtureRequest, tmp_path_factory: pytest
         if address:
             # On SQLite the passwords are hashed as the program does.
             patch.setattr(PasswordHash, "recommended", lambda: WEAK_HASH)
-        await command.load_demonstration(database, PARIS, MONDAY, data_dir=folder)
+        await loading.load_demonstration(database, PARIS, MONDAY, data_dir=folder)
     await database.close()
     return folder, address
 
@@ -75,7 +75,7 @@ async def demo(
         address = await asyncio.to_thread(request.getfixturevalue("new_postgres"), address.rpartition("/")[2])
     database = Database(address or f"sqlite+aiosqlite:///{folder / 'visits.db'}")
 
-    yield LoadedDemo(database, folder, await command.load_logins(database, folder))
+    yield LoadedDemo(database, folder, await loading.load_logins(database, folder))
 
     await database.close()
 
@@ -141,7 +141,7 @@ async def test_password_file_is_for_its_owner_only(demo: LoadedDemo) -> None:
     path = demo.folder / LOGINS_FILE
 
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert await command.load_logins(demo.database, demo.folder) == demo.logins
+    assert await loading.load_logins(demo.database, demo.folder) == demo.logins
 
 
 async def test_second_load_on_same_day_changes_nothing(demo: LoadedDemo) -> None:
@@ -151,7 +151,7 @@ async def test_second_load_on_same_day_changes_nothing(demo: LoadedDemo) -> None
     )
     before = await load_all_rows(demo.database)
 
-    logins = await command.load_demonstration(demo.database, PARIS, MONDAY, data_dir=demo.folder)
+    logins = await loading.load_demonstration(demo.database, PARIS, MONDAY, data_dir=demo.folder)
 
     assert logins == demo.logins
     assert await load_all_rows(demo.database) == before
@@ -160,7 +160,7 @@ async def test_second_load_on_same_day_changes_nothing(demo: LoadedDemo) -> None
 async def test_next_day_adds_only_its_appointments(demo: LoadedDemo) -> None:
     before = await load_all_rows(demo.database)
 
-    logins = await command.load_demonstration(demo.database, PARIS, TUESDAY, data_dir=demo.folder)
+    logins = await loading.load_demonstration(demo.database, PARIS, TUESDAY, data_dir=demo.folder)
 
     after = await load_all_rows(demo.database)
     added = [row for row in after["appointments"] if row not in before["appointments"]]
@@ -173,7 +173,7 @@ async def test_next_day_adds_only_its_appointments(demo: LoadedDemo) -> None:
 async def test_changed_password_is_not_printed(demo: LoadedDemo) -> None:
     await demo.database.write(change_password, "smith", PasswordHash.recommended().hash("another one"))
 
-    logins = await command.load_demonstration(demo.database, PARIS, TUESDAY, data_dir=demo.folder)
+    logins = await loading.load_demonstration(demo.database, PARIS, TUESDAY, data_dir=demo.folder)
 
     assert "smith" not in [login.username for login in logins]
     assert len(logins) == 8
@@ -185,9 +185,9 @@ async def test_other_patients_need_force(database: Database, tmp_path: Path) -> 
     await database.write(lambda connection: connection.execute(real_patient).close())
 
     with pytest.raises(OperatorError, match="--force"):
-        await command.load_demonstration(database, PARIS, MONDAY, data_dir=tmp_path)
+        await loading.load_demonstration(database, PARIS, MONDAY, data_dir=tmp_path)
     before_force = await load_all_rows(database)
-    await command.load_demonstration(database, PARIS, MONDAY, data_dir=tmp_path, force=True)
+    await loading.load_demonstration(database, PARIS, MONDAY, data_dir=tmp_path, force=True)
 
     assert [patient[:3] for patient in before_force["patients"]] == [(500, "Ana", "Real")]
     assert before_force["accounts"] == []
@@ -200,7 +200,7 @@ async def test_force_never_reuses_number_of_real_patient(database: Database, tmp
     await database.write(lambda connection: connection.execute(real_patient).close())
 
     with pytest.raises(OperatorError, match="patients: number 1 belongs to another record"):
-        await command.load_demonstration(database, PARIS, MONDAY, data_dir=tmp_path, force=True)
+        await loading.load_demonstration(database, PARIS, MONDAY, data_dir=tmp_path, force=True)
 
     assert (await load_all_rows(database))["doctors"] == []
 

@@ -13,7 +13,7 @@ from typing import Any
 from playwright.async_api import Browser, BrowserContext, Page, ViewportSize
 from sqlalchemy import Connection, select, update
 
-from patient_visit_engine.cli.demo import command
+from patient_visit_engine.cli.demo import loading
 from patient_visit_engine.storage import migrations
 from patient_visit_engine.storage.tables import appointments, patient_trackings, timeline, waiting_line
 from tests.support.chromium import launch_chromium
@@ -151,7 +151,7 @@ async def main() -> None:
             engine = Engine(Path(folder), timezone="Europe/Paris")
             try:
                 await asyncio.to_thread(migrations.upgrade, engine.settings.effective_database_url)
-                logins = await command.load_demonstration(
+                logins = await loading.load_demonstration(
                     engine.database, engine.settings.calendar, data_dir=Path(folder)
                 )
                 for process in (engine.temporal, engine.worker, engine.api):
