@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ARRAY, ColumnElement, Connection, Select, String, bindparam, delete, func, insert, select
+from sqlalchemy import ARRAY, ColumnElement, Connection, Select, String, bindparam, delete, func, insert, select, update
 
 from patient_visit_engine.storage.inserting import insert_if_new
 from patient_visit_engine.storage.sign_in_places import note_place
@@ -139,6 +139,12 @@ def _is_one_of(connection: Connection, token_hashes: Collection[str]) -> ColumnE
     else:
         values = func.json_each(json.dumps(list(token_hashes))).table_valued("value")
     return sessions.c.token_hash.in_(select(values.c.value))
+
+
+def renew_session(connection: Connection, token_hash: str, expires_at: datetime) -> None:
+    """Make the session end at this time, if it would end before."""
+    is_shorter = sessions.c.token_hash == token_hash, sessions.c.expires_at < expires_at
+    connection.execute(update(sessions).where(*is_shorter).values(expires_at=expires_at))
 
 
 def close_session(connection: Connection, token_hash: str) -> None:

@@ -18,7 +18,10 @@ _IS_OVER = exists().where(
     _TRACKING.appointment_id == appointments.c.id,
     or_(_TRACKING.started_at >= appointments.c.called_at, _TRACKING.check_out_time >= appointments.c.called_at),
 )
-_IS_LEFT = and_(
+#: When the patient of the call was called.
+CALLED = appointments.c.called_at
+#: Something is left of the doctor's last call, in a query with the doctor and the appointment.
+IS_LEFT = and_(
     appointments.c.id == doctors.c.called_appointment_id,
     appointments.c.doctor_id == doctors.c.id,
     appointments.c.status.in_(WAITING_STATUSES),
@@ -29,6 +32,10 @@ _IS_RESERVED = exists().where(
     _RESERVED.doctor_id == doctors.c.id,
     _RESERVED.kind == ReservationKind.called.value,
 )
+
+
+#: The patient is kept for the call, in a query that also has the prestation.
+IS_KEPT = or_(_IS_RESERVED, ~prestations.c.exclusive)
 
 
 class CallAndRoom(NamedTuple):
@@ -45,11 +52,11 @@ def read_call(connection: Connection, doctor_id: int, day: date) -> CallAndRoom 
             appointments.c.id,
             appointments.c.called_at,
             doctors.c.call_until,
-            case((_IS_RESERVED, 1), (prestations.c.exclusive, 0), else_=1).label("is_kept"),
+            case((IS_KEPT, 1), else_=0).label("is_kept"),
             shown_room(day).label("room"),
         )
         .select_from(doctors)
-        .outerjoin(appointments, _IS_LEFT)
+        .outerjoin(appointments, IS_LEFT)
         .outerjoin(prestations, prestations.c.id == appointments.c.prestation_id)
         .where(doctors.c.id == doctor_id)
     )

@@ -92,6 +92,8 @@ class Role(StrEnum):
     service = "service"
     #: Manages staff accounts, doctors and prestations. Reads nothing about patients.
     admin = "admin"
+    #: A screen in the waiting room. It shows tickets that are called, and reads nothing about patients.
+    wall = "wall"
 
 
 class RescueReason(StrEnum):

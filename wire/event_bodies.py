@@ -139,6 +139,13 @@ class PatientCalled(AboutPatient):
     until: Moment
 
 
+class TicketCalled(AnyEvent):
+    """`patient.called` on the channel `wall`: the patient with this ticket is called to this room."""
+
+    ticket: str
+    room: str | None
+
+
 class LineJoined(AboutPatient):
     """`patient.updated` when a doctor joins the waiting line."""
 

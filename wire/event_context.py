@@ -10,6 +10,8 @@ from patient_visit_engine.wire import event_bodies
 from patient_visit_engine.wire.patient_identity import PatientIdentity
 
 CONSULTATIONS = "consultations"
+#: For screens in the waiting room. Its events have no name and no id of a patient.
+WALL = "wall"
 
 
 def doctor_channel(doctor_id: int) -> str:

@@ -17,7 +17,7 @@ from patient_visit_engine.visit.codes import (
 )
 from patient_visit_engine.visit.refusals import PatientInConsultation
 from patient_visit_engine.wire import event_bodies
-from patient_visit_engine.wire.event_context import CONSULTATIONS, Event, EventContext, doctor_channel
+from patient_visit_engine.wire.event_context import CONSULTATIONS, WALL, Event, EventContext, doctor_channel
 from patient_visit_engine.wire.shapes import status_name
 
 STARTED = "consultation.started"
@@ -158,9 +158,25 @@ def _called(change: changes.NoteCall, context: EventContext) -> Iterator[Event]:
         "ticket": context.ticket,
         "until": to_rfc3339(change.until),
     }
-    yield context.new_event(PATIENT_CALLED, CONSULTATIONS, f"{change.appointment.id}/{context.decision_key}", data)
+    key = f"{change.appointment.id}/{context.decision_key}"
+    yield context.new_event(PATIENT_CALLED, CONSULTATIONS, key, data)
+    if context.ticket is not None:
+        yield replace(
+            context.new_event(PATIENT_CALLED, WALL, f"{key}/wall", _ticket_called(context.ticket, context)),
+            patient_id=None,
+        )
     if change.reservation is not None:
         yield _reserved(doctor_id, change.reservation.until, context)
+
+
+def _ticket_called(ticket: str, context: EventContext) -> event_bodies.TicketCalled:
+    where = "" if context.room is None else f", room {context.room}"
+    return {
+        "ticket": ticket,
+        "room": context.room,
+        "message": f"Ticket {ticket}{where}",
+        "timestamp": to_rfc3339(context.at),
+    }
 
 
 @events_of.register

@@ -182,6 +182,32 @@ class Board(TypedDict):
     cursor: Cursor
 
 
+@closed
+class CalledTicket(TypedDict):
+    ticket: Ticket
+    room: Name | None
+    since: Moment
+
+
+@closed
+class WaitingCount(TypedDict):
+    """How many patients wait for a doctor."""
+
+    doctor: Name
+    room: Name | None
+    count: Count
+
+
+@closed
+class Wall(TypedDict):
+    """What a screen in the waiting room shows: the open calls, the newest first, and how many patients wait."""
+
+    date: Date
+    called: list[CalledTicket]
+    waiting: list[WaitingCount]
+    cursor: Cursor
+
+
 class ConsultationOfDoctor(TypedDict):
     """A consultation that has not ended, with its doctor."""
 

@@ -106,6 +106,8 @@ def not_yours() -> Problem:
 
 SignedIn = Annotated[Caller, Depends(current_caller)]
 Staff = Annotated[Caller, Depends(require_role(*STAFF_ROLES))]
+Person = Annotated[Caller, Depends(require_role(*(role for role in Role if role is not Role.wall)))]
+Wall = Annotated[Caller, Depends(require_role(Role.wall))]
 StaffOrAdmin = Annotated[Caller, Depends(require_role(*STAFF_ROLES, Role.admin))]
 Doctor = Annotated[Caller, Depends(require_role(Role.doctor))]
 Admin = Annotated[Caller, Depends(require_role(Role.admin))]

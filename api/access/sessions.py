@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from patient_visit_engine.api.access.known_places import KnownPlaces, place_of
@@ -171,6 +171,8 @@ class Sessions:
         row = await self._find_session(session)
         if row is None:
             return None
+        if row.role is Role.wall:
+            row = await self._renew(session, row)
         number = str(row.account_id)
         return Caller(
             subject=f"{ACCOUNT_PREFIX}{number}",
@@ -182,6 +184,16 @@ class Sessions:
             session=session,
             by_cookie=True,
         )
+
+    async def _renew(self, token_hash: str, session: accounts.OpenSession) -> accounts.OpenSession:
+        """A screen in the waiting room stays signed in for as long as it is used. Half of the time is left for a screen that is away."""
+        now = self._now()
+        if session.expires_at - now > self.lifetime / 2:
+            return session
+        expires_at = now + self.lifetime
+        await self._database.write(accounts.renew_session, token_hash, expires_at)
+        self._cache.remove(token_hash)
+        return replace(session, expires_at=expires_at)
 
     async def sign_out(self, session: str) -> None:
         """End the session. This process refuses it at once, the others within seconds."""

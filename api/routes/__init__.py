@@ -18,6 +18,7 @@ from patient_visit_engine.api.routes import (
     session,
     undoing,
     walk_ins,
+    wall,
 )
 
 #: The calls of each module, in the order in which a request is matched with them.
@@ -34,6 +35,7 @@ ROUTERS = tuple(
         handing_over,
         arrivals,
         walk_ins,
+        wall,
         patients,
         reports,
         rooms,

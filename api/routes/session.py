@@ -3,8 +3,8 @@
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
-from patient_visit_engine.api.access.authentication import SignedIn, not_signed_in, refuse_cross_site
-from patient_visit_engine.api.access.sessions import COOKIE
+from patient_visit_engine.api.access.authentication import Person, SignedIn, not_signed_in, refuse_cross_site
+from patient_visit_engine.api.access.session_cookies import set_cookie
 from patient_visit_engine.api.dependencies import dependencies_of
 from patient_visit_engine.api.problems import Problem
 from patient_visit_engine.api.schema import bodies
@@ -29,7 +29,7 @@ async def sign_in(body: bodies.Credentials, http: Request) -> Response:
         sessions.note_ignored_proxy(address)
     token = await sessions.sign_in(body.username, body.password.get_secret_value(), address)
     response = Response(status_code=204)
-    _set_cookie(http, response, token, int(sessions.lifetime.total_seconds()))
+    set_cookie(http, response, token, int(sessions.lifetime.total_seconds()))
     return response
 
 
@@ -57,7 +57,7 @@ async def sign_out(caller: SignedIn, http: Request) -> Response:
         if dependencies.hub is not None:
             dependencies.hub.revoke(caller.session)
     response = Response(status_code=204)
-    _set_cookie(http, response, "", 0)
+    set_cookie(http, response, "", 0)
     return response
 
 
@@ -67,7 +67,7 @@ async def sign_out(caller: SignedIn, http: Request) -> Response:
     response_model=None,
     responses=responses({204: None}, *STAFF_PROBLEMS, *BODY_PROBLEMS),
 )
-async def change_password(body: bodies.ChangePassword, caller: SignedIn, http: Request) -> Response:
+async def change_password(body: bodies.ChangePassword, caller: Person, http: Request) -> Response:
     """Change the caller's own password. The account's other sessions end."""
     if not caller.by_cookie:
         raise Problem(403, "no_password", "A bearer token has no password here")
@@ -79,9 +79,3 @@ async def change_password(body: bodies.ChangePassword, caller: SignedIn, http: R
 
 def _address_of(http: Request) -> str:
     return http.client.host if http.client is not None else ""
-
-
-def _set_cookie(http: Request, response: Response, token: str, seconds: int) -> None:
-    response.set_cookie(
-        COOKIE, token, max_age=seconds, path="/", secure=http.url.scheme == "https", httponly=True, samesite="lax"
-    )

@@ -28,7 +28,8 @@ from patient_visit_engine.api.request_ids import id_header
 from patient_visit_engine.live.hub import Hub
 from patient_visit_engine.live.refusals import StreamRefusedError, TooManyStreamsError
 from patient_visit_engine.live.subscriber import SendMessage, StreamConnection, Subscriber, Subscription, body
-from patient_visit_engine.wire.event_context import CONSULTATIONS, doctor_channel
+from patient_visit_engine.visit.codes import Role
+from patient_visit_engine.wire.event_context import CONSULTATIONS, WALL, doctor_channel
 from patient_visit_engine.wire.shapes import MAX_ID
 
 STREAM_METHODS = ("GET", "HEAD")
@@ -109,7 +110,7 @@ class EventStream:
     async def _authorize(self, request: Request) -> Subscription:
         if request.method not in STREAM_METHODS:
             raise method_not_allowed(STREAM_METHODS)
-        caller = check_role(await self._authenticate(request), STAFF_ROLES)
+        caller = check_role(await self._authenticate(request), (*STAFF_ROLES, Role.wall))
         allowed = allowed_channels(caller)
         return Subscription(
             user=caller.subject,
@@ -161,6 +162,8 @@ def last_id(request: Request) -> str | None:
 
 def allowed_channels(caller: Caller) -> frozenset[str]:
     """Return every channel that this caller may read."""
+    if caller.role is Role.wall:
+        return frozenset((WALL,))
     own = () if caller.doctor_id is None else (doctor_channel(caller.doctor_id),)
     return frozenset((CONSULTATIONS, *own))
 
@@ -186,7 +189,7 @@ def _is_channel(name: str) -> bool:
     if len(name) > LONGEST_CHANNEL:
         return False
     doctor = _DOCTOR.fullmatch(name)
-    return name == CONSULTATIONS or (doctor is not None and int(doctor[1]) <= MAX_ID)
+    return name in (CONSULTATIONS, WALL) or (doctor is not None and int(doctor[1]) <= MAX_ID)
 
 
 async def _error_response(request: Request, error: Exception) -> Response:

@@ -19,7 +19,7 @@ accounts = Table(
     Column("login", String(600)),
     Index("one_account_per_login", "login", unique=True),
     CheckConstraint(
-        "role IN ('doctor', 'reception', 'supervisor', 'service', 'admin')", name="an_account_has_a_known_role"
+        "role IN ('doctor', 'reception', 'supervisor', 'service', 'admin', 'wall')", name="an_account_has_a_known_role"
     ),
     CheckConstraint("(role = 'doctor') = (doctor_id IS NOT NULL)", name="a_doctors_account_names_the_doctor"),
 )

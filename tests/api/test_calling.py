@@ -26,7 +26,8 @@ async def check_in(api: ApiDriver, *appointment_ids: int) -> None:
 
 
 async def read_events(api: ApiDriver, name: str) -> list[dict[str, Any]]:
-    query = select(events.c.data).where(events.c.name == name).order_by(events.c.seq)
+    of_staff = events.c.name == name, events.c.channel == "consultations"
+    query = select(events.c.data).where(*of_staff).order_by(events.c.seq)
     return [json.loads(data) for data in await api.database.read(lambda connection: list(connection.scalars(query)))]
 
 

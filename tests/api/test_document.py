@@ -92,6 +92,7 @@ CALLS = {
     ("/api/doctors/{doctor_id}/room", "PUT"),
     ("/api/events", "GET"),
     ("/api/board", "GET"),
+    ("/api/wall", "GET"),
     ("/api/presence", "GET"),
     ("/api/reports/day", "GET"),
     ("/api/requests/{key}", "GET"),

@@ -26,12 +26,16 @@ database = database_on("sqlite", LATER_ON_POSTGRES)
 
 
 async def caller_from_header(request: Request) -> Caller:
-    """Return the doctor with the number in the header. `0` is the reception, `-1` an admin. Text raises, and no header is 401."""
+    """Return the doctor with the number in the header. `0` is the reception, `-1` an admin, `-2` a wall.
+
+    Text raises, and no header is 401.
+    """
     number = request.headers.get("x-doctor")
     if number is None:
         raise Problem(401, "not_signed_in", "Sign in first", headers={"WWW-Authenticate": "Bearer"})
     doctor = max(int(number), 0) or None
-    role = Role.admin if number == "-1" else Role.doctor if doctor else Role.reception
+    others = {"-1": Role.admin, "-2": Role.wall}
+    role = others.get(number, Role.doctor if doctor else Role.reception)
     expires = datetime.now(UTC) + timedelta(hours=1)
     return Caller(f"account:{number}", number, "Dr. Amrani", role, doctor, expires, f"session-{number}", by_cookie=True)
 
@@ -104,6 +108,8 @@ async def test_starts_with_ready_and_forbids_caching(hub: Hub) -> None:
         ("7", "channels=consultations%2Cdoctor.7", {"consultations", "doctor.7"}),
         ("7", "channels=consultations&channels=doctor.7", {"consultations", "doctor.7"}),
         ("7", "channels=consultations,consultations", {"consultations"}),
+        ("-2", "", {"wall"}),
+        ("-2", "channels=wall", {"wall"}),
     ],
 )
 async def test_streams_requested_or_all_own_channels(hub: Hub, doctor: str, query: str, channels: set[str]) -> None:
@@ -117,6 +123,8 @@ async def test_streams_requested_or_all_own_channels(hub: Hub, doctor: str, quer
         ("7", "doctor.8", 403, "foreign_channel"),
         ("7", "consultations,doctor.8", 403, "foreign_channel"),
         ("0", "doctor.7", 403, "foreign_channel"),
+        ("0", "wall", 403, "foreign_channel"),
+        ("-2", "consultations", 403, "foreign_channel"),
         ("7", "doctor.8,nonsense", 422, "unknown_channel"),
         ("7", "", 422, "unknown_channel"),
         ("7", "consultations,", 422, "unknown_channel"),

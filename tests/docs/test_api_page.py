@@ -25,7 +25,7 @@ def calls_in_code() -> dict[str, frozenset[Role]]:
     """Every call with its allowed roles; an empty set when no sign-in is needed."""
     routes = [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)]
     calls = {f"{method} {route.path_format}": _roles_of(route) for route in routes for method in route.methods or ()}
-    return calls | {"GET /api/events": frozenset(STAFF_ROLES)}
+    return calls | {"GET /api/events": frozenset((*STAFF_ROLES, Role.wall))}
 
 
 def _roles_of(route: APIRoute) -> frozenset[Role]:

@@ -9,6 +9,9 @@ STAFF = frozenset({Role.doctor, Role.reception, Role.supervisor, Role.service})
 ROLES = {
     "anyone": frozenset[Role](),
     "anyone signed in": frozenset(Role),
+    "anyone signed in, except wall": frozenset(Role) - {Role.wall},
+    "wall": frozenset({Role.wall}),
+    "staff, wall": STAFF | {Role.wall},
     "staff": STAFF,
     "staff, admin": STAFF | {Role.admin},
     "the same caller": STAFF,

@@ -48,6 +48,13 @@ INDEXES = (
 )
 
 
+#: The roles of accounts, before and after.
+OLD_ROLES = "role IN ('doctor', 'reception', 'supervisor', 'service', 'admin')"
+NEW_ROLES = "role IN ('doctor', 'reception', 'supervisor', 'service', 'admin', 'wall')"
+KNOWN_ROLE, ONE_LOGIN = "an_account_has_a_known_role", "one_account_per_login"
+ACCOUNT_COLUMNS = "id, username, password_hash, name, role, doctor_id, revoked_at, login"
+
+
 def upgrade() -> None:
     """Add the columns. A cancellation that is there has no time, so it cannot be taken back."""
     for table, name in MOMENTS:
@@ -58,13 +65,19 @@ def upgrade() -> None:
         op.drop_index(name, table)
     for name, table, columns, rows in INDEXES:
         op.create_index(name, table, columns, sqlite_where=sa.text(rows), postgresql_where=sa.text(rows))
+    _replace_roles(NEW_ROLES)
 
 
 def downgrade() -> None:
     """Drop the columns. The older program does not know what was taken back, so it counts as released.
 
-    A ticket without its day would have no meaning, so it goes too.
+    A ticket without its day would have no meaning, so it goes too. The accounts of walls are closed: these rows get `service`.
     """
+    now = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')" if _is_sqlite() else "date_trunc('milliseconds', now())"
+    values = f"role = 'service', revoked_at = coalesce(revoked_at, {now})"
+    op.execute("DELETE FROM sessions WHERE account_id IN (SELECT id FROM accounts WHERE role = 'wall')")
+    op.execute(f"UPDATE accounts SET {values} WHERE role = 'wall'")  # noqa: S608 - constant
+    _replace_roles(OLD_ROLES)
     for name, table, _columns, _rows in INDEXES:
         op.drop_index(name, table)
     for name, table, columns in DROPPED_INDEXES:
@@ -100,3 +113,39 @@ def _end_pauses() -> None:
         )
         """
     )
+
+
+def _is_sqlite() -> bool:
+    return op.get_bind().dialect.name == "sqlite"
+
+
+def _replace_roles(condition: str) -> None:
+    """SQLite cannot change a constraint. There, the table of accounts is built again with its rows."""
+    if not _is_sqlite():
+        op.drop_constraint(KNOWN_ROLE, "accounts")
+        op.create_check_constraint(KNOWN_ROLE, "accounts", condition)
+        return
+    op.drop_index(ONE_LOGIN, "accounts")
+    op.create_table("new_accounts", *_account_items(condition))
+    op.execute(f"INSERT INTO new_accounts ({ACCOUNT_COLUMNS}) SELECT {ACCOUNT_COLUMNS} FROM accounts")  # noqa: S608 - names of this file
+    op.drop_table("accounts")
+    op.rename_table("new_accounts", "accounts")
+    op.create_index(ONE_LOGIN, "accounts", ["login"], unique=True)
+
+
+def _account_items(known_role: str) -> list[Any]:
+    return [
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("username", sa.String(200), nullable=False),
+        sa.Column("password_hash", sa.String(300), nullable=False),
+        sa.Column("name", sa.String(200), nullable=False),
+        sa.Column("role", sa.String(20), nullable=False),
+        sa.Column("doctor_id", sa.BigInteger()),
+        sa.Column("revoked_at", MOMENT),
+        sa.Column("login", sa.String(600)),
+        sa.CheckConstraint("(role = 'doctor') = (doctor_id IS NOT NULL)", name="a_doctors_account_names_the_doctor"),
+        sa.CheckConstraint(known_role, name=KNOWN_ROLE),
+        sa.ForeignKeyConstraint(["doctor_id"], ["doctors.id"]),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("username"),
+    ]

@@ -23,11 +23,12 @@ export interface ConsultationTransferred extends AboutConsultation {
     readonly to_doctor_name: string;
 }
 
-export interface PatientCalled extends AboutPatient {
-    readonly doctor_id: number;
-    readonly appointment_id: number;
+/** On the channel `wall` it has no more fields. Staff also get those of `AboutPatient`, and the doctor and the appointment. */
+export interface PatientCalled {
     readonly room: string | null;
     readonly ticket: string | null;
+    readonly message: string;
+    readonly timestamp: string;
 }
 
 export interface ConsultationBlocked extends AboutPatient {
@@ -115,7 +116,7 @@ export const GUARANTEED: { readonly [Name in EventName]: Readonly<Record<string,
     "consultation.released": ABOUT_PATIENT,
     "appointment.updated": { ...ABOUT_PATIENT, appointment_id: "number", status: "string" },
     "patient.updated": ABOUT_PATIENT,
-    "patient.called": { ...ABOUT_PATIENT, doctor_id: "number", appointment_id: "number" },
+    "patient.called": { message: "string", timestamp: "string" },
     "doctor.updated": { doctor_id: "number", doctor_name: "string", message: "string", timestamp: "string" },
     "prestation.updated": { prestation_id: "number", prestation: "string", message: "string", timestamp: "string" },
     "patient.merged": ABOUT_PATIENT,
