@@ -125,13 +125,12 @@ PLANTED = {
         ("workflows.patient_visit", "urllib"),
         ("workflows.patient_visit", "uuid"),
     ],
-    "activities import only Temporal and pure modules": [
+    "activities import only asyncio, Temporal and pure modules": [
         ("activities.ledger", "patient_visit_engine.storage.ledger.recording"),
         # Indirect.
         ("visit.record", "patient_visit_engine.storage.database"),
         ("activities.ledger", "aiohttp"),
         ("activities.ledger", "aiosqlite"),
-        ("activities.ledger", "asyncio"),
         ("activities.ledger", "grpc"),
         ("activities.ledger", "http"),
         ("activities.ledger", "httpx"),

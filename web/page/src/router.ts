@@ -16,8 +16,9 @@ export const HOME_OF = {
     reception: "board",
     supervisor: "board",
     service: "board",
-    // The board then shows that this role may not read it.
+    // The board then shows that these roles may not read it.
     admin: "board",
+    wall: "board",
 } as const;
 
 /** An address within this page, or undefined. So a link cannot redirect a user to another site. */
