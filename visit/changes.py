@@ -221,7 +221,10 @@ class RewriteAppointment(Frozen):
 
 
 class JoinLine(Frozen):
-    """A doctor takes the last place in the waiting line."""
+    """A doctor takes the last place in the waiting line, or the first one, because the reservation of a transfer was withdrawn.
+
+    A doctor who goes first may have had a place: then this one replaces it.
+    """
 
     change: Literal["join_line"] = "join_line"
     place: WaitingDoctor

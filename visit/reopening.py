@@ -6,16 +6,18 @@ from patient_visit_engine.visit.asking import asked_at
 from patient_visit_engine.visit.changes import (
     Change,
     EndReservation,
+    JoinLine,
     NoteRefusal,
     ReopenConsultation,
     WithdrawOffer,
 )
-from patient_visit_engine.visit.codes import Outcome
+from patient_visit_engine.visit.codes import Outcome, ReservationKind
 from patient_visit_engine.visit.consultation_commands import Reopen
 from patient_visit_engine.visit.decisions import ConsultationAnswer, ConsultationEndedAnswer, Refused, Verdict
 from patient_visit_engine.visit.refusals import NotYours, PatientInConsultation, TooLate
 from patient_visit_engine.visit.state import Consultation, VisitState
 from patient_visit_engine.visit.undoing import UNDO_WITHIN
+from patient_visit_engine.visit.waiting_line import first_place
 
 #: How long a reopened consultation is expected to go on, at least.
 REOPENED_FOR = timedelta(minutes=15)
@@ -74,8 +76,17 @@ def _reopened(command: Reopen, state: VisitState, now: datetime) -> Consultation
 
 
 def _withdraw_offers(state: VisitState) -> tuple[Change, ...]:
-    """The patient is no longer free. The doctors in line keep their places."""
+    """The patient is no longer free. The doctors in line keep their places, and the receiver of a transfer gets the first one.
+
+    A call only ends: its doctor calls again.
+    """
     reservation = state.facts.reservation
     ended = () if reservation is None else (EndReservation(reservation=reservation, why="withdrawn"),)
-    notified = (place for place in state.line() if place.notified_at is not None)
-    return *ended, *(WithdrawOffer(place=place.model_copy(update={"notified_at": None})) for place in notified)
+    joined: tuple[JoinLine, ...] = ()
+    if reservation is not None and reservation.kind is ReservationKind.transferred:
+        place = first_place(state, reservation.doctor_id, reservation.appointment_id, reservation.since)
+        joined = (JoinLine(place=place.model_copy(update={"notified_at": None})),)
+    first = {change.place.doctor_id for change in joined}
+    notified = (place for place in state.line() if place.notified_at is not None and place.doctor_id not in first)
+    withdrawn = (WithdrawOffer(place=place.model_copy(update={"notified_at": None})) for place in notified)
+    return *ended, *joined, *withdrawn

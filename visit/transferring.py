@@ -9,7 +9,8 @@ from patient_visit_engine.visit.consultation_commands import Transfer
 from patient_visit_engine.visit.decisions import ConsultationEndedAnswer, Refused, Verdict
 from patient_visit_engine.visit.ending import end_consultation
 from patient_visit_engine.visit.refusals import ConsultationChanged, DoctorInactive, NotYours
-from patient_visit_engine.visit.state import Consultation, Reservation, VisitState, WaitingDoctor
+from patient_visit_engine.visit.state import Consultation, Reservation, VisitState
+from patient_visit_engine.visit.waiting_line import first_place
 
 
 def transfer(command: Transfer, state: VisitState, now: datetime) -> Verdict:
@@ -42,7 +43,8 @@ def _give(state: VisitState, consultation: Consultation, receiver_id: int, now: 
     is_own = reservation is not None and reservation.appointment_id == consultation.appointment_id
     is_busy = any(other.exclusive and other.id != consultation.id for other in state.facts.in_progress)
     if is_busy or (reservation is not None and not is_own):
-        return (given.model_copy(update={"place": _first_place(state, consultation, receiver_id, now)}),)
+        place = first_place(state, receiver_id, consultation.appointment_id, now)
+        return (given.model_copy(update={"place": place}),)
     ended = () if reservation is None else (EndReservation(reservation=reservation, why="left"),)
     reserved = Reservation(
         kind=ReservationKind.transferred,
@@ -56,14 +58,3 @@ def _give(state: VisitState, consultation: Consultation, receiver_id: int, now: 
     notified = (place for place in state.line() if place.notified_at is not None)
     withdrawn = (WithdrawOffer(place=place.model_copy(update={"notified_at": None})) for place in notified)
     return *ended, given.model_copy(update={"reservation": reserved}), *withdrawn
-
-
-def _first_place(state: VisitState, consultation: Consultation, receiver_id: int, now: datetime) -> WaitingDoctor:
-    """The first place in line. A doctor has one, also for several appointments."""
-    turn = min((place.turn for place in state.line()), default=1) - 1
-    present = next((place for place in state.line() if place.doctor_id == receiver_id), None)
-    if present is not None:
-        return present.model_copy(update={"turn": turn})
-    return WaitingDoctor(
-        doctor_id=receiver_id, appointment_id=consultation.appointment_id, day=state.day, since=now, turn=turn
-    )

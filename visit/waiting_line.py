@@ -63,6 +63,15 @@ def join_change(appointment: Appointment, state: VisitState, now: datetime) -> J
     return JoinLine(place=place)
 
 
+def first_place(state: VisitState, doctor_id: int, appointment_id: int, since: datetime) -> WaitingDoctor:
+    """The first place in line, before all others. A doctor has one, also for several appointments."""
+    turn = min((place.turn for place in state.line()), default=1) - 1
+    present = next((place for place in state.line() if place.doctor_id == doctor_id), None)
+    if present is not None:
+        return present.model_copy(update={"turn": turn})
+    return WaitingDoctor(doctor_id=doctor_id, appointment_id=appointment_id, day=state.day, since=since, turn=turn)
+
+
 def pass_offer_on(state: VisitState, reservation: Reservation, now: datetime) -> tuple[Change, ...]:
     """End a reservation that was not used, and offer the patient to the next doctor.
 

@@ -157,7 +157,7 @@ class LineLeft(LineJoined):
     """`patient.updated` when a doctor leaves the waiting line or goes one place down (`moved_down`).
 
     `expired`: a doctor who has paused a consultation, got it by a transfer or called the patient, has not used the reservation.
-    `no_answer`: the called patient did not come.
+    `no_answer`: the called patient did not come. `withdrawn`: a completion was taken back, so the patient is not free any more.
 
     `visit.changes.LeaveLine` explains the other values of `why`.
     """
@@ -173,6 +173,7 @@ class LineLeft(LineJoined):
         "moved_down",
         "expired",
         "no_answer",
+        "withdrawn",
     ]
 
 

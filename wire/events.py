@@ -330,9 +330,9 @@ def _left_line(change: changes.LeaveLine, context: EventContext) -> Iterator[Eve
 
 @events_of.register
 def _reservation_ended(change: changes.EndReservation, context: EventContext) -> Iterator[Event]:
-    """Other changes of the same decision have events, except when a doctor without a place in line has not used it."""
+    """Other changes of the same decision have events, except when a doctor without a place in line has not used it or lost it."""
     is_without_place = change.reservation.kind is not ReservationKind.offered or change.consultation_id is not None
-    if change.why not in ("expired", "no_answer") or not is_without_place:
+    if change.why not in ("expired", "no_answer", "withdrawn") or not is_without_place:
         return
     doctor_id = change.reservation.doctor_id
     message = f"Patient {context.patient_name} is no longer reserved"

@@ -194,7 +194,7 @@ def _rewrite_appointment(change: changes.RewriteAppointment, writer: Writer) -> 
 
 @apply.register
 def _join_line(change: changes.JoinLine, writer: Writer) -> None:
-    writer.insert_place(change.place)
+    writer.write_place(change.place)
 
 
 @apply.register

@@ -8,7 +8,7 @@ from patient_visit_engine.storage.ledger.writer import Writer
 from patient_visit_engine.storage.tables import doctors
 from patient_visit_engine.visit.changes import TransferConsultation
 from patient_visit_engine.visit.codes import AppointmentStatus
-from patient_visit_engine.visit.state import AppointmentFields, WaitingDoctor
+from patient_visit_engine.visit.state import AppointmentFields
 
 NAME_OF_DOCTOR = select(doctors.c.name).where(doctors.c.id == bindparam("doctor"))
 
@@ -28,11 +28,4 @@ def transfer(change: TransferConsultation, writer: Writer) -> None:
     if change.reservation is not None:
         writer.reserve(change.reservation)
     if change.place is not None:
-        _put_first(change.place, writer)
-
-
-def _put_first(place: WaitingDoctor, writer: Writer) -> None:
-    if writer.stored.rows.find_place(place.doctor_id) is None:
-        writer.insert_place(place)
-    else:
-        writer.set_place(place)
+        writer.write_place(change.place)

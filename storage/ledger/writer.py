@@ -269,6 +269,13 @@ class Writer:
         assert key is not None
         self.stored.rows.places.append({**columns, "notified_at": None, "id": key.id})
 
+    def write_place(self, place: WaitingDoctor) -> None:
+        """Insert a place in the line, or write the one that the doctor has."""
+        if self.stored.rows.find_place(place.doctor_id) is None:
+            self.insert_place(place)
+        else:
+            self.set_place(place)
+
     def set_place(self, place: WaitingDoctor) -> None:
         """Write the order and the offers of a place. Raises `OvertakenError` when the place is no longer there."""
         row = self.stored.rows.find_place(place.doctor_id)

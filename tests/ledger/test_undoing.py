@@ -1,22 +1,35 @@
 """What is taken back: the rows, with the earlier status and the first arrival. On both databases."""
 
+import json
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, select, update
 
 from patient_visit_engine.storage.database import Database
+from patient_visit_engine.storage.doctor_calls import read_call
 from patient_visit_engine.storage.past_trackings import read_past_tracking
 from patient_visit_engine.storage.tables import appointments, patient_trackings
 from patient_visit_engine.storage.upkeep.audit import audit
 from patient_visit_engine.visit.appointment_commands import CheckOut
-from patient_visit_engine.visit.codes import AppointmentStatus, CancelReason, Outcome
+from patient_visit_engine.visit.codes import AppointmentStatus, CancelReason, Outcome, ReservationKind
 from patient_visit_engine.visit.commands import Command
 from patient_visit_engine.visit.consultation_commands import Reopen
 from patient_visit_engine.visit.reopening import REOPENED_FOR
 from patient_visit_engine.visit.state import LONG_AGO, Consultation
-from tests.support.builders import MARIA_SILVA, NOON, a_request, an_appointment, minutes, seed
+from tests.support.builders import (
+    DAY,
+    DR_OKAFOR,
+    DR_SMITH,
+    MARIA_SILVA,
+    NOON,
+    a_request,
+    an_appointment,
+    minutes,
+    seed,
+)
 from tests.support.commands import (
+    a_call,
     a_cancellation,
     a_check_in,
     a_completion,
@@ -25,16 +38,18 @@ from tests.support.commands import (
     a_reopening,
     a_start,
     a_status,
+    a_transfer,
     an_extension,
     an_undo_of_cancellation,
     an_undo_of_check_in,
     an_undo_of_check_out,
     an_undo_of_start,
 )
-from tests.support.ledger import LedgerDriver
+from tests.support.ledger import LedgerDriver, column
 
 SCHEDULED, CONFIRMED, PENDING = AppointmentStatus.scheduled, AppointmentStatus.confirmed, AppointmentStatus.pending
 BOOKED = an_appointment(status=SCHEDULED)
+OF_SMITH = an_appointment(DR_SMITH)
 #: As a sender knows it who read before the other calls. The ledger replies with the past as it is.
 STALE = a_past(BOOKED, status=AppointmentStatus.confirmed)
 
@@ -137,6 +152,43 @@ async def test_reopened_consultation_is_the_same_row(database: Database, visit: 
     assert (reopened.id, reopened.started_at, reopened.checked_in_at) == (started.id, started.started_at, NOON)
     assert reopened.overdue_at == NOON + minutes(62) + REOPENED_FOR
     assert await database.read(read_trackings) == [("in_progress", None, NOON), AppointmentStatus.in_progress]
+    assert (await database.read(audit)).passed
+
+
+async def test_reopening_puts_the_receiver_of_a_transfer_first_in_line(database: Database, visit: LedgerDriver) -> None:
+    await database.write(seed, OF_SMITH)
+    await visit.send(a_start(BOOKED), NOON)
+    first = visit.running
+    await visit.send(a_completion(first), NOON + minutes(1))
+    await visit.send(a_start(OF_SMITH, "smith"), NOON + minutes(2))
+    await visit.send(a_transfer(OF_SMITH, visit.running, DR_OKAFOR), NOON + minutes(3))
+
+    await visit.send(await a_reopening_of(visit, first), NOON + minutes(4))
+    line = visit.state.line()
+    await visit.send(a_completion(visit.running, "again"), NOON + minutes(9))
+
+    assert [(place.doctor_id, place.appointment_id) for place in line] == [(DR_OKAFOR.id, OF_SMITH.id)]
+    reservation = visit.state.facts.reservation
+    assert reservation is not None
+    assert (reservation.kind, reservation.doctor_id) == (ReservationKind.offered, DR_OKAFOR.id)
+    assert (await database.read(audit)).passed
+
+
+async def test_reopening_ends_a_call(database: Database, visit: LedgerDriver) -> None:
+    await database.write(seed, OF_SMITH)
+    await visit.send(a_start(BOOKED), NOON)
+    first = visit.running
+    await visit.send(a_completion(first), NOON + minutes(1))
+    await visit.send(a_call(OF_SMITH), NOON + minutes(2))
+
+    await visit.send(await a_reopening_of(visit, first), NOON + minutes(3))
+    last = await database.read(read_call, DR_SMITH.id, DAY)
+
+    assert (visit.state.facts.reservation, visit.state.line()) == (None, ())
+    assert last is not None
+    assert last.call.open_appointment(NOON + minutes(3)) is None
+    data = [json.loads(text) for text in await database.read(column, "events", "data")]
+    assert [(event["doctor_id"], event["why"]) for event in data if "why" in event] == [(DR_SMITH.id, "withdrawn")]
     assert (await database.read(audit)).passed
 
 

@@ -127,7 +127,8 @@ def _ended(
     return Situation(visit or a_visit(), appointment, past, consultation)
 
 
-def _completed(*, minutes_ago: float = 3, visit: VisitState | None = None) -> Situation:
+def completed(*, minutes_ago: float = 3, visit: VisitState | None = None) -> Situation:
+    """The consultation was completed so many minutes ago."""
     ended_at = NOON - minutes(minutes_ago)
     return _ended(Outcome.done, status=AppointmentStatus.done, ended_at=ended_at, visit=visit)
 
@@ -154,11 +155,11 @@ STATES: dict[str, Callable[[], Situation]] = {
     "in consultation, after a check-in": lambda: _running(checked_in=True),
     "in consultation, another doctor in line": lambda: _running(line=True),
     "in consultation for more than 5 minutes": lambda: _running(6),
-    "completed": _completed,
-    "completed more than 5 minutes ago": lambda: _completed(minutes_ago=6),
-    "completed on another day": lambda: _completed(minutes_ago=24 * 60),
-    "completed, in consultation with another doctor": lambda: _completed(visit=a_visit(in_consultation_with=DR_OKAFOR)),
-    "completed, offered to another doctor": lambda: _completed(visit=_offered_to_okafor()),
+    "completed": completed,
+    "completed more than 5 minutes ago": lambda: completed(minutes_ago=6),
+    "completed on another day": lambda: completed(minutes_ago=24 * 60),
+    "completed, in consultation with another doctor": lambda: completed(visit=a_visit(in_consultation_with=DR_OKAFOR)),
+    "completed, offered to another doctor": lambda: completed(visit=_offered_to_okafor()),
     "released": lambda: _ended(Outcome.released),
     "timed out": lambda: _ended(Outcome.timed_out),
     "start taken back": lambda: _ended(Outcome.mistaken),

@@ -2,11 +2,22 @@
 
 from collections.abc import Callable
 
+from patient_visit_engine.visit.codes import ReservationKind
 from patient_visit_engine.visit.commands import Command
-from tests.support.builders import DR_AMRANI, DR_LINDQVIST, DR_OKAFOR
+from tests.support.builders import DR_AMRANI, DR_LINDQVIST, DR_OKAFOR, NOON, a_reservation, a_visit, minutes
 from tests.support.commands import a_transfer
-from tests.support.decision_table import DecisionRow, Situation
+from tests.support.decision_table import REOPENER, UPDATED, DecisionRow, Situation, completed
 
+
+def _reserved_after_completion(kind: ReservationKind) -> Situation:
+    reservation = a_reservation(DR_LINDQVIST, NOON + minutes(1)).model_copy(update={"kind": kind})
+    return completed(visit=a_visit(reservation=reservation))
+
+
+STATES: dict[str, Callable[[], Situation]] = {
+    "completed, reserved by a transfer": lambda: _reserved_after_completion(ReservationKind.transferred),
+    "completed, called for another doctor": lambda: _reserved_after_completion(ReservationKind.called),
+}
 TRANSFER = "Transfer, by its doctor or a supervisor"
 OTHER = "Transfer, by another doctor"
 INACTIVE = "Transfer, to an inactive doctor"
@@ -24,6 +35,7 @@ EVENTS = (
     "patient.updated",
 )
 GIVEN = (CHANGES, EVENTS)
+WITHDRAWN = ("consultation.reopened", UPDATED, "patient.updated")
 TAKES_OFFER = (("EndConsultation", "EndReservation", "TransferConsultation"), EVENTS)
 ROWS = [
     DecisionRow(TRANSFER, "in consultation", "200", *GIVEN),
@@ -41,4 +53,18 @@ ROWS = [
     DecisionRow(OTHER, "in consultation", "not_yours"),
     DecisionRow(OTHER, "paused", "not_yours"),
     DecisionRow(INACTIVE, "in consultation", "doctor_inactive"),
+    DecisionRow(
+        REOPENER,
+        "completed, reserved by a transfer",
+        "200",
+        ("ReopenConsultation", "EndReservation", "JoinLine"),
+        (*WITHDRAWN, "patient.updated"),
+    ),
+    DecisionRow(
+        REOPENER,
+        "completed, called for another doctor",
+        "200",
+        ("ReopenConsultation", "EndReservation"),
+        WITHDRAWN,
+    ),
 ]

@@ -12,7 +12,7 @@ from tests.support.builders import NOON, an_event_context
 from tests.support.decision_table import DecisionRow, Situation
 from tests.support.pages import DOCS
 
-STATES = decision_table.STATES | pausing_table.STATES | calling_table.STATES
+STATES = decision_table.STATES | pausing_table.STATES | transfer_table.STATES | calling_table.STATES
 COMMANDS = decision_table.COMMANDS | pausing_table.COMMANDS | transfer_table.COMMANDS | calling_table.COMMANDS
 ROWS = [*decision_table.ROWS, *pausing_table.ROWS, *transfer_table.ROWS, *calling_table.ROWS]
 PAGE = DOCS / "decisions.md"
