@@ -29,7 +29,7 @@ def carry_over(
     """The changes that pass everything open from earlier days to this visit, and the state after them.
 
     A check-in that has waited long enough when the day starts ends as `not_seen`. The check-in for the needed appointment does
-    not: the command that comes with the carry-over is about it.
+    not: the command that comes with the carry-over is about it. Nor does one whose doctor has the patient reserved, or is in line.
     """
     facts = state.facts
     if not facts.has_earlier_than(state.day):
@@ -78,6 +78,8 @@ def reschedule(tracking: PendingTracking, state: VisitState, now: datetime) -> P
 
 def _ends_with_its_day(tracking: PendingTracking, state: VisitState, now: datetime) -> bool:
     """Whether the check-in ends now. Before the start of the day and long after it, it gets the grace period instead."""
+    if state.is_awaited(tracking.appointment_id):
+        return False
     is_morning = state.day_starts_at <= now <= state.day_starts_at + CARRY_OVER_WITHIN + GRACE_AFTER
     return is_morning and tracking.day < state.day and _not_seen_at(tracking, state) <= state.day_starts_at
 

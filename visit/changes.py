@@ -178,7 +178,7 @@ class CloseTracking(Frozen):
 
 
 class PostponeNotSeen(Frozen):
-    """The time limit of a check-in passed while no visit ran. `tracking` has a later one."""
+    """The time limit of a check-in passed while no visit ran, or while its doctor was about to start. `tracking` has a later one."""
 
     change: Literal["postpone_not_seen"] = "postpone_not_seen"
     tracking: PendingTracking

@@ -315,16 +315,20 @@ class VisitState(Frozen):
         """The place in line for this appointment."""
         return next((place for place in self.line() if place.appointment_id == appointment_id), None)
 
+    def is_awaited(self, appointment_id: int) -> bool:
+        """Whether the patient is reserved for this appointment, or its doctor waits in line for the patient."""
+        reservation = self.facts.reservation
+        is_reserved = reservation is not None and reservation.appointment_id == appointment_id
+        return is_reserved or self.place_for(appointment_id) is not None
+
     def expects(self, appointment: Appointment) -> bool:
         """Whether the appointment is for this day, or the patient is here for it: checked in, reserved, or a doctor waits."""
         scheduled_at = appointment.scheduled_at
-        reservation = self.facts.reservation
         return (
             scheduled_at is None
             or self.day_starts_at <= scheduled_at < self.day_ends_at
             or self.tracking_of(appointment.id) is not None
-            or self.place_for(appointment.id) is not None
-            or (reservation is not None and reservation.appointment_id == appointment.id)
+            or self.is_awaited(appointment.id)
         )
 
     def is_same_day(self, first: datetime, second: datetime) -> bool:

@@ -137,7 +137,7 @@ def _pending_changes(state: VisitState, now: datetime) -> tuple[Change, ...]:
     for tracking in state.facts.pending:
         if tracking.not_seen_at is None or tracking.not_seen_at > now:
             continue
-        if not _is_late(tracking.not_seen_at, now):
+        if not (_is_late(tracking.not_seen_at, now) or state.is_awaited(tracking.appointment_id)):
             return (close_as_not_seen(tracking),)
         later = tracking.model_copy(update={"not_seen_at": now + state.limits.remind_every})
         return (PostponeNotSeen(tracking=later),)

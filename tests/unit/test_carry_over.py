@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from patient_visit_engine.visit.carry_over import CARRY_OVER_WITHIN, carry_over_delay, visit_ends_at
+from patient_visit_engine.visit.carry_over import CARRY_OVER_WITHIN, carry_over, carry_over_delay, visit_ends_at
 from patient_visit_engine.visit.changes import (
     CarryOver,
     Change,
@@ -28,6 +28,8 @@ from tests.support.builders import (
     DR_SMITH,
     NOON,
     a_consultation,
+    a_place,
+    a_reservation,
     a_visit,
     an_appointment,
     minutes,
@@ -123,6 +125,27 @@ def test_appointment_of_the_night_is_not_closed_before_its_time() -> None:
 
     assert isinstance(carried, CarryOver)
     assert carried.pending[0].not_seen_at == DAY_END + minutes(30)
+
+
+RESERVED = Facts(reservation=a_reservation(DR_OKAFOR, DAY_END + minutes(20)))
+IN_LINE = Facts(
+    in_progress=(a_consultation(an_appointment(DR_SMITH), started_at=DAY_END),), waiting=(a_place(DR_OKAFOR),)
+)
+
+
+@pytest.mark.parametrize("facts", [RESERVED, IN_LINE], ids=["reserved", "in line"])
+def test_check_in_whose_doctor_is_about_to_start_does_not_end(facts: Facts) -> None:
+    waiting = facts.model_copy(update={"pending": (tracking(NOON),)})
+    visit = a_visit(day=TOMORROW).model_copy(update={"facts": waiting})
+
+    (carried,) = decide(Adopt(), visit, DAY_END + minutes(1)).changes
+    _, later = carry_over(visit, DAY_END + minutes(1))
+    (postponed,) = changes_of(later, DAY_END + minutes(16))
+
+    assert isinstance(carried, CarryOver)
+    assert [carry.not_seen_at for carry in carried.pending] == [DAY_END + minutes(16)]
+    assert isinstance(postponed, PostponeNotSeen)
+    assert postponed.tracking.not_seen_at == DAY_END + minutes(31)
 
 
 def test_carried_check_in_ends_when_it_has_waited() -> None:
