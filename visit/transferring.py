@@ -8,7 +8,7 @@ from patient_visit_engine.visit.codes import Outcome, ReservationKind
 from patient_visit_engine.visit.consultation_commands import Transfer
 from patient_visit_engine.visit.decisions import ConsultationEndedAnswer, Refused, Verdict
 from patient_visit_engine.visit.ending import end_consultation
-from patient_visit_engine.visit.refusals import ConsultationChanged, DoctorInactive, NotYours
+from patient_visit_engine.visit.refusals import ConsultationChanged, DoctorInactive, NotYours, PrestationInactive
 from patient_visit_engine.visit.state import Consultation, Reservation, VisitState
 from patient_visit_engine.visit.waiting_line import first_place
 
@@ -29,6 +29,9 @@ def transfer(command: Transfer, state: VisitState, now: datetime) -> Verdict:
         return Refused(refusal=ConsultationChanged()), ()
     if not command.to_doctor_active:
         return Refused(refusal=DoctorInactive()), ()
+    if not command.appointment.prestation_active:
+        # The patient would be reserved for a doctor who cannot start.
+        return Refused(refusal=PrestationInactive()), ()
     answer = ConsultationEndedAnswer(consultation_id=consultation.id, success_outcome=Outcome.transferred)
     ended = end_consultation(consultation, Outcome.transferred, now)
     return answer, (ended, *_give(state, consultation, command.to_doctor_id, now))

@@ -94,7 +94,8 @@ def _reserved() -> Situation:
     return Situation(visit, appointment, a_past(appointment), a_consultation(appointment))
 
 
-def _running(minutes_ago: float = 3, *, checked_in: bool = False, line: bool = False) -> Situation:
+def running(minutes_ago: float = 3, *, checked_in: bool = False, line: bool = False) -> Situation:
+    """The consultation was started so many minutes ago."""
     appointment = an_appointment(status=AppointmentStatus.in_progress)
     consultation = a_consultation(appointment, started_at=NOON - minutes(minutes_ago))
     if checked_in:
@@ -151,10 +152,10 @@ STATES: dict[str, Callable[[], Situation]] = {
     "checked in": _checked_in,
     "checked in, its doctor in line": lambda: _checked_in(line=True),
     "checked in, reserved for its doctor, another doctor in line": _reserved,
-    "in consultation": _running,
-    "in consultation, after a check-in": lambda: _running(checked_in=True),
-    "in consultation, another doctor in line": lambda: _running(line=True),
-    "in consultation for more than 5 minutes": lambda: _running(6),
+    "in consultation": running,
+    "in consultation, after a check-in": lambda: running(checked_in=True),
+    "in consultation, another doctor in line": lambda: running(line=True),
+    "in consultation for more than 5 minutes": lambda: running(6),
     "completed": completed,
     "completed more than 5 minutes ago": lambda: completed(minutes_ago=6),
     "completed on another day": lambda: completed(minutes_ago=24 * 60),

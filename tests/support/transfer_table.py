@@ -1,12 +1,13 @@
 """The rows of docs/decisions.md about transfers, with values."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from patient_visit_engine.visit.codes import ReservationKind
 from patient_visit_engine.visit.commands import Command
 from tests.support.builders import DR_AMRANI, DR_LINDQVIST, DR_OKAFOR, NOON, a_reservation, a_visit, minutes
 from tests.support.commands import a_transfer
-from tests.support.decision_table import REOPENER, UPDATED, DecisionRow, Situation, completed
+from tests.support.decision_table import REOPENER, UPDATED, DecisionRow, Situation, completed, running
 
 
 def _reserved_after_completion(kind: ReservationKind) -> Situation:
@@ -14,7 +15,12 @@ def _reserved_after_completion(kind: ReservationKind) -> Situation:
     return completed(visit=a_visit(reservation=reservation))
 
 
+def _with_inactive_prestation(now: Situation) -> Situation:
+    return replace(now, appointment=now.appointment.model_copy(update={"prestation_active": False}))
+
+
 STATES: dict[str, Callable[[], Situation]] = {
+    "in consultation, its prestation inactive": lambda: _with_inactive_prestation(running()),
     "completed, reserved by a transfer": lambda: _reserved_after_completion(ReservationKind.transferred),
     "completed, called for another doctor": lambda: _reserved_after_completion(ReservationKind.called),
 }
@@ -50,6 +56,7 @@ ROWS = [
         DecisionRow(TRANSFER, state, "consultation_ended")
         for state in ("completed", "released", "timed out", "start taken back")
     ),
+    DecisionRow(TRANSFER, "in consultation, its prestation inactive", "prestation_inactive"),
     DecisionRow(OTHER, "in consultation", "not_yours"),
     DecisionRow(OTHER, "paused", "not_yours"),
     DecisionRow(INACTIVE, "in consultation", "doctor_inactive"),
