@@ -21,7 +21,7 @@ from patient_visit_engine.storage.upkeep.earlier_days import (
 from patient_visit_engine.storage.upkeep.pages import Pages
 from patient_visit_engine.storage.upkeep.sweep import (
     LateRow,
-    find_late_calls,
+    find_late_reservations,
     find_late_trackings,
     find_unserved_places,
     prune,
@@ -81,14 +81,14 @@ class Sweep:
         self._now = now
         self._sender = MessageSender(visit_rescue, now)
         self._trackings = Pages[LateRow](database)
-        self._calls = Pages[LateRow](database)
+        self._reservations = Pages[LateRow](database)
         self._places = Pages[LateRow](database)
         self._old_trackings = Pages[LateRow](database)
         self._old_places = Pages[LateRow](database)
         self._requests = Pages[OpenRequest](database)
         self._kinds = (
             _Kind("late time limits", every, self._adopt_late_trackings),
-            _Kind("late calls", min(every, LINES_EVERY), self._end_late_calls),
+            _Kind("late reservations", min(every, LINES_EVERY), self._end_late_reservations),
             _Kind("waiting lines", min(every, LINES_EVERY), self._serve_lines),
             _Kind("open requests", every, self._send_open_requests),
             _Kind("trackings of earlier days", every, self._carry_over_trackings),
@@ -125,10 +125,10 @@ class Sweep:
         )
         await self._adopt(rows)
 
-    async def _end_late_calls(self) -> None:
+    async def _end_late_reservations(self) -> None:
         late_since = self._now() - UNHANDLED_AFTER
-        rows = await self._calls.read_next(
-            lambda connection, after, limit: find_late_calls(connection, late_since, after, limit)
+        rows = await self._reservations.read_next(
+            lambda connection, after, limit: find_late_reservations(connection, late_since, after, limit)
         )
         await self._send_to_visits(rows, self._visit_client.serve_line)
 

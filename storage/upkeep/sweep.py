@@ -18,7 +18,7 @@ from patient_visit_engine.storage.tables import (
     waiting_line,
 )
 from patient_visit_engine.storage.tracking_conditions import IS_OPEN
-from patient_visit_engine.visit.codes import ReservationKind, TrackingStatus
+from patient_visit_engine.visit.codes import TrackingStatus
 
 PRUNE_BATCH = 1_000
 #: How long the answer to an Idempotency-Key is stored. Clients rely on this, so no setting can shorten it.
@@ -39,46 +39,37 @@ class LateRow:
 
 
 def find_late_trackings(connection: Connection, late_since: datetime, after: int | None, limit: int) -> list[LateRow]:
-    """Return the consultations and check-ins with a timer that was due before `late_since`.
-
-    A reservation without a place in line counts with the paused consultation, or with the check-in of a transferred patient.
-    """
+    """Return the consultations, running or paused, and the check-ins with a timer that was due before `late_since`."""
     tracking = patient_trackings.c
     consultation_is_late = and_(
         tracking.status == TrackingStatus.in_progress.value,
         or_(tracking.remind_at < late_since, tracking.abandon_at < late_since),
     )
-    offer_is_over = exists().where(
-        reservations.c.person_id == tracking.person_id,
-        reservations.c.appointment_id == tracking.appointment_id,
-        reservations.c.until < late_since,
-    )
-    check_in_is_late = and_(
-        tracking.status == TrackingStatus.pending.value, or_(tracking.not_seen_at < late_since, offer_is_over)
-    )
-    pause_is_late = and_(
-        tracking.status == TrackingStatus.paused.value, or_(tracking.abandon_at < late_since, offer_is_over)
-    )
+    check_in_is_late = and_(tracking.status == TrackingStatus.pending.value, tracking.not_seen_at < late_since)
+    pause_is_late = and_(tracking.status == TrackingStatus.paused.value, tracking.abandon_at < late_since)
     is_late = or_(consultation_is_late, check_in_is_late, pause_is_late)
     query = select(tracking.id, tracking.person_id).where(IS_OPEN, is_late)
     return read_page(connection, query, tracking.id, after, limit)
 
 
-def find_late_calls(connection: Connection, late_since: datetime, after: int | None, limit: int) -> list[LateRow]:
-    """Return the calls that ended before `late_since`, and whose patients are still reserved. A patient may have no tracking."""
+def find_late_reservations(
+    connection: Connection, late_since: datetime, after: int | None, limit: int
+) -> list[LateRow]:
+    """Return the reservations that were over before `late_since`: offers, transfers and calls.
+
+    The patient may have no tracking, and the doctor no place in line.
+    """
     reserved = reservations.c
-    is_late = and_(reserved.kind == ReservationKind.called.value, reserved.until < late_since)
-    query = select(reserved.person_id, reserved.person_id.label("patient_id")).where(is_late)
+    query = select(reserved.person_id, reserved.person_id.label("patient_id")).where(reserved.until < late_since)
     return read_page(connection, query, reserved.person_id, after, limit)
 
 
 def find_unserved_places(
     connection: Connection, late_since: datetime, after: int | None, limit: int, *, offers_expire: bool
 ) -> list[LateRow]:
-    """Return the places in line that wait for a free patient without an offer, and those that wait for the end of a reservation.
+    """Return the places in line that have waited for a free patient without an offer since before `late_since`.
 
-    They have waited, or the reservations are over, since before `late_since`.
-    `offers_expire` is false when offers have no time limit: then a line that was notified is served. Transfers reserve also then.
+    `offers_expire` is false when offers have no time limit: then a line that was notified is served.
     """
     place, other_place, tracking = waiting_line.c, waiting_line.alias().c, patient_trackings.c
     line_was_notified = exists().where(other_place.person_id == place.person_id, other_place.notified_at.is_not(None))
@@ -91,8 +82,7 @@ def find_unserved_places(
     is_unserved = and_(place.since < late_since, ~is_reserved, ~person_is_busy)
     if not offers_expire:
         is_unserved = and_(is_unserved, ~line_was_notified)
-    is_over = exists().where(reservations.c.person_id == place.person_id, reservations.c.until < late_since)
-    query = select(place.id, place.person_id).where(or_(is_unserved, is_over))
+    query = select(place.id, place.person_id).where(is_unserved)
     return read_page(connection, query, place.id, after, limit)
 
 

@@ -10,7 +10,7 @@ from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.doctor_calls import read_call
 from patient_visit_engine.storage.tables import appointments, doctors, patients
 from patient_visit_engine.storage.upkeep.audit import audit
-from patient_visit_engine.storage.upkeep.sweep import find_late_calls
+from patient_visit_engine.storage.upkeep.sweep import find_late_reservations
 from patient_visit_engine.visit.commands import with_call
 from patient_visit_engine.visit.doctor_call import DoctorCall
 from patient_visit_engine.visit.record import LedgerReply
@@ -133,8 +133,8 @@ async def test_sweep_finds_calls_that_nothing_has_ended(database: Database) -> N
     await database.write(seed, OF_JOHN)
     await call(database, OF_JOHN)
 
-    before = await database.read(find_late_calls, NOON + minutes(2.9), None, 10)
-    after = await database.read(find_late_calls, NOON + minutes(3.1), None, 10)
+    before = await database.read(find_late_reservations, NOON + minutes(2.9), None, 10)
+    after = await database.read(find_late_reservations, NOON + minutes(3.1), None, 10)
 
     assert [row.patient_id for row in before] == []
     assert [row.patient_id for row in after] == [OF_JOHN.patient_id]

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from datetime import date, datetime, timedelta
 
 import pytest
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import Connection, delete, insert, update
 
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.log_reader import read_bounds
-from patient_visit_engine.storage.tables import events, patients, requests, waiting_line
+from patient_visit_engine.storage.tables import events, patient_trackings, patients, requests, waiting_line
 from patient_visit_engine.storage.upkeep import sweep
 from patient_visit_engine.storage.upkeep.earlier_days import (
     find_places_of_earlier_days,
@@ -17,6 +17,7 @@ from patient_visit_engine.storage.upkeep.earlier_days import (
 from patient_visit_engine.storage.upkeep.sweep import (
     ANSWER_LIFETIME,
     LateRow,
+    find_late_reservations,
     find_late_trackings,
     find_unserved_places,
     prune,
@@ -50,6 +51,11 @@ A_MILLISECOND = timedelta(milliseconds=1)
 async def late_trackings(database: Database, since: datetime) -> list[int]:
     """The patients whose late consultations and check-ins the sweep finds."""
     return patients_of(await database.read(find_late_trackings, since, None, 200))
+
+
+async def late_reservations(database: Database, since: datetime) -> list[int]:
+    """The patients whose reservations are over, as the sweep finds them."""
+    return patients_of(await database.read(find_late_reservations, since, None, 200))
 
 
 async def unserved_places(database: Database, since: datetime, *, offers_expire: bool = True) -> list[int]:
@@ -131,8 +137,9 @@ async def test_expired_offer_is_late(database: Database, ledger: LedgerDriver) -
     await ledger.send(a_completion(ledger.running), NOON + minutes(5))
     too_late = NOON + minutes(6) + A_MILLISECOND
 
-    assert await unserved_places(database, NOON + minutes(6)) == []
-    assert await unserved_places(database, too_late) == [JOHN_DOE.id]
+    assert await late_reservations(database, NOON + minutes(6)) == []
+    assert await late_reservations(database, too_late) == [JOHN_DOE.id]
+    assert await unserved_places(database, too_late) == []
 
 
 async def test_expired_reservation_after_a_transfer_is_late(database: Database, ledger: LedgerDriver) -> None:
@@ -142,10 +149,24 @@ async def test_expired_reservation_after_a_transfer_is_late(database: Database, 
     await ledger.send(a_transfer(OF_SMITH, ledger.running, DR_OKAFOR))
     in_time = NOON + minutes(3)
 
-    # The receiver's check-in, and the line. Transfers reserve also when offers do not.
-    assert await late_trackings(database, in_time) == await unserved_places(database, in_time) == []
-    assert await late_trackings(database, in_time + A_MILLISECOND) == [JOHN_DOE.id]
-    assert await unserved_places(database, in_time + A_MILLISECOND, offers_expire=False) == [JOHN_DOE.id]
+    assert await late_reservations(database, in_time) == []
+    assert await late_reservations(database, in_time + A_MILLISECOND) == [JOHN_DOE.id]
+
+
+async def test_expired_reservation_of_which_nothing_else_is_open_is_late_and_ends(
+    database: Database, ledger: LedgerDriver
+) -> None:
+    await database.write(seed, OF_AMRANI, OF_SMITH)
+    await ledger.send(a_start(OF_SMITH, "smith"))
+    await ledger.send(a_transfer(OF_SMITH, ledger.running, DR_OKAFOR))
+    # As a mistake of the program or a change of the database by hand may leave it.
+    await database.write(lambda connection: connection.execute(delete(patient_trackings)))
+    in_time = NOON + minutes(3)
+
+    assert await late_reservations(database, in_time) == []
+    assert await late_reservations(database, in_time + A_MILLISECOND) == [JOHN_DOE.id]
+    await ledger.record_due(in_time + A_MILLISECOND)
+    assert ledger.state.facts.is_empty
 
 
 async def test_busy_patient_keeps_a_line_waiting(database: Database, ledger: LedgerDriver) -> None:
