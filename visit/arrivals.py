@@ -13,6 +13,7 @@ from patient_visit_engine.visit.patient_commands import (
     UndoCheckInPatient,
     UndoCheckOutPatient,
 )
+from patient_visit_engine.visit.reception import found_changes
 from patient_visit_engine.visit.refusals import (
     AppointmentClosed,
     AppointmentInProgress,
@@ -39,7 +40,9 @@ def check_in_patient(command: CheckInPatient, state: VisitState, now: datetime) 
     if not listed:
         return Refused(refusal=NothingOpen()), ()
     answer = _answer(item.id for item in day.items if item.id in listed)
-    return answer, tuple(OpenTracking(appointment=item.appointment) for item in new)
+    opened = tuple(OpenTracking(appointment=item.appointment) for item in new)
+    found = (change for item in day.items if item.id in listed for change in found_changes(item.appointment))
+    return answer, (*opened, *found)
 
 
 def check_out_patient(command: CheckOutPatient, state: VisitState, now: datetime) -> Verdict:

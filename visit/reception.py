@@ -37,8 +37,12 @@ def check_in(command: CheckIn, state: VisitState, now: datetime) -> Verdict:
     if (refusal := appointment_refusal(appointment, state)) is not None:
         return Refused(refusal=refusal), ()
     changes = _open_tracking(appointment, state)
-    reset = (WriteNoAnswers(appointment=appointment, no_answers=0),) if appointment.no_answers else ()
-    return TrackingAnswer(appointment_id=appointment.id, created=bool(changes)), (*changes, *reset)
+    return TrackingAnswer(appointment_id=appointment.id, created=bool(changes)), (*changes, *found_changes(appointment))
+
+
+def found_changes(appointment: Appointment) -> tuple[Change, ...]:
+    """The patient, who did not answer a call, has been found: the doctor's list may call the patient again."""
+    return (WriteNoAnswers(appointment=appointment, no_answers=0),) if appointment.no_answers else ()
 
 
 def _open_tracking(appointment: Appointment, state: VisitState) -> tuple[Change, ...]:
@@ -80,12 +84,16 @@ def set_appointment_status(command: SetAppointmentStatus, state: VisitState, now
     if status is AppointmentStatus.pending:
         if appointment.status is AppointmentStatus.canceled:
             return Refused(refusal=AppointmentClosed(status=appointment.status)), ()
-        return answer, _open_tracking(appointment, state)
-    changes = _close_tracking(appointment, state, Outcome.cancelled, status)
-    if not changes and appointment.status is not status:
+        return answer, (*_open_tracking(appointment, state), *found_changes(appointment))
+    closed = _close_tracking(appointment, state, Outcome.cancelled, status)
+    changes = closed
+    if not closed and appointment.status is not status:
         changes = (WriteAppointmentStatus(appointment_id=appointment.id, status=status),)
     if status is AppointmentStatus.canceled:
         changes = (*changes, *remove_place_for(state, appointment.id, "canceled", now))
+    elif closed:
+        # Without a check-in no doctor waits for the patient. A reservation that stayed would block the patient for the others.
+        changes = (*changes, *remove_place_for(state, appointment.id, "checked_out", now))
     return answer, changes
 
 

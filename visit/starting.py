@@ -10,6 +10,7 @@ from patient_visit_engine.visit.consultation_commands import StartConsultation
 from patient_visit_engine.visit.decisions import ConsultationAnswer, Refused, Verdict
 from patient_visit_engine.visit.exclusivity import exclusive_refusal
 from patient_visit_engine.visit.pausing import continue_consultation
+from patient_visit_engine.visit.reception import found_changes
 from patient_visit_engine.visit.refusals import (
     AppointmentClosed,
     AppointmentInProgress,
@@ -65,7 +66,8 @@ def _grant(command: StartConsultation, state: VisitState, now: datetime) -> Verd
     consultation = new_consultation(_consultation_id(command.request, now), appointment, state.day, now, state.limits)
     if (tracking := state.tracking_of(appointment.id)) is not None:
         consultation = consultation.model_copy(update={"checked_in_at": tracking.check_in_time})
-    changes = (OpenConsultation(consultation=consultation), *update_line_after_start(state, consultation, now))
+    opened = OpenConsultation(consultation=consultation)
+    changes = (*found_changes(appointment), opened, *update_line_after_start(state, consultation, now))
     looks_at_doctor = appointment.exclusive and command.doctor_busy is not DoctorBusy.off
     busy_with = command.busy_with if looks_at_doctor else None
     return ConsultationAnswer(consultation=consultation, created=True, busy_with=busy_with), changes
