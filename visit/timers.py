@@ -6,6 +6,7 @@ from typing import NamedTuple
 from patient_visit_engine.visit.carry_over import GRACE_AFTER, carry_over, close_as_not_seen, visit_ends_at
 from patient_visit_engine.visit.changes import (
     Change,
+    EndReservation,
     OfferPatient,
     PostponeNotSeen,
     PostponePauseLimit,
@@ -15,7 +16,7 @@ from patient_visit_engine.visit.changes import (
 from patient_visit_engine.visit.codes import Outcome, ReservationKind
 from patient_visit_engine.visit.decisions import Decision
 from patient_visit_engine.visit.ending import end_and_offer
-from patient_visit_engine.visit.freeing import offer_to_line, offer_to_paused
+from patient_visit_engine.visit.freeing import offer_after, offer_to_line, offer_to_paused
 from patient_visit_engine.visit.state import Consultation, VisitState
 from patient_visit_engine.visit.waiting_line import pass_offer_on
 
@@ -150,8 +151,11 @@ def _line_changes(state: VisitState, now: datetime) -> tuple[Change, ...]:
         return offer_to_line(state, state.line(), now) if state.exclusive_consultation() is None else ()
     if reservation.until > now:
         return ()
-    # A call that ended while no visit ran is over: the doctor calls again.
-    if _is_late(reservation.until, now) and reservation.kind is not ReservationKind.called:
+    if _is_late(reservation.until, now):
+        if reservation.kind is ReservationKind.called:
+            # The doctor calls again. It costs no place, because the doctor could not start.
+            ended = EndReservation(reservation=reservation, why="expired")
+            return ended, *offer_after(state, reservation.appointment_id, now)
         if reservation.kind is ReservationKind.transferred:
             later = reservation.model_copy(update={"until": now + state.limits.call})
             return (PostponeReservation(reservation=later),)

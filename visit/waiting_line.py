@@ -13,7 +13,6 @@ from patient_visit_engine.visit.changes import (
     MoveDown,
     WithdrawOffer,
 )
-from patient_visit_engine.visit.codes import ReservationKind
 from patient_visit_engine.visit.decisions import NotInLine, PlaceInLine, Refused, Verdict
 from patient_visit_engine.visit.freeing import offer_after, offer_to_line
 from patient_visit_engine.visit.refusals import (
@@ -75,11 +74,12 @@ def first_place(state: VisitState, doctor_id: int, appointment_id: int, since: d
 def pass_offer_on(state: VisitState, reservation: Reservation, now: datetime) -> tuple[Change, ...]:
     """End a reservation that was not used, and offer the patient to the next doctor.
 
-    A doctor in line goes one place down, and leaves the line after the second unused offer. An unused call costs no one a place.
+    A doctor in line goes one place down, and leaves the line after the second unused offer.
+    A call counts as an offer: otherwise a doctor could keep the patient from the line by calling again and again.
     """
     ended = EndReservation(reservation=reservation, why="expired")
     line = state.line()
-    unused = None if reservation.kind is ReservationKind.called else state.place_for(reservation.appointment_id)
+    unused = state.place_for(reservation.appointment_id)
     if unused is None:
         paused = state.consultation_of(reservation.appointment_id)
         ended = ended.model_copy(update={"consultation_id": None if paused is None else paused.id})

@@ -2,9 +2,7 @@
 
 from datetime import timedelta
 
-import pytest
-
-from patient_visit_engine.visit.changes import EndReservation, NoteCall, OfferPatient, WithdrawOffer
+from patient_visit_engine.visit.changes import EndReservation, MoveDown, NoteCall, OfferPatient, WithdrawOffer
 from patient_visit_engine.visit.codes import AppointmentStatus, ReservationKind
 from patient_visit_engine.visit.decisions import CalledAnswer, Refused
 from patient_visit_engine.visit.policy import decide
@@ -71,13 +69,36 @@ def test_call_withdraws_offers_that_reserve_nothing() -> None:
     assert [type(change) for change in decision.changes] == [NoteCall, WithdrawOffer]
 
 
-@pytest.mark.parametrize("late_by", [timedelta(0), minutes(30)])
-def test_unused_call_ends_in_time_and_later_and_costs_no_place(late_by: timedelta) -> None:
+def test_unused_call_costs_a_place_as_an_unused_offer_does() -> None:
     visit = a_visit(waiting=[DR_AMRANI, DR_OKAFOR], checked_in=[OF_AMRANI], reservation=CALLED)
 
-    decision = decide_due(visit, UNTIL + late_by)
+    decision = decide_due(visit, UNTIL)
 
     assert next_deadline(visit) == UNTIL
+    assert decision is not None
+    ended, moved, offered = decision.changes
+    assert ended == EndReservation(reservation=CALLED, why="expired")
+    assert isinstance(moved, MoveDown)
+    assert (moved.place.doctor_id, moved.place.unused_offers) == (DR_AMRANI.id, 1)
+    assert isinstance(offered, OfferPatient)
+    assert offered.place.doctor_id == DR_OKAFOR.id
+
+
+def test_second_unused_call_costs_the_place() -> None:
+    missed_once = a_place(DR_AMRANI, turn=1).model_copy(update={"unused_offers": 1})
+    visit = a_visit(waiting=[missed_once, DR_OKAFOR], checked_in=[OF_AMRANI], reservation=CALLED)
+
+    decision = decide_due(visit, UNTIL)
+
+    assert decision is not None
+    assert [change.change for change in decision.changes] == ["end_reservation", "leave_line", "offer_patient"]
+
+
+def test_call_that_ended_while_no_visit_ran_costs_no_place() -> None:
+    visit = a_visit(waiting=[DR_AMRANI, DR_OKAFOR], checked_in=[OF_AMRANI], reservation=CALLED)
+
+    decision = decide_due(visit, UNTIL + minutes(30))
+
     assert decision is not None
     ended, offered = decision.changes
     assert ended == EndReservation(reservation=CALLED, why="expired")
