@@ -6,7 +6,7 @@ from patient_visit_engine.visit.call_commands import CallPatient, NoAnswer
 from patient_visit_engine.visit.changes import Change, EndReservation, NoteCall, WithdrawOffer, WriteNoAnswers
 from patient_visit_engine.visit.codes import ReservationKind
 from patient_visit_engine.visit.decisions import CalledAnswer, NoAnswerAnswer, Refused, Verdict
-from patient_visit_engine.visit.freeing import offer_after, offer_to_line
+from patient_visit_engine.visit.freeing import offer_to_line
 from patient_visit_engine.visit.list_order import MAX_NO_ANSWERS
 from patient_visit_engine.visit.refusals import (
     AppointmentNotToday,
@@ -19,6 +19,7 @@ from patient_visit_engine.visit.refusals import (
     inactive_refusal,
 )
 from patient_visit_engine.visit.state import Appointment, Reservation, VisitState
+from patient_visit_engine.visit.waiting_line import pass_offer_on
 
 
 def call_patient(command: CallPatient, state: VisitState, now: datetime) -> Verdict:
@@ -100,6 +101,6 @@ def _free(appointment: Appointment, state: VisitState, now: datetime) -> tuple[C
     reservation = state.facts.reservation
     if reservation is None or reservation.appointment_id != appointment.id:
         return ()
-    ended = EndReservation(reservation=reservation, why="no_answer")
-    offers = offer_after(state, appointment.id, now) if state.exclusive_consultation() is None else ()
-    return ended, *offers
+    if state.exclusive_consultation() is not None:
+        return (EndReservation(reservation=reservation, why="no_answer"),)
+    return pass_offer_on(state, reservation, now, "no_answer")

@@ -71,13 +71,15 @@ def first_place(state: VisitState, doctor_id: int, appointment_id: int, since: d
     return WaitingDoctor(doctor_id=doctor_id, appointment_id=appointment_id, day=state.day, since=since, turn=turn)
 
 
-def pass_offer_on(state: VisitState, reservation: Reservation, now: datetime) -> tuple[Change, ...]:
+def pass_offer_on(
+    state: VisitState, reservation: Reservation, now: datetime, why: Literal["expired", "no_answer"] = "expired"
+) -> tuple[Change, ...]:
     """End a reservation that was not used, and offer the patient to the next doctor.
 
     A doctor in line goes one place down, and leaves the line after the second unused offer.
     A call counts as an offer: otherwise a doctor could keep the patient from the line by calling again and again.
     """
-    ended = EndReservation(reservation=reservation, why="expired")
+    ended = EndReservation(reservation=reservation, why=why)
     line = state.line()
     unused = state.place_for(reservation.appointment_id)
     if unused is None:

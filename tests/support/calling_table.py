@@ -1,6 +1,7 @@
 """The rows of docs/decisions.md about calls, with values."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from patient_visit_engine.visit.codes import AppointmentStatus, ReservationKind
 from patient_visit_engine.visit.commands import Command
@@ -40,6 +41,14 @@ def _waiting(
     return Situation(visit, appointment, a_past(appointment), a_consultation(appointment))
 
 
+def _called_from_line() -> Situation:
+    now = _waiting(reserved_for=DR_AMRANI, called=True)
+    visit = a_visit(
+        checked_in=[now.appointment], reservation=now.visit.facts.reservation, waiting=[DR_AMRANI, DR_OKAFOR]
+    )
+    return replace(now, visit=visit)
+
+
 def _x_ray() -> Situation:
     appointment = an_appointment(prestation=X_RAY, status=AppointmentStatus.pending)
     visit = a_visit(checked_in=[appointment])
@@ -51,6 +60,7 @@ STATES: dict[str, Callable[[], Situation]] = {
     "checked in, reserved for another doctor": lambda: _waiting(reserved_for=DR_OKAFOR),
     "checked in, offered to its doctor": lambda: _waiting(reserved_for=DR_AMRANI),
     "checked in, called": lambda: _waiting(reserved_for=DR_AMRANI, called=True),
+    "checked in, called, its doctor first in line": _called_from_line,
     "checked in, not exclusive": _x_ray,
 }
 CALL, SECOND_CALL = "Call patient", "Call patient, while its doctor waits for another patient"
@@ -79,6 +89,10 @@ COMMANDS: dict[str, Callable[[Situation], Command]] = {
 }
 CALLED = (("NoteCall",), ("patient.called", "patient.updated"))
 UNANSWERED = (("WriteNoAnswers", "EndReservation"), ("appointment.updated", "patient.updated"))
+PASSED_ON = (
+    (*UNANSWERED[0], "MoveDown", "OfferPatient"),
+    (*UNANSWERED[1], "patient.updated", "consultation.available", "patient.updated"),
+)
 CLOSED = (("in consultation", "appointment_in_progress"), ("completed", "appointment_closed"))
 ROWS = [
     DecisionRow(CALL, "not arrived", "200", *CALLED),
@@ -95,6 +109,7 @@ ROWS = [
     DecisionRow(SECOND_CALL, "checked in, not exclusive", "doctor_has_call"),
     DecisionRow(NO_ANSWER, "checked in", "not_called"),
     DecisionRow(NO_ANSWER, "checked in, called", "200", *UNANSWERED),
+    DecisionRow(NO_ANSWER, "checked in, called, its doctor first in line", "200", *PASSED_ON),
     *(DecisionRow(NO_ANSWER, *row) for row in CLOSED),
     DecisionRow(LATE_NO_ANSWER, "checked in, called", "not_called"),
 ]

@@ -148,7 +148,7 @@ class ReplayedLog:
             self._follow_line(patient_id, data)
 
     def _follow_line(self, patient_id: int, data: dict[str, Any]) -> None:
-        if "offer_until" in data or data.get("why") in ("moved_down", "expired"):
+        if "offer_until" in data or data.get("why") in ("moved_down", "expired", "no_answer"):
             return
         if "why" in data:
             self.waiting[patient_id].discard(data["doctor_id"])

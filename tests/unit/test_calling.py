@@ -118,6 +118,20 @@ def test_unanswered_call_frees_the_patient_for_the_line() -> None:
     assert offered.place.doctor_id == DR_OKAFOR.id
 
 
+def test_unanswered_call_costs_its_doctor_a_place() -> None:
+    visit = a_visit(waiting=[DR_AMRANI, DR_OKAFOR], checked_in=[OF_AMRANI], reservation=CALLED)
+    call = an_open_call(OF_AMRANI, NOON, UNTIL)
+
+    decision = decide(a_no_answer(OF_AMRANI, call), visit, NOON + minutes(1))
+
+    _, ended, moved, offered = decision.changes
+    assert ended == EndReservation(reservation=CALLED, why="no_answer")
+    assert isinstance(moved, MoveDown)
+    assert (moved.place.doctor_id, moved.place.unused_offers) == (DR_AMRANI.id, 1)
+    assert isinstance(offered, OfferPatient)
+    assert offered.place.doctor_id == DR_OKAFOR.id
+
+
 def test_call_that_is_over_can_still_be_unanswered() -> None:
     call = an_open_call(OF_AMRANI, NOON, UNTIL)
 
