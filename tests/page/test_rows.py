@@ -7,15 +7,18 @@ from patient_visit_engine.storage.tables import appointments
 from tests.support.page_site import StaffPages, row, row_button
 
 
-async def scroll_and_focus(page: Page) -> tuple[float, str | None]:
-    """The scroll position, and the appointment of the row with the focus."""
-    position, appointment = await page.evaluate(
-        "[scrollY, document.activeElement?.closest('[data-appointment]')?.dataset.appointment ?? null]"
+async def place_and_focus(page: Page) -> tuple[float, str]:
+    """Where in the window the row with the focus is, in pixels from its top, and the row's appointment."""
+    place, appointment = await page.evaluate(
+        """(() => {
+            const row = document.activeElement.closest('[data-appointment]');
+            return [Math.round(row.getBoundingClientRect().top), row.dataset.appointment];
+        })()"""
     )
-    return position, appointment
+    return place, appointment
 
 
-async def test_refresh_keeps_scroll_focus_and_selection(staff: StaffPages) -> None:
+async def test_refresh_keeps_place_focus_and_selection(staff: StaffPages) -> None:
     doctor, other_doctor = staff.new_doctor(), staff.new_doctor()
     patients = [await staff.new_patient(doctor, other_doctor) for _ in range(40)]
     page = await staff.open_page(doctor)
@@ -23,14 +26,15 @@ async def test_refresh_keeps_scroll_focus_and_selection(staff: StaffPages) -> No
     await row(page, appointment).scroll_into_view_if_needed()
     await row_button(page, appointment, "Start").focus()
     await page.evaluate("getSelection().selectAllChildren(document.activeElement.closest('li').querySelector('.for'))")
-    before = await scroll_and_focus(page)
-    assert before[0] > 0
+    before = await place_and_focus(page)
+    assert await page.evaluate("scrollY") > 0
 
+    # They have arrived now. In the order of the calls, they stand behind those who are expected earlier.
     for patient, (_, other_appointment) in (patients[0], patients[24], patients[39]):
         assert (await staff.engine.start(other_doctor, patient, other_appointment)).status_code == 201
     await expect(page.locator(".row.busy")).to_have_count(3)
 
-    assert await scroll_and_focus(page) == before == (before[0], str(appointment))
+    assert await place_and_focus(page) == before == (before[0], str(appointment))
     assert await page.evaluate("String(getSelection())") == "Cardiology"
     await expect(row(page, appointment)).to_have_attribute("aria-current", "true")
 

@@ -7,6 +7,12 @@ export const LONG_WAIT = 30 * 60_000;
 /** The minutes that Extend adds. */
 export const EXTEND_BY = 15;
 
+/** The order of the rows: by time. Times have one form and one zone, so their texts compare like they do. */
+export function byTime(a: Appointment, b: Appointment): number {
+    if (a.scheduled_at !== b.scheduled_at) return a.scheduled_at < b.scheduled_at ? -1 : 1;
+    return a.appointment_id - b.appointment_id;
+}
+
 export type Action = "start" | "resume" | "complete" | "extend" | "wait" | "leave";
 
 /** `mine`: in consultation with the signed-in doctor. `busy`: with another doctor, or with this doctor for another appointment. */
