@@ -94,7 +94,8 @@ async def test_used_name_is_refused_and_kept(api: ApiDriver) -> None:
         ({"role": "admin"}, "doctor_mismatch"),
         ({"doctor_id": 999}, "unknown_reference"),
         ({"password": "1234567"}, "invalid"),
-        ({"role": "wall"}, "invalid"),
+        ({"role": "wall"}, "doctor_mismatch"),
+        ({"role": "nurse"}, "invalid"),
     ],
 )
 async def test_wrong_account_leaves_key_open(api: ApiDriver, body: dict[str, Any], code: str) -> None:

@@ -8,8 +8,10 @@ Usage: `faulty_worker.py before-commit|after-commit`.
 
 import asyncio
 import sys
+from datetime import timedelta
 from pathlib import Path
 
+from patient_visit_engine.activities import ledger as ledger_activities
 from patient_visit_engine.runtime import temporal
 from patient_visit_engine.runtime.settings import Settings, load_settings
 from patient_visit_engine.storage.database import Database
@@ -17,6 +19,10 @@ from patient_visit_engine.storage.ledger.recording import SqlLedger
 from patient_visit_engine.visit.record import LedgerEntry, LedgerReply
 from patient_visit_engine.visit.state import Facts
 from patient_visit_engine.worker.builder import build
+from patient_visit_engine.workflows import ledger_calls
+
+#: A halted call does not end before the kill, also on a busy machine.
+HALT = timedelta(hours=1)
 
 
 class HaltingLedger:
@@ -45,6 +51,8 @@ class HaltingLedger:
 
 async def run(settings: Settings, fault: str) -> None:
     """Work until the test kills the process."""
+    ledger_activities.LONGEST_CALL_SECONDS = HALT.total_seconds()
+    ledger_calls.CALL_TIMEOUT = HALT
     client = await temporal.connect(settings)
     ledger = HaltingLedger(SqlLedger(Database(settings.effective_database_url)), fault, settings.data_dir / "halted")
     async with build(client, settings.task_queue, ledger):
