@@ -41,8 +41,8 @@ def check_in_patient(command: CheckInPatient, state: VisitState, now: datetime) 
         return Refused(refusal=NothingOpen()), ()
     answer = _answer(item.id for item in day.items if item.id in listed)
     opened = tuple(OpenTracking(appointment=item.appointment) for item in new)
-    found = (change for item in day.items if item.id in listed for change in found_changes(item.appointment))
-    return answer, (*opened, *found)
+    resets = (change for item in day.items if item.id in listed for change in found_changes(item.appointment))
+    return answer, (*opened, *resets)
 
 
 def check_out_patient(command: CheckOutPatient, state: VisitState, now: datetime) -> Verdict:
