@@ -204,7 +204,8 @@ class VisitRescue:
 def _waits_for_worker(task: PendingWorkflowTaskInfo, now: datetime) -> bool:
     """Whether no worker takes the task. The server also gives it to the open poll of a worker that hangs, again and again."""
     state = PendingWorkflowTaskState
-    is_late = now - task.original_scheduled_time.ToDatetime(UTC) > 2 * TASK_TIMEOUT
+    # One worker has had it for its whole time, and lost it. A client waits for less than twice that time.
+    is_late = now - task.original_scheduled_time.ToDatetime(UTC) > 1.5 * TASK_TIMEOUT
     return task.state == state.PENDING_WORKFLOW_TASK_STATE_SCHEDULED or (
         task.state == state.PENDING_WORKFLOW_TASK_STATE_STARTED and task.attempt > 1 and is_late
     )

@@ -129,19 +129,19 @@ async def test_start_without_worker_is_decided_later(breakable_engine: Engine, p
     await assert_started_once(breakable_engine, patient, answer)
 
 
-@on_kind("quick_engine", "postgres")
-async def test_start_with_hung_worker_is_undecided(breakable_engine: Engine, patient: int, key: str) -> None:
-    await breakable_engine.admit(patient, {patient: 1})
-    breakable_engine.worker.signal(signal.SIGSTOP)
+@on_kind("engine", "postgres")
+async def test_start_with_hung_worker_is_undecided(lasting_engine: Engine, patient: int, key: str) -> None:
+    await lasting_engine.admit(patient, {patient: 1})
+    lasting_engine.worker.signal(signal.SIGSTOP)
     try:
-        # The server gives the task of the new visit to the open poll of the worker.
-        undecided = await breakable_engine.start(1, patient, patient, key)
-        await assert_reason(breakable_engine, undecided, "no_worker")
+        # The server gives the task of the new visit to the open poll of the worker, and again when its time is over.
+        undecided = await lasting_engine.start(1, patient, patient, key)
+        await assert_reason(lasting_engine, undecided, "no_worker")
     finally:
-        breakable_engine.worker.signal(signal.SIGCONT)
-    answer = await start_decided(breakable_engine, 1, patient, patient, key)
+        lasting_engine.worker.signal(signal.SIGCONT)
+    answer = await start_decided(lasting_engine, 1, patient, patient, key)
 
-    await assert_started_once(breakable_engine, patient, answer)
+    await assert_started_once(lasting_engine, patient, answer)
 
 
 @on_kind("quick_engine", "postgres")
