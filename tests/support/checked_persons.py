@@ -70,7 +70,7 @@ class CheckedPersons(RuleBasedStateMachine):
             self.model.appointments[number] = appointment
         self.run(self.database.write(restore, self.hospital.rows))
         self.picture = self.read()
-        self.log.read(self.picture.events)
+        self.log.read(self.picture)
         self.log.statuses.update(dict.fromkeys(MORNING, AppointmentStatus.confirmed))
 
     def teardown(self) -> None:
@@ -167,7 +167,7 @@ class CheckedPersons(RuleBasedStateMachine):
         self.model.check_rule()
         self.check_rows()
         self.check_lines(before if is_command else None)
-        self.log.read(self.picture.events)
+        self.log.read(self.picture)
         self.check_log()
 
     def note_time_limits(self) -> None:
@@ -249,15 +249,18 @@ class CheckedPersons(RuleBasedStateMachine):
         """The line of two records: the doctors in the order in which they began to wait.
 
         Those who had the patient reserved are the first ones when the person is busy now. Of the `reservations` the older one stays.
+        The doctor of one that ends gets a place. The receiver of a transfer had none.
         """
         is_busy = bool(self.model.exclusive_of(person))
-        reserved = sorted((place.reserved_since, place.doctor_id) for place in before if place.reserved_since)
-        first = [doctor for _, doctor in reserved] if is_busy else []
-        ordered = [place.doctor_id for place in sorted(before, key=lambda place: (place.since, place.turn))]
+        older = sorted(reservations, key=lambda row: (row.since, row.appointment_id))
+        first = [row.doctor_id for row in older] if is_busy else []
+        in_line = {place.doctor_id for place in before}
+        ended = [row for row in older[1:] if row.doctor_id not in in_line]
+        places = [(place.since, place.turn, place.doctor_id) for place in before]
+        ordered = [doctor for *_, doctor in sorted([*places, *((row.since, 0, row.doctor_id) for row in ended)])]
         expected = list(dict.fromkeys([*first, *ordered]))
         assert [row.doctor_id for row in self.picture.lines.get(person, [])] == expected
         if expected and not is_busy and self.visits.limits.offer:
-            older = sorted(reservations, key=lambda row: (row.since, row.appointment_id))
             holder = older[0].doctor_id if older else expected[0]
             assert self.picture.reserved[person].doctor_id == holder
 

@@ -103,7 +103,10 @@ def read_picture(connection: Connection, after_event: int) -> Picture:
 
 @dataclass
 class ReplayedLog:
-    """What a reader of the log knows: it reads the events in order, and nothing else."""
+    """What a reader of the log knows: it reads the events in order, and the line of a patient again after a merge.
+
+    At a merge, the doctor of a reservation that ends gets a place in line, for which there is no event (docs/events.md).
+    """
 
     position: int = 0
     #: The appointment of each consultation in progress.
@@ -116,12 +119,14 @@ class ReplayedLog:
     #: The doctors in line for each patient.
     waiting: dict[int, set[int]] = field(default_factory=lambda: defaultdict(set))
 
-    def read(self, new_events: tuple[Row[Any], ...]) -> None:
-        """Follow the next events of the log."""
-        for row in new_events:
+    def read(self, picture: Picture) -> None:
+        """Follow the next events of the log. `picture` also has what a screen reads when an event says so."""
+        for row in picture.events:
             assert row.seq == self.position + 1, "the log has a gap"
             self.position = row.seq
             self._follow(row.name, row.patient_id, json.loads(row.data))
+            if row.name == PATIENT_MERGED:
+                self.waiting[row.patient_id] = {place.doctor_id for place in picture.lines.get(row.patient_id, ())}
 
     def _follow(self, name: str, patient_id: int, data: dict[str, Any]) -> None:
         if name in (STARTED, REOPENED):
@@ -141,7 +146,7 @@ class ReplayedLog:
         elif name == PATIENT_MERGED:
             for record_id in data["retired"]:
                 self.survivors[record_id] = patient_id
-                self.waiting[patient_id] |= self.waiting.pop(record_id, set())
+                self.waiting.pop(record_id, None)
         elif name == PATIENT_SEPARATED:
             self.survivors.update(dict.fromkeys(data["retired"], data["separated_id"]))
         elif name == PATIENT_UPDATED and "doctor_id" in data and "consultation_id" not in data:
