@@ -19,8 +19,8 @@ from patient_visit_engine.storage.account_list import list_accounts
 from patient_visit_engine.storage.master_data.identifiers import Identifier, RecordKind, find_record
 from patient_visit_engine.visit.calendar import to_millisecond
 from patient_visit_engine.visit.codes import Role
+from patient_visit_engine.wire.field_types import MAX_ID
 from patient_visit_engine.wire.identifier_texts import split_identifier
-from patient_visit_engine.wire.shapes import MAX_ID
 
 P = ParamSpec("P")
 T = TypeVar("T")

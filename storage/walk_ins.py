@@ -12,8 +12,8 @@ from patient_visit_engine.storage.tables import appointments, doctors, patients,
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.codes import AppointmentStatus
 from patient_visit_engine.visit.state import Appointment
+from patient_visit_engine.wire.field_types import LOWEST_MINTED_ID, MAX_ID
 from patient_visit_engine.wire.patient_identity import PatientIdentity
-from patient_visit_engine.wire.shapes import LOWEST_MINTED_ID, MAX_ID
 
 MATERIAL = select(requests.c.material).where(requests.c.request_id == bindparam("request_id"))
 SETTINGS = (

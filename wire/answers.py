@@ -25,7 +25,8 @@ from patient_visit_engine.visit.decisions import (
 )
 from patient_visit_engine.visit.refusals import ConsultationEnded, Refusal
 from patient_visit_engine.visit.state import Appointment
-from patient_visit_engine.wire import shapes
+from patient_visit_engine.wire import answer_bodies, master_data_bodies
+from patient_visit_engine.wire.field_types import status_name
 from patient_visit_engine.wire.refusals import AnswerContext, busy_doctor, refusal_body, status_of
 from patient_visit_engine.wire.trackings import consultation_body, tracking_body
 
@@ -70,14 +71,14 @@ def _tracking(answer: TrackingAnswer, context: AnswerContext) -> RenderedAnswer:
 
 @render.register
 def _trackings(answer: TrackingsAnswer, context: AnswerContext) -> RenderedAnswer:
-    body: shapes.Trackings = {"items": [tracking_body(row) for row in context.rows]}
+    body: answer_bodies.Trackings = {"items": [tracking_body(row) for row in context.rows]}
     return RenderedAnswer(200, body)
 
 
 @render.register
 def _walk_in(answer: WalkInAnswer, context: AnswerContext) -> RenderedAnswer:
     assert context.row is not None
-    body: shapes.WalkIn = {
+    body: answer_bodies.WalkIn = {
         "appointment_id": answer.appointment_id,
         "patient_id": context.row.patient_id,
         "ticket": context.row.ticket,
@@ -88,9 +89,9 @@ def _walk_in(answer: WalkInAnswer, context: AnswerContext) -> RenderedAnswer:
 
 @render.register
 def _status(answer: StatusAnswer, context: AnswerContext) -> RenderedAnswer:
-    body: shapes.AppointmentStatusNow = {
+    body: answer_bodies.AppointmentStatusNow = {
         "appointment_id": answer.appointment_id,
-        "status": shapes.status_name(answer.status),
+        "status": status_name(answer.status),
         "status_code": answer.status,
     }
     return RenderedAnswer(200, body)
@@ -98,7 +99,7 @@ def _status(answer: StatusAnswer, context: AnswerContext) -> RenderedAnswer:
 
 @render.register
 def _priority(answer: PriorityAnswer, context: AnswerContext) -> RenderedAnswer:
-    body: shapes.AppointmentPriorityNow = {"appointment_id": answer.appointment_id, "priority": answer.priority}
+    body: answer_bodies.AppointmentPriorityNow = {"appointment_id": answer.appointment_id, "priority": answer.priority}
     return RenderedAnswer(200, body)
 
 
@@ -107,7 +108,7 @@ def _appointment(answer: AppointmentAnswer, context: AnswerContext) -> RenderedA
     return RenderedAnswer(200, appointment_body(answer.appointment))
 
 
-def appointment_body(appointment: Appointment) -> shapes.Appointment:
+def appointment_body(appointment: Appointment) -> master_data_bodies.Appointment:
     """The appointment as the hospital's own system reads it."""
     # Only the messages of older programs have no time.
     assert appointment.scheduled_at is not None
@@ -117,14 +118,14 @@ def appointment_body(appointment: Appointment) -> shapes.Appointment:
         "doctor_id": appointment.doctor_id,
         "prestation_id": appointment.prestation_id,
         "scheduled_at": to_rfc3339(appointment.scheduled_at),
-        "status": shapes.status_name(appointment.status),
+        "status": status_name(appointment.status),
     }
 
 
 @render.register
 def _called(answer: CalledAnswer, context: AnswerContext) -> RenderedAnswer:
     appointment, about = answer.appointment, context.event_context
-    body: shapes.CalledPatient = {
+    body: answer_bodies.CalledPatient = {
         "appointment_id": appointment.id,
         "patient_id": about.patient_id,
         "patient_name": about.patient_name,
@@ -144,13 +145,13 @@ def _called(answer: CalledAnswer, context: AnswerContext) -> RenderedAnswer:
 
 @render.register
 def _no_answer(answer: NoAnswerAnswer, context: AnswerContext) -> RenderedAnswer:
-    body: shapes.UnansweredCalls = {"appointment_id": answer.appointment_id, "no_answers": answer.no_answers}
+    body: answer_bodies.UnansweredCalls = {"appointment_id": answer.appointment_id, "no_answers": answer.no_answers}
     return RenderedAnswer(200, body)
 
 
 @render.register
 def _place(answer: PlaceInLine, context: AnswerContext) -> RenderedAnswer:
-    body: shapes.Place = {"position": answer.position}
+    body: answer_bodies.Place = {"position": answer.position}
     return RenderedAnswer(200, body)
 
 
@@ -161,7 +162,7 @@ def _not_in_line(answer: NotInLine, context: AnswerContext) -> RenderedAnswer:
 
 @render.register
 def _merged(answer: MergeAnswer, context: AnswerContext) -> RenderedAnswer:
-    body: shapes.Merge = {
+    body: answer_bodies.Merge = {
         "patient_id": answer.patient_id,
         "retired": list(answer.retired),
         "both_in_consultation": answer.both_in_consultation,
@@ -171,7 +172,7 @@ def _merged(answer: MergeAnswer, context: AnswerContext) -> RenderedAnswer:
 
 @render.register
 def _separated(answer: SeparateAnswer, context: AnswerContext) -> RenderedAnswer:
-    body: shapes.Separation = {"patient_id": answer.patient_id, "retired": list(answer.retired)}
+    body: answer_bodies.Separation = {"patient_id": answer.patient_id, "retired": list(answer.retired)}
     return RenderedAnswer(200, body)
 
 

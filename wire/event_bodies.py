@@ -5,7 +5,7 @@ from typing import Literal, NotRequired
 from typing_extensions import TypedDict
 
 from patient_visit_engine.visit.codes import AppointmentStatus, CancelReason, Outcome
-from patient_visit_engine.wire.shapes import Moment, StatusName
+from patient_visit_engine.wire.field_types import Moment, StatusName
 
 
 class AnyEvent(TypedDict):

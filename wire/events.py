@@ -18,7 +18,7 @@ from patient_visit_engine.visit.codes import (
 from patient_visit_engine.visit.refusals import PatientInConsultation
 from patient_visit_engine.wire import event_bodies
 from patient_visit_engine.wire.event_context import CONSULTATIONS, WALL, Event, EventContext, doctor_channel
-from patient_visit_engine.wire.shapes import status_name
+from patient_visit_engine.wire.field_types import status_name
 
 STARTED = "consultation.started"
 BLOCKED = "consultation.blocked"

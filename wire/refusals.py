@@ -38,10 +38,9 @@ from patient_visit_engine.visit.refusals import (
     UnknownMerge,
 )
 from patient_visit_engine.visit.state import Consultation, OtherConsultation
-from patient_visit_engine.wire import shapes
+from patient_visit_engine.wire import answer_bodies, problems
 from patient_visit_engine.wire.event_context import EventContext
 from patient_visit_engine.wire.patient_identity import PatientIdentity
-from patient_visit_engine.wire.problems import problem_body
 from patient_visit_engine.wire.trackings import TrackingRow, optional_moment
 
 PLEASE_WAIT = "Patient is currently in another consultation. Please wait until the current consultation is complete."
@@ -79,7 +78,7 @@ TITLES: dict[type[Refusal], str] = {
 #: Every other refusal is a 409.
 STATUSES: dict[type[Refusal], int] = {NotYours: 403, AppointmentMismatch: 422, UnknownMerge: 404}
 
-Details = tuple[str | None, shapes.RefusalMembers]
+Details = tuple[str | None, problems.RefusalMembers]
 
 
 @dataclass(frozen=True)
@@ -100,19 +99,19 @@ def status_of(refusal: type[Refusal]) -> int:
     return STATUSES.get(refusal, 409)
 
 
-def refusal_body(refusal: Refusal, context: AnswerContext) -> shapes.Refusal:
+def refusal_body(refusal: Refusal, context: AnswerContext) -> problems.Refusal:
     kind = type(refusal)
     describe = DETAILS.get(kind)
-    detail, members = (None, shapes.RefusalMembers()) if describe is None else describe(refusal, context)
+    detail, members = (None, problems.RefusalMembers()) if describe is None else describe(refusal, context)
     title = TITLES[kind]
-    always: shapes.RefusalMembers = {
+    always: problems.RefusalMembers = {
         "success": False,
         "in_consultation": False,
         "message": detail or title,
         "request_id": context.request_id,
     }
-    body = problem_body(status_of(kind), refusal.code, title, detail, **(always | members))
-    return cast(shapes.Refusal, body)
+    body = problems.problem_body(status_of(kind), refusal.code, title, detail, **(always | members))
+    return cast(problems.Refusal, body)
 
 
 def _patient_in_consultation(refusal: PatientInConsultation, context: AnswerContext) -> Details:
@@ -120,9 +119,9 @@ def _patient_in_consultation(refusal: PatientInConsultation, context: AnswerCont
     patient = context.event_context.patient_name
     if refusal.is_own:
         detail = f"You are still in consultation with {patient} for {holder['prestation']}. Complete it first."
-        own: shapes.RefusalMembers = {"actions": ["complete"], "position": None}
+        own: problems.RefusalMembers = {"actions": ["complete"], "position": None}
         return detail, holder | _birth_date_and_number(context) | own
-    members: shapes.RefusalMembers = (
+    members: problems.RefusalMembers = (
         holder
         | _birth_date_and_number(context)
         | {
@@ -162,7 +161,7 @@ def _appointment_in_progress(refusal: AppointmentInProgress, context: AnswerCont
 def _appointment_closed(refusal: AppointmentClosed, context: AnswerContext) -> Details:
     status: Literal["done", "canceled"] = "done" if refusal.status is AppointmentStatus.done else "canceled"
     row = context.row
-    members: shapes.RefusalMembers = {
+    members: problems.RefusalMembers = {
         "appointment_status": status,
         # Without a row the appointment was canceled before the patient came: no doctor started it.
         "active_doctor": None,
@@ -204,7 +203,7 @@ def _doctor_in_consultation(refusal: DoctorInConsultation, context: AnswerContex
     }
 
 
-def busy_doctor(consultation: OtherConsultation, context: AnswerContext) -> shapes.StartWarning:
+def busy_doctor(consultation: OtherConsultation, context: AnswerContext) -> answer_bodies.StartWarning:
     """The warning that the doctor is in this consultation with another patient."""
     patient = context.patients[consultation.patient_id]
     return {
@@ -251,19 +250,19 @@ DETAILS: dict[type[Refusal], Callable[[Any, AnswerContext], Details]] = {
 }
 
 
-def _birth_date_and_number(context: AnswerContext) -> shapes.RefusalMembers:
+def _birth_date_and_number(context: AnswerContext) -> problems.RefusalMembers:
     """They stand next to the patient's name, which is part of the detail."""
     patient = context.event_context.patient
     return {"birth_date": patient.birth_date, "record_number": patient.record_number}
 
 
-def _actions(refusal: PatientInConsultation | PatientReserved) -> list[shapes.PossibleAction]:
+def _actions(refusal: PatientInConsultation | PatientReserved) -> list[problems.PossibleAction]:
     if refusal.has_paused or (isinstance(refusal, PatientInConsultation) and not refusal.can_wait):
         return []
     return ["wait"] if refusal.position is None else ["leave"]
 
 
-def _holder(holder: Consultation, context: EventContext) -> shapes.RefusalMembers:
+def _holder(holder: Consultation, context: EventContext) -> problems.RefusalMembers:
     return {
         "in_consultation": True,
         "active_doctor": context.doctors[holder.doctor_id],

@@ -9,7 +9,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from patient_visit_engine.visit.codes import Outcome
-from patient_visit_engine.wire.shapes import Count, Date, Name, RecordId, closed
+from patient_visit_engine.wire.field_types import Count, Date, Name, RecordId, closed
 
 #: The most minutes that a figure can have: far more than a consultation can take.
 MAX_MINUTES = 10_000_000

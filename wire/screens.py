@@ -7,7 +7,7 @@ from typing_extensions import TypedDict
 
 from patient_visit_engine.visit.codes import AppointmentStatus, ReservationKind
 from patient_visit_engine.visit.list_order import Why
-from patient_visit_engine.wire.shapes import (
+from patient_visit_engine.wire.field_types import (
     Address,
     ConsultationId,
     Count,

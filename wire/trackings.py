@@ -6,7 +6,7 @@ from datetime import datetime
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.codes import Outcome, TrackingStatus
 from patient_visit_engine.visit.state import Consultation
-from patient_visit_engine.wire import shapes
+from patient_visit_engine.wire import answer_bodies
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def optional_moment(at: datetime | None) -> str | None:
     return None if at is None else to_rfc3339(at)
 
 
-def tracking_body(row: TrackingRow) -> shapes.Tracking:
+def tracking_body(row: TrackingRow) -> answer_bodies.Tracking:
     return {
         "id": row.id,
         "patient_id": row.patient_id,
@@ -52,7 +52,7 @@ def tracking_body(row: TrackingRow) -> shapes.Tracking:
     }
 
 
-def consultation_body(source: Consultation | TrackingRow) -> shapes.Consultation:
+def consultation_body(source: Consultation | TrackingRow) -> answer_bodies.Consultation:
     """The consultation, in progress or paused, or the row that records it. Raises ValueError for a row without a consultation."""
     if isinstance(source, Consultation):
         status = TrackingStatus.in_progress if source.paused_at is None else TrackingStatus.paused

@@ -21,7 +21,7 @@ from patient_visit_engine.visit.appointment_commands import Reassign
 from patient_visit_engine.visit.refusals import AppointmentMismatch, DoctorInactive
 from patient_visit_engine.visit.request import Request
 from patient_visit_engine.visit.state import Appointment
-from patient_visit_engine.wire import shapes
+from patient_visit_engine.wire import answer_bodies
 from patient_visit_engine.wire.problems import problem_body
 from patient_visit_engine.wire.refusals import TITLES
 
@@ -105,10 +105,10 @@ def _code_of(response: Response) -> str | None:
     return code
 
 
-def _to_body(plan: list[PlannedAppointment], codes: list[str | None]) -> shapes.ReassignedDay:
-    body: shapes.ReassignedDay = {"moved": [], "not_moved": []}
+def _to_body(plan: list[PlannedAppointment], codes: list[str | None]) -> answer_bodies.ReassignedDay:
+    body: answer_bodies.ReassignedDay = {"moved": [], "not_moved": []}
     for planned, code in zip(plan, codes, strict=True):
-        moved: shapes.MovedAppointment = {
+        moved: answer_bodies.MovedAppointment = {
             "appointment_id": planned.appointment_id,
             "patient_id": planned.patient_id,
         }

@@ -41,7 +41,7 @@ from patient_visit_engine.storage.requests import StoredRequest, find_request_an
 from patient_visit_engine.visit.codes import Role
 from patient_visit_engine.visit.commands import Command, patient_of
 from patient_visit_engine.visit.request import Request
-from patient_visit_engine.wire import shapes
+from patient_visit_engine.wire import answer_bodies
 from patient_visit_engine.workflows.visit_client import DayClosedError
 
 logger = logging.getLogger(__name__)
@@ -270,7 +270,7 @@ def _find_or_look_up(
     return stored, now, looked_up
 
 
-def request_state(stored: StoredRequest) -> shapes.AsyncRequest:
+def request_state(stored: StoredRequest) -> answer_bodies.AsyncRequest:
     """The state of an asynchronous request, with its answer once it is decided."""
     return {
         "state": "decided" if stored.decided else "set_aside" if stored.is_set_aside else "open",

@@ -31,7 +31,7 @@ from patient_visit_engine.storage.master_data.records import (
     PutResult,
     StaleVersionError,
 )
-from patient_visit_engine.wire.shapes import MAX_IDENTIFIERS
+from patient_visit_engine.wire.field_types import MAX_IDENTIFIERS
 
 #: How far the clock of a sender may be ahead of ours.
 MAX_AS_OF_AHEAD = timedelta(minutes=5)

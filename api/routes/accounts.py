@@ -26,7 +26,7 @@ from patient_visit_engine.storage import account_changes
 from patient_visit_engine.storage.account_changes import AccountChange, NewAccount
 from patient_visit_engine.storage.account_list import list_accounts, read_account
 from patient_visit_engine.storage.kept_answers import KeptAnswer
-from patient_visit_engine.wire import shapes
+from patient_visit_engine.wire import account_bodies
 from patient_visit_engine.wire.problems import problem_body
 
 router = APIRouter(tags=["accounts"], dependencies=[QUERY_CHECK])
@@ -36,12 +36,14 @@ AccountId = Annotated[TextId, Path()]
 CHANGE_PROBLEMS = (*STAFF_PROBLEMS, *BODY_PROBLEMS, 409)
 
 
-@router.get("/api/accounts", response_model=None, responses=responses({200: shapes.Accounts}, *STAFF_PROBLEMS, 422))
+@router.get(
+    "/api/accounts", response_model=None, responses=responses({200: account_bodies.Accounts}, *STAFF_PROBLEMS, 422)
+)
 async def show_accounts(query: Annotated[AccountsQuery, Query()], _caller: Admin, http: Request) -> Response:
     """All staff accounts, also revoked ones, in the order of their usernames."""
     every_account = await dependencies_of(http).database.read(list_accounts)
     first = (query.page - 1) * query.page_size
-    page: shapes.Accounts = {
+    page: account_bodies.Accounts = {
         "items": every_account[first : first + query.page_size],
         "page": query.page,
         "page_size": query.page_size,
@@ -53,7 +55,7 @@ async def show_accounts(query: Annotated[AccountsQuery, Query()], _caller: Admin
 @router.get(
     "/api/accounts/{account_id}",
     response_model=None,
-    responses=responses({200: shapes.Account}, *STAFF_PROBLEMS, 404, 422),
+    responses=responses({200: account_bodies.Account}, *STAFF_PROBLEMS, 404, 422),
 )
 async def show_account(account_id: AccountId, _caller: Admin, http: Request) -> Response:
     """One staff account."""
@@ -63,7 +65,9 @@ async def show_account(account_id: AccountId, _caller: Admin, http: Request) -> 
     return JSONResponse(account)
 
 
-@router.post("/api/accounts", response_model=None, responses=responses({201: shapes.AddedAccount}, *CHANGE_PROBLEMS))
+@router.post(
+    "/api/accounts", response_model=None, responses=responses({201: account_bodies.AddedAccount}, *CHANGE_PROBLEMS)
+)
 async def add_account(body: bodies.AddAccount, caller: Admin, key: Key, http: Request) -> Response:
     """Add an account. A password that is not sent is drawn, and only the first answer has it."""
     password = draw_password() if body.password is None else body.password.get_secret_value()
@@ -95,7 +99,7 @@ async def add_account(body: bodies.AddAccount, caller: Admin, key: Key, http: Re
 @router.patch(
     "/api/accounts/{account_id}",
     response_model=None,
-    responses=responses({200: shapes.Account}, *CHANGE_PROBLEMS, 404),
+    responses=responses({200: account_bodies.Account}, *CHANGE_PROBLEMS, 404),
 )
 async def change_account(
     account_id: AccountId, body: bodies.ChangeAccount, caller: Admin, key: Key, http: Request
@@ -144,7 +148,7 @@ def _refused(problem: Problem) -> KeptAnswer:
     return KeptAnswer(problem.status, problem_body(problem.status, problem.code, problem.title))
 
 
-def _stored(connection: Connection, account_id: int) -> shapes.Account:
+def _stored(connection: Connection, account_id: int) -> account_bodies.Account:
     account = read_account(connection, account_id)
     assert account is not None, "no program deletes accounts"
     return account

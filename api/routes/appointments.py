@@ -38,7 +38,7 @@ from patient_visit_engine.visit.codes import Role
 from patient_visit_engine.visit.commands import Command
 from patient_visit_engine.visit.request import Request
 from patient_visit_engine.visit.state import Appointment
-from patient_visit_engine.wire import screens, shapes
+from patient_visit_engine.wire import answer_bodies, screens
 
 router = APIRouter(tags=["appointments"])
 
@@ -91,7 +91,7 @@ async def show_worklist(query: Annotated[WorklistQuery, Query()], caller: Staff,
 @router.patch(
     "/api/appointments/{appointment_id}/status",
     response_model=None,
-    responses=responses({200: shapes.AppointmentStatusNow}, *COMMAND_PROBLEMS, refused=True),
+    responses=responses({200: answer_bodies.AppointmentStatusNow}, *COMMAND_PROBLEMS, refused=True),
 )
 async def set_appointment_status(
     appointment_id: AppointmentId,
@@ -108,7 +108,7 @@ async def set_appointment_status(
 @router.post(
     "/api/appointments/{appointment_id}/cancel",
     response_model=None,
-    responses=responses({200: shapes.AppointmentStatusNow}, *COMMAND_PROBLEMS, refused=True),
+    responses=responses({200: answer_bodies.AppointmentStatusNow}, *COMMAND_PROBLEMS, refused=True),
 )
 async def cancel_appointment(
     appointment_id: AppointmentId,
@@ -126,7 +126,7 @@ async def cancel_appointment(
     "/api/appointments/{appointment_id}/check-in",
     status_code=201,
     response_model=None,
-    responses=responses({201: shapes.Tracking, 200: shapes.Tracking}, *COMMAND_PROBLEMS, refused=True),
+    responses=responses({201: answer_bodies.Tracking, 200: answer_bodies.Tracking}, *COMMAND_PROBLEMS, refused=True),
 )
 async def check_in(
     appointment_id: AppointmentId,
@@ -143,7 +143,7 @@ async def check_in(
 @router.post(
     "/api/appointments/{appointment_id}/check-out",
     response_model=None,
-    responses=responses({200: shapes.Tracking}, *COMMAND_PROBLEMS, refused=True),
+    responses=responses({200: answer_bodies.Tracking}, *COMMAND_PROBLEMS, refused=True),
 )
 async def check_out(
     appointment_id: AppointmentId,
@@ -159,7 +159,7 @@ async def check_out(
 @router.post(
     "/api/appointments/{appointment_id}/wait",
     response_model=None,
-    responses=responses({200: shapes.Place}, *COMMAND_PROBLEMS, refused=True),
+    responses=responses({200: answer_bodies.Place}, *COMMAND_PROBLEMS, refused=True),
 )
 async def join_waiting_line(
     appointment_id: AppointmentId, caller: Doctor, key: Key, http: HttpRequest, body: bodies.EmptyBody | None = None

@@ -27,12 +27,12 @@ from patient_visit_engine.visit.patient_commands import (
     UndoCheckOutPatient,
 )
 from patient_visit_engine.visit.request import Request as VisitRequest
-from patient_visit_engine.wire import shapes
+from patient_visit_engine.wire import answer_bodies
 
 router = APIRouter(tags=["arrivals"])
 
 PatientId = Annotated[TextId, Path()]
-RESPONSES = responses({200: shapes.Trackings}, *COMMAND_PROBLEMS, refused=True)
+RESPONSES = responses({200: answer_bodies.Trackings}, *COMMAND_PROBLEMS, refused=True)
 
 
 @router.post("/api/patients/{patient_id}/check-in", response_model=None, responses=RESPONSES)

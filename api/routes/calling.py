@@ -24,7 +24,7 @@ from patient_visit_engine.visit.call_commands import NoAnswer
 from patient_visit_engine.visit.codes import Role
 from patient_visit_engine.visit.doctor_call import DoctorCall
 from patient_visit_engine.visit.state import Appointment
-from patient_visit_engine.wire import shapes
+from patient_visit_engine.wire import answer_bodies
 
 router = APIRouter(tags=["calls"])
 
@@ -32,7 +32,7 @@ router = APIRouter(tags=["calls"])
 @router.post(
     "/api/doctors/{doctor_id}/call-next",
     response_model=None,
-    responses=responses({200: shapes.CalledPatient}, *COMMAND_PROBLEMS, 409),
+    responses=responses({200: answer_bodies.CalledPatient}, *COMMAND_PROBLEMS, 409),
 )
 async def call_next(
     doctor_id: Annotated[TextId, Path()],
@@ -58,7 +58,7 @@ async def call_next(
 @router.post(
     "/api/appointments/{appointment_id}/no-answer",
     response_model=None,
-    responses=responses({200: shapes.UnansweredCalls}, *COMMAND_PROBLEMS, refused=True),
+    responses=responses({200: answer_bodies.UnansweredCalls}, *COMMAND_PROBLEMS, refused=True),
 )
 async def no_answer(
     appointment_id: Annotated[TextId, Path()],

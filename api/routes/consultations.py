@@ -29,7 +29,7 @@ from patient_visit_engine.visit.consultation_commands import (
     StartConsultation,
 )
 from patient_visit_engine.visit.state import Appointment, OtherConsultation
-from patient_visit_engine.wire import shapes
+from patient_visit_engine.wire import answer_bodies
 from patient_visit_engine.wire.trackings import consultation_body
 
 router = APIRouter(tags=["consultations"])
@@ -42,7 +42,9 @@ ConsultationId = Annotated[UUID, Path()]
     status_code=201,
     response_model=None,
     responses=responses(
-        {201: shapes.Consultation, 200: shapes.Consultation, 202: shapes.AsyncRequest}, *COMMAND_PROBLEMS, refused=True
+        {201: answer_bodies.Consultation, 200: answer_bodies.Consultation, 202: answer_bodies.AsyncRequest},
+        *COMMAND_PROBLEMS,
+        refused=True,
     ),
 )
 async def start_consultation(
@@ -116,7 +118,7 @@ def _decision_code(response: Response) -> str:
 @router.get(
     "/api/consultations/{consultation_id}",
     response_model=None,
-    responses=responses({200: shapes.Consultation}, *STAFF_PROBLEMS, 404, 422),
+    responses=responses({200: answer_bodies.Consultation}, *STAFF_PROBLEMS, 404, 422),
 )
 async def show_consultation(consultation_id: ConsultationId, _caller: Staff, http: Request) -> Response:
     """The consultation, running or ended."""
@@ -127,7 +129,9 @@ async def show_consultation(consultation_id: ConsultationId, _caller: Staff, htt
 @router.post(
     "/api/consultations/{consultation_id}/complete",
     response_model=None,
-    responses=responses({200: shapes.Consultation, 202: shapes.AsyncRequest}, *COMMAND_PROBLEMS, refused=True),
+    responses=responses(
+        {200: answer_bodies.Consultation, 202: answer_bodies.AsyncRequest}, *COMMAND_PROBLEMS, refused=True
+    ),
 )
 async def complete_consultation(
     consultation_id: ConsultationId,
@@ -159,7 +163,7 @@ async def complete_consultation(
 @router.post(
     "/api/consultations/{consultation_id}/extend",
     response_model=None,
-    responses=responses({200: shapes.Consultation}, *COMMAND_PROBLEMS, refused=True),
+    responses=responses({200: answer_bodies.Consultation}, *COMMAND_PROBLEMS, refused=True),
 )
 async def extend_consultation(
     consultation_id: ConsultationId, body: bodies.ExtendConsultation, caller: Doctor, key: Key, http: Request
@@ -183,7 +187,7 @@ async def extend_consultation(
 @router.post(
     "/api/consultations/{consultation_id}/release",
     response_model=None,
-    responses=responses({200: shapes.Consultation}, *COMMAND_PROBLEMS, refused=True),
+    responses=responses({200: answer_bodies.Consultation}, *COMMAND_PROBLEMS, refused=True),
 )
 async def release_consultation(
     consultation_id: ConsultationId, body: bodies.ReleaseConsultation, caller: Supervisor, key: Key, http: Request

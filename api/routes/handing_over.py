@@ -28,7 +28,7 @@ from patient_visit_engine.api.schema.fields import TextId
 from patient_visit_engine.api.schema.openapi import COMMAND_PROBLEMS, responses
 from patient_visit_engine.visit.appointment_commands import Reassign, SetPriority
 from patient_visit_engine.visit.consultation_commands import Transfer
-from patient_visit_engine.wire import shapes
+from patient_visit_engine.wire import answer_bodies, master_data_bodies
 
 router = APIRouter(tags=["planning"])
 
@@ -38,7 +38,7 @@ AppointmentId = Annotated[TextId, Path()]
 @router.patch(
     "/api/appointments/{appointment_id}/priority",
     response_model=None,
-    responses=responses({200: shapes.AppointmentPriorityNow}, *COMMAND_PROBLEMS, refused=True),
+    responses=responses({200: answer_bodies.AppointmentPriorityNow}, *COMMAND_PROBLEMS, refused=True),
 )
 async def set_priority(
     appointment_id: AppointmentId,
@@ -57,7 +57,7 @@ async def set_priority(
 @router.post(
     "/api/appointments/{appointment_id}/reassign",
     response_model=None,
-    responses=responses({200: shapes.Appointment}, *COMMAND_PROBLEMS, refused=True),
+    responses=responses({200: master_data_bodies.Appointment}, *COMMAND_PROBLEMS, refused=True),
 )
 async def reassign(
     appointment_id: AppointmentId,
@@ -78,7 +78,7 @@ async def reassign(
 @router.post(
     "/api/consultations/{consultation_id}/transfer",
     response_model=None,
-    responses=responses({200: shapes.Consultation}, *COMMAND_PROBLEMS, refused=True),
+    responses=responses({200: answer_bodies.Consultation}, *COMMAND_PROBLEMS, refused=True),
 )
 async def transfer(
     consultation_id: Annotated[UUID, Path()],
@@ -108,7 +108,7 @@ async def transfer(
 @router.post(
     "/api/doctors/{doctor_id}/reassign-all",
     response_model=None,
-    responses=responses({200: shapes.ReassignedDay}, *COMMAND_PROBLEMS),
+    responses=responses({200: answer_bodies.ReassignedDay}, *COMMAND_PROBLEMS),
 )
 async def reassign_all(
     doctor_id: Annotated[TextId, Path()],

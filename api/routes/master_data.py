@@ -18,7 +18,7 @@ from patient_visit_engine.storage.master_data.doctors import DoctorPut
 from patient_visit_engine.storage.master_data.identifiers import Identifier, RecordKind
 from patient_visit_engine.storage.master_data.patients import PatientPut
 from patient_visit_engine.storage.master_data.prestations import PrestationPut
-from patient_visit_engine.wire import shapes
+from patient_visit_engine.wire import master_data_bodies
 
 router = APIRouter(tags=["master data"], dependencies=[QUERY_CHECK])
 
@@ -31,8 +31,11 @@ def put_responses(shape: type[Any]) -> Responses:
     return responses({200: shape, 201: shape}, *STAFF_PROBLEMS, *BODY_PROBLEMS, 409, 412, etag=True)
 
 
-PATIENT, DOCTOR = put_responses(shapes.StoredPatient), put_responses(shapes.StoredDoctor)
-PRESTATION, APPOINTMENT = put_responses(shapes.StoredPrestation), put_responses(shapes.StoredAppointment)
+PATIENT, DOCTOR = put_responses(master_data_bodies.StoredPatient), put_responses(master_data_bodies.StoredDoctor)
+PRESTATION, APPOINTMENT = (
+    put_responses(master_data_bodies.StoredPrestation),
+    put_responses(master_data_bodies.StoredAppointment),
+)
 
 
 @router.put("/api/patients/{record_id}", response_model=None, responses=PATIENT)

@@ -17,7 +17,7 @@ from patient_visit_engine.api.schema.openapi import COMMAND_PROBLEMS, STAFF_PROB
 from patient_visit_engine.storage.person_records import find_person, read_record
 from patient_visit_engine.visit.patient_commands import MergePatients, SeparatePatients
 from patient_visit_engine.visit.person_records import SeenRecord
-from patient_visit_engine.wire import shapes
+from patient_visit_engine.wire import answer_bodies
 
 router = APIRouter(tags=["patients"])
 
@@ -27,7 +27,7 @@ PatientId = Annotated[TextId, Path()]
 @router.post(
     "/api/patients/{patient_id}/merge",
     response_model=None,
-    responses=responses({200: shapes.Merge}, *COMMAND_PROBLEMS, refused=True),
+    responses=responses({200: answer_bodies.Merge}, *COMMAND_PROBLEMS, refused=True),
 )
 async def merge_patients(
     patient_id: PatientId, body: bodies.MergePatients, caller: MasterDataSender, key: Key, http: Request
@@ -61,7 +61,7 @@ async def merge_patients(
 @router.delete(
     "/api/patients/{patient_id}/merge/{retired_id}",
     response_model=None,
-    responses=responses({200: shapes.Separation}, *STAFF_PROBLEMS, 404, 409, 413, 422, refused=True),
+    responses=responses({200: answer_bodies.Separation}, *STAFF_PROBLEMS, 404, 409, 413, 422, refused=True),
 )
 async def separate_patients(
     patient_id: PatientId, retired_id: PatientId, caller: Supervisor, key: Key, http: Request

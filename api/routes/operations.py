@@ -17,7 +17,7 @@ from patient_visit_engine.api.schema.openapi import STAFF_PROBLEMS, responses
 from patient_visit_engine.api.stream import presence
 from patient_visit_engine.storage.presence import read_other_processes
 from patient_visit_engine.storage.requests import find_request
-from patient_visit_engine.wire import shapes
+from patient_visit_engine.wire import answer_bodies, process_bodies
 
 router = APIRouter(tags=["operations"])
 
@@ -28,7 +28,7 @@ PRESENCE_TIMEOUT_SECONDS = 5.0
 @router.get(
     "/api/requests/{key:path}",
     response_model=None,
-    responses=responses({200: shapes.AsyncRequest, 202: shapes.AsyncRequest}, 401, 404),
+    responses=responses({200: answer_bodies.AsyncRequest, 202: answer_bodies.AsyncRequest}, 401, 404),
 )
 async def show_request(key: Annotated[str, Path()], caller: Staff, http: Request) -> Response:
     """The decision of the caller's own request: 200 with its status and body, 202 while it is open.
@@ -49,7 +49,7 @@ async def show_request(key: Annotated[str, Path()], caller: Staff, http: Request
     )
 
 
-@router.get("/api/presence", response_model=None, responses=responses({200: shapes.Presence}, *STAFF_PROBLEMS))
+@router.get("/api/presence", response_model=None, responses=responses({200: process_bodies.Presence}, *STAFF_PROBLEMS))
 async def show_presence(_caller: Supervisor, http: Request) -> Response:
     """Who is connected to the event stream of any API process, since when, at which event, and how many events behind."""
     dependencies = dependencies_of(http)
@@ -60,14 +60,14 @@ async def show_presence(_caller: Supervisor, http: Request) -> Response:
     return Response(await presence.render_items(here, presence.reported_items(reported)), media_type="application/json")
 
 
-@router.get("/livez", response_model=None, responses={200: {"model": shapes.Liveness}})
+@router.get("/livez", response_model=None, responses={200: {"model": process_bodies.Liveness}})
 async def show_liveness() -> Response:
     """The process runs."""
-    liveness: shapes.Liveness = {"status": "live"}
+    liveness: process_bodies.Liveness = {"status": "live"}
     return JSONResponse(liveness)
 
 
-@router.get("/readyz", response_model=None, responses=responses({200: shapes.Readiness}))
+@router.get("/readyz", response_model=None, responses=responses({200: process_bodies.Readiness}))
 async def show_readiness(http: Request) -> Response:
     """Whether this process can serve, with the state of each dependency."""
     dependencies = dependencies_of(http)
@@ -79,7 +79,7 @@ async def show_readiness(http: Request) -> Response:
     if problems:
         detail = "; ".join(dict.fromkeys(problems.values()))
         raise Problem(503, "not_ready", "A dependency is missing", headers=retry, detail=detail, **states)
-    readiness: shapes.Readiness = {
+    readiness: process_bodies.Readiness = {
         "status": "ready",
         "database": "up",
         "schema": "up",

@@ -20,7 +20,7 @@ from patient_visit_engine.storage.screens import board, patient_day
 from patient_visit_engine.storage.screens.patient_day import PatientDay, VisitQuery
 from patient_visit_engine.visit.codes import Role
 from patient_visit_engine.visit.names import visit_id
-from patient_visit_engine.wire import screens, shapes
+from patient_visit_engine.wire import answer_bodies, screens
 
 router = APIRouter(tags=["patients"])
 
@@ -64,7 +64,7 @@ async def show_board(_caller: Staff, http: Request) -> Response:
 @router.get(
     "/api/patients/{patient_id}/trackings",
     response_model=None,
-    responses=responses({200: shapes.Trackings}, *READ_PROBLEMS),
+    responses=responses({200: answer_bodies.Trackings}, *READ_PROBLEMS),
     dependencies=[QUERY_CHECK],
 )
 async def show_trackings(
@@ -76,7 +76,7 @@ async def show_trackings(
     items = await dependencies.database.read(patient_day.read_day_trackings, visit_query)
     if items is None:
         raise NotFound("patient")
-    trackings: shapes.Trackings = {"items": items}
+    trackings: answer_bodies.Trackings = {"items": items}
     return JSONResponse(trackings)
 
 

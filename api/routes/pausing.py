@@ -21,7 +21,7 @@ from patient_visit_engine.storage.busy_doctor import read_appointment_and_busy_d
 from patient_visit_engine.visit.codes import DoctorBusy
 from patient_visit_engine.visit.consultation_commands import Pause, Resume
 from patient_visit_engine.visit.state import Appointment, OtherConsultation
-from patient_visit_engine.wire import shapes
+from patient_visit_engine.wire import answer_bodies
 
 router = APIRouter(tags=["consultations"])
 
@@ -31,7 +31,7 @@ ConsultationId = Annotated[UUID, Path()]
 @router.post(
     "/api/consultations/{consultation_id}/pause",
     response_model=None,
-    responses=responses({200: shapes.Consultation}, *COMMAND_PROBLEMS, refused=True),
+    responses=responses({200: answer_bodies.Consultation}, *COMMAND_PROBLEMS, refused=True),
 )
 async def pause(
     consultation_id: ConsultationId,
@@ -59,7 +59,7 @@ async def pause(
 @router.post(
     "/api/consultations/{consultation_id}/resume",
     response_model=None,
-    responses=responses({200: shapes.Consultation}, *COMMAND_PROBLEMS, refused=True),
+    responses=responses({200: answer_bodies.Consultation}, *COMMAND_PROBLEMS, refused=True),
 )
 async def resume(
     consultation_id: ConsultationId,

@@ -19,7 +19,7 @@ from patient_visit_engine.storage.rooms import has_had_day_room
 from patient_visit_engine.storage.screens import patient_search, record_pages
 from patient_visit_engine.storage.screens.patient_search import PatientQuery
 from patient_visit_engine.storage.screens.record_pages import NamedRecordQuery
-from patient_visit_engine.wire import shapes
+from patient_visit_engine.wire import master_data_bodies
 
 router = APIRouter(tags=["master data"], dependencies=[QUERY_CHECK])
 
@@ -41,13 +41,17 @@ def page_responses(shape: type[Any]) -> Responses:
     return responses({200: shape}, *STAFF_PROBLEMS, 422)
 
 
-@router.get("/api/patients/{record_id}", response_model=None, responses=record_responses(shapes.StoredPatient))
+@router.get(
+    "/api/patients/{record_id}", response_model=None, responses=record_responses(master_data_bodies.StoredPatient)
+)
 async def show_patient(record_id: RecordId, _caller: Staff, http: Request, _etags: IfNoneMatch = None) -> Response:
     """One patient. A retired id shows the record into which it was merged."""
     return await _show(http, RecordKind.patient, record_id)
 
 
-@router.get("/api/doctors/{record_id}", response_model=None, responses=record_responses(shapes.StoredDoctor))
+@router.get(
+    "/api/doctors/{record_id}", response_model=None, responses=record_responses(master_data_bodies.StoredDoctor)
+)
 async def show_doctor(
     record_id: RecordId, _caller: StaffOrAdmin, http: Request, _etags: IfNoneMatch = None
 ) -> Response:
@@ -55,7 +59,9 @@ async def show_doctor(
     return await _show(http, RecordKind.doctor, record_id)
 
 
-@router.get("/api/prestations/{record_id}", response_model=None, responses=record_responses(shapes.StoredPrestation))
+@router.get(
+    "/api/prestations/{record_id}", response_model=None, responses=record_responses(master_data_bodies.StoredPrestation)
+)
 async def show_prestation(
     record_id: RecordId, _caller: StaffOrAdmin, http: Request, _etags: IfNoneMatch = None
 ) -> Response:
@@ -63,7 +69,11 @@ async def show_prestation(
     return await _show(http, RecordKind.prestation, record_id)
 
 
-@router.get("/api/appointments/{record_id}", response_model=None, responses=record_responses(shapes.StoredAppointment))
+@router.get(
+    "/api/appointments/{record_id}",
+    response_model=None,
+    responses=record_responses(master_data_bodies.StoredAppointment),
+)
 async def show_appointment(record_id: RecordId, _caller: Staff, http: Request, _etags: IfNoneMatch = None) -> Response:
     """One appointment. The worklist also has the state of its patient."""
     return await _show(http, RecordKind.appointment, record_id)
@@ -94,7 +104,7 @@ def _has_version(http: Request, etag: str) -> bool:
     return not tags.isdisjoint({etag, "*"})
 
 
-@router.get("/api/patients", response_model=None, responses=page_responses(shapes.Patients))
+@router.get("/api/patients", response_model=None, responses=page_responses(master_data_bodies.Patients))
 async def search_patients(query: Annotated[PatientsQuery, Query()], _caller: Staff, http: Request) -> Response:
     """Patients by words of their names, birth date and record number, and by today's ticket. At most 1,000 are listed, 50 on a page."""
     today = dependencies_of(http).today()
@@ -102,14 +112,14 @@ async def search_patients(query: Annotated[PatientsQuery, Query()], _caller: Sta
     return JSONResponse(await dependencies_of(http).database.read(patient_search.search_patients, patient_query))
 
 
-@router.get("/api/doctors", response_model=None, responses=page_responses(shapes.Doctors))
+@router.get("/api/doctors", response_model=None, responses=page_responses(master_data_bodies.Doctors))
 async def search_doctors(query: Annotated[RecordsQuery, Query()], _caller: StaffOrAdmin, http: Request) -> Response:
     """Doctors by words of their names, 50 on a page."""
     named = NamedRecordQuery(query.page, dependencies_of(http).today(), query.words, query.identifier)
     return JSONResponse(await dependencies_of(http).database.read(record_pages.search_doctors, named))
 
 
-@router.get("/api/prestations", response_model=None, responses=page_responses(shapes.Prestations))
+@router.get("/api/prestations", response_model=None, responses=page_responses(master_data_bodies.Prestations))
 async def search_prestations(query: Annotated[RecordsQuery, Query()], _caller: StaffOrAdmin, http: Request) -> Response:
     """Prestations by words of their names, 50 on a page."""
     named = NamedRecordQuery(query.page, dependencies_of(http).today(), query.words, query.identifier)

@@ -16,7 +16,7 @@ from patient_visit_engine.api.schema.query_check import QUERY_CHECK
 from patient_visit_engine.storage.master_data import doctors
 from patient_visit_engine.storage.master_data.doctors import RoomPut
 from patient_visit_engine.visit.codes import Role
-from patient_visit_engine.wire import shapes
+from patient_visit_engine.wire import master_data_bodies
 
 router = APIRouter(tags=["master data"], dependencies=[QUERY_CHECK])
 
@@ -24,7 +24,7 @@ router = APIRouter(tags=["master data"], dependencies=[QUERY_CHECK])
 @router.put(
     "/api/doctors/{doctor_id}/room",
     response_model=None,
-    responses=responses({200: shapes.RoomOfDay}, *STAFF_PROBLEMS, *BODY_PROBLEMS, 404),
+    responses=responses({200: master_data_bodies.RoomOfDay}, *STAFF_PROBLEMS, *BODY_PROBLEMS, 404),
 )
 async def put_room(
     doctor_id: Annotated[TextId, Path()], body: bodies.PutRoom, caller: DoctorOrSupervisor, http: Request
@@ -38,5 +38,5 @@ async def put_room(
         room = await dependencies.database.write(doctors.put_room, put)
     except LookupError:
         raise NotFound("doctor") from None
-    answer: shapes.RoomOfDay = {"doctor_id": doctor_id, "date": put.today.isoformat(), "room": room}
+    answer: master_data_bodies.RoomOfDay = {"doctor_id": doctor_id, "date": put.today.isoformat(), "room": room}
     return JSONResponse(answer)

@@ -9,7 +9,7 @@ from patient_visit_engine.api.dependencies import dependencies_of
 from patient_visit_engine.api.problems import Problem
 from patient_visit_engine.api.schema import bodies
 from patient_visit_engine.api.schema.openapi import BODY_PROBLEMS, STAFF_PROBLEMS, responses
-from patient_visit_engine.wire import shapes
+from patient_visit_engine.wire import account_bodies
 
 router = APIRouter(tags=["session"])
 
@@ -33,11 +33,11 @@ async def sign_in(body: bodies.Credentials, http: Request) -> Response:
     return response
 
 
-@router.get("/api/session", response_model=None, responses=responses({200: shapes.SignedInUser}, 401))
+@router.get("/api/session", response_model=None, responses=responses({200: account_bodies.SignedInUser}, 401))
 async def show_session(caller: SignedIn, http: Request) -> Response:
     """Who is signed in, with the hospital's time zone and the start of its days."""
     settings = dependencies_of(http).settings
-    user: shapes.SignedInUser = {
+    user: account_bodies.SignedInUser = {
         "user_id": caller.created_by,
         "name": caller.name,
         "role": caller.role,

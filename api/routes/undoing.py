@@ -22,7 +22,7 @@ from patient_visit_engine.api.schema.fields import TextId
 from patient_visit_engine.api.schema.openapi import COMMAND_PROBLEMS, responses
 from patient_visit_engine.visit.appointment_commands import UndoCancel, UndoCheckIn, UndoCheckOut
 from patient_visit_engine.visit.consultation_commands import Reopen, UndoStart
-from patient_visit_engine.wire import shapes
+from patient_visit_engine.wire import answer_bodies
 
 router = APIRouter(tags=["corrections"])
 
@@ -32,7 +32,7 @@ AppointmentId = Annotated[TextId, Path()]
 @router.post(
     "/api/consultations/{consultation_id}/undo-start",
     response_model=None,
-    responses=responses({200: shapes.Consultation}, *COMMAND_PROBLEMS, refused=True),
+    responses=responses({200: answer_bodies.Consultation}, *COMMAND_PROBLEMS, refused=True),
 )
 async def undo_start(
     consultation_id: Annotated[UUID, Path()],
@@ -61,7 +61,7 @@ async def undo_start(
 @router.post(
     "/api/consultations/{consultation_id}/reopen",
     response_model=None,
-    responses=responses({200: shapes.Consultation}, *COMMAND_PROBLEMS, refused=True),
+    responses=responses({200: answer_bodies.Consultation}, *COMMAND_PROBLEMS, refused=True),
 )
 async def reopen(
     consultation_id: Annotated[UUID, Path()],
@@ -89,7 +89,7 @@ async def reopen(
 @router.delete(
     "/api/appointments/{appointment_id}/check-in",
     response_model=None,
-    responses=responses({200: shapes.AppointmentStatusNow}, *COMMAND_PROBLEMS, refused=True),
+    responses=responses({200: answer_bodies.AppointmentStatusNow}, *COMMAND_PROBLEMS, refused=True),
 )
 async def undo_check_in(
     appointment_id: AppointmentId, caller: DoctorReceptionOrSupervisor, key: Key, http: Request
@@ -101,7 +101,7 @@ async def undo_check_in(
 @router.delete(
     "/api/appointments/{appointment_id}/check-out",
     response_model=None,
-    responses=responses({200: shapes.Tracking}, *COMMAND_PROBLEMS, refused=True),
+    responses=responses({200: answer_bodies.Tracking}, *COMMAND_PROBLEMS, refused=True),
 )
 async def undo_check_out(
     appointment_id: AppointmentId, caller: DoctorReceptionSupervisorOrService, key: Key, http: Request
@@ -113,7 +113,7 @@ async def undo_check_out(
 @router.delete(
     "/api/appointments/{appointment_id}/cancel",
     response_model=None,
-    responses=responses({200: shapes.AppointmentStatusNow}, *COMMAND_PROBLEMS, refused=True),
+    responses=responses({200: answer_bodies.AppointmentStatusNow}, *COMMAND_PROBLEMS, refused=True),
 )
 async def undo_cancel(
     appointment_id: AppointmentId, caller: ReceptionOrSupervisor, key: Key, http: Request

@@ -21,7 +21,7 @@ from patient_visit_engine.storage.walk_ins import id_of_request, read_walk_in
 from patient_visit_engine.visit.codes import AppointmentStatus, Role
 from patient_visit_engine.visit.patient_commands import OpenWalkIn
 from patient_visit_engine.visit.state import LONG_AGO, Appointment
-from patient_visit_engine.wire import shapes
+from patient_visit_engine.wire import answer_bodies
 
 router = APIRouter(tags=["arrivals"])
 
@@ -29,7 +29,7 @@ router = APIRouter(tags=["arrivals"])
 @router.post(
     "/api/walk-ins",
     response_model=None,
-    responses=responses({201: shapes.WalkIn}, *COMMAND_PROBLEMS, refused=True),
+    responses=responses({201: answer_bodies.WalkIn}, *COMMAND_PROBLEMS, refused=True),
 )
 async def open_walk_in(
     body: bodies.OpenWalkIn, caller: DoctorReceptionOrSupervisor, key: Key, http: Request

@@ -24,7 +24,7 @@ from patient_visit_engine.api.schema.fields import (
 from patient_visit_engine.storage.account_changes import MIN_PASSWORD_LENGTH
 from patient_visit_engine.storage.master_data.identifiers import Identifier, RecordKind
 from patient_visit_engine.visit.codes import AppointmentStatus, CancelReason, Role
-from patient_visit_engine.wire.shapes import MAX_EXPECTED_MINUTES, MAX_IDENTIFIERS, MAX_SENT_IDENTIFIERS, Sex
+from patient_visit_engine.wire.field_types import MAX_EXPECTED_MINUTES, MAX_IDENTIFIERS, MAX_SENT_IDENTIFIERS, Sex
 
 MAX_PASSWORD_LENGTH = 1_000
 #: The prestations to which one call of a patient can be limited.

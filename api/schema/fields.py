@@ -18,6 +18,7 @@ from pydantic_core import core_schema
 from patient_visit_engine.storage.master_data.identifiers import Identifier
 from patient_visit_engine.visit.calendar import to_millisecond
 from patient_visit_engine.visit.codes import AppointmentStatus
+from patient_visit_engine.wire.field_types import LOWEST_PRIORITY, MAX_ID, MAX_IDENTIFIER, PARTIAL_DATE_PATTERN
 from patient_visit_engine.wire.identifier_texts import SEPARATOR, split_identifier
 from patient_visit_engine.wire.person_names import (
     FIRST_YEAR,
@@ -28,7 +29,6 @@ from patient_visit_engine.wire.person_names import (
     check_partial_date,
     composed,
 )
-from patient_visit_engine.wire.shapes import LOWEST_PRIORITY, MAX_ID, MAX_IDENTIFIER, PARTIAL_DATE_PATTERN
 
 #: The longest extension of a consultation.
 MAX_MINUTES = 240

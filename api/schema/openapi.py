@@ -15,7 +15,7 @@ from patient_visit_engine.api.commands.idempotency import KEY_SCHEMA
 from patient_visit_engine.api.problems import PROBLEM_JSON
 from patient_visit_engine.api.serving.limits import DEFAULT_LIMITS
 from patient_visit_engine.api.stream.endpoint import LONGEST_CHANNEL, MOST_CHANNELS
-from patient_visit_engine.wire import shapes
+from patient_visit_engine.wire.problems import Problem, Refusal
 
 DESCRIPTIONS = {
     200: "Done",
@@ -73,11 +73,11 @@ def responses(
         if headers:
             described[status]["headers"] = headers
     for status in sorted({*problems, *SERVER_PROBLEMS, 500, 503}):
-        described[status] = _described_problem(status, shapes.Refusal if refused and status == 409 else shapes.Problem)
+        described[status] = _described_problem(status, Refusal if refused and status == 409 else Problem)
     return described
 
 
-def _described_problem(status: int, problem: type[Any] = shapes.Problem) -> dict[str, Any]:
+def _described_problem(status: int, problem: type[Any] = Problem) -> dict[str, Any]:
     described = {"description": DESCRIPTIONS[status], "content": _content(problem)}
     return described | ({"headers": RETRY_AFTER_HEADER} if status in (429, 503) else {})
 
@@ -89,10 +89,10 @@ def _content(problem: type[Any]) -> dict[str, Any]:
 
 def _problem_schemas() -> dict[str, Any]:
     """The schemas to which `_content` refers, and those that they refer to."""
-    problems: list[tuple[str, JsonSchemaMode, TypeAdapter[Any]]] = [
-        (shape.__name__, "serialization", TypeAdapter(shape)) for shape in (shapes.Problem, shapes.Refusal)
+    adapters: list[tuple[str, JsonSchemaMode, TypeAdapter[Any]]] = [
+        (shape.__name__, "serialization", TypeAdapter(shape)) for shape in (Problem, Refusal)
     ]
-    schemas: dict[str, Any] = TypeAdapter.json_schemas(problems, ref_template=SCHEMA_PATH)[1]["$defs"]
+    schemas: dict[str, Any] = TypeAdapter.json_schemas(adapters, ref_template=SCHEMA_PATH)[1]["$defs"]
     return schemas
 
 

@@ -30,7 +30,7 @@ from patient_visit_engine.live.refusals import StreamRefusedError, TooManyStream
 from patient_visit_engine.live.subscriber import SendMessage, StreamConnection, Subscriber, Subscription, body
 from patient_visit_engine.visit.codes import Role
 from patient_visit_engine.wire.event_context import CONSULTATIONS, WALL, doctor_channel
-from patient_visit_engine.wire.shapes import MAX_ID
+from patient_visit_engine.wire.field_types import MAX_ID
 
 STREAM_METHODS = ("GET", "HEAD")
 #: Channels that one request may name.

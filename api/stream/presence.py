@@ -12,7 +12,7 @@ from patient_visit_engine.live.subscriber import Presence
 from patient_visit_engine.storage.presence import ReportedProcess
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.codes import Role
-from patient_visit_engine.wire.shapes import ConnectedSubscriber
+from patient_visit_engine.wire.process_bodies import ConnectedSubscriber
 
 #: Subscribers that are rendered before the event loop gets its turn.
 SUBSCRIBERS_AT_ONCE = 500

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TextIO
 
 from patient_visit_engine.cli.datasets.recorded import RefusedRow
-from patient_visit_engine.wire.shapes import MAX_ID
+from patient_visit_engine.wire.field_types import MAX_ID
 
 CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 #: A date outside these years is a typing mistake, or too far away for a clock with a time zone.

@@ -12,6 +12,7 @@ from patient_visit_engine.cli.own_tables import patterns
 from patient_visit_engine.cli.own_tables.cell_values import CellValue, UnreadableCellError, is_empty
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.codes import AppointmentStatus
+from patient_visit_engine.wire.field_types import MAX_EXPECTED_MINUTES, MAX_IDENTIFIER
 from patient_visit_engine.wire.person_names import (
     FIRST_YEAR,
     LAST_YEAR,
@@ -21,7 +22,6 @@ from patient_visit_engine.wire.person_names import (
     check_partial_date,
     composed,
 )
-from patient_visit_engine.wire.shapes import MAX_EXPECTED_MINUTES, MAX_IDENTIFIER
 
 #: Excel keeps 15 digits of a number. The other digits of a longer one are lost.
 MAX_EXCEL_NUMBER = 10**15

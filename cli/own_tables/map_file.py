@@ -19,7 +19,7 @@ from patient_visit_engine.cli.own_tables.map_sections import (
     check_pattern_of,
 )
 from patient_visit_engine.cli.own_tables.map_text import UnreadableMapError, read_yaml
-from patient_visit_engine.wire.shapes import MAX_IDENTIFIERS
+from patient_visit_engine.wire.field_types import MAX_IDENTIFIERS
 
 
 def _check_encoding(encoding: str) -> str:

@@ -6,8 +6,8 @@ from typing import Annotated, ClassVar, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, model_validator
 
 from patient_visit_engine.cli.own_tables import patterns
+from patient_visit_engine.wire.field_types import MAX_IDENTIFIER, MAX_IDENTIFIERS
 from patient_visit_engine.wire.identifier_texts import SEPARATOR
-from patient_visit_engine.wire.shapes import MAX_IDENTIFIER, MAX_IDENTIFIERS
 
 
 class MapPart(BaseModel):

@@ -16,7 +16,7 @@ from patient_visit_engine.cli.own_tables.patterns import check_pattern
 from patient_visit_engine.cli.own_tables.sampling import DATES, MOMENTS, differ, find_style, fitting_patterns
 from patient_visit_engine.cli.own_tables.tables import Table, UnreadableTableError, check_header
 from patient_visit_engine.runtime.operator_error import OperatorError
-from patient_visit_engine.wire.shapes import MAX_EXPECTED_MINUTES
+from patient_visit_engine.wire.field_types import MAX_EXPECTED_MINUTES
 
 #: Rows that are looked at.
 SAMPLE_ROWS = 1_000

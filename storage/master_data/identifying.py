@@ -16,7 +16,7 @@ from patient_visit_engine.storage.master_data.identifiers import (
     read_identifiers,
 )
 from patient_visit_engine.storage.tables import identifiers, patients
-from patient_visit_engine.wire.shapes import LOWEST_MINTED_ID, MAX_ID, MAX_IDENTIFIERS
+from patient_visit_engine.wire.field_types import LOWEST_MINTED_ID, MAX_ID, MAX_IDENTIFIERS
 
 
 class IdentifierConflictError(Exception):

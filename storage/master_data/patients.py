@@ -15,8 +15,8 @@ from patient_visit_engine.storage.shown_records import SHOWN_NUMBER
 from patient_visit_engine.storage.tables import patients
 from patient_visit_engine.wire.event_context import CONSULTATIONS, EventContext
 from patient_visit_engine.wire.events import PATIENT_UPDATED
+from patient_visit_engine.wire.field_types import Sex
 from patient_visit_engine.wire.patient_identity import PatientIdentity
-from patient_visit_engine.wire.shapes import Sex
 
 #: A person's names change together. Half of a new name with half of the old one is the name of no one.
 NAMES = frozenset({"first_name", "last_name"})

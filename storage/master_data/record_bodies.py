@@ -12,9 +12,15 @@ from patient_visit_engine.storage.shown_records import SHOWN_NUMBER
 from patient_visit_engine.storage.tables import appointments, patients
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.codes import AppointmentStatus
-from patient_visit_engine.wire import shapes
+from patient_visit_engine.wire import master_data_bodies
+from patient_visit_engine.wire.field_types import status_name
 
-RecordBody = shapes.StoredPatient | shapes.StoredDoctor | shapes.StoredPrestation | shapes.StoredAppointment
+RecordBody = (
+    master_data_bodies.StoredPatient
+    | master_data_bodies.StoredDoctor
+    | master_data_bodies.StoredPrestation
+    | master_data_bodies.StoredAppointment
+)
 
 
 def read_body(connection: Connection, kind: RecordKind, record_id: int, today: date) -> RecordBody | None:
@@ -45,13 +51,13 @@ def read_bodies(
 
 
 def _body(kind: RecordKind, row: Row[Any], identifiers: Iterable[Identifier]) -> RecordBody:
-    names: list[shapes.Identifier] = [
+    names: list[master_data_bodies.Identifier] = [
         {"system": identifier.system, "value": identifier.value} for identifier in identifiers
     ]
     return BODIES[kind](row, {"version": row.version, "identifiers": names})
 
 
-def _patient(row: Row[Any], record: shapes.StoredRecord) -> shapes.StoredPatient:
+def _patient(row: Row[Any], record: master_data_bodies.StoredRecord) -> master_data_bodies.StoredPatient:
     return {
         "id": row.id,
         "first_name": row.first_name,
@@ -63,7 +69,7 @@ def _patient(row: Row[Any], record: shapes.StoredRecord) -> shapes.StoredPatient
     }
 
 
-def _doctor(row: Row[Any], record: shapes.StoredRecord) -> shapes.StoredDoctor:
+def _doctor(row: Row[Any], record: master_data_bodies.StoredRecord) -> master_data_bodies.StoredDoctor:
     return {
         "id": row.id,
         "name": row.name,
@@ -75,7 +81,7 @@ def _doctor(row: Row[Any], record: shapes.StoredRecord) -> shapes.StoredDoctor:
     }
 
 
-def _prestation(row: Row[Any], record: shapes.StoredRecord) -> shapes.StoredPrestation:
+def _prestation(row: Row[Any], record: master_data_bodies.StoredRecord) -> master_data_bodies.StoredPrestation:
     return {
         "id": row.id,
         "name": row.name,
@@ -86,20 +92,20 @@ def _prestation(row: Row[Any], record: shapes.StoredRecord) -> shapes.StoredPres
     }
 
 
-def _appointment(row: Row[Any], record: shapes.StoredRecord) -> shapes.StoredAppointment:
+def _appointment(row: Row[Any], record: master_data_bodies.StoredRecord) -> master_data_bodies.StoredAppointment:
     return {
         "id": row.id,
         "patient_id": row.person_id,
         "doctor_id": row.doctor_id,
         "prestation_id": row.prestation_id,
         "scheduled_at": to_rfc3339(row.scheduled_at),
-        "status": shapes.status_name(AppointmentStatus(row.status)),
+        "status": status_name(AppointmentStatus(row.status)),
         "expected_minutes": row.expected_minutes,
         **record,
     }
 
 
-BODIES: dict[RecordKind, Callable[[Row[Any], shapes.StoredRecord], RecordBody]] = {
+BODIES: dict[RecordKind, Callable[[Row[Any], master_data_bodies.StoredRecord], RecordBody]] = {
     RecordKind.patient: _patient,
     RecordKind.doctor: _doctor,
     RecordKind.prestation: _prestation,

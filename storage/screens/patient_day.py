@@ -21,7 +21,7 @@ from patient_visit_engine.storage.trackings import TRACKING, TRACKING_OF_CONSULT
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.codes import TrackingStatus
 from patient_visit_engine.visit.state import Appointment
-from patient_visit_engine.wire import screens, shapes
+from patient_visit_engine.wire import answer_bodies, screens
 from patient_visit_engine.wire.person_names import full_name
 from patient_visit_engine.wire.trackings import TrackingRow, tracking_body
 
@@ -70,7 +70,7 @@ def find_visit_day(connection: Connection, consultation_id: str) -> date | None:
     )
 
 
-def read_day_trackings(connection: Connection, query: VisitQuery) -> list[shapes.Tracking] | None:
+def read_day_trackings(connection: Connection, query: VisitQuery) -> list[answer_bodies.Tracking] | None:
     """The day's rows of `patient_trackings`, or None for an unknown patient."""
     person_id = find_person(connection, query.patient_id)
     if person_id is None:

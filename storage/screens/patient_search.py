@@ -12,7 +12,7 @@ from patient_visit_engine.storage.master_data.record_bodies import read_bodies
 from patient_visit_engine.storage.screens.record_pages import MAX_MATCHES, page_members, page_of
 from patient_visit_engine.storage.tables import patient_search_words, patients
 from patient_visit_engine.storage.tickets import find_ticket_holders
-from patient_visit_engine.wire import shapes
+from patient_visit_engine.wire import master_data_bodies
 from patient_visit_engine.wire.patient_identity import PatientIdentity
 from patient_visit_engine.wire.search_words import matches
 
@@ -41,7 +41,7 @@ class PatientQuery:
     identifier: Identifier | None = None
 
 
-def search_patients(connection: Connection, query: PatientQuery) -> shapes.Patients:
+def search_patients(connection: Connection, query: PatientQuery) -> master_data_bodies.Patients:
     """Read one page of the patients who have all the words, in the order of the rarest word, then of the id.
 
     Those who are found by their tickets come first. A retired record with the words lists its survivor, once.
@@ -55,7 +55,7 @@ def search_patients(connection: Connection, query: PatientQuery) -> shapes.Patie
         ids, more = _identified_ids(connection, query, query.identifier, holders), False
     items = read_bodies(connection, RecordKind.patient, page_of(ids, query.page))
     page = page_members(query.page, len(ids), more=more)
-    return {"items": cast(list[shapes.StoredPatient], items), **page}
+    return {"items": cast(list[master_data_bodies.StoredPatient], items), **page}
 
 
 def _identified_ids(

@@ -11,7 +11,7 @@ from patient_visit_engine.storage.master_data.identifiers import TABLES, Identif
 from patient_visit_engine.storage.master_data.record_bodies import RecordBody, read_bodies, read_body
 from patient_visit_engine.storage.person_records import find_person
 from patient_visit_engine.storage.tables import appointments
-from patient_visit_engine.wire import shapes
+from patient_visit_engine.wire import master_data_bodies
 from patient_visit_engine.wire.search_words import fold, matches, name_words
 
 #: The records on one page.
@@ -53,18 +53,18 @@ def find_appointment(connection: Connection, identifier: Identifier) -> Identifi
     return None if row is None else IdentifiedAppointment(row.id, row.scheduled_at)
 
 
-def search_doctors(connection: Connection, query: NamedRecordQuery) -> shapes.Doctors:
+def search_doctors(connection: Connection, query: NamedRecordQuery) -> master_data_bodies.Doctors:
     """One page of the doctors who have all the words, in the order of their names."""
     ids = _matching_ids(connection, RecordKind.doctor, query)
     items = read_bodies(connection, RecordKind.doctor, page_of(ids[:MAX_MATCHES], query.page), query.today)
-    return {"items": cast(list[shapes.StoredDoctor], items), **_page(query, ids)}
+    return {"items": cast(list[master_data_bodies.StoredDoctor], items), **_page(query, ids)}
 
 
-def search_prestations(connection: Connection, query: NamedRecordQuery) -> shapes.Prestations:
+def search_prestations(connection: Connection, query: NamedRecordQuery) -> master_data_bodies.Prestations:
     """One page of the prestations that have all the words, in the order of their names."""
     ids = _matching_ids(connection, RecordKind.prestation, query)
     items = read_bodies(connection, RecordKind.prestation, page_of(ids[:MAX_MATCHES], query.page))
-    return {"items": cast(list[shapes.StoredPrestation], items), **_page(query, ids)}
+    return {"items": cast(list[master_data_bodies.StoredPrestation], items), **_page(query, ids)}
 
 
 def page_of(ids: Sequence[int], page: int) -> Sequence[int]:
@@ -73,12 +73,12 @@ def page_of(ids: Sequence[int], page: int) -> Sequence[int]:
     return ids[first : first + RECORDS_PER_PAGE]
 
 
-def page_members(page: int, total: int, *, more: bool) -> shapes.RecordPage:
+def page_members(page: int, total: int, *, more: bool) -> master_data_bodies.RecordPage:
     """What each page of records has in addition to its items."""
     return {"page": page, "page_size": RECORDS_PER_PAGE, "total": total, "more": more}
 
 
-def _page(query: NamedRecordQuery, ids: Sequence[int]) -> shapes.RecordPage:
+def _page(query: NamedRecordQuery, ids: Sequence[int]) -> master_data_bodies.RecordPage:
     return page_members(query.page, min(len(ids), MAX_MATCHES), more=len(ids) > MAX_MATCHES)
 
 

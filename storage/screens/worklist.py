@@ -36,9 +36,9 @@ from patient_visit_engine.visit.codes import (
 )
 from patient_visit_engine.visit.list_order import Why
 from patient_visit_engine.wire import screens
+from patient_visit_engine.wire.field_types import status_name
 from patient_visit_engine.wire.person_names import full_name
 from patient_visit_engine.wire.search_words import typed_words
-from patient_visit_engine.wire.shapes import status_name
 from patient_visit_engine.wire.trackings import optional_moment
 
 FREE: screens.PatientNow = {

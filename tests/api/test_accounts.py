@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from patient_visit_engine.api.access import passwords
 from patient_visit_engine.storage import accounts, tables
 from patient_visit_engine.visit.codes import Role
-from patient_visit_engine.wire import shapes
+from patient_visit_engine.wire import account_bodies
 from tests.support.api import ApiDriver
 from tests.support.builders import DR_AMRANI, DR_OKAFOR
 from tests.support.passwords import WEAK_HASH
@@ -43,7 +43,7 @@ async def test_drawn_password_is_only_in_first_answer(api: ApiDriver) -> None:
     added = await add(api, **WEBER)
     again = await add(api, **WEBER)
 
-    TypeAdapter(shapes.AddedAccount).validate_json(added.content)
+    TypeAdapter(account_bodies.AddedAccount).validate_json(added.content)
     account = added.json()
     password = account.pop("password")
     assert (added.status_code, again.status_code) == (201, 201)
@@ -156,7 +156,7 @@ async def test_lists_accounts_by_pages(api: ApiDriver) -> None:
 
     pages = [(await admin.get("/api/accounts", params={"page": page, "page_size": 2})) for page in (1, 2, 3)]
 
-    TypeAdapter(shapes.Accounts).validate_json(pages[0].content)
+    TypeAdapter(account_bodies.Accounts).validate_json(pages[0].content)
     assert [[item["username"] for item in page.json()["items"]] for page in pages] == [["Ann", "ben"], ["cleo"], []]
     assert {page.json()["total"] for page in pages} == {3}
     assert "hash" not in "".join(page.text for page in pages)

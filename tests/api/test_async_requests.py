@@ -7,7 +7,7 @@ from pydantic import TypeAdapter
 
 from patient_visit_engine.storage.requests import count_set_aside, find_open_requests, set_request_aside
 from patient_visit_engine.visit.consultation_commands import StartConsultation
-from patient_visit_engine.wire import shapes
+from patient_visit_engine.wire import answer_bodies
 from tests.support.api import ApiDriver, start_body
 from tests.support.builders import minutes
 
@@ -34,7 +34,7 @@ async def test_client_sees_that_its_request_is_set_aside(api: ApiDriver) -> None
     assert (accepted.status_code, accepted.json()["state"]) == (202, "open")
     assert state.status_code == 200
     assert state.json() == {"state": "set_aside", "status": None, "location": None, "body": None}
-    TypeAdapter(shapes.AsyncRequest).validate_json(state.content)
+    TypeAdapter(answer_bodies.AsyncRequest).validate_json(state.content)
 
 
 async def test_async_repeat_opens_set_aside_request_again(api: ApiDriver) -> None:

@@ -18,7 +18,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from patient_visit_engine.api.stream.endpoint import LONGEST_CHANNEL, MOST_CHANNELS
-from patient_visit_engine.wire import screens, shapes
+from patient_visit_engine.wire import account_bodies, answer_bodies, problems, screens
 from tests.support.api import JOHN_DERMATOLOGY, ApiDriver, start_body
 from tests.support.builders import DR_AMRANI, DR_OKAFOR
 
@@ -222,19 +222,19 @@ async def test_answers_of_a_day_have_documented_shapes(api: ApiDriver) -> None:
     rows = await reception.get("/api/patients/123/trackings")
 
     documented: list[tuple[httpx.Response, int, type[Any]]] = [
-        (arrived, 201, shapes.Tracking),
-        (started, 201, shapes.Consultation),
-        (refused, 409, shapes.Refusal),
-        (place, 200, shapes.Place),
-        (later, 202, shapes.AsyncRequest),
-        (longer, 200, shapes.Consultation),
+        (arrived, 201, answer_bodies.Tracking),
+        (started, 201, answer_bodies.Consultation),
+        (refused, 409, problems.Refusal),
+        (place, 200, answer_bodies.Place),
+        (later, 202, answer_bodies.AsyncRequest),
+        (longer, 200, answer_bodies.Consultation),
         (worklist, 200, screens.Worklist),
         (visit, 200, screens.Visit),
-        (released, 200, shapes.Consultation),
-        (status, 200, shapes.AppointmentStatusNow),
-        (rows, 200, shapes.Trackings),
-        (await doctor.get("/api/session"), 200, shapes.SignedInUser),
-        (await doctor.get(later.headers["location"]), 202, shapes.AsyncRequest),
+        (released, 200, answer_bodies.Consultation),
+        (status, 200, answer_bodies.AppointmentStatusNow),
+        (rows, 200, answer_bodies.Trackings),
+        (await doctor.get("/api/session"), 200, account_bodies.SignedInUser),
+        (await doctor.get(later.headers["location"]), 202, answer_bodies.AsyncRequest),
     ]
     for answer, expected, shape in documented:
         assert answer.status_code == expected, answer.text

@@ -12,7 +12,7 @@ from patient_visit_engine.storage.master_data.identifiers import Identifier, Rec
 from patient_visit_engine.storage.master_data.identifying import minted_id
 from patient_visit_engine.storage.tables import identifiers, patients
 from patient_visit_engine.visit.calendar import to_rfc3339
-from patient_visit_engine.wire.shapes import LOWEST_MINTED_ID, MAX_ID, MAX_IDENTIFIERS, MAX_SENT_IDENTIFIERS
+from patient_visit_engine.wire.field_types import LOWEST_MINTED_ID, MAX_ID, MAX_IDENTIFIERS, MAX_SENT_IDENTIFIERS
 from tests.support.api import ApiDriver, ApiOpener
 from tests.support.builders import NOON
 from tests.support.databases import ON_SQLITE

@@ -14,7 +14,7 @@ from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.presence import DEAD_AFTER
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.codes import Role
-from patient_visit_engine.wire import shapes
+from patient_visit_engine.wire import process_bodies
 from tests.support.api import ApiDriver, Clock
 from tests.support.stream_process import StreamProcess, start_stream_process
 from tests.support.stream_server import an_event, append_events
@@ -41,7 +41,7 @@ async def get_presence(api: ApiDriver, process: StreamProcess) -> list[dict[str,
     api.app = process.app
     answer = await (await api.staff("supervisor")).get("/api/presence")
     assert answer.status_code == 200, answer.text
-    TypeAdapter(shapes.Presence).validate_json(answer.content)
+    TypeAdapter(process_bodies.Presence).validate_json(answer.content)
     items: list[dict[str, Any]] = answer.json()["items"]
     return items
 
@@ -206,7 +206,7 @@ async def test_renders_long_list_completely(monkeypatch: pytest.MonkeyPatch) -> 
         assert body == render_with_starlette(items)
 
 
-def connected_subscriber(since: str, user: str) -> shapes.ConnectedSubscriber:
+def connected_subscriber(since: str, user: str) -> process_bodies.ConnectedSubscriber:
     return {
         "user": user,
         "name": "Dr. Müller",
@@ -220,6 +220,6 @@ def connected_subscriber(since: str, user: str) -> shapes.ConnectedSubscriber:
     }
 
 
-def render_with_starlette(items: list[shapes.ConnectedSubscriber]) -> bytes:
+def render_with_starlette(items: list[process_bodies.ConnectedSubscriber]) -> bytes:
     """Return the JSON document that Starlette renders."""
     return bytes(JSONResponse({"items": items}).body)

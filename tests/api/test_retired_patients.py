@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from patient_visit_engine.wire.shapes import MAX_IDENTIFIERS
+from patient_visit_engine.wire.field_types import MAX_IDENTIFIERS
 from tests.support.api import ApiDriver
 from tests.support.merged_records import make_one_person
 

@@ -17,7 +17,7 @@ from patient_visit_engine.cli.datasets.recorded import RefusedRow
 from patient_visit_engine.runtime.operator_error import OperatorError
 from patient_visit_engine.storage import tables
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.wire.shapes import MAX_ID
+from patient_visit_engine.wire.field_types import MAX_ID
 
 NO_SHOW = """\
 PatientId,AppointmentID,Gender,ScheduledDay,AppointmentDay,Age,Neighbourhood,Scholarship,Hipertension,Diabetes,Alcoholism,Handcap,SMS_received,No-show

@@ -8,7 +8,7 @@ import pytest
 from patient_visit_engine.cli.own_tables.map_file import read_map
 from patient_visit_engine.cli.own_tables.map_text import MAX_MAP_BYTES, UnreadableMapError
 from patient_visit_engine.cli.own_tables.records import check_constants
-from patient_visit_engine.wire.shapes import MAX_IDENTIFIERS
+from patient_visit_engine.wire.field_types import MAX_IDENTIFIERS
 
 IDS = "identifiers: [{system: s, column: No}]"
 PATIENT = f"patient: {{{IDS}, last_name: {{column: Name}}}}"

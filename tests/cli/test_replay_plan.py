@@ -16,7 +16,7 @@ from patient_visit_engine.cli.replay.plan import (
     build_plan,
 )
 from patient_visit_engine.cli.replay.synthetic_day import synthetic_day
-from patient_visit_engine.wire.shapes import MAX_ID
+from patient_visit_engine.wire.field_types import MAX_ID
 from tests.support.recorded_days import MONDAY, PARIS, TODAY, plan_for, recorded
 
 TUESDAY = datetime.fromisoformat("2016-06-07T09:00")

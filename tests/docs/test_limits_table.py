@@ -6,7 +6,7 @@ from patient_visit_engine.cli.own_tables import csv_files, feeding, map_text, se
 from patient_visit_engine.runtime.open_files import MAX_RESERVE, MIN_RESERVE, MOST_OPEN_FILES
 from patient_visit_engine.runtime.settings import Settings
 from patient_visit_engine.storage.screens.timeline_pages import TIMELINE_PAGE
-from patient_visit_engine.wire.shapes import MAX_IDENTIFIER, MAX_IDENTIFIERS
+from patient_visit_engine.wire.field_types import MAX_IDENTIFIER, MAX_IDENTIFIERS
 from tests.support.pages import DOCS, code_of, rows
 
 LIMITS = DEFAULT_LIMITS

@@ -25,7 +25,7 @@ from patient_visit_engine.visit.person_records import SeenRecord
 from patient_visit_engine.visit.policy import decide
 from patient_visit_engine.visit.state import Appointment, Consultation, Facts, Limits
 from patient_visit_engine.visit.timers import decide_due
-from patient_visit_engine.wire.shapes import LOWEST_MINTED_ID
+from patient_visit_engine.wire.field_types import LOWEST_MINTED_ID
 from patient_visit_engine.wire.trackings import consultation_body, tracking_body
 from tests.support.builders import (
     CARDIOLOGY,

@@ -16,7 +16,7 @@ from patient_visit_engine.visit.patient_commands import (
     UndoCheckOutPatient,
 )
 from patient_visit_engine.visit.state import Appointment, Consultation, VisitState
-from patient_visit_engine.wire.shapes import LOWEST_MINTED_ID
+from patient_visit_engine.wire.field_types import LOWEST_MINTED_ID
 from tests.support.builders import (
     DR_AMRANI,
     DR_LINDQVIST,

@@ -16,7 +16,7 @@ from patient_visit_engine.visit.patient_commands import (
     UndoCheckInPatient,
     UndoCheckOutPatient,
 )
-from patient_visit_engine.wire.shapes import LOWEST_MINTED_ID
+from patient_visit_engine.wire.field_types import LOWEST_MINTED_ID
 from tests.support.builders import CALENDAR
 from tests.support.person_day_model import UNDO_WITHIN
 from tests.support.person_model import BookedAppointment, Expected

@@ -52,7 +52,7 @@ from patient_visit_engine.visit.past_tracking import PastTracking
 from patient_visit_engine.visit.patient_commands import OpenWalkIn
 from patient_visit_engine.visit.request import Request
 from patient_visit_engine.visit.state import AppointmentFields, Limits, VisitState
-from patient_visit_engine.wire.shapes import LOWEST_MINTED_ID
+from patient_visit_engine.wire.field_types import LOWEST_MINTED_ID
 from patient_visit_engine.worker.builder import CACHED_VISITS, build
 from patient_visit_engine.worker.sweep import Sweep
 from patient_visit_engine.workflows.patient_visit import PatientVisit
