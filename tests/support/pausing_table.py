@@ -27,7 +27,8 @@ from tests.support.commands import (
     a_status,
     an_extension,
 )
-from tests.support.decision_table import DOCTOR, SUPERVISOR, DecisionRow, Situation
+from tests.support.decision_table import DecisionRow, Situation
+from tests.support.undoing_table import DOCTOR, SUPERVISOR
 
 A_MINUTE_LATER = NOON + minutes(1)
 

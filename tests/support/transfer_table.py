@@ -7,7 +7,8 @@ from patient_visit_engine.visit.codes import ReservationKind
 from patient_visit_engine.visit.commands import Command
 from tests.support.builders import DR_AMRANI, DR_LINDQVIST, DR_OKAFOR, NOON, a_reservation, a_visit, minutes
 from tests.support.commands import a_transfer
-from tests.support.decision_table import REOPENER, UPDATED, DecisionRow, Situation, completed, running
+from tests.support.decision_table import UPDATED, DecisionRow, Situation, completed, running
+from tests.support.undoing_table import REOPENER
 
 
 def _reserved_after_completion(kind: ReservationKind) -> Situation:

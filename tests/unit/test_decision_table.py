@@ -7,14 +7,23 @@ import pytest
 from patient_visit_engine.visit.decisions import ConsultationEndedAnswer, Decision, Refused
 from patient_visit_engine.visit.policy import decide
 from patient_visit_engine.wire.events import events_of
-from tests.support import calling_table, decision_table, pausing_table, transfer_table
+from tests.support import (
+    arrivals_table,
+    calling_table,
+    decision_table,
+    handing_over_table,
+    pausing_table,
+    transfer_table,
+    undoing_table,
+)
 from tests.support.builders import NOON, an_event_context
 from tests.support.decision_table import DecisionRow, Situation
 from tests.support.pages import DOCS
 
 STATES = decision_table.STATES | pausing_table.STATES | transfer_table.STATES | calling_table.STATES
-COMMANDS = decision_table.COMMANDS | pausing_table.COMMANDS | transfer_table.COMMANDS | calling_table.COMMANDS
-ROWS = [*decision_table.ROWS, *pausing_table.ROWS, *transfer_table.ROWS, *calling_table.ROWS]
+TABLES = (undoing_table, handing_over_table, arrivals_table, pausing_table, transfer_table, calling_table)
+COMMANDS = {title: command for table in TABLES for title, command in table.COMMANDS.items()}
+ROWS = [row for table in TABLES for row in table.ROWS]
 PAGE = DOCS / "decisions.md"
 SECTION = re.compile(r"^## (.+)$", re.MULTILINE)
 
