@@ -16,7 +16,7 @@ from patient_visit_engine.storage.tables import doctors
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.wire.event_bodies import DoctorUpdated
 from patient_visit_engine.wire.event_context import CONSULTATIONS, Event
-from patient_visit_engine.wire.events import DOCTOR_UPDATED
+from patient_visit_engine.wire.event_names import DOCTOR_UPDATED
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from patient_visit_engine.storage.patient_words import add_patient_words, replac
 from patient_visit_engine.storage.shown_records import SHOWN_NUMBER
 from patient_visit_engine.storage.tables import patients
 from patient_visit_engine.wire.event_context import CONSULTATIONS, EventContext
-from patient_visit_engine.wire.events import PATIENT_UPDATED
+from patient_visit_engine.wire.event_names import PATIENT_UPDATED
 from patient_visit_engine.wire.field_types import Sex
 from patient_visit_engine.wire.patient_identity import PatientIdentity
 

@@ -14,7 +14,7 @@ from patient_visit_engine.storage.tracking_conditions import HAS_CONSULTATION
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.wire.event_bodies import PrestationUpdated
 from patient_visit_engine.wire.event_context import CONSULTATIONS, Event
-from patient_visit_engine.wire.events import PRESTATION_UPDATED
+from patient_visit_engine.wire.event_names import PRESTATION_UPDATED
 
 
 class PrestationInUseError(Exception):

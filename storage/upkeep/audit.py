@@ -29,7 +29,7 @@ from patient_visit_engine.storage.upkeep.audit_merges import (
     read_persons_before_log,
 )
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome, ReservationKind, TrackingStatus
-from patient_visit_engine.wire.events import COMPLETED, PAUSED, REOPENED, RESUMED, STARTED
+from patient_visit_engine.wire.event_names import COMPLETED, PAUSED, REOPENED, RESUMED, STARTED
 
 #: Rows in memory while a whole table is read.
 FETCH_SIZE = 1_000

@@ -12,7 +12,7 @@ from patient_visit_engine.storage.upkeep.audit_persons import (
     Persons,
 )
 from patient_visit_engine.visit.codes import TrackingStatus
-from patient_visit_engine.wire.events import (
+from patient_visit_engine.wire.event_names import (
     COMPLETED,
     PATIENT_MERGED,
     PATIENT_SEPARATED,

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from patient_visit_engine.wire.events import PATIENT_MERGED, PATIENT_SEPARATED
+from patient_visit_engine.wire.event_names import PATIENT_MERGED, PATIENT_SEPARATED
 
 #: The events that change the person of a record.
 CHANGES_OF_PERSONS = (PATIENT_MERGED, PATIENT_SEPARATED)

@@ -9,12 +9,12 @@ from typing_extensions import is_typeddict
 from patient_visit_engine.api.metrics import Metrics
 from patient_visit_engine.live.hub import Hub
 from patient_visit_engine.storage.upkeep.counts import DatabaseCounts
-from patient_visit_engine.wire import event_bodies, events
+from patient_visit_engine.wire import event_bodies, event_names
 from tests.support.pages import DOCS, ROOT, SPAN, code_of, fences, rows
 
 PAGE = DOCS / "events.md"
 EVENTS_IN_CODE = {
-    value for name, value in vars(events).items() if name.isupper() and isinstance(value, str) and "." in value
+    value for name, value in vars(event_names).items() if name.isupper() and isinstance(value, str) and "." in value
 }
 EVENT_BODIES = [body for body in vars(event_bodies).values() if is_typeddict(body)]
 FIELDS_OF_EVERY_EVENT = {"message", "timestamp"}

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from patient_visit_engine.storage.upkeep.audit import audit
-from patient_visit_engine.wire.events import COMPLETED, PATIENT_MERGED, STARTED
+from patient_visit_engine.wire.event_names import COMPLETED, PATIENT_MERGED, STARTED
 from tests.support.decisions import send_until_decided
 from tests.support.engine import Engine
 from tests.support.waiting import wait_until_async

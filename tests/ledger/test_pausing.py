@@ -11,7 +11,7 @@ from patient_visit_engine.storage.upkeep.audit import audit
 from patient_visit_engine.storage.upkeep.sweep import find_late_trackings
 from patient_visit_engine.visit.commands import Command
 from patient_visit_engine.visit.state import Consultation
-from patient_visit_engine.wire.events import PAUSED, RESUMED
+from patient_visit_engine.wire.event_names import PAUSED, RESUMED
 from tests.support.builders import (
     DR_AMRANI,
     DR_OKAFOR,

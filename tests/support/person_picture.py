@@ -17,7 +17,7 @@ from patient_visit_engine.storage.tables import (
     waiting_line,
 )
 from patient_visit_engine.visit.codes import AppointmentStatus
-from patient_visit_engine.wire.events import (
+from patient_visit_engine.wire.event_names import (
     APPOINTMENT_UPDATED,
     COMPLETED,
     PATIENT_MERGED,

@@ -10,7 +10,7 @@ import pytest
 
 from patient_visit_engine.storage.upkeep.audit_log import AuditedConsultation, AuditLogReader
 from patient_visit_engine.storage.upkeep.audit_persons import PersonChange, Persons
-from patient_visit_engine.wire.events import COMPLETED, PATIENT_MERGED, PATIENT_SEPARATED, PAUSED, RESUMED, STARTED
+from patient_visit_engine.wire.event_names import COMPLETED, PATIENT_MERGED, PATIENT_SEPARATED, PAUSED, RESUMED, STARTED
 
 #: Four records.
 A, B, C, D = 1, 2, 3, 4
