@@ -6,9 +6,9 @@ from typing import Protocol
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from patient_visit_engine.visit.facts import Facts
 from patient_visit_engine.visit.names import LOAD_FACTS, RECORD_DECISION
 from patient_visit_engine.visit.record import LedgerEntry, LedgerReply, UnrecordableError
-from patient_visit_engine.visit.state import Facts
 
 #: How long a call may take. A call that hangs, behind a lock that a person has forgotten, keeps its visit among the few on which the
 #: worker works at the same time (`worker.builder.SIMULTANEOUS_VISITS`). So it is not repeated: the visit pauses, and others go on.

@@ -8,7 +8,8 @@ from patient_visit_engine.storage.facts import APPOINTMENT, IDENTITY_COLUMNS, PE
 from patient_visit_engine.storage.row_unions import Columns, fetch_parts, union_rows
 from patient_visit_engine.storage.tables import patient_trackings, patients
 from patient_visit_engine.storage.tracking_conditions import IS_RUNNING
-from patient_visit_engine.visit.state import Appointment, OtherConsultation
+from patient_visit_engine.visit.appointment import Appointment
+from patient_visit_engine.visit.facts import OtherConsultation
 
 #: The other consultations that a decision depends on and an answer lists: the oldest ones.
 MAX_OTHER_CONSULTATIONS = 5

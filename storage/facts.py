@@ -18,8 +18,9 @@ from patient_visit_engine.storage.tables import (
     waiting_line,
 )
 from patient_visit_engine.storage.trackings import TRACKING
+from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.codes import AppointmentStatus, TrackingStatus
-from patient_visit_engine.visit.state import Appointment, Facts
+from patient_visit_engine.visit.facts import Facts
 
 #: The columns of `PatientIdentity`, as screens and events show a patient.
 IDENTITY_COLUMNS = (patients.c.first_name, patients.c.last_name, patients.c.birth_date, SHOWN_NUMBER)

@@ -6,15 +6,9 @@ from datetime import datetime
 
 from patient_visit_engine.storage.row_unions import Columns
 from patient_visit_engine.storage.trackings import tracking_row
+from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.codes import ReservationKind, TrackingStatus
-from patient_visit_engine.visit.state import (
-    Appointment,
-    Consultation,
-    Facts,
-    PendingTracking,
-    Reservation,
-    WaitingDoctor,
-)
+from patient_visit_engine.visit.facts import Consultation, Facts, PendingTracking, Reservation, WaitingDoctor
 from patient_visit_engine.wire.trackings import TrackingRow
 
 

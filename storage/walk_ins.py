@@ -9,9 +9,9 @@ from sqlalchemy import Connection, bindparam, insert, select
 from patient_visit_engine.storage.inserting import insert_if_new
 from patient_visit_engine.storage.patient_words import add_patient_words
 from patient_visit_engine.storage.tables import appointments, doctors, patients, prestations, requests
+from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.codes import AppointmentStatus
-from patient_visit_engine.visit.state import Appointment
 from patient_visit_engine.wire.field_types import LOWEST_MINTED_ID, MAX_ID
 from patient_visit_engine.wire.patient_identity import PatientIdentity
 

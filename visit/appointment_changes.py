@@ -6,13 +6,15 @@ the same rules.
 
 from datetime import datetime
 
+from patient_visit_engine.visit.appointment import Appointment, AppointmentFields
 from patient_visit_engine.visit.appointment_commands import ChangeAppointment
 from patient_visit_engine.visit.carry_over import reschedule
 from patient_visit_engine.visit.changes import Change, CloseTracking, PostponeNotSeen, RewriteAppointment
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
 from patient_visit_engine.visit.decisions import AppointmentAnswer, Refused, Verdict
+from patient_visit_engine.visit.facts import Consultation, PendingTracking
 from patient_visit_engine.visit.refusals import AppointmentClosed, TrackingOpen
-from patient_visit_engine.visit.state import Appointment, AppointmentFields, Consultation, PendingTracking, VisitState
+from patient_visit_engine.visit.state import VisitState
 from patient_visit_engine.visit.waiting_line import remove_place_for
 
 #: What may change while the consultation is in progress. It keeps the expected end with which it began.

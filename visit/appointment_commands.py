@@ -2,10 +2,11 @@
 
 from pydantic import Field
 
+from patient_visit_engine.visit.appointment import Appointment, AppointmentFields
 from patient_visit_engine.visit.codes import AppointmentStatus, CancelReason
+from patient_visit_engine.visit.frozen import Frozen, is_absent
 from patient_visit_engine.visit.past_tracking import PastTracking
 from patient_visit_engine.visit.request import Request
-from patient_visit_engine.visit.state import Appointment, AppointmentFields, Frozen, is_absent
 
 
 class CancelAppointment(Frozen):

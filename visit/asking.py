@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
+from patient_visit_engine.visit.facts import Consultation
 from patient_visit_engine.visit.request import Request
-from patient_visit_engine.visit.state import Consultation
 
 
 def asked_at(request: Request, now: datetime) -> datetime:

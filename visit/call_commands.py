@@ -2,9 +2,10 @@
 
 from datetime import datetime
 
+from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.doctor_call import DoctorCall
+from patient_visit_engine.visit.frozen import Frozen
 from patient_visit_engine.visit.request import Request
-from patient_visit_engine.visit.state import Appointment, Frozen
 
 
 class SkippedPatient(Frozen):

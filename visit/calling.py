@@ -2,10 +2,12 @@
 
 from datetime import datetime
 
+from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.call_commands import CallPatient, NoAnswer
 from patient_visit_engine.visit.changes import Change, EndReservation, NoteCall, WithdrawOffer, WriteNoAnswers
 from patient_visit_engine.visit.codes import ReservationKind
 from patient_visit_engine.visit.decisions import CalledAnswer, NoAnswerAnswer, Refused, Verdict
+from patient_visit_engine.visit.facts import Reservation
 from patient_visit_engine.visit.freeing import offer_to_line
 from patient_visit_engine.visit.list_order import MAX_NO_ANSWERS
 from patient_visit_engine.visit.refusals import (
@@ -18,7 +20,7 @@ from patient_visit_engine.visit.refusals import (
     appointment_refusal,
     inactive_refusal,
 )
-from patient_visit_engine.visit.state import Appointment, Reservation, VisitState
+from patient_visit_engine.visit.state import VisitState
 from patient_visit_engine.visit.waiting_line import pass_offer_on
 
 

@@ -4,7 +4,8 @@ from datetime import date, datetime, timedelta
 
 from patient_visit_engine.visit.changes import CarryOver, Change, CloseTracking
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
-from patient_visit_engine.visit.state import Consultation, Facts, PendingTracking, Reservation, VisitState
+from patient_visit_engine.visit.facts import Consultation, Facts, PendingTracking, Reservation
+from patient_visit_engine.visit.state import VisitState
 
 #: Without a message, what is open passes to the new day within this time, and one round of the sweep. The moment depends on the
 #: patient's id, because the visits of all patients end with the same day.

@@ -5,19 +5,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from patient_visit_engine.visit.appointment import Appointment, AppointmentFields
 from patient_visit_engine.visit.codes import AppointmentStatus, CancelReason, Outcome, RescueReason
+from patient_visit_engine.visit.facts import Consultation, PendingTracking, Reservation, WaitingDoctor
+from patient_visit_engine.visit.frozen import Frozen, is_absent, is_false
 from patient_visit_engine.visit.refusals import Refusal
-from patient_visit_engine.visit.state import (
-    Appointment,
-    AppointmentFields,
-    Consultation,
-    Frozen,
-    PendingTracking,
-    Reservation,
-    WaitingDoctor,
-    is_absent,
-    is_false,
-)
 
 
 class OpenConsultation(Frozen):

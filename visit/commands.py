@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import get_args
 
+from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.appointment_commands import (
     CancelAppointment,
     ChangeAppointment,
@@ -31,6 +32,7 @@ from patient_visit_engine.visit.consultation_commands import (
 )
 from patient_visit_engine.visit.day_appointments import DayAppointments
 from patient_visit_engine.visit.doctor_call import DoctorCall
+from patient_visit_engine.visit.facts import OtherConsultation
 from patient_visit_engine.visit.past_tracking import PastTracking
 from patient_visit_engine.visit.patient_commands import (
     Adopt,
@@ -44,7 +46,6 @@ from patient_visit_engine.visit.patient_commands import (
     UndoCheckOutPatient,
 )
 from patient_visit_engine.visit.person_records import SeenRecord
-from patient_visit_engine.visit.state import Appointment, OtherConsultation
 
 SystemCommand = Adopt | Rescue
 ConsultationCommand = CompleteConsultation | ExtendConsultation | ReleaseConsultation | Pause | UndoStart

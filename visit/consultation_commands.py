@@ -2,10 +2,12 @@
 
 from pydantic import Field
 
+from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.codes import DoctorBusy
+from patient_visit_engine.visit.facts import OtherConsultation
+from patient_visit_engine.visit.frozen import Frozen
 from patient_visit_engine.visit.past_tracking import PastTracking
 from patient_visit_engine.visit.request import Request
-from patient_visit_engine.visit.state import Appointment, Frozen, OtherConsultation
 
 
 class StartConsultation(Frozen):

@@ -2,9 +2,10 @@
 
 from datetime import date, datetime
 
+from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.codes import Outcome
+from patient_visit_engine.visit.frozen import Frozen
 from patient_visit_engine.visit.past_tracking import PastTracking
-from patient_visit_engine.visit.state import Appointment, Frozen
 
 
 class DayAppointment(Frozen):

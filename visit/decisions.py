@@ -5,11 +5,13 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
+from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.call_commands import SkippedPatient
 from patient_visit_engine.visit.changes import Change
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
+from patient_visit_engine.visit.facts import Consultation, OtherConsultation
+from patient_visit_engine.visit.frozen import Frozen
 from patient_visit_engine.visit.refusals import Refusal
-from patient_visit_engine.visit.state import Appointment, Consultation, Frozen, OtherConsultation
 
 
 class ConsultationAnswer(Frozen):

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from patient_visit_engine.visit.state import LONG_AGO, Frozen
+from patient_visit_engine.visit.frozen import LONG_AGO, Frozen
 
 
 class DoctorCall(Frozen):

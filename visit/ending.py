@@ -11,9 +11,10 @@ from patient_visit_engine.visit.consultation_commands import (
     ReleaseConsultation,
 )
 from patient_visit_engine.visit.decisions import ConsultationAnswer, ConsultationEndedAnswer, Refused, Verdict
+from patient_visit_engine.visit.facts import Consultation
 from patient_visit_engine.visit.freeing import free_patient
 from patient_visit_engine.visit.refusals import ConsultationChanged, ConsultationPaused, NotYours
-from patient_visit_engine.visit.state import Consultation, VisitState
+from patient_visit_engine.visit.state import VisitState
 
 
 def complete_consultation(command: CompleteConsultation, state: VisitState, now: datetime) -> Verdict:

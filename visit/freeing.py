@@ -3,7 +3,9 @@
 from datetime import datetime
 
 from patient_visit_engine.visit.changes import Change, EndReservation, OfferPatient
-from patient_visit_engine.visit.state import LONG_AGO, Consultation, VisitState, WaitingDoctor
+from patient_visit_engine.visit.facts import Consultation, WaitingDoctor
+from patient_visit_engine.visit.frozen import LONG_AGO
+from patient_visit_engine.visit.state import VisitState
 
 
 def free_patient(state: VisitState, left: Consultation, now: datetime) -> tuple[Change, ...]:

@@ -2,12 +2,13 @@
 
 from datetime import datetime
 
+from patient_visit_engine.visit.appointment import AppointmentFields
 from patient_visit_engine.visit.appointment_commands import Reassign
 from patient_visit_engine.visit.changes import RewriteAppointment
 from patient_visit_engine.visit.codes import CLOSED_STATUSES
 from patient_visit_engine.visit.decisions import AppointmentAnswer, Refused, Verdict
 from patient_visit_engine.visit.refusals import AppointmentClosed, DoctorInactive, Refusal, TrackingOpen
-from patient_visit_engine.visit.state import AppointmentFields, VisitState
+from patient_visit_engine.visit.state import VisitState
 from patient_visit_engine.visit.waiting_line import remove_place_for
 
 

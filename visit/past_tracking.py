@@ -5,7 +5,7 @@ from datetime import datetime
 from pydantic import Field
 
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
-from patient_visit_engine.visit.state import Frozen, is_absent, is_zero
+from patient_visit_engine.visit.frozen import Frozen, is_absent, is_zero
 
 
 class PastTracking(Frozen):

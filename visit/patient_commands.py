@@ -2,11 +2,12 @@
 
 from pydantic import Field
 
+from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.codes import RescueReason
 from patient_visit_engine.visit.day_appointments import DayAppointments
+from patient_visit_engine.visit.frozen import Frozen, is_absent
 from patient_visit_engine.visit.person_records import SeenRecord
 from patient_visit_engine.visit.request import Request
-from patient_visit_engine.visit.state import Appointment, Frozen, is_absent
 
 
 class CheckInPatient(Frozen):

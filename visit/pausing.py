@@ -9,9 +9,10 @@ from patient_visit_engine.visit.commands import StartCommand
 from patient_visit_engine.visit.consultation_commands import Pause, Resume
 from patient_visit_engine.visit.decisions import ConsultationAnswer, ConsultationEndedAnswer, Refused, Verdict
 from patient_visit_engine.visit.exclusivity import exclusive_refusal
+from patient_visit_engine.visit.facts import Consultation
 from patient_visit_engine.visit.freeing import free_patient
 from patient_visit_engine.visit.refusals import ConsultationChanged, DoctorInConsultation, NotYours
-from patient_visit_engine.visit.state import Consultation, VisitState
+from patient_visit_engine.visit.state import VisitState
 from patient_visit_engine.visit.waiting_line import update_line_after_start
 
 

@@ -2,7 +2,8 @@
 
 from datetime import date
 
-from patient_visit_engine.visit.state import Facts, Frozen
+from patient_visit_engine.visit.facts import Facts
+from patient_visit_engine.visit.frozen import Frozen
 
 
 class StoredMerge(Frozen):

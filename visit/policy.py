@@ -21,6 +21,7 @@ from patient_visit_engine.visit import (
     waiting_line,
     walk_ins,
 )
+from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.appointment_commands import (
     CancelAppointment,
     ChangeAppointment,
@@ -71,7 +72,7 @@ from patient_visit_engine.visit.patient_commands import (
     UndoCheckOutPatient,
 )
 from patient_visit_engine.visit.refusals import AppointmentMismatch
-from patient_visit_engine.visit.state import Appointment, VisitState
+from patient_visit_engine.visit.state import VisitState
 
 
 def adopt(_command: Adopt, _state: VisitState, _now: datetime) -> Verdict:

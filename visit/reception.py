@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.appointment_commands import CheckIn, CheckOut, SetAppointmentStatus, SetPriority
 from patient_visit_engine.visit.asking import is_asked_before_change
 from patient_visit_engine.visit.changes import (
@@ -24,7 +25,7 @@ from patient_visit_engine.visit.refusals import (
     NotYours,
     appointment_refusal,
 )
-from patient_visit_engine.visit.state import Appointment, VisitState
+from patient_visit_engine.visit.state import VisitState
 from patient_visit_engine.visit.waiting_line import remove_place_for
 
 

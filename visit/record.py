@@ -5,16 +5,18 @@ from typing import Literal
 
 from pydantic import Field
 
+from patient_visit_engine.visit.appointment import Appointment, AppointmentFields
 from patient_visit_engine.visit.changes import RewriteAppointment, TransferConsultation
 from patient_visit_engine.visit.commands import Command, separated_person
 from patient_visit_engine.visit.day_appointments import DayAppointments
 from patient_visit_engine.visit.decisions import ConsultationAnswer, Decision, Refused
 from patient_visit_engine.visit.doctor_call import DoctorCall
+from patient_visit_engine.visit.facts import Facts, OtherConsultation
+from patient_visit_engine.visit.frozen import Frozen, is_absent
 from patient_visit_engine.visit.past_tracking import PastTracking
 from patient_visit_engine.visit.person_records import SeenRecord
 from patient_visit_engine.visit.refusals import DoctorInConsultation
 from patient_visit_engine.visit.request import Request
-from patient_visit_engine.visit.state import Appointment, AppointmentFields, Facts, Frozen, OtherConsultation, is_absent
 
 
 class UnrecordableError(Exception):

@@ -5,8 +5,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.codes import CLOSED_STATUSES, AppointmentStatus
-from patient_visit_engine.visit.state import Appointment, Consultation, Frozen, OtherConsultation, VisitState, is_false
+from patient_visit_engine.visit.facts import Consultation, OtherConsultation
+from patient_visit_engine.visit.frozen import Frozen, is_false
+from patient_visit_engine.visit.state import VisitState
 
 
 class PatientInConsultation(Frozen):

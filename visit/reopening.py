@@ -14,8 +14,9 @@ from patient_visit_engine.visit.changes import (
 from patient_visit_engine.visit.codes import Outcome, ReservationKind
 from patient_visit_engine.visit.consultation_commands import Reopen
 from patient_visit_engine.visit.decisions import ConsultationAnswer, ConsultationEndedAnswer, Refused, Verdict
+from patient_visit_engine.visit.facts import Consultation
 from patient_visit_engine.visit.refusals import NotYours, PatientInConsultation, TooLate
-from patient_visit_engine.visit.state import Consultation, VisitState
+from patient_visit_engine.visit.state import VisitState
 from patient_visit_engine.visit.undoing import UNDO_WITHIN
 from patient_visit_engine.visit.waiting_line import first_place
 

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from pydantic import Field
 
-from patient_visit_engine.visit.state import Frozen, is_false
+from patient_visit_engine.visit.frozen import Frozen, is_false
 
 
 class Request(Frozen):

@@ -4,11 +4,13 @@ from datetime import date, datetime, timedelta
 from hashlib import sha256
 from uuid import UUID
 
+from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.changes import Change, NoteRefusal, OpenConsultation
 from patient_visit_engine.visit.codes import CLOSED_STATUSES, DoctorBusy
 from patient_visit_engine.visit.consultation_commands import StartConsultation
 from patient_visit_engine.visit.decisions import ConsultationAnswer, Refused, Verdict
 from patient_visit_engine.visit.exclusivity import exclusive_refusal
+from patient_visit_engine.visit.facts import Consultation
 from patient_visit_engine.visit.pausing import continue_consultation
 from patient_visit_engine.visit.reception import found_changes
 from patient_visit_engine.visit.refusals import (
@@ -22,7 +24,7 @@ from patient_visit_engine.visit.refusals import (
     inactive_refusal,
 )
 from patient_visit_engine.visit.request import Request
-from patient_visit_engine.visit.state import Appointment, Consultation, Limits, VisitState
+from patient_visit_engine.visit.state import Limits, VisitState
 from patient_visit_engine.visit.waiting_line import join_change, update_line_after_start
 
 

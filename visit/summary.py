@@ -4,7 +4,8 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from patient_visit_engine.visit.state import Consultation, VisitState
+from patient_visit_engine.visit.facts import Consultation
+from patient_visit_engine.visit.state import VisitState
 from patient_visit_engine.visit.timers import next_timer
 
 

@@ -16,8 +16,9 @@ from patient_visit_engine.visit.changes import (
 from patient_visit_engine.visit.codes import Outcome, ReservationKind
 from patient_visit_engine.visit.decisions import Decision
 from patient_visit_engine.visit.ending import end_and_offer
+from patient_visit_engine.visit.facts import Consultation
 from patient_visit_engine.visit.freeing import offer_after, offer_to_line, offer_to_paused
-from patient_visit_engine.visit.state import Consultation, VisitState
+from patient_visit_engine.visit.state import VisitState
 from patient_visit_engine.visit.waiting_line import pass_offer_on
 
 

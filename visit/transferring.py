@@ -8,8 +8,9 @@ from patient_visit_engine.visit.codes import Outcome, ReservationKind
 from patient_visit_engine.visit.consultation_commands import Transfer
 from patient_visit_engine.visit.decisions import ConsultationEndedAnswer, Refused, Verdict
 from patient_visit_engine.visit.ending import end_consultation
+from patient_visit_engine.visit.facts import Consultation, Reservation
 from patient_visit_engine.visit.refusals import ConsultationChanged, DoctorInactive, NotYours, PrestationInactive
-from patient_visit_engine.visit.state import Consultation, Reservation, VisitState
+from patient_visit_engine.visit.state import VisitState
 from patient_visit_engine.visit.waiting_line import first_place
 
 

@@ -6,7 +6,8 @@ from typing import Literal
 from pydantic import Field
 
 from patient_visit_engine.visit.codes import RescueReason
-from patient_visit_engine.visit.state import LONG_AGO, Frozen, Limits, VisitState, is_absent
+from patient_visit_engine.visit.frozen import LONG_AGO, Frozen, is_absent
+from patient_visit_engine.visit.state import Limits, VisitState
 
 
 class OpenVisit(Frozen):

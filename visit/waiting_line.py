@@ -4,6 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Literal
 
+from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.appointment_commands import JoinWaitingLine, LeaveWaitingLine
 from patient_visit_engine.visit.changes import (
     Change,
@@ -14,6 +15,7 @@ from patient_visit_engine.visit.changes import (
     WithdrawOffer,
 )
 from patient_visit_engine.visit.decisions import NotInLine, PlaceInLine, Refused, Verdict
+from patient_visit_engine.visit.facts import Consultation, Reservation, WaitingDoctor
 from patient_visit_engine.visit.freeing import offer_after, offer_to_line
 from patient_visit_engine.visit.refusals import (
     PatientFree,
@@ -21,7 +23,7 @@ from patient_visit_engine.visit.refusals import (
     appointment_refusal,
     inactive_refusal,
 )
-from patient_visit_engine.visit.state import Appointment, Consultation, Reservation, VisitState, WaitingDoctor
+from patient_visit_engine.visit.state import VisitState
 
 #: Why a doctor leaves the line without a start and before the doctor's offers are used up.
 Leaving = Literal["left", "canceled", "checked_out", "moved"]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import singledispatch
 from typing import Any
 
+from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.decisions import (
     AppointmentAnswer,
@@ -24,7 +25,6 @@ from patient_visit_engine.visit.decisions import (
     WalkInAnswer,
 )
 from patient_visit_engine.visit.refusals import ConsultationEnded, Refusal
-from patient_visit_engine.visit.state import Appointment
 from patient_visit_engine.wire import answer_bodies, master_data_bodies
 from patient_visit_engine.wire.field_types import status_name
 from patient_visit_engine.wire.refusals import AnswerContext, busy_doctor, refusal_body, status_of

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from patient_visit_engine.visit.calendar import to_rfc3339
-from patient_visit_engine.visit.state import Consultation
+from patient_visit_engine.visit.facts import Consultation
 from patient_visit_engine.wire import event_bodies
 from patient_visit_engine.wire.patient_identity import PatientIdentity
 

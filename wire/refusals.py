@@ -6,6 +6,7 @@ from typing import Any, Literal, cast
 
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.codes import AppointmentStatus
+from patient_visit_engine.visit.facts import Consultation, OtherConsultation
 from patient_visit_engine.visit.refusals import (
     AlreadyMerged,
     AppointmentClosed,
@@ -37,7 +38,6 @@ from patient_visit_engine.visit.refusals import (
     TrackingOpen,
     UnknownMerge,
 )
-from patient_visit_engine.visit.state import Consultation, OtherConsultation
 from patient_visit_engine.wire import answer_bodies, problems
 from patient_visit_engine.wire.event_context import EventContext
 from patient_visit_engine.wire.patient_identity import PatientIdentity

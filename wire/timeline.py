@@ -7,8 +7,8 @@ from typing import Any
 
 from patient_visit_engine.visit import changes
 from patient_visit_engine.visit.calendar import to_rfc3339
+from patient_visit_engine.visit.facts import Consultation, WaitingDoctor
 from patient_visit_engine.visit.refusals import AppointmentInProgress, PatientInConsultation
-from patient_visit_engine.visit.state import Consultation, WaitingDoctor
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError, FailureError
 
 with workflow.unsafe.imports_passed_through():
+    from patient_visit_engine.visit.facts import Facts
     from patient_visit_engine.visit.names import LOAD_FACTS, RECORD_DECISION
     from patient_visit_engine.visit.record import LedgerEntry, LedgerReply, UnrecordableError
-    from patient_visit_engine.visit.state import Facts
 
 T = TypeVar("T")
 CALL_TIMEOUT = timedelta(seconds=10)

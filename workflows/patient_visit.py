@@ -18,6 +18,7 @@ from patient_visit_engine.workflows.update_failures import expired, not_noted, o
 from patient_visit_engine.workflows.visit_display import VisitDisplay
 
 with workflow.unsafe.imports_passed_through():
+    from patient_visit_engine.visit.appointment import Appointment
     from patient_visit_engine.visit.appointment_commands import (
         JoinWaitingLine,
         LeaveWaitingLine,
@@ -57,6 +58,7 @@ with workflow.unsafe.imports_passed_through():
         UndoStart,
     )
     from patient_visit_engine.visit.decisions import Decision
+    from patient_visit_engine.visit.facts import Facts
     from patient_visit_engine.visit.names import WORKFLOW_TYPE, visit_id
     from patient_visit_engine.visit.patient_commands import (
         Adopt,
@@ -64,7 +66,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from patient_visit_engine.visit.policy import decide, decide_on_appointment
     from patient_visit_engine.visit.record import LedgerEntry, LedgerReply, new_person
-    from patient_visit_engine.visit.state import Appointment, Facts, VisitState
+    from patient_visit_engine.visit.state import VisitState
     from patient_visit_engine.visit.timers import day_is_over, decide_due, next_deadline, next_timer
     from patient_visit_engine.visit.visit_messages import OpenVisit, Reply
 

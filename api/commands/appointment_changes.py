@@ -22,9 +22,9 @@ from patient_visit_engine.storage.master_data.appointments import (
 from patient_visit_engine.storage.master_data.identifiers import Identifier, RecordKind
 from patient_visit_engine.storage.master_data.put_requests import PutRequest
 from patient_visit_engine.storage.master_data.records import PutOvertakenError, PutResult
+from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.appointment_commands import ChangeAppointment
 from patient_visit_engine.visit.refusals import AppointmentMismatch
-from patient_visit_engine.visit.state import Appointment
 
 
 class AppointmentChanges:

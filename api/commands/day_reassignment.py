@@ -17,10 +17,10 @@ from patient_visit_engine.storage.facts import read_appointment
 from patient_visit_engine.storage.kept_answers import KeptAnswer, keep_answer
 from patient_visit_engine.storage.plans import open_plan, part_of
 from patient_visit_engine.storage.requests import StoredRequest, find_request
+from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.appointment_commands import Reassign
 from patient_visit_engine.visit.refusals import AppointmentMismatch, DoctorInactive
 from patient_visit_engine.visit.request import Request
-from patient_visit_engine.visit.state import Appointment
 from patient_visit_engine.wire import answer_bodies
 from patient_visit_engine.wire.problems import problem_body
 from patient_visit_engine.wire.refusals import TITLES

@@ -8,9 +8,9 @@ from patient_visit_engine.api.problems import NotFound, Problem
 from patient_visit_engine.storage.doctor_days import is_active_doctor
 from patient_visit_engine.storage.past_trackings import read_past_tracking
 from patient_visit_engine.storage.screens import patient_day
+from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.codes import Role
 from patient_visit_engine.visit.past_tracking import PastTracking
-from patient_visit_engine.visit.state import Appointment
 from patient_visit_engine.wire.trackings import TrackingRow
 
 

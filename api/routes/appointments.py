@@ -26,6 +26,7 @@ from patient_visit_engine.api.schema.openapi import COMMAND_PROBLEMS, STAFF_PROB
 from patient_visit_engine.api.schema.queries import WorklistQuery
 from patient_visit_engine.api.schema.query_check import QUERY_CHECK
 from patient_visit_engine.storage.screens import record_pages, worklist
+from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.appointment_commands import (
     CancelAppointment,
     CheckIn,
@@ -37,7 +38,6 @@ from patient_visit_engine.visit.appointment_commands import (
 from patient_visit_engine.visit.codes import Role
 from patient_visit_engine.visit.commands import Command
 from patient_visit_engine.visit.request import Request
-from patient_visit_engine.visit.state import Appointment
 from patient_visit_engine.wire import answer_bodies, screens
 
 router = APIRouter(tags=["appointments"])

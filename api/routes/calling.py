@@ -19,11 +19,11 @@ from patient_visit_engine.api.schema.fields import TextId
 from patient_visit_engine.api.schema.openapi import COMMAND_PROBLEMS, responses
 from patient_visit_engine.storage.doctor_calls import read_call
 from patient_visit_engine.storage.screens.callable_patients import find_next
+from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.calendar import HospitalDay
 from patient_visit_engine.visit.call_commands import NoAnswer
 from patient_visit_engine.visit.codes import Role
 from patient_visit_engine.visit.doctor_call import DoctorCall
-from patient_visit_engine.visit.state import Appointment
 from patient_visit_engine.wire import answer_bodies
 
 router = APIRouter(tags=["calls"])

@@ -21,6 +21,7 @@ from patient_visit_engine.api.schema.openapi import COMMAND_PROBLEMS, STAFF_PROB
 from patient_visit_engine.storage.busy_doctor import read_appointment_and_busy_doctor
 from patient_visit_engine.storage.person_records import find_person
 from patient_visit_engine.storage.screens import patient_day
+from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.codes import DoctorBusy
 from patient_visit_engine.visit.consultation_commands import (
     CompleteConsultation,
@@ -28,7 +29,7 @@ from patient_visit_engine.visit.consultation_commands import (
     ReleaseConsultation,
     StartConsultation,
 )
-from patient_visit_engine.visit.state import Appointment, OtherConsultation
+from patient_visit_engine.visit.facts import OtherConsultation
 from patient_visit_engine.wire import answer_bodies
 from patient_visit_engine.wire.trackings import consultation_body
 

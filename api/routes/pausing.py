@@ -18,9 +18,10 @@ from patient_visit_engine.api.problems import NotFound
 from patient_visit_engine.api.schema import bodies
 from patient_visit_engine.api.schema.openapi import COMMAND_PROBLEMS, responses
 from patient_visit_engine.storage.busy_doctor import read_appointment_and_busy_doctor
+from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.codes import DoctorBusy
 from patient_visit_engine.visit.consultation_commands import Pause, Resume
-from patient_visit_engine.visit.state import Appointment, OtherConsultation
+from patient_visit_engine.visit.facts import OtherConsultation
 from patient_visit_engine.wire import answer_bodies
 
 router = APIRouter(tags=["consultations"])

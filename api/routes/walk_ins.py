@@ -18,9 +18,10 @@ from patient_visit_engine.api.schema.openapi import COMMAND_PROBLEMS, responses
 from patient_visit_engine.storage.master_data.identifiers import RecordKind, find_record
 from patient_visit_engine.storage.person_records import find_person
 from patient_visit_engine.storage.walk_ins import id_of_request, read_walk_in
+from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.codes import AppointmentStatus, Role
+from patient_visit_engine.visit.frozen import LONG_AGO
 from patient_visit_engine.visit.patient_commands import OpenWalkIn
-from patient_visit_engine.visit.state import LONG_AGO, Appointment
 from patient_visit_engine.wire import answer_bodies
 
 router = APIRouter(tags=["arrivals"])

@@ -14,8 +14,9 @@ from patient_visit_engine.storage.ledger.writer import (
 )
 from patient_visit_engine.storage.walk_ins import insert_walk_in
 from patient_visit_engine.visit import changes
+from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome, TrackingStatus
-from patient_visit_engine.visit.state import Appointment, Consultation, PendingTracking, Reservation
+from patient_visit_engine.visit.facts import Consultation, PendingTracking, Reservation
 
 
 @singledispatch

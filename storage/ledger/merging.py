@@ -15,7 +15,7 @@ from patient_visit_engine.storage.tables import (
     waiting_line,
 )
 from patient_visit_engine.visit.changes import RestoreRecord, RetireRecord
-from patient_visit_engine.visit.state import WaitingDoctor
+from patient_visit_engine.visit.facts import WaitingDoctor
 
 #: The doctor and the appointment of a place or a reservation.
 _Key = tuple[int, int]

@@ -4,7 +4,7 @@ from patient_visit_engine.storage.ledger.writer import PAUSED_CONSULTATION, RUNN
 from patient_visit_engine.storage.row_unions import Columns
 from patient_visit_engine.visit.changes import PauseConsultation, ResumeConsultation
 from patient_visit_engine.visit.codes import Outcome, TrackingStatus
-from patient_visit_engine.visit.state import Consultation
+from patient_visit_engine.visit.facts import Consultation
 
 
 def pause_tracking(change: PauseConsultation, writer: Writer) -> None:

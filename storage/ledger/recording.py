@@ -31,9 +31,9 @@ from patient_visit_engine.storage.ledger.writer import Writer
 from patient_visit_engine.storage.prepared_statements import PreparedWrite
 from patient_visit_engine.storage.tables import timeline
 from patient_visit_engine.visit.decisions import Decision, Refused
+from patient_visit_engine.visit.facts import Facts
 from patient_visit_engine.visit.record import LedgerEntry, LedgerReply, UnrecordableError
 from patient_visit_engine.visit.refusals import AppointmentMismatch, Refusal, RequestExpired
-from patient_visit_engine.visit.state import Facts
 from patient_visit_engine.wire.events import events_of
 from patient_visit_engine.wire.timeline import timeline_row
 

@@ -8,8 +8,8 @@ from patient_visit_engine.storage.ledger.errors import OvertakenError
 from patient_visit_engine.storage.ledger.writer import NEWEST_AS_OF, PENDING_OF_APPOINTMENT, Writer
 from patient_visit_engine.storage.status_columns import columns_of_status
 from patient_visit_engine.storage.tables import appointments, prestations
+from patient_visit_engine.visit.appointment import Appointment, AppointmentFields
 from patient_visit_engine.visit.codes import TrackingStatus
-from patient_visit_engine.visit.state import Appointment, AppointmentFields
 
 IS_APPOINTMENT = appointments.c.id == bindparam("key")
 EXCLUSIVE = select(prestations.c.exclusive).where(prestations.c.id == bindparam("prestation"))

@@ -39,12 +39,13 @@ from patient_visit_engine.storage.person_records import PERSON_OF_RECORD, read_r
 from patient_visit_engine.storage.row_unions import Columns, fetch_parts, union_rows
 from patient_visit_engine.storage.tables import callers, patients, requests
 from patient_visit_engine.storage.walk_ins import insert_new_patient, read_walk_in
+from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.day_appointments import DayAppointments
 from patient_visit_engine.visit.doctor_call import DoctorCall
+from patient_visit_engine.visit.facts import Facts, OtherConsultation
 from patient_visit_engine.visit.past_tracking import PastTracking
 from patient_visit_engine.visit.person_records import SeenRecord
 from patient_visit_engine.visit.record import LedgerEntry
-from patient_visit_engine.visit.state import Appointment, Facts, OtherConsultation
 from patient_visit_engine.wire.patient_identity import PatientIdentity
 
 # The second attempt sees an appointment or a prestation that was created while the first one waited.

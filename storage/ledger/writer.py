@@ -29,10 +29,11 @@ from patient_visit_engine.storage.prepared_statements import PreparedWrite
 from patient_visit_engine.storage.row_unions import Columns, fetch_parts
 from patient_visit_engine.storage.tables import appointments, patient_trackings, reservations, waiting_line
 from patient_visit_engine.storage.tables.columns import Timestamp
+from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.calendar import to_millisecond
 from patient_visit_engine.visit.codes import BEFORE_ARRIVAL, AppointmentStatus, CancelReason, Outcome, TrackingStatus
+from patient_visit_engine.visit.facts import Consultation, Reservation, WaitingDoctor
 from patient_visit_engine.visit.record import LedgerEntry
-from patient_visit_engine.visit.state import Appointment, Consultation, Reservation, WaitingDoctor
 
 
 class OpenTrackingKey(NamedTuple):

@@ -15,8 +15,8 @@ from patient_visit_engine.storage.tables import (
     reservations,
     waiting_line,
 )
+from patient_visit_engine.visit.appointment import AppointmentFields
 from patient_visit_engine.visit.codes import TrackingStatus
-from patient_visit_engine.visit.state import AppointmentFields
 from patient_visit_engine.wire.patient_identity import PatientIdentity
 
 

@@ -36,11 +36,11 @@ from patient_visit_engine.storage.master_data.records import (
 )
 from patient_visit_engine.storage.status_columns import columns_of_status
 from patient_visit_engine.storage.tables import appointments, patients
+from patient_visit_engine.visit.appointment import Appointment, AppointmentFields
 from patient_visit_engine.visit.appointment_changes import change_refusal, effective_fields
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.changes import Change, RewriteAppointment, WriteAppointmentStatus
 from patient_visit_engine.visit.codes import AppointmentStatus
-from patient_visit_engine.visit.state import Appointment, AppointmentFields
 from patient_visit_engine.wire.event_context import EventContext
 from patient_visit_engine.wire.events import events_of
 from patient_visit_engine.wire.patient_identity import PatientIdentity

@@ -11,11 +11,11 @@ from patient_visit_engine.storage.facts import APPOINTMENT_ROWS, to_appointment
 from patient_visit_engine.storage.screens.doctor_list import is_listed_between, read_list
 from patient_visit_engine.storage.tables import appointments, patient_trackings, reservations
 from patient_visit_engine.storage.tracking_conditions import IS_RUNNING
+from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.calendar import HospitalDay
 from patient_visit_engine.visit.doctor_call import DoctorCall
 from patient_visit_engine.visit.list_order import MAX_NO_ANSWERS, ListItem, next_callable
 from patient_visit_engine.visit.refusals import inactive_refusal
-from patient_visit_engine.visit.state import Appointment
 
 #: The reason for the patient of the last call, who has left the house. No one else is listed without being there.
 NOT_PRESENT = "not_present"

@@ -18,9 +18,9 @@ from patient_visit_engine.storage.tables import (
 )
 from patient_visit_engine.storage.tracking_conditions import HAS_CONSULTATION
 from patient_visit_engine.storage.trackings import TRACKING, TRACKING_OF_CONSULTATION, tracking_row
+from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.codes import TrackingStatus
-from patient_visit_engine.visit.state import Appointment
 from patient_visit_engine.wire import answer_bodies, screens
 from patient_visit_engine.wire.person_names import full_name
 from patient_visit_engine.wire.trackings import TrackingRow, tracking_body

@@ -63,7 +63,7 @@ def is_explained(class_name: str, terms: set[str]) -> bool:
 
 
 def test_finds_classes_and_terms() -> None:
-    assert "patient_visit_engine.visit.state.WaitingDoctor" in classes_used_elsewhere()
+    assert "patient_visit_engine.visit.facts.WaitingDoctor" in classes_used_elsewhere()
     assert {"check in", "patient day", "waiting line"} <= glossary_terms()
 
 

@@ -11,10 +11,10 @@ from patient_visit_engine.storage.doctor_calls import read_call
 from patient_visit_engine.storage.tables import appointments, doctors, patients
 from patient_visit_engine.storage.upkeep.audit import audit
 from patient_visit_engine.storage.upkeep.sweep import find_late_reservations
+from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.commands import with_call
 from patient_visit_engine.visit.doctor_call import DoctorCall
 from patient_visit_engine.visit.record import LedgerReply
-from patient_visit_engine.visit.state import Appointment
 from tests.support.builders import (
     DAY,
     DR_AMRANI,

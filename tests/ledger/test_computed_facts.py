@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.facts import read_facts
 from patient_visit_engine.storage.trackings import latest_tracking, tracking_of_consultation
+from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.appointment_commands import CheckIn, CheckOut
 from patient_visit_engine.visit.changes import Change
 from patient_visit_engine.visit.codes import AppointmentStatus, RescueReason
@@ -20,10 +21,11 @@ from patient_visit_engine.visit.commands import (
     RecordCommand,
     SystemCommand,
 )
+from patient_visit_engine.visit.facts import Consultation, Facts
 from patient_visit_engine.visit.patient_commands import Adopt, OpenWalkIn, Rescue
 from patient_visit_engine.visit.person_records import SeenRecord
 from patient_visit_engine.visit.policy import decide
-from patient_visit_engine.visit.state import Appointment, Consultation, Facts, Limits
+from patient_visit_engine.visit.state import Limits
 from patient_visit_engine.visit.timers import decide_due
 from patient_visit_engine.wire.field_types import LOWEST_MINTED_ID
 from patient_visit_engine.wire.trackings import consultation_body, tracking_body

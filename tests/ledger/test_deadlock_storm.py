@@ -19,7 +19,7 @@ from patient_visit_engine.storage.master_data.prestations import PrestationInUse
 from patient_visit_engine.storage.master_data.records import PutContext
 from patient_visit_engine.storage.tables import patients
 from patient_visit_engine.storage.upkeep.audit import audit
-from patient_visit_engine.visit.state import Appointment
+from patient_visit_engine.visit.appointment import Appointment
 from tests.support.builders import (
     CARDIOLOGY,
     DAY,

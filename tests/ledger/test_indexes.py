@@ -8,7 +8,7 @@ from sqlalchemy.exc import IntegrityError
 
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.tables import events, patient_trackings, requests
-from patient_visit_engine.visit.state import Appointment
+from patient_visit_engine.visit.appointment import Appointment
 from tests.support.builders import (
     DAY,
     DR_AMRANI,

@@ -12,7 +12,7 @@ from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.facts import read_facts
 from patient_visit_engine.storage.tables import events, patient_merges, patient_trackings, reservations, timeline
 from patient_visit_engine.storage.upkeep.audit import audit
-from patient_visit_engine.visit.state import Facts
+from patient_visit_engine.visit.facts import Facts
 from tests.support.builders import (
     DAY,
     DR_AMRANI,

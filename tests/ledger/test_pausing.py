@@ -10,7 +10,7 @@ from patient_visit_engine.storage.tables import appointments, events, patient_tr
 from patient_visit_engine.storage.upkeep.audit import audit
 from patient_visit_engine.storage.upkeep.sweep import find_late_trackings
 from patient_visit_engine.visit.commands import Command
-from patient_visit_engine.visit.state import Consultation
+from patient_visit_engine.visit.facts import Consultation
 from patient_visit_engine.wire.event_names import PAUSED, RESUMED
 from tests.support.builders import (
     DR_AMRANI,

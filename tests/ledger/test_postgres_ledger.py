@@ -13,9 +13,10 @@ from patient_visit_engine.storage.database import Database, is_unavailable
 from patient_visit_engine.storage.master_data.appointments import AppointmentPut, OpenInVisitError, put_appointment
 from patient_visit_engine.storage.master_data.records import PutContext
 from patient_visit_engine.storage.requests import open_request
+from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.appointment_commands import CheckIn
 from patient_visit_engine.visit.consultation_commands import StartConsultation
-from patient_visit_engine.visit.state import Appointment, Facts
+from patient_visit_engine.visit.facts import Facts
 from tests.support.builders import (
     DAY,
     DERMATOLOGY,

@@ -10,7 +10,7 @@ from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.ledger.refusal_counter import REFUSALS_WITHIN
 from patient_visit_engine.storage.screens.timeline_pages import TimelineQuery, read_timeline
 from patient_visit_engine.storage.tables import timeline
-from patient_visit_engine.visit.state import Appointment
+from patient_visit_engine.visit.appointment import Appointment
 from tests.support.builders import DAY, DR_AMRANI, DR_OKAFOR, DR_SMITH, JOHN_DOE, NOON, an_appointment, minutes, seed
 from tests.support.commands import a_completion, a_start
 from tests.support.ledger import LedgerDriver, column

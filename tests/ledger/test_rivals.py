@@ -8,7 +8,7 @@ from sqlalchemy import Connection, insert
 
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.tables import doctors
-from patient_visit_engine.visit.state import Appointment
+from patient_visit_engine.visit.appointment import Appointment
 from tests.support.builders import Doctor, an_appointment, seed
 from tests.support.commands import a_start, a_transfer
 from tests.support.ledger import LedgerDriver, column

@@ -11,8 +11,8 @@ from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.tables import log_head, patient_trackings
 from patient_visit_engine.storage.tickets import LAST_WITH_LETTERS, PLACEHOLDER, read_tickets
 from patient_visit_engine.storage.upkeep.audit import audit
+from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.appointment_commands import CheckOut
-from patient_visit_engine.visit.state import Appointment
 from tests.support.builders import (
     DAY,
     DR_AMRANI,

@@ -15,8 +15,9 @@ from patient_visit_engine.visit.appointment_commands import CheckOut
 from patient_visit_engine.visit.codes import AppointmentStatus, CancelReason, Outcome, ReservationKind
 from patient_visit_engine.visit.commands import Command
 from patient_visit_engine.visit.consultation_commands import Reopen
+from patient_visit_engine.visit.facts import Consultation
+from patient_visit_engine.visit.frozen import LONG_AGO
 from patient_visit_engine.visit.reopening import REOPENED_FOR
-from patient_visit_engine.visit.state import LONG_AGO, Consultation
 from tests.support.builders import (
     DAY,
     DR_OKAFOR,

@@ -18,6 +18,7 @@ from patient_visit_engine.runtime.settings import Settings
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.ledger.recording import SqlLedger
 from patient_visit_engine.storage.tables import metadata
+from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.commands import (
     Command,
     UndoCommand,
@@ -41,7 +42,7 @@ from patient_visit_engine.visit.commands import (
 from patient_visit_engine.visit.patient_commands import Adopt
 from patient_visit_engine.visit.policy import decide_on_appointment
 from patient_visit_engine.visit.record import LedgerEntry, LedgerReply, new_person
-from patient_visit_engine.visit.state import Appointment, VisitState
+from patient_visit_engine.visit.state import VisitState
 from patient_visit_engine.visit.visit_messages import Reply
 from patient_visit_engine.workflows.update_failures import expired
 from patient_visit_engine.workflows.visit_client import DayClosedError

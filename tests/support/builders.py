@@ -10,20 +10,13 @@ from sqlalchemy import Connection, insert, text, update
 
 from patient_visit_engine.storage.inserting import insert_if_new
 from patient_visit_engine.storage.tables import appointments, callers, doctors, patients, prestations
+from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.calendar import HospitalCalendar, to_millisecond
 from patient_visit_engine.visit.codes import AppointmentStatus
+from patient_visit_engine.visit.facts import Consultation, Facts, PendingTracking, Reservation, WaitingDoctor
 from patient_visit_engine.visit.request import Request
 from patient_visit_engine.visit.starting import new_consultation
-from patient_visit_engine.visit.state import (
-    Appointment,
-    Consultation,
-    Facts,
-    Limits,
-    PendingTracking,
-    Reservation,
-    VisitState,
-    WaitingDoctor,
-)
+from patient_visit_engine.visit.state import Limits, VisitState
 from patient_visit_engine.wire.event_context import EventContext
 from patient_visit_engine.wire.patient_identity import PatientIdentity
 

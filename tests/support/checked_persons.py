@@ -9,10 +9,11 @@ from typing import Any, NamedTuple, TypeVar
 from hypothesis.stateful import RuleBasedStateMachine
 
 from patient_visit_engine.storage.upkeep.audit import audit
+from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.codes import AppointmentStatus
 from patient_visit_engine.visit.commands import Command
 from patient_visit_engine.visit.person_records import SeenRecord
-from patient_visit_engine.visit.state import Appointment, Limits
+from patient_visit_engine.visit.state import Limits
 from tests.support.builders import CALENDAR, DAY_END, NOON
 from tests.support.ledger import StoredAnswer
 from tests.support.person_day_model import PersonDayModel

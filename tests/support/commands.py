@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+from patient_visit_engine.visit.appointment import Appointment, AppointmentFields
 from patient_visit_engine.visit.appointment_commands import (
     CancelAppointment,
     ChangeAppointment,
@@ -32,10 +33,10 @@ from patient_visit_engine.visit.consultation_commands import (
 )
 from patient_visit_engine.visit.day_appointments import DayAppointment, DayAppointments
 from patient_visit_engine.visit.doctor_call import DoctorCall
+from patient_visit_engine.visit.facts import Consultation
 from patient_visit_engine.visit.past_tracking import PastTracking
 from patient_visit_engine.visit.patient_commands import MergePatients, OpenWalkIn, SeparatePatients
 from patient_visit_engine.visit.person_records import SeenRecord
-from patient_visit_engine.visit.state import Appointment, AppointmentFields, Consultation
 from tests.support.builders import CALENDAR, DAY, JOHN_DOE, RECEPTIONIST, Doctor, a_request
 
 

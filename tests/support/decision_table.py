@@ -5,9 +5,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 
+from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
+from patient_visit_engine.visit.facts import Consultation
 from patient_visit_engine.visit.past_tracking import PastTracking
-from patient_visit_engine.visit.state import Appointment, Consultation, VisitState
+from patient_visit_engine.visit.state import VisitState
 from tests.support.builders import (
     DR_AMRANI,
     DR_OKAFOR,

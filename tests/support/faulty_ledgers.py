@@ -4,8 +4,8 @@ import asyncio
 from datetime import date
 
 from patient_visit_engine.activities.ledger import Ledger
+from patient_visit_engine.visit.facts import Facts
 from patient_visit_engine.visit.record import LedgerEntry, LedgerReply
-from patient_visit_engine.visit.state import Facts
 
 #: An error text as a database may write it: it quotes the row.
 ERROR_WITH_NAMES = "duplicate key: (Zebulon, Quarterpole, forgot to sign out)"

@@ -16,8 +16,8 @@ from patient_visit_engine.runtime import temporal
 from patient_visit_engine.runtime.settings import Settings, load_settings
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.ledger.recording import SqlLedger
+from patient_visit_engine.visit.facts import Facts
 from patient_visit_engine.visit.record import LedgerEntry, LedgerReply
-from patient_visit_engine.visit.state import Facts
 from patient_visit_engine.worker.builder import build
 from patient_visit_engine.workflows import ledger_calls
 

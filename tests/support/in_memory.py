@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import TypeVar
 
+from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.changes import (
     CarryOver,
     Change,
@@ -30,19 +31,11 @@ from patient_visit_engine.visit.changes import (
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
 from patient_visit_engine.visit.commands import Command, appointment_of
 from patient_visit_engine.visit.decisions import Answer, Decision
+from patient_visit_engine.visit.facts import Consultation, Facts, PendingTracking, Reservation, WaitingDoctor
 from patient_visit_engine.visit.patient_commands import Adopt
 from patient_visit_engine.visit.policy import decide, decide_on_appointment
 from patient_visit_engine.visit.record import LedgerEntry, LedgerReply
-from patient_visit_engine.visit.state import (
-    Appointment,
-    Consultation,
-    Facts,
-    Limits,
-    PendingTracking,
-    Reservation,
-    VisitState,
-    WaitingDoctor,
-)
+from patient_visit_engine.visit.state import Limits, VisitState
 from patient_visit_engine.visit.timers import day_is_over, decide_due, next_deadline
 from patient_visit_engine.wire.events import events_of
 from tests.support.builders import CALENDAR, JOHN_DOE, an_event_context

@@ -33,10 +33,11 @@ from patient_visit_engine.visit.commands import (
     with_walk_in,
 )
 from patient_visit_engine.visit.decisions import Decision
+from patient_visit_engine.visit.facts import Consultation, Facts
 from patient_visit_engine.visit.patient_commands import Adopt, OpenWalkIn
 from patient_visit_engine.visit.policy import decide
 from patient_visit_engine.visit.record import LedgerEntry, LedgerReply
-from patient_visit_engine.visit.state import Consultation, Facts, Limits, VisitState
+from patient_visit_engine.visit.state import Limits, VisitState
 from patient_visit_engine.visit.timers import decide_due
 from tests.support.builders import CALENDAR, DAY, JOHN_DOE, NOON
 

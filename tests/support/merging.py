@@ -9,10 +9,10 @@ from sqlalchemy import Connection, insert, select
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.person_records import read_record
 from patient_visit_engine.storage.tables import patient_trackings, patients
+from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.commands import Command, with_patient
 from patient_visit_engine.visit.person_records import SeenRecord
 from patient_visit_engine.visit.record import new_person
-from patient_visit_engine.visit.state import Appointment
 from tests.support.builders import CARDIOLOGY, DOCTORS, X_RAY, Patient, an_appointment, seed
 from tests.support.commands import a_merge, a_separation
 from tests.support.ledger import LedgerDriver, StoredAnswer

@@ -9,8 +9,9 @@ from sqlalchemy import Row, select
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.facts import read_appointment, read_facts
 from patient_visit_engine.storage.tables import events, patient_trackings, requests
+from patient_visit_engine.visit.appointment import Appointment
+from patient_visit_engine.visit.facts import Facts
 from patient_visit_engine.visit.request import Request
-from patient_visit_engine.visit.state import Appointment, Facts
 from tests.support.visit_rows import appointment_id
 from tests.support.waiting import wait_until_async
 

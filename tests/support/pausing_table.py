@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from patient_visit_engine.visit.codes import AppointmentStatus
 from patient_visit_engine.visit.commands import Command
-from patient_visit_engine.visit.state import Consultation, Reservation
+from patient_visit_engine.visit.facts import Consultation, Reservation
 from tests.support.builders import (
     DR_AMRANI,
     DR_OKAFOR,

@@ -6,10 +6,10 @@ from typing import Any
 from patient_visit_engine.storage.day_appointments import read_day_appointments
 from patient_visit_engine.storage.past_trackings import read_past_tracking
 from patient_visit_engine.storage.walk_ins import read_walk_in
+from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.codes import AppointmentStatus
 from patient_visit_engine.visit.day_appointments import DayAppointments
 from patient_visit_engine.visit.past_tracking import PastTracking
-from patient_visit_engine.visit.state import Appointment
 from tests.support.builders import CALENDAR
 from tests.support.checked_persons import CheckedPersons
 from tests.support.person_day_model import AppointmentPast

@@ -18,6 +18,7 @@ from patient_visit_engine.storage.master_data.prestations import PrestationInUse
 from patient_visit_engine.storage.master_data.records import PutContext
 from patient_visit_engine.storage.person_records import read_record
 from patient_visit_engine.storage.tables import callers, doctors
+from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.appointment_commands import ChangeAppointment
 from patient_visit_engine.visit.carry_over import visit_ends_at
 from patient_visit_engine.visit.commands import (
@@ -41,7 +42,7 @@ from patient_visit_engine.visit.person_records import SeenRecord
 from patient_visit_engine.visit.policy import decide, decide_on_appointment
 from patient_visit_engine.visit.record import new_person
 from patient_visit_engine.visit.request import Request
-from patient_visit_engine.visit.state import Appointment, Limits
+from patient_visit_engine.visit.state import Limits
 from patient_visit_engine.visit.timers import day_is_over, decide_due, next_deadline
 from tests.support.builders import A_DOCTORS_ACCOUNT, CALENDAR, a_request
 from tests.support.ledger import LedgerDriver, StoredAnswer, stored_answer

@@ -16,6 +16,7 @@ from patient_visit_engine.storage.day_appointments import read_day_appointments
 from patient_visit_engine.storage.doctor_calls import read_call
 from patient_visit_engine.storage.ledger.recording import SqlLedger
 from patient_visit_engine.storage.past_trackings import read_past_tracking
+from patient_visit_engine.visit.appointment import AppointmentFields
 from patient_visit_engine.visit.appointment_commands import (
     CancelAppointment,
     ChangeAppointment,
@@ -51,7 +52,7 @@ from patient_visit_engine.visit.names import visit_id
 from patient_visit_engine.visit.past_tracking import PastTracking
 from patient_visit_engine.visit.patient_commands import OpenWalkIn
 from patient_visit_engine.visit.request import Request
-from patient_visit_engine.visit.state import AppointmentFields, Limits, VisitState
+from patient_visit_engine.visit.state import Limits, VisitState
 from patient_visit_engine.wire.field_types import LOWEST_MINTED_ID
 from patient_visit_engine.worker.builder import CACHED_VISITS, build
 from patient_visit_engine.worker.sweep import Sweep

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.appointment_commands import (
     CheckIn,
     CheckOut,
@@ -26,7 +27,7 @@ from patient_visit_engine.visit.consultation_commands import (
 )
 from patient_visit_engine.visit.decisions import ConsultationAnswer, Decision, PlaceInLine, Refused
 from patient_visit_engine.visit.refusals import AppointmentInProgress, PatientInConsultation, PatientReserved
-from patient_visit_engine.visit.state import Appointment, Limits
+from patient_visit_engine.visit.state import Limits
 from patient_visit_engine.visit.timers import next_deadline
 from tests.support.builders import (
     CALENDAR,

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from patient_visit_engine.visit.appointment import AppointmentFields
 from patient_visit_engine.visit.appointment_commands import ChangeAppointment
 from patient_visit_engine.visit.changes import (
     CloseTracking,
@@ -16,9 +17,10 @@ from patient_visit_engine.visit.changes import (
 )
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
 from patient_visit_engine.visit.decisions import AppointmentAnswer, Decision, Refused
+from patient_visit_engine.visit.facts import PendingTracking
 from patient_visit_engine.visit.policy import decide, decide_on_appointment
 from patient_visit_engine.visit.refusals import AppointmentMismatch
-from patient_visit_engine.visit.state import AppointmentFields, PendingTracking, VisitState
+from patient_visit_engine.visit.state import VisitState
 from tests.support.builders import (
     DAY,
     DERMATOLOGY,

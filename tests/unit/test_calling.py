@@ -5,9 +5,10 @@ from datetime import timedelta
 from patient_visit_engine.visit.changes import EndReservation, MoveDown, NoteCall, OfferPatient, WithdrawOffer
 from patient_visit_engine.visit.codes import AppointmentStatus, ReservationKind
 from patient_visit_engine.visit.decisions import CalledAnswer, Refused
+from patient_visit_engine.visit.facts import Reservation
 from patient_visit_engine.visit.policy import decide
 from patient_visit_engine.visit.refusals import AppointmentNotToday, PatientReserved
-from patient_visit_engine.visit.state import Limits, Reservation
+from patient_visit_engine.visit.state import Limits
 from patient_visit_engine.visit.timers import decide_due, next_deadline
 from tests.support.builders import (
     DR_AMRANI,

@@ -16,9 +16,11 @@ from patient_visit_engine.visit.changes import (
 )
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
 from patient_visit_engine.visit.decisions import Refused
+from patient_visit_engine.visit.facts import Facts, PendingTracking
+from patient_visit_engine.visit.frozen import LONG_AGO
 from patient_visit_engine.visit.patient_commands import Adopt
 from patient_visit_engine.visit.policy import decide
-from patient_visit_engine.visit.state import LONG_AGO, Facts, PendingTracking, VisitState
+from patient_visit_engine.visit.state import VisitState
 from patient_visit_engine.visit.timers import decide_due, next_deadline
 from tests.support.builders import (
     DAY,

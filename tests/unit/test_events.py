@@ -6,14 +6,15 @@ from typing import Any, get_args
 import pytest
 
 from patient_visit_engine.visit import changes
+from patient_visit_engine.visit.appointment import AppointmentFields
 from patient_visit_engine.visit.codes import AppointmentStatus, CancelReason, Outcome, RescueReason
+from patient_visit_engine.visit.facts import PendingTracking
 from patient_visit_engine.visit.refusals import (
     AppointmentClosed,
     AppointmentInProgress,
     PatientInConsultation,
     PatientReserved,
 )
-from patient_visit_engine.visit.state import AppointmentFields, PendingTracking
 from patient_visit_engine.wire.event_context import Event
 from patient_visit_engine.wire.events import events_of
 from patient_visit_engine.wire.timeline import timeline_row

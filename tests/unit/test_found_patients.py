@@ -6,9 +6,9 @@ from patient_visit_engine.visit.changes import EndReservation, OpenConsultation,
 from patient_visit_engine.visit.codes import AppointmentStatus, ReservationKind
 from patient_visit_engine.visit.commands import PatientCommand
 from patient_visit_engine.visit.day_appointments import DayAppointment
+from patient_visit_engine.visit.facts import Reservation
 from patient_visit_engine.visit.patient_commands import CheckInPatient
 from patient_visit_engine.visit.policy import decide
-from patient_visit_engine.visit.state import Reservation
 from tests.support.builders import DR_AMRANI, NOON, a_visit, an_appointment, minutes
 from tests.support.commands import a_check_in, a_day, a_past, a_start, a_status, of_patient
 

@@ -2,12 +2,13 @@
 
 import pytest
 
+from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.appointment_commands import SetAppointmentStatus
 from patient_visit_engine.visit.changes import LeaveLine, OfferPatient
 from patient_visit_engine.visit.codes import AppointmentStatus
 from patient_visit_engine.visit.decisions import Decision, NotInLine, StatusAnswer
+from patient_visit_engine.visit.facts import Reservation
 from patient_visit_engine.visit.policy import decide
-from patient_visit_engine.visit.state import Appointment, Reservation
 from tests.support.builders import (
     DAY,
     DERMATOLOGY,

@@ -13,6 +13,7 @@ from patient_visit_engine.visit.changes import EndConsultation, OfferPatient, Re
 from patient_visit_engine.visit.codes import Outcome
 from patient_visit_engine.visit.decisions import Decision, MergeAnswer, PlaceInLine, Refused, SeparateAnswer
 from patient_visit_engine.visit.ending import end_and_offer
+from patient_visit_engine.visit.facts import Consultation, Facts, PendingTracking, Reservation, WaitingDoctor
 from patient_visit_engine.visit.merging import combine
 from patient_visit_engine.visit.patient_commands import SeparatePatients
 from patient_visit_engine.visit.person_records import SeenRecord, StoredMerge
@@ -25,15 +26,7 @@ from patient_visit_engine.visit.refusals import (
     PatientInConsultation,
     UnknownMerge,
 )
-from patient_visit_engine.visit.state import (
-    Consultation,
-    Facts,
-    Limits,
-    PendingTracking,
-    Reservation,
-    VisitState,
-    WaitingDoctor,
-)
+from patient_visit_engine.visit.state import Limits, VisitState
 from tests.support.builders import (
     DAY,
     DR_AMRANI,

@@ -14,11 +14,12 @@ from patient_visit_engine.visit.changes import (
 )
 from patient_visit_engine.visit.codes import DoctorBusy, Outcome
 from patient_visit_engine.visit.decisions import ConsultationAnswer, Decision, Refused
+from patient_visit_engine.visit.facts import Consultation, Facts, OtherConsultation, Reservation
 from patient_visit_engine.visit.freeing import offer_to_paused
 from patient_visit_engine.visit.merging import combine
 from patient_visit_engine.visit.policy import decide
 from patient_visit_engine.visit.refusals import DoctorInConsultation, PatientInConsultation, PatientReserved
-from patient_visit_engine.visit.state import Consultation, Facts, Limits, OtherConsultation, Reservation, VisitState
+from patient_visit_engine.visit.state import Limits, VisitState
 from patient_visit_engine.visit.timers import decide_due, next_timer
 from patient_visit_engine.wire.event_context import EventContext
 from patient_visit_engine.wire.events import events_of

@@ -11,8 +11,8 @@ from patient_visit_engine.visit.changes import (
 )
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
 from patient_visit_engine.visit.decisions import StatusAnswer, TrackingAnswer
+from patient_visit_engine.visit.facts import PendingTracking
 from patient_visit_engine.visit.policy import decide
-from patient_visit_engine.visit.state import PendingTracking
 from tests.support.builders import (
     DR_AMRANI,
     DR_OKAFOR,

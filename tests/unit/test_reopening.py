@@ -4,8 +4,9 @@ from datetime import timedelta
 
 from patient_visit_engine.visit.changes import Change, EndReservation, JoinLine, ReopenConsultation, WithdrawOffer
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome, ReservationKind
+from patient_visit_engine.visit.facts import Reservation, WaitingDoctor
 from patient_visit_engine.visit.policy import decide
-from patient_visit_engine.visit.state import Reservation, VisitState, WaitingDoctor
+from patient_visit_engine.visit.state import VisitState
 from patient_visit_engine.wire.events import events_of
 from tests.support.builders import (
     DR_AMRANI,

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from patient_visit_engine.visit.appointment import AppointmentFields
 from patient_visit_engine.visit.changes import (
     CloseTracking,
     EndConsultation,
@@ -21,7 +22,6 @@ from patient_visit_engine.visit.changes import (
 )
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome, RescueReason
 from patient_visit_engine.visit.refusals import AppointmentClosed, PatientInConsultation
-from patient_visit_engine.visit.state import AppointmentFields
 from patient_visit_engine.wire.timeline import TimelineRow, timeline_row
 from tests.support.builders import DR_AMRANI, DR_SMITH, NOON, a_consultation, a_place, an_appointment, minutes
 

@@ -7,8 +7,9 @@ import pytest
 from patient_visit_engine.visit.changes import EndConsultation, OfferPatient, RemindHolder
 from patient_visit_engine.visit.codes import Outcome
 from patient_visit_engine.visit.decisions import ConsultationAnswer
+from patient_visit_engine.visit.facts import Facts, PendingTracking
 from patient_visit_engine.visit.policy import decide
-from patient_visit_engine.visit.state import Facts, Limits, PendingTracking, VisitState
+from patient_visit_engine.visit.state import Limits, VisitState
 from patient_visit_engine.visit.timers import day_is_over, decide_due, next_deadline, next_timer
 from tests.support.builders import (
     DAY,

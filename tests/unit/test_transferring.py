@@ -9,9 +9,10 @@ from patient_visit_engine.visit.changes import (
 )
 from patient_visit_engine.visit.codes import Outcome, ReservationKind
 from patient_visit_engine.visit.decisions import ConsultationEndedAnswer, Refused
+from patient_visit_engine.visit.facts import Reservation
 from patient_visit_engine.visit.policy import decide, decide_on_appointment
 from patient_visit_engine.visit.refusals import ConsultationChanged
-from patient_visit_engine.visit.state import Limits, Reservation, VisitState
+from patient_visit_engine.visit.state import Limits, VisitState
 from patient_visit_engine.visit.timers import decide_due
 from tests.support.builders import (
     DR_AMRANI,

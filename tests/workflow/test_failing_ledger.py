@@ -7,7 +7,8 @@ import pytest
 from temporalio.client import WorkflowUpdateFailedError
 
 from patient_visit_engine.storage.requests import open_request
-from patient_visit_engine.visit.state import Consultation, Limits
+from patient_visit_engine.visit.facts import Consultation
+from patient_visit_engine.visit.state import Limits
 from tests.support.visit_rows import DR_AMRANI, DR_BENNIS
 from tests.support.visits import VisitDriver
 from tests.support.waiting import wait_until_async

@@ -12,9 +12,10 @@ from temporalio.testing import WorkflowEnvironment
 
 from patient_visit_engine.activities import ledger as ledger_activities
 from patient_visit_engine.visit.calendar import HospitalCalendar
+from patient_visit_engine.visit.facts import Facts
 from patient_visit_engine.visit.names import visit_id
 from patient_visit_engine.visit.record import LedgerEntry, LedgerReply
-from patient_visit_engine.visit.state import Facts, Limits
+from patient_visit_engine.visit.state import Limits
 from patient_visit_engine.worker.builder import SIMULTANEOUS_VISITS, build
 from patient_visit_engine.workflows.visit_client import VisitClient
 from tests.support.waiting import wait_until_async
