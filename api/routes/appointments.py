@@ -26,6 +26,7 @@ from patient_visit_engine.api.schema.openapi import COMMAND_PROBLEMS, STAFF_PROB
 from patient_visit_engine.api.schema.queries import WorklistQuery
 from patient_visit_engine.api.schema.query_check import QUERY_CHECK
 from patient_visit_engine.storage.screens import record_pages, worklist
+from patient_visit_engine.storage.screens.worklist_filter import WorklistFilter
 from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.appointment_commands import (
     CancelAppointment,
@@ -70,7 +71,7 @@ async def show_worklist(query: Annotated[WorklistQuery, Query()], caller: Staff,
         listed_ids = () if identified is None else (identified.id,)
         if query.date is None and identified is not None:
             day = calendar.day_of(identified.scheduled_at)
-    worklist_filter = worklist.WorklistFilter(
+    worklist_filter = WorklistFilter(
         day=day,
         starts_at=calendar.starts_at(day),
         ends_at=calendar.ends_at(day),

@@ -26,7 +26,8 @@ from bench.scale.measurements import (
 from bench.scale.patient_day import DECISIONS, PatientDay, perform_day
 from patient_visit_engine.runtime import temporal
 from patient_visit_engine.storage.screens.board import read_board
-from patient_visit_engine.storage.screens.worklist import WorklistFilter, read_worklist
+from patient_visit_engine.storage.screens.worklist import read_worklist
+from patient_visit_engine.storage.screens.worklist_filter import WorklistFilter
 from tests.support.postgres import ThrowawayPostgres
 from tests.support.processes import SpawnedProcess
 

@@ -1,18 +1,24 @@
 """The worklist: a day's appointments with the state of each patient, and the id of the last event that it includes."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
+from collections.abc import Iterable, Sequence
+from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Table, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
 
-from patient_visit_engine.storage.doctor_calls import WAITING_STATUSES
 from patient_visit_engine.storage.facts import IDENTITY_COLUMNS
 from patient_visit_engine.storage.rooms import shown_room
 from patient_visit_engine.storage.screens.consultation_ends import read_ends
-from patient_visit_engine.storage.screens.doctor_list import is_listed_between, list_item, read_list
+from patient_visit_engine.storage.screens.doctor_list import read_list
 from patient_visit_engine.storage.screens.in_house import read_arrivals
+from patient_visit_engine.storage.screens.patient_states import (
+    FREE,
+    exclusive_consultations,
+    patient_states,
+    read_lines,
+)
+from patient_visit_engine.storage.screens.worklist_filter import WorklistFilter, filter_conditions
+from patient_visit_engine.storage.screens.worklist_items import RESTARTABLE, late_minutes, why_listed, worklist_item
 from patient_visit_engine.storage.screens.worklist_search import is_found, read_retired_records
 from patient_visit_engine.storage.tables import (
     appointments,
@@ -21,40 +27,14 @@ from patient_visit_engine.storage.tables import (
     patient_trackings,
     patients,
     prestations,
-    reservations,
-    waiting_line,
 )
 from patient_visit_engine.storage.tickets import find_ticket_holders, read_tickets
-from patient_visit_engine.visit.calendar import HospitalDay, to_rfc3339
 from patient_visit_engine.visit.codes import (
-    BEFORE_ARRIVAL,
     CLOSED_STATUSES,
-    AppointmentStatus,
-    Outcome,
-    ReservationKind,
-    TrackingStatus,
 )
-from patient_visit_engine.visit.list_order import Why
 from patient_visit_engine.wire import screens
-from patient_visit_engine.wire.field_types import status_name
-from patient_visit_engine.wire.person_names import full_name
 from patient_visit_engine.wire.search_words import typed_words
-from patient_visit_engine.wire.trackings import optional_moment
 
-FREE: screens.PatientNow = {
-    "state": "free",
-    "doctor": None,
-    "doctor_id": None,
-    "prestation": None,
-    "since": None,
-    "position": None,
-    "until": None,
-    "kind": None,
-}
-#: After these outcomes the appointment can be started again.
-RESTARTABLE = (Outcome.released, Outcome.timed_out)
-#: The doctors in line for each person, by the person's id.
-Lines = dict[int, list[screens.Waiting]]
 #: The columns that a search reads, and an item shows.
 SEARCHED = (
     *IDENTITY_COLUMNS,
@@ -63,43 +43,12 @@ SEARCHED = (
 )
 
 
-@dataclass(frozen=True)
-class WorklistFilter:
-    """Which appointments to list.
-
-    `starts_at` and `ends_at` are the bounds of `day`. On `today` the list also has the open trackings of other days. `now` is the
-    time to which the delay of expected patients counts.
-    `search` is the text of the search, if there is one. `asking_doctor_id` is the doctor for whom a position in line is looked up.
-    """
-
-    day: date
-    starts_at: datetime
-    ends_at: datetime
-    today: HospitalDay
-    now: datetime
-    page: int
-    page_size: int
-    doctor_id: int | None = None
-    statuses: frozenset[AppointmentStatus] = frozenset()
-    search: str = ""
-    asking_doctor_id: int | None = None
-    #: Only these appointments can be listed. None: any.
-    appointment_ids: tuple[int, ...] | None = None
-    #: Whether the caller may know who ended any consultation, and not only those of the asking doctor.
-    sees_all_ends: bool = False
-
-    @property
-    def is_today(self) -> bool:
-        """Whether the list is that of the present hospital day."""
-        return self.day == self.today.date
-
-
 def read_worklist(connection: Connection, worklist_filter: WorklistFilter) -> screens.Worklist:
     """Read one page of the day.
 
     Call it in one read transaction, so that the cursor is the last event that these rows include.
     """
-    conditions = _conditions(connection, worklist_filter)
+    conditions = filter_conditions(connection, worklist_filter)
     seq, epoch = connection.execute(select(log_head.c.seq, log_head.c.epoch)).one()
     first = (worklist_filter.page - 1) * worklist_filter.page_size
     if (listed_ids := _listed_ids(connection, conditions, worklist_filter)) is not None:
@@ -118,8 +67,8 @@ def read_worklist(connection: Connection, worklist_filter: WorklistFilter) -> sc
     trackings = {row.appointment_id: row for row in all_trackings}
     ends = _read_ends(connection, rows, all_trackings, worklist_filter)
     person_ids = {row.person_id for row in rows}
-    lines = _read_lines(connection, person_ids)
-    running = connection.execute(_exclusive_consultations(person_ids)).all()
+    lines = read_lines(connection, person_ids)
+    running = connection.execute(exclusive_consultations(person_ids)).all()
     with_me = {row.person_id for row in running if row.doctor_id == worklist_filter.asking_doctor_id}
     states = patient_states(connection, person_ids, lines, running, worklist_filter.asking_doctor_id)
     arrivals = read_arrivals(connection, worklist_filter.today, person_ids)
@@ -128,14 +77,14 @@ def read_worklist(connection: Connection, worklist_filter: WorklistFilter) -> sc
         "date": worklist_filter.day.isoformat(),
         "items": [
             {
-                **_worklist_item(
+                **worklist_item(
                     row, trackings.get(row.id), states.get(row.person_id, FREE), tickets.get(row.person_id)
                 ),
                 "ended_by": ends[row.id].by_name if row.id in ends else None,
                 "ended_reason": ends[row.id].reason if row.id in ends else None,
                 "present": row.person_id in arrivals,
-                "why": _why(row, trackings.get(row.id), arrivals, worklist_filter),
-                "late_minutes": _late_minutes(row, trackings.get(row.id), worklist_filter),
+                "why": why_listed(row, trackings.get(row.id), arrivals, worklist_filter),
+                "late_minutes": late_minutes(row, trackings.get(row.id), worklist_filter),
                 "waiting_for_me": lines.get(row.person_id, []) if row.person_id in with_me else [],
             }
             for row in rows
@@ -199,19 +148,6 @@ def _joined(query: Select[Any]) -> Select[Any]:
     )
 
 
-def _conditions(connection: Connection, worklist_filter: WorklistFilter) -> list[ColumnElement[bool]]:
-    starts_at, ends_at = worklist_filter.starts_at, worklist_filter.ends_at
-    is_of_day = is_listed_between(connection, starts_at, ends_at, is_today=worklist_filter.is_today)
-    conditions: list[ColumnElement[bool]] = [is_of_day]
-    if worklist_filter.appointment_ids is not None:
-        conditions.append(appointments.c.id.in_(worklist_filter.appointment_ids))
-    if worklist_filter.doctor_id is not None:
-        conditions.append(appointments.c.doctor_id == worklist_filter.doctor_id)
-    if worklist_filter.statuses:
-        conditions.append(appointments.c.status.in_(sorted(worklist_filter.statuses)))
-    return conditions
-
-
 def _read_trackings(connection: Connection, appointment_ids: Sequence[int]) -> Sequence[Row[Any]]:
     """All trackings of these appointments, the latest last."""
     query = select(patient_trackings).where(patient_trackings.c.appointment_id.in_(appointment_ids))
@@ -228,136 +164,3 @@ def _read_ends(
     if not worklist_filter.sees_all_ends:
         ended_early = [row for row in ended_early if row.doctor_id == worklist_filter.asking_doctor_id]
     return read_ends(connection, ended_early)
-
-
-def _read_lines(connection: Connection, person_ids: set[int]) -> Lines:
-    """The doctors in line for each person, the first one first."""
-    lines: Lines = {}
-    for row in connection.execute(_lines_of_persons(person_ids)):
-        line = lines.setdefault(row.person_id, [])
-        since = to_rfc3339(row.since)
-        line.append({"doctor_id": row.doctor_id, "name": row.doctor, "since": since, "position": len(line) + 1})
-    return lines
-
-
-def patient_states(
-    connection: Connection,
-    person_ids: set[int],
-    lines: Lines,
-    running: Iterable[Row[Any]],
-    asking_doctor_id: int | None,
-) -> dict[int, screens.PatientNow]:
-    """The state of each person who is not free, or for whom a doctor waits. `running` are their exclusive consultations."""
-    states: dict[int, screens.PatientNow] = {}
-    for person_id, line in lines.items():
-        position = next((place["position"] for place in line if place["doctor_id"] == asking_doctor_id), None)
-        states[person_id] = {**FREE, "position": position}
-    for row in connection.execute(_reservations(person_ids)):
-        patient = states.get(row.person_id, FREE)
-        reserved = _occupied_by(patient, row, "reserved", row.since, row.until)
-        states[row.person_id] = {**reserved, "kind": ReservationKind(row.kind)}
-    for row in running:
-        patient = states.get(row.person_id, FREE)
-        states[row.person_id] = _occupied_by(patient, row, "in_consultation", row.started_at, None)
-    return states
-
-
-def _occupied_by(
-    patient: screens.PatientNow, row: Row[Any], state: screens.PatientState, since: datetime, until: datetime | None
-) -> screens.PatientNow:
-    """The patient with the doctor of `row`, who has the patient now or is reserved. The position in line stays."""
-    return {
-        **patient,
-        "state": state,
-        "doctor": row.doctor,
-        "doctor_id": row.doctor_id,
-        "prestation": row.prestation,
-        "since": to_rfc3339(since),
-        "until": optional_moment(until),
-        "kind": None,
-    }
-
-
-def _late_minutes(row: Row[Any], latest: Row[Any] | None, worklist_filter: WorklistFilter) -> int | None:
-    """From the scheduled time to the arrival, or to now while the patient is expected today. 0 for one who is in time."""
-    if latest is not None and latest.outcome != Outcome.mistaken:
-        arrived_at: datetime = latest.check_in_time
-    elif worklist_filter.is_today and row.status in BEFORE_ARRIVAL:
-        arrived_at = worklist_filter.now
-    else:
-        return None
-    return max(0, int((arrived_at - row.scheduled_at).total_seconds() // 60))
-
-
-def _why(
-    row: Row[Any], latest: Row[Any] | None, arrivals: Mapping[int, datetime], worklist_filter: WorklistFilter
-) -> Why | None:
-    """Why the appointment stands where it stands in its doctor's list. None when it has begun or is over, and on another day."""
-    if not worklist_filter.is_today or row.status not in WAITING_STATUSES:
-        return None
-    checked_in_at = None if latest is None or latest.outcome is not None else latest.check_in_time
-    return list_item(row, checked_in_at, arrivals).why
-
-
-def _lines_of_persons(person_ids: set[int]) -> Select[Any]:
-    return _with_names(waiting_line, appointments.c.prestation_id, person_ids).order_by(
-        waiting_line.c.turn, waiting_line.c.id
-    )
-
-
-def _reservations(person_ids: set[int]) -> Select[Any]:
-    return _with_names(reservations, appointments.c.prestation_id, person_ids)
-
-
-def _exclusive_consultations(person_ids: set[int]) -> Select[Any]:
-    is_running = patient_trackings.c.status == TrackingStatus.in_progress.value
-    rows = _with_names(patient_trackings, patient_trackings.c.prestation_id, person_ids)
-    # The first one comes last and is shown. Two records that became one person can both be in an exclusive consultation.
-    return rows.where(is_running, patient_trackings.c.exclusive).order_by(patient_trackings.c.id.desc())
-
-
-def _with_names(table: Table, prestation_id: ColumnElement[int], person_ids: set[int]) -> Select[Any]:
-    """The rows of these persons, with the names of doctor and prestation."""
-    return (
-        select(table, doctors.c.name.label("doctor"), prestations.c.name.label("prestation"))
-        .join(doctors, doctors.c.id == table.c.doctor_id)
-        .join(appointments, appointments.c.id == table.c.appointment_id)
-        .join(prestations, prestations.c.id == prestation_id)
-        .where(table.c.person_id.in_(person_ids))
-    )
-
-
-def _worklist_item(
-    row: Row[Any], latest: Row[Any] | None, patient: screens.PatientNow, ticket: str | None
-) -> screens.AppointmentOnWorklist:
-    status = AppointmentStatus(row.status)
-    outcome = None if latest is None else latest.outcome
-    # A tracking that was cancelled, not seen, released or timed out does not describe the appointment's present state.
-    tracking = latest if outcome in (None, Outcome.done) else None
-    can_restart = outcome in RESTARTABLE and status not in CLOSED_STATUSES
-    return {
-        "appointment_id": row.id,
-        "scheduled_at": to_rfc3339(row.scheduled_at),
-        "status": status_name(status),
-        "status_code": status,
-        "patient_id": row.person_id,
-        "patient_name": full_name(row.first_name, row.last_name),
-        "birth_date": row.birth_date,
-        "record_number": row.record_number,
-        "doctor_id": row.doctor_id,
-        "doctor_name": row.doctor,
-        "room": row.room,
-        "prestation_id": row.prestation_id,
-        "prestation": row.prestation,
-        "exclusive": row.exclusive,
-        "priority": row.priority,
-        "no_answers": row.no_answers,
-        "checked_in_at": None if tracking is None else to_rfc3339(tracking.check_in_time),
-        "consultation_id": None if tracking is None else tracking.consultation_id,
-        "started_at": None if tracking is None else optional_moment(tracking.started_at),
-        "overdue_at": None if tracking is None else optional_moment(tracking.overdue_at),
-        "paused_at": None if tracking is None else optional_moment(tracking.paused_at),
-        "ended_as": outcome if can_restart else None,
-        "ticket": ticket,
-        "patient": patient,
-    }

@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import Connection, insert, select, update
 
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.storage.screens.worklist import WorklistFilter, read_worklist
+from patient_visit_engine.storage.screens.worklist import read_worklist
+from patient_visit_engine.storage.screens.worklist_filter import WorklistFilter
 from patient_visit_engine.storage.tables import (
     accounts,
     appointments,

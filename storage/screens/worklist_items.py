@@ -1,0 +1,79 @@
+"""One item of the worklist: the appointment, how late its patient is, and why it stands at its place in the list."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row
+
+from patient_visit_engine.storage.doctor_calls import WAITING_STATUSES
+from patient_visit_engine.storage.screens.doctor_list import list_item
+from patient_visit_engine.storage.screens.worklist_filter import WorklistFilter
+from patient_visit_engine.visit.calendar import to_rfc3339
+from patient_visit_engine.visit.codes import BEFORE_ARRIVAL, CLOSED_STATUSES, AppointmentStatus, Outcome
+from patient_visit_engine.visit.list_order import Why
+from patient_visit_engine.wire import screens
+from patient_visit_engine.wire.field_types import status_name
+from patient_visit_engine.wire.person_names import full_name
+from patient_visit_engine.wire.trackings import optional_moment
+
+#: After these outcomes the appointment can be started again.
+RESTARTABLE = (Outcome.released, Outcome.timed_out)
+
+
+def late_minutes(row: Row[Any], latest: Row[Any] | None, worklist_filter: WorklistFilter) -> int | None:
+    """From the scheduled time to the arrival, or to now while the patient is expected today. 0 for one who is in time."""
+    if latest is not None and latest.outcome != Outcome.mistaken:
+        arrived_at: datetime = latest.check_in_time
+    elif worklist_filter.is_today and row.status in BEFORE_ARRIVAL:
+        arrived_at = worklist_filter.now
+    else:
+        return None
+    return max(0, int((arrived_at - row.scheduled_at).total_seconds() // 60))
+
+
+def why_listed(
+    row: Row[Any], latest: Row[Any] | None, arrivals: Mapping[int, datetime], worklist_filter: WorklistFilter
+) -> Why | None:
+    """Why the appointment stands where it stands in its doctor's list. None when it has begun or is over, and on another day."""
+    if not worklist_filter.is_today or row.status not in WAITING_STATUSES:
+        return None
+    checked_in_at = None if latest is None or latest.outcome is not None else latest.check_in_time
+    return list_item(row, checked_in_at, arrivals).why
+
+
+def worklist_item(
+    row: Row[Any], latest: Row[Any] | None, patient: screens.PatientNow, ticket: str | None
+) -> screens.AppointmentOnWorklist:
+    """The item without what depends on the day and the caller. `latest` is the last tracking of the appointment."""
+    status = AppointmentStatus(row.status)
+    outcome = None if latest is None else latest.outcome
+    # A tracking that was cancelled, not seen, released or timed out does not describe the appointment's present state.
+    tracking = latest if outcome in (None, Outcome.done) else None
+    can_restart = outcome in RESTARTABLE and status not in CLOSED_STATUSES
+    return {
+        "appointment_id": row.id,
+        "scheduled_at": to_rfc3339(row.scheduled_at),
+        "status": status_name(status),
+        "status_code": status,
+        "patient_id": row.person_id,
+        "patient_name": full_name(row.first_name, row.last_name),
+        "birth_date": row.birth_date,
+        "record_number": row.record_number,
+        "doctor_id": row.doctor_id,
+        "doctor_name": row.doctor,
+        "room": row.room,
+        "prestation_id": row.prestation_id,
+        "prestation": row.prestation,
+        "exclusive": row.exclusive,
+        "priority": row.priority,
+        "no_answers": row.no_answers,
+        "checked_in_at": None if tracking is None else to_rfc3339(tracking.check_in_time),
+        "consultation_id": None if tracking is None else tracking.consultation_id,
+        "started_at": None if tracking is None else optional_moment(tracking.started_at),
+        "overdue_at": None if tracking is None else optional_moment(tracking.overdue_at),
+        "paused_at": None if tracking is None else optional_moment(tracking.paused_at),
+        "ended_as": outcome if can_restart else None,
+        "ticket": ticket,
+        "patient": patient,
+    }
