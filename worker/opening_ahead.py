@@ -18,7 +18,8 @@ from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.upkeep.due_appointments import DueAppointment, find_due_appointments
 from patient_visit_engine.storage.upkeep.pages import Pages
 from patient_visit_engine.worker.opening_choice import OpeningChoice
-from patient_visit_engine.workflows.visit_client import DayClosedError, VisitClient
+from patient_visit_engine.workflows.visit_client import VisitClient
+from patient_visit_engine.workflows.visit_errors import DayClosedError
 
 logger = structlog.get_logger()
 

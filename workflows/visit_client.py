@@ -12,7 +12,6 @@ from temporalio.client import (
     Client,
     WithStartWorkflowOperation,
     WorkflowUpdateFailedError,
-    WorkflowUpdateRPCTimeoutOrCancelledError,
     WorkflowUpdateStage,
 )
 from temporalio.common import (
@@ -33,8 +32,10 @@ from patient_visit_engine.visit.patient_commands import Adopt
 from patient_visit_engine.visit.state import Limits
 from patient_visit_engine.visit.summary import title
 from patient_visit_engine.visit.visit_messages import OpenVisit, Reply
+from patient_visit_engine.workflows.message_handlers import SIGNALS, UPDATES
 from patient_visit_engine.workflows.patient_visit import PatientVisit
 from patient_visit_engine.workflows.visit_display import INITIAL_ATTRIBUTES
+from patient_visit_engine.workflows.visit_errors import DayClosedError, PatientMovedError
 
 Result = TypeVar("Result")
 # A worker that is killed in the middle of a message blocks its visit for so long. With Temporal's default, ten seconds, the caller
@@ -49,74 +50,8 @@ PATIENT_ID = SearchAttributeKey.for_int(PATIENT_ID_ATTRIBUTE)
 VISIT_DAY = SearchAttributeKey.for_keyword(VISIT_DAY_ATTRIBUTE)
 #: After the namespace lacked a search attribute of the display, visits are opened without these attributes for this long.
 WITHOUT_DISPLAY_FOR = timedelta(minutes=1)
-
-# The handler of each command, by the name of its class. Temporal calls it in the worker process. Each handler calls
-# `PatientVisit._handle`, except `adopt`.
-UPDATES: dict[str, Any] = {
-    "StartConsultation": PatientVisit.start_consultation,
-    "CompleteConsultation": PatientVisit.complete_consultation,
-    "ExtendConsultation": PatientVisit.extend_consultation,
-    "ReleaseConsultation": PatientVisit.release_consultation,
-    "UndoStart": PatientVisit.undo_start,
-    "Reopen": PatientVisit.reopen,
-    "CancelAppointment": PatientVisit.cancel_appointment,
-    "UndoCancel": PatientVisit.undo_cancel,
-    "Pause": PatientVisit.pause,
-    "Resume": PatientVisit.resume,
-    "Transfer": PatientVisit.transfer,
-    "CheckIn": PatientVisit.check_in,
-    "CheckOut": PatientVisit.check_out,
-    "UndoCheckIn": PatientVisit.undo_check_in,
-    "UndoCheckOut": PatientVisit.undo_check_out,
-    "OpenWalkIn": PatientVisit.open_walk_in,
-    "CallPatient": PatientVisit.call_patient,
-    "NoAnswer": PatientVisit.no_answer,
-    "CheckInPatient": PatientVisit.check_in_patient,
-    "CheckOutPatient": PatientVisit.check_out_patient,
-    "UndoCheckInPatient": PatientVisit.undo_check_in_patient,
-    "UndoCheckOutPatient": PatientVisit.undo_check_out_patient,
-    "SetAppointmentStatus": PatientVisit.set_appointment_status,
-    "SetPriority": PatientVisit.set_priority,
-    "Reassign": PatientVisit.reassign,
-    "ChangeAppointment": PatientVisit.change_appointment,
-    "JoinWaitingLine": PatientVisit.join_waiting_line,
-    "LeaveWaitingLine": PatientVisit.leave_waiting_line,
-    "MergePatients": PatientVisit.merge_patients,
-    "SeparatePatients": PatientVisit.separate_patients,
-    "Adopt": PatientVisit.adopt,
-}
-# Each signal has the same name as its update. Its method ends in `_later`.
-SIGNALS = {"StartConsultation": "start_consultation", "CompleteConsultation": "complete_consultation"}
-
-
 #: How often a command follows its record to another person. Each time, another merge or separation has come first.
 MAX_MOVES = 5
-
-
-class PatientMovedError(Exception):
-    """A merge or a separation came first. The command belongs to the visit of another person, `moved_to`."""
-
-    def __init__(self, moved_to: int) -> None:
-        super().__init__(moved_to)
-        self.moved_to = moved_to
-
-
-class DayClosedError(Exception):
-    """The visit of that day has ended, or its day is over."""
-
-
-#: After each of these errors of `VisitClient` the sender does not know whether the visit has carried out the command, or will.
-#: Causes: the visit accepted the message but failed, the server is unreachable or overloaded, the call timed out, or both days
-#: have closed.
-UNDECIDED_ERRORS = (
-    RPCError,
-    WorkflowUpdateFailedError,
-    WorkflowUpdateRPCTimeoutOrCancelledError,
-    DayClosedError,
-    PatientMovedError,
-    # The SDK raises this when the server stops waiting for a worker before our timeout.
-    asyncio.InvalidStateError,
-)
 
 
 class VisitClient:

@@ -26,7 +26,8 @@ from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.codes import RescueReason
 from patient_visit_engine.visit.names import VISIT_DAY_ATTRIBUTE, WORKFLOW_TYPE, visit_id
 from patient_visit_engine.workflows.patient_visit import PatientVisit
-from patient_visit_engine.workflows.visit_client import RESCUED_RUN_MEMO, TASK_TIMEOUT, UNDECIDED_ERRORS, VisitClient
+from patient_visit_engine.workflows.visit_client import RESCUED_RUN_MEMO, TASK_TIMEOUT, VisitClient
+from patient_visit_engine.workflows.visit_errors import UNDECIDED_ERRORS
 
 #: A rescued visit that fails again is ended again after this time, not before.
 RESCUE_INTERVAL = timedelta(minutes=1)

@@ -42,7 +42,7 @@ from patient_visit_engine.visit.codes import Role
 from patient_visit_engine.visit.commands import Command, patient_of
 from patient_visit_engine.visit.request import Request
 from patient_visit_engine.wire import answer_bodies
-from patient_visit_engine.workflows.visit_client import DayClosedError
+from patient_visit_engine.workflows.visit_errors import DayClosedError
 
 logger = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from patient_visit_engine.storage.database import is_unavailable
 from patient_visit_engine.visit.commands import COMMAND_NAMES, Command, patient_of
 from patient_visit_engine.visit.names import visit_id
 from patient_visit_engine.workflows.update_failures import EXPIRED, UNRECORDABLE_FAILURES, WRONG_VISIT
-from patient_visit_engine.workflows.visit_client import UNDECIDED_ERRORS, DayClosedError
+from patient_visit_engine.workflows.visit_errors import UNDECIDED_ERRORS, DayClosedError
 from patient_visit_engine.workflows.visit_rescue import VisitLook
 
 logger = structlog.get_logger()

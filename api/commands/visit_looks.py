@@ -8,7 +8,7 @@ from typing import Protocol
 import structlog
 
 from patient_visit_engine.runtime.temporal import is_unconnected
-from patient_visit_engine.workflows.visit_client import UNDECIDED_ERRORS
+from patient_visit_engine.workflows.visit_errors import UNDECIDED_ERRORS
 from patient_visit_engine.workflows.visit_rescue import VisitLook
 
 logger = structlog.get_logger()

@@ -13,7 +13,8 @@ from patient_visit_engine.storage.tables import requests, timeline
 from patient_visit_engine.visit.commands import Command, patient_of
 from patient_visit_engine.visit.patient_commands import MergePatients, SeparatePatients
 from patient_visit_engine.visit.state import Limits
-from patient_visit_engine.workflows.visit_client import MAX_MOVES, PatientMovedError, VisitClient
+from patient_visit_engine.workflows.visit_client import MAX_MOVES, VisitClient
+from patient_visit_engine.workflows.visit_errors import PatientMovedError
 from tests.support.api import JOHN_CARDIOLOGY, JOHN_DERMATOLOGY, MARIA_CARDIOLOGY, ApiDriver, start_body
 from tests.support.builders import CALENDAR, DAY, DR_OKAFOR, JOHN_DOE, MARIA_SILVA
 from tests.support.databases import LATER_ON_POSTGRES, database_on

@@ -22,7 +22,7 @@ from patient_visit_engine.visit.codes import RescueReason
 from patient_visit_engine.visit.commands import patient_of
 from patient_visit_engine.visit.record import UnrecordableError
 from patient_visit_engine.workflows import update_failures
-from patient_visit_engine.workflows.visit_client import DayClosedError
+from patient_visit_engine.workflows.visit_errors import DayClosedError
 from patient_visit_engine.workflows.visit_rescue import VisitLook
 from tests.support.api import ApiDriver, start_body
 from tests.support.builders import DAY, DR_AMRANI, NOON, an_appointment

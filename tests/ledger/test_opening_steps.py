@@ -17,7 +17,7 @@ from patient_visit_engine.visit.codes import AppointmentStatus
 from patient_visit_engine.worker import opening_ahead
 from patient_visit_engine.worker.opening_ahead import PAUSE_SECONDS, VisitOpener
 from patient_visit_engine.worker.opening_choice import OpeningChoice, OpeningLimits
-from patient_visit_engine.workflows.visit_client import DayClosedError
+from patient_visit_engine.workflows.visit_errors import DayClosedError
 from tests.support import sweep_rows
 from tests.support.builders import CALENDAR, CARDIOLOGY, DAY, DR_OKAFOR, NOON, an_appointment, minutes
 from tests.support.merged_records import make_one_person

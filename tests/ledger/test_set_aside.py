@@ -22,7 +22,7 @@ from patient_visit_engine.storage.requests import (
 )
 from patient_visit_engine.storage.upkeep.sweep import ANSWER_LIFETIME, prune
 from patient_visit_engine.worker.sweep import UNREADABLE_AFTER
-from patient_visit_engine.workflows.visit_client import DayClosedError
+from patient_visit_engine.workflows.visit_errors import DayClosedError
 from tests.support import sweep_rows
 from tests.support.builders import NOON, an_appointment, minutes
 from tests.support.commands import a_start

@@ -13,7 +13,7 @@ from patient_visit_engine.visit.codes import RescueReason
 from patient_visit_engine.visit.patient_commands import Adopt
 from patient_visit_engine.worker import sending
 from patient_visit_engine.worker.sweep import FAILED_VISITS_EVERY, LINES_EVERY, UNHANDLED_AFTER
-from patient_visit_engine.workflows.visit_client import DayClosedError
+from patient_visit_engine.workflows.visit_errors import DayClosedError
 from tests.support import sweep_rows
 from tests.support.builders import DAY, DAY_END, NOON, YESTERDAY, minutes
 from tests.support.sweep_driver import SweepDriver

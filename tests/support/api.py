@@ -45,7 +45,7 @@ from patient_visit_engine.visit.record import LedgerEntry, LedgerReply, new_pers
 from patient_visit_engine.visit.state import VisitState
 from patient_visit_engine.visit.visit_messages import Reply
 from patient_visit_engine.workflows.update_failures import expired
-from patient_visit_engine.workflows.visit_client import DayClosedError
+from patient_visit_engine.workflows.visit_errors import DayClosedError
 from tests.support.builders import (
     CALENDAR,
     CARDIOLOGY,

@@ -14,7 +14,7 @@ from patient_visit_engine.visit.calendar import HospitalCalendar
 from patient_visit_engine.visit.carry_over import CARRY_OVER_WITHIN
 from patient_visit_engine.visit.codes import AppointmentStatus
 from patient_visit_engine.visit.state import Limits
-from patient_visit_engine.workflows.visit_client import DayClosedError
+from patient_visit_engine.workflows.visit_errors import DayClosedError
 from tests.support.databases import LATER_ON_POSTGRES, database_on
 from tests.support.visit_rows import A_DAY, DR_AMRANI, DR_BENNIS, DR_CHRAIBI, DR_DAOUDI, DR_SURGERY
 from tests.support.visits import VisitDriver

@@ -3,8 +3,8 @@
 from typing import Any
 
 from patient_visit_engine.visit.policy import RULES
+from patient_visit_engine.workflows.message_handlers import SIGNALS, UPDATES
 from patient_visit_engine.workflows.patient_visit import PatientVisit
-from patient_visit_engine.workflows.visit_client import SIGNALS, UPDATES
 
 #: The command that no program sends any more: a run that a rescue opens notes it by itself. Visits keep its update for older programs.
 OLDER_UPDATE = "Rescue"

@@ -12,7 +12,7 @@ from patient_visit_engine.visit.carry_over import CARRY_OVER_WITHIN
 from patient_visit_engine.visit.consultation_commands import CompleteConsultation, StartConsultation
 from patient_visit_engine.visit.state import Limits
 from patient_visit_engine.worker.builder import CACHED_VISITS
-from patient_visit_engine.workflows.visit_client import PatientMovedError
+from patient_visit_engine.workflows.visit_errors import PatientMovedError
 from tests.support.ledger import LedgerDriver
 from tests.support.merged_visits import MergedVisits
 from tests.support.visit_rows import A_DAY, DR_AMRANI, DR_BENNIS, DR_CHRAIBI

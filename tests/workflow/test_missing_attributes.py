@@ -16,7 +16,8 @@ from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.upkeep.audit import audit
 from patient_visit_engine.visit.search_attributes import VisitAttributes
 from patient_visit_engine.worker.builder import CACHED_VISITS
-from patient_visit_engine.workflows.visit_client import UNDECIDED_ERRORS, WITHOUT_DISPLAY_FOR
+from patient_visit_engine.workflows.visit_client import WITHOUT_DISPLAY_FOR
+from patient_visit_engine.workflows.visit_errors import UNDECIDED_ERRORS
 from tests.support.databases import database_on
 from tests.support.displayed_visits import events_of, is_written, read_attributes, summaries_of_timers, writes_of
 from tests.support.patient_records import Answer

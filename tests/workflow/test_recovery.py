@@ -10,7 +10,7 @@ from patient_visit_engine.visit.calendar import to_millisecond
 from patient_visit_engine.visit.policy import decide
 from patient_visit_engine.visit.record import LedgerEntry
 from patient_visit_engine.visit.state import Limits, VisitState
-from patient_visit_engine.workflows.visit_client import DayClosedError
+from patient_visit_engine.workflows.visit_errors import DayClosedError
 from tests.support.patient_records import Answer
 from tests.support.visit_rows import A_DAY, CARDIOLOGY_MINUTES, DR_AMRANI, DR_BENNIS, DR_CHRAIBI
 from tests.support.visits import VisitDriver

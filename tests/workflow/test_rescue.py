@@ -21,7 +21,7 @@ from patient_visit_engine.visit.names import DEFAULT_TASK_QUEUE, WORKFLOW_TYPE, 
 from patient_visit_engine.visit.patient_commands import Adopt
 from patient_visit_engine.worker.builder import CACHED_VISITS
 from patient_visit_engine.workflows.patient_visit import PatientVisit
-from patient_visit_engine.workflows.visit_client import UNDECIDED_ERRORS
+from patient_visit_engine.workflows.visit_errors import UNDECIDED_ERRORS
 from patient_visit_engine.workflows.visit_rescue import FAILED_ATTEMPTS, RESCUE_INTERVAL
 from tests.support.changed_code import change_worker_code
 from tests.support.databases import database_on
