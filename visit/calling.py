@@ -4,11 +4,12 @@ from datetime import datetime
 
 from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.call_commands import CallPatient, NoAnswer
-from patient_visit_engine.visit.changes import Change, EndReservation, NoteCall, WithdrawOffer, WriteNoAnswers
+from patient_visit_engine.visit.changes import Change, NoteCall, WriteNoAnswers
 from patient_visit_engine.visit.codes import ReservationKind
 from patient_visit_engine.visit.decisions import CalledAnswer, NoAnswerAnswer, Refused, Verdict
 from patient_visit_engine.visit.facts import Reservation
 from patient_visit_engine.visit.freeing import offer_to_line
+from patient_visit_engine.visit.line_changes import EndReservation, WithdrawOffer
 from patient_visit_engine.visit.list_order import MAX_NO_ANSWERS
 from patient_visit_engine.visit.refusals import (
     AppointmentNotToday,

@@ -7,69 +7,30 @@ from pydantic import Field
 
 from patient_visit_engine.visit.appointment import Appointment, AppointmentFields
 from patient_visit_engine.visit.codes import AppointmentStatus, CancelReason, Outcome, RescueReason
-from patient_visit_engine.visit.facts import Consultation, PendingTracking, Reservation, WaitingDoctor
+from patient_visit_engine.visit.consultation_changes import (
+    EndConsultation,
+    OpenConsultation,
+    PauseConsultation,
+    PostponeConsultation,
+    PostponePauseLimit,
+    RemindHolder,
+    ReopenConsultation,
+    ResumeConsultation,
+    TransferConsultation,
+    WaitAgain,
+)
+from patient_visit_engine.visit.facts import PendingTracking, Reservation, WaitingDoctor
 from patient_visit_engine.visit.frozen import Frozen, is_absent, is_false
+from patient_visit_engine.visit.line_changes import (
+    EndReservation,
+    JoinLine,
+    LeaveLine,
+    MoveDown,
+    OfferPatient,
+    PostponeReservation,
+    WithdrawOffer,
+)
 from patient_visit_engine.visit.refusals import Refusal
-
-
-class OpenConsultation(Frozen):
-    """The tracking and the appointment get the status `in_progress`."""
-
-    change: Literal["open_consultation"] = "open_consultation"
-    consultation: Consultation
-
-
-class EndConsultation(Frozen):
-    """Complete the tracking of this consultation only. The appointment becomes `done`, or `confirmed` again.
-
-    When the patient waits again, the next change writes the status.
-    """
-
-    change: Literal["end_consultation"] = "end_consultation"
-    consultation: Consultation
-    outcome: Outcome
-
-    @property
-    def waits_again(self) -> bool:
-        """Whether the patient had been checked in, and waits again since then."""
-        is_released = self.outcome in {Outcome.released, Outcome.mistaken}
-        return is_released and self.consultation.checked_in_at is not None
-
-
-class ReopenConsultation(Frozen):
-    """The consultation that was completed by mistake goes on. `consultation` has its new times."""
-
-    change: Literal["reopen_consultation"] = "reopen_consultation"
-    consultation: Consultation
-
-
-class PauseConsultation(Frozen):
-    """The patient is free for others. `consultation` has the time of the pause, and the end of the longest one as `abandon_at`."""
-
-    change: Literal["pause_consultation"] = "pause_consultation"
-    consultation: Consultation
-
-
-class ResumeConsultation(Frozen):
-    """The paused consultation goes on. `consultation` has its new times, and `paused_at` is the time at which it was paused."""
-
-    change: Literal["resume_consultation"] = "resume_consultation"
-    consultation: Consultation
-    paused_at: datetime
-
-
-class TransferConsultation(Frozen):
-    """The patient of the consultation, which has ended, waits for another doctor, since the first arrival.
-
-    `reservation` keeps the patient for that doctor. While the patient cannot be reserved, `place` is the first one in line instead: a
-    new one, or the one that the doctor had. A consultation that is not exclusive has neither.
-    """
-
-    change: Literal["transfer_consultation"] = "transfer_consultation"
-    consultation: Consultation
-    to_doctor_id: int
-    reservation: Reservation | None = None
-    place: WaitingDoctor | None = None
 
 
 class NoteCall(Frozen):
@@ -94,35 +55,6 @@ class WriteNoAnswers(Frozen):
     appointment: Appointment
     no_answers: int
     behind_id: int | None = None
-
-
-class PostponeReservation(Frozen):
-    """The time limit of a reservation passed while no visit ran. `reservation` has a later one."""
-
-    change: Literal["postpone_reservation"] = "postpone_reservation"
-    reservation: Reservation
-
-
-class PostponePauseLimit(Frozen):
-    """The time limit of a pause passed while no visit ran. `consultation` has a later one."""
-
-    change: Literal["postpone_pause_limit"] = "postpone_pause_limit"
-    consultation: Consultation
-
-
-class PostponeConsultation(Frozen):
-    """Move the expected end, because the holder needs more time. `consultation` has the new times."""
-
-    change: Literal["postpone_consultation"] = "postpone_consultation"
-    consultation: Consultation
-    minutes: int
-
-
-class RemindHolder(Frozen):
-    """The holder is reminded, because the expected time is over. `consultation` has the time of the next reminder."""
-
-    change: Literal["remind_holder"] = "remind_holder"
-    consultation: Consultation
 
 
 class CarryOver(Frozen):
@@ -176,13 +108,6 @@ class PostponeNotSeen(Frozen):
     tracking: PendingTracking
 
 
-class WaitAgain(Frozen):
-    """The consultation was released or taken back, and its patient waits again since `consultation.checked_in_at`."""
-
-    change: Literal["wait_again"] = "wait_again"
-    consultation: Consultation
-
-
 class WriteAppointmentStatus(Frozen):
     """The appointment gets a status without effect on a tracking."""
 
@@ -210,82 +135,6 @@ class RewriteAppointment(Frozen):
     appointment: Appointment
     new_fields: AppointmentFields
     decided_here: bool = Field(default=False, exclude_if=is_false)
-
-
-class JoinLine(Frozen):
-    """A doctor takes the last place in the waiting line, or the first one, because the reservation of a transfer was withdrawn.
-
-    A doctor who goes first may have had a place: then this one replaces it.
-    """
-
-    change: Literal["join_line"] = "join_line"
-    place: WaitingDoctor
-
-
-class LeaveLine(Frozen):
-    """A doctor leaves the waiting line.
-
-    `why` is one of these stored values:
-
-    - `started`: the doctor has started a consultation with the patient.
-    - `left`: the doctor has stopped waiting.
-    - `passed`: the doctor has not used the second offer.
-    - `canceled`: the appointment was canceled.
-    - `checked_out`: the patient has left without being seen.
-    - `moved`: the appointment has another day, doctor or patient.
-    """
-
-    change: Literal["leave_line"] = "leave_line"
-    place: WaitingDoctor
-    why: Literal["started", "left", "passed", "canceled", "checked_out", "moved"]
-
-
-class OfferPatient(Frozen):
-    """Reserve the free patient for this doctor, until `until`.
-
-    With `VISIT_OFFER_SECONDS=0` `until` is None: the doctor is only notified, and `place` has the time.
-    `consultation_id` is the consultation that the doctor has paused. Then `place` is no place in the line.
-    """
-
-    change: Literal["offer_patient"] = "offer_patient"
-    place: WaitingDoctor
-    until: datetime | None = None
-    consultation_id: str | None = Field(default=None, exclude_if=is_absent)
-
-
-class EndReservation(Frozen):
-    """The patient is no longer reserved for this doctor.
-
-    `why` is one of these stored values:
-
-    - `started`: the appointment was started.
-    - `busy`: the doctor has started another appointment of the patient.
-    - `expired`: the doctor has not used the offer.
-    - `left`: the doctor has left the line, or the appointment was moved, canceled or checked out, or its paused consultation ended.
-    - `withdrawn`: the patient is in consultation again, because a completion was taken back.
-
-    `consultation_id` is the consultation that the doctor has paused, when its offer was not used. The doctor has no place in the line.
-    """
-
-    change: Literal["end_reservation"] = "end_reservation"
-    reservation: Reservation
-    why: Literal["started", "busy", "expired", "left", "withdrawn", "no_answer"]
-    consultation_id: str | None = Field(default=None, exclude_if=is_absent)
-
-
-class MoveDown(Frozen):
-    """The doctor has not used an offer, and goes one place down. `next_place` is the doctor who goes up, if there is one."""
-
-    change: Literal["move_down"] = "move_down"
-    place: WaitingDoctor
-    next_place: WaitingDoctor | None = None
-
-
-class WithdrawOffer(Frozen):
-    """The patient is no longer free. The doctor stays in the line, and `place` has no `notified_at`."""
-
-    change: Literal["withdraw_offer"] = "withdraw_offer"
-    place: WaitingDoctor
 
 
 class RetireRecord(Frozen):

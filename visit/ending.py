@@ -3,8 +3,9 @@
 from datetime import datetime, timedelta
 
 from patient_visit_engine.visit.asking import is_asked_before_change
-from patient_visit_engine.visit.changes import Change, EndConsultation, PostponeConsultation, WaitAgain
+from patient_visit_engine.visit.changes import Change
 from patient_visit_engine.visit.codes import Outcome
+from patient_visit_engine.visit.consultation_changes import EndConsultation, PostponeConsultation, WaitAgain
 from patient_visit_engine.visit.consultation_commands import (
     CompleteConsultation,
     ExtendConsultation,

@@ -2,10 +2,10 @@
 
 from datetime import datetime
 
-from patient_visit_engine.visit.changes import OfferPatient
 from patient_visit_engine.visit.codes import DoctorBusy
 from patient_visit_engine.visit.commands import StartCommand
 from patient_visit_engine.visit.freeing import offer_to_line
+from patient_visit_engine.visit.line_changes import OfferPatient
 from patient_visit_engine.visit.refusals import DoctorInConsultation, PatientInConsultation, PatientReserved
 from patient_visit_engine.visit.state import VisitState
 

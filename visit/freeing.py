@@ -2,9 +2,10 @@
 
 from datetime import datetime
 
-from patient_visit_engine.visit.changes import Change, EndReservation, OfferPatient
+from patient_visit_engine.visit.changes import Change
 from patient_visit_engine.visit.facts import Consultation, WaitingDoctor
 from patient_visit_engine.visit.frozen import LONG_AGO
+from patient_visit_engine.visit.line_changes import EndReservation, OfferPatient
 from patient_visit_engine.visit.state import VisitState
 
 

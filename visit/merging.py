@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from patient_visit_engine.visit.changes import OfferPatient, RestoreRecord, RetireRecord
+from patient_visit_engine.visit.changes import RestoreRecord, RetireRecord
 from patient_visit_engine.visit.decisions import MergeAnswer, Refused, SeparateAnswer, Verdict
 from patient_visit_engine.visit.facts import Consultation, Facts, Reservation, WaitingDoctor
 from patient_visit_engine.visit.freeing import offer_to_line
+from patient_visit_engine.visit.line_changes import OfferPatient
 from patient_visit_engine.visit.patient_commands import MergePatients, SeparatePatients
 from patient_visit_engine.visit.refusals import AlreadyMerged, MergeCycle, MergeInUse, MergeNotToday, UnknownMerge
 from patient_visit_engine.visit.state import VisitState

@@ -3,9 +3,10 @@
 from datetime import datetime
 
 from patient_visit_engine.visit.asking import is_asked_before_change
-from patient_visit_engine.visit.changes import NoteRefusal, PauseConsultation, ResumeConsultation
+from patient_visit_engine.visit.changes import NoteRefusal
 from patient_visit_engine.visit.codes import DoctorBusy
 from patient_visit_engine.visit.commands import StartCommand
+from patient_visit_engine.visit.consultation_changes import PauseConsultation, ResumeConsultation
 from patient_visit_engine.visit.consultation_commands import Pause, Resume
 from patient_visit_engine.visit.decisions import ConsultationAnswer, ConsultationEndedAnswer, Refused, Verdict
 from patient_visit_engine.visit.exclusivity import exclusive_refusal

@@ -6,8 +6,9 @@ from typing import Literal
 from pydantic import Field
 
 from patient_visit_engine.visit.appointment import Appointment, AppointmentFields
-from patient_visit_engine.visit.changes import RewriteAppointment, TransferConsultation
+from patient_visit_engine.visit.changes import RewriteAppointment
 from patient_visit_engine.visit.commands import Command, separated_person
+from patient_visit_engine.visit.consultation_changes import TransferConsultation
 from patient_visit_engine.visit.day_appointments import DayAppointments
 from patient_visit_engine.visit.decisions import ConsultationAnswer, Decision, Refused
 from patient_visit_engine.visit.doctor_call import DoctorCall

@@ -3,18 +3,13 @@
 from datetime import datetime, timedelta
 
 from patient_visit_engine.visit.asking import asked_at
-from patient_visit_engine.visit.changes import (
-    Change,
-    EndReservation,
-    JoinLine,
-    NoteRefusal,
-    ReopenConsultation,
-    WithdrawOffer,
-)
+from patient_visit_engine.visit.changes import Change, NoteRefusal
 from patient_visit_engine.visit.codes import Outcome, ReservationKind
+from patient_visit_engine.visit.consultation_changes import ReopenConsultation
 from patient_visit_engine.visit.consultation_commands import Reopen
 from patient_visit_engine.visit.decisions import ConsultationAnswer, ConsultationEndedAnswer, Refused, Verdict
 from patient_visit_engine.visit.facts import Consultation
+from patient_visit_engine.visit.line_changes import EndReservation, JoinLine, WithdrawOffer
 from patient_visit_engine.visit.refusals import NotYours, PatientInConsultation, TooLate
 from patient_visit_engine.visit.state import VisitState
 from patient_visit_engine.visit.undoing import UNDO_WITHIN

@@ -5,8 +5,9 @@ from hashlib import sha256
 from uuid import UUID
 
 from patient_visit_engine.visit.appointment import Appointment
-from patient_visit_engine.visit.changes import Change, NoteRefusal, OpenConsultation
+from patient_visit_engine.visit.changes import Change, NoteRefusal
 from patient_visit_engine.visit.codes import CLOSED_STATUSES, DoctorBusy
+from patient_visit_engine.visit.consultation_changes import OpenConsultation
 from patient_visit_engine.visit.consultation_commands import StartConsultation
 from patient_visit_engine.visit.decisions import ConsultationAnswer, Refused, Verdict
 from patient_visit_engine.visit.exclusivity import exclusive_refusal

@@ -4,20 +4,14 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from patient_visit_engine.visit.carry_over import GRACE_AFTER, carry_over, close_as_not_seen, visit_ends_at
-from patient_visit_engine.visit.changes import (
-    Change,
-    EndReservation,
-    OfferPatient,
-    PostponeNotSeen,
-    PostponePauseLimit,
-    PostponeReservation,
-    RemindHolder,
-)
+from patient_visit_engine.visit.changes import Change, PostponeNotSeen
 from patient_visit_engine.visit.codes import Outcome, ReservationKind
+from patient_visit_engine.visit.consultation_changes import PostponePauseLimit, RemindHolder
 from patient_visit_engine.visit.decisions import Decision
 from patient_visit_engine.visit.ending import end_and_offer
 from patient_visit_engine.visit.facts import Consultation
 from patient_visit_engine.visit.freeing import offer_after, offer_to_line, offer_to_paused
+from patient_visit_engine.visit.line_changes import EndReservation, OfferPatient, PostponeReservation
 from patient_visit_engine.visit.state import VisitState
 from patient_visit_engine.visit.waiting_line import pass_offer_on
 

@@ -3,12 +3,14 @@
 from datetime import datetime
 
 from patient_visit_engine.visit.asking import is_asked_before_change
-from patient_visit_engine.visit.changes import Change, EndReservation, TransferConsultation, WithdrawOffer
+from patient_visit_engine.visit.changes import Change
 from patient_visit_engine.visit.codes import Outcome, ReservationKind
+from patient_visit_engine.visit.consultation_changes import TransferConsultation
 from patient_visit_engine.visit.consultation_commands import Transfer
 from patient_visit_engine.visit.decisions import ConsultationEndedAnswer, Refused, Verdict
 from patient_visit_engine.visit.ending import end_consultation
 from patient_visit_engine.visit.facts import Consultation, Reservation
+from patient_visit_engine.visit.line_changes import EndReservation, WithdrawOffer
 from patient_visit_engine.visit.refusals import ConsultationChanged, DoctorInactive, NotYours, PrestationInactive
 from patient_visit_engine.visit.state import VisitState
 from patient_visit_engine.visit.waiting_line import first_place

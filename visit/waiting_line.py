@@ -6,17 +6,11 @@ from typing import Literal
 
 from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.appointment_commands import JoinWaitingLine, LeaveWaitingLine
-from patient_visit_engine.visit.changes import (
-    Change,
-    EndReservation,
-    JoinLine,
-    LeaveLine,
-    MoveDown,
-    WithdrawOffer,
-)
+from patient_visit_engine.visit.changes import Change
 from patient_visit_engine.visit.decisions import NotInLine, PlaceInLine, Refused, Verdict
 from patient_visit_engine.visit.facts import Consultation, Reservation, WaitingDoctor
 from patient_visit_engine.visit.freeing import offer_after, offer_to_line
+from patient_visit_engine.visit.line_changes import EndReservation, JoinLine, LeaveLine, MoveDown, WithdrawOffer
 from patient_visit_engine.visit.refusals import (
     PatientFree,
     PatientInConsultation,

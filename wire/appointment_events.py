@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from patient_visit_engine.visit import changes
+from patient_visit_engine.visit import changes, consultation_changes
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.codes import AppointmentStatus, CancelReason, Outcome
 from patient_visit_engine.wire import event_bodies
@@ -27,7 +27,7 @@ def tracking_closed(change: changes.CloseTracking, context: EventContext) -> Ite
     yield _with_cancel_reason(event, change.cancel_reason)
 
 
-def waits_again(change: changes.WaitAgain, context: EventContext) -> Iterator[Event]:
+def waits_again(change: consultation_changes.WaitAgain, context: EventContext) -> Iterator[Event]:
     yield appointment_updated(change.consultation.appointment_id, AppointmentStatus.pending, context)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from patient_visit_engine.visit import changes
+from patient_visit_engine.visit import changes, consultation_changes
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
 from patient_visit_engine.visit.refusals import PatientInConsultation
@@ -31,7 +31,7 @@ ENDED_FOR_DOCTOR_BECAUSE = {
 }
 
 
-def opened(change: changes.OpenConsultation, context: EventContext) -> Iterator[Event]:
+def opened(change: consultation_changes.OpenConsultation, context: EventContext) -> Iterator[Event]:
     consultation = change.consultation
     doctor = context.doctors[consultation.doctor_id]
     message = f"Patient {context.patient_name} is now in consultation with {doctor}"
@@ -39,7 +39,7 @@ def opened(change: changes.OpenConsultation, context: EventContext) -> Iterator[
     yield context.new_event(STARTED, CONSULTATIONS, consultation.id, data, consultation.id)
 
 
-def ended(change: changes.EndConsultation, context: EventContext) -> Iterator[Event]:
+def ended(change: consultation_changes.EndConsultation, context: EventContext) -> Iterator[Event]:
     consultation = change.consultation
     data: event_bodies.ConsultationCompleted = {
         **context.about_consultation(consultation, f"Patient {context.patient_name} consultation completed"),
@@ -62,7 +62,7 @@ def ended(change: changes.EndConsultation, context: EventContext) -> Iterator[Ev
         yield context.new_event(RELEASED, channel, key, private, consultation.id)
 
 
-def reopened(change: changes.ReopenConsultation, context: EventContext) -> Iterator[Event]:
+def reopened(change: consultation_changes.ReopenConsultation, context: EventContext) -> Iterator[Event]:
     consultation = change.consultation
     data = context.about_consultation(consultation, f"Patient {context.patient_name} is in consultation again")
     key = f"{consultation.id}/{context.decision_key}"
@@ -70,7 +70,7 @@ def reopened(change: changes.ReopenConsultation, context: EventContext) -> Itera
     yield appointment_updated(consultation.appointment_id, AppointmentStatus.in_progress, context)
 
 
-def paused(change: changes.PauseConsultation, context: EventContext) -> Iterator[Event]:
+def paused(change: consultation_changes.PauseConsultation, context: EventContext) -> Iterator[Event]:
     consultation = change.consultation
     data: event_bodies.ConsultationPause = {
         **context.about_consultation(consultation, f"Patient {context.patient_name} consultation paused"),
@@ -80,7 +80,7 @@ def paused(change: changes.PauseConsultation, context: EventContext) -> Iterator
     yield context.new_event(PAUSED, CONSULTATIONS, key, data, consultation.id)
 
 
-def resumed(change: changes.ResumeConsultation, context: EventContext) -> Iterator[Event]:
+def resumed(change: consultation_changes.ResumeConsultation, context: EventContext) -> Iterator[Event]:
     consultation = change.consultation
     doctor = context.doctors[consultation.doctor_id]
     message = f"Patient {context.patient_name} is again in consultation with {doctor}"
@@ -89,7 +89,7 @@ def resumed(change: changes.ResumeConsultation, context: EventContext) -> Iterat
     yield context.new_event(RESUMED, CONSULTATIONS, key, data, consultation.id)
 
 
-def transferred(change: changes.TransferConsultation, context: EventContext) -> Iterator[Event]:
+def transferred(change: consultation_changes.TransferConsultation, context: EventContext) -> Iterator[Event]:
     consultation, receiver = change.consultation, change.to_doctor_id
     appointment_id, reservation = consultation.appointment_id, change.reservation
     message = f"Patient {context.patient_name} was transferred to {context.doctors[receiver]}"
@@ -113,13 +113,13 @@ def transferred(change: changes.TransferConsultation, context: EventContext) -> 
         yield context.new_event(PATIENT_UPDATED, CONSULTATIONS, f"{context.decision_key}/first/{receiver}", line)
 
 
-def extended(change: changes.PostponeConsultation, context: EventContext) -> Iterator[Event]:
+def extended(change: consultation_changes.PostponeConsultation, context: EventContext) -> Iterator[Event]:
     consultation = change.consultation
     data = context.about_consultation(consultation, f"Patient {context.patient_name} consultation extended")
     yield context.new_event(PATIENT_UPDATED, CONSULTATIONS, f"{context.decision_key}/extended", data, consultation.id)
 
 
-def overdue(change: changes.RemindHolder, context: EventContext) -> Iterator[Event]:
+def overdue(change: consultation_changes.RemindHolder, context: EventContext) -> Iterator[Event]:
     consultation = change.consultation
     message = f"Your consultation with patient {context.patient_name} is over its expected time"
     data: event_bodies.ConsultationOverdue = {

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from functools import singledispatch
 
-from patient_visit_engine.visit import changes
+from patient_visit_engine.visit import changes, consultation_changes, line_changes
 from patient_visit_engine.wire import appointment_events, call_events, consultation_events, line_events, merge_events
 from patient_visit_engine.wire.event_context import Event, EventContext
 
@@ -18,8 +18,8 @@ def events_of(change: changes.Change, context: EventContext) -> Iterator[Event]:
 def _without_event(
     change: changes.CarryOver
     | changes.PostponeNotSeen
-    | changes.PostponePauseLimit
-    | changes.WithdrawOffer
+    | consultation_changes.PostponePauseLimit
+    | line_changes.WithdrawOffer
     | changes.NoteRescue,
     context: EventContext,
 ) -> Iterator[Event]:
@@ -27,27 +27,27 @@ def _without_event(
 
 
 # The function of each change. A change without one makes `events_of` raise.
-events_of.register(changes.OpenConsultation, consultation_events.opened)
-events_of.register(changes.EndConsultation, consultation_events.ended)
-events_of.register(changes.ReopenConsultation, consultation_events.reopened)
-events_of.register(changes.PauseConsultation, consultation_events.paused)
-events_of.register(changes.ResumeConsultation, consultation_events.resumed)
-events_of.register(changes.TransferConsultation, consultation_events.transferred)
-events_of.register(changes.PostponeConsultation, consultation_events.extended)
-events_of.register(changes.RemindHolder, consultation_events.overdue)
+events_of.register(consultation_changes.OpenConsultation, consultation_events.opened)
+events_of.register(consultation_changes.EndConsultation, consultation_events.ended)
+events_of.register(consultation_changes.ReopenConsultation, consultation_events.reopened)
+events_of.register(consultation_changes.PauseConsultation, consultation_events.paused)
+events_of.register(consultation_changes.ResumeConsultation, consultation_events.resumed)
+events_of.register(consultation_changes.TransferConsultation, consultation_events.transferred)
+events_of.register(consultation_changes.PostponeConsultation, consultation_events.extended)
+events_of.register(consultation_changes.RemindHolder, consultation_events.overdue)
 events_of.register(changes.NoteRefusal, consultation_events.refused)
 events_of.register(changes.NoteCall, call_events.called)
 events_of.register(changes.WriteNoAnswers, call_events.no_answers_written)
-events_of.register(changes.PostponeReservation, line_events.reservation_postponed)
-events_of.register(changes.JoinLine, line_events.joined_line)
-events_of.register(changes.LeaveLine, line_events.left_line)
-events_of.register(changes.EndReservation, line_events.reservation_ended)
-events_of.register(changes.MoveDown, line_events.moved_down)
-events_of.register(changes.OfferPatient, line_events.offered)
+events_of.register(line_changes.PostponeReservation, line_events.reservation_postponed)
+events_of.register(line_changes.JoinLine, line_events.joined_line)
+events_of.register(line_changes.LeaveLine, line_events.left_line)
+events_of.register(line_changes.EndReservation, line_events.reservation_ended)
+events_of.register(line_changes.MoveDown, line_events.moved_down)
+events_of.register(line_changes.OfferPatient, line_events.offered)
 events_of.register(changes.OpenTracking, appointment_events.checked_in)
 events_of.register(changes.AddWalkIn, appointment_events.walked_in)
 events_of.register(changes.CloseTracking, appointment_events.tracking_closed)
-events_of.register(changes.WaitAgain, appointment_events.waits_again)
+events_of.register(consultation_changes.WaitAgain, appointment_events.waits_again)
 events_of.register(changes.WriteAppointmentStatus, appointment_events.status_written)
 events_of.register(changes.WritePriority, appointment_events.priority_written)
 events_of.register(changes.RewriteAppointment, appointment_events.rewritten)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Literal
 
-from patient_visit_engine.visit import changes
+from patient_visit_engine.visit import line_changes
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.codes import ReservationKind
 from patient_visit_engine.wire import event_bodies
@@ -20,17 +20,17 @@ ENDED_WAITING_BECAUSE: dict[str, Literal["missed", "moved", "cancelled", "left"]
 }
 
 
-def reservation_postponed(change: changes.PostponeReservation, context: EventContext) -> Iterator[Event]:
+def reservation_postponed(change: line_changes.PostponeReservation, context: EventContext) -> Iterator[Event]:
     yield reserved(change.reservation.doctor_id, change.reservation.until, context)
 
 
-def joined_line(change: changes.JoinLine, context: EventContext) -> Iterator[Event]:
+def joined_line(change: line_changes.JoinLine, context: EventContext) -> Iterator[Event]:
     doctor_id = change.place.doctor_id
     data = about_doctor(doctor_id, f"A doctor waits for patient {context.patient_name}", context)
     yield context.new_event(PATIENT_UPDATED, CONSULTATIONS, f"{context.decision_key}/joined/{doctor_id}", data)
 
 
-def left_line(change: changes.LeaveLine, context: EventContext) -> Iterator[Event]:
+def left_line(change: line_changes.LeaveLine, context: EventContext) -> Iterator[Event]:
     place = change.place
     message = f"The line for patient {context.patient_name} is shorter"
     data: event_bodies.LineLeft = {**about_doctor(place.doctor_id, message, context), "why": change.why}
@@ -46,7 +46,7 @@ def left_line(change: changes.LeaveLine, context: EventContext) -> Iterator[Even
         yield context.new_event(WAITING_ENDED, doctor_channel(place.doctor_id), key, ended)
 
 
-def reservation_ended(change: changes.EndReservation, context: EventContext) -> Iterator[Event]:
+def reservation_ended(change: line_changes.EndReservation, context: EventContext) -> Iterator[Event]:
     """Other changes of the same decision have events, except when a doctor without a place in line has not used it or lost it."""
     is_without_place = change.reservation.kind is not ReservationKind.offered or change.consultation_id is not None
     if change.why not in ("expired", "no_answer", "withdrawn") or not is_without_place:
@@ -57,14 +57,14 @@ def reservation_ended(change: changes.EndReservation, context: EventContext) -> 
     yield context.new_event(PATIENT_UPDATED, CONSULTATIONS, f"{context.decision_key}/{change.why}/{doctor_id}", data)
 
 
-def moved_down(change: changes.MoveDown, context: EventContext) -> Iterator[Event]:
+def moved_down(change: line_changes.MoveDown, context: EventContext) -> Iterator[Event]:
     doctor_id = change.place.doctor_id
     message = f"The line for patient {context.patient_name} has a new order"
     data: event_bodies.LineLeft = {**about_doctor(doctor_id, message, context), "why": "moved_down"}
     yield context.new_event(PATIENT_UPDATED, CONSULTATIONS, f"{context.decision_key}/moved_down/{doctor_id}", data)
 
 
-def offered(change: changes.OfferPatient, context: EventContext) -> Iterator[Event]:
+def offered(change: line_changes.OfferPatient, context: EventContext) -> Iterator[Event]:
     place = change.place
     # With VISIT_OFFER_SECONDS=0 nothing is reserved: all waiting doctors get the event, and the first to start wins.
     until = None if change.until is None else to_rfc3339(change.until)

@@ -5,7 +5,7 @@ from datetime import date
 from functools import singledispatch
 from typing import Any
 
-from patient_visit_engine.visit import changes
+from patient_visit_engine.visit import changes, consultation_changes, line_changes
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.facts import Consultation, WaitingDoctor
 from patient_visit_engine.visit.refusals import AppointmentInProgress, PatientInConsultation
@@ -46,36 +46,36 @@ def _about_place(event: str, place: WaitingDoctor, **particulars: Any) -> Timeli
 
 
 @timeline_row.register
-def _(change: changes.OpenConsultation) -> TimelineRow:
+def _(change: consultation_changes.OpenConsultation) -> TimelineRow:
     consultation = change.consultation
     particulars = {"prestation_id": consultation.prestation_id, "exclusive": consultation.exclusive}
     return _about_consultation("started", consultation, **particulars)
 
 
 @timeline_row.register
-def _(change: changes.EndConsultation) -> TimelineRow:
+def _(change: consultation_changes.EndConsultation) -> TimelineRow:
     return _about_consultation("completed", change.consultation, outcome=change.outcome.value)
 
 
 @timeline_row.register
-def _(change: changes.ReopenConsultation) -> TimelineRow:
+def _(change: consultation_changes.ReopenConsultation) -> TimelineRow:
     overdue_at = to_rfc3339(change.consultation.overdue_at)
     return _about_consultation("reopened", change.consultation, overdue_at=overdue_at)
 
 
 @timeline_row.register
-def _(change: changes.PauseConsultation) -> TimelineRow:
+def _(change: consultation_changes.PauseConsultation) -> TimelineRow:
     return _about_consultation("paused", change.consultation, until=to_rfc3339(change.consultation.abandon_at))
 
 
 @timeline_row.register
-def _(change: changes.ResumeConsultation) -> TimelineRow:
+def _(change: consultation_changes.ResumeConsultation) -> TimelineRow:
     overdue_at = to_rfc3339(change.consultation.overdue_at)
     return _about_consultation("resumed", change.consultation, overdue_at=overdue_at)
 
 
 @timeline_row.register
-def _(change: changes.TransferConsultation) -> TimelineRow:
+def _(change: consultation_changes.TransferConsultation) -> TimelineRow:
     until = None if change.reservation is None else to_rfc3339(change.reservation.until)
     return _about_consultation("transferred", change.consultation, to_doctor_id=change.to_doctor_id, until=until)
 
@@ -94,24 +94,24 @@ def _(change: changes.WriteNoAnswers) -> TimelineRow:
 
 
 @timeline_row.register
-def _(change: changes.PostponeReservation) -> TimelineRow:
+def _(change: line_changes.PostponeReservation) -> TimelineRow:
     reservation, until = change.reservation, to_rfc3339(change.reservation.until)
     return TimelineRow("grace", reservation.appointment_id, reservation.doctor_id, particulars={"until": until})
 
 
 @timeline_row.register
-def _(change: changes.PostponePauseLimit) -> TimelineRow:
+def _(change: consultation_changes.PostponePauseLimit) -> TimelineRow:
     return _about_consultation("grace", change.consultation, until=to_rfc3339(change.consultation.abandon_at))
 
 
 @timeline_row.register
-def _(change: changes.PostponeConsultation) -> TimelineRow:
+def _(change: consultation_changes.PostponeConsultation) -> TimelineRow:
     overdue_at = to_rfc3339(change.consultation.overdue_at)
     return _about_consultation("extended", change.consultation, minutes=change.minutes, overdue_at=overdue_at)
 
 
 @timeline_row.register
-def _(change: changes.RemindHolder) -> TimelineRow:
+def _(change: consultation_changes.RemindHolder) -> TimelineRow:
     return _about_consultation("overdue", change.consultation, reminder=change.consultation.reminders)
 
 
@@ -133,7 +133,7 @@ def _(change: changes.AddWalkIn) -> TimelineRow:
 
 
 @timeline_row.register
-def _(change: changes.WaitAgain) -> TimelineRow:
+def _(change: consultation_changes.WaitAgain) -> TimelineRow:
     consultation = change.consultation
     return TimelineRow("checked_in", consultation.appointment_id, consultation.doctor_id, particulars={"again": True})
 
@@ -184,36 +184,36 @@ def _(change: changes.RewriteAppointment) -> TimelineRow:
 
 
 @timeline_row.register
-def _(change: changes.JoinLine) -> TimelineRow:
+def _(change: line_changes.JoinLine) -> TimelineRow:
     return _about_place("waiting", change.place)
 
 
 @timeline_row.register
-def _(change: changes.LeaveLine) -> TimelineRow:
+def _(change: line_changes.LeaveLine) -> TimelineRow:
     return _about_place("left_line", change.place, why=change.why)
 
 
 @timeline_row.register
-def _(change: changes.OfferPatient) -> TimelineRow:
+def _(change: line_changes.OfferPatient) -> TimelineRow:
     until = None if change.until is None else to_rfc3339(change.until)
     paused = {} if change.consultation_id is None else {"paused": True}
     return _about_place("offered", change.place, offer_until=until, **paused)
 
 
 @timeline_row.register
-def _(change: changes.EndReservation) -> TimelineRow:
+def _(change: line_changes.EndReservation) -> TimelineRow:
     reservation = change.reservation
     particulars = {"why": change.why}
     return TimelineRow("reservation_ended", reservation.appointment_id, reservation.doctor_id, particulars=particulars)
 
 
 @timeline_row.register
-def _(change: changes.MoveDown) -> TimelineRow:
+def _(change: line_changes.MoveDown) -> TimelineRow:
     return _about_place("moved_down", change.place, unused_offers=change.place.unused_offers)
 
 
 @timeline_row.register
-def _(change: changes.WithdrawOffer) -> TimelineRow:
+def _(change: line_changes.WithdrawOffer) -> TimelineRow:
     return _about_place("offer_withdrawn", change.place)
 
 

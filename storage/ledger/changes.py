@@ -13,7 +13,7 @@ from patient_visit_engine.storage.ledger.writer import (
     Writer,
 )
 from patient_visit_engine.storage.walk_ins import insert_walk_in
-from patient_visit_engine.visit import changes
+from patient_visit_engine.visit import changes, consultation_changes, line_changes
 from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome, TrackingStatus
 from patient_visit_engine.visit.facts import Consultation, PendingTracking, Reservation
@@ -26,7 +26,7 @@ def apply(change: changes.Change, writer: Writer) -> None:
 
 
 @apply.register
-def _open_consultation(change: changes.OpenConsultation, writer: Writer) -> None:
+def _open_consultation(change: consultation_changes.OpenConsultation, writer: Writer) -> None:
     consultation = change.consultation
     values = {
         "status": TrackingStatus.in_progress.value,
@@ -52,7 +52,7 @@ def _open_consultation(change: changes.OpenConsultation, writer: Writer) -> None
 
 
 @apply.register
-def _end_consultation(change: changes.EndConsultation, writer: Writer) -> None:
+def _end_consultation(change: consultation_changes.EndConsultation, writer: Writer) -> None:
     if change.consultation.paused_at is None:
         writer.complete_tracking(RUNNING_CONSULTATION, change.consultation.id, change.outcome)
     else:
@@ -65,7 +65,7 @@ def _end_consultation(change: changes.EndConsultation, writer: Writer) -> None:
 
 
 @apply.register
-def _reopen_consultation(change: changes.ReopenConsultation, writer: Writer) -> None:
+def _reopen_consultation(change: consultation_changes.ReopenConsultation, writer: Writer) -> None:
     consultation = change.consultation
     values = {"exclusive": consultation.exclusive, "visit_day": consultation.day, **_timer_columns(consultation)}
     past = writer.entry.past
@@ -76,17 +76,17 @@ def _reopen_consultation(change: changes.ReopenConsultation, writer: Writer) -> 
 
 
 @apply.register
-def _pause_consultation(change: changes.PauseConsultation, writer: Writer) -> None:
+def _pause_consultation(change: consultation_changes.PauseConsultation, writer: Writer) -> None:
     pausing.pause_tracking(change, writer)
 
 
 @apply.register
-def _resume_consultation(change: changes.ResumeConsultation, writer: Writer) -> None:
+def _resume_consultation(change: consultation_changes.ResumeConsultation, writer: Writer) -> None:
     pausing.resume_tracking(change, writer)
 
 
 @apply.register
-def _transfer_consultation(change: changes.TransferConsultation, writer: Writer) -> None:
+def _transfer_consultation(change: consultation_changes.TransferConsultation, writer: Writer) -> None:
     transferring.transfer(change, writer)
 
 
@@ -101,19 +101,21 @@ def _write_no_answers(change: changes.WriteNoAnswers, writer: Writer) -> None:
 
 
 @apply.register
-def _postpone_reservation(change: changes.PostponeReservation, writer: Writer) -> None:
+def _postpone_reservation(change: line_changes.PostponeReservation, writer: Writer) -> None:
     if not writer.delete_reservation():
         raise OvertakenError
     writer.reserve(change.reservation)
 
 
 @apply.register
-def _postpone_pause_limit(change: changes.PostponePauseLimit, writer: Writer) -> None:
+def _postpone_pause_limit(change: consultation_changes.PostponePauseLimit, writer: Writer) -> None:
     writer.update_tracking(PAUSED_CONSULTATION, change.consultation.id, abandon_at=change.consultation.abandon_at)
 
 
 @apply.register
-def _change_times(change: changes.PostponeConsultation | changes.RemindHolder, writer: Writer) -> None:
+def _change_times(
+    change: consultation_changes.PostponeConsultation | consultation_changes.RemindHolder, writer: Writer
+) -> None:
     writer.update_tracking(RUNNING_CONSULTATION, change.consultation.id, **_timer_columns(change.consultation))
 
 
@@ -157,7 +159,7 @@ def _add_walk_in(change: changes.AddWalkIn, writer: Writer) -> None:
 
 
 @apply.register
-def _wait_again(change: changes.WaitAgain, writer: Writer) -> None:
+def _wait_again(change: consultation_changes.WaitAgain, writer: Writer) -> None:
     consultation = change.consultation
     _insert_pending(consultation, consultation.appointment_id, consultation.checked_in_at, writer)
 
@@ -194,17 +196,17 @@ def _rewrite_appointment(change: changes.RewriteAppointment, writer: Writer) -> 
 
 
 @apply.register
-def _join_line(change: changes.JoinLine, writer: Writer) -> None:
+def _join_line(change: line_changes.JoinLine, writer: Writer) -> None:
     writer.write_place(change.place)
 
 
 @apply.register
-def _leave_line(change: changes.LeaveLine, writer: Writer) -> None:
+def _leave_line(change: line_changes.LeaveLine, writer: Writer) -> None:
     writer.delete_place(change.place)
 
 
 @apply.register
-def _offer_patient(change: changes.OfferPatient, writer: Writer) -> None:
+def _offer_patient(change: line_changes.OfferPatient, writer: Writer) -> None:
     if change.until is None:
         # A doctor who has paused has no place in the line for it, and is only notified.
         if change.consultation_id is None:
@@ -220,20 +222,20 @@ def _offer_patient(change: changes.OfferPatient, writer: Writer) -> None:
 
 
 @apply.register
-def _end_reservation(change: changes.EndReservation, writer: Writer) -> None:
+def _end_reservation(change: line_changes.EndReservation, writer: Writer) -> None:
     if not writer.delete_reservation():
         raise OvertakenError
 
 
 @apply.register
-def _move_down(change: changes.MoveDown, writer: Writer) -> None:
+def _move_down(change: line_changes.MoveDown, writer: Writer) -> None:
     writer.set_place(change.place)
     if change.next_place is not None:
         writer.set_place(change.next_place)
 
 
 @apply.register
-def _withdraw_offer(change: changes.WithdrawOffer, writer: Writer) -> None:
+def _withdraw_offer(change: line_changes.WithdrawOffer, writer: Writer) -> None:
     writer.set_place(change.place)
 
 

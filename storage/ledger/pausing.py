@@ -2,8 +2,8 @@
 
 from patient_visit_engine.storage.ledger.writer import PAUSED_CONSULTATION, RUNNING_CONSULTATION, Writer
 from patient_visit_engine.storage.row_unions import Columns
-from patient_visit_engine.visit.changes import PauseConsultation, ResumeConsultation
 from patient_visit_engine.visit.codes import Outcome, TrackingStatus
+from patient_visit_engine.visit.consultation_changes import PauseConsultation, ResumeConsultation
 from patient_visit_engine.visit.facts import Consultation
 
 

@@ -11,7 +11,8 @@ from patient_visit_engine.storage.facts import PERSON
 from patient_visit_engine.storage.row_unions import Columns
 from patient_visit_engine.storage.tables import log_head, patient_trackings
 from patient_visit_engine.storage.tickets import NEXT_DAY, NEXT_NUMBER, PLACEHOLDER, TicketOrder, ticket_text
-from patient_visit_engine.visit.changes import AddWalkIn, OpenTracking, TransferConsultation, WaitAgain
+from patient_visit_engine.visit.changes import AddWalkIn, OpenTracking
+from patient_visit_engine.visit.consultation_changes import TransferConsultation, WaitAgain
 from patient_visit_engine.visit.record import LedgerEntry
 
 # The parameters of both queries are NULL for a decision that opens no tracking. Then they read no row.

@@ -7,8 +7,8 @@ from patient_visit_engine.storage.ledger.rewriting import rewrite_appointment
 from patient_visit_engine.storage.ledger.writer import Writer
 from patient_visit_engine.storage.tables import doctors
 from patient_visit_engine.visit.appointment import AppointmentFields
-from patient_visit_engine.visit.changes import TransferConsultation
 from patient_visit_engine.visit.codes import AppointmentStatus
+from patient_visit_engine.visit.consultation_changes import TransferConsultation
 
 NAME_OF_DOCTOR = select(doctors.c.name).where(doctors.c.id == bindparam("doctor"))
 

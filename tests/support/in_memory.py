@@ -12,26 +12,30 @@ from patient_visit_engine.visit.changes import (
     CarryOver,
     Change,
     CloseTracking,
-    EndConsultation,
-    EndReservation,
-    JoinLine,
-    LeaveLine,
-    MoveDown,
-    OfferPatient,
-    OpenConsultation,
     OpenTracking,
-    PostponeConsultation,
     PostponeNotSeen,
-    RemindHolder,
-    WaitAgain,
-    WithdrawOffer,
     WriteAppointmentStatus,
     WritePriority,
 )
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
 from patient_visit_engine.visit.commands import Command, appointment_of
+from patient_visit_engine.visit.consultation_changes import (
+    EndConsultation,
+    OpenConsultation,
+    PostponeConsultation,
+    RemindHolder,
+    WaitAgain,
+)
 from patient_visit_engine.visit.decisions import Answer, Decision
 from patient_visit_engine.visit.facts import Consultation, Facts, PendingTracking, Reservation, WaitingDoctor
+from patient_visit_engine.visit.line_changes import (
+    EndReservation,
+    JoinLine,
+    LeaveLine,
+    MoveDown,
+    OfferPatient,
+    WithdrawOffer,
+)
 from patient_visit_engine.visit.patient_commands import Adopt
 from patient_visit_engine.visit.policy import decide, decide_on_appointment
 from patient_visit_engine.visit.record import LedgerEntry, LedgerReply

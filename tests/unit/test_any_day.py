@@ -17,8 +17,8 @@ from patient_visit_engine.visit.appointment_commands import (
     SetAppointmentStatus,
     SetPriority,
 )
-from patient_visit_engine.visit.changes import EndConsultation
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
+from patient_visit_engine.visit.consultation_changes import EndConsultation
 from patient_visit_engine.visit.consultation_commands import (
     CompleteConsultation,
     ExtendConsultation,

@@ -7,17 +7,11 @@ import pytest
 
 from patient_visit_engine.visit.appointment import AppointmentFields
 from patient_visit_engine.visit.appointment_commands import ChangeAppointment
-from patient_visit_engine.visit.changes import (
-    CloseTracking,
-    EndReservation,
-    LeaveLine,
-    OfferPatient,
-    PostponeNotSeen,
-    RewriteAppointment,
-)
+from patient_visit_engine.visit.changes import CloseTracking, PostponeNotSeen, RewriteAppointment
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
 from patient_visit_engine.visit.decisions import AppointmentAnswer, Decision, Refused
 from patient_visit_engine.visit.facts import PendingTracking
+from patient_visit_engine.visit.line_changes import EndReservation, LeaveLine, OfferPatient
 from patient_visit_engine.visit.policy import decide, decide_on_appointment
 from patient_visit_engine.visit.refusals import AppointmentMismatch
 from patient_visit_engine.visit.state import VisitState

@@ -2,10 +2,11 @@
 
 from datetime import timedelta
 
-from patient_visit_engine.visit.changes import EndReservation, MoveDown, NoteCall, OfferPatient, WithdrawOffer
+from patient_visit_engine.visit.changes import NoteCall
 from patient_visit_engine.visit.codes import AppointmentStatus, ReservationKind
 from patient_visit_engine.visit.decisions import CalledAnswer, Refused
 from patient_visit_engine.visit.facts import Reservation
+from patient_visit_engine.visit.line_changes import EndReservation, MoveDown, OfferPatient, WithdrawOffer
 from patient_visit_engine.visit.policy import decide
 from patient_visit_engine.visit.refusals import AppointmentNotToday, PatientReserved
 from patient_visit_engine.visit.state import Limits

@@ -5,19 +5,13 @@ from datetime import datetime, timedelta
 import pytest
 
 from patient_visit_engine.visit.carry_over import CARRY_OVER_WITHIN, carry_over, carry_over_delay, visit_ends_at
-from patient_visit_engine.visit.changes import (
-    CarryOver,
-    Change,
-    CloseTracking,
-    EndConsultation,
-    OfferPatient,
-    OpenConsultation,
-    PostponeNotSeen,
-)
+from patient_visit_engine.visit.changes import CarryOver, Change, CloseTracking, PostponeNotSeen
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
+from patient_visit_engine.visit.consultation_changes import EndConsultation, OpenConsultation
 from patient_visit_engine.visit.decisions import Refused
 from patient_visit_engine.visit.facts import Facts, PendingTracking
 from patient_visit_engine.visit.frozen import LONG_AGO
+from patient_visit_engine.visit.line_changes import OfferPatient
 from patient_visit_engine.visit.patient_commands import Adopt
 from patient_visit_engine.visit.policy import decide
 from patient_visit_engine.visit.state import VisitState

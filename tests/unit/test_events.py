@@ -5,7 +5,7 @@ from typing import Any, get_args
 
 import pytest
 
-from patient_visit_engine.visit import changes
+from patient_visit_engine.visit import changes, consultation_changes, line_changes
 from patient_visit_engine.visit.appointment import AppointmentFields
 from patient_visit_engine.visit.codes import AppointmentStatus, CancelReason, Outcome, RescueReason
 from patient_visit_engine.visit.facts import PendingTracking
@@ -36,7 +36,7 @@ from tests.support.builders import (
 APPOINTMENT = an_appointment(DR_AMRANI)
 RUNNING = a_consultation(APPOINTMENT)
 PLACE = a_place(DR_AMRANI)
-OFFER = changes.OfferPatient(place=PLACE, until=NOON + minutes(36))
+OFFER = line_changes.OfferPatient(place=PLACE, until=NOON + minutes(36))
 AT = NOON + minutes(35)
 MERGE = changes.RetireRecord(retired_id=MARIA_SILVA.id, record_ids=(MARIA_SILVA.id, 7), both_in_consultation=True)
 SEPARATION = changes.RestoreRecord(restored_id=MARIA_SILVA.id, record_ids=(MARIA_SILVA.id, 7))
@@ -74,27 +74,27 @@ def names_and_channels(events: list[Event]) -> list[tuple[str, str]]:
 EVERY_CHANGE: dict[Any, Any] = {
     type(change): change
     for change in (
-        changes.OpenConsultation(consultation=RUNNING),
-        changes.EndConsultation(consultation=RUNNING, outcome=Outcome.done),
-        changes.ReopenConsultation(consultation=RUNNING),
-        changes.PauseConsultation(consultation=paused(RUNNING)),
-        changes.ResumeConsultation(consultation=RUNNING, paused_at=NOON),
-        changes.PostponePauseLimit(consultation=paused(RUNNING)),
-        changes.TransferConsultation(
+        consultation_changes.OpenConsultation(consultation=RUNNING),
+        consultation_changes.EndConsultation(consultation=RUNNING, outcome=Outcome.done),
+        consultation_changes.ReopenConsultation(consultation=RUNNING),
+        consultation_changes.PauseConsultation(consultation=paused(RUNNING)),
+        consultation_changes.ResumeConsultation(consultation=RUNNING, paused_at=NOON),
+        consultation_changes.PostponePauseLimit(consultation=paused(RUNNING)),
+        consultation_changes.TransferConsultation(
             consultation=RUNNING, to_doctor_id=DR_SMITH.id, reservation=a_reservation(DR_SMITH, NOON)
         ),
         changes.NoteCall(appointment=APPOINTMENT, until=NOON, reservation=a_reservation(DR_AMRANI, NOON)),
         changes.WriteNoAnswers(appointment=APPOINTMENT, no_answers=1, behind_id=2),
-        changes.PostponeReservation(reservation=a_reservation(DR_SMITH, NOON)),
-        changes.PostponeConsultation(consultation=RUNNING, minutes=10),
-        changes.RemindHolder(consultation=RUNNING),
+        line_changes.PostponeReservation(reservation=a_reservation(DR_SMITH, NOON)),
+        consultation_changes.PostponeConsultation(consultation=RUNNING, minutes=10),
+        consultation_changes.RemindHolder(consultation=RUNNING),
         changes.CarryOver(day=RUNNING.day),
         changes.PostponeNotSeen(
             tracking=PendingTracking(appointment_id=APPOINTMENT.id, day=RUNNING.day, not_seen_at=NOON)
         ),
         changes.OpenTracking(appointment=APPOINTMENT),
         changes.AddWalkIn(appointment=APPOINTMENT),
-        changes.WaitAgain(consultation=RUNNING),
+        consultation_changes.WaitAgain(consultation=RUNNING),
         changes.CloseTracking(
             appointment_id=APPOINTMENT.id, outcome=Outcome.cancelled, status=AppointmentStatus.canceled
         ),
@@ -103,14 +103,14 @@ EVERY_CHANGE: dict[Any, Any] = {
         changes.RewriteAppointment(
             appointment=APPOINTMENT, new_fields=AppointmentFields(doctor_id=DR_SMITH.id, scheduled_at=NOON)
         ),
-        changes.JoinLine(place=a_place(DR_AMRANI)),
+        line_changes.JoinLine(place=a_place(DR_AMRANI)),
         MERGE,
         SEPARATION,
-        changes.LeaveLine(place=PLACE, why="left"),
+        line_changes.LeaveLine(place=PLACE, why="left"),
         OFFER,
-        changes.EndReservation(reservation=a_reservation(DR_AMRANI, AT), why="expired"),
-        changes.MoveDown(place=PLACE),
-        changes.WithdrawOffer(place=a_place(DR_AMRANI)),
+        line_changes.EndReservation(reservation=a_reservation(DR_AMRANI, AT), why="expired"),
+        line_changes.MoveDown(place=PLACE),
+        line_changes.WithdrawOffer(place=a_place(DR_AMRANI)),
         changes.NoteRefusal(appointment=APPOINTMENT, refusal=BLOCKED),
         changes.NoteRescue(reason=RescueReason.foreign_workflow),
     )
@@ -138,14 +138,14 @@ def test_every_change_has_events_and_timeline_row(kind: Any) -> None:
 
 
 def test_start_is_sent_to_all_staff() -> None:
-    (event,) = events_for(changes.OpenConsultation(consultation=RUNNING))
+    (event,) = events_for(consultation_changes.OpenConsultation(consultation=RUNNING))
 
     assert (event.name, event.channel, event.consultation_id) == ("consultation.started", "consultations", RUNNING.id)
     assert event.data == OF_THE_CONSULTATION | {"message": "Patient John Doe is now in consultation with Dr. Amrani"}
 
 
 def test_completion_is_sent_to_all_staff() -> None:
-    (event,) = events_for(changes.EndConsultation(consultation=RUNNING, outcome=Outcome.done))
+    (event,) = events_for(consultation_changes.EndConsultation(consultation=RUNNING, outcome=Outcome.done))
 
     assert (event.name, event.channel) == ("consultation.completed", "consultations")
     assert event.data == OF_THE_CONSULTATION | {
@@ -159,7 +159,9 @@ def test_completion_is_sent_to_all_staff() -> None:
 def test_release_or_timeout_goes_to_holder_too(outcome: Outcome) -> None:
     context = replace(an_event_context(AT, "the-request"), caller_name="Lena Moreau", reason="gone home")
 
-    completed, released = events_of(changes.EndConsultation(consultation=RUNNING, outcome=outcome), context)
+    completed, released = events_of(
+        consultation_changes.EndConsultation(consultation=RUNNING, outcome=outcome), context
+    )
 
     assert names_and_channels([completed, released]) == [
         ("consultation.completed", "consultations"),
@@ -229,7 +231,7 @@ def test_offer_goes_to_doctor_reservation_to_all() -> None:
     [("passed", "missed"), ("canceled", "cancelled"), ("checked_out", "left"), ("moved", "moved"), ("left", None)],
 )
 def test_doctor_learns_that_the_place_is_gone(why: Any, reason: str | None) -> None:
-    _updated, *ended = events_for(changes.LeaveLine(place=PLACE, why=why))
+    _updated, *ended = events_for(line_changes.LeaveLine(place=PLACE, why=why))
 
     assert [(event.name, event.channel, event.data["reason"]) for event in ended] == (
         [] if reason is None else [("waiting.ended", "doctor.7", reason)]
@@ -268,14 +270,14 @@ def test_changed_appointment_has_new_status() -> None:
 
 
 def test_offer_without_reservation_goes_to_doctor() -> None:
-    events = events_for(changes.OfferPatient(place=PLACE))
+    events = events_for(line_changes.OfferPatient(place=PLACE))
 
     assert names_and_channels(events) == [("consultation.available", "doctor.7")]
 
 
 def test_each_reminder_is_an_event_with_its_delay() -> None:
     first, second = (
-        events_for(changes.RemindHolder(consultation=RUNNING.model_copy(update={"reminders": count})))[0]
+        events_for(consultation_changes.RemindHolder(consultation=RUNNING.model_copy(update={"reminders": count})))[0]
         for count in (1, 2)
     )
 
@@ -309,7 +311,9 @@ def test_appointment_change_is_sent_to_all_staff(change: Any, status: str, code:
     }
 
 
-@pytest.mark.parametrize("kind", [changes.PostponeConsultation, changes.JoinLine, changes.LeaveLine])
+@pytest.mark.parametrize(
+    "kind", [consultation_changes.PostponeConsultation, line_changes.JoinLine, line_changes.LeaveLine]
+)
 def test_patient_change_is_sent_to_all_staff(kind: Any) -> None:
     (event,) = events_for(EVERY_CHANGE[kind])
 
@@ -370,8 +374,8 @@ def test_merge_and_separation_name_all_records() -> None:
 
 def test_doctor_who_has_paused_and_waits_is_notified_of_both() -> None:
     place = a_place(DR_AMRANI)
-    for_line = changes.OfferPatient(place=place)
-    for_paused = changes.OfferPatient(place=place, consultation_id=RUNNING.id)
+    for_line = line_changes.OfferPatient(place=place)
+    for_paused = line_changes.OfferPatient(place=place, consultation_id=RUNNING.id)
 
     keys = {event.dedup_key for event in (*events_for(for_line), *events_for(for_paused))}
 

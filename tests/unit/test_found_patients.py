@@ -2,11 +2,13 @@
 
 import pytest
 
-from patient_visit_engine.visit.changes import EndReservation, OpenConsultation, WriteNoAnswers
+from patient_visit_engine.visit.changes import WriteNoAnswers
 from patient_visit_engine.visit.codes import AppointmentStatus, ReservationKind
 from patient_visit_engine.visit.commands import PatientCommand
+from patient_visit_engine.visit.consultation_changes import OpenConsultation
 from patient_visit_engine.visit.day_appointments import DayAppointment
 from patient_visit_engine.visit.facts import Reservation
+from patient_visit_engine.visit.line_changes import EndReservation
 from patient_visit_engine.visit.patient_commands import CheckInPatient
 from patient_visit_engine.visit.policy import decide
 from tests.support.builders import DR_AMRANI, NOON, a_visit, an_appointment, minutes

@@ -1,7 +1,8 @@
 """Reassignments that come late: what has happened since is not undone."""
 
-from patient_visit_engine.visit.changes import EndReservation, OfferPatient, RewriteAppointment
+from patient_visit_engine.visit.changes import RewriteAppointment
 from patient_visit_engine.visit.decisions import AppointmentAnswer, Refused
+from patient_visit_engine.visit.line_changes import EndReservation, OfferPatient
 from patient_visit_engine.visit.policy import decide, decide_on_appointment
 from patient_visit_engine.visit.refusals import AppointmentMismatch
 from tests.support.builders import (

@@ -4,10 +4,10 @@ import pytest
 
 from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.appointment_commands import SetAppointmentStatus
-from patient_visit_engine.visit.changes import LeaveLine, OfferPatient
 from patient_visit_engine.visit.codes import AppointmentStatus
 from patient_visit_engine.visit.decisions import Decision, NotInLine, StatusAnswer
 from patient_visit_engine.visit.facts import Reservation
+from patient_visit_engine.visit.line_changes import LeaveLine, OfferPatient
 from patient_visit_engine.visit.policy import decide
 from tests.support.builders import (
     DAY,

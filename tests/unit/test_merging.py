@@ -9,11 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from patient_visit_engine.visit.changes import EndConsultation, OfferPatient, RestoreRecord, RetireRecord
+from patient_visit_engine.visit.changes import RestoreRecord, RetireRecord
 from patient_visit_engine.visit.codes import Outcome
+from patient_visit_engine.visit.consultation_changes import EndConsultation
 from patient_visit_engine.visit.decisions import Decision, MergeAnswer, PlaceInLine, Refused, SeparateAnswer
 from patient_visit_engine.visit.ending import end_and_offer
 from patient_visit_engine.visit.facts import Consultation, Facts, PendingTracking, Reservation, WaitingDoctor
+from patient_visit_engine.visit.line_changes import OfferPatient
 from patient_visit_engine.visit.merging import combine
 from patient_visit_engine.visit.patient_commands import SeparatePatients
 from patient_visit_engine.visit.person_records import SeenRecord, StoredMerge

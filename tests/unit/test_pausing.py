@@ -4,18 +4,17 @@ from datetime import timedelta
 
 import pytest
 
-from patient_visit_engine.visit.changes import (
+from patient_visit_engine.visit.codes import DoctorBusy, Outcome
+from patient_visit_engine.visit.consultation_changes import (
     EndConsultation,
-    EndReservation,
-    OfferPatient,
     PauseConsultation,
     PostponePauseLimit,
     ResumeConsultation,
 )
-from patient_visit_engine.visit.codes import DoctorBusy, Outcome
 from patient_visit_engine.visit.decisions import ConsultationAnswer, Decision, Refused
 from patient_visit_engine.visit.facts import Consultation, Facts, OtherConsultation, Reservation
 from patient_visit_engine.visit.freeing import offer_to_paused
+from patient_visit_engine.visit.line_changes import EndReservation, OfferPatient
 from patient_visit_engine.visit.merging import combine
 from patient_visit_engine.visit.policy import decide
 from patient_visit_engine.visit.refusals import DoctorInConsultation, PatientInConsultation, PatientReserved

@@ -5,16 +5,11 @@ from typing import Any
 
 import pytest
 
-from patient_visit_engine.visit.changes import (
-    EndConsultation,
-    JoinLine,
-    NoteRefusal,
-    OfferPatient,
-    OpenConsultation,
-    WaitAgain,
-)
+from patient_visit_engine.visit.changes import NoteRefusal
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
+from patient_visit_engine.visit.consultation_changes import EndConsultation, OpenConsultation, WaitAgain
 from patient_visit_engine.visit.decisions import ConsultationAnswer, ConsultationEndedAnswer, Refused
+from patient_visit_engine.visit.line_changes import JoinLine, OfferPatient
 from patient_visit_engine.visit.patient_commands import Adopt
 from patient_visit_engine.visit.policy import decide
 from tests.support.builders import (

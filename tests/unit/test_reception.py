@@ -1,17 +1,12 @@
 """Check-in, check-out and the appointment status, as reception and doctors set them."""
 
 from patient_visit_engine.visit.appointment_commands import CheckOut
-from patient_visit_engine.visit.changes import (
-    CarryOver,
-    CloseTracking,
-    EndConsultation,
-    LeaveLine,
-    OpenTracking,
-    WriteAppointmentStatus,
-)
+from patient_visit_engine.visit.changes import CarryOver, CloseTracking, OpenTracking, WriteAppointmentStatus
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
+from patient_visit_engine.visit.consultation_changes import EndConsultation
 from patient_visit_engine.visit.decisions import StatusAnswer, TrackingAnswer
 from patient_visit_engine.visit.facts import PendingTracking
+from patient_visit_engine.visit.line_changes import LeaveLine
 from patient_visit_engine.visit.policy import decide
 from tests.support.builders import (
     DR_AMRANI,

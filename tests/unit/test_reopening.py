@@ -2,9 +2,11 @@
 
 from datetime import timedelta
 
-from patient_visit_engine.visit.changes import Change, EndReservation, JoinLine, ReopenConsultation, WithdrawOffer
+from patient_visit_engine.visit.changes import Change
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome, ReservationKind
+from patient_visit_engine.visit.consultation_changes import ReopenConsultation
 from patient_visit_engine.visit.facts import Reservation, WaitingDoctor
+from patient_visit_engine.visit.line_changes import EndReservation, JoinLine, WithdrawOffer
 from patient_visit_engine.visit.policy import decide
 from patient_visit_engine.visit.state import VisitState
 from patient_visit_engine.wire.events import events_of

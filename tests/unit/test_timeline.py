@@ -7,20 +7,21 @@ import pytest
 from patient_visit_engine.visit.appointment import AppointmentFields
 from patient_visit_engine.visit.changes import (
     CloseTracking,
-    EndConsultation,
-    LeaveLine,
     NoteRefusal,
     NoteRescue,
-    OfferPatient,
-    OpenConsultation,
-    PostponeConsultation,
-    RemindHolder,
     RestoreRecord,
     RetireRecord,
     RewriteAppointment,
     WritePriority,
 )
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome, RescueReason
+from patient_visit_engine.visit.consultation_changes import (
+    EndConsultation,
+    OpenConsultation,
+    PostponeConsultation,
+    RemindHolder,
+)
+from patient_visit_engine.visit.line_changes import LeaveLine, OfferPatient
 from patient_visit_engine.visit.refusals import AppointmentClosed, PatientInConsultation
 from patient_visit_engine.wire.timeline import TimelineRow, timeline_row
 from tests.support.builders import DR_AMRANI, DR_SMITH, NOON, a_consultation, a_place, an_appointment, minutes

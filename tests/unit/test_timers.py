@@ -4,10 +4,11 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from patient_visit_engine.visit.changes import EndConsultation, OfferPatient, RemindHolder
 from patient_visit_engine.visit.codes import Outcome
+from patient_visit_engine.visit.consultation_changes import EndConsultation, RemindHolder
 from patient_visit_engine.visit.decisions import ConsultationAnswer
 from patient_visit_engine.visit.facts import Facts, PendingTracking
+from patient_visit_engine.visit.line_changes import OfferPatient
 from patient_visit_engine.visit.policy import decide
 from patient_visit_engine.visit.state import Limits, VisitState
 from patient_visit_engine.visit.timers import day_is_over, decide_due, next_deadline, next_timer

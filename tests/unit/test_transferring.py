@@ -1,15 +1,10 @@
 """Transfers: who has the patient then, and what a late one does."""
 
-from patient_visit_engine.visit.changes import (
-    EndConsultation,
-    EndReservation,
-    OfferPatient,
-    PostponeReservation,
-    TransferConsultation,
-)
 from patient_visit_engine.visit.codes import Outcome, ReservationKind
+from patient_visit_engine.visit.consultation_changes import EndConsultation, TransferConsultation
 from patient_visit_engine.visit.decisions import ConsultationEndedAnswer, Refused
 from patient_visit_engine.visit.facts import Reservation
+from patient_visit_engine.visit.line_changes import EndReservation, OfferPatient, PostponeReservation
 from patient_visit_engine.visit.policy import decide, decide_on_appointment
 from patient_visit_engine.visit.refusals import ConsultationChanged
 from patient_visit_engine.visit.state import Limits, VisitState

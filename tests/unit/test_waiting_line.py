@@ -3,10 +3,10 @@
 from datetime import timedelta
 
 from patient_visit_engine.visit.appointment_commands import CheckOut
-from patient_visit_engine.visit.changes import EndReservation, LeaveLine, MoveDown, OfferPatient, WithdrawOffer
 from patient_visit_engine.visit.codes import AppointmentStatus
 from patient_visit_engine.visit.decisions import ConsultationAnswer, Decision, NotInLine, PlaceInLine, Refused
 from patient_visit_engine.visit.facts import WaitingDoctor
+from patient_visit_engine.visit.line_changes import EndReservation, LeaveLine, MoveDown, OfferPatient, WithdrawOffer
 from patient_visit_engine.visit.policy import decide
 from patient_visit_engine.visit.state import Limits, VisitState
 from patient_visit_engine.visit.timers import decide_due
