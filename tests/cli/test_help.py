@@ -28,14 +28,14 @@ def test_every_command_has_help(name: str) -> None:
 
 
 def test_program_lists_its_commands(up_environment: UpEnvironment) -> None:
-    result = up_environment.run("--help", COLUMNS="200")
+    result = up_environment.run_installed("--help", COLUMNS="200")
 
     assert result.returncode == 0
     assert [name for name in COMMANDS if f" {name} " not in result.stdout] == []
 
 
 def test_refuses_unknown_command(up_environment: UpEnvironment) -> None:
-    result = up_environment.run("downn")
+    result = up_environment.run_installed("downn")
 
     assert result.returncode == 2
     assert "downn" in result.stderr

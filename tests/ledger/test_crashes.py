@@ -1,8 +1,6 @@
 """After a failure in the middle, the database has all of a decision or nothing: rows, events, answer and timeline."""
 
 import asyncio
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,26 +10,17 @@ from patient_visit_engine.storage.database import Database
 from tests.support.builders import DR_AMRANI, MARIA_SILVA, NOON, an_appointment, minutes, seed
 from tests.support.commands import a_call, a_completion, a_start
 from tests.support.ledger import LedgerDriver, all_rows, column
+from tests.support.preloaded import run_preloaded
 
 OF_AMRANI = an_appointment(DR_AMRANI)
-ROOT = Path(__file__).parents[2]
 
 
 async def run_dying_writer(database: Database, *arguments: str) -> str:
     """Run `dying_writer.py` and return its output."""
-    writer = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "tests.support.dying_writer",
-        database.url.render_as_string(hide_password=False),
-        *arguments,
-        cwd=ROOT,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    output, errors = await asyncio.wait_for(writer.communicate(), 120)
-    assert writer.returncode == 0, errors.decode()
-    return output.decode().strip()
+    url = database.url.render_as_string(hide_password=False)
+    writer = await asyncio.to_thread(run_preloaded, "tests.support.dying_writer", url, *arguments, patience=120)
+    assert writer.returncode == 0, writer.stderr
+    return writer.stdout.strip()
 
 
 async def test_error_after_last_row_rolls_all_back(

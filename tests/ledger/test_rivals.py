@@ -1,8 +1,6 @@
 """Eight doctors in eight processes start the same patient at the same moment, without a workflow: one gets the patient."""
 
 import asyncio
-import sys
-from pathlib import Path
 
 from sqlalchemy import Connection, insert
 
@@ -12,8 +10,8 @@ from patient_visit_engine.visit.appointment import Appointment
 from tests.support.builders import Doctor, an_appointment, seed
 from tests.support.commands import a_start, a_transfer
 from tests.support.ledger import LedgerDriver, column
+from tests.support.preloaded import Conversation
 
-ROOT = Path(__file__).parents[2]
 RIVALS = [an_appointment(Doctor(1_000 + n, f"Dr. Rival {n}")) for n in range(8)]
 
 
@@ -24,33 +22,17 @@ def insert_rivals(connection: Connection) -> None:
     seed(connection, *RIVALS)
 
 
-async def start_rival(url: str, number: int) -> asyncio.subprocess.Process:
+async def start_rival(url: str, number: int) -> Conversation:
     """Start a process of one doctor and wait until it is ready."""
-    rival = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "tests.support.rival_doctor",
-        url,
-        str(number),
-        cwd=ROOT,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    assert await read_line(rival) == "ready"
+    rival = await Conversation.start("tests.support.rival_doctor", url, str(number))
+    assert await rival.read_line() == "ready"
     return rival
 
 
-async def read_line(rival: asyncio.subprocess.Process) -> str:
-    """The next line that the process prints."""
-    assert rival.stdout is not None
-    return (await asyncio.wait_for(rival.stdout.readline(), 60)).decode().strip()
-
-
-async def send_go(rivals: list[asyncio.subprocess.Process]) -> None:
+async def send_go(rivals: list[Conversation]) -> None:
     """Let all processes continue at the same moment."""
     for rival in rivals:
-        assert rival.stdin is not None
-        rival.stdin.write(b"go\n")
+        await rival.send("go")
 
 
 async def test_one_of_eight_processes_gets_the_patient(database: Database) -> None:
@@ -59,11 +41,11 @@ async def test_one_of_eight_processes_gets_the_patient(database: Database) -> No
     rivals = list(await asyncio.gather(*(start_rival(url, appointment.id) for appointment in RIVALS)))
 
     await send_go(rivals)
-    answers = [await read_line(rival) for rival in rivals]
+    answers = [await rival.read_line() for rival in rivals]
     trackings = await database.read(column, "patient_trackings", "status")
     events = await database.read(column, "events", "name")
     await send_go(rivals)
-    assert [await asyncio.wait_for(rival.wait(), 60) for rival in rivals] == [0] * 8
+    assert [await rival.wait() for rival in rivals] == [0] * 8
 
     assert sorted(answers) == ["201", *["409"] * 7]
     assert trackings == ["in_progress"]

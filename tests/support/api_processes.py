@@ -2,10 +2,8 @@
 
 import asyncio
 import json
-import os
 import resource
 import signal
-import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -18,12 +16,12 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from patient_visit_engine.storage.database import Database
 from tests.support.ports import free_port
+from tests.support.preloaded import Conversation
 from tests.support.processes import SpawnedProcess
 from tests.support.stream_server import StreamClient, connect
 from tests.support.waiting import wait_until_async
 
 SECRET = "a secret of more than thirty-two bytes, for tests alone"
-ROOT = Path(__file__).parents[2]
 #: Seconds for slow steps on a busy machine: the start of a process, or the end of two thousand streams.
 PATIENCE = 60.0
 #: The errors of a connection that is refused, reset or closed in the middle of an answer.
@@ -162,43 +160,26 @@ class ApiProcesses:
 
 
 class WriterProcess:
-    """A child process that writes to the log on request (see `writer_process.py`)."""
+    """A process that writes to the log on request (see `writer_process.py`)."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
+    def __init__(self, conversation: Conversation) -> None:
+        self._conversation = conversation
 
     @classmethod
     async def start(cls, database: Database) -> "WriterProcess":
-        url = database.url.render_as_string()
-        return cls(
-            await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "tests.support.writer_process", url),
-                cwd=ROOT,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'dev'}"},
-            )
-        )
+        return cls(await Conversation.start("tests.support.writer_process", database.url.render_as_string()))
 
     async def write(self, order: str, *events: tuple[str, int], text: str = "") -> None:
         """Let it write events, each a channel and a number. Returns when it is done, or when it halts as ordered."""
         await self.send_order(order, *events, text=text)
-        async with asyncio.timeout(PATIENCE):
-            assert self._process.stdout is not None
-            assert await self._process.stdout.readline() == b"done\n"
+        assert await self._conversation.read_line(PATIENCE) == "done"
 
     async def send_order(self, order: str, *events: tuple[str, int], text: str = "") -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps({"order": order, "events": events, "text": text}).encode() + b"\n")
-        await self._process.stdin.drain()
+        await self._conversation.send(json.dumps({"order": order, "events": events, "text": text}))
 
     async def kill(self) -> None:
         """Kill it without warning, as a power cut would."""
-        if self._process.returncode is None:
-            with suppress(ProcessLookupError):
-                self._process.kill()
-        # `communicate` also empties the pipes. Otherwise their transports would outlive the test.
-        await self._process.communicate()
+        await self._conversation.kill()
 
 
 def raise_file_limit(count: int) -> int:

@@ -4,7 +4,6 @@ import asyncio
 import os
 import sqlite3
 import subprocess
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import pytest
 from patient_visit_engine.storage.database import Database
 from tests.support.engine import Engine
 from tests.support.postgres import ThrowawayPostgres
+from tests.support.preloaded import CLI, run_preloaded
 
 
 @dataclass
@@ -86,8 +86,6 @@ async def engine_with_backup(folder: Path, database: str, **settings: str) -> As
 
 def run_command(engine: Engine, *arguments: str) -> str:
     """Run `visit-engine` with these arguments and return its output; it must succeed."""
-    command = [sys.executable, "-m", "patient_visit_engine.cli", *arguments]
-    environment = os.environ | engine.environment
-    process = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    process = run_preloaded(CLI, *arguments, environment=os.environ | engine.environment)
     assert process.returncode == 0, process.stdout + process.stderr
     return process.stdout

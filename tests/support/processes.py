@@ -3,8 +3,13 @@
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
+from tests.support.preloaded import PreloadedProcess, start_preloaded
+
+#: The beginning of a command that runs a Python program.
+RUN_MODULE = [sys.executable, "-m"]
 PATIENCE_SECONDS = 60.0
 
 
@@ -17,7 +22,7 @@ class SpawnedProcess:
         self._environment = environment
         self._folder = folder
         self.log = folder / f"{name}.log"
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | PreloadedProcess | None = None
 
     @property
     def running(self) -> bool:
@@ -25,10 +30,17 @@ class SpawnedProcess:
 
     def start(self) -> None:
         assert not self.running, f"{self.name} runs already"
+        environment = os.environ | self._environment
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                self._command, env=os.environ | self._environment, cwd=self._folder, stdout=log, stderr=log
-            )
+            if self._command[:2] == RUN_MODULE:
+                _, _, module, *arguments = self._command
+                self.process = start_preloaded(
+                    module, arguments, stdout=log.fileno(), environment=environment, folder=self._folder
+                )
+            else:
+                self.process = subprocess.Popen(
+                    self._command, env=environment, cwd=self._folder, stdout=log, stderr=log
+                )
 
     def signal(self, number: signal.Signals) -> None:
         assert self.process is not None

@@ -2,12 +2,12 @@
 
 import asyncio
 import os
-import sys
-from asyncio.subprocess import PIPE, STDOUT
 from pathlib import Path
+from typing import Any
 
 from tests.support.engine import Engine, wait_until_ready
 from tests.support.ports import free_port
+from tests.support.preloaded import CLI, run_preloaded
 from tests.support.processes import SpawnedProcess
 
 
@@ -42,21 +42,9 @@ class Replicas(Engine):
         for _process, url in self.apis:
             await wait_until_ready(url)
 
-    async def run_command(self, *arguments: str, patience: float = 150) -> tuple[int | None, str]:
+    async def run_command(self, *arguments: str, patience: float = 150) -> tuple[int, str]:
         """Run `visit-engine` with these arguments; return its exit code and output."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "patient_visit_engine.cli",
-            *arguments,
-            env=os.environ | self.environment,
-            cwd=self.folder,
-            stdout=PIPE,
-            stderr=STDOUT,
-        )
-        try:
-            output, _ = await asyncio.wait_for(process.communicate(), patience)
-        finally:
-            if process.returncode is None:
-                process.kill()
-        return process.returncode, output.decode()
+        environment = os.environ | self.environment
+        options: dict[str, Any] = {"environment": environment, "folder": self.folder, "patience": patience}
+        ended = await asyncio.to_thread(run_preloaded, CLI, *arguments, **options)
+        return ended.returncode, ended.stdout + ended.stderr

@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 from patient_visit_engine.cli.app import build_program
 from patient_visit_engine.runtime.operator_error import OperatorError
 from tests.support.ports import free_port
+from tests.support.preloaded import CLI, run_preloaded
 from tests.support.waiting import wait_until
 
 #: For tests of commands that use the database: they run on SQLite and on PostgreSQL.
@@ -64,12 +65,15 @@ class UpEnvironment:
 
     def run(self, *arguments: str, stdin: str = "", **settings: str) -> subprocess.CompletedProcess[str]:
         """Run a command of the program until it ends."""
+        return run_preloaded(CLI, *arguments, stdin=stdin, environment=self.environment(**settings), folder=self.folder)
+
+    def run_installed(self, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+        """Run the installed program, which starts Python and imports all modules."""
         return subprocess.run(
             [PROGRAM, *arguments],
             check=False,
             env=self.environment(**settings),
             cwd=self.folder,
-            input=stdin,
             capture_output=True,
             text=True,
             timeout=PATIENCE_SECONDS,
