@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from unittest import mock
 
 import pytest
 from pwdlib import PasswordHash
@@ -12,6 +13,7 @@ from sqlalchemy import Connection, insert, select, text
 
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.tables import accounts, doctors, identifiers
+from tests.support.passwords import WEAK_HASH
 from tests.support.up import ON_BOTH, PROGRAM, UpEnvironment
 
 pytestmark = ON_BOTH
@@ -42,8 +44,9 @@ def run_at_terminal(up_environment: UpEnvironment, password: bytes, *arguments: 
 
 
 async def run_here(up_environment: UpEnvironment, *arguments: str, stdin: str) -> subprocess.CompletedProcess[str]:
-    """Run the command in a thread of this process, because it runs an event loop."""
-    return await asyncio.to_thread(up_environment.run_here, *arguments, stdin=stdin)
+    """Run the command in a thread of this process, because it runs an event loop. It makes weak hashes."""
+    with mock.patch.object(PasswordHash, "recommended", return_value=WEAK_HASH):
+        return await asyncio.to_thread(up_environment.run_here, *arguments, stdin=stdin)
 
 
 @pytest.fixture
