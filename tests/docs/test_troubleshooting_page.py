@@ -33,7 +33,7 @@ from tests.support.waiting import wait_until, wait_until_async
 
 PAGE = DOCS / "troubleshooting.md"
 BLOCKS = [content for language, content in fences(PAGE) if language == "sh"]
-TIMEOUT_SECONDS = 60
+TIMEOUT_SECONDS = 120
 DOCTORS = ("smith", "amrani", "rossi", "lindqvist", "okafor", "tanaka")
 NAMESPACE_LINE = (
     "VISIT_TEMPORAL_NAMESPACE: Temporal has no namespace ...: correct the name or run `visit-engine migrate`"

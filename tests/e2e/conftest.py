@@ -42,11 +42,14 @@ async def engine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
 
 @pytest.fixture(params=["sqlite", "postgres"])
 async def open_engine(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[OpenEngine]:
-    """A function that opens an engine with these settings, for one test only."""
+    """A function that opens an engine with these settings, for one test only. Each has its own folder and database."""
     async with AsyncExitStack() as stack:
+        folders = count(1)
 
         async def open_with(**settings: str) -> Engine:
-            engine = Engine(tmp_path, database_url=await _database_url(request), **settings)
+            folder = tmp_path / f"engine-{next(folders)}"
+            folder.mkdir()
+            engine = Engine(folder, database_url=await _database_url(request), **settings)
             stack.push_async_callback(engine.close)
             await engine.open()
             return engine

@@ -22,6 +22,8 @@ PATIENTS = 24 * len(PLANS)
 FEWEST_PATIENTS = 6 * len(PLANS)
 #: From the start of the engine to the change: at least this long, and at most a minute longer.
 LEAD = timedelta(seconds=65)
+#: The change cannot be moved while an engine runs. If a slow machine has prepared too few patients, the next engine has more time.
+LEADS = (LEAD, 2 * LEAD, 4 * LEAD)
 #: Seconds before the change from which no further patient is prepared.
 LAST_PREPARATION = 15.0
 #: Patients that are prepared or finished at the same time. With more, many requests would wait longer than the engine allows.
@@ -31,26 +33,28 @@ PATIENCE = 120.0
 
 
 @pytest.fixture
-def change(alone: None) -> DayChange:
-    return DayChange.within_minutes(LEAD)
+async def prepared(open_engine: OpenEngine, alone: None) -> AsyncIterator[tuple[StaffRequests, list[DayChangePatient]]]:
+    """The staff of an engine whose day changes soon, and enough patients. No offer ends during the test."""
+    for lead in LEADS:
+        change = DayChange.within_minutes(lead)
+        engine = await open_engine(**change.settings, sweep_every="1", decision_timeout="10", offer_seconds="3600")
+        staff = StaffRequests(engine)
+        patients = await prepare_patients(engine, staff, change)
+        if len(patients) >= FEWEST_PATIENTS:
+            break
+        await staff.close()
+        await engine.close()
 
-
-@pytest.fixture
-async def staff(open_engine: OpenEngine, change: DayChange) -> AsyncIterator[StaffRequests]:
-    """The staff of an engine whose day changes soon. No offer ends during the test."""
-    engine = await open_engine(**change.settings, sweep_every="1", decision_timeout="10", offer_seconds="3600")
-    staff = StaffRequests(engine)
-
-    yield staff
+    yield staff, patients
 
     await staff.close()
 
 
 @pytest.mark.long
-@pytest.mark.timeout(900)
-async def test_change_of_day_loses_nothing(staff: StaffRequests, change: DayChange) -> None:
-    engine = staff.engine
-    patients = await prepare_patients(engine, staff, change)
+@pytest.mark.timeout(1_500)
+async def test_change_of_day_loses_nothing(prepared: tuple[StaffRequests, list[DayChangePatient]]) -> None:
+    staff, patients = prepared
+    engine, change = staff.engine, patients[0].change
     before = await read_open_rows(engine)
     assert len(patients) >= FEWEST_PATIENTS
     assert before.days == {str(change.old_day)}

@@ -21,12 +21,14 @@ from patient_visit_engine.cli.app import build_program
 from patient_visit_engine.runtime.operator_error import OperatorError
 from tests.support.ports import free_port
 from tests.support.preloaded import CLI, run_preloaded
-from tests.support.waiting import wait_until
+from tests.support.waiting import DEFAULT_SECONDS, wait_until
 
 #: For tests of commands that use the database: they run on SQLite and on PostgreSQL.
 ON_BOTH = pytest.mark.parametrize("postgres", ["sqlite", "postgres"], indirect=True)
 PROGRAM = Path(sys.executable).parent / "visit-engine"
 PATIENCE_SECONDS = 60
+#: How long the whole system may take to be ready on a busy machine. A minute of it is the patience of `up` with the API.
+START_SECONDS = 150
 
 
 @dataclass
@@ -147,7 +149,7 @@ class RunningUp:
         for line in self.process.stdout:
             self._printed.put(line.rstrip("\n"))
 
-    def wait_for_line(self, beginning: str) -> str:
+    def wait_for_line(self, beginning: str, seconds: float = DEFAULT_SECONDS) -> str:
         """Wait for the next line with this beginning and return it."""
 
         def find_line() -> str | None:
@@ -159,7 +161,7 @@ class RunningUp:
             assert self.process.poll() is None or not self._printed.empty(), "\n".join(self.lines)
             return None
 
-        line: str = wait_until(find_line, f"a line {beginning!r}")
+        line: str = wait_until(find_line, f"a line {beginning!r}", seconds)
         return line
 
     def stop(self, number: int = signal.SIGINT) -> int:
@@ -186,7 +188,7 @@ def running_up(
     """`visit-engine up`, which is ready. At the end it stops in order. Nothing is left behind, also if it was never ready."""
     up = RunningUp(up_environment, settings or {}, program or [str(PROGRAM)])
     try:
-        up.wait_for_line("ready in")
+        up.wait_for_line("ready in", START_SECONDS)
         yield up
         up.stop()
         assert up_environment.processes() == []
