@@ -1,14 +1,22 @@
-"""Reads the last call of a doctor, with the room to which the patient is called."""
+"""Reads the last call of a doctor, with the room to which the patient is called, and the calls of a patient."""
 
-from datetime import date
-from typing import NamedTuple
+from collections.abc import Iterable
+from datetime import date, datetime
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, and_, case, exists, or_, select
+from sqlalchemy import BigInteger, Connection, and_, bindparam, case, exists, or_, select
 
 from patient_visit_engine.storage.rooms import shown_room
-from patient_visit_engine.storage.tables import appointments, doctors, patient_trackings, prestations, reservations
+from patient_visit_engine.storage.tables import (
+    appointments,
+    doctors,
+    patient_trackings,
+    patients,
+    prestations,
+    reservations,
+)
 from patient_visit_engine.visit.codes import AppointmentStatus, ReservationKind
-from patient_visit_engine.visit.doctor_call import DoctorCall
+from patient_visit_engine.visit.doctor_call import DoctorCall, OtherCall
 
 #: The statuses of an appointment that can still begin.
 WAITING_STATUSES = (AppointmentStatus.scheduled, AppointmentStatus.confirmed, AppointmentStatus.pending)
@@ -32,10 +40,32 @@ _IS_RESERVED = exists().where(
     _RESERVED.doctor_id == doctors.c.id,
     _RESERVED.kind == ReservationKind.called.value,
 )
-
-
 #: The patient is kept for the call, in a query that also has the prestation.
 IS_KEPT = or_(_IS_RESERVED, ~prestations.c.exclusive)
+
+
+#: The calls that reserve nothing.
+_CALLS_WITHOUT_RESERVATION = (
+    select(
+        patients.c.person_id,
+        appointments.c.id.label("appointment_id"),
+        doctors.c.id.label("doctor_id"),
+        doctors.c.call_until,
+    )
+    .select_from(patients)
+    .join(appointments, appointments.c.patient_id == patients.c.id)
+    .join(doctors, IS_LEFT)
+    .join(prestations, and_(prestations.c.id == appointments.c.prestation_id, ~prestations.c.exclusive))
+)
+#: The last one first. After a merge a person can have two.
+_OTHER_CALLS = (
+    _CALLS_WITHOUT_RESERVATION.where(
+        patients.c.person_id == bindparam("person", type_=BigInteger()),
+        doctors.c.id != bindparam("doctor", type_=BigInteger()),
+    )
+    .order_by(doctors.c.call_until.desc())
+    .limit(1)
+)
 
 
 class CallAndRoom(NamedTuple):
@@ -73,3 +103,30 @@ def read_call(connection: Connection, doctor_id: int, day: date) -> CallAndRoom 
         is_kept=bool(row.is_kept),
     )
     return CallAndRoom(call, row.room)
+
+
+def read_other_call(connection: Connection, person_id: int, doctor_id: int) -> OtherCall | None:
+    """The call of this person by another doctor, which reserves nothing. It may be over. Read it under the lock on the person."""
+    row = connection.execute(_OTHER_CALLS, {"person": person_id, "doctor": doctor_id}).one_or_none()
+    return None if row is None else OtherCall(doctor_id=row.doctor_id, until=row.call_until)
+
+
+def read_calls_without_reservation(
+    connection: Connection, person_ids: Iterable[int], now: datetime
+) -> dict[int, tuple[int, datetime]]:
+    """For which appointment each of these persons is called, until when, by calls that reserve nothing and are open."""
+    query = _CALLS_WITHOUT_RESERVATION.where(patients.c.person_id.in_(person_ids), doctors.c.call_until > now)
+    rows = connection.execute(query.order_by(doctors.c.call_until))
+    return {row.person_id: (row.appointment_id, row.call_until) for row in rows}
+
+
+def read_kept_calls(connection: Connection) -> Iterable[Any]:
+    """The calls of checked-in patients who are still kept for them, in order of the patient's record and of time."""
+    query = (
+        select(appointments.c.patient_id, doctors.c.id.label("doctor_id"), doctors.c.call_until, CALLED)
+        .select_from(doctors)
+        .join(appointments, IS_LEFT)
+        .join(prestations, prestations.c.id == appointments.c.prestation_id)
+        .where(appointments.c.status == AppointmentStatus.pending, IS_KEPT)
+    )
+    return connection.execute(query.order_by(appointments.c.patient_id, CALLED, doctors.c.id))

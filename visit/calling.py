@@ -28,7 +28,7 @@ from patient_visit_engine.visit.waiting_line import pass_offer_on
 def call_patient(command: CallPatient, state: VisitState, now: datetime) -> Verdict:
     """Keep the free patient for the doctor. The same call again changes nothing.
 
-    A prestation that is not exclusive reserves nothing: then the call is only noted.
+    A prestation that is not exclusive reserves nothing: then the call is only noted. It blocks no start, but every other call.
     """
     appointment = command.appointment
     if (refusal := appointment_refusal(appointment, state)) is not None:
@@ -65,6 +65,9 @@ def _call_refusal(command: CallPatient, state: VisitState, now: datetime) -> Ref
         return AppointmentNotToday(scheduled_at=appointment.scheduled_at)
     if (holder := state.holder_for(appointment.doctor_id)) is not None:
         return PatientInConsultation(holder=holder, is_own=holder.doctor_id == appointment.doctor_id)
+    other = command.call.other_call
+    if other is not None and now < other.until:
+        return PatientReserved(doctor_id=other.doctor_id, until=other.until)
     return _reserved_for_other(appointment, state, now)
 
 

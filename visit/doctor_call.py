@@ -2,13 +2,23 @@
 
 from datetime import datetime
 
-from patient_visit_engine.visit.frozen import LONG_AGO, Frozen
+from pydantic import Field
+
+from patient_visit_engine.visit.frozen import LONG_AGO, Frozen, is_absent
+
+
+class OtherCall(Frozen):
+    """The call of a patient by another doctor, for a prestation that is not exclusive. An exclusive one has a reservation."""
+
+    doctor_id: int
+    until: datetime
 
 
 class DoctorCall(Frozen):
     """The last call of a doctor. `appointment_id` is None when nothing is left of it: it was answered, or there was none.
 
     `is_kept`: the patient is reserved for this call, or the prestation is not exclusive, so that nothing is reserved.
+    `other_call` is the one of the patient who is to be called now, if another doctor has called this patient.
     """
 
     doctor_id: int
@@ -16,6 +26,7 @@ class DoctorCall(Frozen):
     called_at: datetime = LONG_AGO
     until: datetime = LONG_AGO
     is_kept: bool = False
+    other_call: OtherCall | None = Field(default=None, exclude_if=is_absent)
 
     def open_appointment(self, now: datetime) -> int | None:
         """The appointment of the call, while the doctor waits for the patient."""

@@ -47,7 +47,7 @@ class NextCall:
 
     def _read(self, connection: Connection) -> CallList:
         calendar, today = self.dependencies.settings.calendar, self.dependencies.today()
-        listed = read_call_list(connection, self.doctor_id, calendar.hospital_day(today))
+        listed = read_call_list(connection, self.doctor_id, calendar.hospital_day(today), self.dependencies.now())
         if listed is None:
             raise NotFound("doctor")
         return listed

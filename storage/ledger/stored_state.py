@@ -12,7 +12,7 @@ from patient_visit_engine.storage.busy_doctor import OTHER_CONSULTATIONS, to_oth
 from patient_visit_engine.storage.callers import NAME_OF_CALLER
 from patient_visit_engine.storage.clock import DATABASE_NOW
 from patient_visit_engine.storage.day_appointments import read_day_appointments
-from patient_visit_engine.storage.doctor_calls import read_call
+from patient_visit_engine.storage.doctor_calls import CallAndRoom, read_call, read_other_call
 from patient_visit_engine.storage.facts import (
     APPOINTMENT,
     IDENTITY_COLUMNS,
@@ -192,7 +192,7 @@ def _read_state(connection: Connection, entry: LedgerEntry) -> StoredState:
     rows, person_id = OpenRows.from_parts(parts), patient["person_id"]
     day = entry.day_appointments
     day_appointments = None if day is None else read_day_appointments(connection, entry.patient_id, day)
-    call = None if entry.call is None else read_call(connection, entry.call.doctor_id, entry.day)
+    call = _read_call(connection, entry)
     if day_appointments is not None:
         rows.add_appointments(item.appointment for item in day_appointments.items)
     return StoredState(
@@ -222,3 +222,15 @@ def _read_state(connection: Connection, entry: LedgerEntry) -> StoredState:
         ticket=choose_ticket(entry, parts),
         read_at=perf_counter(),
     )
+
+
+def _read_call(connection: Connection, entry: LedgerEntry) -> CallAndRoom | None:
+    """The last call of the entry's doctor. For a new call also that of another doctor, because only one may call the patient."""
+    if entry.call is None:
+        return None
+    doctor_id = entry.call.doctor_id
+    last = read_call(connection, doctor_id, entry.day)
+    if last is None or entry.keeps_refusal:
+        return last
+    other_call = read_other_call(connection, entry.patient_id, doctor_id)
+    return last._replace(call=last.call.model_copy(update={"other_call": other_call}))

@@ -1,12 +1,12 @@
 """Whom a doctor can call next: the patients of the doctor's list who are in the house, and who of them is free."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, select
 
-from patient_visit_engine.storage.doctor_calls import WAITING_STATUSES, read_call
+from patient_visit_engine.storage.doctor_calls import WAITING_STATUSES, read_call, read_calls_without_reservation
 from patient_visit_engine.storage.facts import APPOINTMENT_ROWS, to_appointment
 from patient_visit_engine.storage.screens.doctor_list import is_listed_between, read_list
 from patient_visit_engine.storage.tables import appointments, patient_trackings, reservations
@@ -38,8 +38,8 @@ class CallList:
     patients: tuple[ListedPatient, ...]
 
 
-def read_call_list(connection: Connection, doctor_id: int, today: HospitalDay) -> CallList | None:
-    """Whom the doctor can call. None for an unknown doctor. Call it in one read transaction."""
+def read_call_list(connection: Connection, doctor_id: int, today: HospitalDay, now: datetime) -> CallList | None:
+    """Whom the doctor can call now. None for an unknown doctor. Call it in one read transaction."""
     last = read_call(connection, doctor_id, today.date)
     if last is None:
         return None
@@ -49,7 +49,7 @@ def read_call_list(connection: Connection, doctor_id: int, today: HospitalDay) -
     ids = present_ids if called_id is None or called_id in present_ids else [*present_ids, called_id]
     rows = connection.execute(APPOINTMENT_ROWS.where(appointments.c.id.in_(ids))).mappings()
     listed = {row["id"]: to_appointment(row) for row in rows}
-    busy = _read_busy(connection, {appointment.patient_id for appointment in listed.values()})
+    busy = _read_busy(connection, {appointment.patient_id for appointment in listed.values()}, now)
     patients = [_listed(listed[number], busy) for number in present_ids]
     patients += [ListedPatient(listed[number], NOT_PRESENT) for number in ids[len(present_ids) :]]
     return CallList(last.call, tuple(patients))
@@ -71,13 +71,13 @@ def _read_waiting(connection: Connection, doctor_id: int, today: HospitalDay) ->
 
 @dataclass(frozen=True)
 class _Busy:
-    """When the exclusive consultation of each person should end, and for which appointment a person is reserved, until when."""
+    """When the exclusive consultation of each person should end, and for which appointment a person is reserved or called, until when."""
 
     ends: dict[int, datetime]
     reserved: dict[int, tuple[int, datetime]]
 
 
-def _read_busy(connection: Connection, person_ids: Iterable[int]) -> _Busy:
+def _read_busy(connection: Connection, person_ids: Collection[int], now: datetime) -> _Busy:
     running, reserved = patient_trackings.c, reservations.c
     consultations = select(running.person_id, running.overdue_at).where(
         running.person_id.in_(person_ids), IS_RUNNING, running.exclusive
@@ -85,9 +85,10 @@ def _read_busy(connection: Connection, person_ids: Iterable[int]) -> _Busy:
     reserved_persons = select(reserved.person_id, reserved.appointment_id, reserved.until).where(
         reserved.person_id.in_(person_ids)
     )
+    reservations_of = {row.person_id: (row.appointment_id, row.until) for row in connection.execute(reserved_persons)}
     return _Busy(
         ends={row.person_id: row.overdue_at for row in connection.execute(consultations)},
-        reserved={row.person_id: (row.appointment_id, row.until) for row in connection.execute(reserved_persons)},
+        reserved=read_calls_without_reservation(connection, person_ids, now) | reservations_of,
     )
 
 

@@ -8,10 +8,12 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import groupby, pairwise
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, exists, func, or_, select
 
+from patient_visit_engine.storage.doctor_calls import read_kept_calls
 from patient_visit_engine.storage.tables import (
     appointments,
     doctors,
@@ -264,7 +266,7 @@ def _check_tickets(connection: Connection, report: AuditReport) -> None:
 
 
 def _check_calls(connection: Connection, report: AuditReport) -> None:
-    """Check that no doctor has called a patient while another one was reserved for the doctor's call."""
+    """Check that a doctor has called one patient at a time, and that one doctor at a time has called a patient."""
     called = appointments.alias()
     is_older = and_(
         reservations.c.kind == ReservationKind.called.value,
@@ -280,6 +282,12 @@ def _check_calls(connection: Connection, report: AuditReport) -> None:
     for doctor, first, second in _fetch(connection, two_calls.order_by(reservations.c.person_id)):
         about = f"doctor {doctor} called the patient of appointment {second} before the call of {first} was over"
         report.add_violation("two_calls_of_doctor", about)
+    # A merge can bring two calls together, so each record is checked for itself.
+    for calls in groupby(read_kept_calls(connection), lambda call: call.patient_id):
+        for first, second in pairwise(calls[1]):
+            if second.called_at < first.call_until:
+                about = f"doctor {second.doctor_id} called patient {calls[0]} before the call of doctor {first.doctor_id} was over"
+                report.add_violation("two_calls_of_patient", about)
 
 
 def _check_appointment_statuses(connection: Connection, report: AuditReport) -> None:

@@ -177,15 +177,28 @@ async def test_not_exclusive_prestation_is_called_without_reservation(api: ApiDr
 
     first, again = await smith.post(CALL_OF_SMITH), await smith.post(CALL_OF_SMITH)
     rows = await api.count(reservations)
-    other = await doctor.post(CALL)
+    refused_other = await doctor.post(CALL)
     unanswered = await smith.post(f"/api/appointments/{JOHN_X_RAY.id}/no-answer")
+    other = await doctor.post(CALL)
     refused_call = await smith.post(CALL_OF_SMITH)
 
     assert (called(first), rows) == (JOHN_X_RAY.id, 0)
     assert again.json() == first.json()
-    assert called(other) == JOHN_CARDIOLOGY.id, "the call blocks no other one"
+    reserved = [{"appointment_id": JOHN_CARDIOLOGY.id, "reason": "patient_reserved"}]
+    assert (refused_other.json()["skipped"], refused_other.json()["next_at"]) == (reserved, first.json()["until"])
+    assert called(other) == JOHN_CARDIOLOGY.id, "the first call is over"
     assert unanswered.json()["no_answers"] == 1
     assert refused_call.json()["skipped"] == [{"appointment_id": JOHN_X_RAY.id, "reason": "patient_reserved"}]
+
+
+async def test_not_exclusive_call_blocks_no_start(api: ApiDriver) -> None:
+    smith, doctor = await api.doctor(DR_SMITH.id), await api.doctor()
+    await check_in(api, JOHN_X_RAY.id, JOHN_CARDIOLOGY.id)
+    await smith.post(CALL_OF_SMITH)
+
+    started = await doctor.post("/api/consultations", json=start_body(JOHN_CARDIOLOGY))
+
+    assert started.status_code == 201
 
 
 async def test_call_that_is_over_leaves_room_for_the_next_one(api: ApiDriver) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from datetime import datetime
 from typing import Any
 
+import pytest
 from sqlalchemy import insert, update
 
 from patient_visit_engine.storage.database import Database
@@ -16,13 +17,16 @@ from patient_visit_engine.visit.commands import with_call
 from patient_visit_engine.visit.doctor_call import DoctorCall
 from patient_visit_engine.visit.record import LedgerReply
 from tests.support.builders import (
+    CARDIOLOGY,
     DAY,
     DR_AMRANI,
+    DR_OKAFOR,
     MARIA_SILVA,
     NOON,
     X_RAY,
     Doctor,
     Patient,
+    Prestation,
     an_appointment,
     minutes,
     seed,
@@ -31,7 +35,7 @@ from tests.support.commands import a_call, a_check_in, a_no_answer, a_start
 from tests.support.ledger import LedgerDriver, column
 
 OF_JOHN, OF_MARIA = an_appointment(number=1), an_appointment(number=2, patient=MARIA_SILVA)
-RIVALS = [an_appointment(Doctor(1_000 + n, f"Dr. Rival {n}"), number=100 + n) for n in range(6)]
+RIVAL_DOCTORS = [Doctor(1_000 + n, f"Dr. Rival {n}") for n in range(8)]
 QUEUE = [an_appointment(number=200 + n, patient=Patient(2_000 + n, "Patient", str(n))) for n in range(6)]
 
 
@@ -53,20 +57,33 @@ async def last_call(database: Database) -> DoctorCall:
     return last.call
 
 
-async def test_one_of_six_doctors_gets_the_patient(database: Database) -> None:
+@pytest.mark.parametrize(
+    "prestations", [(CARDIOLOGY,), (X_RAY,), (X_RAY, CARDIOLOGY)], ids=["exclusive", "other", "mixed"]
+)
+async def test_one_of_eight_doctors_gets_the_patient(database: Database, prestations: tuple[Prestation, ...]) -> None:
+    """Also when the call reserves nothing, because the prestation is not exclusive."""
+    rivals = [
+        an_appointment(doctor, number=100 + n, prestation=prestations[n % len(prestations)])
+        for n, doctor in enumerate(RIVAL_DOCTORS)
+    ]
+
     def insert_rivals(connection: Any) -> None:
-        for appointment in RIVALS:
-            connection.execute(insert(doctors).values(id=appointment.doctor_id, name="Dr. Rival"))
-        seed(connection, *RIVALS)
+        for doctor in RIVAL_DOCTORS:
+            connection.execute(insert(doctors).values(id=doctor.id, name=doctor.name))
+        seed(connection, *rivals)
 
     await database.write(insert_rivals)
 
-    replies = await asyncio.gather(*(call(database, appointment) for appointment in RIVALS))
+    replies = await asyncio.gather(*(call(database, appointment) for appointment in rivals))
 
-    assert sorted(str(reply.code) for reply in replies) == ["None", *["patient_reserved"] * 5]
-    assert await database.read(column, "reservations", "kind") == ["called"]
+    assert sorted(str(reply.code) for reply in replies) == ["None", *["patient_reserved"] * 7]
     # A refusal is no answer: its key is open.
     assert await database.read(column, "requests", "status") == [200]
+    called = [number for number in await database.read(column, "doctors", "called_appointment_id") if number]
+    reserved = await database.read(column, "reservations", "appointment_id")
+    [granted] = [appointment for appointment in rivals if appointment.id in called]
+    assert reserved == ([granted.id] if granted.exclusive else [])
+    assert (await database.read(audit)).passed
 
 
 async def test_one_of_six_patients_is_called_for_one_doctor(database: Database) -> None:
@@ -152,3 +169,21 @@ async def test_audit_finds_two_calls_of_a_doctor(database: Database) -> None:
 
     assert passed
     assert [violation.kind for violation in report.violations] == ["two_calls_of_doctor"]
+
+
+async def test_audit_finds_two_calls_of_a_patient(database: Database) -> None:
+    first, second = (an_appointment(doctor, prestation=X_RAY) for doctor in (DR_AMRANI, DR_OKAFOR))
+    await database.write(seed, first, second)
+    ledger = LedgerDriver(database)
+    for appointment in (first, second):
+        await ledger.send(a_check_in(appointment, f"check-in {appointment.id}"))
+    await call(database, await ledger.appointment(first.id))
+    await call(database, await ledger.appointment(second.id), NOON + minutes(3))
+    passed = (await database.read(audit)).passed
+    earlier = update(appointments).where(appointments.c.id == second.id).values(called_at=NOON + minutes(2))
+
+    await database.write(lambda connection: connection.execute(earlier))
+    report = await database.read(audit)
+
+    assert passed
+    assert [violation.kind for violation in report.violations] == ["two_calls_of_patient"]

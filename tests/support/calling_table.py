@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from patient_visit_engine.visit.codes import AppointmentStatus, ReservationKind
 from patient_visit_engine.visit.commands import Command
-from patient_visit_engine.visit.doctor_call import DoctorCall
+from patient_visit_engine.visit.doctor_call import DoctorCall, OtherCall
 from tests.support.builders import (
     DR_AMRANI,
     DR_OKAFOR,
@@ -64,6 +64,7 @@ STATES: dict[str, Callable[[], Situation]] = {
     "checked in, not exclusive": _x_ray,
 }
 CALL, SECOND_CALL = "Call patient", "Call patient, while its doctor waits for another patient"
+RIVAL_CALL = "Call patient, while another doctor waits for the patient"
 NO_ANSWER, LATE_NO_ANSWER = "No answer", "No answer, to a call before the last one"
 
 
@@ -80,10 +81,16 @@ def _late(now: Situation) -> Command:
     return meant.model_copy(update={"called_at": NOON - minutes(30)})
 
 
+def _rival_call(now: Situation) -> Command:
+    other_call = OtherCall(doctor_id=DR_OKAFOR.id, until=UNTIL)
+    return a_call(now.appointment, last=DoctorCall(doctor_id=DR_AMRANI.id, other_call=other_call))
+
+
 OTHER_CALL = an_open_call(an_appointment(patient=MARIA_SILVA), NOON, UNTIL)
 COMMANDS: dict[str, Callable[[Situation], Command]] = {
     CALL: lambda now: a_call(now.appointment, last=_call_of(now)),
     SECOND_CALL: lambda now: a_call(now.appointment, last=OTHER_CALL),
+    RIVAL_CALL: _rival_call,
     NO_ANSWER: lambda now: a_no_answer(now.appointment, _call_of(now)),
     LATE_NO_ANSWER: _late,
 }
@@ -107,6 +114,8 @@ ROWS = [
     DecisionRow(CALL, "canceled", "appointment_closed"),
     DecisionRow(SECOND_CALL, "checked in", "doctor_has_call"),
     DecisionRow(SECOND_CALL, "checked in, not exclusive", "doctor_has_call"),
+    DecisionRow(RIVAL_CALL, "checked in", "patient_reserved"),
+    DecisionRow(RIVAL_CALL, "checked in, not exclusive", "patient_reserved"),
     DecisionRow(NO_ANSWER, "checked in", "not_called"),
     DecisionRow(NO_ANSWER, "checked in, called", "200", *UNANSWERED),
     DecisionRow(NO_ANSWER, "checked in, called, its doctor first in line", "200", *PASSED_ON),
