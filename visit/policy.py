@@ -39,7 +39,7 @@ from patient_visit_engine.visit.appointment_commands import (
 from patient_visit_engine.visit.call_commands import CallPatient, NoAnswer
 from patient_visit_engine.visit.carry_over import carry_over
 from patient_visit_engine.visit.changes import NoteRescue
-from patient_visit_engine.visit.codes import AppointmentStatus
+from patient_visit_engine.visit.codes import BEFORE_ARRIVAL, AppointmentStatus
 from patient_visit_engine.visit.commands import (
     Command,
     ConsultationCommand,
@@ -146,15 +146,16 @@ def decide_on_appointment(
     """The decision on `command` with `appointment`, which is the command's appointment as the ledger has it.
 
     It may have changed since the request was checked. Then the decision is on the new one, and a refusal if patient or
-    doctor are different. A change by the hospital's own system is about any doctor. Commands on a consultation, on records
-    or on a patient have no appointment.
+    doctor are different, or if the patient who is to be called has left. A change by the hospital's own system is about any
+    doctor. Commands on a consultation, on records or on a patient have no appointment.
     """
     sent = appointment_of(command)
     if isinstance(command, ConsultationCommand | RecordCommand | PatientCommand | OpenWalkIn):
         return decide(command, state, now)
     if sent is None or appointment is None or sent == appointment:
         return decide(command, state, now)
-    if _has_other_doctor(command, sent, appointment) or sent.patient_id != appointment.patient_id:
+    is_of_other = _has_other_doctor(command, sent, appointment) or sent.patient_id != appointment.patient_id
+    if is_of_other or (isinstance(command, CallPatient) and _has_left(sent, appointment)):
         return Decision(answer=Refused(refusal=AppointmentMismatch()), at=now)
     return decide(command.model_copy(update={"appointment": appointment}), state, now)
 
@@ -166,3 +167,8 @@ def _has_other_doctor(command: Command, sent: Appointment, appointment: Appointm
         return False
     # A transfer is about the consultation, and its effect can stand already.
     return sent.doctor_id != appointment.doctor_id and not isinstance(command, ChangeAppointment | Transfer)
+
+
+def _has_left(sent: Appointment, appointment: Appointment) -> bool:
+    """Whether the patient, who was checked in for the appointment, has left since then."""
+    return sent.status is AppointmentStatus.pending and appointment.status in BEFORE_ARRIVAL

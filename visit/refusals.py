@@ -92,7 +92,7 @@ class PrestationInactive(Frozen):
 
 
 class AppointmentMismatch(Frozen):
-    """The appointment was given to another patient or doctor after the request was checked."""
+    """The appointment was given to another patient or doctor after the request was checked, or the patient to be called has left."""
 
     code: Literal["appointment_mismatch"] = "appointment_mismatch"
 

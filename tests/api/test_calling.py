@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import date
 from typing import Any
 
 import httpx
@@ -10,6 +11,8 @@ from sqlalchemy import select
 
 from patient_visit_engine.storage.tables import events, requests, reservations
 from patient_visit_engine.storage.upkeep.audit import audit
+from patient_visit_engine.visit.call_commands import CallPatient
+from patient_visit_engine.visit.visit_messages import Reply
 from tests.support.api import JOHN_CARDIOLOGY, JOHN_DERMATOLOGY, JOHN_X_RAY, MARIA_CARDIOLOGY, ApiDriver, start_body
 from tests.support.builders import DR_AMRANI, DR_OKAFOR, DR_SMITH
 
@@ -229,6 +232,40 @@ async def test_open_call_stands_when_the_patient_has_left_after_another_service(
 
     assert (called(first), called(same)) == (JOHN_X_RAY.id, JOHN_X_RAY.id)
     assert (over.json()["code"], over.json()["skipped"]) == ("nobody_to_call", [])
+
+
+async def test_patient_who_leaves_before_the_decision_is_not_called(
+    api: ApiDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    doctor, reception = await api.doctor(), await api.staff("reception")
+    await check_in(api, JOHN_CARDIOLOGY.id, JOHN_DERMATOLOGY.id)
+    send = api.visits.send
+
+    async def leave_and_send(patient_id: int, day: date, command: Any, update_id: str | None = None) -> Reply:
+        if isinstance(command, CallPatient):
+            await reception.post(f"/api/appointments/{JOHN_CARDIOLOGY.id}/check-out")
+        return await send(patient_id, day, command, update_id)
+
+    monkeypatch.setattr(api.visits, "send", leave_and_send)
+    refused_call = await doctor.post(CALL)
+
+    assert (refused_call.status_code, refused_call.json()["code"]) == (409, "nobody_to_call")
+    left = [{"appointment_id": JOHN_CARDIOLOGY.id, "reason": "appointment_mismatch"}]
+    assert (refused_call.json()["skipped"], await api.count(reservations)) == (left, 0)
+
+
+@pytest.mark.parametrize("path", [f"appointments/{JOHN_CARDIOLOGY.id}", f"patients/{JOHN_CARDIOLOGY.patient_id}"])
+async def test_check_out_ends_the_call(api: ApiDriver, path: str) -> None:
+    doctor, reception = await api.doctor(), await api.staff("reception")
+    await check_in(api, JOHN_CARDIOLOGY.id)
+    await doctor.post(CALL)
+
+    await reception.post(f"/api/{path}/check-out")
+    await check_in(api, MARIA_CARDIOLOGY.id)
+    second = await doctor.post(CALL)
+
+    assert called(second) == MARIA_CARDIOLOGY.id
+    assert await api.count(reservations) == 1
 
 
 async def test_call_can_be_limited_to_prestations(api: ApiDriver) -> None:

@@ -7,8 +7,8 @@ from patient_visit_engine.visit.codes import AppointmentStatus, ReservationKind
 from patient_visit_engine.visit.decisions import CalledAnswer, Refused
 from patient_visit_engine.visit.facts import Reservation
 from patient_visit_engine.visit.line_changes import EndReservation, MoveDown, OfferPatient, WithdrawOffer
-from patient_visit_engine.visit.policy import decide
-from patient_visit_engine.visit.refusals import AppointmentNotToday, PatientReserved
+from patient_visit_engine.visit.policy import decide, decide_on_appointment
+from patient_visit_engine.visit.refusals import AppointmentMismatch, AppointmentNotToday, PatientReserved
 from patient_visit_engine.visit.state import Limits
 from patient_visit_engine.visit.timers import decide_due, next_deadline
 from tests.support.builders import (
@@ -132,6 +132,17 @@ def test_unanswered_call_costs_its_doctor_a_place() -> None:
     assert (moved.place.doctor_id, moved.place.unused_offers) == (DR_AMRANI.id, 1)
     assert isinstance(offered, OfferPatient)
     assert offered.place.doctor_id == DR_OKAFOR.id
+
+
+def test_patient_who_has_left_since_the_list_was_read_is_not_called() -> None:
+    left = OF_AMRANI.model_copy(update={"status": AppointmentStatus.confirmed})
+    here = OF_AMRANI.model_copy(update={"priority": 1})
+
+    refused = decide_on_appointment(a_call(OF_AMRANI), left, a_visit(), NOON)
+    granted = decide_on_appointment(a_call(OF_AMRANI), here, a_visit(checked_in=[OF_AMRANI]), NOON)
+
+    assert refused.answer == Refused(refusal=AppointmentMismatch())
+    assert isinstance(granted.answer, CalledAnswer)
 
 
 def test_call_that_is_over_can_still_be_unanswered() -> None:
