@@ -14,10 +14,11 @@ from patient_visit_engine.api.schema.bodies import CallNext
 from patient_visit_engine.storage.screens.callable_patients import NOT_PRESENT, CallList, ListedPatient, read_call_list
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.call_commands import CallPatient, SkippedPatient
+from patient_visit_engine.visit.doctor_call import DoctorCall
 from patient_visit_engine.visit.refusals import DoctorHasCall
 from patient_visit_engine.visit.request import Request
 
-#: How often the list is read, because another call of the doctor came first.
+#: How often the list is read, because another call of the doctor came first, or because the clocks of API and visit differ.
 MAX_READINGS = 5
 #: The skipped patients that an answer lists at most.
 MAX_SKIPPED = 100
@@ -38,11 +39,13 @@ class NextCall:
 
         Raises Problem 409 `nobody_to_call`, which is not stored, and Undecided. Then a repeat with the same key finds what stands.
         """
+        is_open: bool | None = None
         for _ in range(MAX_READINGS):
             listed = await self.dependencies.dispatcher.read_snapshot(self.http, self.body, self._read)
-            response = await self._call_first(listed)
-            if response is not None:
-                return response
+            answer = await self._call_first(listed, self._open_call(listed.call, is_open))
+            if isinstance(answer, Response):
+                return answer
+            is_open = answer == DoctorHasCall().code
         raise Undecided(UndecidedReason.too_slow, UnsentCall(self.http.url.path, {"doctor_id": self.doctor_id}))
 
     def _read(self, connection: Connection) -> CallList:
@@ -52,10 +55,15 @@ class NextCall:
             raise NotFound("doctor")
         return listed
 
-    async def _call_first(self, listed: CallList) -> Response | None:
-        """The answer of the visit that grants the call. None when the doctor's call has changed since the list was read."""
+    def _open_call(self, call: DoctorCall, is_open: bool | None) -> int | None:
+        """The appointment of the doctor's open call. `is_open` is what a visit has said: its clock may differ from this one."""
+        if is_open is None:
+            return call.open_appointment(self.dependencies.now())
+        return call.appointment_id if is_open and call.is_kept else None
+
+    async def _call_first(self, listed: CallList, called_id: int | None) -> Response | str:
+        """The answer of the visit that grants the call. A code when the doctor's call is not what was expected: read the list again."""
         skipped: list[SkippedPatient] = []
-        called_id = listed.call.open_appointment(self.dependencies.now())
         for patient in self._candidates(listed, called_id):
             reason = patient.reason
             if reason is None or patient.appointment.id == called_id:
@@ -63,7 +71,7 @@ class NextCall:
                 if isinstance(answer, Response):
                     return answer
                 if called_id is not None or answer == DoctorHasCall().code:
-                    return None
+                    return answer
                 reason = answer
             skipped.append(SkippedPatient(appointment_id=patient.appointment.id, reason=reason))
         raise self._no_patient(listed, skipped)

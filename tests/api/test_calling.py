@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import httpx
@@ -12,12 +12,14 @@ from sqlalchemy import select
 from patient_visit_engine.storage.tables import events, requests, reservations
 from patient_visit_engine.storage.upkeep.audit import audit
 from patient_visit_engine.visit.call_commands import CallPatient
+from patient_visit_engine.visit.state import Appointment
 from patient_visit_engine.visit.visit_messages import Reply
 from tests.support.api import JOHN_CARDIOLOGY, JOHN_DERMATOLOGY, JOHN_X_RAY, MARIA_CARDIOLOGY, ApiDriver, start_body
-from tests.support.builders import DR_AMRANI, DR_OKAFOR, DR_SMITH
+from tests.support.builders import DR_AMRANI, DR_OKAFOR, DR_SMITH, MARIA_SILVA, X_RAY, an_appointment, seed
 
 CALL, CALL_OF_OKAFOR = "/api/doctors/7/call-next", f"/api/doctors/{DR_OKAFOR.id}/call-next"
 CALL_OF_SMITH = f"/api/doctors/{DR_SMITH.id}/call-next"
+MARIA_X_RAY = an_appointment(DR_SMITH, number=5, patient=MARIA_SILVA, prestation=X_RAY)
 IN_CONSULTATION = [{"appointment_id": JOHN_CARDIOLOGY.id, "reason": "patient_in_consultation"}]
 
 
@@ -266,6 +268,40 @@ async def test_check_out_ends_the_call(api: ApiDriver, path: str) -> None:
 
     assert called(second) == MARIA_CARDIOLOGY.id
     assert await api.count(reservations) == 1
+
+
+@pytest.mark.parametrize(("appointment", "path"), [(JOHN_CARDIOLOGY, CALL), (JOHN_X_RAY, CALL_OF_SMITH)])
+async def test_call_is_open_until_its_visit_says_that_it_is_over(
+    api: ApiDriver, monkeypatch: pytest.MonkeyPatch, appointment: Appointment, path: str
+) -> None:
+    """The clock of the API is ahead of the visit's."""
+    doctor, reception = await api.doctor(appointment.doctor_id), await api.staff("reception")
+    await api.database.write(seed, MARIA_X_RAY)
+    await check_in(api, appointment.id, MARIA_CARDIOLOGY.id, MARIA_X_RAY.id)
+    first = await doctor.post(path)
+    for urgent in (MARIA_CARDIOLOGY, MARIA_X_RAY):
+        await reception.patch(f"/api/appointments/{urgent.id}/priority", json={"priority": 1})
+    monkeypatch.setattr(api.visits, "now", lambda: api.clock() - timedelta(seconds=5))
+    api.clock.advance(minutes=3, seconds=1)
+
+    same = await doctor.post(path)
+
+    assert (called(same), same.json()["until"]) == (appointment.id, first.json()["until"])
+
+
+async def test_call_is_over_when_its_visit_says_so(api: ApiDriver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock of the API is behind the visit's."""
+    smith, doctor = await api.doctor(DR_SMITH.id), await api.doctor()
+    await api.database.write(seed, MARIA_X_RAY)
+    await check_in(api, JOHN_X_RAY.id, JOHN_CARDIOLOGY.id, MARIA_X_RAY.id)
+    await smith.post(CALL_OF_SMITH)
+    await doctor.post("/api/consultations", json=start_body(JOHN_CARDIOLOGY))
+    monkeypatch.setattr(api.visits, "now", lambda: api.clock() + timedelta(seconds=5))
+    api.clock.advance(minutes=2, seconds=56)
+
+    next_one = await smith.post(CALL_OF_SMITH)
+
+    assert called(next_one) == MARIA_X_RAY.id
 
 
 async def test_call_can_be_limited_to_prestations(api: ApiDriver) -> None:
