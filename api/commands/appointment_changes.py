@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from patient_visit_engine.api.commands.record_puts import PutCall, put_problems
 from patient_visit_engine.api.problems import NotFound
-from patient_visit_engine.api.schema.bodies import PutAppointment
+from patient_visit_engine.api.schema.master_data_requests import PutAppointment
 from patient_visit_engine.storage.facts import read_appointment
 from patient_visit_engine.storage.master_data.appointments import (
     AppointmentPut,

@@ -16,7 +16,7 @@ from patient_visit_engine.api.access.sessions import Caller
 from patient_visit_engine.api.commands.if_match import IfMatchHeader
 from patient_visit_engine.api.dependencies import Dependencies, dependencies_of
 from patient_visit_engine.api.problems import Problem
-from patient_visit_engine.api.schema.bodies import PutRecord
+from patient_visit_engine.api.schema.master_data_requests import PutRecord
 from patient_visit_engine.storage.master_data.appointment_checks import InactiveReferenceError, UnknownReferenceError
 from patient_visit_engine.storage.master_data.appointments import NotReplaceableError
 from patient_visit_engine.storage.master_data.identifiers import Identifier, RecordKind

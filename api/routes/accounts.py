@@ -17,7 +17,7 @@ from patient_visit_engine.api.commands.idempotency import Key, stored_response
 from patient_visit_engine.api.commands.kept_calls import KeptCall
 from patient_visit_engine.api.dependencies import dependencies_of
 from patient_visit_engine.api.problems import NotFound, Problem
-from patient_visit_engine.api.schema import bodies
+from patient_visit_engine.api.schema import account_requests
 from patient_visit_engine.api.schema.fields import TextId
 from patient_visit_engine.api.schema.openapi import BODY_PROBLEMS, STAFF_PROBLEMS, responses
 from patient_visit_engine.api.schema.queries import AccountsQuery
@@ -68,7 +68,7 @@ async def show_account(account_id: AccountId, _caller: Admin, http: Request) -> 
 @router.post(
     "/api/accounts", response_model=None, responses=responses({201: account_bodies.AddedAccount}, *CHANGE_PROBLEMS)
 )
-async def add_account(body: bodies.AddAccount, caller: Admin, key: Key, http: Request) -> Response:
+async def add_account(body: account_requests.AddAccount, caller: Admin, key: Key, http: Request) -> Response:
     """Add an account. A password that is not sent is drawn, and only the first answer has it."""
     password = draw_password() if body.password is None else body.password.get_secret_value()
 
@@ -102,7 +102,7 @@ async def add_account(body: bodies.AddAccount, caller: Admin, key: Key, http: Re
     responses=responses({200: account_bodies.Account}, *CHANGE_PROBLEMS, 404),
 )
 async def change_account(
-    account_id: AccountId, body: bodies.ChangeAccount, caller: Admin, key: Key, http: Request
+    account_id: AccountId, body: account_requests.ChangeAccount, caller: Admin, key: Key, http: Request
 ) -> Response:
     """Change the shown name, the role or the doctor of an account, revoke it, or restore it.
 

@@ -7,7 +7,7 @@ from patient_visit_engine.api.access.authentication import Person, SignedIn, not
 from patient_visit_engine.api.access.session_cookies import set_cookie
 from patient_visit_engine.api.dependencies import dependencies_of
 from patient_visit_engine.api.problems import Problem
-from patient_visit_engine.api.schema import bodies
+from patient_visit_engine.api.schema import account_requests
 from patient_visit_engine.api.schema.openapi import BODY_PROBLEMS, STAFF_PROBLEMS, responses
 from patient_visit_engine.wire import account_bodies
 
@@ -20,7 +20,7 @@ router = APIRouter(tags=["session"])
     response_model=None,
     responses=responses({204: None}, 401, 403, 429, *BODY_PROBLEMS),
 )
-async def sign_in(body: bodies.Credentials, http: Request) -> Response:
+async def sign_in(body: account_requests.Credentials, http: Request) -> Response:
     """Begin a session and set its cookie."""
     refuse_cross_site(http)
     sessions = dependencies_of(http).sessions
@@ -67,7 +67,7 @@ async def sign_out(caller: SignedIn, http: Request) -> Response:
     response_model=None,
     responses=responses({204: None}, *STAFF_PROBLEMS, *BODY_PROBLEMS),
 )
-async def change_password(body: bodies.ChangePassword, caller: Person, http: Request) -> Response:
+async def change_password(body: account_requests.ChangePassword, caller: Person, http: Request) -> Response:
     """Change the caller's own password. The account's other sessions end."""
     if not caller.by_cookie:
         raise Problem(403, "no_password", "A bearer token has no password here")

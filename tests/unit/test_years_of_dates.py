@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from patient_visit_engine.api.schema.bodies import PutAppointment, PutPatient, StartConsultation
+from patient_visit_engine.api.schema.bodies import StartConsultation
+from patient_visit_engine.api.schema.master_data_requests import PutAppointment, PutPatient
 from patient_visit_engine.api.schema.queries import DayQuery, PatientsQuery
 from patient_visit_engine.visit.calendar import to_rfc3339
 
