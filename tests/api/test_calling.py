@@ -11,8 +11,8 @@ from sqlalchemy import select
 
 from patient_visit_engine.storage.tables import events, requests, reservations
 from patient_visit_engine.storage.upkeep.audit import audit
+from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.call_commands import CallPatient
-from patient_visit_engine.visit.state import Appointment
 from patient_visit_engine.visit.visit_messages import Reply
 from tests.support.api import JOHN_CARDIOLOGY, JOHN_DERMATOLOGY, JOHN_X_RAY, MARIA_CARDIOLOGY, ApiDriver, start_body
 from tests.support.builders import DR_AMRANI, DR_OKAFOR, DR_SMITH, MARIA_SILVA, X_RAY, an_appointment, seed
