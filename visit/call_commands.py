@@ -9,7 +9,7 @@ from patient_visit_engine.visit.request import Request
 
 
 class SkippedPatient(Frozen):
-    """A patient who comes first in the list and was not called. `reason` is the code of a refusal, or `no_answers`."""
+    """A patient who comes first in the list and was not called. `reason` is the code of a refusal, `no_answers` or `undecided`."""
 
     appointment_id: int
     reason: str

@@ -29,7 +29,7 @@ from patient_visit_engine.wire.field_types import (
 @closed
 class Skipped(TypedDict):
     appointment_id: RecordId
-    reason: Annotated[Word, Field(description="the code of a refusal, or `no_answers`")]
+    reason: Annotated[Word, Field(description="the code of a refusal, `no_answers`, or `undecided`")]
 
 
 @closed

@@ -137,12 +137,15 @@ class CommandDispatcher:
         check_same_request(stored, command.request)
         return stored_response(stored)
 
-    async def dispatch_attempt(self, command: Command, day: date) -> Response | str:
-        """Like `dispatch`, for a command whose refusal is not stored. Then it returns the code of the refusal."""
+    async def dispatch_attempt(self, command: Command, day: date, within: timedelta) -> Response | str:
+        """Like `dispatch`, for a command whose refusal is not stored. Then it returns the code of the refusal.
+
+        Raises Undecided when the visit has given no answer `within` this time.
+        """
         command = with_expiry(command, self._start_valid_for)
         sent = SentCommand(command, day)
         async with self._within_timeout(sent):
-            stored = await self._calls.send_attempt(command, day)
+            stored = await self._calls.send_attempt(command, day, within.total_seconds())
         if stored is None:
             raise Undecided(UndecidedReason.ledger_away, sent)
         if isinstance(stored, str):

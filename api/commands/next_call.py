@@ -20,6 +20,12 @@ from patient_visit_engine.visit.request import Request
 
 #: How often the list is read, because another call of the doctor came first, or because the clocks of API and visit differ.
 MAX_READINGS = 5
+#: So many visits may give no answer. Each of them gets its share of the time of a call, and then the next patient is tried.
+MAX_SILENT = 4
+#: The reason for a patient whose visit gave no answer.
+UNDECIDED = "undecided"
+#: No other visit gives an answer either.
+AWAY_FOR_ALL = (UndecidedReason.temporal_away, UndecidedReason.ledger_away)
 #: The skipped patients that an answer lists at most.
 MAX_SKIPPED = 100
 
@@ -40,9 +46,10 @@ class NextCall:
         Raises Problem 409 `nobody_to_call`, which is not stored, and Undecided. Then a repeat with the same key finds what stands.
         """
         is_open: bool | None = None
+        silent: dict[int, Undecided] = {}
         for _ in range(MAX_READINGS):
             listed = await self.dependencies.dispatcher.read_snapshot(self.http, self.body, self._read)
-            answer = await self._call_first(listed, self._open_call(listed.call, is_open))
+            answer = await self._call_first(listed, self._open_call(listed.call, is_open), silent)
             if isinstance(answer, Response):
                 return answer
             is_open = answer == DoctorHasCall().code
@@ -61,20 +68,27 @@ class NextCall:
             return call.open_appointment(self.dependencies.now())
         return call.appointment_id if is_open and call.is_kept else None
 
-    async def _call_first(self, listed: CallList, called_id: int | None) -> Response | str:
-        """The answer of the visit that grants the call. A code when the doctor's call is not what was expected: read the list again."""
+    async def _call_first(
+        self, listed: CallList, called_id: int | None, silent: dict[int, Undecided]
+    ) -> Response | str:
+        """The answer of the visit that grants the call. A code when the doctor's call is not what was expected: read the list again.
+
+        `silent` has the patients whose visits have given no answer.
+        """
         skipped: list[SkippedPatient] = []
         for patient in self._candidates(listed, called_id):
             reason = patient.reason
             if reason is None or patient.appointment.id == called_id:
-                answer = await self._attempt(patient, listed, skipped)
+                answer = await self._attempt(patient, listed, skipped, silent)
+                if answer == UNDECIDED and (called_id is not None or len(silent) >= MAX_SILENT):
+                    break
                 if isinstance(answer, Response):
                     return answer
                 if called_id is not None or answer == DoctorHasCall().code:
                     return answer
                 reason = answer
             skipped.append(SkippedPatient(appointment_id=patient.appointment.id, reason=reason))
-        raise self._no_patient(listed, skipped)
+        raise next(iter(silent.values()), None) or self._no_patient(listed, skipped)
 
     def _candidates(self, listed: CallList, called_id: int | None) -> list[ListedPatient]:
         """The patients in the order in which they are tried. While the doctor has an open call, only that patient."""
@@ -88,14 +102,30 @@ class NextCall:
             if prestation_ids is None or patient.appointment.prestation_id in prestation_ids
         ]
 
-    async def _attempt(self, patient: ListedPatient, listed: CallList, skipped: list[SkippedPatient]) -> Response | str:
+    async def _attempt(
+        self, patient: ListedPatient, listed: CallList, skipped: list[SkippedPatient], silent: dict[int, Undecided]
+    ) -> Response | str:
+        """The visit's answer, or the code of its refusal. A visit without an answer may grant the call later.
+
+        This does no harm: the answer is stored under the key once, and the ledger compares the doctor's call.
+        """
+        if (person_id := patient.appointment.patient_id) in silent:
+            return UNDECIDED
         command = CallPatient(
             request=self.request,
             appointment=patient.appointment,
             call=listed.call,
             skipped=tuple(skipped[:MAX_SKIPPED]),
         )
-        return await self.dependencies.dispatcher.dispatch_attempt(command, self.dependencies.today())
+        within = self.dependencies.settings.decision_timeout / MAX_SILENT
+        try:
+            return await self.dependencies.dispatcher.dispatch_attempt(command, self.dependencies.today(), within)
+        except Undecided as error:
+            if error.reason in AWAY_FOR_ALL:
+                raise
+            silent[person_id] = error
+            self.dependencies.undecided_reports.look_at(error)
+            return UNDECIDED
 
     def _no_patient(self, listed: CallList, skipped: list[SkippedPatient]) -> Problem:
         skipped_ids = {each.appointment_id for each in skipped}

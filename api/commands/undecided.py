@@ -124,6 +124,11 @@ class UndecidedReports:
         self._reports.add(report)
         report.add_done_callback(self._reports.discard)
 
+    def look_at(self, undecided: Undecided) -> None:
+        """Look at a visit that gave no answer, because a look is what rescues it. The call itself goes on without this visit."""
+        if isinstance(undecided.sent, SentCommand):
+            self._looks.look_at(patient_of(undecided.sent.command), undecided.sent.day)
+
     async def close(self) -> None:
         """Wait until all answers are reported."""
         await asyncio.gather(*self._reports)

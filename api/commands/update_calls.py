@@ -75,15 +75,17 @@ class UpdateCalls:
             self._count_answer("update")
         return stored
 
-    async def send_attempt(self, command: Command, day: date) -> StoredRequest | str | None:
+    async def send_attempt(self, command: Command, day: date, within: float) -> StoredRequest | str | None:
         """Send a command, the refusal of which is not stored. Returns the stored answer, or the code of the refusal.
+
+        The visit may take `within` seconds.
 
         None when the visit has decided and the ledger has no answer. Raises as `send_and_find`.
         """
         # With the request's id, the visit would repeat the reply to the attempt before.
         update_id = f"{command.request.id}/{uuid4().hex}"
         try:
-            async with asyncio.timeout(self._within):
+            async with asyncio.timeout(within):
                 reply = await self._visits.send(patient_of(command), day, command, update_id)
         except Exception as error:
             if (stored := await self._find_despite(error, command.request)) is None:
