@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import (
     CTE,
     BigInteger,
+    ColumnElement,
     Connection,
     Insert,
     String,
@@ -58,14 +59,19 @@ _NEW = func.unnest(*(bindparam(_array(name), type_=ARRAY(kind)) for name, kind i
 _NEW_ROWS = _NEW.table_valued(*EVENT_COLUMNS, with_ordinality="number").render_derived()
 
 
-def _insert_after(head: CTE) -> Insert:
-    """Inserts the events at the positions that `head` has taken."""
+def _insert_after(head: CTE, **values: ColumnElement[Any]) -> Insert:
+    """Inserts the events at the positions that `head` has taken. `values` are those of columns that are not inserted as they are."""
     rows = select(
         head.c.seq - bindparam("by") + _NEW_ROWS.c.number,
         bindparam("at", type_=Timestamp()),
-        *(_NEW_ROWS.c[name] for name in EVENT_COLUMNS),
+        *(values.get(name, _NEW_ROWS.c[name]) for name in EVENT_COLUMNS),
     )
     return insert(events).from_select(["seq", "at", *EVENT_COLUMNS], rows.join_from(head, _NEW_ROWS, true()))
+
+
+def _with_ticket(text: ColumnElement[str]) -> ColumnElement[str]:
+    """The text with the ticket instead of its placeholder."""
+    return func.replace(text, literal(PLACEHOLDER, Text()), _TICKET)
 
 
 #: PostgreSQL advances the head and inserts the events in one statement. The head is locked for one round trip less.
@@ -80,17 +86,15 @@ _TICKET_OF_TRACKINGS = (
     .values(ticket=_TICKET, ticket_day=select(_TICKETED.c.ticket_day).scalar_subquery())
     .cte("ticketed_trackings")
 )
-_QUOTE = literal('"', Text())
-#: The placeholder as JSON writes it. In the JSON of a client's text each quote has a backslash before it.
-_PLACEHOLDER_IN_JSON = literal(json.dumps(PLACEHOLDER), Text())
 _TICKET_OF_ANSWER = (
     update(requests)
     .where(requests.c.request_id == bindparam("answered_id", type_=String()))
-    .values(body=func.replace(requests.c.body, _PLACEHOLDER_IN_JSON, _QUOTE.concat(_TICKET).concat(_QUOTE)))
+    .values(body=_with_ticket(requests.c.body))
     .cte("ticketed_answer")
 )
+_INSERT_WITH_TICKET = _insert_after(_TICKETED, data=_with_ticket(_NEW_ROWS.c.data))
 #: The same with a ticket. It is written to the rows of the decision, which are locked already.
-ADVANCE_WITH_TICKET_AND_INSERT = _insert_after(_TICKETED).add_cte(_TICKET_OF_TRACKINGS, _TICKET_OF_ANSWER)
+ADVANCE_WITH_TICKET_AND_INSERT = _INSERT_WITH_TICKET.add_cte(_TICKET_OF_TRACKINGS, _TICKET_OF_ANSWER)
 
 
 def append(

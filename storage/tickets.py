@@ -1,4 +1,5 @@
-"""Tickets: short numbers such as `A12` by which patients are called. A person gets one at the first check-in of the hospital day.
+"""Tickets: short numbers such as `A12` by which patients are called. A person gets one at the first check-in of the hospital day,
+or when a day begins with the person in the house.
 
 The row of the log's head counts them. A decision that gives a ticket advances that row anyway, and no other row is locked by every
 check-in. docs/architecture.md explains how the ticket gets into the tracking and into the answer.
@@ -36,8 +37,9 @@ PER_LETTER = 99
 LAST_WITH_LETTERS = (len(LETTERS) + len(LETTERS) ** 2) * PER_LETTER
 #: A folded word that may be a ticket. Any other word of a search needs no look at the tickets.
 TICKET_WORD = re.compile(r"[a-z]{0,2}\d{2,}", re.ASCII)
-#: The text of a ticket in memory until the statement that advances the log gives it. No text of a client has a control character.
-PLACEHOLDER = "\x01ticket"
+#: The text of a ticket in memory until the statement that advances the log gives it. No text of a client has a control character,
+#: and JSON writes this one as it is.
+PLACEHOLDER = "\x80ticket"
 
 
 def _constant(number: int) -> ColumnElement[int]:
@@ -73,7 +75,7 @@ def ticket_text(number: ColumnElement[int]) -> ColumnElement[str]:
 class TicketOrder:
     """A new ticket that the statement for the log's head must take.
 
-    On PostgreSQL the same statement writes it to these trackings, and to the answer of this request.
+    On PostgreSQL the same statement writes it to these trackings, to the events, and to the answer of this request.
     """
 
     day: date
@@ -82,7 +84,7 @@ class TicketOrder:
 
 
 def shown_ticket(row: Any) -> str | None:
-    """The ticket of a tracking. A tracking that was carried over to a later day has none: another patient may have its text."""
+    """The ticket of a tracking. That of an earlier day does not count: another patient may have its text."""
     if row["ticket_day"] is None or row["ticket_day"] < row["visit_day"]:
         return None
     ticket: str | None = row["ticket"]

@@ -1,4 +1,4 @@
-"""The events of calls of a patient, and of calls that were not answered."""
+"""The events of tickets, of calls of a patient, and of calls that were not answered."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,7 +9,7 @@ from patient_visit_engine.visit.codes import BEFORE_ARRIVAL
 from patient_visit_engine.wire import event_bodies
 from patient_visit_engine.wire.appointment_events import appointment_updated
 from patient_visit_engine.wire.event_context import CONSULTATIONS, WALL, Event, EventContext
-from patient_visit_engine.wire.event_names import PATIENT_CALLED
+from patient_visit_engine.wire.event_names import PATIENT_CALLED, PATIENT_UPDATED
 from patient_visit_engine.wire.line_events import about_doctor, reserved
 
 
@@ -26,21 +26,31 @@ def called(change: changes.NoteCall, context: EventContext) -> Iterator[Event]:
     yield context.new_event(PATIENT_CALLED, CONSULTATIONS, key, data)
     if context.ticket is not None:
         yield replace(
-            context.new_event(PATIENT_CALLED, WALL, f"{key}/wall", _ticket_called(context.ticket, context)),
+            context.new_event(PATIENT_CALLED, WALL, f"{key}/wall", _ticket_called(context.ticket, change, context)),
             patient_id=None,
         )
     if change.reservation is not None:
         yield reserved(doctor_id, change.reservation.until, context)
 
 
-def _ticket_called(ticket: str, context: EventContext) -> event_bodies.TicketCalled:
+def _ticket_called(ticket: str, call: changes.NoteCall, context: EventContext) -> event_bodies.TicketCalled:
     where = "" if context.room is None else f", room {context.room}"
     return {
         "ticket": ticket,
         "room": context.room,
+        "until": to_rfc3339(call.until),
         "message": f"Ticket {ticket}{where}",
         "timestamp": to_rfc3339(context.at),
     }
+
+
+def carried_over(_change: changes.CarryOver, context: EventContext) -> Iterator[Event]:
+    if context.ticket is not None and context.ticket_is_new:
+        data: event_bodies.TicketGiven = {
+            **context.about_patient(f"Patient {context.patient_name} has ticket {context.ticket}"),
+            "ticket": context.ticket,
+        }
+        yield context.new_event(PATIENT_UPDATED, CONSULTATIONS, f"{context.decision_key}/ticket", data)
 
 
 def no_answers_written(change: changes.WriteNoAnswers, context: EventContext) -> Iterator[Event]:

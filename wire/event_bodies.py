@@ -140,10 +140,17 @@ class PatientCalled(AboutPatient):
 
 
 class TicketCalled(AnyEvent):
-    """`patient.called` on the channel `wall`: the patient with this ticket is called to this room."""
+    """`patient.called` on the channel `wall`: the patient with this ticket is called to this room, until this time."""
 
     ticket: str
     room: str | None
+    until: Moment
+
+
+class TicketGiven(AboutPatient):
+    """`patient.updated` when a patient who is still in the house gets a ticket of the new day."""
+
+    ticket: str
 
 
 class LineJoined(AboutPatient):

@@ -55,9 +55,11 @@ class EventContext:
     reason: str | None = None
     #: The doctor of each appointment that was read. With it, the worklist of another doctor can ignore the event.
     doctor_of: Mapping[int, int] = field(default_factory=dict)
-    #: Of a call: the room of the doctor, and the ticket of the patient.
+    #: Of a call: the room of the doctor.
     room: str | None = None
+    #: The ticket of the patient, when the decision shows it, and whether the patient has it since this decision.
     ticket: str | None = None
+    ticket_is_new: bool = False
 
     @property
     def patient_name(self) -> str:

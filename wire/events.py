@@ -16,8 +16,7 @@ def events_of(change: changes.Change, context: EventContext) -> Iterator[Event]:
 
 @events_of.register
 def _without_event(
-    change: changes.CarryOver
-    | changes.PostponeNotSeen
+    change: changes.PostponeNotSeen
     | consultation_changes.PostponePauseLimit
     | line_changes.WithdrawOffer
     | changes.NoteRescue,
@@ -36,6 +35,7 @@ events_of.register(consultation_changes.TransferConsultation, consultation_event
 events_of.register(consultation_changes.PostponeConsultation, consultation_events.extended)
 events_of.register(consultation_changes.RemindHolder, consultation_events.overdue)
 events_of.register(changes.NoteRefusal, consultation_events.refused)
+events_of.register(changes.CarryOver, call_events.carried_over)
 events_of.register(changes.NoteCall, call_events.called)
 events_of.register(changes.WriteNoAnswers, call_events.no_answers_written)
 events_of.register(line_changes.PostponeReservation, line_events.reservation_postponed)

@@ -187,6 +187,7 @@ class CalledTicket(TypedDict):
     ticket: Ticket
     room: Name | None
     since: Moment
+    until: Annotated[Moment, Field(description="the end of the call")]
 
 
 @closed

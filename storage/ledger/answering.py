@@ -42,7 +42,8 @@ def event_context(entry: LedgerEntry, stored: StoredState) -> EventContext:
         reason=None if stored.request_row is None else stored.request_row.reason,
         doctor_of=doctor_of,
         room=stored.room,
-        ticket=None if entry.call is None or stored.ticket is None else stored.ticket.text,
+        ticket=None if stored.ticket is None else stored.ticket.text,
+        ticket_is_new=stored.ticket is not None and stored.ticket.is_new,
     )
 
 

@@ -107,7 +107,7 @@ def _record(connection: Connection, entry: LedgerEntry) -> _Recorded:
     context = event_context(entry, stored)
     events = [event for change in entry.decision.changes for event in events_of(change, context)]
     # Last: the log's head stays locked until the commit.
-    ticket = ticket_order(entry, stored.ticket, stored.rows.trackings)
+    ticket = ticket_order(entry, stored.ticket)
     event_log.append(connection, events, entry.decision.at, ticket)
     # The rows in memory were changed together with the database, under the locks, so nothing is read again.
     return LedgerReply(facts=stored.rows.facts, **summarize(answer)), Receipt(stored, answer)

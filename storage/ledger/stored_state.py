@@ -143,7 +143,7 @@ class StoredState:
     call: DoctorCall | None
     #: The room to which the doctor of the entry's call calls patients.
     room: str | None
-    #: The ticket of the trackings that the decision opens. None when it opens none, and when it needs none.
+    #: The ticket of the trackings that the decision opens or carries over. None when there are none, and when it needs none.
     ticket: Ticket | None
     read_at: float
 

@@ -24,6 +24,7 @@ from sqlalchemy import (
 from patient_visit_engine.storage.facts import OPEN_ROWS
 from patient_visit_engine.storage.ledger.errors import OvertakenError
 from patient_visit_engine.storage.ledger.stored_state import StoredState
+from patient_visit_engine.storage.ledger.ticketing import Ticket
 from patient_visit_engine.storage.open_rows import OpenRows
 from patient_visit_engine.storage.prepared_statements import PreparedWrite
 from patient_visit_engine.storage.row_unions import Columns, fetch_parts
@@ -150,6 +151,8 @@ class Writer:
         if ticket is not None:
             # The answer needs the placeholder, and the database writes the text when the log's head is advanced.
             columns |= ticket.columns
+            if not ticket.has_text:
+                ticket.tracking_ids.append(tracking_id)
         appointment = {"scheduled_at": self.stored.rows.scheduled_at[columns["appointment_id"]]}
         caller = {"created_by_text": self.stored.created_by_text}
         self.stored.rows.trackings.append({**NO_VALUES, **columns, **appointment, **caller, "id": tracking_id})
@@ -244,8 +247,9 @@ class Writer:
             raise OvertakenError
 
     def carry_over(self, day: date) -> None:
-        """Give everything that is open from earlier days to this day's visit."""
+        """Give everything that is open from earlier days to this day's visit. The trackings get the ticket of the day."""
         rows = self.stored.rows
+        earlier_trackings = [row for row in rows.open_trackings if row["visit_day"] < day]
         for statement, open_rows in (
             (CARRY_TRACKINGS, rows.open_trackings),
             (CARRY_PLACES, rows.places),
@@ -255,6 +259,18 @@ class Writer:
                 self.connection.execute(statement, self._person | {"day": day})
                 for row in earlier:
                     row["visit_day"] = day
+        if (ticket := self.stored.ticket) is not None and earlier_trackings:
+            self._give_ticket(ticket, earlier_trackings)
+
+    def _give_ticket(self, ticket: Ticket, trackings: list[Columns]) -> None:
+        for row in trackings:
+            row.update(ticket.columns)
+        tracking_ids = [row["id"] for row in trackings]
+        if ticket.has_text:
+            of_trackings = update(patient_trackings).where(patient_trackings.c.id.in_(tracking_ids))
+            self.connection.execute(of_trackings.values(ticket.columns))
+        else:
+            ticket.tracking_ids.extend(tracking_ids)
 
     def read_again(self) -> None:
         """Read what is open for the patient. Only a merge and a reopening need it: they give the patient rows that were not read before."""

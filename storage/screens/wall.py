@@ -38,28 +38,36 @@ def read_wall(connection: Connection, today: HospitalDay, now: datetime) -> scre
 
 def _read_called(connection: Connection, today: HospitalDay, now: datetime) -> list[screens.CalledTicket]:
     calls = connection.execute(
-        select(patients.c.person_id, CALLED.label("called_at"), shown_room(today.date).label("room"))
+        select(
+            patients.c.person_id, CALLED.label("called_at"), doctors.c.call_until, shown_room(today.date).label("room")
+        )
         .select_from(doctors)
         .join(appointments, IS_LEFT)
         .join(patients, patients.c.id == appointments.c.patient_id)
         .join(prestations, prestations.c.id == appointments.c.prestation_id)
         .where(doctors.c.call_until > now, IS_KEPT)
         .order_by(CALLED.desc(), doctors.c.id)
-        .limit(MAX_CALLS)
     ).all()
     tickets = read_tickets(connection, today.date, {call.person_id for call in calls})
+    # The calls without a ticket are dropped first. Otherwise they would take the places of others.
+    shown = [call for call in calls if call.person_id in tickets][:MAX_CALLS]
     return [
-        {"ticket": tickets[call.person_id], "room": call.room, "since": to_rfc3339(call.called_at)}
-        for call in calls
-        if call.person_id in tickets
+        {
+            "ticket": tickets[call.person_id],
+            "room": call.room,
+            "since": to_rfc3339(call.called_at),
+            "until": to_rfc3339(call.call_until),
+        }
+        for call in shown
     ]
 
 
 def _read_waiting(connection: Connection, today: HospitalDay) -> list[screens.WaitingCount]:
     room = shown_room(today.date)
     pending = patient_trackings.c.status == TrackingStatus.pending.value
+    persons = func.count(patient_trackings.c.person_id.distinct())
     rows = connection.execute(
-        select(doctors.c.name, room.label("room"), func.count().label("patients"))
+        select(doctors.c.name, room.label("room"), persons.label("patients"))
         .join(patient_trackings, patient_trackings.c.doctor_id == doctors.c.id)
         .where(pending)
         .group_by(doctors.c.id, doctors.c.name, room)

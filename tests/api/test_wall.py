@@ -3,13 +3,14 @@
 import json
 from http.cookies import SimpleCookie
 
+import pytest
 from sqlalchemy import select
 
 from patient_visit_engine.storage import accounts
 from patient_visit_engine.storage.tables import events
 from patient_visit_engine.visit.codes import Role
 from tests.support.api import JOHN_CARDIOLOGY, JOHN_X_RAY, MARIA_CARDIOLOGY, ApiDriver, start_body
-from tests.support.builders import DR_SMITH
+from tests.support.builders import DR_SMITH, an_appointment, seed
 from tests.support.passwords import WEAK_HASH
 
 WALL = {"username": "wall", "password": "correct horse"}
@@ -44,8 +45,18 @@ async def test_wall_shows_tickets_rooms_and_counts_only(api: ApiDriver) -> None:
     assert answer.json() == {
         "date": "2026-03-02",
         "called": [
-            {"ticket": "A02", "room": "4", "since": "2026-03-02T11:00:03.000Z"},
-            {"ticket": "A01", "room": None, "since": "2026-03-02T11:00:02.000Z"},
+            {
+                "ticket": "A02",
+                "room": "4",
+                "since": "2026-03-02T11:00:03.000Z",
+                "until": "2026-03-02T11:03:03.000Z",
+            },
+            {
+                "ticket": "A01",
+                "room": None,
+                "since": "2026-03-02T11:00:02.000Z",
+                "until": "2026-03-02T11:03:02.000Z",
+            },
         ],
         "waiting": waiting,
         "cursor": answer.json()["cursor"],
@@ -66,22 +77,36 @@ async def test_channel_of_the_wall_has_no_patient(api: ApiDriver) -> None:
     assert json.loads(row.data) == {
         "ticket": "A01",
         "room": None,
+        "until": "2026-03-02T11:03:01.000Z",
         "message": "Ticket A01",
         "timestamp": "2026-03-02T11:00:01.000Z",
     }
 
 
-async def test_patient_without_a_ticket_is_not_on_the_wall(api: ApiDriver) -> None:
-    """A start without a check-in gives no ticket. John is called for the X-ray after it."""
+async def test_patient_with_two_check_ins_counts_once(api: ApiDriver) -> None:
+    await api.database.write(seed, an_appointment(number=77))
+    await check_in(api, JOHN_CARDIOLOGY.id, 77, MARIA_CARDIOLOGY.id)
+
+    waiting = (await (await api.staff("wall")).get("/api/wall")).json()["waiting"]
+
+    assert waiting == [{"doctor": "Dr. Amrani", "room": None, "count": 2}]
+
+
+async def test_patient_without_a_ticket_is_not_on_the_wall(api: ApiDriver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A start without a check-in gives no ticket. John is called for the X-ray after it, later than Maria."""
+    monkeypatch.setattr("patient_visit_engine.storage.screens.wall.MAX_CALLS", 1)
+    await check_in(api, MARIA_CARDIOLOGY.id)
     doctor, smith = await api.doctor(), await api.doctor(DR_SMITH.id)
     started = await doctor.post("/api/consultations", json=start_body())
     await doctor.post(f"{started.headers['location']}/complete")
+    await doctor.post("/api/doctors/7/call-next")
+    api.clock.advance(seconds=1)
 
     called = await smith.post(f"/api/doctors/{DR_SMITH.id}/call-next")
     shown = (await (await api.staff("wall")).get("/api/wall")).json()["called"]
 
     assert (called.json()["appointment_id"], called.json()["ticket"]) == (JOHN_X_RAY.id, None)
-    assert shown == []
+    assert [call["ticket"] for call in shown] == ["A01"]
 
 
 async def test_session_of_a_wall_lasts_while_it_is_used(api: ApiDriver) -> None:

@@ -1,6 +1,7 @@
 """Tickets: one for each person and hospital day, given by the statement that advances the log. On both databases."""
 
 import asyncio
+import json
 from datetime import date, timedelta
 from typing import Any
 
@@ -8,12 +9,13 @@ import pytest
 from sqlalchemy import Connection, select, text, update
 
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.storage.tables import log_head, patient_trackings
+from patient_visit_engine.storage.tables import events, log_head, patient_trackings
 from patient_visit_engine.storage.tickets import LAST_WITH_LETTERS, PLACEHOLDER, read_tickets
 from patient_visit_engine.storage.upkeep.audit import audit
 from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.appointment_commands import CheckOut
 from tests.support.builders import (
+    CALENDAR,
     DAY,
     DR_AMRANI,
     DR_OKAFOR,
@@ -28,7 +30,7 @@ from tests.support.builders import (
     minutes,
     seed,
 )
-from tests.support.commands import a_check_in, a_past, a_release, a_start, an_undo_of_check_in
+from tests.support.commands import a_call, a_check_in, a_past, a_release, a_start, an_undo_of_check_in
 from tests.support.ledger import LedgerDriver
 from tests.support.merging import RecordDriver, a_patient, insert_records
 
@@ -45,6 +47,12 @@ def read_rows(connection: Connection) -> list[tuple[Any, ...]]:
     return [
         tuple(each) for each in connection.execute(select(row.person_id, row.ticket, row.ticket_day).order_by(row.id))
     ]
+
+
+def read_events(connection: Connection, name: str) -> list[Any]:
+    """The data of all events with this name, in order."""
+    rows = connection.scalars(select(events.c.data).where(events.c.name == name).order_by(events.c.seq))
+    return [json.loads(data) for data in rows]
 
 
 def a_check_out(appointment: Appointment, key: str) -> CheckOut:
@@ -157,19 +165,76 @@ async def test_late_decision_of_the_day_before_takes_a_ticket_of_the_new_day(
     assert await database.read(read_tickets, DAY) == {MARIA_SILVA.id: "A01", JOHN_DOE.id: "A02"}
 
 
-async def test_carried_over_patient_gets_a_ticket_at_the_next_check_in(
+async def test_patient_who_is_still_here_gets_a_ticket_of_the_new_day(database: Database, ledger: LedgerDriver) -> None:
+    await database.write(seed, OF_AMRANI, OF_SMITH, OF_MARIA)
+    await LedgerDriver(database, day=YESTERDAY).send(a_check_in(OF_AMRANI, "yesterday"), NOON - timedelta(hours=9))
+    of_maria = LedgerDriver(database, patient_id=MARIA_SILVA.id)
+    await of_maria.send(a_check_in(OF_MARIA, "Maria"))
+
+    await ledger.record_due(NOON)
+    known = await ledger.send(a_check_in(await ledger.appointment(OF_AMRANI.id), "again"))
+    later = await ledger.send(a_check_in(OF_SMITH, "today"))
+
+    # Maria has the ticket that was John's yesterday.
+    assert [known.body["ticket"], later.body["ticket"]] == ["A02", "A02"]
+    assert await database.read(read_rows) == [
+        (JOHN_DOE.id, "A02", DAY),
+        (MARIA_SILVA.id, "A01", DAY),
+        (JOHN_DOE.id, "A02", DAY),
+    ]
+    [given] = await database.read(read_events, "patient.updated")
+    assert (given["patient_id"], given["ticket"], given["message"]) == (
+        JOHN_DOE.id,
+        "A02",
+        "Patient John Doe has ticket A02",
+    )
+    assert (await database.read(audit)).violations == []
+
+
+async def test_call_is_the_first_message_of_the_day(database: Database, ledger: LedgerDriver) -> None:
+    await database.write(seed, OF_AMRANI)
+    await LedgerDriver(database, day=YESTERDAY).send(a_check_in(OF_AMRANI, "yesterday"), NOON - timedelta(hours=9))
+    await database.write(set_tickets, DAY, 11)
+
+    answer = await ledger.send(a_call(await ledger.appointment(OF_AMRANI.id)))
+
+    assert (answer.status, answer.body["ticket"]) == (200, "A12")
+    events = await database.read(read_events, "patient.called")
+    assert [(event["ticket"], event["message"]) for event in events] == [
+        ("A12", "Patient John Doe is called"),
+        ("A12", "Ticket A12"),
+    ]
+    assert await database.read(read_rows) == [(JOHN_DOE.id, "A12", DAY)]
+
+
+async def test_merge_is_the_first_message_of_the_day(database: Database) -> None:
+    """The ledger reads the rows again after a merge, before the ticket has a text."""
+    ron, sue = a_patient(501), a_patient(502)
+    await database.write(insert_records, (ron, sue))
+    yesterday = RecordDriver(database, sue, day=YESTERDAY)
+    await yesterday.send(a_check_in(yesterday.appointment_with(DR_AMRANI), "yesterday"), NOON - timedelta(hours=9))
+
+    await RecordDriver(database, sue).merge(ron)
+
+    assert await database.read(read_rows) == [(sue.id, "A01", DAY)]
+
+
+async def test_consultation_over_night_gets_a_ticket_and_an_ended_wait_none(
     database: Database, ledger: LedgerDriver
 ) -> None:
-    await database.write(seed, OF_AMRANI, OF_SMITH)
-    await LedgerDriver(database, day=YESTERDAY).send(a_check_in(OF_AMRANI, "yesterday"), NOON - timedelta(days=1))
-    await ledger.load_facts()
+    morning = CALENDAR.starts_at(DAY) + minutes(1)
+    at_night, of_maria = morning - minutes(5), morning - timedelta(hours=20)
+    of_john = an_appointment(number=1, scheduled_at=at_night)
+    long_ago = an_appointment(number=2, patient=MARIA_SILVA, scheduled_at=of_maria)
+    await database.write(seed, of_john, long_ago)
+    await LedgerDriver(database, day=YESTERDAY).send(a_start(of_john), at_night)
+    of_yesterday = LedgerDriver(database, patient_id=MARIA_SILVA.id, day=YESTERDAY)
+    await of_yesterday.send(a_check_in(long_ago, "Maria"), of_maria)
 
-    known = await ledger.send(a_check_in(await ledger.appointment(OF_AMRANI.id), "again"))
-    new = await ledger.send(a_check_in(OF_SMITH, "today"))
+    await LedgerDriver(database, patient_id=MARIA_SILVA.id).record_due(morning)
+    await ledger.record_due(morning)
 
-    # Another patient can have yesterday's ticket today.
-    assert [known.body["ticket"], new.body["ticket"]] == [None, "A01"]
-    assert await database.read(read_rows) == [(JOHN_DOE.id, "A01", YESTERDAY), (JOHN_DOE.id, "A01", DAY)]
+    assert await database.read(read_rows) == [(JOHN_DOE.id, "A01", DAY), (MARIA_SILVA.id, "A01", YESTERDAY)]
 
 
 async def test_eight_writers_take_different_tickets(database: Database) -> None:
@@ -197,7 +262,7 @@ async def test_eight_writers_take_different_tickets(database: Database) -> None:
 
     assert sorted(tickets) == [f"A{number:02}" for number in range(1, len(people) + 1)]
     assert len(await database.read(read_tickets, DAY)) == len(people)
-    placeholders = text("SELECT count(*) FROM requests WHERE body LIKE '%u0001%' OR body LIKE :placeholder")
+    placeholders = text("SELECT count(*) FROM requests WHERE body LIKE '%u0080%' OR body LIKE :placeholder")
     values = {"placeholder": f"%{PLACEHOLDER}%"}
     assert await database.read(lambda connection: connection.scalar(placeholders, values)) == 0
     assert (await database.read(audit)).violations == []

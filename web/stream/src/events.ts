@@ -27,6 +27,8 @@ export interface ConsultationTransferred extends AboutConsultation {
 export interface PatientCalled {
     readonly room: string | null;
     readonly ticket: string | null;
+    /** The end of the call. */
+    readonly until: string;
     readonly message: string;
     readonly timestamp: string;
 }
