@@ -19,6 +19,7 @@ Why = Literal["priority", "booked", "late", "walk_in", "no_answer", "for_desk", 
 class ListItem:
     """One appointment of a doctor today. `arrived_at` is None when the patient is not in the house.
 
+    `can_begin`: it has not begun, and is not over.
     `behind_id` is the appointment behind which a patient stands who has not answered a call, and `called_at` is the time of the last
     call.
     """
@@ -31,6 +32,7 @@ class ListItem:
     no_answers: int = 0
     behind_id: int | None = None
     called_at: datetime | None = None
+    can_begin: bool = True
 
     @property
     def effective_at(self) -> datetime:
@@ -42,7 +44,7 @@ class ListItem:
     @property
     def is_callable(self) -> bool:
         """Whether the patient can be called. Whether the patient is free is another question."""
-        return self.arrived_at is not None and self.no_answers < MAX_NO_ANSWERS
+        return self.can_begin and self.arrived_at is not None and self.no_answers < MAX_NO_ANSWERS
 
     @property
     def why(self) -> Why:
@@ -50,7 +52,7 @@ class ListItem:
         if self.arrived_at is None:
             return "not_present"
         if self.no_answers:
-            return "no_answer" if self.is_callable else "for_desk"
+            return "no_answer" if self.no_answers < MAX_NO_ANSWERS else "for_desk"
         if self.priority is not None:
             return "priority"
         if self.is_walk_in:
@@ -61,7 +63,8 @@ class ListItem:
 def order_of(items: Iterable[ListItem]) -> tuple[ListItem, ...]:
     """The items in the order of the list: priority, then effective time, then id.
 
-    A patient who has not answered a call stands directly behind the patient who was next then, while that one can be called.
+    A patient who has not answered a call stands directly behind the patient who was next then, while that one can be called. So
+    items that have begun or are over change nothing in the order of the others.
     """
     by_rule = sorted(items, key=_place)
     moved = [item for item in by_rule if _stands_behind(item, by_rule)]

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, or_, select
 
+from patient_visit_engine.storage.doctor_calls import WAITING_STATUSES
 from patient_visit_engine.storage.screens.in_house import read_arrivals
 from patient_visit_engine.storage.tables import appointments, patient_trackings, patients
 from patient_visit_engine.storage.tracking_conditions import IS_OPEN
@@ -16,7 +17,7 @@ from patient_visit_engine.visit.list_order import ListItem, order_of
 #: What decides the place of an appointment, apart from the patient's arrival.
 PLACE_COLUMNS = tuple(
     appointments.c[name]
-    for name in ("id", "scheduled_at", "origin", "priority", "no_answers", "behind_id", "called_at")
+    for name in ("id", "status", "scheduled_at", "origin", "priority", "no_answers", "behind_id", "called_at")
 )
 
 
@@ -58,6 +59,7 @@ def list_item(row: Row[Any], checked_in_at: datetime | None, arrivals: Mapping[i
         no_answers=row.no_answers,
         behind_id=row.behind_id,
         called_at=row.called_at,
+        can_begin=row.status in WAITING_STATUSES,
     )
 
 

@@ -1,6 +1,7 @@
 """The worklist: a day's appointments with the state of each patient, and the id of the last event that it includes."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -103,7 +104,11 @@ def _listed_ids(
     found_ids = _search_ids(connection, conditions, worklist_filter) if worklist_filter.search else None
     if worklist_filter.doctor_id is None or not worklist_filter.is_today:
         return found_ids
-    in_order = read_list(connection, conditions, worklist_filter.today)
+    # The order is that of the whole list. Without this, a patient could stand elsewhere when the list is filtered.
+    whole_list = replace(worklist_filter, statuses=frozenset(), appointment_ids=None)
+    in_order = read_list(connection, filter_conditions(connection, whole_list), worklist_filter.today)
+    if found_ids is None and whole_list != worklist_filter:
+        found_ids = list(connection.scalars(select(appointments.c.id).where(*conditions)))
     return [item.appointment_id for item in in_order if found_ids is None or item.appointment_id in found_ids]
 
 

@@ -1,8 +1,14 @@
 """A doctor's list of today: its order, and why each item stands where it stands."""
 
+from dataclasses import asdict
 from typing import Any
 
-from tests.support.api import ApiDriver
+import pytest
+from sqlalchemy import insert
+
+from patient_visit_engine.storage.tables import patients
+from tests.support.api import JOHN_X_RAY, ApiDriver, start_body
+from tests.support.builders import NOON, Patient, an_appointment, minutes, seed
 
 OF_AMRANI = "?doctor_id=7"
 
@@ -28,6 +34,32 @@ async def test_list_of_one_doctor_is_in_the_order_of_the_calls(api: ApiDriver) -
     await reception.patch(f"/api/appointments/{number}/priority", json={"priority": 2})
     assert await read_list(api) == [(number, "priority"), (4, "booked"), (1, "late")]
     assert await read_list(api, f"{OF_AMRANI}&q=doe&page_size=1&page=2") == [(1, "late")]
+
+
+@pytest.mark.parametrize("query", [OF_AMRANI, f"{OF_AMRANI}&status=pending"])
+async def test_calls_follow_the_list(api: ApiDriver, query: str) -> None:
+    """Maria does not answer, so she is behind John, who has no check-in, until he is started. Ron stands between their places."""
+    doctor, reception = await api.doctor(), await api.staff("reception")
+    ron = Patient(125, "Ron", "Weiss")
+    of_john = an_appointment(number=77, scheduled_at=NOON + minutes(60))
+    of_ron = an_appointment(number=78, patient=ron, scheduled_at=NOON + minutes(30))
+    await api.database.write(lambda connection: connection.execute(insert(patients).values(**asdict(ron))))
+    await api.database.write(seed, of_john, of_ron)
+    await reception.post("/api/appointments/1/cancel", json={"reason": "other"})
+    for number in (4, JOHN_X_RAY.id):
+        await reception.post(f"/api/appointments/{number}/check-in")
+    await doctor.post("/api/doctors/7/call-next")
+    await doctor.post("/api/appointments/4/no-answer")
+    await reception.post(f"/api/appointments/{of_ron.id}/check-in")
+    behind = await read_list(api, query)
+
+    await doctor.post("/api/consultations", json=start_body(of_john))
+    called = await doctor.post("/api/doctors/7/call-next")
+    listed = [number for number, why in await read_list(api, query) if why is not None]
+
+    assert [number for number, why in behind if why is not None and number != of_john.id] == [of_ron.id, 4]
+    assert called.json()["appointment_id"] == 4
+    assert listed == [4, of_ron.id]
 
 
 async def test_other_lists_are_in_the_order_of_the_scheduled_times(api: ApiDriver) -> None:

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from patient_visit_engine.visit.list_order import ListItem, next_callable, order_of
 from tests.support.builders import NOON, minutes
 
@@ -25,6 +27,29 @@ def test_priority_then_effective_time_then_id() -> None:
         (2, "late"),
         (3, "walk_in"),
     ]
+
+
+#: Whether an item has begun or is over, and how its patient came. One day for each row: 1 has not answered a call, and is behind 2.
+SILENT = ListItem(1, NOON, NOON - minutes(20), no_answers=1, behind_id=2, called_at=NOON)
+DAYS = {
+    "the next one was called": replace(LATE, called_at=NOON + minutes(6)),
+    "the next one was started without a call": replace(LATE, can_begin=False),
+    "the next one was started before the call": replace(LATE, called_at=NOON - minutes(6), can_begin=False),
+    "the next one has left": replace(LATE, arrived_at=None),
+    "the next one has not answered three times": replace(LATE, no_answers=3, called_at=NOON - minutes(6)),
+    "the next one is still waiting": LATE,
+    "the next one is behind another one": replace(LATE, no_answers=1, behind_id=3, called_at=NOON - minutes(6)),
+}
+
+
+@pytest.mark.parametrize("next_one", DAYS.values(), ids=DAYS)
+def test_page_and_calls_have_one_order(next_one: ListItem) -> None:
+    """The page lists everything of the day, and calls look only at what can begin."""
+    page = order_of([SILENT, next_one, WALK_IN, URGENT, replace(SAME_TIME, can_begin=False), ABSENT])
+    calls = order_of([ABSENT, *(item for item in (SILENT, next_one, WALK_IN, URGENT) if item.can_begin)])
+
+    assert ids(tuple(item for item in page if item.can_begin)) == ids(calls)
+    assert next_callable(page, URGENT.appointment_id) == next_callable(calls, URGENT.appointment_id)
 
 
 def ids(items: tuple[ListItem, ...]) -> list[int]:
