@@ -74,11 +74,12 @@ def pass_offer_on(
 
     A doctor in line goes one place down, and leaves the line after the second unused offer.
     A call counts as an offer: otherwise a doctor could keep the patient from the line by calling again and again.
+    When offers do not reserve (`limits.offer` is 0), the line has no first one, and all in it can start at the same moment.
     """
     ended = EndReservation(reservation=reservation, why=why)
     line = state.line()
     unused = state.place_for(reservation.appointment_id)
-    if unused is None:
+    if unused is None or not state.limits.offer:
         paused = state.consultation_of(reservation.appointment_id)
         ended = ended.model_copy(update={"consultation_id": None if paused is None else paused.id})
         return ended, *offer_after(state, reservation.appointment_id, now)

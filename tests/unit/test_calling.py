@@ -86,6 +86,27 @@ def test_unused_call_costs_a_place_as_an_unused_offer_does() -> None:
     assert offered.place.doctor_id == DR_OKAFOR.id
 
 
+def test_unused_call_costs_nothing_when_offers_reserve_nothing() -> None:
+    missed_once = a_place(DR_AMRANI, turn=1).model_copy(update={"unused_offers": 1})
+    limits = Limits(offer=timedelta(0))
+    visit = a_visit(waiting=[missed_once, DR_OKAFOR], checked_in=[OF_AMRANI], reservation=CALLED, limits=limits)
+    call = an_open_call(OF_AMRANI, NOON, UNTIL)
+
+    unused = decide_due(visit, UNTIL)
+    unanswered = decide(a_no_answer(OF_AMRANI, call), visit, UNTIL - minutes(1))
+
+    assert unused is not None
+    for (ended, *offers), why in ((unused.changes, "expired"), (unanswered.changes[1:], "no_answer")):
+        assert isinstance(ended, EndReservation)
+        assert ended.why == why
+        offered = [change for change in offers if isinstance(change, OfferPatient)]
+        assert offers == offered
+        assert [(offer.place.doctor_id, offer.place.unused_offers, offer.until) for offer in offered] == [
+            (DR_AMRANI.id, 1, None),
+            (DR_OKAFOR.id, 0, None),
+        ]
+
+
 def test_second_unused_call_costs_the_place() -> None:
     missed_once = a_place(DR_AMRANI, turn=1).model_copy(update={"unused_offers": 1})
     visit = a_visit(waiting=[missed_once, DR_OKAFOR], checked_in=[OF_AMRANI], reservation=CALLED)
