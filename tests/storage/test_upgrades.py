@@ -11,8 +11,12 @@ from sqlalchemy.exc import IntegrityError
 from patient_visit_engine.storage import accounts, migrations, schema_version
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.tables import patient_trackings, reservations, waiting_line
+from patient_visit_engine.storage.upkeep.audit import audit
 from patient_visit_engine.visit.codes import Role
 from patient_visit_engine.wire.search_words import patient_words
+from tests.support.builders import DR_AMRANI, DR_LINDQVIST, DR_OKAFOR, an_appointment, seed
+from tests.support.commands import a_past, a_pause, a_start, a_transfer, a_wait, an_undo_of_start
+from tests.support.ledger import LedgerDriver, column
 from tests.support.migrating import migrate_to, run_on
 
 # Patient 1 is in consultation 'c1' after a check-in, and waits for appointment 12. Patient 2 is in 'c2', which began without a
@@ -336,6 +340,46 @@ async def test_downgrade_ends_pauses(url: str) -> None:
     )
     rows = await run_on(url, lambda connection: connection.execute(query).all())
     assert [tuple(row) for row in rows] == [("in_progress", None, 5), ("completed", "timed_out", 1)]
+
+
+async def test_log_and_rows_agree_after_a_downgrade(url: str) -> None:
+    """A transfer, a start that was a mistake, and a pause during which the patient is reserved for another doctor."""
+    of_amrani, of_okafor = an_appointment(DR_AMRANI, number=1), an_appointment(DR_OKAFOR, number=2)
+    migrations.upgrade(url)
+    database = Database(url)
+    visit = LedgerDriver(database)
+    await database.write(seed, of_amrani, of_okafor)
+    await visit.send(a_start(of_amrani, "first"))
+    await visit.send(a_transfer(of_amrani, visit.running, DR_LINDQVIST))
+    await visit.send(a_start(await visit.appointment(of_amrani.id), "by the receiver"))
+    await visit.send(an_undo_of_start(visit.running, a_past(of_amrani)))
+    await visit.send(a_start(of_okafor, "last"))
+    await visit.send(a_wait(await visit.appointment(of_amrani.id)))
+    await visit.send(a_pause(visit.running))
+    reserved = await database.read(column, "reservations", "doctor_id")
+    before = await database.read(audit)
+    await database.close()
+
+    migrations.downgrade(url, "0013")
+    migrations.upgrade(url)
+
+    outcomes = await run_on(url, lambda c: column(c, "patient_trackings", "outcome"))
+    assert (before.violations, reserved) == ([], [DR_LINDQVIST.id])
+    assert outcomes == ["released", "released", None, None]
+    assert (await run_on(url, audit)).violations == []
+    assert await run_on(url, lambda c: column(c, "reservations", "doctor_id")) == []
+
+
+async def test_password_of_a_wall_goes_with_a_downgrade(url: str) -> None:
+    migrations.upgrade(url)
+    await run_on(url, lambda c: accounts.add_account(c, "hall", "hash", "Hall", Role.wall, None))
+    await run_on(url, lambda c: accounts.add_account(c, "desk", "hash", "Desk", Role.reception, None))
+
+    migrations.downgrade(url, "0013")
+
+    query = text("SELECT username, role, password_hash, revoked_at IS NULL FROM accounts ORDER BY username")
+    rows = await run_on(url, lambda connection: connection.execute(query).all())
+    assert [tuple(row) for row in rows] == [("desk", "reception", "hash", True), ("hall", "service", "", False)]
 
 
 EVENT = "INSERT INTO events (seq, dedup_key, at, channel, name, data, patient_id, consultation_id) VALUES"

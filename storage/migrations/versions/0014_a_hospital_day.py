@@ -71,10 +71,11 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Drop the columns. The older program does not know what was taken back, so it counts as released.
 
-    A ticket without its day would have no meaning, so it goes too. The accounts of walls are closed: these rows get `service`.
+    The log says so too, because `audit` compares it with the rows. A ticket without its day would have no meaning, so it goes too. The
+    accounts of walls are closed: these rows get `service`, and no password, because many people know that of a screen.
     """
     now = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')" if _is_sqlite() else "date_trunc('milliseconds', now())"
-    values = f"role = 'service', revoked_at = coalesce(revoked_at, {now})"
+    values = f"role = 'service', password_hash = '', revoked_at = coalesce(revoked_at, {now})"
     op.execute("DELETE FROM sessions WHERE account_id IN (SELECT id FROM accounts WHERE role = 'wall')")
     op.execute(f"UPDATE accounts SET {values} WHERE role = 'wall'")  # noqa: S608 - constant
     _replace_roles(OLD_ROLES)
@@ -82,7 +83,11 @@ def downgrade() -> None:
         op.drop_index(name, table)
     for name, table, columns in DROPPED_INDEXES:
         op.create_index(name, table, columns)
-    op.execute("UPDATE patient_trackings SET outcome = 'released' WHERE outcome IN ('mistaken', 'transferred')")
+    for outcome in ("mistaken", "transferred"):
+        # In the JSON of a text each quote has a backslash before it, so only the field is found.
+        text = f'replace(data, \'"outcome":"{outcome}"\', \'"outcome":"released"\')'
+        op.execute(f"UPDATE patient_trackings SET outcome = 'released' WHERE outcome = '{outcome}'")  # noqa: S608 - constant
+        op.execute(f"UPDATE events SET data = {text} WHERE name = 'consultation.completed' AND data <> {text}")  # noqa: S608 - constant
     op.execute("UPDATE patient_trackings SET ticket = NULL WHERE ticket IS NOT NULL")
     _end_pauses()
     for table, column in COLUMNS:
@@ -92,7 +97,7 @@ def downgrade() -> None:
 
 
 def _end_pauses() -> None:
-    """A paused consultation is in progress again. If the person is in another exclusive one, it ends."""
+    """A paused consultation is in progress again, and its patient is not reserved. If the person is in another exclusive one, it ends."""
     op.execute(
         """
         UPDATE patient_trackings SET status = 'completed', outcome = 'timed_out', check_out_time = paused_at
@@ -104,6 +109,14 @@ def _end_pauses() -> None:
         """
     )
     op.execute("UPDATE patient_trackings SET status = 'in_progress' WHERE status = 'paused'")
+    # Otherwise the patient would be offered to the line during the consultation, when the reservation ends.
+    op.execute(
+        """
+        DELETE FROM reservations WHERE person_id IN (
+            SELECT person_id FROM patient_trackings WHERE status = 'in_progress' AND exclusive
+        )
+        """
+    )
     # 5 is `in_progress`, 1 is `confirmed`.
     op.execute(
         """
