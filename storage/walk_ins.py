@@ -4,11 +4,18 @@ import hashlib
 import json
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from patient_visit_engine.storage.inserting import insert_if_new
 from patient_visit_engine.storage.patient_words import add_patient_words
-from patient_visit_engine.storage.tables import appointments, doctors, patients, prestations, requests
+from patient_visit_engine.storage.tables import (
+    appointments,
+    doctors,
+    patient_search_words,
+    patients,
+    prestations,
+    requests,
+)
 from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.codes import AppointmentStatus
@@ -42,14 +49,22 @@ def read_walk_in(connection: Connection, walk_in: Appointment) -> Appointment | 
     return None if row is None else walk_in.model_copy(update=dict(row))
 
 
-def insert_new_patient(connection: Connection, request_id: str, patient_id: int) -> None:
-    """Insert the patient of a walk-in, if the request has names and the patient is not there yet."""
+def insert_new_patient(connection: Connection, request_id: str, patient_id: int) -> bool:
+    """Insert the patient of a walk-in, if the request has names and the patient is not there yet. Returns whether it did."""
     material = connection.scalar(MATERIAL, {"request_id": request_id})
     if material is None:
-        return
+        return False
     values = {**json.loads(material), "id": patient_id, "person_id": patient_id, "record_number": None}
-    if insert_if_new(connection, patients, **values):
+    is_new = insert_if_new(connection, patients, **values)
+    if is_new:
         add_patient_words(connection, {patient_id: PatientIdentity.of(values)})
+    return is_new
+
+
+def remove_new_patient(connection: Connection, patient_id: int) -> None:
+    """Remove the patient whom this transaction has inserted. No one has seen the row."""
+    connection.execute(delete(patient_search_words).where(patient_search_words.c.patient_id == patient_id))
+    connection.execute(delete(patients).where(patients.c.id == patient_id))
 
 
 def insert_walk_in(connection: Connection, walk_in: Appointment) -> None:

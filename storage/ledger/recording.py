@@ -30,6 +30,7 @@ from patient_visit_engine.storage.ledger.ticketing import ticket_order
 from patient_visit_engine.storage.ledger.writer import Writer
 from patient_visit_engine.storage.prepared_statements import PreparedWrite
 from patient_visit_engine.storage.tables import timeline
+from patient_visit_engine.storage.walk_ins import insert_new_patient, remove_new_patient
 from patient_visit_engine.visit.decisions import Decision, Refused
 from patient_visit_engine.visit.facts import Facts
 from patient_visit_engine.visit.record import LedgerEntry, LedgerReply, UnrecordableError
@@ -96,6 +97,17 @@ _Recorded = tuple[LedgerReply, Receipt | None]
 
 
 def _record(connection: Connection, entry: LedgerEntry) -> _Recorded:
+    """Record the entry. The row of a new patient is locked like that of any other, and stays only if the walk-in is granted."""
+    if entry.walk_in is None or entry.request is None:
+        return _record_decision(connection, entry)
+    is_new_patient = insert_new_patient(connection, entry.request.id, entry.patient_id)
+    reply, receipt = _record_decision(connection, entry)
+    if is_new_patient and reply.answer != "granted":
+        remove_new_patient(connection, entry.patient_id)
+    return reply, receipt
+
+
+def _record_decision(connection: Connection, entry: LedgerEntry) -> _Recorded:
     stored = lock_and_read(connection, entry)
     if (recorded := _reply_without_writing(connection, entry, stored)) is not None:
         return recorded

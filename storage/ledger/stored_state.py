@@ -38,7 +38,7 @@ from patient_visit_engine.storage.past_trackings import read_past_tracking
 from patient_visit_engine.storage.person_records import PERSON_OF_RECORD, read_record
 from patient_visit_engine.storage.row_unions import Columns, fetch_parts, union_rows
 from patient_visit_engine.storage.tables import callers, patients, requests
-from patient_visit_engine.storage.walk_ins import insert_new_patient, read_walk_in
+from patient_visit_engine.storage.walk_ins import read_walk_in
 from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.day_appointments import DayAppointments
 from patient_visit_engine.visit.doctor_call import DoctorCall
@@ -153,10 +153,6 @@ def lock_and_read(connection: Connection, entry: LedgerEntry) -> StoredState:
 
     Two statements, because one that locks and reads would read what was there before its wait.
     """
-    request = entry.request
-    if entry.walk_in is not None and request is not None:
-        # The row of a new patient is locked like that of any other.
-        insert_new_patient(connection, request.id, entry.patient_id)
     if connection.dialect.name == "sqlite":
         return _read_state(connection, entry)
     for _ in range(LOCK_ATTEMPTS):
