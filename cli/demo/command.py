@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from sqlalchemy.exc import DBAPIError
 
-from patient_visit_engine.cli.demo.loading import load_demonstration
+from patient_visit_engine.cli.demo.loading import is_in_use, load_demonstration
 from patient_visit_engine.cli.demo.logins import Login
 from patient_visit_engine.cli.demo.played_day import play_demonstration
 from patient_visit_engine.cli.migrate import migrate_schema
@@ -29,15 +29,16 @@ def demo(
     settings = load_settings()
     migrate_schema(settings)
 
-    async def load_and_close() -> list[Login]:
+    async def load_and_close() -> tuple[list[Login], bool]:
         database = Database(settings.effective_database_url)
         try:
-            return await load_demonstration(database, settings.calendar, data_dir=settings.data_dir, force=force)
+            logins = await load_demonstration(database, settings.calendar, data_dir=settings.data_dir, force=force)
+            return logins, await database.read(is_in_use, settings.calendar)
         finally:
             await database.close()
 
     try:
-        logins = asyncio.run(load_and_close())
+        logins, used = asyncio.run(load_and_close())
     except (DBAPIError, OSError) as error:
         # Only the error's class: its text quotes the rows.
         raise OperatorError(f"the demonstration cannot be written ({type(error).__name__})") from error
@@ -48,5 +49,9 @@ def demo(
         typer.echo(
             "the data folder has no valid password of its accounts: set a new one with `visit-engine user passwd NAME`"
         )
+    if play and used:
+        raise OperatorError(
+            "demo --play: patients have arrived for today's appointments of the demonstration. It can be played before that, once a day"
+        )
     if play and asyncio.run(play_demonstration(settings, url, within)).errors:
-        raise OperatorError("demo --play: some calls failed; was today's demonstration played before?")
+        raise OperatorError("demo --play: some calls failed; did someone else use the demonstration?")

@@ -54,6 +54,14 @@ async def load_demonstration(
     return await load_logins(database, folder)
 
 
+def is_in_use(connection: Connection, calendar: HospitalCalendar) -> bool:
+    """Whether a patient has arrived for one of today's appointments of the demonstration."""
+    today = calendar.day_of(datetime.now(UTC))
+    numbers = [row["id"] for row in hospital.appointments(today, calendar)]
+    tracking = tables.patient_trackings.c
+    return bool(connection.scalar(select(exists().where(tracking.appointment_id.in_(numbers)))))
+
+
 async def load_logins(database: Database, data_dir: Path | None = None) -> list[Login]:
     """The demonstration's accounts that still have the password of this file. Empty if it was never loaded."""
     logins = await asyncio.to_thread(read_logins, data_dir or load_settings().data_dir)

@@ -1,18 +1,23 @@
 """`visit-engine demo --play`: the script, and its result for the operator."""
 
+import asyncio
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from pwdlib import PasswordHash
+from sqlalchemy import insert
 from typer.testing import CliRunner
 
 from patient_visit_engine.cli.app import build_program
-from patient_visit_engine.cli.demo import command
+from patient_visit_engine.cli.demo import command, hospital
 from patient_visit_engine.cli.demo.scripted_day import scripted_plan
 from patient_visit_engine.cli.replay.tally import ReplayTally
 from patient_visit_engine.runtime.operator_error import OperatorError
-from patient_visit_engine.runtime.settings import Settings
+from patient_visit_engine.runtime.settings import Settings, load_settings
+from patient_visit_engine.storage.database import Database
+from patient_visit_engine.storage.tables import patient_trackings
 from tests.support.passwords import WEAK_HASH
 from tests.support.recorded_days import PARIS, TODAY
 from tests.support.simple_clinic import SimpleClinic
@@ -47,6 +52,36 @@ def test_play_needs_a_running_system() -> None:
     assert isinstance(result.exception, OperatorError)
     assert str(result.exception).startswith("--url: no system answers")
     assert "login: smith" in result.output
+
+
+@pytest.mark.usefixtures("demo_environment")
+def test_second_play_of_a_day_is_refused() -> None:
+    play = ["demo", "--play", "--url", "http://127.0.0.1:9"]
+    assert "no system answers" in str(CliRunner().invoke(build_program(), play).exception)
+    settings = load_settings()
+    today = settings.calendar.day_of(datetime.now(UTC))
+    booked = hospital.appointments(today, settings.calendar)[0]
+    arrived = {name: booked[name] for name in ("patient_id", "doctor_id", "prestation_id")} | {
+        "person_id": booked["patient_id"],
+        "appointment_id": booked["id"],
+        "exclusive": True,
+        "checked_in": True,
+        "visit_day": today,
+        "status": "pending",
+        "check_in_time": datetime.now(UTC),
+        "created_by": 1,
+    }
+
+    async def check_in() -> None:
+        database = Database(settings.effective_database_url)
+        await database.write(lambda connection: connection.execute(insert(patient_trackings).values(**arrived)))
+        await database.close()
+
+    asyncio.run(check_in())
+    result = CliRunner().invoke(build_program(), play)
+
+    assert isinstance(result.exception, OperatorError)
+    assert str(result.exception).startswith("demo --play: patients have arrived")
 
 
 @pytest.mark.parametrize("errors", [0, 1])
