@@ -3,6 +3,8 @@
 import asyncio
 from pathlib import Path
 
+from tests.support.relay import PORTION, Relay, run_until_one_ends
+
 CLIENT = Path(__file__).parent.parent.parent / "web" / "stream" / "dist"
 PAGE = """<!doctype html><meta charset="utf-8"><title>harness</title><script type="module">
 import { VisitStream } from "/client/index.js";
@@ -35,26 +37,17 @@ class _ProxiedRequest:
         self.lost = False
 
 
-class Proxy:
+class Proxy(Relay):
     """`mode` is `open`, `502`, `html` (status 200 with an HTML page) or `lost` (packets are dropped)."""
 
     def __init__(self, api_port: int, *, own_page: bool = True) -> None:
+        super().__init__()
         self.api_port = api_port
         #: Whether the proxy serves its own test page. Otherwise the API serves every path.
         self.own_page = own_page
         self.mode = "open"
         self.opened = 0
         self._requests: set[_ProxiedRequest] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._server: asyncio.Server | None = None
-
-    async def start(self) -> None:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-
-    @property
-    def url(self) -> str:
-        assert self._server is not None
-        return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
     @property
     def streams(self) -> int:
@@ -74,26 +67,7 @@ class Proxy:
         for request in self._requests:
             request.lost = True
 
-    async def stop(self) -> None:
-        assert self._server is not None
-        self._server.close()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        try:
-            await self._serve(reader, writer)
-        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            pass
-        finally:
-            writer.close()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         method, path, _ = head.split(" ", 2)
         if self.own_page and not path.startswith("/api"):
@@ -123,18 +97,13 @@ class Proxy:
         # One request per connection, so that the end of the answer is the end of the connection.
         lines = [line for line in head.split("\r\n")[:-2] if not line.lower().startswith("connection:")]
         request.upstream.write("\r\n".join([*lines, "connection: close", "", ""]).encode("latin-1"))
-        response = asyncio.create_task(self._copy(request, upstream, request.writer))
-        body = asyncio.create_task(self._copy(request, reader, request.upstream))
-        try:
-            await asyncio.wait({response, body}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (response, body):
-                task.cancel()
-            await asyncio.gather(response, body, return_exceptions=True)
+        await run_until_one_ends(
+            self._copy(request, upstream, request.writer), self._copy(request, reader, request.upstream)
+        )
 
     async def _copy(self, request: _ProxiedRequest, source: asyncio.StreamReader, to: asyncio.StreamWriter) -> None:
         while True:
-            portion = await source.read(65536)
+            portion = await source.read(PORTION)
             if request.lost:
                 await asyncio.Event().wait()
             if not portion:
