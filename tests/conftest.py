@@ -13,6 +13,7 @@ from playwright.async_api import Browser
 from patient_visit_engine.storage import migrations
 from patient_visit_engine.storage.database import Database
 from tests.support.chromium import CHROMIUM_MISSING, find_chromium, launch_chromium
+from tests.support.needed_tests import NeededTests, must_run
 from tests.support.postgres import MaintenanceConnection, ThrowawayPostgres
 from tests.support.shared_statements import share_compiled_statements
 
@@ -20,8 +21,10 @@ from tests.support.shared_statements import share_compiled_statements
 COLLECT_AFTER = 20_000
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     share_compiled_statements()
+    if must_run():
+        config.pluginmanager.register(NeededTests())
 
 
 @pytest.hookimpl(wrapper=True)
