@@ -1,9 +1,8 @@
 """The rows of docs/decisions.md about calls, with values."""
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 
-from patient_visit_engine.visit.codes import AppointmentStatus, ReservationKind
+from patient_visit_engine.visit.codes import ReservationKind
 from patient_visit_engine.visit.commands import Command
 from patient_visit_engine.visit.doctor_call import DoctorCall, OtherCall
 from tests.support.builders import (
@@ -13,55 +12,30 @@ from tests.support.builders import (
     NOON,
     X_RAY,
     Doctor,
-    a_consultation,
     a_reservation,
-    a_visit,
     an_appointment,
     minutes,
 )
-from tests.support.commands import a_call, a_no_answer, a_past, an_open_call
-from tests.support.decision_table import DecisionRow, Situation
+from tests.support.commands import a_call, a_no_answer, an_open_call
+from tests.support.decision_table import DecisionRow, Situation, checked_in
 
 UNTIL = NOON + minutes(2)
 
 
-def _waiting(
-    *, reserved_for: Doctor | None = None, in_consultation_with: Doctor | None = None, called: bool = False
-) -> Situation:
-    appointment = an_appointment(status=AppointmentStatus.pending)
-    reservation = None if reserved_for is None else a_reservation(reserved_for, UNTIL)
-    if called and reservation is not None:
-        reservation = reservation.model_copy(update={"kind": ReservationKind.called})
-    visit = a_visit(
-        checked_in=[appointment],
-        in_consultation_with=in_consultation_with,
-        reservation=reservation,
-        waiting=[DR_OKAFOR] if reserved_for is DR_OKAFOR else [],
-    )
-    return Situation(visit, appointment, a_past(appointment), a_consultation(appointment))
-
-
-def _called_from_line() -> Situation:
-    now = _waiting(reserved_for=DR_AMRANI, called=True)
-    visit = a_visit(
-        checked_in=[now.appointment], reservation=now.visit.facts.reservation, waiting=[DR_AMRANI, DR_OKAFOR]
-    )
-    return replace(now, visit=visit)
-
-
-def _x_ray() -> Situation:
-    appointment = an_appointment(prestation=X_RAY, status=AppointmentStatus.pending)
-    visit = a_visit(checked_in=[appointment])
-    return Situation(visit, appointment, a_past(appointment), a_consultation(appointment))
+def _called(line: Sequence[Doctor] = ()) -> Situation:
+    reservation = a_reservation(DR_AMRANI, UNTIL).model_copy(update={"kind": ReservationKind.called})
+    return checked_in(reservation=reservation, waiting=line)
 
 
 STATES: dict[str, Callable[[], Situation]] = {
-    "checked in, in consultation with another doctor": lambda: _waiting(in_consultation_with=DR_OKAFOR),
-    "checked in, reserved for another doctor": lambda: _waiting(reserved_for=DR_OKAFOR),
-    "checked in, offered to its doctor": lambda: _waiting(reserved_for=DR_AMRANI),
-    "checked in, called": lambda: _waiting(reserved_for=DR_AMRANI, called=True),
-    "checked in, called, its doctor first in line": _called_from_line,
-    "checked in, not exclusive": _x_ray,
+    "checked in, in consultation with another doctor": lambda: checked_in(in_consultation_with=DR_OKAFOR),
+    "checked in, reserved for another doctor": lambda: checked_in(
+        reservation=a_reservation(DR_OKAFOR, UNTIL), waiting=[DR_OKAFOR]
+    ),
+    "checked in, offered to its doctor": lambda: checked_in(reservation=a_reservation(DR_AMRANI, UNTIL)),
+    "checked in, called": _called,
+    "checked in, called, its doctor first in line": lambda: _called([DR_AMRANI, DR_OKAFOR]),
+    "checked in, not exclusive": lambda: checked_in(X_RAY),
 }
 CALL, SECOND_CALL = "Call patient", "Call patient, while its doctor waits for another patient"
 RIVAL_CALL = "Call patient, while another doctor waits for the patient"

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
@@ -11,9 +11,11 @@ from patient_visit_engine.visit.facts import Consultation
 from patient_visit_engine.visit.past_tracking import PastTracking
 from patient_visit_engine.visit.state import VisitState
 from tests.support.builders import (
+    CARDIOLOGY,
     DR_AMRANI,
     DR_OKAFOR,
     NOON,
+    Prestation,
     a_consultation,
     a_reservation,
     a_visit,
@@ -54,22 +56,15 @@ def _not_arrived(priority: int | None = None) -> Situation:
     return replace(situation, appointment=appointment)
 
 
-def _checked_in(*, line: bool = False) -> Situation:
-    appointment = an_appointment(status=AppointmentStatus.pending)
-    visit = a_visit(
-        checked_in=[appointment], waiting=[DR_AMRANI] if line else [], in_consultation_with=DR_OKAFOR if line else None
-    )
-    return Situation(visit, appointment, a_past(appointment), a_consultation(appointment))
+def checked_in(prestation: Prestation = CARDIOLOGY, **visit: Any) -> Situation:
+    """The patient waits. `visit` has what else is open, as arguments of `a_visit`."""
+    appointment = an_appointment(prestation=prestation, status=AppointmentStatus.pending)
+    state = a_visit(checked_in=[appointment], **visit)
+    return Situation(state, appointment, a_past(appointment), a_consultation(appointment))
 
 
 def _reserved() -> Situation:
-    appointment = an_appointment(status=AppointmentStatus.pending)
-    visit = a_visit(
-        checked_in=[appointment],
-        waiting=[DR_AMRANI, DR_OKAFOR],
-        reservation=a_reservation(DR_AMRANI, NOON + minutes(1)),
-    )
-    return Situation(visit, appointment, a_past(appointment), a_consultation(appointment))
+    return checked_in(waiting=[DR_AMRANI, DR_OKAFOR], reservation=a_reservation(DR_AMRANI, NOON + minutes(1)))
 
 
 def running(minutes_ago: float = 3, *, checked_in: bool = False, line: bool = False) -> Situation:
@@ -127,8 +122,8 @@ def _offered_to_okafor() -> VisitState:
 STATES: dict[str, Callable[[], Situation]] = {
     "not arrived": _not_arrived,
     "not arrived, with priority 1": lambda: _not_arrived(1),
-    "checked in": _checked_in,
-    "checked in, its doctor in line": lambda: _checked_in(line=True),
+    "checked in": checked_in,
+    "checked in, its doctor in line": lambda: checked_in(waiting=[DR_AMRANI], in_consultation_with=DR_OKAFOR),
     "checked in, reserved for its doctor, another doctor in line": _reserved,
     "in consultation": running,
     "in consultation, after a check-in": lambda: running(checked_in=True),
