@@ -17,7 +17,7 @@ class PostponeReservation(Frozen):
 
 
 class JoinLine(Frozen):
-    """A doctor takes the last place in the waiting line, or the first one, because the reservation of a transfer was withdrawn.
+    """A doctor takes the last place in the waiting line, or the first one, because the reservation of a transfer or a call was withdrawn.
 
     A doctor who goes first may have had a place: then this one replaces it.
     """

@@ -72,14 +72,14 @@ def _reopened(command: Reopen, state: VisitState, now: datetime) -> Consultation
 
 
 def _withdraw_offers(state: VisitState) -> tuple[Change, ...]:
-    """The patient is no longer free. The doctors in line keep their places, and the receiver of a transfer gets the first one.
+    """The patient is no longer free. The doctors in line keep their places.
 
-    A call only ends: its doctor calls again.
+    A doctor for whom the patient was reserved by a transfer or a call gets the first one.
     """
     reservation = state.facts.reservation
     ended = () if reservation is None else (EndReservation(reservation=reservation, why="withdrawn"),)
     joined: tuple[JoinLine, ...] = ()
-    if reservation is not None and reservation.kind is ReservationKind.transferred:
+    if reservation is not None and reservation.kind is not ReservationKind.offered:
         place = first_place(state, reservation.doctor_id, reservation.appointment_id, reservation.since)
         joined = (JoinLine(place=place.model_copy(update={"notified_at": None})),)
     first = {change.place.doctor_id for change in joined}

@@ -61,18 +61,14 @@ ROWS = [
     DecisionRow(OTHER, "in consultation", "not_yours"),
     DecisionRow(OTHER, "paused", "not_yours"),
     DecisionRow(INACTIVE, "in consultation", "doctor_inactive"),
-    DecisionRow(
-        REOPENER,
-        "completed, reserved by a transfer",
-        "200",
-        ("ReopenConsultation", "EndReservation", "JoinLine"),
-        (*WITHDRAWN, "patient.updated"),
-    ),
-    DecisionRow(
-        REOPENER,
-        "completed, called for another doctor",
-        "200",
-        ("ReopenConsultation", "EndReservation"),
-        WITHDRAWN,
+    *(
+        DecisionRow(
+            REOPENER,
+            state,
+            "200",
+            ("ReopenConsultation", "EndReservation", "JoinLine"),
+            (*WITHDRAWN, "patient.updated"),
+        )
+        for state in ("completed, reserved by a transfer", "completed, called for another doctor")
     ),
 ]

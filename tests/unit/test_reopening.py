@@ -78,9 +78,14 @@ def test_receiver_who_is_in_line_goes_first() -> None:
     assert withdrawn == WithdrawOffer(place=first.model_copy(update={"notified_at": None}))
 
 
-def test_call_only_ends() -> None:
-    [ended] = changes_after_reopening(a_visit(checked_in=[OF_LINDQVIST], waiting=[DR_OKAFOR], reservation=CALLED))
+def test_doctor_who_has_called_is_first_in_line() -> None:
+    """Also the receiver of a transfer, who has called the patient."""
+    visit = a_visit(checked_in=[OF_LINDQVIST], waiting=[DR_OKAFOR], reservation=CALLED)
+
+    ended, joined = changes_after_reopening(visit)
 
     assert ended == EndReservation(reservation=CALLED, why="withdrawn")
+    assert isinstance(joined, JoinLine)
+    assert (joined.place.doctor_id, joined.place.turn) == (DR_LINDQVIST.id, visit.line()[0].turn - 1)
     [event] = events_of(ended, an_event_context())
     assert (event.name, event.data["doctor_id"], event.data["why"]) == ("patient.updated", DR_LINDQVIST.id, "withdrawn")
