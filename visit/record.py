@@ -7,13 +7,15 @@ from pydantic import Field
 
 from patient_visit_engine.visit.appointment import Appointment, AppointmentFields
 from patient_visit_engine.visit.changes import RewriteAppointment
+from patient_visit_engine.visit.codes import ReservationKind
 from patient_visit_engine.visit.commands import Command, separated_person
 from patient_visit_engine.visit.consultation_changes import TransferConsultation
 from patient_visit_engine.visit.day_appointments import DayAppointments
 from patient_visit_engine.visit.decisions import ConsultationAnswer, Decision, Refused
 from patient_visit_engine.visit.doctor_call import DoctorCall
-from patient_visit_engine.visit.facts import Facts, OtherConsultation
+from patient_visit_engine.visit.facts import Facts, OtherConsultation, Reservation
 from patient_visit_engine.visit.frozen import Frozen, is_absent
+from patient_visit_engine.visit.line_changes import PostponeReservation
 from patient_visit_engine.visit.past_tracking import PastTracking
 from patient_visit_engine.visit.person_records import SeenRecord
 from patient_visit_engine.visit.refusals import DoctorInConsultation
@@ -64,6 +66,19 @@ class LedgerEntry(Frozen):
         if isinstance(answer, Refused):
             return answer.refusal.busy_with if isinstance(answer.refusal, DoctorInConsultation) else None
         return answer.busy_with if isinstance(answer, ConsultationAnswer) else None
+
+    @property
+    def postponed_call(self) -> Reservation | None:
+        """The reservation of a call that gets more time, if it does. This is valid while the doctor has called no other patient."""
+        postponed = (change for change in self.decision.changes if isinstance(change, PostponeReservation))
+        reservation = next((change.reservation for change in postponed), None)
+        return reservation if reservation is not None and reservation.kind is ReservationKind.called else None
+
+    def keeps_call(self, call: DoctorCall | None) -> bool:
+        """Whether the decision is valid while this is the last call of the doctor. None: it is based on no call."""
+        postponed = self.postponed_call
+        is_postponed = postponed is not None and call is not None and call.appointment_id == postponed.appointment_id
+        return is_postponed or call == self.call
 
     @property
     def new_patient_id(self) -> int | None:

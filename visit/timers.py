@@ -8,6 +8,7 @@ from patient_visit_engine.visit.changes import Change, PostponeNotSeen
 from patient_visit_engine.visit.codes import Outcome, ReservationKind
 from patient_visit_engine.visit.consultation_changes import PostponePauseLimit, RemindHolder
 from patient_visit_engine.visit.decisions import Decision
+from patient_visit_engine.visit.doctor_call import DoctorCall
 from patient_visit_engine.visit.ending import end_and_offer
 from patient_visit_engine.visit.facts import Consultation
 from patient_visit_engine.visit.freeing import offer_after, offer_to_line, offer_to_paused
@@ -23,8 +24,11 @@ class VisitTimer(NamedTuple):
     reason: str
 
 
-def decide_due(state: VisitState, now: datetime) -> Decision | None:
-    """The first decision that is due, or None. Call it again after each decision, until it returns None."""
+def decide_due(state: VisitState, now: datetime, call: DoctorCall | None = None) -> Decision | None:
+    """The first decision that is due, or None. Call it again after each decision, until it returns None.
+
+    `call` is the last call of the doctor for whom the patient is reserved, when the ledger has said that it is another one.
+    """
     if day_is_over(state, now) and state.facts.has_later_than(state.day):
         # The visit of a later day has taken over, and runs the timers.
         return None
@@ -34,7 +38,7 @@ def decide_due(state: VisitState, now: datetime) -> Decision | None:
         or _consultation_changes(state, now)
         or _pause_changes(state, now)
         or _pending_changes(state, now)
-        or _line_changes(state, now)
+        or _line_changes(state, now, call)
     )
     return Decision(changes=changes, at=now) if changes else None
 
@@ -140,18 +144,18 @@ def _pending_changes(state: VisitState, now: datetime) -> tuple[Change, ...]:
     return ()
 
 
-def _line_changes(state: VisitState, now: datetime) -> tuple[Change, ...]:
+def _line_changes(state: VisitState, now: datetime, call: DoctorCall | None) -> tuple[Change, ...]:
     reservation = state.facts.reservation
     if reservation is None:
         return offer_to_line(state, state.line(), now) if state.exclusive_consultation() is None else ()
     if reservation.until > now:
         return ()
     if _is_late(reservation.until, now):
-        if reservation.kind is ReservationKind.called:
-            # The doctor calls again. It costs no place, because the doctor could not start.
+        if call is not None and call.appointment_id != reservation.appointment_id:
+            # The doctor has called another patient since, and has one call at a time. It costs no place: the doctor could not start.
             ended = EndReservation(reservation=reservation, why="expired")
             return ended, *offer_after(state, reservation.appointment_id, now)
-        if reservation.kind is ReservationKind.transferred:
+        if reservation.kind is not ReservationKind.offered:
             later = reservation.model_copy(update={"until": now + state.limits.call})
             return (PostponeReservation(reservation=later),)
         until = now + state.limits.offer

@@ -347,8 +347,9 @@ class PatientVisit(DayMessages):
                 if not self._is_current:
                     await self._load_facts()
                 await self._note_rescue()
-                while (decision := decide_due(self._state, self._now())) is not None:
-                    await self._record(decision)
+                call = None
+                while (decision := decide_due(self._state, self._now(), call)) is not None:
+                    call = (await self._record(decision)).call
                 if day_is_over(self._state, self._now()):
                     self._state = self._state.model_copy(update={"phase": "closing"})
         # If this were not caught, it would end `run`, and the visit with it.

@@ -1,6 +1,6 @@
 """Writes calls: the doctor's last call, the reservation of the patient, and how often a patient did not answer."""
 
-from sqlalchemy import BigInteger, SmallInteger, bindparam, update
+from sqlalchemy import BigInteger, SmallInteger, and_, bindparam, update
 
 from patient_visit_engine.storage.ledger.errors import OvertakenError
 from patient_visit_engine.storage.ledger.writer import Writer
@@ -8,6 +8,8 @@ from patient_visit_engine.storage.tables import appointments, doctors
 from patient_visit_engine.storage.tables.columns import Timestamp
 from patient_visit_engine.visit.calendar import to_millisecond
 from patient_visit_engine.visit.changes import NoteCall, WriteNoAnswers
+from patient_visit_engine.visit.codes import ReservationKind
+from patient_visit_engine.visit.line_changes import PostponeReservation
 
 _OF_APPOINTMENT = appointments.c.id == bindparam("key")
 SET_CALLED_AT = (
@@ -29,12 +31,10 @@ SET_NO_ANSWERS = (
         behind_id=bindparam("new_behind_id", type_=BigInteger()),
     )
 )
-#: The call of this appointment is answered, and the doctor has called no one since.
-END_CALL = (
-    update(doctors)
-    .where(doctors.c.id == bindparam("key"), doctors.c.called_appointment_id == bindparam("called_id"))
-    .values(called_appointment_id=None, call_until=None)
-)
+#: The doctor has called no one since this appointment.
+_IS_LAST_CALL = and_(doctors.c.id == bindparam("key"), doctors.c.called_appointment_id == bindparam("called_id"))
+END_CALL = update(doctors).where(_IS_LAST_CALL).values(called_appointment_id=None, call_until=None)
+POSTPONE_CALL = update(doctors).where(_IS_LAST_CALL).values(call_until=bindparam("new_until", type_=Timestamp()))
 
 
 def note_call(change: NoteCall, writer: Writer) -> None:
@@ -49,6 +49,19 @@ def note_call(change: NoteCall, writer: Writer) -> None:
         # An offer to this doctor becomes the call.
         writer.delete_reservation()
         writer.reserve(change.reservation)
+
+
+def postpone_reservation(change: PostponeReservation, writer: Writer) -> None:
+    """The reservation gets more time, and so does the call that it is for."""
+    reservation = change.reservation
+    if not writer.delete_reservation():
+        raise OvertakenError
+    writer.reserve(reservation)
+    if reservation.kind is ReservationKind.called:
+        call = {"key": reservation.doctor_id, "called_id": reservation.appointment_id, "new_until": reservation.until}
+        # The doctor is not locked, and may have called another patient since the call was read.
+        if writer.connection.execute(POSTPONE_CALL, call).rowcount != 1:
+            raise OvertakenError
 
 
 def write_no_answers(change: WriteNoAnswers, writer: Writer) -> None:

@@ -102,9 +102,7 @@ def _write_no_answers(change: changes.WriteNoAnswers, writer: Writer) -> None:
 
 @apply.register
 def _postpone_reservation(change: line_changes.PostponeReservation, writer: Writer) -> None:
-    if not writer.delete_reservation():
-        raise OvertakenError
-    writer.reserve(change.reservation)
+    calling.postpone_reservation(change, writer)
 
 
 @apply.register

@@ -145,11 +145,11 @@ def _reply_without_writing(connection: Connection, entry: LedgerEntry, stored: S
         # The survivor is not locked, or `If-Match` and `as_of` were compared with another version. The caller does both again.
         return _refuse(connection, entry, stored, AppointmentMismatch())
     busy_with = None if entry.busy_with is None else stored.other_consultations
-    premises = (stored.retired, stored.past, stored.day_appointments, stored.walk_in, stored.call)
+    premises = (stored.retired, stored.past, stored.day_appointments, stored.walk_in)
     present = (stored.facts, stored.appointment, busy_with, *premises)
-    seen_premises = (entry.retired, entry.past, entry.day_appointments, entry.walk_in, entry.call)
+    seen_premises = (entry.retired, entry.past, entry.day_appointments, entry.walk_in)
     seen = (entry.seen, entry.appointment, entry.busy_with, *seen_premises)
-    if present != seen:
+    if present != seen or not entry.keeps_call(stored.call):
         reply = LedgerReply(
             facts=stored.facts,
             overtaken=True,

@@ -222,9 +222,10 @@ def _read_state(connection: Connection, entry: LedgerEntry) -> StoredState:
 
 def _read_call(connection: Connection, entry: LedgerEntry) -> CallAndRoom | None:
     """The last call of the entry's doctor. For a new call also that of another doctor, because only one may call the patient."""
-    if entry.call is None:
+    about = entry.call or entry.postponed_call
+    if about is None:
         return None
-    doctor_id = entry.call.doctor_id
+    doctor_id = about.doctor_id
     last = read_call(connection, doctor_id, entry.day)
     if last is None or entry.keeps_refusal:
         return last

@@ -157,6 +157,34 @@ async def test_sweep_finds_calls_that_nothing_has_ended(database: Database) -> N
     assert [row.patient_id for row in after] == [OF_JOHN.patient_id]
 
 
+async def test_late_end_of_a_call_gives_its_doctor_more_time(database: Database) -> None:
+    await database.write(seed, OF_JOHN, OF_MARIA)
+    ledger, late = LedgerDriver(database), NOON + minutes(30)
+    await call(database, OF_JOHN)
+
+    [more_time] = await ledger.record_due(late)
+    second = await call(database, OF_MARIA, late)
+    [ended] = await ledger.record_due(late + minutes(3))
+
+    assert [change.change for change in more_time.changes] == ["postpone_reservation"]
+    assert second.code == "doctor_has_call"
+    assert [change.change for change in ended.changes] == ["end_reservation"]
+    assert (await database.read(audit)).passed
+
+
+async def test_late_end_of_a_call_is_its_end_when_the_doctor_has_called_another_patient(database: Database) -> None:
+    await database.write(seed, OF_JOHN, OF_MARIA)
+    ledger, late = LedgerDriver(database), NOON + minutes(30)
+    await call(database, OF_JOHN)
+    await call(database, OF_MARIA, late)
+
+    decisions = await ledger.record_due(late)
+
+    assert [change.change for change in decisions[-1].changes] == ["end_reservation"]
+    assert await database.read(column, "reservations", "appointment_id") == [OF_MARIA.id]
+    assert (await database.read(audit)).passed
+
+
 async def test_audit_finds_two_calls_of_a_doctor(database: Database) -> None:
     await database.write(seed, OF_JOHN, OF_MARIA)
     await call(database, OF_JOHN)

@@ -96,10 +96,10 @@ class LedgerDriver:
     async def record_due(self, now: datetime) -> list[Decision]:
         """Record all decisions that are due at this moment, and return them."""
         await self.load_facts()
-        decisions = []
-        while (decision := decide_due(self.state, now)) is not None:
+        decisions, call = [], None
+        while (decision := decide_due(self.state, now, call)) is not None:
             decisions.append(decision)
-            await self.record(self.entry_of(decision))
+            call = (await self.record(self.entry_of(decision))).call
         return decisions
 
     def entry(self, command: Command | Adopt, now: datetime = NOON) -> LedgerEntry:

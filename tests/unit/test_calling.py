@@ -5,8 +5,15 @@ from datetime import timedelta
 from patient_visit_engine.visit.changes import NoteCall
 from patient_visit_engine.visit.codes import AppointmentStatus, ReservationKind
 from patient_visit_engine.visit.decisions import CalledAnswer, Refused
+from patient_visit_engine.visit.doctor_call import DoctorCall
 from patient_visit_engine.visit.facts import Reservation
-from patient_visit_engine.visit.line_changes import EndReservation, MoveDown, OfferPatient, WithdrawOffer
+from patient_visit_engine.visit.line_changes import (
+    EndReservation,
+    MoveDown,
+    OfferPatient,
+    PostponeReservation,
+    WithdrawOffer,
+)
 from patient_visit_engine.visit.policy import decide, decide_on_appointment
 from patient_visit_engine.visit.refusals import AppointmentMismatch, AppointmentNotToday, PatientReserved
 from patient_visit_engine.visit.state import Limits
@@ -117,13 +124,19 @@ def test_second_unused_call_costs_the_place() -> None:
     assert [change.change for change in decision.changes] == ["end_reservation", "leave_line", "offer_patient"]
 
 
-def test_call_that_ended_while_no_visit_ran_costs_no_place() -> None:
+def test_late_end_of_a_call_gives_more_time_and_costs_no_place() -> None:
     visit = a_visit(waiting=[DR_AMRANI, DR_OKAFOR], checked_in=[OF_AMRANI], reservation=CALLED)
 
-    decision = decide_due(visit, UNTIL + minutes(30))
+    late = UNTIL + minutes(30)
 
-    assert decision is not None
-    ended, offered = decision.changes
+    more_time = decide_due(visit, late)
+    has_called_other = decide_due(visit, late, DoctorCall(doctor_id=DR_AMRANI.id, appointment_id=5))
+
+    assert more_time is not None
+    later = CALLED.model_copy(update={"until": late + minutes(3)})
+    assert more_time.changes == (PostponeReservation(reservation=later),)
+    assert has_called_other is not None
+    ended, offered = has_called_other.changes
     assert ended == EndReservation(reservation=CALLED, why="expired")
     assert isinstance(offered, OfferPatient)
     assert (offered.place.doctor_id, offered.place.unused_offers) == (DR_AMRANI.id, 0)
