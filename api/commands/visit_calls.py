@@ -1,6 +1,6 @@
-"""The path of a call that one visit decides: from the request to a command, and from its decision to the answer."""
+"""The path of a call that visits decide: from the request to a command, and from its decision to the answer."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -35,9 +35,19 @@ class VisitCall:
         Raises what `look_up` raises, and what `CommandDispatcher` raises.
         """
         dependencies = dependencies_of(self.http)
-        dispatcher = dependencies.dispatcher
+
+        async def dispatch(request: Request, looked_up: T) -> Response:
+            command = build_command(request, looked_up)
+            return await dependencies.dispatcher.dispatch_with_reason(command, dependencies.today(), self.reason)
+
+        return await self.answer(look_up, dispatch)
+
+    async def answer(
+        self, look_up: Callable[[Connection], T], decide: Callable[[Request, T], Awaitable[Response]]
+    ) -> Response:
+        """The answer under the key, or else that of `decide`, which gets what `look_up` reads. This may send several commands."""
+        dispatcher = dependencies_of(self.http).dispatcher
         prepared = await dispatcher.prepare(self.caller, self.key, self.http, self.body, look_up)
         if prepared.earlier_response is not None:
             return prepared.earlier_response
-        command = build_command(prepared.request, prepared.looked_up)
-        return await dispatcher.dispatch_with_reason(command, dependencies.today(), self.reason)
+        return await decide(prepared.request, prepared.looked_up)

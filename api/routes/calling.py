@@ -12,6 +12,7 @@ from patient_visit_engine.api.access.sessions import Caller
 from patient_visit_engine.api.commands.idempotency import Key
 from patient_visit_engine.api.commands.look_ups import look_up_appointment, look_up_doctors
 from patient_visit_engine.api.commands.next_call import NextCall
+from patient_visit_engine.api.commands.visit_calls import VisitCall
 from patient_visit_engine.api.dependencies import dependencies_of
 from patient_visit_engine.api.problems import NotFound
 from patient_visit_engine.api.schema import bodies
@@ -24,6 +25,7 @@ from patient_visit_engine.visit.calendar import HospitalDay
 from patient_visit_engine.visit.call_commands import NoAnswer
 from patient_visit_engine.visit.codes import Role
 from patient_visit_engine.visit.doctor_call import DoctorCall
+from patient_visit_engine.visit.request import Request as CommandRequest
 from patient_visit_engine.wire import answer_bodies
 
 router = APIRouter(tags=["calls"])
@@ -48,11 +50,10 @@ async def call_next(
     if caller.role is Role.doctor and caller.doctor_id != doctor_id:
         raise not_yours()
     dependencies = dependencies_of(http)
-    look_up = partial(look_up_doctors, doctor_ids=(doctor_id,))
-    prepared = await dependencies.dispatcher.prepare(caller, key, http, body, look_up)
-    if prepared.earlier_response is not None:
-        return prepared.earlier_response
-    return await NextCall(dependencies, http, prepared.request, doctor_id, body or bodies.CallNext()).run()
+    return await VisitCall(http, caller, key, body).answer(
+        partial(look_up_doctors, doctor_ids=(doctor_id,)),
+        lambda request, _: NextCall(dependencies, http, request, doctor_id, body or bodies.CallNext()).run(),
+    )
 
 
 @router.post(
@@ -73,17 +74,18 @@ async def no_answer(
     """
     dependencies = dependencies_of(http)
     today = dependencies.settings.calendar.hospital_day(dependencies.today())
-    look_up = partial(_look_up, caller=caller, appointment_id=appointment_id, today=today)
     dispatcher = dependencies.dispatcher
-    prepared = await dispatcher.prepare(caller, key, http, body, look_up)
-    if prepared.earlier_response is not None:
-        return prepared.earlier_response
-    appointment, call = prepared.looked_up
-    behind_id = await dispatcher.read_snapshot(http, body, partial(find_next, appointment=appointment, today=today))
-    command = NoAnswer(
-        request=prepared.request, appointment=appointment, call=call, called_at=call.called_at, behind_id=behind_id
-    )
-    return await dispatcher.dispatch(command, today.date)
+
+    async def decide(command_request: CommandRequest, looked_up: tuple[Appointment, DoctorCall]) -> Response:
+        appointment, call = looked_up
+        behind_id = await dispatcher.read_snapshot(http, body, partial(find_next, appointment=appointment, today=today))
+        command = NoAnswer(
+            request=command_request, appointment=appointment, call=call, called_at=call.called_at, behind_id=behind_id
+        )
+        return await dispatcher.dispatch(command, today.date)
+
+    look_up = partial(_look_up, caller=caller, appointment_id=appointment_id, today=today)
+    return await VisitCall(http, caller, key, body).answer(look_up, decide)
 
 
 def _look_up(

@@ -124,8 +124,7 @@ async def reassign_all(
     if doctor_id == body.doctor_id:
         raise Problem(422, "same_doctor", "The appointments have this doctor already")
     dependencies = dependencies_of(http)
-    look_up = partial(look_up_doctors, doctor_ids=(doctor_id, body.doctor_id))
-    prepared = await dependencies.dispatcher.prepare(caller, key, http, body, look_up)
-    if prepared.earlier_response is not None:
-        return prepared.earlier_response
-    return await DayReassignment(dependencies, http, prepared.request, doctor_id, body).run()
+    return await VisitCall(http, caller, key, body).answer(
+        partial(look_up_doctors, doctor_ids=(doctor_id, body.doctor_id)),
+        lambda request, _: DayReassignment(dependencies, http, request, doctor_id, body).run(),
+    )

@@ -28,6 +28,7 @@ class CountedVisit:
         self.patient = patient
         self._consultation = ""
         self._visit_of_other_patient: CountedVisit | None = None
+        self._is_called = False
 
     async def start(self, *, doctor: int = FIRST_DOCTOR, status: int = 201, prefer: str = "") -> None:
         """A doctor starts the consultation."""
@@ -93,6 +94,20 @@ class CountedVisit:
         """Reception takes the cancellation back."""
         await self._on_appointment(RECEPTION, SECOND_DOCTOR, "DELETE", "cancel", 200)
 
+    async def make_urgent(self) -> None:
+        """The patient is the first one of the first doctor's list."""
+        await self._on_appointment(RECEPTION, FIRST_DOCTOR, "PATCH", "priority", 200, json={"priority": 1})
+
+    async def call_next(self) -> None:
+        """The first doctor calls the next patient, who is this one."""
+        answer = await self._send(FIRST_DOCTOR, "POST", f"/api/doctors/{FIRST_DOCTOR}/call-next", 200)
+        assert answer.json()["patient_id"] == self.patient
+        self._is_called = True
+
+    async def note_no_answer(self) -> None:
+        """The called patient does not come."""
+        await self._on_appointment(FIRST_DOCTOR, FIRST_DOCTOR, "POST", "no-answer", 200)
+
     async def leave_line(self) -> None:
         """The second doctor leaves the waiting line."""
         await self._on_appointment(SECOND_DOCTOR, SECOND_DOCTOR, "DELETE", "wait", 204)
@@ -108,6 +123,8 @@ class CountedVisit:
         """End the first doctor's consultations: a busy doctor makes the start of the next patient dearer."""
         if self._visit_of_other_patient is not None:
             await self._visit_of_other_patient.free_doctor()
+        if self._is_called:
+            await self.check_out()
         path = f"/api/appointments/{appointment_id(self.patient, FIRST_DOCTOR)}/status"
         answer = await self._engine.send(FIRST_DOCTOR, "PATCH", path, json={"status": "done"})
         # After a transfer it is the second doctor's appointment, and nothing is in progress.
@@ -157,6 +174,11 @@ COMMANDS: dict[str, tuple[tuple[Step, ...], Step]] = {
     "status": ((CountedVisit.check_in,), CountedVisit.cancel),
     "feed, direct": ((), CountedVisit.feed),
     "feed, checked in": ((CountedVisit.check_in,), CountedVisit.feed),
+    "call next": ((CountedVisit.check_in, CountedVisit.make_urgent), CountedVisit.call_next),
+    "no answer": (
+        (CountedVisit.check_in, CountedVisit.make_urgent, CountedVisit.call_next),
+        CountedVisit.note_no_answer,
+    ),
     "join line": ((START,), CountedVisit.join_line),
     "leave line": ((START, CountedVisit.join_line), CountedVisit.leave_line),
 }
