@@ -20,17 +20,21 @@ from patient_visit_engine.storage.person_records import read_record
 from patient_visit_engine.storage.tables import callers, doctors
 from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.appointment_commands import ChangeAppointment
+from patient_visit_engine.visit.call_commands import CallPatient
 from patient_visit_engine.visit.carry_over import visit_ends_at
 from patient_visit_engine.visit.commands import (
     Command,
     appointment_of,
+    call_of,
     day_of,
+    keeps_refusal,
     named_record_of,
     past_tracking_of,
     patient_of,
     retired_record_of,
     walk_in_of,
     with_busy_doctor,
+    with_call,
     with_day,
     with_past_tracking,
     with_patient,
@@ -40,7 +44,7 @@ from patient_visit_engine.visit.commands import (
 from patient_visit_engine.visit.patient_commands import Adopt
 from patient_visit_engine.visit.person_records import SeenRecord
 from patient_visit_engine.visit.policy import decide, decide_on_appointment
-from patient_visit_engine.visit.record import new_person
+from patient_visit_engine.visit.record import LedgerReply, new_person
 from patient_visit_engine.visit.request import Request
 from patient_visit_engine.visit.state import Limits
 from patient_visit_engine.visit.timers import day_is_over, decide_due, next_deadline
@@ -83,16 +87,25 @@ class PersonVisits:
 
     async def send(self, command: Command) -> StoredAnswer:
         """Send the command to today's visit of its patient, and return the stored answer."""
+        await self._send(command)
+        return await self.database.read_inline(stored_answer, command.request.id)
+
+    async def call(self, command: CallPatient) -> str | None:
+        """Send the call. Returns the code of its refusal, which is not stored. None when the call is granted."""
+        reply = await self._send(command)
+        return reply.code if reply.answer == "refused" else None
+
+    async def _send(self, command: Command) -> LedgerReply:
         for _ in range(MAX_HOPS):
-            person_id = await self._handle(self._visit_of(patient_of(command)), command)
-            if person_id is None:
-                return await self.database.read_inline(stored_answer, command.request.id)
+            reply = await self._handle(self._visit_of(patient_of(command)), command)
+            if (person_id := new_person(command, reply)) is None:
+                return reply
             self.lose(patient_of(command))
             command = with_patient(command, person_id)
         raise AssertionError(f"moved {MAX_HOPS} times")
 
-    async def _handle(self, visit: LedgerDriver, command: Command) -> int | None:
-        """Decide and record the command. Returns the person when the command belongs to another one."""
+    async def _handle(self, visit: LedgerDriver, command: Command) -> LedgerReply:
+        """Decide and record the command, or find out that it belongs to another person."""
         appointment = appointment_of(command)
         for _ in range(MAX_ATTEMPTS):
             decision = decide_on_appointment(command, appointment, visit.state, self.now)
@@ -104,17 +117,17 @@ class PersonVisits:
                 "day_appointments": day_of(command),
                 "walk_in": walk_in_of(command),
                 "record_id": named_record_of(command),
+                "call": call_of(command),
+                "keeps_refusal": keeps_refusal(command),
             }
             reply = await visit.record(visit.entry_of(decision).model_copy(update=about))
-            if not reply.overtaken:
-                # A request that was decided before has its answer, also in the visit of a retired record.
-                return None
-            if (person_id := new_person(command, reply)) is not None:
-                return person_id
+            # A request that was decided before has its answer, also in the visit of a retired record.
+            if not reply.overtaken or new_person(command, reply) is not None:
+                return reply
             appointment = reply.appointment or appointment
             command = with_retired_record(with_busy_doctor(command, reply.busy_with), reply.retired)
             command = with_walk_in(with_past_tracking(command, reply.past), reply.walk_in)
-            command = with_day(command, reply.day_appointments)
+            command = with_call(with_day(command, reply.day_appointments), reply.call)
         raise AssertionError(f"overtaken {MAX_ATTEMPTS} times")
 
     def _visit_of(self, patient_id: int) -> LedgerDriver:
@@ -146,10 +159,12 @@ class PersonVisits:
     async def record_due(self) -> None:
         """Each visit records what is due, on the facts that it has."""
         for visit in list(self.visits.values()):
+            call = None
             for _ in range(MAX_ATTEMPTS):
-                if (decision := decide_due(visit.state, self.now)) is None:
+                if (decision := decide_due(visit.state, self.now, call)) is None:
                     break
                 reply = await visit.record(visit.entry_of(decision))
+                call = reply.call
                 if reply.facts.moved_to is not None:
                     self.lose(visit.state.patient_id)
             else:

@@ -1,0 +1,166 @@
+"""The rules of random days about calls: a doctor calls a patient, and the patient comes or does not come."""
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from hypothesis import strategies as st
+from hypothesis.stateful import precondition, rule
+
+from patient_visit_engine.storage.doctor_calls import read_call
+from patient_visit_engine.visit.appointment import Appointment
+from patient_visit_engine.visit.call_commands import CallPatient, NoAnswer
+from patient_visit_engine.visit.codes import AppointmentStatus
+from patient_visit_engine.visit.doctor_call import DoctorCall
+from tests.support.builders import CALENDAR
+from tests.support.person_model import CLOSED, Expected
+from tests.support.person_reads import PersonReads
+
+WAITING = {AppointmentStatus.scheduled, AppointmentStatus.confirmed, AppointmentStatus.pending}
+
+rarely = st.sampled_from([False, False, False, True])
+indices = st.integers(0, 30)
+
+
+class LastCall(NamedTuple):
+    """The appointment whose patient a doctor has called last, and the end of the call."""
+
+    appointment_id: int
+    until: datetime
+
+
+class PersonCalls(PersonReads):
+    """The rules. A call that is refused is no answer, so it is not sent again."""
+
+    def __init__(self, hospital: Any) -> None:
+        super().__init__(hospital)
+        #: The last call of each doctor.
+        self.calls: dict[int, LastCall] = {}
+
+    @rule(index=indices, stale=rarely, stale_call=rarely)
+    def call(self, index: int, stale: bool, stale_call: bool) -> None:
+        number = self.choose_appointment(index)
+        if (read := self.read_by_client(number, stale=stale)) is None:
+            return
+        last = self.read_call(read.doctor_id, stale=stale_call)
+        has_left = self.status_of(number) in WAITING - {AppointmentStatus.pending}
+        is_mismatch = not self.is_same(read) or (read.status is AppointmentStatus.pending and has_left)
+        expected = "appointment_mismatch" if is_mismatch else self.judge_call(number)
+        command = CallPatient(request=self.visits.request(), appointment=read, call=last)
+        code = self.run(self.visits.call(command))
+        assert code == expected
+        if code is None:
+            self.note_call(read, command)
+        self.check()
+
+    def note_call(self, read: Appointment, command: CallPatient) -> None:
+        """The call was granted. The patient is kept for its doctor only."""
+        person, doctor = self.model.person_of(read.id), read.doctor_id
+        self.sent.append((command, self.run(self.visits.send(command))))
+        if self.open_call(doctor) == read.id:
+            return
+        until = self.visits.now + self.visits.limits.call
+        if self.is_exclusive(read.id):
+            reserved = self.read().reserved[person]
+            assert (reserved.kind, reserved.doctor_id, reserved.appointment_id) == ("called", doctor, read.id)
+            assert reserved.until >= until
+            until = reserved.until
+        self.calls[doctor] = LastCall(read.id, until)
+
+    def judge_call(self, number: int) -> str | None:
+        """The code with which the call of this appointment must be refused. None: it must be granted."""
+        model, booked = self.model, self.model.appointments[number]
+        person, doctor = model.person_of(number), booked.doctor_id
+        line = self.line_of(person)
+        if model.consultation_of(number) is not None:
+            return "appointment_in_progress"
+        if booked.status in CLOSED:
+            return "appointment_closed"
+        if (called := self.open_call(doctor)) is not None:
+            return None if called == number else "doctor_has_call"
+        reserved_for = None if line.reserved_for is None else line.reserved_for[1]
+        if not (self.is_today(number) or number in {*model.pending, *line.appointments, reserved_for}):
+            return "appointment_not_today"
+        if model.exclusive_of(person):
+            return "patient_in_consultation"
+        is_called_by_other = any(
+            model.person_of(called) == person for called in map(self.open_call, self.calls) if called is not None
+        )
+        return "patient_reserved" if is_called_by_other or reserved_for not in (None, number) else None
+
+    @precondition(lambda self: self.calls)
+    @rule(index=indices, stale=rarely, stale_call=rarely)
+    def no_answer(self, index: int, stale: bool, stale_call: bool) -> None:
+        doctor, called = sorted(self.calls.items())[index % len(self.calls)]
+        read = self.read_by_client(called.appointment_id, stale=stale)
+        assert read is not None
+        meant = self.read_call(read.doctor_id, stale=stale_call)
+        before = self.picture.appointments[read.id]
+        expected = self.judge_no_answer(read, meant)
+        command = NoAnswer(
+            request=self.visits.request(), appointment=read, call=meant, called_at=meant.called_at, behind_id=None
+        )
+        self.send(command, expected)
+        is_granted = expected == (200, None)
+        # An unanswered call costs its doctor a place in line.
+        self.check(is_command=not is_granted)
+        if is_granted:
+            del self.calls[doctor]
+            assert self.picture.appointments[read.id].no_answers == min(before.no_answers + 1, 3)
+            assert read.id not in [row.appointment_id for row in self.picture.reservations if row.kind == "called"]
+
+    def judge_no_answer(self, read: Appointment, meant: DoctorCall) -> Expected:
+        number, doctor = read.id, read.doctor_id
+        if not self.is_same(read):
+            return 422, "appointment_mismatch"
+        if self.model.consultation_of(number) is not None:
+            return 409, "appointment_in_progress"
+        if self.status_of(number) in CLOSED:
+            return 409, "appointment_closed"
+        is_last = self.left_call(doctor) == number == meant.appointment_id
+        is_same_call = meant.called_at == self.picture.appointments[number].called_at
+        return (200, None) if is_last and is_same_call else (409, "not_called")
+
+    # -- the calls in the tables
+
+    def read_call(self, doctor: int, *, stale: bool) -> DoctorCall:
+        """The last call of the doctor, as the API reads it now, or has read it some time ago."""
+        today = CALENDAR.day_of(self.visits.now)
+        call: DoctorCall = self._read("call", doctor, stale, read_call, doctor, today).call
+        return call
+
+    def status_of(self, number: int) -> AppointmentStatus:
+        return self.model.appointments[number].status
+
+    def is_exclusive(self, number: int) -> bool:
+        return self.model.exclusive[self.model.appointments[number].prestation_id]
+
+    def left_call(self, doctor: int) -> int | None:
+        """The appointment of the doctor's last call, unless the patient came or left, or the appointment moved."""
+        if (call := self.calls.get(doctor)) is None:
+            return None
+        number, booked = call.appointment_id, self.model.appointments[call.appointment_id]
+        if booked.doctor_id != doctor or booked.status not in WAITING:
+            return None
+        called_at = self.picture.appointments[number].called_at
+        trackings = [row for row in self.picture.trackings if row.appointment_id == number]
+        times = [at for row in trackings for at in (row.started_at, row.check_out_time) if at is not None]
+        return None if any(at >= called_at for at in times) else number
+
+    def open_call(self, doctor: int) -> int | None:
+        """The appointment of the doctor's open call."""
+        if (number := self.left_call(doctor)) is None:
+            return None
+        until = self.calls[doctor].until
+        if self.is_exclusive(number):
+            reserved = self.picture.reserved.get(self.model.person_of(number))
+            if reserved is None or (reserved.kind, reserved.appointment_id) != ("called", number):
+                return None
+        return number if self.visits.now < until else None
+
+    def check(self, *, is_command: bool = True) -> None:
+        super().check(is_command=is_command)
+        for row in self.picture.reservations:
+            call = self.calls.get(row.doctor_id)
+            if row.kind == "called" and call is not None and call.appointment_id == row.appointment_id:
+                # A call that ended late has got more time.
+                self.calls[row.doctor_id] = call._replace(until=row.until)
