@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -22,11 +21,12 @@ from patient_visit_engine.api.readiness import Readiness
 from patient_visit_engine.api.server import GIVE_UP_AFTER, SEND_BUFFER, DrainingServer, listen
 from tests.support.api import SECRET
 from tests.support.ports import free_port
+from tests.support.preloaded import API, PreloadedProcess, start_preloaded
 from tests.support.waiting import wait_until_async
 
 #: Seconds allowed for a start or a stop on a busy machine.
 PATIENCE = 30
-StartableApi = tuple[str, Callable[[], subprocess.Popen[bytes]], Path]
+StartableApi = tuple[str, Callable[[], PreloadedProcess], Path]
 
 
 @pytest.fixture
@@ -41,19 +41,12 @@ def process(tmp_path: Path, migrated_file: Path) -> Iterator[StartableApi]:
         "VISIT_JWT_SECRET": SECRET,
         "VISIT_DECISION_TIMEOUT": "1",
     }
-    running: list[subprocess.Popen[bytes]] = []
+    running: list[PreloadedProcess] = []
     log = tmp_path / "api.log"
 
-    def start() -> subprocess.Popen[bytes]:
+    def start() -> PreloadedProcess:
         with log.open("wb") as output:
-            running.append(
-                subprocess.Popen(
-                    [sys.executable, "-m", "patient_visit_engine.api"],
-                    env=os.environ | settings,
-                    stdout=output,
-                    stderr=output,
-                )
-            )
+            running.append(start_preloaded(API, [], stdout=output.fileno(), environment=os.environ | settings))
         return running[-1]
 
     yield f"http://127.0.0.1:{port}", start, log

@@ -1,7 +1,7 @@
 """`visit-engine migrate` on a real Temporal server: repeated, twice at the same time, and without a server."""
 
 import asyncio
-import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -14,7 +14,7 @@ from patient_visit_engine.runtime.operator_error import OperatorError
 from patient_visit_engine.runtime.settings import Settings
 from patient_visit_engine.storage import schema_version
 from tests.support.ports import free_port
-from tests.support.up import ON_BOTH, PROGRAM, UpEnvironment
+from tests.support.up import ON_BOTH, UpEnvironment
 
 #: The search attributes with the numbers of their types.
 ATTRIBUTES = {
@@ -80,14 +80,13 @@ async def test_longer_retention_is_kept(temporal: str) -> None:
 @ON_BOTH
 def test_second_run_is_harmless_and_parallel_refused(temporal: str, up_environment: UpEnvironment) -> None:
     asyncio.run(namespace.prepare(settings_for(temporal)))
-    environment = up_environment.environment(VISIT_TEMPORAL_ADDRESS=temporal)
-    processes = [
-        subprocess.Popen(
-            [PROGRAM, "migrate"], env=environment, cwd=up_environment.folder, stdout=-1, stderr=-1, text=True
-        )
-        for _ in range(2)
-    ]
-    results = [(*process.communicate(timeout=60), process.returncode) for process in processes]
+
+    def migrate(_: int) -> tuple[str, str, int]:
+        ended = up_environment.run("migrate", VISIT_TEMPORAL_ADDRESS=temporal)
+        return ended.stdout, ended.stderr, ended.returncode
+
+    with ThreadPoolExecutor(2) as threads:
+        results = list(threads.map(migrate, range(2)))
 
     later = up_environment.run_here("migrate", VISIT_TEMPORAL_ADDRESS=temporal)
 

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import socket
-import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -12,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.up import PROGRAM, UpEnvironment
+from tests.support.preloaded import CLI, start_preloaded
+from tests.support.up import UpEnvironment
 from tests.support.waiting import wait_until
 
 #: They set up the log of their process first.
@@ -89,9 +89,7 @@ def running_api(environment: UpEnvironment, **settings: str) -> Iterator[Path]:
     """The API as a process, and its log."""
     log = environment.folder / "api.log"
     with log.open("w") as output:
-        process = subprocess.Popen(
-            [PROGRAM, "api"], env=environment.environment(**settings), stdout=output, stderr=output
-        )
+        process = start_preloaded(CLI, ["api"], stdout=output.fileno(), environment=environment.environment(**settings))
     try:
         yield log
     finally:

@@ -26,7 +26,7 @@ from patient_visit_engine.cli.app import COMMANDS
 ROOT = Path(__file__).parents[2]
 #: The file of the errors of this process.
 ERROR_OUTPUT = 2
-CLI = "patient_visit_engine.cli"
+CLI, API = "patient_visit_engine.cli", "patient_visit_engine.api"
 #: What `api` and `worker` import only when they run.
 IMPORTED_LATER = {"api": "patient_visit_engine.api.__main__", "worker": "patient_visit_engine.worker.__main__"}
 
@@ -197,6 +197,8 @@ class Conversation:
 
 def imports_of(module: str, arguments: Sequence[str]) -> list[str]:
     """The modules that the program imports."""
+    if module == API:
+        return [f"{API}.__main__"]
     if module != CLI:
         return [module]
     command, *_ = arguments

@@ -73,7 +73,8 @@ def run_program(order: dict[str, Any]) -> None:
     time.tzset()
     os.chdir(order["folder"])
     sys.argv[1:] = order["arguments"]
-    sys.modules.pop(order["module"], None)
+    for name in (order["module"], f"{order['module']}.__main__"):
+        sys.modules.pop(name, None)
     runpy.run_module(order["module"], run_name="__main__", alter_sys=True)
 
 

@@ -3,8 +3,10 @@
 import ast
 import io
 import tokenize
+from functools import cache
 
 
+@cache
 def comments_and_docstrings(source: str) -> str:
     """The comments and docstrings of a Python file, one after the other."""
     tokens = tokenize.generate_tokens(io.StringIO(source).readline)
