@@ -3,15 +3,14 @@
 import asyncio
 import itertools
 import json
-import sys
 from functools import partial
-from pathlib import Path
 
 import pytest
 
 from patient_visit_engine.live.cursor import read_cursor
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.log_reader import read_bounds
+from tests.support.api_processes import WriterProcess
 from tests.support.stream_server import (
     BlockParser,
     Serve,
@@ -23,32 +22,18 @@ from tests.support.stream_server import (
 )
 from tests.support.waiting import wait_until_async
 
-ROOT = Path(__file__).parents[2]
-WRITER = """
-import asyncio, sys
-from patient_visit_engine.storage.database import Database
-from tests.support.stream_server import an_event, append_events
-
-async def main(url, first, count):
-    database = Database(url)
-    for number in range(first, first + count):
-        await append_events(database, an_event(number, "doctor.7" if number % 5 == 0 else "consultations"))
-    await database.close()
-
-asyncio.run(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))
-"""
-
 
 async def test_streams_events_of_other_process_in_order(serve: Serve, database: Database) -> None:
     server = await serve()
     client = await server.live_client()
 
-    writing = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", WRITER, database.url.render_as_string(), "1", "60", cwd=ROOT
+    writer = await WriterProcess.start(database)
+    await writer.send_order(
+        "commit one by one", *(("consultations" if number % 5 else "doctor.7", number) for number in range(1, 61))
     )
     await client.read_events(60)
+    await writer.kill()
 
-    assert await writing.wait() == 0
     assert client.seqs == list(range(1, 61))
     assert client.numbers == list(range(1, 61))
 
