@@ -74,6 +74,7 @@ class AppointmentOnWorklist(TypedDict):
     checked_in_at: Moment | None
     consultation_id: ConsultationId | None
     started_at: Annotated[Moment | None, Field(description="of this appointment's own consultation, running or done")]
+    completed_at: Annotated[Moment | None, Field(description="of this appointment's own consultation, when it is done")]
     overdue_at: Moment | None
     paused_at: Annotated[Moment | None, Field(description="of this appointment's own consultation, while it is paused")]
     ended_as: Annotated[

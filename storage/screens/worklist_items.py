@@ -71,6 +71,7 @@ def worklist_item(
         "checked_in_at": None if tracking is None else to_rfc3339(tracking.check_in_time),
         "consultation_id": None if tracking is None else tracking.consultation_id,
         "started_at": None if tracking is None else optional_moment(tracking.started_at),
+        "completed_at": None if tracking is None else optional_moment(tracking.check_out_time),
         "overdue_at": None if tracking is None else optional_moment(tracking.overdue_at),
         "paused_at": None if tracking is None else optional_moment(tracking.paused_at),
         "ended_as": outcome if can_restart else None,

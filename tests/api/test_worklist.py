@@ -48,6 +48,7 @@ async def test_shows_item_of_free_patient(api: ApiDriver) -> None:
         "checked_in_at": None,
         "consultation_id": None,
         "started_at": None,
+        "completed_at": None,
         "overdue_at": None,
         "paused_at": None,
         "priority": None,
@@ -160,6 +161,7 @@ async def test_start_after_release_hides_release(api: ApiDriver) -> None:
 
     assert (running["consultation_id"], running["ended_as"]) == (restarted.json()["id"], None)
     assert (done["status"], done["consultation_id"], done["ended_as"]) == ("done", restarted.json()["id"], None)
+    assert (running["completed_at"], done["completed_at"]) == (None, "2026-03-02T11:00:00.000Z")
 
 
 @pytest.mark.parametrize("is_checked_in", [True, False])

@@ -4,7 +4,7 @@ import asyncio
 
 from playwright.async_api import expect
 
-from tests.support.page_site import StaffPages, notices, row, row_button, wait_until_live, wait_until_offline
+from tests.support.page_site import StaffPages, complete, notices, row, row_button, wait_until_live, wait_until_offline
 from tests.support.waiting import wait_until_async
 
 
@@ -103,7 +103,7 @@ async def test_seven_tabs_share_one_stream(staff: StaffPages) -> None:
     for tab in tabs:
         await expect(row(tab, second_appointment)).to_contain_text(f"With Dr. {first}")
     await tabs[0].close()
-    await row_button(first_page, first_appointment, "Complete").click()
+    await complete(first_page, first_appointment)
     for tab in tabs[1:]:
         await expect(row(tab, second_appointment)).to_contain_text("Free")
 

@@ -38,8 +38,8 @@ async def test_changing_the_day_hides_the_old_rows(staff: StaffPages) -> None:
 
 async def test_tomorrows_rows_have_no_buttons(staff: StaffPages) -> None:
     doctor, other_doctor = staff.new_doctor(), staff.new_doctor()
-    _, (free_appointment,) = await staff.new_patient(doctor)
-    patient, (busy_appointment, other_appointment) = await staff.new_patient(doctor, other_doctor)
+    _, (free_appointment,) = await staff.new_patient(doctor, arrived=False)
+    patient, (busy_appointment, other_appointment) = await staff.new_patient(doctor, other_doctor, arrived=False)
     tomorrow = staff.engine.today + timedelta(days=1)
     in_the_morning = staff.engine.settings.calendar.moment(tomorrow, time(9))
     both = appointments.c.id.in_((free_appointment, busy_appointment))

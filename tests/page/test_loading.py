@@ -4,7 +4,7 @@ import json
 
 from playwright.async_api import expect
 
-from tests.support.page_site import row, row_button
+from tests.support.page_site import complete, row
 from tests.support.scene import Scene
 
 
@@ -18,7 +18,7 @@ async def test_worklist_loads_without_layout_shifts(scene: Scene) -> None:
     page = await browser.new_page()
     await page.goto("/worklist")
     await row(page, scene.appointment).wait_for()
-    await row_button(page, scene.appointment, "Complete").click()
+    await complete(page, scene.appointment)
     await expect(row(page, scene.appointment)).to_contain_text("Done")
 
     shifts = json.loads(await page.evaluate("JSON.stringify(shifts)"))

@@ -10,6 +10,7 @@ from patient_visit_engine.storage.tables import sessions
 from tests.support.page_site import (
     PASSWORD,
     StaffPages,
+    choose_in_account,
     notices,
     reply_unavailable,
     row,
@@ -21,7 +22,7 @@ from tests.support.page_site import (
 
 async def test_sign_in_after_expiry_returns_to_the_page(staff: StaffPages) -> None:
     doctor = staff.new_doctor()
-    await staff.new_patient(doctor)
+    await staff.new_patient(doctor, arrived=False)
     page = await staff.open_page(doctor, "/worklist?status=confirmed#q=doe")
     address = page.url
 
@@ -40,7 +41,7 @@ async def test_sign_out_ends_session_and_clears_page(staff: StaffPages) -> None:
     page = await staff.open_page(doctor)
     await expect(page.get_by_text(f"John Doe{patient}")).to_be_visible()
 
-    await page.get_by_role("button", name="Sign out").click()
+    await choose_in_account(page, "Sign out")
     await page.get_by_label("Password").wait_for()
 
     assert f"Doe{patient}" not in await page.content()
@@ -54,7 +55,7 @@ async def test_failed_sign_out_shows_a_notice(staff: StaffPages) -> None:
     page = await staff.open_page(staff.new_doctor())
     await page.route("**/api/session", reply_unavailable)
 
-    await page.get_by_role("button", name="Sign out").click()
+    await choose_in_account(page, "Sign out")
 
     await expect(notices(page)).to_contain_text("you are still signed in")
     assert page.url.endswith("/worklist")
@@ -76,8 +77,8 @@ async def test_waits_for_an_api_that_is_away_at_first(staff: StaffPages) -> None
 
 async def test_tab_shows_the_list_of_a_new_session(staff: StaffPages) -> None:
     first, second = staff.new_doctor(), staff.new_doctor()
-    first_patient, _ = await staff.new_patient(first)
-    second_patient, _ = await staff.new_patient(second)
+    first_patient, _ = await staff.new_patient(first, arrived=False)
+    second_patient, _ = await staff.new_patient(second, arrived=False)
     page = await staff.open_page(first, "/worklist?status=confirmed")
     await expect(page.get_by_text(f"John Doe{first_patient}")).to_be_visible()
 
@@ -86,7 +87,7 @@ async def test_tab_shows_the_list_of_a_new_session(staff: StaffPages) -> None:
 
     await expect(page.get_by_text(f"John Doe{second_patient}")).to_be_visible()
     await expect(page.get_by_text(f"John Doe{first_patient}")).to_have_count(0)
-    await expect(page.locator(".who")).to_contain_text(f"Dr. {second}")
+    await expect(page.locator("header .who")).to_contain_text(f"Dr. {second}")
     await wait_until_live(page)
 
 
@@ -120,7 +121,7 @@ async def test_next_user_does_not_see_an_old_offer(staff: StaffPages) -> None:
     await staff.engine.complete(first, started.json()["id"])
     await page.get_by_text("is free for you").wait_for()
 
-    await page.get_by_role("button", name="Sign out").click()
+    await choose_in_account(page, "Sign out")
     await sign_in(page, next_user)
 
     await expect(page.get_by_text(f"John Doe{patient}")).to_have_count(0)

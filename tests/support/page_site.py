@@ -66,11 +66,17 @@ class StaffPages:
         """The id of a doctor that no other test uses."""
         return next(self.page_site.doctor_ids)
 
-    async def new_patient(self, *doctors: int, prestation: int = CARDIOLOGY) -> tuple[int, list[int]]:
-        """Insert a patient with an appointment today with each of these doctors. Returns all ids."""
+    async def new_patient(
+        self, *doctors: int, prestation: int = CARDIOLOGY, arrived: bool = True
+    ) -> tuple[int, list[int]]:
+        """Insert a patient with an appointment today with each of these doctors, and check the patient in. Returns all ids."""
         patient = next(self.page_site.patient_ids)
         doctor_by_appointment = {next(self.page_site.appointment_ids): doctor for doctor in doctors}
         await self.engine.admit(patient, doctor_by_appointment, prestation)
+        if arrived:
+            async with self.engine.staff("reception") as reception:
+                answer = await reception.post(f"/api/patients/{patient}/check-in")
+            assert answer.status_code == 200
         return patient, list(doctor_by_appointment)
 
     async def backdate_tracking(self, appointment: int, **minutes: int) -> None:
@@ -152,6 +158,28 @@ def card(page: Page, patient: int) -> Locator:
 def isolated_name(patient: int) -> str:
     """The name of a patient of `new_patient` in a sentence, between the characters that isolate its direction."""
     return f"\u2068John Doe{patient}\u2069"
+
+
+async def complete(page: Page, appointment: int) -> None:
+    """Complete a consultation that has just begun, which the page asks about."""
+    await row_button(page, appointment, "Complete").click()
+    await page.get_by_role("alertdialog").get_by_role("button", name="Complete", exact=True).click()
+
+
+async def open_menu(page: Page, appointment: int) -> None:
+    """Open the menu of the appointment's row."""
+    await row(page, appointment).get_by_role("button", name="More for").click()
+
+
+async def choose_in_account(page: Page, choice: str) -> None:
+    """Choose from the menu of the account."""
+    await page.locator("header .account").click()
+    await page.get_by_role("menu").get_by_text(choice, exact=True).click()
+
+
+def warnings(page: Page) -> Locator:
+    """The notices that warn."""
+    return page.locator("[data-sonner-toast][data-type=warning]")
 
 
 def notices(page: Page) -> Locator:

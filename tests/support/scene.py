@@ -65,11 +65,12 @@ async def prepare_scene(staff: StaffPages) -> Scene:
     patient, (appointment, blocked_appointment) = await staff.new_patient(doctor, other_doctor)
     busy_patient, (waiting_appointment, busy_appointment) = await staff.new_patient(doctor, other_doctor)
     await staff.new_patient(doctor)
+    await staff.new_patient(doctor, arrived=False)
     assert (await engine.start(doctor, patient, appointment)).status_code == 201
     assert (await engine.start(other_doctor, patient, blocked_appointment)).status_code == 409
     assert (await engine.start(other_doctor, busy_patient, busy_appointment)).status_code == 201
     assert (await engine.start(doctor, busy_patient, waiting_appointment, wait=True)).status_code == 409
     async with engine.staff("reception") as reception:
-        _, (checked_in,) = await staff.new_patient(doctor)
+        _, (checked_in,) = await staff.new_patient(doctor, arrived=False)
         assert (await reception.post(f"/api/appointments/{checked_in}/check-in")).status_code == 201
     return Scene(staff, doctor, patient, appointment)

@@ -8,6 +8,8 @@ import { useIdentity } from "./identity.js";
 
 /** How long a warning stays, in milliseconds. */
 export const WARNING_FOR = 5_000;
+/** How long a notice offers to take a command back, in milliseconds. */
+export const UNDO_FOR = 10_000;
 /** How many refusals are remembered, so that the answer and the event of one refusal cause one notice. */
 const REMEMBERED = 200;
 
@@ -32,7 +34,11 @@ export function useNotices() {
 
     return {
         warn,
-        done: (title: string): void => void toast.success(title, { duration: WARNING_FOR }),
+        done: (title: string, description = ""): void =>
+            void toast.success(title, { duration: WARNING_FOR, ...(description === "" ? {} : { description }) }),
+        /** A command that `undo` takes back. */
+        undoable: (title: string, undo: () => void): void =>
+            void toast.success(title, { duration: UNDO_FOR, action: { label: t("undo"), onClick: undo } }),
         /** A granted start whose doctor still has other patients. */
         started(warnings: readonly StartWarning[]): void {
             for (const warning of warnings) warn(t("refused.doctorBusy", { patient: written(warning) }));

@@ -4,7 +4,7 @@ import { QueryClient, useQuery } from "@tanstack/vue-query";
 import { computed, type Ref } from "vue";
 import { answered, api, ProblemError, type StatusName, type Visit, type Who } from "./api/client.js";
 
-export const PAGE_SIZE = 50;
+export const PAGE_SIZE = 200;
 /** How long the search waits after the last typed letter, in milliseconds. */
 export const TYPED = 200;
 /** How often an open visit is read again, in milliseconds. */

@@ -21,6 +21,16 @@ export const HOME_OF = {
     wall: "board",
 } as const;
 
+/** The pages in each role's navigation, the home first. */
+export const PAGES_OF: Readonly<Record<Who["role"], readonly string[]>> = {
+    doctor: ["worklist", "board"],
+    reception: ["board", "worklist"],
+    supervisor: ["board", "worklist"],
+    service: ["board", "worklist"],
+    admin: ["board"],
+    wall: ["board"],
+};
+
 /** An address within this page, or undefined. So a link cannot redirect a user to another site. */
 export function within(next: unknown): string | undefined {
     return typeof next === "string" && /^\/(?![/\\])/.test(next) ? next : undefined;

@@ -1,23 +1,19 @@
-/** The situation and the actions of one row of the worklist, in pure functions. */
+/** The situation and the buttons of one row of the worklist, in pure functions. */
 
 import type { Appointment } from "../api/client.js";
 
 /** From this time on a wait counts as long, in milliseconds. */
 export const LONG_WAIT = 30 * 60_000;
-/** The minutes that Extend adds. */
-export const EXTEND_BY = 15;
 
-/** The order of the rows: by time. Times have one form and one zone, so their texts compare like they do. */
-export function byTime(a: Appointment, b: Appointment): number {
-    if (a.scheduled_at !== b.scheduled_at) return a.scheduled_at < b.scheduled_at ? -1 : 1;
-    return a.appointment_id - b.appointment_id;
-}
+export type Action = "start" | "resume" | "complete" | "extend" | "pause" | "wait" | "leave_line" | "check_in";
 
-export type Action = "start" | "resume" | "complete" | "extend" | "wait" | "leave";
-
-/** `mine`: in consultation with the signed-in doctor. `busy`: with another doctor, or with this doctor for another appointment. */
+/**
+ * `mine`: in consultation with the signed-in doctor. `busy`: with another doctor, or with this doctor for another appointment.
+ * `expected`: not in the house yet. `free`: in the house, and no one has the patient.
+ */
 export type Situation =
     | "free"
+    | "expected"
     | "mine"
     | "overdue"
     | "paused"
@@ -33,17 +29,26 @@ export type Situation =
 
 export interface Row {
     readonly situation: Situation;
-    readonly primary: Action | null;
-    readonly secondary: readonly Action[];
+    /** In the order of the screen. An action has the same place in every row, so that no button takes the place of another one. */
+    readonly actions: readonly Action[];
     /** Since when, in milliseconds since 1970. `until` is set for a reservation only. */
     readonly since: number | null;
     readonly until: number | null;
+    /** Past twice the expected time, or another doctor waits for the patient. */
+    readonly isLongOver: boolean;
     /** How long the patient has been checked in, in milliseconds, if that is long. */
     readonly longWait: number | null;
 }
 
+/** What Enter does on a row: the first of these that the row has. Nothing that gives something away. */
+const ON_ENTER: readonly Action[] = ["start", "resume", "complete", "wait", "check_in"];
+
+export function onEnter({ actions }: Row): Action | undefined {
+    return ON_ENTER.find(action => actions.includes(action));
+}
+
 /** The patient's current state does not change the appointments of other days, except the running one. */
-const KEPT_ON_OTHER_DAYS: ReadonlySet<Situation> = new Set([
+const SAME_ON_OTHER_DAYS: ReadonlySet<Situation> = new Set([
     "mine",
     "overdue",
     "paused",
@@ -58,19 +63,24 @@ const at = (moment: string | null): number | null => (moment === null ? null : D
 /** `doctorId` is the signed-in doctor, or null for other staff. Start and Wait exist for today only. */
 export function rowOf(item: Appointment, doctorId: number | null, now: number, isToday = true): Row {
     const today = situationOf(item, doctorId, now);
-    const situation = isToday || KEPT_ON_OTHER_DAYS.has(today) ? today : "planned";
-    const [primary, ...secondary] = item.doctor_id === doctorId ? actionsOf(item, situation, doctorId) : [];
+    const situation = isToday || SAME_ON_OTHER_DAYS.has(today) ? today : "planned";
     const arrived = item.status === "pending" ? at(item.checked_in_at) : null;
     const waited = arrived === null ? 0 : now - arrived;
     const own = situation === "mine" || situation === "overdue" || situation === "elsewhere";
     return {
         situation,
-        primary: primary ?? null,
-        secondary: secondary.flatMap(action => action ?? []),
+        actions: item.doctor_id === doctorId ? actionsOf(item, situation, doctorId) : [],
         since: situation.startsWith("paused") ? at(item.paused_at) : own ? at(item.started_at) : at(item.patient.since),
         until: situation.startsWith("reserved") ? at(item.patient.until) : null,
+        isLongOver: situation === "overdue" && isLongOver(item, now),
         longWait: waited >= LONG_WAIT ? waited : null,
     };
+}
+
+function isLongOver({ started_at, overdue_at, waiting_for_me }: Appointment, now: number): boolean {
+    if (started_at === null || overdue_at === null) return false;
+    const [start, due] = [Date.parse(started_at), Date.parse(overdue_at)];
+    return waiting_for_me.length > 0 || now - start >= 2 * (due - start);
 }
 
 function situationOf(item: Appointment, doctorId: number | null, now: number): Situation {
@@ -86,31 +96,30 @@ function situationOf(item: Appointment, doctorId: number | null, now: number): S
         if (patient.doctor_id === doctorId) return "reserved_for_me";
         return patient.position === null ? "reserved" : "in_line";
     }
-    return "free";
+    return item.present ? "free" : "expected";
 }
 
-/** The first is the row's primary action. It is null if the row has only secondary actions. */
-function actionsOf(item: Appointment, situation: Situation, doctorId: number | null): readonly (Action | null)[] {
-    const start: Action = item.ended_as === null ? "start" : "resume";
+function actionsOf(item: Appointment, situation: Situation, doctorId: number | null): readonly Action[] {
     switch (situation) {
         case "mine":
-            return ["complete", "extend"];
         case "overdue":
-            return ["extend", "complete"];
+            return ["complete", "pause", "extend"];
         case "paused": {
             // While the patient is with another doctor, or reserved for one, it would be refused.
             const isTaken = item.patient.state !== "free" && item.patient.doctor_id !== doctorId;
-            return [item.exclusive && isTaken ? null : "resume", "complete"];
+            return item.exclusive && isTaken ? ["complete"] : ["complete", "resume"];
         }
         case "free":
         case "reserved_for_me":
-            return [start];
+            return ["start"];
+        case "expected":
+            return ["check_in"];
         case "in_line":
             // An X-ray does not have to wait for the patient's other doctor.
-            return item.exclusive ? [null, "leave"] : [start, "leave"];
+            return item.exclusive ? ["leave_line"] : ["leave_line", "start"];
         case "busy":
         case "reserved":
-            if (!item.exclusive) return [start];
+            if (!item.exclusive) return ["start"];
             // A doctor cannot wait for their own consultation. The row of the running consultation has the buttons.
             return item.patient.doctor_id === doctorId ? [] : ["wait"];
         default:

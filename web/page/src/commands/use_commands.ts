@@ -1,0 +1,72 @@
+/** Sends commands. Shows each result as a notice, with Undo where a command can be taken back, and reads the screens again. */
+
+import { useQueryClient } from "@tanstack/vue-query";
+import { reactive } from "vue";
+import { useI18n } from "vue-i18n";
+import { askUntilDecided } from "../api/asking.js";
+import { ProblemError, type StartWarning } from "../api/client.js";
+import { useIdentity } from "../identity.js";
+import { useNotices } from "../notices.js";
+import { BOARD, VISIT, WORKLIST } from "../queries.js";
+import { CALLS, type Call, type CommandName, type Details, type Subject, subjectOfUndo, UNDONE_BY } from "./calls.js";
+
+/** `asking`: no answer yet. `unknown`: the last answer did not say whether the command was carried out, so it is sent again. */
+export type Pending = "asking" | "unknown";
+
+/** The appointments and patients with a command that has no answer yet. */
+const pending = reactive(new Map<string, Pending>());
+
+const OF_PATIENT = /_patient$/;
+
+/** What can have only one command at a time: an appointment, or a patient for the commands of a whole patient. */
+function placeOf(name: CommandName, of: Subject): string {
+    return OF_PATIENT.test(name) ? `patient ${of.patient_id}` : `appointment ${of.appointment_id}`;
+}
+
+export function useCommands() {
+    const queries = useQueryClient();
+    const notices = useNotices();
+    const { t, te } = useI18n();
+    const { written } = useIdentity();
+
+    /** Sends the command until it is decided. Returns whether the API carried it out. */
+    async function run(name: CommandName, of: Subject, details: Partial<Details> = {}): Promise<boolean> {
+        const place = placeOf(name, of);
+        // A double click is one press.
+        if (pending.has(place)) return false;
+        pending.set(place, "asking");
+        try {
+            const call: Call = CALLS[name];
+            const answer = await askUntilDecided(
+                key => call(of, key, details),
+                () => pending.set(place, "unknown"),
+            );
+            report(name, of, answer);
+            return true;
+        } catch (error) {
+            if (!(error instanceof ProblemError)) throw error;
+            notices.failed(error, written(of));
+            return false;
+        } finally {
+            await Promise.all([WORKLIST, BOARD, VISIT].map(first => queries.invalidateQueries({ queryKey: [first] })));
+            pending.delete(place);
+        }
+    }
+
+    function report(name: CommandName, of: Subject, answer: unknown): void {
+        const { warnings } = (answer ?? {}) as { warnings?: readonly StartWarning[] };
+        notices.started(warnings ?? []);
+        const title = te(`done.${name}`) ? t(`done.${name}`, { patient: written(of) }) : undefined;
+        const undo = UNDONE_BY[name];
+        if (title === undefined) return;
+        if (undo === undefined) notices.done(title);
+        else notices.undoable(title, () => void run(undo, subjectOfUndo(name, of, answer)));
+    }
+
+    return {
+        run,
+        /** The state of the command of this row, card or offer, or undefined when it has none. */
+        pendingOf: (of: Pick<Subject, "appointment_id" | "patient_id">): Pending | undefined =>
+            pending.get(`appointment ${of.appointment_id}`) ?? pending.get(`patient ${of.patient_id}`),
+    };
+}

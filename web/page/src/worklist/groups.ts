@@ -1,0 +1,52 @@
+/** A doctor's day in groups: who is with the doctor, who is next, who can come, who cannot, in pure functions. */
+
+import type { Appointment } from "../api/client.js";
+import { rowOf, type Situation } from "./row.js";
+
+export const GROUPS = ["now", "next", "ready", "elsewhere", "not_here", "done"] as const;
+export type Group = (typeof GROUPS)[number];
+
+const GROUP_OF: Readonly<Record<Situation, Exclude<Group, "next">>> = {
+    mine: "now",
+    overdue: "now",
+    paused: "now",
+    reserved_for_me: "ready",
+    free: "ready",
+    busy: "elsewhere",
+    in_line: "elsewhere",
+    reserved: "elsewhere",
+    elsewhere: "elsewhere",
+    paused_elsewhere: "elsewhere",
+    expected: "not_here",
+    planned: "not_here",
+    done: "done",
+    canceled: "done",
+};
+
+export type Grouped = Readonly<Record<Group, readonly Appointment[]>>;
+
+/**
+ * The rows of today by group, each group in the order of the list, which is the order of the calls.
+ * Next is the patient who is reserved for this doctor, or else the first who can be called.
+ */
+export function grouped(items: readonly Appointment[], doctorId: number, now: number): Grouped {
+    const groups = Object.fromEntries(GROUPS.map(group => [group, [] as Appointment[]])) as Record<
+        Group,
+        Appointment[]
+    >;
+    for (const item of items) groups[GROUP_OF[rowOf(item, doctorId, now).situation]].push(item);
+    const isReserved = (item: Appointment): boolean => rowOf(item, doctorId, now).situation === "reserved_for_me";
+    const next = groups.ready.find(isReserved) ?? groups.ready[0];
+    if (next !== undefined) {
+        groups.next.push(next);
+        groups.ready.splice(groups.ready.indexOf(next), 1);
+    }
+    return groups;
+}
+
+/** The rows before the next patient in the order of the calls whose patients are with someone else. They are passed over. */
+export function passedOver(items: readonly Appointment[], groups: Grouped): readonly Appointment[] {
+    const [next] = groups.next;
+    const before = next === undefined ? items : items.slice(0, items.indexOf(next));
+    return before.filter(item => item.present && groups.elsewhere.includes(item));
+}

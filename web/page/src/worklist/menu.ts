@@ -1,0 +1,67 @@
+/** The commands in the menu of one row: what the role may do in the row's situation, in pure functions. */
+
+import type { Appointment, Who } from "../api/client.js";
+import type { Situation } from "./row.js";
+
+/** Its doctor may take a start or a completion back for so long, in milliseconds. A supervisor may do it later too. */
+export const UNDO_WITHIN = 5 * 60_000;
+
+/** Commands that need more than a press open a dialog: `send`, `transfer`, `reassign`, `set_priority`, `cancel`, `release`. */
+export type MenuCommand =
+    | "start"
+    | "undo_start"
+    | "transfer"
+    | "send"
+    | "reopen"
+    | "release"
+    | "check_in"
+    | "no_answer"
+    | "check_out"
+    | "undo_check_in"
+    | "set_priority"
+    | "reassign"
+    | "cancel"
+    | "undo_cancel";
+
+const RUNNING: readonly Situation[] = ["mine", "overdue", "paused", "paused_elsewhere", "elsewhere"];
+
+/** Today's menu of the row, in the order of the screen. */
+export function menuOf(
+    item: Appointment,
+    situation: Situation,
+    who: Pick<Who, "role" | "doctor_id">,
+    now: number,
+): readonly MenuCommand[] {
+    const isOwn = who.doctor_id !== null && who.doctor_id === item.doctor_id;
+    const isSupervisor = who.role === "supervisor";
+    const isDesk = isSupervisor || who.role === "reception";
+    const within = (moment: string | null): boolean =>
+        isSupervisor || (isOwn && moment !== null && now - Date.parse(moment) < UNDO_WITHIN);
+    const commands: (MenuCommand | false)[] = [];
+    if (RUNNING.includes(situation)) {
+        commands.push(
+            (isOwn || isSupervisor) && "transfer",
+            isOwn && "send",
+            within(item.started_at) && "undo_start",
+            isSupervisor && "release",
+        );
+    } else if (situation === "done") {
+        commands.push(within(item.completed_at) && "reopen");
+    } else if (situation === "canceled") {
+        commands.push(isDesk && "undo_cancel");
+    } else if (isOwn || isDesk) {
+        const isHere = item.status === "pending";
+        const isCalled = item.patient.kind === "called" && item.patient.doctor_id === item.doctor_id;
+        commands.push(
+            isOwn && situation === "expected" && "start",
+            isDesk && !isHere && "check_in",
+            isHere && isCalled && "no_answer",
+            isHere && "check_out",
+            isHere && "undo_check_in",
+            "set_priority",
+            "reassign",
+            isDesk && "cancel",
+        );
+    }
+    return commands.filter(command => command !== false);
+}

@@ -1,0 +1,64 @@
+import { describe, expect, it } from "vitest";
+import type { Appointment } from "../src/api/client.js";
+import { filledOf } from "../src/worklist/filled.js";
+import { grouped, passedOver } from "../src/worklist/groups.js";
+import { anAppointment, at, ME, NOON, OTHER, withDrOkafor } from "./appointments.js";
+
+const running = { status: "in_progress", consultation_id: "c", started_at: at(-14), overdue_at: at(6) } as const;
+const forMe = { state: "reserved", doctor: "Dr. Amrani", doctor_id: ME, until: at(1), kind: "called" } as const;
+let lastId = 0;
+const item = (...changed: Parameters<typeof anAppointment>): Appointment => {
+    lastId += 1;
+    return { ...anAppointment(...changed), appointment_id: lastId, patient_id: lastId };
+};
+
+describe("a doctor's day", () => {
+    const now = item(running);
+    const busy = item({}, withDrOkafor);
+    const first = item();
+    const second = item();
+    const absent = item({ present: false });
+    const done = item({ status: "done" });
+    const groups = grouped([now, busy, first, second, absent, done], ME, NOON);
+
+    it("puts each patient into one group, in the order of the calls", () => {
+        expect(groups).toEqual({
+            now: [now],
+            next: [first],
+            ready: [second],
+            elsewhere: [busy],
+            not_here: [absent],
+            done: [done],
+        });
+    });
+
+    it("shows a called patient as the next one", () => {
+        const called = item({}, forMe);
+        const { next, ready } = grouped([first, called], ME, NOON);
+        expect([next, ready]).toEqual([[called], [first]]);
+    });
+
+    it("names those who come first and are with someone else", () => {
+        const later = item({}, withDrOkafor);
+        const items = [busy, first, later];
+        expect(passedOver(items, grouped(items, ME, NOON))).toEqual([busy]);
+    });
+
+    it("keeps a paused consultation in sight", () => {
+        const paused = item({ ...running, paused_at: at(-1) });
+        expect(grouped([paused], ME, NOON).now).toEqual([paused]);
+    });
+
+    it("has one filled button: complete, or else the start of the next patient", () => {
+        expect(filledOf(now, groups, ["complete", "pause"])).toBe("complete");
+        expect(filledOf(first, groups, ["start"])).toBeUndefined();
+        const idle = grouped([first, second], ME, NOON);
+        expect(filledOf(first, idle, ["start"])).toBe("start");
+        expect(filledOf(second, idle, ["start"])).toBeUndefined();
+    });
+
+    it("leaves a colleague's consultation out of Now", () => {
+        const theirs = item({ ...running, doctor_id: OTHER });
+        expect(grouped([theirs], ME, NOON).elsewhere).toEqual([theirs]);
+    });
+});

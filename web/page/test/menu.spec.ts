@@ -1,0 +1,47 @@
+import { describe, expect, it } from "vitest";
+import type { Appointment, Who } from "../src/api/client.js";
+import { menuOf } from "../src/worklist/menu.js";
+import { rowOf } from "../src/worklist/row.js";
+import { anAppointment, at, ME, NOON, OTHER } from "./appointments.js";
+
+const as = (role: Who["role"], doctor_id: number | null = null) => ({ role, doctor_id });
+const DOCTOR = as("doctor", ME);
+const menu = (item: Appointment, who: Pick<Who, "role" | "doctor_id">) =>
+    menuOf(item, rowOf(item, who.doctor_id, NOON).situation, who, NOON);
+const running = (minutes: number) =>
+    anAppointment({ status: "in_progress", consultation_id: "c", started_at: at(-minutes) });
+const done = (minutes: number) =>
+    anAppointment({ status: "done", consultation_id: "c", started_at: at(-60), completed_at: at(-minutes) });
+const here = anAppointment({ status: "pending", checked_in_at: at(-10) });
+
+describe("the menu of a row", () => {
+    it.each([
+        ["a doctor takes a start back", running(4), DOCTOR, ["transfer", "send", "undo_start"]],
+        ["but not after five minutes", running(5), DOCTOR, ["transfer", "send"]],
+        ["a supervisor may later", running(90), as("supervisor"), ["transfer", "undo_start", "release"]],
+        ["reception has no part in a consultation", running(4), as("reception"), []],
+        ["a doctor takes a completion back", done(4), DOCTOR, ["reopen"]],
+        ["but not after five minutes", done(5), DOCTOR, []],
+        ["a supervisor may later", done(90), as("supervisor"), ["reopen"]],
+        [
+            "the desk cancels",
+            here,
+            as("reception"),
+            ["check_out", "undo_check_in", "set_priority", "reassign", "cancel"],
+        ],
+        ["a doctor does not", here, DOCTOR, ["check_out", "undo_check_in", "set_priority", "reassign"]],
+        ["nor for a colleague", here, as("doctor", OTHER), []],
+        ["a canceled one comes back", anAppointment({ status: "canceled" }), as("reception"), ["undo_cancel"]],
+        ["a program has no menu", here, as("service"), []],
+    ] as const)("%s", (_what, item, who, commands) => {
+        expect(menu(item, who)).toEqual(commands);
+    });
+
+    it("offers to start a patient who has not come, and to note that a called one did not", () => {
+        expect(menu(anAppointment({ present: false }), DOCTOR)).toContain("start");
+        const called = { state: "reserved", kind: "called", doctor_id: ME, until: at(1) } as const;
+        const item = anAppointment({ status: "pending", checked_in_at: at(-10) }, called);
+        expect(menu(item, DOCTOR)).toContain("no_answer");
+        expect(menu(here, DOCTOR)).not.toContain("no_answer");
+    });
+});
