@@ -42,7 +42,7 @@ export function useCallNext() {
                 const at = next
                     ? t("call.nextAt", { at: timeOfDay(String(next), who.value.timezone, locale.value) })
                     : undefined;
-                notices.warn(t("call.nobody"), at);
+                notices.warn(t("call.no_patient"), at);
             }
         } finally {
             await Promise.all([WORKLIST, BOARD].map(first => queries.invalidateQueries({ queryKey: [first] })));

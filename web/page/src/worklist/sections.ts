@@ -14,7 +14,7 @@ export interface Section {
     readonly leftIds: ReadonlySet<number>;
 }
 
-/** The groups whose rows keep their places. Now has a place of its own at the top, and Done is closed at the bottom. */
+/** The groups whose rows keep their places. Now has its place at the top, and Done is closed at the bottom. */
 const HELD = GROUPS.filter(group => group !== "now" && group !== "done");
 
 /** By time. Times have one form and one zone, so their texts compare like they do. */

@@ -8,7 +8,7 @@ export type Order = readonly (readonly number[])[];
 const sameOrder = (a: Order, b: Order): boolean => JSON.stringify(a) === JSON.stringify(b);
 
 /**
- * `order` follows `wanted`, but not while `isHeld`. `isOld` says that the order has changed meanwhile, and `refresh` shows it.
+ * `order` follows `wanted`, but not while `isHeld`. `isOld` says that the order has changed since then, and `refresh` shows it.
  * So a row never moves under a pointer that is about to press.
  */
 export function useSteadyOrder(wanted: Ref<Order>, isHeld: Ref<boolean>) {
