@@ -52,6 +52,7 @@ VIEWS = (
     "/board",
     "/wall",
     r"/patients/:patient(\d+)/:date(\d{4}-\d{2}-\d{2})?",
+    r"/report/:date(\d{4}-\d{2}-\d{2})?",
     "/",
 )
 

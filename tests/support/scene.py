@@ -17,6 +17,7 @@ ADDRESSES = [
     ("supervisor", "/wall"),
     ("doctor", "/worklist"),
     ("supervisor", "/patients/{patient}"),
+    ("supervisor", "/report"),
     ("doctor", UNKNOWN_VIEW),
 ]
 

@@ -6,6 +6,7 @@ import type { Who } from "./api/client.js";
 import BoardPage from "./board/BoardPage.vue";
 import WallPage from "./board/WallPage.vue";
 import { readSession, SESSION } from "./queries.js";
+import ReportPage from "./report/ReportPage.vue";
 import NoSuchPage from "./shell/NoSuchPage.vue";
 import SignInPage from "./sign_in/SignInPage.vue";
 import VisitPage from "./visit/VisitPage.vue";
@@ -25,7 +26,7 @@ export const HOME_OF = {
 export const PAGES_OF: Readonly<Record<Who["role"], readonly string[]>> = {
     doctor: ["worklist", "board"],
     reception: ["board", "worklist"],
-    supervisor: ["board", "worklist"],
+    supervisor: ["board", "worklist", "report"],
     service: ["board", "worklist"],
     admin: ["board"],
     wall: ["board"],
@@ -61,6 +62,7 @@ export function newRouter(client: QueryClient) {
                 name: "visit",
                 component: VisitPage,
             },
+            { path: "/report/:date(\\d{4}-\\d{2}-\\d{2})?", name: "report", component: ReportPage },
             { path: "/", name: "home", component: { render: () => null } },
             { path: "/:elsewhere(.*)*", name: "elsewhere", component: NoSuchPage },
         ],
