@@ -53,6 +53,7 @@ VIEWS = (
     "/wall",
     r"/patients/:patient(\d+)/:date(\d{4}-\d{2}-\d{2})?",
     r"/report/:date(\d{4}-\d{2}-\d{2})?",
+    "/admin",
     "/",
 )
 

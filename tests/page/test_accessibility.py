@@ -57,6 +57,25 @@ async def test_no_page_violates_axe_rules(scene: Scene) -> None:
 
 
 @needs_axe
+async def test_administration_follows_axe_rules(staff: StaffPages) -> None:
+    # Axe looks at every element, so the filter leaves only a few of the hundreds of accounts.
+    page = await staff.open_page("admin", "/admin")
+    await page.get_by_placeholder("Filter this list").fill("supervisor")
+    await expect(page.locator(".record")).to_have_count(1)
+    violations = {"accounts": await theme_violations(page)}
+    await page.get_by_role("button", name="Add account").click()
+    await page.get_by_role("dialog").get_by_label("Role").select_option("doctor")
+    violations["account"] = await theme_violations(page)
+    await page.keyboard.press("Escape")
+    await page.get_by_role("button", name="Account of").click()
+    await page.get_by_role("menuitem", name="Change your password").click()
+    await page.get_by_label("Old password").wait_for()
+    violations["password"] = await theme_violations(page)
+
+    assert {view: lines for view, lines in violations.items() if lines} == {}
+
+
+@needs_axe
 async def test_notices_and_offers_are_polite(staff: StaffPages) -> None:
     first, second = staff.new_doctor(), staff.new_doctor()
     patient, (first_appointment, second_appointment) = await staff.new_patient(first, second)

@@ -18,6 +18,7 @@ ADDRESSES = [
     ("doctor", "/worklist"),
     ("supervisor", "/patients/{patient}"),
     ("supervisor", "/report"),
+    ("admin", "/admin?part=services"),
     ("doctor", UNKNOWN_VIEW),
 ]
 

@@ -2,6 +2,7 @@
 
 import type { QueryClient } from "@tanstack/vue-query";
 import { createRouter, createWebHistory, type RouteLocationNormalized } from "vue-router";
+import AdminPage from "./admin/AdminPage.vue";
 import type { Who } from "./api/client.js";
 import BoardPage from "./board/BoardPage.vue";
 import WallPage from "./board/WallPage.vue";
@@ -17,8 +18,8 @@ export const HOME_OF = {
     reception: "board",
     supervisor: "board",
     service: "board",
-    // The board then shows that these roles may not read it.
-    admin: "board",
+    admin: "admin",
+    // The board then shows that this role may not read it.
     wall: "board",
 } as const;
 
@@ -28,7 +29,7 @@ export const PAGES_OF: Readonly<Record<Who["role"], readonly string[]>> = {
     reception: ["board", "worklist"],
     supervisor: ["board", "worklist", "report"],
     service: ["board", "worklist"],
-    admin: ["board"],
+    admin: ["admin"],
     wall: ["board"],
 };
 
@@ -63,6 +64,7 @@ export function newRouter(client: QueryClient) {
                 component: VisitPage,
             },
             { path: "/report/:date(\\d{4}-\\d{2}-\\d{2})?", name: "report", component: ReportPage },
+            { path: "/admin", name: "admin", component: AdminPage },
             { path: "/", name: "home", component: { render: () => null } },
             { path: "/:elsewhere(.*)*", name: "elsewhere", component: NoSuchPage },
         ],

@@ -12,6 +12,16 @@ export type Board = Schemas["Board"];
 export type BoardItem = Schemas["BoardItem"];
 export type Visit = Schemas["Visit"];
 export type TimelineEntry = Schemas["TimelineEntry"];
+export type Role = Schemas["Role"];
+export type Account = Schemas["Account"];
+export type AddAccount = Schemas["AddAccount"];
+export type AddedAccount = Schemas["AddedAccount"];
+export type ChangeAccount = Schemas["ChangeAccount"];
+export type Doctor = Schemas["StoredDoctor"];
+export type DoctorContent = Required<Omit<Schemas["PutDoctor"], "identifiers" | "as_of">>;
+/** The API calls a service "prestation". */
+export type Service = Schemas["StoredPrestation"];
+export type ServiceContent = Omit<Schemas["PutPrestation"], "identifiers" | "as_of">;
 export type DayReport = Schemas["DayReport"];
 export type DoctorFigures = Schemas["DoctorFigures"];
 export type Who = Schemas["SignedInUser"];
