@@ -1,13 +1,10 @@
 """Decides at the start of `up` whether to load the demonstration hospital."""
 
-import asyncio
-import sys
-
-import typer
 from sqlalchemy import Connection, exists, select
 
 from patient_visit_engine.cli.demo import loading
 from patient_visit_engine.cli.demo.logins import Login
+from patient_visit_engine.cli.questions import confirm, is_at_terminal
 from patient_visit_engine.runtime.operator_error import OperatorError
 from patient_visit_engine.runtime.settings import Settings
 from patient_visit_engine.storage.database import Database
@@ -42,23 +39,4 @@ def _is_empty(connection: Connection) -> bool:
 async def _is_demo_wanted(settings: Settings) -> bool:
     if settings.demo:
         return True
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        return False
-    typer.echo("The database is empty. Load a small demonstration hospital? [Y/n] ", nl=False)
-    return (await _read_line()).strip().lower() in ("", "y", "yes")
-
-
-async def _read_line() -> str:
-    # Not `input` in a thread: Ctrl-C could not end such a thread.
-    loop = asyncio.get_running_loop()
-    answer: asyncio.Future[str] = loop.create_future()
-
-    def read() -> None:
-        loop.remove_reader(sys.stdin)
-        answer.set_result(sys.stdin.readline() or "n")
-
-    loop.add_reader(sys.stdin, read)
-    try:
-        return await answer
-    finally:
-        loop.remove_reader(sys.stdin)
+    return is_at_terminal() and await confirm("The database is empty. Load a small demonstration hospital?")

@@ -12,6 +12,7 @@ import typer
 from temporalio.client import Client
 
 from patient_visit_engine.cli.demo.startup import load_demo_if_wanted
+from patient_visit_engine.cli.first_accounts import add_first_accounts
 from patient_visit_engine.cli.migrate import migrate_schema
 from patient_visit_engine.cli.supervisor import data_dir, hang_watch
 from patient_visit_engine.cli.supervisor.hang_watch import LifeCheck
@@ -39,6 +40,7 @@ def up() -> None:
 
     A process that dies or hangs is started again. Ctrl-C stops everything; the data stays in VISIT_DATA_DIR for the next start.
     If the database is empty, `up` offers to load the demonstration hospital; VISIT_DEMO=1 loads it without asking.
+    Without the demonstration, it offers to add the first accounts, or says how to add them when there is no terminal.
     """
     settings = load_settings()
     with data_dir.lock_data_dir(settings.data_dir) as folder:
@@ -84,13 +86,14 @@ async def _start_system(supervisor: Supervisor, settings: Settings, folder: Path
     await supervisor.run_or_stop(asyncio.to_thread(migrate_schema, settings))
     client = await supervisor.run_or_stop(namespace.prepare(settings))
     logins = await supervisor.run_or_stop(load_demo_if_wanted(settings))
+    account_lines = await supervisor.run_or_stop(add_first_accounts(settings))
     start("worker", [*program, "worker"], WORKER_GRACE_SECONDS)
     start("api", [*program, "api"], API_GRACE_SECONDS)
     is_ready = await supervisor.run_or_stop(_wait_until_ready(settings, client))
     supervisor.mark_ready()
     _print_addresses(settings, folder)
-    for login in logins:
-        print_line(login.line())
+    for line in (*(login.line() for login in logins), *account_lines):
+        print_line(line)
     seconds = monotonic() - started_at
     print_line(
         f"ready in {seconds:.1f} s; Ctrl-C stops it" if is_ready else f"not ready after {seconds:.0f} s: see the logs"

@@ -13,11 +13,13 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 
+import httpx
 import pytest
 
 from patient_visit_engine.runtime.settings import Settings
 from patient_visit_engine.runtime.temporal import connect
 from tests.support.clocks import morning_zone
+from tests.support.engine import NO_CERTIFICATES
 from tests.support.up import PROGRAM, RunningUp, UpEnvironment, running_up
 from tests.support.up_start import admit, press_start
 from tests.support.waiting import wait_until
@@ -233,6 +235,33 @@ def test_terminal_offers_demonstration(up_environment: UpEnvironment) -> None:
 
         assert program.wait(30) == 0
     assert b"login: " in output
+
+
+def test_terminal_offers_first_accounts(up_environment: UpEnvironment) -> None:
+    with up_at_terminal(up_environment) as (program, terminal):
+        read_until(terminal, b"[Y/n] ")
+        os.write(terminal, b"n\n")
+        question = read_until(terminal, b"[Y/n] ")
+        os.write(terminal, b"\n")
+        output = read_until(terminal, b"ready in").decode()
+        logins = [line.split()[1:] for line in output.splitlines() if line.startswith("login: ")]
+        address = f"http://127.0.0.1:{up_environment.ports[0]}/api/session"
+        signed_in = [
+            httpx.post(address, json={"username": name, "password": password}, verify=NO_CERTIFICATES).status_code
+            for name, password, _ in logins
+        ]
+        program.send_signal(signal.SIGINT)
+        read_until(terminal, b"stopped")
+
+    assert b"time zone is" in question
+    assert [(name, role) for name, _, role in logins] == [("admin", "admin"), ("supervisor", "supervisor")]
+    assert signed_in == [204, 204]
+
+
+def test_log_says_how_to_add_first_account(shared_up: RunningUp) -> None:
+    hint = next(line for line in shared_up.lines if line.startswith("no account yet"))
+
+    assert "visit-engine user add NAME admin" in hint
 
 
 def test_ctrl_c_at_question_leaves_no_process(up_environment: UpEnvironment) -> None:
