@@ -17,8 +17,6 @@ def table_row(page: Page, doctor: int) -> Locator:
 async def see_patient(staff: StaffPages, doctor: int, waited_minutes: int) -> None:
     """The doctor sees a patient who waited so many minutes."""
     patient, (appointment,) = await staff.new_patient(doctor)
-    async with staff.engine.staff("reception") as reception:
-        assert (await reception.post(f"/api/appointments/{appointment}/check-in")).status_code == 201
     await staff.backdate_tracking(appointment, check_in_time=waited_minutes)
     consultation = await staff.engine.start(doctor, patient, appointment)
     await staff.engine.complete(doctor, consultation.json()["id"])
