@@ -6,7 +6,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from patient_visit_engine.visit.codes import Role
-from patient_visit_engine.wire.field_types import Count, Name, Ordinal, RecordId, Subject, Word, closed
+from patient_visit_engine.wire.field_types import Count, Moment, Name, Ordinal, RecordId, Subject, Word, closed
 
 
 @closed
@@ -19,6 +19,7 @@ class SignedInUser(TypedDict):
     day_starts: Annotated[
         str, Field(description="the local time at which a hospital day starts", pattern="^[0-2][0-9]:[0-5][0-9]$")
     ]
+    expires_at: Annotated[Moment, Field(description="when the session or the token ends")]
 
 
 @closed

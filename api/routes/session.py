@@ -9,6 +9,7 @@ from patient_visit_engine.api.dependencies import dependencies_of
 from patient_visit_engine.api.problems import Problem
 from patient_visit_engine.api.schema import account_requests
 from patient_visit_engine.api.schema.openapi import BODY_PROBLEMS, STAFF_PROBLEMS, responses
+from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.wire import account_bodies
 
 router = APIRouter(tags=["session"])
@@ -44,6 +45,7 @@ async def show_session(caller: SignedIn, http: Request) -> Response:
         "doctor_id": caller.doctor_id,
         "timezone": settings.timezone,
         "day_starts": settings.day_starts.isoformat("minutes"),
+        "expires_at": to_rfc3339(caller.expires_at),
     }
     return JSONResponse(user)
 

@@ -8,9 +8,10 @@ import pytest
 
 from patient_visit_engine.storage import account_changes, accounts, tables
 from patient_visit_engine.storage.tables import sessions
+from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.codes import Role
 from tests.support.api import ApiDriver, start_body
-from tests.support.builders import DR_AMRANI
+from tests.support.builders import DR_AMRANI, NOON
 from tests.support.databases import LATER_ON_POSTGRES, ON_SQLITE, database_on
 from tests.support.passwords import WEAK_HASH
 
@@ -48,6 +49,7 @@ async def test_doctor_signs_in_works_and_signs_out(api: ApiDriver) -> None:
         "doctor_id": 7,
         "timezone": "Europe/Paris",
         "day_starts": "04:00",
+        "expires_at": to_rfc3339(NOON + timedelta(hours=12)),
     }
     assert started.status_code == 201
     assert (signed_out.status_code, signed_out.content) == (204, b"")

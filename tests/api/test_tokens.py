@@ -7,6 +7,7 @@ from typing import Any
 import jwt
 import pytest
 
+from patient_visit_engine.visit.calendar import to_rfc3339
 from tests.support.api import SECRET, ApiDriver, ApiOpener
 from tests.support.builders import DR_AMRANI, NOON
 from tests.support.databases import database_on
@@ -37,7 +38,8 @@ async def test_token_names_its_caller(api: ApiDriver) -> None:
     user = await doctor.get("/api/session")
 
     robot = {"user_id": "robot", "name": "Robot", "role": "doctor", "doctor_id": DR_AMRANI.id}
-    assert user.json() == robot | {"timezone": "Europe/Paris", "day_starts": "04:00"}
+    hospital = {"timezone": "Europe/Paris", "day_starts": "04:00"}
+    assert user.json() == robot | hospital | {"expires_at": to_rfc3339(NOON + timedelta(hours=8))}
     assert (await doctor.delete("/api/session")).status_code == 204
     assert await code_for(api, sign()) == "ok"
 
