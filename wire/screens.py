@@ -75,6 +75,10 @@ class AppointmentOnWorklist(TypedDict):
     consultation_id: ConsultationId | None
     started_at: Annotated[Moment | None, Field(description="of this appointment's own consultation, running or done")]
     completed_at: Annotated[Moment | None, Field(description="of this appointment's own consultation, when it is done")]
+    left_at: Annotated[
+        Moment | None,
+        Field(description="when the patient left without being seen, until the patient is checked in again"),
+    ]
     overdue_at: Moment | None
     paused_at: Annotated[Moment | None, Field(description="of this appointment's own consultation, while it is paused")]
     ended_as: Annotated[

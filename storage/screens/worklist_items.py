@@ -50,6 +50,7 @@ def worklist_item(
     outcome = None if latest is None else latest.outcome
     # A tracking that was cancelled, not seen, released or timed out does not describe the appointment's present state.
     tracking = latest if outcome in (None, Outcome.done) else None
+    has_left = outcome == Outcome.left and status in BEFORE_ARRIVAL
     can_restart = outcome in RESTARTABLE and status not in CLOSED_STATUSES
     return {
         "appointment_id": row.id,
@@ -72,6 +73,7 @@ def worklist_item(
         "consultation_id": None if tracking is None else tracking.consultation_id,
         "started_at": None if tracking is None else optional_moment(tracking.started_at),
         "completed_at": None if tracking is None else optional_moment(tracking.check_out_time),
+        "left_at": optional_moment(latest.check_out_time) if latest is not None and has_left else None,
         "overdue_at": None if tracking is None else optional_moment(tracking.overdue_at),
         "paused_at": None if tracking is None else optional_moment(tracking.paused_at),
         "ended_as": outcome if can_restart else None,

@@ -53,6 +53,7 @@ async def test_shows_item_of_free_patient(api: ApiDriver) -> None:
         "paused_at": None,
         "priority": None,
         "no_answers": 0,
+        "left_at": None,
         "ended_as": None,
         "ticket": None,
         "patient": {
@@ -209,6 +210,19 @@ async def test_check_out_removes_check_in_time(api: ApiDriver) -> None:
     first = (await api.read_worklist())["items"][0]
 
     assert (first["checked_in_at"], first["ended_as"]) == (None, None)
+
+
+async def test_shows_when_patient_left_until_next_check_in(api: ApiDriver) -> None:
+    reception = await api.staff("reception")
+    await reception.post("/api/appointments/1/check-in")
+    left = (await reception.post("/api/appointments/1/check-out")).json()
+
+    after_departure = (await api.read_worklist())["items"][0]
+    await reception.post("/api/appointments/1/check-in")
+    after_return = (await api.read_worklist())["items"][0]
+
+    assert after_departure["left_at"] == left["check_out_time"]
+    assert after_return["left_at"] is None
 
 
 async def test_reads_today_without_scanning_past_years(database: Database, api: ApiDriver) -> None:

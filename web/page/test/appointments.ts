@@ -45,6 +45,7 @@ export function anAppointment(
         consultation_id: null,
         started_at: null,
         completed_at: null,
+        left_at: null,
         overdue_at: null,
         paused_at: null,
         ended_as: null,
