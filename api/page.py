@@ -51,6 +51,7 @@ VIEWS = (
     "/worklist",
     "/board",
     "/wall",
+    "/waiting-room",
     r"/patients/:patient(\d+)/:date(\d{4}-\d{2}-\d{2})?",
     r"/report/:date(\d{4}-\d{2}-\d{2})?",
     "/admin",

@@ -65,6 +65,7 @@ async def page(on_sqlite: Database, tmp_path: Path) -> AsyncIterator[httpx.Async
         "/worklist?next=/api/board&q=a.b%2Fc",
         "/board/",
         "/Wall",
+        "/waiting-room",
         "/sign-in",
         "/patients/123",
         "/patients/123/",

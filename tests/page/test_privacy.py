@@ -5,9 +5,12 @@ from playwright.async_api import expect
 from tests.support.page_site import StaffPages, card, row_button
 from tests.support.scene import UNKNOWN_VIEW, Scene
 
+#: A screen on which the patients of all tests fit.
+WHOLE_HOUSE = {"width": 1920, "height": 8000}
+
 
 async def test_wall_shows_initials_and_marks_changes(scene: Scene) -> None:
-    wall = await scene.open_page("supervisor", "/wall", reduced_motion="reduce")
+    wall = await scene.open_page("supervisor", "/wall", reduced_motion="reduce", viewport=WHOLE_HOUSE)
     await expect(card(wall, scene.patient)).to_contain_text("J. D.")
     assert "Doe" not in await wall.locator("body").inner_text()
     await expect(card(wall, scene.patient)).not_to_have_class("marked")
@@ -24,7 +27,7 @@ async def test_wall_shows_initials_and_marks_changes(scene: Scene) -> None:
 async def test_wall_does_not_show_a_doctors_notices(staff: StaffPages) -> None:
     first, second = staff.new_doctor(), staff.new_doctor()
     patient, (first_appointment, second_appointment) = await staff.new_patient(first, second)
-    wall = await staff.open_page(second, "/wall")
+    wall = await staff.open_page(second, "/wall", viewport=WHOLE_HOUSE)
 
     assert (await staff.engine.start(first, patient, first_appointment)).status_code == 201
     assert (await staff.engine.start(second, patient, second_appointment)).status_code == 409

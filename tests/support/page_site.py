@@ -22,7 +22,7 @@ DOCTORS = range(101, 301)
 
 
 class PageSite:
-    """The running system with an account for every doctor, reception, supervisor and administrator."""
+    """The running system with an account for every doctor, reception, supervisor, administrator and screen in the waiting room."""
 
     def __init__(self, engine: Engine, browser: Browser) -> None:
         self.engine = engine
@@ -39,7 +39,7 @@ class PageSite:
             for doctor in DOCTORS:
                 name = f"Dr. {doctor}"
                 accounts.add_account(connection, f"doctor-{doctor}", password_hash, name, Role.doctor, doctor)
-            for role in (Role.reception, Role.supervisor, Role.admin):
+            for role in (Role.reception, Role.supervisor, Role.admin, Role.wall):
                 accounts.add_account(connection, role.value, password_hash, role.value.capitalize(), role, None)
 
         await self.engine.open()

@@ -15,6 +15,7 @@ ADDRESSES = [
     ("supervisor", "/board"),
     ("reception", "/board"),
     ("supervisor", "/wall"),
+    ("wall", "/waiting-room"),
     ("doctor", "/worklist"),
     ("supervisor", "/patients/{patient}"),
     ("supervisor", "/report"),
@@ -61,7 +62,7 @@ class Scene:
 
 
 async def prepare_scene(staff: StaffPages) -> Scene:
-    """One patient in consultation with the doctor, one busy elsewhere, one free, one checked in."""
+    """One patient in consultation with the doctor, one busy elsewhere, one free, one checked in, one called by another doctor."""
     engine = staff.engine
     doctor, other_doctor = staff.new_doctor(), staff.new_doctor()
     patient, (appointment, blocked_appointment) = await staff.new_patient(doctor, other_doctor)
@@ -75,4 +76,18 @@ async def prepare_scene(staff: StaffPages) -> Scene:
     async with engine.staff("reception") as reception:
         _, (checked_in,) = await staff.new_patient(doctor, arrived=False)
         assert (await reception.post(f"/api/appointments/{checked_in}/check-in")).status_code == 201
+    await call_patient(staff, staff.new_doctor(), room="4")
     return Scene(staff, doctor, patient, appointment)
+
+
+async def call_patient(staff: StaffPages, doctor: int, room: str | None = None) -> str:
+    """Check a new patient of the doctor in and call the patient to the doctor's room. Returns the ticket."""
+    _, (appointment,) = await staff.new_patient(doctor)
+    async with staff.engine.staff("supervisor") as supervisor:
+        if room is not None:
+            assert (await supervisor.put(f"/api/doctors/{doctor}/room", json={"room": room})).status_code == 200
+        assert (await supervisor.post(f"/api/appointments/{appointment}/check-in")).status_code == 201
+    async with staff.engine.staff("doctor", doctor) as client:
+        called = await client.post(f"/api/doctors/{doctor}/call-next")
+    assert called.status_code == 200, called.text
+    return str(called.json()["ticket"])

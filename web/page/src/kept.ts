@@ -1,6 +1,6 @@
-/** The choices that a browser stores: language, colours, keys. Patient data is never stored. */
+/** The choices that a browser stores: language, colours, keys, sound. Patient data is never stored. */
 
-type Choice = "locale" | "theme" | "keys";
+type Choice = "locale" | "theme" | "keys" | "sound";
 
 export const kept = {
     get(choice: Choice): string | undefined {

@@ -4,7 +4,7 @@ import type { QueryClient } from "@tanstack/vue-query";
 import { type StreamState, type VisitEvent, VisitStream } from "visit-stream";
 import { ref } from "vue";
 import type { Board, Visit, Worklist } from "./api/client.js";
-import { BOARD, VISIT, WORKLIST, type WorklistWanted } from "./queries.js";
+import { BOARD, VISIT, WALL, WORKLIST, type WorklistWanted } from "./queries.js";
 
 /** Events within this time cause one read, in milliseconds. */
 const GATHER = 40;
@@ -24,7 +24,7 @@ const RECORD_EVENTS = ["doctor.updated", "prestation.updated"];
 export function isTouched(key: readonly unknown[], shown: unknown, name: string, about: About): "now" | "soon" | "no" {
     // Every screen shows a renamed doctor, so they must not all read at the same moment.
     if (RECORD_EVENTS.includes(name)) return [WORKLIST, BOARD, VISIT].includes(String(key[0])) ? "soon" : "no";
-    if (key[0] === BOARD) return "now";
+    if (key[0] === BOARD || key[0] === WALL) return "now";
     // A merge also changes what is shown under the ids that it retires.
     const ids = [about.patient_id, ...(Array.isArray(about.retired) ? about.retired : [])];
     if (key[0] === VISIT) {
@@ -120,7 +120,7 @@ export class Live {
     }
 
     private readAgain(): void {
-        for (const first of [WORKLIST, BOARD, VISIT]) void this.queries.invalidateQueries({ queryKey: [first] });
+        for (const first of [WORKLIST, BOARD, VISIT, WALL]) void this.queries.invalidateQueries({ queryKey: [first] });
     }
 
     private oldestCursor(): string | undefined {

@@ -10,6 +10,9 @@ export const TYPED = 200;
 /** How often an open visit is read again, in milliseconds. */
 export const VISIT_READ_EVERY = 10_000;
 
+/** How often a screen in the waiting room reads, in milliseconds: only a new call is an event. Each read also renews its session. */
+export const WALL_READ_EVERY = 15_000;
+
 /** How many pages of a day's timeline are read. A client that sends requests in a loop must not make the day endless. */
 const TIMELINE_PAGES = 5;
 
@@ -25,6 +28,7 @@ export const SESSION = ["session"] as const;
 export const WORKLIST = "worklist";
 export const BOARD = "board";
 export const VISIT = "visit";
+export const WALL = "wall";
 
 /** Whether to retry. A wrong address or a refusal is final. Other failures are retried, each time after a longer wait. */
 function asksAgain(_failures: number, error: unknown): boolean {
@@ -85,6 +89,16 @@ export function useBoard() {
     return useQuery({
         queryKey: [BOARD],
         queryFn: ({ signal }) => answered(api.GET("/api/board", { signal })),
+    });
+}
+
+export function useWall() {
+    return useQuery({
+        queryKey: [WALL],
+        queryFn: ({ signal }) => answered(api.GET("/api/wall", { signal })),
+        refetchInterval: WALL_READ_EVERY,
+        // A browser may count a screen without keyboard as hidden. Its session must not end because of that.
+        refetchIntervalInBackground: true,
     });
 }
 

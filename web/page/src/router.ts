@@ -5,12 +5,13 @@ import { createRouter, createWebHistory, type RouteLocationNormalized } from "vu
 import AdminPage from "./admin/AdminPage.vue";
 import type { Who } from "./api/client.js";
 import BoardPage from "./board/BoardPage.vue";
-import WallPage from "./board/WallPage.vue";
 import { readSession, SESSION } from "./queries.js";
 import ReportPage from "./report/ReportPage.vue";
 import NoSuchPage from "./shell/NoSuchPage.vue";
 import SignInPage from "./sign_in/SignInPage.vue";
 import VisitPage from "./visit/VisitPage.vue";
+import WaitingRoomPage from "./wall/WaitingRoomPage.vue";
+import WallPage from "./wall/WallPage.vue";
 import WorklistPage from "./worklist/WorklistPage.vue";
 
 export const HOME_OF = {
@@ -19,8 +20,7 @@ export const HOME_OF = {
     supervisor: "board",
     service: "board",
     admin: "admin",
-    // The board then shows that this role may not read it.
-    wall: "board",
+    wall: "waiting_room",
 } as const;
 
 /** The pages in each role's navigation, the home first. */
@@ -57,7 +57,8 @@ export function newRouter(client: QueryClient) {
             },
             { path: "/worklist", name: "worklist", component: WorklistPage },
             { path: "/board", name: "board", component: BoardPage },
-            { path: "/wall", name: "wall", component: WallPage },
+            { path: "/wall", name: "wall", component: WallPage, meta: { screen: true } },
+            { path: "/waiting-room", name: "waiting_room", component: WaitingRoomPage, meta: { screen: true } },
             {
                 path: "/patients/:patient(\\d+)/:date(\\d{4}-\\d{2}-\\d{2})?",
                 name: "visit",
@@ -83,5 +84,7 @@ async function admit(to: RouteLocationNormalized, client: QueryClient) {
         return signInFor(to, { unreachable: "1" });
     }
     if (who === null) return signInFor(to);
-    return to.name === "home" ? { name: HOME_OF[who.role] } : true;
+    // A screen in the waiting room reads only its own page, and no one else reads that page.
+    const isForOthers = (who.role === "wall") !== (to.name === "waiting_room");
+    return to.name === "home" || isForOthers ? { name: HOME_OF[who.role] } : true;
 }

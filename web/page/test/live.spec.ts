@@ -27,6 +27,7 @@ describe("an event makes stale", () => {
             "soon",
         ],
         ["a list that is being read", ["worklist", {}], undefined, "consultation.started", { patient_id: 124 }, "now"],
+        ["the screen of the waiting room, always", ["wall"], { called: [] }, "patient.called", {}, "now"],
         ["the board, always", ["board"], { items: [] }, "patient.updated", { patient_id: 124 }, "now"],
         ["its patient's visit", ["visit", 123, "2026-03-02"], {}, "consultation.completed", { patient_id: 123 }, "now"],
         ["no other visit", ["visit", 124, "2026-03-02"], {}, "consultation.completed", { patient_id: 123 }, "no"],

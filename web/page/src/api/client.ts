@@ -11,6 +11,10 @@ export type Worklist = Schemas["Worklist"];
 export type Board = Schemas["Board"];
 export type BoardItem = Schemas["BoardItem"];
 export type Visit = Schemas["Visit"];
+export type Wall = Omit<Schemas["Wall"], "called"> & { readonly called: readonly CalledTicket[] };
+/** `until` is the end of the call. An older API does not send it. */
+export type CalledTicket = Schemas["CalledTicket"] & { readonly until?: string };
+export type WaitingCount = Schemas["WaitingCount"];
 export type TimelineEntry = Schemas["TimelineEntry"];
 export type Role = Schemas["Role"];
 export type Account = Schemas["Account"];

@@ -1,0 +1,140 @@
+/** The patients in the house in lanes by doctor or by room, in pure functions. */
+
+import type { BoardItem } from "../api/client.js";
+
+/** Where a patient is in a lane, in the order of the lane. */
+export const PLACES = ["in_consultation", "reserved", "paused", "waiting", "between"] as const;
+export type Place = (typeof PLACES)[number];
+export type LaneBy = "doctor" | "room";
+
+/** One patient in one lane. A patient who waits for two doctors is in two lanes. */
+export interface LaneEntry {
+    readonly item: BoardItem;
+    readonly place: Place;
+    readonly appointment: number | null;
+    readonly consultation: string | null;
+    readonly doctor: string;
+    readonly prestation: string;
+    /** When it began; null between two services. */
+    readonly since: string | null;
+    /** Of a running consultation: when its expected time ends. */
+    readonly overdueAt: string | null;
+    /** Of a reserved patient: when the reservation ends. */
+    readonly until: string | null;
+    /** The other doctor who has this patient now. */
+    readonly elsewhere: string | null;
+}
+
+export interface Lane {
+    readonly key: string;
+    /** The doctor or the room. Null: patients between two services, or doctors without a room. */
+    readonly name: string | null;
+    /** The rooms of a doctor, or the doctors of a room. */
+    readonly details: readonly string[];
+    readonly isBetween: boolean;
+    readonly entries: readonly LaneEntry[];
+    readonly waiting: number;
+    /** Since when the patient waits who waits longest. */
+    readonly longestSince: string | null;
+}
+
+type At = BoardItem["checked_in"][number];
+type Placed = { at: At | null; entry: LaneEntry };
+
+/** All places of one patient. */
+function placesOf(item: BoardItem): Placed[] {
+    const holder = item.consultations.find(running => running.exclusive);
+    const place = (at: At, kind: Place, more: Partial<LaneEntry>): Placed => ({
+        at,
+        entry: {
+            item,
+            place: kind,
+            appointment: at.appointment_id,
+            consultation: null,
+            doctor: at.doctor,
+            prestation: at.prestation,
+            since: at.since,
+            overdueAt: null,
+            until: null,
+            elsewhere: holder !== undefined && holder.appointment_id !== at.appointment_id ? holder.doctor : null,
+            ...more,
+        },
+    });
+    const inLine = new Map(item.waiting.map(turn => [turn.appointment_id, turn]));
+    const running = item.consultations.map(one =>
+        place({ ...one, since: one.started_at }, "in_consultation", {
+            consultation: one.consultation_id,
+            overdueAt: one.overdue_at,
+        }),
+    );
+    const paused = item.paused.map(one =>
+        place({ ...one, since: one.paused_at }, one.offer_until === null ? "paused" : "reserved", {
+            consultation: one.consultation_id,
+            until: one.offer_until,
+        }),
+    );
+    const arrived = item.checked_in.map(one => {
+        const until = inLine.get(one.appointment_id)?.offer_until ?? null;
+        return place(one, until === null ? "waiting" : "reserved", { until });
+    });
+    const shown = new Set([...running, ...paused, ...arrived].map(({ entry }) => entry.appointment));
+    const onlyInLine = item.waiting
+        .filter(turn => !shown.has(turn.appointment_id))
+        .map(turn => place(turn, turn.offer_until === null ? "waiting" : "reserved", { until: turn.offer_until }));
+    const places = [...running, ...paused, ...arrived, ...onlyInLine];
+    return places.length > 0 ? places : [between(item)];
+}
+
+function between(item: BoardItem): Placed {
+    const nothing = { appointment: null, consultation: null, doctor: "", prestation: "", since: null };
+    return { at: null, entry: { item, place: "between", ...nothing, overdueAt: null, until: null, elsewhere: null } };
+}
+
+/** Lane's order: in consultation, reserved, paused, then who waits, the longest first. */
+function byPlace(one: LaneEntry, other: LaneEntry): number {
+    const places = PLACES.indexOf(one.place) - PLACES.indexOf(other.place);
+    return (
+        places ||
+        Date.parse(one.since ?? "") - Date.parse(other.since ?? "") ||
+        one.item.patient_id - other.item.patient_id
+    );
+}
+
+/** The lanes by name. Patients between two services come last, and before them doctors without a room. */
+export function lanesOf(items: readonly BoardItem[], by: LaneBy, locale: string): readonly Lane[] {
+    const placed = new Map<string, Placed[]>();
+    for (const item of items) {
+        for (const at of placesOf(item)) {
+            const key = laneKey(at.at, by);
+            const lane = placed.get(key);
+            if (lane === undefined) placed.set(key, [at]);
+            else lane.push(at);
+        }
+    }
+    const order = new Intl.Collator(locale, { numeric: true });
+    const rank = (lane: Lane): number => (lane.isBetween ? 2 : lane.name === null ? 1 : 0);
+    return [...placed]
+        .map(([key, places]) => laneOf(key, places, by))
+        .sort((one, other) => rank(one) - rank(other) || order.compare(one.name ?? "", other.name ?? ""));
+}
+
+function laneKey(at: At | null, by: LaneBy): string {
+    if (at === null) return "between";
+    return by === "doctor" ? `doctor ${at.doctor_id}` : `room ${at.room ?? ""}`;
+}
+
+function laneOf(key: string, places: readonly Placed[], by: LaneBy): Lane {
+    const first = places[0]?.at ?? null;
+    const details = places.map(({ at }) => (by === "doctor" ? at?.room : at?.doctor)).filter(name => !!name);
+    const entries = places.map(({ entry }) => entry).sort(byPlace);
+    const waiting = entries.filter(entry => entry.place === "waiting");
+    return {
+        key,
+        name: by === "doctor" ? (first?.doctor ?? null) : (first?.room ?? null),
+        details: [...new Set(details)] as string[],
+        isBetween: first === null,
+        entries,
+        waiting: waiting.length,
+        longestSince: waiting[0]?.since ?? null,
+    };
+}
