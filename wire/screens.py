@@ -152,6 +152,7 @@ class PausedOnBoard(AppointmentOnBoard):
 @closed
 class CheckedIn(AppointmentOnBoard):
     since: Moment
+    offer_until: Annotated[Moment | None, Field(description="while the patient is reserved for this doctor")]
 
 
 @closed

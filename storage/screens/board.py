@@ -133,16 +133,17 @@ def _arrival(trackings: Rows, line: Rows) -> datetime:
 def _board_item(patient: Row[Any], trackings: Rows, line: Rows, ticket: str | None) -> screens.BoardItem:
     running = [row for row in trackings if row.status == TrackingStatus.in_progress]
     paused = [row for row in trackings if row.status == TrackingStatus.paused]
+    pending = [row for row in trackings if row.status == TrackingStatus.pending]
     return {
         "patient_id": patient.person_id,
         "patient_name": full_name(patient.first_name, patient.last_name),
         "birth_date": patient.birth_date,
         "record_number": patient.record_number,
         "ticket": ticket,
-        "state": _patient_state(running, [*paused, *line]),
+        "state": _patient_state(running, [*paused, *pending, *line]),
         "consultations": [_running_consultation(row) for row in running],
         "paused": [_paused_consultation(row) for row in paused],
-        "checked_in": [_checked_in(row) for row in trackings if row.status == TrackingStatus.pending],
+        "checked_in": [_checked_in(row) for row in pending],
         "waiting": [_waiting_place(row, position) for position, row in enumerate(line, 1)],
     }
 
@@ -185,7 +186,11 @@ def _paused_consultation(row: Row[Any]) -> screens.PausedOnBoard:
 
 
 def _checked_in(row: Row[Any]) -> screens.CheckedIn:
-    return {**_appointment_on_board(row), "since": to_rfc3339(row.check_in_time)}
+    return {
+        **_appointment_on_board(row),
+        "since": to_rfc3339(row.check_in_time),
+        "offer_until": optional_moment(row.offer_until),
+    }
 
 
 def _waiting_place(row: Row[Any], position: int) -> screens.WaitingPlace:

@@ -80,9 +80,20 @@ async def test_shows_checked_in_patient_until_check_out(api: ApiDriver) -> None:
             "room": None,
             "prestation": "Cardiology",
             "since": "2026-03-02T11:00:00.000Z",
+            "offer_until": None,
         }
     ]
     assert [item["patient_id"] for item in after["items"]] == [124]
+
+
+async def test_called_patient_is_reserved(api: ApiDriver) -> None:
+    await (await api.staff("reception")).post(f"/api/appointments/{MARIA_CARDIOLOGY.id}/check-in")
+    called = await (await api.doctor()).post("/api/doctors/7/call-next")
+
+    [maria] = (await read_board(api))["items"]
+
+    assert called.status_code == 200
+    assert (maria["state"], maria["checked_in"][0]["offer_until"]) == ("reserved", "2026-03-02T11:03:00.000Z")
 
 
 async def test_shows_reservation_until_its_end_is_recorded(api: ApiDriver) -> None:

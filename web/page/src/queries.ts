@@ -2,9 +2,20 @@
 
 import { QueryClient, useQuery } from "@tanstack/vue-query";
 import { computed, type Ref } from "vue";
-import { answered, api, ProblemError, type StatusName, type Visit, type Who } from "./api/client.js";
+import {
+    answered,
+    api,
+    type DayReport,
+    ProblemError,
+    type StatusName,
+    type Visit,
+    type Who,
+    type Worklist,
+} from "./api/client.js";
 
 export const PAGE_SIZE = 200;
+/** The longest printed worklist. It is also the most that the API gives at once. */
+export const PAPER_SIZE = 500;
 /** How long the search waits after the last typed letter, in milliseconds. */
 export const TYPED = 200;
 /** How often an open visit is read again, in milliseconds. */
@@ -29,6 +40,9 @@ export const WORKLIST = "worklist";
 export const BOARD = "board";
 export const VISIT = "visit";
 export const WALL = "wall";
+export const REPORT = "report";
+/** How often the figures of the day are read again, in milliseconds. */
+export const REPORT_READ_EVERY = 60_000;
 
 /** Whether to retry. A wrong address or a refusal is final. Other failures are retried, each time after a longer wait. */
 function asksAgain(_failures: number, error: unknown): boolean {
@@ -61,21 +75,24 @@ export async function readSession(): Promise<Who | null> {
     }
 }
 
+/** One page of the worklist. */
+export function readWorklist(wanted: WorklistWanted, pageSize: number, signal?: AbortSignal): Promise<Worklist> {
+    const { date, doctorId, search, statuses, page } = wanted;
+    const query = {
+        date,
+        page,
+        page_size: pageSize,
+        ...(doctorId === null ? {} : { doctor_id: doctorId }),
+        ...(search === "" ? {} : { q: search }),
+        ...(statuses.length === 0 ? {} : { status: [statuses.join(",")] as unknown as StatusName[] }),
+    };
+    return answered(api.GET("/api/appointments", { params: { query }, signal: signal ?? null }));
+}
+
 export function useWorklist(wanted: Ref<WorklistWanted>) {
     return useQuery({
         queryKey: computed(() => [WORKLIST, wanted.value]),
-        queryFn: ({ signal }) => {
-            const { date, doctorId, search, statuses, page } = wanted.value;
-            const query = {
-                date,
-                page,
-                page_size: PAGE_SIZE,
-                ...(doctorId === null ? {} : { doctor_id: doctorId }),
-                ...(search === "" ? {} : { q: search }),
-                ...(statuses.length === 0 ? {} : { status: [statuses.join(",")] as unknown as StatusName[] }),
-            };
-            return answered(api.GET("/api/appointments", { params: { query }, signal }));
-        },
+        queryFn: ({ signal }) => readWorklist(wanted.value, PAGE_SIZE, signal),
         // Rows of another day or doctor must not stay under the new heading: the user could press their buttons.
         placeholderData: (shown, query) => {
             const before = query?.queryKey[1] as WorklistWanted | undefined;
@@ -99,6 +116,19 @@ export function useWall() {
         refetchInterval: WALL_READ_EVERY,
         // A browser may count a screen without keyboard as hidden. Its session must not end because of that.
         refetchIntervalInBackground: true,
+    });
+}
+
+/** The figures of a day, which only a supervisor may read. */
+export function useDayReport(date: Ref<string>) {
+    return useQuery({
+        queryKey: computed(() => [REPORT, date.value]),
+        queryFn: ({ signal }) => {
+            const params = { query: { date: date.value } };
+            // The same address also gives CSV, but only to who asks for it.
+            return answered(api.GET("/api/reports/day", { params, signal })) as Promise<DayReport>;
+        },
+        refetchInterval: REPORT_READ_EVERY,
     });
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { BoardItem } from "../src/api/client.js";
-import { changed, inColumns, initials } from "../src/board/board.js";
+import { changed, initials } from "../src/board/board.js";
 
 const patient = (id: number, state: BoardItem["state"], since = "a"): BoardItem => ({
     patient_id: id,
@@ -12,7 +12,15 @@ const patient = (id: number, state: BoardItem["state"], since = "a"): BoardItem 
     consultations: [],
     paused: [],
     checked_in: [
-        { appointment_id: id, doctor_id: 7, doctor: "Dr. Amrani", room: null, prestation: "Cardiology", since },
+        {
+            appointment_id: id,
+            doctor_id: 7,
+            doctor: "Dr. Amrani",
+            room: null,
+            prestation: "Cardiology",
+            since,
+            offer_until: null,
+        },
     ],
     waiting: [],
 });
@@ -30,13 +38,6 @@ describe("the board", () => {
 
     it("shows only the first letters of a name", () => {
         expect(initials("John Doe")).not.toMatch(/ohn|oe/);
-    });
-
-    it("sorts by state and keeps the order", () => {
-        const sorted = inColumns([patient(3, "free"), patient(1, "in_consultation"), patient(2, "free")]);
-        expect(sorted.free.map(item => item.patient_id)).toEqual([3, 2]);
-        expect(sorted.in_consultation.map(item => item.patient_id)).toEqual([1]);
-        expect(sorted.reserved).toEqual([]);
     });
 
     it("marks new and changed patients, and no one after the first read", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { BoardItem } from "../src/api/client.js";
-import { lanesOf } from "../src/board/lanes.js";
+import { countPlaces, lanesOf, onlyPlace } from "../src/board/lanes.js";
 import { at } from "./appointments.js";
 
 const AMRANI = { doctor_id: 7, doctor: "Dr. Amrani", room: "4", prestation: "Cardiology" };
@@ -28,6 +28,7 @@ const arrived = (doctor: typeof AMRANI | typeof SMITH, appointment_id: number, m
     ...doctor,
     appointment_id,
     since: at(minutes),
+    offer_until: null as string | null,
 });
 const inLine = (doctor: typeof AMRANI | typeof SMITH, appointment_id: number, minutes: number, offer?: number) => ({
     ...arrived(doctor, appointment_id, minutes),
@@ -72,6 +73,22 @@ describe("the lanes of the board", () => {
         const lanes = lanesOf(HOUSE, "doctor", "en");
         expect(lanes.map(lane => lane.isBetween)).toEqual([false, false, true]);
         expect(lanes.at(-1)?.entries.map(entry => [entry.item.patient_id, entry.place])).toEqual([[5, "between"]]);
+    });
+
+    it("show a called patient as reserved", () => {
+        const called = { ...arrived(AMRANI, 81, -4), offer_until: at(1) };
+        const [lane] = lanesOf([patient(8, { checked_in: [called] })], "doctor", "en");
+        expect(lane?.entries.map(entry => [entry.place, entry.until])).toEqual([["reserved", at(1)]]);
+    });
+
+    it("count each patient once in a state, and show one state alone", () => {
+        const lanes = lanesOf(
+            [...HOUSE, patient(9, { checked_in: [arrived(AMRANI, 91, 0), arrived(SMITH, 92, 0)] })],
+            "doctor",
+            "en",
+        );
+        expect(countPlaces(lanes)).toEqual({ in_consultation: 1, reserved: 1, paused: 1, waiting: 5, between: 1 });
+        expect(onlyPlace(lanes, "paused").map(lane => lane.entries.map(entry => entry.item.patient_id))).toEqual([[7]]);
     });
 
     it("are by room too, and doctors without a room share one", () => {

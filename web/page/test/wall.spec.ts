@@ -14,17 +14,17 @@ import { fitting, inColumnsOf, inPages } from "../src/wall/packing.js";
 import { nearEnd, SAID_BEFORE } from "../src/wall/session_end.js";
 import { at, NOON } from "./appointments.js";
 
-const call = (ticket: string, minutes: number, until?: number): CalledTicket => ({
+const call = (ticket: string, minutes: number, until = 3): CalledTicket => ({
     ticket,
     room: "4",
     since: at(minutes),
-    ...(until === undefined ? {} : { until: at(until) }),
+    until: at(until),
 });
 const tickets = (calls: readonly CalledTicket[]): string[] => calls.map(({ ticket }) => ticket);
 
 describe("the calls of the waiting room", () => {
-    it("are open until their end, if the API sends one", () => {
-        expect(tickets(openCalls([call("A01", -1, 1), call("A02", -4, 0), call("A03", -9)], NOON))).toEqual([
+    it("are open until their end", () => {
+        expect(tickets(openCalls([call("A01", -1, 1), call("A02", -4, 0), call("A03", -9, 9)], NOON))).toEqual([
             "A01",
             "A03",
         ]);

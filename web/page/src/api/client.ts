@@ -11,9 +11,9 @@ export type Worklist = Schemas["Worklist"];
 export type Board = Schemas["Board"];
 export type BoardItem = Schemas["BoardItem"];
 export type Visit = Schemas["Visit"];
-export type Wall = Omit<Schemas["Wall"], "called"> & { readonly called: readonly CalledTicket[] };
-/** `until` is the end of the call. An older API does not send it. */
-export type CalledTicket = Schemas["CalledTicket"] & { readonly until?: string };
+export type DayReport = Schemas["DayReport"];
+export type Wall = Schemas["Wall"];
+export type CalledTicket = Schemas["CalledTicket"];
 export type WaitingCount = Schemas["WaitingCount"];
 export type TimelineEntry = Schemas["TimelineEntry"];
 export type Role = Schemas["Role"];

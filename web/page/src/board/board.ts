@@ -1,9 +1,6 @@
-/** Sorts the patients of the board, shortens names and finds changes, in pure functions. */
+/** Shortens names and finds changes on the board, in pure functions. */
 
 import type { BoardItem } from "../api/client.js";
-
-export const COLUMNS = ["in_consultation", "reserved", "free"] as const;
-export type Column = (typeof COLUMNS)[number];
 
 /** How long a change is marked, in milliseconds. */
 export const MARKED_FOR = 2_500;
@@ -13,15 +10,6 @@ export function initials(name: string): string {
     const words = name.trim().split(/\s+/u);
     const shown = words.length > 1 ? [words[0], words[words.length - 1]] : words;
     return shown.map(word => `${[...(word ?? "")][0] ?? ""}.`.toLocaleUpperCase()).join(" ");
-}
-
-/** The patients by state. Each column keeps the API's order: the longest in the house first. */
-export function inColumns(items: readonly BoardItem[]): Readonly<Record<Column, readonly BoardItem[]>> {
-    return {
-        in_consultation: items.filter(item => item.state === "in_consultation"),
-        reserved: items.filter(item => item.state === "reserved"),
-        free: items.filter(item => item.state === "free"),
-    };
 }
 
 /** The ids of the patients with a changed item since the last read of the board. Empty after the first read. */

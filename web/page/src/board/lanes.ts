@@ -14,6 +14,7 @@ export interface LaneEntry {
     readonly appointment: number | null;
     readonly consultation: string | null;
     readonly doctor: string;
+    readonly doctorId: number;
     readonly prestation: string;
     /** When it began; null between two services. */
     readonly since: string | null;
@@ -38,7 +39,7 @@ export interface Lane {
     readonly longestSince: string | null;
 }
 
-type At = BoardItem["checked_in"][number];
+type At = Omit<BoardItem["checked_in"][number], "offer_until">;
 type Placed = { at: At | null; entry: LaneEntry };
 
 /** All places of one patient. */
@@ -52,6 +53,7 @@ function placesOf(item: BoardItem): Placed[] {
             appointment: at.appointment_id,
             consultation: null,
             doctor: at.doctor,
+            doctorId: at.doctor_id,
             prestation: at.prestation,
             since: at.since,
             overdueAt: null,
@@ -74,7 +76,7 @@ function placesOf(item: BoardItem): Placed[] {
         }),
     );
     const arrived = item.checked_in.map(one => {
-        const until = inLine.get(one.appointment_id)?.offer_until ?? null;
+        const until = one.offer_until ?? inLine.get(one.appointment_id)?.offer_until ?? null;
         return place(one, until === null ? "waiting" : "reserved", { until });
     });
     const shown = new Set([...running, ...paused, ...arrived].map(({ entry }) => entry.appointment));
@@ -86,7 +88,7 @@ function placesOf(item: BoardItem): Placed[] {
 }
 
 function between(item: BoardItem): Placed {
-    const nothing = { appointment: null, consultation: null, doctor: "", prestation: "", since: null };
+    const nothing = { appointment: null, consultation: null, doctor: "", doctorId: 0, prestation: "", since: null };
     return { at: null, entry: { item, place: "between", ...nothing, overdueAt: null, until: null, elsewhere: null } };
 }
 
@@ -137,4 +139,22 @@ function laneOf(key: string, places: readonly Placed[], by: LaneBy): Lane {
         waiting: waiting.length,
         longestSince: waiting[0]?.since ?? null,
     };
+}
+
+/** How many patients are in each state. A patient who is in two lanes with one state counts once. */
+export function countPlaces(lanes: readonly Lane[]): Readonly<Record<Place, number>> {
+    const patients = (place: Place): number =>
+        new Set(
+            lanes.flatMap(lane =>
+                lane.entries.filter(entry => entry.place === place).map(entry => entry.item.patient_id),
+            ),
+        ).size;
+    return Object.fromEntries(PLACES.map(place => [place, patients(place)])) as Record<Place, number>;
+}
+
+/** The lanes with only the patients in this state. A lane without any is left out. */
+export function onlyPlace(lanes: readonly Lane[], place: Place): readonly Lane[] {
+    return lanes
+        .map(lane => ({ ...lane, entries: lane.entries.filter(entry => entry.place === place) }))
+        .filter(lane => lane.entries.length > 0);
 }

@@ -3,7 +3,7 @@
 import { computed, onScopeDispose, ref, watch } from "vue";
 import { useBoard } from "../queries.js";
 import { useStale } from "../stale.js";
-import { changed, inColumns, MARKED_FOR } from "./board.js";
+import { changed, MARKED_FOR } from "./board.js";
 
 export function useBoardPatients() {
     const { data, error, failureCount, isPending, refetch } = useBoard();
@@ -23,7 +23,6 @@ export function useBoardPatients() {
     onScopeDispose(() => timers.forEach(clearTimeout));
 
     return {
-        columns: computed(() => inColumns(data.value?.items ?? [])),
         total: computed(() => data.value?.total ?? 0),
         isEmpty: computed(() => data.value?.items.length === 0),
         isStale: useStale(failureCount),

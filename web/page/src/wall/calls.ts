@@ -13,7 +13,7 @@ const nameOf = (call: CalledTicket): string => `${call.ticket} ${call.since}`;
 
 /** The calls that are not over yet. The screen reads again only some seconds after the end of a call. */
 export function openCalls(called: readonly CalledTicket[], at: number): readonly CalledTicket[] {
-    return called.filter(call => call.until === undefined || Date.parse(call.until) > at);
+    return called.filter(call => Date.parse(call.until) > at);
 }
 
 /** The calls that the screen has not shown yet. After the first read there are none, so that a reload makes no sound. */

@@ -1,0 +1,74 @@
+"""The board: lanes by doctor and by room, states, the day's numbers, and the list on paper."""
+
+import re
+
+from playwright.async_api import Page, expect
+
+from tests.support.page_site import StaffPages, card, load_page
+from tests.support.scene import call_patient
+
+
+def lane(page: Page, title: str) -> str:
+    """The selector of the lane with this heading."""
+    return f".column:has(h2 bdi:text-is('{title}'))"
+
+
+async def test_lane_has_a_doctors_patients_in_order(staff: StaffPages) -> None:
+    doctor, other_doctor = staff.new_doctor(), staff.new_doctor()
+    busy, (running, _) = await staff.new_patient(doctor, other_doctor)
+    waiting, (appointment,) = await staff.new_patient(doctor)
+    await staff.backdate_tracking(appointment, check_in_time=40)
+    assert (await staff.engine.start(doctor, busy, running)).status_code == 201
+    board = await staff.open_page("supervisor", "/board")
+    own, other = board.locator(lane(board, f"Dr. {doctor}")), board.locator(lane(board, f"Dr. {other_doctor}"))
+
+    await expect(own.locator(".card")).to_contain_text([f"John Doe{busy}", f"John Doe{waiting}"])
+    await expect(own.locator(".count")).to_have_text("2")
+    await expect(own).to_contain_text("1 waiting · up to 40 min")
+    await expect(other.locator(".card")).to_contain_text(f"With Dr. {doctor} at the moment")
+    await expect(board.locator(".numbers")).to_contain_text("Median wait")
+    await board.get_by_role("button", name="In consultation").click()
+    await expect(own.locator(".card")).to_have_count(1)
+    await expect(other).to_have_count(0)
+    await board.reload()
+    await expect(own.locator(".card")).to_contain_text([f"John Doe{busy}"])
+
+
+async def test_called_patient_is_reserved_in_the_lane_of_the_room(staff: StaffPages) -> None:
+    doctor = staff.new_doctor()
+    ticket = await call_patient(staff, doctor, room="31")
+    board = await staff.open_page("reception", "/board")
+
+    await board.get_by_role("button", name="By room").click()
+
+    room = board.locator(lane(board, "Room 31"))
+    await expect(room).to_contain_text(ticket)
+    await expect(room).to_contain_text(f"Reserved for Dr. {doctor}")
+
+
+async def test_patient_between_two_services_stays_on_the_board(staff: StaffPages) -> None:
+    first, second = staff.new_doctor(), staff.new_doctor()
+    patient, (appointment, _) = await staff.new_patient(first, second, arrived=False)
+    started = await staff.engine.start(first, patient, appointment)
+    board = await staff.open_page("reception", "/board")
+
+    await staff.engine.complete(first, started.json()["id"])
+
+    between = board.locator(lane(board, "Between two services"))
+    await expect(between.locator(f"[data-patient='{patient}']")).to_contain_text("in the house")
+    await expect(card(board, patient)).to_have_count(1)
+
+
+async def test_sixty_patients_fit_on_two_sheets_of_paper(staff: StaffPages) -> None:
+    doctor = staff.new_doctor()
+    for _ in range(60):
+        await staff.new_patient(doctor, arrived=False)
+    page = await load_page(await staff.open_browser(doctor), "/worklist")
+    await page.evaluate("void (window.print = () => dispatchEvent(new Event('beforeprint')))")
+    await expect(page.locator(".paper")).to_have_count(0)
+
+    await page.get_by_role("button", name="Print").click()
+
+    await expect(page.locator(".paper tbody tr")).to_have_count(60)
+    sheets = await page.pdf(prefer_css_page_size=True)
+    assert len(re.findall(rb"/Type\s*/Page\b", sheets)) == 2
