@@ -30,7 +30,7 @@ export const PAGES_OF: Readonly<Record<Who["role"], readonly string[]>> = {
     supervisor: ["board", "worklist", "report"],
     service: ["board", "worklist"],
     admin: ["admin"],
-    wall: ["board"],
+    wall: ["waiting_room"],
 };
 
 /** An address within this page, or undefined. So a link cannot redirect a user to another site. */
