@@ -49,6 +49,7 @@ PAGE_METHODS = ("GET", "HEAD")
 VIEWS = (
     "/sign-in",
     "/worklist",
+    "/desk",
     "/board",
     "/wall",
     "/waiting-room",

@@ -63,6 +63,7 @@ async def page(on_sqlite: Database, tmp_path: Path) -> AsyncIterator[httpx.Async
         "/worklist",
         "/worklist?date=2026-03-02",
         "/worklist?next=/api/board&q=a.b%2Fc",
+        "/desk",
         "/board/",
         "/Wall",
         "/waiting-room",

@@ -55,7 +55,7 @@ async def test_keyboard_alone_is_enough_for_a_day(staff: StaffPages) -> None:
     await expect(page.get_by_role("heading", level=1)).to_contain_text("John Doe")
     await page.keyboard.press("w")
     await row(page, first).wait_for()
-    await page.keyboard.press("/")
+    await page.keyboard.press("f")
     await page.keyboard.type("unknown")
     await expect(page.get_by_text("No appointments for this day")).to_be_visible()
 
@@ -65,7 +65,7 @@ async def test_keys_are_listed_and_can_be_turned_off(staff: StaffPages) -> None:
 
     await page.keyboard.press("?")
     dialog = page.get_by_role("dialog", name="Keys")
-    await expect(dialog.locator("kbd")).to_have_count(15)
+    await expect(dialog.locator("kbd")).to_have_count(17)
     await dialog.get_by_label("Use single keys").uncheck()
     await page.keyboard.press("Escape")
     await expect(dialog).to_have_count(0)
@@ -76,18 +76,17 @@ async def test_keys_are_listed_and_can_be_turned_off(staff: StaffPages) -> None:
     assert page.url.endswith("/worklist")
 
 
-async def test_focus_stays_on_board_when_card_changes(staff: StaffPages) -> None:
+async def test_focus_stays_on_desk_when_row_moves(staff: StaffPages) -> None:
     patient, _ = await staff.new_patient(staff.new_doctor(), arrived=False)
-    board = await staff.open_page("reception", "/board")
-    await board.get_by_placeholder("Find a patient").fill(f"Doe{patient}")
-    button = board.get_by_role("button", name=f"Check in John Doe{patient}")
+    desk = await staff.open_page("reception", "/desk")
+    button = desk.get_by_role("button", name=f"Check in John Doe{patient}")
     await button.focus()
 
-    await board.keyboard.press("Enter")
+    await desk.keyboard.press("Enter")
     await expect(button).to_have_count(0)
 
-    await expect(board.locator("body")).not_to_be_focused()
-    assert await board.evaluate("document.activeElement.closest('main') !== null")
+    await expect(desk.locator("body")).not_to_be_focused()
+    assert await desk.evaluate("document.activeElement.closest('main') !== null")
 
 
 async def test_skip_link_keeps_the_search(staff: StaffPages) -> None:

@@ -13,6 +13,7 @@ UNKNOWN_VIEW = "/no/such/page"
 #: Each page with a user who may see it. `doctor` is the scene's doctor.
 ADDRESSES = [
     ("supervisor", "/board"),
+    ("reception", "/desk"),
     ("reception", "/board"),
     ("supervisor", "/wall"),
     ("wall", "/waiting-room"),

@@ -5,6 +5,7 @@ import { createRouter, createWebHistory, type RouteLocationNormalized } from "vu
 import AdminPage from "./admin/AdminPage.vue";
 import type { Who } from "./api/client.js";
 import BoardPage from "./board/BoardPage.vue";
+import DeskPage from "./desk/DeskPage.vue";
 import { readSession, SESSION } from "./queries.js";
 import ReportPage from "./report/ReportPage.vue";
 import NoSuchPage from "./shell/NoSuchPage.vue";
@@ -16,7 +17,7 @@ import WorklistPage from "./worklist/WorklistPage.vue";
 
 export const HOME_OF = {
     doctor: "worklist",
-    reception: "board",
+    reception: "desk",
     supervisor: "board",
     service: "board",
     admin: "admin",
@@ -26,8 +27,8 @@ export const HOME_OF = {
 /** The pages in each role's navigation, the home first. */
 export const PAGES_OF: Readonly<Record<Who["role"], readonly string[]>> = {
     doctor: ["worklist", "board"],
-    reception: ["board", "worklist"],
-    supervisor: ["board", "worklist", "report"],
+    reception: ["desk", "board", "worklist"],
+    supervisor: ["board", "desk", "worklist", "report"],
     service: ["board", "worklist"],
     admin: ["admin"],
     wall: ["waiting_room"],
@@ -56,6 +57,7 @@ export function newRouter(client: QueryClient) {
                 meta: { open: true },
             },
             { path: "/worklist", name: "worklist", component: WorklistPage },
+            { path: "/desk", name: "desk", component: DeskPage },
             { path: "/board", name: "board", component: BoardPage },
             { path: "/wall", name: "wall", component: WallPage, meta: { screen: true } },
             { path: "/waiting-room", name: "waiting_room", component: WaitingRoomPage, meta: { screen: true } },
@@ -86,5 +88,7 @@ async function admit(to: RouteLocationNormalized, client: QueryClient) {
     if (who === null) return signInFor(to);
     // A screen in the waiting room reads only its own page, and no one else reads that page.
     const isForOthers = (who.role === "wall") !== (to.name === "waiting_room");
-    return to.name === "home" || isForOthers ? { name: HOME_OF[who.role] } : true;
+    // Only the roles of the desk may check in every patient.
+    const isClosed = to.name === "desk" && !PAGES_OF[who.role].includes("desk");
+    return to.name === "home" || isForOthers || isClosed ? { name: HOME_OF[who.role] } : true;
 }

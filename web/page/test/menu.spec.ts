@@ -29,6 +29,18 @@ describe("the menu of a row", () => {
             as("reception"),
             ["check_out", "undo_check_in", "set_priority", "reassign", "cancel"],
         ],
+        [
+            "and notes that a patient did not come",
+            anAppointment({ present: false }),
+            as("reception"),
+            ["check_in", "set_priority", "reassign", "no_show", "cancel"],
+        ],
+        [
+            "or takes a departure back",
+            anAppointment({ present: false, left_at: at(-5) }),
+            as("reception"),
+            ["check_in", "undo_check_out", "set_priority", "reassign", "no_show", "cancel"],
+        ],
         ["a doctor does not", here, DOCTOR, ["check_out", "undo_check_in", "set_priority", "reassign"]],
         ["nor for a colleague", here, as("doctor", OTHER), []],
         ["a canceled one comes back", anAppointment({ status: "canceled" }), as("reception"), ["undo_cancel"]],

@@ -26,10 +26,11 @@ export type DoctorContent = Required<Omit<Schemas["PutDoctor"], "identifiers" | 
 /** The API calls a service "prestation". */
 export type Service = Schemas["StoredPrestation"];
 export type ServiceContent = Omit<Schemas["PutPrestation"], "identifiers" | "as_of">;
-export type DayReport = Schemas["DayReport"];
 export type DoctorFigures = Schemas["DoctorFigures"];
 export type Who = Schemas["SignedInUser"];
 export type StartWarning = Schemas["StartWarning"];
+export type StoredPatient = Schemas["StoredPatient"];
+export type WalkIn = Schemas["WalkIn"];
 export type StatusName = Appointment["status"];
 
 /** An RFC 9457 problem, with the fields that a refusal of a visit adds. */

@@ -17,9 +17,11 @@ export type MenuCommand =
     | "check_in"
     | "no_answer"
     | "check_out"
+    | "undo_check_out"
     | "undo_check_in"
     | "set_priority"
     | "reassign"
+    | "no_show"
     | "cancel"
     | "undo_cancel";
 
@@ -57,9 +59,11 @@ export function menuOf(
             isDesk && !isHere && "check_in",
             isHere && isCalled && "no_answer",
             isHere && "check_out",
+            item.left_at !== null && "undo_check_out",
             isHere && "undo_check_in",
             "set_priority",
             "reassign",
+            isDesk && !item.present && "no_show",
             isDesk && "cancel",
         );
     }

@@ -1,0 +1,220 @@
+"""The reception types or scans, and presses Enter: who is meant is checked in, and no one else."""
+
+import asyncio
+import re
+from typing import Any
+
+import pytest
+from playwright.async_api import Locator, Page, Route, expect
+
+from tests.support.page_site import StaffPages, notices, row
+
+#: A user needs this long to see a result, in milliseconds. An earlier click or Enter is not meant for it.
+SEEN = 400
+
+
+async def expect_patient(staff: StaffPages, last_name: str, number: str, *doctors: int, **fields: Any) -> int:
+    """A patient with these names and this record number, who is expected today by each doctor. Returns the id."""
+    patient, _ = await staff.new_patient(*doctors, arrived=False)
+    identifiers = [{"system": "urn:hospital:mrn", "value": number}]
+    body = {"first_name": "John", "last_name": last_name, "identifiers": identifiers} | fields
+    async with staff.engine.staff("service") as feed:
+        answer = await feed.put(f"/api/patients/{patient}", json=body)
+    assert answer.status_code == 200, answer.text
+    return patient
+
+
+async def statuses(staff: StaffPages, patient: int) -> list[int]:
+    """The statuses of the patient's appointments: 1 is confirmed, 2 canceled, 3 checked in."""
+    rows = await staff.page_site.query("SELECT status FROM appointments WHERE patient_id = :id ORDER BY id", id=patient)
+    return [row["status"] for row in rows]
+
+
+def search_field(page: Page) -> Locator:
+    return page.get_by_role("searchbox", name="Find a patient")
+
+
+def result(page: Page, patient: int) -> Locator:
+    """The patient in the results of the search."""
+    return page.locator(f"[data-result][data-patient='{patient}']")
+
+
+@pytest.mark.parametrize("typed", ["Nunez, Jose", "josé núñez", "NUNEZ 1974", "2/5/1974 nunez", "mrn 0475"])
+async def test_finds_patient_however_typed(staff: StaffPages, typed: str) -> None:
+    number = f"MRN-0475{staff.new_doctor()}"
+    patient = await expect_patient(
+        staff, "Núñez", number, staff.new_doctor(), birth_date="1974-05-02", first_name="José"
+    )
+    desk = await staff.open_page("reception", "/desk")
+    await expect(search_field(desk)).to_be_focused()
+
+    await desk.keyboard.type(typed)
+
+    await expect(result(desk, patient)).to_contain_text("born 2 May 1974")
+    await expect(result(desk, patient)).to_contain_text("Not here yet")
+
+
+async def test_unknown_name_is_not_called_expected_or_not(staff: StaffPages) -> None:
+    await staff.new_patient(staff.new_doctor(), arrived=False)
+    desk = await staff.open_page("reception", "/desk")
+
+    await desk.keyboard.type("Xyzzyx")
+
+    await expect(desk.get_by_role("status").filter(has_text="No patient found for")).to_contain_text("Xyzzyx")
+    await expect(desk.get_by_role("button", name="New walk-in: \u2068Xyzzyx\u2069")).to_be_visible()
+    await expect(desk.get_by_text("expected within the hour")).to_have_count(0)
+
+
+async def test_enter_checks_in_all_of_first_patient(staff: StaffPages) -> None:
+    first = await expect_patient(staff, "Abelard", "AB-1", staff.new_doctor(), staff.new_doctor())
+    second = await expect_patient(staff, "Abelard", "AB-2", staff.new_doctor())
+    desk = await staff.open_page("reception", "/desk")
+    await desk.keyboard.type("abelard")
+    await expect(result(desk, second)).to_contain_text("same name")
+    await desk.wait_for_timeout(SEEN)
+
+    await desk.keyboard.press("Enter")
+
+    await expect(desk.locator(".arrival .ticket-number")).to_have_text(re.compile(r"[A-Z]+\d\d"))
+    assert (await statuses(staff, first), await statuses(staff, second)) == ([3, 3], [1])
+    await expect(search_field(desk)).to_be_focused()
+    await expect(search_field(desk)).to_have_value("")
+    await notices(desk).get_by_role("button", name="Undo").click()
+    await expect(desk.locator(".arrival")).to_have_count(0)
+    assert await statuses(staff, first) == [1, 1]
+
+
+async def test_arrow_keys_choose_another_patient(staff: StaffPages) -> None:
+    first = await expect_patient(staff, "Bernoulli", "BE-1", staff.new_doctor())
+    second = await expect_patient(staff, "Bernoulli", "BE-2", staff.new_doctor())
+    desk = await staff.open_page("reception", "/desk")
+    await desk.keyboard.type("bernoulli")
+    await expect(result(desk, second)).to_be_visible()
+
+    await desk.keyboard.press("ArrowDown")
+    await expect(result(desk, second)).to_be_focused()
+    await desk.keyboard.press("Enter")
+
+    await expect(desk.locator(".arrival")).to_contain_text("BE-2")
+    assert (await statuses(staff, first), await statuses(staff, second)) == ([1], [3])
+
+
+async def test_scan_waits_for_its_own_answer(staff: StaffPages) -> None:
+    shown = await expect_patient(staff, "Cauchy", "CA-1", staff.new_doctor())
+    scanned = await expect_patient(staff, "Cantor", "770012", staff.new_doctor())
+    next_scanned = await expect_patient(staff, "Cartan", "770013", staff.new_doctor())
+    desk = await staff.open_page("reception", "/desk")
+    await desk.keyboard.type("cauchy")
+    await expect(result(desk, shown)).to_be_visible()
+
+    async def delay(route: Route) -> None:
+        await asyncio.sleep(1)
+        await route.continue_()
+
+    await desk.route("**/api/patients?*", delay)
+    await search_field(desk).select_text()
+    for number in ("770012", "770013"):
+        await desk.keyboard.type(number)
+        await desk.keyboard.press("Enter")
+
+    await expect(desk.locator(".arrival")).to_contain_text("770013")
+    states = [await statuses(staff, patient) for patient in (shown, scanned, next_scanned)]
+    assert states == [[1], [3], [3]]
+
+
+async def test_half_a_number_asks(staff: StaffPages) -> None:
+    patients = [await expect_patient(staff, "Dirac", f"88001{digit}", staff.new_doctor()) for digit in (1, 2)]
+    desk = await staff.open_page("reception", "/desk")
+
+    await desk.keyboard.type("88001")
+    await desk.keyboard.press("Enter")
+
+    await expect(desk.get_by_role("status").filter(has_text="Several patients are possible")).to_be_visible()
+    assert [await statuses(staff, patient) for patient in patients] == [[1], [1]]
+
+
+async def test_walk_in_by_keyboard_gets_ticket(staff: StaffPages) -> None:
+    doctor = staff.new_doctor()
+    desk = await staff.open_page("reception", "/desk")
+    await desk.keyboard.type("Euler, Leonhard")
+    await desk.get_by_role("button", name="New walk-in").wait_for()
+    await desk.wait_for_timeout(SEEN)
+
+    await desk.keyboard.press("Enter")
+    dialog = desk.get_by_role("dialog", name="Walk-in")
+    await expect(dialog.get_by_label("Given name")).to_have_value("Leonhard")
+    await expect(dialog.get_by_label("Family name")).to_have_value("Euler")
+    await dialog.get_by_label("Service").select_option("Cardiology")
+    await dialog.get_by_label("Doctor").select_option(f"Dr. {doctor}")
+    await dialog.get_by_label("Doctor").press("Tab")
+    await dialog.get_by_role("button", name="Check in").press("Enter")
+
+    await expect(dialog.locator(".ticket-number")).to_have_text(re.compile(r"[A-Z]+\d\d"))
+    await expect(dialog.get_by_role("button", name="Print")).to_be_visible()
+    rows = await staff.page_site.query("SELECT first_name FROM patients WHERE last_name = 'Euler'")
+    assert [row["first_name"] for row in rows] == ["Leonhard"]
+
+
+async def test_no_show_takes_two_clicks_and_is_undone(staff: StaffPages) -> None:
+    patient = await expect_patient(staff, "Fermat", "FE-1", staff.new_doctor())
+    desk = await staff.open_page("reception", "/desk")
+    await desk.keyboard.type("fermat")
+    await expect(result(desk, patient)).to_be_visible()
+    await desk.wait_for_timeout(SEEN)
+
+    await result(desk, patient).get_by_role("button", name="More for").click()
+    await desk.get_by_role("menuitem", name="Did not come to the appointment").click()
+
+    await expect(result(desk, patient)).to_contain_text("Canceled")
+    assert await statuses(staff, patient) == [2]
+    await notices(desk).get_by_role("button", name="Undo").click()
+    await expect(result(desk, patient)).to_contain_text("Not here yet")
+
+
+async def test_patient_who_left_can_be_taken_back(staff: StaffPages) -> None:
+    patient, (appointment,) = await staff.new_patient(staff.new_doctor())
+    desk = await staff.open_page("reception", "/desk")
+    await desk.get_by_role("tab", name="Arrived").click()
+    await row(desk, appointment).get_by_role("button", name="More for").click()
+    await desk.get_by_role("menuitem", name="Left without being seen").click()
+
+    await desk.get_by_role("tab", name="Canceled or left").click()
+    await row(desk, appointment).get_by_role("button", name="More for").click()
+    await desk.get_by_role("menuitem", name="Take the departure back").click()
+
+    await desk.get_by_role("tab", name="Arrived").click()
+    await expect(row(desk, appointment)).to_contain_text("Here for")
+    assert await statuses(staff, patient) == [3]
+
+
+async def test_no_row_moves_under_a_pointer(staff: StaffPages) -> None:
+    first, (above,) = await staff.new_patient(staff.new_doctor(), arrived=False)
+    _, (below,) = await staff.new_patient(staff.new_doctor(), arrived=False)
+    desk = await staff.open_page("reception", "/desk")
+    button = row(desk, below).get_by_role("button", name="Check in")
+    await button.hover()
+    before = await button.bounding_box()
+
+    async with staff.engine.staff("reception") as other_desk:
+        assert (await other_desk.post(f"/api/patients/{first}/check-in")).status_code == 200
+
+    await expect(row(desk, above)).to_have_count(0)
+    assert await button.bounding_box() == before
+    await expect(desk.get_by_role("button", name="The list has changed")).to_be_visible()
+
+
+async def test_slash_finds_patient_for_a_doctor(staff: StaffPages) -> None:
+    doctor = staff.new_doctor()
+    patient = await expect_patient(staff, "Galois", "GA-1", doctor, staff.new_doctor())
+    page = await staff.open_page(doctor)
+
+    await page.keyboard.press("/")
+    await page.keyboard.type("galois")
+    await expect(result(page, patient)).to_contain_text("Not here yet")
+    await expect(result(page, patient).get_by_role("button", name="Check in John Galois")).to_have_count(1)
+    assert "alois" not in page.url
+    await page.wait_for_timeout(SEEN)
+    await page.keyboard.press("Enter")
+
+    await expect(page.get_by_role("heading", level=1)).to_contain_text("John Galois")
+    await expect(page.get_by_role("dialog")).to_have_count(0)

@@ -1,0 +1,90 @@
+/** The answers to a search for a patient: the patients of the hospital, and their appointments of today. */
+
+import { useQuery, useQueryClient } from "@tanstack/vue-query";
+import { computed, onScopeDispose, type Ref, ref, shallowRef, watch } from "vue";
+import { answered, api } from "../api/client.js";
+import { hospitalDay, now } from "../clock.js";
+import { PAGE_SIZE, readWorklist, TYPED, WORKLIST } from "../queries.js";
+import { useWho } from "../session.js";
+import { type Answer, matchesOf } from "./matches.js";
+import { isLongEnough, searchText } from "./text.js";
+
+const PATIENTS = "patients";
+/** A user needs this long to see a new answer, in milliseconds. */
+const SEEN_AFTER = 300;
+
+export function useSearch(typed: Ref<string>) {
+    const queries = useQueryClient();
+    const who = useWho();
+    const text = computed(() => searchText(typed.value));
+    const today = computed(() => hospitalDay(now.value, who.value));
+    const searched = ref("");
+    let timer: ReturnType<typeof setTimeout> | undefined;
+
+    const patientsOf = (search: string) => ({
+        queryKey: [PATIENTS, search],
+        // Without a signal: a scan is answered also when the field has the next text.
+        queryFn: () => answered(api.GET("/api/patients", { params: { query: { q: search } } })),
+    });
+    const rowsOf = (search: string) => {
+        const wanted = { date: today.value, doctorId: null, search, statuses: [], page: 1 } as const;
+        return {
+            queryKey: [WORKLIST, wanted],
+            queryFn: () => readWorklist(wanted, PAGE_SIZE),
+        };
+    };
+    const isSearched = computed(() => searched.value !== "");
+    const patients = useQuery(computed(() => ({ ...patientsOf(searched.value), enabled: isSearched.value })));
+    const rows = useQuery(computed(() => ({ ...rowsOf(searched.value), enabled: isSearched.value })));
+
+    type Found = Awaited<ReturnType<ReturnType<typeof patientsOf>["queryFn"]>>;
+    type Rows = Awaited<ReturnType<typeof readWorklist>>;
+    const answerOf = (search: string, { items, more, total }: Found, list: Rows): Answer => ({
+        text: search,
+        matches: matchesOf(search, items, list.items),
+        more: more || total > items.length,
+    });
+
+    watch(text, () => {
+        clearTimeout(timer);
+        timer = setTimeout(() => (searched.value = isLongEnough(text.value) ? text.value : ""), TYPED);
+    });
+    onScopeDispose(() => clearTimeout(timer));
+
+    /** The newest answer. While the next one is read, it stays on the screen. */
+    const answer = shallowRef<Answer>();
+    let shownAt = 0;
+    watch([searched, patients.data, rows.data], () => {
+        if (searched.value === "") answer.value = undefined;
+        else if (patients.data.value !== undefined && rows.data.value !== undefined) {
+            const next = answerOf(searched.value, patients.data.value, rows.data.value);
+            const ids = (shown: Answer | undefined) => shown?.matches.map(match => match.patient_id).join();
+            if (answer.value?.text !== next.text || ids(answer.value) !== ids(next)) shownAt = performance.now();
+            answer.value = next;
+        }
+    });
+
+    /** Whether the user sees the answer to exactly the typed text. */
+    const isSeen = (): boolean => answer.value?.text === text.value && performance.now() - shownAt > SEEN_AFTER;
+
+    /** The answer to exactly this text. Throws ProblemError. */
+    async function readAnswer(search: string): Promise<Answer> {
+        searched.value = search;
+        const [found, list] = await Promise.all([
+            queries.fetchQuery(patientsOf(search)),
+            queries.fetchQuery(rowsOf(search)),
+        ]);
+        return answerOf(search, found, list);
+    }
+
+    return {
+        text,
+        answer,
+        isSeen,
+        /** Whether a click on a result comes so soon after a change that it was meant for another one. */
+        isNew: (): boolean => performance.now() - shownAt < SEEN_AFTER,
+        error: computed(() => patients.error.value ?? rows.error.value),
+        retry: () => Promise.all([patients.refetch(), rows.refetch()]),
+        readAnswer,
+    };
+}
