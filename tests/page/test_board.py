@@ -4,7 +4,7 @@ import re
 
 from playwright.async_api import Page, expect
 
-from tests.support.page_site import StaffPages, card, load_page
+from tests.support.page_site import StaffPages, load_page
 from tests.support.scene import call_patient
 
 
@@ -56,7 +56,7 @@ async def test_patient_between_two_services_stays_on_the_board(staff: StaffPages
 
     between = board.locator(lane(board, "Between two services"))
     await expect(between.locator(f"[data-patient='{patient}']")).to_contain_text("in the house")
-    await expect(card(board, patient)).to_have_count(1)
+    await expect(board.locator(f"[data-patient='{patient}']")).to_have_count(1)
 
 
 async def test_sixty_patients_fit_on_two_sheets_of_paper(staff: StaffPages) -> None:

@@ -18,7 +18,7 @@ async def test_wall_shows_initials_and_marks_changes(scene: Scene) -> None:
     page = await scene.staff.open_page(scene.doctor)
     await row_button(page, scene.appointment, "+15 min").click()
 
-    await expect(wall.locator(f"[data-patient='{scene.patient}'].marked")).to_be_visible()
+    await expect(wall.locator(f"[data-patient='{scene.patient}'].marked").first).to_be_visible()
     animation = await card(wall, scene.patient).evaluate("element => getComputedStyle(element).animationName")
     assert animation == "none"
     await expect(wall.locator(".marked")).to_have_count(0)
@@ -31,7 +31,7 @@ async def test_wall_does_not_show_a_doctors_notices(staff: StaffPages) -> None:
 
     assert (await staff.engine.start(first, patient, first_appointment)).status_code == 201
     assert (await staff.engine.start(second, patient, second_appointment)).status_code == 409
-    await wall.locator(f"[data-patient='{patient}']").wait_for()
+    await card(wall, patient).wait_for()
 
     assert f"Doe{patient}" not in await wall.locator("body").inner_text()
 

@@ -153,8 +153,8 @@ def row_button(page: Page, appointment: int, text: str) -> Locator:
 
 
 def card(page: Page, patient: int) -> Locator:
-    """The board card of a patient."""
-    return page.locator(f"[data-patient='{patient}']")
+    """The first board card of a patient. A patient who waits for two doctors has two."""
+    return page.locator(f"[data-patient='{patient}']").first
 
 
 def isolated_name(patient: int) -> str:
