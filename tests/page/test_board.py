@@ -67,6 +67,7 @@ async def test_sixty_patients_fit_on_two_sheets_of_paper(staff: StaffPages) -> N
     await page.evaluate("void (window.print = () => dispatchEvent(new Event('beforeprint')))")
     await expect(page.locator(".paper")).to_have_count(0)
 
+    await page.locator(".more summary").click()
     await page.get_by_role("button", name="Print").click()
 
     await expect(page.locator(".paper tbody tr")).to_have_count(60)
