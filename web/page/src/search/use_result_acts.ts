@@ -40,9 +40,9 @@ export function useResultActs(onDone: (arrived?: number) => void) {
     }
 
     /** What Enter does with this patient. */
-    function act(match: Match, isDesk: boolean): void {
+    async function act(match: Match, isDesk: boolean): Promise<void> {
         const first = isDesk ? firstActOf(match) : "visit";
-        if (first === "check_in") void checkIn(match);
+        if (first === "check_in") await checkIn(match);
         else if (first === "walk_in") walkIn(match);
         else if (first === "arrived") {
             const ticket = match.appointments.find(item => item.ticket !== null)?.ticket ?? "";
