@@ -185,7 +185,9 @@ async def test_reopening_ends_a_call(database: Database, visit: LedgerDriver) ->
     await visit.send(await a_reopening_of(visit, first), NOON + minutes(3))
     last = await database.read(read_call, DR_SMITH.id, DAY)
 
-    assert (visit.state.facts.reservation, visit.state.line()) == (None, ())
+    # The called patient is with the reopening doctor again. The doctor who called has the first place.
+    assert visit.state.facts.reservation is None
+    assert [place.doctor_id for place in visit.state.line()] == [DR_SMITH.id]
     assert last is not None
     assert last.call.open_appointment(NOON + minutes(3)) is None
     data = [json.loads(text) for text in await database.read(column, "events", "data")]
