@@ -14,15 +14,17 @@ export interface Choice {
 
 interface Page {
     readonly items: readonly { id: number; name: string; active: boolean }[];
-    readonly more: boolean;
+    readonly page_size: number;
+    readonly total: number;
 }
 
-async function readActive(read: (page: number) => Promise<Page>): Promise<Choice[]> {
+/** The active records of all pages, by name. */
+export async function readActive(read: (page: number) => Promise<Page>): Promise<Choice[]> {
     const choices: Choice[] = [];
     for (let page = 1; page <= PAGES; page++) {
-        const { items, more } = await read(page);
+        const { items, page_size, total } = await read(page);
         choices.push(...items.filter(item => item.active));
-        if (!more) break;
+        if (page * page_size >= total) break;
     }
     return choices.sort((a, b) => a.name.localeCompare(b.name));
 }
