@@ -15,7 +15,8 @@ export function turnKeys(on: boolean): void {
 function isTyping(target: EventTarget | null): boolean {
     return (
         target instanceof HTMLElement &&
-        target.closest("input, select, textarea, [contenteditable], [role=dialog]") !== null
+        target.closest("input, select, textarea, [contenteditable], [role=dialog], [role=alertdialog], [role=menu]") !==
+            null
     );
 }
 

@@ -46,10 +46,11 @@ export function usePresses(running: Ref<Appointment | undefined>) {
                 { value: "undo_start", label: t("menu.undo_start") },
             ],
         });
-        return (choice === "complete" || choice === "undo_start") && run(choice, item);
+        if (choice === "undo_start") await run("undo_start", item);
+        return choice === "complete" && run("complete", item);
     }
 
-    /** Returns whether the command was carried out. */
+    /** Returns whether this action was carried out, and not another one that the user chose instead. */
     function press(
         action: Action,
         item: Subject & { exclusive?: boolean; started_at?: string | null },

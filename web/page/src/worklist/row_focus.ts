@@ -18,8 +18,6 @@ export function keepRowFocus(list: Ref<HTMLElement | null>): void {
     onUpdated(() => {
         if (focusedId !== undefined && focused() === null) {
             list.value?.querySelector<HTMLElement>(`[data-appointment="${focusedId}"]`)?.focus();
-            // A completed row is out of sight. The focus passes to the first row.
-            if (focused() === null) list.value?.querySelector<HTMLElement>("[data-appointment]")?.focus();
         }
         focusedId = undefined;
     });
