@@ -5,8 +5,12 @@ import { computed } from "vue";
 import { toast } from "vue-sonner";
 import { standUp } from "./api/asking.js";
 import { answered, api, type Who } from "./api/client.js";
+import { openDialog } from "./commands/dialogs.js";
+import { openWalkIn } from "./desk/walk_in.js";
 import { offers } from "./offers.js";
 import { readSession, SESSION } from "./queries.js";
+import { openQuestion } from "./questions.js";
+import { isSearchOpen } from "./search/open.js";
 
 /** How often the page reads the session, in milliseconds. Another tab may have changed it, because all tabs share one cookie. */
 const LOOKED_AT_EVERY = 30_000;
@@ -49,6 +53,10 @@ export function forgetReads(client: QueryClient): void {
     standUp();
     offers.value = [];
     toast.dismiss();
+    openDialog.value = undefined;
+    openWalkIn.value = undefined;
+    isSearchOpen.value = false;
+    openQuestion.value?.answer(undefined);
     client.removeQueries({ predicate: query => query.queryKey[0] !== SESSION[0] });
 }
 

@@ -1,7 +1,7 @@
 /** Sends commands. Shows each result as a notice, with Undo where a command can be taken back, and reads the screens again. */
 
 import { useQueryClient } from "@tanstack/vue-query";
-import { reactive } from "vue";
+import { reactive, watch } from "vue";
 import { useI18n } from "vue-i18n";
 import { askUntilDecided } from "../api/asking.js";
 import { ProblemError, type StartWarning } from "../api/client.js";
@@ -21,6 +21,12 @@ const OF_PATIENT = /_patient$/;
 /** What can have only one command at a time: an appointment, or a patient for the commands of a whole patient. */
 function placeOf(name: CommandName, of: Subject): string {
     return OF_PATIENT.test(name) ? `patient ${of.patient_id}` : `appointment ${of.appointment_id}`;
+}
+
+/** Calls `act` when the place has no command. */
+function whenFree(place: string, act: () => unknown): void {
+    if (!pending.has(place)) act();
+    else watch(() => pending.has(place), act, { once: true });
 }
 
 export function useCommands() {
@@ -60,7 +66,11 @@ export function useCommands() {
         const undo = UNDONE_BY[name];
         if (title === undefined) return;
         if (undo === undefined) notices.done(title);
-        else notices.undoable(title, () => void run(undo, subjectOfUndo(name, of, answer)));
+        // The screens may still be read after the command. Then Undo waits, and is not lost.
+        else
+            notices.undoable(title, () =>
+                whenFree(placeOf(name, of), () => run(undo, subjectOfUndo(name, of, answer))),
+            );
     }
 
     return {
