@@ -26,7 +26,7 @@ async def test_lane_has_a_doctors_patients_in_order(staff: StaffPages) -> None:
     await expect(own.locator(".count")).to_have_text("2")
     await expect(own).to_contain_text("1 waiting · up to 40 min")
     await expect(other.locator(".card")).to_contain_text(f"With Dr. {doctor} at the moment")
-    await expect(board.locator(".numbers")).to_contain_text("Median wait")
+    await expect(board.locator(".day-numbers")).to_contain_text("Median wait")
     await board.get_by_role("button", name="In consultation").click()
     await expect(own.locator(".card")).to_have_count(1)
     await expect(other).to_have_count(0)

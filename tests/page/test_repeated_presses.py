@@ -63,3 +63,53 @@ async def test_held_enter_does_not_complete(staff: StaffPages) -> None:
     await row_button(page, appointment, "+15 min").click()
 
     assert await tracking_statuses(staff, appointment) == ["in_progress"]
+
+
+async def test_second_enter_does_not_start_the_next_patient(staff: StaffPages) -> None:
+    doctor = staff.new_doctor()
+    patient, (first,) = await staff.new_patient(doctor)
+    _, (second,) = await staff.new_patient(doctor)
+    assert (await staff.engine.start(doctor, patient, first)).status_code == 201
+    await staff.backdate_tracking(first, started_at=10)
+    page = await staff.open_page(doctor)
+    await row(page, first).wait_for()
+
+    await page.keyboard.press("j")
+    await page.keyboard.press("Enter")
+    await expect(row(page, first)).to_contain_text("Done")
+    await page.keyboard.press("Enter")
+    # The page answers keys in order, so the search is open after the second Enter was handled.
+    await page.keyboard.press("/")
+    await page.get_by_role("dialog").wait_for()
+
+    assert await tracking_statuses(staff, second) == ["pending"]
+
+
+async def test_second_press_on_call_does_not_start(staff: StaffPages) -> None:
+    doctor = staff.new_doctor()
+    _, (appointment,) = await staff.new_patient(doctor)
+    page = await staff.open_page(doctor)
+    call = row_button(page, appointment, "Call")
+    await call.click(trial=True)
+    box = await call.bounding_box()
+    assert box is not None
+    center = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+
+    await page.mouse.click(*center)
+    await expect(row(page, appointment)).to_contain_text("Called by you")
+    await page.mouse.click(*center)
+    await row(page, appointment).get_by_role("button", name="More for").click()
+
+    assert await tracking_statuses(staff, appointment) == ["pending"]
+
+
+async def test_menu_lists_its_commands_below_each_other(staff: StaffPages) -> None:
+    doctor = staff.new_doctor()
+    _, (appointment,) = await staff.new_patient(doctor)
+    page = await staff.open_page(doctor)
+
+    await row(page, appointment).get_by_role("button", name="More for").click()
+
+    boxes = [await item.bounding_box() for item in await page.get_by_role("menuitem").all()]
+    assert len(boxes) > 2
+    assert len({box["x"] for box in boxes if box is not None}) == 1

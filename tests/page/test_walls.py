@@ -23,7 +23,7 @@ SCROLLS = "document.documentElement.scrollHeight > document.documentElement.clie
 
 def tile(page: Page, ticket: str) -> Locator:
     """The large tile of a called ticket."""
-    return page.locator(".tile").filter(has_text=ticket)
+    return page.locator(".called-tile").filter(has_text=ticket)
 
 
 async def move_session_end(staff: StaffPages, minutes: int) -> None:
@@ -102,7 +102,7 @@ async def test_waiting_room_goes_on_after_an_outage_and_a_sign_in(staff: StaffPa
 
 async def test_both_walls_page_by_whole_lanes(scene: Scene) -> None:
     tickets = [await call_patient(scene.staff, scene.staff.new_doctor(), room=str(room)) for room in range(20, 28)]
-    for user, path, things in (("wall", "/waiting-room", ".tile"), ("supervisor", "/wall", ".ward .line-up")):
+    for user, path, things in (("wall", "/waiting-room", ".called-tile"), ("supervisor", "/wall", ".ward .line-up")):
         page = await scene.open_page(user, path, viewport={"width": 700, "height": 460})
         await page.get_by_text("page 1 of").first.wait_for()
         first_page = await page.locator(things).all_inner_texts()
