@@ -50,7 +50,10 @@ class PreloadedProcess:
         if self.poll() is None:
             end = os.pidfd_open(self.pid)
             try:
-                select.select([end], [], [], timeout)
+                # `select.select` refuses the numbers from 1024 on, which a test with thousands of connections reaches.
+                ended = select.poll()
+                ended.register(end, select.POLLIN)
+                ended.poll(None if timeout is None else timeout * 1000)
             finally:
                 os.close(end)
         if (code := self.poll()) is None:
