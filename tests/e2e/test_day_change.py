@@ -168,9 +168,9 @@ async def check_check_ins(engine: Engine, before: OpenRows) -> None:
 
 
 async def check_writes(engine: Engine, change: DayChange, patients: list[DayChangePatient], before: OpenRows) -> None:
-    """One decision carried everything of a patient over. Without requests, nothing else was written."""
+    """One decision carried everything of a patient over. Without requests, it wrote one entry, and one event with the new ticket."""
     entries = await engine.rows("SELECT * FROM timeline WHERE id > :newest ORDER BY id", newest=before.timeline_id)
-    events = await engine.rows("SELECT patient_id FROM events WHERE seq > :newest", newest=before.log_position)
+    events = await engine.rows("SELECT patient_id, name FROM events WHERE seq > :newest", newest=before.log_position)
     carried = [entry for entry in entries if entry["event"] == "carried_over"]
     quiet = {patient.id for patient in patients if isinstance(patient, QUIET_PLANS)}
 
@@ -178,7 +178,9 @@ async def check_writes(engine: Engine, change: DayChange, patients: list[DayChan
     assert sorted(entry["patient_id"] for entry in carried) == sorted(before.patients)
     assert {str(entry["visit_day"]) for entry in carried} == {str(change.new_day)}
     assert len([entry for entry in entries if entry["patient_id"] in quiet]) == len(quiet)
-    assert quiet.isdisjoint(event["patient_id"] for event in events)
+    of_quiet = [(event["patient_id"], event["name"]) for event in events if event["patient_id"] in quiet]
+    assert sorted(of_quiet) == sorted({(patient, "patient.updated") for patient, _ in of_quiet})
+    assert len(of_quiet) > 0
 
 
 async def wait_for_visits(engine: Engine, change: DayChange, count: int) -> None:
