@@ -51,9 +51,12 @@ async def test_refused_start_shows_one_warning(staff: StaffPages) -> None:
     notice = notices(second_page).filter(has_text=f"{isolated_name(patient)} is in another consultation")
     await expect(notice).to_contain_text(f"With Dr. {first} for Cardiology")
     await expect(notice).to_have_attribute("data-type", "warning")
+    # A notice stays while the mouse is on it, so it is still there when the event of the same refusal comes.
+    await notice.hover()
     await expect(row(second_page, second_appointment)).to_contain_text(f"With Dr. {first}")
     await wait_until_live(second_page)
     await expect(notices(second_page)).to_have_count(1)
+    await second_page.mouse.move(0, 0)
     await expect(notices(second_page)).to_have_count(0)
     [appointment] = await staff.page_site.query("SELECT status FROM appointments WHERE id = :id", id=second_appointment)
     assert appointment["status"] == 3
