@@ -1,6 +1,6 @@
 """Reads the appointments of one person on one hospital day, with their past."""
 
-from sqlalchemy import BigInteger, Connection, Date, and_, bindparam, func, or_, select
+from sqlalchemy import BigInteger, Connection, Date, and_, bindparam, func, literal_column, or_, select
 
 from patient_visit_engine.storage.facts import APPOINTMENT_ROWS, to_appointment
 from patient_visit_engine.storage.past_trackings import IS_LATEST_AND_ENDED, PAST_COLUMNS, to_past_tracking
@@ -20,7 +20,7 @@ _LEFT_AT = (
     .where(
         tracked.c.person_id == PERSON,
         tracked.c.visit_day == bindparam("day", type_=Date()),
-        tracked.c.outcome == Outcome.left.value,
+        tracked.c.outcome == literal_column(f"'{Outcome.left.value}'"),
     )
     .scalar_subquery()
 )

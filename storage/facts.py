@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, literal, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from patient_visit_engine.storage.open_rows import OpenRows
 from patient_visit_engine.storage.row_unions import fetch_parts, union_rows
@@ -17,6 +17,7 @@ from patient_visit_engine.storage.tables import (
     reservations,
     waiting_line,
 )
+from patient_visit_engine.storage.tracking_conditions import has_status
 from patient_visit_engine.storage.trackings import TRACKING
 from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.codes import AppointmentStatus, TrackingStatus
@@ -28,10 +29,6 @@ PATIENT = select(*IDENTITY_COLUMNS, patients.c.person_id).where(patients.c.id ==
 PERSON = select(patients.c.person_id).where(patients.c.id == bindparam("patient_id")).scalar_subquery()
 #: The identity of the survivor: of the record itself, unless it is retired.
 SURVIVOR = select(patients.c.id, *IDENTITY_COLUMNS).where(patients.c.id == PERSON)
-# One parameter for each status. SQLAlchemy writes a statement with a list as parameter again for each execution.
-OPEN = (TrackingStatus.pending, TrackingStatus.in_progress, TrackingStatus.paused)
-OPEN_STATUSES = [literal(status.value) for status in OPEN]
-
 OPEN_TRACKINGS = (
     TRACKING.add_columns(
         doctors.c.name.label("doctor"), prestations.c.name.label("prestation"), appointments.c.scheduled_at
@@ -40,7 +37,7 @@ OPEN_TRACKINGS = (
     .join(doctors, doctors.c.id == patient_trackings.c.doctor_id)
     .join(prestations, prestations.c.id == patient_trackings.c.prestation_id)
     .where(patient_trackings.c.person_id == PERSON)
-    .where(patient_trackings.c.status.in_(OPEN_STATUSES))
+    .where(has_status(TrackingStatus.pending, TrackingStatus.in_progress, TrackingStatus.paused))
 )
 PLACES = (
     select(waiting_line, doctors.c.name.label("doctor"))

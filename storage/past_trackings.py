@@ -6,7 +6,8 @@ from typing import Any
 from sqlalchemy import Connection, and_, bindparam, func, select
 
 from patient_visit_engine.storage.tables import appointments, patient_trackings, patients
-from patient_visit_engine.visit.codes import AppointmentStatus, Outcome, TrackingStatus
+from patient_visit_engine.storage.tracking_conditions import HAS_ENDED
+from patient_visit_engine.visit.codes import AppointmentStatus, Outcome
 from patient_visit_engine.visit.past_tracking import PastTracking
 
 newer = patient_trackings.alias()
@@ -16,7 +17,6 @@ LATEST_ID = (
     .correlate(appointments)
     .scalar_subquery()
 )
-HAS_ENDED = patient_trackings.c.status == TrackingStatus.completed.value
 #: The columns of `PastTracking`, of an appointment and its latest tracking.
 PAST_COLUMNS = (
     appointments.c.earlier_status,

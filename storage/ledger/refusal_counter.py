@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Date, String, bindparam, func, select, update
+from sqlalchemy import BigInteger, Connection, Date, String, bindparam, func, literal_column, select, update
 
 from patient_visit_engine.storage.prepared_statements import PreparedWrite
 from patient_visit_engine.storage.tables import timeline
@@ -18,13 +18,14 @@ from patient_visit_engine.wire.timeline import timeline_row
 
 #: A refusal this long after the first one of an entry gets a new entry.
 REFUSALS_WITHIN = timedelta(seconds=60)
-# The parameters are NULL for all other decisions. Then the index of the timeline has no row to look at.
+# The parameters are NULL for all other decisions. Then the index of the timeline has no row to look at. The event is a literal:
+# compared with the condition of a partial index, a parameter makes SQLite compile the statement again for each execution.
 _NEWEST = (
     select(func.max(timeline.c.id))
     .where(
         timeline.c.patient_id == bindparam("refused_patient_id", type_=BigInteger()),
         timeline.c.visit_day == bindparam("refused_day", type_=Date()),
-        timeline.c.event == "refused",
+        timeline.c.event == literal_column("'refused'"),
         timeline.c.doctor_id == bindparam("refused_doctor_id", type_=BigInteger()),
         timeline.c.holder_id == bindparam("holder_id", type_=String()),
         timeline.c.at > bindparam("refused_after", type_=Timestamp()),

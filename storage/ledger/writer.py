@@ -30,6 +30,7 @@ from patient_visit_engine.storage.prepared_statements import PreparedWrite
 from patient_visit_engine.storage.row_unions import Columns, fetch_parts
 from patient_visit_engine.storage.tables import appointments, patient_trackings, reservations, waiting_line
 from patient_visit_engine.storage.tables.columns import Timestamp
+from patient_visit_engine.storage.tracking_conditions import IS_OPEN, has_outcome, has_status
 from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.calendar import to_millisecond
 from patient_visit_engine.visit.codes import BEFORE_ARRIVAL, AppointmentStatus, CancelReason, Outcome, TrackingStatus
@@ -48,8 +49,7 @@ class OpenTrackingKey(NamedTuple):
     def of(cls, status: TrackingStatus, column: str) -> "OpenTrackingKey":
         """The key of the tracking with this status."""
         is_tracking = patient_trackings.c[column] == bindparam("key")
-        has_status = patient_trackings.c.status == literal_column(f"'{status.value}'")
-        return cls(status, column, PreparedWrite(update(patient_trackings).where(is_tracking, has_status)))
+        return cls(status, column, PreparedWrite(update(patient_trackings).where(is_tracking, has_status(status))))
 
 
 NEW_STATUS = bindparam("new_status", type_=SmallInteger())
@@ -87,7 +87,7 @@ REOPEN_TRACKING = (
     .where(
         patient_trackings.c.consultation_id == bindparam("key"),
         patient_trackings.c.person_id == bindparam("person"),
-        patient_trackings.c.outcome == Outcome.done.value,
+        has_outcome(Outcome.done),
     )
     .values(paused_seconds=patient_trackings.c.paused_seconds + bindparam("ended_seconds"))
 )
@@ -112,7 +112,7 @@ def _carry(table: Table) -> Update:
     return update(table).where(is_earlier).values(visit_day=bindparam("day"))
 
 
-CARRY_TRACKINGS = _carry(patient_trackings).where(patient_trackings.c.status != TrackingStatus.completed.value)
+CARRY_TRACKINGS = _carry(patient_trackings).where(IS_OPEN)
 CARRY_PLACES = _carry(waiting_line)
 CARRY_RESERVATION = _carry(reservations)
 #: The columns of a tracking that a new row does not have.

@@ -2,6 +2,7 @@
 
 from sqlalchemy import ColumnElement, Connection, ScalarSelect, Table, bindparam, exists, or_, select
 
+from patient_visit_engine.storage import tracking_conditions
 from patient_visit_engine.storage.facts import IDENTITY_COLUMNS
 from patient_visit_engine.storage.master_data.identifiers import Identifier, RecordKind, find_record
 from patient_visit_engine.storage.master_data.records import PutOvertakenError
@@ -16,7 +17,6 @@ from patient_visit_engine.storage.tables import (
     waiting_line,
 )
 from patient_visit_engine.visit.appointment import AppointmentFields
-from patient_visit_engine.visit.codes import TrackingStatus
 from patient_visit_engine.wire.patient_identity import PatientIdentity
 
 
@@ -110,9 +110,7 @@ def _of_appointment(column: ColumnElement[int], *conditions: ColumnElement[bool]
 
 
 IS_OPEN = select(
-    _of_appointment(
-        patient_trackings.c.appointment_id, patient_trackings.c.status != TrackingStatus.completed.value
-    ).label("is_tracked"),
+    _of_appointment(patient_trackings.c.appointment_id, tracking_conditions.IS_OPEN).label("is_tracked"),
     or_(_of_appointment(waiting_line.c.appointment_id), _of_appointment(reservations.c.appointment_id)).label(
         "is_awaited"
     ),

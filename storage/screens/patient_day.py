@@ -16,7 +16,7 @@ from patient_visit_engine.storage.tables import (
     reservations,
     waiting_line,
 )
-from patient_visit_engine.storage.tracking_conditions import HAS_CONSULTATION
+from patient_visit_engine.storage.tracking_conditions import HAS_CONSULTATION, IS_OPEN
 from patient_visit_engine.storage.trackings import TRACKING, TRACKING_OF_CONSULTATION, tracking_row
 from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.calendar import to_rfc3339
@@ -78,7 +78,7 @@ def read_day_trackings(connection: Connection, query: VisitQuery) -> list[answer
     is_of_day = patient_trackings.c.visit_day == query.day
     if query.day == query.today:
         # What is still open from an earlier day belongs to today as well.
-        is_of_day = or_(is_of_day, patient_trackings.c.status != TrackingStatus.completed.value)
+        is_of_day = or_(is_of_day, IS_OPEN)
     statement = TRACKING.where(patient_trackings.c.person_id == person_id, is_of_day)
     rows = connection.execute(statement.order_by(patient_trackings.c.id)).mappings()
     return [tracking_body(tracking_row(row)) for row in rows]

@@ -14,8 +14,9 @@ from patient_visit_engine.storage.tables import (
     reservations,
     waiting_line,
 )
+from patient_visit_engine.storage.tracking_conditions import IS_RUNNING
 from patient_visit_engine.visit.calendar import to_rfc3339
-from patient_visit_engine.visit.codes import ReservationKind, TrackingStatus
+from patient_visit_engine.visit.codes import ReservationKind
 from patient_visit_engine.wire import screens
 from patient_visit_engine.wire.trackings import optional_moment
 
@@ -93,10 +94,9 @@ def _reservations(person_ids: set[int]) -> Select[Any]:
 
 def exclusive_consultations(person_ids: set[int]) -> Select[Any]:
     """The exclusive consultations of these persons that are in progress."""
-    is_running = patient_trackings.c.status == TrackingStatus.in_progress.value
     rows = _with_names(patient_trackings, patient_trackings.c.prestation_id, person_ids)
     # The first one comes last and is shown. Two records that became one person can both be in an exclusive consultation.
-    return rows.where(is_running, patient_trackings.c.exclusive).order_by(patient_trackings.c.id.desc())
+    return rows.where(IS_RUNNING, patient_trackings.c.exclusive).order_by(patient_trackings.c.id.desc())
 
 
 def _with_names(table: Table, prestation_id: ColumnElement[int], person_ids: set[int]) -> Select[Any]:

@@ -15,8 +15,8 @@ from patient_visit_engine.storage.tables import (
     prestations,
 )
 from patient_visit_engine.storage.tickets import read_tickets
+from patient_visit_engine.storage.tracking_conditions import IS_PENDING
 from patient_visit_engine.visit.calendar import HospitalDay, to_rfc3339
-from patient_visit_engine.visit.codes import TrackingStatus
 from patient_visit_engine.wire import screens
 
 #: The calls that a screen shows at most: the newest ones.
@@ -64,12 +64,11 @@ def _read_called(connection: Connection, today: HospitalDay, now: datetime) -> l
 
 def _read_waiting(connection: Connection, today: HospitalDay) -> list[screens.WaitingCount]:
     room = shown_room(today.date)
-    pending = patient_trackings.c.status == TrackingStatus.pending.value
     persons = func.count(patient_trackings.c.person_id.distinct())
     rows = connection.execute(
         select(doctors.c.name, room.label("room"), persons.label("patients"))
         .join(patient_trackings, patient_trackings.c.doctor_id == doctors.c.id)
-        .where(pending)
+        .where(IS_PENDING)
         .group_by(doctors.c.id, doctors.c.name, room)
         .order_by(doctors.c.name, doctors.c.id)
         .limit(MAX_DOCTORS)

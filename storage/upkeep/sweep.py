@@ -17,7 +17,7 @@ from patient_visit_engine.storage.tables import (
     sign_in_places,
     waiting_line,
 )
-from patient_visit_engine.storage.tracking_conditions import IS_OPEN
+from patient_visit_engine.storage.tracking_conditions import IS_OPEN, IS_PENDING, IS_RUNNING, has_status
 from patient_visit_engine.visit.codes import TrackingStatus
 
 PRUNE_BATCH = 1_000
@@ -42,11 +42,11 @@ def find_late_trackings(connection: Connection, late_since: datetime, after: int
     """Return the consultations, running or paused, and the check-ins with a timer that was due before `late_since`."""
     tracking = patient_trackings.c
     consultation_is_late = and_(
-        tracking.status == TrackingStatus.in_progress.value,
+        IS_RUNNING,
         or_(tracking.remind_at < late_since, tracking.abandon_at < late_since),
     )
-    check_in_is_late = and_(tracking.status == TrackingStatus.pending.value, tracking.not_seen_at < late_since)
-    pause_is_late = and_(tracking.status == TrackingStatus.paused.value, tracking.abandon_at < late_since)
+    check_in_is_late = and_(IS_PENDING, tracking.not_seen_at < late_since)
+    pause_is_late = and_(has_status(TrackingStatus.paused), tracking.abandon_at < late_since)
     is_late = or_(consultation_is_late, check_in_is_late, pause_is_late)
     query = select(tracking.id, tracking.person_id).where(IS_OPEN, is_late)
     return read_page(connection, query, tracking.id, after, limit)
@@ -76,7 +76,7 @@ def find_unserved_places(
     is_reserved = exists().where(reservations.c.person_id == place.person_id)
     person_is_busy = exists().where(
         tracking.person_id == place.person_id,
-        tracking.status == TrackingStatus.in_progress.value,
+        IS_RUNNING,
         tracking.exclusive,
     )
     is_unserved = and_(place.since < late_since, ~is_reserved, ~person_is_busy)

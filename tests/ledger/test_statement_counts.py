@@ -1,14 +1,19 @@
 """The SQL statements of each decision. On PostgreSQL each one is a round trip, while a doctor waits for the answer."""
 
+import sqlite3
 from collections.abc import Awaitable, Callable
+from typing import Any, cast
 
 import pytest
+from sqlalchemy import Connection, delete, update
 
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.visit.codes import DoctorBusy
+from patient_visit_engine.storage.tables import appointments, events, patient_trackings, requests, timeline
+from patient_visit_engine.visit.codes import AppointmentStatus, DoctorBusy
 from patient_visit_engine.visit.timers import decide_due
 from tests.support.builders import DR_AMRANI, DR_SMITH, NOON, an_appointment, minutes, seed
 from tests.support.commands import a_check_in, a_completion, a_start
+from tests.support.databases import ON_SQLITE
 from tests.support.ledger import LedgerDriver
 from tests.support.statements import recorded_statements
 
@@ -77,3 +82,39 @@ async def test_decision_makes_few_statements(
 
     counted = [statement for statement in statements if not statement.startswith(NOT_COUNTED)]
     assert len(counted) <= most, counted
+
+
+@ON_SQLITE
+@pytest.mark.parametrize(("started", "decide"), [(False, start), (True, refused_start), (True, completion)])
+async def test_sqlite_compiles_each_statement_once(
+    database: Database, ledger: LedgerDriver, started: bool, decide: Callable[[LedgerDriver], Awaitable[None]]
+) -> None:
+    """A parameter that is compared with the condition of a partial index makes SQLite compile a statement for each execution."""
+    compiled: list[str] = []
+
+    def note(action: int, table: str | None, *_names: str | None) -> int:
+        # The driver commits with a new statement each time.
+        if action != sqlite3.SQLITE_TRANSACTION:
+            compiled.append(str(table))
+        return sqlite3.SQLITE_OK
+
+    async def make_patient_ready() -> None:
+        await database.write(forget_decisions)
+        await ledger.load_facts()
+        if started:
+            await start(ledger)
+
+    await database.write(seed, OF_AMRANI, OF_SMITH)
+    await database.write(lambda connection: cast(Any, connection.connection.driver_connection).set_authorizer(note))
+    for _ in range(2):
+        await make_patient_ready()
+        compiled.clear()
+        await decide(ledger)
+
+    assert compiled == []
+
+
+def forget_decisions(connection: Connection) -> None:
+    for table in (patient_trackings, requests, timeline, events):
+        connection.execute(delete(table))
+    connection.execute(update(appointments).values(status=AppointmentStatus.confirmed.value))
