@@ -11,7 +11,7 @@ from patient_visit_engine.visit.names import LOAD_FACTS, RECORD_DECISION
 from patient_visit_engine.visit.record import LedgerEntry, LedgerReply, UnrecordableError
 
 #: How long a call may take. A call that hangs, behind a lock that a person has forgotten, keeps its visit among the few on which the
-#: worker works at the same time (`worker.builder.SIMULTANEOUS_VISITS`). So it is not repeated: the visit pauses, and others go on.
+#: worker works at the same time (`worker.visit_places`). So it is not repeated: the visit pauses, and others go on.
 LONGEST_CALL_SECONDS = 8.0
 
 

@@ -6,6 +6,7 @@ from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
 
 from patient_visit_engine.activities.ledger import Ledger, LedgerActivities
+from patient_visit_engine.worker.visit_places import visit_tuner
 from patient_visit_engine.workflows.message_guard import MessageGuard
 from patient_visit_engine.workflows.patient_visit import PatientVisit
 
@@ -16,10 +17,6 @@ CACHED_VISITS = 2_000
 # Ten seconds, Temporal's default, is how long the visits of a killed worker would not answer. With much less, a busy worker would
 # lose the messages that wait for it, and rebuild visits that it has in memory.
 CACHED_VISIT_WAIT = timedelta(seconds=1)
-
-# How many visits a worker works on at the same time. They share one processor. With Temporal's default of 100, each took longer on a
-# busy machine than a workflow task may. Every task was lost, and done again, and no visit got on. Four are as fast as a hundred.
-SIMULTANEOUS_VISITS = 4
 
 
 def build(
@@ -44,7 +41,7 @@ def build(
         activities=[activities.record_decision, activities.load_facts],
         workflow_runner=workflow_runner or UnsandboxedWorkflowRunner(),
         max_cached_workflows=max_cached_workflows,
-        max_concurrent_workflow_tasks=SIMULTANEOUS_VISITS,
+        tuner=visit_tuner(),
         graceful_shutdown_timeout=SHUTDOWN_TIMEOUT,
         sticky_queue_schedule_to_start_timeout=CACHED_VISIT_WAIT,
         interceptors=[MessageGuard()],
