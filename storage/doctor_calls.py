@@ -26,12 +26,13 @@ _IS_OVER = exists().where(
     _TRACKING.appointment_id == appointments.c.id,
     or_(_TRACKING.started_at >= appointments.c.called_at, _TRACKING.check_out_time >= appointments.c.called_at),
 )
-#: When the patient of the call was called.
+#: When the patient of the call was called. Null when the call ended because the appointment was moved or canceled.
 CALLED = appointments.c.called_at
 #: Something is left of the doctor's last call, in a query with the doctor and the appointment.
 IS_LEFT = and_(
     appointments.c.id == doctors.c.called_appointment_id,
     appointments.c.doctor_id == doctors.c.id,
+    CALLED.is_not(None),
     appointments.c.status.in_(WAITING_STATUSES),
     ~_IS_OVER,
 )

@@ -19,6 +19,8 @@ from patient_visit_engine.visit.waiting_line import remove_place_for
 
 #: What may change while the consultation is in progress. It keeps the expected end with which it began.
 CHANGEABLE_IN_CONSULTATION = frozenset({"scheduled_at", "expected_minutes"})
+#: A change of one of these moves the appointment.
+_PLACE = frozenset({"doctor_id", "patient_id", "scheduled_at"})
 
 
 def effective_fields(sent: AppointmentFields, present: Appointment, *, is_tracked: bool = False) -> AppointmentFields:
@@ -34,6 +36,14 @@ def effective_fields(sent: AppointmentFields, present: Appointment, *, is_tracke
     if has_arrived and fields.status is not AppointmentStatus.canceled:
         return fields.without("status")
     return fields
+
+
+def ends_call(fields: AppointmentFields) -> bool:
+    """Whether a call that reserves nothing ends with this change. It must not go on when the appointment comes back.
+
+    Another doctor can have called the patient by then.
+    """
+    return bool(fields.names & _PLACE) or fields.status is AppointmentStatus.canceled
 
 
 def change_refusal(

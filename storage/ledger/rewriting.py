@@ -9,7 +9,9 @@ from patient_visit_engine.storage.ledger.writer import NEWEST_AS_OF, PENDING_OF_
 from patient_visit_engine.storage.status_columns import columns_of_status
 from patient_visit_engine.storage.tables import appointments, prestations
 from patient_visit_engine.visit.appointment import Appointment, AppointmentFields
+from patient_visit_engine.visit.appointment_changes import ends_call
 from patient_visit_engine.visit.codes import TrackingStatus
+from patient_visit_engine.visit.line_changes import EndReservation
 
 IS_APPOINTMENT = appointments.c.id == bindparam("key")
 EXCLUSIVE = select(prestations.c.exclusive).where(prestations.c.id == bindparam("prestation"))
@@ -28,6 +30,8 @@ def rewrite_appointment(
     columns: dict[str, Any] = {name: getattr(fields, name) for name in fields.names}
     if fields.status is not None:
         columns |= columns_of_status(appointment.status, fields.status, writer.at)
+    if ends_call(fields) and not _stays_reserved(appointment_id, writer):
+        columns["called_at"] = None
     statement = update(appointments).where(IS_APPOINTMENT).values(**columns, version=appointments.c.version + 1)
     values: dict[str, object] = {"key": appointment_id}
     if decided_here:
@@ -44,3 +48,9 @@ def rewrite_appointment(
             # The tracking has the values of its check-in. A start reads them again.
             tracked["exclusive"] = writer.connection.scalar(EXCLUSIVE, {"prestation": fields.prestation_id})
         writer.update_tracking(PENDING_OF_APPOINTMENT, appointment_id, **tracked)
+
+
+def _stays_reserved(appointment_id: int, writer: Writer) -> bool:
+    """Whether the patient is reserved for the appointment after the decision too. Then a call goes on."""
+    is_reserved = any(row["appointment_id"] == appointment_id for row in writer.stored.rows.reservations)
+    return is_reserved and not any(isinstance(change, EndReservation) for change in writer.entry.decision.changes)

@@ -55,6 +55,7 @@ class OpenTrackingKey(NamedTuple):
 NEW_STATUS = bindparam("new_status", type_=SmallInteger())
 STATUSES_BEFORE: list[ColumnElement[int]] = [literal_column(str(status.value)) for status in sorted(BEFORE_ARRIVAL)]
 IS_ARRIVAL = and_(appointments.c.status.in_(STATUSES_BEFORE), NEW_STATUS.not_in(STATUSES_BEFORE))
+CANCELED: ColumnElement[int] = literal_column(str(AppointmentStatus.canceled.value))
 # Built once: building a statement costs more than running it on SQLite.
 SET_APPOINTMENT_STATUS = (
     update(appointments)
@@ -64,6 +65,8 @@ SET_APPOINTMENT_STATUS = (
         earlier_status=case((IS_ARRIVAL, appointments.c.status), else_=appointments.c.earlier_status),
         canceled_at=bindparam("canceled_at", type_=Timestamp()),
         cancel_reason=bindparam("cancel_reason", type_=String()),
+        # A call that reserves nothing must not go on when the cancellation is undone.
+        called_at=case((NEW_STATUS == CANCELED, None), else_=appointments.c.called_at),
         version=appointments.c.version + 1,
     )
 )

@@ -37,7 +37,7 @@ from patient_visit_engine.storage.master_data.records import (
 from patient_visit_engine.storage.status_columns import columns_of_status
 from patient_visit_engine.storage.tables import appointments, patients
 from patient_visit_engine.visit.appointment import Appointment, AppointmentFields
-from patient_visit_engine.visit.appointment_changes import change_refusal, effective_fields
+from patient_visit_engine.visit.appointment_changes import change_refusal, effective_fields, ends_call
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.changes import Change, RewriteAppointment, WriteAppointmentStatus
 from patient_visit_engine.visit.codes import AppointmentStatus
@@ -153,9 +153,7 @@ def put_appointment(connection: Connection, put: PutContext, appointment: Appoin
     sent = fields_of_survivor.without(*(AppointmentFields.model_fields.keys() - names))
     refuse_inactive(inactive, effective_fields(sent, present))
     fields = _fields_to_write(connection, put, appointment, sent, present, stored.version)
-    columns = _columns(fields)
-    if fields.status is not None:
-        columns |= columns_of_status(present.status, fields.status, put.at)
+    columns = _written_columns(fields, present, put)
     if fields.patient_id is not None:
         # The record that was sent, and not its survivor. So a separation gives the appointment back to this record.
         columns["patient_id"] = appointment.patient_id
@@ -266,6 +264,16 @@ def _fields_to_write(
 def _columns(fields: AppointmentFields) -> dict[str, Any]:
     columns = {name: getattr(fields, name) for name in fields.names}
     return columns if fields.status is None else columns | {"status": fields.status.value}
+
+
+def _written_columns(fields: AppointmentFields, present: Appointment, put: PutContext) -> dict[str, Any]:
+    columns = _columns(fields)
+    if fields.status is not None:
+        columns |= columns_of_status(present.status, fields.status, put.at)
+    if ends_call(fields):
+        # No patient is reserved for it: otherwise the visit decides.
+        columns["called_at"] = None
+    return columns
 
 
 def _publish(

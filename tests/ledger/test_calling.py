@@ -1,7 +1,8 @@
-"""Calls in the ledger: rivals at one moment, the doctor's one open call, late calls, and the audit."""
+"""Calls in the ledger: rivals at one moment, the doctor's one open call, calls that end early, late calls, and the audit."""
 
 import asyncio
-from datetime import datetime
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,18 +10,24 @@ from sqlalchemy import insert, update
 
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.doctor_calls import read_call
+from patient_visit_engine.storage.master_data.appointments import AppointmentPut, write_appointment
+from patient_visit_engine.storage.master_data.records import PutContext
 from patient_visit_engine.storage.tables import appointments, doctors, patients
 from patient_visit_engine.storage.upkeep.audit import audit
 from patient_visit_engine.storage.upkeep.sweep import find_late_reservations
 from patient_visit_engine.visit.appointment import Appointment
+from patient_visit_engine.visit.codes import AppointmentStatus
 from patient_visit_engine.visit.commands import with_call
 from patient_visit_engine.visit.doctor_call import DoctorCall
+from patient_visit_engine.visit.past_tracking import PastTracking
 from patient_visit_engine.visit.record import LedgerReply
 from tests.support.builders import (
     CARDIOLOGY,
     DAY,
     DR_AMRANI,
+    DR_LINDQVIST,
     DR_OKAFOR,
+    JOHN_DOE,
     MARIA_SILVA,
     NOON,
     X_RAY,
@@ -31,7 +38,16 @@ from tests.support.builders import (
     minutes,
     seed,
 )
-from tests.support.commands import a_call, a_check_in, a_no_answer, a_start
+from tests.support.commands import (
+    a_call,
+    a_cancellation,
+    a_change,
+    a_check_in,
+    a_no_answer,
+    a_reassignment,
+    a_start,
+    an_undo_of_cancellation,
+)
 from tests.support.ledger import LedgerDriver, column
 
 OF_JOHN, OF_MARIA = an_appointment(number=1), an_appointment(number=2, patient=MARIA_SILVA)
@@ -129,6 +145,65 @@ async def test_not_exclusive_call_is_gone_after_its_start(database: Database) ->
 
     assert (called.appointment_id, called.is_kept) == (x_ray.id, True)
     assert (await last_call(database)).appointment_id is None
+
+
+NOTHING_PAST = PastTracking(appointment_id=3, earlier_status=AppointmentStatus.confirmed)
+CHECKED_IN, TOMORROW = "reassigned in the visit", NOON + timedelta(days=1)
+#: Each moves the appointment away or back, in the visit or by a PUT without the visit.
+MOVES: dict[str, Callable[[Appointment, bool], Any]] = {
+    CHECKED_IN: lambda read, back: a_reassignment(read, DR_AMRANI if back else DR_LINDQVIST, f"move {back}"),
+    "another day in the visit": lambda read, back: a_change(
+        read, f"move {back}", scheduled_at=NOON if back else TOMORROW
+    ),
+    "another doctor by PUT": lambda _, back: AppointmentPut(doctor_id=DR_AMRANI.id if back else DR_LINDQVIST.id),
+    "another day by PUT": lambda _, back: AppointmentPut(scheduled_at=NOON if back else TOMORROW),
+    "another patient by PUT": lambda _, back: AppointmentPut(patient_id=JOHN_DOE.id if back else MARIA_SILVA.id),
+    "canceled by PUT": lambda _, back: AppointmentPut(
+        status=AppointmentStatus.confirmed if back else AppointmentStatus.canceled
+    ),
+    "canceled in the visit": lambda read, back: (
+        an_undo_of_cancellation(read, NOTHING_PAST) if back else a_cancellation(read)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MOVES)
+async def test_call_is_over_when_its_appointment_moves_and_comes_back(database: Database, name: str) -> None:
+    """The call reserves nothing. In between another doctor calls the patient."""
+    x_ray, other = an_appointment(number=3, prestation=X_RAY), an_appointment(DR_OKAFOR, number=4, prestation=X_RAY)
+    await database.write(seed, x_ray, other)
+    ledger = LedgerDriver(database)
+    await ledger.send(a_check_in(x_ray if name == CHECKED_IN else other))
+    await call(database, await ledger.appointment(x_ray.id), NOON)
+
+    async def move(*, back: bool) -> None:
+        change = MOVES[name](await ledger.appointment(x_ray.id), back)
+        if isinstance(change, AppointmentPut):
+            await write_appointment(database, PutContext(x_ray.id, f"put {back}", NOON), change)
+        else:
+            assert (await ledger.send(change)).status == 200
+
+    called = await last_call(database)
+    await move(back=False)
+    rival = await call(database, await ledger.appointment(other.id), NOON + minutes(1), "rival")
+    await move(back=True)
+
+    assert called.open_appointment(NOON) == x_ray.id
+    assert rival.code is None
+    assert (await ledger.appointment(x_ray.id)).doctor_id == DR_AMRANI.id
+    assert (await last_call(database)).appointment_id is None
+    assert (await database.read(audit)).passed
+
+
+async def test_call_that_reserves_goes_on_at_another_time_of_the_day(database: Database) -> None:
+    await database.write(seed, OF_JOHN)
+    ledger = LedgerDriver(database)
+    await call(database, OF_JOHN)
+    await ledger.load_facts()
+
+    await ledger.send(a_change(await ledger.appointment(OF_JOHN.id), scheduled_at=NOON + minutes(30)))
+
+    assert (await last_call(database)).open_appointment(NOON) == OF_JOHN.id
 
 
 async def test_no_answer_to_an_earlier_call_changes_nothing(database: Database) -> None:
