@@ -30,7 +30,7 @@ class CallPatient(Frozen):
 class NoAnswer(Frozen):
     """The patient whom the appointment's doctor has called last did not come. `call` is as in `CallPatient`.
 
-    `called_at` is the time of the call that the caller means. `behind_id` is the appointment that was next then.
+    `called_at` is the time of the call that the caller means. `behind_id` is the next appointment whose patient was free then.
     """
 
     request: Request

@@ -78,7 +78,8 @@ async def no_answer(
 
     async def decide(command_request: CommandRequest, looked_up: tuple[Appointment, DoctorCall]) -> Response:
         appointment, call = looked_up
-        behind_id = await dispatcher.read_snapshot(http, body, partial(find_next, appointment=appointment, today=today))
+        find = partial(find_next, appointment=appointment, today=today, now=dependencies.now())
+        behind_id = await dispatcher.read_snapshot(http, body, find)
         command = NoAnswer(
             request=command_request, appointment=appointment, call=call, called_at=call.called_at, behind_id=behind_id
         )

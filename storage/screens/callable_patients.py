@@ -1,6 +1,6 @@
 """Whom a doctor can call next: the patients of the doctor's list who are in the house, and who of them is free."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -43,21 +43,36 @@ def read_call_list(connection: Connection, doctor_id: int, today: HospitalDay, n
     last = read_call(connection, doctor_id, today.date)
     if last is None:
         return None
-    present = [item for item in _read_waiting(connection, doctor_id, today) if item.arrived_at is not None]
-    present_ids = [item.appointment_id for item in present]
+    present_ids = _present_ids(_read_waiting(connection, doctor_id, today))
     called_id = last.call.appointment_id
-    ids = present_ids if called_id is None or called_id in present_ids else [*present_ids, called_id]
-    rows = connection.execute(APPOINTMENT_ROWS.where(appointments.c.id.in_(ids))).mappings()
-    listed = {row["id"]: to_appointment(row) for row in rows}
-    busy = _read_busy(connection, {appointment.patient_id for appointment in listed.values()}, now)
-    patients = [_listed(listed[number], busy) for number in present_ids]
-    patients += [ListedPatient(listed[number], NOT_PRESENT) for number in ids[len(present_ids) :]]
+    absent_ids = [] if called_id is None or called_id in present_ids else [called_id]
+    listed = _read_listed(connection, [*present_ids, *absent_ids], now)
+    patients = [listed[number] for number in present_ids]
+    patients += [ListedPatient(listed[number].appointment, NOT_PRESENT) for number in absent_ids]
     return CallList(last.call, tuple(patients))
 
 
-def find_next(connection: Connection, appointment: Appointment, today: HospitalDay) -> int | None:
-    """The appointment that the doctor would call after this one."""
-    return next_callable(_read_waiting(connection, appointment.doctor_id, today), appointment.id)
+def find_next(connection: Connection, appointment: Appointment, today: HospitalDay, now: datetime) -> int | None:
+    """The appointment that the doctor would call now after this one. If no other patient is free, the next one of the list.
+
+    Behind a patient who is not free, this patient would be called again at once, while others are free.
+    """
+    waiting = _read_waiting(connection, appointment.doctor_id, today)
+    listed = _read_listed(connection, _present_ids(waiting), now)
+    free_ids = {number for number, patient in listed.items() if patient.reason is None}
+    free = [item for item in waiting if item.appointment_id in {appointment.id, *free_ids}]
+    return next_callable(free, appointment.id) or next_callable(waiting, appointment.id)
+
+
+def _present_ids(items: Iterable[ListItem]) -> list[int]:
+    return [item.appointment_id for item in items if item.arrived_at is not None]
+
+
+def _read_listed(connection: Connection, appointment_ids: list[int], now: datetime) -> dict[int, ListedPatient]:
+    rows = connection.execute(APPOINTMENT_ROWS.where(appointments.c.id.in_(appointment_ids))).mappings()
+    listed = {row["id"]: to_appointment(row) for row in rows}
+    busy = _read_busy(connection, {appointment.patient_id for appointment in listed.values()}, now)
+    return {number: _listed(appointment, busy) for number, appointment in listed.items()}
 
 
 def _read_waiting(connection: Connection, doctor_id: int, today: HospitalDay) -> tuple[ListItem, ...]:

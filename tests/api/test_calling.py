@@ -161,6 +161,28 @@ async def test_patient_who_does_not_come_stands_behind_the_next_one(api: ApiDriv
     assert (await api.database.read(audit)).passed
 
 
+async def test_patient_who_does_not_come_stands_behind_the_next_free_one(api: ApiDriver) -> None:
+    """Maria, who is next in the list, is with another doctor."""
+    doctor, other, peter = await api.doctor(), await api.doctor(DR_OKAFOR.id), Patient(300, "Peter", "Doe")
+    of_maria = an_appointment(DR_OKAFOR, number=6, patient=MARIA_SILVA)
+    of_peter = an_appointment(number=7, patient=peter)
+
+    def insert_peter(connection: Any) -> None:
+        connection.execute(insert(patients).values(id=peter.id, last_name=peter.last_name))
+        seed(connection, of_maria, of_peter)
+
+    await api.database.write(insert_peter)
+    await check_in(api, JOHN_CARDIOLOGY.id, MARIA_CARDIOLOGY.id, of_peter.id, of_maria.id)
+    in_consultation = await other.post("/api/consultations", json=start_body(of_maria))
+    calls: list[int] = []
+    for _ in range(3):
+        calls.append(called(await doctor.post(CALL)))
+        await doctor.post(f"/api/appointments/{calls[-1]}/no-answer")
+
+    assert in_consultation.status_code == 201
+    assert calls == [JOHN_CARDIOLOGY.id, of_peter.id, JOHN_CARDIOLOGY.id]
+
+
 async def test_no_answer_is_only_about_the_last_call(api: ApiDriver) -> None:
     doctor, other = await api.doctor(), await api.doctor(DR_OKAFOR.id)
     await check_in(api, JOHN_CARDIOLOGY.id, MARIA_CARDIOLOGY.id)
