@@ -15,7 +15,8 @@ from patient_visit_engine.storage.tables import (
     prestations,
     reservations,
 )
-from patient_visit_engine.visit.codes import AppointmentStatus, ReservationKind
+from patient_visit_engine.storage.tracking_conditions import HAS_ENDED
+from patient_visit_engine.visit.codes import GONE, AppointmentStatus, Outcome, ReservationKind, TrackingStatus
 from patient_visit_engine.visit.doctor_call import DoctorCall, OtherCall
 
 #: The statuses of an appointment that can still begin.
@@ -26,6 +27,29 @@ _IS_OVER = exists().where(
     _TRACKING.appointment_id == appointments.c.id,
     or_(_TRACKING.started_at >= appointments.c.called_at, _TRACKING.check_out_time >= appointments.c.called_at),
 )
+_IS_RESERVED = exists().where(
+    _RESERVED.appointment_id == appointments.c.id,
+    _RESERVED.doctor_id == doctors.c.id,
+    _RESERVED.kind == ReservationKind.called.value,
+)
+_LAST, _OWN, _RECORD = patient_trackings.alias("last"), patient_trackings.alias("own"), patients.alias("record")
+_HAS_OWN_CHECK_IN = (
+    exists()
+    .where(
+        _OWN.c.appointment_id == appointments.c.id,
+        _OWN.c.status != TrackingStatus.completed.value,
+        _OWN.c.check_in_time <= _LAST.c.check_out_time,
+    )
+    .correlate(appointments, _LAST)
+)
+#: The patient, who was not checked in for this appointment, has checked out from another one since the call.
+_HAS_LEFT = exists().where(
+    _RECORD.c.id == appointments.c.patient_id,
+    _LAST.c.person_id == _RECORD.c.person_id,
+    _LAST.c.outcome == Outcome.left.value,
+    _LAST.c.check_out_time >= appointments.c.called_at,
+    ~_HAS_OWN_CHECK_IN,
+)
 #: When the patient of the call was called. Null when the call ended because the appointment was moved or canceled.
 CALLED = appointments.c.called_at
 #: Something is left of the doctor's last call, in a query with the doctor and the appointment.
@@ -35,11 +59,8 @@ IS_LEFT = and_(
     CALLED.is_not(None),
     appointments.c.status.in_(WAITING_STATUSES),
     ~_IS_OVER,
-)
-_IS_RESERVED = exists().where(
-    _RESERVED.appointment_id == appointments.c.id,
-    _RESERVED.doctor_id == doctors.c.id,
-    _RESERVED.kind == ReservationKind.called.value,
+    # While the patient is reserved, the doctor calls no other one.
+    or_(_IS_RESERVED, ~_HAS_LEFT),
 )
 #: The patient is kept for the call, in a query that also has the prestation.
 IS_KEPT = or_(_IS_RESERVED, ~prestations.c.exclusive)
@@ -65,6 +86,17 @@ _OTHER_CALLS = (
         doctors.c.id != bindparam("doctor", type_=BigInteger()),
     )
     .order_by(doctors.c.call_until.desc())
+    .limit(1)
+)
+#: How the last tracking of a person ended, apart from mistakes.
+_LAST_OUTCOME = (
+    select(_TRACKING.outcome)
+    .where(
+        _TRACKING.person_id == bindparam("person", type_=BigInteger()),
+        HAS_ENDED,
+        _TRACKING.outcome != Outcome.mistaken.value,
+    )
+    .order_by(_TRACKING.check_out_time.desc(), _TRACKING.id.desc())
     .limit(1)
 )
 
@@ -110,6 +142,11 @@ def read_other_call(connection: Connection, person_id: int, doctor_id: int) -> O
     """The call of this person by another doctor, which reserves nothing. It may be over. Read it under the lock on the person."""
     row = connection.execute(_OTHER_CALLS, {"person": person_id, "doctor": doctor_id}).one_or_none()
     return None if row is None else OtherCall(doctor_id=row.doctor_id, until=row.call_until)
+
+
+def read_has_left(connection: Connection, person_id: int) -> bool:
+    """Whether this person, for whom nothing is open, has left the house. Read it under the lock on the person."""
+    return connection.scalar(_LAST_OUTCOME, {"person": person_id}) in GONE
 
 
 def read_calls_without_reservation(

@@ -12,6 +12,7 @@ from patient_visit_engine.visit.freeing import offer_to_line
 from patient_visit_engine.visit.line_changes import EndReservation, WithdrawOffer
 from patient_visit_engine.visit.list_order import MAX_NO_ANSWERS
 from patient_visit_engine.visit.refusals import (
+    AppointmentMismatch,
     AppointmentNotToday,
     DoctorHasCall,
     NotCalled,
@@ -61,6 +62,8 @@ def _call_refusal(command: CallPatient, state: VisitState, now: datetime) -> Ref
         return refusal
     if command.call.open_appointment(now) is not None:
         return DoctorHasCall()
+    if command.call.patient_left:
+        return AppointmentMismatch()
     if appointment.scheduled_at is not None and not state.expects(appointment):
         return AppointmentNotToday(scheduled_at=appointment.scheduled_at)
     if (holder := state.holder_for(appointment.doctor_id)) is not None:

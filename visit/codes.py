@@ -49,6 +49,10 @@ class Outcome(StrEnum):
     transferred = "transferred"
 
 
+#: After these outcomes the person has left the house.
+GONE = (Outcome.left, Outcome.not_seen)
+
+
 class CancelReason(StrEnum):
     """Why an appointment is canceled. The text of the caller, if there is one, is in the timeline."""
 

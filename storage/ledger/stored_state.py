@@ -12,7 +12,7 @@ from patient_visit_engine.storage.busy_doctor import OTHER_CONSULTATIONS, to_oth
 from patient_visit_engine.storage.callers import NAME_OF_CALLER
 from patient_visit_engine.storage.clock import DATABASE_NOW
 from patient_visit_engine.storage.day_appointments import read_day_appointments
-from patient_visit_engine.storage.doctor_calls import CallAndRoom, read_call, read_other_call
+from patient_visit_engine.storage.doctor_calls import CallAndRoom, read_call, read_has_left, read_other_call
 from patient_visit_engine.storage.facts import (
     APPOINTMENT,
     IDENTITY_COLUMNS,
@@ -188,7 +188,7 @@ def _read_state(connection: Connection, entry: LedgerEntry) -> StoredState:
     rows, person_id = OpenRows.from_parts(parts), patient["person_id"]
     day = entry.day_appointments
     day_appointments = None if day is None else read_day_appointments(connection, entry.patient_id, day)
-    call = _read_call(connection, entry)
+    call = _read_call(connection, entry, rows)
     if day_appointments is not None:
         rows.add_appointments(item.appointment for item in day_appointments.items)
     return StoredState(
@@ -220,8 +220,11 @@ def _read_state(connection: Connection, entry: LedgerEntry) -> StoredState:
     )
 
 
-def _read_call(connection: Connection, entry: LedgerEntry) -> CallAndRoom | None:
-    """The last call of the entry's doctor. For a new call also that of another doctor, because only one may call the patient."""
+def _read_call(connection: Connection, entry: LedgerEntry, rows: OpenRows) -> CallAndRoom | None:
+    """The last call of the entry's doctor.
+
+    For a new call also that of another doctor, because only one may call the patient, and whether the patient has left.
+    """
     about = entry.call or entry.postponed_call
     if about is None:
         return None
@@ -230,4 +233,5 @@ def _read_call(connection: Connection, entry: LedgerEntry) -> CallAndRoom | None
     if last is None or entry.keeps_refusal:
         return last
     other_call = read_other_call(connection, entry.patient_id, doctor_id)
-    return last._replace(call=last.call.model_copy(update={"other_call": other_call}))
+    has_left = not rows.open_trackings and read_has_left(connection, entry.patient_id)
+    return last._replace(call=last.call.model_copy(update={"other_call": other_call, "patient_left": has_left}))

@@ -9,11 +9,9 @@ from sqlalchemy import Connection, func, select
 from patient_visit_engine.storage.tables import appointments, patient_trackings, patients
 from patient_visit_engine.storage.tracking_conditions import HAS_ENDED, IS_OPEN
 from patient_visit_engine.visit.calendar import HospitalDay
-from patient_visit_engine.visit.codes import BEFORE_ARRIVAL, Outcome
+from patient_visit_engine.visit.codes import BEFORE_ARRIVAL, GONE, Outcome
 
 TRACKING = patient_trackings.c
-#: After these outcomes the person has left the house.
-GONE = (Outcome.left, Outcome.not_seen)
 
 
 def read_arrivals(connection: Connection, today: HospitalDay, person_ids: set[int]) -> dict[int, datetime]:

@@ -244,26 +244,53 @@ async def test_call_that_is_over_leaves_room_for_the_next_one(api: ApiDriver) ->
     assert left.json()["code"] == "nobody_to_call"
 
 
-async def test_open_call_stands_when_the_patient_has_left_after_another_service(api: ApiDriver) -> None:
-    """John is called for the X-ray without a check-in for it, and leaves."""
-    smith, reception = await api.doctor(DR_SMITH.id), await api.staff("reception")
+async def test_call_ends_when_the_patient_leaves_after_another_service(api: ApiDriver) -> None:
+    """John is called for the X-ray without a check-in for it, and leaves. He comes back, and another doctor calls him."""
+    smith, doctor = await api.doctor(DR_SMITH.id), await api.doctor()
+    reception = await api.staff("reception")
     await check_in(api, JOHN_CARDIOLOGY.id)
     first = await smith.post(CALL_OF_SMITH)
     await reception.post(f"/api/appointments/{JOHN_CARDIOLOGY.id}/check-out")
 
-    same = await smith.post(CALL_OF_SMITH)
-    api.clock.advance(minutes=4)
-    over = await smith.post(CALL_OF_SMITH)
+    left = await smith.post(CALL_OF_SMITH)
+    await check_in(api, JOHN_CARDIOLOGY.id, JOHN_X_RAY.id)
+    second = await doctor.post(CALL)
 
-    assert (called(first), called(same)) == (JOHN_X_RAY.id, JOHN_X_RAY.id)
-    assert (over.json()["code"], over.json()["skipped"]) == ("nobody_to_call", [])
+    assert called(first) == JOHN_X_RAY.id
+    assert (left.json()["code"], left.json()["skipped"]) == ("nobody_to_call", [])
+    assert called(second) == JOHN_CARDIOLOGY.id
+    assert (await api.database.read(audit)).passed
 
 
+async def test_call_goes_on_when_the_patient_stays_for_it(api: ApiDriver) -> None:
+    """John, who is checked in for the X-ray too, does not want to wait for the cardiologist."""
+    smith, reception = await api.doctor(DR_SMITH.id), await api.staff("reception")
+    await check_in(api, JOHN_CARDIOLOGY.id, JOHN_X_RAY.id)
+    first = await smith.post(CALL_OF_SMITH)
+    await reception.post(f"/api/appointments/{JOHN_CARDIOLOGY.id}/check-out")
+
+    unanswered = await smith.post(f"/api/appointments/{JOHN_X_RAY.id}/no-answer")
+
+    assert (called(first), unanswered.status_code) == (JOHN_X_RAY.id, 200)
+
+
+@pytest.mark.parametrize(
+    ("here_for", "path", "appointment"),
+    [
+        ((JOHN_CARDIOLOGY, JOHN_DERMATOLOGY), CALL, JOHN_CARDIOLOGY),
+        # He is not checked in for the X-ray.
+        ((JOHN_CARDIOLOGY,), CALL_OF_SMITH, JOHN_X_RAY),
+    ],
+)
 async def test_patient_who_leaves_before_the_decision_is_not_called(
-    api: ApiDriver, monkeypatch: pytest.MonkeyPatch
+    api: ApiDriver,
+    monkeypatch: pytest.MonkeyPatch,
+    here_for: tuple[Appointment, ...],
+    path: str,
+    appointment: Appointment,
 ) -> None:
-    doctor, reception = await api.doctor(), await api.staff("reception")
-    await check_in(api, JOHN_CARDIOLOGY.id, JOHN_DERMATOLOGY.id)
+    doctor, reception = await api.doctor(appointment.doctor_id), await api.staff("reception")
+    await check_in(api, *(each.id for each in here_for))
     send = api.visits.send
 
     async def leave_and_send(patient_id: int, day: date, command: Any, update_id: str | None = None) -> Reply:
@@ -272,10 +299,10 @@ async def test_patient_who_leaves_before_the_decision_is_not_called(
         return await send(patient_id, day, command, update_id)
 
     monkeypatch.setattr(api.visits, "send", leave_and_send)
-    refused_call = await doctor.post(CALL)
+    refused_call = await doctor.post(path)
 
     assert (refused_call.status_code, refused_call.json()["code"]) == (409, "nobody_to_call")
-    left = [{"appointment_id": JOHN_CARDIOLOGY.id, "reason": "appointment_mismatch"}]
+    left = [{"appointment_id": appointment.id, "reason": "appointment_mismatch"}]
     assert (refused_call.json()["skipped"], await api.count(reservations)) == (left, 0)
 
 

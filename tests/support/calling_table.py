@@ -39,6 +39,7 @@ STATES: dict[str, Callable[[], Situation]] = {
 }
 CALL, SECOND_CALL = "Call patient", "Call patient, while its doctor waits for another patient"
 RIVAL_CALL = "Call patient, while another doctor waits for the patient"
+CALL_OF_DEPARTED = "Call patient, who has left since the list was read"
 NO_ANSWER, LATE_NO_ANSWER = "No answer", "No answer, to a call before the last one"
 
 
@@ -60,11 +61,16 @@ def _rival_call(now: Situation) -> Command:
     return a_call(now.appointment, last=DoctorCall(doctor_id=DR_AMRANI.id, other_call=other_call))
 
 
+def _call_of_departed(now: Situation) -> Command:
+    return a_call(now.appointment, last=DoctorCall(doctor_id=DR_AMRANI.id, patient_left=True))
+
+
 OTHER_CALL = an_open_call(an_appointment(patient=MARIA_SILVA), NOON, UNTIL)
 COMMANDS: dict[str, Callable[[Situation], Command]] = {
     CALL: lambda now: a_call(now.appointment, last=_call_of(now)),
     SECOND_CALL: lambda now: a_call(now.appointment, last=OTHER_CALL),
     RIVAL_CALL: _rival_call,
+    CALL_OF_DEPARTED: _call_of_departed,
     NO_ANSWER: lambda now: a_no_answer(now.appointment, _call_of(now)),
     LATE_NO_ANSWER: _late,
 }
@@ -90,6 +96,7 @@ ROWS = [
     DecisionRow(SECOND_CALL, "checked in, not exclusive", "doctor_has_call"),
     DecisionRow(RIVAL_CALL, "checked in", "patient_reserved"),
     DecisionRow(RIVAL_CALL, "checked in, not exclusive", "patient_reserved"),
+    DecisionRow(CALL_OF_DEPARTED, "not arrived", "appointment_mismatch"),
     DecisionRow(NO_ANSWER, "checked in", "not_called"),
     DecisionRow(NO_ANSWER, "checked in, called", "200", *UNANSWERED),
     DecisionRow(NO_ANSWER, "checked in, called, its doctor first in line", "200", *PASSED_ON),

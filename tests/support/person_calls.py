@@ -77,6 +77,8 @@ class PersonCalls(PersonReads):
             return "appointment_closed"
         if (called := self.open_call(doctor)) is not None:
             return None if called == number else "doctor_has_call"
+        if self.has_left(person):
+            return "appointment_mismatch"
         reserved_for = None if line.reserved_for is None else line.reserved_for[1]
         if not (self.is_today(number) or number in {*model.pending, *line.appointments, reserved_for}):
             return "appointment_not_today"
@@ -146,17 +148,36 @@ class PersonCalls(PersonReads):
             return None
         trackings = [row for row in self.picture.trackings if row.appointment_id == number]
         times = [at for row in trackings for at in (row.started_at, row.check_out_time) if at is not None]
-        return None if any(at >= called_at for at in times) else number
+        if any(at >= called_at for at in times):
+            return None
+        left_at = [row.check_out_time for row in self.ended_of(self.model.person_of(number)) if row.outcome == "left"]
+        checked_in_at = self.model.pending.get(number)
+        has_left = any(at >= called_at and (checked_in_at is None or checked_in_at > at) for at in left_at)
+        return None if has_left and not self.is_reserved_for_call(number) else number
+
+    def ended_of(self, person: int) -> list[Any]:
+        """The trackings of the person that have ended, the last one at the end."""
+        ended = [row for row in self.picture.trackings if row.person_id == person and row.status == "completed"]
+        return sorted(ended, key=lambda row: (row.check_out_time, row.id))
+
+    def has_left(self, person: int) -> bool:
+        """Whether the last thing that the person did here was to leave."""
+        if any(row.person_id == person and row.status != "completed" for row in self.picture.trackings):
+            return False
+        outcomes = [row.outcome for row in self.ended_of(person) if row.outcome != "mistaken"]
+        return outcomes[-1:] in (["left"], ["not_seen"])
+
+    def is_reserved_for_call(self, number: int) -> bool:
+        reserved = self.picture.reserved.get(self.model.person_of(number))
+        return reserved is not None and (reserved.kind, reserved.appointment_id) == ("called", number)
 
     def open_call(self, doctor: int) -> int | None:
         """The appointment of the doctor's open call."""
         if (number := self.left_call(doctor)) is None:
             return None
         until = self.calls[doctor].until
-        if self.is_exclusive(number):
-            reserved = self.picture.reserved.get(self.model.person_of(number))
-            if reserved is None or (reserved.kind, reserved.appointment_id) != ("called", number):
-                return None
+        if self.is_exclusive(number) and not self.is_reserved_for_call(number):
+            return None
         return number if self.visits.now < until else None
 
     def check(self, *, is_command: bool = True) -> None:
