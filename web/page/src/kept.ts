@@ -1,6 +1,6 @@
-/** The choices that a browser stores: language, colours, keys, sound. Patient data is never stored. */
+/** The choices that a browser stores: language, colours, keys, sounds, notifications. Patient data is never stored. */
 
-type Choice = "locale" | "theme" | "keys" | "sound";
+type Choice = "locale" | "theme" | "keys" | "sound" | "offer_sound" | "offer_notification";
 
 export const kept = {
     get(choice: Choice): string | undefined {

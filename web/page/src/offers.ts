@@ -1,6 +1,7 @@
 /** The patients who are free for the signed-in doctor, each until its offer ends. */
 
 import { ref } from "vue";
+import type { Appointment } from "./api/client.js";
 import { now } from "./clock.js";
 
 /** How long the page shows a free patient who is not reserved, in milliseconds. */
@@ -41,6 +42,41 @@ export function offersAfter(before: readonly Offer[], { name, data }: Heard, at:
     const passedOn = name === "patient.updated" && data.why !== undefined && data.doctor_id === mine?.doctor_id;
     return passedOn ? others : before;
 }
+
+/** Whether the patient of the row is reserved for this doctor, who may start or resume the row's appointment. */
+function isReserved({ patient, status, paused_at }: Appointment, doctorId: number, at: number): boolean {
+    const isOver = status === "done" || status === "canceled";
+    const isRunning = status === "in_progress" && paused_at === null;
+    if (isOver || isRunning || patient.state !== "reserved") return false;
+    return patient.doctor_id === doctorId && patient.until !== null && Date.parse(patient.until) > at;
+}
+
+/**
+ * All open offers: those of events, and those of the doctor's list, which are there after a reload too.
+ * An event knows which appointment is meant, so it comes first. The doctor's own calls are no offers.
+ */
+export function openOffers(
+    heard: readonly Offer[],
+    items: readonly Appointment[],
+    doctorId: number,
+    at: number,
+): readonly Offer[] {
+    const open = new Map(heard.filter(offer => offer.until > at).map(offer => [offer.patient_id, offer]));
+    for (const item of items) {
+        if (!isReserved(item, doctorId, at) || item.patient.kind === "called" || open.has(item.patient_id)) continue;
+        open.set(item.patient_id, { ...item, until: Date.parse(item.patient.until ?? "") });
+    }
+    return [...open.values()];
+}
+
+/** How many patients of the list this doctor has called and still waits for. */
+export function countCalls(items: readonly Appointment[], doctorId: number, at: number): number {
+    const called = items.filter(item => item.patient.kind === "called" && isReserved(item, doctorId, at));
+    return new Set(called.map(item => item.patient_id)).size;
+}
+
+/** How many offers and calls are open, for the title of the tab. */
+export const openCount = ref(0);
 
 /** Removes the offers that are over. */
 export function dropOver(): void {

@@ -1,7 +1,7 @@
 /** The page's reads from the API, each under one query key. */
 
 import { QueryClient, useQuery } from "@tanstack/vue-query";
-import { computed, type Ref } from "vue";
+import { computed, type Ref, ref } from "vue";
 import {
     answered,
     api,
@@ -89,8 +89,9 @@ export function readWorklist(wanted: WorklistWanted, pageSize: number, signal?: 
     return answered(api.GET("/api/appointments", { params: { query }, signal: signal ?? null }));
 }
 
-export function useWorklist(wanted: Ref<WorklistWanted>) {
+export function useWorklist(wanted: Ref<WorklistWanted>, isNeeded: Ref<boolean> = ref(true)) {
     return useQuery({
+        enabled: isNeeded,
         queryKey: computed(() => [WORKLIST, wanted.value]),
         queryFn: ({ signal }) => readWorklist(wanted.value, PAGE_SIZE, signal),
         // Rows of another day or doctor must not stay under the new heading: the user could press their buttons.

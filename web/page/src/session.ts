@@ -7,6 +7,7 @@ import { standUp } from "./api/asking.js";
 import { answered, api, type Who } from "./api/client.js";
 import { openDialog } from "./commands/dialogs.js";
 import { openWalkIn } from "./desk/walk_in.js";
+import { endedWaits } from "./ended_waits.js";
 import { offers } from "./offers.js";
 import { readSession, SESSION } from "./queries.js";
 import { openQuestion } from "./questions.js";
@@ -52,6 +53,7 @@ export async function signOut(): Promise<void> {
 export function forgetReads(client: QueryClient): void {
     standUp();
     offers.value = [];
+    endedWaits.value = [];
     toast.dismiss();
     openDialog.value = undefined;
     openWalkIn.value = undefined;

@@ -9,6 +9,7 @@ import { useIdentity } from "../identity.js";
 import { useNotices } from "../notices.js";
 import { BOARD, VISIT, WORKLIST } from "../queries.js";
 import { CALLS, type Call, type CommandName, type Details, type Subject, subjectOfUndo, UNDONE_BY } from "./calls.js";
+import { noteOwnEnd } from "./own_ends.js";
 
 /** `asking`: no answer yet. `unknown`: the last answer did not say whether the command was carried out, so it is sent again. */
 export type Pending = "asking" | "unknown";
@@ -41,6 +42,7 @@ export function useCommands() {
         // A double click is one press.
         if (pending.has(place)) return false;
         pending.set(place, "asking");
+        if (name === "undo_start" || name === "transfer") noteOwnEnd(of.consultation_id);
         try {
             const call: Call = CALLS[name];
             const answer = await askUntilDecided(

@@ -1,4 +1,4 @@
-/** The sound of a new call: two tones that the browser generates. It plays only after a press, as browsers demand. */
+/** The sound of a new call or offer: two tones that the browser generates. It plays only after a press, as browsers demand. */
 
 import { onScopeDispose, ref } from "vue";
 import { kept } from "../kept.js";
@@ -28,8 +28,8 @@ function ring(context: AudioContext): void {
     }
 }
 
-/** The sound of one screen. The choice is remembered; the first press anywhere on a screen that was loaded again unblocks it. */
-export function useChime() {
+/** The sound of one screen. The choice is remembered under this name; the first press anywhere on a screen that was loaded again unblocks it. */
+export function useChime(choice: "sound" | "offer_sound" = "sound") {
     const sound = ref<Sound>("off");
     let context: AudioContext | undefined;
 
@@ -50,13 +50,13 @@ export function useChime() {
     }
 
     async function switchOn(): Promise<void> {
-        kept.set("sound", "on");
+        kept.set(choice, "on");
         await open();
         play();
     }
 
     async function switchOff(): Promise<void> {
-        kept.set("sound", "off");
+        kept.set(choice, "off");
         const closing = context;
         context = undefined;
         refresh();
@@ -72,7 +72,7 @@ export function useChime() {
         const isButton = target instanceof Element && target.closest(".sound") !== null;
         if (sound.value === "blocked" && !isButton) void context?.resume();
     };
-    if (kept.get("sound") === "on") void open();
+    if (kept.get(choice) === "on") void open();
     document.addEventListener("pointerdown", unblock);
     document.addEventListener("keydown", unblock);
     onScopeDispose(() => {

@@ -1,0 +1,142 @@
+"""Offers of patients: the bar, the badge in the tab's title, the alerts, and what ended without the doctor."""
+
+import re
+
+from playwright.async_api import Locator, Page, expect
+
+from tests.support.page_site import StaffPages, choose_in_account, isolated_name, load_page, row, row_button, warnings
+
+#: Records the notifications that the page shows, in a browser that allows them.
+NOTIFICATIONS = """
+    window.shown = [];
+    window.Notification = class {
+        static permission = "granted";
+        static requestPermission = async () => "granted";
+        constructor(title, options) { window.shown.push(`${title} ${JSON.stringify(options)}`); }
+    };
+"""
+
+
+def bar(page: Page) -> Locator:
+    return page.get_by_role("complementary", name="Patients free for you")
+
+
+async def offer(staff: StaffPages) -> tuple[int, int, int]:
+    """A patient who is offered to a waiting doctor now. Returns the ids of doctor, patient and appointment."""
+    holder, doctor = staff.new_doctor(), staff.new_doctor()
+    patient, (held, waited) = await staff.new_patient(holder, doctor)
+    started = await staff.engine.start(holder, patient, held)
+    async with staff.engine.staff("doctor", doctor) as client:
+        assert (await client.post(f"/api/appointments/{waited}/wait")).status_code == 200
+    async with staff.engine.staff("doctor", holder) as client:
+        completed = await client.post(f"/api/consultations/{started.json()['id']}/complete")
+    assert completed.status_code == 200
+    return doctor, patient, waited
+
+
+async def test_open_offer_is_there_after_reload(staff: StaffPages) -> None:
+    doctor, patient, appointment = await offer(staff)
+
+    page = await staff.open_page(doctor)
+    await expect(bar(page)).to_contain_text(f"{isolated_name(patient)} is free for you")
+    await expect(page).to_have_title(re.compile(r"^\(1\) "))
+    await page.goto(f"/patients/{patient}")
+    await expect(page).to_have_title(re.compile(r"^\(1\) "))
+    await bar(page).get_by_role("button", name="Start").click()
+
+    await expect(bar(page)).to_be_empty()
+    await expect(page).to_have_title(re.compile("^Visit "))
+    await page.goto("/")
+    await expect(row(page, appointment)).to_contain_text("In consultation with you")
+
+
+async def test_called_patient_is_in_the_title(staff: StaffPages) -> None:
+    doctor = staff.new_doctor()
+    _, (appointment,) = await staff.new_patient(doctor)
+    page = await staff.open_page(doctor)
+    await expect(page).to_have_title(re.compile("^Worklist "))
+
+    await row_button(page, appointment, "Call").click()
+
+    await expect(page).to_have_title(re.compile(r"^\(1\) "))
+    await expect(bar(page)).to_be_empty()
+
+
+async def test_wait_that_ended_leaves_a_line(staff: StaffPages) -> None:
+    holder, doctor = staff.new_doctor(), staff.new_doctor()
+    patient, (held, waited) = await staff.new_patient(holder, doctor)
+    assert (await staff.engine.start(holder, patient, held)).status_code == 201
+    page = await staff.open_page(doctor)
+    await row_button(page, waited, "Wait").click()
+    await expect(row(page, waited)).to_contain_text("you are 1st in line")
+
+    async with staff.engine.staff("reception") as desk:
+        answer = await desk.post(f"/api/appointments/{waited}/cancel", json={"reason": "patient"})
+    assert answer.status_code == 200
+
+    line = bar(page).get_by_text(f"You no longer wait for {isolated_name(patient)}: the appointment was canceled")
+    await expect(line).to_be_visible()
+    await bar(page).get_by_role("button", name="Close").click()
+    await expect(bar(page)).to_be_empty()
+
+
+async def test_alerts_are_off_until_chosen(staff: StaffPages) -> None:
+    holder, doctor = staff.new_doctor(), staff.new_doctor()
+    patient, (held, waited) = await staff.new_patient(holder, doctor)
+    browser = await staff.open_browser(doctor)
+    await browser.add_init_script(NOTIFICATIONS)
+    page = await load_page(browser, "/")
+
+    async def offer_again() -> None:
+        started = await staff.engine.start(holder, patient, held)
+        assert started.status_code == 201
+        await row_button(page, waited, "Wait").click()
+        async with staff.engine.staff("doctor", holder) as client:
+            await client.post(f"/api/consultations/{started.json()['id']}/undo-start")
+        await expect(bar(page)).to_contain_text("is free for you")
+
+    await offer_again()
+    assert await page.evaluate("window.shown") == []
+    await row_button(page, waited, "Start").click()
+    await row_button(page, waited, "Complete").click()
+    question = page.get_by_role("alertdialog")
+    await question.get_by_role("button", name="Take the start back").click()
+    await expect(row(page, waited)).to_contain_text("Free")
+    await choose_in_account(page, "Browser notification for a new offer")
+    await page.keyboard.press("Escape")
+
+    await offer_again()
+
+    [shown] = await page.evaluate("window.shown")
+    assert shown.startswith("A patient is free for you")
+    assert f"Doe{patient}" not in shown
+
+
+async def test_supervisors_changes_are_said(staff: StaffPages) -> None:
+    doctor, other = staff.new_doctor(), staff.new_doctor()
+    patient, (appointment,) = await staff.new_patient(doctor)
+    page = await staff.open_page(doctor)
+    started = await staff.engine.start(doctor, patient, appointment)
+
+    async with staff.engine.staff("supervisor") as supervisor:
+        await supervisor.post(f"/api/consultations/{started.json()['id']}/undo-start")
+        await expect(warnings(page)).to_contain_text(f"Your start with {isolated_name(patient)} was taken back")
+        started = await staff.engine.start(doctor, patient, appointment)
+        consultation = f"/api/consultations/{started.json()['id']}"
+        await supervisor.post(f"{consultation}/transfer", json={"doctor_id": other})
+
+    transferred = f"Your consultation with {isolated_name(patient)} was transferred to \u2068Dr. {other}\u2069"
+    await expect(warnings(page).filter(has_text=transferred)).to_be_visible()
+
+
+async def test_own_undo_is_not_said_as_anothers(staff: StaffPages) -> None:
+    doctor = staff.new_doctor()
+    _, (appointment,) = await staff.new_patient(doctor)
+    page = await staff.open_page(doctor)
+    await row_button(page, appointment, "Start").click()
+
+    await page.locator("[data-sonner-toast]").get_by_role("button", name="Undo").click()
+
+    await expect(page.locator("[data-sonner-toast]").filter(has_text="Start taken back")).to_be_visible()
+    await expect(row(page, appointment)).to_contain_text("Free")
+    await expect(warnings(page)).to_have_count(0)
