@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Appointment } from "../src/api/client.js";
 import { filledOf } from "../src/worklist/filled.js";
-import { grouped, passedOver } from "../src/worklist/groups.js";
+import { grouped, nextCall, passedOver } from "../src/worklist/groups.js";
 import { anAppointment, at, ME, NOON, OTHER, withDrOkafor } from "./appointments.js";
 
 const running = { status: "in_progress", consultation_id: "c", started_at: at(-14), overdue_at: at(6) } as const;
@@ -36,6 +36,15 @@ describe("a doctor's day", () => {
         const called = item({}, forMe);
         const { next, ready } = grouped([first, called], ME, NOON);
         expect([next, ready]).toEqual([[called], [first]]);
+    });
+
+    it("calls the first of the list who is in the house and free, as the API does", () => {
+        const offered = item({}, { ...forMe, kind: "offered" });
+        const silent = item({ no_answers: 3 });
+        expect(nextCall([busy, absent, silent, first, second, offered], ME, NOON)).toBe(first);
+        expect(nextCall([first, item({}, forMe)], ME, NOON)?.patient.kind).toBe("called");
+        expect(nextCall([busy, absent, done, now, silent], ME, NOON)).toBeUndefined();
+        expect(grouped([silent, first], ME, NOON).next).toEqual([first]);
     });
 
     it("names those who come first and are with someone else", () => {

@@ -25,6 +25,23 @@ const GROUP_OF: Readonly<Record<Situation, Exclude<Group, "next">>> = {
 
 export type Grouped = Readonly<Record<Group, readonly Appointment[]>>;
 
+/** A patient who has not answered so many calls is no longer called. The API counts the same. */
+const MAX_NO_ANSWERS = 3;
+
+/** Whether the row's consultation is in Now. */
+export function isNow(item: Appointment, doctorId: number, now: number): boolean {
+    return GROUP_OF[rowOf(item, doctorId, now).situation] === "now";
+}
+
+/** The row whose patient a call would call: the first of the doctor's whole list who is in the house and free, or is called already. */
+export function nextCall(items: readonly Appointment[], doctorId: number, now: number): Appointment | undefined {
+    const situation = (item: Appointment): Situation => rowOf(item, doctorId, now).situation;
+    const called = items.find(item => item.patient.kind === "called" && situation(item) === "reserved_for_me");
+    if (called !== undefined) return called;
+    const isFree = (item: Appointment): boolean => ["free", "reserved_for_me"].includes(situation(item));
+    return items.find(item => isFree(item) && item.present && item.no_answers < MAX_NO_ANSWERS);
+}
+
 /**
  * The rows of today by group, each group in the order of the list, which is the order of the calls.
  * Next is the patient who is reserved for this doctor, or else the first who can be called.
@@ -36,7 +53,7 @@ export function grouped(items: readonly Appointment[], doctorId: number, now: nu
     >;
     for (const item of items) groups[GROUP_OF[rowOf(item, doctorId, now).situation]].push(item);
     const isReserved = (item: Appointment): boolean => rowOf(item, doctorId, now).situation === "reserved_for_me";
-    const next = groups.ready.find(isReserved) ?? groups.ready[0];
+    const next = groups.ready.find(isReserved) ?? groups.ready.find(item => item.no_answers < MAX_NO_ANSWERS);
     if (next !== undefined) {
         groups.next.push(next);
         groups.ready.splice(groups.ready.indexOf(next), 1);

@@ -1,0 +1,44 @@
+"""A doctor's day under a filter: what runs stays on the screen, and Call calls whom it shows."""
+
+from playwright.async_api import expect
+
+from tests.support.page_site import StaffPages, isolated_name, notices, row, row_button
+
+
+async def test_filter_hides_neither_consultation_nor_next_call(staff: StaffPages) -> None:
+    doctor = staff.new_doctor()
+    patients = [await staff.new_patient(doctor) for _ in range(3)]
+    (running, (in_progress,)), (first, (first_appointment,)), (second, (second_appointment,)) = patients
+    assert (await staff.engine.start(doctor, running, in_progress)).status_code == 201
+
+    page = await staff.open_page(doctor, f"/worklist#q=Doe{second}")
+
+    now = page.locator("[data-group='now']")
+    await expect(now.locator(f"[data-appointment='{in_progress}']")).to_contain_text("In consultation with you")
+    following = page.locator("[data-group='next']")
+    await expect(following).to_contain_text(f"{isolated_name(first)} comes first in your whole list")
+    await expect(row(page, second_appointment)).to_be_visible()
+    await expect(row_button(page, second_appointment, "Call")).to_have_count(0)
+
+    await page.get_by_role("searchbox", name="Patient, ticket, doctor").fill("")
+    await row_button(page, first_appointment, "Call").click()
+
+    await expect(notices(page).filter(has_text=f"Called: {isolated_name(first)}")).to_be_visible()
+    await expect(following).not_to_contain_text("comes first")
+
+
+async def test_call_waits_while_the_shown_row_is_not_the_next(staff: StaffPages) -> None:
+    doctor, desk = staff.new_doctor(), staff.engine.staff("reception")
+    (first, (first_appointment,)), (_, (second_appointment,)) = [await staff.new_patient(doctor) for _ in range(2)]
+    page = await staff.open_page(doctor)
+    call = row(page, first_appointment).get_by_role("button", name=f"Call John Doe{first}")
+    await call.hover()
+
+    async with desk:
+        await desk.patch(f"/api/appointments/{second_appointment}/priority", json={"priority": 1})
+
+    # The row keeps its place under the pointer. The API would call the other patient.
+    await expect(page.get_by_role("button", name="The list has changed: show the new order")).to_be_visible()
+    await expect(call).to_have_attribute("aria-disabled", "true")
+    await page.mouse.move(0, 0)
+    await expect(row(page, second_appointment).get_by_role("button", name="Call John")).to_be_enabled()
