@@ -5,7 +5,7 @@ from typing import Annotated, NotRequired
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from patient_visit_engine.visit.codes import Role
+from patient_visit_engine.visit.codes import DoctorBusy, Role
 from patient_visit_engine.wire.field_types import Count, Moment, Name, Ordinal, RecordId, Subject, Word, closed
 
 
@@ -18,6 +18,10 @@ class SignedInUser(TypedDict):
     timezone: Annotated[Word, Field(description="the hospital's time zone (IANA name)")]
     day_starts: Annotated[
         str, Field(description="the local time at which a hospital day starts", pattern="^[0-2][0-9]:[0-5][0-9]$")
+    ]
+    doctor_busy: Annotated[
+        DoctorBusy,
+        Field(description="what a start means during another consultation of the doctor: `VISIT_DOCTOR_BUSY`"),
     ]
     expires_at: Annotated[Moment, Field(description="when the session or the token ends")]
 

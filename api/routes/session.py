@@ -36,7 +36,7 @@ async def sign_in(body: account_requests.Credentials, http: Request) -> Response
 
 @router.get("/api/session", response_model=None, responses=responses({200: account_bodies.SignedInUser}, 401))
 async def show_session(caller: SignedIn, http: Request) -> Response:
-    """Who is signed in, with the hospital's time zone and the start of its days."""
+    """Who is signed in, with the hospital's time zone, the start of its days, and its rule for busy doctors."""
     settings = dependencies_of(http).settings
     user: account_bodies.SignedInUser = {
         "user_id": caller.created_by,
@@ -45,6 +45,7 @@ async def show_session(caller: SignedIn, http: Request) -> Response:
         "doctor_id": caller.doctor_id,
         "timezone": settings.timezone,
         "day_starts": settings.day_starts.isoformat("minutes"),
+        "doctor_busy": settings.doctor_busy,
         "expires_at": to_rfc3339(caller.expires_at),
     }
     return JSONResponse(user)

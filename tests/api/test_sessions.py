@@ -49,6 +49,7 @@ async def test_doctor_signs_in_works_and_signs_out(api: ApiDriver) -> None:
         "doctor_id": 7,
         "timezone": "Europe/Paris",
         "day_starts": "04:00",
+        "doctor_busy": "warn",
         "expires_at": to_rfc3339(NOON + timedelta(hours=12)),
     }
     assert started.status_code == 201

@@ -38,7 +38,7 @@ async def test_token_names_its_caller(api: ApiDriver) -> None:
     user = await doctor.get("/api/session")
 
     robot = {"user_id": "robot", "name": "Robot", "role": "doctor", "doctor_id": DR_AMRANI.id}
-    hospital = {"timezone": "Europe/Paris", "day_starts": "04:00"}
+    hospital = {"timezone": "Europe/Paris", "day_starts": "04:00", "doctor_busy": "warn"}
     assert user.json() == robot | hospital | {"expires_at": to_rfc3339(NOON + timedelta(hours=8))}
     assert (await doctor.delete("/api/session")).status_code == 204
     assert await code_for(api, sign()) == "ok"

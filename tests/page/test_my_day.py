@@ -1,8 +1,8 @@
 """A doctor's day under a filter: what runs stays on the screen, and Call calls whom it shows."""
 
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
-from tests.support.page_site import StaffPages, isolated_name, notices, row, row_button
+from tests.support.page_site import StaffPages, isolated_name, load_page, notices, row, row_button
 
 
 async def test_filter_hides_neither_consultation_nor_next_call(staff: StaffPages) -> None:
@@ -42,3 +42,22 @@ async def test_call_waits_while_the_shown_row_is_not_the_next(staff: StaffPages)
     await expect(call).to_have_attribute("aria-disabled", "true")
     await page.mouse.move(0, 0)
     await expect(row(page, second_appointment).get_by_role("button", name="Call John")).to_be_enabled()
+
+
+async def test_refused_second_start_is_not_offered(staff: StaffPages) -> None:
+    doctor = staff.new_doctor()
+    (running, (in_progress,)), (_, (waiting,)) = [await staff.new_patient(doctor) for _ in range(2)]
+    assert (await staff.engine.start(doctor, running, in_progress)).status_code == 201
+    browser = await staff.open_browser(doctor)
+
+    async def refuse(route: Route) -> None:
+        answer = await route.fetch()
+        await route.fulfill(response=answer, json=await answer.json() | {"doctor_busy": "refuse"})
+
+    await browser.route("**/api/session", refuse)
+    page = await load_page(browser, "/")
+    await row_button(page, waiting, "Start").click()
+
+    question = page.get_by_role("alertdialog")
+    await expect(question.get_by_role("button", name="Complete it and start")).to_be_visible()
+    await expect(question.get_by_role("button", name="Start next to it")).to_have_count(0)
