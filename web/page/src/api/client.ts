@@ -31,6 +31,7 @@ export type Who = Schemas["SignedInUser"];
 export type StartWarning = Schemas["StartWarning"];
 export type StoredPatient = Schemas["StoredPatient"];
 export type WalkIn = Schemas["WalkIn"];
+export type Trackings = Schemas["Trackings"];
 export type StatusName = Appointment["status"];
 
 /** An RFC 9457 problem, with the fields that a refusal of a visit adds. */

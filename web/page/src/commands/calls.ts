@@ -2,6 +2,7 @@
 
 import { type Appointment, answered, api } from "../api/client.js";
 import type { Identity } from "../identity.js";
+import { sendEach } from "./check_ins.js";
 
 /** What a command is about. Rows, cards and offers have these fields. Each call uses some of them. */
 export type Subject = Pick<Appointment, "appointment_id" | "patient_id" | "doctor_id" | "consultation_id"> & Identity;
@@ -19,6 +20,7 @@ export interface Details {
     readonly cancel_reason: CancelReason;
     readonly text: string | null;
     readonly priority: number | null;
+    readonly appointment_ids: readonly number[];
 }
 
 const under = (key: string) => ({ header: { "Idempotency-Key": key } });
@@ -81,7 +83,12 @@ export const CALLS = {
     undo_check_out: (of, key) =>
         answered(api.DELETE("/api/appointments/{appointment_id}/check-out", ofAppointment(of, key))),
     check_in_patient: (of, key) => answered(api.POST("/api/patients/{patient_id}/check-in", ofPatient(of, key))),
-    undo_check_in_patient: (of, key) => answered(api.DELETE("/api/patients/{patient_id}/check-in", ofPatient(of, key))),
+    /** `DELETE /api/patients/{patient_id}/check-in` would also take back earlier check-ins of the day. */
+    undo_check_in_patient: (of, key, { appointment_ids = [] }) =>
+        sendEach(appointment_ids, appointment_id => {
+            const params = ofAppointment({ ...of, appointment_id }, `${key}.${appointment_id}`);
+            return answered(api.DELETE("/api/appointments/{appointment_id}/check-in", params));
+        }),
     check_out_patient: (of, key) => answered(api.POST("/api/patients/{patient_id}/check-out", ofPatient(of, key))),
     undo_check_out_patient: (of, key) =>
         answered(api.DELETE("/api/patients/{patient_id}/check-out", ofPatient(of, key))),

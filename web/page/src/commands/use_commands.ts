@@ -4,11 +4,12 @@ import { useQueryClient } from "@tanstack/vue-query";
 import { reactive, watch } from "vue";
 import { useI18n } from "vue-i18n";
 import { askUntilDecided } from "../api/asking.js";
-import { ProblemError, type StartWarning } from "../api/client.js";
+import { ProblemError, type StartWarning, type Trackings, type Worklist } from "../api/client.js";
 import { useIdentity } from "../identity.js";
 import { useNotices } from "../notices.js";
 import { BOARD, VISIT, WORKLIST } from "../queries.js";
 import { CALLS, type Call, type CommandName, type Details, type Subject, subjectOfUndo, UNDONE_BY } from "./calls.js";
+import { arrivedIn, openedBy } from "./check_ins.js";
 import { noteOwnEnd } from "./own_ends.js";
 
 /** `asking`: no answer yet. `unknown`: the last answer did not say whether the command was carried out, so it is sent again. */
@@ -42,6 +43,7 @@ export function useCommands() {
         // A double click is one press.
         if (pending.has(place)) return false;
         pending.set(place, "asking");
+        const arrivedBefore = name === "check_in_patient" ? shownArrivals() : new Set<number>();
         if (name === "undo_start" || name === "transfer") noteOwnEnd(of.consultation_id);
         try {
             const call: Call = CALLS[name];
@@ -49,7 +51,8 @@ export function useCommands() {
                 key => call(of, key, details),
                 () => pending.set(place, "unknown"),
             );
-            report(name, of, answer);
+            const undoes = name === "check_in_patient" ? openedBy(answer as Trackings, arrivedBefore) : undefined;
+            report(name, of, answer, undoes);
             return true;
         } catch (error) {
             if (!(error instanceof ProblemError)) throw error;
@@ -61,17 +64,24 @@ export function useCommands() {
         }
     }
 
-    function report(name: CommandName, of: Subject, answer: unknown): void {
+    function shownArrivals(): ReadonlySet<number> {
+        const lists = queries.getQueriesData<Worklist>({ queryKey: [WORKLIST] });
+        return arrivedIn(lists.map(([, list]) => list?.items ?? []));
+    }
+
+    /** `undoes`: the appointments that Undo takes back, for a command of several appointments. Without any there is no Undo. */
+    function report(name: CommandName, of: Subject, answer: unknown, undoes?: readonly number[]): void {
         const { warnings } = (answer ?? {}) as { warnings?: readonly StartWarning[] };
         notices.started(warnings ?? []);
         const title = te(`done.${name}`) ? t(`done.${name}`, { patient: written(of) }) : undefined;
         const undo = UNDONE_BY[name];
         if (title === undefined) return;
-        if (undo === undefined) notices.done(title);
+        const details = undoes === undefined ? {} : { appointment_ids: undoes };
+        if (undo === undefined || undoes?.length === 0) notices.done(title);
         // The screens may still be read after the command. Then Undo waits, and is not lost.
         else
             notices.undoable(title, () =>
-                whenFree(placeOf(name, of), () => run(undo, subjectOfUndo(name, of, answer))),
+                whenFree(placeOf(name, of), () => run(undo, subjectOfUndo(name, of, answer), details)),
             );
     }
 
