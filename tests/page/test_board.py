@@ -2,9 +2,10 @@
 
 import re
 
-from playwright.async_api import Page, expect
+import pytest
+from playwright.async_api import CDPSession, Locator, Page, expect
 
-from tests.support.page_site import StaffPages, load_page
+from tests.support.page_site import StaffPages, card, isolated_name, load_page, notices
 from tests.support.scene import call_patient
 
 
@@ -32,6 +33,65 @@ async def test_lane_has_a_doctors_patients_in_order(staff: StaffPages) -> None:
     await expect(other).to_have_count(0)
     await board.reload()
     await expect(own.locator(".card")).to_contain_text([f"John Doe{busy}"])
+
+
+async def middle(button: Locator) -> tuple[float, float]:
+    box = await button.bounding_box()
+    assert box is not None
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+async def touch(devtools: CDPSession, kind: str, *points: tuple[float, float]) -> None:
+    """Put a finger on the screen (`touchStart`), or lift it (`touchEnd`)."""
+    touched = [{"x": x, "y": y} for x, y in points]
+    await devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touched})
+
+
+@pytest.mark.parametrize("pointer", ["mouse", "touch"])
+async def test_no_card_moves_under_a_pointer(staff: StaffPages, pointer: str) -> None:
+    doctor = staff.new_doctor()
+    (gone, _), (resting, (last,)) = await staff.new_patient(doctor), await staff.new_patient(doctor)
+    board = await staff.open_page("reception", "/board", has_touch=pointer == "touch")
+    own = board.locator(lane(board, f"Dr. {doctor}"))
+    left = card(board, resting).get_by_role("button", name="left without")
+    await left.scroll_into_view_if_needed()
+    x, y = await middle(left)
+    devtools = await board.context.new_cdp_session(board)
+    await (board.mouse.move(x, y) if pointer == "mouse" else touch(devtools, "touchStart", (x, y)))
+
+    async with staff.engine.staff("reception") as other_desk:
+        assert (await other_desk.post(f"/api/patients/{gone}/check-out")).status_code == 200
+    late, _ = await staff.new_patient(doctor)
+    assert (await staff.engine.start(doctor, resting, last)).status_code == 201
+
+    await expect(card(board, gone)).to_contain_text("has moved")
+    await expect(card(board, gone).get_by_role("button")).to_have_count(0)
+    await expect(card(board, resting)).to_contain_text(f"With Dr. {doctor}")
+    await expect(own.locator(".card .patient")).to_contain_text([f"Doe{gone}", f"Doe{resting}"])
+    box = await card(board, resting).bounding_box()
+    assert box is not None
+    assert box["y"] < y < box["y"] + box["height"]
+
+    await (board.mouse.move(0, 0) if pointer == "mouse" else touch(devtools, "touchEnd"))
+    await expect(own.locator(".card .patient")).to_contain_text([f"Doe{resting}", f"Doe{late}"])
+
+
+async def test_left_on_a_card_asks_and_is_undone(staff: StaffPages) -> None:
+    doctor = staff.new_doctor()
+    patient, _ = await staff.new_patient(doctor)
+    board = await staff.open_page("reception", "/board")
+    await card(board, patient).get_by_role("button", name="left without").click()
+
+    question = board.get_by_role("alertdialog", name=f"Has {isolated_name(patient)}")
+    await question.get_by_role("button", name="Go back").click()
+    await expect(card(board, patient)).to_contain_text("Waits for")
+    await card(board, patient).get_by_role("button", name="left without").click()
+    await question.get_by_role("button", name="Left").click()
+    await board.mouse.move(0, 0)
+    await expect(card(board, patient)).to_have_count(0)
+    await notices(board).get_by_role("button", name="Undo").click()
+
+    await expect(card(board, patient)).to_contain_text("Waits for")
 
 
 async def test_called_patient_is_reserved_in_the_lane_of_the_room(staff: StaffPages) -> None:

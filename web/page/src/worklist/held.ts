@@ -1,25 +1,30 @@
-/** Whether a mouse rests on a list, or one of its buttons has the focus. */
+/** Whether a pointer rests on a list, or one of its buttons has the focus. */
 
-import { onScopeDispose, type Ref, ref, watch } from "vue";
+import { computed, onScopeDispose, type Ref, ref, watch } from "vue";
+import { SETTLES_FOR } from "../settling.js";
 
-/** A touch leaves no pointer on the list, so it holds nothing. */
-export function useHeld(list: Ref<HTMLElement | null>): Ref<boolean> {
-    const isHeld = ref(false);
-    let isOver = false;
-    let hasFocus = false;
-    const set = (over: boolean, focus: boolean): void => {
-        isOver = over;
-        hasFocus = focus;
-        isHeld.value = isOver || hasFocus;
-    };
-    const isMouse = (event: Event): boolean => event instanceof PointerEvent && event.pointerType === "mouse";
+/** A lifted finger holds the list for another second, because its click comes after it, and a second press may follow. */
+export function useHeld(list: Ref<HTMLElement | null>): Readonly<Ref<boolean>> {
+    const isOver = ref(false);
+    const hasFocus = ref(false);
+    let lifted: ReturnType<typeof setTimeout> | undefined;
+    function enter(): void {
+        clearTimeout(lifted);
+        isOver.value = true;
+    }
+    function leave(event?: Event): void {
+        clearTimeout(lifted);
+        const isTouch = event instanceof PointerEvent && event.pointerType !== "mouse";
+        if (isTouch) lifted = setTimeout(leave, SETTLES_FOR);
+        else isOver.value = false;
+    }
     const isOnButton = ({ target }: Event): boolean =>
         target instanceof Element && target.matches("button:focus-visible");
     const listeners: Readonly<Record<string, (event: Event) => void>> = {
-        pointerenter: event => set(isMouse(event), hasFocus),
-        pointerleave: () => set(false, hasFocus),
-        focusin: event => set(isOver, isOnButton(event)),
-        focusout: () => set(isOver, false),
+        pointerenter: enter,
+        pointerleave: leave,
+        focusin: event => (hasFocus.value = isOnButton(event)),
+        focusout: () => (hasFocus.value = false),
     };
     function stop(element: HTMLElement | null): void {
         for (const [name, listener] of Object.entries(listeners)) element?.removeEventListener(name, listener);
@@ -27,8 +32,12 @@ export function useHeld(list: Ref<HTMLElement | null>): Ref<boolean> {
     watch(list, (element, before) => {
         stop(before ?? null);
         for (const [name, listener] of Object.entries(listeners)) element?.addEventListener(name, listener);
-        set(false, false);
+        leave();
+        hasFocus.value = false;
     });
-    onScopeDispose(() => stop(list.value));
-    return isHeld;
+    onScopeDispose(() => {
+        clearTimeout(lifted);
+        stop(list.value);
+    });
+    return computed(() => isOver.value || hasFocus.value);
 }

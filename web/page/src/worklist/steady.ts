@@ -1,18 +1,18 @@
 /** Keeps the order of rows while a pointer rests on them or one of their buttons has the focus. */
 
-import { type Ref, ref, watch } from "vue";
+import { type Ref, ref, shallowRef, watch } from "vue";
 
 /** The ids of the rows of each group, in order. */
-export type Order = readonly (readonly number[])[];
+export type Order<Id> = readonly (readonly Id[])[];
 
-const sameOrder = (a: Order, b: Order): boolean => JSON.stringify(a) === JSON.stringify(b);
+const sameOrder = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
 
 /**
  * `order` follows `wanted`, but not while `isHeld`. `isOld` says that the order has changed since then, and `refresh` shows it.
  * So a row never moves under a pointer that is about to press.
  */
-export function useSteadyOrder(wanted: Ref<Order>, isHeld: Ref<boolean>) {
-    const order = ref<Order>(wanted.value);
+export function useSteadyOrder<Id extends number | string>(wanted: Ref<Order<Id>>, isHeld: Ref<boolean>) {
+    const order = shallowRef(wanted.value);
     const isOld = ref(false);
 
     function refresh(): void {
