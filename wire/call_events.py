@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 
-from patient_visit_engine.visit import changes
+from patient_visit_engine.visit import changes, line_changes
 from patient_visit_engine.visit.calendar import to_rfc3339
-from patient_visit_engine.visit.codes import BEFORE_ARRIVAL
+from patient_visit_engine.visit.codes import BEFORE_ARRIVAL, ReservationKind
 from patient_visit_engine.wire import event_bodies
 from patient_visit_engine.wire.appointment_events import appointment_updated
 from patient_visit_engine.wire.event_context import CONSULTATIONS, WALL, Event, EventContext
@@ -24,24 +25,31 @@ def called(change: changes.NoteCall, context: EventContext) -> Iterator[Event]:
     }
     key = f"{change.appointment.id}/{context.decision_key}"
     yield context.new_event(PATIENT_CALLED, CONSULTATIONS, key, data)
-    if context.ticket is not None:
-        yield replace(
-            context.new_event(PATIENT_CALLED, WALL, f"{key}/wall", _ticket_called(context.ticket, change, context)),
-            patient_id=None,
-        )
+    yield from _on_wall(change.until, key, context)
     if change.reservation is not None:
         yield reserved(doctor_id, change.reservation.until, context)
 
 
-def _ticket_called(ticket: str, call: changes.NoteCall, context: EventContext) -> event_bodies.TicketCalled:
+def reservation_postponed(change: line_changes.PostponeReservation, context: EventContext) -> Iterator[Event]:
+    """A call that gets more time is a call again on the wall, because the screen has its earlier end."""
+    reservation = change.reservation
+    yield reserved(reservation.doctor_id, reservation.until, context)
+    if reservation.kind is ReservationKind.called:
+        yield from _on_wall(reservation.until, f"{reservation.appointment_id}/{context.decision_key}", context)
+
+
+def _on_wall(until: datetime, key: str, context: EventContext) -> Iterator[Event]:
+    if (ticket := context.ticket) is None:
+        return
     where = "" if context.room is None else f", room {context.room}"
-    return {
+    data: event_bodies.TicketCalled = {
         "ticket": ticket,
         "room": context.room,
-        "until": to_rfc3339(call.until),
+        "until": to_rfc3339(until),
         "message": f"Ticket {ticket}{where}",
         "timestamp": to_rfc3339(context.at),
     }
+    yield replace(context.new_event(PATIENT_CALLED, WALL, f"{key}/wall", data), patient_id=None)
 
 
 def carried_over(_change: changes.CarryOver, context: EventContext) -> Iterator[Event]:

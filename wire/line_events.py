@@ -20,10 +20,6 @@ ENDED_WAITING_BECAUSE: dict[str, Literal["missed", "moved", "cancelled", "left"]
 }
 
 
-def reservation_postponed(change: line_changes.PostponeReservation, context: EventContext) -> Iterator[Event]:
-    yield reserved(change.reservation.doctor_id, change.reservation.until, context)
-
-
 def joined_line(change: line_changes.JoinLine, context: EventContext) -> Iterator[Event]:
     doctor_id = change.place.doctor_id
     data = about_doctor(doctor_id, f"A doctor waits for patient {context.patient_name}", context)

@@ -88,7 +88,7 @@ class NextCall:
                     return answer
                 reason = answer
             skipped.append(SkippedPatient(appointment_id=patient.appointment.id, reason=reason))
-        raise next(iter(silent.values()), None) or self._no_patient(listed, skipped)
+        raise next(iter(silent.values()), None) or await self._no_patient(listed, skipped)
 
     def _candidates(self, listed: CallList, called_id: int | None) -> list[ListedPatient]:
         """The patients in the order in which they are tried. While the doctor has an open call, only that patient."""
@@ -127,8 +127,11 @@ class NextCall:
             self.dependencies.undecided_reports.look_at(error)
             return UNDECIDED
 
-    def _no_patient(self, listed: CallList, skipped: list[SkippedPatient]) -> Problem:
+    async def _no_patient(self, listed: CallList, skipped: list[SkippedPatient]) -> Problem:
         skipped_ids = {each.appointment_id for each in skipped}
+        if any(patient.reason is None and patient.appointment.id in skipped_ids for patient in listed.patients):
+            # A visit has refused the call of a patient who seemed free. The list knows by now when that patient is free.
+            listed = await self.dependencies.dispatcher.read_snapshot(self.http, self.body, self._read)
         ends = [patient.free_at for patient in listed.patients if patient.appointment.id in skipped_ids]
         next_at = min((end for end in ends if end is not None and end > self.dependencies.now()), default=None)
         return Problem(

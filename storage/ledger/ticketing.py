@@ -56,7 +56,8 @@ class Ticket:
 def ticket_parameters(entry: LedgerEntry, *, is_sqlite: bool) -> dict[str, Any]:
     """The parameters of `KNOWN_TICKETS` and `NEXT_TICKET`."""
     # A call shows the ticket, and opens no tracking.
-    takes_part = entry.call is not None or any(isinstance(change, SHOWS_TICKET) for change in entry.decision.changes)
+    shows_call = entry.call is not None or entry.postponed_call is not None
+    takes_part = shows_call or any(isinstance(change, SHOWS_TICKET) for change in entry.decision.changes)
     day = entry.day if takes_part else None
     return {"ticket_day": day, "ticket_for": day, "head_id": 1 if is_sqlite and takes_part else None}
 

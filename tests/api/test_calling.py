@@ -306,6 +306,24 @@ async def test_patient_who_leaves_before_the_decision_is_not_called(
     assert (refused_call.json()["skipped"], await api.count(reservations)) == (left, 0)
 
 
+async def test_next_moment_is_known_when_the_visit_refuses(api: ApiDriver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """John was free when the list was read."""
+    doctor, other = await api.doctor(), await api.doctor(DR_OKAFOR.id)
+    await check_in(api, JOHN_CARDIOLOGY.id, JOHN_DERMATOLOGY.id)
+    send = api.visits.send
+
+    async def start_and_send(patient_id: int, day: date, command: Any, update_id: str | None = None) -> Reply:
+        if isinstance(command, CallPatient):
+            await other.post("/api/consultations", json=start_body(JOHN_DERMATOLOGY))
+        return await send(patient_id, day, command, update_id)
+
+    monkeypatch.setattr(api.visits, "send", start_and_send)
+    refused_call = await doctor.post(CALL)
+
+    assert refused_call.json()["skipped"] == IN_CONSULTATION
+    assert refused_call.json()["next_at"] == "2026-03-02T11:15:02.000Z"
+
+
 @pytest.mark.parametrize("path", [f"appointments/{JOHN_CARDIOLOGY.id}", f"patients/{JOHN_CARDIOLOGY.patient_id}"])
 async def test_check_out_ends_the_call(api: ApiDriver, path: str) -> None:
     doctor, reception = await api.doctor(), await api.staff("reception")

@@ -1,18 +1,19 @@
 """Calls in the ledger: rivals at one moment, the doctor's one open call, calls that end early, late calls, and the audit."""
 
 import asyncio
+import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, update
+from sqlalchemy import Connection, insert, select, update
 
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.doctor_calls import read_call
 from patient_visit_engine.storage.master_data.appointments import AppointmentPut, write_appointment
 from patient_visit_engine.storage.master_data.records import PutContext
-from patient_visit_engine.storage.tables import appointments, doctors, patients
+from patient_visit_engine.storage.tables import appointments, doctors, events, patients
 from patient_visit_engine.storage.upkeep.audit import audit
 from patient_visit_engine.storage.upkeep.sweep import find_late_reservations
 from patient_visit_engine.visit.appointment import Appointment
@@ -232,10 +233,17 @@ async def test_sweep_finds_calls_that_nothing_has_ended(database: Database) -> N
     assert [row.patient_id for row in after] == [OF_JOHN.patient_id]
 
 
+def read_wall_calls(connection: Connection) -> list[tuple[str, str]]:
+    """The ticket and the end of each call in the channel of the wall."""
+    on_wall = select(events.c.data).where(events.c.channel == "wall").order_by(events.c.seq)
+    return [(data["ticket"], data["until"]) for data in map(json.loads, connection.scalars(on_wall))]
+
+
 async def test_late_end_of_a_call_gives_its_doctor_more_time(database: Database) -> None:
     await database.write(seed, OF_JOHN, OF_MARIA)
     ledger, late = LedgerDriver(database), NOON + minutes(30)
-    await call(database, OF_JOHN)
+    await ledger.send(a_check_in(OF_JOHN))
+    await call(database, await ledger.appointment(OF_JOHN.id))
 
     [more_time] = await ledger.record_due(late)
     second = await call(database, OF_MARIA, late)
@@ -243,6 +251,10 @@ async def test_late_end_of_a_call_gives_its_doctor_more_time(database: Database)
 
     assert [change.change for change in more_time.changes] == ["postpone_reservation"]
     assert second.code == "doctor_has_call"
+    assert await database.read(read_wall_calls) == [
+        ("A01", "2026-03-02T11:03:00.000Z"),
+        ("A01", "2026-03-02T11:33:00.000Z"),
+    ]
     assert [change.change for change in ended.changes] == ["end_reservation"]
     assert (await database.read(audit)).passed
 
