@@ -39,7 +39,7 @@ from patient_visit_engine.storage.callers import find_caller, register_caller
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.requests import StoredRequest, find_request_and_time, open_request
 from patient_visit_engine.visit.codes import Role
-from patient_visit_engine.visit.commands import Command, patient_of
+from patient_visit_engine.visit.commands import Command, ExpiringCommand, patient_of
 from patient_visit_engine.visit.request import Request
 from patient_visit_engine.wire import answer_bodies
 from patient_visit_engine.workflows.visit_errors import DayClosedError
@@ -51,6 +51,9 @@ T = TypeVar("T")
 CACHED_CALLERS = 10_000
 #: Seconds allowed for sending a signal. If Temporal does not accept the signal in this time, the worker's sweep sends it.
 SIGNAL_TIMEOUT_SECONDS = 1.0
+
+#: Seconds allowed for storing the time of a request without an answer. The caller waits for it.
+NOTE_TIMEOUT_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -128,8 +131,12 @@ class CommandDispatcher:
         """
         command = with_expiry(command, self._start_valid_for)
         sent = SentCommand(command, day)
-        async with self._within_timeout(sent):
-            stored = await self._calls.send_and_find(command, day)
+        try:
+            async with self._within_timeout(sent):
+                stored = await self._calls.send_and_find(command, day)
+        except Undecided as error:
+            await self._note_asking(command, error)
+            raise
         if stored is None:
             # The visit has decided, but the ledger does not have the answer.
             raise Undecided(UndecidedReason.ledger_away, sent)
@@ -229,6 +236,20 @@ class CommandDispatcher:
             self._caller_ids.clear()
         self._caller_ids[caller.subject] = caller_id
         return caller_id
+
+    async def _note_asking(self, command: Command, error: Undecided) -> None:
+        """Store when a command without an answer was asked, because a repeat with the same key is asked at that time too.
+
+        Otherwise the repeat of a completion could end a consultation that was reopened after the completion was asked. The repeat of
+        a command that expires is asked again.
+        """
+        if isinstance(command, ExpiringCommand) or error.reason is UndecidedReason.ledger_away:
+            return
+        try:
+            async with self._within_timeout(None, NOTE_TIMEOUT_SECONDS):
+                await self._database.write(open_request, command.request, self._now())
+        except Undecided:
+            logger.warning("the time of request %s is not stored", command.request.id)
 
     @asynccontextmanager
     async def _database_step(self, call: SentCommand | UnsentCall) -> AsyncIterator[None]:

@@ -10,6 +10,7 @@ from patient_visit_engine.storage.requests import set_request_aside
 from patient_visit_engine.storage.tables import patient_trackings, requests
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.request import Request
+from patient_visit_engine.visit.visit_messages import Reply
 from tests.support.api import JOHN_CARDIOLOGY, JOHN_DERMATOLOGY, ApiDriver, ApiOpener, start_body
 from tests.support.builders import DR_OKAFOR
 from tests.support.clocks import read_clock
@@ -192,3 +193,24 @@ async def test_key_of_earlier_version_can_be_repeated(api: ApiDriver) -> None:
     await (await api.doctor()).post("/api/consultations", json=sent_before)
 
     assert last_request(api).fingerprint == fingerprint
+
+
+async def test_repeat_after_no_answer_is_asked_at_the_first_time(
+    api: ApiDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The completion was asked before the reopening, so it does not end the reopened consultation."""
+    doctor = await api.doctor()
+    path = f"/api/consultations/{(await doctor.post('/api/consultations', json=start_body())).json()['id']}"
+
+    async def be_away(*_: object) -> Reply:
+        raise TimeoutError
+
+    with monkeypatch.context() as away:
+        away.setattr(api.visits, "send", be_away)
+        no_answer = await doctor.post(f"{path}/complete", headers=KEY)
+    assert (await doctor.post(f"{path}/complete")).status_code == 200
+    assert (await doctor.post(f"{path}/reopen")).status_code == 200
+    repeated = await doctor.post(f"{path}/complete", headers=KEY)
+
+    assert no_answer.status_code == 503
+    assert (repeated.status_code, repeated.json()["code"]) == (409, "consultation_changed")
