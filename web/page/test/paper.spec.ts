@@ -7,6 +7,7 @@ import { anAppointment, at, withDrOkafor } from "./appointments.js";
 describe("the printed list", () => {
     it.each<[string, Partial<Omit<Appointment, "patient">>, Partial<Appointment["patient"]>, string | null]>([
         ["expected", { present: false, checked_in_at: null }, {}, null],
+        ["left", { present: false, left_at: at(-3) }, {}, null],
         ["waiting", { status: "pending", checked_in_at: at(-5), present: true }, {}, at(-5)],
         ["in_consultation", { status: "in_progress", checked_in_at: at(-5), started_at: at(-2) }, {}, at(-2)],
         ["paused", { status: "in_progress", started_at: at(-9), paused_at: at(-1) }, {}, at(-1)],

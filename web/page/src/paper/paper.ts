@@ -12,7 +12,7 @@ export interface PaperLine {
     readonly patient: Identity;
     readonly ticket: string | null;
     readonly doctor: string;
-    readonly where: LaneEntry["place"] | "expected" | "present" | "done" | "canceled";
+    readonly where: LaneEntry["place"] | "expected" | "present" | "left" | "done" | "canceled";
     /** The doctor who has the patient, when it is another one. */
     readonly elsewhere: string | null;
     readonly since: string | null;
@@ -65,5 +65,6 @@ function whereOf(item: Appointment): PaperLine["where"] {
     if (item.status === "in_progress") return "in_consultation";
     if (item.patient.state === "reserved" && item.patient.doctor_id === item.doctor_id) return "reserved";
     if (item.checked_in_at !== null) return "waiting";
-    return item.present ? "present" : "expected";
+    if (item.present) return "present";
+    return item.left_at === null ? "expected" : "left";
 }
