@@ -29,6 +29,8 @@ router = APIRouter(tags=["arrivals"])
 
 @router.post(
     "/api/walk-ins",
+    # Without it, FastAPI documents a 200 too.
+    status_code=201,
     response_model=None,
     responses=responses({201: answer_bodies.WalkIn}, *COMMAND_PROBLEMS, refused=True),
 )

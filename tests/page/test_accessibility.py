@@ -45,7 +45,7 @@ async def test_no_page_violates_axe_rules(scene: Scene) -> None:
     await page.get_by_role("dialog").wait_for()
     violations["keys"] = await theme_violations(page)
     board = await scene.open_page("supervisor", "/board")
-    await board.get_by_role("button", name=f"Release John Doe{scene.patient}").click()
+    await board.get_by_role("button", name=f"End for the doctor: John Doe{scene.patient}").click()
     await board.get_by_role("dialog").wait_for()
     violations["release"] = await theme_violations(board)
     sign_in_page = await (await scene.staff.open_browser(None)).new_page()

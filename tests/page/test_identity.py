@@ -67,7 +67,7 @@ async def test_board_and_visit_show_identity(staff: StaffPages) -> None:
     assert set(await directions(board, ".card bdi")) == {"isolate"}
 
     assert (await staff.engine.start(doctor, patient, appointment)).status_code == 201
-    await board.get_by_role("button", name=re.compile(f"Release {ARABIC}")).click()
+    await board.get_by_role("button", name=re.compile(f"End for the doctor: {ARABIC}")).click()
     await expect(board.get_by_role("dialog")).to_contain_text(f"\u2068{ARABIC} Santos\u2069, born 3 Feb 1980")
 
     visit = await staff.open_page("supervisor", f"/patients/{patient}")

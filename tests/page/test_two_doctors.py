@@ -27,7 +27,7 @@ async def test_other_doctor_sees_start_without_reload(staff: StaffPages) -> None
 
     await expect(row(first_page, first_appointment)).to_contain_text("In consultation with you")
     second_row = row(second_page, second_appointment)
-    await expect(second_row).to_contain_text(f"With Dr. {first} for Cardiology since 0 min")
+    await expect(second_row).to_contain_text(f"With Dr. {first} for 0 min · Cardiology")
     await expect(row_button(second_page, second_appointment, "Wait")).to_be_visible()
     await expect(row_button(second_page, second_appointment, "Start")).to_have_count(0)
 
@@ -171,7 +171,7 @@ async def test_released_consultation_can_be_resumed(staff: StaffPages) -> None:
     page, board = await staff.open_page(doctor), await staff.open_page("supervisor", "/board")
     await row_button(page, appointment, "Start").click()
 
-    await board.get_by_role("button", name=f"Release John Doe{patient}").click()
+    await board.get_by_role("button", name=f"End for the doctor: John Doe{patient}").click()
     dialog = board.get_by_role("dialog")
     await dialog.get_by_label("Reason").fill("forgotten at lunch")
     await dialog.get_by_role("button", name="End for the doctor").click()

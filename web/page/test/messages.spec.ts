@@ -52,6 +52,14 @@ describe("the two catalogues", () => {
         expect([...new Set(asked)].filter(key => !english.has(key))).toEqual([]);
     });
 
+    it("have the words of a clinic", () => {
+        const texts = (catalogue: Map<string, string>, words: RegExp, but: RegExp) =>
+            [...catalogue].filter(([key, text]) => words.test(text) && !but.test(key)).map(([key]) => key);
+        expect(texts(english, /prestation\b(?!\})|\brelease|since \{since\}/i, /^light\.offline$/)).toEqual([]);
+        // The role of a program.
+        expect(texts(french, /\bservice|\blibérer/i, /^role\.service$/)).toEqual([]);
+    });
+
     it("have no unused key", () => {
         const whole = source.map(([, text]) => text).join("\n");
         const unused = [...english.keys()].filter(key => {
