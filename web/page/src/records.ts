@@ -1,43 +1,60 @@
-/** The doctors and services to choose from. */
+/** The doctors and services of the hospital: whole lists for an administrator, and the active ones to choose from. */
 
 import { useQuery } from "@tanstack/vue-query";
 import { computed, type Ref } from "vue";
-import { answered, api } from "./api/client.js";
+import { answered, api, type Doctor, type Service } from "./api/client.js";
 
-/** How many pages of records are read. A hospital has some hundred doctors. */
-const PAGES = 20;
+export const DOCTORS = "doctors";
+export const SERVICES = "services";
 
 export interface Choice {
     readonly id: number;
     readonly name: string;
 }
 
-interface Page {
-    readonly items: readonly { id: number; name: string; active: boolean }[];
-    readonly page_size: number;
+interface Page<Item> {
+    readonly items: readonly Item[];
     readonly total: number;
 }
 
-/** The active records of all pages, by name. */
-export async function readActive(read: (page: number) => Promise<Page>): Promise<Choice[]> {
-    const choices: Choice[] = [];
-    for (let page = 1; page <= PAGES; page++) {
-        const { items, page_size, total } = await read(page);
-        choices.push(...items.filter(item => item.active));
-        if (page * page_size >= total) break;
+/** The items of all pages. */
+export async function readAll<Item>(readPage: (page: number) => Promise<Page<Item>>): Promise<readonly Item[]> {
+    const items: Item[] = [];
+    for (let page = 1; ; page++) {
+        const { items: more, total } = await readPage(page);
+        items.push(...more);
+        // A page may be empty, because an administrator may remove items at this moment.
+        if (more.length === 0 || items.length >= total) return items;
     }
-    return choices.sort((a, b) => a.name.localeCompare(b.name));
 }
 
-function useRecords(kind: string, isNeeded: Ref<boolean>, read: (page: number) => Promise<Page>) {
-    const { data } = useQuery({ queryKey: [kind], queryFn: () => readActive(read), enabled: isNeeded });
-    return computed(() => data.value ?? []);
+/** The query of every doctor. */
+export const everyDoctor = {
+    queryKey: [DOCTORS],
+    queryFn: ({ signal }: { signal: AbortSignal }): Promise<readonly Doctor[]> =>
+        readAll(page => answered(api.GET("/api/doctors", { params: { query: { page } }, signal }))),
+};
+
+/** The query of every service. */
+export const everyService = {
+    queryKey: [SERVICES],
+    queryFn: ({ signal }: { signal: AbortSignal }): Promise<readonly Service[]> =>
+        readAll(page => answered(api.GET("/api/prestations", { params: { query: { page } }, signal }))),
+};
+
+/** The active records by name. */
+export function choicesOf(records: readonly (Choice & { readonly active: boolean })[]): readonly Choice[] {
+    return records.filter(record => record.active).sort((a, b) => a.name.localeCompare(b.name));
 }
 
 /** The active doctors by name. They are read when they are needed first. */
-export const useDoctors = (isNeeded: Ref<boolean>) =>
-    useRecords("doctors", isNeeded, page => answered(api.GET("/api/doctors", { params: { query: { page } } })));
+export function useDoctors(isNeeded: Ref<boolean>) {
+    const { data } = useQuery({ ...everyDoctor, enabled: isNeeded });
+    return computed(() => choicesOf(data.value ?? []));
+}
 
 /** The active services by name. They are read when they are needed first. */
-export const usePrestations = (isNeeded: Ref<boolean>) =>
-    useRecords("prestations", isNeeded, page => answered(api.GET("/api/prestations", { params: { query: { page } } })));
+export function usePrestations(isNeeded: Ref<boolean>) {
+    const { data } = useQuery({ ...everyService, enabled: isNeeded });
+    return computed(() => choicesOf(data.value ?? []));
+}

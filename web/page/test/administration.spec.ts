@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { accountChange, fieldsOf, matchesText } from "../src/admin/accounts.js";
-import { readAll } from "../src/admin/queries.js";
 import { changeRecord } from "../src/admin/record_writing.js";
 import { type Account, ProblemError } from "../src/api/client.js";
+import { readAll } from "../src/records.js";
 
 const RECEPTION: Account = { id: 1, username: "desk", name: "Desk", role: "reception", doctor_id: null, active: true };
 const DOCTOR: Account = { ...RECEPTION, role: "doctor", doctor_id: 7 };

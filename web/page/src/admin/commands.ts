@@ -13,7 +13,8 @@ import {
     type Service,
     type ServiceContent,
 } from "../api/client.js";
-import { ACCOUNTS, DOCTORS, SERVICES } from "./queries.js";
+import { DOCTORS, SERVICES } from "../records.js";
+import { ACCOUNTS } from "./queries.js";
 import { changeRecord } from "./record_writing.js";
 
 /** The system of the identifiers that the page gives to new records. So a repeat of the call creates no second record. */
