@@ -3,9 +3,9 @@
 import re
 
 import pytest
-from playwright.async_api import CDPSession, Locator, Page, expect
+from playwright.async_api import CDPSession, Page, expect
 
-from tests.support.page_site import StaffPages, card, isolated_name, load_page, notices
+from tests.support.page_site import StaffPages, card, isolated_name, load_page, middle, notices
 from tests.support.scene import call_patient
 
 
@@ -35,12 +35,6 @@ async def test_lane_has_a_doctors_patients_in_order(staff: StaffPages) -> None:
     await expect(own.locator(".card")).to_contain_text([f"John Doe{busy}"])
 
 
-async def middle(button: Locator) -> tuple[float, float]:
-    box = await button.bounding_box()
-    assert box is not None
-    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-
-
 async def touch(devtools: CDPSession, kind: str, *points: tuple[float, float]) -> None:
     """Put a finger on the screen (`touchStart`), or lift it (`touchEnd`)."""
     touched = [{"x": x, "y": y} for x, y in points]
@@ -54,7 +48,6 @@ async def test_no_card_moves_under_a_pointer(staff: StaffPages, pointer: str) ->
     board = await staff.open_page("reception", "/board", has_touch=pointer == "touch")
     own = board.locator(lane(board, f"Dr. {doctor}"))
     left = card(board, resting).get_by_role("button", name="left without")
-    await left.scroll_into_view_if_needed()
     x, y = await middle(left)
     devtools = await board.context.new_cdp_session(board)
     await (board.mouse.move(x, y) if pointer == "mouse" else touch(devtools, "touchStart", (x, y)))

@@ -152,6 +152,15 @@ def row_button(page: Page, appointment: int, text: str) -> Locator:
     return row(page, appointment).get_by_text(text, exact=True)
 
 
+async def middle(button: Locator) -> tuple[float, float]:
+    """The place in the window of the middle of a button that can be pressed."""
+    # Until the browser has drawn a row, a press at the button's place goes to the row (`content-visibility`).
+    await button.click(trial=True)
+    box = await button.bounding_box()
+    assert box is not None
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
 def card(page: Page, patient: int) -> Locator:
     """The first board card of a patient. A patient who waits for two doctors has two."""
     return page.locator(f"[data-patient='{patient}']").first
