@@ -4,7 +4,7 @@ from playwright.async_api import Page, expect
 from sqlalchemy import insert
 
 from patient_visit_engine.storage.tables import appointments
-from tests.support.page_site import StaffPages, row, row_button
+from tests.support.page_site import StaffPages, open_menu, row, row_button, was_dead_at_first, watch_new_buttons
 
 
 async def place_and_focus(page: Page) -> tuple[float, str]:
@@ -91,3 +91,65 @@ async def test_row_shows_arrival_and_long_wait(staff: StaffPages) -> None:
     await staff.backdate_tracking(appointment, check_in_time=31)
     await page.reload()
     await expect(row(page, appointment)).to_contain_text("Long wait: 31 min")
+
+
+async def start_two(staff: StaffPages, doctor: int) -> list[int]:
+    """The appointments of two consultations of the doctor, in the order of the screen."""
+    patients = [await staff.new_patient(doctor) for _ in range(2)]
+    for patient, (appointment,) in patients:
+        assert (await staff.engine.start(doctor, patient, appointment)).status_code == 201
+        await staff.backdate_tracking(appointment, started_at=10)
+    return [appointment for _, (appointment,) in patients]
+
+
+async def test_complete_does_not_move_when_another_consultation_ends(staff: StaffPages) -> None:
+    doctor = staff.new_doctor()
+    await start_two(staff, doctor)
+    page = await staff.open_page(doctor)
+    rows = page.locator(".group.now .row")
+    await expect(rows).to_have_count(2)
+    upper, lower = [int(await rows.nth(n).get_attribute("data-appointment") or 0) for n in range(2)]
+    button = row_button(page, lower, "Complete")
+    await button.hover()
+    before = await button.bounding_box()
+
+    tracking = await staff.page_site.query(
+        "SELECT consultation_id FROM patient_trackings WHERE appointment_id = :a", a=upper
+    )
+    assert (await staff.engine.complete(doctor, tracking[0]["consultation_id"])).status_code == 200
+
+    await expect(rows.nth(0)).to_contain_text("has moved")
+    assert await button.bounding_box() == before
+    await page.mouse.move(0, 0)
+    await expect(rows).to_have_count(1)
+
+
+async def test_new_row_ignores_presses_for_a_second(staff: StaffPages) -> None:
+    doctor = staff.new_doctor()
+    _, (first,) = await staff.new_patient(doctor)
+    page = await staff.open_page(doctor)
+    await expect(row_button(page, first, "Start")).to_have_attribute("aria-disabled", "false")
+    await watch_new_buttons(page, ".group.ready .start")
+
+    _, (second,) = await staff.new_patient(doctor)
+
+    await expect(row_button(page, second, "Start")).to_have_attribute("aria-disabled", "false")
+    assert await was_dead_at_first(page)
+
+
+async def test_open_menu_keeps_its_entries_and_its_place(staff: StaffPages) -> None:
+    doctor = staff.new_doctor()
+    await staff.new_patient(doctor)
+    patient, (appointment,) = await staff.new_patient(doctor)
+    page = await staff.open_page(doctor)
+    await open_menu(page, appointment)
+    menu = page.get_by_role("menu")
+    before = await menu.inner_text(), await menu.bounding_box()
+
+    assert (await staff.engine.start(doctor, patient, appointment)).status_code == 201
+    await expect(row(page, appointment)).to_contain_text("In consultation with you")
+
+    assert (await menu.inner_text(), await menu.bounding_box()) == before
+    await page.keyboard.press("Escape")
+    await page.mouse.move(0, 0)
+    await expect(page.locator(".group.now .row")).to_contain_text("In consultation with you")

@@ -15,6 +15,8 @@ from tests.support.page_site import (
     row_button,
     wait_until_live,
     warnings,
+    was_dead_at_first,
+    watch_new_buttons,
 )
 
 
@@ -138,11 +140,14 @@ async def test_waiting_doctor_starts_from_the_offer(staff: StaffPages) -> None:
     await row_button(third_page, third_appointment, "Wait").click()
     await expect(row(third_page, third_appointment)).to_contain_text("you are 2nd in line")
 
+    await watch_new_buttons(second_page, ".offer .button")
+
     await complete(first_page, first_appointment)
 
     offer = second_page.get_by_role("complementary", name="Patients free for you")
     await expect(offer).to_contain_text(f"{isolated_name(patient)} is free for you")
     await expect(offer.locator(".ticking")).to_contain_text("0:")
+    assert await was_dead_at_first(second_page)
     await expect(row(second_page, second_appointment)).to_contain_text("Reserved for you")
     await expect(row(third_page, third_appointment)).to_contain_text(f"Reserved for Dr. {second}")
     await offer.get_by_role("button", name="Start").click()

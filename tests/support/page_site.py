@@ -152,6 +152,21 @@ def row_button(page: Page, appointment: int, text: str) -> Locator:
     return row(page, appointment).get_by_text(text, exact=True)
 
 
+async def watch_new_buttons(page: Page, selector: str) -> None:
+    """Note whether each button is dead when it appears. `was_dead_at_first` says it of the first."""
+    await page.evaluate(
+        """selector => void (window.newButtons = [], new MutationObserver(() => {
+            for (const button of document.querySelectorAll(selector)) window.newButtons.push(button.ariaDisabled);
+        }).observe(document.body, { childList: true, subtree: true }))""",
+        selector,
+    )
+
+
+async def was_dead_at_first(page: Page) -> bool:
+    disabled: list[str] = await page.evaluate("window.newButtons")
+    return disabled[0] == "true"
+
+
 async def middle(button: Locator) -> tuple[float, float]:
     """The place in the window of the middle of a button that can be pressed."""
     # Until the browser has drawn a row, a press at the button's place goes to the row (`content-visibility`).

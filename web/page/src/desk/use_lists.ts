@@ -6,6 +6,7 @@ import type { Appointment, StatusName, Worklist } from "../api/client.js";
 import { hospitalDay, now } from "../clock.js";
 import { PAGE_SIZE, readWorklist, WORKLIST } from "../queries.js";
 import { useWho } from "../session.js";
+import { openMenuOf } from "../worklist/open_menu.js";
 import type { Section } from "../worklist/sections.js";
 import { useSteadyOrder } from "../worklist/steady.js";
 import { listsOf, TABS, type Tab } from "./lists.js";
@@ -60,7 +61,11 @@ export function useLists(isHeld: Ref<boolean>) {
             const ids = order.value[TABS.indexOf(tab)] ?? [];
             const present = new Set(lists.value[tab].map(item => item.appointment_id));
             const rows = ids.flatMap(id => known.get(id) ?? []);
-            return { group: null, rows, leftIds: new Set(ids.filter(id => !present.has(id))) };
+            return {
+                group: null,
+                rows,
+                leftIds: new Set(ids.filter(id => id !== openMenuOf.value && !present.has(id))),
+            };
         };
         return {
             now: sectionOf("now"),

@@ -1,7 +1,8 @@
-/** Whether a pointer rests on a list, or one of its buttons has the focus. */
+/** Whether a pointer rests on a list, one of its buttons has the focus, or the menu of a row is open. */
 
 import { computed, onScopeDispose, type Ref, ref, watch } from "vue";
 import { SETTLES_FOR } from "../settling.js";
+import { openMenuOf } from "./open_menu.js";
 
 /** A lifted finger holds the list for another second, because its click comes after it, and a second press may follow. */
 export function useHeld(list: Ref<HTMLElement | null>): Readonly<Ref<boolean>> {
@@ -39,5 +40,5 @@ export function useHeld(list: Ref<HTMLElement | null>): Readonly<Ref<boolean>> {
         clearTimeout(lifted);
         stop(list.value);
     });
-    return computed(() => isOver.value || hasFocus.value);
+    return computed(() => isOver.value || hasFocus.value || openMenuOf.value !== undefined);
 }
