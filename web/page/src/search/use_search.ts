@@ -49,23 +49,30 @@ export function useSearch(typed: Ref<string>) {
         clearTimeout(timer);
         timer = setTimeout(() => (searched.value = isLongEnough(text.value) ? text.value : ""), TYPED);
     });
-    onScopeDispose(() => clearTimeout(timer));
+    onScopeDispose(() => [timer, seen].forEach(clearTimeout));
 
     /** The newest answer. While the next one is read, it stays on the screen. */
     const answer = shallowRef<Answer>();
-    let shownAt = 0;
+    /** The answer has been on the screen for long enough. */
+    const isReady = ref(false);
+    let seen: ReturnType<typeof setTimeout> | undefined;
+    function show(): void {
+        isReady.value = false;
+        clearTimeout(seen);
+        seen = setTimeout(() => (isReady.value = true), SEEN_AFTER);
+    }
     watch([searched, patients.data, rows.data], () => {
         if (searched.value === "") answer.value = undefined;
         else if (patients.data.value !== undefined && rows.data.value !== undefined) {
             const next = answerOf(searched.value, patients.data.value, rows.data.value);
             const ids = (shown: Answer | undefined) => shown?.matches.map(match => match.patient_id).join();
-            if (answer.value?.text !== next.text || ids(answer.value) !== ids(next)) shownAt = performance.now();
+            if (answer.value?.text !== next.text || ids(answer.value) !== ids(next)) show();
             answer.value = next;
         }
     });
 
     /** Whether the user sees the answer to exactly the typed text. */
-    const isSeen = (): boolean => answer.value?.text === text.value && performance.now() - shownAt > SEEN_AFTER;
+    const isSeen = (): boolean => answer.value?.text === text.value && isReady.value;
 
     /** The answer to exactly this text. Throws ProblemError. */
     async function readAnswer(search: string): Promise<Answer> {
@@ -81,8 +88,7 @@ export function useSearch(typed: Ref<string>) {
         text,
         answer,
         isSeen,
-        /** Whether a click on a result comes so soon after a change that it was meant for another one. */
-        isNew: (): boolean => performance.now() - shownAt < SEEN_AFTER,
+        isReady,
         error: computed(() => patients.error.value ?? rows.error.value),
         retry: () => Promise.all([patients.refetch(), rows.refetch()]),
         readAnswer,
