@@ -205,6 +205,23 @@ async def test_no_row_moves_under_a_pointer(staff: StaffPages) -> None:
     await expect(desk.get_by_role("button", name="The list has changed")).to_be_visible()
 
 
+async def test_ticket_of_an_arrival_moves_no_row(staff: StaffPages) -> None:
+    _, (appointment, _) = await staff.new_patient(staff.new_doctor(), staff.new_doctor(), arrived=False)
+    desk = await staff.open_page("reception", "/desk")
+    tabs = desk.get_by_role("tablist")
+    # From the top of the page, also when the press has scrolled it.
+    place = "tabs => tabs.getBoundingClientRect().top + scrollY"
+    before = await tabs.evaluate(place)
+
+    await row(desk, appointment).get_by_role("button", name="Check in").click()
+
+    await expect(desk.locator(".arrival li")).to_have_count(2)
+    assert await tabs.evaluate(place) == before
+    await desk.get_by_role("button", name="Close", exact=True).first.click()
+    await expect(desk.locator(".arrival")).to_have_count(0)
+    assert await tabs.evaluate(place) == before
+
+
 async def test_slash_finds_patient_for_a_doctor(staff: StaffPages) -> None:
     doctor = staff.new_doctor()
     patient = await expect_patient(staff, "Galois", "GA-1", doctor, staff.new_doctor())
