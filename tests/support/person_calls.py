@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from patient_visit_engine.storage.doctor_calls import read_call
+from patient_visit_engine.storage.screens.callable_patients import find_next, read_call_list
 from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.call_commands import CallPatient, NoAnswer
 from patient_visit_engine.visit.codes import AppointmentStatus
@@ -22,9 +23,10 @@ indices = st.integers(0, 30)
 
 
 class LastCall(NamedTuple):
-    """The appointment whose patient a doctor has called last, and the end of the call."""
+    """The appointment whose patient a doctor has called last, its time then, and the end of the call."""
 
     appointment_id: int
+    scheduled_at: datetime
     until: datetime
 
 
@@ -64,7 +66,7 @@ class PersonCalls(PersonReads):
             assert (reserved.kind, reserved.doctor_id, reserved.appointment_id) == ("called", doctor, read.id)
             assert reserved.until >= until
             until = reserved.until
-        self.calls[doctor] = LastCall(read.id, until)
+        self.calls[doctor] = LastCall(read.id, self.model.appointments[read.id].scheduled_at, until)
 
     def judge_call(self, number: int) -> str | None:
         """The code with which the call of this appointment must be refused. None: it must be granted."""
@@ -96,10 +98,43 @@ class PersonCalls(PersonReads):
         read = self.read_by_client(called.appointment_id, stale=stale)
         assert read is not None
         meant = self.read_call(read.doctor_id, stale=stale_call)
+        self.send_no_answer(doctor, read, meant, behind_id=None)
+
+    @rule(index=indices)
+    def call_in_vain(self, index: int) -> None:
+        """A patient who can be called does not come, and stands behind the next one who can."""
+        callable_ids = [number for number in sorted(self.model.appointments) if self.judge_call(number) is None]
+        if not callable_ids or (read := self.read_by_client(callable_ids[index % len(callable_ids)])) is None:
+            return
+        command = CallPatient(
+            request=self.visits.request(), appointment=read, call=self.read_call(read.doctor_id, stale=False)
+        )
+        assert self.run(self.visits.call(command)) is None
+        self.note_call(read, command)
+        self.check()
+        today, now = CALENDAR.hospital_day(CALENDAR.day_of(self.visits.now)), self.visits.now
+        behind_id = self.run(self.database.read(find_next, read, today, now))
+        called = self.look_up(read.id)
+        self.send_no_answer(read.doctor_id, called, self.read_call(read.doctor_id, stale=False), behind_id=behind_id)
+        listed: Any = self.run(self.database.read(read_call_list, read.doctor_id, today, now))
+        free = [patient.appointment.id for patient in listed.patients if patient.reason is None]
+        if behind_id is not None and {read.id, behind_id} <= set(free) and self.was_called_before(behind_id, read.id):
+            assert free.index(behind_id) < free.index(read.id)
+
+    def was_called_before(self, first: int, second: int) -> bool:
+        """Whether the first of these appointments was called before the second one, or never."""
+        first_at, second_at = (self.picture.appointments[number].called_at for number in (first, second))
+        return first_at is None or bool(first_at < second_at)
+
+    def send_no_answer(self, doctor: int, read: Appointment, meant: DoctorCall, behind_id: int | None) -> None:
         before = self.picture.appointments[read.id]
         expected = self.judge_no_answer(read, meant)
         command = NoAnswer(
-            request=self.visits.request(), appointment=read, call=meant, called_at=meant.called_at, behind_id=None
+            request=self.visits.request(),
+            appointment=read,
+            call=meant,
+            called_at=meant.called_at,
+            behind_id=behind_id,
         )
         self.send(command, expected)
         is_granted = expected == (200, None)
@@ -107,7 +142,8 @@ class PersonCalls(PersonReads):
         self.check(is_command=not is_granted)
         if is_granted:
             del self.calls[doctor]
-            assert self.picture.appointments[read.id].no_answers == min(before.no_answers + 1, 3)
+            after = self.picture.appointments[read.id]
+            assert (after.no_answers, after.behind_id) == (min(before.no_answers + 1, 3), behind_id)
             assert read.id not in [row.appointment_id for row in self.picture.reservations if row.kind == "called"]
 
     def judge_no_answer(self, read: Appointment, meant: DoctorCall) -> Expected:
@@ -144,7 +180,7 @@ class PersonCalls(PersonReads):
         if booked.doctor_id != doctor or booked.status not in WAITING:
             return None
         if (called_at := self.picture.appointments[number].called_at) is None:
-            # It was moved or canceled, and has come back.
+            # It had another patient, and has come back.
             return None
         trackings = [row for row in self.picture.trackings if row.appointment_id == number]
         times = [at for row in trackings for at in (row.started_at, row.check_out_time) if at is not None]
@@ -180,8 +216,16 @@ class PersonCalls(PersonReads):
             return None
         return number if self.visits.now < until else None
 
+    def has_moved(self, doctor: int, call: LastCall) -> bool:
+        """Whether the appointment was moved or canceled. Then the call is over, also when the appointment comes back."""
+        number, booked = call.appointment_id, self.model.appointments[call.appointment_id]
+        if booked.doctor_id != doctor or booked.status is AppointmentStatus.canceled:
+            return True
+        return booked.scheduled_at != call.scheduled_at and not self.is_reserved_for_call(number)
+
     def check(self, *, is_command: bool = True) -> None:
         super().check(is_command=is_command)
+        self.calls = {doctor: call for doctor, call in self.calls.items() if not self.has_moved(doctor, call)}
         for row in self.picture.reservations:
             call = self.calls.get(row.doctor_id)
             if row.kind == "called" and call is not None and call.appointment_id == row.appointment_id:

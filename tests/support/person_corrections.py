@@ -5,9 +5,9 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from patient_visit_engine.visit.appointment_commands import CancelAppointment, UndoCancel
+from patient_visit_engine.visit.appointment_commands import CancelAppointment, UndoCancel, UndoCheckIn, UndoCheckOut
 from patient_visit_engine.visit.codes import AppointmentStatus, CancelReason
-from patient_visit_engine.visit.commands import PatientCommand
+from patient_visit_engine.visit.commands import Command, PatientCommand
 from patient_visit_engine.visit.consultation_commands import CompleteConsultation, Reopen, Transfer, UndoStart
 from patient_visit_engine.visit.patient_commands import (
     CheckInPatient,
@@ -160,6 +160,25 @@ class PersonCorrections(PersonCalls):
         else:
             expected = self.model.set_status(appointment, AppointmentStatus.canceled)
             self.send(CancelAppointment(request=request, appointment=read, reason=CancelReason.patient), expected)
+        self.check()
+
+    @rule(appointment=st.sampled_from(MORNING_IDS), stale=rarely, out=st.booleans())
+    def undo_arrival(self, appointment: int, stale: bool, out: bool) -> None:
+        """The check-in or the check-out of one appointment was a mistake."""
+        read = self.read_by_client(appointment, stale=stale)
+        # The decision may end a check-in of the day before. Then it is not there.
+        if read is None or not self.is_same(read) or self.model.waits_too_long(appointment, self.visits.now):
+            return
+        past, seen = self.past_of(appointment), self.read_past(appointment, stale=stale)
+        command: Command
+        if out:
+            is_same_day = past.ended_at is not None and self.is_now(past.ended_at)
+            expected = self.model.undo_check_out(appointment, past, is_same_day=is_same_day)
+            command = UndoCheckOut(request=self.visits.request(), appointment=read, past=seen)
+        else:
+            expected = self.model.undo_check_in(appointment, past)
+            command = UndoCheckIn(request=self.visits.request(), appointment=read, past=seen)
+        self.send(command, expected)
         self.check()
 
     @precondition(lambda self: len(self.model.appointments) < len(MORNING) + MAX_WALK_INS)

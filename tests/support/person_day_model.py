@@ -102,6 +102,30 @@ class PersonDayModel(PersonModel):
             self._wait(appointment_id, past.check_in_time)
         return 200, None
 
+    def undo_check_in(self, appointment_id: int, past: AppointmentPast) -> Expected:
+        """The desk takes back the check-in for one appointment."""
+        if self.consultation_of(appointment_id) is not None:
+            return 409, "appointment_in_progress"
+        if appointment_id in self.pending:
+            self._leave(appointment_id, past.earlier_status)
+            return 200, None
+        return (200, None) if past.check_in_ended_as == "mistaken" else (409, "not_checked_in")
+
+    def undo_check_out(self, appointment_id: int, past: AppointmentPast, *, is_same_day: bool) -> Expected:
+        """The desk takes back the check-out from one appointment."""
+        if self.consultation_of(appointment_id) is not None:
+            return 409, "appointment_in_progress"
+        if appointment_id in self.pending:
+            return 200, None
+        if self.appointments[appointment_id].status in CLOSED:
+            return 409, "appointment_closed"
+        if past.check_in_ended_as != "left" or past.check_in_time is None:
+            return 409, "not_checked_out"
+        if not is_same_day:
+            return 409, "too_late"
+        self._wait(appointment_id, past.check_in_time)
+        return 200, None
+
     def walk_in(self, appointment_id: int, booked: BookedAppointment, sent_by: int | None) -> Expected:
         """Reception, or the doctor `sent_by`, adds the appointment of a patient who has come without one."""
         person = self.survivors[booked.record_id]
