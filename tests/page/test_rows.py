@@ -153,3 +153,42 @@ async def test_open_menu_keeps_its_entries_and_its_place(staff: StaffPages) -> N
     await page.keyboard.press("Escape")
     await page.mouse.move(0, 0)
     await expect(page.locator(".group.now .row")).to_contain_text("In consultation with you")
+
+
+async def test_complete_keeps_its_place_when_paused_and_overdue(staff: StaffPages) -> None:
+    doctor = staff.new_doctor()
+    patient, (appointment,) = await staff.new_patient(doctor)
+    assert (await staff.engine.start(doctor, patient, appointment)).status_code == 201
+    page = await staff.open_page(doctor)
+    complete = row_button(page, appointment, "Complete")
+    await expect(page.locator(".group.now .row.mine")).to_be_visible()
+    before = await complete.bounding_box()
+
+    await row_button(page, appointment, "Pause").click()
+    await expect(row_button(page, appointment, "Resume")).to_be_visible()
+    assert await complete.bounding_box() == before
+    await row_button(page, appointment, "Resume").click()
+    await expect(row_button(page, appointment, "Pause")).to_be_visible()
+    await staff.backdate_tracking(appointment, started_at=40, overdue_at=20)
+    await page.reload()
+    await expect(page.locator(".group.now .row.overdue")).to_be_visible()
+    assert await complete.bounding_box() == before
+
+
+async def test_fingers_have_large_targets(staff: StaffPages) -> None:
+    doctor = staff.new_doctor()
+    patient, (appointment,) = await staff.new_patient(doctor)
+    await staff.new_patient(doctor)
+    assert (await staff.engine.start(doctor, patient, appointment)).status_code == 201
+    rows = await staff.open_page(doctor, has_touch=True, viewport={"width": 390, "height": 800})
+    await open_menu(rows, appointment)
+    board = await staff.open_page("supervisor", "/board", has_touch=True)
+    own = board.locator(f".column:has(h2 bdi:text-is('Dr. {doctor}'))")
+
+    targets = [
+        *await rows.locator(".row button, .row a, [role=menuitem]").all(),
+        *await own.locator(".card button, .card a").all(),
+    ]
+    heights = [box["height"] for target in targets if (box := await target.bounding_box())]
+    assert len(heights) > 10
+    assert min(heights) >= 44
