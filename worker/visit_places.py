@@ -16,7 +16,8 @@ from temporalio.worker import (
 # All visits share one processor, and a workflow task that takes longer than its time limit is lost and done again. With Temporal's
 # default of 100 at a time, a machine that was too slow for a rush lost every task, and no visit got on.
 #: Visits that the worker has in memory. Each needs some milliseconds. With four, the messages of 32 doctors at one moment waited so long
-#: that Temporal gave some of them up as lost (`worker.builder.CACHED_VISIT_WAIT`), and their visits were rebuilt for nothing.
+#: that Temporal gave some of them up as lost (`worker.builder.CACHED_VISIT_WAIT`), and their visits were rebuilt for nothing. A visit
+#: that the worker has dropped from memory, because it had too many (`worker.builder.CACHED_VISITS`), takes such a place too.
 CACHED_AT_A_TIME = 32
 #: New visits, and visits to rebuild from their history. A long history needs a hundred times as long as a message. With eight, they took
 #: longer than their limit on a busy machine.

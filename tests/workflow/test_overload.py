@@ -18,7 +18,7 @@ from patient_visit_engine.visit.names import visit_id
 from patient_visit_engine.visit.record import LedgerEntry, LedgerReply
 from patient_visit_engine.visit.state import Limits
 from patient_visit_engine.worker.builder import build
-from patient_visit_engine.worker.visit_places import REBUILT_AT_A_TIME
+from patient_visit_engine.worker.visit_places import CACHED_AT_A_TIME, REBUILT_AT_A_TIME
 from patient_visit_engine.workflows.visit_client import VisitClient
 from tests.support.waiting import wait_until_async
 
@@ -63,6 +63,26 @@ class HangingLedger:
         raise NotImplementedError
 
 
+class GatheringLedger:
+    """A ledger without patients. Its calls wait while it is closed."""
+
+    def __init__(self) -> None:
+        self.seen: set[int] = set()
+        self.waiting: set[int] = set()
+        self.opened = asyncio.Event()
+        self.opened.set()
+
+    async def load(self, patient_id: int) -> Facts:
+        self.seen.add(patient_id)
+        if not self.opened.is_set():
+            self.waiting.add(patient_id)
+            await self.opened.wait()
+        return Facts()
+
+    async def record(self, entry: LedgerEntry) -> LedgerReply:
+        raise NotImplementedError
+
+
 def visit_client(server: WorkflowEnvironment, task_queue: str) -> VisitClient:
     return VisitClient(server.client, task_queue, CALENDAR, Limits(), lambda: datetime.now(UTC))
 
@@ -79,6 +99,26 @@ async def test_hanging_visits_do_not_stop_the_others(
         await wait_until_async(lambda: ledger.waiting == ledger.locked, "each place of the worker is taken")
         await client.open(free, today)
         await wait_until_async(lambda: free in ledger.read, "the other visit has read its facts")
+
+
+async def test_visits_in_memory_are_decided_at_the_same_time(
+    temporal_server: WorkflowEnvironment, patients: Iterator[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With fewer places the messages of a rush wait so long that Temporal has their visits rebuilt."""
+    monkeypatch.setattr(ledger_activities, "LONGEST_CALL_SECONDS", 60.0)
+    ledger, client, today = GatheringLedger(), visit_client(temporal_server, "rush"), CALENDAR.day_of(datetime.now(UTC))
+    visits = {next(patients) for _ in range(CACHED_AT_A_TIME)}
+
+    async with build(temporal_server.client, "rush", ledger):
+        await asyncio.gather(*(client.open(patient, today) for patient in visits))
+        await wait_until_async(lambda: ledger.seen == visits, "the worker has the visits in memory")
+        ledger.opened.clear()
+        rush = asyncio.gather(*(client.serve_line(patient, today) for patient in visits))
+        try:
+            await wait_until_async(lambda: ledger.waiting == visits, "the worker works on all of them")
+        finally:
+            ledger.opened.set()
+        await rush
 
 
 @pytest.mark.long
