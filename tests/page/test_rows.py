@@ -124,6 +124,24 @@ async def test_complete_does_not_move_when_another_consultation_ends(staff: Staf
     await expect(rows).to_have_count(1)
 
 
+async def test_line_about_a_passed_patient_moves_no_row(staff: StaffPages) -> None:
+    doctor, other_doctor = staff.new_doctor(), staff.new_doctor()
+    patient, (_, elsewhere) = await staff.new_patient(doctor, other_doctor)
+    await staff.new_patient(doctor)
+    _, (ready,) = await staff.new_patient(doctor)
+    page = await staff.open_page(doctor)
+    button = row_button(page, ready, "Start")
+    await button.hover()
+    before = await button.bounding_box()
+
+    assert (await staff.engine.start(other_doctor, patient, elsewhere)).status_code == 201
+
+    await expect(page.locator(".row.busy")).to_have_count(1)
+    assert await button.bounding_box() == before
+    await page.mouse.move(0, 0)
+    await expect(page.locator(".passed")).to_contain_text(f"is with Dr. {other_doctor}")
+
+
 async def test_new_row_ignores_presses_for_a_second(staff: StaffPages) -> None:
     doctor = staff.new_doctor()
     _, (first,) = await staff.new_patient(doctor)
