@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Locator, Page, Route, expect
 
-from tests.support.page_site import StaffPages, notices, row
+from tests.support.page_site import StaffPages, load_page, notices, row
 
 
 async def expect_patient(staff: StaffPages, last_name: str, number: str, *doctors: int, **fields: Any) -> int:
@@ -237,3 +237,24 @@ async def test_slash_finds_patient_for_a_doctor(staff: StaffPages) -> None:
 
     await expect(page.get_by_role("heading", level=1)).to_contain_text("John Galois")
     await expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+async def test_search_reads_every_page_of_todays_rows(staff: StaffPages) -> None:
+    doctor = staff.new_doctor()
+    patient = await expect_patient(staff, "Oyelaran", f"MRN-88{doctor}", doctor)
+    browser = await staff.open_browser("reception")
+
+    async def give_on_second_page(route: Route) -> None:
+        """Other rows fill the first page, as after the name of a service."""
+        is_first = "page=1&" in route.request.url
+        answer = await route.fetch(url=route.request.url.replace("page=2&", "page=1&"))
+        body = await answer.json()
+        items = [] if is_first else body["items"]
+        await route.fulfill(response=answer, json=body | {"items": items, "total": 501})
+
+    await browser.route(re.compile(r"/api/appointments\?.*q=Oyelaran"), give_on_second_page)
+    desk = await load_page(browser, "/desk")
+    await desk.keyboard.type("Oyelaran")
+
+    await expect(result(desk, patient)).to_contain_text("Not here yet")
+    await expect(result(desk, patient)).not_to_contain_text("No appointment today")

@@ -14,7 +14,7 @@ import {
 } from "./api/client.js";
 
 export const PAGE_SIZE = 200;
-/** The longest printed worklist. It is also the most that the API gives at once. */
+/** The longest printed worklist, and the pages of a search. It is also the most that the API gives at once. */
 export const PAPER_SIZE = 500;
 /** How long the search waits after the last typed letter, in milliseconds. */
 export const TYPED = 200;
@@ -87,6 +87,19 @@ export function readWorklist(wanted: WorklistWanted, pageSize: number, signal?: 
         ...(statuses.length === 0 ? {} : { status: [statuses.join(",")] as unknown as StatusName[] }),
     };
     return answered(api.GET("/api/appointments", { params: { query }, signal: signal ?? null }));
+}
+
+/** The pages of the worklist up to this one, as one list. */
+export async function readWorklistPages(
+    wanted: Omit<WorklistWanted, "page">,
+    pageSize: number,
+    pages: number,
+    signal?: AbortSignal,
+): Promise<Worklist> {
+    const list = await readWorklist({ ...wanted, page: 1 }, pageSize, signal);
+    for (let page = 2; page <= pages && list.items.length < list.total; page++)
+        list.items.push(...(await readWorklist({ ...wanted, page }, pageSize, signal)).items);
+    return list;
 }
 
 export function useWorklist(wanted: Ref<WorklistWanted>, isNeeded: Ref<boolean> = ref(true)) {

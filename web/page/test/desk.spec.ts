@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { listsOf } from "../src/desk/lists.js";
+import { countsOf, listsOf } from "../src/desk/lists.js";
 import { KeyOfBody } from "../src/desk/walk_in.js";
 import { anAppointment, at, NOON } from "./appointments.js";
 
@@ -37,6 +37,29 @@ describe("the lists of the desk", () => {
         );
 
         expect(ids(listsOf([], arrived, [], NOON).arrived)).toEqual([1, 0]);
+    });
+});
+
+describe("the counts of the desk", () => {
+    const lists = listsOf([anAppointment()], [anAppointment({ status: "pending" })], [], NOON);
+
+    it("count the rows that the server has and the page has not read", () => {
+        const counts = countsOf(lists, { expected: 0, arrived: 43, canceled: 7 });
+        expect([counts.now, counts.arrived, counts.over]).toEqual([
+            { n: 1, more: false },
+            { n: 44, more: false },
+            { n: 7, more: false },
+        ]);
+    });
+
+    it("say that there are more where only the unread rows know their tab", () => {
+        const counts = countsOf(lists, { expected: 1, arrived: 0, canceled: 0 });
+        expect([counts.now.more, counts.late.more, counts.later.more, counts.arrived.more]).toEqual([
+            true,
+            true,
+            true,
+            false,
+        ]);
     });
 });
 

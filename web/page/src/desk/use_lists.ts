@@ -2,29 +2,14 @@
 
 import { useQuery } from "@tanstack/vue-query";
 import { computed, type Ref, ref } from "vue";
-import type { Appointment, StatusName, Worklist } from "../api/client.js";
+import type { Appointment, StatusName } from "../api/client.js";
 import { hospitalDay, now } from "../clock.js";
-import { PAGE_SIZE, readWorklist, WORKLIST } from "../queries.js";
+import { PAGE_SIZE, readWorklistPages, WORKLIST } from "../queries.js";
 import { useWho } from "../session.js";
 import { openMenuOf } from "../worklist/open_menu.js";
 import type { Section } from "../worklist/sections.js";
 import { useSteadyOrder } from "../worklist/steady.js";
-import { listsOf, TABS, type Tab } from "./lists.js";
-
-/** All pages up to this one, as one list. */
-async function readPages(
-    date: string,
-    statuses: readonly StatusName[],
-    pages: number,
-    signal: AbortSignal,
-): Promise<Worklist> {
-    const read = (page: number) =>
-        readWorklist({ date, doctorId: null, search: "", statuses, page }, PAGE_SIZE, signal);
-    const list = await read(1);
-    for (let page = 2; page <= pages && list.items.length < list.total; page++)
-        list.items.push(...(await read(page)).items);
-    return list;
-}
+import { countsOf, listsOf, TABS, type Tab } from "./lists.js";
 
 function useStatuses(statuses: readonly StatusName[]) {
     const who = useWho();
@@ -35,11 +20,17 @@ function useStatuses(statuses: readonly StatusName[]) {
             WORKLIST,
             { date: date.value, doctorId: null, search: "", statuses, page: 1, pages: pages.value },
         ]),
-        queryFn: ({ signal }) => readPages(date.value, statuses, pages.value, signal),
+        queryFn: ({ signal }) => {
+            const wanted = { date: date.value, doctorId: null, search: "", statuses, page: 1 };
+            return readWorklistPages(wanted, PAGE_SIZE, pages.value, signal);
+        },
         placeholderData: shown => (shown?.date === date.value ? shown : undefined),
     });
-    const hasMore = computed(() => data.value !== undefined && data.value.items.length < data.value.total);
-    return { data, error, failureCount, isPending, refetch, hasMore, readMore: () => void pages.value++ };
+    const unread = computed(() =>
+        data.value === undefined ? 0 : Math.max(0, data.value.total - data.value.items.length),
+    );
+    const hasMore = computed(() => unread.value > 0);
+    return { data, error, failureCount, isPending, refetch, unread, hasMore, readMore: () => void pages.value++ };
 }
 
 export function useLists(isHeld: Ref<boolean>) {
@@ -77,6 +68,13 @@ export function useLists(isHeld: Ref<boolean>) {
     });
     return {
         lists,
+        counts: computed(() =>
+            countsOf(lists.value, {
+                expected: expected.unread.value,
+                arrived: arrived.unread.value,
+                canceled: canceled.unread.value,
+            }),
+        ),
         sections,
         isOld,
         refresh,

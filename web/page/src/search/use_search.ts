@@ -4,7 +4,7 @@ import { useQuery, useQueryClient } from "@tanstack/vue-query";
 import { computed, onScopeDispose, type Ref, ref, shallowRef, watch } from "vue";
 import { answered, api } from "../api/client.js";
 import { hospitalDay, now } from "../clock.js";
-import { PAGE_SIZE, readWorklist, TYPED, WORKLIST } from "../queries.js";
+import { PAPER_SIZE, readWorklistPages, TYPED, WORKLIST } from "../queries.js";
 import { useWho } from "../session.js";
 import { type Answer, matchesOf } from "./matches.js";
 import { isLongEnough, searchText } from "./text.js";
@@ -12,6 +12,8 @@ import { isLongEnough, searchText } from "./text.js";
 const PATIENTS = "patients";
 /** A user needs this long to see a new answer, in milliseconds. */
 const SEEN_AFTER = 300;
+/** The text may also be a service's name, which a whole hospital's day has. Then its rows have several pages. */
+const MOST_PAGES = 10;
 
 export function useSearch(typed: Ref<string>) {
     const queries = useQueryClient();
@@ -29,8 +31,8 @@ export function useSearch(typed: Ref<string>) {
     const rowsOf = (search: string) => {
         const wanted = { date: today.value, doctorId: null, search, statuses: [], page: 1 } as const;
         return {
-            queryKey: [WORKLIST, wanted],
-            queryFn: () => readWorklist(wanted, PAGE_SIZE),
+            queryKey: [WORKLIST, { ...wanted, pages: MOST_PAGES }],
+            queryFn: () => readWorklistPages(wanted, PAPER_SIZE, MOST_PAGES),
         };
     };
     const isSearched = computed(() => searched.value !== "");
@@ -38,7 +40,7 @@ export function useSearch(typed: Ref<string>) {
     const rows = useQuery(computed(() => ({ ...rowsOf(searched.value), enabled: isSearched.value })));
 
     type Found = Awaited<ReturnType<ReturnType<typeof patientsOf>["queryFn"]>>;
-    type Rows = Awaited<ReturnType<typeof readWorklist>>;
+    type Rows = Awaited<ReturnType<typeof readWorklistPages>>;
     const answerOf = (search: string, { items, more, total }: Found, list: Rows): Answer => ({
         text: search,
         matches: matchesOf(search, items, list.items),
