@@ -50,13 +50,13 @@ _HAS_LEFT = exists().where(
     _LAST.c.check_out_time >= appointments.c.called_at,
     ~_HAS_OWN_CHECK_IN,
 )
-#: When the patient of the call was called. Null when the call ended because the appointment was moved or canceled.
+#: When the patient of the call was called. A call that ends because its appointment is moved or canceled gets its last moment here.
 CALLED = appointments.c.called_at
 #: Something is left of the doctor's last call, in a query with the doctor and the appointment.
 IS_LEFT = and_(
     appointments.c.id == doctors.c.called_appointment_id,
     appointments.c.doctor_id == doctors.c.id,
-    CALLED.is_not(None),
+    doctors.c.call_until > CALLED,
     appointments.c.status.in_(WAITING_STATUSES),
     ~_IS_OVER,
     # While the patient is reserved, the doctor calls no other one.

@@ -21,6 +21,7 @@ from sqlalchemy import (
     update,
 )
 
+from patient_visit_engine.storage.call_ends import CALLED_AT_OF_ENDED
 from patient_visit_engine.storage.facts import OPEN_ROWS
 from patient_visit_engine.storage.ledger.errors import OvertakenError
 from patient_visit_engine.storage.ledger.stored_state import StoredState
@@ -66,7 +67,7 @@ SET_APPOINTMENT_STATUS = (
         canceled_at=bindparam("canceled_at", type_=Timestamp()),
         cancel_reason=bindparam("cancel_reason", type_=String()),
         # A call that reserves nothing must not go on when the cancellation is undone.
-        called_at=case((NEW_STATUS == CANCELED, None), else_=appointments.c.called_at),
+        called_at=case((NEW_STATUS == CANCELED, CALLED_AT_OF_ENDED), else_=appointments.c.called_at),
         version=appointments.c.version + 1,
     )
 )

@@ -103,7 +103,7 @@ appointments = Table(
     *_version_and_time(),
     # When it was canceled, and why. Null when it is not canceled, and the reason also when another system has canceled it.
     Column("canceled_at", Timestamp),
-    # When the patient was called last. Null again when the appointment is moved or canceled.
+    # When the patient was called last. When the appointment is moved or canceled during the call: the end of its time.
     Column("called_at", Timestamp),
     Column("cancel_reason", String(20)),
     # 1 (most urgent) to 5. When null, the appointment has none.

@@ -13,6 +13,7 @@ from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.doctor_calls import read_call
 from patient_visit_engine.storage.master_data.appointments import AppointmentPut, write_appointment
 from patient_visit_engine.storage.master_data.records import PutContext
+from patient_visit_engine.storage.screens.doctor_list import read_list
 from patient_visit_engine.storage.tables import appointments, doctors, events, patients
 from patient_visit_engine.storage.upkeep.audit import audit
 from patient_visit_engine.storage.upkeep.sweep import find_late_reservations
@@ -23,6 +24,7 @@ from patient_visit_engine.visit.doctor_call import DoctorCall
 from patient_visit_engine.visit.past_tracking import PastTracking
 from patient_visit_engine.visit.record import LedgerReply
 from tests.support.builders import (
+    CALENDAR,
     CARDIOLOGY,
     DAY,
     DR_AMRANI,
@@ -194,6 +196,41 @@ async def test_call_is_over_when_its_appointment_moves_and_comes_back(database: 
     assert (await ledger.appointment(x_ray.id)).doctor_id == DR_AMRANI.id
     assert (await last_call(database)).appointment_id is None
     assert (await database.read(audit)).passed
+
+
+@pytest.mark.parametrize(("is_silent", "order"), [(True, [1, 3, 2, 4]), (False, [1, 3, 4, 2])])
+async def test_patient_who_was_called_is_moved_and_the_order_of_the_others_stays(
+    database: Database, is_silent: bool, order: list[int]
+) -> None:
+    """The first one is silent and stands behind the second one, who is called and then moved to a later hour."""
+    listed = [
+        an_appointment(number=n, patient=Patient(2_000 + n, "Patient", str(n)), prestation=X_RAY) for n in range(1, 5)
+    ]
+
+    def insert_list(connection: Connection) -> None:
+        for appointment in listed:
+            connection.execute(insert(patients).values(id=appointment.patient_id, last_name="Patient"))
+        seed(connection, *listed)
+
+    await database.write(insert_list)
+    ledgers = [LedgerDriver(database, patient_id=appointment.patient_id) for appointment in listed]
+    for ledger, appointment in zip(ledgers, listed, strict=True):
+        await ledger.send(a_check_in(appointment, f"check-in {appointment.id}"))
+    for n, is_unanswered in ((1, True), (2, is_silent)):
+        ledger = ledgers[n - 1]
+        reply = await call(database, await ledger.appointment(n), NOON + minutes(5 * n))
+        assert reply.code is None
+        if is_unanswered:
+            last = await last_call(database)
+            unanswered = a_no_answer(await ledger.appointment(n), last, f"no answer {n}", behind_id=n + 1)
+            assert (await ledger.send(unanswered, NOON + minutes(5 * n + 1))).status == 200
+    later = a_change(await ledgers[1].appointment(2), scheduled_at=NOON + timedelta(hours=4))
+    assert (await ledgers[1].send(later, NOON + minutes(12))).status == 200
+
+    ordered = await database.read(read_list, [appointments.c.doctor_id == DR_AMRANI.id], CALENDAR.hospital_day(DAY))
+
+    assert [item.appointment_id for item in ordered] == order
+    assert (await last_call(database)).appointment_id is None
 
 
 async def test_call_that_reserves_goes_on_at_another_time_of_the_day(database: Database) -> None:

@@ -179,8 +179,8 @@ class PersonCalls(PersonReads):
         number, booked = call.appointment_id, self.model.appointments[call.appointment_id]
         if booked.doctor_id != doctor or booked.status not in WAITING:
             return None
-        if (called_at := self.picture.appointments[number].called_at) is None:
-            # It had another patient, and has come back.
+        if (called_at := self.picture.appointments[number].called_at) is None or called_at >= call.until:
+            # It was moved or canceled, and has come back.
             return None
         trackings = [row for row in self.picture.trackings if row.appointment_id == number]
         times = [at for row in trackings for at in (row.started_at, row.check_out_time) if at is not None]
