@@ -33,22 +33,22 @@ _IS_RESERVED = exists().where(
     _RESERVED.kind == ReservationKind.called.value,
 )
 _LAST, _OWN, _RECORD = patient_trackings.alias("last"), patient_trackings.alias("own"), patients.alias("record")
-_HAS_OWN_CHECK_IN = (
+_HAS_STAYED = (
     exists()
     .where(
-        _OWN.c.appointment_id == appointments.c.id,
+        _OWN.c.person_id == _LAST.c.person_id,
         _OWN.c.status != TrackingStatus.completed.value,
         _OWN.c.check_in_time <= _LAST.c.check_out_time,
     )
-    .correlate(appointments, _LAST)
+    .correlate(_LAST)
 )
-#: The patient, who was not checked in for this appointment, has checked out from another one since the call.
+#: The patient has checked out since the call, and nothing that was open then is open now. An undone check-out is open again.
 _HAS_LEFT = exists().where(
     _RECORD.c.id == appointments.c.patient_id,
     _LAST.c.person_id == _RECORD.c.person_id,
     _LAST.c.outcome == Outcome.left.value,
     _LAST.c.check_out_time >= appointments.c.called_at,
-    ~_HAS_OWN_CHECK_IN,
+    ~_HAS_STAYED,
 )
 #: When the patient of the call was called. A call that ends because its appointment is moved or canceled gets its last moment here.
 CALLED = appointments.c.called_at

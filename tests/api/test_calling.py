@@ -253,6 +253,7 @@ async def test_call_ends_when_the_patient_leaves_after_another_service(api: ApiD
     await reception.post(f"/api/appointments/{JOHN_CARDIOLOGY.id}/check-out")
 
     left = await smith.post(CALL_OF_SMITH)
+    api.clock.advance(seconds=1)
     await check_in(api, JOHN_CARDIOLOGY.id, JOHN_X_RAY.id)
     second = await doctor.post(CALL)
 
@@ -260,6 +261,35 @@ async def test_call_ends_when_the_patient_leaves_after_another_service(api: ApiD
     assert (left.json()["code"], left.json()["skipped"]) == ("nobody_to_call", [])
     assert called(second) == JOHN_CARDIOLOGY.id
     assert (await api.database.read(audit)).passed
+
+
+async def test_call_goes_on_when_the_patient_stays_for_another_service(api: ApiDriver) -> None:
+    """John is called for the X-ray without a check-in for it. He does not want to wait for the cardiologist."""
+    smith, reception = await api.doctor(DR_SMITH.id), await api.staff("reception")
+    await check_in(api, JOHN_CARDIOLOGY.id, JOHN_DERMATOLOGY.id)
+    first = await smith.post(CALL_OF_SMITH)
+    api.clock.advance(seconds=1)
+    await reception.post(f"/api/appointments/{JOHN_CARDIOLOGY.id}/check-out")
+
+    unanswered = await smith.post(f"/api/appointments/{JOHN_X_RAY.id}/no-answer")
+
+    assert (called(first), unanswered.status_code) == (JOHN_X_RAY.id, 200)
+
+
+async def test_call_goes_on_when_the_check_out_is_taken_back(api: ApiDriver) -> None:
+    smith, reception = await api.doctor(DR_SMITH.id), await api.staff("reception")
+    await check_in(api, JOHN_CARDIOLOGY.id)
+    first = await smith.post(CALL_OF_SMITH)
+    api.clock.advance(seconds=1)
+    check_out = f"/api/patients/{JOHN_CARDIOLOGY.patient_id}/check-out"
+    await reception.post(check_out)
+
+    left = await smith.post(CALL_OF_SMITH)
+    taken_back = await reception.delete(check_out)
+    again = await smith.post(CALL_OF_SMITH)
+
+    assert (left.json()["code"], taken_back.status_code) == ("nobody_to_call", 200)
+    assert (called(first), again.json()["until"]) == (JOHN_X_RAY.id, first.json()["until"])
 
 
 async def test_call_goes_on_when_the_patient_stays_for_it(api: ApiDriver) -> None:

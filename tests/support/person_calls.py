@@ -186,9 +186,11 @@ class PersonCalls(PersonReads):
         times = [at for row in trackings for at in (row.started_at, row.check_out_time) if at is not None]
         if any(at >= called_at for at in times):
             return None
-        left_at = [row.check_out_time for row in self.ended_of(self.model.person_of(number)) if row.outcome == "left"]
-        checked_in_at = self.model.pending.get(number)
-        has_left = any(at >= called_at and (checked_in_at is None or checked_in_at > at) for at in left_at)
+        person = self.model.person_of(number)
+        left_at = [row.check_out_time for row in self.ended_of(person) if row.outcome == "left"]
+        of_person = [row for row in self.picture.trackings if row.person_id == person and row.status != "completed"]
+        stays_since = min((row.check_in_time for row in of_person if row.check_in_time is not None), default=None)
+        has_left = any(at >= called_at and (stays_since is None or stays_since > at) for at in left_at)
         return None if has_left and not self.is_reserved_for_call(number) else number
 
     def ended_of(self, person: int) -> list[Any]:
