@@ -62,9 +62,12 @@ export function openOffers(
     at: number,
 ): readonly Offer[] {
     const open = new Map(heard.filter(offer => offer.until > at).map(offer => [offer.patient_id, offer]));
-    for (const item of items) {
-        if (!isReserved(item, doctorId, at) || item.patient.kind === "called" || open.has(item.patient_id)) continue;
-        open.set(item.patient_id, { ...item, until: Date.parse(item.patient.until ?? "") });
+    const reserved = items.filter(item => isReserved(item, doctorId, at) && item.patient.kind !== "called");
+    // A patient can have two rows with this doctor. The reservation says for which service it is, and Start must begin that one.
+    const isMeant = (item: Appointment): boolean => item.patient.prestation === item.prestation;
+    for (const item of [...reserved.filter(isMeant), ...reserved]) {
+        if (!open.has(item.patient_id))
+            open.set(item.patient_id, { ...item, until: Date.parse(item.patient.until ?? "") });
     }
     return [...open.values()];
 }

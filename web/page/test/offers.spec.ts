@@ -25,6 +25,17 @@ test("the list alone has the open offers, as after a reload", () => {
     expect(countCalls(items, ME, NOON)).toBe(1);
 });
 
+test("the offer of the list is for the service of the reservation", () => {
+    const reserved = { ...forMe, kind: "offered", prestation: "Stress test" } as const;
+    const items = [
+        anAppointment({ appointment_id: 1, prestation: "Cardiology" }, reserved),
+        anAppointment({ appointment_id: 2, prestation: "Stress test" }, reserved),
+    ];
+
+    expect(openOffers([], items, ME, NOON).map(offer => offer.appointment_id)).toEqual([2]);
+    expect(openOffers([], items.slice(0, 1), ME, NOON).map(offer => offer.appointment_id)).toEqual([1]);
+});
+
 test("an offer of an event and of the list is one offer, for the event's appointment", () => {
     const heard: Offer = { ...johnDoe, appointment_id: 9, doctor_id: ME, until: NOON + 30_000 };
     const items = [anAppointment({ appointment_id: 1 }, { ...forMe, kind: "offered" })];
