@@ -39,7 +39,10 @@ def check_in_patient(command: CheckInPatient, state: VisitState, now: datetime) 
     listed = here | {item.id for item in new}
     if not listed:
         return Refused(refusal=NothingOpen()), ()
-    answer = _answer(item.id for item in day.items if item.id in listed)
+    answer = TrackingsAnswer(
+        appointment_ids=tuple(item.id for item in day.items if item.id in listed),
+        opened_ids=tuple(item.id for item in new),
+    )
     opened = tuple(OpenTracking(appointment=item.appointment) for item in new)
     resets = (change for item in day.items if item.id in listed for change in found_changes(item.appointment))
     return answer, (*opened, *resets)

@@ -49,10 +49,11 @@ class TrackingAnswer(Frozen):
 
 
 class TrackingsAnswer(Frozen):
-    """The latest tracking of each of these appointments."""
+    """The latest tracking of each of these appointments. `opened_ids`: those that a check-in has opened, and None for other commands."""
 
     answer: Literal["trackings"] = "trackings"
     appointment_ids: tuple[int, ...]
+    opened_ids: tuple[int, ...] | None = None
 
 
 class WalkInAnswer(Frozen):

@@ -103,6 +103,9 @@ class Tracking(TypedDict):
 @closed
 class Trackings(TypedDict):
     items: list[Tracking]
+    opened: NotRequired[
+        Annotated[list[RecordId], Field(description="of a check-in: the appointments that this request has checked in")]
+    ]
 
 
 @closed

@@ -72,6 +72,8 @@ def _tracking(answer: TrackingAnswer, context: AnswerContext) -> RenderedAnswer:
 @render.register
 def _trackings(answer: TrackingsAnswer, context: AnswerContext) -> RenderedAnswer:
     body: answer_bodies.Trackings = {"items": [tracking_body(row) for row in context.rows]}
+    if answer.opened_ids is not None:
+        body["opened"] = list(answer.opened_ids)
     return RenderedAnswer(200, body)
 
 

@@ -46,6 +46,21 @@ async def test_checks_patient_in_for_all_appointments(api: ApiDriver, reception:
     assert (await api.database.read(audit)).passed
 
 
+async def test_answer_says_what_this_check_in_opened(api: ApiDriver, reception: httpx.AsyncClient) -> None:
+    """Two desks check the same patient in at one moment. Only one of them opens anything, also when its request is repeated."""
+    await reception.post(f"/api/appointments/{JOHN_CARDIOLOGY.id}/check-in")
+
+    first = await reception.post(CHECK_IN, headers={"Idempotency-Key": "desk-1"})
+    second = await reception.post(CHECK_IN, headers={"Idempotency-Key": "desk-2"})
+    repeated = await reception.post(CHECK_IN, headers={"Idempotency-Key": "desk-1"})
+
+    assert first.json()["opened"] == OF_JOHN[1:]
+    assert second.json()["opened"] == []
+    assert second.json()["items"] == first.json()["items"]
+    assert repeated.json() == first.json()
+    assert "opened" not in (await reception.delete(CHECK_IN)).json()
+
+
 async def test_checks_patient_out_and_back_in(api: ApiDriver, reception: httpx.AsyncClient) -> None:
     arrived = await call(reception, "POST", CHECK_IN)
     api.clock.advance(minutes=10)

@@ -1,26 +1,13 @@
 import { expect, test } from "vitest";
 import { ProblemError, type Trackings } from "../src/api/client.js";
-import { arrivedIn, openedBy, sendEach } from "../src/commands/check_ins.js";
-import { anAppointment, at } from "./appointments.js";
+import { openedBy, sendEach } from "../src/commands/check_ins.js";
 
-const tracking = (appointment_id: number, minutes: number, status = "pending") =>
-    ({ appointment_id, check_in_time: at(minutes), status }) as Trackings["items"][number];
-
-test("a check-in has opened those with the newest time of arrival", () => {
-    const items = [tracking(1, -40), tracking(2, 0), tracking(3, 0), tracking(4, 0, "in_progress")];
-    expect(openedBy({ items }, new Set())).toEqual([2, 3]);
-});
-
-test("a check-in that opened nothing has nothing to take back", () => {
-    expect(openedBy({ items: [tracking(1, -40), tracking(2, -40)] }, new Set([1, 2]))).toEqual([]);
-    expect(openedBy({ items: [] }, new Set())).toEqual([]);
-});
-
-test("knows who has arrived from the lists on the screen", () => {
-    const rows = (["pending", "in_progress", "confirmed", "done"] as const).map((status, n) =>
-        anAppointment({ status, appointment_id: n }),
-    );
-    expect(arrivedIn([rows.slice(0, 1), rows.slice(1)])).toEqual(new Set([0, 1]));
+test("takes back what the answer says, whatever else the patient is checked in for", () => {
+    const items = [{ appointment_id: 1 }, { appointment_id: 2 }] as Trackings["items"];
+    expect(openedBy({ items, opened: [2] })).toEqual([2]);
+    // Another desk was first, or the answer is one of an older version.
+    expect(openedBy({ items, opened: [] })).toEqual([]);
+    expect(openedBy({ items })).toEqual([]);
 });
 
 test("a refusal for one appointment stops no other, and an unknown outcome is thrown first", async () => {

@@ -4,12 +4,12 @@ import { useQueryClient } from "@tanstack/vue-query";
 import { reactive, watch } from "vue";
 import { useI18n } from "vue-i18n";
 import { askUntilDecided } from "../api/asking.js";
-import { ProblemError, type StartWarning, type Trackings, type Worklist } from "../api/client.js";
+import { ProblemError, type StartWarning, type Trackings } from "../api/client.js";
 import { useIdentity } from "../identity.js";
 import { useNotices } from "../notices.js";
 import { BOARD, VISIT, WORKLIST } from "../queries.js";
 import { CALLS, type Call, type CommandName, type Details, type Subject, subjectOfUndo, UNDONE_BY } from "./calls.js";
-import { arrivedIn, openedBy } from "./check_ins.js";
+import { openedBy } from "./check_ins.js";
 import { noteOwnEnd } from "./own_ends.js";
 
 /** `asking`: no answer yet. `unknown`: the last answer did not say whether the command was carried out, so it is sent again. */
@@ -43,7 +43,6 @@ export function useCommands() {
         // A double click is one press.
         if (pending.has(place)) return false;
         pending.set(place, "asking");
-        const arrivedBefore = name === "check_in_patient" ? shownArrivals() : new Set<number>();
         if (name === "undo_start" || name === "transfer") noteOwnEnd(of.consultation_id);
         try {
             const call: Call = CALLS[name];
@@ -51,7 +50,7 @@ export function useCommands() {
                 key => call(of, key, details),
                 () => pending.set(place, "unknown"),
             );
-            const undoes = name === "check_in_patient" ? openedBy(answer as Trackings, arrivedBefore) : undefined;
+            const undoes = name === "check_in_patient" ? openedBy(answer as Trackings) : undefined;
             report(name, of, answer, undoes);
             return true;
         } catch (error) {
@@ -62,11 +61,6 @@ export function useCommands() {
             await Promise.all([WORKLIST, BOARD, VISIT].map(first => queries.invalidateQueries({ queryKey: [first] })));
             pending.delete(place);
         }
-    }
-
-    function shownArrivals(): ReadonlySet<number> {
-        const lists = queries.getQueriesData<Worklist>({ queryKey: [WORKLIST] });
-        return arrivedIn(lists.map(([, list]) => list?.items ?? []));
     }
 
     /** `undoes`: the appointments that Undo takes back, for a command of several appointments. Without any there is no Undo. */
