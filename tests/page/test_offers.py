@@ -12,7 +12,11 @@ NOTIFICATIONS = """
     window.Notification = class {
         static permission = "granted";
         static requestPermission = async () => "granted";
-        constructor(title, options) { window.shown.push(`${title} ${JSON.stringify(options)}`); }
+        constructor(title, options) {
+            if (window.isAndroid) throw new TypeError("Illegal constructor");
+            if (!options.silent) window.shown.push(`${title} ${JSON.stringify(options)}`);
+        }
+        close() {}
     };
 """
 
@@ -102,6 +106,11 @@ async def test_alerts_are_off_until_chosen(staff: StaffPages) -> None:
     question = page.get_by_role("alertdialog")
     await question.get_by_role("button", name="Take the start back").click()
     await expect(row(page, waited)).to_contain_text("Free")
+    await page.evaluate("window.isAndroid = true")
+    await choose_in_account(page, "Browser notification for a new offer")
+    await expect(warnings(page).filter(has_text="does not allow notifications")).to_be_visible()
+    await page.keyboard.press("Escape")
+    await page.evaluate("window.isAndroid = false")
     await choose_in_account(page, "Browser notification for a new offer")
     await page.keyboard.press("Escape")
 

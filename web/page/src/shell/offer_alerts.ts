@@ -17,17 +17,42 @@ export const alerts = ref<Readonly<Record<Alert, boolean>>>({
     notification: isKept("notification"),
 });
 
-/** Switches an alert. Returns false when the browser allows this page no notifications. */
-export async function switchAlert(alert: Alert, isOn: boolean): Promise<boolean> {
-    const isAllowed = !isOn || alert === "sound" || (await mayNotify());
-    alerts.value = { ...alerts.value, [alert]: isOn && isAllowed };
-    kept.set(CHOICES[alert], isOn && isAllowed ? "on" : "off");
-    return isAllowed;
+/** The tag makes the notifications of all tabs one. */
+const TAG = { tag: "visit-offer" } as const;
+
+/** Switches an alert. `title` is the text of a notification. Returns false when this page can show none in this browser. */
+export async function switchAlert(alert: Alert, isOn: boolean, title: string): Promise<boolean> {
+    const isPossible = !isOn || alert === "sound" || ((await mayNotify()) && canNotify(title));
+    choose(alert, isOn && isPossible);
+    return isPossible;
+}
+
+function choose(alert: Alert, isOn: boolean): void {
+    alerts.value = { ...alerts.value, [alert]: isOn };
+    kept.set(CHOICES[alert], isOn ? "on" : "off");
 }
 
 /** Browsers have no notifications on pages without HTTPS, except on the machine itself. */
 async function mayNotify(): Promise<boolean> {
     return "Notification" in window && (await Notification.requestPermission()) === "granted";
+}
+
+/** Chrome on Android grants the permission, and then refuses to make a notification outside of a service worker. */
+function canNotify(title: string): boolean {
+    try {
+        new Notification(title, { ...TAG, silent: true }).close();
+        return true;
+    } catch {
+        return false;
+    }
+}
+
+function notify(title: string): void {
+    try {
+        new Notification(title, TAG);
+    } catch {
+        choose("notification", false);
+    }
 }
 
 /** Alerts the doctor to each new offer, once. */
@@ -42,8 +67,8 @@ export function useOfferAlerts(offers: Ref<readonly Offer[]>): void {
         const known = new Set(before.map(offer => offer.patient_id));
         if (after.every(offer => known.has(offer.patient_id))) return;
         if (alerts.value.sound) chime.play();
-        // Everyone near the screen can read a notification, so it has no name. The tag makes it one for all tabs.
+        // Everyone near the screen can read a notification, so it has no name.
         if (alerts.value.notification && "Notification" in window && Notification.permission === "granted")
-            new Notification(t("offer.alert"), { tag: "visit-offer" });
+            notify(t("offer.alert"));
     });
 }
