@@ -140,7 +140,7 @@ async def test_supervisors_changes_are_said(staff: StaffPages) -> None:
 
 async def test_own_undo_is_not_said_as_anothers(staff: StaffPages) -> None:
     doctor = staff.new_doctor()
-    _, (appointment,) = await staff.new_patient(doctor)
+    patient, (appointment,) = await staff.new_patient(doctor)
     page = await staff.open_page(doctor)
     await row_button(page, appointment, "Start").click()
 
@@ -148,4 +148,12 @@ async def test_own_undo_is_not_said_as_anothers(staff: StaffPages) -> None:
 
     await expect(page.locator("[data-sonner-toast]").filter(has_text="Start taken back")).to_be_visible()
     await expect(row(page, appointment)).to_contain_text("Free")
-    await expect(warnings(page)).to_have_count(0)
+    # The notice of a later event shows that the event of the undo has arrived.
+    async with staff.engine.staff("supervisor") as supervisor:
+        started = await staff.engine.start(doctor, patient, appointment)
+        answer = await supervisor.post(
+            f"/api/consultations/{started.json()['id']}/release", json={"reason": "wrong patient"}
+        )
+        assert answer.status_code == 200
+    await expect(warnings(page).filter(has_text="wrong patient")).to_be_visible()
+    await expect(warnings(page)).to_have_count(1)
