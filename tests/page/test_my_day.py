@@ -40,8 +40,11 @@ async def test_call_waits_while_the_shown_row_is_not_the_next(staff: StaffPages)
     # The row keeps its place under the pointer. The API would call the other patient.
     await expect(page.get_by_role("button", name="The list has changed: show the new order")).to_be_visible()
     await expect(call).to_have_attribute("aria-disabled", "true")
+    await call.click(force=True)
     await page.mouse.move(0, 0)
     await expect(row(page, second_appointment).get_by_role("button", name="Call John")).to_be_enabled()
+    called = await staff.page_site.query("SELECT called_appointment_id FROM doctors WHERE id = :id", id=doctor)
+    assert [row["called_appointment_id"] for row in called] == [None]
 
 
 async def test_refused_second_start_is_not_offered(staff: StaffPages) -> None:
