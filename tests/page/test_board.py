@@ -1,9 +1,10 @@
 """The board: lanes by doctor and by room, states, the day's numbers, and the list on paper."""
 
+import asyncio
 import re
 
 import pytest
-from playwright.async_api import CDPSession, Page, expect
+from playwright.async_api import CDPSession, Page, Route, expect
 
 from tests.support.page_site import StaffPages, card, isolated_name, load_page, middle, notices
 from tests.support.scene import call_patient
@@ -50,12 +51,20 @@ async def test_no_card_moves_under_a_pointer(staff: StaffPages, pointer: str) ->
     left = card(board, resting).get_by_role("button", name="left without")
     x, y = await middle(left)
     devtools = await board.context.new_cdp_session(board)
-    await (board.mouse.move(x, y) if pointer == "mouse" else touch(devtools, "touchStart", (x, y)))
+    may_read = asyncio.Event()
 
+    async def read_later(route: Route) -> None:
+        await may_read.wait()
+        await route.continue_()
+
+    # A browser may take a finger that rests for long as another gesture. So the board reads the changes under the finger.
+    await board.route("**/api/board", read_later)
     async with staff.engine.staff("reception") as other_desk:
         assert (await other_desk.post(f"/api/patients/{gone}/check-out")).status_code == 200
     late, _ = await staff.new_patient(doctor)
     assert (await staff.engine.start(doctor, resting, last)).status_code == 201
+    await (board.mouse.move(x, y) if pointer == "mouse" else touch(devtools, "touchStart", (x, y)))
+    may_read.set()
 
     await expect(card(board, gone)).to_contain_text("has moved")
     await expect(card(board, gone).get_by_role("button")).to_have_count(0)
