@@ -15,8 +15,8 @@ from patient_visit_engine.storage.tables import (
     prestations,
     reservations,
 )
-from patient_visit_engine.storage.tracking_conditions import HAS_ENDED
-from patient_visit_engine.visit.codes import GONE, AppointmentStatus, Outcome, ReservationKind, TrackingStatus
+from patient_visit_engine.storage.tracking_conditions import HAS_ENDED, IS_NO_MISTAKE, has_outcome, is_open
+from patient_visit_engine.visit.codes import GONE, AppointmentStatus, Outcome, ReservationKind
 from patient_visit_engine.visit.doctor_call import DoctorCall, OtherCall
 
 #: The statuses of an appointment that can still begin.
@@ -37,7 +37,7 @@ _HAS_STAYED = (
     exists()
     .where(
         _OWN.c.person_id == _LAST.c.person_id,
-        _OWN.c.status != TrackingStatus.completed.value,
+        is_open(_OWN),
         _OWN.c.check_in_time <= _LAST.c.check_out_time,
     )
     .correlate(_LAST)
@@ -46,7 +46,7 @@ _HAS_STAYED = (
 _HAS_LEFT = exists().where(
     _RECORD.c.id == appointments.c.patient_id,
     _LAST.c.person_id == _RECORD.c.person_id,
-    _LAST.c.outcome == Outcome.left.value,
+    has_outcome(Outcome.left, _LAST),
     _LAST.c.check_out_time >= appointments.c.called_at,
     ~_HAS_STAYED,
 )
@@ -94,7 +94,7 @@ _LAST_OUTCOME = (
     .where(
         _TRACKING.person_id == bindparam("person", type_=BigInteger()),
         HAS_ENDED,
-        _TRACKING.outcome != Outcome.mistaken.value,
+        IS_NO_MISTAKE,
     )
     .order_by(_TRACKING.check_out_time.desc(), _TRACKING.id.desc())
     .limit(1)

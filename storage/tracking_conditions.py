@@ -1,6 +1,6 @@
 """Conditions on the status and the outcome of trackings, as the partial indexes of trackings have them."""
 
-from sqlalchemy import ColumnElement, literal_column
+from sqlalchemy import ColumnElement, FromClause, literal_column
 
 from patient_visit_engine.storage.tables import patient_trackings
 from patient_visit_engine.visit.codes import Outcome, TrackingStatus
@@ -16,13 +16,19 @@ def has_status(*statuses: TrackingStatus) -> ColumnElement[bool]:
     return patient_trackings.c.status == literals[0] if len(literals) == 1 else patient_trackings.c.status.in_(literals)
 
 
-def has_outcome(outcome: Outcome) -> ColumnElement[bool]:
-    """The tracking has ended with this outcome."""
-    return patient_trackings.c.outcome == literal_column(f"'{outcome.value}'")
+def has_outcome(outcome: Outcome, trackings: FromClause = patient_trackings) -> ColumnElement[bool]:
+    """The tracking has ended with this outcome. `trackings` can be an alias of the table."""
+    return trackings.c.outcome == literal_column(f"'{outcome.value}'")
+
+
+def is_open(trackings: FromClause = patient_trackings) -> ColumnElement[bool]:
+    """The tracking has not ended. `trackings` can be an alias of the table."""
+    return trackings.c.status != literal_column(f"'{TrackingStatus.completed.value}'")
 
 
 HAS_ENDED = has_status(TrackingStatus.completed)
-IS_OPEN = patient_trackings.c.status != literal_column(f"'{TrackingStatus.completed.value}'")
+IS_OPEN = is_open()
+IS_NO_MISTAKE = patient_trackings.c.outcome != literal_column(f"'{Outcome.mistaken.value}'")
 HAS_CONSULTATION = has_status(TrackingStatus.in_progress, TrackingStatus.paused)
 IS_RUNNING = has_status(TrackingStatus.in_progress)
 IS_PENDING = has_status(TrackingStatus.pending)

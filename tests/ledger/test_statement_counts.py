@@ -8,11 +8,20 @@ import pytest
 from sqlalchemy import Connection, delete, update
 
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.storage.tables import appointments, events, patient_trackings, requests, timeline
+from patient_visit_engine.storage.doctor_calls import read_call
+from patient_visit_engine.storage.tables import (
+    appointments,
+    doctors,
+    events,
+    patient_trackings,
+    requests,
+    reservations,
+    timeline,
+)
 from patient_visit_engine.visit.codes import AppointmentStatus, DoctorBusy
 from patient_visit_engine.visit.timers import decide_due
-from tests.support.builders import DR_AMRANI, DR_SMITH, NOON, an_appointment, minutes, seed
-from tests.support.commands import a_check_in, a_completion, a_start
+from tests.support.builders import DAY, DR_AMRANI, DR_SMITH, NOON, an_appointment, minutes, seed
+from tests.support.commands import a_call, a_check_in, a_completion, a_no_answer, a_start
 from tests.support.databases import ON_SQLITE
 from tests.support.ledger import LedgerDriver
 from tests.support.statements import recorded_statements
@@ -53,6 +62,16 @@ async def repeated_start(ledger: LedgerDriver) -> None:
     await ledger.record(ledger.entry(START))
 
 
+async def call(ledger: LedgerDriver) -> None:
+    await ledger.send(a_call(OF_AMRANI))
+
+
+async def no_answer(ledger: LedgerDriver) -> None:
+    last = await ledger.database.read(read_call, DR_AMRANI.id, DAY)
+    assert last is not None
+    await ledger.send(a_no_answer(await ledger.appointment(OF_AMRANI.id), last.call), NOON + minutes(1))
+
+
 @pytest.mark.parametrize(
     ("started", "decide", "most"),
     [
@@ -85,7 +104,10 @@ async def test_decision_makes_few_statements(
 
 
 @ON_SQLITE
-@pytest.mark.parametrize(("started", "decide"), [(False, start), (True, refused_start), (True, completion)])
+@pytest.mark.parametrize(
+    ("started", "decide"),
+    [(False, start), (True, refused_start), (True, completion), (False, call), (False, no_answer)],
+)
 async def test_sqlite_compiles_each_statement_once(
     database: Database, ledger: LedgerDriver, started: bool, decide: Callable[[LedgerDriver], Awaitable[None]]
 ) -> None:
@@ -103,6 +125,8 @@ async def test_sqlite_compiles_each_statement_once(
         await ledger.load_facts()
         if started:
             await start(ledger)
+        if decide is no_answer:
+            await call(ledger)
 
     await database.write(seed, OF_AMRANI, OF_SMITH)
     await database.write(lambda connection: cast(Any, connection.connection.driver_connection).set_authorizer(note))
@@ -115,6 +139,9 @@ async def test_sqlite_compiles_each_statement_once(
 
 
 def forget_decisions(connection: Connection) -> None:
-    for table in (patient_trackings, requests, timeline, events):
+    for table in (patient_trackings, reservations, requests, timeline, events):
         connection.execute(delete(table))
-    connection.execute(update(appointments).values(status=AppointmentStatus.confirmed.value))
+    connection.execute(
+        update(appointments).values(status=AppointmentStatus.confirmed.value, called_at=None, no_answers=0)
+    )
+    connection.execute(update(doctors).values(called_appointment_id=None, call_until=None))
