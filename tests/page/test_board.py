@@ -86,14 +86,14 @@ async def test_left_on_a_card_asks_and_is_undone(staff: StaffPages) -> None:
 
     question = board.get_by_role("alertdialog", name=f"Has {isolated_name(patient)}")
     await question.get_by_role("button", name="Go back").click()
-    await expect(card(board, patient)).to_contain_text("Waits for")
+    await expect(card(board, patient)).to_contain_text("Has waited for")
     await card(board, patient).get_by_role("button", name="left without").click()
     await question.get_by_role("button", name="Left").click()
     await board.mouse.move(0, 0)
     await expect(card(board, patient)).to_have_count(0)
     await notices(board).get_by_role("button", name="Undo").click()
 
-    await expect(card(board, patient)).to_contain_text("Waits for")
+    await expect(card(board, patient)).to_contain_text("Has waited for")
 
 
 async def test_called_patient_is_reserved_in_the_lane_of_the_room(staff: StaffPages) -> None:

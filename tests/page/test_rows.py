@@ -46,7 +46,7 @@ async def test_filters_are_in_the_address(staff: StaffPages) -> None:
     page = await staff.open_page(doctor)
     await expect(page.locator(".row")).to_have_count(2)
 
-    await page.get_by_placeholder("Patient, ticket, doctor or prestation").fill(f"Doe{patient}")
+    await page.get_by_placeholder("Patient, ticket, doctor or service").fill(f"Doe{patient}")
     await expect(page.locator(".row")).to_have_count(1)
     await page.get_by_text("Filter", exact=True).click()
     await page.get_by_label("Confirmed").check()
