@@ -56,7 +56,6 @@ class OpenTrackingKey(NamedTuple):
 NEW_STATUS = bindparam("new_status", type_=SmallInteger())
 STATUSES_BEFORE: list[ColumnElement[int]] = [literal_column(str(status.value)) for status in sorted(BEFORE_ARRIVAL)]
 IS_ARRIVAL = and_(appointments.c.status.in_(STATUSES_BEFORE), NEW_STATUS.not_in(STATUSES_BEFORE))
-CANCELED: ColumnElement[int] = literal_column(str(AppointmentStatus.canceled.value))
 # Built once: building a statement costs more than running it on SQLite.
 SET_APPOINTMENT_STATUS = (
     update(appointments)
@@ -66,16 +65,18 @@ SET_APPOINTMENT_STATUS = (
         earlier_status=case((IS_ARRIVAL, appointments.c.status), else_=appointments.c.earlier_status),
         canceled_at=bindparam("canceled_at", type_=Timestamp()),
         cancel_reason=bindparam("cancel_reason", type_=String()),
-        # A call that reserves nothing must not go on when the cancellation is undone.
-        called_at=case((NEW_STATUS == CANCELED, CALLED_AT_OF_ENDED), else_=appointments.c.called_at),
         version=appointments.c.version + 1,
     )
 )
 DECIDED_AT = bindparam("decided_at", type_=Timestamp())
 #: A decision made here is newer than what other systems sent before, so that an older message does not undo it.
 NEWEST_AS_OF = case((appointments.c.as_of > DECIDED_AT, appointments.c.as_of), else_=DECIDED_AT)
+#: A call that reserves nothing must not go on when the cancellation is undone.
+CANCEL_APPOINTMENT = SET_APPOINTMENT_STATUS.values(called_at=CALLED_AT_OF_ENDED)
 DECIDE_STATUS = PreparedWrite(SET_APPOINTMENT_STATUS.values(as_of=NEWEST_AS_OF))
 WRITE_STATUS = PreparedWrite(SET_APPOINTMENT_STATUS)
+DECIDE_CANCELLATION = PreparedWrite(CANCEL_APPOINTMENT.values(as_of=NEWEST_AS_OF))
+WRITE_CANCELLATION = PreparedWrite(CANCEL_APPOINTMENT)
 SET_PRIORITY = PreparedWrite(
     update(appointments)
     .where(appointments.c.id == bindparam("key"))
@@ -228,15 +229,16 @@ class Writer:
         the time of its export, would change nothing.
         """
         request = self.entry.request
+        is_canceled = status is AppointmentStatus.canceled
         values: dict[str, object] = {
             "key": appointment_id,
             "new_status": status.value,
-            "canceled_at": self.at if status is AppointmentStatus.canceled else None,
+            "canceled_at": self.at if is_canceled else None,
             "cancel_reason": cancel_reason,
         }
-        statement = WRITE_STATUS
+        statement = WRITE_CANCELLATION if is_canceled else WRITE_STATUS
         if request is not None and not request.sent_by_feed and not sent_by_feed:
-            statement = DECIDE_STATUS
+            statement = DECIDE_CANCELLATION if is_canceled else DECIDE_STATUS
             values["decided_at"] = self.at
         if statement.execute(self.connection, values).rowcount != 1:
             raise OvertakenError
