@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { ProblemError, type Trackings } from "../src/api/client.js";
 import { openedBy, sendEach } from "../src/commands/check_ins.js";
 
-test("takes back what the answer says, whatever else the patient is checked in for", () => {
+test("takes back what the answer says, and no other check-in of the patient", () => {
     const items = [{ appointment_id: 1 }, { appointment_id: 2 }] as Trackings["items"];
     expect(openedBy({ items, opened: [2] })).toEqual([2]);
     // Another desk was first, or the answer is one of an older version.
