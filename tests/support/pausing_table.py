@@ -17,17 +17,10 @@ from tests.support.builders import (
     minutes,
     paused,
 )
-from tests.support.commands import (
-    a_completion,
-    a_past,
-    a_pause,
-    a_release,
-    a_resumption,
-    a_start,
-    a_status,
-    an_extension,
-)
-from tests.support.decision_table import DecisionRow, Situation
+from tests.support.commands import a_past, a_pause, a_resumption
+from tests.support.decision_table import COMPLETED, OFFERED, UPDATED, DecisionRow, Situation
+from tests.support.ending_table import COMPLETE, DONE, ENDED, ENDED_OTHERWISE, EXTEND, RELEASE, RELEASED
+from tests.support.starting_table import START
 from tests.support.undoing_table import DOCTOR, SUPERVISOR
 
 A_MINUTE_LATER = NOON + minutes(1)
@@ -58,27 +51,16 @@ STATES: dict[str, Callable[[], Situation]] = {
     "paused, offered to its doctor": lambda: _paused(reserved_for=DR_AMRANI),
     "paused, offered to its doctor before another one in line": lambda: _paused(reserved_for=DR_AMRANI, line=True),
 }
-PAUSE, OTHER, RESUME, START = "Pause, by its doctor", "Pause, by another doctor", "Resume", "Start of what is paused"
-COMPLETE, DONE, RELEASE, EXTEND = "Complete", "Set the status done", "Release", "Extend"
+PAUSE, OTHER, RESUME = "Pause, by its doctor", "Pause, by another doctor", "Resume"
 COMMANDS: dict[str, Callable[[Situation], Command]] = {
     PAUSE: lambda now: a_pause(now.consultation),
     OTHER: lambda now: a_pause(now.consultation, by=DR_OKAFOR),
     RESUME: lambda now: a_resumption(now.appointment, now.consultation),
-    START: lambda now: a_start(now.appointment),
-    COMPLETE: lambda now: a_completion(now.consultation),
-    DONE: lambda now: a_status(now.appointment, AppointmentStatus.done, by=DR_AMRANI.id),
-    RELEASE: lambda now: a_release(now.consultation),
-    EXTEND: lambda now: an_extension(now.consultation, 5),
 }
 
-COMPLETED, UPDATED = "consultation.completed", "appointment.updated"
-OFFERED = ("consultation.available", "patient.updated")
-ENDED = (("EndConsultation",), (COMPLETED,))
-RELEASED = (("EndConsultation",), (COMPLETED, "consultation.released"))
 PASSED_ON = ("EndConsultation", "EndReservation", "OfferPatient")
 RESUMED = (("ResumeConsultation",), ("consultation.resumed",))
 USED_OFFER = (("ResumeConsultation", "EndReservation"), ("consultation.resumed",))
-ENDED_OTHERWISE = ("released", "timed out", "start taken back")
 
 
 def _resume(command: str) -> list[DecisionRow]:

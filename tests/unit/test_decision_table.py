@@ -10,9 +10,14 @@ from patient_visit_engine.wire.events import events_of
 from tests.support import (
     arrivals_table,
     calling_table,
+    change_table,
     decision_table,
+    desk_table,
+    ending_table,
     handing_over_table,
+    line_table,
     pausing_table,
+    starting_table,
     transfer_table,
     undoing_table,
 )
@@ -20,8 +25,20 @@ from tests.support.builders import NOON, an_event_context
 from tests.support.decision_table import DecisionRow, Situation
 from tests.support.pages import DOCS
 
-STATES = decision_table.STATES | pausing_table.STATES | transfer_table.STATES | calling_table.STATES
-TABLES = (undoing_table, handing_over_table, arrivals_table, pausing_table, transfer_table, calling_table)
+TABLES = (
+    starting_table,
+    ending_table,
+    undoing_table,
+    desk_table,
+    handing_over_table,
+    change_table,
+    arrivals_table,
+    pausing_table,
+    transfer_table,
+    calling_table,
+    line_table,
+)
+STATES = {state: build for table in (decision_table, *TABLES) for state, build in getattr(table, "STATES", {}).items()}
 COMMANDS = {title: command for table in TABLES for title, command in table.COMMANDS.items()}
 ROWS = [row for table in TABLES for row in table.ROWS]
 PAGE = DOCS / "decisions.md"
