@@ -39,6 +39,7 @@ class CalledPatient(TypedDict):
     appointment_id: RecordId
     patient_id: RecordId
     patient_name: PatientName
+    family_name: Name | None
     birth_date: PartialDate | None
     record_number: RecordNumber | None
     doctor_id: RecordId
@@ -64,6 +65,7 @@ class StartWarning(TypedDict):
     code: Literal["doctor_in_consultation"]
     consultation_id: ConsultationId
     patient_name: PatientName
+    family_name: Name | None
     birth_date: PartialDate | None
     record_number: RecordNumber | None
     since: Moment

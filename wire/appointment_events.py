@@ -67,6 +67,7 @@ def appointment_updated(
     data: event_bodies.AppointmentUpdated = {
         "patient_id": context.patient_id,
         "patient_name": context.patient_name,
+        "family_name": context.patient.family_name,
         "birth_date": context.patient.birth_date,
         "record_number": context.patient.record_number,
         "message": f"Patient {context.patient_name} appointment updated",

@@ -43,6 +43,7 @@ class AboutPatient(AnyEvent):
 
     patient_id: int
     patient_name: str
+    family_name: str | None
     birth_date: str | None
     record_number: str | None
 

@@ -78,8 +78,7 @@ class EventContext:
         return {
             "patient_id": self.patient_id,
             "patient_name": self.patient.name,
-            "birth_date": self.patient.birth_date,
-            "record_number": self.patient.record_number,
+            **self.patient.next_to_name(),
             "message": message,
             "timestamp": to_rfc3339(self.at),
         }

@@ -2,10 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 from patient_visit_engine.wire.person_names import full_name
 from patient_visit_engine.wire.search_words import patient_words
+
+
+class NextToName(TypedDict):
+    """What is next to a shown name of a patient, because two patients may have one name."""
+
+    family_name: str | None
+    birth_date: str | None
+    record_number: str | None
 
 
 @dataclass(frozen=True)
@@ -25,6 +33,19 @@ class PatientIdentity:
     @property
     def name(self) -> str:
         return full_name(self.first_name, self.last_name)
+
+    @property
+    def family_name(self) -> str | None:
+        """The end of the name that is the family name. Many people have one name only."""
+        return self.last_name or None
+
+    def next_to_name(self) -> NextToName:
+        """The family name, the birth date and the record number."""
+        return {
+            "family_name": self.family_name,
+            "birth_date": self.birth_date,
+            "record_number": self.record_number,
+        }
 
     def search_words(self) -> frozenset[str]:
         """The words by which the patient is found."""

@@ -66,6 +66,7 @@ class RefusalMembers(TypedDict, total=False):
     actions: list[PossibleAction]
     position: Ordinal | None
     patient_name: PatientName
+    family_name: Name | None
     birth_date: PartialDate | None
     record_number: RecordNumber | None
     since: Moment

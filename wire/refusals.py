@@ -120,10 +120,10 @@ def _patient_in_consultation(refusal: PatientInConsultation, context: AnswerCont
     if refusal.is_own:
         detail = f"You are still in consultation with {patient} for {holder['prestation']}. Complete it first."
         own: problems.RefusalMembers = {"actions": ["complete"], "position": None}
-        return detail, holder | _birth_date_and_number(context) | own
+        return detail, holder | _next_to_name(context) | own
     members: problems.RefusalMembers = (
         holder
-        | _birth_date_and_number(context)
+        | _next_to_name(context)
         | {
             "message": PLEASE_WAIT,
             "actions": _actions(refusal),
@@ -141,7 +141,7 @@ def _patient_in_consultation(refusal: PatientInConsultation, context: AnswerCont
 def _patient_reserved(refusal: PatientReserved, context: AnswerContext) -> Details:
     doctor, until = context.event_context.doctors[refusal.doctor_id], to_rfc3339(refusal.until)
     detail = f"Patient {context.event_context.patient_name} is reserved for {doctor} until {until}."
-    return detail, _birth_date_and_number(context) | {
+    return detail, _next_to_name(context) | {
         "active_doctor": doctor,
         "active_doctor_id": refusal.doctor_id,
         "until": until,
@@ -196,6 +196,7 @@ def _doctor_in_consultation(refusal: DoctorInConsultation, context: AnswerContex
     return detail, {
         "consultation_id": warning["consultation_id"],
         "patient_name": warning["patient_name"],
+        "family_name": warning["family_name"],
         "birth_date": warning["birth_date"],
         "record_number": warning["record_number"],
         "since": warning["since"],
@@ -210,8 +211,7 @@ def busy_doctor(consultation: OtherConsultation, context: AnswerContext) -> answ
         "code": "doctor_in_consultation",
         "consultation_id": consultation.consultation_id,
         "patient_name": patient.name,
-        "birth_date": patient.birth_date,
-        "record_number": patient.record_number,
+        **patient.next_to_name(),
         "since": to_rfc3339(consultation.started_at),
     }
 
@@ -250,10 +250,14 @@ DETAILS: dict[type[Refusal], Callable[[Any, AnswerContext], Details]] = {
 }
 
 
-def _birth_date_and_number(context: AnswerContext) -> problems.RefusalMembers:
-    """They stand next to the patient's name, which is part of the detail."""
+def _next_to_name(context: AnswerContext) -> problems.RefusalMembers:
+    """What stands next to the patient's name, which is part of the detail."""
     patient = context.event_context.patient
-    return {"birth_date": patient.birth_date, "record_number": patient.record_number}
+    return {
+        "family_name": patient.family_name,
+        "birth_date": patient.birth_date,
+        "record_number": patient.record_number,
+    }
 
 
 def _actions(refusal: PatientInConsultation | PatientReserved) -> list[problems.PossibleAction]:

@@ -61,6 +61,7 @@ class AppointmentOnWorklist(TypedDict):
     status_code: AppointmentStatus
     patient_id: RecordId
     patient_name: PatientName
+    family_name: Name | None
     birth_date: PartialDate | None
     record_number: RecordNumber | None
     doctor_id: RecordId
@@ -168,6 +169,7 @@ class BoardItem(TypedDict):
 
     patient_id: RecordId
     patient_name: PatientName
+    family_name: Name | None
     birth_date: PartialDate | None
     record_number: RecordNumber | None
     ticket: Annotated[Ticket | None, Field(description="the patient's ticket of today")]
@@ -259,6 +261,7 @@ class ShownPatient(TypedDict):
 
     id: RecordId
     name: PatientName
+    family_name: Name | None
     birth_date: PartialDate | None
     record_number: RecordNumber | None
 

@@ -83,7 +83,7 @@ def _publish_identity(
 
 
 def _what_changed(before: PatientIdentity, after: PatientIdentity) -> str | None:
-    if before.name != after.name:
+    if (before.name, before.family_name) != (after.name, after.family_name):
         return "name"
     if before.birth_date != after.birth_date:
         return "birth date"

@@ -24,7 +24,7 @@ from patient_visit_engine.storage.tracking_conditions import IS_OPEN
 from patient_visit_engine.visit.calendar import HospitalDay, to_rfc3339
 from patient_visit_engine.visit.codes import TrackingStatus
 from patient_visit_engine.wire import screens
-from patient_visit_engine.wire.person_names import full_name
+from patient_visit_engine.wire.patient_identity import PatientIdentity
 from patient_visit_engine.wire.trackings import optional_moment
 
 #: The most patients on one board. More are counted, but not listed.
@@ -131,14 +131,14 @@ def _arrival(trackings: Rows, line: Rows) -> datetime:
 
 
 def _board_item(patient: Row[Any], trackings: Rows, line: Rows, ticket: str | None) -> screens.BoardItem:
+    identity = PatientIdentity.of(patient._mapping)
     running = [row for row in trackings if row.status == TrackingStatus.in_progress]
     paused = [row for row in trackings if row.status == TrackingStatus.paused]
     pending = [row for row in trackings if row.status == TrackingStatus.pending]
     return {
         "patient_id": patient.person_id,
-        "patient_name": full_name(patient.first_name, patient.last_name),
-        "birth_date": patient.birth_date,
-        "record_number": patient.record_number,
+        "patient_name": identity.name,
+        **identity.next_to_name(),
         "ticket": ticket,
         "state": _patient_state(running, [*paused, *pending, *line]),
         "consultations": [_running_consultation(row) for row in running],

@@ -22,7 +22,7 @@ from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.codes import TrackingStatus
 from patient_visit_engine.wire import answer_bodies, screens
-from patient_visit_engine.wire.person_names import full_name
+from patient_visit_engine.wire.patient_identity import PatientIdentity
 from patient_visit_engine.wire.trackings import TrackingRow, tracking_body
 
 
@@ -96,13 +96,13 @@ def read_visit(connection: Connection, query: VisitQuery) -> PatientDay | None:
     holder = next((_holder(row) for row in running if row.exclusive), None)
     line = _read_line(connection, query)
     page = read_timeline(connection, TimelineQuery(patient.id, query.day, query.with_callers, query.before))
+    identity = PatientIdentity.of(patient._mapping)
     body: screens.DayOfPatient = {
         "patient_id": query.patient_id,
         "patient": {
             "id": query.patient_id,
-            "name": full_name(patient.first_name, patient.last_name),
-            "birth_date": patient.birth_date,
-            "record_number": patient.record_number,
+            "name": identity.name,
+            **identity.next_to_name(),
         },
         "date": query.day.isoformat(),
         "state": "in_consultation" if holder else "reserved" if _is_reserved(connection, query) else "free",

@@ -14,7 +14,7 @@ from patient_visit_engine.visit.codes import BEFORE_ARRIVAL, CLOSED_STATUSES, Ap
 from patient_visit_engine.visit.list_order import Why
 from patient_visit_engine.wire import screens
 from patient_visit_engine.wire.field_types import status_name
-from patient_visit_engine.wire.person_names import full_name
+from patient_visit_engine.wire.patient_identity import PatientIdentity
 from patient_visit_engine.wire.trackings import optional_moment
 
 #: After these outcomes the appointment can be started again.
@@ -46,6 +46,7 @@ def worklist_item(
     row: Row[Any], latest: Row[Any] | None, patient: screens.PatientNow, ticket: str | None
 ) -> screens.AppointmentOnWorklist:
     """The item without what depends on the day and the caller. `latest` is the last tracking of the appointment."""
+    identity = PatientIdentity.of(row._mapping)
     status = AppointmentStatus(row.status)
     outcome = None if latest is None else latest.outcome
     # A tracking that was cancelled, not seen, released or timed out does not describe the appointment's present state.
@@ -58,9 +59,8 @@ def worklist_item(
         "status": status_name(status),
         "status_code": status,
         "patient_id": row.person_id,
-        "patient_name": full_name(row.first_name, row.last_name),
-        "birth_date": row.birth_date,
-        "record_number": row.record_number,
+        "patient_name": identity.name,
+        **identity.next_to_name(),
         "doctor_id": row.doctor_id,
         "doctor_name": row.doctor,
         "room": row.room,

@@ -34,7 +34,7 @@ async def test_shows_consultations_and_waiting_doctors(api: ApiDriver) -> None:
     [john] = (await read_board(api))["items"]
 
     assert (john["patient_id"], john["patient_name"], john["state"]) == (123, "John Doe", "in_consultation")
-    assert (john["birth_date"], john["record_number"]) == ("1974-05", "P-017")
+    assert (john["family_name"], john["birth_date"], john["record_number"]) == ("Doe", "1974-05", "P-017")
     assert john["consultations"][0] == {
         "appointment_id": JOHN_CARDIOLOGY.id,
         "doctor_id": 7,

@@ -61,6 +61,7 @@ async def test_calls_the_first_patient_of_the_list_and_keeps_the_patient(api: Ap
         "appointment_id": MARIA_CARDIOLOGY.id,
         "patient_id": MARIA_CARDIOLOGY.patient_id,
         "patient_name": "Maria Silva",
+        "family_name": "Silva",
         "birth_date": None,
         "record_number": None,
         "doctor_id": DR_AMRANI.id,

@@ -46,6 +46,7 @@ async def test_patient_is_in_the_house_between_two_services(api: ApiDriver) -> N
         {
             "patient_id": 123,
             "patient_name": "John Doe",
+            "family_name": "Doe",
             "birth_date": "1974-05",
             "record_number": "P-017",
             "ticket": "A01",

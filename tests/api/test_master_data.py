@@ -83,18 +83,23 @@ async def test_publishes_move_to_both_patients(api: ApiDriver) -> None:
     assert [data["patient_name"] for _, data in await read_events(api)] == ["John Doe", "Maria Silva"]
 
 
+BORN = {"birth_date": "1980-01-01"}
+
+
 async def test_publishes_new_name_and_birth_date(api: ApiDriver) -> None:
     service = await api.staff("service")
-    john = {"first_name": "John", "last_name": "Doe", "birth_date": "1980-01-01"}
+    john = BORN | {"first_name": "John", "last_name": "Doe"}
 
-    for body in (john, john, john | {"sex": "male"}, john | {"last_name": "Roe"}):
+    for body in (john, john, john | {"sex": "male"}, john | {"last_name": "Roe"}, BORN | {"last_name": "John Roe"}):
         await service.put("/api/patients/123", json=body)
 
     renewed = await read_events(api)
     assert [(name, data["patient_id"], data["message"]) for name, data in renewed] == [
         ("patient.updated", 123, "Patient John Doe has a new birth date"),
         ("patient.updated", 123, "Patient John Roe has a new name"),
+        ("patient.updated", 123, "Patient John Roe has a new name"),
     ]
+    assert [data["family_name"] for _, data in renewed] == ["Doe", "Roe", "John Roe"]
     assert {(data["birth_date"], data["record_number"]) for _, data in renewed} == {("1980-01-01", "P-017")}
 
 

@@ -93,7 +93,12 @@ async def test_warning_of_busy_doctor_names_the_survivor(merged: ApiDriver) -> N
     assert [warning["patient_name"] for warning in started.json()["warnings"]] == [JOHN_DOE.name]
 
 
-NAMED = {"patient_name": JOHN_DOE.name, "birth_date": JOHN_DOE.birth_date, "record_number": JOHN_DOE.record_number}
+NAMED = {
+    "patient_name": JOHN_DOE.name,
+    "family_name": "Doe",
+    "birth_date": JOHN_DOE.birth_date,
+    "record_number": JOHN_DOE.record_number,
+}
 
 
 async def test_worklist_and_board_show_the_survivor(merged: ApiDriver) -> None:

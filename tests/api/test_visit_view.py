@@ -23,7 +23,7 @@ async def test_patient_without_visit_is_free(api: ApiDriver) -> None:
     today = await supervisor.get("/api/patients/124/visit")
     another = await supervisor.get("/api/patients/124/visit?date=2020-02-29")
 
-    maria = {"id": 124, "name": "Maria Silva", "birth_date": None, "record_number": None}
+    maria = {"id": 124, "name": "Maria Silva", "family_name": "Silva", "birth_date": None, "record_number": None}
     empty = {"patient_id": 124, "patient": maria}
     empty |= {
         "state": "free",
@@ -131,7 +131,8 @@ async def test_only_supervisor_sees_callers_in_timeline(api: ApiDriver) -> None:
     audited_visit = (await (await api.staff("supervisor")).get("/api/patients/123/visit")).json()
 
     started, refused = visit["timeline"]
-    assert visit["patient"] == {"id": 123, "name": "John Doe", "birth_date": "1974-05", "record_number": "P-017"}
+    shown = {"name": "John Doe", "family_name": "Doe", "birth_date": "1974-05", "record_number": "P-017"}
+    assert visit["patient"] == {"id": 123} | shown
     assert (started["event"], started["prestation"]) == ("started", "Cardiology")
     assert (refused["event"], refused["prestation"], refused["active_doctor"]) == (
         "refused",

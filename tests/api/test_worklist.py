@@ -37,6 +37,7 @@ async def test_shows_item_of_free_patient(api: ApiDriver) -> None:
         "status_code": 1,
         "patient_id": 123,
         "patient_name": "John Doe",
+        "family_name": "Doe",
         "birth_date": "1974-05",
         "record_number": "P-017",
         "doctor_id": 7,

@@ -18,7 +18,7 @@ EVENTS_IN_CODE = {
 }
 EVENT_BODIES = [body for body in vars(event_bodies).values() if is_typeddict(body)]
 FIELDS_OF_EVERY_EVENT = {"message", "timestamp"}
-FIELDS_ABOUT_A_PATIENT = {"patient_id", "patient_name", "birth_date", "record_number"}
+FIELDS_ABOUT_A_PATIENT = {"patient_id", "patient_name", "family_name", "birth_date", "record_number"}
 ABOUT_NO_PATIENT = {"doctor.updated", "prestation.updated"}
 
 

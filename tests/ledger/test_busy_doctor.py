@@ -67,6 +67,7 @@ async def test_second_patient_gets_a_warning(visits: Visits) -> None:
             "code": "doctor_in_consultation",
             "consultation_id": first.body["id"],
             "patient_name": JOHN_DOE.name,
+            "family_name": "Doe",
             "birth_date": JOHN_DOE.birth_date,
             "record_number": JOHN_DOE.record_number,
             "since": first.body["started_at"],
@@ -82,7 +83,8 @@ async def test_second_patient_is_refused(visits: Visits, database: Database) -> 
 
     assert (second.status, second.body["code"]) == (409, "doctor_in_consultation")
     assert (second.body["consultation_id"], second.body["patient_name"]) == (first.body["id"], JOHN_DOE.name)
-    assert (second.body["birth_date"], second.body["record_number"]) == (JOHN_DOE.birth_date, JOHN_DOE.record_number)
+    shown = [second.body[field] for field in ("family_name", "birth_date", "record_number")]
+    assert shown == ["Doe", JOHN_DOE.birth_date, JOHN_DOE.record_number]
     assert (second.body["since"], second.body["actions"]) == (first.body["started_at"], ["complete"])
     assert len(await database.read(column, "patient_trackings", "id")) == 1
 

@@ -93,7 +93,7 @@ HOLDER = {
 }
 
 
-OF_JOHN = {"birth_date": "1974-05", "record_number": "P-017"}
+OF_JOHN = {"family_name": "Doe", "birth_date": "1974-05", "record_number": "P-017"}
 
 
 def test_refused_start_has_fields_of_all_clients() -> None:

@@ -43,6 +43,7 @@ SEPARATION = changes.RestoreRecord(restored_id=MARIA_SILVA.id, record_ids=(MARIA
 OF_JOHN = {
     "patient_id": 123,
     "patient_name": "John Doe",
+    "family_name": "Doe",
     "birth_date": "1974-05",
     "record_number": "P-017",
     "timestamp": "2026-03-02T11:35:00.000Z",

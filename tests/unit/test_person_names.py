@@ -2,6 +2,7 @@
 
 import pytest
 
+from patient_visit_engine.wire.patient_identity import PatientIdentity
 from patient_visit_engine.wire.person_names import MAX_NAME, check_name, check_partial_date, composed, full_name
 
 FAMILY_EMOJI = "\U0001f469\u200d\U0001f467"
@@ -98,3 +99,20 @@ def test_accepts_dates_as_far_as_known(text: str) -> None:
 def test_refuses_dates_that_do_not_exist(text: str) -> None:
     with pytest.raises(ValueError, match="must be"):
         check_partial_date(text)
+
+
+@pytest.mark.parametrize(
+    ("first_name", "last_name", "shown", "family_name"),
+    [
+        ("Maria", "Silva Santos", "Maria Silva Santos", "Silva Santos"),
+        ("Zoë", None, "Zoë", None),
+        ("Zoë", "", "Zoë", None),
+        (None, "Byron", "Byron", "Byron"),
+    ],
+)
+def test_shown_name_ends_with_family_name(
+    first_name: str | None, last_name: str | None, shown: str, family_name: str | None
+) -> None:
+    identity = PatientIdentity(first_name, last_name, None, None)
+
+    assert (identity.name, identity.next_to_name()["family_name"]) == (shown, family_name)

@@ -30,6 +30,7 @@ export function anAppointment(
         status_code: 1,
         patient_id: 123,
         patient_name: "John Doe",
+        family_name: "Doe",
         birth_date: "1974-05-02",
         record_number: null,
         ticket: null,

@@ -5,6 +5,7 @@ import { changed, initials } from "../src/board/board.js";
 const patient = (id: number, state: BoardItem["state"], since = "a"): BoardItem => ({
     patient_id: id,
     patient_name: "John Doe",
+    family_name: "Doe",
     birth_date: "1974-05-02",
     record_number: null,
     ticket: null,

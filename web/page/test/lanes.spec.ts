@@ -10,6 +10,7 @@ function patient(id: number, more: Partial<BoardItem>): BoardItem {
     const identity = {
         patient_id: id,
         patient_name: `Patient ${id}`,
+        family_name: null,
         birth_date: null,
         record_number: null,
         ticket: null,

@@ -30,6 +30,7 @@ describe("the printed list", () => {
         const patient: BoardItem = {
             patient_id: 1,
             patient_name: "John Doe",
+            family_name: "Doe",
             birth_date: null,
             record_number: null,
             ticket: "A01",
