@@ -101,6 +101,15 @@ _LAST_OUTCOME = (
 )
 
 
+class OpenCall(NamedTuple):
+    """A call that reserves nothing, while the doctor waits for the patient."""
+
+    doctor_id: int
+    doctor: str
+    appointment_id: int
+    until: datetime
+
+
 class CallAndRoom(NamedTuple):
     """The last call of a doctor, and the room in which the doctor sits."""
 
@@ -151,11 +160,20 @@ def read_has_left(connection: Connection, person_id: int) -> bool:
 
 def read_calls_without_reservation(
     connection: Connection, person_ids: Iterable[int], now: datetime
-) -> dict[int, tuple[int, datetime]]:
-    """For which appointment each of these persons is called, until when, by calls that reserve nothing and are open."""
-    query = _CALLS_WITHOUT_RESERVATION.where(patients.c.person_id.in_(person_ids), doctors.c.call_until > now)
-    rows = connection.execute(query.order_by(doctors.c.call_until))
-    return {row.person_id: (row.appointment_id, row.call_until) for row in rows}
+) -> dict[int, list[OpenCall]]:
+    """The open calls of each of these persons that reserve nothing, the last one first. After a merge a person can have two."""
+    query = _CALLS_WITHOUT_RESERVATION.add_columns(doctors.c.name)
+    query = query.where(patients.c.person_id.in_(person_ids), doctors.c.call_until > now)
+    calls: dict[int, list[OpenCall]] = {}
+    for row in connection.execute(query.order_by(doctors.c.call_until.desc())):
+        call = OpenCall(row.doctor_id, row.name, row.appointment_id, row.call_until)
+        calls.setdefault(row.person_id, []).append(call)
+    return calls
+
+
+def call_elsewhere(calls: Iterable[OpenCall], appointment_id: int) -> OpenCall | None:
+    """The call of the patient for another appointment than this one. Until its end, no doctor calls the patient for this one."""
+    return next((call for call in calls if call.appointment_id != appointment_id), None)
 
 
 def read_kept_calls(connection: Connection) -> Iterable[Any]:

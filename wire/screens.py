@@ -91,7 +91,29 @@ class AppointmentOnWorklist(TypedDict):
 
 
 @closed
-class WorklistItem(AppointmentOnWorklist):
+class CallElsewhere(TypedDict):
+    doctor_id: RecordId
+    name: Name
+    until: Moment
+
+
+class ShownCalls(TypedDict):
+    """The open calls of the patient that reserve nothing."""
+
+    called_until: Annotated[
+        Moment | None, Field(description="the end of this appointment's open call, when the call reserves nothing")
+    ]
+    called_elsewhere: Annotated[
+        CallElsewhere | None,
+        Field(
+            description="the open call of the patient for another appointment, when that call reserves nothing: "
+            "call-next passes the patient over until its end"
+        ),
+    ]
+
+
+@closed
+class WorklistItem(AppointmentOnWorklist, ShownCalls):
     ended_by: Annotated[
         Name | None, Field(description="who released the last consultation; only for its doctor and supervisors")
     ]

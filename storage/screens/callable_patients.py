@@ -6,7 +6,13 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
-from patient_visit_engine.storage.doctor_calls import WAITING_STATUSES, read_call, read_calls_without_reservation
+from patient_visit_engine.storage.doctor_calls import (
+    WAITING_STATUSES,
+    OpenCall,
+    call_elsewhere,
+    read_call,
+    read_calls_without_reservation,
+)
 from patient_visit_engine.storage.facts import APPOINTMENT_ROWS, to_appointment
 from patient_visit_engine.storage.screens.doctor_list import is_listed_between, read_list
 from patient_visit_engine.storage.tables import appointments, patient_trackings, reservations
@@ -86,10 +92,11 @@ def _read_waiting(connection: Connection, doctor_id: int, today: HospitalDay) ->
 
 @dataclass(frozen=True)
 class _Busy:
-    """When the exclusive consultation of each person should end, and for which appointment a person is reserved or called, until when."""
+    """When the exclusive consultation of each person should end, for which appointment a person is reserved, until when, and who calls."""
 
     ends: dict[int, datetime]
     reserved: dict[int, tuple[int, datetime]]
+    calls: dict[int, list[OpenCall]]
 
 
 def _read_busy(connection: Connection, person_ids: Collection[int], now: datetime) -> _Busy:
@@ -103,7 +110,8 @@ def _read_busy(connection: Connection, person_ids: Collection[int], now: datetim
     reservations_of = {row.person_id: (row.appointment_id, row.until) for row in connection.execute(reserved_persons)}
     return _Busy(
         ends={row.person_id: row.overdue_at for row in connection.execute(consultations)},
-        reserved=read_calls_without_reservation(connection, person_ids, now) | reservations_of,
+        reserved=reservations_of,
+        calls=read_calls_without_reservation(connection, person_ids, now),
     )
 
 
@@ -118,4 +126,6 @@ def _listed(appointment: Appointment, busy: _Busy) -> ListedPatient:
     reserved_for, until = busy.reserved.get(person_id, (appointment.id, None))
     if reserved_for != appointment.id:
         return ListedPatient(appointment, "patient_reserved", until)
+    if (call := call_elsewhere(busy.calls.get(person_id, ()), appointment.id)) is not None:
+        return ListedPatient(appointment, "patient_reserved", call.until)
     return ListedPatient(appointment)

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
 
+from patient_visit_engine.storage.doctor_calls import read_calls_without_reservation
 from patient_visit_engine.storage.facts import IDENTITY_COLUMNS
 from patient_visit_engine.storage.rooms import shown_room
 from patient_visit_engine.storage.screens.consultation_ends import read_ends
@@ -19,7 +20,13 @@ from patient_visit_engine.storage.screens.patient_states import (
     read_lines,
 )
 from patient_visit_engine.storage.screens.worklist_filter import WorklistFilter, filter_conditions
-from patient_visit_engine.storage.screens.worklist_items import RESTARTABLE, late_minutes, why_listed, worklist_item
+from patient_visit_engine.storage.screens.worklist_items import (
+    RESTARTABLE,
+    late_minutes,
+    shown_calls,
+    why_listed,
+    worklist_item,
+)
 from patient_visit_engine.storage.screens.worklist_search import is_found, read_retired_records
 from patient_visit_engine.storage.tables import (
     appointments,
@@ -74,6 +81,8 @@ def read_worklist(connection: Connection, worklist_filter: WorklistFilter) -> sc
     states = patient_states(connection, person_ids, lines, running, worklist_filter.asking_doctor_id)
     arrivals = read_arrivals(connection, worklist_filter.today, person_ids)
     tickets = read_tickets(connection, worklist_filter.day, person_ids)
+    is_today, now = worklist_filter.is_today, worklist_filter.now
+    calls = read_calls_without_reservation(connection, person_ids, now) if is_today else {}
     return {
         "date": worklist_filter.day.isoformat(),
         "items": [
@@ -86,6 +95,7 @@ def read_worklist(connection: Connection, worklist_filter: WorklistFilter) -> sc
                 "present": row.person_id in arrivals,
                 "why": why_listed(row, trackings.get(row.id), arrivals, worklist_filter),
                 "late_minutes": late_minutes(row, trackings.get(row.id), worklist_filter),
+                **shown_calls(row, calls),
                 "waiting_for_me": lines.get(row.person_id, []) if row.person_id in with_me else [],
             }
             for row in rows

@@ -1,12 +1,12 @@
 """One item of the worklist: the appointment, how late its patient is, and why it stands at its place in the list."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row
 
-from patient_visit_engine.storage.doctor_calls import WAITING_STATUSES
+from patient_visit_engine.storage.doctor_calls import WAITING_STATUSES, OpenCall, call_elsewhere
 from patient_visit_engine.storage.screens.doctor_list import list_item
 from patient_visit_engine.storage.screens.worklist_filter import WorklistFilter
 from patient_visit_engine.visit.calendar import to_rfc3339
@@ -40,6 +40,19 @@ def why_listed(
         return None
     checked_in_at = None if latest is None or latest.outcome is not None else latest.check_in_time
     return list_item(row, checked_in_at, arrivals).why
+
+
+def shown_calls(row: Row[Any], calls: Mapping[int, Sequence[OpenCall]]) -> screens.ShownCalls:
+    """The open calls of the patient that reserve nothing: for this appointment, and for another one."""
+    of_patient = calls.get(row.person_id, ())
+    own = next((call for call in of_patient if call.appointment_id == row.id), None)
+    elsewhere = call_elsewhere(of_patient, row.id)
+    return {
+        "called_until": None if own is None else to_rfc3339(own.until),
+        "called_elsewhere": None
+        if elsewhere is None
+        else {"doctor_id": elsewhere.doctor_id, "name": elsewhere.doctor, "until": to_rfc3339(elsewhere.until)},
+    }
 
 
 def worklist_item(

@@ -72,6 +72,8 @@ async def test_shows_item_of_free_patient(api: ApiDriver) -> None:
         "present": False,
         "why": "not_present",
         "late_minutes": 0,
+        "called_until": None,
+        "called_elsewhere": None,
         "waiting_for_me": [],
     }
     assert body["date"] == "2026-03-02"

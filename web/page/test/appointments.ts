@@ -56,6 +56,8 @@ export function anAppointment(
         late_minutes: null,
         why: null,
         waiting_for_me: [],
+        called_until: null,
+        called_elsewhere: null,
         ...changed,
         patient: { ...FREE, ...patient },
     };
