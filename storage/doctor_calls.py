@@ -15,8 +15,8 @@ from patient_visit_engine.storage.tables import (
     prestations,
     reservations,
 )
-from patient_visit_engine.storage.tracking_conditions import HAS_ENDED, IS_NO_MISTAKE, has_outcome, is_open
-from patient_visit_engine.visit.codes import GONE, AppointmentStatus, Outcome, ReservationKind
+from patient_visit_engine.storage.tracking_conditions import has_outcome, is_open
+from patient_visit_engine.visit.codes import AppointmentStatus, Outcome, ReservationKind
 from patient_visit_engine.visit.doctor_call import DoctorCall, OtherCall
 
 #: The statuses of an appointment that can still begin.
@@ -88,17 +88,6 @@ _OTHER_CALLS = (
     .order_by(doctors.c.call_until.desc())
     .limit(1)
 )
-#: How the last tracking of a person ended, apart from mistakes.
-_LAST_OUTCOME = (
-    select(_TRACKING.outcome)
-    .where(
-        _TRACKING.person_id == bindparam("person", type_=BigInteger()),
-        HAS_ENDED,
-        IS_NO_MISTAKE,
-    )
-    .order_by(_TRACKING.check_out_time.desc(), _TRACKING.id.desc())
-    .limit(1)
-)
 
 
 class OpenCall(NamedTuple):
@@ -151,11 +140,6 @@ def read_other_call(connection: Connection, person_id: int, doctor_id: int) -> O
     """The call of this person by another doctor, which reserves nothing. It may be over. Read it under the lock on the person."""
     row = connection.execute(_OTHER_CALLS, {"person": person_id, "doctor": doctor_id}).one_or_none()
     return None if row is None else OtherCall(doctor_id=row.doctor_id, until=row.call_until)
-
-
-def read_has_left(connection: Connection, person_id: int) -> bool:
-    """Whether this person, for whom nothing is open, has left the house. Read it under the lock on the person."""
-    return connection.scalar(_LAST_OUTCOME, {"person": person_id}) in GONE
 
 
 def read_calls_without_reservation(

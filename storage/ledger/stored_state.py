@@ -12,7 +12,8 @@ from patient_visit_engine.storage.busy_doctor import OTHER_CONSULTATIONS, to_oth
 from patient_visit_engine.storage.callers import NAME_OF_CALLER
 from patient_visit_engine.storage.clock import DATABASE_NOW
 from patient_visit_engine.storage.day_appointments import read_day_appointments
-from patient_visit_engine.storage.doctor_calls import CallAndRoom, read_call, read_has_left, read_other_call
+from patient_visit_engine.storage.departures import read_has_left
+from patient_visit_engine.storage.doctor_calls import CallAndRoom, read_call, read_other_call
 from patient_visit_engine.storage.facts import (
     APPOINTMENT,
     IDENTITY_COLUMNS,
@@ -233,5 +234,5 @@ def _read_call(connection: Connection, entry: LedgerEntry, rows: OpenRows) -> Ca
     if last is None or entry.keeps_refusal:
         return last
     other_call = read_other_call(connection, entry.patient_id, doctor_id)
-    has_left = not rows.open_trackings and read_has_left(connection, entry.patient_id)
+    has_left = not rows.open_trackings and read_has_left(connection, entry.patient_id, entry.day)
     return last._replace(call=last.call.model_copy(update={"other_call": other_call, "patient_left": has_left}))

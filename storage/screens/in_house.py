@@ -1,15 +1,15 @@
 """Who is in the house: from the first arrival of the day until the check-out, or until nothing is open for the person any more."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, func, select
 
+from patient_visit_engine.storage.departures import read_departures
 from patient_visit_engine.storage.tables import appointments, patient_trackings, patients
-from patient_visit_engine.storage.tracking_conditions import HAS_ENDED, IS_OPEN
+from patient_visit_engine.storage.tracking_conditions import IS_OPEN
 from patient_visit_engine.visit.calendar import HospitalDay
-from patient_visit_engine.visit.codes import BEFORE_ARRIVAL, GONE, Outcome
+from patient_visit_engine.visit.codes import BEFORE_ARRIVAL
 
 TRACKING = patient_trackings.c
 
@@ -33,42 +33,16 @@ def read_between_services(
     """
     if person_ids is not None and not person_ids:
         return {}
-    here_today = _read_departures(connection, today.date, person_ids)
+    here_today = read_departures(connection, today.date, person_ids)
     # Yesterday's appointments that have not begun are few, so they come before the trackings of yesterday.
     missed_yesterday = _read_expected(connection, today.yesterday_starts_at, today.starts_at, person_ids)
     over_night = missed_yesterday - here_today.keys()
-    here_yesterday = _read_departures(connection, today.date - timedelta(days=1), over_night)
+    here_yesterday = read_departures(connection, today.date - timedelta(days=1), over_night)
     arrivals = {
-        person_id: last.arrived_at
-        for person_id, last in (here_today | here_yesterday).items()
-        if last.outcome not in GONE
+        person_id: last.arrived_at for person_id, last in (here_today | here_yesterday).items() if not last.is_gone
     }
     expected = _read_expected(connection, today.starts_at, today.ends_at, arrivals.keys())
     return {person_id: arrivals[person_id] for person_id in expected}
-
-
-@dataclass(frozen=True)
-class _Departure:
-    """The last tracking of a person that has ended on a day, with the person's first arrival."""
-
-    arrived_at: datetime
-    outcome: str
-
-
-def _read_departures(connection: Connection, day: date, person_ids: Collection[int] | None) -> dict[int, _Departure]:
-    if person_ids is not None and not person_ids:
-        return {}
-    ended = select(TRACKING.person_id, TRACKING.outcome, TRACKING.check_in_time).where(
-        HAS_ENDED, TRACKING.visit_day == day, TRACKING.outcome != Outcome.mistaken.value
-    )
-    if person_ids is not None:
-        ended = ended.where(TRACKING.person_id.in_(person_ids))
-    departures: dict[int, _Departure] = {}
-    for row in connection.execute(ended.order_by(TRACKING.check_out_time, TRACKING.id)):
-        earlier = departures.get(row.person_id)
-        arrived_at = row.check_in_time if earlier is None else min(row.check_in_time, earlier.arrived_at)
-        departures[row.person_id] = _Departure(arrived_at, row.outcome)
-    return departures
 
 
 def _read_expected(

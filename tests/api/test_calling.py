@@ -347,11 +347,13 @@ async def test_call_goes_on_when_the_patient_stays_for_it(api: ApiDriver) -> Non
 
 
 @pytest.mark.parametrize(
-    ("here_for", "path", "appointment"),
+    ("here_for", "path", "appointment", "leaves"),
     [
-        ((JOHN_CARDIOLOGY, JOHN_DERMATOLOGY), CALL, JOHN_CARDIOLOGY),
+        ((JOHN_CARDIOLOGY, JOHN_DERMATOLOGY), CALL, JOHN_CARDIOLOGY, ("POST", "check-out")),
         # He is not checked in for the X-ray.
-        ((JOHN_CARDIOLOGY,), CALL_OF_SMITH, JOHN_X_RAY),
+        ((JOHN_CARDIOLOGY,), CALL_OF_SMITH, JOHN_X_RAY, ("POST", "check-out")),
+        # The check-in was a mistake.
+        ((JOHN_CARDIOLOGY,), CALL_OF_SMITH, JOHN_X_RAY, ("DELETE", "check-in")),
     ],
 )
 async def test_patient_who_leaves_before_the_decision_is_not_called(
@@ -360,14 +362,17 @@ async def test_patient_who_leaves_before_the_decision_is_not_called(
     here_for: tuple[Appointment, ...],
     path: str,
     appointment: Appointment,
+    leaves: tuple[str, str],
 ) -> None:
     doctor, reception = await api.doctor(appointment.doctor_id), await api.staff("reception")
     await check_in(api, *(each.id for each in here_for))
+    method, change = leaves
     send = api.visits.send
 
     async def leave_and_send(patient_id: int, day: date, command: Any, update_id: str | None = None) -> Reply:
         if isinstance(command, CallPatient):
-            await reception.post(f"/api/appointments/{JOHN_CARDIOLOGY.id}/check-out")
+            left_or_undone = await reception.request(method, f"/api/appointments/{JOHN_CARDIOLOGY.id}/{change}")
+            assert left_or_undone.status_code == 200
         return await send(patient_id, day, command, update_id)
 
     monkeypatch.setattr(api.visits, "send", leave_and_send)
