@@ -3,9 +3,11 @@
 from datetime import datetime
 from typing import Literal
 
+from pydantic import Field
+
 from patient_visit_engine.visit.codes import Outcome
 from patient_visit_engine.visit.facts import Consultation, Reservation, WaitingDoctor
-from patient_visit_engine.visit.frozen import Frozen
+from patient_visit_engine.visit.frozen import Frozen, is_false
 
 
 class OpenConsultation(Frozen):
@@ -18,12 +20,14 @@ class OpenConsultation(Frozen):
 class EndConsultation(Frozen):
     """Complete the tracking of this consultation only. The appointment becomes `done`, or `confirmed` again.
 
-    When the patient waits again, the next change writes the status.
+    When the patient waits again, the next change writes the status. `by_supervisor` is true when a supervisor took
+    the start back or transferred the consultation: its doctor must know who did it.
     """
 
     change: Literal["end_consultation"] = "end_consultation"
     consultation: Consultation
     outcome: Outcome
+    by_supervisor: bool = Field(default=False, exclude_if=is_false)
 
     @property
     def waits_again(self) -> bool:

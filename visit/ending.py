@@ -46,19 +46,23 @@ def _end(
     return answer, end_and_offer(state, consultation, outcome, now)
 
 
-def end_and_offer(state: VisitState, consultation: Consultation, outcome: Outcome, now: datetime) -> tuple[Change, ...]:
+def end_and_offer(
+    state: VisitState, consultation: Consultation, outcome: Outcome, now: datetime, *, by_supervisor: bool = False
+) -> tuple[Change, ...]:
     """End the consultation, running or paused. When this frees the patient, offer the patient to the next doctor."""
-    ended = end_consultation(consultation, outcome, now)
+    ended = end_consultation(consultation, outcome, now, by_supervisor=by_supervisor)
     waits_again = (WaitAgain(consultation=consultation),) if ended.waits_again else ()
     return ended, *waits_again, *free_patient(state, consultation, now)
 
 
-def end_consultation(consultation: Consultation, outcome: Outcome, now: datetime) -> EndConsultation:
+def end_consultation(
+    consultation: Consultation, outcome: Outcome, now: datetime, *, by_supervisor: bool = False
+) -> EndConsultation:
     """The change that ends the consultation. The pause of a paused one has moved its expected end."""
     at_end = consultation
     if consultation.paused_at is not None:
         at_end = consultation.model_copy(update={"overdue_at": consultation.expected_end(now)})
-    return EndConsultation(consultation=at_end, outcome=outcome)
+    return EndConsultation(consultation=at_end, outcome=outcome, by_supervisor=by_supervisor)
 
 
 def extend_consultation(command: ExtendConsultation, state: VisitState, now: datetime) -> Verdict:

@@ -36,7 +36,7 @@ def transfer(command: Transfer, state: VisitState, now: datetime) -> Verdict:
         # The patient would be reserved for a doctor who cannot start.
         return Refused(refusal=PrestationInactive()), ()
     answer = ConsultationEndedAnswer(consultation_id=consultation.id, success_outcome=Outcome.transferred)
-    ended = end_consultation(consultation, Outcome.transferred, now)
+    ended = end_consultation(consultation, Outcome.transferred, now, by_supervisor=command.doctor_id is None)
     return answer, (ended, *_give(state, consultation, command.to_doctor_id, now))
 
 

@@ -44,7 +44,7 @@ def undo_start(command: UndoStart, state: VisitState, now: datetime) -> Verdict:
     if command.doctor_id is not None and asked_at(command.request, now) - consultation.started_at > UNDO_WITHIN:
         return Refused(refusal=TooLate()), ()
     answer = ConsultationEndedAnswer(consultation_id=consultation.id, success_outcome=Outcome.mistaken)
-    changes = end_and_offer(state, consultation, Outcome.mistaken, now)
+    changes = end_and_offer(state, consultation, Outcome.mistaken, now, by_supervisor=command.doctor_id is None)
     if consultation.checked_in_at is None:
         status = command.past.earlier_status
         changes = (*changes, WriteAppointmentStatus(appointment_id=consultation.appointment_id, status=status))

@@ -24,10 +24,12 @@ from patient_visit_engine.wire.event_names import (
 )
 from patient_visit_engine.wire.line_events import about_doctor, reserved
 
-#: Texts for a consultation that its doctor did not complete.
+#: Texts for a consultation that its doctor did not end.
 ENDED_FOR_DOCTOR_BECAUSE = {
     Outcome.released: "was released by a supervisor",
     Outcome.timed_out: "was closed: its time had run out",
+    Outcome.mistaken: "was taken back by a supervisor",
+    Outcome.transferred: "was transferred by a supervisor",
 }
 
 
@@ -50,13 +52,14 @@ def ended(change: consultation_changes.EndConsultation, context: EventContext) -
     changed_at = consultation.changed_at
     key = consultation.id if changed_at is None else f"{consultation.id}/{to_rfc3339(changed_at)}"
     yield context.new_event(COMPLETED, CONSULTATIONS, key, data, consultation.id)
-    if (because := ENDED_FOR_DOCTOR_BECAUSE.get(change.outcome)) is not None:
-        is_released = change.outcome is Outcome.released
+    is_timeout, is_released = change.outcome is Outcome.timed_out, change.outcome is Outcome.released
+    if is_timeout or is_released or change.by_supervisor:
+        because = ENDED_FOR_DOCTOR_BECAUSE[change.outcome]
         private: event_bodies.ConsultationReleased = {
             **data,
             "message": f"Your consultation with patient {context.patient_name} {because}",
-            "by_name": context.caller_name if is_released else None,
-            "reason": context.reason if is_released else None,
+            "by_name": None if is_timeout else context.caller_name,
+            "reason": None if is_timeout else context.reason,
         }
         channel = doctor_channel(consultation.doctor_id)
         yield context.new_event(RELEASED, channel, key, private, consultation.id)

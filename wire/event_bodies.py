@@ -84,7 +84,10 @@ class ConsultationCompleted(AboutConsultation):
 
 
 class ConsultationReleased(ConsultationCompleted):
-    """`consultation.released`; a supervisor has a reason, and a name when the supervisor has an account. A time limit has neither."""
+    """`consultation.released`; a supervisor has a name when the supervisor has an account, and a release has a reason.
+
+    A time limit has neither.
+    """
 
     by_name: str | None
     reason: str | None

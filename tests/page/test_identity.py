@@ -77,7 +77,9 @@ async def test_board_and_visit_show_identity(staff: StaffPages) -> None:
 async def test_offer_and_refusal_show_identity(staff: StaffPages) -> None:
     first, second = staff.new_doctor(), staff.new_doctor()
     patient, (first_appointment, second_appointment) = await staff.new_patient(first, second)
+    other_patient, _ = await staff.new_patient(second)
     await rename(staff, patient, MARIA)
+    await rename(staff, other_patient, OTHER)
     started = await staff.engine.start(first, patient, first_appointment)
     page = await staff.open_page(second)
     await row_button(page, second_appointment, "Wait").click()
@@ -87,7 +89,31 @@ async def test_offer_and_refusal_show_identity(staff: StaffPages) -> None:
 
     offer = page.get_by_role("complementary", name="Patients free for you")
     await expect(offer).to_contain_text("\u2068Maria Santos\u2069, born 3 Feb 1980")
+    await expect(offer).to_contain_text("same name")
     await expect(offer.get_by_role("button", name=SPOKEN)).to_have_count(1)
+
+
+async def test_same_name_is_marked_wherever_both_are_on_the_screen(staff: StaffPages) -> None:
+    doctor, other_doctor = staff.new_doctor(), staff.new_doctor()
+    first, (first_appointment, _) = await staff.new_patient(doctor, other_doctor)
+    second, (second_appointment,) = await staff.new_patient(doctor)
+    for patient, born in (first, "1980-02-03"), (second, "1981"):
+        await rename(staff, patient, {"first_name": "Nadia", "last_name": f"Okoro{first}", "birth_date": born})
+    board = await staff.open_page("supervisor", "/board")
+    for patient in (first, second):
+        await expect(card(board, patient).locator(".same")).to_have_text("same name")
+
+    page = await staff.open_page(doctor)
+    await row(page, second_appointment).get_by_role("button", name="More for").click()
+    await page.get_by_role("menuitem", name="Priority").click()
+    await expect(page.get_by_role("dialog")).to_contain_text(f"Nadia Okoro{first}\u2069, born 1981 \u00b7 same name")
+    await page.keyboard.press("Escape")
+    await row_button(page, first_appointment, "Start").click()
+    await expect(row(page, first_appointment)).to_contain_text("In consultation with you")
+    await row_button(page, second_appointment, "Start").click()
+    question = page.get_by_role("alertdialog")
+    await expect(question).to_contain_text("born 3 Feb 1980 \u00b7 same name")
+    await expect(question).to_contain_text("born 1981 \u00b7 same name")
 
 
 async def test_new_name_of_a_doctor_shows_on_every_screen(staff: StaffPages) -> None:

@@ -127,15 +127,17 @@ async def test_supervisors_changes_are_said(staff: StaffPages) -> None:
     page = await staff.open_page(doctor)
     started = await staff.engine.start(doctor, patient, appointment)
 
-    async with staff.engine.staff("supervisor") as supervisor:
-        await supervisor.post(f"/api/consultations/{started.json()['id']}/undo-start")
-        await expect(warnings(page)).to_contain_text(f"Your start with {isolated_name(patient)} was taken back")
-        started = await staff.engine.start(doctor, patient, appointment)
-        consultation = f"/api/consultations/{started.json()['id']}"
-        await supervisor.post(f"{consultation}/transfer", json={"doctor_id": other})
+    supervisor = (await staff.open_browser("supervisor")).request
+    await supervisor.post(f"/api/consultations/{started.json()['id']}/undo-start")
+    undone = warnings(page).filter(has_text=f"Your start with {isolated_name(patient)} was taken back")
+    await expect(undone).to_contain_text("By \u2068Supervisor\u2069")
+    started = await staff.engine.start(doctor, patient, appointment)
+    consultation = f"/api/consultations/{started.json()['id']}"
+    await supervisor.post(f"{consultation}/transfer", data={"doctor_id": other})
 
     transferred = f"Your consultation with {isolated_name(patient)} was transferred to \u2068Dr. {other}\u2069"
-    await expect(warnings(page).filter(has_text=transferred)).to_be_visible()
+    await expect(warnings(page).filter(has_text=transferred)).to_contain_text("By \u2068Supervisor\u2069")
+    await expect(warnings(page)).to_have_count(2)
 
 
 async def test_own_undo_is_not_said_as_anothers(staff: StaffPages) -> None:

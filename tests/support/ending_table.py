@@ -45,7 +45,7 @@ COMMANDS: dict[str, Callable[[Situation], Command]] = {
 }
 ENDED = (("EndConsultation",), (COMPLETED,))
 PASSED_ON = (("EndConsultation", "OfferPatient"), (COMPLETED, *OFFERED))
-RELEASED = (("EndConsultation",), (COMPLETED, "consultation.released"))
+ENDED_BY_SUPERVISOR = (("EndConsultation",), (COMPLETED, "consultation.released"))
 ENDED_OTHERWISE = ("released", "timed out", "start taken back")
 EXTENDED = (("PostponeConsultation",), ("patient.updated",))
 REOPENED = "in consultation, reopened a minute ago"
@@ -76,15 +76,17 @@ ROWS = [
     DecisionRow(LATE_DONE, REOPENED, "consultation_changed"),
     DecisionRow(DONE_AT_DESK, "in consultation", "not_yours"),
     DecisionRow(DONE_AT_DESK, "paused", "not_yours"),
-    DecisionRow(RELEASE, "in consultation", "200", *RELEASED),
+    DecisionRow(RELEASE, "in consultation", "200", *ENDED_BY_SUPERVISOR),
     DecisionRow(
         RELEASE,
         "in consultation, after a check-in",
         "200",
         ("EndConsultation", "WaitAgain"),
-        (*RELEASED[1], UPDATED),
+        (*ENDED_BY_SUPERVISOR[1], UPDATED),
     ),
-    DecisionRow(RELEASE, "in consultation, another doctor in line", "200", PASSED_ON[0], (*RELEASED[1], *OFFERED)),
+    DecisionRow(
+        RELEASE, "in consultation, another doctor in line", "200", PASSED_ON[0], (*ENDED_BY_SUPERVISOR[1], *OFFERED)
+    ),
     DecisionRow(RELEASE, "released", "200"),
     *(DecisionRow(RELEASE, state, "consultation_ended") for state in ("completed", "timed out", "start taken back")),
     DecisionRow(LATE_RELEASE, REOPENED, "consultation_changed"),

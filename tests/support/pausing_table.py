@@ -19,9 +19,9 @@ from tests.support.builders import (
 )
 from tests.support.commands import a_past, a_pause, a_resumption
 from tests.support.decision_table import COMPLETED, OFFERED, UPDATED, DecisionRow, Situation
-from tests.support.ending_table import COMPLETE, DONE, ENDED, ENDED_OTHERWISE, EXTEND, RELEASE, RELEASED
+from tests.support.ending_table import COMPLETE, DONE, ENDED, ENDED_BY_SUPERVISOR, ENDED_OTHERWISE, EXTEND, RELEASE
 from tests.support.starting_table import START
-from tests.support.undoing_table import DOCTOR, SUPERVISOR
+from tests.support.undoing_table import DOCTOR, RELEASED, SUPERVISOR, taken_back
 
 A_MINUTE_LATER = NOON + minutes(1)
 
@@ -115,15 +115,15 @@ ROWS = [
     *_resume(START),
     *_end(COMPLETE, *ENDED),
     *_end(DONE, *ENDED),
-    *_end(RELEASE, *RELEASED),
+    *_end(RELEASE, *ENDED_BY_SUPERVISOR),
     DecisionRow(EXTEND, "paused", "consultation_paused"),
-    DecisionRow(DOCTOR, "paused", "200", ("EndConsultation", "WriteAppointmentStatus"), (COMPLETED, UPDATED)),
-    DecisionRow(SUPERVISOR, "paused", "200", ("EndConsultation", "WriteAppointmentStatus"), (COMPLETED, UPDATED)),
+    DecisionRow(DOCTOR, "paused", "200", *taken_back(COMPLETED)),
+    DecisionRow(SUPERVISOR, "paused", "200", *taken_back(COMPLETED, RELEASED)),
     DecisionRow(
         SUPERVISOR,
         "paused, offered to its doctor",
         "200",
         ("EndConsultation", "EndReservation", "WriteAppointmentStatus"),
-        (COMPLETED, UPDATED),
+        (COMPLETED, RELEASED, UPDATED),
     ),
 ]

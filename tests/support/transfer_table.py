@@ -7,8 +7,8 @@ from patient_visit_engine.visit.codes import ReservationKind
 from patient_visit_engine.visit.commands import Command
 from tests.support.builders import DR_AMRANI, DR_LINDQVIST, DR_OKAFOR, NOON, a_reservation, a_visit, minutes
 from tests.support.commands import a_transfer
-from tests.support.decision_table import UPDATED, DecisionRow, Situation, completed, running
-from tests.support.undoing_table import REOPENER
+from tests.support.decision_table import COMPLETED, UPDATED, DecisionRow, Situation, completed, running
+from tests.support.undoing_table import RELEASED, REOPENER
 
 
 def _reserved_after_completion(kind: ReservationKind) -> Situation:
@@ -25,22 +25,24 @@ STATES: dict[str, Callable[[], Situation]] = {
     "completed, reserved by a transfer": lambda: _reserved_after_completion(ReservationKind.transferred),
     "completed, called for another doctor": lambda: _reserved_after_completion(ReservationKind.called),
 }
-TRANSFER = "Transfer, by its doctor or a supervisor"
+TRANSFER = "Transfer, by its doctor"
+SUPERVISOR = "Transfer, by a supervisor"
 OTHER = "Transfer, by another doctor"
 INACTIVE = "Transfer, to an inactive doctor"
 COMMANDS: dict[str, Callable[[Situation], Command]] = {
-    TRANSFER: lambda now: a_transfer(now.appointment, now.consultation, DR_LINDQVIST),
+    TRANSFER: lambda now: a_transfer(now.appointment, now.consultation, DR_LINDQVIST, by=DR_AMRANI),
+    SUPERVISOR: lambda now: a_transfer(now.appointment, now.consultation, DR_LINDQVIST),
     OTHER: lambda now: a_transfer(now.appointment, now.consultation, DR_LINDQVIST, by=DR_OKAFOR),
     INACTIVE: lambda now: a_transfer(now.appointment, now.consultation, DR_LINDQVIST, by=DR_AMRANI, active=False),
 }
 CHANGES = ("EndConsultation", "TransferConsultation")
-EVENTS = (
-    "consultation.completed",
+AFTER_THE_END = (
     "consultation.transferred",
     "appointment.updated",
     "appointment.updated",
     "patient.updated",
 )
+EVENTS = (COMPLETED, *AFTER_THE_END)
 GIVEN = (CHANGES, EVENTS)
 WITHDRAWN = ("consultation.reopened", UPDATED, "patient.updated")
 TAKES_OFFER = (("EndConsultation", "EndReservation", "TransferConsultation"), EVENTS)
@@ -58,6 +60,8 @@ ROWS = [
         for state in ("completed", "released", "timed out", "start taken back")
     ),
     DecisionRow(TRANSFER, "in consultation, its prestation inactive", "prestation_inactive"),
+    DecisionRow(SUPERVISOR, "in consultation", "200", CHANGES, (COMPLETED, RELEASED, *AFTER_THE_END)),
+    DecisionRow(SUPERVISOR, "paused", "200", CHANGES, (COMPLETED, RELEASED, *AFTER_THE_END)),
     DecisionRow(OTHER, "in consultation", "not_yours"),
     DecisionRow(OTHER, "paused", "not_yours"),
     DecisionRow(INACTIVE, "in consultation", "doctor_inactive"),

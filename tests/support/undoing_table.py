@@ -25,20 +25,26 @@ CHECK_IN = "Undo check-in"
 CHECK_OUT = "Undo check-out"
 CANCEL = "Cancel"
 UNDO_CANCEL = "Undo cancel"
-TAKEN_BACK = (("EndConsultation", "WriteAppointmentStatus"), (COMPLETED, UPDATED))
-WAITS_AGAIN = (("EndConsultation", "WaitAgain"), (COMPLETED, UPDATED))
+#: To the doctor whose consultation a supervisor ends.
+RELEASED = "consultation.released"
 REOPENED = (("ReopenConsultation",), ("consultation.reopened", UPDATED))
 TAKES_OFFER_BACK = (("ReopenConsultation", "EndReservation"), ("consultation.reopened", UPDATED))
 BLOCKED = (("NoteRefusal",), ("consultation.blocked",))
-SERVES_LINE = (("EndConsultation", "OfferPatient", "WriteAppointmentStatus"), (COMPLETED, *OFFERED, UPDATED))
 
 
-def _undo_start(command: str) -> list[DecisionRow]:
-    """The rows that are the same for a doctor and for a supervisor."""
+def taken_back(*ended: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The changes and events of a start that is taken back. `ended` are the events of the end of the consultation."""
+    return ("EndConsultation", "WriteAppointmentStatus"), (*ended, UPDATED)
+
+
+def _undo_start(command: str, *ended: str) -> list[DecisionRow]:
+    """The rows of a doctor and of a supervisor. `ended` are the events of the end of the consultation."""
+    serves_line = ("EndConsultation", "OfferPatient", "WriteAppointmentStatus"), (*ended, *OFFERED, UPDATED)
+    waits_again = ("EndConsultation", "WaitAgain"), (*ended, UPDATED)
     return [
-        DecisionRow(command, "in consultation", "200", *TAKEN_BACK),
-        DecisionRow(command, "in consultation, after a check-in", "200", *WAITS_AGAIN),
-        DecisionRow(command, "in consultation, another doctor in line", "200", *SERVES_LINE),
+        DecisionRow(command, "in consultation", "200", *taken_back(*ended)),
+        DecisionRow(command, "in consultation, after a check-in", "200", *waits_again),
+        DecisionRow(command, "in consultation, another doctor in line", "200", *serves_line),
         DecisionRow(command, "start taken back", "200"),
         DecisionRow(command, "completed", "consultation_ended"),
         DecisionRow(command, "released", "consultation_ended"),
@@ -72,11 +78,11 @@ COMMANDS: dict[str, Callable[[Situation], Command]] = {
     UNDO_CANCEL: lambda now: an_undo_of_cancellation(now.appointment, now.past),
 }
 ROWS = [
-    *_undo_start(DOCTOR),
+    *_undo_start(DOCTOR, COMPLETED),
     DecisionRow(DOCTOR, "in consultation for more than 5 minutes", "too_late"),
     DecisionRow(OTHER, "in consultation", "not_yours"),
-    *_undo_start(SUPERVISOR),
-    DecisionRow(SUPERVISOR, "in consultation for more than 5 minutes", "200", *TAKEN_BACK),
+    *_undo_start(SUPERVISOR, COMPLETED, RELEASED),
+    DecisionRow(SUPERVISOR, "in consultation for more than 5 minutes", "200", *taken_back(COMPLETED, RELEASED)),
     *_reopen(REOPENER),
     DecisionRow(REOPENER, "completed more than 5 minutes ago", "too_late"),
     DecisionRow(REOPENER, "completed, in consultation with another doctor", "patient_in_consultation", *BLOCKED),

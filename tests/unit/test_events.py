@@ -177,6 +177,19 @@ def test_release_or_timeout_goes_to_holder_too(outcome: Outcome) -> None:
     assert completed.data.keys().isdisjoint({"by_name", "reason"})
 
 
+@pytest.mark.parametrize("outcome", [Outcome.mistaken, Outcome.transferred])
+def test_holder_learns_which_supervisor_did_it(outcome: Outcome) -> None:
+    context = replace(an_event_context(AT, "the-request"), caller_name="Lena Moreau")
+    by_its_doctor = consultation_changes.EndConsultation(consultation=RUNNING, outcome=outcome)
+
+    completed, released = events_of(by_its_doctor.model_copy(update={"by_supervisor": True}), context)
+
+    assert [event.name for event in events_of(by_its_doctor, context)] == ["consultation.completed"]
+    assert (released.channel, released.data["outcome"]) == ("doctor.7", outcome.value)
+    assert (released.data["by_name"], released.data["reason"]) == ("Lena Moreau", None)
+    assert "by_name" not in completed.data
+
+
 def test_refusal_is_sent_only_to_refused_doctor() -> None:
     (event,) = events_for(changes.NoteRefusal(appointment=APPOINTMENT, refusal=BLOCKED))
 

@@ -5,7 +5,6 @@ import type { Ref } from "vue";
 import { useI18n } from "vue-i18n";
 import type { Who } from "./api/client.js";
 import { now } from "./clock.js";
-import { isOwnEnd } from "./commands/own_ends.js";
 import { endedWaits, endedWaitsAfter } from "./ended_waits.js";
 import { type Identity, isolated, useIdentity } from "./identity.js";
 import { useNotices } from "./notices.js";
@@ -18,10 +17,23 @@ export function useEventNotices(session: Ref<Who | undefined>) {
     const notices = useNotices();
     const { t } = useI18n();
     const { written } = useIdentity();
+    /** The consultations that a supervisor has just transferred, with the supervisor's name. The event about the receiver comes next. */
+    const transferredBy = new Map<unknown, unknown>();
+    const by = (name: unknown): string =>
+        typeof name === "string" ? t("event.by", { name: isolated(name) }) : t("event.bySupervisor");
+
+    function ended(data: Readonly<Record<string, unknown>>, patient: string): void {
+        const { outcome, by_name, reason } = data;
+        if (outcome === "transferred") transferredBy.set(data.consultation_id, by_name);
+        else if (outcome === "mistaken") notices.warn(t("event.startUndone", { patient }), by(by_name));
+        else {
+            const why = [t(`outcome.${String(outcome)}`), by_name, reason];
+            notices.warn(t("event.released", { patient }), why.filter(part => typeof part === "string").join(" · "));
+        }
+    }
 
     return (event: VisitEvent<Record<string, unknown>>): void => {
         const { name, data } = event;
-        const patient = written(data as unknown as Identity);
         const own = session.value?.doctor_id;
         if (own) {
             offers.value = offersAfter(offers.value, event, now.value);
@@ -29,6 +41,9 @@ export function useEventNotices(session: Ref<Who | undefined>) {
         }
         // The rows show the result of older events. A warning from an hour ago does not help.
         if (now.value - Date.parse(String(data.timestamp)) > NOTICE_MAX_AGE) return;
+        // An event about a doctor or a service has no patient.
+        if (data.patient_name === undefined) return;
+        const patient = written(data as unknown as Identity);
         if (name === "consultation.blocked") {
             notices.blocked(
                 patient,
@@ -39,14 +54,11 @@ export function useEventNotices(session: Ref<Who | undefined>) {
         } else if (name === "consultation.overdue") {
             notices.warn(t("event.overdue", { patient }));
         } else if (name === "consultation.released") {
-            const why = [t(`outcome.${String(data.outcome)}`), data.by_name, data.reason];
-            notices.warn(t("event.released", { patient }), why.filter(part => typeof part === "string").join(" · "));
-        } else if (own && data.doctor_id === own && !isOwnEnd(data.consultation_id)) {
-            // Only its doctor and a supervisor may do this. So it was a supervisor, or this doctor elsewhere.
-            if (name === "consultation.transferred")
-                notices.warn(t("event.transferred", { patient, doctor: isolated(String(data.to_doctor_name)) }));
-            else if (name === "consultation.completed" && data.outcome === "mistaken")
-                notices.warn(t("event.startUndone", { patient }));
+            ended(data, patient);
+        } else if (name === "consultation.transferred" && transferredBy.has(data.consultation_id)) {
+            const doctor = isolated(String(data.to_doctor_name));
+            notices.warn(t("event.transferred", { patient, doctor }), by(transferredBy.get(data.consultation_id)));
+            transferredBy.delete(data.consultation_id);
         }
     };
 }

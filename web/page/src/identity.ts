@@ -2,10 +2,10 @@
 
 import { useI18n } from "vue-i18n";
 import { partialDate } from "./clock.js";
+import { hasSameName, type Named } from "./same_names.js";
 
 /** A patient in a row, a card, an event or a refusal. Older events lack the birth date and the record number. */
-export interface Identity {
-    readonly patient_name: string;
+export interface Identity extends Named {
     readonly birth_date?: string | null | undefined;
     readonly record_number?: string | null | undefined;
 }
@@ -23,13 +23,17 @@ export function useIdentity() {
         return [...born, ...number].join(" · ");
     }
 
-    const joined = (name: string, patient: Identity): string => [name, details(patient)].filter(Boolean).join(", ");
+    const joined = (name: string, ...more: readonly string[]): string =>
+        [name, more.filter(Boolean).join(" · ")].filter(Boolean).join(", ");
 
     return {
         details,
         /** The patient in the name of a button, for a screen reader. */
-        spoken: (patient: Identity): string => joined(patient.patient_name, patient),
-        /** The patient in a sentence. */
-        written: (patient: Identity): string => joined(isolated(patient.patient_name), patient),
+        spoken: (patient: Identity): string => joined(patient.patient_name, details(patient)),
+        /** The patient in a sentence, with a mark when another patient on the screen has the same name. */
+        written: (patient: Identity): string => {
+            const mark = hasSameName(patient) ? t("identity.sameName") : "";
+            return joined(isolated(patient.patient_name), details(patient), mark);
+        },
     };
 }

@@ -10,7 +10,6 @@ import { useNotices } from "../notices.js";
 import { BOARD, VISIT, WORKLIST } from "../queries.js";
 import { CALLS, type Call, type CommandName, type Details, type Subject, subjectOfUndo, UNDONE_BY } from "./calls.js";
 import { openedBy } from "./check_ins.js";
-import { endingOwn } from "./own_ends.js";
 
 /** `asking`: no answer yet. `unknown`: the last answer did not say whether the command was carried out, so it is sent again. */
 export type Pending = "asking" | "unknown";
@@ -45,13 +44,10 @@ export function useCommands() {
         pending.set(place, "asking");
         try {
             const call: Call = CALLS[name];
-            const send = (): Promise<unknown> =>
-                askUntilDecided(
-                    key => call(of, key, details),
-                    () => pending.set(place, "unknown"),
-                );
-            const endsOwn = name === "undo_start" || name === "transfer";
-            const answer = await (endsOwn ? endingOwn(of.consultation_id, send) : send());
+            const answer = await askUntilDecided(
+                key => call(of, key, details),
+                () => pending.set(place, "unknown"),
+            );
             const undoes = name === "check_in_patient" ? openedBy(answer as Trackings) : undefined;
             report(name, of, answer, undoes);
             return true;
