@@ -20,6 +20,23 @@ NOTIFICATIONS = """
     };
 """
 
+#: Counts the tones, and lists the sound devices that the page has opened.
+COUNTED_TONES = """
+    window.tones = 0;
+    window.devices = [];
+    window.AudioContext = class extends AudioContext {
+        constructor() {
+            super();
+            window.devices.push(this);
+        }
+    };
+    const start = OscillatorNode.prototype.start;
+    OscillatorNode.prototype.start = function (at) {
+        window.tones += 1;
+        start.call(this, at);
+    };
+"""
+
 
 def bar(page: Page) -> Locator:
     return page.get_by_role("complementary", name="Patients free for you")
@@ -80,7 +97,13 @@ async def test_wait_that_ended_leaves_a_line(staff: StaffPages) -> None:
 
     line = bar(page).get_by_text(f"You no longer wait for {isolated_name(patient)}: the appointment was canceled")
     await expect(line).to_be_visible()
+    await page.reload()
+    await expect(line).to_be_visible()
+    assert "Doe" not in await page.evaluate("JSON.stringify({...sessionStorage, ...localStorage})")
     await bar(page).get_by_role("button", name="Close").click()
+    await expect(bar(page)).to_be_empty()
+    await page.reload()
+    await expect(row(page, waited)).to_contain_text("Canceled")
     await expect(bar(page)).to_be_empty()
 
 
@@ -119,6 +142,31 @@ async def test_alerts_are_off_until_chosen(staff: StaffPages) -> None:
     [shown] = await page.evaluate("window.shown")
     assert shown.startswith("A patient is free for you")
     assert f"Doe{patient}" not in shown
+
+
+async def test_one_of_two_tabs_rings(staff: StaffPages) -> None:
+    holder, doctor = staff.new_doctor(), staff.new_doctor()
+    patient, (held, waited) = await staff.new_patient(holder, doctor)
+    browser = await staff.open_browser(doctor)
+    await browser.add_init_script(COUNTED_TONES)
+    tabs = [await load_page(browser, "/") for _ in range(2)]
+    await choose_in_account(tabs[0], "Sound for a new offer")
+    await tabs[0].keyboard.press("Escape")
+    await tabs[1].reload()
+    for tab in tabs:
+        await tab.locator("h1").click()
+        await tab.wait_for_function("window.devices.some(device => device.state === 'running')")
+        await tab.evaluate("window.tones = 0")
+
+    async with staff.engine.staff("doctor", holder) as client:
+        started = await staff.engine.start(holder, patient, held)
+        await row_button(tabs[0], waited, "Wait").click()
+        await client.post(f"/api/consultations/{started.json()['id']}/undo-start")
+
+    for tab in tabs:
+        await expect(bar(tab)).to_contain_text("is free for you")
+    # The sound is two tones.
+    assert sum([await tab.evaluate("window.tones") for tab in tabs]) == 2
 
 
 async def test_supervisors_changes_are_said(staff: StaffPages) -> None:

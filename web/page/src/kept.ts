@@ -1,4 +1,4 @@
-/** The choices that a browser stores: language, colours, keys, sounds, notifications. Patient data is never stored. */
+/** The choices that a browser stores: language, colours, keys, sounds, notifications. No patient data is among them. */
 
 type Choice = "locale" | "theme" | "keys" | "sound" | "offer_sound" | "offer_notification";
 

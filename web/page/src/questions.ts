@@ -1,7 +1,6 @@
 /** Questions that stop a press until the user has chosen. App shows the open one as a dialog. */
 
 import { ref } from "vue";
-import type { Who } from "./api/client.js";
 
 export interface Question {
     readonly title: string;
@@ -12,14 +11,6 @@ export interface Question {
 
 interface OpenQuestion extends Question {
     readonly answer: (choice: string | undefined) => void;
-}
-
-/** The choices that the API would carry out. With `refuse` it refuses to start next to a running consultation. */
-export function possibleChoices(
-    { choices }: Question,
-    doctorBusy: Who["doctor_busy"] | undefined,
-): Question["choices"] {
-    return choices.filter(({ value }) => value !== "both" || doctorBusy !== "refuse");
 }
 
 export const openQuestion = ref<OpenQuestion>();

@@ -1,10 +1,11 @@
 /** A sound and a notification of the browser for a new offer. Both are off until the doctor switches them on. */
 
-import { type Ref, ref, watch } from "vue";
+import { computed, type Ref, ref, watch } from "vue";
 import { useI18n } from "vue-i18n";
 import { kept } from "../kept.js";
 import type { Offer } from "../offers.js";
 import { useChime } from "../wall/chime.js";
+import { useOneTab } from "./one_tab.js";
 
 const CHOICES = { sound: "offer_sound", notification: "offer_notification" } as const;
 export type Alert = keyof typeof CHOICES;
@@ -59,6 +60,9 @@ function notify(title: string): void {
 export function useOfferAlerts(offers: Ref<readonly Offer[]>): void {
     const { t } = useI18n();
     const chime = useChime("offer_sound");
+    // Without a press since it was loaded, a tab is silent, so it must not be the one that rings.
+    const canRing = computed(() => alerts.value.sound && chime.sound.value === "on");
+    const rings = useOneTab("visit-offer-sound", canRing, navigator.locks);
     watch(
         () => alerts.value.sound,
         isOn => (isOn ? chime.switchOn() : chime.switchOff()),
@@ -66,7 +70,7 @@ export function useOfferAlerts(offers: Ref<readonly Offer[]>): void {
     watch(offers, (after, before) => {
         const known = new Set(before.map(offer => offer.patient_id));
         if (after.every(offer => known.has(offer.patient_id))) return;
-        if (alerts.value.sound) chime.play();
+        if (rings.value) chime.play();
         // Everyone near the screen can read a notification, so it has no name.
         if (alerts.value.notification && "Notification" in window && Notification.permission === "granted")
             notify(t("offer.alert"));

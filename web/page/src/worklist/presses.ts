@@ -8,7 +8,9 @@ import type { Subject } from "../commands/calls.js";
 import { useCommands } from "../commands/use_commands.js";
 import { useIdentity } from "../identity.js";
 import { ask } from "../questions.js";
+import { useWho } from "../session.js";
 import type { Action } from "./row.js";
+import { startChoices } from "./start_choices.js";
 
 /** A consultation that began less than this ago may have been started by accident, in milliseconds. */
 export const YOUNG = 60_000;
@@ -18,6 +20,7 @@ export function usePresses(running: Ref<Appointment | undefined>) {
     const { run, pendingOf } = useCommands();
     const { t } = useI18n();
     const { written } = useIdentity();
+    const who = useWho();
 
     async function start(action: "start" | "resume", item: Subject & { exclusive?: boolean }): Promise<boolean> {
         const other = running.value;
@@ -26,10 +29,7 @@ export function usePresses(running: Ref<Appointment | undefined>) {
         const choice = await ask({
             title: t("question.busy", { patient: written(other) }),
             text: t("question.busyWhat", { patient: written(item) }),
-            choices: [
-                { value: "complete", label: t("question.completeAndStart") },
-                { value: "both", label: t("question.startNextTo") },
-            ],
+            choices: startChoices(who.value.doctor_busy).map(value => ({ value, label: t(`question.start.${value}`) })),
         });
         if (choice === "both") return run(action, item);
         return choice === "complete" && (await run("complete", other)) && run(action, item);
