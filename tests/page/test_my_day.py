@@ -1,7 +1,10 @@
 """A doctor's day under a filter: what runs stays on the screen, and Call calls whom it shows."""
 
+import re
+
 from playwright.async_api import Route, expect
 
+from tests.support.engine import X_RAY
 from tests.support.page_site import StaffPages, isolated_name, load_page, notices, row, row_button
 
 
@@ -45,6 +48,24 @@ async def test_call_waits_while_the_shown_row_is_not_the_next(staff: StaffPages)
     await expect(row(page, second_appointment).get_by_role("button", name="Call John")).to_be_enabled()
     called = await staff.page_site.query("SELECT called_appointment_id FROM doctors WHERE id = :id", id=doctor)
     assert [row["called_appointment_id"] for row in called] == [None]
+
+
+async def test_call_that_reserves_nothing_is_next_and_passed_over_elsewhere(staff: StaffPages) -> None:
+    doctor, other_doctor = staff.new_doctor(), staff.new_doctor()
+    patient, (x_ray, other_x_ray) = await staff.new_patient(doctor, other_doctor, prestation=X_RAY)
+    second, (second_appointment,) = await staff.new_patient(other_doctor, prestation=X_RAY)
+    page, other_page = await staff.open_page(doctor), await staff.open_page(other_doctor)
+
+    await row_button(page, x_ray, "Call").click()
+
+    await expect(page.locator("[data-group='next']")).to_contain_text("Called by you")
+    await expect(row_button(page, x_ray, "Call")).to_have_count(0)
+    await expect(page).to_have_title(re.compile(r"^\(1\) "))
+    await expect(row(other_page, other_x_ray)).to_contain_text(f"Called by Dr. {doctor}")
+    following = other_page.locator("[data-group='next']")
+    await expect(following).to_contain_text(f"{isolated_name(patient)} comes first, and is called by Dr. {doctor}")
+    await row_button(other_page, second_appointment, "Call").click()
+    await expect(notices(other_page).filter(has_text=f"Called: {isolated_name(second)}")).to_be_visible()
 
 
 async def test_refused_second_start_is_not_offered(staff: StaffPages) -> None:

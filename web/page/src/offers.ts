@@ -3,6 +3,7 @@
 import { ref } from "vue";
 import type { Appointment } from "./api/client.js";
 import { now } from "./clock.js";
+import { isOwnCall } from "./worklist/row.js";
 
 /** How long the page shows a free patient who is not reserved, in milliseconds. */
 export const SAID_FOR = 30_000;
@@ -74,7 +75,7 @@ export function openOffers(
 
 /** How many patients of the list this doctor has called and still waits for. */
 export function countCalls(items: readonly Appointment[], doctorId: number, at: number): number {
-    const called = items.filter(item => item.patient.kind === "called" && isReserved(item, doctorId, at));
+    const called = items.filter(item => isOwnCall(item, doctorId, at));
     return new Set(called.map(item => item.patient_id)).size;
 }
 

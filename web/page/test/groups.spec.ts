@@ -50,7 +50,27 @@ describe("a doctor's day", () => {
     it("names those who come first and are with someone else", () => {
         const later = item({}, withDrOkafor);
         const items = [busy, first, later];
-        expect(passedOver(items, grouped(items, ME, NOON))).toEqual([busy]);
+        expect(passedOver(items, grouped(items, ME, NOON), NOON)).toEqual([busy]);
+    });
+
+    it("knows calls that reserve nothing", () => {
+        const elsewhere = { doctor_id: OTHER, name: "Dr. Okafor" };
+        const called = item({ exclusive: false, called_until: at(1) });
+        const duringConsultation = item({ exclusive: false, called_until: at(1) }, withDrOkafor);
+        const calledByOther = item({ called_elsewhere: { ...elsewhere, until: at(1) } });
+        const over = item({ called_until: at(0), called_elsewhere: { ...elsewhere, until: at(0) } });
+
+        for (const own of [called, duringConsultation]) {
+            const groups = grouped([first, own], ME, NOON);
+            expect([groups.next, groups.ready]).toEqual([[own], [first]]);
+            expect(nextCall([first, own], ME, NOON)).toBe(own);
+        }
+        const groups = grouped([calledByOther, first], ME, NOON);
+        expect([groups.next, groups.ready]).toEqual([[first], [calledByOther]]);
+        expect(nextCall([calledByOther, first], ME, NOON)).toBe(first);
+        expect(passedOver([calledByOther, first], groups, NOON)).toEqual([calledByOther]);
+        expect(grouped([over, first], ME, NOON).next).toEqual([over]);
+        expect(nextCall([over, first], ME, NOON)).toBe(over);
     });
 
     it("keeps a paused consultation in sight", () => {

@@ -55,5 +55,8 @@ describe("the menu of a row", () => {
         const item = anAppointment({ status: "pending", checked_in_at: at(-10) }, called);
         expect(menu(item, DOCTOR)).toContain("no_answer");
         expect(menu(here, DOCTOR)).not.toContain("no_answer");
+        expect(menu({ ...here, exclusive: false, called_until: at(1) }, DOCTOR)).toContain("no_answer");
+        expect(menu({ ...here, exclusive: false, called_until: at(1) }, as("reception"))).toContain("no_answer");
+        expect(menu({ ...here, exclusive: false, called_until: at(0) }, DOCTOR)).not.toContain("no_answer");
     });
 });

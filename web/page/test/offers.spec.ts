@@ -18,11 +18,12 @@ test("the list alone has the open offers, as after a reload", () => {
         anAppointment({ appointment_id: 5, patient_id: 5 }, { ...forMe, until: at(-1), kind: "offered" }),
         anAppointment({ appointment_id: 6, patient_id: 6, status: "done" }, { ...forMe, kind: "offered" }),
         anAppointment({ appointment_id: 7, patient_id: 7 }),
+        anAppointment({ appointment_id: 8, patient_id: 8, exclusive: false, called_until: at(1) }),
     ];
 
     expect(openOffers([], items, ME, NOON).map(offer => offer.appointment_id)).toEqual([1, 2]);
     expect(openOffers([], items, ME, NOON)[0]?.until).toBe(NOON + 60_000);
-    expect(countCalls(items, ME, NOON)).toBe(1);
+    expect(countCalls(items, ME, NOON)).toBe(2);
 });
 
 test("the offer of the list is for the service of the reservation", () => {

@@ -1,7 +1,7 @@
 /** The commands in the menu of one row: what the role may do in the row's situation, in pure functions. */
 
 import type { Appointment, Who } from "../api/client.js";
-import type { Situation } from "./row.js";
+import { isCalled, type Situation } from "./row.js";
 
 /** Its doctor may take a start or a completion back for so long, in milliseconds. A supervisor may do it later too. */
 export const UNDO_WITHIN = 5 * 60_000;
@@ -53,11 +53,10 @@ export function menuOf(
         commands.push(isDesk && "undo_cancel");
     } else if (isOwn || isDesk) {
         const isHere = item.status === "pending";
-        const isCalled = item.patient.kind === "called" && item.patient.doctor_id === item.doctor_id;
         commands.push(
             isOwn && situation === "expected" && "start",
             isDesk && !isHere && "check_in",
-            isHere && isCalled && "no_answer",
+            isHere && isCalled(item, now) && "no_answer",
             isHere && "check_out",
             item.left_at !== null && "undo_check_out",
             isHere && "undo_check_in",

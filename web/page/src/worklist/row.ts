@@ -9,7 +9,7 @@ export type Action = "start" | "resume" | "complete" | "extend" | "pause" | "wai
 
 /**
  * `mine`: in consultation with the signed-in doctor. `busy`: with another doctor, or with this doctor for another appointment.
- * `expected`: not in the house yet. `free`: in the house, and no one has the patient.
+ * `reserved_for_me`: also called by this doctor. `expected`: not in the house yet. `free`: in the house, and no one has the patient.
  */
 export type Situation =
     | "free"
@@ -71,10 +71,28 @@ export function rowOf(item: Appointment, doctorId: number | null, now: number, i
         situation,
         actions: item.doctor_id === doctorId ? actionsOf(item, situation, doctorId) : [],
         since: situation.startsWith("paused") ? at(item.paused_at) : own ? at(item.started_at) : at(item.patient.since),
-        until: situation.startsWith("reserved") ? at(item.patient.until) : null,
+        until: situation.startsWith("reserved") ? at(item.called_until ?? item.patient.until) : null,
         isLongOver: situation === "overdue" && isLongOver(item, now),
         longWait: waited >= LONG_WAIT ? waited : null,
     };
+}
+
+const isAfter = (moment: string | null | undefined, now: number): boolean => (at(moment ?? null) ?? 0) > now;
+
+/** Whether the appointment's doctor has called its patient, who has still time to come. */
+export function isCalled({ called_until, doctor_id, patient }: Appointment, now: number): boolean {
+    const isReserved = patient.kind === "called" && patient.doctor_id === doctor_id;
+    return isAfter(called_until, now) || (isReserved && isAfter(patient.until, now));
+}
+
+/** The open call of the patient for another appointment, if there is one. It reserves nothing, but no one else can call the patient. */
+export function calledElsewhere({ called_elsewhere }: Appointment, now: number): Appointment["called_elsewhere"] {
+    return isAfter(called_elsewhere?.until, now) ? called_elsewhere : null;
+}
+
+/** Whether this doctor waits for the patient of the row after a call. */
+export function isOwnCall(item: Appointment, doctorId: number, now: number): boolean {
+    return isCalled(item, now) && situationOf(item, doctorId, now) === "reserved_for_me";
 }
 
 function isLongOver({ started_at, overdue_at, waiting_for_me }: Appointment, now: number): boolean {
@@ -91,6 +109,8 @@ function situationOf(item: Appointment, doctorId: number | null, now: number): S
         if (item.doctor_id !== doctorId) return "elsewhere";
         return item.overdue_at !== null && Date.parse(item.overdue_at) <= now ? "overdue" : "mine";
     }
+    // A call for an X-ray reserves nothing, and the patient may be with another doctor.
+    if (item.doctor_id === doctorId && isCalled(item, now)) return "reserved_for_me";
     if (patient.state === "in_consultation") return patient.position === null ? "busy" : "in_line";
     if (patient.state === "reserved" && (patient.until === null || Date.parse(patient.until) > now)) {
         if (patient.doctor_id === doctorId) return "reserved_for_me";
