@@ -102,6 +102,14 @@ export async function readWorklistPages(
     return list;
 }
 
+/** The query of one page of the worklist. */
+export function worklistQuery(wanted: WorklistWanted) {
+    return {
+        queryKey: [WORKLIST, wanted],
+        queryFn: ({ signal }: { signal: AbortSignal }) => readWorklist(wanted, PAGE_SIZE, signal),
+    };
+}
+
 export function useWorklist(wanted: Ref<WorklistWanted>, isNeeded: Ref<boolean> = ref(true)) {
     return useQuery({
         enabled: isNeeded,

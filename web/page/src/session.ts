@@ -6,6 +6,7 @@ import { toast } from "vue-sonner";
 import { standUp } from "./api/asking.js";
 import { answered, api, type Who } from "./api/client.js";
 import { openDialog } from "./commands/dialogs.js";
+import { openDoctorDialog } from "./commands/doctor_commands.js";
 import { openWalkIn } from "./desk/walk_in.js";
 import { endedWaits } from "./ended_waits.js";
 import { offers } from "./offers.js";
@@ -56,6 +57,7 @@ export function forgetReads(client: QueryClient): void {
     endedWaits.value = [];
     toast.dismiss();
     openDialog.value = undefined;
+    openDoctorDialog.value = undefined;
     openWalkIn.value = undefined;
     isSearchOpen.value = false;
     openQuestion.value?.answer(undefined);

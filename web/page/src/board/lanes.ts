@@ -30,6 +30,8 @@ export interface Lane {
     readonly key: string;
     /** The doctor or the room. Null: patients between two services, or doctors without a room. */
     readonly name: string | null;
+    /** Of a lane by doctor. */
+    readonly doctorId: number | null;
     /** The rooms of a doctor, or the doctors of a room. */
     readonly details: readonly string[];
     readonly isBetween: boolean;
@@ -133,6 +135,7 @@ function laneOf(key: string, places: readonly Placed[], by: LaneBy): Lane {
     return {
         key,
         name: by === "doctor" ? (first?.doctor ?? null) : (first?.room ?? null),
+        doctorId: by === "doctor" ? (first?.doctor_id ?? null) : null,
         details: [...new Set(details)] as string[],
         isBetween: first === null,
         entries,

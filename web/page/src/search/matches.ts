@@ -51,6 +51,12 @@ export function expectedOf(match: Match): readonly Appointment[] {
     return match.appointments.filter(item => item.status === "scheduled" || item.status === "confirmed");
 }
 
+/** Whether the patient can leave: something waits, and no consultation is in progress or paused. */
+export function mayLeave({ appointments }: Match): boolean {
+    const has = (status: Appointment["status"]): boolean => appointments.some(item => item.status === status);
+    return has("pending") && !has("in_progress");
+}
+
 const isHere = (match: Match): boolean =>
     match.appointments.some(item => item.status === "pending" || item.status === "in_progress");
 

@@ -2,15 +2,13 @@
 
 import { useI18n } from "vue-i18n";
 import { useRouter } from "vue-router";
-import type { Appointment } from "../api/client.js";
+import { useLeaving } from "../commands/leaving.js";
 import { useCommands } from "../commands/use_commands.js";
 import { openWalkIn } from "../desk/walk_in.js";
 import { useIdentity } from "../identity.js";
 import { useNotices } from "../notices.js";
 import { useWho } from "../session.js";
-import { usePresses } from "../worklist/presses.js";
-import type { Action } from "../worklist/row.js";
-import { useRunning } from "../worklist/running.js";
+import { useRowPress } from "../worklist/row_press.js";
 import { firstActOf, type Match } from "./matches.js";
 import { typedPerson } from "./text.js";
 
@@ -20,9 +18,9 @@ export function useResultActs(onDone: (arrived?: number) => void) {
     const notices = useNotices();
     const { t } = useI18n();
     const { written } = useIdentity();
-    const { run, pendingOf } = useCommands();
-    // Only a doctor has an own consultation. For other staff this would read the whole day.
-    const doctorsPresses = who.value.doctor_id === null ? undefined : usePresses(useRunning());
+    const { run } = useCommands();
+    const { press, pendingOf } = useRowPress();
+    const leave = useLeaving();
 
     async function checkIn(match: Match): Promise<void> {
         const [item] = match.appointments;
@@ -53,9 +51,10 @@ export function useResultActs(onDone: (arrived?: number) => void) {
         }
     }
 
-    function press(action: Action, item: Appointment): void {
-        void (doctorsPresses === undefined ? run(action, item) : doctorsPresses.press(action, item));
+    function checkOut(match: Match): void {
+        const [item] = match.appointments;
+        if (item !== undefined) void leave("check_out_patient", item);
     }
 
-    return { who, act, checkIn, walkIn, newWalkIn, press, pendingOf };
+    return { who, act, checkIn, checkOut, walkIn, newWalkIn, press, pendingOf };
 }

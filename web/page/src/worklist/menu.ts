@@ -6,7 +6,7 @@ import { isCalled, type Situation } from "./row.js";
 /** Its doctor may take a start or a completion back for so long, in milliseconds. A supervisor may do it later too. */
 export const UNDO_WITHIN = 5 * 60_000;
 
-/** Commands that need more than a press open a dialog: `send`, `transfer`, `reassign`, `set_priority`, `cancel`, `release`. */
+/** Those of `DialogCommand`, and `reassign_all`, open a dialog. */
 export type MenuCommand =
     | "start"
     | "undo_start"
@@ -15,30 +15,34 @@ export type MenuCommand =
     | "reopen"
     | "release"
     | "check_in"
+    | "check_in_patient"
     | "no_answer"
     | "check_out"
+    | "check_out_patient"
     | "undo_check_out"
     | "undo_check_in"
     | "set_priority"
     | "reassign"
+    | "reassign_all"
     | "no_show"
     | "cancel"
     | "undo_cancel";
 
 const RUNNING: readonly Situation[] = ["mine", "overdue", "paused", "paused_elsewhere", "elsewhere"];
 
-/** Today's menu of the row, in the order of the screen. */
+/** The menu of the row, in the order of the screen. On another day only what the API accepts then. */
 export function menuOf(
     item: Appointment,
     situation: Situation,
     who: Pick<Who, "role" | "doctor_id">,
     now: number,
+    isToday = true,
 ): readonly MenuCommand[] {
     const isOwn = who.doctor_id !== null && who.doctor_id === item.doctor_id;
     const isSupervisor = who.role === "supervisor";
     const isDesk = isSupervisor || who.role === "reception";
-    const within = (moment: string | null): boolean =>
-        isSupervisor || (isOwn && moment !== null && now - Date.parse(moment) < UNDO_WITHIN);
+    const within = (moment: string | null, always = isSupervisor): boolean =>
+        always || (isOwn && moment !== null && now - Date.parse(moment) < UNDO_WITHIN);
     const commands: (MenuCommand | false)[] = [];
     if (RUNNING.includes(situation)) {
         commands.push(
@@ -48,21 +52,26 @@ export function menuOf(
             isSupervisor && "release",
         );
     } else if (situation === "done") {
-        commands.push(within(item.completed_at) && "reopen");
+        commands.push(within(item.completed_at, isSupervisor && isToday) && "reopen");
     } else if (situation === "canceled") {
         commands.push(isDesk && "undo_cancel");
     } else if (isOwn || isDesk) {
         const isHere = item.status === "pending";
+        // The API lets no patient leave who is in consultation or paused.
+        const isBusy = item.patient.state === "in_consultation";
         commands.push(
             isOwn && situation === "expected" && "start",
-            isDesk && !isHere && "check_in",
+            (isDesk || !isToday) && !isHere && "check_in",
+            isDesk && isToday && !isHere && "check_in_patient",
             isHere && isCalled(item, now) && "no_answer",
             isHere && "check_out",
-            item.left_at !== null && "undo_check_out",
+            isDesk && isHere && !isBusy && "check_out_patient",
+            isToday && item.left_at !== null && "undo_check_out",
             isHere && "undo_check_in",
             "set_priority",
             "reassign",
-            isDesk && !item.present && "no_show",
+            isDesk && isToday && "reassign_all",
+            isDesk && (isToday ? !item.present : Date.parse(item.scheduled_at) < now) && "no_show",
             isDesk && "cancel",
         );
     }

@@ -1,5 +1,5 @@
-/** The appointment whose menu is open. The menu hangs on its row, so no row may move or go until it is closed. */
+/** What the open menu hangs on: an appointment by its id, or a lane by its name. None of it may move or go until the menu is closed. */
 
 import { ref } from "vue";
 
-export const openMenuOf = ref<number>();
+export const openMenuOf = ref<number | string>();
