@@ -222,6 +222,23 @@ async def test_ticket_of_an_arrival_moves_no_row(staff: StaffPages) -> None:
     assert await tabs.evaluate(place) == before
 
 
+async def test_search_moves_no_row(staff: StaffPages) -> None:
+    patient = await expect_patient(staff, "Hilbert", "HI-1", staff.new_doctor())
+    desk = await staff.open_page("reception", "/desk")
+    tabs = desk.get_by_role("tablist")
+    before = await tabs.bounding_box()
+
+    await desk.keyboard.type("hilbert")
+
+    await expect(result(desk, patient)).to_be_visible()
+    assert await tabs.bounding_box() == before
+    await desk.keyboard.press("ArrowDown")
+    await desk.keyboard.press("Escape")
+    await expect(result(desk, patient)).to_have_count(0)
+    await expect(search_field(desk)).to_be_focused()
+    assert await tabs.bounding_box() == before
+
+
 async def test_slash_finds_patient_for_a_doctor(staff: StaffPages) -> None:
     doctor = staff.new_doctor()
     patient = await expect_patient(staff, "Galois", "GA-1", doctor, staff.new_doctor())

@@ -1,5 +1,8 @@
 """The rows of the worklist: filters in the address, pages, and a refresh that moves nothing."""
 
+from datetime import timedelta
+
+import pytest
 from playwright.async_api import Page, expect
 from sqlalchemy import insert
 
@@ -67,15 +70,17 @@ async def test_filters_are_in_the_address(staff: StaffPages) -> None:
 async def test_long_list_has_pages(staff: StaffPages) -> None:
     doctor = staff.new_doctor()
     patient, _ = await staff.new_patient(doctor, arrived=False)
-    columns = {"patient_id": patient, "doctor_id": doctor, "prestation_id": 1, "status": 1, "scheduled_at": staff.now}
-    more_rows = [columns | {"id": next(staff.page_site.appointment_ids)} for _ in range(201)]
+    # On a day that no other test looks at. The desk lists the whole hospital.
+    noon = staff.now.replace(hour=12) + timedelta(days=40)
+    columns = {"patient_id": patient, "doctor_id": doctor, "prestation_id": 1, "status": 1, "scheduled_at": noon}
+    more_rows = [columns | {"id": next(staff.page_site.appointment_ids)} for _ in range(202)]
     await staff.engine.database.write(lambda connection: connection.execute(insert(appointments), more_rows))
-    page = await staff.open_page(doctor, "/worklist?page=2")
+    page = await staff.open_page(doctor, f"/worklist?date={noon.date()}&page=2")
 
     await expect(page.locator(".row")).to_have_count(2)
     await page.get_by_role("button", name="Previous page").click()
     await expect(page.locator(".row")).to_have_count(200)
-    await page.goto("/worklist?page=99")
+    await page.goto(f"/worklist?date={noon.date()}&page=99")
     await expect(page.get_by_text("Page 2 of 2")).to_be_visible()
 
 
@@ -91,6 +96,33 @@ async def test_row_shows_arrival_and_long_wait(staff: StaffPages) -> None:
     await staff.backdate_tracking(appointment, check_in_time=31)
     await page.reload()
     await expect(row(page, appointment)).to_contain_text("Long wait: 31 min")
+
+
+@pytest.mark.parametrize("path", ["/worklist", "/desk"])
+async def test_row_keeps_its_height_under_a_pointer(staff: StaffPages, path: str) -> None:
+    doctor = staff.new_doctor()
+    arrived = path == "/worklist"
+    rows = [await staff.new_patient(doctor, arrived=arrived) for _ in range(3)]
+    (_, (first,)), (patient, (appointment,)), (_, (below,)) = rows
+    page = await staff.open_page(doctor if arrived else "reception", path)
+    await expect(row(page, first)).to_be_visible()
+    button = row_button(page, below, "Start" if arrived else "Check in")
+    await button.hover()
+    before = await button.bounding_box(), await row(page, appointment).bounding_box()
+    assert before[1] is not None
+    assert before[1]["height"] == 48
+
+    async with staff.engine.staff("service") as feed:
+        names = {"first_name": "Maria", "last_name": "Fernandez de la Cruz " * 9}
+        assert (await feed.put(f"/api/patients/{patient}", json=names)).status_code == 200
+
+    await expect(row(page, appointment)).to_contain_text("Fernandez")
+    assert (await button.bounding_box(), await row(page, appointment).bounding_box()) == before
+    await page.mouse.move(0, 0)
+    await expect(row(page, appointment)).not_to_have_attribute("data-fixed", "")
+    box = await row(page, appointment).bounding_box()
+    assert box is not None
+    assert box["height"] > before[1]["height"]
 
 
 async def start_two(staff: StaffPages, doctor: int) -> list[int]:
