@@ -1,12 +1,11 @@
-"""The board: lanes by doctor and by room, states, the day's numbers, and the list on paper."""
+"""The board: lanes by doctor and by room, states, and the day's numbers."""
 
 import asyncio
-import re
 
 import pytest
 from playwright.async_api import CDPSession, Page, Route, expect
 
-from tests.support.page_site import StaffPages, card, isolated_name, load_page, middle, notices
+from tests.support.page_site import StaffPages, card, isolated_name, middle, notices
 from tests.support.scene import call_patient
 
 
@@ -119,19 +118,3 @@ async def test_patient_between_two_services_stays_on_the_board(staff: StaffPages
     between = board.locator(lane(board, "Between two services"))
     await expect(between.locator(f"[data-patient='{patient}']")).to_contain_text("in the house")
     await expect(board.locator(f"[data-patient='{patient}']")).to_have_count(1)
-
-
-async def test_sixty_patients_fit_on_two_sheets_of_paper(staff: StaffPages) -> None:
-    doctor = staff.new_doctor()
-    for _ in range(60):
-        await staff.new_patient(doctor, arrived=False)
-    page = await load_page(await staff.open_browser(doctor), "/worklist")
-    await page.evaluate("void (window.print = () => dispatchEvent(new Event('beforeprint')))")
-    await expect(page.locator(".paper")).to_have_count(0)
-
-    await page.locator(".more summary").click()
-    await page.get_by_role("button", name="Print").click()
-
-    await expect(page.locator(".paper tbody tr")).to_have_count(60)
-    sheets = await page.pdf(prefer_css_page_size=True)
-    assert len(re.findall(rb"/Type\s*/Page\b", sheets)) == 2

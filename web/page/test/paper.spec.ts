@@ -24,6 +24,19 @@ describe("the printed list", () => {
         expect(paperOfWorklist([anAppointment({}, { ...withDrOkafor, doctor_id: 7 })])[0]?.elsewhere).toBeNull();
     });
 
+    it("has one line for a patient with two appointments, and leaves out one that is over", () => {
+        const of = (appointment_id: number, minutes: number, doctor_name: string, more: Partial<Appointment> = {}) =>
+            anAppointment({ appointment_id, scheduled_at: at(minutes), doctor_name, ...more });
+        const lines = paperOfWorklist([
+            of(1, 30, "Dr. Amrani", { present: true }),
+            of(2, 0, "Dr. Smith", { status: "in_progress", started_at: at(2) }),
+            of(3, -30, "Dr. Rossi", { status: "done" }),
+        ]);
+        expect(lines.map(line => [line.times, line.doctors, line.where, line.since])).toEqual([
+            [[at(0), at(30)], ["Dr. Smith", "Dr. Amrani"], "in_consultation", at(2)],
+        ]);
+    });
+
     it("has one line for a patient who is in two lanes: where the patient is now", () => {
         const smith = { doctor_id: 9, doctor: "Dr. Smith", room: null, prestation: "X-ray" };
         const amrani = { ...smith, doctor_id: 7, doctor: "Dr. Amrani" };
@@ -50,8 +63,8 @@ describe("the printed list", () => {
             waiting: [],
         };
         const lines = paperOfBoard(lanesOf([patient], "doctor", "en"));
-        expect(lines.map(line => [line.doctor, line.where, line.since])).toEqual([
-            ["Dr. Smith", "in_consultation", at(-3)],
+        expect(lines.map(line => [line.doctors, line.where, line.since])).toEqual([
+            [["Dr. Smith", "Dr. Amrani"], "in_consultation", at(-3)],
         ]);
     });
 });
