@@ -124,6 +124,40 @@ async def test_scan_waits_for_its_own_answer(staff: StaffPages) -> None:
     assert states == [[1], [3], [3]]
 
 
+@pytest.mark.parametrize("focus", ["row", "menu"])
+async def test_scan_with_letters_is_whole_wherever_the_focus_is(staff: StaffPages, focus: str) -> None:
+    number = f"DB-{staff.new_doctor()}W"
+    patient = await expect_patient(staff, "Noether", number, staff.new_doctor())
+    desk = await staff.open_page("reception", "/desk")
+    menu = desk.get_by_role("button", name="More for").first
+    await menu.focus()
+    if focus == "menu":
+        await menu.press("Enter")
+        await desk.get_by_role("menu").wait_for()
+
+    # D, B and W are keys of the page, and a menu takes letters and Enter.
+    await desk.keyboard.type(number)
+    await desk.keyboard.press("Enter")
+
+    await expect(desk.locator(".arrival")).to_contain_text(number)
+    assert desk.url.endswith("/desk")
+    assert await statuses(staff, patient) == [3]
+    await expect(desk.get_by_role("menu")).to_have_count(0)
+
+
+async def test_single_keys_still_work_at_the_desk(staff: StaffPages) -> None:
+    await staff.new_patient(staff.new_doctor(), arrived=False)
+    desk = await staff.open_page("reception", "/desk")
+    await desk.get_by_role("tab").first.focus()
+
+    await desk.keyboard.press("/")
+    await expect(search_field(desk)).to_be_focused()
+    await desk.get_by_role("tab").first.focus()
+    await desk.keyboard.press("b")
+
+    await expect(desk.get_by_role("heading", level=1)).to_contain_text("Board")
+
+
 async def test_half_a_number_asks(staff: StaffPages) -> None:
     patients = [await expect_patient(staff, "Dirac", f"88001{digit}", staff.new_doctor()) for digit in (1, 2)]
     desk = await staff.open_page("reception", "/desk")

@@ -1,5 +1,6 @@
-import { describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { countsOf, listsOf } from "../src/desk/lists.js";
+import { SCAN_GAP, ScanReader } from "../src/desk/scan_reader.js";
 import { KeyOfBody } from "../src/desk/walk_in.js";
 import { anAppointment, at, NOON } from "./appointments.js";
 
@@ -72,5 +73,45 @@ describe("the key of a walk-in", () => {
 
         expect(keys.of({ ...body })).toBe(first);
         expect(keys.of({ ...body, doctor_id: 8 })).not.toBe(first);
+    });
+});
+
+describe("the keys at the desk", () => {
+    beforeEach(() => void vi.useFakeTimers());
+    afterEach(() => void vi.useRealTimers());
+    const noted: string[] = [];
+    const reader = () => {
+        noted.length = 0;
+        return new ScanReader({
+            single: () => noted.push("single"),
+            scanned: (text, isWhole) => noted.push(`${text}${isWhole ? " whole" : ""}`),
+        });
+    };
+    const press = (into: ScanReader, ...keys: string[]): readonly boolean[] => keys.map(key => into.read(key));
+
+    it("are a scan when they are fast and end with Enter", () => {
+        expect(press(reader(), "Shift", "D", "-", "7", "Enter")).toEqual([false, true, true, true, true]);
+        expect(noted).toEqual(["D-7 whole"]);
+    });
+
+    it("are a single key when no other one follows", () => {
+        const keys = reader();
+        press(keys, "b");
+        vi.advanceTimersByTime(SCAN_GAP);
+        press(keys, "d");
+        vi.advanceTimersByTime(SCAN_GAP);
+        expect(noted).toEqual(["single", "single"]);
+    });
+
+    it("are typed text when they are fast without Enter", () => {
+        press(reader(), "d", "o");
+        vi.advanceTimersByTime(SCAN_GAP);
+        expect(noted).toEqual(["do"]);
+    });
+
+    it("leave Enter, space and slash to the page", () => {
+        expect(press(reader(), "Enter", " ", "/")).toEqual([false, false, false]);
+        expect(press(reader(), "b", "Enter")).toEqual([true, false]);
+        expect(noted).toEqual(["single"]);
     });
 });

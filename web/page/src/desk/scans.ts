@@ -1,15 +1,65 @@
-/** Moves the focus to the search when a scanner types while the focus is elsewhere on the desk. */
+/** Sends what a scanner types to the search, wherever the focus is on the desk. */
 
 import { onScopeDispose } from "vue";
+import { keysAreOn } from "../keys.js";
+import { ScanReader } from "./scan_reader.js";
 
-/** A digit is no shortcut of the page, so it is the beginning of a scanned number. The field gets it, because it has the focus by then. */
-export function useScans(focus: () => void): void {
+export interface ScanTarget {
+    /** The field gets the key that is being pressed, instead of its text. */
+    readonly begin: () => void;
+    /** Puts the text into the field. `isWhole`: it ended with Enter. */
+    readonly take: (text: string, isWhole: boolean) => void;
+}
+
+/** Keys that were given back to the page. They must not be read again. */
+const givenBack = new WeakSet<Event>();
+
+const within = (event: Event, selector: string): boolean =>
+    event.target instanceof Element && event.target.closest(selector) !== null;
+
+/**
+ * A fast series of keys is a scan. Its first key may be a shortcut of the page, or choose in an open menu,
+ * so every key waits for a tenth of a second to see whether another one follows. Then a single key does what it always does.
+ */
+export function useScans({ begin, take }: ScanTarget): void {
+    let first: KeyboardEvent | undefined;
+    const reader = new ScanReader({
+        single() {
+            const event = first;
+            first = undefined;
+            if (event === undefined || !(event.target instanceof Element)) return;
+            const again = new KeyboardEvent(event.type, event);
+            givenBack.add(again);
+            (event.target.isConnected ? event.target : document.body).dispatchEvent(again);
+        },
+        scanned(text, isWhole) {
+            first = undefined;
+            // A menu would choose with the scan's Enter. It closes, and gives the focus back before the field gets it.
+            const menu = document.querySelector("[role=menu]");
+            menu?.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape", bubbles: true }));
+            setTimeout(() => take(text, isWhole));
+        },
+    });
+
     function pressed(event: KeyboardEvent): void {
-        const isField =
-            event.target instanceof HTMLElement &&
-            event.target.closest("input, select, textarea, [role=dialog], [role=alertdialog], [role=menu]");
-        if (/^\d$/.test(event.key) && !isField && !event.ctrlKey && !event.metaKey && !event.altKey) focus();
+        const hasModifier = event.ctrlKey || event.metaKey || event.altKey;
+        const isElsewhere = within(event, "input, select, textarea, [role=dialog], [role=alertdialog]");
+        if (givenBack.has(event) || hasModifier || event.repeat || event.isComposing || isElsewhere) return;
+        // A digit is no shortcut, so the field can have it at once. A menu would still get the Enter.
+        const isDigit = /^\d$/.test(event.key) && keysAreOn.value && !within(event, "[role=menu]");
+        if (isDigit && !reader.isReading) {
+            begin();
+            return;
+        }
+        if (!reader.read(event.key)) return;
+        first ??= event;
+        event.preventDefault();
+        event.stopImmediatePropagation();
     }
-    document.addEventListener("keydown", pressed);
-    onScopeDispose(() => document.removeEventListener("keydown", pressed));
+    // Before every other listener.
+    window.addEventListener("keydown", pressed, { capture: true });
+    onScopeDispose(() => {
+        window.removeEventListener("keydown", pressed, { capture: true });
+        reader.stop();
+    });
 }
