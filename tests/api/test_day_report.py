@@ -95,6 +95,35 @@ async def test_mistakes_that_were_taken_back_do_not_count(api: ApiDriver) -> Non
     assert [step for step in running["total"]["waits"] if step["count"]] == [{"from_minutes": 30, "count": 1}]
 
 
+async def test_wait_begins_with_the_first_arrival(api: ApiDriver) -> None:
+    amrani, okafor = await api.doctor(), await api.doctor(DR_OKAFOR.id)
+    reception, supervisor = await api.staff("reception"), await api.staff("supervisor")
+    await reception.post("/api/appointments/1/check-in")
+    api.clock.advance(minutes=10)
+    await reception.post("/api/appointments/1/reassign", json={"doctor_id": DR_OKAFOR.id})
+    api.clock.advance(minutes=10)
+    first = await okafor.post("/api/consultations", json=start_body(doctor_id=DR_OKAFOR.id))
+    await supervisor.post(f"{first.headers['location']}/release", json={"reason": "forgotten"})
+    api.clock.advance(minutes=15)
+    second = await okafor.post("/api/consultations", json=start_body(doctor_id=DR_OKAFOR.id))
+    await okafor.post(f"{second.headers['location']}/transfer", json={"doctor_id": DR_AMRANI.id})
+    api.clock.advance(minutes=2)
+    last = await amrani.post("/api/consultations", json=start_body())
+    trackings = (await reception.get("/api/patients/123/trackings")).json()["items"]
+
+    total = (await read_report(api))["total"]
+
+    assert last.status_code == 201, last.text
+    assert [row["outcome"] for row in trackings] == ["released", "transferred", None]
+    assert len({row["check_in_time"] for row in trackings}) == 1
+    # One wait until each of Dr. Okafor's starts. The patient did not wait again for Dr. Amrani.
+    assert [step for step in total["waits"] if step["count"]] == [
+        {"from_minutes": 15, "count": 1},
+        {"from_minutes": 30, "count": 1},
+    ]
+    assert (total["waiting_p50_minutes"], total["waiting_p90_minutes"]) == (20.0, 35.0)
+
+
 async def test_time_until_a_reopening_is_no_consultation(api: ApiDriver) -> None:
     amrani = await api.doctor()
     started = await amrani.post("/api/consultations", json=start_body())

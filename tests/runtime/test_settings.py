@@ -11,6 +11,7 @@ from patient_visit_engine.live.limits import DEFAULT_LIMITS
 from patient_visit_engine.runtime.settings import Settings, load_settings
 from patient_visit_engine.runtime.unknown_settings import count_edits
 from patient_visit_engine.visit.calendar import HospitalCalendar
+from patient_visit_engine.visit.state import Limits
 
 
 @pytest.fixture(autouse=True)
@@ -379,3 +380,23 @@ def test_unreadable_env_file_stops_start(tmp_path: Path, capsys: pytest.CaptureF
 )
 def test_counts_edits_between_words(first: str, second: str, edits: int) -> None:
     assert (count_edits(first, second), count_edits(second, first)) == (edits, edits)
+
+
+@pytest.mark.parametrize(
+    ("name", "limit"),
+    [
+        ("VISIT_OFFER_SECONDS", "offer"),
+        ("VISIT_CALL_SECONDS", "call"),
+        ("VISIT_PAUSE_LIMIT", "pause_limit"),
+        ("VISIT_ABANDON_AFTER", "abandon_after"),
+        ("VISIT_REMIND_EVERY", "remind_every"),
+        ("VISIT_NOT_SEEN_AFTER", "not_seen_after"),
+    ],
+)
+def test_each_time_limit_is_that_of_its_setting(monkeypatch: pytest.MonkeyPatch, name: str, limit: str) -> None:
+    monkeypatch.setenv(name, "3600")
+
+    limits = load_settings().limits
+
+    assert getattr(limits, limit) == timedelta(hours=1)
+    assert limits.model_copy(update={limit: getattr(Limits(), limit)}) == Limits()
