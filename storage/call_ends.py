@@ -1,15 +1,18 @@
 """What is written to an appointment that is moved or canceled, so that its call is over, also when the appointment comes back."""
 
-from sqlalchemy import func, select
+from sqlalchemy import case, select
 
 from patient_visit_engine.storage.tables import appointments, doctors
 
-_LAST_MOMENT = (
-    select(func.max(doctors.c.call_until))
+_HAS_CALL = (
+    select(doctors.c.id)
     .where(doctors.c.called_appointment_id == appointments.c.id, doctors.c.call_until > appointments.c.called_at)
     .correlate(appointments)
-    .scalar_subquery()
+    .exists()
 )
-#: The `called_at` of a call that ends. A call from its last moment on is no call (`IS_LEFT`). Without a time, the order of the list
-#: would take the patient for one who was never called. And the doctor, who is locked before the appointment, is only read.
-CALLED_AT_OF_ENDED = func.coalesce(_LAST_MOMENT, appointments.c.called_at)
+#: The call of the appointment was ended by a move or a cancellation, and there is no later one. No patient stands behind themselves.
+#: The doctor's row cannot say it, because it is locked before the appointment. And the order of the list needs the time of the call.
+IS_ENDED = appointments.c.behind_id == appointments.c.id
+IS_NOT_ENDED = appointments.c.behind_id.is_distinct_from(appointments.c.id)
+#: The `behind_id` that ends a call.
+BEHIND_ID_OF_ENDED = case((_HAS_CALL, appointments.c.id), else_=appointments.c.behind_id)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, Connection, and_, bindparam, case, exists, or_, select
 
+from patient_visit_engine.storage.call_ends import IS_NOT_ENDED
 from patient_visit_engine.storage.rooms import shown_room
 from patient_visit_engine.storage.tables import (
     appointments,
@@ -50,13 +51,14 @@ _HAS_LEFT = exists().where(
     _LAST.c.check_out_time >= appointments.c.called_at,
     ~_HAS_STAYED,
 )
-#: When the patient of the call was called. A call that ends because its appointment is moved or canceled gets its last moment here.
+#: When the patient of the call was called.
 CALLED = appointments.c.called_at
 #: Something is left of the doctor's last call, in a query with the doctor and the appointment.
 IS_LEFT = and_(
     appointments.c.id == doctors.c.called_appointment_id,
     appointments.c.doctor_id == doctors.c.id,
     doctors.c.call_until > CALLED,
+    IS_NOT_ENDED,
     appointments.c.status.in_(WAITING_STATUSES),
     ~_IS_OVER,
     # While the patient is reserved, the doctor calls no other one.

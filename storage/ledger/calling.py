@@ -1,7 +1,8 @@
 """Writes calls: the doctor's last call, the reservation of the patient, and how often a patient did not answer."""
 
-from sqlalchemy import BigInteger, SmallInteger, and_, bindparam, update
+from sqlalchemy import BigInteger, SmallInteger, and_, bindparam, case, update
 
+from patient_visit_engine.storage.call_ends import IS_ENDED
 from patient_visit_engine.storage.ledger.errors import OvertakenError
 from patient_visit_engine.storage.ledger.writer import Writer
 from patient_visit_engine.storage.tables import appointments, doctors
@@ -11,9 +12,15 @@ from patient_visit_engine.visit.changes import NoteCall, WriteNoAnswers
 from patient_visit_engine.visit.codes import ReservationKind
 from patient_visit_engine.visit.line_changes import PostponeReservation
 
+_NEW_NO_ANSWERS = bindparam("new_no_answers", type_=SmallInteger())
 _OF_APPOINTMENT = appointments.c.id == bindparam("key")
 SET_CALLED_AT = (
-    update(appointments).where(_OF_APPOINTMENT).values(called_at=bindparam("new_called_at", type_=Timestamp()))
+    update(appointments)
+    .where(_OF_APPOINTMENT)
+    .values(
+        called_at=bindparam("new_called_at", type_=Timestamp()),
+        behind_id=case((IS_ENDED, None), else_=appointments.c.behind_id),
+    )
 )
 SET_CALL = (
     update(doctors)
@@ -27,8 +34,12 @@ SET_NO_ANSWERS = (
     update(appointments)
     .where(_OF_APPOINTMENT)
     .values(
-        no_answers=bindparam("new_no_answers", type_=SmallInteger()),
-        behind_id=bindparam("new_behind_id", type_=BigInteger()),
+        no_answers=_NEW_NO_ANSWERS,
+        # A patient who has been found does not get back a call that has ended.
+        behind_id=case(
+            (and_(IS_ENDED, _NEW_NO_ANSWERS == 0), appointments.c.behind_id),
+            else_=bindparam("new_behind_id", type_=BigInteger()),
+        ),
     )
 )
 #: The doctor has called no one since this appointment.

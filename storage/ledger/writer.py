@@ -21,7 +21,7 @@ from sqlalchemy import (
     update,
 )
 
-from patient_visit_engine.storage.call_ends import CALLED_AT_OF_ENDED
+from patient_visit_engine.storage.call_ends import BEHIND_ID_OF_ENDED
 from patient_visit_engine.storage.facts import OPEN_ROWS
 from patient_visit_engine.storage.ledger.errors import OvertakenError
 from patient_visit_engine.storage.ledger.stored_state import StoredState
@@ -72,7 +72,7 @@ DECIDED_AT = bindparam("decided_at", type_=Timestamp())
 #: A decision made here is newer than what other systems sent before, so that an older message does not undo it.
 NEWEST_AS_OF = case((appointments.c.as_of > DECIDED_AT, appointments.c.as_of), else_=DECIDED_AT)
 #: A call that reserves nothing must not go on when the cancellation is undone.
-CANCEL_APPOINTMENT = SET_APPOINTMENT_STATUS.values(called_at=CALLED_AT_OF_ENDED)
+CANCEL_APPOINTMENT = SET_APPOINTMENT_STATUS.values(behind_id=BEHIND_ID_OF_ENDED)
 DECIDE_STATUS = PreparedWrite(SET_APPOINTMENT_STATUS.values(as_of=NEWEST_AS_OF))
 WRITE_STATUS = PreparedWrite(SET_APPOINTMENT_STATUS)
 DECIDE_CANCELLATION = PreparedWrite(CANCEL_APPOINTMENT.values(as_of=NEWEST_AS_OF))

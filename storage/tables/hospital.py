@@ -103,12 +103,13 @@ appointments = Table(
     *_version_and_time(),
     # When it was canceled, and why. Null when it is not canceled, and the reason also when another system has canceled it.
     Column("canceled_at", Timestamp),
-    # When the patient was called last. When the appointment is moved or canceled during the call: the end of its time.
+    # When the patient was called last.
     Column("called_at", Timestamp),
     Column("cancel_reason", String(20)),
     # 1 (most urgent) to 5. When null, the appointment has none.
     Column("priority", SmallInteger),
-    # How many calls of the patient were not answered, and behind which appointment the patient stands for that.
+    # How many calls of the patient were not answered, and behind which appointment the patient stands for that. The appointment itself:
+    # it was moved or canceled during its last call.
     Column("no_answers", SmallInteger, nullable=False, server_default=text("0")),
     Column("behind_id", BigInteger),
     CheckConstraint("priority BETWEEN 1 AND 5", name="a_priority_is_known"),

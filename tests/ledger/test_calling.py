@@ -233,6 +233,44 @@ async def test_patient_who_was_called_is_moved_and_the_order_of_the_others_stays
     assert (await last_call(database)).appointment_id is None
 
 
+async def test_patient_whose_call_was_ended_by_a_move_is_the_next_one(database: Database) -> None:
+    """Maria is called, and moved by some minutes. John is called while her call would last, and does not answer."""
+    of_john = an_appointment(number=1, prestation=X_RAY)
+    of_maria = an_appointment(number=2, patient=MARIA_SILVA, prestation=X_RAY)
+    await database.write(seed, of_john, of_maria)
+    ledgers = [LedgerDriver(database), LedgerDriver(database, patient_id=MARIA_SILVA.id)]
+    for ledger, appointment in zip(ledgers, (of_john, of_maria), strict=True):
+        await ledger.send(a_check_in(appointment, f"check-in {appointment.id}"))
+    await call(database, await ledgers[1].appointment(of_maria.id))
+    moved = a_change(await ledgers[1].appointment(of_maria.id), scheduled_at=NOON + minutes(5))
+    await ledgers[1].send(moved)
+
+    assert (await call(database, await ledgers[0].appointment(of_john.id), NOON + minutes(1))).code is None
+    unanswered = a_no_answer(await ledgers[0].appointment(of_john.id), await last_call(database), behind_id=of_maria.id)
+    await ledgers[0].send(unanswered, NOON + minutes(2))
+    ordered = await database.read(read_list, [appointments.c.doctor_id == DR_AMRANI.id], CALENDAR.hospital_day(DAY))
+
+    assert [item.appointment_id for item in ordered] == [of_maria.id, of_john.id]
+    assert (await call(database, await ledgers[1].appointment(of_maria.id), NOON + minutes(2), "again")).code is None
+    assert (await last_call(database)).open_appointment(NOON + minutes(2)) == of_maria.id
+
+
+async def test_call_stays_over_when_the_moved_patient_is_found(database: Database) -> None:
+    x_ray = an_appointment(number=3, prestation=X_RAY)
+    await database.write(seed, x_ray)
+    ledger = LedgerDriver(database)
+    await ledger.send(a_check_in(x_ray))
+    await call(database, await ledger.appointment(x_ray.id))
+    await ledger.send(a_no_answer(await ledger.appointment(x_ray.id), await last_call(database)))
+    await call(database, await ledger.appointment(x_ray.id), NOON + minutes(1), "second call")
+    await ledger.send(a_change(await ledger.appointment(x_ray.id), scheduled_at=NOON + minutes(5)), NOON + minutes(1))
+
+    await ledger.send(a_check_in(await ledger.appointment(x_ray.id), "found"), NOON + minutes(2))
+
+    assert (await ledger.appointment(x_ray.id)).no_answers == 0
+    assert (await last_call(database)).appointment_id is None
+
+
 async def test_call_that_reserves_goes_on_at_another_time_of_the_day(database: Database) -> None:
     await database.write(seed, OF_JOHN)
     ledger = LedgerDriver(database)

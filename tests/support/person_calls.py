@@ -1,6 +1,6 @@
 """The rules of random days about calls: a doctor calls a patient, and the patient comes or does not come."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
@@ -179,7 +179,8 @@ class PersonCalls(PersonReads):
         number, booked = call.appointment_id, self.model.appointments[call.appointment_id]
         if booked.doctor_id != doctor or booked.status not in WAITING:
             return None
-        if (called_at := self.picture.appointments[number].called_at) is None or called_at >= call.until:
+        stored = self.picture.appointments[number]
+        if (called_at := stored.called_at) is None or stored.behind_id == number:
             # It was moved or canceled, and has come back.
             return None
         trackings = [row for row in self.picture.trackings if row.appointment_id == number]
@@ -199,11 +200,13 @@ class PersonCalls(PersonReads):
         return sorted(ended, key=lambda row: (row.check_out_time, row.id))
 
     def has_left(self, person: int) -> bool:
-        """Whether the last thing that the person did here was to leave."""
+        """Whether the last thing that the person did here since yesterday was to leave, or to arrive today by mistake."""
         if any(row.person_id == person and row.status != "completed" for row in self.picture.trackings):
             return False
-        outcomes = [row.outcome for row in self.ended_of(person) if row.outcome != "mistaken"]
-        return outcomes[-1:] in (["left"], ["not_seen"])
+        today = CALENDAR.day_of(self.visits.now)
+        ended = [row for row in self.ended_of(person) if row.visit_day >= today - timedelta(days=1)]
+        outcomes = [row.outcome for row in ended if row.outcome != "mistaken"]
+        return outcomes[-1] in ("left", "not_seen") if outcomes else any(row.visit_day == today for row in ended)
 
     def is_reserved_for_call(self, number: int) -> bool:
         reserved = self.picture.reserved.get(self.model.person_of(number))
