@@ -34,16 +34,20 @@ _IS_RESERVED = exists().where(
     _RESERVED.kind == ReservationKind.called.value,
 )
 _LAST, _OWN, _RECORD = patient_trackings.alias("last"), patient_trackings.alias("own"), patients.alias("record")
+#: Something was open for the patient at the check-out. It ended later, or is open. What was opened later is another arrival.
 _HAS_STAYED = (
     exists()
     .where(
         _OWN.c.person_id == _LAST.c.person_id,
-        is_open(_OWN),
         _OWN.c.check_in_time <= _LAST.c.check_out_time,
+        or_(
+            is_open(_OWN),
+            and_(_OWN.c.check_out_time > _LAST.c.check_out_time, ~has_outcome(Outcome.mistaken, _OWN)),
+        ),
     )
     .correlate(_LAST)
 )
-#: The patient has checked out since the call, and nothing that was open then is open now. An undone check-out is open again.
+#: The patient has checked out since the call, and has not stayed for something else. An undone check-out is open again.
 _HAS_LEFT = exists().where(
     _RECORD.c.id == appointments.c.patient_id,
     _LAST.c.person_id == _RECORD.c.person_id,

@@ -318,6 +318,48 @@ async def test_call_goes_on_when_the_patient_stays_for_another_service(api: ApiD
     assert (called(first), unanswered.status_code) == (JOHN_X_RAY.id, 200)
 
 
+@pytest.mark.parametrize(("ends", "is_open"), [("complete", True), ("check-out", False), ("undo", False)])
+async def test_call_goes_on_while_the_patient_has_not_left(api: ApiDriver, ends: str, is_open: bool) -> None:
+    """John, who is called for the X-ray without a check-in for it, stays for the dermatologist, and is seen, or leaves."""
+    smith, okafor = await api.doctor(DR_SMITH.id), await api.doctor(DR_OKAFOR.id)
+    reception, of_okafor = await api.staff("reception"), f"/api/appointments/{JOHN_DERMATOLOGY.id}"
+    await check_in(api, JOHN_CARDIOLOGY.id, JOHN_DERMATOLOGY.id)
+    first = await smith.post(CALL_OF_SMITH)
+    api.clock.advance(seconds=1)
+    await reception.post(f"/api/appointments/{JOHN_CARDIOLOGY.id}/check-out")
+    api.clock.advance(seconds=1)
+    if ends == "complete":
+        started = await okafor.post("/api/consultations", json=start_body(JOHN_DERMATOLOGY))
+        ended = await okafor.post(f"/api/consultations/{started.json()['id']}/complete")
+    elif ends == "check-out":
+        ended = await reception.post(f"{of_okafor}/check-out")
+    else:
+        ended = await reception.delete(f"{of_okafor}/check-in")
+
+    again = await smith.post(CALL_OF_SMITH)
+
+    assert ended.status_code == 200
+    expected = (200, first.json()["until"]) if is_open else (409, None)
+    assert (again.status_code, again.json().get("until")) == expected
+
+
+async def test_call_is_over_after_a_check_out_that_is_taken_back(api: ApiDriver) -> None:
+    """The patient was checked out of the appointment for which he was called."""
+    smith, reception = await api.doctor(DR_SMITH.id), await api.staff("reception")
+    await check_in(api, JOHN_X_RAY.id)
+    first = await smith.post(CALL_OF_SMITH)
+    api.clock.advance(seconds=1)
+    check_out = f"/api/appointments/{JOHN_X_RAY.id}/check-out"
+    await reception.post(check_out)
+    taken_back = await reception.delete(check_out)
+
+    unanswered = await smith.post(f"/api/appointments/{JOHN_X_RAY.id}/no-answer")
+    again = await smith.post(CALL_OF_SMITH)
+
+    assert (taken_back.status_code, unanswered.json()["code"]) == (200, "not_called")
+    assert (called(again), again.json()["until"] > first.json()["until"]) == (JOHN_X_RAY.id, True)
+
+
 async def test_call_goes_on_when_the_check_out_is_taken_back(api: ApiDriver) -> None:
     smith, reception = await api.doctor(DR_SMITH.id), await api.staff("reception")
     await check_in(api, JOHN_CARDIOLOGY.id)

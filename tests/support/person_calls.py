@@ -189,10 +189,15 @@ class PersonCalls(PersonReads):
             return None
         person = self.model.person_of(number)
         left_at = [row.check_out_time for row in self.ended_of(person) if row.outcome == "left"]
-        of_person = [row for row in self.picture.trackings if row.person_id == person and row.status != "completed"]
-        stays_since = min((row.check_in_time for row in of_person if row.check_in_time is not None), default=None)
-        has_left = any(at >= called_at and (stays_since is None or stays_since > at) for at in left_at)
+        has_left = any(at >= called_at and not self.has_stayed(person, at) for at in left_at)
         return None if has_left and not self.is_reserved_for_call(number) else number
+
+    def has_stayed(self, person: int, at: datetime) -> bool:
+        """Whether something was open for the person at this check-out of something else, and no mistake."""
+        of_person = [row for row in self.picture.trackings if row.person_id == person and row.check_in_time <= at]
+        return any(
+            row.status != "completed" or (row.check_out_time > at and row.outcome != "mistaken") for row in of_person
+        )
 
     def ended_of(self, person: int) -> list[Any]:
         """The trackings of the person that have ended, the last one at the end."""
