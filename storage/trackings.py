@@ -50,4 +50,5 @@ def tracking_row(row: Mapping[Any, Any]) -> TrackingRow:
         started_at=row["started_at"],
         overdue_at=row["overdue_at"],
         ticket=shown_ticket(row),
+        changed_at=row["changed_at"],
     )

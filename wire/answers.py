@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import singledispatch
 from typing import Any
 
 from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.calendar import to_rfc3339
+from patient_visit_engine.visit.codes import Outcome
 from patient_visit_engine.visit.decisions import (
     AppointmentAnswer,
     CalledAnswer,
@@ -24,11 +26,11 @@ from patient_visit_engine.visit.decisions import (
     TrackingsAnswer,
     WalkInAnswer,
 )
-from patient_visit_engine.visit.refusals import ConsultationEnded, Refusal
+from patient_visit_engine.visit.refusals import ConsultationChanged, ConsultationEnded, Refusal
 from patient_visit_engine.wire import answer_bodies, master_data_bodies
 from patient_visit_engine.wire.field_types import status_name
 from patient_visit_engine.wire.refusals import AnswerContext, busy_doctor, refusal_body, status_of
-from patient_visit_engine.wire.trackings import consultation_body, tracking_body
+from patient_visit_engine.wire.trackings import TrackingRow, consultation_body, tracking_body
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,12 @@ def _consultation_ended(answer: ConsultationEndedAnswer, context: AnswerContext)
     assert context.row is not None
     if context.row.outcome is answer.success_outcome:
         return RenderedAnswer(200, consultation_body(context.row))
-    return _refusal(ConsultationEnded(), context)
+    is_late = context.row.outcome is Outcome.transferred and _is_asked_before_change(context.row, context.asked_at)
+    return _refusal(ConsultationChanged() if is_late else ConsultationEnded(), context)
+
+
+def _is_asked_before_change(row: TrackingRow, asked_at: datetime | None) -> bool:
+    return asked_at is not None and row.changed_at is not None and asked_at < row.changed_at
 
 
 @render.register

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal, cast
 
 from patient_visit_engine.visit.calendar import to_rfc3339
@@ -57,7 +58,7 @@ TITLES: dict[type[Refusal], str] = {
     DoctorInactive: "Doctor is inactive",
     PrestationInactive: "Prestation is inactive",
     AppointmentMismatch: "Appointment belongs to another patient or doctor",
-    ConsultationChanged: "Consultation was reopened or resumed after this was asked",
+    ConsultationChanged: "Consultation was reopened, resumed or transferred after this was asked",
     ConsultationPaused: "Consultation is paused: resume it first",
     ConsultationEnded: "Consultation has already ended",
     NotYours: "This belongs to another doctor",
@@ -92,6 +93,8 @@ class AnswerContext:
     rows: Sequence[TrackingRow] = ()
     #: Patients other than the visit's, by id.
     patients: Mapping[int, PatientIdentity] = field(default_factory=dict)
+    #: When the request was asked, by the database's clock. None for requests of earlier versions.
+    asked_at: datetime | None = None
 
 
 def status_of(refusal: type[Refusal]) -> int:

@@ -62,9 +62,10 @@ def store_answer(connection: Connection, entry: LedgerEntry, stored: StoredState
     if stored.request_row is None or answer is None:
         return None
     row = _row_of_answer(connection, answer, entry, stored)
-    request_id = stored.request_row.request.id
+    request = stored.request_row.request
     rows = _rows_of_answer(connection, answer, stored)
-    context = AnswerContext(event_context(entry, stored), request_id, row, rows, stored.names.patients)
+    names = event_context(entry, stored)
+    context = AnswerContext(names, request.id, row, rows, stored.names.patients, request.asked_at)
     rendered = render(answer, context)
     write_answer(connection, stored.request_row, rendered, entry.decision.at)
     return rendered

@@ -212,7 +212,10 @@ class Writer:
 
     def complete_tracking(self, tracking: OpenTrackingKey, key: object, outcome: Outcome, **values: object) -> None:
         """Complete the one tracking that has this key, and write these values."""
-        completed = TrackingStatus.completed.value
+        completed, request = TrackingStatus.completed.value, self.stored.request_row
+        if outcome is Outcome.transferred and request is not None:
+            # The database's time, because requests have it too.
+            values["changed_at"] = request.now
         self.update_tracking(tracking, key, status=completed, outcome=outcome.value, check_out_time=self.at, **values)
 
     def write_appointment_status(

@@ -35,6 +35,7 @@ from tests.support.commands import (
     a_check_in,
     a_completion,
     a_past,
+    a_pause,
     a_release,
     a_reopening,
     a_start,
@@ -213,6 +214,31 @@ async def test_requests_before_a_reopening_have_no_effect(database: Database, vi
         assert (answer.status, answer.body["code"]) == (409, "consultation_changed")
 
     assert visit.running.id == started.id
+    assert (await database.read(audit)).passed
+
+
+@pytest.mark.parametrize("is_paused", [False, True])
+async def test_requests_before_a_transfer_have_no_effect(
+    database: Database, visit: LedgerDriver, is_paused: bool
+) -> None:
+    await visit.send(a_start(BOOKED), NOON)
+    started = visit.running
+    if is_paused:
+        await visit.send(a_pause(started), NOON + minutes(1))
+    await visit.send(a_transfer(await visit.appointment(BOOKED.id), started, DR_SMITH), NOON + minutes(2))
+    late = (a_completion(started, "late"), an_extension(started, 5), a_release(started), a_pause(started, "late pause"))
+
+    for command in late:
+        request = command.request.model_copy(update={"asked_at": LONG_AGO})
+        answer = await visit.send(command.model_copy(update={"request": request}), NOON + minutes(3))
+        assert (answer.status, answer.body["code"]) == (409, "consultation_changed")
+    [transferred_at, *_] = await database.read(column, "patient_trackings", "changed_at")
+    completion = a_completion(started, "after")
+    asked_now = completion.request.model_copy(update={"asked_at": transferred_at})
+    after = await visit.send(completion.model_copy(update={"request": asked_now}), NOON + minutes(3))
+
+    assert after.body["code"] == "consultation_ended"
+    assert [tracking.appointment_id for tracking in visit.state.facts.pending] == [BOOKED.id]
     assert (await database.read(audit)).passed
 
 
