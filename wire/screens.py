@@ -40,7 +40,10 @@ class PatientNow(TypedDict):
     prestation: Name | None
     since: Moment | None
     position: Ordinal | None
-    until: Annotated[Moment | None, Field(description="of a reserved patient: when the offer ends")]
+    until: Annotated[
+        Moment | None,
+        Field(description="when the offer of a reserved patient ends, or when the consultation is expected to end"),
+    ]
     kind: Annotated[ReservationKind | None, Field(description="of a reserved patient: why")]
 
 

@@ -62,7 +62,7 @@ def patient_states(
         states[row.person_id] = {**reserved, "kind": ReservationKind(row.kind)}
     for row in running:
         patient = states.get(row.person_id, FREE)
-        states[row.person_id] = _occupied_by(patient, row, "in_consultation", row.started_at, None)
+        states[row.person_id] = _occupied_by(patient, row, "in_consultation", row.started_at, row.overdue_at)
     return states
 
 

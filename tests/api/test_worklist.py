@@ -92,7 +92,7 @@ async def test_shows_busy_patient_on_all_items(api: ApiDriver) -> None:
         "doctor_id": 7,
         "prestation": "Cardiology",
         "since": "2026-03-02T11:00:00.000Z",
-        "until": None,
+        "until": "2026-03-02T11:20:00.000Z",
         "kind": None,
     }
     assert [item["patient"] for item in holders_list["items"][:3]] == [busy | {"position": None}] * 3

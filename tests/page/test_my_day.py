@@ -5,7 +5,7 @@ import re
 from playwright.async_api import Route, expect
 
 from tests.support.engine import X_RAY
-from tests.support.page_site import StaffPages, isolated_name, load_page, notices, row, row_button
+from tests.support.page_site import StaffPages, isolated_name, load_page, notices, open_menu, row, row_button
 
 
 async def test_filter_hides_neither_consultation_nor_next_call(staff: StaffPages) -> None:
@@ -63,9 +63,62 @@ async def test_call_that_reserves_nothing_is_next_and_passed_over_elsewhere(staf
     await expect(page).to_have_title(re.compile(r"^\(1\) "))
     await expect(row(other_page, other_x_ray)).to_contain_text(f"Called by Dr. {doctor}")
     following = other_page.locator("[data-group='next']")
-    await expect(following).to_contain_text(f"{isolated_name(patient)} comes first, and is called by Dr. {doctor}")
+    await expect(following).to_contain_text(f"{isolated_name(patient)} is called by Dr. {doctor}")
     await row_button(other_page, second_appointment, "Call").click()
     await expect(notices(other_page).filter(has_text=f"Called: {isolated_name(second)}")).to_be_visible()
+
+
+async def test_running_row_says_how_long_and_until_when(staff: StaffPages) -> None:
+    doctor = staff.new_doctor()
+    patient, (appointment,) = await staff.new_patient(doctor)
+    assert (await staff.engine.start(doctor, patient, appointment)).status_code == 201
+    await staff.backdate_tracking(appointment, started_at=12, overdue_at=-8)
+    page = await staff.open_page(doctor)
+
+    await expect(row(page, appointment)).to_contain_text(re.compile(r"1[23]:\d\d of 20 min"))
+    new_due = (await row(page, appointment).locator(".new-due").inner_text()).removeprefix("\u2192 ")
+    assert re.fullmatch(r"\d\d:\d\d", new_due)
+    await expect(row(page, appointment)).not_to_contain_text(f"due {new_due}")
+    await row_button(page, appointment, "+15 min").click()
+
+    await expect(row(page, appointment)).to_contain_text(f"due {new_due}")
+    await expect(row(page, appointment)).to_contain_text("of 35 min")
+    await open_menu(page, appointment)
+    await expect(page.get_by_role("menuitem", name="Priority")).to_be_visible()
+
+
+async def test_red_only_past_twice_the_expected_time(staff: StaffPages) -> None:
+    doctor = staff.new_doctor()
+    patient, (appointment,) = await staff.new_patient(doctor)
+    assert (await staff.engine.start(doctor, patient, appointment)).status_code == 201
+    # The search finds names that the API has written.
+    async with staff.engine.staff("service") as feed:
+        names = {"first_name": "Georg", "last_name": f"Ohm{patient}"}
+        assert (await feed.put(f"/api/patients/{patient}", json=names)).status_code == 200
+    browser = await staff.open_browser("supervisor", viewport={"width": 1920, "height": 8000})
+
+    async def red_places() -> list[str]:
+        """The views in which the consultation is red. It is overdue in each."""
+        red = []
+        for path, place in ("/board", ".card"), ("/wall", ".ward"), ("/desk", ".result-row"):
+            page = await load_page(browser, path)
+            if path == "/desk":
+                await page.keyboard.type(f"Ohm{patient}")
+            state = page.locator(f"[data-patient='{patient}']")
+            state = state if path == "/wall" else state.locator(".state").first
+            await expect(state).to_contain_text(re.compile("overdue"))
+            color = await state.evaluate("state => getComputedStyle(state).color")
+            bad = await page.evaluate(
+                "() => { document.body.style.color = 'var(--bad)'; return getComputedStyle(document.body).color; }"
+            )
+            red += [place] if color == bad else []
+            await page.close()
+        return red
+
+    await staff.backdate_tracking(appointment, started_at=35, overdue_at=15)
+    assert await red_places() == []
+    await staff.backdate_tracking(appointment, started_at=45, overdue_at=25)
+    assert await red_places() == [".card", ".ward", ".result-row"]
 
 
 async def test_refused_second_start_is_not_offered(staff: StaffPages) -> None:

@@ -16,10 +16,15 @@ const here = anAppointment({ status: "pending", checked_in_at: at(-10) });
 
 describe("the menu of a row", () => {
     it.each([
-        ["a doctor takes a start back", running(4), DOCTOR, ["transfer", "send", "undo_start"]],
-        ["but not after five minutes", running(5), DOCTOR, ["transfer", "send"]],
-        ["a supervisor may later", running(90), as("supervisor"), ["transfer", "undo_start", "release"]],
-        ["reception has no part in a consultation", running(4), as("reception"), []],
+        ["a doctor takes a start back", running(4), DOCTOR, ["transfer", "send", "undo_start", "set_priority"]],
+        ["but not after five minutes", running(5), DOCTOR, ["transfer", "send", "set_priority"]],
+        [
+            "a supervisor may later",
+            running(90),
+            as("supervisor"),
+            ["transfer", "undo_start", "set_priority", "release"],
+        ],
+        ["reception sets the priority of a consultation", running(4), as("reception"), ["set_priority"]],
         ["a doctor takes a completion back", done(4), DOCTOR, ["reopen"]],
         ["but not after five minutes", done(5), DOCTOR, []],
         ["a supervisor may later", done(90), as("supervisor"), ["reopen"]],

@@ -1,6 +1,7 @@
 /** The patients in the house in lanes by doctor or by room, in pure functions. */
 
 import type { BoardItem } from "../api/client.js";
+import { isLongOver } from "../overdue.js";
 
 /** Where a patient is in a lane, in the order of the lane. */
 export const PLACES = ["in_consultation", "reserved", "paused", "waiting", "between"] as const;
@@ -92,6 +93,13 @@ function placesOf(item: BoardItem): Placed[] {
 function between(item: BoardItem): Placed {
     const nothing = { appointment: null, consultation: null, doctor: "", doctorId: 0, prestation: "", since: null };
     return { at: null, entry: { item, place: "between", ...nothing, overdueAt: null, until: null, elsewhere: null } };
+}
+
+/** Whether a running consultation is so long over its expected time that it is marked as bad. */
+export function isEntryLongOver({ item, place, since, overdueAt, consultation }: LaneEntry, now: number): boolean {
+    if (place !== "in_consultation" || since === null || overdueAt === null) return false;
+    const isExclusive = item.consultations.some(one => one.consultation_id === consultation && one.exclusive);
+    return isLongOver({ started: since, due: overdueAt, isAwaited: isExclusive && item.waiting.length > 0 }, now);
 }
 
 /** Lane's order: in consultation, reserved, paused, then who waits, the longest first. */

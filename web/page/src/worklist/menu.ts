@@ -49,6 +49,7 @@ export function menuOf(
             (isOwn || isSupervisor) && "transfer",
             isOwn && "send",
             within(item.started_at) && "undo_start",
+            (isOwn || isDesk) && "set_priority",
             isSupervisor && "release",
         );
     } else if (situation === "done") {

@@ -2,6 +2,9 @@
 
 import type { Appointment } from "../api/client.js";
 
+import { EXTEND_BY } from "../commands/calls.js";
+import { isLongOver } from "../overdue.js";
+
 /** From this time on a wait counts as long, in milliseconds. */
 export const LONG_WAIT = 30 * 60_000;
 
@@ -66,13 +69,13 @@ export function rowOf(item: Appointment, doctorId: number | null, now: number, i
     const situation = isToday || SAME_ON_OTHER_DAYS.has(today) ? today : "planned";
     const arrived = item.status === "pending" ? at(item.checked_in_at) : null;
     const waited = arrived === null ? 0 : now - arrived;
-    const own = situation === "mine" || situation === "overdue" || situation === "elsewhere";
+    const own = isRunning(situation);
     return {
         situation,
         actions: item.doctor_id === doctorId ? actionsOf(item, situation, doctorId) : [],
         since: situation.startsWith("paused") ? at(item.paused_at) : own ? at(item.started_at) : at(item.patient.since),
         until: situation.startsWith("reserved") ? at(item.called_until ?? item.patient.until) : null,
-        isLongOver: situation === "overdue" && isLongOver(item, now),
+        isLongOver: isRunning(situation) && isOver(item, now),
         longWait: waited >= LONG_WAIT ? waited : null,
     };
 }
@@ -95,10 +98,16 @@ export function isOwnCall(item: Appointment, doctorId: number, now: number): boo
     return isCalled(item, now) && situationOf(item, doctorId, now) === "reserved_for_me";
 }
 
-function isLongOver({ started_at, overdue_at, waiting_for_me }: Appointment, now: number): boolean {
+const isRunning = (situation: Situation): boolean => ["mine", "overdue", "elsewhere"].includes(situation);
+
+function isOver({ started_at, overdue_at, waiting_for_me }: Appointment, now: number): boolean {
     if (started_at === null || overdue_at === null) return false;
-    const [start, due] = [Date.parse(started_at), Date.parse(overdue_at)];
-    return waiting_for_me.length > 0 || now - start >= 2 * (due - start);
+    return isLongOver({ started: started_at, due: overdue_at, isAwaited: waiting_for_me.length > 0 }, now);
+}
+
+/** When the consultation of the row would be due after Extend, in milliseconds since 1970. The API counts the same. */
+export function dueAfterExtension({ overdue_at }: Appointment, now: number): number {
+    return Math.max(now, at(overdue_at) ?? now) + EXTEND_BY * 60_000;
 }
 
 function situationOf(item: Appointment, doctorId: number | null, now: number): Situation {
