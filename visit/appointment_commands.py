@@ -33,10 +33,14 @@ class CheckIn(Frozen):
 
 
 class CheckOut(Frozen):
-    """The patient has left without being seen."""
+    """The patient has left without being seen.
+
+    `past` is as in `UndoStart`. None: the patient was checked in for the appointment when the API read it.
+    """
 
     request: Request
     appointment: Appointment
+    past: PastTracking | None = Field(default=None, exclude_if=is_absent)
 
 
 class UndoCheckIn(Frozen):

@@ -164,12 +164,12 @@ def with_retired_record(command: Command, retired: SeenRecord | None) -> Command
 
 def past_tracking_of(command: Command | SystemCommand | None) -> PastTracking | None:
     """The past of the command's appointment, as its sender read it. None for a command that does not depend on it."""
-    return command.past if isinstance(command, UndoCommand) else None
+    return command.past if isinstance(command, UndoCommand | CheckOut) else None
 
 
 def with_past_tracking(command: Command, past: PastTracking | None) -> Command:
     """The command with this past of its appointment. Unchanged when `past` is None."""
-    if past is None or not isinstance(command, UndoCommand):
+    if past is None or not isinstance(command, UndoCommand | CheckOut):
         return command
     return command.model_copy(update={"past": past})
 

@@ -16,6 +16,7 @@ from patient_visit_engine.visit.changes import (
 from patient_visit_engine.visit.codes import CLOSED_STATUSES, AppointmentStatus, Outcome
 from patient_visit_engine.visit.decisions import PriorityAnswer, Refused, StatusAnswer, TrackingAnswer, Verdict
 from patient_visit_engine.visit.ending import end_and_offer
+from patient_visit_engine.visit.past_tracking import PastTracking
 from patient_visit_engine.visit.refusals import (
     AppointmentClosed,
     AppointmentInProgress,
@@ -59,17 +60,24 @@ def _close_tracking(
 
 
 def check_out(command: CheckOut, state: VisitState, now: datetime) -> Verdict:
-    """Close the pending tracking of a patient who left. The appointment is confirmed again."""
+    """Close the pending tracking of a patient who left. The appointment is confirmed again. A second check-out changes nothing."""
     appointment = command.appointment
     if (consultation := state.consultation_of(appointment.id)) is not None:
         return Refused(refusal=AppointmentInProgress(holder=consultation)), ()
     closed = _close_tracking(appointment, state, Outcome.left, AppointmentStatus.confirmed)
     if not closed:
-        return Refused(refusal=NotCheckedIn()), ()
+        has_left = _has_left_today(command.past, state, now)
+        return TrackingAnswer(appointment_id=appointment.id) if has_left else Refused(refusal=NotCheckedIn()), ()
     return TrackingAnswer(appointment_id=appointment.id), (
         *closed,
         *remove_place_for(state, appointment.id, "checked_out", now),
     )
+
+
+def _has_left_today(past: PastTracking | None, state: VisitState, now: datetime) -> bool:
+    if past is None or past.ended_at is None:
+        return False
+    return past.outcome is Outcome.left and state.is_same_day(past.ended_at, now)
 
 
 def set_appointment_status(command: SetAppointmentStatus, state: VisitState, now: datetime) -> Verdict:

@@ -9,7 +9,7 @@ from patient_visit_engine.storage.doctor_days import is_active_doctor
 from patient_visit_engine.storage.past_trackings import read_past_tracking
 from patient_visit_engine.storage.screens import patient_day
 from patient_visit_engine.visit.appointment import Appointment
-from patient_visit_engine.visit.codes import Role
+from patient_visit_engine.visit.codes import BEFORE_ARRIVAL, Role
 from patient_visit_engine.visit.past_tracking import PastTracking
 from patient_visit_engine.wire.trackings import TrackingRow
 
@@ -68,6 +68,15 @@ def look_up_started(connection: Connection, caller: Caller, consultation_id: str
 def look_up_with_past(connection: Connection, caller: Caller, appointment_id: int) -> tuple[Appointment, PastTracking]:
     """The appointment with its past. Raises as `look_up_appointment`."""
     return look_up_appointment(connection, caller, appointment_id), _look_up_past(connection, appointment_id)
+
+
+def look_up_leaving(
+    connection: Connection, caller: Caller, appointment_id: int
+) -> tuple[Appointment, PastTracking | None]:
+    """The appointment, with its past when no one is checked in for it. Raises as `look_up_appointment`."""
+    appointment = look_up_appointment(connection, caller, appointment_id)
+    is_away = appointment.status in BEFORE_ARRIVAL
+    return appointment, _look_up_past(connection, appointment_id) if is_away else None
 
 
 def look_up_completed(connection: Connection, caller: Caller, consultation_id: str) -> tuple[Appointment, PastTracking]:

@@ -17,7 +17,7 @@ from patient_visit_engine.api.access.authentication import (
 )
 from patient_visit_engine.api.access.sessions import Caller
 from patient_visit_engine.api.commands.idempotency import Key
-from patient_visit_engine.api.commands.look_ups import look_up_appointment
+from patient_visit_engine.api.commands.look_ups import look_up_appointment, look_up_leaving
 from patient_visit_engine.api.commands.visit_calls import VisitCall
 from patient_visit_engine.api.dependencies import dependencies_of
 from patient_visit_engine.api.schema import bodies
@@ -153,8 +153,11 @@ async def check_out(
     http: HttpRequest,
     body: bodies.EmptyBody | None = None,
 ) -> Response:
-    """Record that the patient has left without being seen."""
-    return await _send(http, caller, key, appointment_id, CheckOut)
+    """Record that the patient has left without being seen. A repeat returns the same tracking."""
+    return await VisitCall(http, caller, key).send(
+        partial(look_up_leaving, caller=caller, appointment_id=appointment_id),
+        lambda request, left: CheckOut(request=request, appointment=left[0], past=left[1]),
+    )
 
 
 @router.post(

@@ -2,6 +2,7 @@
 
 import pytest
 
+from patient_visit_engine.storage.tables import events
 from tests.support.api import JOHN_CARDIOLOGY, JOHN_DERMATOLOGY, ApiDriver, start_body
 from tests.support.builders import DR_AMRANI, DR_OKAFOR
 
@@ -43,10 +44,15 @@ async def test_checks_out_patient_who_leaves(api: ApiDriver) -> None:
     await reception.post(f"{CARDIOLOGY}/check-in")
 
     checked_out = await reception.post(f"{CARDIOLOGY}/check-out")
+    count = await api.count(events)
     again = await reception.post(f"{CARDIOLOGY}/check-out")
+    count_after = await api.count(events)
+    never_here = await reception.post("/api/appointments/2/check-out")
 
     assert (checked_out.status_code, checked_out.json()["outcome"]) == (200, "left")
-    assert (again.status_code, again.json()["code"]) == (409, "not_checked_in")
+    assert (again.status_code, again.json()) == (200, checked_out.json())
+    assert count_after == count
+    assert (never_here.status_code, never_here.json()["code"]) == (409, "not_checked_in")
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from patient_visit_engine.visit.appointment_commands import CheckOut
-from patient_visit_engine.visit.codes import AppointmentStatus
+from patient_visit_engine.visit.codes import BEFORE_ARRIVAL, AppointmentStatus
 from patient_visit_engine.visit.commands import Command
 from tests.support.builders import RECEPTIONIST, a_request
 from tests.support.commands import a_check_in, a_status
@@ -18,9 +18,14 @@ def _status(status: AppointmentStatus) -> Callable[[Situation], Command]:
     return lambda now: a_status(now.appointment, status)
 
 
+def _check_out(now: Situation) -> Command:
+    past = now.past if now.appointment.status in BEFORE_ARRIVAL else None
+    return CheckOut(request=a_request("check-out", RECEPTIONIST), appointment=now.appointment, past=past)
+
+
 COMMANDS: dict[str, Callable[[Situation], Command]] = {
     CHECK_IN: lambda now: a_check_in(now.appointment),
-    CHECK_OUT: lambda now: CheckOut(request=a_request("check-out", RECEPTIONIST), appointment=now.appointment),
+    CHECK_OUT: _check_out,
     PENDING: _status(AppointmentStatus.pending),
     SCHEDULED: _status(AppointmentStatus.scheduled),
     CONFIRMED: _status(AppointmentStatus.confirmed),
@@ -68,9 +73,19 @@ def _departure(command: str) -> list[DecisionRow]:
 ROWS = [
     *_arrival(CHECK_IN),
     *_departure(CHECK_OUT),
+    DecisionRow(CHECK_OUT, "checked out", "200"),
     *(
         DecisionRow(CHECK_OUT, state, "not_checked_in")
-        for state in ("not arrived", "completed", "checked out", "not seen", "canceled")
+        for state in (
+            "not arrived",
+            "released",
+            "start taken back",
+            "check-in taken back",
+            "completed",
+            "checked out on another day",
+            "not seen",
+            "canceled",
+        )
     ),
     *_arrival(PENDING),
     *_departure(SCHEDULED),
