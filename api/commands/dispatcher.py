@@ -6,10 +6,9 @@ import logging
 import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import partial
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel
 from sqlalchemy import Connection
@@ -17,13 +16,16 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
 from patient_visit_engine.api.access.sessions import Caller
+from patient_visit_engine.api.commands.caller_ids import CallerIds
 from patient_visit_engine.api.commands.command_budget import CommandBudget
 from patient_visit_engine.api.commands.idempotency import (
     check_same_request,
     identify_request,
     request_path,
+    request_state,
     stored_response,
 )
+from patient_visit_engine.api.commands.prepared_requests import PreparedRequest, find_or_look_up
 from patient_visit_engine.api.commands.undecided import (
     SentCommand,
     Undecided,
@@ -34,41 +36,21 @@ from patient_visit_engine.api.commands.undecided import (
 )
 from patient_visit_engine.api.commands.update_calls import UpdateCalls, VisitSender
 from patient_visit_engine.api.commands.validity import for_later, with_expiry
-from patient_visit_engine.api.problems import Problem
-from patient_visit_engine.storage.callers import find_caller, register_caller
 from patient_visit_engine.storage.database import Database
-from patient_visit_engine.storage.requests import StoredRequest, find_request_and_time, open_request
+from patient_visit_engine.storage.requests import open_request
 from patient_visit_engine.visit.codes import Role
 from patient_visit_engine.visit.commands import Command, ExpiringCommand, patient_of
 from patient_visit_engine.visit.request import Request
-from patient_visit_engine.wire import answer_bodies
 from patient_visit_engine.workflows.visit_errors import DayClosedError
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-#: How many callers' ids a process caches.
-CACHED_CALLERS = 10_000
 #: Seconds allowed for sending a signal. If Temporal does not accept the signal in this time, the worker's sweep sends it.
 SIGNAL_TIMEOUT_SECONDS = 1.0
 
 #: Seconds allowed for storing the time of a request without an answer. The caller waits for it.
 NOTE_TIMEOUT_SECONDS = 1.0
-
-
-@dataclass(frozen=True)
-class PreparedRequest(Generic[T]):
-    """A request before it is sent. It has its earlier response, or else what its command needs from the database."""
-
-    request: Request
-    earlier_response: Response | None
-    optional_lookup: T | None
-
-    @property
-    def looked_up(self) -> T:
-        """The result of `look_up`. Only for a request without an earlier response."""
-        assert self.optional_lookup is not None
-        return self.optional_lookup
 
 
 class CommandDispatcher:
@@ -97,7 +79,7 @@ class CommandDispatcher:
         self._calls = calls
         self._budget = budget
         self._now = now
-        self._caller_ids: dict[str, int] = {}
+        self.caller_ids = CallerIds(database)
 
     async def prepare(
         self, caller: Caller, key: str, http: HttpRequest, body: BaseModel | None, look_up: Callable[[Connection], T]
@@ -111,10 +93,10 @@ class CommandDispatcher:
         # Before the database is used. Otherwise a loop would load it as much as commands do.
         self._budget.spend(caller)
         async with self._database_step(_unsent_call(http, body)):
-            request = identify_request(await self.caller_id(caller), key, http, body)
+            request = identify_request(await self.caller_ids.find_or_create(caller), key, http, body)
             if caller.role is Role.service:
                 request = request.model_copy(update={"sent_by_feed": True})
-            stored, now, looked_up = await self._database.read_inline(_find_or_look_up, request.id, look_up)
+            stored, now, looked_up = await self._database.read_inline(find_or_look_up, request.id, look_up)
         if stored is None:
             return PreparedRequest(request.model_copy(update={"asked_at": now}), None, looked_up)
         check_same_request(stored, request)
@@ -222,21 +204,6 @@ class CommandDispatcher:
         except Undecided:
             logger.warning("the visit of retired patient %s ends later", patient_id)
 
-    async def find_caller_id(self, caller: Caller) -> int | None:
-        """The caller's id, or None when this caller has never sent a command."""
-        cached = self._caller_ids.get(caller.subject)
-        return cached if cached is not None else await self._database.read_inline(find_caller, caller.subject)
-
-    async def caller_id(self, caller: Caller) -> int:
-        """The caller's id, created at the first command."""
-        caller_id = await self.find_caller_id(caller)
-        if caller_id is None:
-            caller_id = await self._database.write(register_caller, caller.subject, caller.created_by)
-        if len(self._caller_ids) >= CACHED_CALLERS:
-            self._caller_ids.clear()
-        self._caller_ids[caller.subject] = caller_id
-        return caller_id
-
     async def _note_asking(self, command: Command, error: Undecided) -> None:
         """Store when a command without an answer was asked, because a repeat with the same key is asked at that time too.
 
@@ -277,28 +244,3 @@ def _unsent_call(http: HttpRequest, body: BaseModel | None) -> UnsentCall:
         name: value for name in ("patient_id", "appointment_id") if isinstance(value := getattr(body, name, None), int)
     }
     return UnsentCall(f"{http.method} {http.url.path}", ids)
-
-
-def _find_or_look_up(
-    connection: Connection, request_id: str, look_up: Callable[[Connection], T]
-) -> tuple[StoredRequest | None, datetime, T | None]:
-    problem, looked_up = None, None
-    try:
-        looked_up = look_up(connection)
-    except Problem as error:
-        problem = error
-    # After the look-up. If the request is decided and its appointment changes between the two reads, its answer still stands.
-    stored, now = find_request_and_time(connection, request_id)
-    if problem is not None and not (stored is not None and stored.decided):
-        raise problem
-    return stored, now, looked_up
-
-
-def request_state(stored: StoredRequest) -> answer_bodies.AsyncRequest:
-    """The state of an asynchronous request, with its answer once it is decided."""
-    return {
-        "state": "decided" if stored.decided else "set_aside" if stored.is_set_aside else "open",
-        "status": stored.status,
-        "location": stored.location,
-        "body": None if stored.body is None else json.loads(stored.body),
-    }

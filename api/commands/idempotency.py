@@ -1,6 +1,7 @@
 """The identity of a request: its caller and Idempotency-Key, and the answer that is stored under them."""
 
 import hashlib
+import json
 import re
 import secrets
 from typing import Annotated
@@ -17,6 +18,7 @@ from patient_visit_engine.api.request_ids import current_request_id
 from patient_visit_engine.api.serving.limits import DEFAULT_LIMITS
 from patient_visit_engine.storage.requests import StoredRequest
 from patient_visit_engine.visit.request import Request
+from patient_visit_engine.wire import answer_bodies
 
 KEY = re.compile(r"[\x21-\x7e]{1,128}")
 KEY_SCHEMA = {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[!-~]+$"}
@@ -111,3 +113,13 @@ def stored_response(stored: StoredRequest) -> Response:
         return Response(status_code=stored.status, headers=headers)
     media_type = PROBLEM_JSON if stored.status >= 400 else "application/json"
     return Response(stored.body, stored.status, headers, media_type)
+
+
+def request_state(stored: StoredRequest) -> answer_bodies.AsyncRequest:
+    """The state of an asynchronous request, with its answer once it is decided."""
+    return {
+        "state": "decided" if stored.decided else "set_aside" if stored.is_set_aside else "open",
+        "status": stored.status,
+        "location": stored.location,
+        "body": None if stored.body is None else json.loads(stored.body),
+    }

@@ -30,7 +30,7 @@ class KeptCall:
         `prepare` does what takes long, before the transaction. Raises Problem 422 `idempotency_key_reused`.
         """
         dependencies = dependencies_of(self.http)
-        caller_id = await dependencies.dispatcher.caller_id(self.caller)
+        caller_id = await dependencies.dispatcher.caller_ids.find_or_create(self.caller)
         request = identify_request(caller_id, self.key, self.http, body)
         stored = await dependencies.database.read(find_request, request.id)
         if stored is not None and stored.decided:

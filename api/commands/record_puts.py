@@ -58,7 +58,7 @@ class PutCall:
         exact = None if isinstance(target, int) else target
         identifiers = dict.fromkeys(sent.identifier for sent in body.identifiers)
         envelope = Envelope(
-            caller_id=await dependencies.dispatcher.caller_id(self.caller),
+            caller_id=await dependencies.dispatcher.caller_ids.find_or_create(self.caller),
             target=exact,
             identifiers=tuple(identifiers | ({} if exact is None else {exact: None})),
             as_of=body.as_of,

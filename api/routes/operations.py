@@ -8,8 +8,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import JSONResponse, Response
 
 from patient_visit_engine.api.access.authentication import Staff, Supervisor
-from patient_visit_engine.api.commands.dispatcher import request_state
-from patient_visit_engine.api.commands.idempotency import KEY, request_id, request_path
+from patient_visit_engine.api.commands.idempotency import KEY, request_id, request_path, request_state
 from patient_visit_engine.api.dependencies import dependencies_of
 from patient_visit_engine.api.problems import RETRY_AFTER_SECONDS, NotFound, Problem
 from patient_visit_engine.api.readiness import DEPENDENCIES
@@ -36,7 +35,7 @@ async def show_request(key: Annotated[str, Path()], caller: Staff, http: Request
     200 with state `set_aside` means that the decision could not be recorded, and the request is not sent again by itself.
     """
     dependencies = dependencies_of(http)
-    caller_id = await dependencies.dispatcher.find_caller_id(caller)
+    caller_id = await dependencies.dispatcher.caller_ids.find(caller)
     stored = None
     if KEY.fullmatch(key) and caller_id is not None:
         stored = await dependencies.database.read_inline(find_request, request_id(caller_id, key))
