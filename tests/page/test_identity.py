@@ -74,6 +74,19 @@ async def test_board_and_visit_show_identity(staff: StaffPages) -> None:
     await expect(visit.get_by_role("heading", level=1)).to_contain_text("born 3 Feb 1980")
 
 
+async def test_family_name_has_capitals_on_the_screen_only(staff: StaffPages) -> None:
+    doctor = staff.new_doctor()
+    patient, (appointment,) = await staff.new_patient(doctor)
+    page = await staff.open_page(doctor)
+    board = await staff.open_page("supervisor", "/board")
+    visit = await staff.open_page("supervisor", f"/patients/{patient}")
+
+    for name in row(page, appointment).locator("bdi"), card(board, patient).locator("bdi"), visit.locator("h1 bdi"):
+        await expect(name).to_have_text(f"John DOE{patient}", use_inner_text=True)
+        # The text itself, as a copy and a screen reader get it.
+        await expect(name).to_have_text(f"John Doe{patient}")
+
+
 async def test_offer_and_refusal_show_identity(staff: StaffPages) -> None:
     first, second = staff.new_doctor(), staff.new_doctor()
     patient, (first_appointment, second_appointment) = await staff.new_patient(first, second)

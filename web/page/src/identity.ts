@@ -6,12 +6,20 @@ import { hasSameName, type Named } from "./same_names.js";
 
 /** A patient in a row, a card, an event or a refusal. Older events lack the birth date and the record number. */
 export interface Identity extends Named {
+    /** The end of the name. Older events lack it. */
+    readonly family_name?: string | null | undefined;
     readonly birth_date?: string | null | undefined;
     readonly record_number?: string | null | undefined;
 }
 
 /** The text with its own direction: an Arabic name does not turn around the words of the sentence (U+2068 to U+2069). */
 export const isolated = (text: string): string => `\u2068${text}\u2069`;
+
+/** The name before the family name, with its space, and the family name. */
+export function nameParts({ patient_name, family_name }: Identity): { given: string; family: string } {
+    const family = family_name && patient_name.endsWith(family_name) ? family_name : "";
+    return { given: patient_name.slice(0, patient_name.length - family.length), family };
+}
 
 export function useIdentity() {
     const { t, locale } = useI18n();

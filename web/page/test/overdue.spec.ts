@@ -29,6 +29,7 @@ test("rows of all doctors and cards follow the same rule", () => {
         const identity = {
             patient_id: 1,
             patient_name: "John Doe",
+            family_name: "Doe",
             birth_date: null,
             record_number: null,
             ticket: null,

@@ -40,7 +40,14 @@ export function matchesOf(
         const appointments = items.filter(item => item.patient_id === patient.id).sort(isBefore);
         const names = [patient.first_name, patient.last_name].filter(Boolean).join(" ");
         const { birth_date, record_number } = patient;
-        return { patient_id: patient.id, patient_name: names, birth_date, record_number, appointments };
+        return {
+            patient_id: patient.id,
+            patient_name: names,
+            family_name: patient.last_name,
+            birth_date,
+            record_number,
+            appointments,
+        };
     });
     const exact = all.filter(match => isExact(match, text));
     return [...exact, ...all.filter(match => !exact.includes(match))];
