@@ -118,6 +118,7 @@ async def test_alerts_are_off_until_chosen(staff: StaffPages) -> None:
         started = await staff.engine.start(holder, patient, held)
         assert started.status_code == 201
         await row_button(page, waited, "Wait").click()
+        await expect(row(page, waited)).to_contain_text("you are 1st in line")
         async with staff.engine.staff("doctor", holder) as client:
             await client.post(f"/api/consultations/{started.json()['id']}/undo-start")
         await expect(bar(page)).to_contain_text("is free for you")
@@ -161,6 +162,7 @@ async def test_one_of_two_tabs_rings(staff: StaffPages) -> None:
     async with staff.engine.staff("doctor", holder) as client:
         started = await staff.engine.start(holder, patient, held)
         await row_button(tabs[0], waited, "Wait").click()
+        await expect(row(tabs[0], waited)).to_contain_text("you are 1st in line")
         await client.post(f"/api/consultations/{started.json()['id']}/undo-start")
 
     for tab in tabs:
