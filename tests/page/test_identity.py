@@ -61,14 +61,14 @@ async def test_board_and_visit_show_identity(staff: StaffPages) -> None:
     desk = await staff.open_page("supervisor", "/desk")
 
     await row(desk, appointment).get_by_role("button", name=spoken).first.click()
-    await expect(notices(desk)).to_contain_text(f"\u2068{ARABIC} Santos\u2069, born 3 Feb 1980")
+    await expect(notices(desk)).to_contain_text(f"\u2068{ARABIC} SANTOS\u2069, born 3 Feb 1980")
     board = await staff.open_page("supervisor", "/board")
     await expect(card(board, patient).locator(".identity")).to_contain_text("P-017")
     assert set(await directions(board, ".card bdi")) == {"isolate"}
 
     assert (await staff.engine.start(doctor, patient, appointment)).status_code == 201
     await board.get_by_role("button", name=re.compile(f"End for the doctor: {ARABIC}")).click()
-    await expect(board.get_by_role("dialog")).to_contain_text(f"\u2068{ARABIC} Santos\u2069, born 3 Feb 1980")
+    await expect(board.get_by_role("dialog")).to_contain_text(f"\u2068{ARABIC} SANTOS\u2069, born 3 Feb 1980")
 
     visit = await staff.open_page("supervisor", f"/patients/{patient}")
     await expect(visit.get_by_role("heading", level=1)).to_contain_text("born 3 Feb 1980")
@@ -101,7 +101,7 @@ async def test_offer_and_refusal_show_identity(staff: StaffPages) -> None:
     await staff.engine.complete(first, started.json()["id"])
 
     offer = page.get_by_role("complementary", name="Patients free for you")
-    await expect(offer).to_contain_text("\u2068Maria Santos\u2069, born 3 Feb 1980")
+    await expect(offer).to_contain_text("\u2068Maria SANTOS\u2069, born 3 Feb 1980")
     await expect(offer).to_contain_text("same name")
     await expect(offer.get_by_role("button", name=SPOKEN)).to_have_count(1)
 
@@ -119,7 +119,7 @@ async def test_same_name_is_marked_wherever_both_are_on_the_screen(staff: StaffP
     page = await staff.open_page(doctor)
     await row(page, second_appointment).get_by_role("button", name="More for").click()
     await page.get_by_role("menuitem", name="Priority").click()
-    await expect(page.get_by_role("dialog")).to_contain_text(f"Nadia Okoro{first}\u2069, born 1981 \u00b7 same name")
+    await expect(page.get_by_role("dialog")).to_contain_text(f"Nadia OKORO{first}\u2069, born 1981 \u00b7 same name")
     await page.keyboard.press("Escape")
     await row_button(page, first_appointment, "Start").click()
     await expect(row(page, first_appointment)).to_contain_text("In consultation with you")

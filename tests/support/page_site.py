@@ -183,7 +183,7 @@ def card(page: Page, patient: int) -> Locator:
 
 def isolated_name(patient: int) -> str:
     """The name of a patient of `new_patient` in a sentence, between the characters that isolate its direction."""
-    return f"\u2068John Doe{patient}\u2069"
+    return f"\u2068John DOE{patient}\u2069"
 
 
 async def complete(page: Page, appointment: int) -> None:

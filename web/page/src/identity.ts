@@ -31,17 +31,25 @@ export function useIdentity() {
         return [...born, ...number].join(" · ");
     }
 
+    /** The name in a sentence. A sentence has no style, so the capitals are in the text. */
+    function capital(patient: Identity): string {
+        const { given, family } = nameParts(patient);
+        return isolated(given + family.toLocaleUpperCase(locale.value));
+    }
+
     const joined = (name: string, ...more: readonly string[]): string =>
         [name, more.filter(Boolean).join(" · ")].filter(Boolean).join(", ");
 
     return {
         details,
+        /** The name alone in a sentence. */
+        capital,
         /** The patient in the name of a button, for a screen reader. */
         spoken: (patient: Identity): string => joined(patient.patient_name, details(patient)),
         /** The patient in a sentence, with a mark when another patient on the screen has the same name. */
         written: (patient: Identity): string => {
             const mark = hasSameName(patient) ? t("identity.sameName") : "";
-            return joined(isolated(patient.patient_name), details(patient), mark);
+            return joined(capital(patient), details(patient), mark);
         },
     };
 }

@@ -65,8 +65,12 @@ export function useNotices() {
             } else if (code === "appointment_in_progress" && problem?.active_doctor) {
                 warn(t("refused.taken", { patient }), t("refused.takenBy", { doctor: problem.active_doctor }));
             } else if (code === "doctor_in_consultation" && problem?.patient_name) {
-                const { patient_name, birth_date, record_number } = problem;
-                warn(t("refused.doctorBusy", { patient: written({ patient_name, birth_date, record_number }) }));
+                const { patient_name, family_name, birth_date, record_number } = problem;
+                warn(
+                    t("refused.doctorBusy", {
+                        patient: written({ patient_name, family_name, birth_date, record_number }),
+                    }),
+                );
             } else {
                 warn(te(`problem.${code}`) ? t(`problem.${code}`) : t("problem.other"), patient);
             }

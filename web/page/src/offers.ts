@@ -12,6 +12,7 @@ export interface Offer {
     readonly appointment_id: number;
     readonly patient_id: number;
     readonly patient_name: string;
+    readonly family_name?: string | null;
     readonly birth_date?: string | null;
     readonly record_number?: string | null;
     readonly doctor_id: number;

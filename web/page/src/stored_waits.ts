@@ -44,7 +44,7 @@ export function useStoredWaits(who: Ref<Who>): void {
                     answered(api.GET("/api/patients/{record_id}", { params: { path: { record_id: patient_id } } })),
             });
             const patient_name = [first_name, last_name].filter(Boolean).join(" ");
-            const named = { patient_name, birth_date, record_number };
+            const named = { patient_name, family_name: last_name, birth_date, record_number };
             endedWaits.value = endedWaits.value.map(wait =>
                 wait.patient_id === patient_id && wait.patient_name === "" ? { ...wait, ...named } : wait,
             );
