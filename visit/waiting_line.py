@@ -32,13 +32,18 @@ def join_waiting_line(command: JoinWaitingLine, state: VisitState, now: datetime
         return Refused(refusal=refusal), ()
     if (position := state.position_of(appointment.doctor_id)) is not None:
         return PlaceInLine(position=position), ()
-    is_free = state.exclusive_consultation() is None and state.facts.reservation is None
-    if not appointment.exclusive or is_free:
+    if not appointment.exclusive or _is_free_for(appointment.doctor_id, state):
         return Refused(refusal=PatientFree()), ()
     holder = state.holder_for(appointment.doctor_id)
     if holder is not None and holder.doctor_id == appointment.doctor_id:
         return Refused(refusal=PatientInConsultation(holder=holder, is_own=True)), ()
     return PlaceInLine(position=len(state.line()) + 1), (join_change(appointment, state, now),)
+
+
+def _is_free_for(doctor_id: int, state: VisitState) -> bool:
+    """Whether this doctor can start now. A call and a transfer keep the patient for a doctor who has no place in the line."""
+    reservation = state.facts.reservation
+    return state.exclusive_consultation() is None and (reservation is None or reservation.doctor_id == doctor_id)
 
 
 def leave_waiting_line(command: LeaveWaitingLine, state: VisitState, now: datetime) -> Verdict:

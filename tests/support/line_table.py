@@ -31,6 +31,8 @@ ROWS = [
     DecisionRow(JOIN, "checked in, in consultation with another doctor", "200", *JOINED),
     DecisionRow(JOIN, "checked in, its doctor in line", "200"),
     DecisionRow(JOIN, "checked in, reserved for another doctor", "200", *JOINED),
+    DecisionRow(JOIN, "checked in, called", "patient_free"),
+    DecisionRow(JOIN, "checked in, called, its doctor first in line", "200"),
     DecisionRow(JOIN, "checked in, in another consultation with its doctor", "patient_in_consultation"),
     DecisionRow(JOIN, "checked in, not exclusive, in consultation with another doctor", "patient_free"),
     DecisionRow(

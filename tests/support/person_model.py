@@ -299,7 +299,8 @@ class PersonModel:
         if appointment.doctor_id in line.doctors:
             return 200, None
         holders = self.exclusive_of(self.person_of(appointment_id))
-        if not self.exclusive[appointment.prestation_id] or not (holders or line.reserved_for):
+        is_kept_for_other = line.reserved_for is not None and line.reserved_for[0] != appointment.doctor_id
+        if not self.exclusive[appointment.prestation_id] or not (holders or is_kept_for_other):
             return 409, "patient_free"
         if appointment.doctor_id in {self.running[holder].doctor_id for holder in holders}:
             return 409, "patient_in_consultation"
