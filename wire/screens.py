@@ -178,6 +178,7 @@ class PausedOnBoard(AppointmentOnBoard):
 @closed
 class CheckedIn(AppointmentOnBoard):
     since: Moment
+    place: Annotated[Ordinal, Field(description="in the order of the doctor's list, among those who are checked in")]
     offer_until: Annotated[Moment | None, Field(description="while the patient is reserved for this doctor")]
 
 

@@ -1,6 +1,6 @@
 """The board: every patient in the hospital, with consultations, check-ins, waiting doctors and the id of the last event included."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date, datetime
 from typing import Any
 
@@ -23,12 +23,18 @@ from patient_visit_engine.storage.tickets import read_tickets
 from patient_visit_engine.storage.tracking_conditions import IS_OPEN
 from patient_visit_engine.visit.calendar import HospitalDay, to_rfc3339
 from patient_visit_engine.visit.codes import TrackingStatus
+from patient_visit_engine.visit.list_order import ListItem, order_of
 from patient_visit_engine.wire import screens
 from patient_visit_engine.wire.patient_identity import PatientIdentity
 from patient_visit_engine.wire.trackings import optional_moment
 
 #: The most patients on one board. More are counted, but not listed.
 BOARD_LIMIT = 1_000
+
+#: What decides the place of a waiting patient in the doctor's list, apart from the check-in.
+_PLACE_COLUMNS = tuple(
+    appointments.c[name] for name in ("scheduled_at", "origin", "priority", "no_answers", "behind_id", "called_at")
+)
 
 Rows = list[Row[Any]]
 
@@ -41,6 +47,7 @@ def read_board(connection: Connection, today: HospitalDay) -> screens.Board:
     seq, epoch = connection.execute(select(log_head.c.seq, log_head.c.epoch)).one()
     trackings = _by_patient(connection.execute(_open_trackings(today.date)))
     lines = _by_patient(connection.execute(_lines(today.date)))
+    places = _places(row for rows in trackings.values() for row in rows)
     between = read_between_services(connection, today)
     arrivals = between | {
         patient_id: _arrival(trackings.get(patient_id, []), lines.get(patient_id, []))
@@ -55,6 +62,7 @@ def read_board(connection: Connection, today: HospitalDay) -> screens.Board:
             (trackings.get(patient_id) or lines.get(patient_id) or free[patient_id])[0],
             trackings.get(patient_id, []),
             lines.get(patient_id, []),
+            places,
             tickets.get(patient_id),
         )
         for patient_id in shown_ids
@@ -76,8 +84,10 @@ def _open_trackings(today: date) -> Select[Any]:
             shown_room(today).label("room"),
             prestations.c.name.label("prestation"),
             reservations.c.until.label("offer_until"),
+            *_PLACE_COLUMNS,
         )
         .outerjoin(reservations, _is_reserved_for(patient_trackings))
+        .join(appointments, appointments.c.id == patient_trackings.c.appointment_id)
         .join(patients, patients.c.id == patient_trackings.c.person_id)
         .join(doctors, doctors.c.id == patient_trackings.c.doctor_id)
         .join(prestations, prestations.c.id == patient_trackings.c.prestation_id)
@@ -130,7 +140,29 @@ def _arrival(trackings: Rows, line: Rows) -> datetime:
     return first
 
 
-def _board_item(patient: Row[Any], trackings: Rows, line: Rows, ticket: str | None) -> screens.BoardItem:
+def _places(trackings: Iterable[Row[Any]]) -> dict[int, int]:
+    """The place of each waiting appointment in its doctor's list, by its id: 1 is called first."""
+    by_doctor: dict[int, list[ListItem]] = {}
+    for row in trackings:
+        if row.status == TrackingStatus.pending:
+            item = ListItem(
+                appointment_id=row.appointment_id,
+                scheduled_at=row.scheduled_at,
+                arrived_at=row.check_in_time,
+                is_walk_in=row.origin == "walk_in",
+                priority=row.priority,
+                no_answers=row.no_answers,
+                behind_id=row.behind_id,
+                called_at=row.called_at,
+            )
+            by_doctor.setdefault(row.doctor_id, []).append(item)
+    lists = (order_of(items) for items in by_doctor.values())
+    return {item.appointment_id: place for items in lists for place, item in enumerate(items, 1)}
+
+
+def _board_item(
+    patient: Row[Any], trackings: Rows, line: Rows, places: Mapping[int, int], ticket: str | None
+) -> screens.BoardItem:
     identity = PatientIdentity.of(patient._mapping)
     running = [row for row in trackings if row.status == TrackingStatus.in_progress]
     paused = [row for row in trackings if row.status == TrackingStatus.paused]
@@ -143,7 +175,7 @@ def _board_item(patient: Row[Any], trackings: Rows, line: Rows, ticket: str | No
         "state": _patient_state(running, [*paused, *pending, *line]),
         "consultations": [_running_consultation(row) for row in running],
         "paused": [_paused_consultation(row) for row in paused],
-        "checked_in": [_checked_in(row) for row in pending],
+        "checked_in": [_checked_in(row, places[row.appointment_id]) for row in pending],
         "waiting": [_waiting_place(row, position) for position, row in enumerate(line, 1)],
     }
 
@@ -185,10 +217,11 @@ def _paused_consultation(row: Row[Any]) -> screens.PausedOnBoard:
     }
 
 
-def _checked_in(row: Row[Any]) -> screens.CheckedIn:
+def _checked_in(row: Row[Any], place: int) -> screens.CheckedIn:
     return {
         **_appointment_on_board(row),
         "since": to_rfc3339(row.check_in_time),
+        "place": place,
         "offer_until": optional_moment(row.offer_until),
     }
 

@@ -80,10 +80,25 @@ async def test_shows_checked_in_patient_until_check_out(api: ApiDriver) -> None:
             "room": None,
             "prestation": "Cardiology",
             "since": "2026-03-02T11:00:00.000Z",
+            "place": 1,
             "offer_until": None,
         }
     ]
     assert [item["patient_id"] for item in after["items"]] == [124]
+
+
+async def test_waiting_patients_have_places_in_their_doctors_list(api: ApiDriver) -> None:
+    reception = await api.staff("reception")
+    await reception.post(f"/api/appointments/{JOHN_CARDIOLOGY.id}/check-in")
+    await reception.post(f"/api/appointments/{JOHN_DERMATOLOGY.id}/check-in")
+    api.clock.advance(seconds=60)
+    await reception.post(f"/api/appointments/{MARIA_CARDIOLOGY.id}/check-in")
+    await reception.patch(f"/api/appointments/{MARIA_CARDIOLOGY.id}/priority", json={"priority": 1})
+
+    items = (await read_board(api))["items"]
+
+    places = {place["appointment_id"]: place["place"] for item in items for place in item["checked_in"]}
+    assert places == {MARIA_CARDIOLOGY.id: 1, JOHN_CARDIOLOGY.id: 2, JOHN_DERMATOLOGY.id: 1}
 
 
 async def test_called_patient_is_reserved(api: ApiDriver) -> None:

@@ -35,6 +35,20 @@ async def test_lane_has_a_doctors_patients_in_order(staff: StaffPages) -> None:
     await expect(own.locator(".card")).to_contain_text([f"John Doe{busy}"])
 
 
+async def test_waiting_patients_stand_in_the_order_of_the_list(staff: StaffPages) -> None:
+    doctor = staff.new_doctor()
+    (first, (first_appointment,)), (second, (second_appointment,)) = [await staff.new_patient(doctor) for _ in range(2)]
+    await staff.backdate_tracking(first_appointment, check_in_time=40)
+    async with staff.engine.staff("reception") as desk:
+        await desk.patch(f"/api/appointments/{second_appointment}/priority", json={"priority": 1})
+    board = await staff.open_page("reception", "/board")
+    own = board.locator(lane(board, f"Dr. {doctor}"))
+
+    await expect(own.locator(".card .patient")).to_contain_text([f"Doe{second}", f"Doe{first}"])
+    # The longest wait is not that of the first one.
+    await expect(own).to_contain_text("2 waiting · up to 40 min")
+
+
 async def touch(devtools: CDPSession, kind: str, *points: tuple[float, float]) -> None:
     """Put a finger on the screen (`touchStart`), or lift it (`touchEnd`)."""
     touched = [{"x": x, "y": y} for x, y in points]

@@ -20,6 +20,7 @@ const patient = (id: number, state: BoardItem["state"], since = "a"): BoardItem 
             room: null,
             prestation: "Cardiology",
             since,
+            place: 1,
             offer_until: null,
         },
     ],

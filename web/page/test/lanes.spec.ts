@@ -29,18 +29,21 @@ const arrived = (doctor: typeof AMRANI | typeof SMITH, appointment_id: number, m
     ...doctor,
     appointment_id,
     since: at(minutes),
+    place: 1,
     offer_until: null as string | null,
 });
 const inLine = (doctor: typeof AMRANI | typeof SMITH, appointment_id: number, minutes: number, offer?: number) => ({
-    ...arrived(doctor, appointment_id, minutes),
+    ...doctor,
+    appointment_id,
+    since: at(minutes),
     position: 1,
     offer_until: offer === undefined ? null : at(offer),
 });
 
 const HOUSE = [
     patient(1, { consultations: [running(11, -5)], checked_in: [arrived(SMITH, 12, -40)] }),
-    patient(2, { checked_in: [arrived(AMRANI, 21, -10)] }),
-    patient(3, { checked_in: [arrived(AMRANI, 31, -30)] }),
+    patient(2, { checked_in: [{ ...arrived(AMRANI, 21, -10), place: 1 }] }),
+    patient(3, { checked_in: [{ ...arrived(AMRANI, 31, -30), place: 2 }] }),
     patient(4, { checked_in: [arrived(AMRANI, 41, -2)], waiting: [inLine(AMRANI, 41, -1, 2)] }),
     patient(5, {}),
     patient(6, { waiting: [inLine(SMITH, 61, -3)] }),
@@ -48,7 +51,7 @@ const HOUSE = [
 ];
 
 describe("the lanes of the board", () => {
-    it("hold each doctor's patients: in consultation, reserved, paused, then the longest wait first", () => {
+    it("hold each doctor's patients: in consultation, reserved, paused, then in the order of the list", () => {
         const [amrani] = lanesOf(HOUSE, "doctor", "en");
         expect(amrani?.name).toBe("Dr. Amrani");
         expect(amrani?.details).toEqual(["4"]);
@@ -56,8 +59,8 @@ describe("the lanes of the board", () => {
             [1, "in_consultation"],
             [4, "reserved"],
             [7, "paused"],
-            [3, "waiting"],
             [2, "waiting"],
+            [3, "waiting"],
         ]);
         expect([amrani?.waiting, amrani?.longestSince]).toEqual([2, at(-30)]);
     });

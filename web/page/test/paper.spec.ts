@@ -59,7 +59,7 @@ describe("the printed list", () => {
                 },
             ],
             paused: [],
-            checked_in: [{ ...amrani, appointment_id: 12, since: at(-20), offer_until: null }],
+            checked_in: [{ ...amrani, appointment_id: 12, since: at(-20), place: 1, offer_until: null }],
             waiting: [],
         };
         const lines = paperOfBoard(lanesOf([patient], "doctor", "en"));

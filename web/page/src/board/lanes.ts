@@ -19,6 +19,8 @@ export interface LaneEntry {
     readonly prestation: string;
     /** When it began; null between two services. */
     readonly since: string | null;
+    /** Of a patient who is checked in: the place in the doctor's list. */
+    readonly turn: number | null;
     /** Of a running consultation: when its expected time ends. */
     readonly overdueAt: string | null;
     /** Of a reserved patient: when the reservation ends. */
@@ -42,7 +44,7 @@ export interface Lane {
     readonly longestSince: string | null;
 }
 
-type At = Omit<BoardItem["checked_in"][number], "offer_until">;
+type At = Omit<BoardItem["checked_in"][number], "offer_until" | "place">;
 type Placed = { at: At | null; entry: LaneEntry };
 
 /** All places of one patient. */
@@ -59,6 +61,7 @@ function placesOf(item: BoardItem): Placed[] {
             doctorId: at.doctor_id,
             prestation: at.prestation,
             since: at.since,
+            turn: null,
             overdueAt: null,
             until: null,
             elsewhere: holder !== undefined && holder.appointment_id !== at.appointment_id ? holder.doctor : null,
@@ -80,7 +83,7 @@ function placesOf(item: BoardItem): Placed[] {
     );
     const arrived = item.checked_in.map(one => {
         const until = one.offer_until ?? inLine.get(one.appointment_id)?.offer_until ?? null;
-        return place(one, until === null ? "waiting" : "reserved", { until });
+        return place(one, until === null ? "waiting" : "reserved", { until, turn: one.place });
     });
     const shown = new Set([...running, ...paused, ...arrived].map(({ entry }) => entry.appointment));
     const onlyInLine = item.waiting
@@ -92,7 +95,10 @@ function placesOf(item: BoardItem): Placed[] {
 
 function between(item: BoardItem): Placed {
     const nothing = { appointment: null, consultation: null, doctor: "", doctorId: 0, prestation: "", since: null };
-    return { at: null, entry: { item, place: "between", ...nothing, overdueAt: null, until: null, elsewhere: null } };
+    return {
+        at: null,
+        entry: { item, place: "between", ...nothing, turn: null, overdueAt: null, until: null, elsewhere: null },
+    };
 }
 
 /** Whether a running consultation is so long over its expected time that it is marked as bad. */
@@ -102,11 +108,13 @@ export function isEntryLongOver({ item, place, since, overdueAt, consultation }:
     return isLongOver({ started: since, due: overdueAt, isAwaited: isExclusive && item.waiting.length > 0 }, now);
 }
 
-/** Lane's order: in consultation, reserved, paused, then who waits, the longest first. */
+/** Lane's order: in consultation, reserved, paused, then who waits: in the order of the doctor's list, then who is only in line. */
 function byPlace(one: LaneEntry, other: LaneEntry): number {
     const places = PLACES.indexOf(one.place) - PLACES.indexOf(other.place);
+    const turns = (one.turn ?? Number.MAX_SAFE_INTEGER) - (other.turn ?? Number.MAX_SAFE_INTEGER);
     return (
         places ||
+        (one.place === "waiting" ? turns : 0) ||
         Date.parse(one.since ?? "") - Date.parse(other.since ?? "") ||
         one.item.patient_id - other.item.patient_id
     );
@@ -148,7 +156,7 @@ function laneOf(key: string, places: readonly Placed[], by: LaneBy): Lane {
         isBetween: first === null,
         entries,
         waiting: waiting.length,
-        longestSince: waiting[0]?.since ?? null,
+        longestSince: waiting.flatMap(entry => entry.since ?? []).sort()[0] ?? null,
     };
 }
 
