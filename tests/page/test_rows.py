@@ -172,6 +172,8 @@ async def test_line_about_a_passed_patient_moves_no_row(staff: StaffPages) -> No
     assert await button.bounding_box() == before
     await page.mouse.move(0, 0)
     await expect(page.locator(".passed")).to_contain_text(f"is with Dr. {other_doctor}, about 20 min left")
+    # Two lines of words about the other doctor fit into a row.
+    assert await page.locator(".group.elsewhere .row").evaluate("row => row.offsetHeight") == 48
 
 
 async def test_new_row_ignores_presses_for_a_second(staff: StaffPages) -> None:
