@@ -1,8 +1,17 @@
 """The header, the notices and the lists have their place at every width."""
 
+import json
+import re
+from math import ceil
+from pathlib import Path
+from typing import Any
+
 from playwright.async_api import Page, expect
 
 from tests.support.page_site import StaffPages, notices, row
+from tests.support.scene import Scene
+
+ENGLISH = Path(__file__).parent.parent.parent / "web" / "page" / "src" / "messages" / "en.json"
 
 WIDTHS = (320, 390, 768, 1280, 1920)
 #: The buttons, links and fields outside of the notices that a notice covers.
@@ -61,3 +70,55 @@ async def test_close_button_of_a_notice_fits_a_finger(staff: StaffPages) -> None
         box = await notices(desk).get_by_role("button", name=name).bounding_box()
         assert box is not None
         assert min(box["width"], box["height"]) >= 44, name
+
+
+def lengthen(messages: Any) -> Any:
+    """The messages in a language whose words are 40 % longer. The values in braces stay."""
+    if isinstance(messages, dict):
+        return {key: lengthen(value) for key, value in messages.items()}
+    return re.sub(r"(\{\w+\})|([^\W\d_]+)", lambda word: word[1] or word[2] + "o" * ceil(0.4 * len(word[2])), messages)
+
+
+async def speak_long_words(page: Page) -> None:
+    """Replace the English messages of the loaded page. It ships only real languages."""
+    await page.evaluate(
+        """messages => {
+            const { provides } = document.querySelector("#page").__vue_app__._context;
+            const values = Object.getOwnPropertySymbols(provides).map(symbol => provides[symbol]);
+            values.find(value => value?.global?.setLocaleMessage).global.setLocaleMessage("en", messages);
+        }""",
+        lengthen(json.loads(ENGLISH.read_text())),
+    )
+
+
+#: What is wrong with the header: more than one line, too wide, or a part outside of it.
+HEADER = """() => {
+    const header = document.querySelector("header.top, header");
+    const { bottom, right, height } = header.getBoundingClientRect();
+    const parts = [...header.querySelectorAll("a, button, .light")].map(e => e.getBoundingClientRect());
+    return [
+        height > 62 && `is ${height} high`,
+        header.scrollWidth > header.clientWidth && "is too wide",
+        parts.some(part => part.bottom > bottom || part.right > right) && "has a part outside",
+        parts.some(part => parts.some(o => o !== part && o.left < part.left && o.right > part.left + 1)) && "has parts on each other",
+        document.documentElement.scrollWidth > document.documentElement.clientWidth && "is on a page that is too wide",
+    ].filter(Boolean);
+}"""
+
+
+async def test_longer_words_break_no_header(scene: Scene) -> None:
+    problems: list[str] = []
+    async for user, path, page in scene.open_every_page(locale="en-GB"):
+        # The screens on a wall have another header.
+        if user == "wall" or path == "/wall":
+            continue
+        for language in ("English", "long words"):
+            if language != "English":
+                await speak_long_words(page)
+                await expect(page).to_have_title(re.compile("visitsoo"))
+            for width in WIDTHS:
+                await page.set_viewport_size({"width": width, "height": 800})
+                await page.evaluate("new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
+                problems += [f"{path} of {user} at {width}, {language}: {text}" for text in await page.evaluate(HEADER)]
+
+    assert problems == []

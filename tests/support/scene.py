@@ -38,12 +38,12 @@ class Scene:
         """Open one of `ADDRESSES` in a new browser."""
         return await self._show(await self.staff.open_browser(self._account(user), **options), path)
 
-    async def open_every_page(self) -> AsyncIterator[tuple[str, str, Page]]:
+    async def open_every_page(self, **options: Any) -> AsyncIterator[tuple[str, str, Page]]:
         """Open all `ADDRESSES`, one after the other, in one browser for each user. Yields user, address and page."""
         browsers: dict[str, BrowserContext] = {}
         for user, path in ADDRESSES:
             if user not in browsers:
-                browsers[user] = await self.staff.open_browser(self._account(user))
+                browsers[user] = await self.staff.open_browser(self._account(user), **options)
             page = await self._show(browsers[user], path)
             yield user, path, page
             await page.close()
@@ -58,7 +58,7 @@ class Scene:
         await page.evaluate(
             "path => { history.pushState({}, '', path); dispatchEvent(new PopStateEvent('popstate')) }", path
         )
-        await page.get_by_text("no such page").wait_for()
+        await page.locator(".notice h1").wait_for()
         return page
 
 
