@@ -61,8 +61,8 @@ async def test_notice_covers_neither_search_nor_button(staff: StaffPages) -> Non
 async def test_close_button_of_a_notice_fits_a_finger(staff: StaffPages) -> None:
     doctor = staff.new_doctor()
     _, (appointment,) = await staff.new_patient(doctor, arrived=False)
-    options = {"has_touch": True, "is_mobile": True, "viewport": {"width": 390, "height": 800}}
-    desk = await staff.open_page("reception", "/desk", **options)
+    phone = {"width": 390, "height": 800}
+    desk = await staff.open_page("reception", "/desk", has_touch=True, is_mobile=True, viewport=phone)
     await row(desk, appointment).get_by_role("button", name="Check in").click()
     await notices(desk).wait_for()
 
