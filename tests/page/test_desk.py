@@ -251,7 +251,7 @@ async def test_ticket_of_an_arrival_moves_no_row(staff: StaffPages) -> None:
 
     await expect(desk.locator(".arrival li")).to_have_count(2)
     assert await tabs.evaluate(place) == before
-    await desk.get_by_role("button", name="Close", exact=True).first.click()
+    await desk.locator(".arrival").get_by_role("button", name="Close", exact=True).click()
     await expect(desk.locator(".arrival")).to_have_count(0)
     assert await tabs.evaluate(place) == before
 
