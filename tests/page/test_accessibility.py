@@ -46,7 +46,7 @@ async def is_too_wide(page: Page) -> bool:
 
 
 @needs_axe
-@pytest.mark.parametrize(("locale", "first_theme"), [("en-GB", 0), ("fr-FR", 1)])
+@pytest.mark.parametrize(("locale", "first_theme"), [("en-GB", 0), pytest.param("fr-FR", 1, marks=pytest.mark.long)])
 async def test_every_view_follows_axe_rules_at_every_width(scene: Scene, locale: str, first_theme: int) -> None:
     """Each view is loaded once. The theme changes with the width, and the other language has the other theme at each width."""
     problems: list[str] = []
