@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Connection, update
 from sqlalchemy.util import await_only
 
-from patient_visit_engine.api.commands import dispatcher
+from patient_visit_engine.api.commands import prepared_requests
 from patient_visit_engine.api.routes import consultations
 from patient_visit_engine.storage.tables import appointments
 from tests.support.api import JOHN_DERMATOLOGY, ApiDriver, start_body
@@ -59,5 +59,6 @@ def _run_after_first_read(monkeypatch: pytest.MonkeyPatch, action: Callable[[], 
 
         return read_and_act
 
-    for module, name in ((dispatcher, "find_request_and_time"), (consultations, "read_appointment_and_busy_doctor")):
+    reads = ((prepared_requests, "find_request_and_time"), (consultations, "read_appointment_and_busy_doctor"))
+    for module, name in reads:
         monkeypatch.setattr(module, name, then_act(getattr(module, name)))

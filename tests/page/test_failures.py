@@ -36,7 +36,7 @@ async def test_changing_the_day_hides_the_old_rows(staff: StaffPages) -> None:
     await expect(row(page, appointment)).to_have_count(0)
 
 
-async def test_tomorrows_rows_have_no_buttons(staff: StaffPages) -> None:
+async def test_tomorrows_rows_have_only_a_menu(staff: StaffPages) -> None:
     doctor, other_doctor = staff.new_doctor(), staff.new_doctor()
     _, (free_appointment,) = await staff.new_patient(doctor, arrived=False)
     patient, (busy_appointment, other_appointment) = await staff.new_patient(doctor, other_doctor, arrived=False)
@@ -51,4 +51,5 @@ async def test_tomorrows_rows_have_no_buttons(staff: StaffPages) -> None:
 
     for appointment in (free_appointment, busy_appointment):
         await expect(row(page, appointment)).to_contain_text("Confirmed")
-        await expect(row(page, appointment).locator("button")).to_have_count(0)
+        await expect(row(page, appointment).locator("button")).to_have_count(1)
+        await expect(row(page, appointment).get_by_role("button", name="More for")).to_be_visible()

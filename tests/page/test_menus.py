@@ -74,6 +74,7 @@ async def test_day_of_a_doctor_who_fell_ill_goes_to_another(staff: StaffPages) -
     await dialog.get_by_label("Doctor").select_option(f"Dr. {other}")
     await dialog.get_by_label("Reason").fill("ill")
     await dialog.get_by_role("button", name="Give the day away").click()
+    await board.mouse.move(0, 0)
 
     await expect(notices(board)).to_contain_text(f"1 appointment given to \u2068Dr. {other}\u2069")
     await expect(board.locator(lane(board, f"Dr. {other}"))).to_contain_text(f"John Doe{waiting}")
@@ -98,6 +99,7 @@ async def test_card_on_the_board_has_the_menu_of_the_row(staff: StaffPages) -> N
     dialog = reception.get_by_role("dialog", name="Give to another doctor")
     await dialog.get_by_label("Doctor").select_option(f"Dr. {other}")
     await dialog.get_by_role("button", name="Give to another doctor").click()
+    await reception.mouse.move(0, 0)
     await expect(reception.locator(lane(reception, f"Dr. {other}"))).to_contain_text(f"John Doe{patient}")
 
     doctors_board = await staff.open_page(other, "/board")
@@ -138,11 +140,11 @@ async def test_patients_page_has_the_buttons_and_the_menu(staff: StaffPages) -> 
 
 
 async def test_whole_patient_leaves_from_the_search_and_comes_back(staff: StaffPages) -> None:
-    patient = await expect_patient(staff, "Hilbert", "HI-1", staff.new_doctor(), staff.new_doctor())
+    patient = await expect_patient(staff, "Landau", "LA-1", staff.new_doctor(), staff.new_doctor())
     async with staff.engine.staff("reception") as other_desk:
         assert (await other_desk.post(f"/api/patients/{patient}/check-in")).status_code == 200
     desk = await staff.open_page("reception", "/desk")
-    await search_field(desk).fill("hilbert")
+    await search_field(desk).fill("landau")
     await wait_until_seen(desk)
 
     await result(desk, patient).get_by_role("button", name="left without being seen").click()

@@ -48,7 +48,7 @@ async def test_board_prints_one_line_for_each_patient(staff: StaffPages) -> None
 
     _, text = await print_sheets(board)
 
-    lines = [line for line in text.splitlines() if f"Doe{patient}" in line]
+    lines = [line for line in text.splitlines() if f"DOE{patient}" in line]
     assert len(lines) == 1
     assert f"Dr. {doctor}, Dr. {other}\tin consultation" in lines[0]
 
