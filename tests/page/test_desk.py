@@ -101,6 +101,20 @@ async def test_arrow_keys_choose_another_patient(staff: StaffPages) -> None:
     assert (await statuses(staff, first), await statuses(staff, second)) == ([1], [3])
 
 
+async def test_text_typed_on_a_result_is_whole(staff: StaffPages) -> None:
+    patient = await expect_patient(staff, "Banach", "BA-1", staff.new_doctor())
+    desk = await staff.open_page("reception", "/desk")
+    await desk.keyboard.type("banach")
+    await expect(result(desk, patient)).to_be_visible()
+    await desk.keyboard.press("ArrowDown")
+    await expect(search_field(desk)).not_to_be_focused()
+
+    # As slowly as a person types.
+    await desk.keyboard.type("jo", delay=200)
+
+    await expect(search_field(desk)).to_have_value("jo")
+
+
 async def test_scan_waits_for_its_own_answer(staff: StaffPages) -> None:
     shown = await expect_patient(staff, "Cauchy", "CA-1", staff.new_doctor())
     scanned = await expect_patient(staff, "Cantor", "770012", staff.new_doctor())

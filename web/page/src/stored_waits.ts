@@ -5,7 +5,7 @@
 
 import { useQueryClient } from "@tanstack/vue-query";
 import { type Ref, watch } from "vue";
-import { answered, api, type Who } from "./api/client.js";
+import { answered, api, ProblemError, type Who } from "./api/client.js";
 import { now } from "./clock.js";
 import { type EndedWait, endedWaits } from "./ended_waits.js";
 
@@ -48,7 +48,9 @@ export function useStoredWaits(who: Ref<Who>): void {
             endedWaits.value = endedWaits.value.map(wait =>
                 wait.patient_id === patient_id && wait.patient_name === "" ? { ...wait, ...named } : wait,
             );
-        } catch {
+        } catch (error) {
+            // After an outage the next reload shows the line.
+            if (!(error instanceof ProblemError && error.status === 404)) return;
             // There is no such patient any more, so there is nothing to say.
             endedWaits.value = endedWaits.value.filter(wait => wait.patient_id !== patient_id);
         }

@@ -102,6 +102,7 @@ describe("the menu of a row", () => {
         expect(menu(here, DOCTOR)).not.toContain("no_answer");
         expect(menu({ ...here, exclusive: false, called_until: at(1) }, DOCTOR)).toContain("no_answer");
         expect(menu({ ...here, exclusive: false, called_until: at(1) }, as("reception"))).toContain("no_answer");
+        expect(menu({ ...here, exclusive: false, called_until: at(1) }, as("supervisor"))).not.toContain("no_answer");
         expect(menu({ ...here, exclusive: false, called_until: at(0) }, DOCTOR)).not.toContain("no_answer");
     });
 });

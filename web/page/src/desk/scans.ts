@@ -47,7 +47,9 @@ export function useScans({ begin, take }: ScanTarget): void {
         if (givenBack.has(event) || hasModifier || event.repeat || event.isComposing || isElsewhere) return;
         // A digit is no shortcut, so the field can have it at once. A menu would still get the Enter.
         const isDigit = /^\d$/.test(event.key) && keysAreOn.value && !within(event, "[role=menu]");
-        if (isDigit && !reader.isReading) {
+        // On a result, a letter is the begin of another search. Given back later, it would not get into the field.
+        const isOnResult = /^\S$/u.test(event.key) && within(event, "[data-result]");
+        if ((isDigit || isOnResult) && !reader.isReading) {
             begin();
             return;
         }

@@ -64,7 +64,7 @@ export function menuOf(
             isOwn && situation === "expected" && "start",
             (isDesk || !isToday) && !isHere && "check_in",
             isDesk && isToday && !isHere && "check_in_patient",
-            isHere && isCalled(item, now) && "no_answer",
+            (isOwn || who.role === "reception") && isHere && isCalled(item, now) && "no_answer",
             isHere && "check_out",
             isDesk && isHere && !isBusy && "check_out_patient",
             isToday && item.left_at !== null && "undo_check_out",
