@@ -115,7 +115,10 @@ class PersonCalls(PersonReads):
         today, now = CALENDAR.hospital_day(CALENDAR.day_of(self.visits.now)), self.visits.now
         behind_id = self.run(self.database.read(find_next, read, today, now))
         called = self.look_up(read.id)
-        self.send_no_answer(read.doctor_id, called, self.read_call(read.doctor_id, stale=False), behind_id=behind_id)
+        call = self.read_call(read.doctor_id, stale=False)
+        if not self.send_no_answer(read.doctor_id, called, call, behind_id=behind_id):
+            # The patient was seen or left in the moment of the call, because the clock stands still.
+            return
         listed: Any = self.run(self.database.read(read_call_list, read.doctor_id, today, now))
         free = [patient.appointment.id for patient in listed.patients if patient.reason is None]
         if behind_id is not None and {read.id, behind_id} <= set(free) and self.was_called_before(behind_id, read.id):
@@ -126,7 +129,8 @@ class PersonCalls(PersonReads):
         first_at, second_at = (self.picture.appointments[number].called_at for number in (first, second))
         return first_at is None or bool(first_at < second_at)
 
-    def send_no_answer(self, doctor: int, read: Appointment, meant: DoctorCall, behind_id: int | None) -> None:
+    def send_no_answer(self, doctor: int, read: Appointment, meant: DoctorCall, behind_id: int | None) -> bool:
+        """Send it, and return whether it must be granted."""
         before = self.picture.appointments[read.id]
         expected = self.judge_no_answer(read, meant)
         command = NoAnswer(
@@ -145,6 +149,7 @@ class PersonCalls(PersonReads):
             after = self.picture.appointments[read.id]
             assert (after.no_answers, after.behind_id) == (min(before.no_answers + 1, 3), behind_id)
             assert read.id not in [row.appointment_id for row in self.picture.reservations if row.kind == "called"]
+        return is_granted
 
     def judge_no_answer(self, read: Appointment, meant: DoctorCall) -> Expected:
         number, doctor = read.id, read.doctor_id
@@ -154,9 +159,9 @@ class PersonCalls(PersonReads):
             return 409, "appointment_in_progress"
         if self.status_of(number) in CLOSED:
             return 409, "appointment_closed"
-        is_last = self.left_call(doctor) == number == meant.appointment_id
+        # A call is known by its time. The ledger reads which appointment it is of.
         is_same_call = meant.called_at == self.picture.appointments[number].called_at
-        return (200, None) if is_last and is_same_call else (409, "not_called")
+        return (200, None) if self.left_call(doctor) == number and is_same_call else (409, "not_called")
 
     # -- the calls in the tables
 
