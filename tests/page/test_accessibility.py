@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.support.page_site import StaffPages, choose_in_account, notices, row, row_button, wait_until_offline
-from tests.support.scene import Scene
+from tests.support.scene import ADDRESSES, Scene
 
 ROOT = Path(__file__).parent.parent.parent
 AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
@@ -16,7 +16,8 @@ AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 #: A small and a large phone, a laptop's 1280 at 200 % zoom, a tablet, a laptop, and a screen on a wall.
 WIDTHS = (320, 390, 640, 768, 1280, 1920)
-THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+Theme = Literal["light", "dark"]
+THEMES: tuple[Theme, ...] = ("light", "dark")
 needs_axe = pytest.mark.skipif(not AXE.exists(), reason="axe: the web packages are not installed")
 
 
@@ -46,19 +47,28 @@ async def is_too_wide(page: Page) -> bool:
 
 
 @needs_axe
-@pytest.mark.parametrize(("locale", "first_theme"), [("en-GB", 0), pytest.param("fr-FR", 1, marks=pytest.mark.long)])
-async def test_every_view_follows_axe_rules_at_every_width(scene: Scene, locale: str, first_theme: int) -> None:
-    """Each view is loaded once. The theme changes with the width, and the other language has the other theme at each width."""
+@pytest.mark.parametrize(
+    ("locale", "themes", "widths"),
+    [
+        pytest.param("en-GB", THEMES, (320, 1280), id="phone and laptop"),
+        pytest.param("en-GB", THEMES, WIDTHS, id="English", marks=pytest.mark.long),
+        pytest.param("fr-FR", THEMES[::-1], WIDTHS, id="French", marks=pytest.mark.long),
+    ],
+)
+@pytest.mark.parametrize(("user", "path"), ADDRESSES)
+async def test_every_view_follows_axe_rules(
+    scene: Scene, user: str, path: str, locale: str, themes: tuple[Theme, ...], widths: tuple[int, ...]
+) -> None:
+    """The theme changes with the width, and at each width the other language has the other theme."""
+    page = await scene.open_page(user, path, locale=locale, reduced_motion="reduce")
     problems: list[str] = []
-    async for user, path, page in scene.open_every_page(locale=locale, reduced_motion="reduce"):
-        themes = cycle(THEMES if first_theme == 0 else THEMES[::-1])
-        for width, theme in zip(WIDTHS, themes, strict=False):
-            await page.set_viewport_size({"width": width, "height": 800})
-            await page.emulate_media(color_scheme=theme)
-            where = f"{path} of {user} at {width}, {theme}"
-            problems += [f"{where}: {line}" for line in await axe_violations(page)]
-            if await is_too_wide(page):
-                problems.append(f"{where}: wider than the screen")
+    for width, theme in zip(widths, cycle(themes), strict=False):
+        await page.set_viewport_size({"width": width, "height": 800})
+        await page.emulate_media(color_scheme=theme)
+        where = f"at {width}, {theme}"
+        problems += [f"{where}: {line}" for line in await axe_violations(page)]
+        if await is_too_wide(page):
+            problems.append(f"{where}: wider than the screen")
 
     assert problems == []
 
