@@ -135,12 +135,13 @@ class VisitCommands(PatientRecords):
 
     async def reopen(self, start: Answer, doctor: int) -> Answer:
         """A supervisor takes back the completion of the doctor's consultation."""
+        return await self.send(await self.reopen_command(start, doctor))
+
+    async def reopen_command(self, start: Answer, doctor: int) -> Reopen:
+        """The command of `reopen`, which is not sent yet."""
         appointment = await self.appointment(doctor)
         past = await self._past(appointment.id)
-        consultation_id = start.body["id"]
-        return await self.send(
-            Reopen(request=self.request(), appointment=appointment, consultation_id=consultation_id, past=past)
-        )
+        return Reopen(request=self.request(), appointment=appointment, consultation_id=start.body["id"], past=past)
 
     async def cancel(self, doctor: int, reason: CancelReason) -> Answer:
         """Reception cancels the doctor's appointment."""

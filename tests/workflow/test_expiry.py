@@ -83,6 +83,21 @@ async def test_late_transfer_has_no_effect(visits: VisitDriver) -> None:
     assert (in_time.status, in_time.body["outcome"]) == (200, "transferred")
 
 
+async def test_late_reopening_has_no_effect(visits: VisitDriver) -> None:
+    started = await visits.start(DR_AMRANI)
+    await visits.complete(started)
+    reopening = await visits.reopen_command(started, DR_AMRANI)
+    now = await _now(visits)
+
+    with pytest.raises(WorkflowUpdateFailedError):
+        await visits.send(stamped(reopening, now - timedelta(hours=1), valid_for=A_MINUTE))
+    # The patient was free all the time.
+    assert (await visits.start(DR_BENNIS)).status == 201
+    in_time = await visits.send(stamped(reopening, now, valid_for=A_MINUTE))
+
+    assert (in_time.status, in_time.body["code"]) == (409, "patient_in_consultation")
+
+
 async def test_late_signal_is_refused(visits: VisitDriver) -> None:
     start = await _late_start(visits, asynchronous=True)
     await visits.database.write(partial(open_request, command=start), start.request, await _now(visits))
