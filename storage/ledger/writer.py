@@ -6,6 +6,7 @@ from datetime import date, datetime
 from typing import NamedTuple
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Connection,
     SmallInteger,
@@ -21,7 +22,7 @@ from sqlalchemy import (
     update,
 )
 
-from patient_visit_engine.storage.call_ends import BEHIND_ID_OF_ENDED
+from patient_visit_engine.storage.call_ends import behind_id_of_ended
 from patient_visit_engine.storage.facts import OPEN_ROWS
 from patient_visit_engine.storage.ledger.errors import OvertakenError
 from patient_visit_engine.storage.ledger.stored_state import StoredState
@@ -56,6 +57,7 @@ class OpenTrackingKey(NamedTuple):
 NEW_STATUS = bindparam("new_status", type_=SmallInteger())
 STATUSES_BEFORE: list[ColumnElement[int]] = [literal_column(str(status.value)) for status in sorted(BEFORE_ARRIVAL)]
 IS_ARRIVAL = and_(appointments.c.status.in_(STATUSES_BEFORE), NEW_STATUS.not_in(STATUSES_BEFORE))
+CANCELED_AT: BindParameter[datetime] = bindparam("canceled_at", type_=Timestamp())
 # Built once: building a statement costs more than running it on SQLite.
 SET_APPOINTMENT_STATUS = (
     update(appointments)
@@ -63,7 +65,7 @@ SET_APPOINTMENT_STATUS = (
     .values(
         status=NEW_STATUS,
         earlier_status=case((IS_ARRIVAL, appointments.c.status), else_=appointments.c.earlier_status),
-        canceled_at=bindparam("canceled_at", type_=Timestamp()),
+        canceled_at=CANCELED_AT,
         cancel_reason=bindparam("cancel_reason", type_=String()),
         version=appointments.c.version + 1,
     )
@@ -72,7 +74,7 @@ DECIDED_AT = bindparam("decided_at", type_=Timestamp())
 #: A decision made here is newer than what other systems sent before, so that an older message does not undo it.
 NEWEST_AS_OF = case((appointments.c.as_of > DECIDED_AT, appointments.c.as_of), else_=DECIDED_AT)
 #: A call that reserves nothing must not go on when the cancellation is undone.
-CANCEL_APPOINTMENT = SET_APPOINTMENT_STATUS.values(behind_id=BEHIND_ID_OF_ENDED)
+CANCEL_APPOINTMENT = SET_APPOINTMENT_STATUS.values(behind_id=behind_id_of_ended(CANCELED_AT))
 DECIDE_STATUS = PreparedWrite(SET_APPOINTMENT_STATUS.values(as_of=NEWEST_AS_OF))
 WRITE_STATUS = PreparedWrite(SET_APPOINTMENT_STATUS)
 DECIDE_CANCELLATION = PreparedWrite(CANCEL_APPOINTMENT.values(as_of=NEWEST_AS_OF))

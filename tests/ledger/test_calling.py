@@ -233,6 +233,47 @@ async def test_patient_who_was_called_is_moved_and_the_order_of_the_others_stays
     assert (await last_call(database)).appointment_id is None
 
 
+MOVED_TO, PAST_OF_JOHN = NOON + minutes(1), NOTHING_PAST.model_copy(update={"appointment_id": 1})
+#: Each moves the appointment of a call whose time is over.
+LATE_MOVES: dict[str, Callable[[Appointment], list[Any]]] = {
+    "in the visit": lambda read: [a_change(read, scheduled_at=MOVED_TO)],
+    "canceled in the visit": lambda read: [a_cancellation(read), an_undo_of_cancellation(read, PAST_OF_JOHN)],
+    "by PUT": lambda _: [AppointmentPut(scheduled_at=MOVED_TO)],
+    "canceled by PUT": lambda _: [
+        AppointmentPut(status=status) for status in (AppointmentStatus.canceled, AppointmentStatus.confirmed)
+    ],
+}
+
+
+@pytest.mark.parametrize("name", LATE_MOVES)
+async def test_patient_whose_call_was_over_keeps_the_place_behind_after_a_move(database: Database, name: str) -> None:
+    """John, who stands behind Maria, did not come a second time either, and then his appointment is moved."""
+    of_john = an_appointment(number=1, prestation=X_RAY)
+    of_maria = an_appointment(number=2, patient=MARIA_SILVA, prestation=X_RAY)
+    elsewhere = an_appointment(DR_OKAFOR, number=3)
+    await database.write(seed, of_john, of_maria, elsewhere)
+    ledger, of_other = LedgerDriver(database), LedgerDriver(database, patient_id=MARIA_SILVA.id)
+    for driver, appointment in ((ledger, elsewhere), (of_other, of_maria)):
+        await driver.send(a_check_in(appointment, f"check-in {appointment.id}"), NOON + minutes(1))
+    await call(database, await ledger.appointment(of_john.id), NOON + minutes(2))
+    unanswered = a_no_answer(await ledger.appointment(of_john.id), await last_call(database), behind_id=of_maria.id)
+    await ledger.send(unanswered, NOON + minutes(3))
+    second = await call(database, await ledger.appointment(of_john.id), NOON + minutes(4), "second call")
+
+    for step, change in enumerate(LATE_MOVES[name](await ledger.appointment(of_john.id))):
+        at = NOON + minutes(8 + step)
+        if isinstance(change, AppointmentPut):
+            await write_appointment(database, PutContext(of_john.id, f"put {step}", at), change)
+        else:
+            read = await ledger.appointment(of_john.id)
+            assert (await ledger.send(change.model_copy(update={"appointment": read}), at)).status == 200
+    ordered = await database.read(read_list, [appointments.c.doctor_id == DR_AMRANI.id], CALENDAR.hospital_day(DAY))
+
+    assert second.code is None
+    assert [item.appointment_id for item in ordered] == [of_maria.id, of_john.id]
+    assert (await last_call(database)).open_appointment(NOON + minutes(9)) is None
+
+
 async def test_patient_whose_call_was_ended_by_a_move_is_the_next_one(database: Database) -> None:
     """Maria is called, and moved by some minutes. John is called while her call would last, and does not answer."""
     of_john = an_appointment(number=1, prestation=X_RAY)
