@@ -51,6 +51,8 @@ RESERVATIONS = (
 )
 RECORD = select(patients.c.id, patients.c.person_id).where(patients.c.id == bindparam("patient_id"))
 OPEN_ROWS = union_rows(record=RECORD, tracking=OPEN_TRACKINGS, place=PLACES, reservation=RESERVATIONS)
+#: How long the appointment is expected to take, without extensions of its consultation.
+EXPECTED_MINUTES = func.coalesce(appointments.c.expected_minutes, prestations.c.expected_minutes).label("minutes")
 APPOINTMENT_ROWS = (
     select(
         appointments.c.id,
@@ -65,7 +67,7 @@ APPOINTMENT_ROWS = (
         appointments.c.priority,
         appointments.c.no_answers,
         prestations.c.exclusive,
-        func.coalesce(appointments.c.expected_minutes, prestations.c.expected_minutes).label("minutes"),
+        EXPECTED_MINUTES,
         prestations.c.name.label("prestation"),
         prestations.c.active.label("prestation_active"),
         doctors.c.name.label("doctor"),

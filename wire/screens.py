@@ -39,6 +39,9 @@ class PatientNow(TypedDict):
     doctor_id: RecordId | None
     prestation: Name | None
     since: Moment | None
+    paused_seconds: Annotated[
+        Count, Field(description="how long the consultation of a patient who is in one was interrupted since then")
+    ]
     position: Ordinal | None
     until: Annotated[
         Moment | None,
@@ -55,7 +58,22 @@ class Waiting(TypedDict):
     position: Ordinal
 
 
-class AppointmentOnWorklist(TypedDict):
+class ConsultationLength(TypedDict):
+    """How long a consultation is expected to last, and what does not count of the time since its start."""
+
+    expected_minutes: Annotated[
+        Ordinal, Field(description="how long the appointment is expected to take, without extensions")
+    ]
+    paused_seconds: Annotated[
+        Count,
+        Field(
+            description="how long the consultation was interrupted: the pauses that are over, and from a completion to "
+            "its reopening. The present pause runs since `paused_at`"
+        ),
+    ]
+
+
+class AppointmentOnWorklist(ConsultationLength):
     """One appointment with the state of its patient. `WorklistItem` adds what depends on the day and the caller."""
 
     appointment_id: RecordId
@@ -157,7 +175,7 @@ class AppointmentOnBoard(TypedDict):
 
 
 @closed
-class RunningConsultation(AppointmentOnBoard):
+class RunningConsultation(AppointmentOnBoard, ConsultationLength):
     consultation_id: ConsultationId
     exclusive: bool
     started_at: Moment
@@ -165,7 +183,7 @@ class RunningConsultation(AppointmentOnBoard):
 
 
 @closed
-class PausedOnBoard(AppointmentOnBoard):
+class PausedOnBoard(AppointmentOnBoard, ConsultationLength):
     """A consultation that its doctor has paused. The patient is free for others."""
 
     consultation_id: ConsultationId
@@ -243,7 +261,7 @@ class Wall(TypedDict):
     cursor: Cursor
 
 
-class ConsultationOfDoctor(TypedDict):
+class ConsultationOfDoctor(ConsultationLength):
     """A consultation that has not ended, with its doctor."""
 
     doctor_id: RecordId

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, select
 
-from patient_visit_engine.storage.facts import IDENTITY_COLUMNS
+from patient_visit_engine.storage.facts import EXPECTED_MINUTES, IDENTITY_COLUMNS
 from patient_visit_engine.storage.rooms import shown_room
 from patient_visit_engine.storage.screens.in_house import read_between_services
 from patient_visit_engine.storage.tables import (
@@ -84,6 +84,7 @@ def _open_trackings(today: date) -> Select[Any]:
             shown_room(today).label("room"),
             prestations.c.name.label("prestation"),
             reservations.c.until.label("offer_until"),
+            EXPECTED_MINUTES,
             *_PLACE_COLUMNS,
         )
         .outerjoin(reservations, _is_reserved_for(patient_trackings))
@@ -203,6 +204,8 @@ def _running_consultation(row: Row[Any]) -> screens.RunningConsultation:
         "exclusive": row.exclusive,
         "started_at": to_rfc3339(row.started_at),
         "overdue_at": to_rfc3339(row.overdue_at),
+        "expected_minutes": row.minutes,
+        "paused_seconds": row.paused_seconds,
     }
 
 
@@ -213,6 +216,8 @@ def _paused_consultation(row: Row[Any]) -> screens.PausedOnBoard:
         "exclusive": row.exclusive,
         "started_at": to_rfc3339(row.started_at),
         "paused_at": to_rfc3339(row.paused_at),
+        "expected_minutes": row.minutes,
+        "paused_seconds": row.paused_seconds,
         "offer_until": optional_moment(row.offer_until),
     }
 

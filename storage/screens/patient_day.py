@@ -6,10 +6,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Table, and_, or_, select, true
 
-from patient_visit_engine.storage.facts import SURVIVOR, read_appointment
+from patient_visit_engine.storage.facts import EXPECTED_MINUTES, SURVIVOR, read_appointment
 from patient_visit_engine.storage.person_records import find_person
 from patient_visit_engine.storage.screens.timeline_pages import TimelineQuery, read_timeline
 from patient_visit_engine.storage.tables import (
+    appointments,
     doctors,
     patient_trackings,
     prestations,
@@ -123,7 +124,13 @@ def _read_consultations(connection: Connection, query: VisitQuery) -> list[Row[A
     if query.day != query.today:
         is_open = and_(is_open, patient_trackings.c.visit_day == query.day)
     statement = (
-        select(patient_trackings, doctors.c.name.label("doctor"), prestations.c.name.label("prestation"))
+        select(
+            patient_trackings,
+            doctors.c.name.label("doctor"),
+            prestations.c.name.label("prestation"),
+            EXPECTED_MINUTES,
+        )
+        .join(appointments, appointments.c.id == patient_trackings.c.appointment_id)
         .join(doctors, doctors.c.id == patient_trackings.c.doctor_id)
         .join(prestations, prestations.c.id == patient_trackings.c.prestation_id)
         .where(is_open)
@@ -149,6 +156,8 @@ def _consultation_of(row: Row[Any]) -> screens.ConsultationOfDoctor:
         "appointment_id": row.appointment_id,
         "consultation_id": row.consultation_id,
         "started_at": to_rfc3339(row.started_at),
+        "expected_minutes": row.minutes,
+        "paused_seconds": row.paused_seconds,
     }
 
 

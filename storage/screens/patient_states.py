@@ -26,6 +26,7 @@ FREE: screens.PatientNow = {
     "doctor_id": None,
     "prestation": None,
     "since": None,
+    "paused_seconds": 0,
     "position": None,
     "until": None,
     "kind": None,
@@ -62,7 +63,8 @@ def patient_states(
         states[row.person_id] = {**reserved, "kind": ReservationKind(row.kind)}
     for row in running:
         patient = states.get(row.person_id, FREE)
-        states[row.person_id] = _occupied_by(patient, row, "in_consultation", row.started_at, row.overdue_at)
+        busy = _occupied_by(patient, row, "in_consultation", row.started_at, row.overdue_at)
+        states[row.person_id] = {**busy, "paused_seconds": row.paused_seconds}
     return states
 
 
@@ -78,6 +80,7 @@ def _occupied_by(
         "prestation": row.prestation,
         "since": to_rfc3339(since),
         "until": optional_moment(until),
+        "paused_seconds": 0,
         "kind": None,
     }
 

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, select
 
 from patient_visit_engine.storage.doctor_calls import read_calls_without_reservation
-from patient_visit_engine.storage.facts import IDENTITY_COLUMNS
+from patient_visit_engine.storage.facts import EXPECTED_MINUTES, IDENTITY_COLUMNS
 from patient_visit_engine.storage.rooms import shown_room
 from patient_visit_engine.storage.screens.consultation_ends import read_ends
 from patient_visit_engine.storage.screens.doctor_list import read_list
@@ -143,8 +143,8 @@ def _search_ids(
 
 
 def _listed(today: date) -> Select[Any]:
-    columns = (patients.c.id.label("person_id"), *SEARCHED, prestations.c.exclusive, shown_room(today).label("room"))
-    return _in_order(_joined(select(appointments, *columns)))
+    columns = (*SEARCHED, prestations.c.exclusive, EXPECTED_MINUTES, shown_room(today).label("room"))
+    return _in_order(_joined(select(appointments, patients.c.id.label("person_id"), *columns)))
 
 
 def _in_order(query: Select[Any]) -> Select[Any]:

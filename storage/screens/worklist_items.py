@@ -89,6 +89,8 @@ def worklist_item(
         "left_at": optional_moment(latest.check_out_time) if latest is not None and has_left else None,
         "overdue_at": None if tracking is None else optional_moment(tracking.overdue_at),
         "paused_at": None if tracking is None else optional_moment(tracking.paused_at),
+        "expected_minutes": row.minutes,
+        "paused_seconds": 0 if tracking is None else tracking.paused_seconds,
         "ended_as": outcome if can_restart else None,
         "ticket": ticket,
         "patient": patient,

@@ -45,6 +45,8 @@ async def test_shows_consultations_and_waiting_doctors(api: ApiDriver) -> None:
         "exclusive": True,
         "started_at": "2026-03-02T11:00:00.000Z",
         "overdue_at": "2026-03-02T11:20:00.000Z",
+        "expected_minutes": 20,
+        "paused_seconds": 0,
     }
     assert [consultation["exclusive"] for consultation in john["consultations"]] == [True, False]
     assert john["waiting"] == [

@@ -75,6 +75,45 @@ async def test_screens_show_the_pause_and_the_offer(api: ApiDriver) -> None:
     assert (await api.database.read(audit)).passed
 
 
+async def test_screens_show_the_time_without_pauses_and_extensions(api: ApiDriver) -> None:
+    path, doctor = await start(api), await api.doctor()
+
+    async def read_times() -> list[tuple[Any, ...]]:
+        """The times of the consultation in the worklist, on the board and in the patient's day."""
+        [board] = (await doctor.get("/api/board")).json()["items"]
+        visit = (await doctor.get(f"/api/patients/{JOHN_DOE.id}/visit")).json()
+        of_day = [*visit["paused"], *([] if visit["holder"] is None else [visit["holder"]])]
+        shown = [await read_item(api), *board["consultations"], *board["paused"], *of_day]
+        return [(each["expected_minutes"], each["paused_seconds"], each.get("paused_at")) for each in shown]
+
+    async def press(call: str, minutes: int) -> None:
+        api.clock.advance(minutes=minutes)
+        json = {"minutes": 30} if call == "extend" else None
+        pressed = await doctor.post(f"{path}/{call}", json=json, headers={"Idempotency-Key": f"{call}-{minutes}"})
+        assert pressed.status_code == 200, pressed.text
+
+    await press("extend", 1)
+    await press("pause", 4)
+    await press("resume", 10)
+    between = await read_times()
+    await press("pause", 5)
+    api.clock.advance(minutes=7)
+    during_second = await read_times()
+    await press("resume", 20)
+    patient = (await read_item(api))["patient"]
+    await press("complete", 3)
+    done = await read_item(api)
+    await press("reopen", 2)
+
+    # Dr. Amrani was with the patient for 5 and 5 minutes, and 20 were expected.
+    assert between == [(20, 600, None)] * 3
+    assert during_second == [(20, 600, "2026-03-02T11:20:00.000Z")] * 3
+    assert (patient["since"], patient["paused_seconds"]) == ("2026-03-02T11:00:00.000Z", 600 + 27 * 60)
+    assert (done["expected_minutes"], done["paused_seconds"]) == (20, 600 + 27 * 60)
+    # The time between a completion and its reopening counts as a pause.
+    assert await read_times() == [(20, 600 + 27 * 60 + 120, None)] * 3
+
+
 async def test_reason_of_a_pause_is_for_supervisors(api: ApiDriver) -> None:
     path, doctor = await start(api), await api.doctor()
     await doctor.post(f"{path}/pause", json={"reason": "blood test"})

@@ -55,6 +55,8 @@ async def test_shows_holder_waiting_line_and_timeline(api: ApiDriver) -> None:
         "consultation_id": started.json()["id"],
         "started_at": "2026-03-02T11:00:00.000Z",
         "overdue_at": "2026-03-02T11:20:00.000Z",
+        "expected_minutes": 20,
+        "paused_seconds": 0,
     }
     assert visit["waiting"] == [
         {"doctor_id": 8, "name": "Dr. Okafor", "since": "2026-03-02T11:00:00.000Z", "position": 1}

@@ -82,9 +82,31 @@ async def test_running_row_says_how_long_and_until_when(staff: StaffPages) -> No
     await row_button(page, appointment, "+15 min").click()
 
     await expect(row(page, appointment)).to_contain_text(f"due {new_due}")
-    await expect(row(page, appointment)).to_contain_text("of 35 min")
+    await expect(row(page, appointment)).to_contain_text("of 20 min")
     await open_menu(page, appointment)
     await expect(page.get_by_role("menuitem", name="Priority")).to_be_visible()
+
+
+async def test_running_row_counts_no_pause(staff: StaffPages) -> None:
+    doctor = staff.new_doctor()
+    patient, (appointment,) = await staff.new_patient(doctor)
+    started = await staff.engine.start(doctor, patient, appointment)
+    page = await staff.open_page(doctor)
+    await row_button(page, appointment, "Pause").click()
+    await expect(row(page, appointment)).to_contain_text("Paused by you")
+    # 12 minutes with the patient, and a pause of 120.
+    await staff.backdate_tracking(appointment, started_at=132, paused_at=120, overdue_at=112)
+
+    async with staff.engine.staff("doctor", doctor) as client:
+        resumed = await client.post(f"/api/consultations/{started.json()['id']}/resume")
+        assert resumed.status_code == 200
+
+    await expect(row(page, appointment)).to_contain_text(re.compile(r"1[23]:\d\d of 20 min"))
+    # 12 and 30 minutes with the patient: over the expected time with its extension, and past twice the expected time.
+    await staff.backdate_tracking(appointment, started_at=162, overdue_at=2)
+    await page.reload()
+    await expect(row(page, appointment)).to_contain_text(re.compile(r"4[23]:\d\d of 20 min"))
+    await expect(row(page, appointment).locator(".state.late")).to_be_visible()
 
 
 async def test_red_only_past_twice_the_expected_time(staff: StaffPages) -> None:

@@ -24,6 +24,8 @@ const running = (appointment_id: number, minutes: number) => ({
     exclusive: true,
     started_at: at(minutes),
     overdue_at: at(minutes + 20),
+    expected_minutes: 20,
+    paused_seconds: 0,
 });
 const arrived = (doctor: typeof AMRANI | typeof SMITH, appointment_id: number, minutes: number) => ({
     ...doctor,

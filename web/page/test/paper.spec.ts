@@ -56,6 +56,8 @@ describe("the printed list", () => {
                     exclusive: true,
                     started_at: at(-3),
                     overdue_at: at(9),
+                    expected_minutes: 20,
+                    paused_seconds: 0,
                 },
             ],
             paused: [],

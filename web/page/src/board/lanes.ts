@@ -1,7 +1,7 @@
 /** The patients in the house in lanes by doctor or by room, in pure functions. */
 
 import type { BoardItem } from "../api/client.js";
-import { isLongOver } from "../overdue.js";
+import { activeTime, isLongOver } from "../overdue.js";
 
 /** Where a patient is in a lane, in the order of the lane. */
 export const PLACES = ["in_consultation", "reserved", "paused", "waiting", "between"] as const;
@@ -21,8 +21,7 @@ export interface LaneEntry {
     readonly since: string | null;
     /** Of a patient who is checked in: the place in the doctor's list. */
     readonly turn: number | null;
-    /** Of a running consultation: when its expected time ends. */
-    readonly overdueAt: string | null;
+    readonly running: BoardItem["consultations"][number] | null;
     /** Of a reserved patient: when the reservation ends. */
     readonly until: string | null;
     /** The other doctor who has this patient now. */
@@ -62,7 +61,7 @@ function placesOf(item: BoardItem): Placed[] {
             prestation: at.prestation,
             since: at.since,
             turn: null,
-            overdueAt: null,
+            running: null,
             until: null,
             elsewhere: holder !== undefined && holder.appointment_id !== at.appointment_id ? holder.doctor : null,
             ...more,
@@ -72,7 +71,7 @@ function placesOf(item: BoardItem): Placed[] {
     const running = item.consultations.map(one =>
         place({ ...one, since: one.started_at }, "in_consultation", {
             consultation: one.consultation_id,
-            overdueAt: one.overdue_at,
+            running: one,
         }),
     );
     const paused = item.paused.map(one =>
@@ -97,15 +96,25 @@ function between(item: BoardItem): Placed {
     const nothing = { appointment: null, consultation: null, doctor: "", doctorId: 0, prestation: "", since: null };
     return {
         at: null,
-        entry: { item, place: "between", ...nothing, turn: null, overdueAt: null, until: null, elsewhere: null },
+        entry: { item, place: "between", ...nothing, turn: null, running: null, until: null, elsewhere: null },
     };
 }
 
 /** Whether a running consultation is so long over its expected time that it is marked as bad. */
-export function isEntryLongOver({ item, place, since, overdueAt, consultation }: LaneEntry, now: number): boolean {
-    if (place !== "in_consultation" || since === null || overdueAt === null) return false;
-    const isExclusive = item.consultations.some(one => one.consultation_id === consultation && one.exclusive);
-    return isLongOver({ started: since, due: overdueAt, isAwaited: isExclusive && item.waiting.length > 0 }, now);
+export function isEntryLongOver({ item, running }: LaneEntry, now: number): boolean {
+    return running !== null && isLongOver(running, running.exclusive && item.waiting.length > 0, now);
+}
+
+/** How long the patient has been at this place, in milliseconds. Pauses of a running consultation do not count. */
+export function timeAtPlace({ running, since }: LaneEntry, now: number): number {
+    if (running !== null) return activeTime(running, now);
+    return since === null ? 0 : now - Date.parse(since);
+}
+
+/** How long a running consultation is over its time, in milliseconds. Null: it is not, or none runs here. */
+export function timeOverdue({ running }: LaneEntry, now: number): number | null {
+    const late = running === null ? -1 : now - Date.parse(running.overdue_at);
+    return late < 0 ? null : late;
 }
 
 /** Lane's order: in consultation, reserved, paused, then who waits: in the order of the doctor's list, then who is only in line. */

@@ -3,7 +3,7 @@
 import type { Appointment } from "../api/client.js";
 
 import { EXTEND_BY } from "../commands/calls.js";
-import { isLongOver } from "../overdue.js";
+import { activeSince, isLongOver } from "../overdue.js";
 
 /** From this time on a wait counts as long, in milliseconds. */
 export const LONG_WAIT = 30 * 60_000;
@@ -34,7 +34,7 @@ export interface Row {
     readonly situation: Situation;
     /** In the order of the screen. An action has the same place in every row, so that no button takes the place of another one. */
     readonly actions: readonly Action[];
-    /** Since when, in milliseconds since 1970. `until` is set for a reservation only. */
+    /** Since when, in milliseconds since 1970, moved by the pauses. `until` is set for a reservation only. */
     readonly since: number | null;
     readonly until: number | null;
     /** Past twice the expected time, or another doctor waits for the patient. */
@@ -69,11 +69,10 @@ export function rowOf(item: Appointment, doctorId: number | null, now: number, i
     const situation = isToday || SAME_ON_OTHER_DAYS.has(today) ? today : "planned";
     const arrived = item.status === "pending" ? at(item.checked_in_at) : null;
     const waited = arrived === null ? 0 : now - arrived;
-    const own = isRunning(situation);
     return {
         situation,
         actions: item.doctor_id === doctorId ? actionsOf(item, situation, doctorId) : [],
-        since: situation.startsWith("paused") ? at(item.paused_at) : own ? at(item.started_at) : at(item.patient.since),
+        since: sinceOf(item, situation),
         until: situation.startsWith("reserved") ? at(item.called_until ?? item.patient.until) : null,
         isLongOver: isRunning(situation) && isOver(item, now),
         longWait: waited >= LONG_WAIT ? waited : null,
@@ -100,9 +99,17 @@ export function isOwnCall(item: Appointment, doctorId: number, now: number): boo
 
 const isRunning = (situation: Situation): boolean => ["mine", "overdue", "elsewhere"].includes(situation);
 
-function isOver({ started_at, overdue_at, waiting_for_me }: Appointment, now: number): boolean {
+function sinceOf({ paused_at, started_at, paused_seconds, patient }: Appointment, situation: Situation): number | null {
+    if (situation.startsWith("paused")) return at(paused_at);
+    if (isRunning(situation)) return started_at === null ? null : activeSince({ started_at, paused_seconds });
+    const { since } = patient;
+    return since === null ? null : activeSince({ started_at: since, paused_seconds: patient.paused_seconds });
+}
+
+function isOver(item: Appointment, now: number): boolean {
+    const { started_at, overdue_at, waiting_for_me } = item;
     if (started_at === null || overdue_at === null) return false;
-    return isLongOver({ started: started_at, due: overdue_at, isAwaited: waiting_for_me.length > 0 }, now);
+    return isLongOver({ ...item, started_at, overdue_at }, waiting_for_me.length > 0, now);
 }
 
 /** When the consultation of the row would be due after Extend, in milliseconds since 1970. The API counts the same. */
