@@ -167,6 +167,29 @@ async def was_dead_at_first(page: Page) -> bool:
     return disabled[0] == "true"
 
 
+async def press_next_at(page: Page, place: Locator, present: Locator) -> None:
+    """Press at once what replaces `present` at its middle, when the content of `place` changes. `was_pressed` waits for it."""
+    box = await present.bounding_box()
+    assert box is not None
+    middle_of_box = [box["x"] + box["width"] / 2, box["y"] + box["height"] / 2]
+    await present.evaluate("element => void (window.replaced = element)")
+    await place.evaluate(
+        """(place, [x, y]) => void new MutationObserver((_, watching) => {
+            const next = document.elementFromPoint(x, y)?.closest("button, [role=menuitem]");
+            if (!next || (next.isConnected && next === window.replaced)) return;
+            watching.disconnect();
+            next.click();
+            document.documentElement.toggleAttribute("data-pressed", true);
+        }).observe(place, { attributes: true, childList: true, subtree: true })""",
+        middle_of_box,
+    )
+
+
+async def was_pressed(page: Page) -> None:
+    """Wait until `press_next_at` has pressed."""
+    await page.locator("html[data-pressed]").wait_for()
+
+
 async def middle(button: Locator) -> tuple[float, float]:
     """The place in the window of the middle of a button that can be pressed."""
     # Until the browser has drawn a row, a press at the button's place goes to the row (`content-visibility`).
