@@ -36,6 +36,7 @@ class CheckOut(Frozen):
     """The patient has left without being seen.
 
     `past` is as in `UndoStart`. None: the patient was checked in for the appointment when the API read it.
+    If another check-out came first, the ledger returns the past.
     """
 
     request: Request

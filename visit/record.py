@@ -18,7 +18,7 @@ from patient_visit_engine.visit.frozen import Frozen, is_absent
 from patient_visit_engine.visit.line_changes import PostponeReservation
 from patient_visit_engine.visit.past_tracking import PastTracking
 from patient_visit_engine.visit.person_records import SeenRecord
-from patient_visit_engine.visit.refusals import DoctorInConsultation
+from patient_visit_engine.visit.refusals import DoctorInConsultation, NotCheckedIn
 from patient_visit_engine.visit.request import Request
 
 
@@ -66,6 +66,16 @@ class LedgerEntry(Frozen):
         if isinstance(answer, Refused):
             return answer.refusal.busy_with if isinstance(answer.refusal, DoctorInConsultation) else None
         return answer.busy_with if isinstance(answer, ConsultationAnswer) else None
+
+    @property
+    def lacks_past(self) -> bool:
+        """Whether the decision depends on the past of the appointment, which the command does not have.
+
+        The patient was checked in when a check-out was read, and another check-out was decided first.
+        """
+        answer = self.decision.answer
+        is_not_here = isinstance(answer, Refused) and isinstance(answer.refusal, NotCheckedIn)
+        return is_not_here and self.appointment is not None and self.past is None
 
     @property
     def postponed_call(self) -> Reservation | None:

@@ -211,7 +211,7 @@ def _read_state(connection: Connection, entry: LedgerEntry) -> StoredState:
         if entry.record_id is None
         else connection.scalar(PERSON_OF_RECORD, {"record_id": entry.record_id}),
         recent_refusal_id=next((row["refusal_entry_id"] for row in parts.get("recent_refusal", ())), None),
-        past=None if entry.past is None else read_past_tracking(connection, entry.past.appointment_id),
+        past=_read_past(connection, entry),
         day_appointments=day_appointments,
         walk_in=None if entry.walk_in is None else read_walk_in(connection, entry.walk_in),
         call=None if call is None else call.call,
@@ -219,6 +219,14 @@ def _read_state(connection: Connection, entry: LedgerEntry) -> StoredState:
         ticket=choose_ticket(entry, parts),
         read_at=perf_counter(),
     )
+
+
+def _read_past(connection: Connection, entry: LedgerEntry) -> PastTracking | None:
+    """The past of the appointment on which the decision depends. When the command has none, the visit decides again on this one."""
+    appointment_id = None if entry.past is None else entry.past.appointment_id
+    if entry.lacks_past and entry.appointment is not None:
+        appointment_id = entry.appointment.id
+    return None if appointment_id is None else read_past_tracking(connection, appointment_id)
 
 
 def _read_call(connection: Connection, entry: LedgerEntry, rows: OpenRows) -> CallAndRoom | None:

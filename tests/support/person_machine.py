@@ -153,7 +153,8 @@ class PersonMachine(PersonCorrections):
             expected = self.model.check_in(appointment, self.visits.now)
             self.send(CheckIn(request=request, appointment=read), expected, *is_new)
         elif kind == "o":
-            self.send(CheckOut(request=request, appointment=read), self.model.check_out(appointment))
+            expected = self.model.check_out(appointment, has_left_today=self.has_left_today(appointment))
+            self.send(CheckOut(request=request, appointment=read), expected)
         else:
             expected = self.model.set_status(appointment, to)
             self.send(SetAppointmentStatus(request=request, appointment=read, status=to), expected)
@@ -267,7 +268,7 @@ class PersonMachine(PersonCorrections):
                 self.check()
         for number in [number for number in self.model.pending if self.model.person_of(number) == person]:
             leaving = CheckOut(request=self.visits.request(), appointment=self.look_up(number))
-            self.send(leaving, self.model.check_out(number))
+            self.send(leaving, self.model.check_out(number, has_left_today=False))
             self.check()
         for place in self.picture.lines.get(person, []):
             appointment = self.look_up(place.appointment_id)

@@ -252,12 +252,12 @@ class PersonModel:
         self.appointments[appointment_id].status = AppointmentStatus.pending
         return 201, None
 
-    def check_out(self, appointment_id: int) -> Expected:
-        """The patient leaves without being seen."""
+    def check_out(self, appointment_id: int, *, has_left_today: bool) -> Expected:
+        """The patient leaves without being seen. `has_left_today`: there was such a check-out before."""
         if self.consultation_of(appointment_id) is not None:
             return 409, "appointment_in_progress"
         if self.pending.pop(appointment_id, None) is None:
-            return 409, "not_checked_in"
+            return (200, None) if has_left_today else (409, "not_checked_in")
         self.appointments[appointment_id].status = AppointmentStatus.confirmed
         return 200, None
 

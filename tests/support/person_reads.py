@@ -45,6 +45,11 @@ class PersonReads(CheckedPersons):
                 )
         return AppointmentPast(**before)
 
+    def has_left_today(self, appointment: int) -> bool:
+        """Whether the patient was checked out of the appointment today, as the last thing there."""
+        past = self.past_of(appointment)
+        return past.outcome == "left" and past.ended_at is not None and self.is_now(past.ended_at)
+
     def read_past(self, appointment: int, *, stale: bool) -> PastTracking:
         """The past as the API reads it now, or has read it some time ago."""
         past: PastTracking = self._read("past", appointment, stale, read_past_tracking, appointment)

@@ -194,7 +194,11 @@ class VisitCommands(PatientRecords):
 
     async def check_out(self, doctor: int) -> Answer:
         """Reception checks the patient out without a consultation."""
-        return await self.send(CheckOut(request=self.request(), appointment=await self.appointment(doctor)))
+        return await self.send(await self.check_out_command(doctor))
+
+    async def check_out_command(self, doctor: int) -> CheckOut:
+        """The command of a check-out, as it is read while the patient is checked in."""
+        return CheckOut(request=self.request(), appointment=await self.appointment(doctor))
 
     async def set_status(self, doctor: int, status: AppointmentStatus) -> Answer:
         """Reception sets the status of the doctor's appointment."""

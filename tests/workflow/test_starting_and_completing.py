@@ -180,6 +180,18 @@ async def test_reception_checks_in_and_out_and_cancels(visits: VisitDriver) -> N
     assert (refused.status, refused.body["appointment_status"]) == (409, "canceled")
 
 
+async def test_check_outs_at_one_moment_have_the_same_answer(visits: VisitDriver) -> None:
+    """Both were read while the patient was checked in."""
+    await visits.check_in(DR_AMRANI)
+    commands = [await visits.check_out_command(DR_AMRANI) for _ in range(2)]
+
+    first, second = await asyncio.gather(*map(visits.send, commands))
+
+    assert (first.status, first.body["outcome"]) == (200, "left")
+    assert (second.status, second.body) == (200, first.body)
+    assert (await visits.appointment(DR_AMRANI)).status is AppointmentStatus.confirmed
+
+
 async def test_extension_moves_the_expected_end(visits: VisitDriver) -> None:
     started = await visits.start(DR_AMRANI)
 
