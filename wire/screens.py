@@ -149,7 +149,8 @@ class WorklistItem(AppointmentOnWorklist, ShownCalls):
         Field(description="from the scheduled time to the arrival, or to now while the patient is expected today"),
     ]
     waiting_for_me: Annotated[
-        list[Waiting], Field(description="the doctors in line, while the caller is in consultation with the patient")
+        list[Waiting],
+        Field(description="the doctors in line, while the appointment's doctor is in consultation with the patient"),
     ]
 
 

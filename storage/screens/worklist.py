@@ -77,7 +77,7 @@ def read_worklist(connection: Connection, worklist_filter: WorklistFilter) -> sc
     person_ids = {row.person_id for row in rows}
     lines = read_lines(connection, person_ids)
     running = connection.execute(exclusive_consultations(person_ids)).all()
-    with_me = {row.person_id for row in running if row.doctor_id == worklist_filter.asking_doctor_id}
+    holders = {(row.person_id, row.doctor_id) for row in running}
     states = patient_states(connection, person_ids, lines, running, worklist_filter.asking_doctor_id)
     arrivals = read_arrivals(connection, worklist_filter.today, person_ids)
     tickets = read_tickets(connection, worklist_filter.day, person_ids)
@@ -96,7 +96,7 @@ def read_worklist(connection: Connection, worklist_filter: WorklistFilter) -> sc
                 "why": why_listed(row, trackings.get(row.id), arrivals, worklist_filter),
                 "late_minutes": late_minutes(row, trackings.get(row.id), worklist_filter),
                 **shown_calls(row, calls),
-                "waiting_for_me": lines.get(row.person_id, []) if row.person_id in with_me else [],
+                "waiting_for_me": lines.get(row.person_id, []) if (row.person_id, row.doctor_id) in holders else [],
             }
             for row in rows
         ],

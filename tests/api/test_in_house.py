@@ -161,18 +161,22 @@ async def read_delays_of_yesterday(api: ApiDriver) -> list[int | None]:
     return [item["late_minutes"] for item in items]
 
 
-async def test_holder_sees_the_doctors_in_line(api: ApiDriver) -> None:
-    other = await api.doctor(DR_OKAFOR.id)
+async def test_all_staff_see_the_doctors_in_line(api: ApiDriver) -> None:
+    waiting = await api.doctor(DR_OKAFOR.id)
     started = await (await api.doctor()).post("/api/consultations", json=start_body())
-    await other.post("/api/consultations", json=start_body(JOHN_DERMATOLOGY, wait=True))
+    await waiting.post("/api/consultations", json=start_body(JOHN_DERMATOLOGY, wait=True))
 
-    own, others = await api.read_worklist(), await api.read_worklist(doctor_id=DR_OKAFOR.id)
+    lists = [await api.read_worklist(), await api.read_worklist(doctor_id=DR_OKAFOR.id)]
+    others = [await api.staff(role) for role in ("reception", "supervisor", "service")]
+    lists += [(await other.get(f"/api/appointments?doctor_id={DR_AMRANI.id}")).json() for other in others]
     await (await api.doctor()).post(f"{started.headers['location']}/complete")
     after = await api.read_worklist()
 
     okafor = {"doctor_id": 8, "name": "Dr. Okafor", "since": "2026-03-02T11:00:00.000Z", "position": 1}
-    assert [item["waiting_for_me"] for item in own["items"]] == [[okafor]] * 3 + [[]]
-    assert [item["waiting_for_me"] for item in others["items"]] == [[]] * 4
+    # Only Dr. Amrani's own row of John has the line, for every reader.
+    awaited = [{item["appointment_id"]: item["waiting_for_me"] for item in body["items"]} for body in lists]
+    assert awaited[:2] == [{1: [okafor], 2: [], 3: [], 4: []}] * 2
+    assert awaited[2:] == [{1: [okafor], 4: []}] * 3
     assert [item["waiting_for_me"] for item in after["items"]] == [[]] * 4
     assert [item["patient"]["kind"] for item in after["items"]] == ["offered"] * 3 + [None]
 
@@ -192,4 +196,5 @@ async def test_both_holders_see_the_line_after_a_merge(api: ApiDriver) -> None:
     assert merged.json()["both_in_consultation"] is True
     for doctor_id, number in ((DR_OKAFOR.id, 1), (DR_AMRANI.id, 1), (DR_SMITH.id, 0)):
         items = (await api.read_worklist(doctor_id=doctor_id))["items"]
-        assert {len(item["waiting_for_me"]) for item in items} == {number}
+        own = [item for item in items if item["doctor_id"] == doctor_id]
+        assert {len(item["waiting_for_me"]) for item in own} == {number}

@@ -143,6 +143,22 @@ async def test_red_only_past_twice_the_expected_time(staff: StaffPages) -> None:
     assert await red_places() == [".card", ".ward", ".result-row"]
 
 
+async def test_supervisor_sees_red_when_another_doctor_waits(staff: StaffPages) -> None:
+    doctor, other_doctor = staff.new_doctor(), staff.new_doctor()
+    patient, (appointment, other_appointment) = await staff.new_patient(doctor, other_doctor)
+    assert (await staff.engine.start(doctor, patient, appointment)).status_code == 201
+    await staff.backdate_tracking(appointment, started_at=25, overdue_at=5)
+    page = await staff.open_page("supervisor", f"/worklist#q=Doe{patient}")
+    state = row(page, appointment).locator(".state")
+    await expect(state).to_contain_text("overdue by 5 min")
+    await expect(state).not_to_have_class(re.compile(r"\blate\b"))
+
+    await staff.engine.start(other_doctor, patient, other_appointment, wait=True)
+
+    await expect(state).to_contain_text(f"Dr. {other_doctor} waits for this patient")
+    await expect(state).to_have_class(re.compile(r"\blate\b"))
+
+
 async def test_refused_second_start_is_not_offered(staff: StaffPages) -> None:
     doctor = staff.new_doctor()
     (running, (in_progress,)), (_, (waiting,)) = [await staff.new_patient(doctor) for _ in range(2)]
