@@ -79,11 +79,22 @@ describe("a doctor's day", () => {
     });
 
     it("has one filled button: complete, or else the start of the next patient", () => {
-        expect(filledOf(now, groups, ["complete", "pause"])).toBe("complete");
-        expect(filledOf(first, groups, ["start"])).toBeUndefined();
+        const actions = (item: { status: string }) => [item.status === "in_progress" ? "complete" : "start"] as const;
+        const { appointment_id } = first;
+        expect(filledOf([now, first], groups, actions)).toEqual({
+            appointment_id: now.appointment_id,
+            action: "complete",
+        });
         const idle = grouped([first, second], ME, NOON);
-        expect(filledOf(first, idle, ["start"])).toBe("start");
-        expect(filledOf(second, idle, ["start"])).toBeUndefined();
+        expect(filledOf([first, second], idle, actions)).toEqual({ appointment_id, action: "start" });
+        expect(filledOf([], grouped([], ME, NOON), actions)).toBeUndefined();
+    });
+
+    it("has one filled button on another day too", () => {
+        const actions = (item: { status: string }) => (item.status === "in_progress" ? (["complete"] as const) : []);
+        const other = item(running);
+        expect(filledOf([first, now, other], undefined, actions)?.appointment_id).toBe(now.appointment_id);
+        expect(filledOf([first], undefined, actions)).toBeUndefined();
     });
 
     it("leaves a colleague's consultation out of Now", () => {
