@@ -94,7 +94,8 @@ class Settings(BaseSettings):
     doctor_busy: DoctorBusy = DoctorBusy.warn
     #: This long after its expected end a consultation is ended with the outcome `timed_out`.
     abandon_after: Annotated[Duration, Field(gt=timedelta(0), le=timedelta(hours=24))] = timedelta(hours=4)
-    #: How long a patient is reserved for the doctor who got the consultation by a transfer, also when `offer_seconds` is 0.
+    #: How long a patient is reserved for the doctor who has called the patient, or who got the consultation by a transfer. Also when
+    #: `offer_seconds` is 0.
     call_seconds: Annotated[Duration, Field(ge=timedelta(seconds=10), le=timedelta(hours=1))] = timedelta(seconds=180)
     #: A consultation that is paused for longer is ended with the outcome `timed_out`.
     pause_limit: Annotated[Duration, Field(ge=timedelta(minutes=1), le=timedelta(hours=24))] = timedelta(hours=4)
@@ -104,7 +105,7 @@ class Settings(BaseSettings):
     not_seen_after: Annotated[Duration, Field(gt=timedelta(0), le=timedelta(hours=48))] = timedelta(hours=12)
     #: How long a request waits for each step (lookup, a reason to store, decision) before the API answers 503 `undecided`.
     decision_timeout: Annotated[Duration, Field(gt=timedelta(0), le=timedelta(minutes=2))] = timedelta(seconds=10)
-    #: How long a start, or a place in line, may wait for its decision. After that it has no effect.
+    #: How long a command that starts, reserves or gives away may wait for its decision. After that it has no effect.
     start_valid_for: Annotated[Duration, Field(gt=timedelta(0), le=timedelta(minutes=10))] = timedelta(seconds=30)
     #: How long events stay in the log. A browser that was away longer must reload.
     event_retention: Annotated[Duration, Field(ge=timedelta(minutes=1))] = timedelta(days=7)

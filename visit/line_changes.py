@@ -67,6 +67,7 @@ class EndReservation(Frozen):
     - `expired`: the doctor has not used the offer.
     - `left`: the doctor has left the line, or the appointment was moved, canceled or checked out, or its paused consultation ended.
     - `withdrawn`: the patient is in consultation again, because a completion was taken back.
+    - `no_answer`: the patient did not come when called.
 
     `consultation_id` is the consultation that the doctor has paused, when its offer was not used. The doctor has no place in the line.
     """

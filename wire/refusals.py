@@ -48,7 +48,7 @@ PLEASE_WAIT = "Patient is currently in another consultation. Please wait until t
 
 TITLES: dict[type[Refusal], str] = {
     PatientInConsultation: "Patient is in another consultation",
-    PatientReserved: "Patient is reserved for a doctor who waited",
+    PatientReserved: "Patient is reserved for another doctor",
     PatientFree: "Patient is free: there is nothing to wait for",
     AppointmentInProgress: "Appointment is in progress",
     AppointmentClosed: "Appointment is closed",

@@ -204,7 +204,7 @@ class PatientVisit(DayMessages):
 
     @workflow.signal(description="Read the facts again, and do what is due. It does no harm at any time.")
     def patient_freed(self) -> None:
-        # The sweep and the rescue send this signal. Its name is that of an older meaning.
+        # The sweep, the rescue, and the API after a merge send this signal. Its name is that of an older meaning.
         self._is_current = False
 
     @asynccontextmanager

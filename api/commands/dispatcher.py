@@ -58,8 +58,7 @@ class CommandDispatcher:
 
     `calls` sends the commands that a caller waits for, `visits` the others.
     `timeout` limits each step: the lookup, a reason to store, and the wait for the decision. `now` returns the current time, aware.
-    `start_valid_for` is how long a start, or a request for a place in line, is valid after it was asked. `budget` limits the commands
-    of each user.
+    `start_valid_for` is how long an expiring command is valid after it was asked. `budget` limits the commands of each user.
     """
 
     def __init__(

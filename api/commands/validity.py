@@ -1,4 +1,4 @@
-"""How long a command is valid. A start and a request for a place in line expire. What ends or notes something stays valid."""
+"""How long a command is valid. What starts, reserves or gives away expires. What ends or notes something stays valid."""
 
 from datetime import datetime, timedelta
 from typing import Any

@@ -146,6 +146,15 @@ async def test_empty_hospital_shows_first_steps(staff: StaffPages) -> None:
     await expect(steps).to_have_count(0)
 
 
+async def test_admin_is_not_led_to_the_patients(staff: StaffPages) -> None:
+    """The board and the wall screen are for other roles."""
+    page = await staff.open_page("admin", "/admin")
+    await page.locator("header .account").click()
+
+    await expect(page.get_by_role("menuitem", name="Keys")).to_be_visible()
+    await expect(page.get_by_role("menuitem", name="Wall screen")).to_have_count(0)
+
+
 async def test_person_changes_own_password(staff: StaffPages) -> None:
     doctor = staff.new_doctor()
     page = await staff.open_page(doctor)

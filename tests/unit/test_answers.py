@@ -153,7 +153,7 @@ def test_reserved_patient_names_doctor_and_end() -> None:
     detail = f"Patient John Doe is reserved for Dr. Amrani until {DUE_AT}."
     assert body == {
         "type": "about:blank",
-        "title": "Patient is reserved for a doctor who waited",
+        "title": "Patient is reserved for another doctor",
         **OF_JOHN,
         "status": 409,
         "detail": detail,

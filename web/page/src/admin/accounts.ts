@@ -2,7 +2,7 @@
 
 import type { Account, ChangeAccount, Role } from "../api/client.js";
 
-/** The roles of people and programs. A wall screen has its own list. */
+/** The roles of people and programs. A screen in the waiting room has its own list. */
 export const STAFF_ROLES = ["doctor", "reception", "supervisor", "admin", "service"] as const satisfies readonly Role[];
 
 /** The fields of the dialog. */
