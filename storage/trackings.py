@@ -19,6 +19,16 @@ LATEST_TRACKING = (
     .order_by(patient_trackings.c.id.desc())
     .limit(1)
 )
+#: The doctor's consultation of the appointment that was reopened, resumed or transferred last.
+LAST_CHANGED = (
+    TRACKING.where(
+        patient_trackings.c.appointment_id == bindparam("id"),
+        patient_trackings.c.doctor_id == bindparam("doctor"),
+        patient_trackings.c.changed_at.is_not(None),
+    )
+    .order_by(patient_trackings.c.changed_at.desc())
+    .limit(1)
+)
 
 
 def tracking_of_consultation(connection: Connection, consultation_id: str) -> TrackingRow | None:
@@ -30,6 +40,12 @@ def tracking_of_consultation(connection: Connection, consultation_id: str) -> Tr
 def latest_tracking(connection: Connection, appointment_id: int) -> TrackingRow | None:
     """The latest row of this appointment."""
     row = connection.execute(LATEST_TRACKING, {"id": appointment_id}).mappings().one_or_none()
+    return None if row is None else tracking_row(row)
+
+
+def last_changed_consultation(connection: Connection, appointment_id: int, doctor_id: int) -> TrackingRow | None:
+    """The row of this doctor's consultation of the appointment that was reopened, resumed or transferred last."""
+    row = connection.execute(LAST_CHANGED, {"id": appointment_id, "doctor": doctor_id}).mappings().one_or_none()
     return None if row is None else tracking_row(row)
 
 

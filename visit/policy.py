@@ -156,8 +156,15 @@ def decide_on_appointment(
         return decide(command, state, now)
     is_of_other = _has_other_doctor(command, sent, appointment) or sent.patient_id != appointment.patient_id
     if is_of_other or (isinstance(command, CallPatient) and _has_left(sent, appointment)):
-        return Decision(answer=Refused(refusal=AppointmentMismatch()), at=now)
+        return Decision(answer=Refused(refusal=AppointmentMismatch(completed_by=_completed_by(command))), at=now)
     return decide(command.model_copy(update={"appointment": appointment}), state, now)
+
+
+def _completed_by(command: Command) -> int | None:
+    """The doctor who completes the consultation of the appointment with this command, if it does."""
+    if isinstance(command, SetAppointmentStatus) and command.status is AppointmentStatus.done:
+        return command.doctor_id
+    return None
 
 
 def _has_other_doctor(command: Command, sent: Appointment, appointment: Appointment) -> bool:

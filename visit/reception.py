@@ -109,10 +109,13 @@ def set_appointment_status(command: SetAppointmentStatus, state: VisitState, now
 def _set_done(command: SetAppointmentStatus, state: VisitState, now: datetime) -> Verdict:
     appointment = command.appointment
     consultation = state.consultation_of(appointment.id)
+    is_of_other = command.doctor_id != (consultation or appointment).doctor_id
     if consultation is None and appointment.status is not AppointmentStatus.done:
-        return Refused(refusal=NotInConsultation()), ()
-    if command.doctor_id != (consultation or appointment).doctor_id:
-        return Refused(refusal=NotYours()), ()
+        is_given_away = is_of_other and command.doctor_id is not None
+        refusal = NotYours if is_given_away else NotInConsultation
+        return Refused(refusal=refusal(completed_by=command.doctor_id)), ()
+    if is_of_other:
+        return Refused(refusal=NotYours(completed_by=command.doctor_id)), ()
     if consultation is not None and is_asked_before_change(command.request, consultation):
         return Refused(refusal=ConsultationChanged()), ()
     answer = StatusAnswer(appointment_id=appointment.id, status=AppointmentStatus.done)

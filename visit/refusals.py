@@ -8,7 +8,7 @@ from pydantic import Field
 from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.codes import CLOSED_STATUSES, AppointmentStatus
 from patient_visit_engine.visit.facts import Consultation, OtherConsultation
-from patient_visit_engine.visit.frozen import Frozen, is_false
+from patient_visit_engine.visit.frozen import Frozen, is_absent, is_false
 from patient_visit_engine.visit.state import VisitState
 
 
@@ -91,7 +91,17 @@ class PrestationInactive(Frozen):
     code: Literal["prestation_inactive"] = "prestation_inactive"
 
 
-class AppointmentMismatch(Frozen):
+class OfCompletion(Frozen):
+    """A refusal that a completion by the status of the appointment can get.
+
+    `completed_by` is the doctor who sent this completion. The consultation can have been given away since it was asked, and then the
+    ledger refuses it as `ConsultationChanged`.
+    """
+
+    completed_by: int | None = Field(default=None, exclude_if=is_absent)
+
+
+class AppointmentMismatch(OfCompletion):
     """The appointment was given to another patient or doctor after the request was checked, or the patient to be called has left."""
 
     code: Literal["appointment_mismatch"] = "appointment_mismatch"
@@ -115,7 +125,7 @@ class ConsultationPaused(Frozen):
     code: Literal["consultation_paused"] = "consultation_paused"
 
 
-class NotYours(Frozen):
+class NotYours(OfCompletion):
     """The consultation or appointment belongs to another doctor."""
 
     code: Literal["not_yours"] = "not_yours"
@@ -157,7 +167,7 @@ class NotCalled(Frozen):
     code: Literal["not_called"] = "not_called"
 
 
-class NotInConsultation(Frozen):
+class NotInConsultation(OfCompletion):
     """The appointment has no consultation in progress."""
 
     code: Literal["not_in_consultation"] = "not_in_consultation"

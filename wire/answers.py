@@ -26,7 +26,7 @@ from patient_visit_engine.visit.decisions import (
     TrackingsAnswer,
     WalkInAnswer,
 )
-from patient_visit_engine.visit.refusals import ConsultationChanged, ConsultationEnded, Refusal
+from patient_visit_engine.visit.refusals import ConsultationChanged, ConsultationEnded, OfCompletion, Refusal
 from patient_visit_engine.wire import answer_bodies, master_data_bodies
 from patient_visit_engine.wire.field_types import status_name
 from patient_visit_engine.wire.refusals import AnswerContext, busy_doctor, refusal_body, status_of
@@ -186,6 +186,9 @@ def _separated(answer: SeparateAnswer, context: AnswerContext) -> RenderedAnswer
 
 @render.register
 def _refused(answer: Refused, context: AnswerContext) -> RenderedAnswer:
+    row = context.row
+    if isinstance(answer.refusal, OfCompletion) and row is not None and _is_asked_before_change(row, context.asked_at):
+        return _refusal(ConsultationChanged(), context)
     return _refusal(answer.refusal, context)
 
 

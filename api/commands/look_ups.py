@@ -8,6 +8,7 @@ from patient_visit_engine.api.problems import NotFound, Problem
 from patient_visit_engine.storage.doctor_days import is_active_doctor
 from patient_visit_engine.storage.past_trackings import read_past_tracking
 from patient_visit_engine.storage.screens import patient_day
+from patient_visit_engine.storage.trackings import last_changed_consultation
 from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.codes import BEFORE_ARRIVAL, Role
 from patient_visit_engine.visit.past_tracking import PastTracking
@@ -36,6 +37,20 @@ def look_up_appointment(connection: Connection, caller: Caller, appointment_id: 
     if appointment is None:
         raise NotFound("appointment")
     if caller.role is Role.doctor and appointment.doctor_id != caller.doctor_id:
+        raise not_yours()
+    return appointment
+
+
+def look_up_completed_by_status(connection: Connection, caller: Caller, appointment_id: int) -> Appointment:
+    """The appointment, also one that the doctor has given away. Raises as `look_up_appointment`."""
+    appointment = patient_day.find_appointment(connection, appointment_id)
+    if appointment is None:
+        raise NotFound("appointment")
+    doctor_id = caller.doctor_id
+    if doctor_id is None or doctor_id == appointment.doctor_id:
+        return appointment
+    # When this doctor's consultation has changed since this was asked, the visit says so.
+    if last_changed_consultation(connection, appointment_id, doctor_id) is None:
         raise not_yours()
     return appointment
 

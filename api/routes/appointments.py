@@ -17,7 +17,7 @@ from patient_visit_engine.api.access.authentication import (
 )
 from patient_visit_engine.api.access.sessions import Caller
 from patient_visit_engine.api.commands.idempotency import Key
-from patient_visit_engine.api.commands.look_ups import look_up_appointment, look_up_leaving
+from patient_visit_engine.api.commands.look_ups import look_up_appointment, look_up_completed_by_status, look_up_leaving
 from patient_visit_engine.api.commands.visit_calls import VisitCall
 from patient_visit_engine.api.dependencies import dependencies_of
 from patient_visit_engine.api.schema import bodies
@@ -36,7 +36,7 @@ from patient_visit_engine.visit.appointment_commands import (
     LeaveWaitingLine,
     SetAppointmentStatus,
 )
-from patient_visit_engine.visit.codes import Role
+from patient_visit_engine.visit.codes import AppointmentStatus, Role
 from patient_visit_engine.visit.commands import Command
 from patient_visit_engine.visit.request import Request
 from patient_visit_engine.wire import answer_bodies, screens
@@ -103,7 +103,14 @@ async def set_appointment_status(
 ) -> Response:
     """Set the status by number or name. `done` ends the running consultation of the appointment, for its own doctor only."""
     command = partial(SetAppointmentStatus, status=body.status, doctor_id=caller.doctor_id)
-    return await _send(http, caller, key, appointment_id, command, body)
+    is_completion = body.status is AppointmentStatus.done
+    look_up = partial(
+        look_up_completed_by_status if is_completion else look_up_appointment,
+        caller=caller,
+        appointment_id=appointment_id,
+    )
+    call = VisitCall(http, caller, key, body)
+    return await call.send(look_up, lambda request, appointment: command(request=request, appointment=appointment))
 
 
 @router.post(

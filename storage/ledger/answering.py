@@ -4,7 +4,11 @@ from sqlalchemy import Connection
 
 from patient_visit_engine.storage.ledger.request_rows import write_answer
 from patient_visit_engine.storage.ledger.stored_state import StoredState
-from patient_visit_engine.storage.trackings import latest_tracking, tracking_of_consultation
+from patient_visit_engine.storage.trackings import (
+    last_changed_consultation,
+    latest_tracking,
+    tracking_of_consultation,
+)
 from patient_visit_engine.visit.decisions import (
     Answer,
     ConsultationEndedAnswer,
@@ -14,7 +18,7 @@ from patient_visit_engine.visit.decisions import (
     WalkInAnswer,
 )
 from patient_visit_engine.visit.record import LedgerEntry
-from patient_visit_engine.visit.refusals import AppointmentClosed
+from patient_visit_engine.visit.refusals import AppointmentClosed, OfCompletion
 from patient_visit_engine.wire.answers import RenderedAnswer, render
 from patient_visit_engine.wire.event_context import EventContext
 from patient_visit_engine.wire.refusals import AnswerContext
@@ -82,6 +86,9 @@ def _row_of_answer(
         return stored.rows.latest_tracking(answer.appointment_id) or latest_tracking(connection, answer.appointment_id)
     if isinstance(answer, Refused) and isinstance(answer.refusal, AppointmentClosed) and entry.appointment is not None:
         return latest_tracking(connection, entry.appointment.id)
+    if isinstance(answer, Refused) and isinstance(answer.refusal, OfCompletion) and entry.appointment is not None:
+        doctor_id = answer.refusal.completed_by
+        return None if doctor_id is None else last_changed_consultation(connection, entry.appointment.id, doctor_id)
     return None
 
 

@@ -1,0 +1,101 @@
+"""A completion by the status of its appointment, asked before the consultation was given away or changed, and decided after it."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from patient_visit_engine.visit.appointment_commands import SetAppointmentStatus
+from tests.support.api import JOHN_CARDIOLOGY, ApiDriver, start_body
+from tests.support.builders import DR_OKAFOR
+
+STATUS = f"/api/appointments/{JOHN_CARDIOLOGY.id}/status"
+OF_RECEIVER = start_body(JOHN_CARDIOLOGY, doctor_id=DR_OKAFOR.id)
+
+
+async def give(api: ApiDriver, path: str) -> None:
+    given = await (await api.doctor()).post(f"{path}/transfer", json={"doctor_id": DR_OKAFOR.id})
+    assert given.status_code == 200
+
+
+async def give_and_start(api: ApiDriver, path: str) -> None:
+    await give(api, path)
+    started = await (await api.doctor(DR_OKAFOR.id)).post("/api/consultations", json=OF_RECEIVER)
+    assert started.status_code == 201
+
+
+async def give_and_complete(api: ApiDriver, path: str) -> None:
+    await give_and_start(api, path)
+    done = await (await api.doctor(DR_OKAFOR.id)).patch(STATUS, json={"status": "done"})
+    assert done.status_code == 200
+
+
+async def pause_and_resume(api: ApiDriver, path: str) -> None:
+    doctor = await api.doctor()
+    for call in ("pause", "resume"):
+        assert (await doctor.post(f"{path}/{call}")).status_code == 200
+
+
+async def resume_and_release(api: ApiDriver, path: str) -> None:
+    await pause_and_resume(api, path)
+    released = await (await api.staff("supervisor")).post(f"{path}/release", json={"reason": "The doctor has left"})
+    assert released.status_code == 200
+
+
+async def release(api: ApiDriver, path: str) -> None:
+    released = await (await api.staff("supervisor")).post(f"{path}/release", json={"reason": "The doctor has left"})
+    assert released.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (give, "consultation_changed"),
+        (give_and_start, "consultation_changed"),
+        (give_and_complete, "consultation_changed"),
+        (pause_and_resume, "consultation_changed"),
+        (resume_and_release, "consultation_changed"),
+        (release, "not_in_consultation"),
+    ],
+)
+async def test_completion_that_comes_late_says_what_has_changed(
+    api: ApiDriver, monkeypatch: pytest.MonkeyPatch, change: Any, code: str
+) -> None:
+    doctor = await api.doctor()
+    path = f"/api/consultations/{(await doctor.post('/api/consultations', json=start_body())).json()['id']}"
+    decide, is_sent, goes_on = api.visits.send, asyncio.Event(), asyncio.Event()
+
+    async def keep_first(patient_id: int, day: Any, command: Any, update_id: str) -> Any:
+        if isinstance(command, SetAppointmentStatus) and not is_sent.is_set():
+            is_sent.set()
+            await goes_on.wait()
+        return await decide(patient_id, day, command, update_id)
+
+    monkeypatch.setattr(api.visits, "send", keep_first)
+    late = asyncio.create_task(doctor.patch(STATUS, json={"status": "done"}))
+    await is_sent.wait()
+
+    await change(api, path)
+    goes_on.set()
+    answer = await late
+
+    assert (answer.status_code, answer.json()["code"]) == (409, code)
+
+
+async def test_repeat_after_a_transfer_says_what_has_changed(api: ApiDriver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The completion got no answer, and was not carried out."""
+    doctor, headers = await api.doctor(), {"Idempotency-Key": "a-late-completion"}
+    path = f"/api/consultations/{(await doctor.post('/api/consultations', json=start_body())).json()['id']}"
+    with monkeypatch.context() as away:
+        away.setattr(api.visits, "away", True)
+        no_answer = await doctor.patch(STATUS, json={"status": "done"}, headers=headers)
+    await give(api, path)
+
+    repeated = await doctor.patch(STATUS, json={"status": "done"}, headers=headers)
+    asked_later = await doctor.patch(STATUS, json={"status": "done"})
+    by_reception = await (await api.staff("reception")).patch(STATUS, json={"status": "done"})
+
+    assert no_answer.status_code == 503
+    assert (repeated.status_code, repeated.json()["code"]) == (409, "consultation_changed")
+    assert (asked_later.status_code, asked_later.json()["code"]) == (403, "not_yours")
+    assert by_reception.json()["code"] == "not_in_consultation"
