@@ -101,6 +101,12 @@ class AppointmentOnWorklist(ConsultationLength):
         Moment | None,
         Field(description="when the patient left without being seen, until the patient is checked in again"),
     ]
+    canceled_at: Annotated[
+        Moment | None,
+        Field(
+            description="when the appointment was canceled. null: it is not canceled, or an earlier version canceled it"
+        ),
+    ]
     overdue_at: Moment | None
     paused_at: Annotated[Moment | None, Field(description="of this appointment's own consultation, while it is paused")]
     ended_as: Annotated[

@@ -87,6 +87,7 @@ def worklist_item(
         "started_at": None if tracking is None else optional_moment(tracking.started_at),
         "completed_at": None if tracking is None else optional_moment(tracking.check_out_time),
         "left_at": optional_moment(latest.check_out_time) if latest is not None and has_left else None,
+        "canceled_at": optional_moment(row.canceled_at) if status is AppointmentStatus.canceled else None,
         "overdue_at": None if tracking is None else optional_moment(tracking.overdue_at),
         "paused_at": None if tracking is None else optional_moment(tracking.paused_at),
         "expected_minutes": row.minutes,

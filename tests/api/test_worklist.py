@@ -57,6 +57,7 @@ async def test_shows_item_of_free_patient(api: ApiDriver) -> None:
         "priority": None,
         "no_answers": 0,
         "left_at": None,
+        "canceled_at": None,
         "ended_as": None,
         "ticket": None,
         "patient": {
@@ -230,6 +231,19 @@ async def test_shows_when_patient_left_until_next_check_in(api: ApiDriver) -> No
 
     assert after_departure["left_at"] == left["check_out_time"]
     assert after_return["left_at"] is None
+
+
+async def test_shows_when_appointment_was_canceled(api: ApiDriver) -> None:
+    reception = await api.staff("reception")
+    await reception.post("/api/appointments/1/cancel", json={"reason": "patient"})
+    after_cancellation = (await api.read_worklist())["items"][0]
+    await reception.delete("/api/appointments/1/cancel")
+
+    after_return = (await api.read_worklist())["items"][0]
+
+    assert after_cancellation["status"] == "canceled"
+    assert after_cancellation["canceled_at"] is not None
+    assert after_return["canceled_at"] is None
 
 
 async def test_reads_today_without_scanning_past_years(database: Database, api: ApiDriver) -> None:

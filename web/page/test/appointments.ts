@@ -48,6 +48,7 @@ export function anAppointment(
         started_at: null,
         completed_at: null,
         left_at: null,
+        canceled_at: null,
         overdue_at: null,
         paused_at: null,
         expected_minutes: 20,

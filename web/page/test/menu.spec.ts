@@ -4,9 +4,10 @@ import { menuOf } from "../src/worklist/menu.js";
 import { rowOf } from "../src/worklist/row.js";
 import { anAppointment, at, ME, NOON, OTHER, withDrOkafor } from "./appointments.js";
 
-const as = (role: Who["role"], doctor_id: number | null = null) => ({ role, doctor_id });
+const HOSPITAL = { timezone: "Europe/Paris", day_starts: "04:00" };
+const as = (role: Who["role"], doctor_id: number | null = null) => ({ role, doctor_id, ...HOSPITAL });
 const DOCTOR = as("doctor", ME);
-const menu = (item: Appointment, who: Pick<Who, "role" | "doctor_id">, isToday = true) =>
+const menu = (item: Appointment, who: ReturnType<typeof as>, isToday = true) =>
     menuOf(item, rowOf(item, who.doctor_id, NOON, isToday).situation, who, NOON, isToday);
 const running = (minutes: number) =>
     anAppointment({ status: "in_progress", consultation_id: "c", started_at: at(-minutes) });
@@ -57,7 +58,24 @@ describe("the menu of a row", () => {
         ],
         ["a doctor does not", here, DOCTOR, ["check_out", "undo_check_in", "set_priority", "reassign"]],
         ["nor for a colleague", here, as("doctor", OTHER), []],
-        ["a canceled one comes back", anAppointment({ status: "canceled" }), as("reception"), ["undo_cancel"]],
+        [
+            "a canceled one comes back",
+            anAppointment({ status: "canceled", canceled_at: at(-30) }),
+            as("reception"),
+            ["undo_cancel"],
+        ],
+        [
+            "but not after the day of the cancellation",
+            anAppointment({ status: "canceled", canceled_at: at(-24 * 60) }),
+            as("reception"),
+            [],
+        ],
+        [
+            "nor when an earlier version canceled it",
+            anAppointment({ status: "canceled", canceled_at: null }),
+            as("reception"),
+            [],
+        ],
         ["a program has no menu", here, as("service"), []],
     ] as const)("%s", (_what, item, who, commands) => {
         expect(menu(item, who)).toEqual(commands);

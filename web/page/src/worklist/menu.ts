@@ -1,6 +1,7 @@
 /** The commands in the menu of one row: what the role may do in the row's situation, in pure functions. */
 
 import type { Appointment, Who } from "../api/client.js";
+import { hospitalDay } from "../clock.js";
 import { isCalled, type Situation } from "./row.js";
 
 /** Its doctor may take a start or a completion back for so long, in milliseconds. A supervisor may do it later too. */
@@ -34,7 +35,7 @@ const RUNNING: readonly Situation[] = ["mine", "overdue", "paused", "paused_else
 export function menuOf(
     item: Appointment,
     situation: Situation,
-    who: Pick<Who, "role" | "doctor_id">,
+    who: Pick<Who, "role" | "doctor_id" | "timezone" | "day_starts">,
     now: number,
     isToday = true,
 ): readonly MenuCommand[] {
@@ -55,7 +56,8 @@ export function menuOf(
     } else if (situation === "done") {
         commands.push(within(item.completed_at, isSupervisor && isToday) && "reopen");
     } else if (situation === "canceled") {
-        commands.push(isDesk && "undo_cancel");
+        const day = item.canceled_at === null ? undefined : hospitalDay(Date.parse(item.canceled_at), who);
+        commands.push(isDesk && day === hospitalDay(now, who) && "undo_cancel");
     } else if (isOwn || isDesk) {
         const isHere = item.status === "pending";
         // The API lets no patient leave who is in consultation or paused.
