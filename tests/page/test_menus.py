@@ -44,6 +44,43 @@ async def test_supervisor_sets_the_room_of_today_from_the_lane(staff: StaffPages
     await expect(own.locator(".lane-head")).to_contain_text("Room 12")
 
 
+async def test_supervisor_sets_the_room_before_the_first_arrival(staff: StaffPages) -> None:
+    doctor = staff.new_doctor()
+    board = await staff.open_page("supervisor", "/board")
+    await expect(board.locator(lane(board, f"Dr. {doctor}"))).to_have_count(0)
+
+    await board.get_by_role("button", name="For a doctor").click()
+    await board.get_by_role("menuitem", name="Room of today").click()
+    dialog = board.get_by_role("dialog", name="Room of today")
+    await dialog.get_by_label("Of which doctor").select_option(f"Dr. {doctor}")
+    await dialog.get_by_label("Room", exact=True).fill("14")
+    await dialog.get_by_role("button", name="Save").click()
+
+    await expect(notices(board)).to_contain_text(f"Room of today: \u2068Dr. {doctor}\u2069")
+    rooms = await staff.page_site.query("SELECT day_room FROM doctors WHERE id = :id", id=doctor)
+    assert [row["day_room"] for row in rooms] == ["14"]
+
+
+async def test_doctor_takes_a_walk_in_from_the_search(staff: StaffPages) -> None:
+    doctor = staff.new_doctor()
+    patient = await expect_patient(staff, "Weyl", "WE-1", staff.new_doctor())
+    page = await staff.open_page(doctor)
+    await page.keyboard.press("/")
+    await page.keyboard.type("weyl")
+    await wait_until_seen(page)
+
+    await result(page, patient).get_by_role("button", name="Walk-in of John Weyl").click()
+    dialog = page.get_by_role("dialog", name="Walk-in")
+    # It is for the own list.
+    await expect(dialog.get_by_label("Doctor")).to_have_count(0)
+    await dialog.get_by_label("Service").select_option("Cardiology")
+    await dialog.get_by_role("button", name="Check in").click()
+    await dialog.locator(".ticket-number").wait_for()
+    await dialog.get_by_role("button", name="Close").click()
+
+    await expect(page.locator(".row").filter(has_text="WE-1")).to_contain_text("walk-in")
+
+
 async def test_doctor_sets_and_ends_the_room_of_today(staff: StaffPages) -> None:
     doctor = staff.new_doctor()
     page = await staff.open_page(doctor)
@@ -76,7 +113,11 @@ async def test_day_of_a_doctor_who_fell_ill_goes_to_another(staff: StaffPages) -
     await dialog.get_by_role("button", name="Give the day away").click()
     await board.mouse.move(0, 0)
 
-    await expect(notices(board)).to_contain_text(f"1 appointment given to \u2068Dr. {other}\u2069")
+    stayed = board.get_by_role("dialog", name=f"1 appointment given to \u2068Dr. {other}\u2069")
+    await expect(stayed.get_by_role("listitem")).to_have_count(1)
+    await expect(stayed).to_contain_text(f"John Doe{running}")
+    await expect(stayed).to_contain_text("The patient waits for this appointment, or is in consultation for it")
+    await stayed.get_by_role("button", name="Close").click()
     await expect(board.locator(lane(board, f"Dr. {other}"))).to_contain_text(f"John Doe{waiting}")
     moved = await staff.page_site.query("SELECT doctor_id FROM appointments WHERE id = :id", id=appointment)
     assert [row["doctor_id"] for row in moved] == [other]
@@ -93,8 +134,10 @@ async def test_card_on_the_board_has_the_menu_of_the_row(staff: StaffPages) -> N
     busy, (in_progress,) = await staff.new_patient(doctor)
     assert (await staff.engine.start(doctor, busy, in_progress)).status_code == 201
     reception = await staff.open_page("reception", "/board")
-    # Reception has no part in a consultation.
-    await expect(card(reception, busy).get_by_role("button", name="More for")).to_have_count(0)
+    # Of a consultation, reception sets only the priority.
+    await card(reception, busy).get_by_role("button", name="More for").click()
+    await expect(reception.get_by_role("menuitem")).to_have_text(["Priority"])
+    await reception.keyboard.press("Escape")
     await choose(reception, card(reception, patient), "Give to another doctor")
     dialog = reception.get_by_role("dialog", name="Give to another doctor")
     await dialog.get_by_label("Doctor").select_option(f"Dr. {other}")

@@ -7,6 +7,7 @@ import { standUp } from "./api/asking.js";
 import { answered, api, type Who } from "./api/client.js";
 import { openDialog } from "./commands/dialogs.js";
 import { openDoctorDialog } from "./commands/doctor_commands.js";
+import { openStayed } from "./commands/stayed.js";
 import { openWalkIn } from "./desk/walk_in.js";
 import { endedWaits } from "./ended_waits.js";
 import { offers } from "./offers.js";
@@ -58,6 +59,7 @@ export function forgetReads(client: QueryClient): void {
     toast.dismiss();
     openDialog.value = undefined;
     openDoctorDialog.value = undefined;
+    openStayed.value = undefined;
     openWalkIn.value = undefined;
     isSearchOpen.value = false;
     openQuestion.value?.answer(undefined);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { doctorMenuOf } from "../src/commands/doctor_commands.js";
+import { anyDoctorMenuOf, doctorMenuOf } from "../src/commands/doctor_commands.js";
 import { ME, OTHER } from "./appointments.js";
 
 describe("the menu of a doctor's lane", () => {
@@ -11,5 +11,15 @@ describe("the menu of a doctor's lane", () => {
         ["nor has a program", "service", null, []],
     ] as const)("%s", (_what, role, doctor_id, commands) => {
         expect(doctorMenuOf(ME, { role, doctor_id })).toEqual(commands);
+    });
+});
+
+describe("the menu of a doctor who is chosen in the dialog", () => {
+    it.each([
+        ["reception gives a day away", "reception", ["reassign_all"]],
+        ["a supervisor sets a room too", "supervisor", ["set_room", "reassign_all"]],
+        ["a doctor has the account menu", "doctor", []],
+    ] as const)("%s", (_what, role, commands) => {
+        expect(anyDoctorMenuOf(role)).toEqual(commands);
     });
 });

@@ -19,10 +19,16 @@ export function doctorMenuOf(
     return commands.filter(command => command !== false);
 }
 
+/** What the role may do for a doctor who is chosen in the dialog, as before the doctor's first patient has come. */
+export function anyDoctorMenuOf(role: Who["role"]): readonly OpenDoctorDialog["command"][] {
+    const commands = doctorMenuOf(0, { role, doctor_id: null });
+    return commands.filter(command => command !== "call_next");
+}
+
 export interface OpenDoctorDialog {
     readonly command: "set_room" | "reassign_all";
-    readonly doctor_id: number;
-    readonly doctor_name: string;
+    /** Without it, the dialog asks for the doctor. */
+    readonly doctor?: { readonly id: number; readonly name: string };
 }
 
 /** The command whose dialog is open. App shows the dialog. */

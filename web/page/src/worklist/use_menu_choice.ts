@@ -16,7 +16,7 @@ export function useMenuChoice(press: (action: Action, item: Appointment) => void
         else if (command === "start") press("start", item);
         else if (command === "no_show") void run("cancel", item, { cancel_reason: "no_show" });
         else if (command === "reassign_all")
-            openDoctorDialog.value = { command, doctor_id: item.doctor_id, doctor_name: item.doctor_name };
+            openDoctorDialog.value = { command, doctor: { id: item.doctor_id, name: item.doctor_name } };
         else void run(command, item);
     };
 }
