@@ -63,7 +63,7 @@ async def test_call_that_reserves_nothing_is_next_and_passed_over_elsewhere(staf
     await expect(page).to_have_title(re.compile(r"^\(1\) "))
     await expect(row(other_page, other_x_ray)).to_contain_text(f"Called by Dr. {doctor}")
     following = other_page.locator("[data-group='next']")
-    await expect(following).to_contain_text(f"{isolated_name(patient)} is called by Dr. {doctor}")
+    await expect(following).to_contain_text(f"{isolated_name(patient)} is called by \u2068Dr. {doctor}\u2069")
     await row_button(other_page, second_appointment, "Call").click()
     await expect(notices(other_page).filter(has_text=f"Called: {isolated_name(second)}")).to_be_visible()
 

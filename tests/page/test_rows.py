@@ -171,7 +171,7 @@ async def test_line_about_a_passed_patient_moves_no_row(staff: StaffPages) -> No
     await expect(page.locator(".row.busy")).to_have_count(1)
     assert await button.bounding_box() == before
     await page.mouse.move(0, 0)
-    await expect(page.locator(".passed")).to_contain_text(f"is with Dr. {other_doctor}, about 20 min left")
+    await expect(page.locator(".passed")).to_contain_text(f"is with \u2068Dr. {other_doctor}\u2069, about 20 min left")
     # Two lines of words about the other doctor fit into a row.
     assert await page.locator(".group.elsewhere .row").evaluate("row => row.offsetHeight") == 48
 

@@ -42,8 +42,6 @@ export function useIdentity() {
 
     return {
         details,
-        /** The name alone in a sentence. */
-        capital,
         /** The patient in the name of a button, for a screen reader. */
         spoken: (patient: Identity): string => joined(patient.patient_name, details(patient)),
         /** The patient in a sentence, with a mark when another patient on the screen has the same name. */

@@ -1,13 +1,12 @@
 /** Finds the patients on the screen who have the same name. */
 
 import { computed, onScopeDispose, type Ref, shallowReactive } from "vue";
+import { folded } from "./folding.js";
 
 export interface Named {
     readonly patient_id?: number | undefined;
     readonly patient_name: string;
 }
-
-const folded = (name: string): string => name.normalize("NFC").toLocaleLowerCase();
 
 /** The ids of the patients of each name. */
 export function idsByName(patients: readonly Named[]): ReadonlyMap<string, ReadonlySet<number>> {
