@@ -58,6 +58,37 @@ async def test_notice_covers_neither_search_nor_button(staff: StaffPages) -> Non
     assert await covered_buttons(desk) == {}
 
 
+async def test_several_notices_under_a_pointer_cover_no_button(staff: StaffPages) -> None:
+    doctor = staff.new_doctor()
+    ids = [(await staff.new_patient(doctor, arrived=False))[1][0] for _ in range(3)]
+    desk = await staff.open_page("reception", "/desk", reduced_motion="reduce")
+    front = desk.locator("[data-sonner-toast][data-front=true]")
+    # A notice stays while the pointer is on it.
+    for number, appointment in enumerate(ids, start=1):
+        await row(desk, appointment).get_by_role("button", name="Check in").click()
+        await expect(notices(desk)).to_have_count(number)
+        await front.hover()
+    await expect(front).to_have_attribute("data-expanded", "true")
+
+    assert await covered_buttons(desk) == {}
+    # The ones behind come when the first is closed.
+    await front.get_by_role("button", name="Close").click()
+    await expect(notices(desk)).to_have_count(2)
+    await expect(front.get_by_role("button", name="Undo")).to_be_visible()
+
+
+async def test_focus_stays_in_the_navigation_when_it_becomes_a_menu(staff: StaffPages) -> None:
+    page = await staff.open_page("supervisor", "/board")
+    navigation = page.get_by_role("navigation", name="Pages")
+    await navigation.get_by_role("link", name="Report").focus()
+
+    await page.set_viewport_size({"width": 390, "height": 800})
+    await expect(navigation.get_by_role("button", name="Board")).to_be_focused()
+    await page.set_viewport_size({"width": 1280, "height": 800})
+
+    await expect(navigation.get_by_role("link", name="Board")).to_be_focused()
+
+
 async def test_close_button_of_a_notice_fits_a_finger(staff: StaffPages) -> None:
     doctor = staff.new_doctor()
     _, (appointment,) = await staff.new_patient(doctor, arrived=False)

@@ -7,11 +7,17 @@ export function useFitting(element: Ref<HTMLElement | null>, sources: WatchSourc
     const fits = ref(true);
 
     async function measure(): Promise<void> {
+        const hadFocus = element.value?.contains(document.activeElement) ?? false;
         fits.value = true;
         await nextTick();
         // Both happen before the browser draws again.
         const shown = element.value;
-        if (shown !== null) fits.value = shown.scrollWidth <= shown.clientWidth;
+        if (shown === null) return;
+        fits.value = shown.scrollWidth <= shown.clientWidth;
+        await nextTick();
+        // What had the focus may have been replaced.
+        if (hadFocus && !shown.contains(document.activeElement))
+            shown.querySelector<HTMLElement>("[aria-current=page], button, a")?.focus();
     }
     const watching = new ResizeObserver(() => void measure());
     watch(
