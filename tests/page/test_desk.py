@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Locator, Page, Route, expect
 
-from tests.support.page_site import StaffPages, load_page, notices, row
+from tests.support.page_site import StaffPages, load_page, notices, reply_unavailable, row
 
 
 async def expect_patient(staff: StaffPages, last_name: str, number: str, *doctors: int, **fields: Any) -> int:
@@ -201,8 +201,9 @@ async def test_walk_in_by_keyboard_gets_ticket(staff: StaffPages) -> None:
 
     await desk.keyboard.press("Enter")
     dialog = desk.get_by_role("dialog", name="Walk-in")
-    await expect(dialog.get_by_label("Given name")).to_have_value("Leonhard")
-    await expect(dialog.get_by_label("Family name")).to_have_value("Euler")
+    await expect(dialog).to_contain_text("New patient: \u2068Leonhard EULER\u2069")
+    await expect(dialog.get_by_label("Service")).to_be_focused()
+    await expect(dialog.locator("input:visible, select:visible")).to_have_count(2)
     await dialog.get_by_label("Service").select_option("Cardiology")
     await dialog.get_by_label("Doctor").select_option(f"Dr. {doctor}")
     await dialog.get_by_label("Doctor").press("Tab")
@@ -212,6 +213,51 @@ async def test_walk_in_by_keyboard_gets_ticket(staff: StaffPages) -> None:
     await expect(dialog.get_by_role("button", name="Print")).to_be_visible()
     rows = await staff.page_site.query("SELECT first_name FROM patients WHERE last_name = 'Euler'")
     assert [row["first_name"] for row in rows] == ["Leonhard"]
+
+
+async def test_walk_in_name_can_be_corrected(staff: StaffPages) -> None:
+    doctor = staff.new_doctor()
+    desk = await staff.open_page("reception", "/desk")
+    await desk.keyboard.type("Sofja Kovalevskaya")
+    await wait_until_seen(desk)
+    await desk.keyboard.press("Enter")
+    dialog = desk.get_by_role("dialog", name="Walk-in")
+
+    await dialog.get_by_text("Correct the name, or add the birth date").click()
+    await dialog.get_by_label("Given name").fill("")
+    await dialog.get_by_label("Family name").fill("")
+    await dialog.get_by_text("Correct the name, or add the birth date").click()
+    await dialog.get_by_label("Service").select_option("Cardiology")
+    await dialog.get_by_label("Doctor").select_option(f"Dr. {doctor}")
+    await dialog.get_by_role("button", name="Check in").click()
+    # A name is missing, so its fields are shown again.
+    await expect(dialog.get_by_label("Given name")).to_be_focused()
+    await dialog.get_by_label("Given name").fill("Sofia")
+    await dialog.get_by_label("Family name").fill("Kovalevskaya")
+    await dialog.get_by_label("Birth date").fill("1850-01-15")
+    await expect(dialog).to_contain_text("Sofia KOVALEVSKAYA\u2069, born 15 Jan 1850")
+    await dialog.get_by_role("button", name="Check in").click()
+
+    await expect(dialog.locator(".ticket-number")).to_be_visible()
+    rows = await staff.page_site.query("SELECT first_name, birth_date FROM patients WHERE last_name = 'Kovalevskaya'")
+    assert [(row["first_name"], str(row["birth_date"])) for row in rows] == [("Sofia", "1850-01-15")]
+
+
+async def test_failed_search_offers_a_walk_in(staff: StaffPages) -> None:
+    doctor = staff.new_doctor()
+    desk = await staff.open_page("reception", "/desk")
+    await desk.route("**/api/patients?q=*", reply_unavailable)
+
+    await desk.keyboard.type("4711 Hypatia")
+
+    await expect(desk.get_by_text("The search does not answer")).to_be_visible()
+    await wait_until_seen(desk)
+    await desk.get_by_role("button", name="New walk-in").click()
+    dialog = desk.get_by_role("dialog", name="Walk-in")
+    await dialog.get_by_label("Service").select_option("Cardiology")
+    await dialog.get_by_label("Doctor").select_option(f"Dr. {doctor}")
+    await dialog.get_by_role("button", name="Check in").click()
+    await expect(dialog.locator(".ticket-number")).to_be_visible()
 
 
 async def test_no_show_takes_two_clicks_and_is_undone(staff: StaffPages) -> None:

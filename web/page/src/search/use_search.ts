@@ -63,6 +63,12 @@ export function useSearch(typed: Ref<string>) {
         clearTimeout(seen);
         seen = setTimeout(() => (isReady.value = true), SEEN_AFTER);
     }
+    /** The answer does not come. The page reads it again and again. */
+    const isFailing = computed(
+        () => isSearched.value && [patients, rows].some(read => read.failureReason.value !== null),
+    );
+    // What appears by itself can be pressed as late as an answer.
+    watch(isFailing, failing => failing && answer.value === undefined && show());
     watch([searched, patients.data, rows.data], () => {
         if (searched.value === "") answer.value = undefined;
         else if (patients.data.value !== undefined && rows.data.value !== undefined) {
@@ -91,6 +97,7 @@ export function useSearch(typed: Ref<string>) {
         answer,
         isSeen,
         isReady,
+        isFailing,
         error: computed(() => patients.error.value ?? rows.error.value),
         retry: () => Promise.all([patients.refetch(), rows.refetch()]),
         readAnswer,
