@@ -2,16 +2,7 @@
 
 import { QueryClient, useQuery } from "@tanstack/vue-query";
 import { computed, type Ref, ref } from "vue";
-import {
-    answered,
-    api,
-    type DayReport,
-    ProblemError,
-    type StatusName,
-    type Visit,
-    type Who,
-    type Worklist,
-} from "./api/client.js";
+import { answered, api, ProblemError, type StatusName, type Visit, type Who, type Worklist } from "./api/client.js";
 
 export const PAGE_SIZE = 200;
 /** The longest printed worklist, and the pages of a search. It is also the most that the API gives at once. */
@@ -40,9 +31,6 @@ export const WORKLIST = "worklist";
 export const BOARD = "board";
 export const VISIT = "visit";
 export const WALL = "wall";
-export const REPORT = "report";
-/** How often the figures of the day are read again, in milliseconds. */
-export const REPORT_READ_EVERY = 60_000;
 
 /** Whether to retry. A wrong address or a refusal is final. Other failures are retried, each time after a longer wait. */
 function asksAgain(_failures: number, error: unknown): boolean {
@@ -138,19 +126,6 @@ export function useWall() {
         refetchInterval: WALL_READ_EVERY,
         // A browser may count a screen without keyboard as hidden. Its session must not end because of that.
         refetchIntervalInBackground: true,
-    });
-}
-
-/** The figures of a day, which only a supervisor may read. */
-export function useDayReport(date: Ref<string>) {
-    return useQuery({
-        queryKey: computed(() => [REPORT, date.value]),
-        queryFn: ({ signal }) => {
-            const params = { query: { date: date.value } };
-            // The same address also gives CSV, but only to who asks for it.
-            return answered(api.GET("/api/reports/day", { params, signal })) as Promise<DayReport>;
-        },
-        refetchInterval: REPORT_READ_EVERY,
     });
 }
 

@@ -54,7 +54,7 @@ export function useDoctors(isNeeded: Ref<boolean>) {
 }
 
 /** The active services by name. They are read when they are needed first. */
-export function usePrestations(isNeeded: Ref<boolean>) {
+export function useActiveServices(isNeeded: Ref<boolean>) {
     const { data } = useQuery({ ...everyService, enabled: isNeeded });
     return computed(() => choicesOf(data.value ?? []));
 }
