@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 
 from sqlalchemy import BigInteger, Connection, Date, bindparam, select
 
+from patient_visit_engine.storage.expected_patients import read_expected
 from patient_visit_engine.storage.tables import patient_trackings
 from patient_visit_engine.storage.tracking_conditions import HAS_ENDED, IS_NO_MISTAKE
 from patient_visit_engine.visit.codes import GONE, Outcome
@@ -49,13 +50,19 @@ def read_departures(connection: Connection, day: date, person_ids: Collection[in
     return departures
 
 
-def read_has_left(connection: Connection, person_id: int, today: date) -> bool:
+def read_has_left(connection: Connection, person_id: int, today: date, day_starts_at: datetime | None) -> bool:
     """Whether this person, for whom nothing is open, is not in the house any more. Read it under the lock on the person.
 
     As on the screens, an arrival that was a mistake counts for nothing. Then it depends on yesterday, because a person can be
-    between two services when a day begins.
+    between two services when a day begins. `day_starts_at` is the first moment of today, if it is known.
     """
     values = {"person": person_id, "yesterday": today - timedelta(days=1), "today": today}
     rows = connection.execute(_OF_TWO_DAYS, values).all()
     last = next((row for row in reversed(rows) if row.outcome != Outcome.mistaken), None)
-    return last.outcome in GONE if last is not None else any(row.visit_day == today for row in rows)
+    came_today = any(row.visit_day == today for row in rows)
+    if last is None:
+        return came_today
+    if last.outcome in GONE or last.visit_day == today or not came_today or day_starts_at is None:
+        return last.outcome in GONE
+    # Seen yesterday, and here today only by mistake. An appointment of yesterday that has not begun keeps the person in the house.
+    return not read_expected(connection, day_starts_at - timedelta(days=1), day_starts_at, [person_id])

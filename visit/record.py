@@ -1,6 +1,6 @@
 """The messages between a visit and the ledger."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Literal
 
 from pydantic import Field
@@ -39,7 +39,7 @@ class LedgerEntry(Frozen):
     patient, if the caller of a merge or a separation has named it.
 
     `call` is the last call of the appointment's doctor, if the decision is based on it. Without `keeps_refusal` the ledger writes nothing
-    for a refusal, and the key stays open.
+    for a refusal, and the key stays open. A new call also has the first moment of the day.
     """
 
     patient_id: int
@@ -55,6 +55,7 @@ class LedgerEntry(Frozen):
     walk_in: Appointment | None = Field(default=None, exclude_if=is_absent)
     call: DoctorCall | None = Field(default=None, exclude_if=is_absent)
     keeps_refusal: bool = Field(default=True, exclude_if=bool)
+    day_starts_at: datetime | None = Field(default=None, exclude_if=is_absent)
     retired: SeenRecord | None = None
     version: int | None = Field(default=None, exclude_if=is_absent)
     record_id: int | None = Field(default=None, exclude_if=is_absent)

@@ -310,6 +310,7 @@ class PatientVisit(DayMessages):
             walk_in=walk_in_of(command),
             call=call_of(command),
             keeps_refusal=keeps_refusal(command),
+            day_starts_at=None if keeps_refusal(command) else self._state.day_starts_at,
             version=required_version(command),
             record_id=named_record_of(command),
         )

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, func, select
 
 from patient_visit_engine.storage.departures import read_departures
-from patient_visit_engine.storage.tables import appointments, patient_trackings, patients
+from patient_visit_engine.storage.expected_patients import read_expected
+from patient_visit_engine.storage.tables import patient_trackings
 from patient_visit_engine.storage.tracking_conditions import IS_OPEN
 from patient_visit_engine.visit.calendar import HospitalDay
-from patient_visit_engine.visit.codes import BEFORE_ARRIVAL
 
 TRACKING = patient_trackings.c
 
@@ -35,31 +35,11 @@ def read_between_services(
         return {}
     here_today = read_departures(connection, today.date, person_ids)
     # Yesterday's appointments that have not begun are few, so they come before the trackings of yesterday.
-    missed_yesterday = _read_expected(connection, today.yesterday_starts_at, today.starts_at, person_ids)
+    missed_yesterday = read_expected(connection, today.yesterday_starts_at, today.starts_at, person_ids)
     over_night = missed_yesterday - here_today.keys()
     here_yesterday = read_departures(connection, today.date - timedelta(days=1), over_night)
     arrivals = {
         person_id: last.arrived_at for person_id, last in (here_today | here_yesterday).items() if not last.is_gone
     }
-    expected = _read_expected(connection, today.starts_at, today.ends_at, arrivals.keys())
+    expected = read_expected(connection, today.starts_at, today.ends_at, arrivals.keys())
     return {person_id: arrivals[person_id] for person_id in expected}
-
-
-def _read_expected(
-    connection: Connection, starts_at: datetime, ends_at: datetime, person_ids: Collection[int] | None
-) -> set[int]:
-    """Those of these persons who have an appointment of this time that can still begin. None: of all persons."""
-    if person_ids is not None and not person_ids:
-        return set()
-    expected = (
-        select(patients.c.person_id)
-        .join(appointments, appointments.c.patient_id == patients.c.id)
-        .where(
-            appointments.c.scheduled_at >= starts_at,
-            appointments.c.scheduled_at < ends_at,
-            appointments.c.status.in_(sorted(BEFORE_ARRIVAL)),
-        )
-    )
-    if person_ids is not None:
-        expected = expected.where(patients.c.person_id.in_(person_ids))
-    return set(connection.scalars(expected))

@@ -174,6 +174,7 @@ class LedgerVisits:
             walk_in=walk_in_of(command),
             call=call_of(command),
             keeps_refusal=keeps_refusal(command),
+            day_starts_at=state.day_starts_at,
             version=required_version(command),
             record_id=named_record_of(command),
         )

@@ -81,11 +81,16 @@ class LedgerDriver:
 
     async def send(self, command: Command, now: datetime = NOON) -> StoredAnswer:
         """Decide and record the command, and return the stored answer."""
+        await self.decide_again(command, now)
+        return await self.database.read(stored_answer, command.request.id)
+
+    async def decide_again(self, command: Command, now: datetime = NOON) -> LedgerReply:
+        """Decide and record the command, again for as long as it is overtaken, and return the ledger's last reply."""
         current: Any = command
         for _ in range(50):
             recorded = await self.record(self.entry(current, now))
             if not recorded.overtaken:
-                return await self.database.read(stored_answer, command.request.id)
+                return recorded
             if not isinstance(command, ConsultationCommand | RecordCommand | PatientCommand | OpenWalkIn):
                 current = current.model_copy(update={"appointment": recorded.appointment})
             current = with_retired_record(with_busy_doctor(current, recorded.busy_with), recorded.retired)
@@ -118,6 +123,7 @@ class LedgerDriver:
                 "walk_in": walk_in_of(command),
                 "call": call_of(command),
                 "keeps_refusal": keeps_refusal(command),
+                "day_starts_at": self.state.day_starts_at,
             }
         )
 

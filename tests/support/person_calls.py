@@ -215,8 +215,23 @@ class PersonCalls(PersonReads):
             return False
         today = CALENDAR.day_of(self.visits.now)
         ended = [row for row in self.ended_of(person) if row.visit_day >= today - timedelta(days=1)]
-        outcomes = [row.outcome for row in ended if row.outcome != "mistaken"]
-        return outcomes[-1] in ("left", "not_seen") if outcomes else any(row.visit_day == today for row in ended)
+        came_today = any(row.visit_day == today for row in ended)
+        serious = [row for row in ended if row.outcome != "mistaken"]
+        if not serious:
+            return came_today
+        if serious[-1].outcome in ("left", "not_seen"):
+            return True
+        return came_today and serious[-1].visit_day < today and not self.has_missed_yesterday(person)
+
+    def has_missed_yesterday(self, person: int) -> bool:
+        """Whether an appointment of yesterday has not begun, and can still begin."""
+        yesterday = CALENDAR.day_of(self.visits.now) - timedelta(days=1)
+        return any(
+            booked.status in (AppointmentStatus.scheduled, AppointmentStatus.confirmed)
+            and CALENDAR.day_of(booked.scheduled_at) == yesterday
+            for number, booked in self.model.appointments.items()
+            if self.model.person_of(number) == person
+        )
 
     def is_reserved_for_call(self, number: int) -> bool:
         reserved = self.picture.reserved.get(self.model.person_of(number))

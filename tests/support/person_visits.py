@@ -119,6 +119,7 @@ class PersonVisits:
                 "record_id": named_record_of(command),
                 "call": call_of(command),
                 "keeps_refusal": keeps_refusal(command),
+                "day_starts_at": visit.state.day_starts_at,
             }
             reply = await visit.record(visit.entry_of(decision).model_copy(update=about))
             # A request that was decided before has its answer, also in the visit of a retired record.
