@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, sele
 
 from patient_visit_engine.storage.facts import EXPECTED_MINUTES, IDENTITY_COLUMNS
 from patient_visit_engine.storage.rooms import shown_room
+from patient_visit_engine.storage.screens.doctor_list import read_waiting
 from patient_visit_engine.storage.screens.in_house import read_between_services
 from patient_visit_engine.storage.tables import (
     appointments,
@@ -23,18 +24,12 @@ from patient_visit_engine.storage.tickets import read_tickets
 from patient_visit_engine.storage.tracking_conditions import IS_OPEN
 from patient_visit_engine.visit.calendar import HospitalDay, to_rfc3339
 from patient_visit_engine.visit.codes import TrackingStatus
-from patient_visit_engine.visit.list_order import ListItem, order_of
 from patient_visit_engine.wire import screens
 from patient_visit_engine.wire.patient_identity import PatientIdentity
 from patient_visit_engine.wire.trackings import optional_moment
 
 #: The most patients on one board. More are counted, but not listed.
 BOARD_LIMIT = 1_000
-
-#: What decides the place of a waiting patient in the doctor's list, apart from the check-in.
-_PLACE_COLUMNS = tuple(
-    appointments.c[name] for name in ("scheduled_at", "origin", "priority", "no_answers", "behind_id", "called_at")
-)
 
 Rows = list[Row[Any]]
 
@@ -47,7 +42,7 @@ def read_board(connection: Connection, today: HospitalDay) -> screens.Board:
     seq, epoch = connection.execute(select(log_head.c.seq, log_head.c.epoch)).one()
     trackings = _by_patient(connection.execute(_open_trackings(today.date)))
     lines = _by_patient(connection.execute(_lines(today.date)))
-    places = _places(row for rows in trackings.values() for row in rows)
+    places = _places(connection, today, (row for rows in trackings.values() for row in rows))
     between = read_between_services(connection, today)
     arrivals = between | {
         patient_id: _arrival(trackings.get(patient_id, []), lines.get(patient_id, []))
@@ -85,7 +80,6 @@ def _open_trackings(today: date) -> Select[Any]:
             prestations.c.name.label("prestation"),
             reservations.c.until.label("offer_until"),
             EXPECTED_MINUTES,
-            *_PLACE_COLUMNS,
         )
         .outerjoin(reservations, _is_reserved_for(patient_trackings))
         .join(appointments, appointments.c.id == patient_trackings.c.appointment_id)
@@ -141,24 +135,19 @@ def _arrival(trackings: Rows, line: Rows) -> datetime:
     return first
 
 
-def _places(trackings: Iterable[Row[Any]]) -> dict[int, int]:
-    """The place of each waiting appointment in its doctor's list, by its id: 1 is called first."""
-    by_doctor: dict[int, list[ListItem]] = {}
-    for row in trackings:
-        if row.status == TrackingStatus.pending:
-            item = ListItem(
-                appointment_id=row.appointment_id,
-                scheduled_at=row.scheduled_at,
-                arrived_at=row.check_in_time,
-                is_walk_in=row.origin == "walk_in",
-                priority=row.priority,
-                no_answers=row.no_answers,
-                behind_id=row.behind_id,
-                called_at=row.called_at,
-            )
-            by_doctor.setdefault(row.doctor_id, []).append(item)
-    lists = (order_of(items) for items in by_doctor.values())
-    return {item.appointment_id: place for items in lists for place, item in enumerate(items, 1)}
+def _places(connection: Connection, today: HospitalDay, trackings: Iterable[Row[Any]]) -> dict[int, int]:
+    """The place of each waiting appointment in its doctor's list, by its id: 1 is called first.
+
+    Patients who are in the house without a check-in have none, but one who has not answered a call can stand behind them.
+    """
+    pending = {row.appointment_id: row.doctor_id for row in trackings if row.status == TrackingStatus.pending}
+    if not pending:
+        return {}
+    places: dict[int, int] = {}
+    for items in read_waiting(connection, set(pending.values()), today).values():
+        waiting_ids = (item.appointment_id for item in items if item.appointment_id in pending)
+        places |= {number: place for place, number in enumerate(waiting_ids, 1)}
+    return places
 
 
 def _board_item(

@@ -7,14 +7,13 @@ from datetime import datetime
 from sqlalchemy import Connection, select
 
 from patient_visit_engine.storage.doctor_calls import (
-    WAITING_STATUSES,
     OpenCall,
     call_elsewhere,
     read_call,
     read_calls_without_reservation,
 )
 from patient_visit_engine.storage.facts import APPOINTMENT_ROWS, to_appointment
-from patient_visit_engine.storage.screens.doctor_list import is_listed_between, read_list
+from patient_visit_engine.storage.screens.doctor_list import read_waiting
 from patient_visit_engine.storage.tables import appointments, patient_trackings, reservations
 from patient_visit_engine.storage.tracking_conditions import IS_RUNNING
 from patient_visit_engine.visit.appointment import Appointment
@@ -82,12 +81,7 @@ def _read_listed(connection: Connection, appointment_ids: list[int], now: dateti
 
 
 def _read_waiting(connection: Connection, doctor_id: int, today: HospitalDay) -> tuple[ListItem, ...]:
-    conditions = (
-        is_listed_between(connection, today.starts_at, today.ends_at, is_today=True),
-        appointments.c.doctor_id == doctor_id,
-        appointments.c.status.in_(WAITING_STATUSES),
-    )
-    return read_list(connection, conditions, today)
+    return read_waiting(connection, [doctor_id], today)[doctor_id]
 
 
 @dataclass(frozen=True)

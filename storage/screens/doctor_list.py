@@ -1,6 +1,6 @@
 """A doctor's list of today, in the order in which the patients are called."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -25,14 +25,38 @@ def read_list(
     connection: Connection, conditions: Sequence[ColumnElement[bool]], today: HospitalDay
 ) -> tuple[ListItem, ...]:
     """The appointments that meet these conditions, in the order of the list."""
+    return order_of(item for _, item in _read_items(connection, conditions, today))
+
+
+def read_waiting(
+    connection: Connection, doctor_ids: Collection[int], today: HospitalDay
+) -> dict[int, tuple[ListItem, ...]]:
+    """The appointments of today that can still begin, in the order of each doctor's list."""
+    conditions = (
+        is_listed_between(connection, today.starts_at, today.ends_at, is_today=True),
+        appointments.c.doctor_id.in_(doctor_ids),
+        appointments.c.status.in_(WAITING_STATUSES),
+    )
+    by_doctor: dict[int, list[ListItem]] = {doctor_id: [] for doctor_id in doctor_ids}
+    for doctor_id, item in _read_items(connection, conditions, today):
+        by_doctor[doctor_id].append(item)
+    return {doctor_id: order_of(items) for doctor_id, items in by_doctor.items()}
+
+
+def _read_items(
+    connection: Connection, conditions: Sequence[ColumnElement[bool]], today: HospitalDay
+) -> list[tuple[int, ListItem]]:
+    """The appointments that meet these conditions, each with its doctor."""
     row = appointments.c
     query: Select[Any] = (
-        select(*PLACE_COLUMNS, patients.c.person_id).join(patients, patients.c.id == row.patient_id).where(*conditions)
+        select(*PLACE_COLUMNS, row.doctor_id, patients.c.person_id)
+        .join(patients, patients.c.id == row.patient_id)
+        .where(*conditions)
     )
     rows = connection.execute(query).all()
     check_ins = _read_check_ins(connection, [row.id for row in rows])
     arrivals = read_arrivals(connection, today, {row.person_id for row in rows})
-    return order_of(list_item(row, check_ins.get(row.id), arrivals) for row in rows)
+    return [(row.doctor_id, list_item(row, check_ins.get(row.id), arrivals)) for row in rows]
 
 
 def is_listed_between(

@@ -52,12 +52,15 @@ async def test_calls_follow_the_list(api: ApiDriver, query: str) -> None:
     await doctor.post("/api/appointments/4/no-answer")
     await reception.post(f"/api/appointments/{of_ron.id}/check-in")
     behind = await read_list(api, query)
+    board = (await reception.get("/api/board")).json()["items"]
 
     await doctor.post("/api/consultations", json=start_body(of_john))
     called = await doctor.post("/api/doctors/7/call-next")
     listed = [number for number, why in await read_list(api, query) if why is not None]
 
     assert [number for number, why in behind if why is not None and number != of_john.id] == [of_ron.id, 4]
+    places = {shown["appointment_id"]: shown["place"] for item in board for shown in item["checked_in"]}
+    assert places == {of_ron.id: 1, 4: 2, JOHN_X_RAY.id: 1}
     assert called.json()["appointment_id"] == 4
     assert listed == [4, of_ron.id]
 
