@@ -64,9 +64,8 @@ IS_LEFT = and_(
     doctors.c.call_until > CALLED,
     IS_NOT_ENDED,
     appointments.c.status.in_(WAITING_STATUSES),
-    ~_IS_OVER,
-    # While the patient is reserved, the doctor calls no other one.
-    or_(_IS_RESERVED, ~_HAS_LEFT),
+    # While the patient is reserved, the doctor calls no other one. The times cannot say it, because two machines' clocks differ.
+    or_(_IS_RESERVED, and_(~_IS_OVER, ~_HAS_LEFT)),
 )
 #: The patient is kept for the call, in a query that also has the prestation.
 IS_KEPT = or_(_IS_RESERVED, ~prestations.c.exclusive)

@@ -48,6 +48,7 @@ from tests.support.commands import (
     a_check_in,
     a_no_answer,
     a_reassignment,
+    a_release,
     a_start,
     an_undo_of_cancellation,
 )
@@ -353,6 +354,22 @@ def read_wall_calls(connection: Connection) -> list[tuple[str, str]]:
     """The ticket and the end of each call in the channel of the wall."""
     on_wall = select(events.c.data).where(events.c.channel == "wall").order_by(events.c.seq)
     return [(data["ticket"], data["until"]) for data in map(json.loads, connection.scalars(on_wall))]
+
+
+async def test_call_by_a_late_clock_is_still_open(database: Database) -> None:
+    """John was released by a worker whose clock is ahead, so his consultation seems to end after the call."""
+    await database.write(seed, OF_JOHN, OF_MARIA)
+    ledger = LedgerDriver(database)
+    await ledger.send(a_check_in(OF_JOHN))
+    await ledger.send(a_start(await ledger.appointment(OF_JOHN.id)), NOON + minutes(1))
+    [consultation] = ledger.state.facts.in_progress
+    await ledger.send(a_release(consultation), NOON + minutes(2))
+    called = await call(database, await ledger.appointment(OF_JOHN.id), NOON + minutes(1.9))
+
+    second = await call(database, OF_MARIA, NOON + minutes(2.1))
+
+    assert (called.code, second.code) == (None, "doctor_has_call")
+    assert (await database.read(audit)).passed
 
 
 async def test_late_end_of_a_call_gives_its_doctor_more_time(database: Database) -> None:

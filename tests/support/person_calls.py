@@ -190,12 +190,14 @@ class PersonCalls(PersonReads):
             return None
         trackings = [row for row in self.picture.trackings if row.appointment_id == number]
         times = [at for row in trackings for at in (row.started_at, row.check_out_time) if at is not None]
+        if self.is_reserved_for_call(number):
+            return number
         if any(at >= called_at for at in times):
             return None
         person = self.model.person_of(number)
         left_at = [row.check_out_time for row in self.ended_of(person) if row.outcome == "left"]
         has_left = any(at >= called_at and not self.has_stayed(person, at) for at in left_at)
-        return None if has_left and not self.is_reserved_for_call(number) else number
+        return None if has_left else number
 
     def has_stayed(self, person: int, at: datetime) -> bool:
         """Whether something was open for the person at this check-out of something else, and no mistake."""
