@@ -165,7 +165,8 @@ def _board_item(
         "state": _patient_state(running, [*paused, *pending, *line]),
         "consultations": [_running_consultation(row) for row in running],
         "paused": [_paused_consultation(row) for row in paused],
-        "checked_in": [_checked_in(row, places[row.appointment_id]) for row in pending],
+        # With an inconsistent row, which `audit` reports, everyone must still see the board. Then it is the last one.
+        "checked_in": [_checked_in(row, places.get(row.appointment_id, len(places) + 1)) for row in pending],
         "waiting": [_waiting_place(row, position) for position, row in enumerate(line, 1)],
     }
 

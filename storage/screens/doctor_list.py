@@ -34,7 +34,8 @@ def read_waiting(
     """The appointments of today that can still begin, in the order of each doctor's list."""
     conditions = (
         is_listed_between(connection, today.starts_at, today.ends_at, is_today=True),
-        appointments.c.doctor_id.in_(doctor_ids),
+        # Plus 0, because SQLite would use the index of the doctors, and read everything that was ever booked for them.
+        (appointments.c.doctor_id + 0).in_(doctor_ids),
         appointments.c.status.in_(WAITING_STATUSES),
     )
     by_doctor: dict[int, list[ListItem]] = {doctor_id: [] for doctor_id in doctor_ids}

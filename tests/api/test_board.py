@@ -8,7 +8,8 @@ from sqlalchemy import Connection, update
 
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.screens import board
-from patient_visit_engine.storage.tables import patient_trackings, waiting_line
+from patient_visit_engine.storage.tables import appointments, patient_trackings, waiting_line
+from patient_visit_engine.visit.codes import AppointmentStatus
 from tests.support.api import JOHN_CARDIOLOGY, JOHN_DERMATOLOGY, JOHN_X_RAY, MARIA_CARDIOLOGY, ApiDriver, start_body
 from tests.support.builders import DAY, DR_OKAFOR, DR_SMITH
 
@@ -101,6 +102,19 @@ async def test_waiting_patients_have_places_in_their_doctors_list(api: ApiDriver
 
     places = {place["appointment_id"]: place["place"] for item in items for place in item["checked_in"]}
     assert places == {MARIA_CARDIOLOGY.id: 1, JOHN_CARDIOLOGY.id: 2, JOHN_DERMATOLOGY.id: 1}
+
+
+async def test_inconsistent_row_does_not_hide_the_board(api: ApiDriver, database: Database) -> None:
+    reception = await api.staff("reception")
+    for number in (1, 4):
+        await reception.post(f"/api/appointments/{number}/check-in")
+    done = update(appointments).where(appointments.c.id == 1).values(status=AppointmentStatus.done)
+    await database.write(lambda connection: connection.execute(done))
+
+    board = (await reception.get("/api/board")).json()["items"]
+
+    places = {place["appointment_id"]: place["place"] for item in board for place in item["checked_in"]}
+    assert places == {4: 1, 1: 2}
 
 
 async def test_called_patient_is_reserved(api: ApiDriver) -> None:

@@ -1,14 +1,19 @@
 """A doctor's list of today: its order, and why each item stands where it stands."""
 
 from dataclasses import asdict
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import Connection, insert, select
 
-from patient_visit_engine.storage.tables import patients
+from patient_visit_engine.storage.database import Database
+from patient_visit_engine.storage.screens.board import read_board
+from patient_visit_engine.storage.tables import appointments, patient_trackings, patients
+from patient_visit_engine.wire import screens
 from tests.support.api import JOHN_X_RAY, ApiDriver, start_body
-from tests.support.builders import NOON, Patient, an_appointment, minutes, seed
+from tests.support.builders import CALENDAR, DAY, NOON, Patient, an_appointment, minutes, seed
+from tests.support.touched_rows import touched_rows
 
 OF_AMRANI = "?doctor_id=7"
 
@@ -83,3 +88,36 @@ async def test_item_that_has_begun_or_is_over_has_no_reason(api: ApiDriver) -> N
     assert await read_list(api) == [(1, None), (4, None)]
     # John is in the house, and is not late for the service that follows.
     assert (2, "booked") in await read_list(api, "?doctor_id=8")
+
+
+async def test_board_does_not_read_what_was_ever_booked_for_its_doctors(database: Database, api: ApiDriver) -> None:
+    await (await api.staff("reception")).post("/api/appointments/4/check-in")
+    row = {"patient_id": 123, "doctor_id": 7, "prestation_id": 11}
+
+    def fill_today(connection: Connection) -> None:
+        here = [row | {"id": 1_000 + n, "scheduled_at": NOON, "status": 3} for n in range(500)]
+        connection.execute(insert(appointments), here)
+        tracking = dict(connection.execute(select(patient_trackings)).mappings().one())
+        copies = [tracking | {"id": 1_000 + n, "appointment_id": 1_000 + n} for n in range(len(here))]
+        connection.execute(insert(patient_trackings), copies)
+
+    def fill_past_days(connection: Connection) -> None:
+        past = [NOON - timedelta(days=9, minutes=n) for n in range(20_000)]
+        rows = [row | {"id": 10_000 + n, "scheduled_at": at, "status": 1} for n, at in enumerate(past)]
+        connection.execute(insert(appointments), rows)
+        # SQLite has no statistics, because the program never makes them. PostgreSQL makes them by itself.
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql("ANALYZE")
+
+    def read(connection: Connection) -> tuple[screens.Board, int]:
+        with touched_rows(connection, "appointments") as count_touched:
+            board = read_board(connection, CALENDAR.hospital_day(DAY))
+            return board, count_touched()
+
+    await database.write(fill_today)
+    _, before = await database.read(read)
+    await database.write(fill_past_days)
+    board, after = await database.read(read)
+
+    assert max(place["place"] for item in board["items"] for place in item["checked_in"]) == 501
+    assert after - before < 5_000

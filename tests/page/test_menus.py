@@ -118,6 +118,7 @@ async def test_day_of_a_doctor_who_fell_ill_goes_to_another(staff: StaffPages) -
     await expect(stayed).to_contain_text(f"John Doe{running}")
     await expect(stayed).to_contain_text("The patient waits for this appointment, or is in consultation for it")
     await stayed.get_by_role("button", name="Close").click()
+    await board.mouse.move(0, 0)
     await expect(board.locator(lane(board, f"Dr. {other}"))).to_contain_text(f"John Doe{waiting}")
     moved = await staff.page_site.query("SELECT doctor_id FROM appointments WHERE id = :id", id=appointment)
     assert [row["doctor_id"] for row in moved] == [other]
