@@ -124,11 +124,6 @@ def change_named_account(connection: Connection, username: str, change: AccountC
     return account_id is not None and change_account(connection, account_id, change, now)
 
 
-def revoke_account(connection: Connection, username: str, now: datetime) -> bool:
-    """Close the account until it is restored, and end its sessions. Returns False when the account does not exist."""
-    return change_named_account(connection, username, AccountChange(is_active=False), now)
-
-
 def change_password(connection: Connection, username: str, password_hash: str) -> bool:
     """Set a new password and end the account's sessions. Returns False when the account does not exist."""
     account_id = find_account_number(connection, username)

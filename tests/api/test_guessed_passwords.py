@@ -13,7 +13,7 @@ import structlog
 from patient_visit_engine.api.access import passwords
 from patient_visit_engine.api.access.known_places import KnownPlaces
 from patient_visit_engine.api.access.sign_in_budget import LIMITS, Budget
-from patient_visit_engine.storage import account_changes, accounts, sign_in_places
+from patient_visit_engine.storage import accounts, sign_in_places
 from patient_visit_engine.storage.tables import metadata
 from patient_visit_engine.storage.tables import sign_in_places as places_table
 from patient_visit_engine.visit.codes import Role
@@ -21,6 +21,7 @@ from tests.support.api import ApiDriver
 from tests.support.databases import database_on
 from tests.support.pages import DOCS, rows
 from tests.support.passwords import WEAK_HASH
+from tests.support.revoked_accounts import revoke_account
 from tests.support.statements import recorded_statements
 
 PASSWORD = "correct horse"
@@ -245,7 +246,7 @@ async def test_logs_failure_without_password_and_typed_name(api: ApiDriver) -> N
 
 
 async def test_logs_revoked_account(api: ApiDriver) -> None:
-    await api.database.write(account_changes.revoke_account, "desk-2", api.clock())
+    await api.database.write(revoke_account, "desk-2", api.clock())
 
     (line,) = await sign_in_lines(api, ("desk-2", PASSWORD, DESK))
 
@@ -290,7 +291,7 @@ async def test_troubleshooting_lists_every_reason(api: ApiDriver) -> None:
     for number in range(1, 13):
         password_hash = WEAK_HASH.hash(PASSWORD)
         await api.database.write(accounts.add_account, f"ward-{number}", password_hash, "Ward", Role.reception)
-    await api.database.write(account_changes.revoke_account, "desk-8", api.clock())
+    await api.database.write(revoke_account, "desk-8", api.clock())
     with structlog.testing.capture_logs() as lines:
         await asyncio.gather(*(sign_in(api, f"name-{number}", address=ATTACKER) for number in range(60)))
         await sign_in(api, "desk-8")

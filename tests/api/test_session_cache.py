@@ -17,6 +17,7 @@ from patient_visit_engine.visit.codes import Role
 from tests.support.api import ApiDriver, start_body
 from tests.support.builders import DR_AMRANI
 from tests.support.passwords import WEAK_HASH
+from tests.support.revoked_accounts import revoke_account
 from tests.support.statements import recorded_statements
 
 AMRANI = {"username": "amrani", "password": "correct horse"}
@@ -64,7 +65,7 @@ async def change_password(api: ApiDriver, _client: httpx.AsyncClient) -> None:
 
 
 async def revoke(api: ApiDriver, _client: httpx.AsyncClient) -> None:
-    assert await api.database.write(account_changes.revoke_account, "amrani", api.clock())
+    assert await api.database.write(revoke_account, "amrani", api.clock())
 
 
 async def revoke_by_hand(api: ApiDriver, _client: httpx.AsyncClient) -> None:

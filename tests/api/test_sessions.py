@@ -14,6 +14,7 @@ from tests.support.api import ApiDriver, start_body
 from tests.support.builders import DR_AMRANI, NOON
 from tests.support.databases import LATER_ON_POSTGRES, ON_SQLITE, database_on
 from tests.support.passwords import WEAK_HASH
+from tests.support.revoked_accounts import revoke_account
 
 database = database_on("sqlite", LATER_ON_POSTGRES)
 
@@ -94,7 +95,7 @@ async def test_changing_account_ends_its_sessions(api: ApiDriver, how: str) -> N
     doctor = await sign_in(api)
 
     if how == "revoked":
-        await api.database.write(account_changes.revoke_account, "amrani", api.clock())
+        await api.database.write(revoke_account, "amrani", api.clock())
     else:
         await api.database.write(account_changes.change_password, "amrani", WEAK_HASH.hash("another"))
 
@@ -105,7 +106,7 @@ async def test_changing_account_ends_its_sessions(api: ApiDriver, how: str) -> N
 async def test_revoked_account_gets_no_new_session(api: ApiDriver) -> None:
     account = await api.database.read(accounts.find_account, "amrani")
     assert account is not None
-    await api.database.write(account_changes.revoke_account, "amrani", api.clock())
+    await api.database.write(revoke_account, "amrani", api.clock())
 
     now = api.clock()
     opened = await api.database.write(

@@ -7,8 +7,8 @@ from functools import partial
 import pytest
 from sqlalchemy import text
 
-from patient_visit_engine.storage import account_changes
 from patient_visit_engine.visit.calendar import to_rfc3339
+from tests.support.revoked_accounts import revoke_account
 from tests.support.stream_site import BrowserTabs, count_resets, expect_numbers, expect_state
 from tests.support.waiting import wait_until_async
 
@@ -94,7 +94,7 @@ async def test_continues_after_sign_out_and_sign_in(
 async def test_revoked_account_is_shown_as_signed_out(tabs: BrowserTabs) -> None:
     tab = await tabs.live_tab()
 
-    await tabs.database.write(account_changes.revoke_account, tabs.username, datetime.now(UTC))
+    await tabs.database.write(revoke_account, tabs.username, datetime.now(UTC))
 
     await expect_state(tab, "signed_out")
 

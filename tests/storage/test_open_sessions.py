@@ -4,11 +4,12 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, event, insert
 
-from patient_visit_engine.storage import account_changes, accounts
+from patient_visit_engine.storage import accounts
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.tables import sessions
 from patient_visit_engine.visit.codes import Role
 from tests.support.databases import database_on
+from tests.support.revoked_accounts import revoke_account
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 SESSIONS = 5_000
@@ -30,7 +31,7 @@ async def test_finds_open_sessions_with_one_parameter(database: Database) -> Non
             for n in range(SESSIONS)
         ]
         connection.execute(insert(sessions), rows)
-        account_changes.revoke_account(connection, "gone", NOW)
+        revoke_account(connection, "gone", NOW)
 
     await database.write(add_sessions)
     parameter_counts: list[int] = []

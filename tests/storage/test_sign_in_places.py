@@ -4,13 +4,14 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from patient_visit_engine.storage import account_changes, accounts, sign_in_places
+from patient_visit_engine.storage import accounts, sign_in_places
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.tables import sign_in_places as places
 from patient_visit_engine.storage.upkeep.sweep import PLACE_LIFETIME, prune
 from patient_visit_engine.visit.codes import Role
 from tests.support.builders import NOON
 from tests.support.databases import database_on
+from tests.support.revoked_accounts import revoke_account
 
 database = database_on("sqlite", "postgres")
 
@@ -23,7 +24,7 @@ async def test_finds_accounts_of_a_place_until_it_is_old(database: Database) -> 
     since = NOON - timedelta(days=30)
 
     at_desk = await database.read(sign_in_places.find_known_logins, "desk", since)
-    await database.write(account_changes.revoke_account, "ben", NOON)
+    await database.write(revoke_account, "ben", NOON)
     at_ward = await database.read(sign_in_places.find_known_logins, "ward", since)
 
     assert (at_desk, at_ward) == ({"ann"}, set())
