@@ -39,8 +39,10 @@ def result(page: Page, patient: int) -> Locator:
 
 async def scan(page: Page, number: str) -> None:
     """As fast as a scanner, also on a busy machine: the page's clock stands still until the last key."""
-    await page.clock.install()
-    await page.clock.pause_at(datetime.now(UTC) + timedelta(seconds=1))
+    # A clock cannot be paused in its past. It starts a minute early, so that it is still before this moment when it is paused.
+    moment = datetime.now(UTC)
+    await page.clock.install(time=moment - timedelta(minutes=1))
+    await page.clock.pause_at(moment)
     await page.keyboard.type(number)
     await page.keyboard.press("Enter")
     await page.clock.resume()
