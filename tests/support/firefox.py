@@ -2,21 +2,37 @@
 
 import asyncio
 import json
+import re
 import shutil
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 
-from tests.support.ports import free_port
+from tests.support.waiting import wait_until_async
 
 NAMES = ("firefox-esr", "firefox")
 FIREFOX_MISSING = "Firefox: not found on the PATH"
 TIMEOUT_SECONDS = 60.0
+CLOSE_SECONDS = 10.0
+#: Firefox writes this line when the port is open.
+LISTENING = re.compile(r"WebDriver BiDi listening on (ws://\S+)\n")
 FIND = "[...document.querySelectorAll('button, a')].find(e => e.checkVisibility() && e.innerText.trim() === {text})"
+#: The middle of an element as `[x,y]`, as soon as it is at the same place in two frames.
+STILL_PLACE = """
+async find => {
+    find().scrollIntoView({ block: "center", behavior: "instant" });
+    for (let place, last; ; last = place) {
+        await new Promise(drawn => requestAnimationFrame(drawn));
+        const box = find().getBoundingClientRect();
+        place = JSON.stringify([box.left + box.width / 2, box.top + box.height / 2].map(Math.round));
+        if (place === last) return place;
+    }
+}
+"""
 
 
 def find_firefox() -> str | None:
@@ -58,9 +74,7 @@ class FirefoxPage:
         """Click the button or link with this text, as soon as it can be pressed."""
         button = FIND.format(text=json.dumps(text))
         await self.wait_for(f"{button}?.ariaDisabled !== 'true' && {button}")
-        place = f"(({button}).scrollIntoView({{block: 'center'}}), ({button}).getBoundingClientRect())"
-        x = await self.evaluate(f"Math.round({place}.left + {place}.width / 2)")
-        y = await self.evaluate(f"Math.round({place}.top + {place}.height / 2)")
+        x, y = json.loads(await self.evaluate(f"({STILL_PLACE})(() => {button})"))
         actions = [{"type": "pointerMove", "x": x, "y": y}, {"type": "pointerDown", "button": 0}]
         await self._act({"type": "pointer", "id": "mouse", "actions": [*actions, {"type": "pointerUp", "button": 0}]})
 
@@ -86,21 +100,35 @@ class FirefoxPage:
 async def launch_firefox(path: str, profile: Path) -> AsyncIterator[FirefoxPage]:
     """Start a browser with an empty profile in English, and close it at the end."""
     (profile / "user.js").write_text('user_pref("intl.accept_languages", "en-GB, en");\n')
-    port = free_port()
-    arguments = ("--headless", "--no-remote", "--profile", str(profile), f"--remote-debugging-port={port}")
-    process = await asyncio.create_subprocess_exec(
-        path, *arguments, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
-    )
+    arguments = ("--headless", "--no-remote", "--profile", str(profile), "--remote-debugging-port=0")
+    log = profile / "firefox.log"
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(path, *arguments, stdout=output, stderr=output)
     try:
-        assert process.stderr is not None
-        async with asyncio.timeout(TIMEOUT_SECONDS):
-            # Firefox writes this line when the port is open.
-            while b"WebDriver BiDi listening" not in (line := await process.stderr.readline()):
-                assert line, "Firefox has ended"
-        async with connect(f"ws://127.0.0.1:{port}/session", max_size=None) as connection:
+        address = await wait_until_async(
+            lambda: _read_address(log, process), f"Firefox to listen; see {log}", TIMEOUT_SECONDS
+        )
+        async with connect(f"{address}/session", open_timeout=TIMEOUT_SECONDS, proxy=None, max_size=None) as connection:
             page = FirefoxPage(connection)
             await page.open()
             yield page
     finally:
+        await _end(process)
+
+
+def _read_address(log: Path, process: asyncio.subprocess.Process) -> str | None:
+    text = log.read_text(errors="replace")
+    assert process.returncode is None, f"Firefox has ended: {text}"
+    listening = LISTENING.search(text)
+    return listening and listening[1]
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    with suppress(ProcessLookupError):
         process.terminate()
+    try:
+        await asyncio.wait_for(process.wait(), CLOSE_SECONDS)
+    except TimeoutError:
+        with suppress(ProcessLookupError):
+            process.kill()
         await process.wait()
