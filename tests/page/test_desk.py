@@ -262,6 +262,24 @@ async def test_failed_search_offers_a_walk_in(staff: StaffPages) -> None:
     await expect(dialog.locator(".ticket-number")).to_be_visible()
 
 
+async def test_enter_on_new_walk_in_stays_a_walk_in_when_the_search_recovers(staff: StaffPages) -> None:
+    patient = await expect_patient(staff, "Lovelace", "LO-1", staff.new_doctor())
+    desk = await staff.open_page("reception", "/desk")
+    await desk.route("**/api/patients?q=*", reply_unavailable)
+    await desk.keyboard.type("lovelace")
+    await wait_until_seen(desk)
+    await desk.keyboard.press("ArrowDown")
+    await expect(desk.locator("[data-result].new")).to_be_focused()
+    await desk.unroute("**/api/patients?q=*")
+    await expect(result(desk, patient)).to_be_visible()
+    await wait_until_seen(desk)
+
+    await desk.keyboard.press("Enter")
+
+    await expect(desk.get_by_role("dialog", name="Walk-in")).to_contain_text("New patient")
+    assert await statuses(staff, patient) == [1]
+
+
 async def test_no_show_takes_two_clicks_and_is_undone(staff: StaffPages) -> None:
     patient = await expect_patient(staff, "Fermat", "FE-1", staff.new_doctor())
     desk = await staff.open_page("reception", "/desk")
