@@ -280,6 +280,45 @@ async def test_enter_on_new_walk_in_stays_a_walk_in_when_the_search_recovers(sta
     assert await statuses(staff, patient) == [1]
 
 
+async def test_escape_gives_up_a_scan_without_an_answer(staff: StaffPages) -> None:
+    given_up = await expect_patient(staff, "Agnesi", "880771", staff.new_doctor())
+    scanned = await expect_patient(staff, "Ampere", "880772", staff.new_doctor())
+    desk = await staff.open_page("reception", "/desk")
+    await desk.route("**/api/patients?q=*", reply_unavailable)
+    await desk.keyboard.type("880771")
+    await desk.keyboard.press("Enter")
+    await expect(desk.get_by_text("The search does not answer")).to_be_visible()
+
+    await desk.keyboard.press("Escape")
+    await desk.unroute("**/api/patients?q=*")
+    await desk.keyboard.type("880772")
+    await desk.keyboard.press("Enter")
+
+    # Scans are acted on one after the other.
+    await expect(desk.locator(".arrival")).to_contain_text("880772")
+    assert [await statuses(staff, patient) for patient in (given_up, scanned)] == [[1], [3]]
+
+
+@pytest.mark.parametrize("pause", [0, 1])
+async def test_enter_does_not_act_long_after(staff: StaffPages, pause: int) -> None:
+    patient = await expect_patient(staff, "Artin", f"88078{pause}", staff.new_doctor())
+    desk = await staff.open_page("reception", "/desk")
+    await desk.route("**/api/patients?q=*", reply_unavailable)
+    await desk.keyboard.type(f"88078{pause}")
+    # The page may read the text already when Enter comes.
+    if pause:
+        await expect(desk.get_by_text("The search does not answer")).to_be_visible()
+    await desk.keyboard.press("Enter")
+    await expect(desk.get_by_role("alert")).to_contain_text("The database does not answer")
+
+    await desk.unroute("**/api/patients?q=*")
+    await desk.get_by_role("alert").get_by_role("button").click()
+
+    await expect(result(desk, patient)).to_contain_text("Not here yet")
+    await wait_until_seen(desk)
+    assert await statuses(staff, patient) == [1]
+
+
 async def test_no_show_takes_two_clicks_and_is_undone(staff: StaffPages) -> None:
     patient = await expect_patient(staff, "Fermat", "FE-1", staff.new_doctor())
     desk = await staff.open_page("reception", "/desk")

@@ -12,6 +12,8 @@ import { isLongEnough, searchText } from "./text.js";
 const PATIENTS = "patients";
 /** A user needs this long to see a new answer, in milliseconds. */
 const SEEN_AFTER = 300;
+/** How often a failed read is repeated for an Enter. Later the user no longer expects it to act. */
+const RETRIES_OF_ENTER = 2;
 /** The text may also be a service's name, which a whole hospital's day has. Then its rows have several pages. */
 const MOST_PAGES = 10;
 
@@ -84,10 +86,13 @@ export function useSearch(typed: Ref<string>) {
 
     /** The answer to exactly this text. Throws ProblemError. */
     async function readAnswer(search: string): Promise<Answer> {
+        const reads = [patientsOf(search), rowsOf(search)] as const;
+        // A read for the screen is repeated without end, and fetchQuery would wait for it.
+        await Promise.all(reads.map(({ queryKey }) => queries.cancelQueries({ queryKey, exact: true })));
         searched.value = search;
         const [found, list] = await Promise.all([
-            queries.fetchQuery(patientsOf(search)),
-            queries.fetchQuery(rowsOf(search)),
+            queries.fetchQuery({ ...reads[0], retry: RETRIES_OF_ENTER }),
+            queries.fetchQuery({ ...reads[1], retry: RETRIES_OF_ENTER }),
         ]);
         return answerOf(search, found, list);
     }
