@@ -319,6 +319,51 @@ async def test_enter_does_not_act_long_after(staff: StaffPages, pause: int) -> N
     assert await statuses(staff, patient) == [1]
 
 
+async def test_ticket_of_a_walk_in_does_not_wait_for_the_lists(staff: StaffPages) -> None:
+    doctor = staff.new_doctor()
+    desk = await staff.open_page("reception", "/desk")
+    await desk.keyboard.type("Hopper, Grace")
+    await wait_until_seen(desk)
+    await desk.keyboard.press("Enter")
+    dialog = desk.get_by_role("dialog", name="Walk-in")
+    await dialog.get_by_label("Service").select_option("Cardiology")
+    await dialog.get_by_label("Doctor").select_option(f"Dr. {doctor}")
+    await desk.route("**/api/appointments?*", reply_unavailable)
+
+    await dialog.get_by_role("button", name="Check in").click()
+
+    await expect(dialog.locator(".ticket-number")).to_have_text(re.compile(r"[A-Z]+\d\d"))
+
+
+async def test_ticket_of_a_closed_walk_in_is_a_notice(staff: StaffPages) -> None:
+    doctor = staff.new_doctor()
+    desk = await staff.open_page("reception", "/desk")
+    await desk.keyboard.type("Meitner, Lise")
+    await wait_until_seen(desk)
+    await desk.keyboard.press("Enter")
+    dialog = desk.get_by_role("dialog", name="Walk-in")
+    await dialog.get_by_label("Service").select_option("Cardiology")
+    await dialog.get_by_label("Doctor").select_option(f"Dr. {doctor}")
+    is_closed = asyncio.Event()
+
+    async def answer_late(route: Route) -> None:
+        await is_closed.wait()
+        await route.continue_()
+
+    await desk.route("**/api/walk-ins", answer_late)
+    await dialog.get_by_role("button", name="Check in").click()
+    await dialog.get_by_role("button", name="Go back").click()
+    await search_field(desk).fill("Noddack, Ida")
+    await wait_until_seen(desk)
+    await search_field(desk).press("Enter")
+    await expect(dialog).to_contain_text("Ida NODDACK")
+    is_closed.set()
+
+    await expect(notices(desk)).to_contain_text("Lise MEITNER")
+    await expect(notices(desk)).to_contain_text(re.compile(r"[A-Z]+\d\d"))
+    await expect(dialog.locator(".ticket-number")).to_have_count(0)
+
+
 async def test_no_show_takes_two_clicks_and_is_undone(staff: StaffPages) -> None:
     patient = await expect_patient(staff, "Fermat", "FE-1", staff.new_doctor())
     desk = await staff.open_page("reception", "/desk")

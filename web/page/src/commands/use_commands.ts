@@ -17,6 +17,9 @@ export type Pending = "asking" | "unknown";
 /** The appointments and patients with a command that has no answer yet. */
 const pending = reactive(new Map<string, Pending>());
 
+/** How long a command waits for the screens that it has changed, in milliseconds. Until then its row takes no press. */
+const READ_WITHIN = 2_000;
+
 const OF_PATIENT = /_patient$/;
 
 /** What can have only one command at a time: an appointment, or a patient for the commands of a whole patient. */
@@ -56,7 +59,9 @@ export function useCommands() {
             notices.failed(error, written(of));
             return false;
         } finally {
-            await Promise.all([WORKLIST, BOARD, VISIT].map(first => queries.invalidateQueries({ queryKey: [first] })));
+            const reads = [WORKLIST, BOARD, VISIT].map(first => queries.invalidateQueries({ queryKey: [first] }));
+            // A read that fails is repeated without end. What waits for this command must not wait for it.
+            await Promise.race([Promise.all(reads), new Promise(resolve => setTimeout(resolve, READ_WITHIN))]);
             pending.delete(place);
         }
     }

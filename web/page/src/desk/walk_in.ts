@@ -58,8 +58,9 @@ export function useWalkIn() {
             notices.failed(error, patient);
             return undefined;
         } finally {
-            await Promise.all([WORKLIST, BOARD, VISIT].map(first => queries.invalidateQueries({ queryKey: [first] })));
             isSending.value = false;
+            // A read that fails is repeated without end. The ticket must not wait for it.
+            void Promise.all([WORKLIST, BOARD, VISIT].map(first => queries.invalidateQueries({ queryKey: [first] })));
         }
     }
 
