@@ -6,6 +6,7 @@ import { answered, api } from "../api/client.js";
 import { hospitalDay, now } from "../clock.js";
 import { PAPER_SIZE, readWorklistPages, TYPED, WORKLIST } from "../queries.js";
 import { useWho } from "../session.js";
+import { SETTLES_FOR } from "../settling.js";
 import { type Answer, matchesOf } from "./matches.js";
 import { isLongEnough, searchText } from "./text.js";
 
@@ -60,23 +61,31 @@ export function useSearch(typed: Ref<string>) {
     /** The answer has been on the screen for long enough. */
     const isReady = ref(false);
     let seen: ReturnType<typeof setTimeout> | undefined;
-    function show(): void {
+    function show(after = SEEN_AFTER): void {
         isReady.value = false;
         clearTimeout(seen);
-        seen = setTimeout(() => (isReady.value = true), SEEN_AFTER);
+        seen = setTimeout(() => (isReady.value = true), after);
     }
     /** The answer does not come. The page reads it again and again. */
     const isFailing = computed(
         () => isSearched.value && [patients, rows].some(read => read.failureReason.value !== null),
     );
+    /** The walk-in is on the screen because of a failure. The list comes by itself later, in its place. */
+    let hasFailed = false;
     // What appears by itself can be pressed as late as an answer.
-    watch(isFailing, failing => failing && answer.value === undefined && show());
+    watch(isFailing, failing => {
+        if (!failing) return;
+        hasFailed = true;
+        if (answer.value === undefined) show();
+    });
     watch([searched, patients.data, rows.data], () => {
         if (searched.value === "") answer.value = undefined;
         else if (patients.data.value !== undefined && rows.data.value !== undefined) {
             const next = answerOf(searched.value, patients.data.value, rows.data.value);
             const ids = (shown: Answer | undefined) => shown?.matches.map(match => match.patient_id).join();
-            if (answer.value?.text !== next.text || ids(answer.value) !== ids(next)) show();
+            if (answer.value?.text !== next.text || ids(answer.value) !== ids(next))
+                show(hasFailed ? SETTLES_FOR : SEEN_AFTER);
+            hasFailed = false;
             answer.value = next;
         }
     });
