@@ -71,6 +71,10 @@ async def test_several_notices_under_a_pointer_cover_no_button(staff: StaffPages
     await expect(front).to_have_attribute("data-expanded", "true")
 
     assert await covered_buttons(desk) == {}
+    # The keyboard does not reach the ones behind.
+    behind = desk.locator("[data-sonner-toast][data-front=false]").get_by_role("button", include_hidden=True)
+    await expect(behind.first).to_be_attached()
+    await expect(behind.filter(visible=True)).to_have_count(0)
     # The ones behind come when the first is closed.
     await front.get_by_role("button", name="Close").click()
     await expect(notices(desk)).to_have_count(2)
