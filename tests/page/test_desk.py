@@ -364,6 +364,25 @@ async def test_ticket_of_a_closed_walk_in_is_a_notice(staff: StaffPages) -> None
     await expect(dialog.locator(".ticket-number")).to_have_count(0)
 
 
+async def test_walk_in_with_spaces_for_a_name_asks_for_the_name(staff: StaffPages) -> None:
+    doctor = staff.new_doctor()
+    desk = await staff.open_page("reception", "/desk")
+    await desk.keyboard.type("Kepler")
+    await wait_until_seen(desk)
+    await desk.keyboard.press("Enter")
+    dialog = desk.get_by_role("dialog", name="Walk-in")
+    await dialog.get_by_text("Correct the name, or add the birth date").click()
+    await dialog.get_by_label("Given name").fill("  ")
+    await dialog.get_by_label("Family name").fill("  ")
+    await dialog.get_by_text("Correct the name, or add the birth date").click()
+    await dialog.get_by_label("Service").select_option("Cardiology")
+    await dialog.get_by_label("Doctor").select_option(f"Dr. {doctor}")
+
+    await dialog.get_by_role("button", name="Check in").click()
+
+    await expect(dialog.get_by_label("Given name")).to_be_focused()
+
+
 async def test_no_show_takes_two_clicks_and_is_undone(staff: StaffPages) -> None:
     patient = await expect_patient(staff, "Fermat", "FE-1", staff.new_doctor())
     desk = await staff.open_page("reception", "/desk")
