@@ -104,7 +104,8 @@ async def test_close_button_of_a_notice_fits_a_finger(staff: StaffPages) -> None
     for name in ("Close", "Undo"):
         box = await notices(desk).get_by_role("button", name=name).bounding_box()
         assert box is not None
-        assert min(box["width"], box["height"]) >= 44, name
+        # The place of a box on the screen makes its size inexact by a millionth.
+        assert round(min(box["width"], box["height"]), 3) >= 44, name
 
 
 def lengthen(messages: Any) -> Any:
