@@ -197,7 +197,8 @@ class VisitRescue:
             execution=common.WorkflowExecution(workflow_id=workflow_id, run_id=run_id),
             maximum_page_size=EVENTS_READ,
         )
-        response = await self._client.workflow_service.get_workflow_execution_history_reverse(request)
+        # Like the client's other reads, it is repeated when the server closes an old connection.
+        response = await self._client.workflow_service.get_workflow_execution_history_reverse(request, retry=True)
         newest_first = [event for event in response.history.events if event.event_type in TASK_RESULTS]
         return next((n for n, event in enumerate(newest_first) if not _is_failure_of_code(event)), len(newest_first))
 
