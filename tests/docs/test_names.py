@@ -127,7 +127,7 @@ def test_functions_on_path_of_start_exist(path: Path) -> None:
         link = re.search(r"\]\((.+?)\)", file)
         source = (path.parent / link[1]).read_text() if link else ""
         name = code_of(function)
-        if not re.search(rf"^\s*(?:(?:async|private|export|def|function) )*{name}\(", source, re.MULTILINE):
+        if not re.search(rf"^\s*(?:(?:async|private|export|def|function) )*{name}(?:<\w+>)?\(", source, re.MULTILINE):
             missing.append(f"{file}: {name}")
 
     assert steps
