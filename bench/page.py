@@ -69,25 +69,14 @@ async def measure_change(
     return milliseconds, max(await board.evaluate("longTasks"), default=0.0)
 
 
-async def check_in_patients(staff: StaffPages, doctor: int) -> list[tuple[int, int]]:
-    """Check in `ROWS` new patients of this doctor. Returns patients and appointments."""
-    patients = []
-    for _ in range(ROWS):
-        patient, (appointment,) = await staff.new_patient(doctor)
-        patients.append((patient, appointment))
-    async with staff.engine.staff("reception") as reception:
-        for _patient, appointment in patients:
-            assert (await reception.post(f"/api/appointments/{appointment}/check-in")).status_code == 201
-    return patients
-
-
-async def measure(browser: Browser, folder: Path, rounds: int) -> Results:
+async def measure(browser: Browser, folder: Path, rows: int, rounds: int) -> Results:
+    """Start patients of a board of so many `rows`, one in each round. There must be more rows than rounds."""
     page_site = PageSite(Engine(folder), browser)
     await page_site.open()
     staff = StaffPages(page_site)
     try:
         doctor = staff.new_doctor()
-        patients = await check_in_patients(staff, doctor)
+        patients = [await staff.new_patient(doctor) for _ in range(rows)]
         results: Results = {
             "first rows s": [],
             "over the wire KB": [],
@@ -96,8 +85,8 @@ async def measure(browser: Browser, folder: Path, rounds: int) -> Results:
         }
         board = await staff.open_page("reception", "/board")
         await board.evaluate(OBSERVE_LONG_TASKS)
-        await expect(board.locator(".card")).to_have_count(ROWS)
-        for patient, appointment in patients[:rounds]:
+        await expect(board.locator(".card")).to_have_count(rows)
+        for patient, (appointment,) in patients[:rounds]:
             first_load = await measure_first_load(staff, doctor)
             change = await measure_change(staff, board, patient, appointment, doctor)
             for name, value in zip(results, (*first_load, *change), strict=True):
@@ -111,7 +100,7 @@ async def measure(browser: Browser, folder: Path, rounds: int) -> Results:
 async def main(rounds: int) -> None:
     async with launch_chromium() as browser:
         with tempfile.TemporaryDirectory(prefix="visit-page-") as folder:
-            results = await measure(browser, Path(folder), rounds)
+            results = await measure(browser, Path(folder), ROWS, rounds)
     print(f"{ROWS} patients on the board, {rounds} rounds")
     for name, values in results.items():
         print(f"{name:20} {median(values):8.2f}  ({min(values):.2f} to {max(values):.2f})")
