@@ -19,7 +19,7 @@ LATEST_TRACKING = (
     .order_by(patient_trackings.c.id.desc())
     .limit(1)
 )
-#: The doctor's consultation of the appointment that was reopened, resumed or transferred last.
+#: The doctor's consultation of the appointment that was started, reopened, resumed or transferred last.
 LAST_CHANGED = (
     TRACKING.where(
         patient_trackings.c.appointment_id == bindparam("id"),
@@ -44,7 +44,7 @@ def latest_tracking(connection: Connection, appointment_id: int) -> TrackingRow 
 
 
 def last_changed_consultation(connection: Connection, appointment_id: int, doctor_id: int) -> TrackingRow | None:
-    """The row of this doctor's consultation of the appointment that was reopened, resumed or transferred last."""
+    """The row of this doctor's consultation of the appointment that was started, reopened, resumed or transferred last."""
     row = connection.execute(LAST_CHANGED, {"id": appointment_id, "doctor": doctor_id}).mappings().one_or_none()
     return None if row is None else tracking_row(row)
 

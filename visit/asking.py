@@ -12,6 +12,6 @@ def asked_at(request: Request, now: datetime) -> datetime:
 
 
 def is_asked_before_change(request: Request, consultation: Consultation) -> bool:
-    """Whether the consultation was reopened or resumed after this was asked. Both are times of the database's clock."""
+    """Whether the consultation was started, reopened or resumed after this was asked. Both are times of the database's clock."""
     changed_at = consultation.changed_at
     return request.asked_at is not None and changed_at is not None and request.asked_at < changed_at

@@ -13,8 +13,8 @@ class Consultation(Frozen):
     """A consultation in progress or paused. `day` is the day of the visit that runs its timers.
 
     It is ended at `abandon_at`, but not before its doctor was reminded of the expected end, `overdue_at`. `checked_in_at` is the
-    patient's arrival, or None when the patient was not checked in. `changed_at` is the database's time at which it was reopened or
-    resumed.
+    patient's arrival, or None when the patient was not checked in. `changed_at` is the database's time at which it was started,
+    reopened or resumed. It is None for one that an earlier version started.
 
     `paused_at` is set while it is paused. Then its doctor is not reminded, and `abandon_at` is the end of the longest pause.
     """

@@ -114,7 +114,7 @@ class ConsultationEnded(Frozen):
 
 
 class ConsultationChanged(Frozen):
-    """The consultation was reopened, resumed or transferred after this was asked, so what was asked may no longer be meant."""
+    """The consultation was started, reopened, resumed or transferred after this was asked, so what was asked may no longer be meant."""
 
     code: Literal["consultation_changed"] = "consultation_changed"
 

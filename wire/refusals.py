@@ -58,7 +58,7 @@ TITLES: dict[type[Refusal], str] = {
     DoctorInactive: "Doctor is inactive",
     PrestationInactive: "Prestation is inactive",
     AppointmentMismatch: "Appointment belongs to another patient or doctor",
-    ConsultationChanged: "Consultation was reopened, resumed or transferred after this was asked",
+    ConsultationChanged: "Consultation was started, reopened, resumed or transferred after this was asked",
     ConsultationPaused: "Consultation is paused: resume it first",
     ConsultationEnded: "Consultation has already ended",
     NotYours: "This belongs to another doctor",

@@ -28,7 +28,7 @@ class TrackingRow:
     overdue_at: datetime | None = None
     #: The short number by which the patient is called.
     ticket: str | None = None
-    #: When the consultation was reopened, resumed or transferred, by the database's clock.
+    #: When the consultation was started, reopened, resumed or transferred, by the database's clock.
     changed_at: datetime | None = None
 
 

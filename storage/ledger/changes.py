@@ -36,6 +36,7 @@ def _open_consultation(change: consultation_changes.OpenConsultation, writer: Wr
         "exclusive": consultation.exclusive,
         "consultation_id": consultation.id,
         "started_at": consultation.started_at,
+        "changed_at": writer.asking_time,
         **_timer_columns(consultation),
     }
     if any(pending.appointment_id == consultation.appointment_id for pending in writer.entry.seen.pending):

@@ -23,14 +23,12 @@ def pause_tracking(change: PauseConsultation, writer: Writer) -> None:
 def resume_tracking(change: ResumeConsultation, writer: Writer) -> None:
     """The consultation is in progress again, with its new times."""
     consultation = change.consultation
-    request = writer.stored.request_row
     values = {
         "status": TrackingStatus.in_progress.value,
         "overdue_at": consultation.overdue_at,
         "remind_at": consultation.remind_at,
         "abandon_at": consultation.abandon_at,
-        # The database's time, because requests have it too.
-        "changed_at": None if request is None else request.now,
+        "changed_at": writer.asking_time,
         **_end_of_pause(consultation.id, writer),
     }
     writer.update_tracking(PAUSED_CONSULTATION, consultation.id, **values)

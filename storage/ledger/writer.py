@@ -139,6 +139,12 @@ class Writer:
         return self.entry.decision.at
 
     @property
+    def asking_time(self) -> datetime | None:
+        """The database's time, because requests have it too. None when a timer decided."""
+        request = self.stored.request_row
+        return None if request is None else request.now
+
+    @property
     def _person(self) -> dict[str, object]:
         return {"person": self.stored.person_id}
 
@@ -194,14 +200,12 @@ class Writer:
 
         Raises `OvertakenError` when it is not completed as done.
         """
-        request = self.stored.request_row
         columns = {
             "status": TrackingStatus.in_progress.value,
             "outcome": None,
             "check_out_time": None,
             "merged": False,
-            # The database's time, because requests have it too.
-            "changed_at": None if request is None else request.now,
+            "changed_at": self.asking_time,
             **values,
         }
         # Not less than nothing: the clocks of two servers differ.
@@ -214,10 +218,9 @@ class Writer:
 
     def complete_tracking(self, tracking: OpenTrackingKey, key: object, outcome: Outcome, **values: object) -> None:
         """Complete the one tracking that has this key, and write these values."""
-        completed, request = TrackingStatus.completed.value, self.stored.request_row
-        if outcome is Outcome.transferred and request is not None:
-            # The database's time, because requests have it too.
-            values["changed_at"] = request.now
+        completed = TrackingStatus.completed.value
+        if outcome is Outcome.transferred:
+            values["changed_at"] = self.asking_time
         self.update_tracking(tracking, key, status=completed, outcome=outcome.value, check_out_time=self.at, **values)
 
     def write_appointment_status(

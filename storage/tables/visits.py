@@ -59,7 +59,7 @@ patient_trackings = Table(
     Column("not_seen_at", Timestamp),
     # Another exclusive consultation of the person was in progress when their records were merged, and still is.
     Column("merged", Boolean, nullable=False, server_default=text("false")),
-    # The database's time at which the consultation was reopened, resumed or transferred. A request that was sent before it has no effect.
+    # The database's time at which the consultation was started, reopened, resumed or transferred. What was asked before has no effect.
     Column("changed_at", Timestamp),
     # When the consultation was paused. NULL unless it is paused now.
     Column("paused_at", Timestamp),

@@ -10,7 +10,13 @@ from tests.support.api import JOHN_CARDIOLOGY, ApiDriver, start_body
 from tests.support.builders import DR_OKAFOR
 
 STATUS = f"/api/appointments/{JOHN_CARDIOLOGY.id}/status"
-OF_RECEIVER = start_body(JOHN_CARDIOLOGY, doctor_id=DR_OKAFOR.id)
+
+
+async def start(api: ApiDriver, doctor_id: int) -> str:
+    """This doctor starts the appointment. Returns the path of the consultation."""
+    started = await (await api.doctor(doctor_id)).post("/api/consultations", json=start_body(doctor_id=doctor_id))
+    assert started.status_code == 201
+    return f"/api/consultations/{started.json()['id']}"
 
 
 async def give(api: ApiDriver, path: str) -> None:
@@ -20,8 +26,7 @@ async def give(api: ApiDriver, path: str) -> None:
 
 async def give_and_start(api: ApiDriver, path: str) -> None:
     await give(api, path)
-    started = await (await api.doctor(DR_OKAFOR.id)).post("/api/consultations", json=OF_RECEIVER)
-    assert started.status_code == 201
+    await start(api, DR_OKAFOR.id)
 
 
 async def give_and_complete(api: ApiDriver, path: str) -> None:
@@ -47,6 +52,27 @@ async def release(api: ApiDriver, path: str) -> None:
     assert released.status_code == 200
 
 
+async def release_and_start_again(api: ApiDriver, path: str) -> None:
+    await release(api, path)
+    await start(api, JOHN_CARDIOLOGY.doctor_id)
+
+
+async def undo_and_start_again(api: ApiDriver, path: str) -> None:
+    undone = await (await api.doctor()).post(f"{path}/undo-start")
+    assert undone.status_code == 200
+    await start(api, JOHN_CARDIOLOGY.doctor_id)
+
+
+async def give_and_get_back(api: ApiDriver, path: str) -> None:
+    await give(api, path)
+    path = await start(api, DR_OKAFOR.id)
+    given = await (await api.doctor(DR_OKAFOR.id)).post(
+        f"{path}/transfer", json={"doctor_id": JOHN_CARDIOLOGY.doctor_id}
+    )
+    assert given.status_code == 200
+    await start(api, JOHN_CARDIOLOGY.doctor_id)
+
+
 @pytest.mark.parametrize(
     ("change", "code"),
     [
@@ -56,13 +82,16 @@ async def release(api: ApiDriver, path: str) -> None:
         (pause_and_resume, "consultation_changed"),
         (resume_and_release, "consultation_changed"),
         (release, "not_in_consultation"),
+        (release_and_start_again, "consultation_changed"),
+        (undo_and_start_again, "consultation_changed"),
+        (give_and_get_back, "consultation_changed"),
     ],
 )
 async def test_completion_that_comes_late_says_what_has_changed(
     api: ApiDriver, monkeypatch: pytest.MonkeyPatch, change: Any, code: str
 ) -> None:
     doctor = await api.doctor()
-    path = f"/api/consultations/{(await doctor.post('/api/consultations', json=start_body())).json()['id']}"
+    path = await start(api, JOHN_CARDIOLOGY.doctor_id)
     decide, is_sent, goes_on = api.visits.send, asyncio.Event(), asyncio.Event()
 
     async def keep_first(patient_id: int, day: Any, command: Any, update_id: str) -> Any:
@@ -85,7 +114,7 @@ async def test_completion_that_comes_late_says_what_has_changed(
 async def test_repeat_after_a_transfer_says_what_has_changed(api: ApiDriver, monkeypatch: pytest.MonkeyPatch) -> None:
     """The completion got no answer, and was not carried out."""
     doctor, headers = await api.doctor(), {"Idempotency-Key": "a-late-completion"}
-    path = f"/api/consultations/{(await doctor.post('/api/consultations', json=start_body())).json()['id']}"
+    path = await start(api, JOHN_CARDIOLOGY.doctor_id)
     with monkeypatch.context() as away:
         away.setattr(api.visits, "away", True)
         no_answer = await doctor.patch(STATUS, json={"status": "done"}, headers=headers)

@@ -51,7 +51,7 @@ async def resume(visit: LedgerDriver, paused: Consultation, after: float, key: s
 
 def read_times(connection: Connection, consultation_id: str) -> tuple[object, ...]:
     row = patient_trackings.c
-    query = select(row.status, row.paused_at, row.paused_seconds, row.changed_at.is_not(None))
+    query = select(row.status, row.paused_at, row.paused_seconds)
     return tuple(connection.execute(query.where(row.consultation_id == consultation_id)).one())
 
 
@@ -70,7 +70,7 @@ async def test_another_doctor_has_the_patient_during_the_pause(database: Databas
     assert (resumed.status, resumed.body["status"]) == (200, "in_progress")
     # Seven minutes later than without the pause.
     assert resumed.body["overdue_at"] == "2026-03-02T11:27:00.000Z"
-    assert await database.read(read_times, with_amrani.id) == ("completed", None, 420, True)
+    assert await database.read(read_times, with_amrani.id) == ("completed", None, 420)
     assert (await database.read(audit)).passed
 
 
@@ -98,7 +98,7 @@ async def test_paused_consultation_is_completed_and_keeps_its_pause(database: Da
     answer = await visit.send(a_completion(with_amrani), NOON + minutes(8))
 
     assert (answer.status, answer.body["outcome"]) == (200, "done")
-    assert await database.read(read_times, with_amrani.id) == ("completed", None, 180, False)
+    assert await database.read(read_times, with_amrani.id) == ("completed", None, 180)
     assert (await database.read(audit)).passed
 
 
@@ -125,7 +125,7 @@ async def test_resumption_that_comes_too_late_has_no_effect(database: Database, 
     reply = await visit.record(visit.entry(long_ago, NOON + minutes(6)))
 
     assert reply.expired
-    assert await database.read(read_times, with_amrani.id) == ("paused", NOON + minutes(5), 0, False)
+    assert await database.read(read_times, with_amrani.id) == ("paused", NOON + minutes(5), 0)
 
 
 async def test_command_on_older_facts_is_overtaken_by_a_pause(database: Database, visit: LedgerDriver) -> None:

@@ -39,6 +39,7 @@ from patient_visit_engine.visit.commands import (
     with_retired_record,
     with_walk_in,
 )
+from patient_visit_engine.visit.facts import Consultation, Facts
 from patient_visit_engine.visit.patient_commands import Adopt
 from patient_visit_engine.visit.policy import decide_on_appointment
 from patient_visit_engine.visit.record import LedgerEntry, LedgerReply, new_person
@@ -95,11 +96,22 @@ def _an_hour_late(command: Command) -> Command:
     return command.model_copy(update={"request": command.request.model_copy(update=stamp)})
 
 
-def _asked_at(command: Command, at: datetime) -> Command:
-    """The command as it would be stamped by a database with the test's clock. The limits of people count from this time."""
+def _on_test_clock(command: Command, facts: Facts, at: datetime) -> tuple[Command, Facts]:
+    """What a database with the test's clock would have stamped. The limits of people count from these times."""
     if not isinstance(command, UndoCommand):
-        return command
-    return command.model_copy(update={"request": command.request.model_copy(update={"asked_at": at})})
+        return command, facts
+    assert command.request.asked_at is not None
+    shift = at - command.request.asked_at
+    stamped = command.model_copy(update={"request": command.request.model_copy(update={"asked_at": at})})
+    moved = {"in_progress": _moved(facts.in_progress, shift), "paused": _moved(facts.paused, shift)}
+    return stamped, facts.model_copy(update=moved)
+
+
+def _moved(consultations: tuple[Consultation, ...], shift: timedelta) -> tuple[Consultation, ...]:
+    return tuple(
+        each if each.changed_at is None else each.model_copy(update={"changed_at": each.changed_at + shift})
+        for each in consultations
+    )
 
 
 @dataclass
@@ -153,7 +165,8 @@ class LedgerVisits:
         self, patient_id: int, day: date, command: Command, newer: Appointment | None = None
     ) -> LedgerReply:
         appointment = newer or appointment_of(command)
-        facts = await self.ledger.load(patient_id)
+        seen = await self.ledger.load(patient_id)
+        stamped, facts = _on_test_clock(command, seen, self.now())
         state = VisitState(
             patient_id=patient_id,
             day=day,
@@ -164,8 +177,8 @@ class LedgerVisits:
         entry = LedgerEntry(
             patient_id=patient_id,
             day=day,
-            decision=decide_on_appointment(_asked_at(command, self.now()), appointment, state, self.now()),
-            seen=facts,
+            decision=decide_on_appointment(stamped, appointment, state, self.now()),
+            seen=seen,
             request=command.request,
             appointment=appointment,
             retired=retired_record_of(command),
