@@ -39,7 +39,7 @@ from patient_visit_engine.visit.appointment_commands import (
 from patient_visit_engine.visit.codes import AppointmentStatus, Role
 from patient_visit_engine.visit.commands import Command
 from patient_visit_engine.visit.request import Request
-from patient_visit_engine.wire import answer_bodies, screens
+from patient_visit_engine.wire import answer_bodies, worklist_bodies
 
 router = APIRouter(tags=["appointments"])
 
@@ -55,7 +55,7 @@ class AppointmentCommand(Protocol):
 @router.get(
     "/api/appointments",
     response_model=None,
-    responses=responses({200: screens.Worklist}, *STAFF_PROBLEMS, 422),
+    responses=responses({200: worklist_bodies.Worklist}, *STAFF_PROBLEMS, 422),
     dependencies=[QUERY_CHECK],
 )
 async def show_worklist(query: Annotated[WorklistQuery, Query()], caller: Staff, http: HttpRequest) -> Response:

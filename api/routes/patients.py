@@ -20,7 +20,7 @@ from patient_visit_engine.storage.screens import board, patient_day
 from patient_visit_engine.storage.screens.patient_day import PatientDay, VisitQuery
 from patient_visit_engine.visit.codes import Role
 from patient_visit_engine.visit.names import visit_id
-from patient_visit_engine.wire import answer_bodies, screens
+from patient_visit_engine.wire import answer_bodies, board_bodies, screens
 
 router = APIRouter(tags=["patients"])
 
@@ -53,7 +53,7 @@ async def show_visit(
     return JSONResponse(visit)
 
 
-@router.get("/api/board", response_model=None, responses=responses({200: screens.Board}, *STAFF_PROBLEMS))
+@router.get("/api/board", response_model=None, responses=responses({200: board_bodies.Board}, *STAFF_PROBLEMS))
 async def show_board(_caller: Staff, http: Request) -> Response:
     """Every patient in the hospital now: consultations, check-ins, and the doctors who wait."""
     dependencies = dependencies_of(http)

@@ -24,7 +24,7 @@ from patient_visit_engine.storage.tickets import read_tickets
 from patient_visit_engine.storage.tracking_conditions import IS_OPEN
 from patient_visit_engine.visit.calendar import HospitalDay, to_rfc3339
 from patient_visit_engine.visit.codes import TrackingStatus
-from patient_visit_engine.wire import screens
+from patient_visit_engine.wire import board_bodies, screens
 from patient_visit_engine.wire.patient_identity import PatientIdentity
 from patient_visit_engine.wire.trackings import optional_moment
 
@@ -34,7 +34,7 @@ BOARD_LIMIT = 1_000
 Rows = list[Row[Any]]
 
 
-def read_board(connection: Connection, today: HospitalDay) -> screens.Board:
+def read_board(connection: Connection, today: HospitalDay) -> board_bodies.Board:
     """Read the whole board. `today` is the present hospital day.
 
     Call it in one read transaction, so that the cursor is the last event that these rows include.
@@ -152,7 +152,7 @@ def _places(connection: Connection, today: HospitalDay, trackings: Iterable[Row[
 
 def _board_item(
     patient: Row[Any], trackings: Rows, line: Rows, places: Mapping[int, int], ticket: str | None
-) -> screens.BoardItem:
+) -> board_bodies.BoardItem:
     identity = PatientIdentity.of(patient._mapping)
     running = [row for row in trackings if row.status == TrackingStatus.in_progress]
     paused = [row for row in trackings if row.status == TrackingStatus.paused]
@@ -177,7 +177,7 @@ def _patient_state(running: Rows, awaiting: Rows) -> screens.PatientState:
     return "reserved" if any(row.offer_until is not None for row in awaiting) else "free"
 
 
-def _appointment_on_board(row: Row[Any]) -> screens.AppointmentOnBoard:
+def _appointment_on_board(row: Row[Any]) -> board_bodies.AppointmentOnBoard:
     return {
         "appointment_id": row.appointment_id,
         "doctor_id": row.doctor_id,
@@ -187,7 +187,7 @@ def _appointment_on_board(row: Row[Any]) -> screens.AppointmentOnBoard:
     }
 
 
-def _running_consultation(row: Row[Any]) -> screens.RunningConsultation:
+def _running_consultation(row: Row[Any]) -> board_bodies.RunningConsultation:
     return {
         **_appointment_on_board(row),
         "consultation_id": row.consultation_id,
@@ -199,7 +199,7 @@ def _running_consultation(row: Row[Any]) -> screens.RunningConsultation:
     }
 
 
-def _paused_consultation(row: Row[Any]) -> screens.PausedOnBoard:
+def _paused_consultation(row: Row[Any]) -> board_bodies.PausedOnBoard:
     return {
         **_appointment_on_board(row),
         "consultation_id": row.consultation_id,
@@ -212,7 +212,7 @@ def _paused_consultation(row: Row[Any]) -> screens.PausedOnBoard:
     }
 
 
-def _checked_in(row: Row[Any], place: int) -> screens.CheckedIn:
+def _checked_in(row: Row[Any], place: int) -> board_bodies.CheckedIn:
     return {
         **_appointment_on_board(row),
         "since": to_rfc3339(row.check_in_time),
@@ -221,7 +221,7 @@ def _checked_in(row: Row[Any], place: int) -> screens.CheckedIn:
     }
 
 
-def _waiting_place(row: Row[Any], position: int) -> screens.WaitingPlace:
+def _waiting_place(row: Row[Any], position: int) -> board_bodies.WaitingPlace:
     return {
         **_appointment_on_board(row),
         "since": to_rfc3339(row.since),

@@ -17,10 +17,10 @@ from patient_visit_engine.storage.tables import (
 from patient_visit_engine.storage.tracking_conditions import IS_RUNNING
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.codes import ReservationKind
-from patient_visit_engine.wire import screens
+from patient_visit_engine.wire import screens, worklist_bodies
 from patient_visit_engine.wire.trackings import optional_moment
 
-FREE: screens.PatientNow = {
+FREE: worklist_bodies.PatientNow = {
     "state": "free",
     "doctor": None,
     "doctor_id": None,
@@ -51,9 +51,9 @@ def patient_states(
     lines: Lines,
     running: Iterable[Row[Any]],
     asking_doctor_id: int | None,
-) -> dict[int, screens.PatientNow]:
+) -> dict[int, worklist_bodies.PatientNow]:
     """The state of each person who is not free, or for whom a doctor waits. `running` are their exclusive consultations."""
-    states: dict[int, screens.PatientNow] = {}
+    states: dict[int, worklist_bodies.PatientNow] = {}
     for person_id, line in lines.items():
         position = next((place["position"] for place in line if place["doctor_id"] == asking_doctor_id), None)
         states[person_id] = {**FREE, "position": position}
@@ -69,8 +69,12 @@ def patient_states(
 
 
 def _occupied_by(
-    patient: screens.PatientNow, row: Row[Any], state: screens.PatientState, since: datetime, until: datetime | None
-) -> screens.PatientNow:
+    patient: worklist_bodies.PatientNow,
+    row: Row[Any],
+    state: screens.PatientState,
+    since: datetime,
+    until: datetime | None,
+) -> worklist_bodies.PatientNow:
     """The patient with the doctor of `row`, who has the patient now or is reserved. The position in line stays."""
     return {
         **patient,

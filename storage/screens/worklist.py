@@ -40,7 +40,7 @@ from patient_visit_engine.storage.tickets import find_ticket_holders, read_ticke
 from patient_visit_engine.visit.codes import (
     CLOSED_STATUSES,
 )
-from patient_visit_engine.wire import screens
+from patient_visit_engine.wire import worklist_bodies
 from patient_visit_engine.wire.search_words import typed_words
 
 #: The columns that a search reads, and an item shows.
@@ -51,7 +51,7 @@ SEARCHED = (
 )
 
 
-def read_worklist(connection: Connection, worklist_filter: WorklistFilter) -> screens.Worklist:
+def read_worklist(connection: Connection, worklist_filter: WorklistFilter) -> worklist_bodies.Worklist:
     """Read one page of the day.
 
     Call it in one read transaction, so that the cursor is the last event that these rows include.

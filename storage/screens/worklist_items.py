@@ -12,7 +12,7 @@ from patient_visit_engine.storage.screens.worklist_filter import WorklistFilter
 from patient_visit_engine.visit.calendar import to_rfc3339
 from patient_visit_engine.visit.codes import BEFORE_ARRIVAL, CLOSED_STATUSES, AppointmentStatus, Outcome
 from patient_visit_engine.visit.list_order import Why
-from patient_visit_engine.wire import screens
+from patient_visit_engine.wire import worklist_bodies
 from patient_visit_engine.wire.field_types import status_name
 from patient_visit_engine.wire.patient_identity import PatientIdentity
 from patient_visit_engine.wire.trackings import optional_moment
@@ -42,7 +42,7 @@ def why_listed(
     return list_item(row, checked_in_at, arrivals).why
 
 
-def shown_calls(row: Row[Any], calls: Mapping[int, Sequence[OpenCall]]) -> screens.ShownCalls:
+def shown_calls(row: Row[Any], calls: Mapping[int, Sequence[OpenCall]]) -> worklist_bodies.ShownCalls:
     """The open calls of the patient that reserve nothing: for this appointment, and for another one."""
     of_patient = calls.get(row.person_id, ())
     own = next((call for call in of_patient if call.appointment_id == row.id), None)
@@ -56,8 +56,8 @@ def shown_calls(row: Row[Any], calls: Mapping[int, Sequence[OpenCall]]) -> scree
 
 
 def worklist_item(
-    row: Row[Any], latest: Row[Any] | None, patient: screens.PatientNow, ticket: str | None
-) -> screens.AppointmentOnWorklist:
+    row: Row[Any], latest: Row[Any] | None, patient: worklist_bodies.PatientNow, ticket: str | None
+) -> worklist_bodies.AppointmentOnWorklist:
     """The item without what depends on the day and the caller. `latest` is the last tracking of the appointment."""
     identity = PatientIdentity.of(row._mapping)
     status = AppointmentStatus(row.status)

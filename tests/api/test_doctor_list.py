@@ -10,7 +10,7 @@ from sqlalchemy import Connection, insert, select
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.screens.board import read_board
 from patient_visit_engine.storage.tables import appointments, patient_trackings, patients
-from patient_visit_engine.wire import screens
+from patient_visit_engine.wire import board_bodies
 from tests.support.api import JOHN_X_RAY, ApiDriver, start_body
 from tests.support.builders import CALENDAR, DAY, NOON, Patient, an_appointment, minutes, seed
 from tests.support.touched_rows import touched_rows
@@ -109,7 +109,7 @@ async def test_board_does_not_read_what_was_ever_booked_for_its_doctors(database
         if connection.dialect.name == "postgresql":
             connection.exec_driver_sql("ANALYZE")
 
-    def read(connection: Connection) -> tuple[screens.Board, int]:
+    def read(connection: Connection) -> tuple[board_bodies.Board, int]:
         with touched_rows(connection, "appointments") as count_touched:
             board = read_board(connection, CALENDAR.hospital_day(DAY))
             return board, count_touched()

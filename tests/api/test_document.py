@@ -18,7 +18,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from patient_visit_engine.api.stream.endpoint import LONGEST_CHANNEL, MOST_CHANNELS
-from patient_visit_engine.wire import account_bodies, answer_bodies, problems, screens
+from patient_visit_engine.wire import account_bodies, answer_bodies, problems, screens, worklist_bodies
 from tests.support.api import JOHN_DERMATOLOGY, ApiDriver, start_body
 from tests.support.builders import DR_AMRANI, DR_OKAFOR
 
@@ -242,7 +242,7 @@ async def test_answers_of_a_day_have_documented_shapes(api: ApiDriver) -> None:
         (place, 200, answer_bodies.Place),
         (later, 202, answer_bodies.AsyncRequest),
         (longer, 200, answer_bodies.Consultation),
-        (worklist, 200, screens.Worklist),
+        (worklist, 200, worklist_bodies.Worklist),
         (visit, 200, screens.Visit),
         (released, 200, answer_bodies.Consultation),
         (status, 200, answer_bodies.AppointmentStatusNow),

@@ -20,7 +20,7 @@ from patient_visit_engine.storage.tables import (
     reservations,
     waiting_line,
 )
-from patient_visit_engine.wire import screens
+from patient_visit_engine.wire import worklist_bodies
 from tests.support.api import JOHN_CARDIOLOGY, JOHN_DERMATOLOGY, JOHN_X_RAY, ApiDriver, start_body
 from tests.support.builders import CALENDAR, DAY, DR_OKAFOR, DR_SMITH, NOON
 from tests.support.touched_rows import touched_rows
@@ -267,7 +267,7 @@ async def test_reads_today_without_scanning_past_years(database: Database, api: 
         doctor_id=8,
     )
 
-    def read(connection: Connection) -> tuple[screens.Worklist, int]:
+    def read(connection: Connection) -> tuple[worklist_bodies.Worklist, int]:
         with touched_rows(connection, "appointments") as count_touched:
             page = read_worklist(connection, worklist_filter)
             return page, count_touched()
