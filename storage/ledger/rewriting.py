@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, select, update
 
-from patient_visit_engine.storage.call_ends import behind_id_of_ended
+from patient_visit_engine.storage.call_ends import columns_of_ended_call
 from patient_visit_engine.storage.ledger.errors import OvertakenError
 from patient_visit_engine.storage.ledger.writer import NEWEST_AS_OF, PENDING_OF_APPOINTMENT, Writer
 from patient_visit_engine.storage.status_columns import columns_of_status
@@ -32,7 +32,7 @@ def rewrite_appointment(
     if fields.status is not None:
         columns |= columns_of_status(appointment.status, fields.status, writer.at)
     if ends_call(fields) and not _stays_reserved(appointment_id, writer):
-        columns["behind_id"] = behind_id_of_ended(writer.at)
+        columns |= columns_of_ended_call(writer.at)
     statement = update(appointments).where(IS_APPOINTMENT).values(**columns, version=appointments.c.version + 1)
     values: dict[str, object] = {"key": appointment_id}
     if decided_here:

@@ -22,7 +22,7 @@ from sqlalchemy import (
     update,
 )
 
-from patient_visit_engine.storage.call_ends import behind_id_of_ended
+from patient_visit_engine.storage.call_ends import columns_of_ended_call
 from patient_visit_engine.storage.facts import OPEN_ROWS
 from patient_visit_engine.storage.ledger.errors import OvertakenError
 from patient_visit_engine.storage.ledger.stored_state import StoredState
@@ -74,7 +74,7 @@ DECIDED_AT = bindparam("decided_at", type_=Timestamp())
 #: A decision made here is newer than what other systems sent before, so that an older message does not undo it.
 NEWEST_AS_OF = case((appointments.c.as_of > DECIDED_AT, appointments.c.as_of), else_=DECIDED_AT)
 #: A call that reserves nothing must not go on when the cancellation is undone.
-CANCEL_APPOINTMENT = SET_APPOINTMENT_STATUS.values(behind_id=behind_id_of_ended(CANCELED_AT))
+CANCEL_APPOINTMENT = SET_APPOINTMENT_STATUS.values(columns_of_ended_call(CANCELED_AT))
 DECIDE_STATUS = PreparedWrite(SET_APPOINTMENT_STATUS.values(as_of=NEWEST_AS_OF))
 WRITE_STATUS = PreparedWrite(SET_APPOINTMENT_STATUS)
 DECIDE_CANCELLATION = PreparedWrite(CANCEL_APPOINTMENT.values(as_of=NEWEST_AS_OF))

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from patient_visit_engine.storage import event_log
-from patient_visit_engine.storage.call_ends import behind_id_of_ended
+from patient_visit_engine.storage.call_ends import columns_of_ended_call
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.facts import read_appointment
 from patient_visit_engine.storage.master_data.appointment_checks import (
@@ -273,7 +273,7 @@ def _written_columns(fields: AppointmentFields, present: Appointment, put: PutCo
         columns |= columns_of_status(present.status, fields.status, put.at)
     if ends_call(fields):
         # No patient is reserved for it: otherwise the visit decides.
-        columns["behind_id"] = behind_id_of_ended(put.at)
+        columns |= columns_of_ended_call(put.at)
     return columns
 
 

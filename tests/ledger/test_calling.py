@@ -246,9 +246,8 @@ LATE_MOVES: dict[str, Callable[[Appointment], list[Any]]] = {
 }
 
 
-@pytest.mark.parametrize("name", LATE_MOVES)
-async def test_patient_whose_call_was_over_keeps_the_place_behind_after_a_move(database: Database, name: str) -> None:
-    """John, who stands behind Maria, did not come a second time either, and then his appointment is moved."""
+async def move_late(database: Database, name: str) -> tuple[LedgerDriver, DoctorCall]:
+    """John, who stands behind Maria, did not come a second time either, and then his appointment is moved. Returns the second call."""
     of_john = an_appointment(number=1, prestation=X_RAY)
     of_maria = an_appointment(number=2, patient=MARIA_SILVA, prestation=X_RAY)
     elsewhere = an_appointment(DR_OKAFOR, number=3)
@@ -259,8 +258,8 @@ async def test_patient_whose_call_was_over_keeps_the_place_behind_after_a_move(d
     await call(database, await ledger.appointment(of_john.id), NOON + minutes(2))
     unanswered = a_no_answer(await ledger.appointment(of_john.id), await last_call(database), behind_id=of_maria.id)
     await ledger.send(unanswered, NOON + minutes(3))
-    second = await call(database, await ledger.appointment(of_john.id), NOON + minutes(4), "second call")
-
+    assert (await call(database, await ledger.appointment(of_john.id), NOON + minutes(4), "second call")).code is None
+    second = await last_call(database)
     for step, change in enumerate(LATE_MOVES[name](await ledger.appointment(of_john.id))):
         at = NOON + minutes(8 + step)
         if isinstance(change, AppointmentPut):
@@ -268,11 +267,31 @@ async def test_patient_whose_call_was_over_keeps_the_place_behind_after_a_move(d
         else:
             read = await ledger.appointment(of_john.id)
             assert (await ledger.send(change.model_copy(update={"appointment": read}), at)).status == 200
+    return ledger, second
+
+
+@pytest.mark.parametrize("name", LATE_MOVES)
+async def test_patient_whose_call_was_over_keeps_the_place_behind_after_a_move(database: Database, name: str) -> None:
+    await move_late(database, name)
+
     ordered = await database.read(read_list, [appointments.c.doctor_id == DR_AMRANI.id], CALENDAR.hospital_day(DAY))
 
-    assert second.code is None
-    assert [item.appointment_id for item in ordered] == [of_maria.id, of_john.id]
+    assert [item.appointment_id for item in ordered] == [2, 1]
     assert (await last_call(database)).open_appointment(NOON + minutes(9)) is None
+
+
+@pytest.mark.parametrize("name", LATE_MOVES)
+async def test_no_answer_to_a_call_before_the_move_changes_nothing(database: Database, name: str) -> None:
+    ledger, call_before = await move_late(database, name)
+    moved = await ledger.appointment(1)
+
+    late = await ledger.send(a_no_answer(moved, call_before, "late message"), NOON + minutes(10))
+    again = await call(database, moved, NOON + minutes(11), "third call")
+
+    assert (late.status, late.body.get("code")) == (409, "not_called")
+    assert (await ledger.appointment(1)).no_answers == 1
+    assert again.code is None
+    assert (await last_call(database)).open_appointment(NOON + minutes(12)) == 1
 
 
 async def test_patient_whose_call_was_ended_by_a_move_is_the_next_one(database: Database) -> None:

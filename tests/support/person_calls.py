@@ -251,9 +251,6 @@ class PersonCalls(PersonReads):
     def has_moved(self, doctor: int, call: LastCall) -> bool:
         """Whether the appointment was moved or canceled. Then the call is over, also when the appointment comes back."""
         number, booked = call.appointment_id, self.model.appointments[call.appointment_id]
-        if self.visits.now >= call.until and self.picture.appointments[number].behind_id not in (None, number):
-            # The patient keeps the place behind another one, because only a call that lasts is ended.
-            return False
         if booked.doctor_id != doctor or booked.status is AppointmentStatus.canceled:
             return True
         return booked.scheduled_at != call.scheduled_at and not self.is_reserved_for_call(number)
