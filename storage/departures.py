@@ -50,11 +50,18 @@ def read_departures(connection: Connection, day: date, person_ids: Collection[in
     return departures
 
 
-def read_has_left(connection: Connection, person_id: int, today: date, day_starts_at: datetime | None) -> bool:
+def read_has_left(
+    connection: Connection,
+    person_id: int,
+    today: date,
+    day_starts_at: datetime | None,
+    yesterday_starts_at: datetime | None,
+) -> bool:
     """Whether this person, for whom nothing is open, is not in the house any more. Read it under the lock on the person.
 
     As on the screens, an arrival that was a mistake counts for nothing. Then it depends on yesterday, because a person can be
-    between two services when a day begins. `day_starts_at` is the first moment of today, if it is known.
+    between two services when a day begins. `day_starts_at` is the first moment of today, if it is known. A visit
+    of an older program does not have `yesterday_starts_at`. Then yesterday counts as 24 hours.
     """
     values = {"person": person_id, "yesterday": today - timedelta(days=1), "today": today}
     rows = connection.execute(_OF_TWO_DAYS, values).all()
@@ -65,4 +72,5 @@ def read_has_left(connection: Connection, person_id: int, today: date, day_start
     if last.outcome in GONE or last.visit_day == today or not came_today or day_starts_at is None:
         return last.outcome in GONE
     # Seen yesterday, and here today only by mistake. An appointment of yesterday that has not begun keeps the person in the house.
-    return not read_expected(connection, day_starts_at - timedelta(days=1), day_starts_at, [person_id])
+    starts_at = yesterday_starts_at or day_starts_at - timedelta(days=1)
+    return not read_expected(connection, starts_at, day_starts_at, [person_id])

@@ -39,7 +39,7 @@ class LedgerEntry(Frozen):
     patient, if the caller of a merge or a separation has named it.
 
     `call` is the last call of the appointment's doctor, if the decision is based on it. Without `keeps_refusal` the ledger writes nothing
-    for a refusal, and the key stays open. A new call also has the first moment of the day.
+    for a refusal, and the key stays open. A new call also has the first moments of the day and of the day before.
     """
 
     patient_id: int
@@ -56,6 +56,7 @@ class LedgerEntry(Frozen):
     call: DoctorCall | None = Field(default=None, exclude_if=is_absent)
     keeps_refusal: bool = Field(default=True, exclude_if=bool)
     day_starts_at: datetime | None = Field(default=None, exclude_if=is_absent)
+    yesterday_starts_at: datetime | None = Field(default=None, exclude_if=is_absent)
     retired: SeenRecord | None = None
     version: int | None = Field(default=None, exclude_if=is_absent)
     record_id: int | None = Field(default=None, exclude_if=is_absent)

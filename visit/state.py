@@ -7,7 +7,7 @@ from pydantic import Field
 
 from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.facts import Consultation, Facts, PendingTracking, WaitingDoctor
-from patient_visit_engine.visit.frozen import LONG_AGO, Frozen
+from patient_visit_engine.visit.frozen import LONG_AGO, Frozen, is_absent
 
 DEFAULT_PAUSE_LIMIT = timedelta(hours=4)
 DEFAULT_CALL = timedelta(seconds=180)
@@ -42,13 +42,14 @@ class VisitState(Frozen):
     """The whole state of a visit. Continue-as-new passes it to the next run.
 
     In the phase `closing` the day is over, and the visit takes no commands. A visit that an older program opened does not know
-    when its day started.
+    when its day and the day before started.
     """
 
     patient_id: int
     day: date
     day_starts_at: datetime = LONG_AGO
     day_ends_at: datetime
+    yesterday_starts_at: datetime | None = Field(default=None, exclude_if=is_absent)
     limits: Limits = Limits()
     phase: Literal["open", "closing"] = "open"
     facts: Facts = Facts()

@@ -23,6 +23,7 @@ class OpenVisit(Frozen):
     day: date
     day_starts_at: datetime = LONG_AGO
     day_ends_at: datetime
+    yesterday_starts_at: datetime | None = None
     limits: Limits = Limits()
     carried: VisitState | None = None
     is_current: bool = True

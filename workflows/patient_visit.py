@@ -91,6 +91,7 @@ class PatientVisit(DayMessages):
             day=opening.day,
             day_starts_at=opening.day_starts_at,
             day_ends_at=opening.day_ends_at,
+            yesterday_starts_at=opening.yesterday_starts_at,
             limits=opening.limits,
         )
         # Whether the facts are those of the ledger. A new visit has not read them yet, so its timers decide nothing.
@@ -311,6 +312,7 @@ class PatientVisit(DayMessages):
             call=call_of(command),
             keeps_refusal=keeps_refusal(command),
             day_starts_at=None if keeps_refusal(command) else self._state.day_starts_at,
+            yesterday_starts_at=None if keeps_refusal(command) else self._state.yesterday_starts_at,
             version=required_version(command),
             record_id=named_record_of(command),
         )

@@ -246,11 +246,13 @@ class VisitClient:
             raise DayClosedError from None
 
     def _opening(self, patient_id: int, day: date, *, with_display: bool = True) -> OpenVisit:
+        bounds = self._calendar.hospital_day(day)
         return OpenVisit(
             patient_id=patient_id,
             day=day,
-            day_starts_at=self._calendar.starts_at(day),
-            day_ends_at=self._calendar.ends_at(day),
+            day_starts_at=bounds.starts_at,
+            day_ends_at=bounds.ends_at,
+            yesterday_starts_at=bounds.yesterday_starts_at,
             limits=self._limits,
             zone=self._calendar.zone.key,
             writes_attributes=with_display,

@@ -242,5 +242,6 @@ def _read_call(connection: Connection, entry: LedgerEntry, rows: OpenRows) -> Ca
     if last is None or entry.keeps_refusal:
         return last
     other_call = read_other_call(connection, entry.patient_id, doctor_id)
-    has_left = not rows.open_trackings and read_has_left(connection, entry.patient_id, entry.day, entry.day_starts_at)
+    days = entry.day, entry.day_starts_at, entry.yesterday_starts_at
+    has_left = not rows.open_trackings and read_has_left(connection, entry.patient_id, *days)
     return last._replace(call=last.call.model_copy(update={"other_call": other_call, "patient_left": has_left}))

@@ -1,12 +1,13 @@
 """Calls of a patient whose check-in of today was a mistake, after a consultation of yesterday."""
 
-from datetime import timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 import pytest
 
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.screens.in_house import read_arrivals
+from patient_visit_engine.visit.appointment import Appointment
 from patient_visit_engine.visit.codes import AppointmentStatus
 from patient_visit_engine.visit.past_tracking import PastTracking
 from tests.support.builders import (
@@ -16,7 +17,6 @@ from tests.support.builders import (
     DR_OKAFOR,
     JOHN_DOE,
     NOON,
-    YESTERDAY,
     an_appointment,
     seed,
 )
@@ -44,17 +44,48 @@ async def test_call_agrees_with_the_screens_after_a_mistake(
     database: Database, others: list[Any], code: str | None
 ) -> None:
     """The list was read before the check-in was taken back."""
-    await database.write(seed, OF_TODAY, DONE_YESTERDAY, *others)
-    visit = LedgerDriver(database, day=YESTERDAY)
-    await visit.send(a_start(DONE_YESTERDAY), NOON - timedelta(days=1))
-    await visit.send(a_completion(visit.running), NOON - timedelta(hours=23))
-    visit = LedgerDriver(database)
-    await visit.send(a_check_in(OF_TODAY))
-    past = PastTracking(appointment_id=OF_TODAY.id, earlier_status=AppointmentStatus.confirmed)
-    undone = await visit.send(an_undo_of_check_in(await visit.appointment(OF_TODAY.id), past))
-    arrivals = await database.read(read_arrivals, CALENDAR.hospital_day(DAY), {JOHN_DOE.id})
+    code_of_call, is_here = await call_after_mistake(database, DAY, OF_TODAY, DONE_YESTERDAY, *others)
 
-    reply = await visit.decide_again(a_call(await visit.appointment(OF_TODAY.id)))
+    assert (code_of_call, is_here) == (code, code is None)
 
+
+@pytest.mark.parametrize(
+    ("day", "missed_at", "code"),
+    [
+        (date(2026, 10, 25), time(4, 30), None),
+        (date(2026, 3, 29), time(3, 30), "appointment_mismatch"),
+    ],
+    ids=["yesterday had 25 hours", "yesterday had 23 hours"],
+)
+async def test_call_agrees_with_the_screens_after_a_change_of_the_clocks(
+    database: Database, day: date, missed_at: time, code: str | None
+) -> None:
+    """The missed appointment was in the first hour of yesterday, or in the last hour of the day before."""
+    yesterday = day - timedelta(days=1)
+    of_today = OF_TODAY.model_copy(update={"scheduled_at": CALENDAR.moment(day, time(12))})
+    done = DONE_YESTERDAY.model_copy(update={"scheduled_at": CALENDAR.moment(yesterday, time(12))})
+    missed_moment = datetime.combine(yesterday, missed_at, CALENDAR.zone)
+    missed = MISSED_YESTERDAY.model_copy(update={"scheduled_at": missed_moment})
+
+    code_of_call, is_here = await call_after_mistake(database, day, of_today, done, missed)
+
+    assert (code_of_call, is_here) == (code, code is None)
+
+
+async def call_after_mistake(
+    database: Database, day: date, of_today: Appointment, done_yesterday: Appointment, *others: Appointment
+) -> tuple[str | None, bool]:
+    """The code of the call's refusal, and whether the screens show the patient in the house."""
+    noon = CALENDAR.moment(day, time(12))
+    await database.write(seed, of_today, done_yesterday, *others)
+    visit = LedgerDriver(database, day=day - timedelta(days=1))
+    await visit.send(a_start(done_yesterday), noon - timedelta(hours=24))
+    await visit.send(a_completion(visit.running), noon - timedelta(hours=23))
+    visit = LedgerDriver(database, day=day)
+    await visit.send(a_check_in(of_today), noon)
+    past = PastTracking(appointment_id=of_today.id, earlier_status=AppointmentStatus.confirmed)
+    undone = await visit.send(an_undo_of_check_in(await visit.appointment(of_today.id), past), noon)
     assert undone.status == 200
-    assert (reply.code, JOHN_DOE.id in arrivals) == (code, code is None)
+    arrivals = await database.read(read_arrivals, CALENDAR.hospital_day(day), {JOHN_DOE.id})
+    reply = await visit.decide_again(a_call(await visit.appointment(of_today.id)), noon)
+    return reply.code, JOHN_DOE.id in arrivals

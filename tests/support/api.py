@@ -172,6 +172,7 @@ class LedgerVisits:
             day=day,
             day_starts_at=CALENDAR.starts_at(day),
             day_ends_at=CALENDAR.ends_at(day),
+            yesterday_starts_at=CALENDAR.hospital_day(day).yesterday_starts_at,
             facts=facts,
         )
         entry = LedgerEntry(
@@ -188,6 +189,7 @@ class LedgerVisits:
             call=call_of(command),
             keeps_refusal=keeps_refusal(command),
             day_starts_at=state.day_starts_at,
+            yesterday_starts_at=state.yesterday_starts_at,
             version=required_version(command),
             record_id=named_record_of(command),
         )

@@ -71,6 +71,7 @@ class LedgerDriver:
             day=day,
             day_starts_at=CALENDAR.starts_at(day),
             day_ends_at=CALENDAR.ends_at(day),
+            yesterday_starts_at=CALENDAR.hospital_day(day).yesterday_starts_at,
             limits=limits or Limits(),
         )
 
@@ -124,6 +125,7 @@ class LedgerDriver:
                 "call": call_of(command),
                 "keeps_refusal": keeps_refusal(command),
                 "day_starts_at": self.state.day_starts_at,
+                "yesterday_starts_at": self.state.yesterday_starts_at,
             }
         )
 

@@ -120,6 +120,7 @@ class PersonVisits:
                 "call": call_of(command),
                 "keeps_refusal": keeps_refusal(command),
                 "day_starts_at": visit.state.day_starts_at,
+                "yesterday_starts_at": visit.state.yesterday_starts_at,
             }
             reply = await visit.record(visit.entry_of(decision).model_copy(update=about))
             # A request that was decided before has its answer, also in the visit of a retired record.
