@@ -1,11 +1,14 @@
 """Each row of docs/decisions.md: the answer, the changes and the events of a command in one state."""
 
 import re
+from typing import get_args
 
 import pytest
 
+from patient_visit_engine.visit.commands import Command
 from patient_visit_engine.visit.decisions import ConsultationEndedAnswer, Decision, Refused
 from patient_visit_engine.visit.policy import decide
+from patient_visit_engine.visit.timers import decide_due
 from patient_visit_engine.wire.events import events_of
 from tests.support import (
     arrivals_table,
@@ -17,7 +20,9 @@ from tests.support import (
     handing_over_table,
     line_table,
     pausing_table,
+    record_table,
     starting_table,
+    timer_table,
     transfer_table,
     undoing_table,
 )
@@ -37,6 +42,8 @@ TABLES = (
     transfer_table,
     calling_table,
     line_table,
+    record_table,
+    timer_table,
 )
 STATES = {state: build for table in (decision_table, *TABLES) for state, build in getattr(table, "STATES", {}).items()}
 COMMANDS = {title: command for table in TABLES for title, command in table.COMMANDS.items()}
@@ -46,8 +53,10 @@ SECTION = re.compile(r"^## (.+)$", re.MULTILINE)
 
 
 def answer_of(decision: Decision, situation: Situation) -> str:
-    """200, or the code of the refusal. A consultation that has ended is judged by its outcome."""
+    """200, or the code of the refusal. A consultation that has ended is judged by its outcome. A time limit has no answer."""
     answer = decision.answer
+    if answer is None:
+        return ""
     if isinstance(answer, Refused):
         return answer.refusal.code
     has_ended = situation.visit.consultation(situation.consultation.id) is None
@@ -60,17 +69,25 @@ def answer_of(decision: Decision, situation: Situation) -> str:
 def test_decides_as_the_table_says(row: DecisionRow) -> None:
     situation = STATES[row.state]()
 
-    decision = decide(COMMANDS[row.command](situation), situation.visit, NOON)
+    command = COMMANDS[row.command](situation)
+    decision = decide_due(situation.visit, NOON) if command is None else decide(command, situation.visit, NOON)
+    decision = decision or Decision(changes=(), at=NOON)
 
     events = [event.name for change in decision.changes for event in events_of(change, an_event_context())]
     changes = tuple(type(change).__name__ for change in decision.changes)
     assert (answer_of(decision, situation), changes, tuple(events)) == row[2:]
 
 
+def test_table_has_each_command() -> None:
+    commands = {type(COMMANDS[row.command](STATES[row.state]())) for row in ROWS}
+
+    assert set(get_args(Command)) <= commands
+
+
 def cells_of(row: DecisionRow) -> list[str]:
     """The row as the page has it."""
     changes = [re.sub(r"(?<!^)([A-Z])", r" \1", change).lower() for change in row.changes]
-    answer = row.answer if row.answer == "200" else f"`{row.answer}`"
+    answer = row.answer if row.answer in ("200", "") else f"`{row.answer}`"
     return [row.state, answer, ", ".join(changes), ", ".join(f"`{event}`" for event in row.events)]
 
 
