@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from patient_visit_engine.cli.app import build_program
 from patient_visit_engine.cli.demo import command, hospital
 from patient_visit_engine.cli.demo.scripted_day import scripted_plan
+from patient_visit_engine.cli.replay.staff_actions import CALLS
 from patient_visit_engine.cli.replay.tally import ReplayTally
 from patient_visit_engine.runtime.operator_error import OperatorError
 from patient_visit_engine.runtime.settings import Settings, load_settings
@@ -43,6 +44,13 @@ def test_every_call_of_script_is_possible() -> None:
 
     assert clinic.refused == 1
     assert len(plan.patients) == 12
+
+
+def test_script_has_every_command() -> None:
+    """A patient without a record walks in only on a generated day."""
+    plan = scripted_plan(TODAY, PARIS)
+
+    assert {action.command for action in plan.actions} == set(CALLS) - {"walk in as new patient"}
 
 
 @pytest.mark.usefixtures("demo_environment")
