@@ -146,7 +146,8 @@ def _set_not_seen_at(tracking: PendingTracking, writer: Writer) -> None:
 @apply.register
 def _open_tracking(change: changes.OpenTracking, writer: Writer) -> None:
     appointment = change.appointment
-    _insert_pending(appointment, appointment.id, change.arrived_at or writer.at, writer)
+    is_return = change.arrived_at is not None
+    _insert_pending(appointment, appointment.id, change.arrived_at or writer.at, writer, is_return=is_return)
 
 
 @apply.register
@@ -164,11 +165,16 @@ def _wait_again(change: consultation_changes.WaitAgain, writer: Writer) -> None:
 
 
 def _insert_pending(
-    source: Appointment | Consultation, appointment_id: int, arrived_at: datetime | None, writer: Writer
+    source: Appointment | Consultation,
+    appointment_id: int,
+    arrived_at: datetime | None,
+    writer: Writer,
+    *,
+    is_return: bool = False,
 ) -> None:
     """The patient waits for this appointment. `source` has its doctor and prestation."""
     writer.insert_pending(source, appointment_id, source.doctor_id, arrived_at)
-    writer.write_appointment_status(appointment_id, AppointmentStatus.pending)
+    writer.write_appointment_status(appointment_id, AppointmentStatus.pending, is_return=is_return)
 
 
 @apply.register

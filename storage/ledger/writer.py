@@ -77,6 +77,10 @@ NEWEST_AS_OF = case((appointments.c.as_of > DECIDED_AT, appointments.c.as_of), e
 CANCEL_APPOINTMENT = SET_APPOINTMENT_STATUS.values(columns_of_ended_call(CANCELED_AT))
 DECIDE_STATUS = PreparedWrite(SET_APPOINTMENT_STATUS.values(as_of=NEWEST_AS_OF))
 WRITE_STATUS = PreparedWrite(SET_APPOINTMENT_STATUS)
+#: The patient has not left after all, so the status before the arrival stays.
+DECIDE_RETURN = PreparedWrite(
+    SET_APPOINTMENT_STATUS.values(as_of=NEWEST_AS_OF, earlier_status=appointments.c.earlier_status)
+)
 DECIDE_CANCELLATION = PreparedWrite(CANCEL_APPOINTMENT.values(as_of=NEWEST_AS_OF))
 WRITE_CANCELLATION = PreparedWrite(CANCEL_APPOINTMENT)
 SET_PRIORITY = PreparedWrite(
@@ -229,12 +233,13 @@ class Writer:
         status: AppointmentStatus,
         *,
         sent_by_feed: bool = False,
+        is_return: bool = False,
         cancel_reason: CancelReason | None = None,
     ) -> None:
         """Write the status, with the time when staff have decided it. Raises `OvertakenError` when the appointment is no longer there.
 
         A time limit and another system of the hospital leave `as_of` as it is. Otherwise a later message of that system, which has
-        the time of its export, would change nothing.
+        the time of its export, would change nothing. `is_return`: the patient waits again since an earlier arrival.
         """
         request = self.entry.request
         is_canceled = status is AppointmentStatus.canceled
@@ -246,7 +251,7 @@ class Writer:
         }
         statement = WRITE_CANCELLATION if is_canceled else WRITE_STATUS
         if request is not None and not request.sent_by_feed and not sent_by_feed:
-            statement = DECIDE_CANCELLATION if is_canceled else DECIDE_STATUS
+            statement = DECIDE_CANCELLATION if is_canceled else DECIDE_RETURN if is_return else DECIDE_STATUS
             values["decided_at"] = self.at
         if statement.execute(self.connection, values).rowcount != 1:
             raise OvertakenError

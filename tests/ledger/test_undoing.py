@@ -133,6 +133,17 @@ async def test_undone_check_out_keeps_the_first_arrival(database: Database, visi
     assert (await database.read(audit)).passed
 
 
+async def test_undone_check_out_keeps_the_earlier_status(database: Database, visit: LedgerDriver) -> None:
+    await visit.send(a_check_in(BOOKED), NOON)
+    left = CheckOut(request=a_request("out"), appointment=await visit.appointment(BOOKED.id))
+    await visit.send(left, NOON + minutes(5))
+    await visit.send(an_undo_of_check_out(await visit.appointment(BOOKED.id), STALE), NOON + minutes(6))
+
+    answer = await visit.send(an_undo_of_check_in(await visit.appointment(BOOKED.id), STALE), NOON + minutes(7))
+
+    assert (answer.status, answer.body["status"]) == (200, "scheduled")
+
+
 async def test_status_before_the_arrival_is_the_last_one(database: Database, visit: LedgerDriver) -> None:
     await visit.send(a_status(BOOKED, CONFIRMED))
     await visit.send(a_check_in(await visit.appointment(BOOKED.id)))
