@@ -7,7 +7,7 @@ from playwright.async_api import Route, expect
 from sqlalchemy import update
 
 from patient_visit_engine.storage.tables import appointments
-from tests.page.test_desk import expect_patient, result, search_field, wait_until_seen
+from tests.support.desk_page import expect_patient, result, search_field, wait_until_seen
 from tests.support.page_site import StaffPages, card, middle, press_next_at, row, was_pressed
 
 

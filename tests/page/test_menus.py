@@ -7,7 +7,7 @@ from sqlalchemy import update
 
 from patient_visit_engine.storage.tables import appointments
 from tests.page.test_board import lane
-from tests.page.test_desk import expect_patient, result, search_field, statuses, wait_until_seen
+from tests.support.desk_page import expect_patient, result, search_field, statuses, wait_until_seen
 from tests.support.page_site import StaffPages, card, choose_in_account, isolated_name, notices, open_menu, row
 
 

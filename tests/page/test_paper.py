@@ -6,7 +6,7 @@ from playwright.async_api import Page, expect
 from sqlalchemy import update
 
 from patient_visit_engine.storage.tables import patients
-from tests.page.test_desk import search_field, wait_until_seen
+from tests.support.desk_page import search_field, wait_until_seen
 from tests.support.page_site import StaffPages, row
 
 #: Each takes two lines of a narrow column.

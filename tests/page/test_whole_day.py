@@ -9,10 +9,10 @@ from playwright.async_api import Browser, Page, expect
 
 from patient_visit_engine.storage.upkeep.audit import audit
 from tests.page.test_board import lane
-from tests.page.test_desk import expect_patient, search_field, wait_until_seen
 from tests.page.test_menus import choose
 from tests.page.test_offers import bar
 from tests.page.test_walls import tile
+from tests.support.desk_page import expect_patient, search_field, wait_until_seen
 from tests.support.engine import Engine
 from tests.support.page_site import (
     PageSite,
