@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { TimelineEntry } from "../src/api/client.js";
+import en from "../src/messages/en.json";
+import fr from "../src/messages/fr.json";
 import { endsOf, lasted, storyOf, ticksOf } from "../src/visit/story.js";
 import { at, NOON } from "./appointments.js";
 
@@ -55,6 +57,12 @@ describe("the story of a day", () => {
         const left = entry(20, "left", { doctor_id: null, doctor: null });
         const [lane] = story([entry(0, "checked_in"), left], later, true).lanes;
         expect([lane?.doctor, lane?.bars[0]?.to]).toEqual(["Dr. Amrani", NOON + 20 * 60_000]);
+    });
+
+    it("has the words and the mark of an entry that only version 0.1.0 wrote", () => {
+        const [lane] = story([entry(0, "checked_in"), entry(5, "adopted")], later, true).lanes;
+        expect(lane?.marks.map(mark => mark.kind)).toEqual(["adopted"]);
+        expect([en.event.names.adopted, fr.event.names.adopted]).toEqual(["Taken over", "Reprise"]);
     });
 
     it("has some width for a day with one entry", () => {
