@@ -98,6 +98,39 @@ async def test_only_one_start_is_filled(staff: StaffPages) -> None:
     await expect(page.locator(".offer .primary")).to_have_count(1)
 
 
+async def test_dialog_has_the_only_filled_button(staff: StaffPages) -> None:
+    doctor = staff.new_doctor()
+    patient, (appointment,) = await staff.new_patient(doctor)
+    assert (await staff.engine.start(doctor, patient, appointment)).status_code == 201
+    page = await staff.open_page(doctor)
+    complete = row_button(page, appointment, "Complete")
+    assert await page.evaluate(FILLED) == [await complete.get_attribute("aria-label")]
+
+    # A consultation that has just begun is completed after a question.
+    await complete.click()
+    question = page.get_by_role("alertdialog")
+    await question.wait_for()
+    assert await page.evaluate(FILLED) == ["Complete"]
+
+    await question.get_by_role("button", name="Go back").click()
+    await expect(question).to_have_count(0)
+    assert await page.evaluate(FILLED) == [await complete.get_attribute("aria-label")]
+
+
+async def test_new_walk_in_of_a_doctor_is_not_filled(staff: StaffPages) -> None:
+    doctor = staff.new_doctor()
+    patient, (appointment,) = await staff.new_patient(doctor)
+    assert (await staff.engine.start(doctor, patient, appointment)).status_code == 201
+    page = await staff.open_page(doctor)
+
+    await page.keyboard.press("/")
+    await page.keyboard.type("Xyzzyx")
+    await page.get_by_role("button", name="New walk-in").wait_for()
+
+    filled = await page.evaluate(FILLED)
+    assert [label.split(" ")[0] for label in filled] == ["Complete"]
+
+
 async def test_undo_of_a_notice_is_not_filled(staff: StaffPages) -> None:
     doctor = staff.new_doctor()
     _, (appointment,) = await staff.new_patient(doctor)
