@@ -1,14 +1,14 @@
 """What appears under a resting pointer, where something else was, ignores presses for a second."""
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from playwright.async_api import Route, expect
 from sqlalchemy import update
 
 from patient_visit_engine.storage.tables import appointments
 from tests.support.desk_page import expect_patient, result, search_field, wait_until_seen
-from tests.support.page_site import StaffPages, card, middle, press_next_at, row, was_pressed
+from tests.support.page_site import StaffPages, card, middle, press_next_at, reply_unavailable, row, was_pressed
 
 
 async def test_check_in_that_becomes_left_ignores_the_press(staff: StaffPages) -> None:
@@ -32,6 +32,28 @@ async def test_check_in_that_becomes_left_ignores_the_press(staff: StaffPages) -
     # A press after the second counts.
     await left.click()
     await expect(desk.get_by_role("alertdialog")).to_be_visible()
+
+
+async def test_list_after_a_failed_search_ignores_presses_for_a_second(staff: StaffPages) -> None:
+    patient = await expect_patient(staff, "Ramanujan", "RA-1", staff.new_doctor())
+    desk = await staff.open_page("reception", "/desk")
+    await desk.clock.install()
+    await desk.route("**/api/patients?q=*", reply_unavailable)
+    await search_field(desk).fill("ramanujan")
+    # The walk-in is the way out, and it is where the first patient will be.
+    await desk.get_by_role("button", name="New walk-in").wait_for()
+    await wait_until_seen(desk)
+    await desk.unroute("**/api/patients?q=*")
+    await desk.clock.pause_at(datetime.now(UTC) + timedelta(minutes=1))
+    ready = desk.locator(".results[data-ready]")
+
+    while not await result(desk, patient).is_visible():
+        await desk.clock.run_for(10)
+    await desk.clock.run_for(900)
+    await expect(ready).to_have_count(0)
+    await desk.clock.run_for(100)
+
+    await expect(ready).to_have_count(1)
 
 
 async def test_commands_that_replace_reading_ignore_the_press(staff: StaffPages) -> None:
