@@ -6,7 +6,7 @@ from playwright.async_api import expect
 from sqlalchemy import update
 
 from patient_visit_engine.storage.tables import appointments
-from tests.support.page_site import StaffPages, reply_unavailable, row, wait_until_live
+from tests.support.page_site import StaffPages, notices, reply_unavailable, row, wait_until_live
 
 
 async def test_unreadable_rows_are_stale_until_read(staff: StaffPages) -> None:
@@ -22,6 +22,17 @@ async def test_unreadable_rows_are_stale_until_read(staff: StaffPages) -> None:
 
     await expect(row(second_page, second_appointment)).to_contain_text(f"With Dr. {first}")
     await expect(second_page.locator(".stale")).to_have_count(0)
+
+
+async def test_undo_does_not_wait_for_rows_that_cannot_be_read(staff: StaffPages) -> None:
+    _, (appointment,) = await staff.new_patient(staff.new_doctor(), arrived=False)
+    desk = await staff.open_page("reception", "/desk")
+    await desk.route("**/api/appointments?*", reply_unavailable)
+
+    await row(desk, appointment).get_by_role("button", name="Check in").click()
+    await notices(desk).get_by_role("button", name="Undo").click()
+
+    await expect(notices(desk).filter(has_text="Check-in taken back")).to_be_visible()
 
 
 async def test_changing_the_day_hides_the_old_rows(staff: StaffPages) -> None:
