@@ -108,6 +108,29 @@ async def test_close_button_of_a_notice_fits_a_finger(staff: StaffPages) -> None
         assert round(min(box["width"], box["height"]), 3) >= 44, name
 
 
+async def test_heads_of_hidden_parts_fit_a_finger(staff: StaffPages) -> None:
+    doctor = staff.new_doctor()
+    patient, (appointment,) = await staff.new_patient(doctor)
+    started = await staff.engine.start(doctor, patient, appointment)
+    assert (await staff.engine.complete(doctor, started.json()["id"])).status_code == 200
+    phone = {"width": 390, "height": 800}
+    for user, path, opened in (
+        (doctor, "/worklist", {".more": "Filter", ".group-name": "Done"}),
+        ("supervisor", "/report", {".waits": "table"}),
+        ("reception", "/desk", {".names": "Correct the name"}),
+    ):
+        page = await staff.open_page(user, path, has_touch=True, is_mobile=True, viewport=phone)
+        if path == "/desk":
+            await page.keyboard.type("Xyzzyx")
+            await page.get_by_role("button", name="New walk-in").click()
+        for selector, words in opened.items():
+            head = page.locator(f"{selector} summary, summary{selector}").filter(has_text=words)
+            box = await head.bounding_box()
+            assert box is not None
+            # The place of a box on the screen makes its size inexact by a millionth.
+            assert round(box["height"], 3) >= 44, selector
+
+
 def lengthen(messages: Any) -> Any:
     """The messages in a language whose words are 40 % longer. The values in braces stay."""
     if isinstance(messages, dict):
