@@ -55,6 +55,25 @@ async def test_tabs_do_not_scroll_sideways(staff: StaffPages) -> None:
             assert await tabs.evaluate("tabs => tabs.scrollWidth <= tabs.clientWidth"), f"{path} at {width}"
 
 
+async def test_head_of_the_board_is_whole_on_a_phone(scene: Scene) -> None:
+    for locale in ("en-GB", "fr-FR"):
+        page = await scene.open_page("supervisor", "/board", viewport=PHONE, locale=locale)
+        await page.locator(".board .statuses").wait_for()
+        for width in (390, 320):
+            await page.set_viewport_size({"width": width, "height": 800})
+            scrolling = await page.evaluate(
+                """() => [...document.querySelectorAll(".top, .top *, .board > :not(.columns), .board > :not(.columns) *")]
+                    .filter(element => /auto|scroll/.test(getComputedStyle(element).overflowX))
+                    .filter(element => element.scrollWidth > element.clientWidth)
+                    .map(element => element.className)"""
+            )
+            assert scrolling == [], f"{locale} at {width}"
+            edges = await page.locator(".board .chip").evaluate_all(
+                "chips => chips.map(chip => chip.getBoundingClientRect().right)"
+            )
+            assert max(edges) <= width, f"{locale} at {width}"
+
+
 async def test_header_stands_over_the_content(scene: Scene) -> None:
     for user, path in (("doctor", "/worklist"), ("supervisor", "/board")):
         page = await scene.open_page(user, path, viewport={"width": 1920, "height": 1080})
