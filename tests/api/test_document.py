@@ -1,5 +1,6 @@
 """The OpenAPI document describes the answers as they are."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +18,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from patient_visit_engine.api.app import create_documented_app
 from patient_visit_engine.api.stream.endpoint import LONGEST_CHANNEL, MOST_CHANNELS
 from patient_visit_engine.wire import account_bodies, answer_bodies, problems, screens, worklist_bodies
 from tests.support.api import JOHN_DERMATOLOGY, ApiDriver, start_body
@@ -102,21 +104,27 @@ CALLS = {
 }
 
 
-async def read_document(api: ApiDriver) -> dict[str, Any]:
-    answer: httpx.Response = await (await api.anyone()).get("/openapi.json")
-    body: dict[str, Any] = answer.json()
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    """The document that each application serves. It is built once here, because building takes longer than most tests."""
+    body: dict[str, Any] = json.loads(json.dumps(create_documented_app().openapi()))
     return body
 
 
-async def test_document_lists_exactly_all_calls(api: ApiDriver) -> None:
-    paths = (await read_document(api))["paths"]
+async def test_api_serves_the_document(api: ApiDriver, document: dict[str, Any]) -> None:
+    answer = await (await api.anyone()).get("/openapi.json")
+
+    assert answer.status_code == 200
+    assert answer.json() == document
+
+
+def test_document_lists_exactly_all_calls(document: dict[str, Any]) -> None:
+    paths = document["paths"]
 
     assert {(path, method.upper()) for path, calls in paths.items() for method in calls} == CALLS
 
 
-async def test_documents_every_error_as_problem(api: ApiDriver) -> None:
-    document = await read_document(api)
-
+def test_documents_every_error_as_problem(document: dict[str, Any]) -> None:
     for path, calls in document["paths"].items():
         for call in calls.values():
             for status, answer in call["responses"].items():
@@ -129,9 +137,7 @@ async def test_documents_every_error_as_problem(api: ApiDriver) -> None:
     assert set(document["components"]["securitySchemes"]) == {"session", "bearer"}
 
 
-async def test_documents_no_success_that_no_call_gives(api: ApiDriver) -> None:
-    document = await read_document(api)
-
+def test_documents_no_success_that_no_call_gives(document: dict[str, Any]) -> None:
     # FastAPI's own text for a status that no route names.
     defaults = [
         (path, status)
@@ -156,8 +162,8 @@ def find_schemas(node: Any, place: str = "") -> Iterator[tuple[str, dict[str, An
             yield from find_schemas(value, f"{place}/{number}")
 
 
-async def test_every_number_and_text_has_bounds(api: ApiDriver) -> None:
-    schemas = [(place, schema) for place, schema in find_schemas(await read_document(api)) if "enum" not in schema]
+def test_every_number_and_text_has_bounds(document: dict[str, Any]) -> None:
+    schemas = [(place, schema) for place, schema in find_schemas(document) if "enum" not in schema]
 
     numbers = [(place, schema) for place, schema in schemas if schema["type"] in ("integer", "number")]
     texts = [(place, schema) for place, schema in schemas if schema["type"] == "string" and "const" not in schema]
@@ -167,10 +173,10 @@ async def test_every_number_and_text_has_bounds(api: ApiDriver) -> None:
     assert [place for place, schema in texts if not {"format", "pattern", "maxLength"} & schema.keys()] == []
 
 
-async def test_bounds_have_the_words_of_openapi(api: ApiDriver) -> None:
+def test_bounds_have_the_words_of_openapi(document: dict[str, Any]) -> None:
     words_of_python = {"ge", "le", "gt", "lt", "min_length", "max_length", "multiple_of"}
 
-    found_words = [(place, words_of_python & schema.keys()) for place, schema in find_schemas(await read_document(api))]
+    found_words = [(place, words_of_python & schema.keys()) for place, schema in find_schemas(document)]
 
     assert [(place, words) for place, words in found_words if words] == []
 
@@ -183,8 +189,8 @@ def bounds_of(document: dict[str, Any], path: str, method: str, name: str) -> di
 
 
 @pytest.mark.parametrize("name", ["page", "page_size", "doctor_id"])
-async def test_numbers_beyond_the_bounds_are_refused(api: ApiDriver, name: str) -> None:
-    bounds = bounds_of(await read_document(api), "/api/appointments", "get", name)
+async def test_numbers_beyond_the_bounds_are_refused(api: ApiDriver, document: dict[str, Any], name: str) -> None:
+    bounds = bounds_of(document, "/api/appointments", "get", name)
     doctor = await api.doctor()
 
     statuses = [
@@ -195,8 +201,8 @@ async def test_numbers_beyond_the_bounds_are_refused(api: ApiDriver, name: str) 
     assert statuses == [422, 200, 200, 422]
 
 
-async def test_texts_beyond_the_bounds_are_refused(api: ApiDriver) -> None:
-    document, doctor = await read_document(api), await api.doctor()
+async def test_texts_beyond_the_bounds_are_refused(api: ApiDriver, document: dict[str, Any]) -> None:
+    doctor = await api.doctor()
     longest_query = bounds_of(document, "/api/appointments", "get", "q")["maxLength"]
     longest_key = bounds_of(document, "/api/appointments/{appointment_id}/wait", "post", "Idempotency-Key")["maxLength"]
     longest_channels = bounds_of(document, "/api/events", "get", "channels")["maxLength"]
@@ -209,11 +215,9 @@ async def test_texts_beyond_the_bounds_are_refused(api: ApiDriver) -> None:
     assert longest_channels == len(",".join(["x" * LONGEST_CHANNEL] * MOST_CHANNELS))
 
 
-async def test_every_change_of_visit_takes_key(api: ApiDriver) -> None:
-    paths = (await read_document(api))["paths"]
-
+def test_every_change_of_visit_takes_key(document: dict[str, Any]) -> None:
     for path, method in CALLS:
-        named = {parameter["name"] for parameter in paths[path][method.lower()].get("parameters", [])}
+        named = {parameter["name"] for parameter in document["paths"][path][method.lower()].get("parameters", [])}
         changes = method != "GET" and method != "PUT" and path != "/api/session"
         assert ("Idempotency-Key" in named) == changes, (path, method)
 
