@@ -48,7 +48,8 @@ def test_skipped_test_fails_a_run_in_ci(tmp_path: Path, reason: str, variable: s
         "no:cacheprovider",
         str(tmp_path),
     ]
-    environment = {**os.environ, VARIABLE: variable, "PYTHONPATH": str(ROOT)}
+    # Loading the plugins of all packages takes longer than the rest of the run.
+    environment = {**os.environ, VARIABLE: variable, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 
     run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=tmp_path)
 
