@@ -6,7 +6,7 @@ from playwright.async_api import Locator, Page, expect
 from sqlalchemy import update
 
 from patient_visit_engine.storage.tables import sessions
-from tests.support.page_site import PASSWORD, StaffPages, wait_until_live, wait_until_offline
+from tests.support.page_site import PASSWORD, StaffPages, card, wait_until_live, wait_until_offline
 from tests.support.scene import Scene, call_patient
 
 #: Counts the tones that the page plays.
@@ -18,6 +18,8 @@ CUT = """elements => elements.filter(element => {
     const box = element.getBoundingClientRect(), list = element.parentElement.getBoundingClientRect();
     return box.top < list.top - 1 || box.bottom > list.bottom + 1 || box.bottom > innerHeight || box.right > innerWidth;
 }).map(element => element.textContent)"""
+#: The texts of which the end does not fit.
+CLIPPED = """elements => elements.filter(element => element.scrollWidth > element.clientWidth).map(element => element.textContent)"""
 SCROLLS = "document.documentElement.scrollHeight > document.documentElement.clientHeight"
 
 
@@ -116,6 +118,32 @@ async def test_both_walls_page_by_whole_lanes(scene: Scene) -> None:
         await expect(page.locator("header .light")).to_be_in_viewport()
         await page.close()
     assert len(tickets) == len(set(tickets))
+
+
+async def test_staff_wall_says_by_how_long_a_consultation_is_overdue(staff: StaffPages) -> None:
+    doctor = staff.new_doctor()
+    patient, (appointment,) = await staff.new_patient(doctor)
+    assert (await staff.engine.start(doctor, patient, appointment)).status_code == 201
+    await staff.backdate_tracking(appointment, started_at=25, overdue_at=5)
+
+    page = await staff.open_page("supervisor", "/wall", viewport={"width": 1280, "height": 8000})
+
+    await expect(card(page, patient)).to_contain_text("overdue by 5 min")
+
+
+async def test_staff_wall_clips_no_words(staff: StaffPages) -> None:
+    doctor, other_doctor = staff.new_doctor(), staff.new_doctor()
+    patient, (waiting, running) = await staff.new_patient(doctor, other_doctor)
+    assert (await staff.engine.start(other_doctor, patient, running)).status_code == 201
+    await staff.backdate_tracking(waiting, check_in_time=75)
+
+    for width in (390, 1920):
+        page = await staff.open_page("supervisor", "/wall", viewport={"width": width, "height": 8000}, locale="fr-FR")
+
+        await expect(card(page, patient)).to_contain_text("1 h 15")
+        assert await page.locator(".ward .words, .ward h2 bdi, .ward h2 small").evaluate_all(CLIPPED) == []
+        assert await page.locator(".ward .line-up").evaluate_all(CUT) == []
+        await page.close()
 
 
 async def test_staff_wall_says_before_its_session_ends(staff: StaffPages) -> None:
