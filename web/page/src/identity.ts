@@ -24,12 +24,14 @@ export function nameParts({ patient_name, family_name }: Identity): { given: str
 export function useIdentity() {
     const { t, locale } = useI18n();
 
-    /** `born 3 Feb 1980 · no. P-017`, as far as it is known. */
-    function details({ birth_date, record_number }: Identity): string {
+    /** `born 3 Feb 1980` and `no. P-017`, as far as they are known. */
+    function parts({ birth_date, record_number }: Identity): readonly string[] {
         const born = birth_date ? [t("identity.born", { date: partialDate(birth_date, locale.value) })] : [];
         const number = record_number ? [t("identity.number", { number: isolated(record_number) })] : [];
-        return [...born, ...number].join(" · ");
+        return [...born, ...number];
     }
+
+    const details = (patient: Identity): string => parts(patient).join(" · ");
 
     /** The name in a sentence. A sentence has no style, so the capitals are in the text. */
     function capital(patient: Identity): string {
@@ -41,7 +43,7 @@ export function useIdentity() {
         [name, more.filter(Boolean).join(" · ")].filter(Boolean).join(", ");
 
     return {
-        details,
+        parts,
         /** The patient in the name of a button, for a screen reader. */
         spoken: (patient: Identity): string => joined(patient.patient_name, details(patient)),
         /** The patient in a sentence, with a mark when another patient on the screen has the same name. */
