@@ -1,10 +1,10 @@
-"""What stands in a row, and where: the identity in whole parts, and what a phone shows."""
+"""What stands in a row, and where: the identity in whole parts, the buttons in their order, and what a phone shows."""
 
 from playwright.async_api import FloatRect, Locator, expect
 from sqlalchemy import update
 
 from patient_visit_engine.storage.tables import patients
-from tests.support.page_site import StaffPages, card, row
+from tests.support.page_site import StaffPages, card, row, row_button
 
 PHONE = {"width": 390, "height": 844}
 #: A short line of text is lower than this.
@@ -21,6 +21,11 @@ async def box_of(element: Locator) -> FloatRect:
     box = await element.bounding_box()
     assert box is not None
     return box
+
+
+async def right_edge(element: Locator) -> int:
+    box = await box_of(element)
+    return round(box["x"] + box["width"])
 
 
 async def test_row_with_a_whole_identity_has_48_pixels(staff: StaffPages) -> None:
@@ -47,6 +52,25 @@ async def test_identity_breaks_only_between_its_parts(staff: StaffPages) -> None
         assert (await box_of(part))["height"] < ONE_LINE, width
         assert (await part.inner_text()).startswith("n°")
         await page.close()
+
+
+async def test_buttons_of_my_day_stand_in_their_order(staff: StaffPages) -> None:
+    doctor = staff.new_doctor()
+    patient, (running,) = await staff.new_patient(doctor)
+    _, (first,) = await staff.new_patient(doctor)
+    _, (second,) = await staff.new_patient(doctor)
+    assert (await staff.engine.start(doctor, patient, running)).status_code == 201
+    page = await staff.open_page(doctor, "/worklist")
+    names = await page.locator(".group.now .acts .button").all_inner_texts()
+    assert [name.split("→")[0].strip() for name in names] == ["Complete", "Complete and call next", "Pause", "+15 min"]
+
+    start, call = row_button(page, first, "Start"), row_button(page, first, "Call")
+    edge = await right_edge(start)
+    assert edge == await right_edge(row_button(page, second, "Start"))
+    await call.click()
+
+    await expect(call).to_have_count(0)
+    assert await right_edge(start) == edge
 
 
 async def test_narrow_phone_shows_the_colleague_who_waits(staff: StaffPages) -> None:
