@@ -101,6 +101,6 @@ def accounts() -> list[tuple[str, str, Role, int | None]]:
     doctor_accounts: list[tuple[str, str, Role, int | None]] = [
         (name.removeprefix("Dr. ").lower(), name, Role.doctor, number) for number, (name, _) in enumerate(DOCTORS, 1)
     ]
-    other_roles = (Role.reception, Role.supervisor, Role.service)
+    other_roles = (role for role in Role if role is not Role.doctor)
     other_accounts = [(role.value, role.value.capitalize(), role, None) for role in other_roles]
     return [*doctor_accounts, *other_accounts]
