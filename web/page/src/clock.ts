@@ -37,11 +37,11 @@ export function startClock(): () => void {
 /** Days come before months, in English too, as hospitals outside of America write them. */
 const FORMAT: Readonly<Record<string, string>> = { en: "en-GB", fr: "fr-FR" };
 
-/** `14 min` or `1 h 05 min`. Less than a minute is `0 min`, and so is a negative duration. */
+/** `14 min` or `1 h 05 min`, which no line end divides. Less than a minute is `0 min`, and so is a negative duration. */
 export function inMinutes(milliseconds: number): string {
     const minutes = Math.max(0, Math.floor(milliseconds / MINUTE));
-    if (minutes < 60) return `${minutes} min`;
-    return `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, "0")} min`;
+    if (minutes < 60) return `${minutes}\u00a0min`;
+    return `${Math.floor(minutes / 60)}\u00a0h\u00a0${String(minutes % 60).padStart(2, "0")}\u00a0min`;
 }
 
 /** `14:05` or `1:02:09`, for durations that change each second. */

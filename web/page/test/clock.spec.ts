@@ -34,11 +34,11 @@ describe("the clock", () => {
     });
 
     it.each([
-        [-5, "0 min", "0:00"],
-        [59_999, "0 min", "0:59"],
-        [14 * 60_000 + 5_000, "14 min", "14:05"],
-        [62 * 60_000 + 9_000, "1 h 02 min", "1:02:09"],
-        [25 * 3_600_000, "25 h 00 min", "25:00:00"],
+        [-5, "0\u00a0min", "0:00"],
+        [59_999, "0\u00a0min", "0:59"],
+        [14 * 60_000 + 5_000, "14\u00a0min", "14:05"],
+        [62 * 60_000 + 9_000, "1\u00a0h\u00a002\u00a0min", "1:02:09"],
+        [25 * 3_600_000, "25\u00a0h\u00a000\u00a0min", "25:00:00"],
     ])("writes %i ms as %s and %s", (milliseconds, words, digits) => {
         expect(inMinutes(milliseconds)).toBe(words);
         expect(ticking(milliseconds)).toBe(digits);

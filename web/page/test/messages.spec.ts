@@ -60,6 +60,11 @@ describe("the two catalogues", () => {
         expect(texts(french, /\bservice|\blibérer/i, /^role\.service$/)).toEqual([]);
     });
 
+    it("keep French signs with their words at the end of a line", () => {
+        const loose = [...french].filter(([, text]) => / [:;!?»]|« /.test(text)).map(([key]) => key);
+        expect(loose).toEqual([]);
+    });
+
     it("have no unused key", () => {
         const whole = source.map(([, text]) => text).join("\n");
         const unused = [...english.keys()].filter(key => {
