@@ -4,7 +4,8 @@ It prints the median of the rounds, with the least and the most:
 
 - the seconds from opening the address to the first rows, and the kilobytes transferred for that,
 - with 300 patients on the board: the milliseconds from the response of a start to the changed card,
-- the longest time that one task kept the page busy in between.
+- the longest time that one task kept the page busy in between,
+- the milliseconds from a press that hides all cards, or shows them again, to the frame with the result.
 """
 
 import argparse
@@ -24,6 +25,21 @@ ROWS = 300
 #: Collects the durations in milliseconds of the browser's long tasks, which keep the main thread busy for 50 ms or longer.
 OBSERVE_LONG_TASKS = """globalThis.longTasks = [];
 new PerformanceObserver(list => longTasks.push(...list.getEntries().map(entry => entry.duration))).observe({ type: "longtask" });"""
+
+#: Presses the element, and returns the milliseconds until so many cards have been painted. A frame takes 16.7 of them.
+PRESS = """async (element, cards) => {
+    const nextFrame = () => new Promise(requestAnimationFrame);
+    await nextFrame();
+    const start = performance.now();
+    element.click();
+    do await nextFrame(); while (document.querySelectorAll(".card").length !== cards);
+    await new Promise(painted => {
+        const channel = new MessageChannel();
+        channel.port1.onmessage = painted;
+        channel.port2.postMessage(null);
+    });
+    return performance.now() - start;
+}"""
 
 #: The values of all rounds by figure.
 Results = dict[str, list[float]]
@@ -69,6 +85,13 @@ async def measure_change(
     return milliseconds, max(await board.evaluate("longTasks"), default=0.0)
 
 
+async def measure_presses(board: Page, started: int, rows: int) -> tuple[float, float]:
+    """Milliseconds until only the patients in consultation are shown, and until all of them are shown again."""
+    states = board.locator(".statuses")
+    fewer = await states.get_by_role("button", name="In consultation").evaluate(PRESS, started)
+    return fewer, await states.get_by_role("button", name="All").evaluate(PRESS, rows)
+
+
 async def measure(browser: Browser, folder: Path, rows: int, rounds: int) -> Results:
     """Start patients of a board of so many `rows`, one in each round. There must be more rows than rounds."""
     page_site = PageSite(Engine(folder), browser)
@@ -82,14 +105,17 @@ async def measure(browser: Browser, folder: Path, rows: int, rounds: int) -> Res
             "over the wire KB": [],
             "changed after ms": [],
             "longest task ms": [],
+            "cards hidden ms": [],
+            "cards shown ms": [],
         }
         board = await staff.open_page("reception", "/board")
         await board.evaluate(OBSERVE_LONG_TASKS)
         await expect(board.locator(".card")).to_have_count(rows)
-        for patient, (appointment,) in patients[:rounds]:
+        for started, (patient, (appointment,)) in enumerate(patients[:rounds], 1):
             first_load = await measure_first_load(staff, doctor)
             change = await measure_change(staff, board, patient, appointment, doctor)
-            for name, value in zip(results, (*first_load, *change), strict=True):
+            presses = await measure_presses(board, started, rows)
+            for name, value in zip(results, (*first_load, *change, *presses), strict=True):
                 results[name].append(value)
         return results
     finally:
