@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { BoardItem } from "../src/api/client.js";
-import { countPlaces, lanesOf, onlyPlace } from "../src/board/lanes.js";
+import { countPlaces, isLongWait, lanesOf, onlyPlace } from "../src/board/lanes.js";
 import { at } from "./appointments.js";
 
 const AMRANI = { doctor_id: 7, doctor: "Dr. Amrani", room: "4", prestation: "Cardiology" };
@@ -53,6 +53,13 @@ const HOUSE = [
 ];
 
 describe("the lanes of the board", () => {
+    it("mark long waits, but not of a patient whom another doctor has", () => {
+        const long = lanesOf(HOUSE, "doctor", "en").flatMap(({ entries }) =>
+            entries.filter(entry => isLongWait(entry, Date.parse(at(0)))).map(entry => entry.item.patient_id),
+        );
+        expect(long).toEqual([3]);
+    });
+
     it("hold each doctor's patients: in consultation, reserved, paused, then in the order of the list", () => {
         const [amrani] = lanesOf(HOUSE, "doctor", "en");
         expect(amrani?.name).toBe("Dr. Amrani");

@@ -2,6 +2,7 @@
 
 import type { BoardItem } from "../api/client.js";
 import { activeTime, isLongOver } from "../overdue.js";
+import { LONG_WAIT } from "../worklist/row.js";
 
 /** Where a patient is in a lane, in the order of the lane. */
 export const PLACES = ["in_consultation", "reserved", "paused", "waiting", "between"] as const;
@@ -103,6 +104,11 @@ function between(item: BoardItem): Placed {
 /** Whether a running consultation is so long over its expected time that it is marked as bad. */
 export function isEntryLongOver({ item, running }: LaneEntry, now: number): boolean {
     return running !== null && isLongOver(running, running.exclusive && item.waiting.length > 0, now);
+}
+
+/** Whether the patient has waited long here, and no other doctor has the patient. */
+export function isLongWait({ place, since, elsewhere }: LaneEntry, now: number): boolean {
+    return place === "waiting" && elsewhere === null && since !== null && now - Date.parse(since) >= LONG_WAIT;
 }
 
 /** How long the patient has been at this place, in milliseconds. Pauses of a running consultation do not count. */
