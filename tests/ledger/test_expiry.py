@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text, update
 
 from patient_visit_engine.storage.database import Database
 from patient_visit_engine.storage.requests import find_open_requests, open_request
+from patient_visit_engine.storage.tables import patient_trackings
 from patient_visit_engine.visit.codes import AppointmentStatus
 from patient_visit_engine.visit.commands import ASYNC_VALID_FOR, Command
 from tests.support.builders import DR_AMRANI, DR_SMITH, JOHN_DOE, an_appointment, seed
@@ -107,11 +108,18 @@ async def test_start_that_waits_for_the_lock_expires(on_postgres: Database) -> N
     assert await on_postgres.read(column, "patient_trackings", "id") == []
 
 
+def start_before(connection: Connection, moment: datetime) -> None:
+    """The running consultation was started before this moment, as the database's clock says."""
+    connection.execute(update(patient_trackings).values(changed_at=moment - timedelta(minutes=1)))
+
+
 async def test_what_ends_something_stays_valid(database: Database, ledger: LedgerDriver) -> None:
     await database.write(seed, OF_AMRANI, OF_SMITH)
     long_ago = await database.read(read_clock) - timedelta(days=2)
     await ledger.send(a_start(OF_SMITH))
     await ledger.send(a_wait(OF_AMRANI))
+    await database.write(start_before, long_ago)
+    await ledger.load_facts()
     running = ledger.running
 
     answers = [
