@@ -57,7 +57,9 @@ async def test_ticket_is_one_sheet(staff: StaffPages) -> None:
     doctor = staff.new_doctor()
     appointments = [(await staff.new_patient(doctor, arrived=False))[1][0] for _ in range(30)]
     desk = await staff.open_page("reception", "/desk")
-    await row(desk, appointments[0]).get_by_role("button", name="Check in").click()
+    # Waits for each step, so that a failure says which one was too slow.
+    async with desk.expect_response("**/check-in"):
+        await row(desk, appointments[0]).get_by_role("button", name="Check in").click()
     await desk.locator(".arrival .ticket-card").wait_for()
     assert (await print_sheets(desk))[0] == 1
 
