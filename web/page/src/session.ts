@@ -1,7 +1,7 @@
 /** The signed-in user, signing in and signing out. */
 
-import { type QueryClient, useQuery } from "@tanstack/vue-query";
-import { computed } from "vue";
+import { type QueryClient, useQuery, useQueryClient } from "@tanstack/vue-query";
+import { type ComputedRef, computed, effectScope } from "vue";
 import { toast } from "vue-sonner";
 import { standUp } from "./api/asking.js";
 import { answered, api, type Who } from "./api/client.js";
@@ -18,16 +18,32 @@ import { isSearchOpen } from "./search/open.js";
 /** How often the page reads the session, in milliseconds. Another tab may have changed it, because all tabs share one cookie. */
 const LOOKED_AT_EVERY = 30_000;
 
+type Session = ComputedRef<Who | undefined>;
+
+/** One for the whole page. Each row of a list asks who is signed in, and each observer would read the session on a timer. */
+const sessions = new WeakMap<QueryClient, Session>();
+
 /** The signed-in user. The router reads it before it opens a page that needs it. */
-export function useSession() {
-    const { data } = useQuery({
-        queryKey: SESSION,
-        queryFn: readSession,
-        staleTime: Number.POSITIVE_INFINITY,
-        refetchOnWindowFocus: "always",
-        refetchInterval: LOOKED_AT_EVERY,
-        retry: false,
-    });
+export function useSession(): Session {
+    const client = useQueryClient();
+    const session = sessions.get(client) ?? effectScope(true).run(() => observeSession(client));
+    if (session === undefined) throw new Error("a scope that was never stopped always runs");
+    sessions.set(client, session);
+    return session;
+}
+
+function observeSession(client: QueryClient): Session {
+    const { data } = useQuery(
+        {
+            queryKey: SESSION,
+            queryFn: readSession,
+            staleTime: Number.POSITIVE_INFINITY,
+            refetchOnWindowFocus: "always",
+            refetchInterval: LOOKED_AT_EVERY,
+            retry: false,
+        },
+        client,
+    );
     return computed(() => data.value ?? undefined);
 }
 
