@@ -98,8 +98,12 @@ export function worklistQuery(wanted: WorklistWanted) {
     };
 }
 
+/** For long lists. An answer replaces another one as a whole, and to watch each field of 300 patients costs as much as to draw them. */
+export const WHOLE = { shallow: true } as const;
+
 export function useWorklist(wanted: Ref<WorklistWanted>, isNeeded: Ref<boolean> = ref(true)) {
     return useQuery({
+        ...WHOLE,
         enabled: isNeeded,
         queryKey: computed(() => [WORKLIST, wanted.value]),
         queryFn: ({ signal }) => readWorklist(wanted.value, PAGE_SIZE, signal),
@@ -116,6 +120,7 @@ export function useBoard() {
     return useQuery({
         queryKey: [BOARD],
         queryFn: ({ signal }) => answered(api.GET("/api/board", { signal })),
+        ...WHOLE,
     });
 }
 

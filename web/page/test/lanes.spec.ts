@@ -74,6 +74,13 @@ describe("the lanes of the board", () => {
         expect([amrani?.waiting, amrani?.longestSince]).toEqual([2, at(-30)]);
     });
 
+    it("keep the entries of patients who have not changed", () => {
+        const entries = (items: readonly BoardItem[]) => lanesOf(items, "doctor", "en").flatMap(lane => lane.entries);
+        const before = new Set(entries(HOUSE));
+        const after = entries(HOUSE.map(item => (item.patient_id === 2 ? { ...item } : item)));
+        expect(after.filter(entry => !before.has(entry)).map(entry => entry.item.patient_id)).toEqual([2]);
+    });
+
     it("show who waits for one doctor while another has the patient", () => {
         const smith = lanesOf(HOUSE, "doctor", "en")[1];
         expect(smith?.entries.map(entry => [entry.item.patient_id, entry.elsewhere])).toEqual([

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { effectScope, ref } from "vue";
+import { effectScope, ref, watchEffect } from "vue";
 import { hasSameName, idsByName, isShared, showNames } from "../src/same_names.js";
 
 const maria = { patient_id: 1, patient_name: "Maria Santos" };
@@ -19,6 +19,21 @@ describe("two patients of one name", () => {
 
         search.stop();
         expect(hasSameName(maria)).toBe(false);
+        page.stop();
+    });
+
+    it("are not looked for again when a list comes again with the same patients", () => {
+        const page = effectScope();
+        const list = ref([maria]);
+        let drawn = 0;
+        page.run(() => {
+            showNames(list);
+            watchEffect(() => (drawn += hasSameName(other) ? 1 : 0), { flush: "sync" });
+        });
+        list.value = [{ ...maria }];
+        expect(drawn).toBe(1);
+        list.value = [maria, { patient_id: 3, patient_name: "Maria Santos" }];
+        expect(drawn).toBe(2);
         page.stop();
     });
 

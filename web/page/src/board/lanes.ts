@@ -47,8 +47,17 @@ export interface Lane {
 type At = Omit<BoardItem["checked_in"][number], "offer_until" | "place">;
 type Placed = { at: At | null; entry: LaneEntry };
 
+/** A patient who has not changed keeps these objects. Otherwise each change of one patient would draw the cards of all. */
+const places = new WeakMap<BoardItem, readonly Placed[]>();
+
 /** All places of one patient. */
-function placesOf(item: BoardItem): Placed[] {
+function placesOf(item: BoardItem): readonly Placed[] {
+    const known = places.get(item) ?? placed(item);
+    places.set(item, known);
+    return known;
+}
+
+function placed(item: BoardItem): readonly Placed[] {
     const holder = item.consultations.find(running => running.exclusive);
     const place = (at: At, kind: Place, more: Partial<LaneEntry>): Placed => ({
         at,
@@ -89,8 +98,8 @@ function placesOf(item: BoardItem): Placed[] {
     const onlyInLine = item.waiting
         .filter(turn => !shown.has(turn.appointment_id))
         .map(turn => place(turn, turn.offer_until === null ? "waiting" : "reserved", { until: turn.offer_until }));
-    const places = [...running, ...paused, ...arrived, ...onlyInLine];
-    return places.length > 0 ? places : [between(item)];
+    const all = [...running, ...paused, ...arrived, ...onlyInLine];
+    return all.length > 0 ? all : [between(item)];
 }
 
 function between(item: BoardItem): Placed {
@@ -137,18 +146,18 @@ function byPlace(one: LaneEntry, other: LaneEntry): number {
 
 /** The lanes by name. Patients between two services come last, and before them doctors without a room. */
 export function lanesOf(items: readonly BoardItem[], by: LaneBy, locale: string): readonly Lane[] {
-    const placed = new Map<string, Placed[]>();
+    const lanes = new Map<string, Placed[]>();
     for (const item of items) {
         for (const at of placesOf(item)) {
             const key = laneKey(at.at, by);
-            const lane = placed.get(key);
-            if (lane === undefined) placed.set(key, [at]);
+            const lane = lanes.get(key);
+            if (lane === undefined) lanes.set(key, [at]);
             else lane.push(at);
         }
     }
     const order = new Intl.Collator(locale, { numeric: true });
     const rank = (lane: Lane): number => (lane.isBetween ? 2 : lane.name === null ? 1 : 0);
-    return [...placed]
+    return [...lanes]
         .map(([key, places]) => laneOf(key, places, by))
         .sort((one, other) => rank(one) - rank(other) || order.compare(one.name ?? "", other.name ?? ""));
 }

@@ -4,7 +4,7 @@ import { useQuery } from "@tanstack/vue-query";
 import { computed, type Ref, ref } from "vue";
 import type { Appointment, StatusName } from "../api/client.js";
 import { hospitalDay, now } from "../clock.js";
-import { PAGE_SIZE, readWorklistPages, WORKLIST } from "../queries.js";
+import { PAGE_SIZE, readWorklistPages, WHOLE, WORKLIST } from "../queries.js";
 import { useWho } from "../session.js";
 import { openMenuOf } from "../worklist/open_menu.js";
 import type { Section } from "../worklist/sections.js";
@@ -16,6 +16,7 @@ function useStatuses(statuses: readonly StatusName[]) {
     const pages = ref(1);
     const date = computed(() => hospitalDay(now.value, who.value));
     const { data, error, failureCount, isPending, refetch } = useQuery({
+        ...WHOLE,
         queryKey: computed(() => [
             WORKLIST,
             { date: date.value, doctorId: null, search: "", statuses, page: 1, pages: pages.value },
