@@ -8,6 +8,7 @@ from typing import Any
 
 from playwright.async_api import Page, expect
 
+from tests.support.desk_page import wait_until_seen
 from tests.support.page_site import StaffPages, notices, row
 from tests.support.scene import Scene
 
@@ -122,6 +123,7 @@ async def test_heads_of_hidden_parts_fit_a_finger(staff: StaffPages) -> None:
         page = await staff.open_page(user, path, has_touch=True, is_mobile=True, viewport=phone)
         if path == "/desk":
             await page.keyboard.type("Xyzzyx")
+            await wait_until_seen(page)
             await page.get_by_role("button", name="New walk-in").click()
         for selector, words in opened.items():
             head = page.locator(f"{selector} summary, summary{selector}").filter(has_text=words)

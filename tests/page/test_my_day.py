@@ -75,7 +75,7 @@ async def test_running_row_says_how_long_and_until_when(staff: StaffPages) -> No
     await staff.backdate_tracking(appointment, started_at=12, overdue_at=-8)
     page = await staff.open_page(doctor)
 
-    await expect(row(page, appointment)).to_contain_text(re.compile(r"1[23]:\d\d of 20 min"))
+    await expect(row(page, appointment)).to_contain_text(re.compile(r"1[23]:\d\d of 20\smin"))
     new_due = (await row(page, appointment).locator(".new-due").inner_text()).removeprefix("\u2192 ")
     assert re.fullmatch(r"\d\d:\d\d", new_due)
     await expect(row(page, appointment)).not_to_contain_text(f"due {new_due}")
@@ -101,11 +101,11 @@ async def test_running_row_counts_no_pause(staff: StaffPages) -> None:
         resumed = await client.post(f"/api/consultations/{started.json()['id']}/resume")
         assert resumed.status_code == 200
 
-    await expect(row(page, appointment)).to_contain_text(re.compile(r"1[23]:\d\d of 20 min"))
+    await expect(row(page, appointment)).to_contain_text(re.compile(r"1[23]:\d\d of 20\smin"))
     # 12 and 30 minutes with the patient: over the expected time with its extension, and past twice the expected time.
     await staff.backdate_tracking(appointment, started_at=162, overdue_at=2)
     await page.reload()
-    await expect(row(page, appointment)).to_contain_text(re.compile(r"4[23]:\d\d of 20 min"))
+    await expect(row(page, appointment)).to_contain_text(re.compile(r"4[23]:\d\d of 20\smin"))
     await expect(row(page, appointment).locator(".state.late")).to_be_visible()
 
 
