@@ -1,6 +1,8 @@
 """The desk: its lists, and what the menu of a row takes back."""
 
-from playwright.async_api import expect
+import re
+
+from playwright.async_api import Route, expect
 
 from tests.support.desk_page import expect_patient, result, search_field, statuses, wait_until_seen
 from tests.support.page_site import StaffPages, notices, row
@@ -82,3 +84,21 @@ async def test_ticket_of_an_arrival_moves_no_row(staff: StaffPages) -> None:
     await desk.locator(".arrival").get_by_role("button", name="Close", exact=True).click()
     await expect(desk.locator(".arrival")).to_have_count(0)
     assert await tabs.evaluate(place) == before
+
+
+async def without_rows(route: Route) -> None:
+    """A day with more arrivals than the desk has read: none of those that it knows."""
+    answer = await route.fetch()
+    body = await answer.json()
+    await route.fulfill(response=answer, json=body | {"items": []})
+
+
+async def test_ticket_does_not_depend_on_the_rows_that_are_read(staff: StaffPages) -> None:
+    patient, (appointment,) = await staff.new_patient(staff.new_doctor(), arrived=False)
+    desk = await staff.open_page("reception", "/desk")
+    await desk.route(re.compile(r"/api/appointments\?.*status=pending"), without_rows)
+
+    await row(desk, appointment).get_by_role("button", name="Check in").click()
+
+    await expect(desk.locator(".arrival")).to_contain_text(f"DOE{patient}")
+    await expect(desk.locator(".arrival .ticket-number")).to_have_text(re.compile(r"[A-Z]\d\d"))

@@ -69,6 +69,7 @@ export function useLists(isHeld: Ref<boolean>) {
     });
     return {
         lists,
+        unreadArrived: arrived.unread,
         counts: computed(() =>
             countsOf(lists.value, {
                 expected: expected.unread.value,

@@ -12,7 +12,7 @@ import { useRowPress } from "../worklist/row_press.js";
 import { firstActOf, type Match } from "./matches.js";
 import { typedPerson } from "./text.js";
 
-export function useResultActs(onDone: (arrived?: number) => void) {
+export function useResultActs(onDone: (arrived?: Match) => void) {
     const who = useWho();
     const router = useRouter();
     const notices = useNotices();
@@ -24,7 +24,7 @@ export function useResultActs(onDone: (arrived?: number) => void) {
 
     async function checkIn(match: Match): Promise<void> {
         const [item] = match.appointments;
-        if (item !== undefined && (await run("check_in_patient", item))) onDone(match.patient_id);
+        if (item !== undefined && (await run("check_in_patient", item))) onDone(match);
     }
 
     function walkIn(match: Match): void {
